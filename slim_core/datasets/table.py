@@ -1,0 +1,135 @@
+"""The one form of a data set: a table with one row an image. Importers write it, every step reads it.
+
+A row's position is its identity: maps, features, scores and answers are arrays indexed by it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from slim_core.errors import DataRefusedError
+
+Split = Literal["train", "val", "test"]
+SPLITS: tuple[Split, ...] = ("train", "val", "test")
+UNKNOWN = -1  # attribute of an image whose attribute is not known
+
+COLUMNS = ("path", "split", "label", "attribute", "mask", "box_x", "box_y", "box_width", "box_height")
+
+
+@dataclass(frozen=True, eq=False)
+class ImageTable:
+    """N images with their splits, labels and, where known, attributes, masks and boxes.
+
+    ``frame`` has exactly COLUMNS: path and mask are relative to ``root`` (absolute where they lie elsewhere; mask ""
+    = none), split is one of SPLITS, label in 0..C-1, attribute in 0..A-1 or UNKNOWN, the box in pixels of the file
+    from its top left corner (NaN = none).
+    """
+
+    name: str
+    root: Path
+    frame: pd.DataFrame
+    label_names: tuple[str, ...]
+    attribute_name: str | None = None
+    attribute_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if tuple(self.frame.columns) != COLUMNS:
+            raise DataRefusedError(f"{self.name}: a table has the columns {COLUMNS}, not {tuple(self.frame.columns)}.")
+        if len(self.frame) and not self.frame["label"].between(0, len(self.label_names) - 1).all():
+            raise DataRefusedError(f"{self.name}: labels must lie in 0..{len(self.label_names) - 1}.")
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        return len(self.label_names)
+
+    @property
+    def n_attributes(self) -> int:
+        """A; 0 where the data set has no attribute."""
+        return len(self.attribute_names)
+
+    @cached_property
+    def labels(self) -> np.ndarray:
+        """(N,) int64 in 0..C-1."""
+        return self.frame["label"].to_numpy(np.int64)
+
+    @cached_property
+    def attributes(self) -> np.ndarray:
+        """(N,) int64 in 0..A-1, UNKNOWN where not given."""
+        return self.frame["attribute"].to_numpy(np.int64)
+
+    @cached_property
+    def splits(self) -> np.ndarray:
+        """(N,) of "train", "val" or "test"."""
+        return self.frame["split"].to_numpy(str)
+
+    @property
+    def has_attributes(self) -> bool:
+        """True where at least one image has an attribute."""
+        return self.n_attributes > 0
+
+    @cached_property
+    def has_mask(self) -> np.ndarray:
+        """(N,) bool: a mask file or a box is known."""
+        return ((self.frame["mask"] != "") | self.frame["box_x"].notna()).to_numpy(bool)
+
+    def rows(self, split: str) -> np.ndarray:
+        """Row numbers of a split, ascending, int64."""
+        return np.flatnonzero(self.splits == split)
+
+    def image_path(self, row: int) -> Path:
+        """Where the image of a row lies."""
+        return self.root / str(self.frame["path"].iat[row])
+
+    def mask_path(self, row: int) -> Path | None:
+        """Where the mask of a row lies, if it has one."""
+        name = str(self.frame["mask"].iat[row])
+        return self.root / name if name else None
+
+    def box(self, row: int) -> tuple[float, float, float, float] | None:
+        """(x, y, width, height) of a row's object in pixels of the file, if known."""
+        values = self.frame.iloc[row, 5:9].to_numpy(float)
+        return None if np.isnan(values).any() else (values[0], values[1], values[2], values[3])
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits of the table's content (not of the pixels): what a run's inputs are compared by."""
+        digest = hashlib.sha256(json.dumps([self.label_names, self.attribute_names, str(self.root)]).encode())
+        digest.update(pd.util.hash_pandas_object(self.frame, index=False).to_numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def save(self, folder: Path) -> None:
+        """Write table.parquet and table.json into an existing folder."""
+        self.frame.to_parquet(folder / "table.parquet", index=False)
+        about = {
+            "name": self.name,
+            "root": str(self.root),
+            "label_names": self.label_names,
+            "attribute_name": self.attribute_name,
+            "attribute_names": self.attribute_names,
+        }
+        (folder / "table.json").write_text(json.dumps(about, indent=2))
+
+    @classmethod
+    def load(cls, folder: Path) -> ImageTable:
+        """Read what ``save`` wrote."""
+        about = json.loads((folder / "table.json").read_text())
+        return cls(
+            name=about["name"],
+            root=Path(about["root"]),
+            frame=pd.read_parquet(folder / "table.parquet"),
+            label_names=tuple(about["label_names"]),
+            attribute_name=about["attribute_name"],
+            attribute_names=tuple(about["attribute_names"]),
+        )

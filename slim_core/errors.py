@@ -1,0 +1,60 @@
+"""One tree of errors. Each message is one sentence that names the value at fault and what to do about it.
+
+The command line prints the message and exits with 2, a page shows it, a run's row keeps it: the same words everywhere.
+"""
+
+
+class SlimError(Exception):
+    """Anything a user can mend. Its text is shown as it stands."""
+
+
+class PathRefusedError(SlimError):
+    """A path lies outside the allowed roots, or a name tries to leave its folder."""
+
+
+class DataRefusedError(SlimError):
+    """A data set cannot be imported, or no longer is what was imported."""
+
+
+class ImageRefusedError(SlimError):
+    """An image is missing, broken, truncated or too large."""
+
+
+class CheckpointRefusedError(SlimError):
+    """A checkpoint does not fit the model, or is not a file of plain tensors."""
+
+
+class WeightsMissingError(SlimError):
+    """Pretrained weights are neither on disk nor can be downloaded."""
+
+
+class SpecRefusedError(SlimError):
+    """A step was asked for something it cannot do."""
+
+
+class AnswersRefusedError(SlimError):
+    """The answers given cannot be propagated, or do not belong to the campaign."""
+
+
+class NotFoundError(SlimError):
+    """No run, data set or campaign has this id."""
+
+
+class ConflictError(SlimError):
+    """Someone else changed the same thing first."""
+
+
+class ForbiddenError(SlimError):
+    """The viewer's role does not allow this."""
+
+
+class QueueUnavailableError(SlimError):
+    """Redis does not answer, so nothing can be submitted now."""
+
+
+class RunCanceledError(SlimError):
+    """Raised inside a step when someone asked it to stop."""
+
+
+class RunLostError(SlimError):
+    """Raised inside a step whose lease or attempt token was taken by another worker."""

@@ -1,0 +1,79 @@
+"""The one reader of the environment. Every variable starts with ``SLIM_``; none is needed for local use."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from slim_core.errors import PathRefusedError
+
+
+def _default_roots() -> tuple[Path, ...]:
+    return (Path.cwd(), Path.home(), Path(tempfile.gettempdir()))
+
+
+class Settings(BaseSettings):
+    """Where things are kept and reached."""
+
+    model_config = SettingsConfigDict(env_prefix="SLIM_", frozen=True, extra="ignore")
+
+    home: Path = Field(Path("var"), description="Database, artifacts and the embedded Redis live here.")
+    artifacts_url: str | None = Field(None, description="fsspec URL of the artifacts; default: the folder home.")
+    database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in home.")
+    redis_url: str | None = Field(None, description="Redis of the served mode; default: an embedded server.")
+    data_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
+        default_factory=_default_roots, description="Folders images may be registered from, joined by ':'."
+    )
+    max_pixels: int = Field(50_000_000, description="Larger images are refused.")
+    lease_s: float = Field(30.0, description="A running job that does not renew its lease for this long is lost.")
+    renew_s: float = Field(10.0, description="How often a running job renews its lease.")
+    stop_grace_s: float = Field(20.0, description="How long a job may take to stop before it is killed.")
+    job_timeout_s: int = Field(7 * 24 * 3600, description="A job is ended after this long.")
+    cpu_workers: int = Field(1, description="Worker processes the embedded mode starts.")
+
+    @field_validator("data_roots", mode="before")
+    @classmethod
+    def _split_roots(cls, value: object) -> object:
+        return tuple(Path(p) for p in value.split(":") if p) if isinstance(value, str) else value
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the database."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'slim.db'}"
+
+    @property
+    def artifacts(self) -> str:
+        """fsspec URL (or folder) of the artifacts."""
+        return self.artifacts_url or str(self.home.resolve())
+
+    @property
+    def embedded(self) -> bool:
+        """True where this installation starts its own Redis and worker."""
+        return self.redis_url is None
+
+    def allowed(self, path: Path | str) -> Path:
+        """The resolved path, if it lies inside an allowed root.
+
+        Raises:
+            PathRefusedError: the path, links followed, lies outside all of them.
+        """
+        resolved = Path(path).expanduser().resolve()
+        roots = [root.expanduser().resolve() for root in (*self.data_roots, self.home)]
+        if any(resolved.is_relative_to(root) for root in roots):
+            return resolved
+        listed = ", ".join(map(str, roots))
+        raise PathRefusedError(
+            f"{resolved} lies outside the allowed folders ({listed}): move the data there, "
+            f"or name its folder in SLIM_DATA_ROOTS."
+        )
+
+
+@lru_cache(maxsize=1)
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()
