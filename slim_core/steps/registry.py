@@ -1,0 +1,92 @@
+"""The steps by name: which spec each takes, and where its run function is. Light: imports no step until it is run."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from pydantic import ValidationError
+
+from slim_core.errors import SpecRefusedError
+from slim_core.steps.specs import (
+    CurateSpec,
+    EvaluateSpec,
+    FeaturesSpec,
+    GradcamSpec,
+    QueueName,
+    SpaceSpec,
+    Spec,
+    TrainSpec,
+)
+
+if TYPE_CHECKING:
+    from slim_core.steps.context import StepContext
+
+RunFunction = Callable[[Any, "StepContext"], dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One kind of run. ``target`` is "module:function"."""
+
+    kind: str
+    spec: type[Spec]
+    target: str
+    title: str
+
+    @property
+    def queue(self) -> QueueName:
+        """Which workers take it: "gpu" for steps that run the network, "cpu" for the rest."""
+        return self.spec.queue
+
+    def load(self) -> RunFunction:
+        """Import the run function; only now torch may be loaded."""
+        module, _, name = self.target.partition(":")
+        return cast(RunFunction, getattr(importlib.import_module(module), name))
+
+
+STEPS: dict[str, Step] = {
+    step.kind: step
+    for step in (
+        Step("train", TrainSpec, "slim_core.steps.train:run", "Train"),
+        Step("gradcam", GradcamSpec, "slim_core.steps.gradcam:run", "Attention maps"),
+        Step("features", FeaturesSpec, "slim_core.steps.features:run", "Features"),
+        Step("space", SpaceSpec, "slim_core.steps.space:run", "Attention space"),
+        Step("curate", CurateSpec, "slim_core.steps.curate:run", "Curate"),
+        Step("evaluate", EvaluateSpec, "slim_core.steps.evaluate:run", "Evaluate"),
+    )
+}
+
+
+def parse_spec(given: Mapping[str, Any]) -> Spec:
+    """The spec a plain dict describes.
+
+    Raises:
+        SpecRefusedError: the kind is unknown, or a field is unknown, missing or out of its range; the first such
+            field is named.
+    """
+    kind = given.get("kind")
+    if kind not in STEPS:
+        raise SpecRefusedError(f"There is no step {kind!r}: choose one of {', '.join(STEPS)}.")
+    try:
+        return STEPS[kind].spec.model_validate(dict(given))
+    except ValidationError as error:
+        raise SpecRefusedError(_sentence(kind, error)) from error
+
+
+def _sentence(kind: str, error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or first["msg"].partition(":")[0].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        legal = ", ".join(sorted(STEPS[kind].spec.model_fields))
+        return f"A {kind} step has no field {field!r}: its fields are {legal}."
+    if first["type"] == "missing":
+        return f"A {kind} step needs the field {field!r}: give it."
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    return (
+        f"A {kind} step refuses {field} = {first['input']!r}: {reason}."
+        if first["loc"]
+        else (f"A {kind} step refuses {reason}.")
+    )

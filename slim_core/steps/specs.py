@@ -1,0 +1,226 @@
+"""What a step is asked for: one frozen model a kind, plain JSON, checked when built. Light: no torch, no store.
+
+A spec names its data set and its parent runs by id, so that the same spec on the same inputs is the same run.
+Training numbers that are not given come from RECIPES, the one place where they are written down.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from slim_core.datasets.table import Split
+
+QueueName = Literal["gpu", "cpu"]
+Option = bool | int | float | str
+_FROM_RECIPE: Any = None  # never stays: the recipe fills it in before the field is checked
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Training numbers that belong together."""
+
+    epochs: int
+    batch_size: int
+    lr: float
+    weight_decay: float
+    augment: bool
+    milestones: tuple[int, ...] = ()
+    class_weights: bool = False
+    selection: str = "worst_class"
+
+
+# (model family, situation) -> numbers. Situations: "reference" (all of train), "scratch" (a subset, from the first
+# weights), "from-reference" (a subset, from the reference model), "last-layer" (the head only).
+RECIPES: dict[tuple[str, str], Recipe] = {
+    # The demo's network on its 64 px images, from scratch: seconds on two cores.
+    ("small-resnet", "reference"): Recipe(epochs=8, batch_size=64, lr=0.05, weight_decay=5e-4, augment=False),
+    ("small-resnet", "scratch"): Recipe(epochs=40, batch_size=32, lr=0.05, weight_decay=5e-4, augment=False),
+    ("small-resnet", "from-reference"): Recipe(epochs=20, batch_size=32, lr=0.02, weight_decay=5e-4, augment=False),
+    ("small-resnet", "last-layer"): Recipe(epochs=1, batch_size=64, lr=0.01, weight_decay=0.0, augment=False),
+    # Photographs with ImageNet weights (METHOD.md S0, the numbers DFR and most Waterbirds papers use).
+    ("photographs", "reference"): Recipe(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
+    ("photographs", "scratch"): Recipe(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
+    ("photographs", "from-reference"): Recipe(epochs=20, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
+    ("photographs", "last-layer"): Recipe(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augment=False),
+}
+
+
+def recipe(model: str, situation: str) -> Recipe:
+    """The numbers for a model name in a situation; every torchvision model counts as "photographs"."""
+    return RECIPES["small-resnet" if model == "small-resnet" else "photographs", situation]
+
+
+def default_model(data_format: str) -> str:
+    """The model proposed for a data set: the demo's own network, else ResNet-50 with ImageNet weights."""
+    return "small-resnet" if data_format == "demo" else "resnet50"
+
+
+class Spec(BaseModel):
+    """What every step is told."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    queue: ClassVar[QueueName] = "cpu"
+
+    kind: str
+    dataset: str = Field(description="Id of a registered data set.")
+    seed: int = Field(0, ge=0, description="Everything random in the step follows from it.")
+
+    def parents(self) -> dict[str, str]:
+        """Role -> id of each run whose artifacts this step reads."""
+        return {}
+
+    @property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits: equal for equal specs, whatever the order of their fields."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class TrainSpec(Spec):
+    """Train the reference model, or retrain on a curated subset."""
+
+    queue: ClassVar[QueueName] = "gpu"
+
+    kind: Literal["train"] = "train"
+    model: str = Field("resnet50", description='"small-resnet", or any torchvision classifier by name.')
+    weights: str = Field("imagenet", description='First weights: "imagenet" or "none".')
+    checkpoint: str | None = Field(None, description="A local checkpoint to start from instead of the weights.")
+    image_size: int | None = Field(None, ge=8, le=1024, description="Side in pixels; default: the model's own.")
+    mode: Literal["full", "last-layer"] = Field("full", description="Train everything, or refit the last layer.")
+    start: Literal["scratch", "reference"] = Field("scratch", description="From the first weights, or a trained run.")
+    reference: str | None = Field(None, description="Train run to start from, or whose last layer is refitted.")
+    subset: str | None = Field(None, description="Curate run whose subset is trained on; default: all of train.")
+    objective: str = Field("erm", description="Name of the loss.")
+    selection: Literal["worst_class", "average", "worst_group", "last"] = Field(
+        "worst_class", description='Which epoch is kept, by validation; "worst_group" uses group labels (an oracle).'
+    )
+    epochs: int = Field(_FROM_RECIPE, ge=1, le=10_000)
+    batch_size: int = Field(_FROM_RECIPE, ge=1, le=65_536)
+    lr: float = Field(_FROM_RECIPE, gt=0, description="Step size of SGD.")
+    weight_decay: float = Field(_FROM_RECIPE, ge=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    milestones: tuple[int, ...] = Field((), description="Epochs at which the step size is multiplied by gamma.")
+    gamma: float = Field(0.5, gt=0, le=1)
+    class_weights: bool = Field(False, description="Weigh the loss by inverse class frequency.")
+    augment: bool = Field(_FROM_RECIPE, description="Random crops and flips.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_recipe(cls, given: Any) -> Any:
+        """Fields that are missing or None come from the recipe of the model and situation."""
+        if not isinstance(given, dict):
+            return given
+        model = str(given.get("model", "resnet50"))
+        defaults: dict[str, Any] = asdict(recipe(model, _situation(given)))
+        defaults["weights"] = "none" if model == "small-resnet" else "imagenet"
+        return defaults | {key: value for key, value in given.items() if value is not None or key not in defaults}
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> Self:
+        needs = self.start == "reference" or self.mode == "last-layer"
+        if needs and self.reference is None:
+            raise ValueError("reference: name the train run to start from (start=reference and last-layer need one)")
+        if self.reference is not None and not needs:
+            raise ValueError("reference: is given, but start is scratch; use start=reference, or leave it out")
+        return self
+
+    def parents(self) -> dict[str, str]:
+        """The reference model and the subset, where given."""
+        named = {"reference": self.reference, "subset": self.subset}
+        return {role: run_id for role, run_id in named.items() if run_id}
+
+
+def _situation(given: dict[str, Any]) -> str:
+    if given.get("mode") == "last-layer":
+        return "last-layer"
+    if given.get("start") == "reference":
+        return "from-reference"
+    return "scratch" if given.get("subset") else "reference"
+
+
+class FeaturesSpec(Spec):
+    """Attention, environment and pooled features of a model, without maps and attention scores."""
+
+    queue: ClassVar[QueueName] = "gpu"
+
+    kind: Literal["features"] = "features"
+    model: str = Field(description="Train run whose model looks at the images.")
+    splits: tuple[Split, ...] = Field(("train", "val", "test"), min_length=1)
+    class_of_map: Literal["label", "predicted", "both"] = Field("label", description="Whose attention is drawn.")
+    batch_size: int = Field(64, ge=1, le=4096)
+
+    def parents(self) -> dict[str, str]:
+        """The model."""
+        return {"model": self.model}
+
+
+class GradcamSpec(FeaturesSpec):
+    """Attention maps, their scores against the masks, and every feature, in one pass over the images."""
+
+    kind: Literal["gradcam"] = "gradcam"  # type: ignore[assignment]
+
+
+class SpaceSpec(Spec):
+    """The two attention spaces and the environment clusters of one split."""
+
+    kind: Literal["space"] = "space"
+    attention: str = Field(description="Gradcam or features run whose features are embedded.")
+    split: Split = "train"
+    n_neighbors: int = Field(5, ge=2, le=500, description="Of UMAP.")
+    min_dist: float = Field(0.0, ge=0, le=1, description="Of UMAP.")
+    pca_above: int = Field(50_000, ge=100, description="Above so many images PCA goes before UMAP.")
+    pca_dims: int = Field(50, ge=2)
+    cluster_dims: int = Field(10, ge=1, description="PCA dimensions in which the environment is clustered.")
+    k_min: int = Field(2, ge=1, description="Fewest environment clusters a class may get.")
+    k_max: int = Field(8, ge=1, le=64, description="Most environment clusters a class may get.")
+    n_clusters: int | None = Field(None, ge=1, le=64, description="Clusters per class; default: chosen from the data.")
+
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if self.k_min > self.k_max:
+            raise ValueError(f"k_min: {self.k_min} is above k_max {self.k_max}")
+        return self
+
+    def parents(self) -> dict[str, str]:
+        """The run whose features are embedded."""
+        return {"attention": self.attention}
+
+
+class CurateSpec(Spec):
+    """Propagate the answers of a campaign and choose a subset of the space's images."""
+
+    kind: Literal["curate"] = "curate"
+    space: str = Field(description="Space run whose images are chosen from.")
+    campaign: str | None = Field(None, description="Campaign whose answers are used; none: a strategy without any.")
+    answers_seq: int | None = Field(None, ge=0, description="Last answer that counts; filled in when submitted.")
+    strategy: str = Field("slim", description="Name of a curation strategy.")
+    size: int = Field(ge=1, description="Images of the subset, repeats included.")
+    gammas: tuple[float, ...] = Field((10.0, 5.0), min_length=1, description="Width of the propagation per class.")
+    expansion: Literal["auto", "exact", "grid"] = Field("auto", description="auto: grid above 20,000 images.")
+    options: dict[str, Option] = Field(default_factory=dict, description="Further settings of the strategy.")
+
+    def parents(self) -> dict[str, str]:
+        """The space."""
+        return {"space": self.space}
+
+
+class EvaluateSpec(Spec):
+    """Every metric of a model on one split."""
+
+    queue: ClassVar[QueueName] = "gpu"
+
+    kind: Literal["evaluate"] = "evaluate"
+    model: str = Field(description="Train run that is judged.")
+    split: Split = "test"
+    attention: bool = Field(True, description="Also score its attention against the masks, where there are any.")
+    space: str | None = Field(None, description="Space run whose clusters stand in for missing attributes.")
+    batch_size: int = Field(64, ge=1, le=4096)
+
+    def parents(self) -> dict[str, str]:
+        """The model, and the space of the pseudo-groups where given."""
+        return {"model": self.model} | ({"space": self.space} if self.space else {})
