@@ -1,0 +1,64 @@
+"""Charts of attention scores: per group, and the propagated score with its threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.layout import calm
+from app.charts.palette import BLACK, BLUE, ORANGE, colour_of
+
+N_BINS = 40
+
+
+def group_scores(frame: pd.DataFrame) -> go.Figure:
+    """Mean attention precision and AIoU of each group.
+
+    ``frame``: one row a group with name, n, n_scored (images with a mask), attention_precision, aiou (0..1, NaN
+    where no image of the group has a mask).
+    """
+    figure = go.Figure()
+    for column, name, colour in (
+        ("attention_precision", "Attention precision", BLUE),
+        ("aiou", "AIoU", ORANGE),
+    ):
+        figure.add_bar(
+            y=frame["name"],
+            x=frame[column] * 100,
+            name=name,
+            orientation="h",
+            marker_color=colour,
+            customdata=np.stack([frame["n_scored"], frame["n"]], axis=-1) if len(frame) else None,
+            hovertemplate="%{y}<br>" + name + " %{x:.1f} %<br>over %{customdata[0]} of %{customdata[1]} images",
+        )
+    figure.add_vline(x=50, line_dash="dot", line_color=BLACK, opacity=0.4)
+    figure.update_xaxes(range=[0, 100], title="percent", ticksuffix=" %")
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return calm(figure, height=120 + 52 * max(len(frame), 1))
+
+
+def score_histogram(frame: pd.DataFrame, threshold: float | None = None) -> go.Figure:
+    """Propagated score of every image, stacked by class, with the threshold that keeps what lies right of it.
+
+    ``frame``: score (0..1, NaN = not scored) and class (name), one row an image.
+    """
+    edges = np.linspace(0, 1, N_BINS + 1)
+    figure = go.Figure()
+    for position, (name, part) in enumerate(frame.groupby("class", sort=True)):
+        counts, _ = np.histogram(part["score"].dropna(), bins=edges)
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts,
+            width=1 / N_BINS,
+            name=str(name),
+            marker_color=colour_of(position),
+            hovertemplate=f"{name}<br>score %{{x:.2f}}<br>%{{y}} images",
+        )
+    if threshold is not None:
+        label = f"kept from {threshold:.2f}"
+        figure.add_vline(x=threshold, line_color=BLACK, line_width=2, annotation_text=label)
+    figure.update_layout(barmode="stack", bargap=0)
+    figure.update_xaxes(range=[0, 1], title="propagated score")
+    figure.update_yaxes(title="images")
+    return calm(figure, height=300)
