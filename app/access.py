@@ -1,0 +1,107 @@
+"""Who may do what: the viewer's role, and the signed ticket by which a route knows the viewer.
+
+Routes of ``st.App`` have no XSRF check and cannot see ``st.user``, so the script, which can, signs a short-lived token.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
+
+from slim_core.errors import ForbiddenError, NotFoundError
+from slim_core.settings import settings
+
+ROLES = ("viewer", "annotator", "lead", "admin")  # each may do all that those before it may
+TOKEN_HEADER = "X-Slim-Token"
+TOKEN_VALID_S = 12 * 3600
+_STEP_S = 3600  # tokens signed within the same hour are equal, so that the browser may cache what their URLs name
+
+
+class TokenRefusedError(ForbiddenError):
+    """The token is missing, forged or over its time."""
+
+
+@dataclass(frozen=True)
+class Viewer:
+    """Someone looking at a page or calling a route. ``datasets`` and ``campaigns``: the ids allowed, None = all."""
+
+    name: str
+    role: str
+    datasets: tuple[str, ...] | None = None
+    campaigns: tuple[str, ...] | None = None
+
+    def may(self, role: str) -> bool:
+        """True where this viewer's role is ``role`` or a higher one."""
+        return ROLES.index(self.role) >= ROLES.index(role)
+
+    def require(self, role: str) -> None:
+        """Raise ForbiddenError unless the viewer has at least this role."""
+        if not self.may(role):
+            raise ForbiddenError(f"{self.name} is {self.role} here: this needs the role {role}; ask an admin for it.")
+
+    def require_dataset(self, dataset: str) -> None:
+        """Raise NotFoundError where the token does not reach this data set (its existence is not told)."""
+        if self.datasets is not None and dataset not in self.datasets:
+            raise NotFoundError(f"No data set {dataset} here: reload the page.")
+
+    def require_campaign(self, campaign: str) -> None:
+        """Raise NotFoundError where the token does not reach this campaign."""
+        if self.campaigns is not None and campaign not in self.campaigns:
+            raise NotFoundError(f"No campaign {campaign} here: reload the page.")
+
+
+class _HourlySigner(TimestampSigner):
+    def get_timestamp(self) -> int:
+        return int(time.time()) // _STEP_S * _STEP_S
+
+
+@lru_cache(maxsize=4)
+def _secret(home: Path) -> bytes:
+    """The key of this installation: made once, readable by its owner only."""
+    path = home / "token.key"
+    home.mkdir(parents=True, exist_ok=True)
+    draft = home / f".token.key-{secrets.token_hex(4)}"
+    if not path.exists():
+        draft.touch(mode=0o600)
+        draft.write_bytes(secrets.token_bytes(32))
+        try:
+            os.link(draft, path)  # of two that start at once, one wins, and both then read the winner's key
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+    return path.read_bytes()
+
+
+def _serializer() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(_secret(settings().home.resolve()), salt="routes", signer=_HourlySigner)
+
+
+def sign(viewer: Viewer) -> str:
+    """A token that lets routes act for this viewer during the next hours."""
+    return str(_serializer().dumps([viewer.name, viewer.role, viewer.datasets, viewer.campaigns]))
+
+
+def verify(token: str) -> Viewer:
+    """The viewer whom ``sign`` signed for.
+
+    Raises:
+        TokenRefusedError: no token, a forged one, or one older than TOKEN_VALID_S (and the hour it was signed in).
+    """
+    try:
+        fields: list[Any] = _serializer().loads(token, max_age=TOKEN_VALID_S + _STEP_S)
+    except BadSignature as error:
+        raise TokenRefusedError("The page's permission is missing or over its time: reload the page.") from error
+    name, role, datasets, campaigns = fields
+    return Viewer(name, role, _ids(datasets), _ids(campaigns))
+
+
+def _ids(values: list[str] | None) -> tuple[str, ...] | None:
+    return None if values is None else tuple(values)

@@ -1,0 +1,41 @@
+"""Page set-up and navigation: the loop's pages in the loop's order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from streamlit.navigation.page import StreamlitPage
+
+VIEWS = Path(__file__).parent / "views"
+
+# group -> (page, icon): the file is views/<page>_page.py and the address /<page>
+PAGES: dict[str, tuple[tuple[str, str], ...]] = {
+    "": (("overview", "home"),),
+    "Look": (("data", "photo_library"), ("train", "model_training"), ("attention", "center_focus_strong")),
+    "Answer": (("space", "scatter_plot"), ("annotate", "touch_app")),
+    "Act": (("curate", "filter_alt"), ("compare", "leaderboard")),
+    "Run": (("jobs", "list_alt"),),
+}
+
+
+def pages() -> dict[str, list[StreamlitPage]]:
+    """The pages that exist, by their group in the navigation."""
+    return {
+        group: [_page(name, icon) for name, icon in entries if (VIEWS / f"{name}_page.py").exists()]
+        for group, entries in PAGES.items()
+    }
+
+
+def _page(name: str, icon: str) -> StreamlitPage:
+    path = VIEWS / f"{name}_page.py"
+    return st.Page(path, title=name.capitalize(), icon=f":material/{icon}:", url_path=name, default=name == "overview")
+
+
+def run() -> None:
+    """One run of the script for one viewer."""
+    st.set_page_config(page_title="SLIM Studio", page_icon=":material/visibility:", layout="wide")
+    st.navigation(pages()).run()

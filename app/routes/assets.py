@@ -1,0 +1,65 @@
+"""Files for the browser: plotly.min.js of the installed package, and app/assets. Compressed once, then kept."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import importlib.util
+from functools import lru_cache
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.routes.guard import refusal
+from slim_core.errors import NotFoundError
+
+ASSETS = Path(__file__).parents[1] / "assets"
+PLOTLY = "plotly.min.js"
+_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+
+
+def asset_url(name: str) -> str:
+    """Address of an asset, with its content's hash, so that browsers may keep it for good."""
+    return f"/assets/{name}?v={_load(name, _stamp(name))[1]}"
+
+
+def asset(request: Request) -> Response:
+    """GET /assets/{name}: open to all, for it is the same public code for everyone."""
+    name = request.path_params["name"]
+    try:
+        content, digest = _load(name, _stamp(name))
+    except NotFoundError as error:
+        return refusal(error)
+    fresh = request.query_params.get("v") == digest
+    headers = {
+        "ETag": f'"{digest}"',
+        "Content-Encoding": "gzip",
+        "Vary": "Accept-Encoding",
+        "Cache-Control": "public, max-age=31536000, immutable" if fresh else "no-cache",
+    }
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=_TYPES[Path(name).suffix], headers=headers)
+
+
+def _path(name: str) -> Path:
+    if name == PLOTLY:
+        spec = importlib.util.find_spec("plotly")
+        assert spec is not None and spec.origin is not None  # a requirement of ours
+        return Path(spec.origin).parent / "package_data" / PLOTLY
+    path = ASSETS / name
+    if Path(name).name != name or Path(name).suffix not in _TYPES or not path.is_file():
+        raise NotFoundError(f"No asset {name} here: reload the page.")
+    return path
+
+
+def _stamp(name: str) -> int:
+    return _path(name).stat().st_mtime_ns
+
+
+@lru_cache(maxsize=32)
+def _load(name: str, stamp: int) -> tuple[bytes, str]:  # noqa: ARG001  # the stamp makes an edited file a new entry
+    """(gzipped content, its hash)."""
+    content = _path(name).read_bytes()
+    return gzip.compress(content, compresslevel=6, mtime=0), hashlib.sha256(content).hexdigest()[:16]

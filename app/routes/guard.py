@@ -1,0 +1,89 @@
+"""What every guarded route shares: the token, the role, work off the event loop, and errors as one JSON sentence."""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from app import access
+from app.access import TokenRefusedError, Viewer
+from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
+
+log = logging.getLogger(__name__)
+
+MAX_BODY_BYTES = 1_000_000
+_STATUS: tuple[tuple[type[SlimError], int], ...] = (
+    (TokenRefusedError, 401),
+    (ForbiddenError, 403),
+    (NotFoundError, 404),
+    (ConflictError, 409),
+    (QueueUnavailableError, 503),
+    (SlimError, 400),
+)
+
+Handler = Callable[[Request, Viewer, dict[str, Any]], Response]
+
+
+def guarded(role: str) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
+    """Make a handler a route: called in a thread with (request, viewer, JSON body), for role or above."""
+
+    def decorate(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        @functools.wraps(handler)
+        async def endpoint(request: Request) -> Response:
+            try:
+                viewer = access.verify(_token(request))
+                viewer.require(role)
+                body = await _body(request)
+                return await run_in_threadpool(handler, request, viewer, body)
+            except SlimError as error:
+                return refusal(error)
+
+        return endpoint
+
+    return decorate
+
+
+def refusal(error: SlimError) -> JSONResponse:
+    """An error as its sentence, under the status that fits its kind."""
+    status = next(code for kind, code in _STATUS if isinstance(error, kind))
+    return JSONResponse({"error": str(error)}, status_code=status)
+
+
+def _token(request: Request) -> str:
+    given = request.headers.get(access.TOKEN_HEADER, "")
+    if not given and request.method == "GET":  # images have no headers of their own; a form elsewhere cannot POST
+        given = request.query_params.get("token", "")
+    return given
+
+
+async def _body(request: Request) -> dict[str, Any]:
+    if request.method != "POST":
+        return {}
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BODY_BYTES:
+            raise SlimError(f"The request is larger than {MAX_BODY_BYTES:,} bytes: send fewer answers at once.")
+    try:
+        body = json.loads(data)
+    except ValueError as error:
+        raise SlimError("The request is not JSON: reload the page.") from error
+    if not isinstance(body, dict):
+        raise SlimError("The request is not a JSON object: reload the page.")
+    return body
+
+
+def tagged(request: Request, etag: str, make: Callable[[], tuple[bytes, str]]) -> Response:
+    """304 where the browser has this version already, else the content; private, immutable under its URL."""
+    headers = {"ETag": f'"{etag}"', "Cache-Control": "private, max-age=86400, immutable"}
+    if request.headers.get("If-None-Match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    content, media_type = make()
+    return Response(content, media_type=media_type, headers=headers)

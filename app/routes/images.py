@@ -1,0 +1,66 @@
+"""Images, masks and attention maps by address: thumbnails are made on demand and kept by browsers, never by a page."""
+
+from __future__ import annotations
+
+import hashlib
+from urllib.parse import urlencode
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app import session
+from app.access import Viewer
+from app.routes.guard import guarded, tagged
+from slim_core.errors import NotFoundError, SpecRefusedError
+
+KINDS = ("image", "overlay", "heat", "mask", "contour")
+MAP_KINDS = ("overlay", "heat", "contour")
+MIN_SIZE, MAX_SIZE = 16, 1024
+
+
+def image_url(
+    dataset: str,
+    row: int,
+    token: str,
+    *,
+    size: int = 96,
+    kind: str = "image",
+    run: str | None = None,
+    map_of: str = "label",
+    opacity: float = 0.5,
+) -> str:
+    """Address of a row's image, or of its overlay, heat map, contour (of a gradcam ``run``) or true mask."""
+    query = {"size": size, "kind": kind, "token": token}
+    if run is not None:
+        query |= {"run": run, "map_of": map_of, "opacity": opacity}
+    return f"/api/image/{dataset}/{row}?{urlencode(query)}"
+
+
+@guarded("viewer")
+def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response:  # noqa: ARG001
+    """GET /api/image/{dataset}/{row}: WebP with an ETag made of all that the pixels depend on."""
+    from app.routes import pictures
+
+    dataset, row = request.path_params["dataset"], request.path_params["row"]
+    viewer.require_dataset(dataset)
+    query = request.query_params
+    kind, run, map_of = query.get("kind", "image"), query.get("run"), query.get("map_of", "label")
+    size, opacity = _number(query.get("size", "96"), "size"), _number(query.get("opacity", "0.5"), "opacity")
+    if kind not in KINDS or not MIN_SIZE <= size <= MAX_SIZE or not 0 <= opacity <= 1:
+        raise SpecRefusedError(f"kind is one of {', '.join(KINDS)}, size {MIN_SIZE}..{MAX_SIZE}, opacity 0..1.")
+    table = session.store().datasets.table(dataset)
+    if not 0 <= row < len(table):
+        raise NotFoundError(f"{table.name} has no image {row}: its rows are 0..{len(table) - 1}.")
+    if kind in MAP_KINDS and run is None:
+        raise SpecRefusedError(f"kind={kind} needs run=<id of a gradcam run>.")
+    key = (table.fingerprint, row, kind, run, map_of, size, opacity)
+    etag = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
+    draw = pictures.Picture(table, row, int(size), run, map_of, opacity)
+    return tagged(request, etag, lambda: (draw.encoded(kind), "image/webp"))
+
+
+def _number(text: str, name: str) -> float:
+    try:
+        return float(text)
+    except ValueError as error:
+        raise SpecRefusedError(f"{name} is a number, not {text!r}.") from error

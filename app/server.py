@@ -1,0 +1,66 @@
+"""The server of the dashboard: its routes beside Streamlit's own, and what starts and ends with it.
+
+Every route but /assets needs a token signed by a page (``session.token()``): ``?token=`` on GET, or the header
+``X-Slim-Token``, which is the only way on POST. Errors are JSON ``{"error": "<one sentence>"}`` with 400, 401 (token),
+403 (role), 404, 409 or 503. User routes ignore ``server.baseUrlPath``.
+
+GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run=<gradcam run>&map_of=label|predicted
+     &opacity=0.5   -> WebP, ETag; ``run`` where kind is overlay, heat or contour; size: longer side, 16..1024 px
+GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artifact <name>.npy of the run, column by
+     column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
+GET  /api/items?campaign=<id>  -> {"items": [{"id", "row", "label", "label_name", "answer": 1|0|-1|null}], "progress"}
+POST /api/answers  {"campaign", "answers": [{"id", "item", "value": 1|0|-1|null, "seen": {}, "ms"}]}
+     -> {"ids": [acknowledged ids], "progress"}   (role annotator; an id sent twice is kept once; value null = undo)
+POST /api/lease    {"campaign"} -> {"item": {...} | null, "progress"}   (role annotator)
+GET  /assets/{name} -> plotly.min.js or a file of app/assets; gzipped once; immutable under ``?v=<hash>`` (asset_url)
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+from collections.abc import AsyncIterator
+from typing import Any
+
+from starlette.routing import Route
+
+from app.routes import annotation, assets, images, points
+from slim_core.settings import settings
+
+ROUTES = [
+    Route("/api/image/{dataset}/{row:int}", images.image, methods=["GET"]),
+    Route("/api/points/{run}/{name}.bin", points.points, methods=["GET"]),
+    Route("/api/items", annotation.items, methods=["GET"]),
+    Route("/api/answers", annotation.answers, methods=["POST"]),
+    Route("/api/lease", annotation.lease, methods=["POST"]),
+    Route("/assets/{name}", assets.asset, methods=["GET"]),
+]
+
+
+@contextlib.asynccontextmanager
+async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  # Starlette passes the app
+    """Start Redis and a worker in the embedded mode, end them with the server."""
+    from workers.local import EmbeddedServices
+
+    services = EmbeddedServices(settings()) if settings().embedded else None
+    if services is not None:
+        services.start()  # from this thread: the children die with the thread that started them
+    _settle_memory()
+    try:
+        yield {}
+    finally:
+        if services is not None:
+            services.stop()
+
+
+def _settle_memory() -> None:
+    """Import what pages use, then take it out of the garbage collector's sight.
+
+    Streamlit collects after every script and fragment run; scanning all imported modules costs about 70 ms each time.
+    """
+    import pandas  # noqa: F401
+    import plotly.graph_objects  # noqa: F401
+    import pyarrow  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
