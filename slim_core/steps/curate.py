@@ -1,0 +1,142 @@
+"""Propagate the answers of a campaign and choose the subset to retrain on (METHOD.md S5 to S9)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from slim_core.curation import CurationData, Subset, curate
+from slim_core.datasets.table import ImageTable
+from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.propagation import expand
+from slim_core.space import Clusters
+from slim_core.steps.context import StepContext
+from slim_core.steps.specs import CurateSpec
+
+GRID_ABOVE = 20_000  # images above which the exact expansion takes more memory than it is worth
+UNANSWERED = -1
+
+Answers = NDArray[np.int8]
+
+
+def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
+    """Leave subset.parquet (row, count, cell, score, label), scores.npy (aligned with the space) and report.json.
+
+    Returns:
+        images (repeats included), images_unique, answers, answers_share (of the split) and the strategy's report.
+
+    Raises:
+        AnswersRefusedError: the campaign has no answers, or they belong to images outside the space.
+        SpecRefusedError: the strategy is unknown or cannot choose so many images.
+    """
+    table = context.store.datasets.table(spec.dataset)
+    folder = context.parent(spec.space)
+    rows = np.load(folder / "rows.npy", allow_pickle=False)
+    answers, n_given = answers_of(spec, rows, context)
+    context.progress(0, 2, "propagation")
+    scores = propagate(spec, folder, table.labels[rows], answers)
+    np.save(context.out / "scores.npy", scores)
+    context.check_stop()
+    context.progress(1, 2, "curation")
+    subset = curate(
+        _data(table, folder, rows, scores, answers),
+        strategy=spec.strategy,
+        size=spec.size,
+        seed=spec.seed,
+        **spec.options,
+    )
+    _table(subset, rows, scores, table).to_parquet(context.out / "subset.parquet", index=False)
+    (context.out / "report.json").write_text(json.dumps(subset.report, indent=1))
+    context.progress(2, 2, "curation")
+    return _metrics(subset, answers, n_given)
+
+
+def answers_of(spec: CurateSpec, rows: NDArray[np.int64], context: StepContext) -> tuple[Answers, int]:
+    """(n,) 1 right, 0 wrong, -1 unsure or not asked, aligned with the space's rows; and how many were given."""
+    answers = np.full(len(rows), UNANSWERED, np.int8)
+    if spec.campaign is None:
+        return answers, 0
+    campaigns = context.store.campaigns
+    seq = campaigns.last_seq(spec.campaign) if spec.answers_seq is None else spec.answers_seq
+    answered, values = (np.asarray(part) for part in campaigns.snapshot(spec.campaign, seq))
+    if not (values >= 0).any():
+        raise AnswersRefusedError(
+            f"Campaign {spec.campaign} has no answer yet that says right or wrong: answer some images first "
+            f"(Annotate page, or slim answer)."
+        )
+    where = {int(row): position for position, row in enumerate(rows)}
+    foreign = [int(row) for row in answered if int(row) not in where]
+    if foreign:
+        raise AnswersRefusedError(
+            f"Campaign {spec.campaign} has answers for rows {foreign[:5]} that are not in space {spec.space}: "
+            f"curate with the space the campaign was made from."
+        )
+    answers[[where[int(row)] for row in answered]] = values
+    return answers, len(answered)
+
+
+def propagate(spec: CurateSpec, folder: Path, labels: NDArray[np.int64], answers: Answers) -> NDArray[np.float64]:
+    """(n,) score that the attention is right, 0..1; NaN for a class nobody has answered, and without answers."""
+    if not (answers >= 0).any():
+        return np.full(len(labels), np.nan)
+    method = spec.expansion
+    if method == "auto":
+        method = "grid" if len(labels) > GRID_ABOVE else "exact"
+    space = np.load(folder / "attention_space.npy", allow_pickle=False)
+    return expand(space, labels, answers, gammas=spec.gammas, method=method)
+
+
+def _data(
+    table: ImageTable, folder: Path, rows: NDArray[np.int64], scores: NDArray[np.float64], answers: Answers
+) -> CurationData:
+    n_per_class = json.loads((folder / "clusters.json").read_text())["n_per_class"]
+    reduced = np.load(folder / "environment_reduced.npy", allow_pickle=False)
+    return CurationData(
+        labels=table.labels[rows],
+        attention_space=np.load(folder / "attention_space.npy", allow_pickle=False),
+        environment_space=np.load(folder / "environment_space.npy", allow_pickle=False),
+        environment=reduced,
+        clusters=Clusters(
+            index=np.load(folder / "clusters.npy", allow_pickle=False),
+            n_per_class=tuple(n_per_class.values()),
+            reduced=reduced,
+        ),
+        scores=scores,
+        answers=answers,
+        attributes=table.attributes[rows] if table.has_attributes else None,
+        n_classes=table.n_classes,
+    )
+
+
+def _table(subset: Subset, rows: NDArray[np.int64], scores: NDArray[np.float64], table: ImageTable) -> pd.DataFrame:
+    positions = np.asarray(subset.positions)
+    if not len(positions):
+        raise SpecRefusedError("The strategy keeps no image at all: lower the threshold, or give more answers.")
+    return pd.DataFrame(
+        {
+            "row": rows[positions],
+            "count": subset.counts,
+            "cell": [str(cell) for cell in subset.cells],
+            "score": scores[positions],
+            "label": table.labels[rows[positions]],
+        }
+    )
+
+
+def _metrics(subset: Subset, answers: Answers, n_given: int) -> dict[str, Any]:
+    right, wrong = int((answers == 1).sum()), int((answers == 0).sum())
+    return {
+        "images": int(np.sum(subset.counts)),
+        "images_unique": len(subset.positions),
+        "answers": n_given,
+        "answers_share": n_given / len(answers),
+        "right": right,
+        "wrong": wrong,
+        "unsure": n_given - right - wrong,
+        "report": subset.report,
+    }

@@ -1,0 +1,95 @@
+"""The two attention spaces and the environment clusters of one split (METHOD.md S2 and the clusters of S7)."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slim_core.datasets.table import ImageTable
+from slim_core.errors import SpecRefusedError
+from slim_core.space import ClusterConfig, Clusters, SpaceConfig, embed, environment_clusters
+from slim_core.steps.context import StepContext
+from slim_core.steps.specs import SpaceSpec
+
+SMALLEST = 10  # images below which neighbours mean nothing
+
+
+def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
+    """Write rows, attention_space, environment_space, environment_reduced, clusters (.npy) and clusters.json.
+
+    Raises:
+        SpecRefusedError: the features do not cover the split, or there are too few images.
+    """
+    table = context.store.datasets.table(spec.dataset)
+    folder = context.parent(spec.attention)
+    positions = positions_of(table, folder, spec.split)
+    rows = np.load(folder / "rows.npy", allow_pickle=False)[positions]
+    np.save(context.out / "rows.npy", rows)
+    for done, name in enumerate(("attention", "environment")):
+        context.progress(done, 3, f"{name} space")
+        features = features_at(folder, name, positions)
+        space = embed(features, _space_config(spec), check_stop=context.check_stop)  # (n, 2)
+        np.save(context.out / f"{name}_space.npy", space.astype(np.float32))
+    context.progress(2, 3, "environment clusters")
+    clusters = environment_clusters(features, table.labels[rows], _cluster_config(spec))
+    _save_clusters(clusters, table, context.out)
+    context.progress(3, 3, "environment clusters")
+    return {"images": len(rows), "clusters": _named(clusters, table)}
+
+
+def positions_of(table: ImageTable, folder: Path, split: str) -> NDArray[np.int64]:
+    """Positions in the arrays of an attention pass that belong to the split.
+
+    Raises:
+        SpecRefusedError: an image of the split is missing there, or the split has too few images.
+    """
+    wanted = table.rows(split)
+    if len(wanted) < SMALLEST:
+        raise SpecRefusedError(
+            f"{table.name} has {len(wanted)} {split} images: an attention space needs at least {SMALLEST}."
+        )
+    rows = np.load(folder / "rows.npy", allow_pickle=False)
+    positions = np.flatnonzero(np.isin(rows, wanted))
+    if len(positions) < len(wanted):
+        raise SpecRefusedError(
+            f"The features cover {len(positions)} of the {len(wanted)} {split} images: "
+            f"run gradcam or features with {split} among its splits."
+        )
+    return positions
+
+
+def features_at(folder: Path, name: str, positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    """(n, K) float32 of "attention" or "environment" features."""
+    stored = np.load(folder / f"{name}_features.npy", mmap_mode="r", allow_pickle=False)
+    return np.asarray(stored[positions], dtype=np.float32)
+
+
+def _space_config(spec: SpaceSpec) -> SpaceConfig:
+    return SpaceConfig(
+        n_neighbors=spec.n_neighbors,
+        min_dist=spec.min_dist,
+        seed=spec.seed,
+        pca_above=spec.pca_above,
+        pca_dims=spec.pca_dims,
+    )
+
+
+def _cluster_config(spec: SpaceSpec) -> ClusterConfig:
+    return ClusterConfig(
+        pca_dims=spec.cluster_dims, k_min=spec.k_min, k_max=spec.k_max, seed=spec.seed, n_clusters=spec.n_clusters
+    )
+
+
+def _named(clusters: Clusters, table: ImageTable) -> dict[str, int]:
+    return {name: int(n) for name, n in zip(table.label_names, clusters.n_per_class, strict=True)}
+
+
+def _save_clusters(clusters: Clusters, table: ImageTable, out: Path) -> None:
+    np.save(out / "environment_reduced.npy", clusters.reduced)
+    np.save(out / "clusters.npy", clusters.index)
+    about = {"n_per_class": _named(clusters, table)}
+    (out / "clusters.json").write_text(json.dumps(about, indent=1))

@@ -1,0 +1,185 @@
+"""Train the reference model, or retrain on a curated subset (METHOD.md S0 and S10)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from slim_core.attention import attention_pass
+from slim_core.datasets.table import ImageTable
+from slim_core.errors import DataRefusedError
+from slim_core.groups import grouping
+from slim_core.last_layer import apply_last_layer, fit_last_layer
+from slim_core.metrics import classification_metrics
+from slim_core.models import Model, build, load_checkpoint, load_model, save_model
+from slim_core.settings import settings
+from slim_core.steps.context import StepContext
+from slim_core.steps.specs import TrainSpec
+from slim_core.training import EpochReport, TrainConfig, TrainResult, predict, train
+
+Rows = NDArray[np.int64]
+
+
+def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
+    """Train as the spec says; leaves weights.safetensors, model.json and history.json.
+
+    Returns:
+        images (repeats included), images_unique, epochs, best_epoch, seconds, and val: the metrics of the epoch kept.
+
+    Raises:
+        DataRefusedError: a split has no images, or a class of the data has none to train on.
+        WeightsMissingError, CheckpointRefusedError: the first weights cannot be read.
+    """
+    table = context.store.datasets.table(spec.dataset)
+    rows, counts = training_rows(spec, table, context)
+    _check_rows(table, rows)
+    model = _first_model(spec, table, context)
+    if spec.mode == "last-layer":
+        result = _refit(model, table, rows, counts, spec, context)
+    else:
+        result = _train(model, table, rows, counts, spec, context)
+    save_model(model, context.out)
+    (context.out / "history.json").write_text(json.dumps(result.history, indent=1))
+    return _metrics(result, rows, counts)
+
+
+def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> tuple[Rows, Rows | None]:
+    """Rows to train on, and how often each is used: the subset's, or all of train once (counts None)."""
+    if spec.subset is None:
+        return table.rows("train"), None
+    chosen = pd.read_parquet(context.parent(spec.subset) / "subset.parquet")
+    return chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64)
+
+
+def _check_rows(table: ImageTable, rows: Rows) -> None:
+    for split in ("train", "val"):
+        if not len(table.rows(split)):
+            raise DataRefusedError(
+                f"{table.name} has no {split} images: training needs train and val; correct the split column "
+                f"and import the data set again."
+            )
+    present = set(table.labels[rows].tolist())
+    missing = [name for label, name in enumerate(table.label_names) if label not in present]
+    if missing:
+        raise DataRefusedError(
+            f"There is no image of {', '.join(missing)} among the {len(rows)} to train on: "
+            f"choose a larger subset, or correct the split column."
+        )
+
+
+def _first_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> Model:
+    if spec.reference is not None:
+        return load_model(context.parent(spec.reference))
+    path = settings().allowed(spec.checkpoint) if spec.checkpoint else None
+    model = build(
+        spec.model,
+        table.n_classes,
+        label_names=table.label_names,
+        weights="none" if path else spec.weights,
+        image_size=spec.image_size,
+        seed=spec.seed,
+    )
+    if path:
+        load_checkpoint(model, Path(path))
+    return model
+
+
+def _train(
+    model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
+) -> TrainResult:
+    return train(
+        model,
+        table,
+        rows,
+        counts,
+        train_config(spec),
+        val_rows=table.rows("val"),
+        grouping=grouping(table),
+        on_progress=lambda report: _report(report, context),
+        check_stop=context.check_stop,
+        checkpoint_dir=context.checkpoint_dir,
+        device=context.device,
+    )
+
+
+def _refit(
+    model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
+) -> TrainResult:
+    """The last layer alone, on pooled features of the frozen rest."""
+    started = time.perf_counter()
+    val = table.rows("val")
+    pooled = pooled_features(model, table, np.concatenate([rows, val]), context)  # (n + n_val, K)
+    weight, bias = fit_last_layer(
+        pooled[: len(rows)],
+        table.labels[rows],
+        counts,
+        pooled[len(rows) :],
+        table.labels[val],
+        seed=spec.seed,
+        val_groups=grouping(table).index[val] if spec.selection == "worst_group" else None,
+    )
+    apply_last_layer(model, weight, bias)
+    probabilities = predict(model, table, val, device=context.device, check_stop=context.check_stop)
+    metrics = classification_metrics(table.labels[val], probabilities, grouping(table).take(val), None)
+    return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started)
+
+
+def pooled_features(model: Model, table: ImageTable, rows: Rows, context: StepContext) -> NDArray[np.float32]:
+    """(n, K) inputs of the head for the given rows."""
+    folder = context.out / "pooled"
+    folder.mkdir()
+    attention_pass(
+        model,
+        table,
+        rows,
+        folder,
+        device=context.device,
+        on_progress=lambda done, total: context.progress(done, total, "features"),
+        check_stop=context.check_stop,
+    )
+    pooled = np.load(folder / "pooled_features.npy", allow_pickle=False).astype(np.float32)
+    shutil.rmtree(folder)
+    return pooled
+
+
+def train_config(spec: TrainSpec) -> TrainConfig:
+    """The training loop's view of the spec."""
+    return TrainConfig(
+        epochs=spec.epochs,
+        batch_size=spec.batch_size,
+        lr=spec.lr,
+        weight_decay=spec.weight_decay,
+        momentum=spec.momentum,
+        milestones=spec.milestones,
+        gamma=spec.gamma,
+        class_weights=spec.class_weights,
+        augment=spec.augment,
+        selection=spec.selection,
+        objective=spec.objective,
+        seed=spec.seed,
+    )
+
+
+def _report(report: EpochReport, context: StepContext) -> None:
+    values = {key: value for key, value in asdict(report).items() if key not in ("done", "total", "phase")}
+    context.progress(report.done, report.total, report.phase, **values)
+
+
+def _metrics(result: TrainResult, rows: Rows, counts: Rows | None) -> dict[str, Any]:
+    best = next((epoch for epoch in result.history if epoch.get("epoch") == result.best_epoch), {})
+    return {
+        "images": int(counts.sum()) if counts is not None else len(rows),
+        "images_unique": len(rows),
+        "epochs": len(result.history),
+        "best_epoch": result.best_epoch,
+        "seconds": round(result.seconds, 3),
+        "val": best.get("val"),
+    }
