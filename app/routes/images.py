@@ -11,6 +11,7 @@ from starlette.responses import Response
 from app import session
 from app.access import Viewer
 from app.routes.guard import guarded, tagged
+from app.routes.pictures import Picture
 from slim_core.errors import NotFoundError, SpecRefusedError
 
 KINDS = ("image", "overlay", "heat", "mask", "contour")
@@ -39,8 +40,6 @@ def image_url(
 @guarded("viewer")
 def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response:  # noqa: ARG001
     """GET /api/image/{dataset}/{row}: WebP with an ETag made of all that the pixels depend on."""
-    from app.routes import pictures
-
     dataset, row = request.path_params["dataset"], request.path_params["row"]
     viewer.require_dataset(dataset)
     query = request.query_params
@@ -55,7 +54,7 @@ def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
         raise SpecRefusedError(f"kind={kind} needs run=<id of a gradcam run>.")
     key = (table.fingerprint, row, kind, run, map_of, size, opacity)
     etag = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
-    draw = pictures.Picture(table, row, int(size), run, map_of, opacity)
+    draw = Picture(table, row, int(size), run, map_of, opacity)
     return tagged(request, etag, lambda: (draw.encoded(kind), "image/webp"))
 
 

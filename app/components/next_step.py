@@ -1,0 +1,19 @@
+"""The one next thing to do, at the end of a page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+
+def show(sentence: str, page: str, label: str, **params: str) -> None:
+    """A box with one sentence and a link to a page (by its name, such as "train"), with query parameters."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**Next:** {sentence}", width="stretch")
+        link(page, label, **params)
+
+
+def link(page: str, label: str, *, icon: str = "arrow_forward", **params: str) -> None:
+    """A link to a page by its name."""
+    st.page_link(
+        f"views/{page}_page.py", label=label, icon=f":material/{icon}:", query_params=params or None, width="content"
+    )

@@ -1,0 +1,45 @@
+"""Choosing a data set or a run, kept in the address (?dataset=..., ?run=...), so that links reproduce the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+import streamlit as st
+
+from app import session
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset, Run
+
+T = TypeVar("T", "Dataset", "Run")
+
+
+def dataset(label: str = "Data set") -> Dataset | None:
+    """A select box of the registered data sets, the newest first; None where there are none."""
+    return _pick(label, session.store().datasets.all(), "dataset", lambda one: f"{one.name} ({one.n_images:,} images)")
+
+
+def run(label: str, runs: Sequence[Run], param: str = "run") -> Run | None:
+    """A select box of runs in the order given; None where there are none."""
+    return _pick(label, runs, param, describe)
+
+
+def describe(one: Run) -> str:
+    """A run in half a line: its name or kind, when it was made, its id."""
+    made = one.created_at.strftime("%d %b %H:%M")
+    return f"{one.name or one.kind} · {made} · {one.id}"
+
+
+def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], str]) -> T | None:
+    if not items:
+        return None
+    by_id = {item.id: item for item in items}
+    key, linked, seen = f"pick-{param}", st.query_params.get(param), f"pick-{param}-seen"
+    if linked in by_id and linked != st.session_state.get(seen):  # a link was followed
+        st.session_state[key] = linked
+    elif st.session_state.get(key) not in by_id:
+        st.session_state.pop(key, None)
+    chosen = st.selectbox(label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key)
+    st.query_params[param] = st.session_state[seen] = chosen
+    return by_id[chosen]

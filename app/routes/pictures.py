@@ -1,0 +1,115 @@
+"""Draws one image of a data set, with or without where a model looks. All kinds share the network's geometry."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from app import session
+from slim_core import images
+from slim_core.datasets.table import ImageTable
+from slim_core.errors import NotFoundError
+
+PLAIN = images.ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
+CONTOUR_AT = 0.5  # of the map's maximum
+CONTOUR_COLOUR = (230, 159, 0)  # Okabe-Ito orange
+DIMMED = 0.25  # brightness outside the true mask
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A row at ``size`` px a side; ``run``: the gradcam run whose geometry and maps are used."""
+
+    table: ImageTable
+    row: int
+    size: int
+    run: str | None
+    map_of: str = "label"
+    opacity: float = 0.5
+
+    def encoded(self, kind: str) -> bytes:
+        """The picture of one kind (see app/server.py) as WebP."""
+        return images.encode(getattr(self, f"_{kind}")(), "webp", 85)
+
+    @property
+    def _transform(self) -> images.ImageTransform:
+        """The evaluation geometry, drawn at our size: the same crop at any resolution."""
+        base = PLAIN if self.run is None else _transform(self.run)
+        return dataclasses.replace(base, size=self.size)
+
+    def _image(self) -> np.ndarray:
+        return images.load_pixels(self.table.image_path(self.row), self._transform)
+
+    def _map(self) -> np.ndarray:
+        """(size, size) float32 in 0..1."""
+        assert self.run is not None  # the route refuses map kinds without a run
+        return images.heat_map(raw_map(self.run, self.row, self.map_of), self.size)
+
+    def _overlay(self) -> np.ndarray:
+        return images.overlay(self._image(), self._map(), self.opacity)
+
+    def _heat(self) -> np.ndarray:
+        return images.overlay(self._image(), self._map(), 1.0)
+
+    def _contour(self) -> np.ndarray:
+        pixels, inside = self._image().copy(), self._map() >= CONTOUR_AT
+        pixels[_edge(inside, width=max(1, self.size // 96))] = CONTOUR_COLOUR
+        return pixels
+
+    def _mask(self) -> np.ndarray:
+        mask = images.load_mask(self.table, self.row, self._transform)
+        if mask is None:
+            raise NotFoundError(f"Image {self.row} of {self.table.name} has no mask: import the data with masks.")
+        return (self._image() * np.where(mask > 0, 1.0, DIMMED)[..., None]).astype(np.uint8)
+
+
+def raw_map(run_id: str, row: int, map_of: str) -> np.ndarray:
+    """(U, V) float32: the raw map of a row, for its label or for the predicted class.
+
+    Raises:
+        NotFoundError: the run did not look at this row, or kept no map of that class.
+    """
+    positions, files = _maps(run_id)
+    name = map_of if map_of in files else None
+    if name is None or row not in positions:
+        what = f"no map of the {map_of} class" if name is None else f"no map of image {row}"
+        raise NotFoundError(f"Run {run_id} has {what}: run the attention maps with that class and split.")
+    return np.asarray(files[name][positions[row]], np.float32)
+
+
+@lru_cache(maxsize=16)
+def _maps(run_id: str) -> tuple[dict[int, int], dict[str, np.ndarray]]:
+    """(row -> position, class of the map -> memory-mapped (n, U, V)); a finished run never changes."""
+    run, folder = session.store().runs.fetch(run_id), session.store().artifacts.folder(run_id)
+    if run.kind != "gradcam" or not (folder / "maps.npy").exists():
+        raise NotFoundError(f"Run {run_id} has no attention maps: name a finished gradcam run.")
+    rows = np.load(folder / "rows.npy", allow_pickle=False)
+    drawn = run.spec.get("class_of_map", "label")
+    files = {"label" if drawn == "both" else drawn: np.load(folder / "maps.npy", mmap_mode="r", allow_pickle=False)}
+    if (folder / "maps_predicted.npy").exists():
+        files["predicted"] = np.load(folder / "maps_predicted.npy", mmap_mode="r", allow_pickle=False)
+    return {int(row): position for position, row in enumerate(rows)}, files
+
+
+@lru_cache(maxsize=64)
+def _transform(run_id: str) -> images.ImageTransform:
+    """How the model of a gradcam run sees images."""
+    store = session.store()
+    model = store.runs.fetch(run_id).spec.get("model")
+    if not isinstance(model, str):
+        raise NotFoundError(f"Run {run_id} looks at no images: name a gradcam run.")
+    about = json.loads((store.artifacts.folder(model) / "model.json").read_text())
+    return images.ImageTransform.from_json(about["transform"])
+
+
+def _edge(inside: np.ndarray, width: int) -> np.ndarray:
+    """(H, W) bool: the pixels of a region within ``width`` px of its outside."""
+    core = inside
+    for _ in range(width):
+        padded = np.pad(core, 1, mode="edge")
+        core = core & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return inside & ~core
