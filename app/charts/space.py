@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,9 @@ LEVELS = 256  # of a continuous scale: 0 is "unknown", 1..255 run from low to hi
 
 @dataclass(frozen=True)
 class LegendEntry:
-    """One line of a legend: a colour, what it means, and how many points carry it."""
+    """One line of a legend: the code of its points, their colour, what it means, and how many carry it."""
 
+    code: int
     colour: str
     name: str
     n: int
@@ -54,7 +55,7 @@ def categories(title: str, index: np.ndarray, names: Sequence[str], colours: Seq
     codes = np.where((index >= 0) & (index < len(names)), index, len(names)).astype(np.uint8)
     counts = np.bincount(codes, minlength=len(names) + 1)
     listed = [*zip(colours, names, strict=True), (UNKNOWN, "unknown")]
-    legend = tuple(LegendEntry(c, n, int(counts[k])) for k, (c, n) in enumerate(listed) if counts[k])
+    legend = tuple(LegendEntry(k, c, n, int(counts[k])) for k, (c, n) in enumerate(listed) if counts[k])
     return Colouring(title, codes, len(listed), _steps([colour for colour, _ in listed]), legend)
 
 
@@ -66,7 +67,7 @@ def continuous(title: str, values: np.ndarray, low: float = 0.0, high: float = 1
     start = 0.5 / (LEVELS - 1)
     ramp = [(start + (1 - start) * at, colour) for at, colour in CIVIDIS]
     missing = int((~known).sum())
-    legend = (LegendEntry(UNKNOWN, "unknown", missing),) if missing else ()
+    legend = (LegendEntry(0, UNKNOWN, "unknown", missing),) if missing else ()
     return Colouring(title, codes, LEVELS, ((0.0, UNKNOWN), (start, UNKNOWN), *ramp), legend, low, high)
 
 
@@ -75,8 +76,8 @@ def answers(values: np.ndarray) -> Colouring:
     index = np.select([values == 1, values == 0, values == -1], [0, 1, 2], default=-1)
     names = ("attention right", "attention wrong", "unsure")
     colouring = categories("Answer", index, names, (RIGHT, WRONG, UNSURE))
-    legend = tuple(LegendEntry(e.colour, "not asked", e.n) if e.name == "unknown" else e for e in colouring.legend)
-    return Colouring("Answer", colouring.codes, colouring.levels, colouring.scale, legend)
+    legend = tuple(replace(entry, name="not asked") if entry.name == "unknown" else entry for entry in colouring.legend)
+    return replace(colouring, legend=legend)
 
 
 def _steps(colours: Sequence[str]) -> tuple[tuple[float, str], ...]:
