@@ -14,11 +14,10 @@ from slim_core.curation import CurationData, Subset, curate
 from slim_core.datasets.table import ImageTable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.propagation import expand
-from slim_core.space import Clusters
 from slim_core.steps.context import StepContext
+from slim_core.steps.space import load_clusters
 from slim_core.steps.specs import CurateSpec
 
-GRID_ABOVE = 20_000  # images above which the exact expansion takes more memory than it is worth
 UNANSWERED = -1
 
 Answers = NDArray[np.int8]
@@ -84,28 +83,20 @@ def propagate(spec: CurateSpec, folder: Path, labels: NDArray[np.int64], answers
     """(n,) score that the attention is right, 0..1; NaN for a class nobody has answered, and without answers."""
     if not (answers >= 0).any():
         return np.full(len(labels), np.nan)
-    method = spec.expansion
-    if method == "auto":
-        method = "grid" if len(labels) > GRID_ABOVE else "exact"
     space = np.load(folder / "attention_space.npy", allow_pickle=False)
-    return expand(space, labels, answers, gammas=spec.gammas, method=method)
+    return expand(space, labels, answers, gammas=spec.gammas, method=spec.expansion)
 
 
 def _data(
     table: ImageTable, folder: Path, rows: NDArray[np.int64], scores: NDArray[np.float64], answers: Answers
 ) -> CurationData:
-    n_per_class = json.loads((folder / "clusters.json").read_text())["n_per_class"]
-    reduced = np.load(folder / "environment_reduced.npy", allow_pickle=False)
+    clusters = load_clusters(folder)
     return CurationData(
         labels=table.labels[rows],
         attention_space=np.load(folder / "attention_space.npy", allow_pickle=False),
         environment_space=np.load(folder / "environment_space.npy", allow_pickle=False),
-        environment=reduced,
-        clusters=Clusters(
-            index=np.load(folder / "clusters.npy", allow_pickle=False),
-            n_per_class=tuple(n_per_class.values()),
-            reduced=reduced,
-        ),
+        environment=clusters.reduced,
+        clusters=clusters,
         scores=scores,
         answers=answers,
         attributes=table.attributes[rows] if table.has_attributes else None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from slim_core.groups import Grouping, grouping, pseudo_groups
 from slim_core.metrics import AIOU, PRECISION, classification_metrics
 from slim_core.models import Model, load_model
 from slim_core.steps.context import StepContext
+from slim_core.steps.space import load_clusters
 from slim_core.steps.specs import EvaluateSpec
 from slim_core.training import predict
 
@@ -60,9 +60,8 @@ def groups_of(spec: EvaluateSpec, table: ImageTable, rows: Rows, context: StepCo
             f"Space {spec.space} does not hold the {spec.split} images: pseudo-groups of {spec.split} need a "
             f"space run with split={spec.split}."
         )
-    clusters = np.load(folder / "clusters.npy", allow_pickle=False)
-    n_per_class = json.loads((folder / "clusters.json").read_text())["n_per_class"]
-    return pseudo_groups(table.labels[rows], clusters, list(n_per_class.values()), table.label_names)
+    clusters = load_clusters(folder)
+    return pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names)
 
 
 def train_counts(table: ImageTable, groups: Grouping) -> NDArray[np.int64] | None:

@@ -38,7 +38,10 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     clusters = environment_clusters(features, table.labels[rows], _cluster_config(spec))
     _save_clusters(clusters, table, context.out)
     context.progress(3, 3, "environment clusters")
-    return {"images": len(rows), "clusters": _named(clusters, table)}
+    return {
+        "images": len(rows),
+        "clusters": dict(zip(table.label_names, _padded(clusters.n_per_class, table), strict=True)),
+    }
 
 
 def positions_of(table: ImageTable, folder: Path, split: str) -> NDArray[np.int64]:
@@ -84,12 +87,22 @@ def _cluster_config(spec: SpaceSpec) -> ClusterConfig:
     )
 
 
-def _named(clusters: Clusters, table: ImageTable) -> dict[str, int]:
-    return {name: int(n) for name, n in zip(table.label_names, clusters.n_per_class, strict=True)}
+def _padded(n_per_class: tuple[int, ...], table: ImageTable) -> list[int]:
+    """One number a class of the data set, also for classes the split has no image of."""
+    return [*map(int, n_per_class), *[0] * (table.n_classes - len(n_per_class))]
 
 
 def _save_clusters(clusters: Clusters, table: ImageTable, out: Path) -> None:
     np.save(out / "environment_reduced.npy", clusters.reduced)
     np.save(out / "clusters.npy", clusters.index)
-    about = {"n_per_class": _named(clusters, table)}
+    about = clusters.to_json() | {"n_per_class": _padded(clusters.n_per_class, table)}
     (out / "clusters.json").write_text(json.dumps(about, indent=1))
+
+
+def load_clusters(folder: Path) -> Clusters:
+    """The environment clusters a space run has left."""
+    return Clusters(
+        index=np.load(folder / "clusters.npy", allow_pickle=False),
+        n_per_class=tuple(json.loads((folder / "clusters.json").read_text())["n_per_class"]),
+        reduced=np.load(folder / "environment_reduced.npy", allow_pickle=False),
+    )

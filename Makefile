@@ -1,0 +1,59 @@
+# Two commands for a newcomer: make demo, make test. CI calls the same verbs.
+PYTHON ?= python3
+PORT ?= 8501
+VENV := .venv
+BIN := $(VENV)/bin
+
+# Stamps: a second call finds them newer than their sources and does nothing.
+BASE := $(VENV)/.base
+INSTALLED := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench screenshots clean
+
+help: ## list the verbs
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(BASE):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "SLIM Studio needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) -V 2>&1): name another one, make PYTHON=python3.12" >&2; \
+	  exit 2; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make a virtual environment: install its venv package (Debian: apt-get install python3-venv)." >&2; \
+	  exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(INSTALLED): $(BASE) requirements.txt pyproject.toml
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps -e .
+	@touch $@
+
+$(DEV): $(INSTALLED) requirements-dev.txt
+	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+	@touch $@
+
+install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
+
+demo: $(INSTALLED) ## the whole loop on the demo data, and the dashboard (PORT=8501)
+	@exec $(BIN)/python -m workers.demo --port $(PORT)
+
+test: $(DEV) ## all tests, a real Chromium included
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(DEV) ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(DEV) ## every benchmark; results go to benchmarks/results
+	@for script in benchmarks/[a-z]*.py; do \
+	  name=$$(basename $$script .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+
+screenshots: $(DEV) ## pictures of every page for the documentation
+	$(BIN)/python -m tests.browser.screenshots
+
+clean: ## remove the virtual environment and caches (SLIM_HOME stays)
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
