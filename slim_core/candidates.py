@@ -1,0 +1,81 @@
+"""S3: which images to ask people about, so that few answers speak for the whole attention space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from slim_core.clustering import pick_diverse
+from slim_core.errors import SpecRefusedError
+
+N_NEAREST = 5  # one random pick among this many images nearest to a centre (reference)
+DEFAULT_SHARE = 0.03  # of a class; the paper claims that fewer than 3 % suffice
+
+
+def default_budgets(labels: np.ndarray, share: float | int = DEFAULT_SHARE) -> dict[int, int]:
+    """How many candidates to ask for in each class that has images.
+
+    Args:
+        labels: (N,) class of each image.
+        share: a float in (0, 1] is a share of each class, rounded down so that the total stays below it, though at
+            least one; an int is the total number of candidates, spread evenly, no class above its size.
+
+    Raises:
+        SpecRefusedError: the share or the count is out of range.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    if isinstance(share, int):
+        budgets = _even(sizes, share)
+    elif 0 < share <= 1:
+        budgets = np.maximum(1, np.floor(sizes * share + 1e-9)).astype(np.int64)
+    else:
+        raise SpecRefusedError(f"The share of images to ask about is {share}: give a fraction above 0 and at most 1.")
+    return {int(c): int(b) for c, b in zip(classes, budgets, strict=True)}
+
+
+def _even(sizes: np.ndarray, total: int) -> np.ndarray:
+    if not len(sizes) <= total <= sizes.sum():
+        raise SpecRefusedError(
+            f"{total} candidates were asked for: give at least one for each of the {len(sizes)} classes "
+            f"and at most {sizes.sum()}, the number of images."
+        )
+    budgets = np.zeros(len(sizes), np.int64)
+    while (left := total - int(budgets.sum())) > 0:
+        open_ = np.flatnonzero(budgets < sizes)
+        extra = np.full(len(open_), left // len(open_))
+        extra[: left % len(open_)] += 1
+        budgets[open_] = np.minimum(sizes[open_], budgets[open_] + extra)
+    return budgets
+
+
+def kmeans_candidates(points: np.ndarray, labels: np.ndarray, budgets: Mapping[int, int], seed: int) -> np.ndarray:
+    """The images to annotate (METHOD S3): per class, k-means with as many centres as its budget, one pick near each.
+
+    Args:
+        points: (N, 2) attention space E.
+        labels: (N,) class of each image.
+        budgets: class -> number of candidates; classes left out or at 0 get none.
+        seed: of k-means and of the picks; the order of the rows does not matter.
+
+    Returns:
+        (sum of budgets,) distinct positions, class after class, int64.
+
+    Raises:
+        SpecRefusedError: a budget is negative or larger than its class.
+    """
+    picks = [np.empty(0, np.int64)]
+    for label, budget in sorted(budgets.items()):
+        members = np.flatnonzero(labels == label)
+        _check(label, budget, len(members))
+        picks.append(members[pick_diverse(points[members], budget, N_NEAREST, seed)])
+    return np.concatenate(picks)
+
+
+def _check(label: int, budget: int, size: int) -> None:
+    if budget < 0:
+        raise SpecRefusedError(f"The budget of class {label} is {budget}: give 0 or more candidates.")
+    if budget > size:
+        raise SpecRefusedError(
+            f"The budget of class {label} is {budget}, but the class has only {size} images: ask for at most {size}."
+        )

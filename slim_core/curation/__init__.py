@@ -1,0 +1,17 @@
+"""S6 to S9: from scores and spaces to a small, balanced subset, by strategies with names."""
+
+from slim_core.curation.curate import STRATEGIES, curate
+from slim_core.curation.data import CurateOptions, CurationData, Strategy, Subset
+from slim_core.curation.keep import KEEP_RULES, compare_rules, keep
+
+__all__ = [
+    "KEEP_RULES",
+    "STRATEGIES",
+    "CurateOptions",
+    "CurationData",
+    "Strategy",
+    "Subset",
+    "compare_rules",
+    "curate",
+    "keep",
+]

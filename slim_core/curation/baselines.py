@@ -1,0 +1,76 @@
+"""What every comparison carries: a random subset, a class-balanced one, and the oracle that knows the groups."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from slim_core.curation.budgets import allocate
+from slim_core.curation.cells import Cell, Choice, build, capacities, cell_seed
+from slim_core.curation.data import CurateOptions, CurationData, Subset
+from slim_core.errors import SpecRefusedError
+
+
+def random_subset(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
+    """``size`` images drawn from all, without repeats unless asked for."""
+    cell = Cell("all", None, np.arange(len(data.labels)), len(data.labels), {})
+    return _draw(data, [cell], "random", size, seed, options, repeats=options.repeats is True)
+
+
+def class_balanced(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
+    """The same number of random images from each class; smaller classes are repeated unless told otherwise."""
+    cells = [_cell(f"class {label}", label, data.labels == label) for label in range(data.n_classes)]
+    return _draw(data, cells, "class-balanced", size, seed, options, repeats=options.repeats is not False)
+
+
+def oracle(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
+    """The same number of random images from each true group: what perfect knowledge of the attribute would choose.
+
+    Smaller groups are repeated unless told otherwise.
+
+    Raises:
+        SpecRefusedError: the data set has no attribute.
+    """
+    if data.attributes is None or not (data.attributes >= 0).any():
+        raise SpecRefusedError(
+            "The oracle balances true groups, but this data set has no attribute: name its attribute column on "
+            "import, or choose the strategy slim or class-balanced."
+        )
+    cells = [
+        _cell(f"class {label}, attribute {a}", label, (data.labels == label) & (data.attributes == a))
+        for label in range(data.n_classes)
+        for a in range(int(data.attributes.max()) + 1)
+    ]
+    unknown = int((data.attributes < 0).sum())
+    notes = [f"{unknown} images of unknown attribute are left out."] if unknown else []
+    return _draw(data, cells, "oracle", size, seed, options, repeats=options.repeats is not False, notes=notes)
+
+
+def _cell(name: str, label: int, mask: np.ndarray) -> Cell:
+    members = np.flatnonzero(mask)
+    return Cell(name, label, members, len(members), {})
+
+
+def _draw(
+    data: CurationData,
+    cells: list[Cell],
+    strategy: str,
+    size: int,
+    seed: int,
+    options: CurateOptions,
+    *,
+    repeats: bool,
+    notes: list[str] | None = None,
+) -> Subset:
+    """Equal budgets, then random images of each cell."""
+    cells = [cell for cell in cells if len(cell.members)]
+    budgets = allocate(np.ones(len(cells)), size, capacities(cells, repeats, options))
+    choices = [_at_random(c, int(n), cell_seed(seed, i)) for i, (c, n) in enumerate(zip(cells, budgets, strict=True))]
+    return build(data, choices, strategy=strategy, size=size, seed=seed, options=options, notes=notes or ())
+
+
+def _at_random(cell: Cell, budget: int, seed: int) -> Choice:
+    rounds, rest = divmod(budget, len(cell.members))
+    counts = np.full(len(cell.members), rounds, np.int64)
+    counts[np.random.default_rng(seed).choice(len(counts), rest, replace=False)] += 1
+    chosen = counts > 0
+    return Choice(cell, budget, cell.members[chosen], counts[chosen])

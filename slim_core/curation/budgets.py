@@ -1,0 +1,56 @@
+"""S8: how many images each cell gives. Whole numbers that add up exactly, capped, with what is left over passed on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def largest_remainder(weights: np.ndarray, total: int) -> np.ndarray:
+    """Non-negative integers (k,) in proportion to weights (k,) that sum to total; all-zero weights count as equal.
+
+    Each is its share rounded down, and the largest remainders get one more (ties: the earlier one).
+    """
+    weights = np.asarray(weights, np.float64)
+    if len(weights) == 0:
+        return np.empty(0, np.int64)
+    if weights.sum() <= 0:
+        weights = np.ones(len(weights))
+    exact = total * weights / weights.sum()
+    floors: np.ndarray = np.floor(exact + 1e-9).astype(np.int64)
+    order = np.argsort(-(exact - floors), kind="stable")
+    floors[order[: total - floors.sum()]] += 1
+    return floors
+
+
+def allocate(weights: np.ndarray, total: int, capacities: np.ndarray) -> np.ndarray:
+    """The same, no entry above its capacity (k,): what a full cell cannot take goes to the others by their weights.
+
+    Sums to min(total, sum of capacities).
+    """
+    weights = np.asarray(weights, np.float64)
+    capacities = np.asarray(capacities, np.int64)
+    total = min(int(total), int(capacities.sum()))
+    budget = np.zeros(len(weights), np.int64)
+    open_ = capacities > 0
+    while (left := total - int(budget.sum())) > 0:
+        share = np.zeros(len(weights), np.int64)
+        share[open_] = largest_remainder(weights[open_], left)
+        budget = np.minimum(budget + share, capacities)
+        open_ = budget < capacities
+    return budget
+
+
+def spread(points: np.ndarray) -> float:
+    """Median distance of points (n, d) to their mean: the weight of a cluster in S8, whatever its size."""
+    if len(points) == 0:
+        return 0.0
+    return float(np.median(np.linalg.norm(points - points.mean(axis=0), axis=1)))
+
+
+def spread_weights(points: np.ndarray, index: np.ndarray, n_clusters: int) -> np.ndarray:
+    """Spread of each cluster, normalised to sum 1 (k,); equal over the clusters that have points if none has spread."""
+    sizes = np.bincount(index, minlength=n_clusters)
+    weights = np.array([spread(points[index == k]) for k in range(n_clusters)])
+    if weights.sum() <= 0:
+        weights = (sizes > 0).astype(np.float64)
+    return np.asarray(weights / max(weights.sum(), 1.0) if weights.sum() == 0 else weights / weights.sum())

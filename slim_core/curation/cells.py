@@ -1,0 +1,138 @@
+"""A cell is a set of images that share a class and an environment; a subset is so many images from each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from slim_core.clustering import pick_diverse
+from slim_core.curation.data import CurateOptions, CurationData, Subset
+
+N_NEAREST = 3  # one random pick among this many images nearest to a centre (reference, S9)
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """Images to choose from, best first where that matters."""
+
+    name: str
+    label: int | None  # None where the cell mixes classes
+    members: np.ndarray  # positions
+    size: int  # images of the cell before any were left out
+    note: dict[str, Any]  # further columns of its report
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """How often each chosen image of a cell is used."""
+
+    cell: Cell
+    budget: int
+    positions: np.ndarray
+    counts: np.ndarray
+
+
+def choose(cell: Cell, budget: int, points: np.ndarray, seed: int) -> Choice:
+    """S9: ``budget`` images of a cell, spread over points (N, d); above its size each is repeated as evenly as can be.
+
+    The picks are distinct and lie in the cell.
+    """
+    n = len(cell.members)
+    rounds, rest = divmod(budget, n) if n else (0, 0)
+    counts = np.full(n, rounds, np.int64)
+    counts[pick_diverse(points[cell.members], rest, N_NEAREST, seed)] += 1
+    chosen = counts > 0
+    return Choice(cell, budget, cell.members[chosen], counts[chosen])
+
+
+def cell_seed(seed: int, position: int) -> int:
+    """A seed of its own for each cell, so that one cell's budget does not move another's picks."""
+    return int(np.random.SeedSequence([seed, position]).generate_state(1)[0])
+
+
+def capacities(cells: Sequence[Cell], repeats: bool, options: CurateOptions) -> np.ndarray:
+    """How many images each cell can give at most (k,)."""
+    return np.array([len(cell.members) for cell in cells], np.int64) * (options.max_repeats if repeats else 1)
+
+
+def build(
+    data: CurationData,
+    choices: Sequence[Choice],
+    *,
+    strategy: str,
+    size: int,
+    seed: int,
+    options: CurateOptions,
+    kept: np.ndarray | None = None,
+    extra: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> Subset:
+    """The subset the choices make, with its report."""
+    positions = np.concatenate([np.empty(0, np.int64), *(c.positions for c in choices)])
+    counts = np.concatenate([np.empty(0, np.int64), *(c.counts for c in choices)])
+    names = np.array([c.cell.name for c in choices for _ in c.positions], dtype=str)
+    order = np.argsort(positions, kind="stable")
+    positions, counts, names = positions[order], counts[order], names[order]
+    report = _report(data, positions, counts, choices, kept)
+    report = {"strategy": strategy, "size": size, "seed": seed, "options": options.to_json()} | report | (extra or {})
+    report["notes"] = [*notes, *_shortfalls(report)]
+    return Subset(positions, counts, names, report)
+
+
+def _report(
+    data: CurationData,
+    positions: np.ndarray,
+    counts: np.ndarray,
+    choices: Sequence[Choice],
+    kept: np.ndarray | None,
+) -> dict[str, Any]:
+    total, unique = int(counts.sum()), len(positions)
+    return {
+        "images": total,
+        "unique": unique,
+        "repeated": total - unique,
+        "cells": [_cell_report(choice) for choice in choices],
+        "classes": [
+            {
+                "class": label,
+                "size": int((data.labels == label).sum()),
+                "kept": int((data.labels == label).sum() if kept is None else (kept & (data.labels == label)).sum()),
+                "images": int(counts[data.labels[positions] == label].sum()),
+                "unique": int((data.labels[positions] == label).sum()),
+            }
+            for label in range(data.n_classes)
+        ],
+    }
+
+
+def _cell_report(choice: Choice) -> dict[str, Any]:
+    total, unique = int(choice.counts.sum()), len(choice.positions)
+    about = {
+        "cell": choice.cell.name,
+        "class": choice.cell.label,
+        "size": choice.cell.size,
+        "kept": len(choice.cell.members),
+        "budget": int(choice.budget),
+        "images": total,
+        "unique": unique,
+        "repeated": total - unique,
+    }
+    return about | choice.cell.note
+
+
+def _shortfalls(report: dict[str, Any]) -> list[str]:
+    notes = []
+    if report["images"] < report["size"]:
+        notes.append(
+            f"{report['size']} images were asked for, but only {report['images']} can be given: allow repeats, or "
+            f"keep more images."
+        )
+    notes += [
+        f"Class {c['class']} has no image in the subset: ask for more images, or choose another strategy."
+        for c in report["classes"]
+        if c["images"] == 0 and c["size"] > 0
+    ]
+    return notes

@@ -1,0 +1,46 @@
+"""The one entrance: a strategy by name."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from slim_core.curation.baselines import class_balanced, oracle, random_subset
+from slim_core.curation.data import CurateOptions, CurationData, Strategy, Subset
+from slim_core.curation.slim import slim
+from slim_core.curation.slim_reference import slim_reference
+from slim_core.errors import SpecRefusedError
+
+STRATEGIES: dict[str, Strategy] = {
+    "slim": slim,
+    "slim-reference": slim_reference,
+    "random": random_subset,
+    "class-balanced": class_balanced,
+    "oracle": oracle,
+}
+
+
+def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, **options: Any) -> Subset:
+    """Choose at most ``size`` images (repeats counted) of a split by a named strategy.
+
+    Args:
+        data: the split, see CurationData.
+        strategy: a key of STRATEGIES.
+        size: images of the subset, repeats counted.
+        seed: the same data, size, seed and options give the same subset.
+        options: fields of CurateOptions.
+
+    Raises:
+        SpecRefusedError: an unknown strategy or option, a size below the number of classes, the oracle without
+            attributes.
+        AnswersRefusedError: the strategy needs answers, and there are none, or none of them is "right".
+    """
+    if strategy not in STRATEGIES:
+        raise SpecRefusedError(f"The strategy is {strategy!r}: choose one of {', '.join(STRATEGIES)}.")
+    known = [f.name for f in fields(CurateOptions)]
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise SpecRefusedError(f"Curation has no option {unknown[0]!r}: choose from {', '.join(known)}.")
+    if size < data.n_classes:
+        raise SpecRefusedError(f"The subset's size is {size}: give at least {data.n_classes}, one image a class.")
+    return STRATEGIES[strategy](data, size, seed, CurateOptions(**options))

@@ -1,0 +1,93 @@
+"""What a strategy is given, what it may be told, and what it returns."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
+
+import numpy as np
+
+from slim_core.errors import SpecRefusedError
+from slim_core.space import Clusters
+
+KeepRule = Literal["threshold", "quantile", "median"]
+KEEP_RULES: tuple[KeepRule, ...] = ("threshold", "quantile", "median")
+
+
+@dataclass(frozen=True, eq=False)
+class CurationData:
+    """N images of one split: positions 0..N-1 are theirs, in the order of the space's rows."""
+
+    labels: np.ndarray  # (N,) in 0..C-1
+    attention_space: np.ndarray  # E (N, 2)
+    environment_space: np.ndarray  # Q (N, 2)
+    environment: np.ndarray  # (N, d) reduced environment features
+    clusters: Clusters
+    scores: np.ndarray  # (N,) in 0..1 of S5; NaN for a class without answers
+    answers: np.ndarray  # (N,) 1 right, 0 wrong, -1 unsure or not asked
+    attributes: np.ndarray | None  # (N,), -1 unknown; None where the data set has none; only the oracle reads them
+    n_classes: int
+
+    def __post_init__(self) -> None:
+        n = len(self.labels)
+        parts = {
+            "attention_space": self.attention_space,
+            "environment_space": self.environment_space,
+            "environment": self.environment,
+            "clusters": self.clusters.index,
+            "scores": self.scores,
+            "answers": self.answers,
+            "attributes": self.labels if self.attributes is None else self.attributes,
+        }
+        for name, array in parts.items():
+            if len(array) != n:
+                raise SpecRefusedError(
+                    f"{name} speaks of {len(array)} images, labels of {n}: take both from one space."
+                )
+
+
+@dataclass(frozen=True)
+class CurateOptions:
+    """The switches of the strategies; each strategy reads those it knows."""
+
+    keep: KeepRule = "threshold"  # S6
+    threshold: float = 0.5  # of "threshold": lowest score kept
+    quantile: float = 0.5  # of "quantile": share of each class that is left out
+    repeats: bool | None = None  # fill a cell smaller than its budget by repeating images; None: the strategy's default
+    max_repeats: int = 10  # an image is used at most this often
+    k_attention: int | None = None  # K1 of slim-reference; None: by the elbow
+    k_environment: int | None = None  # K2 of slim-reference; None: by Davies-Bouldin
+    k_max: int = 8  # of both choices
+    trust: float = 0.25  # of slim: how strongly the answers shift the budget between the clusters of a class, 0..1
+
+    def __post_init__(self) -> None:
+        if self.keep not in KEEP_RULES:
+            raise SpecRefusedError(f"The keep rule is {self.keep!r}: choose one of {', '.join(KEEP_RULES)}.")
+        for name in ("threshold", "quantile", "trust"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise SpecRefusedError(f"The {name} is {getattr(self, name)}: give a number from 0 to 1.")
+        for name in ("max_repeats", "k_attention", "k_environment", "k_max"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise SpecRefusedError(f"{name} is {value}: give at least 1.")
+
+    def to_json(self) -> dict[str, Any]:
+        """Name -> value."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Subset:
+    """The chosen images of a split."""
+
+    positions: np.ndarray  # (n,) int64, distinct, ascending
+    counts: np.ndarray  # (n,) int64, how often each is used, at least 1
+    cells: np.ndarray  # (n,) str, the cell each was chosen from
+    report: dict[str, Any]  # JSON: what was asked, kept, chosen; see curation.cells.report
+
+
+class Strategy(Protocol):
+    """A way to choose; deterministic in its arguments."""
+
+    def __call__(self, data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
+        """At most ``size`` images, repeats counted."""

@@ -1,0 +1,190 @@
+"""S5: from a few answers to a score for every image, the probability that the attention is right.
+
+Label spreading at alpha -> 0 in closed form: kernel regression from the answered images, then kernel smoothing over
+all images of the class. Everything runs in logarithms, so that an image far from every answer still gets the score of
+the nearest ones, never 0/0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from slim_core.errors import AnswersRefusedError
+
+RIGHT, WRONG, UNSURE = 1, 0, -1
+GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
+GRID_ABOVE = 8_000  # images of a class; the exact smoothing is quadratic in time
+CELL = 0.01  # of the grid, in standard deviations of the class's points
+CHUNK_ENTRIES = 4_000_000  # kernel entries held at once: 32 MB an array
+REACH = 80.0  # exponent at which a kernel is cut on the grid, exp(-80) = 2e-35
+MAX_GRID_CELLS = 32_000_000
+
+Method = Literal["auto", "exact", "grid"]
+
+
+def expand(
+    points: np.ndarray,
+    labels: np.ndarray,
+    answers: np.ndarray,
+    gammas: Sequence[float] = GAMMAS,
+    method: Method = "auto",
+) -> np.ndarray:
+    """Propagate answers to every image, class by class (METHOD S5).
+
+    Equals scikit-learn's ``LabelSpreading(kernel="rbf", gamma, alpha=1e-6)`` and its ``predict_proba`` of "right" on
+    the class's points, centred and divided by one standard deviation, to 1e-8.
+
+    Args:
+        points: (N, 2) attention space E.
+        labels: (N,) class of each image.
+        answers: (N,) int, 1 right, 0 wrong, -1 unsure or not asked.
+        gammas: kernel width of class 0, 1, ...; the last one also serves the classes after it.
+        method: "exact" needs O(n^2) time (memory stays small), "grid" O(n); "auto" takes the grid above GRID_ABOVE
+            images in the class.
+
+    Returns:
+        (N,) float64 scores in 0..1. A class whose answers all agree has that constant score. A class without any
+        right or wrong answer is all NaN: nothing is known about it; ``curate`` decides what to do then.
+
+    Raises:
+        AnswersRefusedError: arrays of different lengths, or an answer other than 1, 0 and -1.
+    """
+    _check(points, labels, answers)
+    scores = np.full(len(labels), np.nan)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        gamma = gammas[min(int(label), len(gammas) - 1)]
+        scores[members] = expand_class(points[members], answers[members], gamma, method)
+    return scores
+
+
+def _check(points: np.ndarray, labels: np.ndarray, answers: np.ndarray) -> None:
+    if not len(points) == len(labels) == len(answers):
+        raise AnswersRefusedError(
+            f"{len(answers)} answers do not fit {len(points)} points and {len(labels)} labels: they belong to another "
+            f"attention space; choose the campaign of this one."
+        )
+    strange = np.setdiff1d(answers, (RIGHT, WRONG, UNSURE))
+    if len(strange):
+        raise AnswersRefusedError(f"An answer is {strange[0]}: use 1 (right), 0 (wrong) or -1 (unsure).")
+
+
+def expand_class(points: np.ndarray, answers: np.ndarray, gamma: float, method: Method = "auto") -> np.ndarray:
+    """The scores (n,) of one class's points (n, 2), given its answers (n,)."""
+    known = np.flatnonzero(answers != UNSURE)
+    if len(known) == 0:
+        return np.full(len(points), np.nan)
+    if len(np.unique(answers[known])) == 1:  # exact, and free of rounding
+        return np.full(len(points), float(answers[known[0]]))
+    x = standardise(points)
+    first = _regress(x, known, answers[known], gamma)
+    grid = method == "grid" or (method == "auto" and len(points) > GRID_ABOVE)
+    return np.asarray(np.clip(_smooth_on_grid(x, first, gamma) if grid else _smooth(x, first, gamma), 0.0, 1.0))
+
+
+def standardise(points: np.ndarray) -> np.ndarray:
+    """Points minus their mean, divided by one standard deviation over both axes: the aspect ratio stays."""
+    points = np.asarray(points, np.float64)
+    std = points.std()
+    return np.asarray((points - points.mean()) / (std if std > 0 else 1.0))
+
+
+def _chunks(n: int, width: int) -> Iterator[slice]:
+    step = max(1, CHUNK_ENTRIES // max(1, width))
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    from scipy.spatial.distance import cdist
+
+    return np.asarray(cdist(a, b, "sqeuclidean"))
+
+
+def _regress(x: np.ndarray, known: np.ndarray, values: np.ndarray, gamma: float) -> np.ndarray:
+    """F(1) of every point (n,): kernel regression from the answered points, each divided by the root of its degree."""
+    log_root = 0.5 * _log_degrees(x, known, gamma)  # (L,)
+    right = values == RIGHT
+    scores = np.empty(len(x))
+    for rows in _chunks(len(x), len(known)):
+        log_w = -gamma * _squared_distances(x[rows], x[known]) - log_root
+        log_w -= log_w.max(axis=1, keepdims=True)
+        w = np.exp(log_w)
+        scores[rows] = w[:, right].sum(axis=1) / w.sum(axis=1)
+    scores[known] = values
+    return scores
+
+
+def _log_degrees(x: np.ndarray, known: np.ndarray, gamma: float) -> np.ndarray:
+    """log D_j = log of the sum over i != j of W_ij (L,), for the answered points; 0 for a point that is alone."""
+    highest = np.full(len(known), -np.inf)
+    total = np.zeros(len(known))
+    for rows in _chunks(len(x), len(known)):
+        log_w = -gamma * _squared_distances(x[rows], x[known])
+        itself = np.flatnonzero((known >= rows.start) & (known < rows.stop))
+        log_w[known[itself] - rows.start, itself] = -np.inf
+        new = np.maximum(highest, log_w.max(axis=0))
+        safe = np.where(np.isfinite(new), new, 0.0)
+        total = total * np.exp(highest - safe) + np.exp(log_w - safe).sum(axis=0)
+        highest = new
+    alone = total == 0
+    return np.where(alone, 0.0, np.where(alone, 0.0, highest) + np.log(np.where(alone, 1.0, total)))
+
+
+def _smooth(x: np.ndarray, first: np.ndarray, gamma: float) -> np.ndarray:
+    """sum_m W_im F_m / sum_m W_im (n,), a block of rows at a time; W_ii = 1, so it never divides by 0."""
+    scores = np.empty(len(x))
+    for rows in _chunks(len(x), len(x)):
+        w = np.exp(-gamma * _squared_distances(x[rows], x))
+        scores[rows] = (w @ first) / w.sum(axis=1)
+    return scores
+
+
+def _smooth_on_grid(x: np.ndarray, first: np.ndarray, gamma: float) -> np.ndarray:
+    """The same on a grid: points splatted bilinearly, a separable Gaussian, read back bilinearly. O(n + cells)."""
+    from scipy.ndimage import correlate1d
+
+    x, cell = _fit_grid(x, gamma)
+    low = np.floor(x / cell).astype(np.int64)  # (n, 2)
+    part = x / cell - low
+    shape = tuple(low.max(axis=0) + 2)
+    corners = [(low[:, 0] + i, low[:, 1] + j) for i in (0, 1) for j in (0, 1)]
+    weights = [np.abs(1 - i - part[:, 0]) * np.abs(1 - j - part[:, 1]) for i in (0, 1) for j in (0, 1)]
+    kernel = _kernel(gamma, cell)
+    read = []
+    for values in (first, np.ones(len(x))):
+        grid = np.zeros(shape)
+        for corner, weight in zip(corners, weights, strict=True):
+            np.add.at(grid, corner, weight * values)
+        for axis in (0, 1):
+            grid = correlate1d(grid, kernel, axis=axis, mode="constant")
+        read.append(sum(grid[corner] * weight for corner, weight in zip(corners, weights, strict=True)))
+    return np.asarray(read[0] / read[1])
+
+
+def _kernel(gamma: float, cell: float) -> np.ndarray:
+    """The Gaussian's taps; splat and read-back each blur by cell^2 / 6 on an axis, which is taken off its variance."""
+    variance = 1 / (2 * gamma) - cell**2 / 3
+    radius = int(np.ceil(np.sqrt(2 * variance * REACH) / cell))
+    taps = np.arange(-radius, radius + 1) * cell
+    return np.asarray(np.exp(-(taps**2) / (2 * variance)))
+
+
+def _fit_grid(x: np.ndarray, gamma: float) -> tuple[np.ndarray, float]:
+    """Points moved to start at 0 with gaps wider than the kernel closed up, so that outliers cost no empty grid."""
+    gap = 2 * np.sqrt(REACH / gamma)
+    closed = np.column_stack([_close_gaps(x[:, axis], gap) for axis in range(x.shape[1])])
+    cell = CELL
+    while np.prod(np.ceil(closed.max(axis=0) / cell) + 2) > MAX_GRID_CELLS:
+        cell *= 1.25
+    return closed, cell
+
+
+def _close_gaps(values: np.ndarray, widest: float) -> np.ndarray:
+    order = np.argsort(values, kind="stable")
+    steps = np.minimum(np.diff(values[order], prepend=values[order[:1]]), widest)
+    closed = np.empty(len(values))
+    closed[order] = np.cumsum(steps)
+    return closed

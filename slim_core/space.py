@@ -1,0 +1,292 @@
+"""S2: attention and environment features in two dimensions, and the environments each class is seen in."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from slim_core.clustering import seeded_kmeans
+from slim_core.errors import SpecRefusedError
+
+CHUNK_ROWS = 20_000
+SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
+
+
+@dataclass(frozen=True)
+class SpaceConfig:
+    """How features become a 2-D space."""
+
+    n_neighbors: int = 5  # of UMAP (reference)
+    min_dist: float = 0.0  # of UMAP (reference)
+    seed: int = 0
+    pca_above: int = 50_000  # rows; above it PCA and UMAP are fit on this many seeded rows, the rest is transformed
+    pca_dims: int = 50  # of that PCA
+
+    def __post_init__(self) -> None:
+        if self.n_neighbors < 2:
+            raise SpecRefusedError(f"n_neighbors is {self.n_neighbors}: UMAP needs at least 2.")
+        if not 0 <= self.min_dist < 1:
+            raise SpecRefusedError(f"min_dist is {self.min_dist}: give a number from 0 up to, not including, 1.")
+        if self.pca_above < 100 or self.pca_dims < 2:
+            raise SpecRefusedError(
+                f"pca_above {self.pca_above} and pca_dims {self.pca_dims}: at least 100 rows and 2 dimensions are "
+                f"needed."
+            )
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """How environment features become clusters within each class."""
+
+    pca_dims: int = 10
+    k_min: int = 2
+    k_max: int = 8
+    seed: int = 0
+    n_clusters: int | None = None  # of every class; None: chosen from the data between k_min and k_max
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.k_min <= self.k_max:
+            raise SpecRefusedError(f"k_min {self.k_min}, k_max {self.k_max}: 1 <= k_min <= k_max is needed.")
+        if self.n_clusters is not None and self.n_clusters < 1:
+            raise SpecRefusedError(f"n_clusters is {self.n_clusters}: give at least 1, or leave it out.")
+        if self.pca_dims < 1:
+            raise SpecRefusedError(f"pca_dims is {self.pca_dims}: give at least 1.")
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """The environment clusters of N images."""
+
+    index: np.ndarray  # (N,) int64, cluster within the image's class, 0 the largest
+    n_per_class: tuple[int, ...]  # number of clusters of class 0, 1, ...; 0 for a class without images
+    reduced: np.ndarray  # (N, d) float32, row-normalised environment features after PCA
+    silhouettes: tuple[dict[int, float], ...] = field(default=())  # per class: number of clusters -> mean silhouette
+
+    def to_json(self) -> dict[str, Any]:
+        """What is worth showing, without the arrays."""
+        scores = [{str(k): round(score, 4) for k, score in one.items()} for one in self.silhouettes]
+        return {"n_per_class": list(self.n_per_class), "silhouettes": scores, "dims": int(self.reduced.shape[1])}
+
+
+def embed(
+    features: np.ndarray, config: SpaceConfig | None = None, *, check_stop: Callable[[], None] | None = None
+) -> np.ndarray:
+    """Features (N, K) as points (N, 2) float32: UMAP with Euclidean distances and a fixed seed (METHOD S2).
+
+    Up to ``pca_above`` rows UMAP is fit on all of them. Above, PCA and UMAP are fit on that many seeded rows and the
+    rest is transformed in chunks. Fewer than n_neighbors + 2 rows are too few for UMAP: they get their first two
+    principal components. The same features and config give the same points, so the config is all that need be kept.
+
+    Args:
+        features: (N, K), any float type; may be memory-mapped.
+        config: see SpaceConfig.
+        check_stop: called between stages and about once a second during UMAP's epochs; what it raises ends the step.
+            The search for neighbours before the first epoch cannot be interrupted.
+
+    Raises:
+        SpecRefusedError: the features are not (N, K) or hold NaN or infinity.
+    """
+    config = config or SpaceConfig()
+    check_stop = check_stop or _never_stop
+    _check_finite(features)
+    n = len(features)
+    if n < config.n_neighbors + 2:
+        return _pad(project(fit_pca(features, 2, config.seed), features), 2)
+    if n <= config.pca_above:
+        return _fit_umap(np.asarray(features, np.float32), config, check_stop)[1]
+    return _embed_large(features, config, check_stop)
+
+
+def _embed_large(features: np.ndarray, config: SpaceConfig, check_stop: Callable[[], None]) -> np.ndarray:
+    n = len(features)
+    sample = np.sort(np.random.default_rng(config.seed).choice(n, config.pca_above, replace=False))
+    reduced = project(fit_pca(features[sample], config.pca_dims, config.seed), features, check_stop)
+    model, placed = _fit_umap(reduced[sample], config, check_stop)
+    points = np.empty((n, 2), np.float32)
+    points[sample] = placed
+    rest = np.setdiff1d(np.arange(n), sample)
+    for start in range(0, len(rest), CHUNK_ROWS):
+        check_stop()
+        rows = rest[start : start + CHUNK_ROWS]
+        with warnings.catch_warnings():
+            _quiet_umap()
+            points[rows] = model.transform(reduced[rows])
+    return points
+
+
+def _fit_umap(features: np.ndarray, config: SpaceConfig, check_stop: Callable[[], None]) -> tuple[Any, np.ndarray]:
+    check_stop()
+    with warnings.catch_warnings():
+        _quiet_umap()
+        import umap
+
+        model = umap.UMAP(
+            n_components=2,
+            n_neighbors=config.n_neighbors,
+            min_dist=config.min_dist,
+            random_state=config.seed,
+            transform_seed=config.seed,
+            n_jobs=1,  # a seed allows no more; saying so keeps UMAP from warning
+            tqdm_kwds={"disable": False, "file": _EpochTicks(check_stop), "mininterval": 1.0},
+        )
+        points = model.fit_transform(features)
+    check_stop()
+    return model, np.asarray(points, np.float32)
+
+
+class _EpochTicks(io.StringIO):
+    """UMAP offers no callback, but writes a progress bar as it goes: each write is a chance to stop."""
+
+    def __init__(self, check_stop: Callable[[], None]) -> None:
+        super().__init__()
+        self._check_stop = check_stop
+        self._stopped = False
+
+    def write(self, text: str) -> int:
+        if not self._stopped:
+            self._stopped = True  # the bar writes once more while it is torn down
+            self._check_stop()
+            self._stopped = False
+        return len(text)
+
+
+def _quiet_umap() -> None:
+    """Known remarks of UMAP and its parts that say nothing to a user."""
+    for message in (
+        "n_jobs value",
+        "Spectral initialisation failed",
+        "Graph is not fully connected",
+        "A few of your vertices were disconnected",
+    ):
+        warnings.filterwarnings("ignore", message=f".*{message}")
+    warnings.filterwarnings("ignore", category=FutureWarning, module="sklearn")
+    warnings.filterwarnings("ignore", category=ImportWarning, module="umap")
+
+
+def _never_stop() -> None:
+    return None
+
+
+def _check_finite(features: np.ndarray) -> None:
+    if features.ndim != 2:
+        raise SpecRefusedError(f"Features have the shape {features.shape}: (images, features) is needed.")
+    for start in range(0, len(features), CHUNK_ROWS):
+        bad = np.flatnonzero(~np.isfinite(features[start : start + CHUNK_ROWS]).all(axis=1))
+        if len(bad):
+            raise SpecRefusedError(
+                f"The features of image {start + bad[0]} of this split are not finite: run gradcam again on a model "
+                f"whose loss did not diverge."
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class _Pca:
+    mean: np.ndarray  # (K,)
+    axes: np.ndarray  # (d, K)
+
+
+def fit_pca(features: np.ndarray, dims: int, seed: int) -> _Pca:
+    """PCA of features (N, K) to min(dims, N, K) dimensions, seeded; the sign of each axis is fixed."""
+    from sklearn.decomposition import PCA
+
+    features = np.asarray(features, np.float32)
+    dims = min(dims, *features.shape)
+    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
+    if dims == 0 or not (features != features[:1]).any():
+        return _Pca(mean, np.zeros((max(dims, 1), features.shape[1]), np.float32))
+    model = PCA(dims, random_state=seed).fit(features)
+    return _Pca(model.mean_, model.components_)
+
+
+def project(pca: _Pca, features: np.ndarray, check_stop: Callable[[], None] = _never_stop) -> np.ndarray:
+    """Features (N, K) on the axes of a PCA, in chunks: (N, d) float32."""
+    out = np.empty((len(features), len(pca.axes)), np.float32)
+    for start in range(0, len(features), CHUNK_ROWS):
+        check_stop()
+        rows = slice(start, start + CHUNK_ROWS)
+        out[rows] = (np.asarray(features[rows], np.float32) - pca.mean) @ pca.axes.T
+    return out
+
+
+def _pad(points: np.ndarray, dims: int) -> np.ndarray:
+    return np.pad(points, ((0, 0), (0, dims - points.shape[1])))
+
+
+def normalise_rows(features: np.ndarray) -> np.ndarray:
+    """Rows of (N, K) scaled to length 1, float32; a row of zeros stays."""
+    features = np.asarray(features, np.float32)
+    length = np.linalg.norm(features, axis=1, keepdims=True)
+    return np.asarray(features / np.where(length > 0, length, 1.0), np.float32)
+
+
+def environment_clusters(
+    environment_features: np.ndarray, labels: np.ndarray, config: ClusterConfig | None = None
+) -> Clusters:
+    """The environments each class is seen in: r row-normalised, PCA, k-means within the class.
+
+    What the model sees where it does not look separates the spurious attribute far better than pooled or attention
+    features do (METHOD, "What we measured"). The number of clusters of a class, where none is given, is the largest in
+    k_min..k_max whose mean silhouette lies within a tenth of the best: splitting an environment in two costs little,
+    merging two loses the group.
+
+    Args:
+        environment_features: (N, K) r, any float type; may be memory-mapped.
+        labels: (N,) class of each image.
+        config: see ClusterConfig.
+
+    Raises:
+        SpecRefusedError: the features are not (N, K) or hold NaN or infinity.
+    """
+    config = config or ClusterConfig()
+    _check_finite(environment_features)
+    reduced = _reduce_environment(environment_features, config)
+    n_classes = int(labels.max()) + 1 if len(labels) else 0
+    index = np.zeros(len(labels), np.int64)
+    n_per_class, silhouettes = [], []
+    for label in range(n_classes):
+        members = np.flatnonzero(labels == label)
+        scores = {} if config.n_clusters else _silhouettes(reduced[members], config)
+        k = config.n_clusters or _choose(scores)
+        if len(members):
+            index[members] = seeded_kmeans(reduced[members], k, config.seed)[0]
+        n_per_class.append(int(index[members].max()) + 1 if len(members) else 0)
+        silhouettes.append(scores)
+    return Clusters(index, tuple(n_per_class), reduced, tuple(silhouettes))
+
+
+def _reduce_environment(features: np.ndarray, config: ClusterConfig) -> np.ndarray:
+    n = len(features)
+    sample = np.arange(n)
+    if n > CHUNK_ROWS:
+        sample = np.sort(np.random.default_rng(config.seed).choice(n, CHUNK_ROWS, replace=False))
+    pca = fit_pca(normalise_rows(features[sample]), config.pca_dims, config.seed)
+    chunks = [project(pca, normalise_rows(features[i : i + CHUNK_ROWS])) for i in range(0, n, CHUNK_ROWS)]
+    return np.concatenate(chunks) if chunks else np.empty((0, len(pca.axes)), np.float32)
+
+
+def _silhouettes(points: np.ndarray, config: ClusterConfig) -> dict[int, float]:
+    """Mean silhouette of each number of clusters, on a seeded sample; empty where the class is too small to split."""
+    from sklearn.metrics import silhouette_score
+
+    rng = np.random.default_rng(config.seed)
+    if len(points) > SILHOUETTE_ROWS:
+        points = points[np.sort(rng.choice(len(points), SILHOUETTE_ROWS, replace=False))]
+    scores = {}
+    for k in range(max(2, config.k_min), config.k_max + 1):
+        if len(points) < 2 * k or len(np.unique(points, axis=0)) <= k:
+            break
+        index = seeded_kmeans(points, k, config.seed)[0]
+        scores[k] = float(silhouette_score(points, index))
+    return scores
+
+
+def _choose(scores: dict[int, float]) -> int:
+    if not scores or max(scores.values()) <= 0:
+        return 1
+    best = max(scores.values())
+    return max(k for k, score in scores.items() if score >= 0.9 * best)
