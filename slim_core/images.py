@@ -28,6 +28,15 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 
+
+class ImageMissingError(ImageRefusedError):
+    """There is no such file."""
+
+
+class ImageTooLargeError(ImageRefusedError):
+    """The header promises more pixels than allowed."""
+
+
 # Every decoder here checks the header against SLIM_MAX_PIXELS; Pillow's own limit would only warn first.
 Image.MAX_IMAGE_PIXELS = None
 
@@ -81,7 +90,7 @@ def _opened(path: Path, max_pixels: int | None) -> Image.Image:
     width, height = image.size
     if width * height > limit:
         image.close()
-        raise ImageRefusedError(
+        raise ImageTooLargeError(
             f"{path} has {width} x {height} = {width * height / 1e6:.0f} million pixels, more than the "
             f"{limit / 1e6:g} million allowed: make it smaller, or raise SLIM_MAX_PIXELS."
         )
@@ -169,14 +178,16 @@ def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndar
 def _grey_mask(path: Path) -> np.ndarray:
     """(H, W) bool; files that store 0 and 1 instead of 0 and 255 are understood."""
     grey = np.asarray(_decoded(path, "L", None))
-    return grey > (0.5 if grey.max(initial=0) <= 1 else 127.5)
+    inside: np.ndarray = grey > (0.5 if grey.max(initial=0) <= 1 else 127.5)
+    return inside
 
 
 def minmax(a: np.ndarray) -> np.ndarray:
     """The array scaled to 0..1 as float32; a constant array becomes zeros, not 0/0."""
     values = np.asarray(a, np.float32)
     low, high = values.min(), values.max()
-    return (values - low) / (high - low) if high > low else np.zeros_like(values)
+    scaled: np.ndarray = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return scaled
 
 
 def heat_map(map2d: np.ndarray, size: int) -> np.ndarray:
@@ -197,7 +208,7 @@ HEAT_COLOURS: np.ndarray = _colour_table()  # (256, 3) float, 0..255
 def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float = 0.5) -> np.ndarray:
     """(H, W, 3) uint8: the heat map (H, W) in 0..1, coloured, over the image; opacity 0 shows the image alone."""
     colours = HEAT_COLOURS[(np.clip(heat, 0, 1) * 255).astype(np.uint8)]
-    return np.rint((1 - opacity) * pixels + opacity * colours).astype(np.uint8)
+    return np.asarray(np.rint((1 - opacity) * pixels + opacity * colours), np.uint8)
 
 
 def encode(pixels: np.ndarray, format: str = "webp", quality: int = 85) -> bytes:

@@ -11,9 +11,9 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from slim_core.datasets.draft import Draft
 from slim_core.datasets.table import SPLITS
+from slim_core.datasets.waterbirds import Waterbirds, folder_of
 from slim_core.errors import DataRefusedError, SpecRefusedError
 
 Progress = Callable[[int, int, str], None]  # done, total, what is being done
@@ -180,7 +182,7 @@ def _glyphs_of(digits: Any, digit: int, split: str, seed: int) -> np.ndarray:
     mine = np.flatnonzero(digits.target == digit)
     mine = np.random.default_rng([seed, 1000 + digit]).permutation(mine)
     ends = np.cumsum([round(DIGIT_SHARES[s] * len(mine)) for s in SPLITS])
-    number = SPLITS.index(split)  # type: ignore[arg-type]
+    number = SPLITS.index(split)
     chosen = mine[(ends[number - 1] if number else 0) : ends[number]]
     return np.asarray(digits.images[chosen], np.float64)
 
@@ -229,3 +231,22 @@ def _silhouette(alpha: np.ndarray) -> np.ndarray:
     from scipy.ndimage import binary_fill_holes
 
     return np.asarray(binary_fill_holes(alpha > 0.25), np.uint8) * 255
+
+
+class Demo(Waterbirds):
+    """Reads what ``write_demo`` wrote: Waterbirds' shape, with the names of digits and photographs."""
+
+    name = "demo"
+    about = "the demo set: digits on photographs, written by slim demo-data"
+    options = ()
+
+    def matches(self, path: Path) -> bool:
+        """True where the marker is."""
+        return demo_marker(folder_of(path)) is not None
+
+    def read(self, path: Path, options: Mapping[str, str]) -> Draft:
+        """The raw table."""
+        draft = super().read(path, options)
+        marker = demo_marker(folder_of(path)) or {}
+        digits = tuple(str(digit) for digit in marker.get("classes", ())) or None
+        return replace(draft, label_names=digits, attribute_name="photograph", attribute_names=PHOTOGRAPHS)
