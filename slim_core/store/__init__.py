@@ -1,0 +1,58 @@
+"""The store: the database that owns every run, campaign and answer, and the artifacts beside it. Light: no torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from slim_core.settings import Settings
+from slim_core.settings import settings as read_settings
+from slim_core.store.artifacts import Artifacts
+from slim_core.store.database import Database, StoreUnavailableError, make_folder
+from slim_core.store.datasets import Dataset, Datasets
+from slim_core.store.events import Event, Events
+from slim_core.store.migrations import migrate
+from slim_core.store.run import Run, Status
+from slim_core.store.runs import Runs
+
+__all__ = ["Dataset", "Event", "Run", "Status", "Store", "StoreUnavailableError"]
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """Everything that is kept. Cheap to open; share one among the threads of a process."""
+
+    settings: Settings
+    database: Database
+    artifacts: Artifacts
+    events: Events
+    datasets: Datasets
+    runs: Runs
+
+    @classmethod
+    def open(cls, settings: Settings | None = None) -> Self:
+        """Make the home's folders and bring the database to the newest schema.
+
+        Raises:
+            StoreUnavailableError: the home or the database cannot be written, is locked, damaged, or newer than this
+                version.
+        """
+        settings = settings or read_settings()
+        make_folder(settings.home)
+        database = Database(settings.database)
+        migrate(database)
+        artifacts = Artifacts(settings.home.resolve(), settings.artifacts_url)
+        events = Events(database)
+        datasets = Datasets(database, artifacts, events)
+        return cls(
+            settings=settings,
+            database=database,
+            artifacts=artifacts,
+            events=events,
+            datasets=datasets,
+            runs=Runs(database, artifacts, events, datasets, settings.lease_s),
+        )
+
+    def close(self) -> None:
+        """Give back the connections to the database."""
+        self.database.close()

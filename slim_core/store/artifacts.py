@@ -1,0 +1,186 @@
+"""The files of runs and data sets: written aside, then published by one rename; kept locally or behind an fsspec URL.
+
+    runs/<id>/                 what a finished run left (local; with a URL, the local copy of it)
+    datasets/<id>/             the table of a data set
+    work/<id>/attempt-N/       what attempt N writes; becomes runs/<id>/
+    work/<id>/checkpoints/     kept across attempts, removed when the run is done
+
+With a URL, ``<url>/runs/<id>/attempt-N/...`` holds the files and ``<url>/runs/<id>/published.json``, written last,
+says which attempt counts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+
+from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
+from slim_core.store.database import StoreUnavailableError, make_folder, new_id
+from slim_core.store.remote import Remote
+
+_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_MARK = "published.json"
+
+
+class Artifacts:
+    """Folders by run id. Only ids of small letters, digits and "-" are taken, so nothing leaves the home."""
+
+    def __init__(self, home: Path, url: str | None = None) -> None:
+        self._remote = Remote.open(url)
+        self._fresh: set[Path] = set()  # local copies known to be the published ones
+        self._home = home if self._remote else Path((url or str(home)).removeprefix("file://"))
+
+    def attempt(self, run_id: str, n: int) -> Path:
+        """The folder attempt ``n`` writes into, made where it is missing."""
+        return make_folder(self._work(run_id) / f"attempt-{n:d}")
+
+    def checkpoints(self, run_id: str) -> Path:
+        """The folder of a run's checkpoints, kept across its attempts, made where it is missing."""
+        return make_folder(self._work(run_id) / "checkpoints")
+
+    def log(self, run_id: str) -> Path | None:
+        """The log.txt of a run: the published one, else that of its newest attempt on this machine, else None."""
+        attempts = sorted(self._work(run_id).glob("attempt-*"), key=lambda path: int(path.name[8:]))
+        found = [folder / "log.txt" for folder in (self._place("runs", run_id), *reversed(attempts))]
+        return next((path for path in found if path.is_file()), None)
+
+    def publish(self, run_id: str, attempt: int) -> Path:
+        """Make what an attempt wrote the artifacts of its run, at once and as a whole.
+
+        Raises:
+            RunLostError: a later attempt has published already.
+        """
+        source = self._work(run_id) / f"attempt-{attempt:d}"
+        if not source.is_dir():
+            raise NotFoundError(f"Run {run_id} has no attempt {attempt} to publish.")
+        return self._publish("runs", run_id, source, attempt)
+
+    def folder(self, run_id: str) -> Path:
+        """The local folder of a finished run's artifacts; fetched first where it lies behind a URL.
+
+        Raises:
+            NotFoundError: nothing has been published under this id.
+        """
+        return self._fetch("runs", run_id)
+
+    def has(self, run_id: str, name: str) -> bool:
+        """True where the run has published a file of this name."""
+        try:
+            return confined(self.folder(run_id), name).exists()
+        except NotFoundError:
+            return False
+
+    def remove(self, run_id: str) -> None:
+        """Remove a run's artifacts, attempts and checkpoints. Nothing else."""
+        if self._remote:
+            self._remote.remove(f"runs/{run_id}")
+        for folder in (self._place("runs", run_id), self._work(run_id)):
+            _discard(folder)
+
+    def tidy(self, run_id: str) -> None:
+        """Remove the attempts and checkpoints of a finished run."""
+        _discard(self._work(run_id))
+
+    def publish_dataset(self, dataset_id: str, source: Path) -> Path:
+        """Keep the files of a data set's table (not its images)."""
+        return self._publish("datasets", dataset_id, source, 1)
+
+    def dataset_folder(self, dataset_id: str) -> Path:
+        """Where the table of a data set lies."""
+        return self._fetch("datasets", dataset_id)
+
+    def dataset_draft(self, dataset_id: str) -> Path:
+        """A folder to write a data set's table into before it is published."""
+        return make_folder(self._work(dataset_id) / "attempt-1")
+
+    def remove_dataset(self, dataset_id: str) -> None:
+        """Remove a data set's table. Its images stay."""
+        if self._remote:
+            self._remote.remove(f"datasets/{dataset_id}")
+        _discard(self._place("datasets", dataset_id))
+
+    def _publish(self, area: str, name: str, source: Path, attempt: int) -> Path:
+        target = self._place(area, name)
+        if self._published(target) > attempt:
+            raise RunLostError(f"A later attempt of {name} has been published: this one is dropped.")
+        (source / _MARK).write_text(json.dumps({"attempt": attempt}))
+        make_folder(target.parent)
+        if self._remote:
+            self._remote.upload(source, f"{area}/{name}", attempt)
+        while not _renamed(source, target):
+            if self._published(target) > attempt:
+                raise RunLostError(f"A later attempt of {name} has been published: this one is dropped.")
+            _discard(target)
+        return target
+
+    def _fetch(self, area: str, name: str) -> Path:
+        target = self._place(area, name)
+        here = self._published(target)
+        if self._remote is None:
+            if not here:
+                raise NotFoundError(f"There are no artifacts of {name}: it has not finished, or they were deleted.")
+            return target
+        if here and target in self._fresh:
+            return target
+        counts = self._remote.attempt(f"{area}/{name}")
+        if counts != here:
+            draft = make_folder(target.parent) / f".{name}.{new_id('fetch')}"
+            self._remote.download(f"{area}/{name}", counts, draft)
+            while not _renamed(draft, target) and self._published(target) != counts:
+                _discard(target)
+            _discard(draft)
+        self._fresh.add(target)
+        return target
+
+    def _published(self, folder: Path) -> int:
+        """Number of the attempt a published folder came from; 0 where there is none."""
+        try:
+            return int(json.loads((folder / _MARK).read_text())["attempt"])
+        except FileNotFoundError:
+            return 0
+
+    def _work(self, name: str) -> Path:
+        return self._place("work", name)
+
+    def _place(self, area: str, name: str) -> Path:
+        if not _ID.fullmatch(name):
+            raise PathRefusedError(f"{name!r} is not an id: ids are small letters, digits and '-'.")
+        return self._home / area / name
+
+
+def confined(folder: Path, name: str) -> Path:
+    """The file of this name inside the folder.
+
+    Raises:
+        PathRefusedError: the name leads out of it.
+    """
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise PathRefusedError(f"{name!r} leads out of {folder.name}: name a file inside it.")
+    return path
+
+
+def _renamed(source: Path, target: Path) -> bool:
+    """Rename a folder; False where a folder with files is in the way."""
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if target.is_dir() and source.is_dir():
+            return False
+        raise StoreUnavailableError(f"{source} cannot be moved to {target} ({error.strerror}).") from error
+    return True
+
+
+def _discard(folder: Path) -> None:
+    """Remove a folder: out of sight at once, then file by file."""
+    aside = folder.with_name(f".{folder.name}.{new_id('gone')}")
+    try:
+        os.rename(folder, aside)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreUnavailableError(f"{folder} cannot be removed ({error.strerror}): check its permissions.") from error
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,271 @@
+"""How a run is executed: claimed under a token and a lease, renewed, and ended by a compare-and-set on that token.
+
+Of two workers that believe they own a run, only the one whose token is in the row can write progress or end it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from slim_core.errors import ConflictError, NotFoundError, RunLostError
+from slim_core.store import schema
+from slim_core.store.artifacts import Artifacts
+from slim_core.store.database import Database, plain
+from slim_core.store.datasets import Datasets
+from slim_core.store.events import Events
+from slim_core.store.run import COLUMNS, Run
+
+MAX_LOSSES = 2  # a run whose worker vanished goes on so many times
+_t, _parents = schema.runs, schema.run_parents
+_WORKING = ("running", "stopping")
+
+
+class Attempts:
+    """What workers do with runs. The base of Runs."""
+
+    def __init__(
+        self, database: Database, artifacts: Artifacts, events: Events, datasets: Datasets, lease_s: float = 30.0
+    ) -> None:
+        self._database, self._artifacts, self._events = database, artifacts, events
+        self._datasets = datasets
+        self._lease = timedelta(seconds=lease_s)
+
+    def claim(self, run_id: str, worker: str, device: str, code_version: str | None = None) -> str:
+        """Take a queued run: running, one attempt more, under a lease.
+
+        Returns:
+            The token that every later call of this attempt needs.
+
+        Raises:
+            ConflictError: it is not queued any more, or waits for a parent.
+        """
+        token = secrets.token_hex(12)
+        with self._database.write() as connection:
+            self._refuse_early(connection, run_id)
+            now = self._database.now(connection)
+            taken = connection.execute(
+                _t.update()
+                .where(_t.c.id == run_id, _t.c.status == "queued", _t.c.deleted_at.is_(None))
+                .values(
+                    status="running",
+                    attempt=_t.c.attempt + 1,
+                    token=token,
+                    lease_until=now + self._lease,
+                    worker=worker,
+                    device=device,
+                    code_version=code_version,
+                    started_at=now,
+                    finished_at=None,
+                    message=None,
+                )
+            )
+            if not taken.rowcount:
+                raise ConflictError(f"Run {run_id} {self._why_not(connection, run_id)}: another worker has it.")
+            self._events.note(connection, worker, "run.claimed", run_id, {"device": device})
+        return token
+
+    def renew(self, run_id: str, token: str) -> bool:
+        """Extend the lease.
+
+        Returns:
+            True where someone asked the run to stop.
+
+        Raises:
+            RunLostError: another attempt owns the run.
+        """
+        with self._database.write() as connection:
+            lease_until = self._database.now(connection) + self._lease
+            self._change(connection, run_id, token, lease_until=lease_until)
+            status = connection.execute(sa.select(_t.c.status).where(_t.c.id == run_id)).scalar_one()
+        return bool(status == "stopping")
+
+    def progress(self, run_id: str, token: str, progress: Mapping[str, Any]) -> None:
+        """Keep how far the run is: done, total, phase and whatever the step adds (plain JSON).
+
+        Raises:
+            RunLostError: another attempt owns the run.
+        """
+        with self._database.write() as connection:
+            self._change(connection, run_id, token, progress=plain(progress))
+
+    def stop_requested(self, run_id: str) -> bool:
+        """True where someone asked the run to stop, or where it is no longer running at all."""
+        with self._database.read() as connection:
+            status = connection.execute(sa.select(_t.c.status).where(_t.c.id == run_id)).scalar()
+        return status != "running"
+
+    def request_stop(self, run_id: str, by: str = "local") -> Run:
+        """Cancel a queued run at once, ask a running one to stop; an ended one stays as it is."""
+        with self._database.write() as connection:
+            run = self._require(connection, run_id)
+            if run.status == "queued":
+                self._end(connection, run, "canceled", f"Canceled by {by} before it started.")
+            elif run.status == "running":
+                connection.execute(_t.update().where(_t.c.id == run_id).values(status="stopping"))
+            if run.status in ("queued", "running"):
+                self._events.note(connection, by, "run.stop", run_id)
+            return self._require(connection, run_id)
+
+    def finish(self, run_id: str, token: str, metrics: Mapping[str, Any], peak_memory_mb: float | None = None) -> None:
+        """Done. Publish the artifacts before; the attempts' leftovers are removed after.
+
+        Raises:
+            RunLostError: another attempt owns the run; nothing was changed.
+        """
+        with self._database.write() as connection:
+            run = self._owned(connection, run_id, token)
+            self._end(connection, run, "done", None, metrics=plain(metrics), peak_memory_mb=peak_memory_mb)
+        self._artifacts.tidy(run_id)
+
+    def fail(self, run_id: str, token: str, message: str, peak_memory_mb: float | None = None) -> None:
+        """Failed, with the sentence that says why. Runs that wait for it fail with it.
+
+        Raises:
+            RunLostError: another attempt owns the run; nothing was changed.
+        """
+        with self._database.write() as connection:
+            run = self._owned(connection, run_id, token)
+            self._end(connection, run, "failed", message, peak_memory_mb=peak_memory_mb)
+
+    def canceled(self, run_id: str, token: str) -> None:
+        """Stopped as asked; its checkpoints stay, so that it can be resumed.
+
+        Raises:
+            RunLostError: another attempt owns the run; nothing was changed.
+        """
+        with self._database.write() as connection:
+            self._end(connection, self._owned(connection, run_id, token), "canceled", "Stopped as asked.")
+
+    def hand_back(self, run_id: str, token: str) -> None:
+        """Queue a run again because its worker shuts down; does not count as a loss.
+
+        Raises:
+            RunLostError: another attempt owns the run; nothing was changed.
+        """
+        with self._database.write() as connection:
+            run = self._owned(connection, run_id, token)
+            if run.status == "stopping":
+                self._end(connection, run, "canceled", "Stopped as asked.")
+            else:
+                self._requeue(connection, run, "Its worker shut down; it goes on from its last checkpoint.")
+
+    def retry(self, run_id: str, by: str = "local") -> Run:
+        """Queue a failed or canceled run again; it goes on from its last checkpoint, if it has one.
+
+        Raises:
+            ConflictError: it has not failed or been canceled, or the same run is queued or done already.
+        """
+        try:
+            with self._database.write() as connection:
+                run = self._require(connection, run_id)
+                if run.status not in ("failed", "canceled"):
+                    raise ConflictError(f"Run {run_id} is {run.status}: only a failed or canceled run is retried.")
+                self._requeue(connection, run, None, losses=0, progress={})
+                self._events.note(connection, by, "run.retried", run_id)
+                return self._require(connection, run_id)
+        except IntegrityError as error:
+            raise ConflictError(f"The same run as {run_id} is queued, running or done already: use that.") from error
+
+    def lose_expired(self, now: datetime | None = None) -> list[Run]:
+        """End or queue again every run whose worker stopped renewing its lease.
+
+        Returns:
+            Those runs as they are now: queued (put them back into the queue), failed or canceled.
+        """
+        overdue = sa.select(_t.c.id).where(_t.c.status.in_(_WORKING), _t.c.deleted_at.is_(None))
+        with self._database.read() as connection:
+            moment = now or self._database.now(connection)
+            if not connection.execute(overdue.where(_t.c.lease_until < moment).limit(1)).first():
+                return []
+        with self._database.write() as connection:
+            late = connection.execute(overdue.where(_t.c.lease_until < moment).with_for_update()).scalars().all()
+            for run_id in late:
+                self._lose(connection, self._require(connection, run_id))
+            return [self._require(connection, run_id) for run_id in late]
+
+    def _lose(self, connection: Connection, run: Run) -> None:
+        self._events.note(connection, run.worker or "", "run.lost", run.id, {"attempt": run.attempt})
+        if run.status == "stopping":
+            self._end(connection, run, "canceled", "Stopped: its worker ended before it could say so.")
+        elif run.losses >= MAX_LOSSES:
+            sentence = f"Its worker vanished {run.losses + 1} times (killed, out of memory, or its machine is gone)"
+            self._end(connection, run, "failed", f"{sentence}: see the log, use a smaller batch, then retry.")
+        else:
+            sentence = f"Its worker {run.worker} vanished; it goes on from its last checkpoint."
+            self._requeue(connection, run, sentence, losses=run.losses + 1)
+
+    def _requeue(self, connection: Connection, run: Run, message: str | None, **values: Any) -> None:
+        now = self._database.now(connection)
+        values |= {"status": "queued", "token": None, "lease_until": None, "queued_at": now, "finished_at": None}
+        values["seconds"] = run.seconds + (self._spent(run, now) if run.status in _WORKING else 0.0)
+        connection.execute(_t.update().where(_t.c.id == run.id).values(message=message, **values))
+
+    def _end(self, connection: Connection, run: Run, status: str, message: str | None, **values: Any) -> None:
+        now = self._database.now(connection)
+        spent = run.seconds + (self._spent(run, now) if run.status in _WORKING else 0.0)
+        values |= {"status": status, "message": message, "finished_at": now, "seconds": spent}
+        connection.execute(_t.update().where(_t.c.id == run.id).values(token=None, lease_until=None, **values))
+        self._events.note(connection, run.worker or run.created_by, f"run.{status}", run.id, {"message": message})
+        if status != "done":
+            self._fail_waiting(connection, run.id, status, now)
+
+    def _fail_waiting(self, connection: Connection, run_id: str, status: str, now: datetime) -> None:
+        doomed = self._descendants(connection, run_id)
+        message = f"Its parent {run_id} has {status}: retry that one, then this." if status == "failed" else None
+        message = message or f"Its parent {run_id} was canceled: retry that one, then this."
+        waiting = _t.update().where(_t.c.id.in_(doomed), _t.c.status == "queued")
+        connection.execute(waiting.values(status="failed", message=message, finished_at=now))
+
+    def _spent(self, run: Run, now: datetime) -> float:
+        if run.started_at is None:
+            return 0.0
+        end = min(now, run.lease_until) if run.lease_until else now
+        return max(0.0, (end - run.started_at).total_seconds())
+
+    def _descendants(self, connection: Connection, run_id: str) -> list[str]:
+        """Ids of all runs made from this one, directly or not, that were not deleted; nearest first."""
+        found: list[str] = []
+        level = [run_id]
+        while level:
+            query = sa.select(_parents.c.run_id).distinct().join(_t, _t.c.id == _parents.c.run_id)
+            query = query.where(_parents.c.parent_id.in_(level), _t.c.deleted_at.is_(None))
+            level = [each for each in connection.execute(query).scalars() if each not in found]
+            found += level
+        return found
+
+    def _refuse_early(self, connection: Connection, run_id: str) -> None:
+        query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
+        unfinished = connection.execute(query.where(_parents.c.run_id == run_id, _t.c.status != "done")).first()
+        if unfinished is not None:
+            raise ConflictError(f"Run {run_id} waits for {unfinished.id}, which is {unfinished.status}.")
+
+    def _why_not(self, connection: Connection, run_id: str) -> str:
+        run = self._find(connection, run_id)
+        return f"is {run.status}" if run else "does not exist or was deleted"
+
+    def _change(self, connection: Connection, run_id: str, token: str, /, **values: Any) -> None:
+        mine = _t.update().where(_t.c.id == run_id, _t.c.token == token, _t.c.status.in_(_WORKING))
+        if not connection.execute(mine.values(**values)).rowcount:
+            raise RunLostError(f"Run {run_id} no longer belongs to this attempt: its result is dropped.")
+
+    def _owned(self, connection: Connection, run_id: str, token: str) -> Run:
+        self._change(connection, run_id, token, token=token)  # locks the row where the token is ours
+        return self._require(connection, run_id)
+
+    def _require(self, connection: Connection, run_id: str) -> Run:
+        run = self._find(connection, run_id, lock=True)
+        if run is None:
+            raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
+        return run
+
+    def _find(self, connection: Connection, run_id: str, *, lock: bool = False) -> Run | None:
+        query = sa.select(*COLUMNS).where(_t.c.id == run_id, _t.c.deleted_at.is_(None))
+        row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+        return None if row is None else Run(**row)

@@ -1,0 +1,205 @@
+"""One engine, two kinds of transaction (read and write), and errors that people can act on.
+
+SQLite runs in WAL mode: readers never wait, writers queue (in this process on a lock, across processes on SQLite's busy
+time-out). Write transactions begin IMMEDIATE, so that what they read cannot change before they write.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from slim_core.errors import SlimError
+
+BUSY_TIMEOUT_S = 15.0
+_LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: ids are read aloud
+
+
+class StoreUnavailableError(SlimError):
+    """The database or the artifacts cannot be read or written now."""
+
+
+def new_id(prefix: str) -> str:
+    """A short random id such as ``r-x7k2m9qa4t`` (50 bits)."""
+    return f"{prefix}-" + "".join(secrets.choice(_LETTERS) for _ in range(10))
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON can hold it: NaN and infinities become None, numpy scalars Python numbers."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    if isinstance(value, (str, int, bool)) or value is None:
+        return value
+    if hasattr(value, "tolist"):
+        return plain(value.tolist())
+    return str(value)
+
+
+def _dumps(value: Any) -> str:
+    try:
+        return json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError):
+        return json.dumps(plain(value))
+
+
+def driver_url(url: str) -> sa.URL:
+    """The URL with psycopg 3 as the driver of PostgreSQL, whatever spelling was given."""
+    parsed = sa.make_url(url)
+    if parsed.drivername in ("postgres", "postgresql"):
+        return parsed.set(drivername="postgresql+psycopg")
+    return parsed
+
+
+class Database:
+    """An engine and its transactions. Cheap to make; safe to use from threads and after a fork."""
+
+    def __init__(self, url: str) -> None:
+        self.url = driver_url(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self._writer = threading.RLock()
+        self._inherited: list[object] = []
+        self.engine = self._build()
+        _forget_in_children(self)
+
+    @property
+    def shown(self) -> str:
+        """The database's address without its password."""
+        return self.url.database or "" if self.is_sqlite else self.url.render_as_string(hide_password=True)
+
+    def _build(self) -> Engine:
+        pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 64, "json_serializer": _dumps}
+        try:
+            if not self.is_sqlite:
+                return sa.create_engine(self.url, pool_pre_ping=True, **pool)
+            engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S}, **pool)
+        except ModuleNotFoundError as error:
+            raise StoreUnavailableError(
+                f"{error.name} is not installed, which {self.url.drivername} needs: pip install 'psycopg[binary]'."
+            ) from error
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A consistent view; nothing is written."""
+        with self._explained(), self.engine.connect() as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """One transaction that is committed at the end, or undone as a whole. Do not nest."""
+        with self._explained(), self._one_writer(), self.engine.connect() as connection:
+            connection = connection.execution_options(slim_write=True)
+            with connection.begin():
+                yield connection
+
+    def now(self, connection: Connection) -> datetime:
+        """The time by the database's clock where several machines share it, else by this machine's."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+        moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
+        return moment.astimezone(UTC)
+
+    def close(self) -> None:
+        """Give back all connections."""
+        self.engine.dispose()
+
+    def _one_writer(self) -> AbstractContextManager[object]:
+        return self._writer if self.is_sqlite else nullcontext()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except IntegrityError:
+            raise
+        except (DBAPIError, PoolTimeoutError) as error:
+            raise StoreUnavailableError(_sentence(error, self.shown)) from error
+
+    def _after_fork(self) -> None:
+        self._inherited.append(self.engine.pool)  # never closed here: SQLite forbids it across a fork
+        self._writer = threading.RLock()
+        self.engine.dispose(close=False)
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself: _begin_sqlite does
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "temp_store=MEMORY"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("slim_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _forget_in_children(database: Database) -> None:
+    reference = weakref.ref(database)
+
+    def forget() -> None:
+        alive = reference()
+        if alive is not None:
+            alive._after_fork()
+
+    os.register_at_fork(after_in_child=forget)
+
+
+_SENTENCES = (
+    ("locked", "{where} is kept locked by another process: try again, or end the process that holds it."),
+    ("is full", "The disk of {where} is full: free some space, nothing was changed."),
+    ("no space left", "The disk of {where} is full: free some space, nothing was changed."),
+    ("readonly", "{where} cannot be written: make the file and its folder writable, or set SLIM_HOME to one that is."),
+    ("read-only", "{where} cannot be written: make it writable, or set SLIM_DATABASE_URL to one that is."),
+    ("unable to open", "{where} cannot be opened: set SLIM_HOME to a folder that exists and can be written."),
+    ("not a database", "{where} is not a database: move the file away, or set SLIM_HOME to another folder."),
+    ("malformed", "{where} is damaged: restore it from a backup, or set SLIM_HOME to another folder."),
+    ("password authentication", "{where} refuses the user or password: correct SLIM_DATABASE_URL."),
+    ("does not exist", "{where} does not exist or lacks its tables: correct SLIM_DATABASE_URL, or start SLIM again."),
+)
+
+
+def _sentence(error: Exception, shown: str) -> str:
+    cause = str(getattr(error, "orig", None) or error).strip()
+    where = f"The database {shown}"
+    for sign, sentence in _SENTENCES:
+        if sign in cause.lower():
+            return sentence.format(where=where).replace("The disk of The", "The disk of the")
+    first = cause.splitlines()[0] if cause else type(error).__name__
+    return f"{where} does not answer ({first}): start it, or correct SLIM_DATABASE_URL."
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder, made if it was missing.
+
+    Raises:
+        StoreUnavailableError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"The folder {folder} cannot be made ({error.strerror}): set SLIM_HOME to a folder that can be written."
+        ) from error
+    if not os.access(folder, os.W_OK):
+        raise StoreUnavailableError(f"The folder {folder} cannot be written: set SLIM_HOME to one that can.")
+    return folder

@@ -1,0 +1,177 @@
+"""Data sets: registered by path, kept as a table. Their images are never copied, changed or deleted."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from slim_core.datasets.table import ImageTable
+from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
+from slim_core.store import schema
+from slim_core.store.artifacts import Artifacts
+from slim_core.store.database import Database, new_id
+from slim_core.store.events import Events
+
+_TABLES_KEPT = 4  # in memory; a table of a million rows takes about 300 MB
+_t = schema.datasets
+
+
+class _Imported(Protocol):
+    @property
+    def table(self) -> ImageTable | None: ...
+
+    @property
+    def report(self) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A registered data set."""
+
+    id: str
+    name: str
+    root: str
+    format: str
+    n_images: int
+    n_classes: int
+    n_attributes: int
+    fingerprint: str
+    report: dict[str, Any]  # what the import found, as ImportReport.to_json gives it
+    created_by: str
+    created_at: datetime
+
+
+_COLUMNS = [_t.c[name] for name in Dataset.__dataclass_fields__]
+
+
+class Datasets:
+    """The registered data sets."""
+
+    def __init__(self, database: Database, artifacts: Artifacts, events: Events) -> None:
+        self._database, self._artifacts, self._events = database, artifacts, events
+        self._tables: dict[str, ImageTable] = {}
+        self._lock = threading.Lock()
+
+    def register(self, imported: _Imported, by: str = "local") -> Dataset:
+        """Keep an imported table; the same content at the same place is the same data set.
+
+        Raises:
+            DataRefusedError: the import found errors, so there is no table.
+        """
+        table, report = imported.table, imported.report
+        if table is None:
+            raise DataRefusedError("The data set was refused on import: mend what the report names, import it again.")
+        known = self._by_fingerprint(table.fingerprint)
+        if known is not None:
+            return known
+        dataset_id = new_id("d")
+        draft = self._artifacts.dataset_draft(dataset_id)
+        table.save(draft)
+        self._artifacts.publish_dataset(dataset_id, draft)
+        try:
+            with self._database.write() as connection:
+                self._insert(connection, dataset_id, table, report, by)
+        except IntegrityError:  # someone registered the same a moment ago
+            self._artifacts.remove_dataset(dataset_id)
+            return self._by_fingerprint(table.fingerprint) or self.register(imported, by)
+        return self.fetch(dataset_id)
+
+    def fetch(self, dataset_id: str) -> Dataset:
+        """The data set of this id.
+
+        Raises:
+            NotFoundError: there is none, or it was deleted.
+        """
+        found = self._one(_t.c.id == dataset_id)
+        if found is None:
+            raise NotFoundError(f"There is no data set {dataset_id}: import it, or choose one of the Data page.")
+        return found
+
+    def find(self, id_or_name: str) -> Dataset | None:
+        """The data set of this id, else the newest of this name, else None."""
+        return self._one(_t.c.id == id_or_name) or self._one(_t.c.name == id_or_name)
+
+    def all(self) -> list[Dataset]:
+        """Every data set, newest first."""
+        query = sa.select(*_COLUMNS).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc())
+        with self._database.read() as connection:
+            return [Dataset(**row) for row in connection.execute(query).mappings()]
+
+    def table(self, dataset_id: str) -> ImageTable:
+        """The table of a data set; read once, then kept in memory.
+
+        Raises:
+            NotFoundError: there is no such data set.
+            DataRefusedError: its folder has moved, or the kept table is not the registered one.
+        """
+        dataset = self.fetch(dataset_id)
+        with self._lock:
+            table = self._tables.pop(dataset_id, None) or self._load(dataset)
+            self._tables[dataset_id] = table
+            while len(self._tables) > _TABLES_KEPT:
+                self._tables.pop(next(iter(self._tables)))
+        if not table.root.is_dir():
+            raise DataRefusedError(
+                f"The images of {dataset.name} are no longer in {table.root}: move them back, or import the data set "
+                f"from where they are now."
+            )
+        return table
+
+    def delete(self, dataset_id: str, by: str = "local") -> None:
+        """Forget a data set. Its images stay where they are.
+
+        Raises:
+            ConflictError: runs were made on it.
+        """
+        dataset = self.fetch(dataset_id)
+        runs = schema.runs
+        used = sa.select(sa.func.count()).where(runs.c.dataset_id == dataset_id, runs.c.deleted_at.is_(None))
+        with self._database.write() as connection:
+            n_runs = connection.execute(used).scalar_one()
+            if n_runs:
+                raise ConflictError(f"{dataset.name} has {n_runs} runs: delete them first.")
+            now = self._database.now(connection)
+            connection.execute(_t.update().where(_t.c.id == dataset_id).values(deleted_at=now))
+            self._events.note(connection, by, "dataset.deleted", dataset_id, {"name": dataset.name})
+        self._artifacts.remove_dataset(dataset_id)
+        with self._lock:
+            self._tables.pop(dataset_id, None)
+
+    def _load(self, dataset: Dataset) -> ImageTable:
+        table = ImageTable.load(self._artifacts.dataset_folder(dataset.id))
+        if table.fingerprint != dataset.fingerprint:
+            raise DataRefusedError(f"The kept table of {dataset.name} has been changed: import the data set again.")
+        return table
+
+    def _insert(self, connection: Connection, dataset_id: str, table: ImageTable, report: Any, by: str) -> None:
+        connection.execute(
+            _t.insert().values(
+                id=dataset_id,
+                name=table.name,
+                root=str(table.root),
+                format=report.format,
+                n_images=len(table),
+                n_classes=table.n_classes,
+                n_attributes=table.n_attributes,
+                fingerprint=table.fingerprint,
+                report=report.to_json(),
+                created_by=by,
+                created_at=self._database.now(connection),
+            )
+        )
+        self._events.note(connection, by, "dataset.registered", dataset_id, {"name": table.name})
+
+    def _by_fingerprint(self, fingerprint: str) -> Dataset | None:
+        return self._one(_t.c.fingerprint == fingerprint)
+
+    def _one(self, where: sa.ColumnElement[bool]) -> Dataset | None:
+        query = sa.select(*_COLUMNS).where(where, _t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc()).limit(1)
+        with self._database.read() as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else Dataset(**row)

@@ -1,0 +1,67 @@
+"""A run: one execution of a step, as the database tells it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from slim_core.store import schema
+
+Status = Literal["queued", "running", "stopping", "done", "failed", "canceled"]
+_t = schema.runs
+
+
+@dataclass(frozen=True)
+class Run:
+    """One row. ``seconds`` adds up all attempts; ``metrics`` is None until it is done (or where a list left it out)."""
+
+    id: str
+    kind: str
+    name: str
+    status: Status
+    spec: dict[str, Any]
+    dataset_id: str
+    created_by: str
+    created_at: datetime
+    queue: str = "cpu"
+    priority: int = 0  # higher goes first
+    campaign_id: str | None = None
+    attempt: int = 0  # claims so far
+    losses: int = 0  # attempts whose worker vanished
+    progress: dict[str, Any] = field(default_factory=dict)
+    metrics: dict[str, Any] | None = None
+    message: str | None = None
+    worker: str | None = None
+    device: str | None = None
+    queued_at: datetime | None = None
+    started_at: datetime | None = None  # of the latest attempt
+    finished_at: datetime | None = None
+    lease_until: datetime | None = None
+    seconds: float = 0.0
+    peak_memory_mb: float | None = None
+    code_version: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """True where nothing more will happen by itself."""
+        return self.status in schema.ENDED
+
+
+COLUMNS: list[sa.Column[Any]] = [_t.c[name] for name in Run.__dataclass_fields__]
+WITHOUT_METRICS = [column for column in COLUMNS if column.name != "metrics"]
+
+
+def hash_of(spec: Mapping[str, Any], fingerprint: str) -> str:
+    """What makes two submissions the same run: the canonical spec and the data set's content.
+
+    Parents are inputs too: the spec names them by id, and what a run id left behind never changes.
+    """
+    inputs = {"spec": {**spec, "dataset": fingerprint}}
+    text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()

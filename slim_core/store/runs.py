@@ -1,0 +1,249 @@
+"""Runs as people see them: submitted once, listed, stopped, retried, deleted. How they are executed: attempts.py."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
+from slim_core.store import schema
+from slim_core.store.attempts import Attempts
+from slim_core.store.database import new_id
+from slim_core.store.run import COLUMNS, WITHOUT_METRICS, Run, hash_of
+
+_t, _parents = schema.runs, schema.run_parents
+_LIMIT = 20  # dots of a sentence end somewhere: how many ids a message names
+
+
+class SpecLike(Protocol):
+    """What can be submitted: every spec of slim_core.steps.specs."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the step."""
+
+    @property
+    def dataset(self) -> str:
+        """Id or name of a data set."""
+
+    @property
+    def queue(self) -> str:
+        """Which workers take it."""
+
+    def parents(self) -> Mapping[str, str]:
+        """Role -> run id."""
+
+    def model_dump(self, *, mode: str) -> dict[str, Any]:
+        """The spec as plain JSON."""
+
+
+class Runs(Attempts):
+    """All runs."""
+
+    def submit(
+        self, spec: Any, by: str = "local", name: str | None = None, force: bool = False, priority: int = 0
+    ) -> tuple[Run, bool]:
+        """Queue a run, unless the same spec on the same inputs is queued, running or done: then that one.
+
+        Returns:
+            The run, and whether it is a new one.
+
+        Raises:
+            NotFoundError: the data set, a parent run or the campaign does not exist.
+            SpecRefusedError: a parent failed or was canceled.
+        """
+        row = self._row(spec, by, name, force, priority)
+        for _ in range(3):
+            same = None if force else self._same(row["spec_hash"])
+            if same is not None:
+                return same, False
+            try:
+                self._insert(row, spec.parents())
+            except IntegrityError:  # another submitter was first: look again
+                continue
+            return self.fetch(row["id"]), True
+        raise ConflictError("The same run is being submitted from elsewhere: look at the Jobs page, and try again.")
+
+    def fetch(self, run_id: str) -> Run:
+        """The run of this id.
+
+        Raises:
+            NotFoundError: there is none, or it was deleted.
+        """
+        run = self.find(run_id)
+        if run is not None:
+            return run
+        query = sa.select(_t.c.deleted_at).where(_t.c.id == run_id)
+        with self._database.read() as connection:
+            deleted = connection.execute(query).scalar()
+        if deleted is not None:
+            raise NotFoundError(f"Run {run_id} was deleted on {deleted:%Y-%m-%d}: submit it again.")
+        raise NotFoundError(f"There is no run {run_id}: see the Jobs page, or `slim runs`.")
+
+    def find(self, run_id: str) -> Run | None:
+        """The run of this id, if there is one and it was not deleted."""
+        with self._database.read() as connection:
+            return self._find(connection, run_id)
+
+    def all(
+        self,
+        kind: str | None = None,
+        status: str | Iterable[str] | None = None,
+        dataset: str | None = None,
+        limit: int | None = None,
+        *,
+        offset: int = 0,
+        campaign: str | None = None,
+        metrics: bool = True,
+    ) -> list[Run]:
+        """Runs, newest first. ``metrics=False`` leaves them out, which makes long lists several times faster."""
+        query = sa.select(*(COLUMNS if metrics else WITHOUT_METRICS)).where(_t.c.deleted_at.is_(None))
+        for column, value in ((_t.c.kind, kind), (_t.c.dataset_id, dataset), (_t.c.campaign_id, campaign)):
+            query = query if value is None else query.where(column == value)
+        if status is not None:
+            query = query.where(_t.c.status.in_([status] if isinstance(status, str) else list(status)))
+        query = query.order_by(_t.c.created_at.desc(), _t.c.id).limit(limit).offset(offset or None)
+        with self._database.read() as connection:
+            return [Run(**row) for row in connection.execute(query).mappings()]
+
+    def counts(self) -> dict[str, int]:
+        """How many runs have each status."""
+        query = sa.select(_t.c.status, sa.func.count()).where(_t.c.deleted_at.is_(None)).group_by(_t.c.status)
+        with self._database.read() as connection:
+            return {str(row[0]): int(row[1]) for row in connection.execute(query)}
+
+    def queued(self, queue: str | None = None) -> list[Run]:
+        """Runs that wait for a worker, in the order in which they should go."""
+        order = (_t.c.priority.desc(), _t.c.queued_at, _t.c.id)
+        query = sa.select(*COLUMNS).where(_t.c.status == "queued", _t.c.deleted_at.is_(None)).order_by(*order)
+        if queue is not None:
+            query = query.where(_t.c.queue == queue)
+        with self._database.read() as connection:
+            return [Run(**row) for row in connection.execute(query).mappings()]
+
+    def parents(self, run_id: str) -> list[tuple[str, Run]]:
+        """(role, run) of everything this run reads; deleted parents are left out."""
+        return self._related(_parents.c.parent_id, _parents.c.run_id, run_id)
+
+    def children(self, run_id: str) -> list[Run]:
+        """The runs that read this one, oldest first."""
+        return [run for _, run in self._related(_parents.c.run_id, _parents.c.parent_id, run_id)]
+
+    def waiting_for(self, run_id: str) -> list[Run]:
+        """The parents that have to finish before this run can start."""
+        return [run for _, run in self.parents(run_id) if run.status != "done"]
+
+    def delete(self, run_id: str, by: str = "local", cascade: bool = False) -> list[str]:
+        """Delete a run and its artifacts, never an image. With ``cascade`` also every run that was made from it.
+
+        Returns:
+            The ids that were deleted, children first.
+
+        Raises:
+            ConflictError: it, or a run made from it, is running; or others depend on it and ``cascade`` is False.
+        """
+        self.fetch(run_id)
+        with self._database.write() as connection:
+            doomed = [run_id, *self._descendants(connection, run_id)]
+            self._refuse_delete(connection, run_id, doomed, cascade)
+            now = self._database.now(connection)
+            gone = _t.update().where(_t.c.id.in_(doomed))
+            connection.execute(gone.where(_t.c.status == "queued").values(status="canceled", finished_at=now))
+            connection.execute(gone.values(deleted_at=now))
+            self._events.note(connection, by, "run.deleted", run_id, {"runs": doomed})
+        for each in doomed:
+            self._artifacts.remove(each)
+        return doomed[::-1]
+
+    def _row(self, spec: SpecLike, by: str, name: str | None, force: bool, priority: int) -> dict[str, Any]:
+        dataset = self._datasets.find(spec.dataset)
+        if dataset is None:
+            raise NotFoundError(f"There is no data set {spec.dataset!r}: import it first.")
+        plain = spec.model_dump(mode="json") | {"dataset": dataset.id}
+        with self._database.read() as connection:
+            _freeze_answers(connection, plain)
+        return {
+            "id": new_id("r"),
+            "kind": spec.kind,
+            "name": name or f"{spec.kind} on {dataset.name}",
+            "queue": spec.queue,
+            "status": "queued",
+            "priority": priority,
+            "spec": plain,
+            "spec_hash": hash_of(plain, dataset.fingerprint),
+            "forced": force,
+            "dataset_id": dataset.id,
+            "campaign_id": plain.get("campaign"),
+            "progress": {},
+            "created_by": by,
+        }
+
+    def _same(self, spec_hash: str) -> Run | None:
+        query = sa.select(*COLUMNS).where(
+            _t.c.spec_hash == spec_hash, _t.c.status.in_(schema.LIVE), _t.c.deleted_at.is_(None)
+        )
+        with self._database.read() as connection:
+            row = connection.execute(query.order_by(_t.c.created_at.desc()).limit(1)).mappings().first()
+        return None if row is None else Run(**row)
+
+    def _insert(self, row: dict[str, Any], parents: Mapping[str, str]) -> None:
+        with self._database.write() as connection:
+            for role, parent_id in parents.items():
+                self._check_parent(connection, role, parent_id, row["dataset_id"])
+            now = self._database.now(connection)
+            connection.execute(_t.insert().values(**row, created_at=now, queued_at=now))
+            for role, parent_id in parents.items():
+                connection.execute(_parents.insert().values(run_id=row["id"], role=role, parent_id=parent_id))
+            self._events.note(connection, row["created_by"], "run.submitted", row["id"], {"kind": row["kind"]})
+
+    def _check_parent(self, connection: Connection, role: str, parent_id: str, dataset_id: str) -> None:
+        parent = self._find(connection, parent_id, lock=True)
+        if parent is None:
+            raise NotFoundError(f"The {role} run {parent_id} does not exist or was deleted: choose another.")
+        if parent.status not in ("queued", "running", "done"):
+            raise SpecRefusedError(f"The {role} run {parent_id} is {parent.status}: retry it, or choose another.")
+        if parent.dataset_id != dataset_id:
+            raise SpecRefusedError(f"The {role} run {parent_id} was made on another data set: choose one of this.")
+
+    def _related(self, wanted: sa.Column[Any], given: sa.Column[Any], run_id: str) -> list[tuple[str, Run]]:
+        query = (
+            sa.select(_parents.c.role.label("as_role"), *COLUMNS)
+            .join(_parents, wanted == _t.c.id)
+            .where(given == run_id, _t.c.deleted_at.is_(None))
+            .order_by(_t.c.created_at, _parents.c.role)
+        )
+        with self._database.read() as connection:
+            rows = [dict(row) for row in connection.execute(query).mappings()]
+        return [(row.pop("as_role"), Run(**row)) for row in rows]
+
+    def _refuse_delete(self, connection: Connection, run_id: str, doomed: list[str], cascade: bool) -> None:
+        working = sa.select(_t.c.id).where(_t.c.id.in_(doomed), _t.c.status.in_(("running", "stopping")))
+        busy = list(connection.execute(working.with_for_update()).scalars())
+        if busy:
+            raise ConflictError(f"Run {', '.join(busy[:_LIMIT])} is running: stop it first, then delete.")
+        if cascade:
+            return
+        if len(doomed) > 1:
+            others = ", ".join(doomed[1 : _LIMIT + 1])
+            raise ConflictError(f"Run {run_id} was used by {others}: delete those too, or keep it.")
+        campaign = sa.select(schema.campaigns.c.name).where(schema.campaigns.c.space_run_id == run_id).limit(1)
+        standing = connection.execute(campaign).scalar()
+        if standing is not None:
+            raise ConflictError(f"The campaign {standing} asks about run {run_id}: keep it, or delete it with cascade.")
+
+
+def _freeze_answers(connection: Connection, spec: dict[str, Any]) -> None:
+    """Where a spec names a campaign, pin the answers given so far, so that the run can be repeated exactly."""
+    campaign_id = spec.get("campaign")
+    if campaign_id is None:
+        return
+    known = connection.execute(sa.select(schema.campaigns.c.id).where(schema.campaigns.c.id == campaign_id)).scalar()
+    if known is None:
+        raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
+    if spec.get("answers_seq") is None:
+        newest = sa.select(sa.func.max(schema.answers.c.seq)).where(schema.answers.c.campaign_id == campaign_id)
+        spec["answers_seq"] = connection.execute(newest).scalar() or 0

@@ -1,0 +1,255 @@
+"""The tables. One place says what is kept; migrations/ says how a database gets there.
+
+Times are UTC. Ids are short random lower-case text, numbers only where order matters (items, answers). JSON holds what
+is shown but never searched.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
+from sqlalchemy.types import TypeDecorator
+
+HEAD = "0001"  # the newest migration; a test holds it equal to the folder's
+
+LIVE = ("queued", "running", "stopping", "done")  # a run in one of these is offered instead of a second one
+ENDED = ("done", "failed", "canceled")
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC datetime, on SQLite too (which keeps it without its zone)."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """To UTC; without the zone where the database has none."""
+        if value is None:
+            return None
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002
+        """Aware again."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[str]:
+    return Column("id", sa.String(40), primary_key=True)
+
+
+def _text(name: str, size: int = 200, **options: Any) -> Column[str]:
+    return Column(name, sa.String(size), **{"nullable": False, **options})
+
+
+def _time(name: str, *, nullable: bool = True) -> Column[datetime]:
+    return Column(name, UtcTime, nullable=nullable)
+
+
+datasets = Table(
+    "datasets",
+    metadata,
+    _id(),
+    _text("name"),
+    Column("root", sa.Text, nullable=False),
+    _text("format", 40),
+    Column("n_images", sa.Integer, nullable=False),
+    Column("n_classes", sa.Integer, nullable=False),
+    Column("n_attributes", sa.Integer, nullable=False),
+    _text("fingerprint", 64),
+    Column("report", sa.JSON, nullable=False),
+    _text("created_by"),
+    _time("created_at", nullable=False),
+    _time("deleted_at"),
+)
+Index(
+    "uq_datasets_fingerprint",
+    datasets.c.fingerprint,
+    unique=True,
+    sqlite_where=datasets.c.deleted_at.is_(None),
+    postgresql_where=datasets.c.deleted_at.is_(None),
+)
+Index("ix_datasets_name", datasets.c.name)
+
+runs = Table(
+    "runs",
+    metadata,
+    _id(),
+    _text("kind", 40),
+    _text("name"),
+    _text("queue", 40),
+    _text("status", 20),
+    Column("priority", sa.Integer, nullable=False, server_default="0"),
+    Column("spec", sa.JSON, nullable=False),
+    _text("spec_hash", 64),
+    Column("forced", sa.Boolean, nullable=False, server_default=sa.false()),
+    Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
+    _text("campaign_id", 40, nullable=True),
+    Column("attempt", sa.Integer, nullable=False, server_default="0"),
+    Column("losses", sa.Integer, nullable=False, server_default="0"),
+    _text("token", 40, nullable=True),
+    _time("lease_until"),
+    Column("progress", sa.JSON, nullable=False),
+    Column("metrics", sa.JSON),
+    Column("message", sa.Text),
+    _text("worker", nullable=True),
+    _text("device", 40, nullable=True),
+    _text("created_by"),
+    _time("created_at", nullable=False),
+    _time("queued_at", nullable=False),
+    _time("started_at"),
+    _time("finished_at"),
+    Column("seconds", sa.Float, nullable=False, server_default="0"),
+    Column("peak_memory_mb", sa.Float),
+    _text("code_version", 80, nullable=True),
+    _time("deleted_at"),
+)
+_offered = sa.text(f"status IN {LIVE} AND deleted_at IS NULL AND NOT forced")
+Index("uq_runs_live_spec", runs.c.spec_hash, unique=True, sqlite_where=_offered, postgresql_where=_offered)
+Index("ix_runs_created_at", runs.c.created_at)
+Index("ix_runs_status_created_at", runs.c.status, runs.c.created_at)
+Index("ix_runs_kind_created_at", runs.c.kind, runs.c.created_at)
+Index("ix_runs_dataset_id_created_at", runs.c.dataset_id, runs.c.created_at)
+Index("ix_runs_campaign_id", runs.c.campaign_id)
+
+run_parents = Table(
+    "run_parents",
+    metadata,
+    Column("run_id", ForeignKey("runs.id"), primary_key=True),
+    _text("role", 40, primary_key=True),
+    Column("parent_id", ForeignKey("runs.id"), nullable=False),
+)
+Index("ix_run_parents_parent_id", run_parents.c.parent_id)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    _id(),
+    _text("name"),
+    Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
+    Column("space_run_id", ForeignKey("runs.id")),
+    _text("split", 10),
+    Column("n_split", sa.Integer, nullable=False),
+    Column("guideline", sa.Text, nullable=False),
+    Column("seed", sa.Integer, nullable=False),
+    _text("strategy", 80),
+    Column("budgets", sa.JSON, nullable=False),
+    Column("overlap", sa.Integer, nullable=False),
+    Column("options", sa.JSON, nullable=False),
+    _time("deadline"),
+    _text("status", 20),
+    _text("created_by"),
+    _time("created_at", nullable=False),
+    _time("closed_at"),
+)
+Index("ix_campaigns_dataset_id", campaigns.c.dataset_id)
+Index("ix_campaigns_space_run_id", campaigns.c.space_run_id)
+
+items = Table(
+    "items",
+    metadata,
+    Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("row", sa.Integer, nullable=False),
+    Column("label", sa.Integer, nullable=False),
+    Column("position", sa.Integer, nullable=False),
+    Column("gold", sa.SmallInteger),
+    Column("n_answers", sa.Integer, nullable=False, server_default="0"),
+    Column("done", sa.Boolean, nullable=False, server_default=sa.false()),
+    UniqueConstraint("campaign_id", "row"),
+    UniqueConstraint("campaign_id", "position"),
+)
+Index("ix_items_open", items.c.campaign_id, items.c.done, items.c.position)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("item_id", ForeignKey("items.id"), primary_key=True),
+    _text("annotator", primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    _text("session", 80),
+    _time("expires_at", nullable=False),
+)
+Index("ix_leases_campaign_id", leases.c.campaign_id, leases.c.expires_at)
+
+answers = Table(  # append-only: no row is ever changed or removed
+    "answers",
+    metadata,
+    Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    _text("id", 80, unique=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("item_id", ForeignKey("items.id"), nullable=False),
+    _text("annotator"),
+    Column("value", sa.SmallInteger),
+    Column("seen", sa.JSON, nullable=False),
+    Column("duration_ms", sa.Integer, nullable=False),
+    _text("source", 40),
+    Column("surplus", sa.Boolean, nullable=False),
+    _time("created_at", nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_answers_campaign_id_seq", answers.c.campaign_id, answers.c.seq)
+Index("ix_answers_item_id_annotator", answers.c.item_id, answers.c.annotator, answers.c.seq)
+
+current_answers = Table(  # what answers add up to, kept in the same transaction; can be rebuilt from them
+    "current_answers",
+    metadata,
+    Column("item_id", ForeignKey("items.id"), primary_key=True),
+    _text("annotator", primary_key=True),
+    Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
+    Column("value", sa.SmallInteger, nullable=False),
+    Column("seq", sa.Integer, nullable=False),
+)
+Index("ix_current_answers_campaign_id", current_answers.c.campaign_id)
+
+members = Table(
+    "members",
+    metadata,
+    _text("email", primary_key=True),
+    _text("role", 20),
+    _text("added_by"),
+    _time("added_at", nullable=False),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    _time("at", nullable=False),
+    _text("who"),
+    _text("what", 80),
+    _text("subject", 80),
+    Column("details", sa.JSON, nullable=False),
+)
+Index("ix_events_subject", events.c.subject, events.c.id)
+
+workers = Table(
+    "workers",
+    metadata,
+    _text("id", 80, primary_key=True),
+    _text("host"),
+    Column("pid", sa.Integer, nullable=False),
+    _text("device", 40),
+    _text("queues", 80),
+    _text("current_run", 40, nullable=True),
+    _text("version", 80),
+    Column("memory_mb", sa.Float),
+    Column("load", sa.JSON, nullable=False),
+    _time("started_at", nullable=False),
+    _time("heartbeat_at", nullable=False),
+)
