@@ -1,4 +1,5 @@
-"""Choosing a data set or a run, kept in the address (?dataset=..., ?run=...), so that links reproduce the page."""
+"""Choosing a data set, a run or a campaign: kept in the address (?dataset=..., ?run=...), so that links reproduce the
+page, and remembered from page to page."""
 
 from __future__ import annotations
 
@@ -10,9 +11,9 @@ import streamlit as st
 from app import session
 
 if TYPE_CHECKING:
-    from slim_core.store import Dataset, Run
+    from slim_core.store import Campaign, Dataset, Run
 
-T = TypeVar("T", "Dataset", "Run")
+T = TypeVar("T", "Dataset", "Run", "Campaign")
 
 
 def dataset(label: str = "Data set") -> Dataset | None:
@@ -23,6 +24,11 @@ def dataset(label: str = "Data set") -> Dataset | None:
 def run(label: str, runs: Sequence[Run], param: str = "run") -> Run | None:
     """A select box of runs in the order given; None where there are none."""
     return _pick(label, runs, param, describe)
+
+
+def campaign(label: str, campaigns: Sequence[Campaign]) -> Campaign | None:
+    """A select box of campaigns in the order given; None where there are none."""
+    return _pick(label, campaigns, "campaign", lambda one: f"{one.name} · {one.id}")
 
 
 def describe(one: Run) -> str:
@@ -36,9 +42,12 @@ def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], st
         return None
     by_id = {item.id: item for item in items}
     key, linked, seen = f"pick-{param}", st.query_params.get(param), f"pick-{param}-seen"
-    if linked in by_id and linked != st.session_state.get(seen):  # a link was followed
+    kept, last = st.session_state.get(key), st.session_state.get(seen)
+    if linked in by_id and (linked != last or kept not in by_id):  # a link was followed
         st.session_state[key] = linked
-    elif st.session_state.get(key) not in by_id:
+    elif kept not in by_id and last in by_id:  # chosen on another page
+        st.session_state[key] = last
+    elif kept not in by_id:
         st.session_state.pop(key, None)
     chosen = st.selectbox(label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key)
     st.query_params[param] = st.session_state[seen] = chosen
