@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.metrics import PRECISION
+from slim_core.metrics import ATTENTION_PRECISION
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -64,17 +64,17 @@ def mask_scores(store: Store, campaign_id: str) -> pd.Series:
     space = store.runs.fetch(store.campaigns.fetch(campaign_id).space_run_id)
     attention = store.runs.fetch(space.spec["attention"])
     scores = pd.read_parquet(store.artifacts.folder(attention.id) / "scores.parquet").set_index("row")
-    if PRECISION not in scores:
+    if ATTENTION_PRECISION not in scores:
         raise AnswersRefusedError(
             f"Run {attention.id} holds features only: make the space from a gradcam run, which scores the attention "
             f"against the masks, or answer from a CSV or by hand."
         )
-    if scores[PRECISION].isna().all():
+    if scores[ATTENTION_PRECISION].isna().all():
         raise AnswersRefusedError(
             "No image has a mask, so that answers cannot be taken from masks: answer on the Annotate page, "
             "from a file (slim answer --csv FILE), or in the terminal (slim answer --ask)."
         )
-    return scores[PRECISION]
+    return scores[ATTENTION_PRECISION]
 
 
 def judge(precision: NDArray[np.float64], threshold: float = 0.5) -> NDArray[np.int8]:

@@ -14,12 +14,12 @@ from slim_core.attention import attention_pass
 from slim_core.datasets.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.groups import Grouping, grouping, pseudo_groups
-from slim_core.metrics import AIOU, PRECISION, classification_metrics
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, classification_metrics
 from slim_core.models import Model, load_model
+from slim_core.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.space import load_clusters
 from slim_core.steps.specs import EvaluateSpec
-from slim_core.training import predict
 
 Rows = NDArray[np.int64]
 
@@ -107,7 +107,7 @@ def _with_attention(
 def _attention_means(folder: Path, table: ImageTable, rows: Rows) -> dict[str, Any]:
     scores = pd.read_parquet(folder / "scores.parquet")
     found: dict[str, Any] = {}
-    for key in (AIOU, PRECISION):
+    for key in (AIOU, ATTENTION_PRECISION):
         values = scores[key].dropna()
         found[key] = float(values.mean()) if len(values) else None
         found[f"{key}_n"] = len(values)
@@ -115,7 +115,13 @@ def _attention_means(folder: Path, table: ImageTable, rows: Rows) -> dict[str, A
 
 
 def _no_attention(table: ImageTable, rows: Rows) -> dict[str, Any]:
-    return {AIOU: None, f"{AIOU}_n": 0, PRECISION: None, f"{PRECISION}_n": 0, "coverage": _coverage(table, rows)}
+    return {
+        AIOU: None,
+        f"{AIOU}_n": 0,
+        ATTENTION_PRECISION: None,
+        f"{ATTENTION_PRECISION}_n": 0,
+        "coverage": _coverage(table, rows),
+    }
 
 
 def _coverage(table: ImageTable, rows: Rows) -> dict[str, int]:

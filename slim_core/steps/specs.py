@@ -49,6 +49,8 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("photographs", "last-layer"): Recipe(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augment=False),
 }
 
+SUBSET_SHARE = 0.3  # images of a curated subset, repeats included, as a share of the training images
+
 
 def recipe(model: str, situation: str) -> Recipe:
     """The numbers for a model name in a situation; every torchvision model counts as "photographs"."""
@@ -68,7 +70,7 @@ class Spec(BaseModel):
 
     kind: str
     dataset: str = Field(description="Id of a registered data set.")
-    seed: int = Field(0, ge=0, description="Everything random in the step follows from it.")
+    seed: int = Field(default=0, ge=0, description="Everything random in the step follows from it.")
 
     def parents(self) -> dict[str, str]:
         """Role -> id of each run whose artifacts this step reads."""
@@ -87,27 +89,35 @@ class TrainSpec(Spec):
     queue: ClassVar[QueueName] = "gpu"
 
     kind: Literal["train"] = "train"
-    model: str = Field("resnet50", description='"small-resnet", or any torchvision classifier by name.')
-    weights: str = Field("imagenet", description='First weights: "imagenet" or "none".')
-    checkpoint: str | None = Field(None, description="A local checkpoint to start from instead of the weights.")
-    image_size: int | None = Field(None, ge=8, le=1024, description="Side in pixels; default: the model's own.")
-    mode: Literal["full", "last-layer"] = Field("full", description="Train everything, or refit the last layer.")
-    start: Literal["scratch", "reference"] = Field("scratch", description="From the first weights, or a trained run.")
-    reference: str | None = Field(None, description="Train run to start from, or whose last layer is refitted.")
-    subset: str | None = Field(None, description="Curate run whose subset is trained on; default: all of train.")
-    objective: str = Field("erm", description="Name of the loss.")
-    selection: Literal["worst_class", "average", "worst_group", "last"] = Field(
-        "worst_class", description='Which epoch is kept, by validation; "worst_group" uses group labels (an oracle).'
+    model: str = Field(default="resnet50", description='"small-resnet", or any torchvision classifier by name.')
+    weights: str = Field(default="imagenet", description='First weights: "imagenet" or "none".')
+    checkpoint: str | None = Field(default=None, description="A local checkpoint to start from instead of the weights.")
+    image_size: int | None = Field(default=None, ge=8, le=1024, description="Side in pixels; default: the model's own.")
+    mode: Literal["full", "last-layer"] = Field(
+        default="full", description="Train everything, or refit the last layer."
     )
-    epochs: int = Field(_FROM_RECIPE, ge=1, le=10_000)
-    batch_size: int = Field(_FROM_RECIPE, ge=1, le=65_536)
-    lr: float = Field(_FROM_RECIPE, gt=0, description="Step size of SGD.")
-    weight_decay: float = Field(_FROM_RECIPE, ge=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    milestones: tuple[int, ...] = Field((), description="Epochs at which the step size is multiplied by gamma.")
-    gamma: float = Field(0.5, gt=0, le=1)
-    class_weights: bool = Field(False, description="Weigh the loss by inverse class frequency.")
-    augment: bool = Field(_FROM_RECIPE, description="Random crops and flips.")
+    start: Literal["scratch", "reference"] = Field(
+        default="scratch", description="From the first weights, or a trained run."
+    )
+    reference: str | None = Field(default=None, description="Train run to start from, or whose last layer is refitted.")
+    subset: str | None = Field(
+        default=None, description="Curate run whose subset is trained on; default: all of train."
+    )
+    objective: str = Field(default="erm", description="Name of the loss.")
+    objective_options: dict[str, float] = Field(default_factory=dict, description="Settings of the loss.")
+    selection: Literal["worst_class", "average", "worst_group", "last"] = Field(
+        default="worst_class",
+        description='Which epoch is kept, by validation; "worst_group" uses group labels (an oracle).',
+    )
+    epochs: int = Field(default=_FROM_RECIPE, ge=1, le=10_000)
+    batch_size: int = Field(default=_FROM_RECIPE, ge=1, le=65_536)
+    lr: float = Field(default=_FROM_RECIPE, gt=0, description="Step size of SGD.")
+    weight_decay: float = Field(default=_FROM_RECIPE, ge=0)
+    momentum: float = Field(default=0.9, ge=0, lt=1)
+    milestones: tuple[int, ...] = Field(default=(), description="Epochs at which the step size is multiplied by gamma.")
+    gamma: float = Field(default=0.5, gt=0, le=1)
+    class_weights: bool = Field(default=False, description="Weigh the loss by inverse class frequency.")
+    augment: bool = Field(default=_FROM_RECIPE, description="Random crops and flips.")
 
     @model_validator(mode="before")
     @classmethod
@@ -150,9 +160,11 @@ class FeaturesSpec(Spec):
 
     kind: Literal["features"] = "features"
     model: str = Field(description="Train run whose model looks at the images.")
-    splits: tuple[Split, ...] = Field(("train", "val", "test"), min_length=1)
-    class_of_map: Literal["label", "predicted", "both"] = Field("label", description="Whose attention is drawn.")
-    batch_size: int = Field(64, ge=1, le=4096)
+    splits: tuple[Split, ...] = Field(default=("train", "val", "test"), min_length=1)
+    class_of_map: Literal["label", "predicted", "both"] = Field(
+        default="label", description="Whose attention is drawn."
+    )
+    batch_size: int = Field(default=64, ge=1, le=4096)
 
     def parents(self) -> dict[str, str]:
         """The model."""
@@ -171,14 +183,16 @@ class SpaceSpec(Spec):
     kind: Literal["space"] = "space"
     attention: str = Field(description="Gradcam or features run whose features are embedded.")
     split: Split = "train"
-    n_neighbors: int = Field(5, ge=2, le=500, description="Of UMAP.")
-    min_dist: float = Field(0.0, ge=0, le=1, description="Of UMAP.")
-    pca_above: int = Field(50_000, ge=100, description="Above so many images PCA goes before UMAP.")
-    pca_dims: int = Field(50, ge=2)
-    cluster_dims: int = Field(10, ge=1, description="PCA dimensions in which the environment is clustered.")
-    k_min: int = Field(2, ge=1, description="Fewest environment clusters a class may get.")
-    k_max: int = Field(8, ge=1, le=64, description="Most environment clusters a class may get.")
-    n_clusters: int | None = Field(None, ge=1, le=64, description="Clusters per class; default: chosen from the data.")
+    n_neighbors: int = Field(default=5, ge=2, le=500, description="Of UMAP.")
+    min_dist: float = Field(default=0.0, ge=0, lt=1, description="Of UMAP.")
+    pca_above: int = Field(default=50_000, ge=100, description="Above so many images PCA goes before UMAP.")
+    pca_dims: int = Field(default=50, ge=2)
+    cluster_dims: int = Field(default=10, ge=1, description="PCA dimensions in which the environment is clustered.")
+    k_min: int = Field(default=2, ge=1, description="Fewest environment clusters a class may get.")
+    k_max: int = Field(default=8, ge=1, le=64, description="Most environment clusters a class may get.")
+    n_clusters: int | None = Field(
+        default=None, ge=1, le=64, description="Clusters per class; default: chosen from the data."
+    )
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:
@@ -196,12 +210,18 @@ class CurateSpec(Spec):
 
     kind: Literal["curate"] = "curate"
     space: str = Field(description="Space run whose images are chosen from.")
-    campaign: str | None = Field(None, description="Campaign whose answers are used; none: a strategy without any.")
-    answers_seq: int | None = Field(None, ge=0, description="Last answer that counts; filled in when submitted.")
-    strategy: str = Field("slim", description="Name of a curation strategy.")
+    campaign: str | None = Field(
+        default=None, description="Campaign whose answers are used; none: a strategy without any."
+    )
+    answers_seq: int | None = Field(
+        default=None, ge=0, description="Last answer that counts; filled in when submitted."
+    )
+    strategy: str = Field(default="slim", description="Name of a curation strategy.")
     size: int = Field(ge=1, description="Images of the subset, repeats included.")
-    gammas: tuple[float, ...] = Field((10.0, 5.0), min_length=1, description="Width of the propagation per class.")
-    expansion: Literal["auto", "exact", "grid"] = Field("auto", description="auto: grid above 20,000 images.")
+    gammas: tuple[float, ...] = Field(
+        default=(10.0, 5.0), min_length=1, description="Width of the propagation per class."
+    )
+    expansion: Literal["auto", "exact", "grid"] = Field(default="auto", description="How the propagation is computed.")
     options: dict[str, Option] = Field(default_factory=dict, description="Further settings of the strategy.")
 
     def parents(self) -> dict[str, str]:
@@ -217,9 +237,11 @@ class EvaluateSpec(Spec):
     kind: Literal["evaluate"] = "evaluate"
     model: str = Field(description="Train run that is judged.")
     split: Split = "test"
-    attention: bool = Field(True, description="Also score its attention against the masks, where there are any.")
-    space: str | None = Field(None, description="Space run whose clusters stand in for missing attributes.")
-    batch_size: int = Field(64, ge=1, le=4096)
+    attention: bool = Field(
+        default=True, description="Also score its attention against the masks, where there are any."
+    )
+    space: str | None = Field(default=None, description="Space run whose clusters stand in for missing attributes.")
+    batch_size: int = Field(default=64, ge=1, le=4096)
 
     def parents(self) -> dict[str, str]:
         """The model, and the space of the pseudo-groups where given."""

@@ -20,10 +20,11 @@ from slim_core.groups import grouping
 from slim_core.last_layer import apply_last_layer, fit_last_layer
 from slim_core.metrics import classification_metrics
 from slim_core.models import Model, build, load_checkpoint, load_model, save_model
+from slim_core.prediction import predict
 from slim_core.settings import settings
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
-from slim_core.training import EpochReport, TrainConfig, TrainResult, predict, train
+from slim_core.training import EpochReport, TrainConfig, TrainResult, train
 
 Rows = NDArray[np.int64]
 
@@ -164,6 +165,7 @@ def train_config(spec: TrainSpec) -> TrainConfig:
         augment=spec.augment,
         selection=spec.selection,
         objective=spec.objective,
+        objective_options=spec.objective_options,
         seed=spec.seed,
     )
 
