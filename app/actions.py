@@ -1,4 +1,7 @@
-"""What pages change: each action checks the viewer's role again, and leaves an event. Errors are SlimErrors."""
+"""What pages change. Each action checks the viewer's role again; the store keeps an event of every write.
+
+All raise SlimErrors: ForbiddenError where the role does not suffice, QueueUnavailableError where Redis does not answer.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +9,20 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from slim_core.datasets import import_data
+from slim_core.datasets import import_data, require
+from slim_core.datasets.demo import write_demo
+from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 
 if TYPE_CHECKING:
     from slim_core.datasets import ImportReport
+    from slim_core.steps.specs import Spec
     from slim_core.store import Dataset, Run
 
+Progress = Callable[[int, int, str], None]  # done, total, what is being done
 
-def submit(spec: Mapping[str, Any], *, name: str | None = None) -> tuple[Run, bool]:
+
+def submit(spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False) -> tuple[Run, bool]:
     """Queue a step (needs lead). Returns its run, and False where the same step is there already.
 
     Raises:
@@ -22,45 +30,52 @@ def submit(spec: Mapping[str, Any], *, name: str | None = None) -> tuple[Run, bo
         QueueUnavailableError: Redis does not answer; the run waits in the database and is taken up when it does.
     """
     viewer = _acting("lead")
-    run, created = session.store().runs.submit(parse_spec(spec), by=viewer, name=name)
+    parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
+    run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force)
     if created:
-        session.store().events.add(viewer, "submit", run.id, {"kind": run.kind})
         session.queue().submit(run)
     return run, created
 
 
 def stop(run_id: str) -> None:
     """Ask a run to stop (needs lead): at once where it waits, at its next batch where it runs."""
-    viewer = _acting("lead")
-    session.queue().stop(run_id, viewer)
-    session.store().events.add(viewer, "stop", run_id, {})
+    session.queue().stop(run_id, _acting("lead"))
 
 
-def retry(run_id: str) -> None:
+def retry(run_id: str) -> Run:
     """Queue a failed or canceled run again (needs lead); it goes on from its last checkpoint."""
-    viewer = _acting("lead")
-    session.queue().retry(run_id, viewer)
-    session.store().events.add(viewer, "retry", run_id, {})
+    return session.queue().retry(run_id, _acting("lead"))
 
 
 def delete_run(run_id: str, *, cascade: bool) -> None:
     """Delete a run and its artifacts, with what was built on it where ``cascade`` (needs lead). Never images."""
-    viewer = _acting("lead")
-    session.store().runs.delete(run_id, cascade=cascade)
-    session.store().events.add(viewer, "delete", run_id, {"cascade": cascade})
+    session.store().runs.delete(run_id, by=_acting("lead"), cascade=cascade)
 
 
 def register(
-    path: str, *, format: str | None, name: str | None, options: Mapping[str, str], progress: Callable[..., None] | None
+    path: str,
+    *,
+    format: str | None = None,
+    name: str | None = None,
+    options: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[ImportReport, Dataset | None]:
     """Import a folder or file (needs lead), and register it where the report has no errors."""
     viewer = _acting("lead")
     imported = import_data(path, format=format, name=name, options=options, progress=progress)
-    if imported.table is None:
+    if not imported.report.ok:
         return imported.report, None
-    dataset = session.store().datasets.register(imported, by=viewer)
-    session.store().events.add(viewer, "register", dataset.id, {"path": path})
-    return imported.report, dataset
+    return imported.report, session.store().datasets.register(imported, by=viewer)
+
+
+def register_demo(progress: Progress | None = None) -> Dataset:
+    """Write the demo data set into SLIM_HOME, where it is not there yet, and register it (needs lead)."""
+    viewer = _acting("lead")
+    folder = settings().home.resolve() / "demo-data"
+    write_demo(folder, progress=progress)
+    imported = import_data(folder, progress=progress)
+    require(imported)
+    return session.store().datasets.register(imported, by=viewer)
 
 
 def _acting(role: str) -> str:

@@ -31,7 +31,7 @@ def _store(of: Settings) -> Store:
 def _queue(of: Settings) -> Queue:
     from workers.queue import Queue
 
-    return Queue(of)
+    return Queue(of, _store(of))
 
 
 def store() -> Store:

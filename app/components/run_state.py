@@ -22,6 +22,8 @@ LOOKS: dict[str, tuple[Colour, str, str]] = {
     "canceled": ("gray", "cancel", "canceled"),
 }
 
+SYMBOLS = {"queued": "○", "running": "▶", "stopping": "■", "done": "✓", "failed": "✗", "canceled": "–"}  # in tables
+
 
 def show(status: str) -> None:
     """The status as a badge."""

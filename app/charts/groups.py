@@ -1,0 +1,72 @@
+"""Accuracy of every group of one run, with its interval; and how many images each group has in each split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.layout import calm
+from app.charts.palette import BLUE, GREY, VERMILION, colour_of
+from slim_core.datasets.table import SPLITS
+
+COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
+
+
+def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a group with COLUMNS; rates in 0..1 (NaN for an empty group), ``worst`` marks the worst group."""
+    rows = [
+        (one["name"], one["n"], one["correct"], one["accuracy"], one["low"], one["high"],
+         one["name"] == metrics.get("worst_group"))
+        for one in metrics["groups"]
+    ]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame.astype({"accuracy": float, "low": float, "high": float})
+
+
+def group_bars(frame: pd.DataFrame) -> go.Figure:
+    """Accuracy per group in percent with its 95 % interval; the worst group in its own colour."""
+    percent = frame[["accuracy", "low", "high"]] * 100
+    figure = go.Figure()
+    figure.add_bar(
+        y=[f"{name} (n = {n:,})" for name, n in zip(frame["group"], frame["n"], strict=True)],
+        x=percent["accuracy"],
+        orientation="h",
+        marker={"color": [VERMILION if worst else BLUE for worst in frame["worst"]], "opacity": 0.8},
+        error_x={
+            "type": "data", "symmetric": False, "thickness": 1.5, "color": GREY,
+            "array": percent["high"] - percent["accuracy"], "arrayminus": percent["accuracy"] - percent["low"],
+        },
+        customdata=percent[["low", "high"]],
+        hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[0]:.1f} to %{customdata[1]:.1f})<extra></extra>",
+    )  # fmt: skip
+    figure.update_xaxes(title="accuracy, %", range=[0, 102])
+    figure.update_yaxes(autorange="reversed")
+    return calm(figure, 90 + 44 * max(2, len(frame)))
+
+
+def split_frame(groups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Groups by row, splits by column, from an import report's list of {split, name, n}; 0 where none."""
+    frame = pd.DataFrame(groups, columns=["split", "name", "n"]).rename(columns={"name": "group"})
+    names = list(frame["group"].drop_duplicates())
+    return frame.pivot_table(index="group", columns="split", values="n", aggfunc="sum", fill_value=0).reindex(
+        index=names, columns=list(SPLITS), fill_value=0
+    )
+
+
+def split_shares(frame: pd.DataFrame) -> go.Figure:
+    """The share of each group within each split, in percent; ``frame`` as from split_frame."""
+    shares = 100 * frame / frame.sum().clip(lower=1)
+    figure = go.Figure()
+    for position, group in enumerate(frame.index):
+        figure.add_bar(
+            y=list(frame.columns), x=shares.loc[group], name=str(group), orientation="h",
+            marker={"color": colour_of(position)}, customdata=frame.loc[group],
+            hovertemplate=f"{group}<br>%{{customdata:,}} images, %{{x:.1f}} % of %{{y}}<extra></extra>",
+        )  # fmt: skip
+    figure.update_layout(barmode="stack")
+    figure.update_xaxes(title="share of the split, %", range=[0, 100])
+    figure.update_yaxes(autorange="reversed")
+    return calm(figure, 220)

@@ -1,0 +1,63 @@
+"""Training curves: the loss, and validation accuracy of every group, by epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from app.charts.layout import calm
+from app.charts.palette import BLUE, GREY, colour_of
+
+
+def history_frame(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """One row an epoch and series: epoch, series ("loss", "average", "worst group", or a group's name), value.
+
+    ``history``: what a train run writes, one dict an epoch with epoch, train_loss and val (the metrics, or None).
+    """
+    rows: list[tuple[int, str, float]] = []
+    for entry in history:
+        epoch, val = int(entry["epoch"]), entry.get("val") or {}
+        named = {"loss": entry.get("train_loss"), "average": val.get("average"), "worst group": val.get("wga")}
+        named |= {group["name"]: group["accuracy"] for group in val.get("groups", [])}
+        rows += [(epoch, series, value) for series, value in named.items() if value is not None]
+    return pd.DataFrame(rows, columns=["epoch", "series", "value"])
+
+
+def loss_curve(frame: pd.DataFrame, best_epoch: int | None = None) -> go.Figure:
+    """The training loss by epoch; ``frame`` as from history_frame."""
+    part = frame[frame["series"] == "loss"]
+    figure = go.Figure()
+    figure.add_scatter(
+        x=part["epoch"], y=part["value"], name="training loss", mode="lines+markers", line={"color": BLUE, "width": 2},
+        hovertemplate="epoch %{x}<br>loss %{y:.4f}<extra></extra>",
+    )  # fmt: skip
+    figure.update_yaxes(title="training loss", rangemode="tozero")
+    return _by_epoch(figure, best_epoch)
+
+
+def accuracy_curves(frame: pd.DataFrame, best_epoch: int | None = None) -> go.Figure:
+    """Validation accuracy of every group (thin), the average (dashed) and the worst group (thick), in percent."""
+    figure = go.Figure()
+    groups = [name for name in frame["series"].drop_duplicates() if name not in ("loss", "average", "worst group")]
+    lines = {name: {"color": colour_of(position), "width": 1.5} for position, name in enumerate(groups)}
+    lines |= {"average": {"color": GREY, "width": 2, "dash": "dash"}, "worst group": {"color": GREY, "width": 4}}
+    for name in ("worst group", "average", *groups):
+        part = frame[frame["series"] == name]
+        if len(part):
+            figure.add_scatter(
+                x=part["epoch"], y=part["value"] * 100, name=name, line=lines[name],
+                mode="lines" if len(part) > 1 else "markers",
+                hovertemplate=f"{name}<br>epoch %{{x}}<br>%{{y:.1f}} %<extra></extra>",
+            )  # fmt: skip
+    figure.update_yaxes(title="validation accuracy, %", range=[-2, 102])
+    return _by_epoch(figure, best_epoch)
+
+
+def _by_epoch(figure: go.Figure, best_epoch: int | None) -> go.Figure:
+    figure.update_xaxes(title="epoch", tickformat="d")
+    if best_epoch is not None:
+        figure.add_vline(x=best_epoch, line={"color": GREY, "width": 1, "dash": "dot"}, annotation_text="kept")
+    return calm(figure, 320)

@@ -1,0 +1,46 @@
+"""What an import found, in words and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app.charts import groups as charts
+
+if TYPE_CHECKING:
+    from slim_core.datasets import ImportReport
+
+_LAST = "last-import-report"
+
+
+def keep_last(report: ImportReport) -> None:
+    """Remember a report for the rest of the session, so that a refused import stays readable."""
+    st.session_state[_LAST] = report.to_json()
+
+
+def show_last() -> None:
+    """The findings of the last import of this session, if it was refused."""
+    report = st.session_state.get(_LAST)
+    if report and not report["ok"]:
+        st.error(f"{report['path']} was not registered: nothing has changed.", icon=":material/error:")
+        findings(report)
+
+
+def findings(report: Mapping[str, Any]) -> None:
+    """Errors, then warnings, each as its sentence."""
+    for one in sorted(report["findings"], key=lambda finding: finding["level"]):
+        tell = st.error if one["level"] == "error" else st.warning
+        tell(one["message"])
+
+
+def counts(report: Mapping[str, Any]) -> None:
+    """Images per group and split, as a table and as shares."""
+    frame = charts.split_frame(report["groups"])
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        st.dataframe(frame.rename_axis("group"), width="stretch")
+        masks, images = report["n_masks"], report["n_images"]
+        st.caption(f"{images:,} images; {masks:,} with a mask or box, which attention can be scored against.")
+    right.plotly_chart(charts.split_shares(frame), width="stretch", key="split-shares")

@@ -1,0 +1,41 @@
+"""The latest numbers: worst group, average and attention, before and after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+# key -> (name, unit's factor, format)
+NUMBERS = {
+    WGA: ("Worst-group accuracy", 100, "{:.1f} %"),
+    AVERAGE: ("Average accuracy", 100, "{:.1f} %"),
+    ATTENTION_PRECISION: ("Attention precision", 1, "{:.2f}"),
+    AIOU: ("AIoU", 1, "{:.2f}"),
+}
+
+
+def show(before: Run | None, after: Run | None) -> None:
+    """One number a column: the newest evaluation's, with its change from the reference model's."""
+    latest = after or before
+    if latest is None or latest.metrics is None:
+        return
+    old = before.metrics if after is not None and before is not None else None
+    for column, key in zip(st.columns(len(NUMBERS)), NUMBERS, strict=True):
+        name, factor, form = NUMBERS[key]
+        value, was = latest.metrics.get(key), (old or {}).get(key)
+        delta = None if value is None or was is None else round(factor * (value - was), 2)
+        column.metric(
+            name,
+            "–" if value is None else form.format(factor * value),
+            None if delta is None else f"{delta:+.1f} points" if factor == 100 else f"{delta:+.2f}",
+            help=DEFINITIONS.get(key),
+            border=True,
+        )
+    which = "the model trained on the curated subset, against the reference model" if after else "the reference model"
+    st.caption(f"On the test images, {which}.")

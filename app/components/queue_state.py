@@ -1,0 +1,28 @@
+"""Redis, queues and workers in a few lines."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import session
+
+
+def show() -> None:
+    """Who works, what waits; a clear sentence where Redis or workers are missing. Read again every two seconds."""
+    _poll()
+
+
+@st.fragment(run_every="2s")
+def _poll() -> None:
+    view = session.queue().look()
+    if not view.available:
+        st.error(view.message, icon=":material/cloud_off:")
+    elif not view.workers:
+        st.warning("No worker is running: start one with `python -m workers`.", icon=":material/person_off:")
+    a, b, c, d = st.columns(4)
+    a.metric("Workers", len(view.workers), help="Those that gave a sign of life within the last minute.", border=True)
+    b.metric("Running", view.counts.get("running", 0) + view.counts.get("stopping", 0), border=True)
+    c.metric("Waiting", view.counts.get("queued", 0), help="Of any queue.", border=True)
+    d.metric("Failed", view.counts.get("failed", 0), border=True)
+    for worker in view.workers:
+        st.caption(f"{worker.name} · {worker.device} · queues {', '.join(worker.queues)}")

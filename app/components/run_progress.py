@@ -1,0 +1,102 @@
+"""Runs under way, with progress and time left. Polls while something runs, and for a moment after: the next step of
+a loop is often submitted just then. When the last one ends, the whole page is drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import actions, session
+from app.components import next_step, run_state
+from app.components.telling import errors_told
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+LINGER = timedelta(seconds=8)
+
+
+def show(*, dataset: str | None = None, kind: str | None = None, stoppable: bool = False) -> None:
+    """The active runs (of a data set, of a kind); nothing where none is active."""
+    runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
+    if any(map(run_state.is_active, runs)) or _just_ended(runs):
+        _poll(dataset, kind, stoppable, _states(runs))
+
+
+@st.fragment(run_every="1s")
+def _poll(dataset: str | None, kind: str | None, stoppable: bool, known: tuple[tuple[str, str], ...]) -> None:
+    runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
+    active = [run for run in runs if run_state.is_active(run)]
+    for run in sorted(active, key=lambda run: (run.status == "queued", run.created_at)):
+        row(run, stoppable=stoppable)
+    if _states(runs) != known or not (active or _just_ended(runs)):
+        st.rerun()
+
+
+def row(run: Run, *, stoppable: bool) -> None:
+    """One line: what, how far, how long still, and a link to its log."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"progress-{run.id}"):
+        st.markdown(f"{run_state.markdown(run.status)} **{run.kind}** {run.name or ''}", width=240)
+        st.progress(fraction(run), text=told(run), width="stretch")
+        next_step.link("jobs", "Log", icon="notes", run=run.id)
+        if stoppable:
+            stop_button(run)
+
+
+def fraction(run: Run) -> float:
+    """How much of a run is done, 0..1."""
+    total = run.progress.get("total") or 0
+    return min(1.0, run.progress.get("done", 0) / total) if total else 0.0
+
+
+def told(run: Run) -> str:
+    """Progress in words: the phase, the count, the time left."""
+    if run.status == "queued":
+        return "waits for a worker"
+    if not run.progress.get("total"):
+        return "starts"
+    parts = [str(run.progress.get("phase") or ""), f"{run.progress['done']:,} of {run.progress['total']:,}"]
+    if "epoch" in run.progress:
+        parts.insert(1, f"epoch {run.progress['epoch']} of {run.progress['epochs']}")
+    left = seconds_left(run)
+    return " · ".join(part for part in [*parts, f"{duration(left)} left" if left is not None else ""] if part)
+
+
+def seconds_left(run: Run) -> float | None:
+    """Time left at the pace so far; None before a twentieth is done."""
+    done = fraction(run)
+    if run.started_at is None or done < 0.05:
+        return None
+    return (datetime.now(UTC) - run.started_at).total_seconds() * (1 - done) / done
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the largest two units: "42 s", "3 min 05 s", "2 h 10 min"."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def stop_button(run: Run) -> None:
+    """Stops the run, after asking."""
+    with st.popover("Stop", disabled=run.status == "stopping"):
+        st.markdown(f"Stop **{run.kind}** {run.name or run.id}? What it has done so far is kept for a retry.")
+        if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
+            with errors_told():
+                actions.stop(run.id)
+                st.rerun()
+
+
+def _states(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
+    return tuple((run.id, run.status) for run in runs)
+
+
+def _just_ended(runs: Sequence[Run]) -> bool:
+    since = datetime.now(UTC) - LINGER
+    return any(run.finished_at is not None and run.finished_at > since for run in runs)

@@ -1,0 +1,36 @@
+"""Train: submit a training, watch its curves, and see the accuracy of every group."""
+
+import streamlit as st
+
+from app import session
+from app.components import next_step, pick, run_state, train_form, train_result
+
+st.title("Train")
+
+dataset = pick.dataset()
+if dataset is None:
+    st.info("Training needs data: register a data set first.")
+    next_step.show("register a folder of images.", "data", "Register data")
+    st.stop()
+
+runs = session.store().runs
+trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
+subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
+with st.expander("New training", icon=":material/add:", expanded=not trainings or "subset" in st.query_params):
+    train_form.show(dataset, subsets)
+
+chosen = pick.run("Training", trainings)
+if chosen is None:
+    st.stop()
+run = runs.fetch(chosen.id)
+
+with st.container(horizontal=True, vertical_alignment="center"):
+    run_state.show(run.status)
+    st.caption(f"{run.spec['model']} · seed {run.spec['seed']} · by {run.created_by}")
+    next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
+train_result.show(run)
+
+if run.status == "done" and run.spec.get("subset"):
+    next_step.show("compare it with the reference model.", "compare", "Compare", dataset=dataset.id)
+elif run.status == "done":
+    next_step.show("see where this model looks.", "attention", "Draw the maps", dataset=dataset.id, model=run.id)
