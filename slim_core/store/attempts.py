@@ -190,15 +190,28 @@ class Attempts:
                 self._lose(connection, self._require(connection, run_id))
             return [self._require(connection, run_id) for run_id in late]
 
-    def _lose(self, connection: Connection, run: Run) -> None:
-        self._events.note(connection, run.worker or "", "run.lost", run.id, {"attempt": run.attempt})
+    def lose(self, run_id: str, token: str, why: str) -> Run:
+        """The same for one run whose process was seen to die: it need not wait for its lease to end.
+
+        ``why`` goes on the sentence "Its worker <name> ...", such as "was killed by signal 9 (SIGKILL)".
+
+        Raises:
+            RunLostError: another attempt owns the run; nothing was changed.
+        """
+        with self._database.write() as connection:
+            self._lose(connection, self._owned(connection, run_id, token), why)
+            return self._require(connection, run_id)
+
+    def _lose(self, connection: Connection, run: Run, why: str = "vanished") -> None:
+        self._events.note(connection, run.worker or "", "run.lost", run.id, {"attempt": run.attempt, "why": why})
         if run.status == "stopping":
             self._end(connection, run, "canceled", "Stopped: its worker ended before it could say so.")
         elif run.losses >= MAX_LOSSES:
             sentence = f"Its worker vanished {run.losses + 1} times (killed, out of memory, or its machine is gone)"
+            sentence += "" if why == "vanished" else f", at last it {why}"
             self._end(connection, run, "failed", f"{sentence}: see the log, use a smaller batch, then retry.")
         else:
-            sentence = f"Its worker {run.worker} vanished; it goes on from its last checkpoint."
+            sentence = f"Its worker {run.worker} {why}; it goes on from its last checkpoint."
             self._requeue(connection, run, sentence, losses=run.losses + 1)
 
     def _requeue(self, connection: Connection, run: Run, message: str | None, **values: Any) -> None:
