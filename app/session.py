@@ -15,9 +15,8 @@ from app.access import Viewer
 from slim_core.settings import Settings, settings
 
 if TYPE_CHECKING:
-    from workers.queue import Queue
-
     from slim_core.store import Store
+    from workers.queue import Queue
 
 
 @lru_cache(maxsize=2)

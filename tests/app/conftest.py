@@ -1,0 +1,83 @@
+"""A dashboard without a server: pages by AppTest, on an empty home and on one that a small loop has filled."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+
+MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
+Show = Callable[..., AppTest]
+
+
+@contextmanager
+def home_at(folder: Path) -> Iterator[None]:
+    """SLIM_HOME for a while, in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SLIM_HOME", str(folder))
+        patch.delenv("SLIM_REDIS_URL", raising=False)
+        session.forget()
+        yield
+    session.forget()
+
+
+@pytest.fixture
+def empty_home(tmp_path: Path) -> Iterator[Path]:
+    """A home in which nothing has happened yet."""
+    with home_at(tmp_path / "home"):
+        yield tmp_path / "home"
+
+
+@pytest.fixture(scope="session")
+def loop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which the whole loop ran once, in this process, on a small demo data set. Read it; copy to write."""
+    home = tmp_path_factory.mktemp("loop") / "home"
+    with home_at(home):
+        _run_loop(home)
+    return home
+
+
+@pytest.fixture
+def filled_home(loop_home: Path, tmp_path: Path) -> Iterator[Path]:
+    """A copy of ``loop_home`` of one's own; the images stay where they are."""
+    home = tmp_path / "home"
+    shutil.copytree(loop_home, home, ignore=shutil.ignore_patterns("demo-data"))
+    with home_at(home):
+        yield home
+
+
+@pytest.fixture
+def show() -> Show:
+    """show("train", run=...) runs a page through main.py and fails where it raised."""
+
+    def run_page(page: str, **params: str) -> AppTest:
+        app = AppTest.from_file(MAIN, default_timeout=60).run()
+        app.query_params.update(params) if page == "overview" else app.switch_page(f"views/{page}_page.py")
+        for name, value in params.items():
+            app.query_params[name] = value
+        app.run()
+        assert not app.exception, app.exception[0].stack_trace
+        return app
+
+    return run_page
+
+
+def _run_loop(home: Path) -> None:
+    from slim_core.datasets import DemoConfig, import_data, write_demo
+    from slim_core.loop import Loop, LoopConfig
+    from slim_core.workbench import open_workbench
+
+    folder = home / "demo-data"
+    write_demo(folder, DemoConfig(train=240, val=80, test=120))
+    bench = open_workbench(device="cpu")
+    dataset = bench.store.datasets.register(import_data(folder), by="tests")
+    config = LoopConfig(dataset.id, answers=0.1, train={"epochs": 3})
+    loop = Loop(bench.store, bench.submitter, config)
+    for method in ("erm", "slim", "random"):
+        loop.outcome(method)

@@ -1,0 +1,78 @@
+"""Tokens and roles."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import access
+from app.access import TokenRefusedError, Viewer
+from slim_core.errors import ForbiddenError, NotFoundError
+
+pytestmark = pytest.mark.usefixtures("empty_home")
+
+
+def test_a_token_brings_back_the_viewer_it_was_signed_for() -> None:
+    viewer = Viewer("ann@example.org", "annotator", datasets=("d-1",))
+    assert access.verify(access.sign(viewer)) == viewer
+
+
+def test_tokens_of_the_same_hour_are_equal_so_that_image_addresses_stay_cacheable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    viewer = Viewer("ann", "viewer")
+    monkeypatch.setattr(access.time, "time", lambda: 1_800_000_000 + 5)
+    early = access.sign(viewer)
+    monkeypatch.setattr(access.time, "time", lambda: 1_800_000_000 + 3_595)
+    assert access.sign(viewer) == early
+
+
+@pytest.mark.parametrize("change", [lambda _: "", lambda t: t[:-3] + "abc", lambda t: "W10" + t[3:], lambda _: "x.y.z"])
+def test_a_missing_or_forged_token_is_refused(change) -> None:
+    token = access.sign(Viewer("ann", "viewer"))
+    with pytest.raises(TokenRefusedError, match="reload the page"):
+        access.verify(change(token))
+
+
+def test_a_token_is_refused_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    token = access.sign(Viewer("ann", "viewer"))
+    now = access.time.time()
+    monkeypatch.setattr(access.time, "time", lambda: now + access.TOKEN_VALID_S + 2 * 3600)
+    with pytest.raises(TokenRefusedError):
+        access.verify(token)
+
+
+def test_a_token_of_another_installation_is_refused(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app import session
+
+    token = access.sign(Viewer("ann", "admin"))
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "other"))
+    session.forget()
+    with pytest.raises(TokenRefusedError):
+        access.verify(token)
+
+
+def test_the_key_can_be_read_by_its_owner_alone(empty_home) -> None:
+    access.sign(Viewer("ann", "viewer"))
+    assert (empty_home / "token.key").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(("role", "needed", "allowed"), [
+    ("viewer", "viewer", True), ("viewer", "annotator", False), ("annotator", "annotator", True),
+    ("annotator", "lead", False), ("lead", "annotator", True), ("admin", "lead", True),
+])  # fmt: skip
+def test_a_role_may_do_what_the_roles_below_it_may(role: str, needed: str, allowed: bool) -> None:
+    viewer = Viewer("ann", role)
+    assert viewer.may(needed) is allowed
+    if not allowed:
+        with pytest.raises(ForbiddenError, match=f"ann is {role} here: this needs the role {needed}"):
+            viewer.require(needed)
+
+
+def test_a_narrowed_token_reaches_nothing_else() -> None:
+    viewer = Viewer("ann", "viewer", datasets=("d-1",), campaigns=("c-1",))
+    viewer.require_dataset("d-1")
+    viewer.require_campaign("c-1")
+    with pytest.raises(NotFoundError):
+        viewer.require_dataset("d-2")
+    with pytest.raises(NotFoundError):
+        viewer.require_campaign("c-2")
