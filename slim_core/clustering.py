@@ -24,10 +24,10 @@ def seeded_kmeans(points: np.ndarray, n_clusters: int, seed: int, *, n_init: int
     """
     order = canonical_order(points)
     ordered = np.ascontiguousarray(points[order], dtype=np.float64)
-    distinct = np.unique(ordered, axis=0)
-    if len(distinct) <= n_clusters:
-        index_sorted = np.unique(ordered, axis=0, return_inverse=True)[1].reshape(-1)
-        centres = distinct
+    new = np.ones(len(ordered), bool)
+    new[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)  # sorted rows: equal ones are neighbours
+    if new.sum() <= n_clusters:
+        index_sorted, centres = np.cumsum(new) - 1, ordered[new]
     else:
         index_sorted, centres = _fit(ordered, n_clusters, seed, n_init)
     index = np.empty(len(points), np.int64)

@@ -17,6 +17,7 @@ from slim_core.errors import AnswersRefusedError
 RIGHT, WRONG, UNSURE = 1, 0, -1
 GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
 GRID_ABOVE = 8_000  # images of a class; the exact smoothing is quadratic in time
+ALPHA = 1e-6  # of label spreading: how much of an answered image's label may flow
 CELL = 0.01  # of the grid, in standard deviations of the class's points
 CHUNK_ENTRIES = 4_000_000  # kernel entries held at once: 32 MB an array
 REACH = 80.0  # exponent at which a kernel is cut on the grid, exp(-80) = 2e-35
@@ -113,7 +114,19 @@ def _regress(x: np.ndarray, known: np.ndarray, values: np.ndarray, gamma: float)
         log_w -= log_w.max(axis=1, keepdims=True)
         w = np.exp(log_w)
         scores[rows] = w[:, right].sum(axis=1) / w.sum(axis=1)
-    scores[known] = values
+    scores[known] = _answered(x[known], right, log_root, gamma)
+    return scores
+
+
+def _answered(x: np.ndarray, right: np.ndarray, log_root: np.ndarray, gamma: float) -> np.ndarray:
+    """F(1) of the answered points (L, 2): their own answer, and a millionth of what the others say."""
+    scores = np.empty(len(x))
+    for rows in _chunks(len(x), len(x)):
+        log_s = -gamma * _squared_distances(x[rows], x) - log_root[rows, None] - log_root
+        log_s[np.arange(len(log_s)), np.arange(rows.start, rows.stop)] = -np.inf
+        s = np.exp(log_s)
+        own = (1 - ALPHA) * right[rows] + ALPHA * s[:, right].sum(axis=1)
+        scores[rows] = own / (1 - ALPHA + ALPHA * s.sum(axis=1))
     return scores
 
 

@@ -31,8 +31,8 @@ def keep(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None =
     "quantile": score >= that quantile of its own class. "median": score >= the median of all classes pooled (reference,
     which also scaled each class to 0..1 first: not done here, it makes the scales incomparable).
 
-    A class without scores (NaN: no answers) is kept whole, and so is a class of which the rule keeps nothing; both are
-    said in the notes.
+    A class without scores (NaN: no answers) is kept whole. Of a class in which no image passes, the better half is
+    kept (ties included: all of it where every score is 0). The notes say both.
     """
     options = options or CurateOptions()
     known = ~np.isnan(scores)
@@ -40,31 +40,33 @@ def keep(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None =
     classes, notes = [], []
     for label in np.unique(labels):
         members = labels == label
-        cut = _cut(scores, members & known, known, options)
-        mask[members] = scores[members] >= cut
-        if not known[members].any():
-            notes.append(f"Class {label} has no answers, so all its {members.sum()} images are kept.")
-        elif not mask[members].any():
-            best = float(scores[members].max())
-            notes.append(
-                f"No image of class {label} reaches {cut:.3f} (best score {best:.3f}), so all its {members.sum()} "
-                f"images are kept."
-            )
-        if not mask[members].any():
-            mask[members] = True
-            cut = None
+        asked = _cut(scores, members & known, known, options)
+        cut: float | None = asked
+        if not (scores[members] >= asked).any():
+            cut, note = _fall_back(scores[members], int(label), asked)
+            notes.append(note)
+        mask[members] = True if cut is None else scores[members] >= cut
         n_kept = int(mask[members].sum())
         classes.append({"class": int(label), "kept": n_kept, "total": int(members.sum()), "cut": cut})
     about = {"rule": options.keep, "kept": int(mask.sum()), "total": len(mask), "classes": classes}
     return Kept(mask, about, tuple(notes))
 
 
-def _cut(scores: np.ndarray, members: np.ndarray, known: np.ndarray, options: CurateOptions) -> float | None:
+def _cut(scores: np.ndarray, members: np.ndarray, known: np.ndarray, options: CurateOptions) -> float:
     if options.keep == "threshold" or not members.any():
         return options.threshold
     if options.keep == "quantile":
         return float(np.quantile(scores[members], options.quantile)) - TIE
     return float(np.median(scores[known])) - TIE
+
+
+def _fall_back(scores: np.ndarray, label: int, cut: float) -> tuple[float | None, str]:
+    """What serves instead of a rule that keeps nothing of a class: (the cut, None for all of it; why)."""
+    if np.isnan(scores).all():
+        return None, f"Class {label} has no answers, so all its {len(scores)} images are kept."
+    half = float(np.median(scores)) - TIE
+    why = f"No image of class {label} reaches a score of {cut:.3f} (the best is {scores.max():.3f})"
+    return half, f"{why}, so the {int((scores >= half).sum())} best of its {len(scores)} images are kept."
 
 
 def compare_rules(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None = None) -> list[dict[str, Any]]:
