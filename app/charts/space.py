@@ -75,8 +75,12 @@ def answers(values: np.ndarray) -> Colouring:
     """Colour by answer. ``values`` (N,): 1 right, 0 wrong, -1 unsure, anything else not asked."""
     index = np.select([values == 1, values == 0, values == -1], [0, 1, 2], default=-1)
     names = ("attention right", "attention wrong", "unsure")
-    colouring = categories("Answer", index, names, (RIGHT, WRONG, UNSURE))
-    legend = tuple(replace(entry, name="not asked") if entry.name == "unknown" else entry for entry in colouring.legend)
+    return named_unknown(categories("Answer", index, names, (RIGHT, WRONG, UNSURE)), "not asked")
+
+
+def named_unknown(colouring: Colouring, name: str) -> Colouring:
+    """The same colours, with another name for what has none of the categories."""
+    legend = tuple(replace(entry, name=name) if entry.name == "unknown" else entry for entry in colouring.legend)
     return replace(colouring, legend=legend)
 
 

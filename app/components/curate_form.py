@@ -1,0 +1,52 @@
+"""What to curate: the strategy, the size and the keep rule."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app.components.space_data import SpaceData
+from app.components.subset import Choice
+from slim_core.curation import KEEP_RULES, STRATEGIES, CurateOptions
+from slim_core.loop import ORACLE
+from slim_core.steps.specs import SUBSET_SHARE
+
+ABOUT = {
+    "slim": "Balances class and environment; the answers decide which images and environments to trust.",
+    "slim-reference": "The steps of the paper, literally, with its mistakes mended.",
+    "random": "Any images: what every other strategy has to beat.",
+    "class-balanced": "As many of each class, otherwise any images.",
+    "oracle": "Balances the true groups: what could be reached if every attribute were known.",
+}
+RULES = {
+    "threshold": "score above a threshold",
+    "quantile": "best share of each class",
+    "median": "above the median of all (as in the paper)",
+}
+
+
+def show(data: SpaceData, campaign: str | None) -> Choice:
+    """The controls, as one choice."""
+    names = [name for name in STRATEGIES if name != ORACLE or data.table.has_attributes]
+    strategy = st.selectbox("Strategy", names, key="curate-strategy", help="Each is compared on the Compare page.")
+    st.caption(ABOUT.get(strategy, ""))
+    n = len(data)
+    size = st.number_input(
+        f"Images in the subset (of {n:,})", data.table.n_classes, n, max(1, round(SUBSET_SHARE * n)), key="curate-size"
+    )
+    seed = st.number_input("Seed", 0, key="curate-seed", help="The same seed chooses the same images.")
+    choice = Choice(data.run, campaign, strategy, size, seed)
+    options = _keep_rule() if choice.uses_answers else ()
+    return Choice(data.run, campaign, strategy, size, seed, options)
+
+
+def _keep_rule() -> tuple[tuple[str, Any], ...]:
+    rule = st.selectbox("Keep images by", KEEP_RULES, format_func=lambda name: RULES.get(name, name), key="curate-keep")
+    if rule == "threshold":
+        cut = st.slider("Threshold", 0.0, 1.0, CurateOptions.threshold, 0.01, key="curate-threshold")
+        return (("keep", rule), ("threshold", cut))
+    if rule == "quantile":
+        left_out = st.slider("Share left out", 0.0, 1.0, CurateOptions.quantile, 0.01, key="curate-quantile")
+        return (("keep", rule), ("quantile", left_out))
+    return (("keep", rule),)

@@ -1,0 +1,45 @@
+"""Curate on the page: choices on the left, what they give on the right, and the button that queues it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.components import curate_form, next_step, space_data, submit, subset, subset_view
+from app.components.telling import errors_told
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Run
+
+
+def show(space: Run, campaign: Campaign | None) -> None:
+    """The preview follows every change; nothing is kept before the button is pressed."""
+    data = space_data.load(space.id)
+    controls, results = st.columns([3, 7], gap="large")
+    with controls:
+        choice = curate_form.show(data, campaign.id if campaign else None)
+        submit.button(
+            "Curate this subset", lambda: choice.spec(space.dataset_id), key="submit-curate", icon="filter_alt"
+        )
+    with results, errors_told():
+        if choice.uses_answers and campaign is None:
+            st.info("This strategy reads answers: open a campaign and answer some images, or choose another strategy.")
+            next_step.link("annotate", "Annotate", dataset=space.dataset_id, space=space.id)
+            return
+        _preview(data, choice)
+
+
+def _preview(data: space_data.SpaceData, choice: subset.Choice) -> None:
+    chosen = subset.preview(choice)
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.markdown("**Propagated score**", help="How likely it is that the attention is right, spread from answers.")
+        if choice.uses_answers:
+            subset_view.show_scores(data, str(choice.campaign), dict(choice.options).get("threshold"))
+        else:
+            st.caption("This strategy uses no answers.")
+    with right:
+        st.markdown("**Groups before and after**", help="Share of the images that belong to each group.")
+        subset_view.show_balance(data, chosen)
+    subset_view.show(data, chosen)

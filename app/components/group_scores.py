@@ -1,0 +1,25 @@
+"""Attention scores of every group: the chart, the table, and how much of the data they speak of."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app.charts import scores as charts
+from app.components import attention_scores, score_table
+
+
+def show(scores: pd.DataFrame) -> None:
+    """Scores per group of one split of ``scores`` (attention_scores.frame)."""
+    splits = [split for split in ("train", "val", "test") if (scores["split"] == split).any()]
+    split = st.segmented_control("Split", splits, default=splits[-1], key="scores-split") or splits[-1]
+    part = scores[scores["split"] == split]
+    per_group = attention_scores.per_group(part)
+    n_scored = int(per_group["n_scored"].sum())
+    if n_scored:
+        st.caption(f"Over {n_scored:,} of {len(part):,} {split} images, those with a mask or a box.")
+        alt = f"Attention precision and AIoU per group on {split}"
+        st.plotly_chart(charts.group_scores(per_group), key="group-scores", alt=alt, config={"displayModeBar": False})
+    else:
+        st.info("Scores need masks or boxes, and these images have none: judge the attention on the Annotate page.")
+    score_table.show(per_group)

@@ -1,0 +1,51 @@
+"""A button that queues a step, and what becomes of it, on the same page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import actions, session
+from app.components import next_step, run_progress, run_state
+from app.components.telling import errors_told
+from slim_core.errors import NotFoundError
+
+
+def button(
+    label: str,
+    spec: Callable[[], Mapping[str, Any]],
+    *,
+    key: str,
+    name: str | None = None,
+    icon: str = "play_arrow",
+    help: str | None = None,
+    disabled: bool = False,
+) -> str | None:
+    """Queue the spec when pressed, and tell below the button what becomes of it. Returns the id of that run."""
+    if st.button(label, key=key, type="primary", icon=f":material/{icon}:", help=help, disabled=disabled):
+        with errors_told():
+            run, created = actions.submit(spec(), name=name)
+            st.session_state[f"{key}-run"] = run.id
+            if not created:
+                st.info(f"The same step on the same inputs is there already: {run.id}.", icon=":material/history:")
+    sent = st.session_state.get(f"{key}-run")
+    if sent:
+        follow(sent)
+    return sent
+
+
+def follow(run_id: str) -> None:
+    """The progress of a run, or how it ended."""
+    try:
+        run = session.store().runs.fetch(run_id)
+    except NotFoundError:  # deleted meanwhile
+        return
+    if run_state.is_active(run):
+        run_progress.show(dataset=run.dataset_id, kind=run.kind, stoppable=True)
+    elif run.status == "done":
+        st.success(f"The {run.kind} run {run.id} is done.", icon=":material/check_circle:")
+    else:
+        st.error(run.message or f"The {run.kind} run {run.id} was stopped.", icon=":material/error:")
+        next_step.link("jobs", "See the log", icon="notes", run=run.id)

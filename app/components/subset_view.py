@@ -1,0 +1,81 @@
+"""A subset on the page: the scores it follows, the groups before and after, its cells and its images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.charts import balance, scores
+from app.components import gallery, space_data
+from app.components.space_data import SpaceData
+from slim_core.curation import Subset
+
+SHOWN = 48  # chosen images on the page
+BARE = {"displayModeBar": False}
+
+
+def show(data: SpaceData, subset: Subset) -> None:
+    """Remarks, numbers, and the details in tabs."""
+    for note in subset.report["notes"]:
+        st.warning(note, icon=":material/warning:")
+    _numbers(subset)
+    cells, images = st.tabs(["Cells", "Chosen images"])
+    with cells:
+        show_cells(subset, data.table.label_names)
+    with images:
+        show_images(data, subset)
+
+
+def _numbers(subset: Subset) -> None:
+    report, kept = subset.report, subset.report.get("keep")
+    columns = st.columns(4)
+    columns[0].metric("Images in the subset", f"{report['images']:,}", border=True)
+    columns[1].metric("Distinct images", f"{report['unique']:,}", border=True)
+    columns[2].metric(
+        "Repeats", f"{report['repeated']:,}", border=True, help="An image of a rare cell may be repeated."
+    )
+    shown = f"{kept['kept']:,} of {kept['total']:,}" if kept else "not used"
+    columns[3].metric("Kept by the score", shown, border=True, help="Images whose attention is probably right.")
+
+
+def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None:
+    """The propagated scores of a campaign, with the threshold where the keep rule has one."""
+    names = np.asarray(data.table.label_names)[data.labels]
+    frame = pd.DataFrame({"score": space_data.propagated(data, campaign), "class": names})
+    alt = "Histogram of the propagated scores by class"
+    st.plotly_chart(scores.score_histogram(frame, threshold), key="score-histogram", alt=alt, config=BARE)
+
+
+def show_balance(data: SpaceData, subset: Subset) -> None:
+    """Groups before and after."""
+    groups = data.groups.index
+    known = groups[subset.positions] >= 0
+    after = np.bincount(groups[subset.positions][known], subset.counts[known], minlength=len(data.groups.names)).astype(
+        int
+    )
+    frame = pd.DataFrame({"name": data.groups.names, "before": data.groups.counts(), "after": after})
+    if data.groups.estimated:
+        st.caption("No attribute is known: the groups are the classes. The cells below show the environments.")
+    alt = "Share of each group in the split and in the subset"
+    st.plotly_chart(balance.group_balance(frame), key="group-balance", alt=alt, config=BARE)
+
+
+def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
+    """What each cell holds and gives, and what the strategy remarks."""
+    cells = pd.DataFrame(subset.report["cells"])
+    cells["class"] = [label_names[label] if 0 <= label < len(label_names) else "all" for label in cells["class"]]
+    frame = cells.assign(chosen=cells["unique"])
+    st.plotly_chart(balance.cells(frame), key="cells", alt="Images chosen and repeated per cell", config=BARE)
+    with st.expander("Cells as a table", icon=":material/table:"):
+        st.dataframe(cells, hide_index=True)
+
+
+def show_images(data: SpaceData, subset: Subset) -> None:
+    """Some of the chosen images, evenly spread over the subset."""
+    at = np.unique(np.linspace(0, len(subset.positions) - 1, min(SHOWN, len(subset.positions))).astype(int))
+    chosen = data.scores.iloc[subset.positions[at]]
+    repeats = [f", {count}×" if count > 1 else "" for count in subset.counts[at]]
+    captions = [f"{group}{repeat}" for group, repeat in zip(chosen["group"], repeats, strict=True)]
+    gallery.strip(data.dataset, chosen["row"].tolist(), captions, data.attention if data.has_maps else None)
+    st.caption(f"{len(at)} of {len(subset.positions):,} distinct images.")

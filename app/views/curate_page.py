@@ -1,0 +1,34 @@
+"""Curate: from the answers to a small, balanced subset, and a model retrained on it."""
+
+import streamlit as st
+
+from app import session
+from app.components import curation, next_step, pick, retrain
+from app.components.telling import errors_told
+
+st.title("Curate", help="Answers are propagated, images kept, environments balanced (METHOD, steps S5 to S9).")
+
+store = session.store()
+with st.container(horizontal=True):
+    dataset = pick.dataset()
+    spaces = store.runs.all(kind="space", status="done", dataset=dataset.id) if dataset else []
+    space = pick.run("Space", [one for one in spaces if one.spec["split"] == "train"], param="space")
+    campaigns = [one for one in store.campaigns.all() if space is not None and one.space_run_id == space.id]
+    campaign = pick.campaign("Campaign", campaigns)
+
+if dataset is None:
+    next_step.show("register a folder of images.", "data", "Data")
+    st.stop()
+if space is None:
+    next_step.show("build an attention space of the training images.", "space", "Space", dataset=dataset.id)
+    st.stop()
+
+with errors_told():
+    curation.show(space, campaign)
+
+subsets = [one for one in store.runs.children(space.id) if one.kind == "curate" and one.status == "done"]
+if subsets:
+    st.subheader("Retrain on a subset", anchor=False)
+    subset = pick.run("Subset", subsets[::-1], param="subset")
+    with errors_told():
+        retrain.show(subset)

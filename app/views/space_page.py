@@ -1,0 +1,42 @@
+"""Space: every image as a point, near the images of which the model sees the same."""
+
+import streamlit as st
+
+from app import session
+from app.components import next_step, pick, space_view, submit
+from app.components.telling import errors_told
+
+st.title("Space", help="UMAP of the attention and of the environment features (METHOD, step S2).")
+
+store = session.store()
+with st.container(horizontal=True):
+    dataset = pick.dataset()
+    runs = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
+    run = pick.run("Space", runs)
+
+if run is not None:
+    with errors_told():
+        campaigns = [one for one in store.campaigns.all() if one.space_run_id == run.id]
+        subsets = [one for one in store.runs.children(run.id) if one.kind == "curate" and one.status == "done"]
+        space_view.show(run, campaigns, subsets[::-1])
+
+kinds = ("gradcam", "features")
+looks = (
+    [one for kind in kinds for one in store.runs.all(kind=kind, status="done", dataset=dataset.id)] if dataset else []
+)
+if dataset is None:
+    next_step.show("register a folder of images.", "data", "Data")
+elif not looks:
+    next_step.show("map the attention of a model first.", "attention", "Attention", dataset=dataset.id)
+else:
+    with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
+        attention = pick.run("Attention maps or features", looks, param="attention")
+        split = st.segmented_control("Split", ("train", "val", "test"), default="train", key="space-split")
+        submit.button(
+            "Build the space",
+            lambda: {"kind": "space", "dataset": dataset.id, "attention": attention.id, "split": split or "train"},
+            key="submit-space",
+        )
+if run is not None:
+    link = {"dataset": run.dataset_id, "space": run.id}
+    next_step.show("ask about a few images that speak for the rest.", "annotate", "Annotate", **link)
