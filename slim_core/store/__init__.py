@@ -8,14 +8,34 @@ from typing import Self
 from slim_core.settings import Settings
 from slim_core.settings import settings as read_settings
 from slim_core.store.artifacts import Artifacts
+from slim_core.store.campaign import LEASE_S, AnswerIn, Campaign, Hold, Item
+from slim_core.store.campaigns import Campaigns
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Event, Events
+from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
 from slim_core.store.run import Run, Status
 from slim_core.store.runs import Runs
+from slim_core.store.workers import Worker, Workers
 
-__all__ = ["Dataset", "Event", "Run", "Status", "Store", "StoreUnavailableError"]
+__all__ = [
+    "AnswerIn",
+    "Campaign",
+    "Dataset",
+    "Event",
+    "Hold",
+    "Item",
+    "LEASE_S",
+    "Member",
+    "ROLES",
+    "Role",
+    "Run",
+    "Status",
+    "Store",
+    "StoreUnavailableError",
+    "Worker",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +48,9 @@ class Store:
     events: Events
     datasets: Datasets
     runs: Runs
+    campaigns: Campaigns
+    members: Members
+    workers: Workers
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -51,6 +74,9 @@ class Store:
             events=events,
             datasets=datasets,
             runs=Runs(database, artifacts, events, datasets, settings.lease_s),
+            campaigns=Campaigns(database, events, datasets),
+            members=Members(database, events),
+            workers=Workers(database),
         )
 
     def close(self) -> None:

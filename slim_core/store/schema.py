@@ -213,7 +213,6 @@ current_answers = Table(  # what answers add up to, kept in the same transaction
     _text("annotator", primary_key=True),
     Column("campaign_id", ForeignKey("campaigns.id"), nullable=False),
     Column("value", sa.SmallInteger, nullable=False),
-    Column("seq", sa.Integer, nullable=False),
 )
 Index("ix_current_answers_campaign_id", current_answers.c.campaign_id)
 

@@ -242,7 +242,6 @@ def _current_answers() -> None:
         sa.Column("annotator", sa.String(length=200), nullable=False),
         sa.Column("campaign_id", sa.String(length=40), nullable=False),
         sa.Column("value", sa.SmallInteger(), nullable=False),
-        sa.Column("seq", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(["campaign_id"], ["campaigns.id"], name="fk_current_answers_campaign_id"),
         sa.ForeignKeyConstraint(["item_id"], ["items.id"], name="fk_current_answers_item_id"),
         sa.PrimaryKeyConstraint("item_id", "annotator", name="pk_current_answers"),

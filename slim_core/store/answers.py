@@ -1,0 +1,303 @@
+"""The answers of a campaign: asked under leases, kept append-only, counted.
+
+Writes of one campaign are serialised (SQLite: one writer; PostgreSQL: a lock on the campaign's row), so that ``seq`` is
+the order in which answers became visible and a snapshot up to a ``seq`` never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection, RowMapping
+
+from slim_core.errors import AnswersRefusedError, NotFoundError
+from slim_core.store import schema
+from slim_core.store.campaign import LEASE_S, AnswerIn, Hold, Item, Standing, arrays, consensus
+from slim_core.store.database import Database, plain
+from slim_core.store.datasets import Datasets
+from slim_core.store.events import Events
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_CHUNK = 5000  # ids in one statement
+_DAY_MS = 24 * 3_600_000
+_items, _leases, _answers, _current = schema.items, schema.leases, schema.answers, schema.current_answers
+_t = schema.campaigns
+ITEM_COLUMNS: list[sa.Column[Any]] = [_items.c[name] for name in Item.__dataclass_fields__]
+
+
+class Answers:
+    """What annotators do with a campaign. The base of Campaigns."""
+
+    def __init__(self, database: Database, events: Events, datasets: Datasets) -> None:
+        self._database, self._events, self._datasets = database, events, datasets
+
+    def next_item(self, campaign_id: str, annotator: str, session: str = "") -> Item | None:
+        """The item this annotator should answer now, kept for them for LEASE_S; None where there is none for them.
+
+        The same session (a browser tab) gets the same item again until it is answered; others get others.
+
+        Raises:
+            AnswersRefusedError: the campaign is closed, or its deadline has passed.
+        """
+        found = self.next_items(campaign_id, annotator, 1, session)
+        return found[0] if found else None
+
+    def next_items(self, campaign_id: str, annotator: str, n: int, session: str = "") -> list[Item]:
+        """Up to ``n`` items for this annotator, in their order, all under a lease: one to show, the rest to prefetch.
+
+        Raises:
+            AnswersRefusedError: the campaign is closed, or its deadline has passed.
+        """
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            overlap = self._open(connection, campaign_id, now)["overlap"]
+            held = _held(connection, campaign_id, annotator, session, now, n)
+            free = _free(connection, campaign_id, annotator, now, overlap, n - len(held))
+            until = now + timedelta(seconds=LEASE_S)
+            for item in (*held, *free):
+                _lease(connection, campaign_id, item.id, annotator, session, until)
+        return [*held, *free]
+
+    def release(self, campaign_id: str, annotator: str, session: str = "") -> None:
+        """Give back the items this session holds, so that others need not wait."""
+        mine = (_leases.c.campaign_id == campaign_id, _leases.c.annotator == annotator, _leases.c.session == session)
+        with self._database.write() as connection:
+            connection.execute(_leases.delete().where(*mine))
+
+    def holders(self, campaign_id: str) -> list[Hold]:
+        """Who looks at which unanswered item, and until when at the latest."""
+        with self._database.read() as connection:
+            now = self._database.now(connection)
+            query = sa.select(_leases.c.item_id, _leases.c.annotator, _leases.c.expires_at.label("until"))
+            query = query.where(_leases.c.campaign_id == campaign_id, _leases.c.expires_at > now)
+            return [Hold(**row) for row in connection.execute(query.order_by(_leases.c.expires_at)).mappings()]
+
+    def save_answers(
+        self, campaign_id: str, annotator: str, answers: Sequence[AnswerIn], session: str = "", source: str = "page"
+    ) -> list[str]:
+        """Keep answers, all or none; one that was kept before is acknowledged again and changes nothing.
+
+        An answer to an item that others have answered as often as the overlap asks (its lease had run out) is kept,
+        marked as surplus and not counted.
+
+        Returns:
+            The ids that are now kept: all that were given.
+
+        Raises:
+            AnswersRefusedError: a value is not 1, 0, -1 or None, an item or id is not this campaign's, or it is closed.
+        """
+        _check(annotator, answers)
+        with self._database.write() as connection:
+            overlap = self._open(connection, campaign_id, None)["overlap"]
+            now = self._database.now(connection)
+            for start in range(0, len(answers), _CHUNK):
+                batch = _Batch(connection, campaign_id, annotator, answers[start : start + _CHUNK])
+                batch.save(overlap, source, now)
+                batch.settle(overlap, session, now)
+        return [answer.id for answer in answers]
+
+    def current(self, campaign_id: str, annotator: str | None = None) -> dict[int, int]:
+        """Row -> answer that counts now: of one annotator, or the consensus of all (majority; ties are unsure)."""
+        n_right, n_wrong = (sa.func.sum(sa.case((_current.c.value == value, 1), else_=0)) for value in (1, 0))
+        query = sa.select(_items.c.row, n_right, n_wrong).join(_current, _current.c.item_id == _items.c.id)
+        query = query.where(_current.c.campaign_id == campaign_id).group_by(_items.c.row).order_by(_items.c.row)
+        if annotator is not None:
+            query = query.where(_current.c.annotator == annotator)
+        with self._database.read() as connection:
+            return {row: consensus(int(right), int(wrong)) for row, right, wrong in connection.execute(query)}
+
+    def last_seq(self, campaign_id: str) -> int:
+        """Number of the newest answer; 0 where there is none."""
+        with self._database.read() as connection:
+            query = sa.select(sa.func.max(_answers.c.seq)).where(_answers.c.campaign_id == campaign_id)
+            return connection.execute(query).scalar() or 0
+
+    def snapshot(self, campaign_id: str, seq: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
+        """Rows (n,) and consensus (n,) as they stood after answer ``seq``; the same for ever."""
+        counted = _answers.c.surplus.is_(sa.false())
+        query = sa.select(_items.c.row, _answers.c.annotator, _answers.c.value).join(_items)
+        query = query.where(_answers.c.campaign_id == campaign_id, _answers.c.seq <= seq, counted)
+        standing = Standing()
+        with self._database.read() as connection:
+            for row, annotator, value in connection.execute(query.order_by(_answers.c.seq)):
+                standing.push((row, annotator), value)
+        return arrays(standing.by_row())
+
+    def answers(self, campaign_id: str) -> pd.DataFrame:
+        """Every answer ever given, in order: seq, id, item_id, row, label, annotator, value, seen, ..."""
+        import pandas as pd
+
+        query = sa.select(_answers, _items.c.row, _items.c.label).join(_items, _items.c.id == _answers.c.item_id)
+        query = query.where(_answers.c.campaign_id == campaign_id).order_by(_answers.c.seq)
+        with self._database.read() as connection:
+            result = connection.execute(query)
+            names = list(result.keys())
+            return pd.DataFrame([tuple(row) for row in result], columns=names).astype({"value": "Int8"})
+
+    def _open(self, connection: Connection, campaign_id: str, now: datetime | None) -> RowMapping:
+        """The campaign's row, locked; ``now`` also checks the deadline (answers under way may still arrive)."""
+        query = sa.select(_t).where(_t.c.id == campaign_id).with_for_update()
+        campaign = connection.execute(query).mappings().first()
+        if campaign is None:
+            raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
+        if campaign["status"] != "open":
+            raise AnswersRefusedError(f"The campaign {campaign['name']} is closed: ask its lead to reopen it.")
+        deadline = campaign["deadline"]
+        if now is not None and deadline is not None and deadline < now:
+            raise AnswersRefusedError(
+                f"The deadline of {campaign['name']} was {deadline:%Y-%m-%d %H:%M} UTC: ask its lead to move it."
+            )
+        return campaign
+
+
+class _Batch:
+    """Some answers of one annotator inside a write transaction."""
+
+    def __init__(self, connection: Connection, campaign_id: str, annotator: str, answers: Sequence[AnswerIn]) -> None:
+        self._connection, self._campaign_id, self._annotator = connection, campaign_id, annotator
+        self._new = self._unknown(answers)
+        wanted = {answer.item_id for answer in self._new}
+        found = connection.execute(
+            sa.select(_items.c.id, _items.c.n_answers).where(
+                _items.c.campaign_id == campaign_id, _items.c.id.in_(wanted)
+            )
+        )
+        self._n_answers: dict[int, int] = {item_id: n for item_id, n in found}  # noqa: C416
+        for missing in wanted - self._n_answers.keys():
+            raise AnswersRefusedError(f"Item {missing} does not belong to the campaign {campaign_id}: reload the page.")
+        self._standing, self._before = self._history()
+
+    def save(self, overlap: int, source: str, now: datetime) -> None:
+        """Append the rows, and fold them."""
+        rows = []
+        for answer in self._new:
+            key = (answer.item_id, self._annotator)
+            surplus = self._standing.top(key) is None and self._n_others(answer.item_id) >= overlap
+            if not surplus:
+                self._standing.push(key, answer.value)
+            rows.append(
+                {
+                    "id": answer.id,
+                    "campaign_id": self._campaign_id,
+                    "item_id": answer.item_id,
+                    "annotator": self._annotator,
+                    "value": answer.value,
+                    "seen": plain(answer.seen),
+                    "duration_ms": min(max(int(answer.duration_ms), 0), _DAY_MS),  # a clock may say anything
+                    "source": source,
+                    "surplus": surplus,
+                    "created_at": now,
+                }
+            )
+        if rows:
+            self._connection.execute(_answers.insert(), rows)
+
+    def settle(self, overlap: int, session: str, now: datetime) -> None:
+        """Bring what is derived up to date: current answers, counts and leases."""
+        for item_id in self._n_answers:
+            value = self._standing.top((item_id, self._annotator))
+            mine = (_current.c.item_id == item_id, _current.c.annotator == self._annotator)
+            self._connection.execute(_current.delete().where(*mine))
+            self._connection.execute(
+                _leases.delete().where(_leases.c.item_id == item_id, _leases.c.annotator == self._annotator)
+            )
+            n = self._n_others(item_id) + (value is not None)
+            if value is not None:
+                self._connection.execute(
+                    _current.insert().values(
+                        item_id=item_id, annotator=self._annotator, campaign_id=self._campaign_id, value=value
+                    )
+                )
+            elif n < overlap:  # taken back: it stays with them for a while
+                until = now + timedelta(seconds=LEASE_S)
+                _lease(self._connection, self._campaign_id, item_id, self._annotator, session, until)
+            self._connection.execute(
+                _items.update().where(_items.c.id == item_id).values(n_answers=n, done=n >= overlap)
+            )
+
+    def _n_others(self, item_id: int) -> int:
+        return self._n_answers[item_id] - (item_id in self._before)
+
+    def _unknown(self, answers: Sequence[AnswerIn]) -> list[AnswerIn]:
+        query = sa.select(_answers.c.id, _answers.c.campaign_id, _answers.c.annotator)
+        known = {
+            row.id: row for row in self._connection.execute(query.where(_answers.c.id.in_([a.id for a in answers])))
+        }
+        for row in known.values():
+            if (row.campaign_id, row.annotator) != (self._campaign_id, self._annotator):
+                raise AnswersRefusedError(f"The answer id {row.id} was used for another answer: reload the page.")
+        return list({answer.id: answer for answer in answers if answer.id not in known}.values())
+
+    def _history(self) -> tuple[Standing, set[int]]:
+        """The annotator's counted answers to these items so far, and the items that have one standing."""
+        query = sa.select(_answers.c.item_id, _answers.c.value).where(
+            _answers.c.item_id.in_(self._n_answers),
+            _answers.c.annotator == self._annotator,
+            _answers.c.surplus.is_(sa.false()),
+        )
+        standing = Standing()
+        for item_id, value in self._connection.execute(query.order_by(_answers.c.seq)):
+            standing.push((item_id, self._annotator), value)
+        return standing, {each for each in self._n_answers if standing.top((each, self._annotator)) is not None}
+
+
+def _check(annotator: str, answers: Sequence[AnswerIn]) -> None:
+    if not annotator.strip() or len(annotator) > 200:
+        raise AnswersRefusedError(f"{annotator!r} is not a name of an annotator: give one of 1 to 200 letters.")
+    for answer in answers:
+        value: object = answer.value
+        if value is not None and (isinstance(value, bool) or value not in (1, 0, -1)):
+            raise AnswersRefusedError(f"{value!r} is no answer: 1 is right, 0 wrong, -1 unsure, null takes back.")
+        if not answer.id or len(answer.id) > 80:
+            raise AnswersRefusedError("An answer needs an id of 1 to 80 letters of its own: reload the page.")
+        if isinstance(answer.item_id, bool) or not isinstance(answer.item_id, int):
+            raise AnswersRefusedError(f"{answer.item_id!r} is not the number of an item: reload the page.")
+
+
+def _held(connection: Connection, campaign_id: str, annotator: str, session: str, now: datetime, n: int) -> list[Item]:
+    query = sa.select(*ITEM_COLUMNS).join(_leases, _leases.c.item_id == _items.c.id)
+    query = query.where(
+        _leases.c.campaign_id == campaign_id,
+        _leases.c.annotator == annotator,
+        _leases.c.session == session,
+        _leases.c.expires_at > now,
+        _items.c.done.is_(sa.false()),
+    )
+    return [Item(**row) for row in connection.execute(query.order_by(_items.c.position).limit(n)).mappings()]
+
+
+def _free(connection: Connection, campaign_id: str, annotator: str, now: datetime, overlap: int, n: int) -> list[Item]:
+    """Items that are neither answered nor held by this annotator, nor spoken for by enough others."""
+    if n < 1:
+        return []
+    leased = sa.select(sa.func.count()).where(_leases.c.item_id == _items.c.id, _leases.c.expires_at > now)
+    mine = sa.exists().where(_current.c.item_id == _items.c.id, _current.c.annotator == annotator)
+    held = leased.where(_leases.c.annotator == annotator).correlate(_items).scalar_subquery()
+    others = leased.where(_leases.c.annotator != annotator).correlate(_items).scalar_subquery()
+    query = sa.select(*ITEM_COLUMNS).where(
+        _items.c.campaign_id == campaign_id,
+        _items.c.done.is_(sa.false()),
+        ~mine,
+        held == 0,
+        _items.c.n_answers + others < overlap,
+    )
+    return [Item(**row) for row in connection.execute(query.order_by(_items.c.position).limit(n)).mappings()]
+
+
+def _lease(
+    connection: Connection, campaign_id: str, item_id: int, annotator: str, session: str, until: datetime
+) -> None:
+    key = (_leases.c.item_id == item_id, _leases.c.annotator == annotator)
+    connection.execute(_leases.delete().where(*key))
+    connection.execute(
+        _leases.insert().values(
+            item_id=item_id, annotator=annotator, campaign_id=campaign_id, session=session, expires_at=until
+        )
+    )

@@ -1,0 +1,208 @@
+"""Campaigns: which images a team is asked about, and how far it has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from slim_core.errors import NotFoundError, SpecRefusedError
+from slim_core.store import schema
+from slim_core.store.answers import ITEM_COLUMNS, Answers
+from slim_core.store.campaign import IDLE_MS, RIGHT, UNSURE, WRONG, Campaign, Item, interleaved
+from slim_core.store.database import new_id, plain
+
+_t, _items, _answers = schema.campaigns, schema.items, schema.answers
+_COLUMNS: list[sa.Column[Any]] = [_t.c[name] for name in Campaign.__dataclass_fields__]
+
+
+class Campaigns(Answers):
+    """All campaigns."""
+
+    def create(
+        self,
+        name: str,
+        dataset_id: str,
+        space_run_id: str | None,
+        rows: Sequence[int] | NDArray[np.int64],
+        split: str = "train",
+        guideline: str = "",
+        seed: int = 0,
+        strategy: str = "kmeans",
+        by: str = "local",
+        *,
+        overlap: int = 1,
+        deadline: datetime | None = None,
+        options: Mapping[str, Any] | None = None,
+    ) -> Campaign:
+        """Ask about these rows of a data set's table, classes alternating.
+
+        Raises:
+            SpecRefusedError: no rows, a row twice or outside the split, or an overlap below 1.
+            NotFoundError: the data set or the space run does not exist.
+        """
+        if not name.strip() or len(name) > 200:
+            raise SpecRefusedError("A campaign needs a name of 1 to 200 letters: give one.")
+        if overlap < 1:
+            raise SpecRefusedError(f"An overlap of {overlap} asks nobody: use 1 or more.")
+        chosen, labels, n_split = self._checked(dataset_id, split, rows)
+        campaign_id = new_id("c")
+        budgets = {str(label): int(n) for label, n in zip(*np.unique(labels, return_counts=True), strict=True)}
+        row = {
+            "id": campaign_id,
+            "name": name.strip(),
+            "dataset_id": dataset_id,
+            "space_run_id": space_run_id,
+            "split": split,
+            "n_split": n_split,
+            "guideline": guideline,
+            "seed": seed,
+            "strategy": strategy,
+            "budgets": budgets,
+            "overlap": overlap,
+            "options": plain(options or {}),
+            "deadline": deadline,
+            "status": "open",
+            "created_by": by,
+        }
+        with self._database.write() as connection:
+            self._check_space(connection, space_run_id)
+            connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
+            self._add_items(connection, campaign_id, interleaved(chosen, labels, seed), dataset_id, first=0)
+            self._events.note(connection, by, "campaign.created", campaign_id, {"name": name, "images": len(chosen)})
+        return self.fetch(campaign_id)
+
+    def extend(self, campaign_id: str, rows: Sequence[int] | NDArray[np.int64], by: str = "local") -> Campaign:
+        """Ask about more rows, after those that were there; rows that are asked about already are left out.
+
+        Raises:
+            SpecRefusedError: no new row, or one outside the split.
+        """
+        campaign = self.fetch(campaign_id)
+        with self._database.write() as connection:
+            self._open(connection, campaign_id, None)
+            asked = sa.select(_items.c.row, _items.c.position).where(_items.c.campaign_id == campaign_id)
+            positions = {row: position for row, position in connection.execute(asked)}  # noqa: C416
+            fresh = np.array([row for row in np.asarray(rows).tolist() if row not in positions], np.int64)
+            chosen, labels, _ = self._checked(campaign.dataset_id, campaign.split, fresh)
+            order = interleaved(chosen, labels, campaign.seed)
+            self._add_items(connection, campaign_id, order, campaign.dataset_id, max(positions.values()) + 1)
+            budgets = dict(campaign.budgets)
+            for label, n in zip(*np.unique(labels, return_counts=True), strict=True):
+                budgets[str(label)] = budgets.get(str(label), 0) + int(n)
+            connection.execute(_t.update().where(_t.c.id == campaign_id).values(budgets=budgets))
+            self._events.note(connection, by, "campaign.extended", campaign_id, {"images": len(chosen)})
+        return self.fetch(campaign_id)
+
+    def fetch(self, campaign_id: str) -> Campaign:
+        """The campaign of this id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(*_COLUMNS).where(_t.c.id == campaign_id)).mappings().first()
+        if row is None:
+            raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
+        return Campaign(**row)
+
+    def all(self, dataset: str | None = None) -> list[Campaign]:
+        """Every campaign, newest first."""
+        query = sa.select(*_COLUMNS).order_by(_t.c.created_at.desc(), _t.c.id)
+        if dataset is not None:
+            query = query.where(_t.c.dataset_id == dataset)
+        with self._database.read() as connection:
+            return [Campaign(**row) for row in connection.execute(query).mappings()]
+
+    def items(self, campaign_id: str) -> list[Item]:
+        """Every item, in the order in which they are asked."""
+        query = sa.select(*ITEM_COLUMNS).where(_items.c.campaign_id == campaign_id).order_by(_items.c.position)
+        with self._database.read() as connection:
+            return [Item(**row) for row in connection.execute(query).mappings()]
+
+    def progress(self, campaign_id: str) -> dict[str, Any]:
+        """How far it is.
+
+        Returns:
+            total (items), answered (items with an answer), done (items with as many as the overlap asks), right,
+            wrong, unsure (by consensus), answers (given in all, undone ones too), share (answered of the split, 0..1)
+            and minutes (of work, pauses over 60 s cut).
+        """
+        campaign = self.fetch(campaign_id)
+        values = list(self.current(campaign_id).values())
+        worked = sa.func.sum(sa.case((_answers.c.duration_ms > IDLE_MS, IDLE_MS), else_=_answers.c.duration_ms))
+        spent = sa.select(sa.func.count(), worked).where(
+            _answers.c.campaign_id == campaign_id, _answers.c.value.is_not(None)
+        )
+        done = sa.func.sum(sa.case((_items.c.done, 1), else_=0))
+        with self._database.read() as connection:
+            n_answers, worked_ms = connection.execute(spent).one()
+            total, n_done = connection.execute(
+                sa.select(sa.func.count(), done).where(_items.c.campaign_id == campaign_id)
+            ).one()
+        return {
+            "total": total,
+            "answered": len(values),
+            "done": int(n_done or 0),
+            "right": values.count(RIGHT),
+            "wrong": values.count(WRONG),
+            "unsure": values.count(UNSURE),
+            "answers": n_answers,
+            "share": len(values) / campaign.n_split if campaign.n_split else 0.0,
+            "minutes": float(worked_ms or 0) / 60_000,
+        }
+
+    def close(self, campaign_id: str, by: str = "local") -> Campaign:
+        """Take no more answers."""
+        return self._set_status(campaign_id, "closed", by)
+
+    def reopen(self, campaign_id: str, by: str = "local") -> Campaign:
+        """Take answers again."""
+        return self._set_status(campaign_id, "open", by)
+
+    def _set_status(self, campaign_id: str, status: str, by: str) -> Campaign:
+        self.fetch(campaign_id)
+        with self._database.write() as connection:
+            closed_at = self._database.now(connection) if status == "closed" else None
+            change = _t.update().where(_t.c.id == campaign_id, _t.c.status != status)
+            if connection.execute(change.values(status=status, closed_at=closed_at)).rowcount:
+                self._events.note(connection, by, f"campaign.{status}", campaign_id)
+        return self.fetch(campaign_id)
+
+    def _checked(
+        self, dataset_id: str, split: str, rows: Sequence[int] | NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+        """The rows and their labels (n,), and the size of the split."""
+        table = self._datasets.table(dataset_id)
+        inside, chosen = table.rows(split), np.asarray(rows, np.int64).ravel()
+        if not len(chosen):
+            raise SpecRefusedError("A campaign needs images that are not asked about yet: choose some.")
+        outside = chosen[~np.isin(chosen, inside)]
+        if len(outside):
+            raise SpecRefusedError(f"Row {outside[0]} is not in the split {split}: choose rows of that split.")
+        unique, counts = np.unique(chosen, return_counts=True)
+        if (counts > 1).any():
+            raise SpecRefusedError(f"Row {unique[counts > 1][0]} is chosen twice: name each image once.")
+        return chosen, table.labels[chosen], len(inside)
+
+    def _check_space(self, connection: Connection, space_run_id: str | None) -> None:
+        if space_run_id is None:
+            return
+        query = sa.select(schema.runs.c.id).where(schema.runs.c.id == space_run_id, schema.runs.c.deleted_at.is_(None))
+        if connection.execute(query).first() is None:
+            raise NotFoundError(f"There is no run {space_run_id}: choose a space of the Space page.")
+
+    def _add_items(
+        self, connection: Connection, campaign_id: str, rows: NDArray[np.int64], dataset_id: str, first: int
+    ) -> None:
+        labels = self._datasets.table(dataset_id).labels
+        entries = [
+            {"campaign_id": campaign_id, "row": int(row), "label": int(labels[row]), "position": first + place}
+            for place, row in enumerate(rows)
+        ]
+        connection.execute(_items.insert(), entries)

@@ -1,0 +1,107 @@
+"""Who may do what: roles by e-mail. Each role may do what the ones before it may."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, get_args
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, SpecRefusedError
+from slim_core.store import schema
+from slim_core.store.database import Database
+from slim_core.store.events import Events
+
+Role = Literal["viewer", "annotator", "lead", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+_t = schema.members
+
+
+@dataclass(frozen=True)
+class Member:
+    """One person."""
+
+    email: str  # lower case
+    role: Role
+    added_by: str
+    added_at: datetime
+
+
+class Members:
+    """The people of this installation."""
+
+    def __init__(self, database: Database, events: Events) -> None:
+        self._database, self._events = database, events
+
+    def all(self) -> list[Member]:
+        """Everybody, by e-mail."""
+        with self._database.read() as connection:
+            return [Member(**row) for row in connection.execute(sa.select(_t).order_by(_t.c.email)).mappings()]
+
+    def role(self, email: str) -> Role | None:
+        """The role of a person; None for a stranger."""
+        with self._database.read() as connection:
+            return self._role(connection, email)
+
+    def require(self, email: str, role: Role) -> Role:
+        """The role of a person, if it allows what ``role`` allows.
+
+        Raises:
+            ForbiddenError: it does not.
+        """
+        held = self.role(email)
+        if held is None or ROLES.index(held) < ROLES.index(role):
+            raise ForbiddenError(f"{email} is {held or 'not a member'}, this needs {role}: ask an admin.")
+        return held
+
+    def set_role(self, email: str, role: Role, by: str = "local") -> None:
+        """Add a person, or change what they may do.
+
+        Raises:
+            SpecRefusedError: the role or the e-mail is not one.
+            ConflictError: nobody would be admin any more.
+        """
+        email = email.strip().lower()
+        if role not in ROLES:
+            raise SpecRefusedError(f"There is no role {role!r}: choose one of {', '.join(ROLES)}.")
+        if not email or len(email) > 200:
+            raise SpecRefusedError(f"{email!r} is not an e-mail: give the one this person signs in with.")
+        with self._database.write() as connection:
+            before = self._role(connection, email)
+            self._keep_an_admin(connection, before, role)
+            if before is None:
+                now = self._database.now(connection)
+                connection.execute(_t.insert().values(email=email, role=role, added_by=by, added_at=now))
+            else:
+                connection.execute(_t.update().where(_t.c.email == email).values(role=role))
+            self._events.note(connection, by, "member.role", email[:80], {"before": before, "role": role})
+
+    def remove(self, email: str, by: str = "local") -> None:
+        """Take a person out. Their answers stay.
+
+        Raises:
+            NotFoundError: there is no such member.
+            ConflictError: nobody would be admin any more.
+        """
+        email = email.strip().lower()
+        with self._database.write() as connection:
+            before = self._role(connection, email)
+            if before is None:
+                raise NotFoundError(f"{email} is not a member.")
+            self._keep_an_admin(connection, before, None)
+            connection.execute(_t.delete().where(_t.c.email == email))
+            self._events.note(connection, by, "member.removed", email[:80], {"role": before})
+
+    def _role(self, connection: Connection, email: str) -> Role | None:
+        query = sa.select(_t.c.role).where(_t.c.email == email.strip().lower())
+        found: Role | None = connection.execute(query).scalar()
+        return found
+
+    def _keep_an_admin(self, connection: Connection, before: Role | None, after: Role | None) -> None:
+        if before != "admin" or after == "admin":
+            return
+        admins = connection.execute(sa.select(_t.c.email).where(_t.c.role == "admin").with_for_update()).all()
+        if len(admins) < 2:
+            raise ConflictError("Somebody has to be admin: name another one first.")
