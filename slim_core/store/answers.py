@@ -7,8 +7,8 @@ the order in which answers became visible and a snapshot up to a ``seq`` never c
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import TYPE_CHECKING
 
 import numpy as np
 import sqlalchemy as sa
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection, RowMapping
 
 from slim_core.errors import AnswersRefusedError, NotFoundError
-from slim_core.store import schema
-from slim_core.store.campaign import LEASE_S, AnswerIn, Hold, Item, Standing, arrays, consensus
+from slim_core.store import leases, schema
+from slim_core.store.campaign import AnswerIn, Hold, Item, Standing, arrays, consensus
 from slim_core.store.database import Database, plain
 from slim_core.store.datasets import Datasets
 from slim_core.store.events import Events
@@ -29,7 +29,6 @@ _CHUNK = 5000  # ids in one statement
 _DAY_MS = 24 * 3_600_000
 _items, _leases, _answers, _current = schema.items, schema.leases, schema.answers, schema.current_answers
 _t = schema.campaigns
-ITEM_COLUMNS: list[sa.Column[Any]] = [_items.c[name] for name in Item.__dataclass_fields__]
 
 
 class Answers:
@@ -58,12 +57,10 @@ class Answers:
         with self._database.write() as connection:
             now = self._database.now(connection)
             overlap = self._open(connection, campaign_id, now)["overlap"]
-            held = _held(connection, campaign_id, annotator, session, now, n)
-            free = _free(connection, campaign_id, annotator, now, overlap, n - len(held))
-            until = now + timedelta(seconds=LEASE_S)
-            for item in (*held, *free):
-                _lease(connection, campaign_id, item.id, annotator, session, until)
-        return [*held, *free]
+            found = leases.held(connection, campaign_id, annotator, session, now, n)
+            found += leases.free(connection, campaign_id, annotator, now, overlap, n - len(found))
+            leases.keep(connection, campaign_id, [item.id for item in found], annotator, session, now)
+        return found
 
     def release(self, campaign_id: str, annotator: str, session: str = "") -> None:
         """Give back the items this session holds, so that others need not wait."""
@@ -166,7 +163,7 @@ class _Batch:
         wanted = {answer.item_id for answer in self._new}
         found = connection.execute(
             sa.select(_items.c.id, _items.c.n_answers).where(
-                _items.c.campaign_id == campaign_id, _items.c.id.in_(wanted)
+                _items.c.campaign_id == campaign_id, _items.c.id.in_(list(wanted))
             )
         )
         self._n_answers: dict[int, int] = {item_id: n for item_id, n in found}  # noqa: C416
@@ -201,26 +198,27 @@ class _Batch:
 
     def settle(self, overlap: int, session: str, now: datetime) -> None:
         """Bring what is derived up to date: current answers, counts and leases."""
-        for item_id in self._n_answers:
-            value = self._standing.top((item_id, self._annotator))
-            mine = (_current.c.item_id == item_id, _current.c.annotator == self._annotator)
-            self._connection.execute(_current.delete().where(*mine))
-            self._connection.execute(
-                _leases.delete().where(_leases.c.item_id == item_id, _leases.c.annotator == self._annotator)
-            )
-            n = self._n_others(item_id) + (value is not None)
-            if value is not None:
-                self._connection.execute(
-                    _current.insert().values(
-                        item_id=item_id, annotator=self._annotator, campaign_id=self._campaign_id, value=value
-                    )
-                )
-            elif n < overlap:  # taken back: it stays with them for a while
-                until = now + timedelta(seconds=LEASE_S)
-                _lease(self._connection, self._campaign_id, item_id, self._annotator, session, until)
-            self._connection.execute(
-                _items.update().where(_items.c.id == item_id).values(n_answers=n, done=n >= overlap)
-            )
+        values = {each: self._standing.top((each, self._annotator)) for each in self._n_answers}
+        given = [
+            {"item_id": each, "annotator": self._annotator, "campaign_id": self._campaign_id, "value": value}
+            for each, value in values.items()
+            if value is not None
+        ]
+        mine = (_current.c.item_id.in_(list(values)), _current.c.annotator == self._annotator)
+        self._connection.execute(_current.delete().where(*mine))
+        if given:
+            self._connection.execute(_current.insert(), given)
+        counts = {each: self._n_others(each) + (value is not None) for each, value in values.items()}
+        self._count(counts, overlap)
+        leases.drop(self._connection, values, self._annotator)
+        open_again = [each for each, value in values.items() if value is None and counts[each] < overlap]
+        leases.keep(self._connection, self._campaign_id, open_again, self._annotator, session, now)
+
+    def _count(self, counts: dict[int, int], overlap: int) -> None:
+        if counts:
+            update = _items.update().where(_items.c.id == sa.bindparam("item"))
+            update = update.values(n_answers=sa.bindparam("n"), done=sa.bindparam("full"))
+            self._connection.execute(update, [{"item": i, "n": n, "full": n >= overlap} for i, n in counts.items()])
 
     def _n_others(self, item_id: int) -> int:
         return self._n_answers[item_id] - (item_id in self._before)
@@ -238,7 +236,7 @@ class _Batch:
     def _history(self) -> tuple[Standing, set[int]]:
         """The annotator's counted answers to these items so far, and the items that have one standing."""
         query = sa.select(_answers.c.item_id, _answers.c.value).where(
-            _answers.c.item_id.in_(self._n_answers),
+            _answers.c.item_id.in_(list(self._n_answers)),
             _answers.c.annotator == self._annotator,
             _answers.c.surplus.is_(sa.false()),
         )
@@ -259,45 +257,3 @@ def _check(annotator: str, answers: Sequence[AnswerIn]) -> None:
             raise AnswersRefusedError("An answer needs an id of 1 to 80 letters of its own: reload the page.")
         if isinstance(answer.item_id, bool) or not isinstance(answer.item_id, int):
             raise AnswersRefusedError(f"{answer.item_id!r} is not the number of an item: reload the page.")
-
-
-def _held(connection: Connection, campaign_id: str, annotator: str, session: str, now: datetime, n: int) -> list[Item]:
-    query = sa.select(*ITEM_COLUMNS).join(_leases, _leases.c.item_id == _items.c.id)
-    query = query.where(
-        _leases.c.campaign_id == campaign_id,
-        _leases.c.annotator == annotator,
-        _leases.c.session == session,
-        _leases.c.expires_at > now,
-        _items.c.done.is_(sa.false()),
-    )
-    return [Item(**row) for row in connection.execute(query.order_by(_items.c.position).limit(n)).mappings()]
-
-
-def _free(connection: Connection, campaign_id: str, annotator: str, now: datetime, overlap: int, n: int) -> list[Item]:
-    """Items that are neither answered nor held by this annotator, nor spoken for by enough others."""
-    if n < 1:
-        return []
-    leased = sa.select(sa.func.count()).where(_leases.c.item_id == _items.c.id, _leases.c.expires_at > now)
-    mine = sa.exists().where(_current.c.item_id == _items.c.id, _current.c.annotator == annotator)
-    held = leased.where(_leases.c.annotator == annotator).correlate(_items).scalar_subquery()
-    others = leased.where(_leases.c.annotator != annotator).correlate(_items).scalar_subquery()
-    query = sa.select(*ITEM_COLUMNS).where(
-        _items.c.campaign_id == campaign_id,
-        _items.c.done.is_(sa.false()),
-        ~mine,
-        held == 0,
-        _items.c.n_answers + others < overlap,
-    )
-    return [Item(**row) for row in connection.execute(query.order_by(_items.c.position).limit(n)).mappings()]
-
-
-def _lease(
-    connection: Connection, campaign_id: str, item_id: int, annotator: str, session: str, until: datetime
-) -> None:
-    key = (_leases.c.item_id == item_id, _leases.c.annotator == annotator)
-    connection.execute(_leases.delete().where(*key))
-    connection.execute(
-        _leases.insert().values(
-            item_id=item_id, annotator=annotator, campaign_id=campaign_id, session=session, expires_at=until
-        )
-    )

@@ -13,9 +13,10 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.answers import ITEM_COLUMNS, Answers
+from slim_core.store.answers import Answers
 from slim_core.store.campaign import IDLE_MS, RIGHT, UNSURE, WRONG, Campaign, Item, interleaved
 from slim_core.store.database import new_id, plain
+from slim_core.store.leases import ITEM_COLUMNS
 
 _t, _items, _answers = schema.campaigns, schema.items, schema.answers
 _COLUMNS: list[sa.Column[Any]] = [_t.c[name] for name in Campaign.__dataclass_fields__]
