@@ -21,7 +21,7 @@ RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU)
 
 
 def table(evaluations: Sequence[Run]) -> pd.DataFrame:
-    """One row an evaluation, by its id: label, model, split, seed, RATES (0..1, NaN), answers, share, images, seconds."""
+    """One row an evaluation, by its id: label, model, split, seed, RATES (0..1), answers, share, images, seconds."""
     store = session.store()
     rows = pd.DataFrame([row(store, one) for one in evaluations]).set_index("evaluation")
     names = [f"{one.method}, seed {one.seed}" for one in rows.itertuples()]
