@@ -1,0 +1,169 @@
+"""What a step sees of its run: where to write, how to say how far it is, and when to stop.
+
+The step's loop calls ``progress`` and ``check_stop`` at each batch; both only touch memory. One thread, the ``Pulse``,
+does all the talking to the database: at most one write of progress a second, a look at the stop flag, and the renewal
+of the lease, however long a batch takes.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slim_core.errors import RunCanceledError, RunLostError, SlimError
+
+if TYPE_CHECKING:
+    from slim_core.store import Store
+
+log = logging.getLogger(__name__)
+
+BEAT_S = 1.0
+_SHARE_BEFORE_ESTIMATE = 0.02
+
+
+class RunHandedBackError(RunLostError):
+    """Raised inside a step whose worker shuts down: another goes on from the last checkpoint."""
+
+
+@dataclass
+class StepContext:
+    """The step's side of its run. ``out`` is published when the step returns; ``checkpoint_dir`` outlives attempts."""
+
+    store: Store
+    run_id: str
+    out: Path
+    checkpoint_dir: Path
+    device: str
+    log: logging.Logger
+    pulse: Pulse
+
+    def progress(self, done: int, total: int, phase: str, **values: Any) -> None:
+        """Say how far the step is, as often as it likes: at most one write a second comes of it.
+
+        Args:
+            done: of total, in whatever the step counts (images, epochs).
+            total: what done will be at the end.
+            phase: what is being done, in a word or two.
+            values: further plain values to show, such as epoch, train_loss or images_per_s.
+        """
+        self.pulse.tell({"done": done, "total": total, "phase": phase, **values})
+
+    def check_stop(self) -> None:
+        """Leave the step if it should end. Cheap: call it at every batch.
+
+        Raises:
+            RunCanceledError: someone asked the run to stop.
+            RunLostError: the run belongs to another worker now, or must be handed back.
+        """
+        self.pulse.check()
+
+    def parent(self, run_id: str) -> Path:
+        """The published folder of a finished run."""
+        return self.store.artifacts.folder(run_id)
+
+
+@dataclass
+class Pulse:
+    """Keeps the database informed about one attempt, and the attempt about the database. A context manager."""
+
+    store: Store
+    run_id: str
+    token: str
+    hand_back: threading.Event = field(default_factory=threading.Event)
+    on_progress: Callable[[dict[str, Any]], None] | None = None
+    beat_s: float = BEAT_S
+
+    def __post_init__(self) -> None:
+        self._ending: SlimError | None = None
+        self._told: dict[str, Any] | None = None  # the newest progress, until it is written
+        self._told_lock = threading.Lock()
+        self._pace = _Pace()
+        self._over = threading.Event()
+        self._renewed_at = time.monotonic()
+        self._thread = threading.Thread(target=self._beat, name=f"pulse of {self.run_id}", daemon=True)
+
+    def __enter__(self) -> Pulse:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def tell(self, progress: dict[str, Any]) -> None:
+        """Take note of progress; it is written at the next beat."""
+        told = self._pace.add_time_left(progress)
+        with self._told_lock:
+            self._told = told
+        if self.on_progress is not None:
+            self.on_progress(told)
+
+    def check(self) -> None:
+        """Raise what ends this attempt, if anything does."""
+        if self.hand_back.is_set():
+            raise RunHandedBackError(f"Run {self.run_id} is handed back: its worker shuts down.")
+        if self._ending is not None:
+            raise self._ending
+
+    def flush(self) -> None:
+        """Write the newest progress now.
+
+        Raises:
+            RunLostError: the run belongs to another attempt.
+        """
+        with self._told_lock:
+            told, self._told = self._told, None
+        if told is not None:
+            self.store.runs.progress(self.run_id, self.token, told)
+
+    def _beat(self) -> None:
+        while not self._over.wait(self.beat_s) and self._ending is None:
+            try:
+                self._look()
+            except RunLostError as error:
+                self._ending = error
+            except SlimError as error:  # the database is away for a moment; the lease says how long that may last
+                log.warning("Run %s: %s", self.run_id, error)
+                self._ending = self._outlived()
+
+    def _look(self) -> None:
+        self.flush()
+        if self.store.runs.stop_requested(self.run_id):
+            # "Not running" may also mean that the run was taken from us: renew tells which.
+            self.store.runs.renew(self.run_id, self.token)
+            self._ending = RunCanceledError(f"Run {self.run_id} was asked to stop.")
+        elif time.monotonic() - self._renewed_at >= self.store.settings.renew_s:
+            self.store.runs.renew(self.run_id, self.token)
+            self._renewed_at = time.monotonic()
+
+    def _outlived(self) -> SlimError | None:
+        """A lease that may have ended unseen: someone else may have the run by now, so let it go."""
+        silent_s = time.monotonic() - self._renewed_at
+        if silent_s < self.store.settings.lease_s:
+            return None
+        return RunLostError(f"Run {self.run_id} could not renew its lease for {silent_s:.0f} s: it is given up.")
+
+
+class _Pace:
+    """Time left, from the pace since the phase's counting began."""
+
+    def __init__(self) -> None:
+        self._total: int | None = None
+        self._first = 0
+        self._since = 0.0
+
+    def add_time_left(self, progress: dict[str, Any]) -> dict[str, Any]:
+        """The progress with ``seconds_left``: None until enough is done to tell."""
+        done, total = progress["done"], progress["total"]
+        now = time.monotonic()
+        if total != self._total or done < self._first:
+            self._total, self._first, self._since = total, done, now
+        counted = done - self._first
+        known = total > 0 and counted >= _SHARE_BEFORE_ESTIMATE * total and counted > 0
+        left = (now - self._since) / counted * (total - done) if known else None
+        return {**progress, "seconds_left": None if left is None else round(left, 1)}

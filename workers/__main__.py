@@ -1,0 +1,70 @@
+"""``python -m workers``: work on the runs of this installation, on every GPU of this machine.
+
+    python -m workers                    one process per GPU (on the CPU where there is none), and one for light jobs
+    python -m workers --cpu 2            two processes that compute on the CPU, and one for light jobs
+    python -m workers --queues gpu       no light jobs
+    python -m workers --burst            until nothing waits
+
+Settings come from the environment (SLIM_HOME, SLIM_REDIS_URL, SLIM_DATABASE_URL, ...). Without SLIM_REDIS_URL it runs
+the embedded Redis of SLIM_HOME, or joins whoever already does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Sequence
+
+from slim_core.errors import SlimError
+from slim_core.settings import settings
+from workers.gpu import gpus
+from workers.pdeath import die_with_parent
+from workers.service import SLOT, Service, plan
+
+QUEUES = ("gpu", "cpu")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m workers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--cpu", type=int, metavar="N", help="compute on the CPU in N processes, and leave GPUs alone")
+    parser.add_argument("--queues", default=",".join(QUEUES), help="which queues to serve (default: gpu,cpu)")
+    parser.add_argument("--burst", action="store_true", help="end when nothing waits any more")
+    parser.add_argument("--embedded", action="store_true", help=argparse.SUPPRESS)  # started by the dashboard
+    parser.add_argument("--parent", type=int, help=argparse.SUPPRESS)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None, *, slot_command: Sequence[str] = SLOT) -> int:
+    """Run the service; 2 where it cannot start."""
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    queues = tuple(name.strip() for name in given.queues.split(",") if name.strip())
+    if not queues or not set(queues) <= set(QUEUES):
+        parser.error(f"--queues {given.queues}: take gpu, cpu, or both joined by a comma")
+    if given.cpu is not None and given.cpu < 1:
+        parser.error(f"--cpu {given.cpu}: take a number of processes, 1 or more")
+    if given.parent is not None:
+        die_with_parent(given.parent, signal.SIGTERM)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
+    chosen = settings()
+    found = gpus() if "gpu" in queues and given.cpu is None else []
+    try:
+        Service(
+            chosen,
+            plan(queues, given.cpu, found, chosen.cpu_workers),
+            burst=given.burst,
+            only_as_owner=given.embedded,
+            slot_command=slot_command,
+        ).run()
+    except SlimError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

