@@ -247,13 +247,14 @@ class _Batch:
 
 
 def _check(annotator: str, answers: Sequence[AnswerIn]) -> None:
-    if not annotator.strip() or len(annotator) > 200:
+    if not annotator.strip() or len(annotator) > 200 or not annotator.isprintable():
         raise AnswersRefusedError(f"{annotator!r} is not a name of an annotator: give one of 1 to 200 letters.")
     for answer in answers:
         value: object = answer.value
         if value is not None and (isinstance(value, bool) or value not in (1, 0, -1)):
             raise AnswersRefusedError(f"{value!r} is no answer: 1 is right, 0 wrong, -1 unsure, null takes back.")
-        if not answer.id or len(answer.id) > 80:
+        if not answer.id or len(answer.id) > 80 or not answer.id.isprintable():
             raise AnswersRefusedError("An answer needs an id of 1 to 80 letters of its own: reload the page.")
-        if isinstance(answer.item_id, bool) or not isinstance(answer.item_id, int):
+        item: object = answer.item_id
+        if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < 2**31:
             raise AnswersRefusedError(f"{answer.item_id!r} is not the number of an item: reload the page.")

@@ -86,7 +86,9 @@ class Artifacts:
 
     def publish_dataset(self, dataset_id: str, source: Path) -> Path:
         """Keep the files of a data set's table (not its images)."""
-        return self._publish("datasets", dataset_id, source, 1)
+        folder = self._publish("datasets", dataset_id, source, 1)
+        _discard(self._work(dataset_id))
+        return folder
 
     def dataset_folder(self, dataset_id: str) -> Path:
         """Where the table of a data set lies."""
@@ -100,13 +102,14 @@ class Artifacts:
         """Remove a data set's table. Its images stay."""
         if self._remote:
             self._remote.remove(f"datasets/{dataset_id}")
-        _discard(self._place("datasets", dataset_id))
+        for folder in (self._place("datasets", dataset_id), self._work(dataset_id)):
+            _discard(folder)
 
     def _publish(self, area: str, name: str, source: Path, attempt: int) -> Path:
         target = self._place(area, name)
         if self._published(target) > attempt:
             raise RunLostError(f"A later attempt of {name} has been published: this one is dropped.")
-        (source / _MARK).write_text(json.dumps({"attempt": attempt}))
+        _mark(source, attempt)
         make_folder(target.parent)
         if self._remote:
             self._remote.upload(source, f"{area}/{name}", attempt)
@@ -161,6 +164,15 @@ def confined(folder: Path, name: str) -> Path:
     if not path.is_relative_to(folder.resolve()):
         raise PathRefusedError(f"{name!r} leads out of {folder.name}: name a file inside it.")
     return path
+
+
+def _mark(folder: Path, attempt: int) -> None:
+    try:
+        (folder / _MARK).write_text(json.dumps({"attempt": attempt}))
+    except OSError as error:
+        raise StoreUnavailableError(
+            f"The artifacts in {folder} cannot be published ({error.strerror}): free some space, then retry the run."
+        ) from error
 
 
 def _renamed(source: Path, target: Path) -> bool:

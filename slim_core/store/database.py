@@ -78,7 +78,7 @@ class Database:
         self._writer = threading.RLock()
         self._inherited: list[object] = []
         self.engine = self._build()
-        _forget_in_children(self)
+        _opened.add(self)
 
     @property
     def shown(self) -> str:
@@ -133,7 +133,7 @@ class Database:
             yield
         except IntegrityError:
             raise
-        except (DBAPIError, PoolTimeoutError) as error:
+        except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
             raise StoreUnavailableError(_sentence(error, self.shown)) from error
 
     def _after_fork(self) -> None:
@@ -153,21 +153,21 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _forget_in_children(database: Database) -> None:
-    reference = weakref.ref(database)
+_opened: weakref.WeakSet[Database] = weakref.WeakSet()
 
-    def forget() -> None:
-        alive = reference()
-        if alive is not None:
-            alive._after_fork()
 
-    os.register_at_fork(after_in_child=forget)
+def _forget_connections() -> None:
+    for database in list(_opened):
+        database._after_fork()
 
+
+os.register_at_fork(after_in_child=_forget_connections)
 
 _SENTENCES = (
     ("locked", "{where} is kept locked by another process: try again, or end the process that holds it."),
     ("is full", "The disk of {where} is full: free some space, nothing was changed."),
     ("no space left", "The disk of {where} is full: free some space, nothing was changed."),
+    ("i/o error", "{where} cannot be read or written: check the space and health of its disk, then try again."),
     ("readonly", "{where} cannot be written: make the file and its folder writable, or set SLIM_HOME to one that is."),
     ("read-only", "{where} cannot be written: make it writable, or set SLIM_DATABASE_URL to one that is."),
     ("unable to open", "{where} cannot be opened: set SLIM_HOME to a folder that exists and can be written."),

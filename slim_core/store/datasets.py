@@ -15,7 +15,7 @@ from slim_core.datasets.table import ImageTable
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
-from slim_core.store.database import Database, new_id
+from slim_core.store.database import Database, StoreUnavailableError, new_id
 from slim_core.store.events import Events
 
 _TABLES_KEPT = 4  # in memory; a table of a million rows takes about 300 MB
@@ -71,9 +71,7 @@ class Datasets:
         if known is not None:
             return known
         dataset_id = new_id("d")
-        draft = self._artifacts.dataset_draft(dataset_id)
-        table.save(draft)
-        self._artifacts.publish_dataset(dataset_id, draft)
+        self._keep(dataset_id, table)
         try:
             with self._database.write() as connection:
                 self._insert(connection, dataset_id, table, report, by)
@@ -143,6 +141,17 @@ class Datasets:
         with self._lock:
             self._tables.pop(dataset_id, None)
 
+    def _keep(self, dataset_id: str, table: ImageTable) -> None:
+        try:
+            draft = self._artifacts.dataset_draft(dataset_id)
+            table.save(draft)
+            self._artifacts.publish_dataset(dataset_id, draft)
+        except OSError as error:
+            self._artifacts.remove_dataset(dataset_id)
+            raise StoreUnavailableError(
+                f"The table of {table.name} cannot be kept ({error.strerror or error}): free some space in SLIM_HOME."
+            ) from error
+
     def _load(self, dataset: Dataset) -> ImageTable:
         table = ImageTable.load(self._artifacts.dataset_folder(dataset.id))
         if table.fingerprint != dataset.fingerprint:
@@ -153,7 +162,7 @@ class Datasets:
         connection.execute(
             _t.insert().values(
                 id=dataset_id,
-                name=table.name,
+                name=table.name[:200],
                 root=str(table.root),
                 format=report.format,
                 n_images=len(table),

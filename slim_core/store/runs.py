@@ -16,7 +16,7 @@ from slim_core.store.database import new_id
 from slim_core.store.run import COLUMNS, WITHOUT_METRICS, Run, hash_of
 
 _t, _parents = schema.runs, schema.run_parents
-_LIMIT = 20  # dots of a sentence end somewhere: how many ids a message names
+_NAMED = 20  # ids a message names at most
 
 
 class SpecLike(Protocol):
@@ -45,7 +45,7 @@ class Runs(Attempts):
     """All runs."""
 
     def submit(
-        self, spec: Any, by: str = "local", name: str | None = None, force: bool = False, priority: int = 0
+        self, spec: SpecLike, by: str = "local", name: str | None = None, force: bool = False, priority: int = 0
     ) -> tuple[Run, bool]:
         """Queue a run, unless the same spec on the same inputs is queued, running or done: then that one.
 
@@ -148,6 +148,7 @@ class Runs(Attempts):
         """
         self.fetch(run_id)
         with self._database.write() as connection:
+            self._require(connection, run_id)  # locked: nobody can build on it meanwhile
             doomed = [run_id, *self._descendants(connection, run_id)]
             self._refuse_delete(connection, run_id, doomed, cascade)
             now = self._database.now(connection)
@@ -169,7 +170,7 @@ class Runs(Attempts):
         return {
             "id": new_id("r"),
             "kind": spec.kind,
-            "name": name or f"{spec.kind} on {dataset.name}",
+            "name": (name or f"{spec.kind} on {dataset.name}")[:200],
             "queue": spec.queue,
             "status": "queued",
             "priority": priority,
@@ -192,7 +193,7 @@ class Runs(Attempts):
 
     def _insert(self, row: dict[str, Any], parents: Mapping[str, str]) -> None:
         with self._database.write() as connection:
-            for role, parent_id in parents.items():
+            for role, parent_id in sorted(parents.items(), key=lambda pair: pair[1]):  # one order: locks never cross
                 self._check_parent(connection, role, parent_id, row["dataset_id"])
             now = self._database.now(connection)
             connection.execute(_t.insert().values(**row, created_at=now, queued_at=now))
@@ -224,11 +225,11 @@ class Runs(Attempts):
         working = sa.select(_t.c.id).where(_t.c.id.in_(doomed), _t.c.status.in_(("running", "stopping")))
         busy = list(connection.execute(working.with_for_update()).scalars())
         if busy:
-            raise ConflictError(f"Run {', '.join(busy[:_LIMIT])} is running: stop it first, then delete.")
+            raise ConflictError(f"Run {', '.join(busy[:_NAMED])} is running: stop it first, then delete.")
         if cascade:
             return
         if len(doomed) > 1:
-            others = ", ".join(doomed[1 : _LIMIT + 1])
+            others = ", ".join(doomed[1 : _NAMED + 1])
             raise ConflictError(f"Run {run_id} was used by {others}: delete those too, or keep it.")
         campaign = sa.select(schema.campaigns.c.name).where(schema.campaigns.c.space_run_id == run_id).limit(1)
         standing = connection.execute(campaign).scalar()
