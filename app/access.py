@@ -17,8 +17,8 @@ from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
 from slim_core.errors import ForbiddenError, NotFoundError
 from slim_core.settings import settings
+from slim_core.store.members import ROLES, Role
 
-ROLES = ("viewer", "annotator", "lead", "admin")  # each may do all that those before it may
 TOKEN_HEADER = "X-Slim-Token"
 TOKEN_VALID_S = 12 * 3600
 _STEP_S = 3600  # tokens signed within the same hour are equal, so that the browser may cache what their URLs name
@@ -33,15 +33,15 @@ class Viewer:
     """Someone looking at a page or calling a route. ``datasets`` and ``campaigns``: the ids allowed, None = all."""
 
     name: str
-    role: str
+    role: Role
     datasets: tuple[str, ...] | None = None
     campaigns: tuple[str, ...] | None = None
 
-    def may(self, role: str) -> bool:
+    def may(self, role: Role) -> bool:
         """True where this viewer's role is ``role`` or a higher one."""
         return ROLES.index(self.role) >= ROLES.index(role)
 
-    def require(self, role: str) -> None:
+    def require(self, role: Role) -> None:
         """Raise ForbiddenError unless the viewer has at least this role."""
         if not self.may(role):
             raise ForbiddenError(f"{self.name} is {self.role} here: this needs the role {role}; ask an admin for it.")

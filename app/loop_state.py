@@ -45,6 +45,12 @@ class Loop:
         return next((step for step in self.steps if step.state != "done"), None)
 
 
+def unbegun() -> Loop:
+    """The loop before any data is registered."""
+    data = LoopStep("data", "Data", "data", "Register the images to work on.", "Register data")
+    return Loop((data, *(_step(name, None, {}) for name in _STEPS)), None, None, None)
+
+
 def read(store: Store, dataset: str) -> Loop:
     """Follow the newest chain of runs of a data set."""
     runs = store.runs.all(dataset=dataset, metrics=False)

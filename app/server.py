@@ -44,7 +44,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  
 
     services = EmbeddedServices(settings()) if settings().embedded else None
     if services is not None:
-        services.start()  # from this thread: the children die with the thread that started them
+        services.start(wait=False)  # the pages come up at once, and say so where Redis does not
     _settle_memory()
     try:
         yield {}

@@ -51,8 +51,19 @@ def forget() -> None:
 
 
 def viewer() -> Viewer:
-    """Who looks at the page. Without sign-in the app listens on 127.0.0.1 only, and its one user may do all."""
-    return Viewer(name=str(st.user.get("email") or "local"), role="admin")
+    """Who looks at the page. Without sign-in the app listens on 127.0.0.1 only, and its one user may do all.
+
+    With sign-in (``[auth]`` in the secrets, or a trusted proxy's header) the role is the member's; strangers look on.
+    """
+    if not _signs_in():
+        return Viewer(name="local", role="admin")
+    email = str(st.user.get("email") or "")
+    return Viewer(name=email or "guest", role=(store().members.role(email) if email else None) or "viewer")
+
+
+def _signs_in() -> bool:
+    has_auth = st.secrets.load_if_toml_exists() and "auth" in st.secrets
+    return has_auth or bool(st.get_option("server.trustedUserHeaders"))
 
 
 def token(*, dataset: str | None = None, campaign: str | None = None) -> str:

@@ -66,7 +66,7 @@ def split_shares(frame: pd.DataFrame) -> go.Figure:
             marker={"color": colour_of(position)}, customdata=frame.loc[group],
             hovertemplate=f"{group}<br>%{{customdata:,}} images, %{{x:.1f}} % of %{{y}}<extra></extra>",
         )  # fmt: skip
-    figure.update_layout(barmode="stack")
+    figure.update_layout(barmode="stack", legend_traceorder="normal")
     figure.update_xaxes(title="share of the split, %", range=[0, 100])
     figure.update_yaxes(autorange="reversed")
     return calm(figure, 220)

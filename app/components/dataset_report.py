@@ -43,4 +43,10 @@ def counts(report: Mapping[str, Any]) -> None:
         st.dataframe(frame.rename_axis("group"), width="stretch")
         masks, images = report["n_masks"], report["n_images"]
         st.caption(f"{images:,} images; {masks:,} with a mask or box, which attention can be scored against.")
-    right.plotly_chart(charts.split_shares(frame), width="stretch", key="split-shares")
+    right.plotly_chart(
+        charts.split_shares(frame),
+        width="stretch",
+        config={"displayModeBar": False},
+        key="split-shares",
+        alt="Share of each group in each split",
+    )

@@ -25,4 +25,6 @@ def _poll() -> None:
     c.metric("Waiting", view.counts.get("queued", 0), help="Of any queue.", border=True)
     d.metric("Failed", view.counts.get("failed", 0), border=True)
     for worker in view.workers:
-        st.caption(f"{worker.name} · {worker.device} · queues {', '.join(worker.queues)}")
+        doing = f"works on {worker.current_run}" if worker.current_run else "is free"
+        memory = f" · {worker.memory_mb:,.0f} MB" if worker.memory_mb else ""
+        st.caption(f"{worker.id} · {worker.device} · queues {worker.queues} · {doing}{memory}")

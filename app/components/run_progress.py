@@ -61,16 +61,8 @@ def told(run: Run) -> str:
     parts = [str(run.progress.get("phase") or ""), f"{run.progress['done']:,} of {run.progress['total']:,}"]
     if "epoch" in run.progress:
         parts.insert(1, f"epoch {run.progress['epoch']} of {run.progress['epochs']}")
-    left = seconds_left(run)
+    left = run.progress.get("seconds_left")
     return " · ".join(part for part in [*parts, f"{duration(left)} left" if left is not None else ""] if part)
-
-
-def seconds_left(run: Run) -> float | None:
-    """Time left at the pace so far; None before a twentieth is done."""
-    done = fraction(run)
-    if run.started_at is None or done < 0.05:
-        return None
-    return (datetime.now(UTC) - run.started_at).total_seconds() * (1 - done) / done
 
 
 def duration(seconds: float) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 LIVE = "history.json"
+QUIET = {"displayModeBar": False}
 
 
 def show(run: Run) -> None:
@@ -45,8 +46,20 @@ def _curves(run: Run) -> None:
         return
     best = (run.metrics or {}).get("best_epoch")
     left, right = st.columns(2, gap="large")
-    left.plotly_chart(charts.loss_curve(frame, best), width="stretch", key=f"loss-{run.id}")
-    right.plotly_chart(charts.accuracy_curves(frame, best), width="stretch", key=f"accuracy-{run.id}")
+    left.plotly_chart(
+        charts.loss_curve(frame, best),
+        width="stretch",
+        config=QUIET,
+        key=f"loss-{run.id}",
+        alt=f"Training loss of {run.id}",
+    )
+    right.plotly_chart(
+        charts.accuracy_curves(frame, best),
+        width="stretch",
+        config=QUIET,
+        key=f"accuracy-{run.id}",
+        alt=f"Accuracies of {run.id}",
+    )
 
 
 def _ended(run: Run) -> None:
@@ -64,7 +77,13 @@ def _ended(run: Run) -> None:
         st.subheader("Groups, on validation images")
         left, right = st.columns([3, 2], gap="large")
         frame = group_charts.group_frame(val)
-        left.plotly_chart(group_charts.group_bars(frame), width="stretch", key=f"groups-{run.id}")
+        left.plotly_chart(
+            group_charts.group_bars(frame),
+            width="stretch",
+            config=QUIET,
+            key=f"groups-{run.id}",
+            alt="Accuracy of each group",
+        )
         with right:
             group_table.show(val)
 

@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from app import access
 from app.access import TokenRefusedError, Viewer
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
+from slim_core.store.members import Role
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +32,7 @@ _STATUS: tuple[tuple[type[SlimError], int], ...] = (
 Handler = Callable[[Request, Viewer, dict[str, Any]], Response]
 
 
-def guarded(role: str) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
+def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Response]]]:
     """Make a handler a route: called in a thread with (request, viewer, JSON body), for role or above."""
 
     def decorate(handler: Handler) -> Callable[[Request], Awaitable[Response]]:

@@ -13,12 +13,11 @@ if dataset is None:
         "SLIM Studio shows **where an image classifier looks**, lets you say on a few images whether that is right, "
         "and gives back a small, balanced subset and a model that no longer relies on the background."
     )
-    with st.container(border=True):
-        st.markdown("**Begin with data.** Register a folder of images that lies on this machine, or try the demo.")
-        with st.container(horizontal=True):
-            next_step.link("data", "Register data")
-            register_data.demo_button()
-        st.caption("The demo set holds real digits on real photographs; `slim demo-data DIR` writes it too.")
+    loop_row.show(loop_state.unbegun())
+    next_step.show("register a folder of images that lies on this machine.", "data", "Register data")
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown("No data at hand? Real digits on real photographs, 4,200 small images.", width="stretch")
+        register_data.demo_button()
     run_progress.show()
     st.stop()
 

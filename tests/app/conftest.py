@@ -78,6 +78,6 @@ def _run_loop(home: Path) -> None:
     bench = open_workbench(device="cpu")
     dataset = bench.store.datasets.register(import_data(folder), by="tests")
     config = LoopConfig(dataset.id, answers=0.1, train={"epochs": 3})
-    loop = Loop(bench.store, bench.submitter, config)
+    loop = Loop(bench, config)
     for method in ("erm", "slim", "random"):
         loop.outcome(method)
