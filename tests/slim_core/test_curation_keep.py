@@ -1,0 +1,88 @@
+"""S6: which images are trusted."""
+
+import numpy as np
+import pytest
+
+from slim_core.curation import KEEP_RULES, CurateOptions, compare_rules, keep
+from slim_core.errors import SpecRefusedError
+
+SCORES = np.array([0.1, 0.4, 0.6, 0.9, 0.5, 0.7, 0.8, 0.95])
+LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+
+
+def kept(scores: np.ndarray, labels: np.ndarray = LABELS, **options) -> list[int]:
+    return np.flatnonzero(keep(scores, labels, CurateOptions(**options)).mask).tolist()
+
+
+def test_the_three_rules_keep_what_they_say():
+    assert kept(SCORES) == [2, 3, 4, 5, 6, 7]
+    assert kept(SCORES, keep="threshold", threshold=0.75) == [3, 6, 7]
+    assert kept(SCORES, keep="quantile", quantile=0.5) == [2, 3, 6, 7]
+    assert kept(SCORES, keep="median") == [3, 5, 6, 7]
+
+
+def test_scores_that_are_all_right_are_all_kept_by_every_rule():
+    for rule in KEEP_RULES:
+        assert kept(np.ones(8), keep=rule) == list(range(8))
+
+
+def test_scores_that_differ_by_rounding_only_are_not_cut_at_the_median():
+    scores = 1 - np.random.default_rng(0).random(8) * 1e-9
+    for rule in KEEP_RULES:
+        assert kept(scores, keep=rule) == list(range(8))
+
+
+def test_the_threshold_keeps_more_of_a_class_with_more_right_answers():
+    few_right = np.concatenate([np.full(90, 0.05), np.full(10, 0.9), np.full(10, 0.05), np.full(90, 0.9)])
+    result = keep(few_right, np.repeat([0, 1], 100))
+    assert [c["kept"] for c in result.report["classes"]] == [10, 90]  # min-max and a median would keep half of each
+
+
+def test_scores_are_compared_as_they_are_not_scaled_within_their_class():
+    scores = np.array([0.01, 0.02, 0.03, 0.04, 0.6, 0.7, 0.8, 0.9])  # min-max would lift 0.04 to 1
+    result = keep(scores, LABELS, CurateOptions(threshold=0.03))
+    assert np.flatnonzero(result.mask).tolist() == [2, 3, 4, 5, 6, 7]
+    pooled = keep(scores, LABELS, CurateOptions(keep="median"))  # only class 1 lies above it: class 0 falls back
+    assert pooled.mask[4:].all()
+    assert "No image of class 0 reaches" in pooled.notes[0]
+
+
+def test_a_class_without_answers_is_kept_whole_and_said():
+    scores = np.where(LABELS == 0, np.nan, SCORES)
+    for rule in KEEP_RULES:
+        result = keep(scores, LABELS, CurateOptions(keep=rule))
+        assert result.mask[:4].all()
+        assert result.notes == ("Class 0 has no answers, so all its 4 images are kept.",)
+
+
+def test_a_class_of_which_nothing_passes_keeps_its_better_half_and_says_so():
+    result = keep(SCORES, LABELS, CurateOptions(threshold=0.92))
+    assert np.flatnonzero(result.mask).tolist() == [2, 3, 7]
+    assert result.notes == (
+        "No image of class 0 reaches a score of 0.920 (the best is 0.900), so the 2 best of its 4 images are kept.",
+    )
+
+
+def test_a_class_whose_answers_are_all_wrong_is_not_cut_at_random():
+    result = keep(np.where(LABELS == 0, 0.0, SCORES), LABELS)
+    assert result.mask[:4].all()
+    assert "the best is 0.000" in result.notes[0]
+
+
+def test_what_every_rule_keeps_can_be_shown_at_once():
+    rules = {r["rule"]: [c["kept"] for c in r["classes"]] for r in compare_rules(SCORES, LABELS)}
+    assert rules == {"threshold": [2, 4], "quantile": [2, 2], "median": [1, 3]}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"keep": "mean"}, "The keep rule is 'mean': choose one of threshold, quantile, median"),
+        ({"threshold": 1.2}, "The threshold is 1.2"),
+        ({"quantile": -0.1}, "The quantile is -0.1"),
+        ({"max_repeats": 0}, "max_repeats is 0"),
+    ],
+)
+def test_options_check_themselves(wrong, said):
+    with pytest.raises(SpecRefusedError, match=said):
+        CurateOptions(**wrong)
