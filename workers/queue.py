@@ -23,11 +23,10 @@ from slim_core.errors import QueueUnavailableError
 from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
 from slim_core.steps.specs import Spec
-from slim_core.store import Run, Store
+from slim_core.store import Run, Store, Worker
 from slim_core.workbench import POLL_S, finished
 from workers.job import RUN_STEP, StepJob
 from workers.local import redis_url
-from workers.roll import Roll, WorkerEntry
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +59,7 @@ class QueueView:
     available: bool  # whether Redis answers
     message: str | None  # what to do where it does not
     waiting: dict[str, list[str]]  # queue -> run ids in the order workers will take them
-    workers: list[WorkerEntry]  # those whose heartbeat is not older than a minute
+    workers: list[Worker]  # those whose heartbeat is not older than a minute
     counts: dict[str, int]  # runs by status, from the database
 
     def position(self, run_id: str) -> int | None:
@@ -121,7 +120,7 @@ class Queue:
                 waiting = {name: [_run_id(job) for job in waiting_jobs(name, redis)] for name in QUEUES}
         except QueueUnavailableError as error:
             message = str(error)
-        return QueueView(message is None, message, waiting, Roll(self.store).alive(), self.store.runs.counts())
+        return QueueView(message is None, message, waiting, self.store.workers.alive(), self.store.runs.counts())
 
     def waiting(self) -> set[str]:
         """Ids of the jobs that wait in Redis.

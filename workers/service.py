@@ -30,10 +30,10 @@ from slim_core.settings import Settings
 from slim_core.steps.execute import code_version
 from slim_core.store import Store
 from workers.gpu import Gpu, gpus
+from workers.holdings import held_by
 from workers.local import environment
 from workers.queue import Queue
 from workers.redis_home import RedisHome
-from workers.roll import Roll
 from workers.supervision import Supervisor
 
 log = logging.getLogger(__name__)
@@ -227,7 +227,7 @@ class Service:
         if slot.process is not None and self._supervisor is not None:
             log.warning("Worker %s ended with code %s", slot.name, slot.process.returncode)
             self._supervisor.lose_all_of(slot.name, _end_of(slot.process.returncode))
-            self._supervisor.roll.strike(slot.name)
+            self._supervisor.store.workers.leave(slot.name)
 
     def _open(self) -> Supervisor:
         """The supervisor; opens the database, so first after Redis and the slots, which take their time."""
@@ -240,24 +240,25 @@ class Service:
         supervisor.tick()
         if time.monotonic() - self._beat_at >= BEAT_S:
             self._beat_at = time.monotonic()
-            self._beat(supervisor.roll)
+            self._beat(supervisor.store)
 
-    def _beat(self, roll: Roll) -> None:
+    def _beat(self, store: Store) -> None:
         loads = {gpu.uuid: gpu for gpu in gpus()} if any(slot.plan.gpu for slot in self.slots) else {}
         for slot in self.slots:
             if slot.process is None or not slot.alive:
                 continue
-            roll.beat(
+            store.workers.beat(
                 slot.name,
                 host=_host(),
                 pid=slot.process.pid,
                 device=slot.plan.shown_device,
                 queues=slot.plan.queues,
+                current_run=next((held.run_id for held in held_by(slot.name, store)), None),
                 version=code_version(),
                 memory_mb=slot.memory_mb(),
                 load=_load(loads.get(slot.plan.gpu.uuid)) if slot.plan.gpu else {},
             )
-        roll.forget_gone()
+        store.workers.forget_silent()
 
     def _end(self) -> None:
         """End the slots, hand back what they could not, then end Redis."""
@@ -270,7 +271,7 @@ class Service:
             if self._supervisor is not None:
                 for slot in self.slots:
                     self._supervisor.hand_back_all_of(slot.name)
-                    self._supervisor.roll.strike(slot.name)
+                    self._supervisor.store.workers.leave(slot.name)
         except SlimError as error:
             log.warning("%s", error)
         if self.redis is not None and self.redis.owned:

@@ -33,11 +33,11 @@ from slim_core.steps.execute import code_version, out_of_memory
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
 from workers import tasks
+from workers.holdings import held_by
 from workers.job import StepJob
 from workers.local import redis_url
 from workers.pdeath import die_with_parent
 from workers.queue import SERIALIZER, rq_queue
-from workers.roll import Roll
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,7 @@ class SlotWorker(rq.Worker):
             worker_ttl=_WORKER_TTL_S,
             job_monitoring_interval=WATCH_S,
         )
-        self.store, self.device, self.roll = store, device, Roll(store)
+        self.store, self.device = store, device
         self._url = redis_url(store.settings)
         self._watch = _Watch(0.0)
         self._ended: tuple[int | None, int | None, Any] = (None, None, None)
@@ -151,7 +151,7 @@ class SlotWorker(rq.Worker):
 
     def _guard(self) -> None:
         """Renew the lease of a living job; end one that overstays."""
-        watch, held = self._watch, self.roll.held(self.name)
+        watch, held = self._watch, held_by(self.name, self.store)
         for each in held:
             watch.claimed = True
             if each.stopping:
@@ -172,7 +172,7 @@ class SlotWorker(rq.Worker):
         """Put into words what a job left open that ended without a word."""
         worked_s = time.monotonic() - self._watch.since
         try:
-            for each in self.roll.held(self.name):
+            for each in held_by(self.name, self.store):
                 run = self.store.runs.fetch(each.run_id)
                 with contextlib.suppress(RunLostError):
                     self._record_death(run, each.token, job.timeout or 0, worked_s, out_of_memory_seen)

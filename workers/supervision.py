@@ -10,8 +10,8 @@ import logging
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Run
+from workers.holdings import held_by
 from workers.queue import Queue, job_id
-from workers.roll import Roll
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ class Supervisor:
     """Looks after all runs of a store."""
 
     def __init__(self, queue: Queue) -> None:
-        self.queue, self.store, self.roll = queue, queue.store, Roll(queue.store)
+        self.queue, self.store = queue, queue.store
         self._missing: set[str] = set()
 
     def tick(self) -> None:
@@ -62,11 +62,11 @@ class Supervisor:
 
     def lose_all_of(self, worker: str, why: str) -> None:
         """A worker process was seen to die: queue again what it held."""
-        for held in self.roll.held(worker):
+        for held in held_by(worker, self.store):
             run = self.store.runs.lose(held.run_id, held.token, why)
             log.warning("Run %s was lost and is %s now: %s", run.id, run.status, run.message)
 
     def hand_back_all_of(self, worker: str) -> None:
         """A worker was ended on purpose before its job could hand its run back: do it in its place."""
-        for held in self.roll.held(worker):
+        for held in held_by(worker, self.store):
             self.store.runs.hand_back(held.run_id, held.token)

@@ -1,0 +1,32 @@
+"""What a worker holds: runs it has claimed and not ended, with the token of the attempt.
+
+The token is known to the forked job alone, in memory; its parent and its service read it here, to renew or end in the
+name of a worker that they start and watch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from slim_core.store import Store
+from slim_core.store.schema import runs as _runs
+
+
+@dataclass(frozen=True)
+class Held:
+    """A run in a worker's hands."""
+
+    run_id: str
+    token: str
+    stopping: bool  # somebody asked it to stop
+
+
+def held_by(worker: str, store: Store) -> list[Held]:
+    """What a worker holds: one run at most, unless something went wrong."""
+    query = sa.select(_runs.c.id, _runs.c.token, _runs.c.status).where(
+        _runs.c.worker == worker, _runs.c.status.in_(("running", "stopping")), _runs.c.deleted_at.is_(None)
+    )
+    with store.database.read() as connection:
+        return [Held(row.id, row.token, row.status == "stopping") for row in connection.execute(query)]
