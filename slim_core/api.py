@@ -6,34 +6,21 @@ of SLIM_HOME. What is left out is the newest that fits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast, get_args
 
-from slim_core.datasets.table import Split
 from slim_core.errors import NotFoundError, SpecRefusedError
-from slim_core.loop import Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
+from slim_core.loop import ANSWERED, Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
 from slim_core.simulation import simulate_answers
-from slim_core.steps.specs import (
-    SUBSET_SHARE,
-    EvaluateSpec,
-    FeaturesSpec,
-    GradcamSpec,
-    Option,
-    SpaceSpec,
-    TrainSpec,
-    default_model,
-)
-from slim_core.steps.specs import CurateSpec as _CurateSpec
+from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import SUBSET_SHARE, Option, default_model
 from slim_core.workbench import Workbench, open_workbench
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slim_core.store import Campaign, Dataset, Run
-
-MAKERS = {"train": "slim train", "gradcam": "slim gradcam", "space": "slim space", "evaluate": "slim evaluate"}
-ALL_SPLITS: tuple[Split, ...] = ("train", "val", "test")
 
 
 def data_set(
@@ -43,7 +30,7 @@ def data_set(
     name: str | None = None,
     options: Mapping[str, str] | None = None,
     at: Workbench | None = None,
-    progress: Callable[..., None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Dataset:
     """A registered data set by its id or name, a folder (which is then registered), or the newest one.
 
@@ -80,18 +67,16 @@ def newest_data_set(at: Workbench) -> Dataset:
     return max(known, key=lambda dataset: dataset.created_at)
 
 
-def newest_run(
-    at: Workbench, kind: str, *, data: str | None = None, fits: Callable[[Run], bool] = lambda _run: True
-) -> Run:
-    """The finished run of a kind that was submitted last.
+def newest_run(at: Workbench, kind: str | Sequence[str], *, fits: Callable[[Run], bool] = lambda _run: True) -> Run:
+    """The finished run of a kind (or of one of several) that was submitted last.
 
     Raises:
         NotFoundError: there is none that fits.
     """
-    dataset = data_set(data, at=at).id if data else None
-    fitting = [run for run in at.store.runs.all(kind=kind, status="done", dataset=dataset) if fits(run)]
+    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
+    fitting = [run for one in kinds for run in at.store.runs.all(kind=one, status="done") if fits(run)]
     if not fitting:
-        raise NotFoundError(f"There is no finished {kind} run that fits: start one with {MAKERS.get(kind, kind)}.")
+        raise NotFoundError(f"There is no finished {kinds[0]} run yet: start one with slim {kinds[0]}.")
     return max(fitting, key=lambda run: run.created_at)
 
 
@@ -116,13 +101,15 @@ def train(
     model: str | None = None,
     seed: int = 0,
     at: Workbench | None = None,
+    force: bool = False,
     **fields: Any,
 ) -> Run:
-    """Train a reference model. ``fields`` are those of TrainSpec, such as epochs and lr."""
+    """Train a reference model. ``fields`` are those of TrainSpec, such as epochs and lr; ``force``: even if done."""
     at = at or open_workbench()
     dataset = data_set(data, at=at)
     model = model or default_model(dataset.format)
-    return at.run(TrainSpec(dataset=dataset.id, model=model, seed=seed, **fields))
+    spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
+    return at.run(parse_spec(spec), name=f"{model} on {dataset.name}", force=force)
 
 
 def retrain(
@@ -132,13 +119,27 @@ def retrain(
     reference: str | None = None,
     seed: int = 0,
     at: Workbench | None = None,
+    force: bool = False,
     **fields: Any,
 ) -> Run:
     """Retrain the architecture of a reference model on a curated subset."""
     at = at or open_workbench()
     curated = a_run(at, subset, "curate")
     origin = a_run(at, reference, "train") if reference else reference_of(at, curated)
-    return at.run(retrain_spec(origin, curated, how, seed, fields))
+    spec = retrain_spec(origin, curated, how, seed, fields)
+    return at.run(spec, name=f"Retrained on {curated.spec['strategy']}", force=force)
+
+
+def how_to_retrain(text: str) -> Retrain:
+    """One of the three ways to retrain.
+
+    Raises:
+        SpecRefusedError: there is no such way.
+    """
+    for way in get_args(Retrain):
+        if text == way:
+            return cast(Retrain, way)
+    raise SpecRefusedError(f"There is no way to retrain {text!r}: choose {', '.join(get_args(Retrain))}.")
 
 
 def reference_of(at: Workbench, run: Run) -> Run:
@@ -149,29 +150,33 @@ def reference_of(at: Workbench, run: Run) -> Run:
     return run
 
 
-def gradcam(model: str | None = None, *, splits: tuple[Split, ...] = ALL_SPLITS, at: Workbench | None = None) -> Run:
-    """Attention maps, their scores and all features of a model, in one pass."""
-    at = at or open_workbench()
-    run = a_run(at, model, "train")
-    return at.run(GradcamSpec(dataset=run.dataset_id, model=run.id, splits=splits))
+def gradcam(model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any) -> Run:
+    """Attention maps, their scores and all features of a model, in one pass; ``fields`` are those of GradcamSpec."""
+    return _look("gradcam", model, at, force, fields)
 
 
 def extract_features(
-    model: str | None = None, *, splits: tuple[Split, ...] = ALL_SPLITS, at: Workbench | None = None
+    model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any
 ) -> Run:
     """The features alone; taken over from a gradcam run of the same model where there is one."""
+    return _look("features", model, at, force, fields)
+
+
+def _look(kind: str, model: str | None, at: Workbench | None, force: bool, fields: dict[str, Any]) -> Run:
     at = at or open_workbench()
     run = a_run(at, model, "train")
-    return at.run(FeaturesSpec(dataset=run.dataset_id, model=run.id, splits=splits))
+    spec = {"kind": kind, "dataset": run.dataset_id, "model": run.id, **fields}
+    return at.run(parse_spec(spec), name=f"{kind} of {run.name}", force=force)
 
 
 def make_space(
-    attention: str | None = None, *, split: Split = "train", seed: int = 0, at: Workbench | None = None, **fields: Any
+    attention: str | None = None, *, seed: int = 0, at: Workbench | None = None, force: bool = False, **fields: Any
 ) -> Run:
-    """The two attention spaces and the environment clusters; ``fields`` are those of SpaceSpec."""
+    """The two attention spaces and the environment clusters of a split; ``fields`` are those of SpaceSpec."""
     at = at or open_workbench()
-    run = at.store.runs.fetch(attention) if attention else newest_run(at, "gradcam")
-    return at.run(SpaceSpec(dataset=run.dataset_id, attention=run.id, split=split, seed=seed, **fields))
+    run = at.store.runs.fetch(attention) if attention else newest_run(at, ("gradcam", "features"))
+    spec = {"kind": "space", "dataset": run.dataset_id, "attention": run.id, "seed": seed, **fields}
+    return at.run(parse_spec(spec), force=force)
 
 
 def choose_candidates(
@@ -184,7 +189,7 @@ def choose_candidates(
 ) -> Campaign:
     """Open a campaign about a share of the space's images."""
     at = at or open_workbench()
-    run = a_run(at, space, "space")
+    run = a_run(at, space, "space", fits=_of_train)
     return create_campaign(at.store, run, share=share, seed=seed, name=name or f"Candidates {share:.1%}, seed {seed}")
 
 
@@ -222,26 +227,35 @@ def curate(
     size: int | None = None,
     space: str | None = None,
     seed: int = 0,
+    options: Mapping[str, Option] | None = None,
     at: Workbench | None = None,
-    **options: Option,
+    force: bool = False,
 ) -> Run:
-    """Propagate a campaign's answers and choose a subset; ``options`` are the strategy's own."""
+    """Propagate a campaign's answers and choose a subset; ``options`` are the strategy's own.
+
+    A strategy that uses no answers needs no campaign.
+    """
     at = at or open_workbench()
-    chosen = at.store.campaigns.fetch(campaign) if campaign else None
-    if chosen is None and space is None:
-        chosen = newest_campaign(at)
-    run = a_run(at, space or (chosen.space_run_id if chosen else None), "space")
-    spec = _CurateSpec(
-        dataset=run.dataset_id,
-        space=run.id,
-        campaign=chosen.id if chosen else None,
-        answers_seq=at.store.campaigns.last_seq(chosen.id) if chosen else None,
-        strategy=strategy,
-        size=size or default_size(at, run.dataset_id),
-        seed=seed,
-        options=options,
-    )
-    return at.run(spec)
+    chosen = None
+    if strategy in ANSWERED or campaign:
+        chosen = at.store.campaigns.fetch(campaign) if campaign else newest_campaign(at)
+    run = a_run(at, space or (chosen.space_run_id if chosen else None), "space", fits=_of_train)
+    spec = {
+        "kind": "curate",
+        "dataset": run.dataset_id,
+        "space": run.id,
+        "campaign": chosen.id if chosen else None,
+        "answers_seq": at.store.campaigns.last_seq(chosen.id) if chosen else None,
+        "strategy": strategy,
+        "size": size or default_size(at, run.dataset_id),
+        "seed": seed,
+        "options": dict(options or {}),
+    }
+    return at.run(parse_spec(spec), name=f"Subset by {strategy}", force=force)
+
+
+def _of_train(space: Run) -> bool:
+    return bool(space.spec["split"] == "train")
 
 
 def default_size(at: Workbench, dataset_id: str) -> int:
@@ -250,12 +264,18 @@ def default_size(at: Workbench, dataset_id: str) -> int:
 
 
 def evaluate(
-    model: str | None = None, *, split: Split = "test", space: str | None = None, at: Workbench | None = None
+    model: str | None = None,
+    *,
+    split: str = "test",
+    space: str | None = None,
+    at: Workbench | None = None,
+    force: bool = False,
 ) -> Run:
     """Every metric of a model on a split."""
     at = at or open_workbench()
     run = a_run(at, model, "train")
-    return at.run(EvaluateSpec(dataset=run.dataset_id, model=run.id, split=split, space=space))
+    spec = {"kind": "evaluate", "dataset": run.dataset_id, "model": run.id, "split": split, "space": space}
+    return at.run(parse_spec(spec), name=f"{run.name} on {split}", force=force)
 
 
 def compare(evaluations: list[str] | None = None, *, at: Workbench | None = None) -> pd.DataFrame:

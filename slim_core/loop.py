@@ -15,7 +15,9 @@ import numpy as np
 
 from slim_core.candidates import default_budgets, kmeans_candidates
 from slim_core.errors import SpecRefusedError
+from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.simulation import simulate_answers
+from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import (
     SUBSET_SHARE,
     CurateSpec,
@@ -74,6 +76,20 @@ class Outcome:
     answers_share: float
     seconds: float  # of computing: the model's run and every run it descends from
 
+    def to_json(self) -> dict[str, Any]:
+        """One entry of `slim run --json`."""
+        metrics = self.evaluation.metrics or {}
+        keys = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, GROUPS, AIOU, ATTENTION_PRECISION)
+        return {
+            "seed": self.seed,
+            **{key: metrics.get(key) for key in keys},
+            "answers": self.n_answers,
+            "answers_share": self.answers_share,
+            "images": self.n_images,
+            "images_unique": self.n_unique,
+            "seconds": self.seconds,
+        }
+
 
 class Loop:
     """The runs of one data set and seed. Each is submitted when first asked for, and awaited."""
@@ -91,24 +107,27 @@ class Loop:
     @cached_property
     def reference(self) -> Run:
         """The ERM model."""
-        return self.at.run(TrainSpec(**self._common(), model=self.config.model, **self.config.train))
+        spec = parse_spec({"kind": "train", **self._common(), "model": self.config.model, **self.config.train})
+        return self.at.run(spec, name="ERM reference")
 
     @cached_property
     def attention(self) -> Run:
         """Maps and features of the reference model, in one pass."""
-        return self.at.run(GradcamSpec(**self._common(), model=self.reference.id))
+        return self.at.run(GradcamSpec(**self._common(), model=self.reference.id), name="Where the reference looks")
 
     @cached_property
     def space(self) -> Run:
         """The attention spaces and environment clusters of train."""
-        return self.at.run(SpaceSpec(**self._common(), attention=self.attention.id))
+        return self.at.run(SpaceSpec(**self._common(), attention=self.attention.id), name="Attention space of train")
 
     @cached_property
     def test_space(self) -> Run | None:
         """Clusters of test, where they must stand in for attributes; else None."""
         if self.table.has_attributes:
             return None
-        return self.at.run(SpaceSpec(**self._common(), attention=self.attention.id, split="test"))
+        return self.at.run(
+            SpaceSpec(**self._common(), attention=self.attention.id, split="test"), name="Attention space of test"
+        )
 
     @cached_property
     def campaign(self) -> Campaign:
@@ -129,18 +148,18 @@ class Loop:
             size=self.size,
             options=self.config.options if answered else {},
         )
-        return self.at.run(spec)
+        return self.at.run(spec, name=f"Subset by {strategy}")
 
     def retrained(self, subset: Run) -> Run:
         """The model trained on a subset."""
-        return self.at.run(
-            retrain_spec(self.reference, subset, self.config.retrain, self.config.seed, self.config.train)
-        )
+        spec = retrain_spec(self.reference, subset, self.config.retrain, self.config.seed, self.config.train)
+        return self.at.run(spec, name=f"Retrained on {subset.spec['strategy']}")
 
     def evaluation(self, model: Run) -> Run:
         """The metrics of a model on test."""
         space = self.test_space
-        return self.at.run(EvaluateSpec(**self._common(), model=model.id, space=space.id if space else None))
+        spec = EvaluateSpec(**self._common(), model=model.id, space=space.id if space else None)
+        return self.at.run(spec, name=f"{model.name} on test")
 
     def outcome(self, method: str) -> Outcome:
         """A method from its data to its metrics.
@@ -219,7 +238,9 @@ def retrain_spec(
         "reference": {"start": "reference", "reference": reference.id},
         "last-layer": {"mode": "last-layer", "reference": reference.id},
     }[retrain]
-    return TrainSpec(**{**common, **how, "subset": subset.id, "seed": seed, **(fields or {})})
+    spec = parse_spec({"kind": "train", **common, **how, "subset": subset.id, "seed": seed, **(fields or {})})
+    assert isinstance(spec, TrainSpec)
+    return spec
 
 
 def find_or_create_campaign(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from slim_core.store import Store
 
 ANNOTATOR = "simulated annotator"
+SOURCE = "masks"
 RIGHT, WRONG, UNSURE = 1, 0, -1
 SECONDS_AN_ANSWER = 2.0  # what an item is booked with: a person's pace, so that minutes are not zero
 
@@ -52,7 +53,7 @@ def simulate_answers(
         )
         for item, value, score in zip(items, values, precision, strict=True)
     ]
-    return len(store.campaigns.save_answers(campaign_id, ANNOTATOR, answers))
+    return len(store.campaigns.save_answers(campaign_id, ANNOTATOR, answers, source=SOURCE))
 
 
 def mask_scores(store: Store, campaign_id: str) -> pd.Series:
@@ -61,7 +62,12 @@ def mask_scores(store: Store, campaign_id: str) -> pd.Series:
     Raises:
         AnswersRefusedError: there are none, since the data has no masks or only features were computed.
     """
-    space = store.runs.fetch(store.campaigns.fetch(campaign_id).space_run_id)
+    space_run_id = store.campaigns.fetch(campaign_id).space_run_id
+    if space_run_id is None:
+        raise AnswersRefusedError(
+            f"Campaign {campaign_id} belongs to no attention space, so its attention cannot be scored: answer by hand."
+        )
+    space = store.runs.fetch(space_run_id)
     attention = store.runs.fetch(space.spec["attention"])
     scores = pd.read_parquet(store.artifacts.folder(attention.id) / "scores.parquet").set_index("row")
     if ATTENTION_PRECISION not in scores:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
@@ -16,15 +19,17 @@ if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
 ENTRY_POINTS = "slim_core.submitters"  # how the queue is found without importing it (docs/decisions)
-PENDING = ("queued", "running", "stopping")
 POLL_S = 0.25
 
 
 class Submitter(Protocol):
     """What executes runs."""
 
-    def submit(self, spec: Spec) -> Run:
-        """The run of this spec: the finished or pending one of the same spec, else a new one."""
+    def submit(self, spec: Spec, **options: Any) -> Run:
+        """The run of this spec: the finished or pending one of the same spec, else a new one.
+
+        ``options``: name (shown in lists) and force (run it again although it is done).
+        """
         ...
 
     def wait(self, run: Run) -> Run:
@@ -43,9 +48,9 @@ class Workbench:
     store: Store
     submitter: Submitter
 
-    def run(self, spec: Spec) -> Run:
-        """Submit and await one run."""
-        return self.submitter.wait(self.submitter.submit(spec))
+    def run(self, spec: Spec, **options: Any) -> Run:
+        """Submit and await one run; ``options`` are those of Submitter.submit."""
+        return self.submitter.wait(self.submitter.submit(spec, **options))
 
 
 class InProcess:
@@ -55,20 +60,41 @@ class InProcess:
         """``device``: of torch; None: the first GPU where there is one, else the CPU."""
         self.store, self.by, self._device = store, by, device
 
-    def submit(self, spec: Spec) -> Run:
+    def submit(self, spec: Spec, **options: Any) -> Run:
         """Register the run; it starts when it is awaited."""
-        return self.store.runs.submit(spec, by=self.by)[0]
+        return self.store.runs.submit(spec, by=self.by, **options)[0]
 
     def wait(self, run: Run) -> Run:
-        """Execute the run, or watch the process that is already doing so."""
+        """Execute the run, or watch the process that is already doing so.
+
+        Raises:
+            SlimError: it failed or was stopped; with its own sentence.
+            KeyboardInterrupt: Ctrl-C was pressed; the run is queued again and goes on from its last checkpoint.
+        """
+        while True:
+            run = self.store.runs.fetch(run.id)
+            if run.status == "queued":
+                self._execute(run)
+            elif run.ended:
+                return finished(run)
+            else:
+                self.store.runs.lose_expired()  # of a process that was killed
+                time.sleep(POLL_S)
+
+    def _execute(self, run: Run) -> None:
         from slim_core.steps.execute import execute
 
-        if self.store.runs.fetch(run.id).status == "queued":
+        for _, parent in self.store.runs.parents(run.id):
+            if parent.status != "done":
+                self.wait(parent)
+        worker = f"{socket.gethostname()}:in-process"
+        with _ctrl_c() as pressed:
             try:
-                execute(self.store, run.id, worker=f"{socket.gethostname()}:in-process", device=self.device(run))
+                execute(self.store, run.id, worker=worker, device=self.device(run), hand_back=pressed)
             except ConflictError:  # another process claimed it a moment earlier
-                pass
-        return await_run(self.store, run.id)
+                return
+        if pressed.is_set():
+            raise KeyboardInterrupt
 
     def device(self, run: Run) -> str:
         """Where torch computes."""
@@ -81,24 +107,37 @@ class InProcess:
         return self._device
 
 
-def await_run(store: Store, run_id: str, *, look: Callable[[Run], Any] | None = None) -> Run:
-    """Wait until a run is done, whoever executes it; ``look`` sees its row every quarter of a second.
+def finished(run: Run) -> Run:
+    """A run that is done.
 
     Raises:
         RunCanceledError: it was stopped.
         SlimError: it failed; with its own sentence.
     """
-    while True:
-        run = store.runs.fetch(run_id)
-        if look:
-            look(run)
-        if run.status == "done":
-            return run
-        if run.status == "canceled":
-            raise RunCanceledError(f"The {run.kind} run {run.id} was stopped: submit it again to go on.")
-        if run.status not in PENDING:
-            raise SlimError(f"The {run.kind} run {run.id} {run.status}: {run.message}")
-        time.sleep(POLL_S)
+    if run.status == "canceled":
+        raise RunCanceledError(f"The {run.kind} run {run.id} was stopped: submit it again to go on.")
+    if run.status == "failed":
+        raise SlimError(run.message or f"The {run.kind} run {run.id} failed: read its log.")
+    return run
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C sets, so that the run is handed back in order; a second one interrupts as ever."""
+    pressed = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def press(_number: int, _frame: object) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def queue_submitter(store: Store) -> Submitter:

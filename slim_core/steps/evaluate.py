@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from slim_core.attention import attention_pass
 from slim_core.datasets.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.groups import Grouping, grouping, pseudo_groups
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, classification_metrics
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, classification_metrics, name_classes
 from slim_core.models import Model, load_model
 from slim_core.prediction import predict
 from slim_core.steps.context import StepContext
@@ -22,14 +21,15 @@ from slim_core.steps.space import load_clusters
 from slim_core.steps.specs import EvaluateSpec
 
 Rows = NDArray[np.int64]
+ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, "n_masks")
 
 
 def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     """Judge the model on the split; leaves predictions.parquet.
 
     Returns:
-        the metrics of slim_core.metrics, with aiou and attention_precision (means over the images that have one,
-        None without masks), aiou_n, precision_n and coverage: images with a mask, and all.
+        the metrics of slim_core.metrics; iou, aiou and attention_precision (means over the images with a mask, None
+        without masks), attention_coverage (share of images with a mask) and n_masks.
 
     Raises:
         DataRefusedError: the split has no images.
@@ -47,7 +47,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
         probabilities, attention = _plain(model, table, rows, context), _no_attention(table, rows)
     metrics = classification_metrics(table.labels[rows], probabilities, groups, train_counts(table, groups))
     _predictions(table, rows, probabilities, groups).to_parquet(context.out / "predictions.parquet", index=False)
-    return metrics | attention
+    return name_classes(metrics, table.label_names) | attention
 
 
 def groups_of(spec: EvaluateSpec, table: ImageTable, rows: Rows, context: StepContext) -> Grouping:
@@ -88,7 +88,7 @@ def _with_attention(
 ) -> tuple[NDArray[np.float32], dict[str, Any]]:
     folder = context.out / "attention"
     folder.mkdir()
-    attention_pass(
+    found = attention_pass(
         model,
         table,
         rows,
@@ -99,33 +99,13 @@ def _with_attention(
         check_stop=context.check_stop,
     )
     logits = np.load(folder / "logits.npy", allow_pickle=False)
-    found = _attention_means(folder, table, rows)
-    shutil.rmtree(folder)  # the maps of a model worth looking at come from a gradcam run
-    return softmax(logits), found
-
-
-def _attention_means(folder: Path, table: ImageTable, rows: Rows) -> dict[str, Any]:
-    scores = pd.read_parquet(folder / "scores.parquet")
-    found: dict[str, Any] = {}
-    for key in (AIOU, ATTENTION_PRECISION):
-        values = scores[key].dropna()
-        found[key] = float(values.mean()) if len(values) else None
-        found[f"{key}_n"] = len(values)
-    return found | {"coverage": _coverage(table, rows)}
+    shutil.rmtree(folder)  # maps worth looking at come from a gradcam run
+    return softmax(logits), {key: found[key] for key in ATTENTION}
 
 
 def _no_attention(table: ImageTable, rows: Rows) -> dict[str, Any]:
-    return {
-        AIOU: None,
-        f"{AIOU}_n": 0,
-        ATTENTION_PRECISION: None,
-        f"{ATTENTION_PRECISION}_n": 0,
-        "coverage": _coverage(table, rows),
-    }
-
-
-def _coverage(table: ImageTable, rows: Rows) -> dict[str, int]:
-    return {"with_mask": int(table.has_mask[rows].sum()), "images": len(rows)}
+    n_masks = int(table.has_mask[rows].sum())
+    return {AIOU: None, ATTENTION_PRECISION: None, IOU: None, COVERAGE: n_masks / len(rows), "n_masks": n_masks}
 
 
 def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:

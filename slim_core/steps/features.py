@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from slim_core.steps import gradcam
@@ -57,8 +56,3 @@ def _take_over(source: Path, target: Path) -> None:
             os.link(source / name, target / name)
         except OSError:  # another file system: a copy serves as well
             shutil.copyfile(source / name, target / name)
-
-
-def load(folder: Path, name: str) -> np.ndarray:
-    """One array of an attention pass, memory-mapped."""
-    return np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)

@@ -17,7 +17,6 @@ from slim_core.attention import attention_pass
 from slim_core.datasets.table import ImageTable
 from slim_core.errors import DataRefusedError
 from slim_core.groups import grouping
-from slim_core.last_layer import apply_last_layer, fit_last_layer
 from slim_core.metrics import classification_metrics
 from slim_core.models import Model, build, load_checkpoint, load_model, save_model
 from slim_core.prediction import predict
@@ -115,6 +114,8 @@ def _refit(
     model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
 ) -> TrainResult:
     """The last layer alone, on pooled features of the frozen rest."""
+    from slim_core.last_layer import apply_last_layer, fit_last_layer
+
     started = time.perf_counter()
     val = table.rows("val")
     pooled = pooled_features(model, table, np.concatenate([rows, val]), context)  # (n + n_val, K)
@@ -145,8 +146,9 @@ def pooled_features(model: Model, table: ImageTable, rows: Rows, context: StepCo
         device=context.device,
         on_progress=lambda done, total: context.progress(done, total, "features"),
         check_stop=context.check_stop,
+        score_masks=False,
     )
-    pooled = np.load(folder / "pooled_features.npy", allow_pickle=False).astype(np.float32)
+    pooled: NDArray[np.float32] = np.load(folder / "pooled_features.npy", allow_pickle=False).astype(np.float32)
     shutil.rmtree(folder)
     return pooled
 

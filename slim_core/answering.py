@@ -1,0 +1,125 @@
+"""Answers that come from elsewhere than the masks: a CSV file, or a person at the terminal."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from slim_core.errors import AnswersRefusedError
+
+if TYPE_CHECKING:
+    from slim_core.datasets.table import ImageTable
+    from slim_core.store import Campaign, Item, Store
+
+WORDS: dict[str, int] = {"1": 1, "right": 1, "0": 0, "wrong": 0, "-1": -1, "u": -1, "unsure": -1}
+COLUMNS = "row (or path) and answer"
+
+
+def value_of(text: object) -> int:
+    """1 right, 0 wrong, -1 unsure.
+
+    Raises:
+        AnswersRefusedError: it is none of the words.
+    """
+    word = str(text).strip().lower().removesuffix(".0")
+    if word not in WORDS:
+        raise AnswersRefusedError(f"{text!r} is not an answer: write 1 or right, 0 or wrong, -1 or unsure.")
+    return WORDS[word]
+
+
+def read_csv(path: Path, table: ImageTable) -> dict[int, int]:
+    """Row -> answer, from a CSV with the columns row (or path, as in the metadata) and answer.
+
+    Raises:
+        AnswersRefusedError: the file, a column, an image or an answer is not as it should be.
+    """
+    try:
+        frame = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise AnswersRefusedError(f"{path} cannot be read as a CSV ({error}): it needs {COLUMNS}.") from error
+    if "answer" not in frame or not {"row", "path"} & set(frame.columns):
+        raise AnswersRefusedError(f"{path} has the columns {', '.join(frame.columns)}: it needs {COLUMNS}.")
+    if "row" in frame:
+        rows = frame["row"].tolist()
+    else:
+        known = {str(name): row for row, name in enumerate(table.frame["path"])}
+        rows = [known.get(str(name), str(name)) for name in frame["path"]]
+    return {_row(row, table, path): value_of(answer) for row, answer in zip(rows, frame["answer"], strict=True)}
+
+
+def _row(row: object, table: ImageTable, path: Path) -> int:
+    if isinstance(row, int | float | np.integer) and float(row).is_integer() and 0 <= row < len(table):
+        return int(row)
+    raise AnswersRefusedError(f"{path} names the image {row!r}, which {table.name} does not have: correct the file.")
+
+
+def save(store: Store, campaign: Campaign, by: str, answers: Mapping[int, int], *, duration_ms: int = 0) -> int:
+    """Keep answers by row; returns how many.
+
+    Raises:
+        AnswersRefusedError: a row is not asked about in this campaign.
+    """
+    from slim_core.store import AnswerIn
+
+    items = {item.row: item for item in store.campaigns.items(campaign.id)}
+    foreign = [row for row in answers if row not in items]
+    if foreign:
+        raise AnswersRefusedError(
+            f"Row {foreign[0]} is not one of the {len(items)} images campaign {campaign.id} asks about "
+            f"({len(foreign)} such answers): take the answers of this campaign."
+        )
+    given = [
+        AnswerIn(id=secrets.token_hex(16), item_id=items[row].id, value=value, duration_ms=duration_ms)
+        for row, value in answers.items()
+    ]
+    return len(store.campaigns.save_answers(campaign.id, by, given, source="command line"))
+
+
+def unanswered(store: Store, campaign: Campaign) -> list[Item]:
+    """The items nobody has answered, in their order."""
+    known = store.campaigns.current(campaign.id)
+    return [item for item in store.campaigns.items(campaign.id) if item.row not in known]
+
+
+def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folder: Path) -> Mapping[int, Path]:
+    """Row -> PNG of the image with its attention, in a folder that is made.
+
+    Raises:
+        AnswersRefusedError: the campaign's space comes from features alone, which have no maps.
+    """
+    from slim_core.images import encode, heat_map, load_pixels, overlay
+
+    table = store.datasets.table(campaign.dataset_id)
+    maps, where, transform = _maps(store, campaign)
+    folder.mkdir(parents=True, exist_ok=True)
+    drawn = {}
+    for item in items:
+        pixels = load_pixels(table.image_path(item.row), transform)
+        heat = heat_map(np.asarray(maps[where[item.row]], np.float32), transform.size)
+        drawn[item.row] = folder / f"{item.row}.png"
+        drawn[item.row].write_bytes(encode(overlay(pixels, heat), "png"))
+    return drawn
+
+
+def _maps(store: Store, campaign: Campaign) -> tuple[Any, dict[int, int], Any]:
+    import json
+
+    from slim_core.images import ImageTransform
+
+    space = store.runs.fetch(campaign.space_run_id or "")
+    attention = store.runs.fetch(space.spec["attention"])
+    if not store.artifacts.has(attention.id, "maps.npy"):
+        raise AnswersRefusedError(
+            f"Run {attention.id} holds features only, so there is no attention to show: make the space from a "
+            f"gradcam run."
+        )
+    folder = store.artifacts.folder(attention.id)
+    about = json.loads((store.artifacts.folder(attention.spec["model"]) / "model.json").read_text())
+    rows = np.load(folder / "rows.npy", allow_pickle=False)
+    maps = np.load(folder / "maps.npy", mmap_mode="r", allow_pickle=False)
+    return maps, {int(row): place for place, row in enumerate(rows)}, ImageTransform.from_json(about["transform"])

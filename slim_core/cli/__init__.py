@@ -1,0 +1,46 @@
+"""The command line ``slim``: this file only wires. Each command is in the file of its part of the loop."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from slim_core.cli import annotate, compare, curation, data, models, whole_loop
+from slim_core.cli.console import errors
+from slim_core.errors import SlimError
+
+app = typer.Typer(
+    name="slim",
+    help="Find what an image classifier wrongly looks at, say so on a few images, get a robust model.\n\n"
+    "The loop: slim import DIR, slim train, slim gradcam, slim space, slim candidates, slim answer, slim curate, "
+    "slim train --subset latest, slim evaluate, slim compare. Or all of it: slim run --data DIR.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for part in (data, models, annotate, curation, compare, whole_loop):
+    part.add_to(app)
+
+REFUSED = 2  # exit code of everything a user can mend
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; a SlimError becomes its sentence on stderr and exit code 2."""
+    _warn_on_stderr()
+    try:
+        app(args=None if arguments is None else list(arguments))
+    except SlimError as error:
+        errors.print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(REFUSED)
+
+
+def _warn_on_stderr() -> None:
+    """Warnings are shown; a run's own log goes to its log.txt."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setLevel(logging.WARNING)
+    handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler])

@@ -1,0 +1,115 @@
+"""slim candidates, slim answer."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slim_core.cli.console import Seed, console, table
+from slim_core.errors import AnswersRefusedError
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Store
+    from slim_core.workbench import Workbench
+
+BY = "command line"
+QUESTION = "1 right, 0 wrong, u unsure, q stop"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("candidates", epilog="Example: slim candidates --share 0.02")(candidates)
+    app.command("answer", epilog="Example: slim answer --from-masks, or slim answer --csv answers.csv")(answer)
+
+
+def candidates(
+    space: Annotated[str | None, typer.Option(help="Space run of train; default: the newest.")] = None,
+    share: Annotated[float, typer.Option(help="Of the images, asked about.")] = 0.03,
+    name: Annotated[str | None, typer.Option(help="Of the campaign.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Also write the images to this file, to be answered there.")] = None,
+    seed: Seed = 0,
+) -> None:
+    """Choose the few images to ask people about, and open a campaign."""
+    from slim_core import api
+
+    at = _bench()
+    campaign = api.choose_candidates(space, share=share, seed=seed, name=name, at=at)
+    data = at.store.datasets.table(campaign.dataset_id)
+    rows = [[data.label_names[int(label)], str(n)] for label, n in campaign.budgets.items()]
+    table(f"{campaign.name}: {sum(campaign.budgets.values())} of {campaign.n_split} images", ["class", "images"], rows)
+    if csv:
+        _write_questions(at.store, campaign, csv)
+    console.print(f"[bold green]campaign[/] [bold]{campaign.id}[/]", soft_wrap=True)
+    console.print(f"next: [cyan]slim answer --campaign {campaign.id}[/] with --from-masks, --csv FILE or --ask")
+
+
+def answer(
+    campaign: Annotated[str | None, typer.Option(help="Default: the newest.")] = None,
+    from_masks: Annotated[bool, typer.Option("--from-masks", help="The simulated annotator, from the masks.")] = False,
+    csv: Annotated[Path | None, typer.Option(help="Columns row (or path) and answer.")] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="Ask here, image by image.")] = False,
+    threshold: Annotated[float, typer.Option(help="Of from-masks: attention precision that counts as right.")] = 0.5,
+    flip: Annotated[float, typer.Option(help="Of from-masks: share turned round.")] = 0.0,
+    unsure: Annotated[float, typer.Option(help="Of from-masks: share withheld.")] = 0.0,
+    seed: Seed = 0,
+) -> None:
+    """Say where the attention is right: from the masks, from a CSV, or asked in the terminal."""
+    from slim_core import answering, api
+
+    if [from_masks, csv is not None, ask].count(True) != 1:
+        raise AnswersRefusedError("Say where the answers come from: one of --from-masks, --csv FILE and --ask.")
+    at = _bench()
+    chosen = at.store.campaigns.fetch(campaign) if campaign else api.newest_campaign(at)
+    if from_masks:
+        api.answer_from_masks(chosen.id, threshold=threshold, flip=flip, unsure=unsure, seed=seed, at=at)
+    elif csv is not None:
+        answers = answering.read_csv(csv, at.store.datasets.table(chosen.dataset_id))
+        answering.save(at.store, chosen, BY, answers)
+    else:
+        _ask(at.store, chosen)
+    _show_progress(at.store, chosen)
+
+
+def _ask(store: Store, campaign: Campaign) -> None:
+    from slim_core import answering
+    from slim_core.settings import settings
+
+    items = answering.unanswered(store, campaign)
+    labels = store.datasets.table(campaign.dataset_id).label_names
+    folder = settings().home / "overlays" / campaign.id
+    paths = answering.draw_overlays(store, campaign, items, folder)
+    console.print(f"The images with their attention are in {folder.resolve()}", soft_wrap=True)
+    for number, item in enumerate(items, start=1):
+        started = time.monotonic()
+        console.print(f"{number}/{len(items)} {labels[item.label]}: {paths[item.row].name}", soft_wrap=True)
+        word = typer.prompt(QUESTION).strip()
+        if word.lower() == "q":
+            return
+        duration_ms = round(1000 * (time.monotonic() - started))
+        answering.save(store, campaign, BY, {item.row: answering.value_of(word)}, duration_ms=duration_ms)
+
+
+def _show_progress(store: Store, campaign: Campaign) -> None:
+    state = store.campaigns.progress(campaign.id)
+    console.print(
+        f"[bold green]campaign[/] [bold]{campaign.id}[/]  {state['answered']} of {state['total']} answered "
+        f"({state['share']:.1%} of {campaign.split}): {state['right']} right, {state['wrong']} wrong, "
+        f"{state['unsure']} unsure",
+        soft_wrap=True,
+    )
+    console.print(f"next: [cyan]slim curate --campaign {campaign.id}[/]", soft_wrap=True)
+
+
+def _write_questions(store: Store, campaign: Campaign, path: Path) -> None:
+    data = store.datasets.table(campaign.dataset_id)
+    lines = [f"{item.row},{data.frame['path'].iat[item.row]}," for item in store.campaigns.items(campaign.id)]
+    path.write_text("\n".join(["row,path,answer", *lines]) + "\n")
+
+
+def _bench() -> Workbench:
+    from slim_core.workbench import open_workbench
+
+    return open_workbench()

@@ -1,0 +1,84 @@
+"""What every command prints with: results on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from slim_core.errors import SpecRefusedError
+
+if TYPE_CHECKING:
+    from slim_core.cli.progress import ShownWorkbench
+    from slim_core.store import Run
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
+Queued = Annotated[bool, typer.Option("--queue", help="Through the workers behind the queue, not in this process.")]
+Device = Annotated[str | None, typer.Option(help="Of torch: cpu, cuda, cuda:1. Default: the GPU where there is one.")]
+Force = Annotated[bool, typer.Option("--force", help="Run it again although the same run is done.")]
+Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
+
+
+def bench(queue: bool = False, device: str | None = None) -> ShownWorkbench:
+    """The workbench of a command, which shows progress bars while it waits."""
+    from slim_core.cli.progress import ShownWorkbench
+    from slim_core.workbench import open_workbench
+
+    return ShownWorkbench(open_workbench(queue=queue, device=device))
+
+
+def done(run: Run, then: str = "") -> None:
+    """Say which run there is now, what it found, and the next command."""
+    console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]  {_short(run)}", soft_wrap=True)
+    if then:
+        console.print(f"next: [cyan]{then}[/]", soft_wrap=True)
+
+
+def _short(run: Run) -> str:
+    numbers = {key: value for key, value in (run.metrics or {}).items() if isinstance(value, int | float | str)}
+    return "  ".join(f"{key} {shown(value)}" for key, value in numbers.items())
+
+
+def shown(value: Any) -> str:
+    """A cell of a table: short numbers, a dash where there is none."""
+    if value is None or (isinstance(value, float) and value != value):
+        return "-"
+    return f"{value:.3f}" if isinstance(value, float) else str(value)
+
+
+def percent(value: float | None) -> str:
+    """A rate in percent with one decimal; a dash where there is none."""
+    return "-" if value is None or value != value else f"{100 * value:.1f}"
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table, numbers to the right."""
+    drawn = Table(title=title, title_justify="left")
+    for number, name in enumerate(columns):
+        drawn.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    console.print(drawn)
+
+
+def write_json(path: Path | None, value: Any) -> None:
+    """Write a result where asked to.
+
+    Raises:
+        SpecRefusedError: the file cannot be written.
+    """
+    if path is None:
+        return
+    try:
+        path.write_text(json.dumps(value, indent=1) + "\n")
+    except OSError as error:
+        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    errors.print(f"written to {path}", soft_wrap=True)

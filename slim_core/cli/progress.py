@@ -1,0 +1,107 @@
+"""Progress bars fed from the run's row in the database, so that they are the same in-process and through the queue."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from slim_core.cli.console import errors
+from slim_core.workbench import Workbench
+
+if TYPE_CHECKING:
+    from slim_core.steps.specs import Spec
+    from slim_core.store import Run, Store
+
+LOOK_S = 0.25
+
+
+def bars() -> Progress:
+    """A display of bars with their time left, on stderr."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("[dim]{task.fields[note]}"),
+        console=errors,
+    )
+
+
+@contextmanager
+def counted(title: str) -> Iterator[Callable[[int, int, str], None]]:
+    """One bar for a task that tells (done, total, phase)."""
+    with bars() as display:
+        task = display.add_task(title, total=None, note="")
+        yield lambda done, total, phase: display.update(task, completed=done, total=total, description=phase or title)
+
+
+class ShownWorkbench(Workbench):
+    """A workbench that draws one bar for each run it awaits."""
+
+    def __init__(self, inner: Workbench, display: Progress | None = None) -> None:
+        """``display``: bars to add to; by default each run has a display of its own."""
+        super().__init__(inner.store, inner.submitter)
+        object.__setattr__(self, "display", display)
+
+    display: Progress | None
+
+    def run(self, spec: Spec, **options: Any) -> Run:
+        """Submit and await one run, and show how far it is."""
+        run = self.submitter.submit(spec, **options)
+        if self.display is not None:
+            return self._await(run, self.display)
+        with bars() as display:
+            return self._await(run, display)
+
+    def _await(self, run: Run, display: Progress) -> Run:
+        task = display.add_task(_title(run), total=None, note=run.status)
+        with _watched(self.store, run.id, display, task):
+            run = self.submitter.wait(run)
+        show(display, task, run)
+        return run
+
+
+@contextmanager
+def _watched(store: Store, run_id: str, display: Progress, task: TaskID) -> Iterator[None]:
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.wait(LOOK_S):
+            show(display, task, store.runs.fetch(run_id))
+
+    watcher = threading.Thread(target=look, name=f"progress of {run_id}", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def show(display: Progress, task: TaskID, run: Run) -> None:
+    """Draw a run's row on its bar."""
+    if run.status == "done":
+        display.update(task, total=1, completed=1, description=_title(run), note=f"{run.seconds:.1f} s {run.id}")
+        return
+    state = run.progress
+    total = state.get("total")
+    note = " ".join(str(part) for part in (run.status, state.get("phase", ""), _numbers(state)) if part)
+    display.update(task, total=total or None, completed=state.get("done", 0), note=note)
+
+
+def _title(run: Run) -> str:
+    return f"[bold]{run.kind:<8}[/] {run.name}"
+
+
+def _numbers(state: dict[str, Any]) -> str:
+    loss, speed = state.get("train_loss"), state.get("images_per_s")
+    parts = [f"epoch {state['epoch']}/{state['epochs']}" if state.get("epoch") else ""]
+    parts += [f"loss {loss:.3f}" if loss is not None else "", f"{speed:.0f} images/s" if speed else ""]
+    return " ".join(part for part in parts if part)

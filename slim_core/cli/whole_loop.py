@@ -1,0 +1,122 @@
+"""slim run: the whole loop, every method, several seeds, one table and one JSON object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from slim_core.cli.console import Device, Json, Queued, bench, errors, percent, table, write_json
+from slim_core.cli.data import numbers
+
+if TYPE_CHECKING:
+    from slim_core.datasets.table import ImageTable
+    from slim_core.loop import Outcome
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("run", epilog="Example: slim run --data demo --seeds 0,1,2 --answers 0.03 --json result.json")(run)
+
+
+def run(
+    data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
+    seeds: Annotated[str, typer.Option(help="Joined by commas.")] = "0",
+    answers: Annotated[float, typer.Option(help="Share of the training images asked about, at most.")] = 0.03,
+    methods: Annotated[str | None, typer.Option(help="Joined by commas; default: all that the data allows.")] = None,
+    model: Annotated[str | None, typer.Option(help="small-resnet, or a torchvision classifier.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Of reference and retraining; default: of their recipes.")] = None,
+    retrain: Annotated[str, typer.Option(help="Every subset, from: reference, scratch or last-layer.")] = "reference",
+    size: Annotated[int | None, typer.Option(help="Images of every subset; default: a share of train.")] = None,
+    flip: Annotated[float, typer.Option(help="Share of the simulated answers turned round.")] = 0.0,
+    unsure: Annotated[float, typer.Option(help="Share of the simulated answers withheld.")] = 0.0,
+    json_path: Json = None,
+    queue: Queued = False,
+    device: Device = None,
+) -> None:
+    """Train, look, ask, curate, retrain and compare, with random, class-balanced and oracle subsets beside it.
+
+    The answers are simulated from the true masks. Runs that are done already are not done again.
+    """
+    from slim_core import api
+    from slim_core.loop import Loop, LoopConfig
+    from slim_core.steps.specs import default_model
+
+    at = bench(queue, device)
+    dataset = api.data_set(data, at=at)
+    chosen = choose_methods(at.store.datasets.table(dataset.id), methods)
+    outcomes: list[Outcome] = []
+    for seed in numbers(seeds):
+        config = LoopConfig(
+            dataset=dataset.id,
+            seed=seed,
+            model=model or default_model(dataset.format),
+            answers=answers,
+            size=size,
+            retrain=api.how_to_retrain(retrain),
+            flip=flip,
+            unsure=unsure,
+            train={"epochs": epochs} if epochs else {},
+        )
+        loop = Loop(at, config)
+        outcomes += [loop.outcome(method) for method in chosen]
+    show_outcomes(outcomes)
+    write_json(json_path, {"data": dataset.root, "methods": by_method(outcomes)})
+
+
+def choose_methods(data: ImageTable, given: str | None) -> list[str]:
+    """The methods asked for, checked; by default all, and a word on those the data does not allow."""
+    from slim_core.loop import METHODS, ORACLE, check_method
+
+    if not data.has_attributes:
+        errors.print(
+            f"{data.name} has no attribute column: groups are estimated (class x environment cluster), "
+            f"and there is no oracle to compare with.",
+            soft_wrap=True,
+        )
+    if given is None:
+        return [method for method in METHODS if method != ORACLE or data.has_attributes]
+    asked = [method.strip() for method in given.split(",")]
+    for method in asked:
+        check_method(method, data)
+    return asked
+
+
+def by_method(outcomes: list[Outcome]) -> dict[str, list[dict[str, Any]]]:
+    """Method -> one entry a seed."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for outcome in outcomes:
+        found.setdefault(outcome.method, []).append(outcome.to_json())
+    return found
+
+
+def show_outcomes(outcomes: list[Outcome]) -> None:
+    """Print one row a method and seed, in percent."""
+    rows = []
+    for outcome in outcomes:
+        entry = outcome.to_json()
+        rates = ("wga", "average", "adjusted_average", "worst_class", "attention_precision")
+        rows.append(
+            [
+                outcome.method,
+                str(outcome.seed),
+                *(percent(entry[key]) for key in rates),
+                str(outcome.n_images),
+                f"{outcome.n_answers} ({outcome.answers_share:.1%})",
+                f"{outcome.seconds:.0f}",
+            ]
+        )
+    columns = [
+        "method",
+        "seed",
+        "WGA",
+        "average",
+        "adjusted",
+        "worst class",
+        "attention",
+        "images",
+        "answers",
+        "seconds",
+    ]
+    estimated = any((outcome.evaluation.metrics or {}).get("estimated_groups") for outcome in outcomes)
+    table("Test, in %" + (" (groups are estimated)" if estimated else ""), columns, rows)
