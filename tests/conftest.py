@@ -1,0 +1,47 @@
+"""What every room's tests share: a small demo set, and a table of a few images."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from slim_core.datasets.demo import DemoConfig, write_demo
+from slim_core.datasets.table import COLUMNS, ImageTable
+
+SMALL_DEMO = DemoConfig(seed=0, train=200, val=60, test=80)
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory):
+    """A demo set of 340 images with masks, written once; read it, never write into it."""
+    folder = tmp_path_factory.mktemp("demo") / "demo"
+    write_demo(folder, SMALL_DEMO)
+    return folder
+
+
+@pytest.fixture
+def tiny_table(tmp_path):
+    """Twelve 32 x 24 images: two classes, two attributes, three splits; row 0 has a mask, row 1 a box."""
+    rng = np.random.default_rng(0)
+    for row in range(12):
+        Image.fromarray(rng.integers(0, 256, (24, 32, 3), np.uint8)).save(tmp_path / f"{row}.png")
+    mask = np.zeros((24, 32), np.uint8)
+    mask[4:12, 8:16] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    frame = pd.DataFrame(
+        {
+            "path": [f"{row}.png" for row in range(12)],
+            "split": np.repeat(["train", "val", "test"], 4),
+            "label": [0, 0, 1, 1] * 3,
+            "attribute": [0, 1, 0, 1] * 3,
+            "mask": ["mask.png"] + [""] * 11,
+            "box_x": [np.nan, 8.0] + [np.nan] * 10,
+            "box_y": [np.nan, 4.0] + [np.nan] * 10,
+            "box_width": [np.nan, 8.0] + [np.nan] * 10,
+            "box_height": [np.nan, 8.0] + [np.nan] * 10,
+        }
+    )
+    names = ("landbird", "waterbird"), "place", ("land", "water")
+    return ImageTable("tiny", tmp_path, frame[list(COLUMNS)], *names)
