@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from starlette.applications import Starlette
+from starlette.exceptions import StarletteDeprecationWarning
 from streamlit.testing.v1 import AppTest
 
-from app import session
+from app import server, session
+from slim_core.store import Dataset
+
+with warnings.catch_warnings():  # Starlette would rather have httpx2, which nothing else here needs
+    warnings.simplefilter("ignore", StarletteDeprecationWarning)
+    from starlette.testclient import TestClient
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 Show = Callable[..., AppTest]
@@ -81,3 +89,27 @@ def _run_loop(home: Path) -> None:
     loop = Loop(bench, config)
     for method in ("erm", "slim", "random"):
         loop.outcome(method)
+
+
+@pytest.fixture(scope="session")
+def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A demo data set of 40 images, not registered anywhere."""
+    from slim_core.datasets import DemoConfig, write_demo
+
+    folder = tmp_path_factory.mktemp("data") / "small-demo"
+    write_demo(folder, DemoConfig(train=20, val=10, test=10))
+    return folder
+
+
+@pytest.fixture
+def dataset(empty_home: Path, demo_folder: Path) -> Dataset:
+    """The small demo data set, registered in an otherwise empty home."""
+    from slim_core.datasets import import_data
+
+    return session.store().datasets.register(import_data(demo_folder), by="tests")
+
+
+@pytest.fixture
+def client() -> TestClient:
+    """The routes alone, without Streamlit and without workers."""
+    return TestClient(Starlette(routes=server.ROUTES))

@@ -1,0 +1,36 @@
+"""GET /assets: plotly.min.js and our own files, compressed once."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import plotly
+import pytest
+
+from app.routes.assets import asset_url
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+
+def test_plotly_is_the_installed_one_compressed_and_kept_for_good(client: TestClient) -> None:
+    with client.stream("GET", asset_url("plotly.min.js")) as answer:
+        sent = b"".join(answer.iter_raw())
+    installed = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
+    assert gzip.decompress(sent) == installed
+    assert len(sent) < len(installed) / 2
+    assert answer.headers["content-type"].startswith("text/javascript")
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+
+
+def test_without_its_hash_an_asset_is_asked_for_again(client: TestClient) -> None:
+    answer = client.get("/assets/icon.svg")
+    assert answer.headers["cache-control"] == "no-cache"
+    assert client.get("/assets/icon.svg", headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "..%2Fserver.py", "%2Fetc%2Fpasswd", ".hidden"])
+def test_nothing_else_is_served(client: TestClient, name: str) -> None:
+    assert client.get(f"/assets/{name}").status_code == 404

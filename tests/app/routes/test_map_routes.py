@@ -1,0 +1,76 @@
+"""GET /api/image with maps and GET /api/points, on what a real loop left behind."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app import session
+from app.routes.images import image_url
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+
+pytestmark = pytest.mark.usefixtures("filled_home")
+
+
+def newest(kind: str):  # a Run
+    return session.store().runs.all(kind=kind, status="done")[0]
+
+
+def drawn(client: TestClient, kind: str, **more: object) -> np.ndarray:
+    run = newest("gradcam")
+    url = image_url(run.dataset_id, 5, session.token(), size=64, kind=kind, run=run.id, **more)
+    answer = client.get(url)
+    assert answer.status_code == 200, answer.text
+    return np.asarray(Image.open(io.BytesIO(answer.content))).astype(float)
+
+
+def test_an_overlay_lies_between_the_image_and_its_heat_map(client: TestClient) -> None:
+    image, heat, overlay = (drawn(client, kind) for kind in ("image", "heat", "overlay"))
+    assert np.abs(overlay - (image + heat) / 2).mean() < 8  # WebP is lossy
+
+
+def test_opacity_zero_shows_the_image_alone(client: TestClient) -> None:
+    assert np.abs(drawn(client, "overlay", opacity=0.0) - drawn(client, "image")).mean() < 2
+
+
+def test_a_contour_changes_a_thin_line_only(client: TestClient) -> None:
+    changed = np.abs(drawn(client, "contour") - drawn(client, "image")).sum(axis=2) > 60
+    assert 0 < changed.mean() < 0.4
+
+
+def test_a_map_of_a_class_that_was_not_drawn_is_refused(client: TestClient) -> None:
+    run = newest("gradcam")
+    answer = client.get(image_url(run.dataset_id, 0, session.token(), kind="heat", run=run.id, map_of="predicted"))
+    assert answer.status_code == 404
+    assert "no map of the predicted class" in answer.json()["error"]
+
+
+def test_points_come_column_by_column_as_float32(client: TestClient, filled_home: Path) -> None:
+    run = newest("space")
+    answer = client.get(f"/api/points/{run.id}/attention_space.bin", params={"token": session.token()})
+    kept = np.load(filled_home / "runs" / run.id / "attention_space.npy")
+    sent = np.frombuffer(answer.content, "<f4").reshape(2, -1)
+    assert np.array_equal(sent.T, kept.astype(np.float32))
+    assert answer.headers["content-type"] == "application/octet-stream"
+    again = client.get(answer.url, headers={"If-None-Match": answer.headers["etag"]})
+    assert again.status_code == 304
+
+
+def test_integers_are_sent_as_float32_too(client: TestClient, filled_home: Path) -> None:
+    run = newest("space")
+    answer = client.get(f"/api/points/{run.id}/rows.bin", params={"token": session.token()})
+    assert np.array_equal(np.frombuffer(answer.content, "<f4"), np.load(filled_home / "runs" / run.id / "rows.npy"))
+
+
+@pytest.mark.parametrize("name", ["maps", "environment_features", "..%2Fspec", "nothing"])
+def test_only_small_arrays_of_the_run_are_served(client: TestClient, name: str) -> None:
+    answer = client.get(f"/api/points/{newest('space').id}/{name}.bin", params={"token": session.token()})
+    assert answer.status_code == 404
