@@ -162,6 +162,7 @@ def _quiet_umap() -> None:
         "Spectral initialisation failed",
         "Graph is not fully connected",
         "A few of your vertices were disconnected",
+        "The TBB threading layer requires",
     ):
         warnings.filterwarnings("ignore", message=f".*{message}")
     warnings.filterwarnings("ignore", category=FutureWarning, module="sklearn")
