@@ -1,0 +1,225 @@
+"""S1 in one pass: maps, features, predictions and scores of every image, streamed into memory-mapped arrays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from slim_core.datasets.table import ImageTable
+from slim_core.devices import memory_guard, open_device
+from slim_core.errors import SpecRefusedError
+from slim_core.maps import Mapper, open_mapper
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N, aiou, attention_precision, iou
+from slim_core.models.model import Model
+from slim_core.pixels import Pixels, split_batches, to_input
+from slim_core.prediction import Progress, keep_going, say_nothing
+
+ClassOfMap = Literal["label", "predicted", "both"]
+FLOAT16_MAX = 65504.0
+SCORES_FILE = "scores.parquet"
+_MASK_SCORES = (IOU, AIOU, ATTENTION_PRECISION)
+
+
+def minmax(maps: Tensor) -> Tensor:
+    """Each (..., H, W) map scaled to 0..1; a constant one becomes zeros."""
+    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    return torch.where(high > low, (maps - low) / (high - low).clamp(min=torch.finfo(maps.dtype).tiny), 0)
+
+
+def heat_maps(maps: Tensor, size: int) -> np.ndarray:
+    """M (m, C, size, size) float32 in 0..1 of raw maps S (m, C, U, V): bilinear, then min-max (METHOD S1)."""
+    large = functional.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
+    return minmax(large).cpu().numpy()
+
+
+def attention_and_environment(A: Tensor, S: Tensor) -> tuple[Tensor, Tensor]:
+    """f_k = sum_uv A_k S and r_k = sum_uv A_k R, each (B, K), with R = 1 - minmax(S): 1 everywhere for a zero S."""
+    f = torch.einsum("nkuv,nuv->nk", A, S)
+    r = torch.einsum("nkuv,nuv->nk", A, 1 - minmax(S))
+    return f, r
+
+
+def to_half(values: Tensor) -> np.ndarray:
+    """float16, clipped to its range so that nothing becomes infinite."""
+    return values.float().clamp(-FLOAT16_MAX, FLOAT16_MAX).half().cpu().numpy()
+
+
+def attention_pass(
+    model: Model,
+    table: ImageTable,
+    rows: np.ndarray,
+    out_dir: Path,
+    *,
+    class_of_map: ClassOfMap = "label",
+    batch_size: int = 64,
+    device: str = "cpu",
+    on_progress: Progress = say_nothing,
+    check_stop: Callable[[], None] = keep_going,
+    pixels: Pixels | None = None,
+    score_masks: bool = True,
+) -> dict[str, Any]:
+    """Look at each image once and write what the model sees into an existing folder.
+
+    Args:
+        model: whose attention.
+        table: N images.
+        rows: (n,) positions, in the order of the arrays.
+        out_dir: gets rows.npy (n,) int64; maps.npy (n, U, V) float16, raw S of the map's class (and, for "both",
+            maps_predicted.npy); attention_features.npy, environment_features.npy, pooled_features.npy (n, K) float16;
+            logits.npy (n, C) float32; scores.parquet with row, prediction, confidence, loss (nats), entropy (bits),
+            no_evidence, iou, aiou, attention_precision (NaN where the row has no mask).
+        class_of_map: the class explained; "both" takes the label's for the features and scores.
+        batch_size: images at a time.
+        device: "cpu", "cuda" or "cuda:0".
+        on_progress: (images done, images in all), after each batch.
+        check_stop: called before each batch; raises to end the pass.
+        pixels: images already decoded under ``model.transform``.
+        score_masks: compare maps with object masks where there are some.
+
+    Returns:
+        n, accuracy, no_evidence (count), n_masks, attention_coverage (share with a mask), the means of iou, aiou and
+        attention_precision over them (None without masks), path ("forward" or "gradient"), map_shape, n_features,
+        seconds, images_per_s.
+
+    Raises:
+        SpecRefusedError: no rows, a model that gives no numbers, or memory that does not hold a batch.
+        ImageRefusedError: an image or mask cannot be read.
+    """
+    rows = np.asarray(rows, np.int64)
+    if not len(rows):
+        raise SpecRefusedError(f"There is no image of {table.name} to look at: choose a split that has some.")
+    target = open_device(device)
+    own = Pixels(table, model.transform, cache_bytes=0) if pixels is None else None
+    model.net.to(target)
+    started = time.perf_counter()
+    look = _Pass(model, table, rows, out_dir, class_of_map, target, own or pixels, score_masks)  # type: ignore[arg-type]
+    try:
+        with memory_guard(batch_size), open_mapper(model) as mapper:
+            look.all_batches(mapper, split_batches(rows, batch_size), on_progress, check_stop)
+    finally:
+        if own is not None:
+            own.close()
+    return look.finish(time.perf_counter() - started)
+
+
+@dataclass
+class _Pass:
+    """One attention pass under way."""
+
+    model: Model
+    table: ImageTable
+    rows: np.ndarray
+    out_dir: Path
+    class_of_map: ClassOfMap
+    device: torch.device
+    pixels: Pixels
+    score_masks: bool
+    _arrays: dict[str, np.memmap[Any, Any]] = field(default_factory=dict)
+    _scores: list[pd.DataFrame] = field(default_factory=list)
+
+    def all_batches(
+        self, mapper: Mapper, parts: list[np.ndarray], on_progress: Progress, check_stop: Callable[[], None]
+    ) -> None:
+        """Every batch into the arrays."""
+        done = 0
+        for part, images in self.pixels.batches(parts):
+            check_stop()
+            mapper.look(to_input(images, self.model.transform, self.device))
+            self._batch(mapper, part, done)
+            done += len(part)
+            on_progress(done, len(self.rows))
+
+    def _batch(self, mapper: Mapper, part: np.ndarray, start: int) -> None:
+        logits = mapper.logits.float()
+        if not torch.isfinite(logits).all():
+            bad = part[int((~torch.isfinite(logits).all(1)).nonzero()[0])]
+            raise SpecRefusedError(
+                f"The model gives no finite numbers for {self.table.image_path(int(bad))}: "
+                f"its weights are damaged, or its training diverged; train it again with a smaller learning rate."
+            )
+        labels = torch.from_numpy(self.table.labels[part]).to(self.device)
+        predictions = logits.argmax(1)
+        S = mapper.maps(predictions if self.class_of_map == "predicted" else labels)  # (B, U, V)
+        f, r = attention_and_environment(mapper.activations, S)
+        self._write("maps", start, to_half(S))
+        if self.class_of_map == "both":
+            self._write("maps_predicted", start, to_half(mapper.maps(predictions)))
+        self._write("attention_features", start, to_half(f))
+        self._write("environment_features", start, to_half(r))
+        self._write("pooled_features", start, to_half(mapper.pooled))
+        self._write("logits", start, logits.cpu().numpy())
+        self._scores.append(self._score(mapper, part, logits, labels, S))
+
+    def _write(self, name: str, start: int, values: np.ndarray) -> None:
+        if name not in self._arrays:
+            self._arrays[name] = np.lib.format.open_memmap(
+                self.out_dir / f"{name}.npy", mode="w+", dtype=values.dtype, shape=(len(self.rows), *values.shape[1:])
+            )
+        self._arrays[name][start : start + len(values)] = values
+
+    def _score(self, mapper: Mapper, part: np.ndarray, logits: Tensor, labels: Tensor, S: Tensor) -> pd.DataFrame:
+        """The batch's rows of scores.parquet."""
+        log_p = logits.log_softmax(1)
+        entropy = -(log_p.exp() * log_p).sum(1) / np.log(2)
+        columns: dict[str, Any] = {
+            "row": part,
+            "prediction": logits.argmax(1).cpu().numpy(),
+            "confidence": log_p.amax(1).exp().cpu().numpy(),
+            "loss": functional.nll_loss(log_p, labels, reduction="none").cpu().numpy(),
+            "entropy": entropy.cpu().numpy(),
+            "no_evidence": (S.amax((1, 2)) <= 0).cpu().numpy(),
+            **self._against_masks(mapper, part, logits),
+        }
+        return pd.DataFrame(columns)
+
+    def _against_masks(self, mapper: Mapper, part: np.ndarray, logits: Tensor) -> dict[str, np.ndarray]:
+        """IoU, AIoU and attention precision of the batch; NaN where a row has no mask (METHOD section 2)."""
+        scores = {name: np.full(len(part), np.nan) for name in _MASK_SCORES}
+        having = np.flatnonzero(self.table.has_mask[part]) if self.score_masks else np.empty(0, np.int64)
+        if not len(having):
+            return scores
+        M = heat_maps(mapper.maps_of_all(torch.from_numpy(having).to(self.device)), self.model.transform.size)
+        labels, predictions = self.table.labels[part], logits.argmax(1).cpu().numpy()
+        shown = predictions if self.class_of_map == "predicted" else labels
+        for maps, mask, i in zip(M, self.pixels.masks(part[having]), having, strict=True):
+            if mask is not None:
+                scores[IOU][i] = iou(maps[shown[i]], mask)
+                scores[AIOU][i] = aiou(maps, mask, int(labels[i]))
+                scores[ATTENTION_PRECISION][i] = attention_precision(maps[shown[i]], mask)
+        return scores
+
+    def finish(self, seconds: float) -> dict[str, Any]:
+        """Write what is left, and sum up."""
+        np.save(self.out_dir / "rows.npy", self.rows)
+        scores = pd.concat(self._scores, ignore_index=True)
+        scores.to_parquet(self.out_dir / SCORES_FILE, index=False)
+        for array in self._arrays.values():
+            array.flush()
+        n, n_masks = len(self.rows), int(scores[IOU].notna().sum())
+        return {
+            N: n,
+            "accuracy": float((scores["prediction"] == self.table.labels[self.rows]).mean()),
+            "no_evidence": int(scores["no_evidence"].sum()),
+            "n_masks": n_masks,
+            COVERAGE: n_masks / n,
+            **{name: _mean(scores[name].to_numpy()) for name in _MASK_SCORES},
+            "path": "forward" if self.model.pools_linearly else "gradient",
+            "map_shape": list(self._arrays["maps"].shape[1:]),
+            "n_features": self._arrays["attention_features"].shape[1],
+            "seconds": seconds,
+            "images_per_s": n / seconds,
+        }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """The mean of the numbers that are some; None where there are none."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else None

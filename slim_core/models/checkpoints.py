@@ -1,0 +1,106 @@
+"""Foreign weights: read as plain tensors only, in each layout the field uses, and refused with a reason otherwise."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from slim_core.errors import CheckpointRefusedError
+
+State = dict[str, Tensor]
+_WRAPPED = ("model_state_dict", "algorithm")  # training scripts' dictionaries; WILDS' and the SLIM reference's
+_PREFIXES = ("module.", "model.")  # of DataParallel, and of an algorithm that holds its model
+_N_NAMED = 3  # mismatches named in a message
+
+
+def read_tensors(path: Path) -> object:
+    """What a .safetensors or a torch file holds; a torch file is opened with weights_only.
+
+    Raises:
+        CheckpointRefusedError: missing, broken, or with code inside.
+    """
+    if not path.is_file():
+        raise CheckpointRefusedError(f"There is no checkpoint {path}: check the path.")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
+        raise CheckpointRefusedError(_refusal(path, str(error))) from error
+
+
+def _refusal(path: Path, reason: str) -> str:
+    named = re.search(r"(?:GLOBAL|global|function|class) ([\w.]+\.[\w.]+)", reason)
+    if "Unsupported" in reason and named:
+        return (
+            f"{path} is a pickle that would run code ({named.group(1)}), so it was not opened: "
+            f"save the tensors alone with torch.save(model.state_dict(), ...) or as safetensors."
+        )
+    return f"{path} is not a readable checkpoint: give a .safetensors, .pt or .pth file of plain tensors."
+
+
+def state_of(content: object, path: Path) -> State:
+    """The state dict inside one of the layouts: bare, {"model_state_dict": ...}, or {"algorithm": {"model.x": ...}}.
+
+    Raises:
+        CheckpointRefusedError: none of the layouts.
+    """
+    for key in _WRAPPED:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if isinstance(content, Mapping):
+        state = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+        if state:
+            return state
+    raise CheckpointRefusedError(
+        f"{path} holds no state dict: expected named tensors, alone, under 'model_state_dict', or under 'algorithm' "
+        f"with names that start with 'model.'."
+    )
+
+
+def _bare(state: State, wanted: set[str]) -> State:
+    """The names without a wrapper's prefix, the tensors that no layer of ours is named for left as they are."""
+    for _ in range(len(_PREFIXES)):
+        for prefix in _PREFIXES:
+            inside = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+            if inside and not wanted & state.keys():
+                state = inside
+    return state
+
+
+def misfits(state: State, net: nn.Module) -> list[str]:
+    """What keeps a state dict from fitting, one phrase a tensor; empty where it fits."""
+    wanted = net.state_dict()
+    found: list[str] = []
+    for name, tensor in wanted.items():
+        if name not in state:
+            if not name.endswith("num_batches_tracked"):  # older files lack this counter; nothing reads it
+                found.append(f"{name} is missing")
+        elif state[name].shape != tensor.shape:
+            found.append(f"{name} has shape {tuple(state[name].shape)} instead of {tuple(tensor.shape)}")
+    return found + [f"{name} belongs to no layer" for name in state if name not in wanted]
+
+
+def load_weights(net: nn.Module, path: Path | str, name: str) -> None:
+    """Fill a network from a checkpoint file; the network is unchanged where this raises.
+
+    Raises:
+        CheckpointRefusedError: unreadable, code inside, or the first tensors that do not fit.
+    """
+    path = Path(path)
+    state = _bare(state_of(read_tensors(path), path), set(net.state_dict()))
+    found = misfits(state, net)
+    if found:
+        more = f" and {len(found) - _N_NAMED} more" if len(found) > _N_NAMED else ""
+        raise CheckpointRefusedError(
+            f"{path} does not fit {name}: {'; '.join(found[:_N_NAMED])}{more}. "
+            f"Choose the architecture and number of classes it was trained with."
+        )
+    net.load_state_dict(state, strict=False)

@@ -1,0 +1,73 @@
+"""A classifier with everything the steps must know of it: its geometry, its classes, its target layer and head."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from safetensors.torch import save_file
+from torch import nn
+
+from slim_core.images import ImageTransform
+from slim_core.models.anatomy import Anatomy, examine
+from slim_core.models.checkpoints import load_weights
+
+WEIGHTS_FILE = "weights.safetensors"
+ABOUT_FILE = "model.json"
+
+
+@dataclass
+class Model:
+    """A network (N, 3, size, size) -> logits (N, C), and what it was built for."""
+
+    name: str  # "small-resnet", or a classifier of torchvision
+    net: nn.Module
+    n_classes: int
+    transform: ImageTransform  # of evaluation: maps, masks and predictions speak of these pixels
+    label_names: tuple[str, ...] = ()
+    _anatomy: Anatomy | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """Target layer and head, looked up once."""
+        if self._anatomy is None:
+            self._anatomy = examine(self.net, self.transform.size)
+        return self._anatomy
+
+    @property
+    def target_layer(self) -> nn.Module:
+        """The layer whose output is A (K, U, V)."""
+        return self.anatomy.target_layer
+
+    @property
+    def head(self) -> nn.Linear | None:
+        """The last layer, where it is linear."""
+        return self.anatomy.head
+
+    @property
+    def pools_linearly(self) -> bool:
+        """True for conv -> global average pool -> linear: every class's map comes from the forward pass (METHOD S1)."""
+        return self.anatomy.pools_linearly
+
+
+def load_checkpoint(model: Model, path: Path | str) -> None:
+    """Fill the model from a checkpoint of someone else's training.
+
+    Raises:
+        CheckpointRefusedError: unreadable, code inside, or tensors that do not fit.
+    """
+    load_weights(model.net, path, model.name)
+
+
+def save_model(model: Model, folder: Path) -> None:
+    """Write weights.safetensors and model.json into an existing folder."""
+    state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.net.state_dict().items()}
+    save_file(state, folder / WEIGHTS_FILE)
+    about = {
+        "name": model.name,
+        "n_classes": model.n_classes,
+        "label_names": list(model.label_names),
+        "transform": model.transform.to_json(),
+    }
+    (folder / ABOUT_FILE).write_text(json.dumps(about, indent=2))

@@ -1,0 +1,368 @@
+"""Training: one loop for every objective, on curated rows with repeats, exactly resumable (METHOD S0, S10)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from slim_core.datasets.table import ImageTable
+from slim_core.devices import half_precision, memory_guard, open_device, own_random_state
+from slim_core.errors import SpecRefusedError
+from slim_core.groups import Grouping
+from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, classification_metrics
+from slim_core.models.model import Model
+from slim_core.objectives import OBJECTIVES, Batch, Objective, Setting, class_weights
+from slim_core.pixels import Pixels, augment, split_batches, to_input
+from slim_core.prediction import keep_going, predict
+from slim_core.resume import Checkpoints, Course
+
+Selection = Literal["worst_class", "average", "worst_group", "last"]
+_SELECTED_BY = {"worst_class": WORST_CLASS, "average": AVERAGE, "worst_group": WGA}
+_KEPT = (WGA, AVERAGE, ADJUSTED, WORST_CLASS)  # of the validation metrics, in the history
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """How to train. The defaults suit the demo's small network from scratch."""
+
+    epochs: int = 20
+    batch_size: int = 64
+    lr: float = 0.05
+    weight_decay: float = 5e-4
+    momentum: float = 0.9
+    milestones: tuple[int, ...] = ()  # epochs (0-based) at which the rate is multiplied by gamma
+    gamma: float = 0.5
+    class_weights: bool = False  # weigh the loss by 1 / class size
+    augment: bool = True  # random flips and crops
+    selection: Selection = "worst_class"  # which epoch's weights are kept; "worst_group" reads group labels: an oracle
+    objective: str = "erm"
+    objective_options: dict[str, float] = field(default_factory=dict)
+    seed: int = 0
+    trainable: Literal["all", "head"] = "all"
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 1:
+            raise SpecRefusedError(f"Epochs ({self.epochs}) and batch size ({self.batch_size}) must be 1 or more.")
+        if not (self.lr > 0 and math.isfinite(self.lr)) or self.weight_decay < 0:
+            raise SpecRefusedError(
+                f"The learning rate ({self.lr}) must be above 0 and weight decay ({self.weight_decay}) 0 or more."
+            )
+        if self.objective not in OBJECTIVES:
+            raise SpecRefusedError(f"There is no objective {self.objective!r}: take one of {', '.join(OBJECTIVES)}.")
+        if self.selection not in (*_SELECTED_BY, "last"):
+            raise SpecRefusedError(f"There is no selection {self.selection!r}: take {', '.join(_SELECTED_BY)} or last.")
+
+    def lr_at(self, epoch: int) -> float:
+        """The learning rate of an epoch (0-based)."""
+        return self.lr * self.gamma ** sum(milestone <= epoch for milestone in self.milestones)
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """Where a training stands, told after each batch."""
+
+    epoch: int  # 1-based
+    epochs: int
+    done: int  # images, over all epochs
+    total: int
+    train_loss: float  # mean over this epoch so far
+    val: dict[str, Any] | None  # validation metrics, once an epoch ends
+    images_per_s: float
+    phase: Literal["train", "validate"]
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What came of it; the model holds the weights of ``best_epoch``."""
+
+    history: list[dict[str, Any]]  # one entry an epoch
+    best_epoch: int  # 1-based
+    seconds: float
+
+
+def ignore_report(report: EpochReport) -> None:
+    """A progress callback that tells nobody."""
+    del report
+
+
+def train(
+    model: Model,
+    table: ImageTable,
+    rows: np.ndarray,
+    counts: np.ndarray | None,
+    config: TrainConfig,
+    *,
+    val_rows: np.ndarray,
+    grouping: Grouping,
+    on_progress: Callable[[EpochReport], None] = ignore_report,
+    check_stop: Callable[[], None] = keep_going,
+    checkpoint_dir: Path | None = None,
+    device: str = "cpu",
+    pixels: Pixels | None = None,
+) -> TrainResult:
+    """Train the model in place, and leave it with the weights of its best epoch.
+
+    Args:
+        model: starts from the weights it has.
+        table: N images.
+        rows: (n,) positions to train on.
+        counts: (n,) how often each is seen in an epoch; None: once.
+        config: how.
+        val_rows: positions the best epoch is chosen on; empty: the last epoch is kept.
+        grouping: groups of all N images, for the metrics (and for objectives that say they use groups).
+        on_progress: called after each batch.
+        check_stop: called before each batch; raises to end the training.
+        checkpoint_dir: where the state is kept after each epoch, and taken up again.
+        device: "cpu", "cuda" or "cuda:0".
+        pixels: images already decoded under ``model.transform``; several trainings may share them.
+
+    Raises:
+        SpecRefusedError: nothing to train on, a class without images, a loss that is no number, or memory too small.
+        ImageRefusedError: an image cannot be read.
+        CheckpointRefusedError: ``checkpoint_dir`` belongs to another training.
+    """
+    target = open_device(device)
+    rows, counts = _checked(model, table, rows, counts)
+    own = Pixels(table, model.transform) if pixels is None else None
+    run = _Run(model, table, np.repeat(rows, counts), val_rows, grouping, config, own or pixels, target, check_stop)  # type: ignore[arg-type]
+    try:
+        with memory_guard(config.batch_size), own_random_state(target):
+            return run.all_epochs(on_progress, checkpoint_dir)
+    finally:
+        model.net.eval()
+        if own is not None:
+            own.close()
+
+
+def _checked(
+    model: Model, table: ImageTable, rows: np.ndarray, counts: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    rows = np.asarray(rows, np.int64)
+    counts = np.ones(len(rows), np.int64) if counts is None else np.asarray(counts, np.int64)
+    if model.n_classes != table.n_classes:
+        raise SpecRefusedError(
+            f"The model tells {model.n_classes} classes apart and {table.name} has {table.n_classes}: "
+            f"build it for this data set."
+        )
+    seen = np.bincount(table.labels[rows], weights=counts, minlength=table.n_classes)
+    missing = [table.label_names[c] for c in np.flatnonzero(seen == 0)]
+    if missing:
+        raise SpecRefusedError(
+            f"The {len(rows)} training images hold none of the class {', '.join(missing)}: "
+            f"choose images of every class."
+        )
+    return rows, counts
+
+
+@dataclass
+class _Run:
+    """One training under way."""
+
+    model: Model
+    table: ImageTable
+    rows: np.ndarray  # (n,) with repeats
+    val_rows: np.ndarray
+    grouping: Grouping
+    config: TrainConfig
+    pixels: Pixels
+    device: torch.device
+    check_stop: Callable[[], None]
+
+    def all_epochs(self, on_progress: Callable[[EpochReport], None], checkpoint_dir: Path | None) -> TrainResult:
+        """From the last checkpoint, or the start, to the end."""
+        net = self.model.net.to(self.device)
+        optimizer = self._optimizer()
+        objective = OBJECTIVES[self.config.objective](self._setting())
+        checkpoints = Checkpoints(checkpoint_dir, self._key())
+        course = checkpoints.restore(net, optimizer, objective)
+        while course.epoch < self.config.epochs:
+            entry = self._epoch(course, optimizer, objective, on_progress)
+            course.history.append(entry)
+            course.seconds += entry["seconds"]
+            course.epoch += 1
+            score = self._score(entry)
+            if score >= course.best_score:
+                course.best_score, course.best_epoch = score, course.epoch
+                checkpoints.keep_best(net, course.epoch)
+            checkpoints.save(net, optimizer, objective, course)
+        checkpoints.load_best(net, course.best_epoch)
+        return TrainResult(course.history, course.best_epoch, course.seconds)
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        parameters = list(self.model.net.parameters())
+        if self.config.trainable == "head":
+            if self.model.head is None:
+                raise SpecRefusedError(f"{self.model.name} has no linear last layer to train alone: train all of it.")
+            parameters = list(self.model.head.parameters())
+        return torch.optim.SGD(
+            parameters, lr=self.config.lr, momentum=self.config.momentum, weight_decay=self.config.weight_decay
+        )
+
+    def _setting(self) -> Setting:
+        labels = torch.from_numpy(self.table.labels[self.rows])
+        weights = class_weights(labels, self.model.n_classes).to(self.device) if self.config.class_weights else None
+        counts = torch.from_numpy(self.grouping.counts(self.rows)).to(self.device)
+        return Setting(self.model.n_classes, weights, counts, self.config.objective_options)
+
+    def _key(self) -> str:
+        """What must agree for a checkpoint to be taken up."""
+        about = [self.model.name, self.model.n_classes, self.table.fingerprint, asdict(self.config)]
+        digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
+        for rows in (self.rows, self.val_rows):
+            digest.update(np.ascontiguousarray(rows, np.int64).tobytes())
+        return digest.hexdigest()
+
+    def _epoch(
+        self,
+        course: Course,
+        optimizer: torch.optim.Optimizer,
+        objective: Objective,
+        on_progress: Callable[[EpochReport], None],
+    ) -> dict[str, Any]:
+        """One pass over the training rows and one over the validation rows: an entry of the history."""
+        started = time.perf_counter()
+        epoch, config = course.epoch, self.config
+        for group in optimizer.param_groups:
+            group["lr"] = config.lr_at(epoch)
+        meter = _Meter(epoch, config.epochs, len(self.rows))
+        self._to_training_mode()
+        for rows, images, generator in self._batches(epoch):
+            self.check_stop()
+            loss, n_right = self._step(rows, images, generator, optimizer, objective)
+            if not math.isfinite(loss):
+                raise SpecRefusedError(
+                    f"The training loss became {loss} in epoch {epoch + 1} at learning rate {config.lr_at(epoch):g}: "
+                    f"take a smaller rate."
+                )
+            meter.add(len(rows), loss, n_right)
+            on_progress(meter.report("train", None))
+        images_per_s = meter.images_per_s
+        val = self._validate(lambda: on_progress(meter.report("validate", None)))
+        on_progress(meter.report("validate", val))
+        return {
+            "epoch": epoch + 1,
+            "lr": config.lr_at(epoch),
+            "train_loss": meter.loss,
+            "train_accuracy": meter.accuracy,
+            "val": val,
+            "images_per_s": images_per_s,
+            "seconds": time.perf_counter() - started,
+        }
+
+    def _to_training_mode(self) -> None:
+        only_head = self.config.trainable == "head"  # a frozen backbone keeps its batch statistics too
+        self.model.net.train(not only_head)
+
+    def _batches(self, epoch: int) -> Any:
+        """(rows, (B, H, W, 3) uint8, generator) in an order, and with random numbers, that (seed, epoch) decide."""
+        order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.rows))
+        seed = int(np.random.SeedSequence([self.config.seed, epoch]).generate_state(1)[0])
+        torch.manual_seed(seed)  # of dropout; the caller's state is put back by own_random_state
+        generator = torch.Generator().manual_seed(seed + 1)
+        for rows, images in self.pixels.batches(split_batches(self.rows[order], self.config.batch_size)):
+            yield rows, images, generator
+
+    def _step(
+        self,
+        rows: np.ndarray,
+        images: np.ndarray,
+        generator: torch.Generator,
+        optimizer: torch.optim.Optimizer,
+        objective: Objective,
+    ) -> tuple[float, int]:
+        """One step down: the batch's loss before it, and how many predictions were right."""
+        inputs = to_input(images, self.model.transform, self.device)
+        if self.config.augment:
+            inputs = augment(inputs, generator)
+        with half_precision(self.device):
+            pooled, logits = self._forward(inputs, objective.needs_pooled)
+        batch = Batch(
+            rows=torch.from_numpy(rows).to(self.device),
+            labels=torch.from_numpy(self.table.labels[rows]).to(self.device),
+            groups=torch.from_numpy(self.grouping.index[rows]).to(self.device),
+            pooled=pooled,
+            logits=logits.float(),
+        )
+        loss = objective.loss(batch)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.item(), int((logits.argmax(1) == batch.labels).sum().item())
+
+    def _forward(self, inputs: Tensor, needs_pooled: bool) -> tuple[Tensor | None, Tensor]:
+        head: nn.Linear | None = self.model.head if needs_pooled else None
+        seen: list[Tensor] = []
+        handle = head.register_forward_pre_hook(lambda _, given: seen.append(given[0])) if head is not None else None
+        logits: Tensor = self.model.net(inputs)
+        if handle is not None:
+            handle.remove()
+        return (seen[0] if seen else None), logits
+
+    def _validate(self, tick: Callable[[], None]) -> dict[str, Any] | None:
+        """Metrics of the validation rows; None where there are none."""
+        if not len(self.val_rows):
+            return None
+        probabilities = predict(
+            self.model,
+            self.table,
+            self.val_rows,
+            batch_size=2 * self.config.batch_size,
+            device=str(self.device),
+            on_progress=lambda _done, _total: tick(),
+            check_stop=self.check_stop,
+            pixels=self.pixels,
+        )
+        labels = self.table.labels[self.val_rows]
+        groups = self.grouping.take(self.val_rows)
+        metrics = classification_metrics(labels, probabilities, groups, self.grouping.counts(self.rows))
+        likelihood = probabilities[np.arange(len(labels)), labels].clip(1e-12)
+        kept = {key: metrics[key] for key in _KEPT}
+        return {**kept, GROUPS: metrics[GROUPS], "loss": float(-np.log(likelihood).mean())}
+
+    def _score(self, entry: dict[str, Any]) -> tuple[float, float]:
+        """(the selection's metric, minus the validation loss): ties go to the smaller loss."""
+        val = entry["val"]
+        if val is None or self.config.selection == "last":
+            return float(entry["epoch"]), 0.0
+        value = val[_SELECTED_BY[self.config.selection]]
+        return (float("-inf") if value is None else value), -val["loss"]
+
+
+class _Meter:
+    """Running loss, accuracy and speed of one epoch."""
+
+    def __init__(self, epoch: int, epochs: int, n_images: int) -> None:
+        self._epoch, self._epochs, self._n_images = epoch, epochs, n_images
+        self._started = time.perf_counter()
+        self._n, self._loss, self._n_right = 0, 0.0, 0
+
+    def add(self, n: int, loss: float, n_right: int) -> None:
+        self._n += n
+        self._loss += n * loss
+        self._n_right += n_right
+
+    @property
+    def loss(self) -> float:
+        return self._loss / max(1, self._n)
+
+    @property
+    def accuracy(self) -> float:
+        return self._n_right / max(1, self._n)
+
+    @property
+    def images_per_s(self) -> float:
+        return self._n / max(1e-9, time.perf_counter() - self._started)
+
+    def report(self, phase: Literal["train", "validate"], val: dict[str, Any] | None) -> EpochReport:
+        done, total = self._epoch * self._n_images + self._n, self._epochs * self._n_images
+        return EpochReport(self._epoch + 1, self._epochs, done, total, self.loss, val, self.images_per_s, phase)
