@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,7 +15,7 @@ from slim_core.errors import AnswersRefusedError
 
 if TYPE_CHECKING:
     from slim_core.datasets.table import ImageTable
-    from slim_core.store import Campaign, Item, Store
+    from slim_core.store import Campaign, Item, Run, Store
 
 WORDS: dict[str, int] = {"1": 1, "right": 1, "0": 0, "wrong": 0, "-1": -1, "u": -1, "unsure": -1}
 COLUMNS = "row (or path) and answer"
@@ -106,18 +107,33 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
     return drawn
 
 
-def _maps(store: Store, campaign: Campaign) -> tuple[Any, dict[int, int], Any]:
-    import json
+def gradcam_of(store: Store, campaign: Campaign) -> Run:
+    """The gradcam run whose attention a campaign asks about: its space's own, or one of the same model.
 
+    Raises:
+        AnswersRefusedError: there is none.
+    """
+    if campaign.space_run_id is None:
+        raise AnswersRefusedError(
+            f"Campaign {campaign.id} belongs to no attention space, so there is no attention to look at."
+        )
+    attention = store.runs.fetch(store.runs.fetch(campaign.space_run_id).spec["attention"])
+    if attention.kind == "gradcam":
+        return attention
+    for run in store.runs.all(kind="gradcam", status="done", dataset=campaign.dataset_id):
+        same = all(run.spec[key] == attention.spec[key] for key in ("model", "class_of_map"))
+        if same and campaign.split in run.spec["splits"]:
+            return run
+    raise AnswersRefusedError(
+        f"Run {attention.id} holds features only, so there is no attention to look at: "
+        f"run gradcam on the model {attention.spec['model']} (slim gradcam --model {attention.spec['model']})."
+    )
+
+
+def _maps(store: Store, campaign: Campaign) -> tuple[Any, dict[int, int], Any]:
     from slim_core.images import ImageTransform
 
-    space = store.runs.fetch(campaign.space_run_id or "")
-    attention = store.runs.fetch(space.spec["attention"])
-    if not store.artifacts.has(attention.id, "maps.npy"):
-        raise AnswersRefusedError(
-            f"Run {attention.id} holds features only, so there is no attention to show: make the space from a "
-            f"gradcam run."
-        )
+    attention = gradcam_of(store, campaign)
     folder = store.artifacts.folder(attention.id)
     about = json.loads((store.artifacts.folder(attention.spec["model"]) / "model.json").read_text())
     rows = np.load(folder / "rows.npy", allow_pickle=False)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from slim_core.answering import gradcam_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
 
@@ -62,19 +63,8 @@ def mask_scores(store: Store, campaign_id: str) -> pd.Series:
     Raises:
         AnswersRefusedError: there are none, since the data has no masks or only features were computed.
     """
-    space_run_id = store.campaigns.fetch(campaign_id).space_run_id
-    if space_run_id is None:
-        raise AnswersRefusedError(
-            f"Campaign {campaign_id} belongs to no attention space, so its attention cannot be scored: answer by hand."
-        )
-    space = store.runs.fetch(space_run_id)
-    attention = store.runs.fetch(space.spec["attention"])
+    attention = gradcam_of(store, store.campaigns.fetch(campaign_id))
     scores = pd.read_parquet(store.artifacts.folder(attention.id) / "scores.parquet").set_index("row")
-    if ATTENTION_PRECISION not in scores:
-        raise AnswersRefusedError(
-            f"Run {attention.id} holds features only: make the space from a gradcam run, which scores the attention "
-            f"against the masks, or answer from a CSV or by hand."
-        )
     if scores[ATTENTION_PRECISION].isna().all():
         raise AnswersRefusedError(
             "No image has a mask, so that answers cannot be taken from masks: answer on the Annotate page, "

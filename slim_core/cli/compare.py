@@ -15,8 +15,8 @@ RATES = {
     "wga": "WGA",
     "average": "average",
     "adjusted_average": "adjusted",
-    "worst_class": "worst class",
-    "attention_precision": "attention precision",
+    "worst_class": "class",
+    "attention_precision": "attention",
     "aiou": "AIoU",
 }
 
@@ -46,17 +46,15 @@ def compare(
 
 def show_comparison(found: pd.DataFrame) -> None:
     """Print one table of the metrics and one of the groups."""
-    first = ["method", "seed", "model"]
+    models = found.to_dict("records")
     rows = [
-        [*(str(row[key]) for key in first), *(percent(row[key]) for key in RATES), *map(shown, costs(row))]
-        for row in found.to_dict("records")
+        [str(row["method"]), str(row["seed"]), *(percent(row[key]) for key in RATES), *map(shown, costs(row))]
+        for row in models
     ]
-    table("Models, in %", [*first, *RATES.values(), "images", "answers", "seconds"], rows)
+    title = "Models, in % (class: worst class, attention: its precision at 0.8)"
+    table(title, ["method", "seed", *RATES.values(), "images", "answers", "seconds"], rows)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
-    rows = [
-        [str(row["method"]), str(row["model"]), *(percent(row[key]) for key in groups)]
-        for row in found.to_dict("records")
-    ]
+    rows = [[str(row["method"]), str(row["model"]), *(percent(row[key]) for key in groups)] for row in models]
     table("Accuracy in % per group", ["method", "model", *(name.removeprefix("group ") for name in groups)], rows)
 
 

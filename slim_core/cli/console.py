@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from slim_core.cli.progress import ShownWorkbench
     from slim_core.store import Run
 
-console = Console(highlight=False)
+PIPED_WIDTH = 140  # columns where the output is no terminal
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 errors = Console(stderr=True, highlight=False)
 
 Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
