@@ -20,6 +20,7 @@ from slim_core.models.checkpoints import read_tensors
 from slim_core.objectives import Objective
 
 STATE_FILE = "state.pt"
+HISTORY_FILE = "history.json"  # the course so far for those who look on without torch
 
 
 @dataclass
@@ -87,6 +88,8 @@ class Checkpoints:
         unfinished = self._folder / "state.tmp"
         torch.save(state, unfinished)
         os.replace(unfinished, self._folder / STATE_FILE)
+        unfinished.write_text(json.dumps(course.history))
+        os.replace(unfinished, self._folder / HISTORY_FILE)
         for old in self._folder.glob("best-*.safetensors"):
             if old != self._best_path(course.best_epoch):
                 old.unlink()

@@ -16,14 +16,13 @@ COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 
 
 def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a group with COLUMNS; rates in 0..1 (NaN for an empty group), ``worst`` marks the worst group."""
-    rows = [
-        (one["name"], one["n"], one["correct"], one["accuracy"], one["low"], one["high"],
-         one["name"] == metrics.get("worst_group"))
-        for one in metrics["groups"]
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=COLUMNS)
-    return frame.astype({"accuracy": float, "low": float, "high": float})
+    """One row a group with COLUMNS; rates in 0..1 (NaN for an empty group), ``worst`` marks the worst group.
+
+    ``metrics``: as from classification_metrics, or a part of it that has at least its groups.
+    """
+    frame = pd.DataFrame(metrics["groups"], columns=["name", *COLUMNS[1:-1]]).rename(columns={"name": "group"})
+    frame = frame.astype({"accuracy": float, "low": float, "high": float})
+    return frame.assign(worst=(frame["accuracy"] == frame["accuracy"].min()) & (frame["accuracy"] < 1))
 
 
 def group_bars(frame: pd.DataFrame) -> go.Figure:

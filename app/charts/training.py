@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -57,7 +58,8 @@ def accuracy_curves(frame: pd.DataFrame, best_epoch: int | None = None) -> go.Fi
 
 
 def _by_epoch(figure: go.Figure, best_epoch: int | None) -> go.Figure:
-    figure.update_xaxes(title="epoch", tickformat="d")
+    last = max((int(trace.x[-1]) for trace in figure.data if len(trace.x)), default=1)
+    figure.update_xaxes(title="epoch", tick0=0, dtick=max(1, math.ceil(last / 10)))
     if best_epoch is not None:
         figure.add_vline(x=best_epoch, line={"color": GREY, "width": 1, "dash": "dot"}, annotation_text="kept")
     return calm(figure, 320)

@@ -1,11 +1,14 @@
-"""The latest numbers: worst group, average and attention, before and after."""
+"""The latest numbers: worst group, average, attention and every group, before and after."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pandas as pd
 import streamlit as st
 
+from app.charts.compare import group_intervals
+from app.charts.groups import group_frame
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
 
 if TYPE_CHECKING:
@@ -37,5 +40,12 @@ def show(before: Run | None, after: Run | None) -> None:
             help=DEFINITIONS.get(key),
             border=True,
         )
+    _groups({name: run for name, run in (("reference", before), ("retrained", after)) if run is not None})
     which = "the model trained on the curated subset, against the reference model" if after else "the reference model"
     st.caption(f"On the test images, {which}.")
+
+
+def _groups(evaluations: dict[str, Run]) -> None:
+    frames = [group_frame(run.metrics).assign(run=name) for name, run in evaluations.items() if run.metrics]
+    figure = group_intervals(pd.concat(frames, ignore_index=True))
+    st.plotly_chart(figure, key="headline-groups", alt="Accuracy of each group", config={"displayModeBar": False})

@@ -20,7 +20,7 @@ def show(loop: Loop) -> None:
     """All steps; the next one is marked."""
     columns = st.columns(len(loop.steps), gap="small")
     for position, (column, step) in enumerate(zip(columns, loop.steps, strict=True), start=1):
-        with column.container(border=True, height=132):
+        with column.container(border=True, height=148):
             _card(position, step, is_next=step is loop.next)
 
 
@@ -28,7 +28,7 @@ def _card(position: int, step: LoopStep, *, is_next: bool) -> None:
     icon, colour, word = _LOOKS[step.state]
     if is_next and step.state == "open":
         icon, colour, word = "arrow_circle_right", "orange", "next"
-    st.markdown(f":small[{position}] **{step.title}**")
+    next_step.link(step.page, f"{position} **{step.title}**", icon="", **step.params)
     st.markdown(f":{colour}[:material/{icon}: {word}]")
     st.caption(step.note or " ")
 

@@ -15,5 +15,9 @@ def show(sentence: str, page: str, label: str, **params: str) -> None:
 def link(page: str, label: str, *, icon: str = "arrow_forward", **params: str) -> None:
     """A link to a page by its name."""
     st.page_link(
-        f"views/{page}_page.py", label=label, icon=f":material/{icon}:", query_params=params or None, width="content"
+        f"views/{page}_page.py",
+        label=label,
+        icon=f":material/{icon}:" if icon else None,
+        query_params=params or None,
+        width="content",
     )

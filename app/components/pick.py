@@ -49,6 +49,6 @@ def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], st
         st.session_state[key] = last
     elif kept not in by_id:
         st.session_state.pop(key, None)
-    chosen = st.selectbox(label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key)
+    chosen = st.selectbox(label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key, width=520)
     st.query_params[param] = st.session_state[seen] = chosen
     return by_id[chosen]

@@ -24,7 +24,7 @@ def show(runs: Sequence[Run]) -> str | None:
         frame,
         hide_index=True,
         width="stretch",
-        height=min(420, 38 + 35 * max(1, len(frame))),
+        height=min(420, 3 + 35 * (1 + len(frame))),
         on_select="rerun",
         selection_mode="single-row",
         key="run-table",

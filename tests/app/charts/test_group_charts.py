@@ -10,7 +10,6 @@ from app.charts import groups as charts
 from app.charts.palette import VERMILION
 
 METRICS = {
-    "worst_group": "1, sea",
     "groups": [
         {"name": "0, sea", "n": 90, "correct": 81, "accuracy": 0.9, "low": 0.82, "high": 0.95},
         {"name": "1, sea", "n": 10, "correct": 4, "accuracy": 0.4, "low": 0.17, "high": 0.69},
