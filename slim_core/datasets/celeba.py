@@ -48,7 +48,7 @@ class CelebA:
         source, frame = _joined(folder)
         need_columns(frame, (target, attribute), source, "choose target and attribute among the columns")
         images = _images_folder(folder)
-        paths = frame["image_id"].map(lambda name: f"{images}/{name}" if images else name)
+        paths = frame["image_id"].fillna("").map(lambda name: f"{images}/{name}" if images else name)
         published = len(frame) == FULL_SIZE and (target, attribute) == (TARGET, ATTRIBUTE)
         masks = folder / "masks"
         return Draft(

@@ -23,7 +23,7 @@ SPLIT_WORDS = {
     "val": ("1", "1.0", "val", "valid", "validation", "dev"),
     "test": ("2", "2.0", "test", "testing"),
 }
-MISSING_WORDS = ("", "nan", "none", "null", "<na>", "na")
+MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
 MAX_CLASSES = 10_000
 
 
@@ -40,6 +40,7 @@ def build_table(draft: Draft, name: str, settings: Settings, findings: Findings)
     columns = {"path": draft.paths.to_numpy(str), "split": splits, "label": labels, "attribute": attributes}
     frame = pd.DataFrame({**columns, "mask": masks.to_numpy(str), **_boxes(draft)})
     table = ImageTable(name, draft.root, frame[list(COLUMNS)], label_names, draft.attribute_name, attribute_names)
+    _check_repeats(table, findings)
     _check_coverage(table, findings)
     _check_groups(table, draft.expected, findings)
     return table
@@ -113,10 +114,10 @@ def _named(
     words: pd.Series, empty: np.ndarray, names: tuple[str, ...] | None, what: str, draft: Draft, findings: Findings
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Cells that hold names: numbered in the order given, or alphabetically."""
-    known = names or tuple(sorted(set(words[~empty])))
-    number = {name: i for i, name in enumerate(known)}
-    values = words.map(number)
-    wrong = np.flatnonzero(values.isna() & ~empty | words.isin(MISSING_WORDS) & ~empty)
+    absent = words.str.lower().isin(MISSING_WORDS).to_numpy()
+    known = names or tuple(sorted(set(words[~absent])))
+    values = words.map({name: i for i, name in enumerate(known)})
+    wrong = np.flatnonzero(values.isna() & ~empty)
     if len(wrong):
         findings.error(
             f"{what}s",
@@ -166,6 +167,17 @@ def is_allowed(path: Path, settings: Settings) -> bool:
     except (PathRefusedError, OSError, ValueError):
         return False
     return True
+
+
+def _check_repeats(table: ImageTable, findings: Findings) -> None:
+    repeats = np.flatnonzero(table.frame["path"].duplicated().to_numpy())
+    if len(repeats):
+        findings.warning(
+            "repeated-paths",
+            f"{len(repeats):,} rows name an image that an earlier row names too ({rows_text(repeats)}): "
+            f"it will count more than once.",
+            repeats,
+        )
 
 
 def _check_coverage(table: ImageTable, findings: Findings) -> None:

@@ -49,7 +49,7 @@ class CsvTable:
         return Draft(
             source=source.name,
             root=source.parent,
-            paths=frame[columns["path"]].astype(str).str.strip(),
+            paths=frame[columns["path"]].fillna("").astype(str).str.strip(),
             splits=frame[columns["split"]],
             labels=frame[columns["label"]],
             attributes=frame[attribute] if attribute else None,

@@ -33,6 +33,7 @@ VERSION = 1  # raised whenever the same parameters would give other pixels
 PHOTOGRAPHS = ("china", "flower")
 DIGIT_SIDE = (28, 40)  # drawn side in pixels, at the default size of 64
 DIGIT_SHARES = {"train": 0.6, "val": 0.15, "test": 0.25}  # no digit is in two splits
+SIZES = (16, 255)  # sides of an image in pixels; val and test crop from 256 columns of each photograph
 TRAIN_WIDTH = 0.6  # train crops the left part of each photograph, val and test the rest
 
 
@@ -54,8 +55,10 @@ class DemoConfig:
             raise SpecRefusedError(f"correlation is a share in 0..1, not {self.correlation}.")
         if len(set(self.classes)) < 2 or not set(self.classes) <= set(range(10)):
             raise SpecRefusedError(f"classes are two or more different digits in 0..9, not {self.classes}.")
-        if self.size < 16:
-            raise SpecRefusedError(f"size is at least 16 pixels, not {self.size}.")
+        if not SIZES[0] <= self.size <= SIZES[1]:
+            raise SpecRefusedError(f"size is at least {SIZES[0]} and at most {SIZES[1]} pixels, not {self.size}.")
+        if self.seed < 0:
+            raise SpecRefusedError(f"seed is 0 or more, not {self.seed}.")
         for split in SPLITS:
             if self.images(split) < 2 * len(self.classes):
                 raise SpecRefusedError(

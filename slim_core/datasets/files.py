@@ -81,7 +81,9 @@ def _look_at_all(
 def _look_at(path: Path, decode: bool, settings: Settings) -> _Look:
     try:
         if path.is_symlink() and not is_allowed(path, settings):
-            return _Look("path-escape", f"{path} is a link out of the allowed folders")
+            return _Look("path-escape", f"{path} links to {path.resolve()}: put the file itself there.")
+        if not path.is_file():  # a pipe would wait for ever
+            return _Look("missing-files", f"{path} is missing: put the file back, or take its row out.")
         width, height = image_size(path, max_pixels=settings.max_pixels)
         if decode:
             open_image(path, max_pixels=settings.max_pixels)

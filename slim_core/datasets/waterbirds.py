@@ -23,6 +23,7 @@ from slim_core.datasets.draft import (
 from slim_core.datasets.report import FormatRefusedError
 
 METADATA = "metadata.csv"
+COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
 EXPECTED = {
     "train": (3498, 184, 56, 1057),
     "val": (467, 466, 133, 133),
@@ -40,8 +41,9 @@ class Waterbirds:
     remedy = "take the metadata.csv of the release, or use the format csv and name your columns"
 
     def matches(self, path: Path) -> bool:
-        """True where metadata.csv speaks of img_filename and y."""
-        return {"img_filename", "y"} <= set(header_of(folder_of(path) / METADATA))
+        """True where metadata.csv speaks of img_filename and place, or of Waterbirds' columns alone."""
+        header = set(header_of(folder_of(path) / METADATA))
+        return "img_filename" in header and ("place" in header or header <= set(COLUMNS))
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table; place may be absent."""

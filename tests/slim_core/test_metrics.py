@@ -194,13 +194,8 @@ def test_the_paired_interval_equals_scipys_t_interval():
 
 
 def test_one_pair_has_a_mean_and_no_interval():
-    assert paired_difference([0.9], [0.5]) == {
-        "n": 1,
-        "mean": pytest.approx(0.4),
-        "sd": None,
-        "low": None,
-        "high": None,
-    }
+    alone = {"n": 1, "mean": pytest.approx(0.4), "sd": None, "low": None, "high": None}
+    assert paired_difference([0.9], [0.5]) == alone
     assert paired_difference([], [])["mean"] is None
     assert paired_difference([0.9, math.nan], [0.5, 0.1])["n"] == 1
     with pytest.raises(ValueError, match="as many values"):
