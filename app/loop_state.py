@@ -107,8 +107,8 @@ def _note(run: Run | None) -> str:
         return ""
     if run.status == "queued":
         return "waits"
-    if run.status in ACTIVE and run.progress.get("total"):
-        return f"{100 * run.progress['done'] / run.progress['total']:.0f} %"
+    if run.status in ACTIVE:
+        return ""
     return (run.name or run.id) if run.status == "done" else str(run.status)
 
 

@@ -26,6 +26,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 3rem; padding-bottom: 4rem;}
 .stApp {font-variant-numeric: tabular-nums;}
+[class*="st-key-loop-"] a {padding-left: 0;}
 [data-stale="true"] {opacity: 1 !important; transition: none !important;}
 </style>"""
 

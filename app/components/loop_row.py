@@ -20,7 +20,7 @@ def show(loop: Loop) -> None:
     """All steps; the next one is marked."""
     columns = st.columns(len(loop.steps), gap="small")
     for position, (column, step) in enumerate(zip(columns, loop.steps, strict=True), start=1):
-        with column.container(border=True, height=148):
+        with column.container(border=True, height=148, key=f"loop-{step.name}"):
             _card(position, step, is_next=step is loop.next)
 
 
@@ -39,7 +39,8 @@ def show_next(loop: Loop) -> None:
     if step is None:
         next_step.show("the loop is complete: compare the models.", "compare", "Compare")
     elif step.state == "running" and step.run is not None:
-        next_step.show(f"{step.title} is under way: watch it.", "jobs", "Watch", run=step.run.id)
+        page = "train" if step.run.kind == "train" else "jobs"
+        next_step.show(f"{step.title} is under way: watch it.", page, "Watch", run=step.run.id)
     elif step.state == "failed" and step.run is not None:
         next_step.show(f"{step.title} did not finish: see why, then retry.", "jobs", "See the log", run=step.run.id)
     else:

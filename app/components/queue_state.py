@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from app import session
+
+if TYPE_CHECKING:
+    from slim_core.store import Worker
 
 
 def show() -> None:
@@ -24,7 +29,10 @@ def _poll() -> None:
     b.metric("Running", view.counts.get("running", 0) + view.counts.get("stopping", 0), border=True)
     c.metric("Waiting", view.counts.get("queued", 0), help="Of any queue.", border=True)
     d.metric("Failed", view.counts.get("failed", 0), border=True)
-    for worker in view.workers:
-        doing = f"works on {worker.current_run}" if worker.current_run else "is free"
-        memory = f" · {worker.memory_mb:,.0f} MB" if worker.memory_mb else ""
-        st.caption(f"{worker.id} · {worker.device} · queues {worker.queues} · {doing}{memory}")
+    st.caption("  \n".join(map(_worker, view.workers)))
+
+
+def _worker(worker: Worker) -> str:
+    doing = f"works on {worker.current_run}" if worker.current_run else "is free"
+    memory = f" · {worker.memory_mb:,.0f} MB" if worker.memory_mb else ""
+    return f"{worker.id} · {worker.device} · queues {worker.queues} · {doing}{memory}"

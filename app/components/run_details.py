@@ -1,4 +1,4 @@
-"""One run: what happened, its parameters, where it came from, its log; stop, retry, delete."""
+"""One run: what happened, its parameters, where it came from, its log; retry and delete."""
 
 from __future__ import annotations
 
@@ -38,12 +38,10 @@ def show(run: Run) -> None:
 def _head(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         run_state.show(run.status)
-        st.markdown(f"**{run.kind}** {run.name or ''} `{run.id}`", width="stretch")
+        st.markdown(f"**{run.name or run.kind}** `{run.id}`", width="stretch")
         if run.status == "done":
             next_step.link(PAGES[run.kind], "Result", run=run.id, dataset=run.dataset_id)
-        if run_state.is_active(run):
-            run_progress.stop_button(run)
-        elif run.status in ("failed", "canceled"):
+        if run.status in ("failed", "canceled"):
             _retry(run)
         if not run_state.is_active(run):
             _delete(run)
@@ -66,13 +64,13 @@ def _family(run: Run) -> None:
         if related:
             st.markdown(f"**{title}**")
             for one in related:
-                next_step.link("jobs", f"{one.kind} {one.name or ''} {one.id}", icon="arrow_right_alt", run=one.id)
+                next_step.link("jobs", f"{one.kind}: {one.name or one.id}", icon="arrow_right_alt", run=one.id)
 
 
 @st.fragment(run_every="1s")
 def _live_log(run: Run) -> None:
     fresh = session.store().runs.fetch(run.id)
-    if not run_state.is_active(fresh):
+    if fresh.status != run.status:
         st.rerun()
     st.progress(run_progress.fraction(fresh), text=run_progress.told(fresh))
     _log(fresh)

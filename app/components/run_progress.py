@@ -39,7 +39,7 @@ def _poll(dataset: str | None, kind: str | None, stoppable: bool, known: tuple[t
 def row(run: Run, *, stoppable: bool) -> None:
     """One line: what, how far, how long still, and a link to its log."""
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"progress-{run.id}"):
-        st.markdown(f"{run_state.markdown(run.status)} **{run.kind}** {run.name or ''}", width=240)
+        st.markdown(f"{run_state.markdown(run.status)} **{run.name or run.kind}**", width=320)
         st.progress(fraction(run), text=told(run), width="stretch")
         next_step.link("jobs", "Log", icon="notes", run=run.id)
         if stoppable:
@@ -78,7 +78,7 @@ def duration(seconds: float) -> str:
 def stop_button(run: Run) -> None:
     """Stops the run, after asking."""
     with st.popover("Stop", disabled=run.status == "stopping"):
-        st.markdown(f"Stop **{run.kind}** {run.name or run.id}? What it has done so far is kept for a retry.")
+        st.markdown(f"Stop **{run.name or run.kind}** ({run.id})? What it has done so far is kept for a retry.")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_told():
                 actions.stop(run.id)

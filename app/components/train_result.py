@@ -23,16 +23,16 @@ QUIET = {"displayModeBar": False}
 def show(run: Run) -> None:
     """Curves and groups; polls while the run is under way."""
     if run_state.is_active(run):
-        _poll(run.id)
+        _poll(run.id, run.status)
     else:
         _curves(run)
         _ended(run)
 
 
 @st.fragment(run_every="1s")
-def _poll(run_id: str) -> None:
+def _poll(run_id: str, known: str) -> None:
     run = session.store().runs.fetch(run_id)
-    if not run_state.is_active(run):
+    if run.status != known:
         st.rerun()
     st.progress(run_progress.fraction(run), text=run_progress.told(run))
     _curves(run)
