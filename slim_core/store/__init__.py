@@ -63,7 +63,11 @@ class Store:
         settings = settings or read_settings()
         make_folder(settings.home)
         database = Database(settings.database)
-        migrate(database)
+        try:
+            migrate(database)
+        except BaseException:
+            database.close()
+            raise
         artifacts = Artifacts(settings.home.resolve(), settings.artifacts_url)
         events = Events(database)
         datasets = Datasets(database, artifacts, events)

@@ -1,0 +1,96 @@
+"""A store on SQLite, and on PostgreSQL too where SLIM_TEST_POSTGRES_URL names a server that may make databases."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from store_makers import Worked, image_table, imported
+
+from slim_core.settings import Settings
+from slim_core.store import Dataset, Run, Store
+from slim_core.store.database import driver_url
+
+POSTGRES = os.environ.get("SLIM_TEST_POSTGRES_URL")
+DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(not POSTGRES, reason="no PostgreSQL"))]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[sa.Engine | None]:
+    """The PostgreSQL server the tests may make databases on, if there is one."""
+    if not POSTGRES:
+        yield None
+        return
+    engine = sa.create_engine(driver_url(POSTGRES), isolation_level="AUTOCOMMIT")
+    yield engine
+    engine.dispose()
+
+
+@contextmanager
+def database(server: sa.Engine, template: str = "template1") -> Iterator[str]:
+    """URL of a new database, which is dropped afterwards."""
+    name = f"slim_test_{secrets.token_hex(6)}"
+    with server.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    try:
+        yield server.url.set(database=name).render_as_string(hide_password=False)
+    finally:
+        with server.connect() as connection:
+            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(params=DATABASES)
+def settings(request, server: sa.Engine | None, tmp_path: Path) -> Iterator[Settings]:
+    """Settings of an empty home with an empty database of its own."""
+    with database(server) if request.param == "postgresql" else nullcontext() as url:
+        yield Settings(home=tmp_path / "home", database_url=url, artifacts_url=None)
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def migrated(request, server: sa.Engine | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Settings of a database with all tables, which tests copy and leave alone."""
+    with database(server) if request.param == "postgresql" else nullcontext() as url:
+        template = Settings(home=tmp_path_factory.mktemp("migrated"), database_url=url, artifacts_url=None)
+        Store.open(template).close()
+        yield template
+
+
+@pytest.fixture
+def store(migrated: Settings, server: sa.Engine | None, tmp_path: Path) -> Iterator[Store]:
+    """An open store with nothing in it."""
+    home = tmp_path / "home"
+    home.mkdir()
+    source = migrated.database_url
+    if source is None:
+        shutil.copy(migrated.home / "slim.db", home)
+    with database(server, sa.make_url(source).database) if source else nullcontext() as url:
+        opened = Store.open(Settings(home=home, database_url=url, artifacts_url=None))
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def dataset(store: Store, tmp_path: Path) -> Dataset:
+    """A registered data set of 50 images."""
+    return store.datasets.register(imported(image_table(tmp_path / "images")))
+
+
+@pytest.fixture
+def finish(store: Store) -> Callable[..., Worked]:
+    """Executes a queued run as a worker would: claims it, writes a file, publishes, finishes."""
+
+    def work(run: Run, metrics: dict | None = None) -> Worked:
+        token = store.runs.claim(run.id, "worker-1", "cpu")
+        attempt = store.runs.fetch(run.id).attempt
+        (store.artifacts.attempt(run.id, attempt) / "out.txt").write_text("made")
+        folder = store.artifacts.publish(run.id, attempt)
+        store.runs.finish(run.id, token, metrics or {"wga": 0.5})
+        return Worked(store.runs.fetch(run.id), folder)
+
+    return work

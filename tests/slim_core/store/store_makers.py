@@ -1,0 +1,84 @@
+"""What the tests of the store put into it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from slim_core.datasets.report import Imported, ImportReport
+from slim_core.datasets.table import COLUMNS, ImageTable
+from slim_core.steps.specs import TrainSpec
+from slim_core.store import Dataset, Run
+
+
+def image_table(root: Path, n_train: int = 40, name: str = "digits", seed: int = 0) -> ImageTable:
+    """n_train rows of train and 10 of val, labels 0 and 1 in turn. Nothing looks at the pixels here."""
+    n = n_train + 10
+    frame = pd.DataFrame({column: [""] * n for column in COLUMNS})
+    frame["path"] = [f"{seed}/{row}.png" for row in range(n)]
+    frame["split"] = ["train"] * n_train + ["val"] * 10
+    frame["label"] = np.arange(n) % 2
+    frame["attribute"] = -1
+    for column in COLUMNS[5:]:
+        frame[column] = np.nan
+    root.mkdir(parents=True, exist_ok=True)
+    return ImageTable(name, root, frame, ("zero", "one"))
+
+
+def imported(table: ImageTable) -> Imported:
+    """The table as an import hands it over."""
+    return Imported(table, ImportReport("demo", table.name, str(table.root), (), n_images=len(table)))
+
+
+def train_spec(dataset: Dataset, seed: int = 0) -> TrainSpec:
+    """A training of the small network."""
+    return TrainSpec(dataset=dataset.id, model="small-resnet", seed=seed)
+
+
+@dataclass(frozen=True)
+class Worked:
+    """A finished run and the folder it published."""
+
+    run: Run
+    folder: Path
+
+
+def in_processes(n: int, work: Callable[[int], object]) -> list[object]:
+    """What ``work(k)`` returns in n real processes that start at the same moment; an exception comes back as one."""
+    context = multiprocessing.get_context("fork")
+    start, results = context.Barrier(n), context.Queue()
+
+    def child(k: int) -> None:
+        start.wait(30)
+        try:
+            results.put((k, work(k)))
+        except Exception as error:
+            results.put((k, error))
+
+    started = [context.Process(target=child, args=(k,)) for k in range(n)]
+    for process in started:
+        process.start()
+    answers = dict(results.get(timeout=60) for _ in started)
+    for process in started:
+        process.join(30)
+        assert process.exitcode == 0
+    return [answers[k] for k in range(n)]
+
+
+def in_threads(n: int, work: Callable[[int], object]) -> list[object]:
+    """What ``work(k)`` returns in n threads that start at the same moment."""
+    start = threading.Barrier(n)
+
+    def thread(k: int) -> object:
+        start.wait(30)
+        return work(k)
+
+    with ThreadPoolExecutor(n) as pool:
+        return list(pool.map(thread, range(n)))

@@ -1,0 +1,143 @@
+"""Artifacts: published as a whole, by the latest attempt, locally or behind a URL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
+from slim_core.store import StoreUnavailableError
+from slim_core.store.artifacts import Artifacts, confined
+
+
+def written(artifacts: Artifacts, run_id: str, attempt: int, text: str) -> None:
+    """Leave a file and one in a folder, as a step does."""
+    folder = artifacts.attempt(run_id, attempt)
+    (folder / "out.txt").write_text(text)
+    (folder / "deep").mkdir()
+    (folder / "deep" / "more.txt").write_text(text)
+
+
+@pytest.fixture
+def artifacts(tmp_path: Path) -> Artifacts:
+    """Artifacts of a local home."""
+    return Artifacts(tmp_path)
+
+
+def test_nothing_is_seen_before_it_is_published(artifacts: Artifacts, tmp_path: Path):
+    written(artifacts, "r-1", 1, "one")
+    assert not artifacts.has("r-1", "out.txt")
+    with pytest.raises(NotFoundError, match="no artifacts of r-1: it has not finished, or they were deleted"):
+        artifacts.folder("r-1")
+    assert artifacts.publish("r-1", 1) == tmp_path / "runs" / "r-1" == artifacts.folder("r-1")
+    assert artifacts.has("r-1", "out.txt") and not artifacts.has("r-1", "other.txt")
+    assert (artifacts.folder("r-1") / "deep" / "more.txt").read_text() == "one"
+
+
+def test_a_later_attempt_replaces_an_earlier_one_and_never_the_other_way_round(artifacts: Artifacts):
+    written(artifacts, "r-1", 1, "one")
+    written(artifacts, "r-1", 2, "two")
+    written(artifacts, "r-1", 3, "three")
+    artifacts.publish("r-1", 2)
+    with pytest.raises(RunLostError, match="later attempt"):
+        artifacts.publish("r-1", 1)
+    assert (artifacts.folder("r-1") / "out.txt").read_text() == "two"
+    artifacts.publish("r-1", 3)
+    assert (artifacts.folder("r-1") / "out.txt").read_text() == "three"
+
+
+def test_an_attempt_that_does_not_exist_is_not_published(artifacts: Artifacts):
+    with pytest.raises(NotFoundError, match="no attempt 4"):
+        artifacts.publish("r-1", 4)
+
+
+def test_tidying_keeps_what_was_published_and_removing_leaves_nothing(artifacts: Artifacts, tmp_path: Path):
+    written(artifacts, "r-1", 1, "one")
+    (artifacts.checkpoints("r-1") / "epoch.json").write_text("{}")
+    artifacts.publish("r-1", 1)
+    artifacts.tidy("r-1")
+    assert artifacts.has("r-1", "out.txt") and list((tmp_path / "work").iterdir()) == []
+    written(artifacts, "r-2", 1, "other")
+    artifacts.publish("r-2", 1)
+    artifacts.remove("r-1")
+    artifacts.remove("r-1")
+    assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["r-2"]
+
+
+def test_the_log_is_the_newest_attempts_until_one_is_published(artifacts: Artifacts):
+    assert artifacts.log("r-1") is None
+    for n in (1, 2, 10):
+        (artifacts.attempt("r-1", n) / "log.txt").write_text(f"attempt {n}")
+    assert artifacts.log("r-1").read_text() == "attempt 10"
+    artifacts.publish("r-1", 10)
+    assert artifacts.log("r-1").parent == artifacts.folder("r-1")
+
+
+@pytest.mark.parametrize("run_id", ["../x", "", ".", "..", "A", "a/b", "a\\b", "a b", "-a", "a\n", "x" * 65, "a\x00"])
+def test_only_plain_ids_name_a_folder(artifacts: Artifacts, run_id: str, tmp_path: Path):
+    for call in (artifacts.folder, artifacts.remove, artifacts.checkpoints, artifacts.log):
+        with pytest.raises(PathRefusedError, match="is not an id"):
+            call(run_id)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["../r-2/out.txt", "/etc/passwd", "deep/../../x"])
+def test_a_name_cannot_leave_its_folder(artifacts: Artifacts, name: str):
+    written(artifacts, "r-1", 1, "one")
+    artifacts.publish("r-1", 1)
+    with pytest.raises(PathRefusedError, match="leads out of"):
+        artifacts.has("r-1", name)
+
+
+def test_a_link_cannot_leave_its_folder(artifacts: Artifacts, tmp_path: Path):
+    (artifacts.attempt("r-1", 1) / "link").symlink_to("/etc")
+    with pytest.raises(PathRefusedError):
+        confined(artifacts.publish("r-1", 1), "link/passwd")
+
+
+@pytest.fixture
+def url() -> str:
+    """A URL of its own in fsspec's file system in memory, which all Artifacts of this process share."""
+    address = "memory://store-tests"
+    yield address
+    fsspec.filesystem("memory").rm("/store-tests", recursive=True)
+
+
+def test_artifacts_behind_a_url_are_fetched_by_another_machine(tmp_path: Path, url: str):
+    here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
+    written(here, "r-1", 1, "one")
+    with pytest.raises(NotFoundError, match="no artifacts at runs/r-1"):
+        there.folder("r-1")
+    here.publish("r-1", 1)
+    assert (there.folder("r-1") / "deep" / "more.txt").read_text() == "one"
+    assert there.folder("r-1").is_relative_to(tmp_path / "there") and there.has("r-1", "out.txt")
+
+
+def test_behind_a_url_too_the_latest_attempt_counts(tmp_path: Path, url: str):
+    lost, owner, reader = (Artifacts(tmp_path / name, url) for name in ("lost", "owner", "reader"))
+    written(lost, "r-1", 1, "one")
+    written(owner, "r-1", 2, "two")
+    owner.publish("r-1", 2)
+    with pytest.raises(RunLostError):
+        lost.publish("r-1", 1)
+    assert (reader.folder("r-1") / "out.txt").read_text() == "two"
+    assert (lost.folder("r-1") / "out.txt").read_text() == "two"
+
+
+def test_removing_removes_what_lies_behind_the_url(tmp_path: Path, url: str):
+    here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
+    written(here, "r-1", 1, "one")
+    written(here, "r-2", 1, "two")
+    here.publish("r-1", 1)
+    here.publish("r-2", 1)
+    there.remove("r-1")
+    with pytest.raises(NotFoundError):
+        there.folder("r-1")
+    assert there.has("r-2", "out.txt")
+
+
+def test_a_url_that_cannot_be_used_says_so(tmp_path: Path):
+    with pytest.raises(StoreUnavailableError, match="cannot be reached .*correct SLIM_ARTIFACTS_URL"):
+        Artifacts(tmp_path, "nosuchprotocol://bucket")

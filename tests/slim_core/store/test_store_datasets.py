@@ -1,0 +1,91 @@
+"""Data sets: registered once, read back unchanged, forgotten without touching an image."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from store_makers import image_table, imported, in_threads, train_spec
+
+from slim_core.datasets.report import Imported, ImportReport
+from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
+from slim_core.store import Store, StoreUnavailableError
+
+
+def test_a_registered_table_reads_back_the_same(store: Store, dataset, tmp_path):
+    table = store.datasets.table(dataset.id)
+    assert table.fingerprint == dataset.fingerprint == image_table(tmp_path / "images").fingerprint
+    assert (dataset.n_images, dataset.n_classes, dataset.name, dataset.format) == (50, 2, "digits", "demo")
+    assert store.datasets.table(dataset.id) is table
+    assert dataset.report["n_images"] == 50 and dataset.report["ok"] is True
+
+
+def test_another_process_reads_the_same_table(store: Store, dataset):
+    other = Store.open(store.settings)
+    np.testing.assert_array_equal(other.datasets.table(dataset.id).labels, store.datasets.table(dataset.id).labels)
+    other.close()
+
+
+def test_the_same_table_is_one_data_set_however_often_it_is_registered(store: Store, dataset, tmp_path):
+    table = image_table(tmp_path / "images")
+    answers = in_threads(4, lambda k: store.datasets.register(imported(table), by=f"{k}").id)
+    assert set(answers) == {dataset.id} and len(store.datasets.all()) == 1
+
+
+def test_four_that_register_a_new_table_at_once_get_the_same_data_set(store: Store, tmp_path):
+    table = image_table(tmp_path / "new", seed=5)
+    answers = in_threads(4, lambda k: store.datasets.register(imported(table), by=f"{k}").id)
+    assert len(set(answers)) == 1 and len(store.datasets.all()) == 1
+    assert len(list((store.settings.home / "datasets").iterdir())) == 1
+
+
+def test_a_data_set_is_found_by_id_or_by_its_newest_name(store: Store, dataset, tmp_path):
+    changed = store.datasets.register(imported(image_table(tmp_path / "images", seed=1)))
+    assert store.datasets.find(dataset.id) == dataset
+    assert store.datasets.find("digits") == changed and store.datasets.find("none") is None
+    assert store.datasets.all() == [changed, dataset]
+    with pytest.raises(NotFoundError, match="no data set d-none: import it"):
+        store.datasets.fetch("d-none")
+
+
+def test_a_refused_import_is_not_registered(store: Store):
+    with pytest.raises(DataRefusedError, match="was refused on import"):
+        store.datasets.register(Imported(None, ImportReport("csv", "x", "/x", ())))
+    assert store.datasets.all() == []
+
+
+def test_a_data_set_whose_folder_has_moved_says_where_it_was(store: Store, dataset, tmp_path):
+    store.datasets.table(dataset.id)
+    (tmp_path / "images").rename(tmp_path / "elsewhere")
+    with pytest.raises(DataRefusedError, match=r"no longer in .*images: move them back, or import"):
+        store.datasets.table(dataset.id)
+
+
+def test_a_kept_table_that_was_changed_is_refused(store: Store, dataset, tmp_path):
+    changed = image_table(tmp_path / "images", seed=9)
+    changed.save(store.artifacts.dataset_folder(dataset.id))
+    with pytest.raises(DataRefusedError, match="has been changed: import the data set again"):
+        store.datasets.table(dataset.id)
+
+
+def test_a_data_set_with_runs_is_kept_and_one_without_is_forgotten_with_its_images_left(store, dataset, tmp_path):
+    image = tmp_path / "images" / "0.png"
+    image.write_text("pixels")
+    run, _ = store.runs.submit(train_spec(dataset))
+    with pytest.raises(ConflictError, match="digits has 1 runs: delete them first"):
+        store.datasets.delete(dataset.id)
+    store.runs.delete(run.id)
+    store.datasets.delete(dataset.id, by="ann")
+    assert store.datasets.all() == [] and image.exists()
+    assert store.events.recent(1)[0].what == "dataset.deleted"
+    assert store.datasets.register(imported(image_table(tmp_path / "images"))).id != dataset.id
+
+
+def test_a_table_that_cannot_be_written_leaves_nothing_behind(store: Store, tmp_path, monkeypatch):
+    table = image_table(tmp_path / "images")
+    shutil.rmtree(store.settings.home / "datasets", ignore_errors=True)
+    (store.settings.home / "work").write_text("a file where a folder should be")
+    with pytest.raises(StoreUnavailableError, match="cannot be made"):
+        store.datasets.register(imported(table))
+    assert store.datasets.all() == []

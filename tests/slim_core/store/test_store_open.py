@@ -1,0 +1,166 @@
+"""Opening: migrations, several processes at once, and databases that cannot be used."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from store_makers import in_processes, train_spec
+
+from slim_core.settings import Settings
+from slim_core.store import Store, StoreUnavailableError, schema
+from slim_core.store.database import driver_url, plain
+from slim_core.store.migrations import version
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+
+def test_the_newest_migration_is_the_one_the_code_expects(store):
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+    import slim_core.store.migrations as migrations
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    assert ScriptDirectory.from_config(config).get_heads() == [schema.HEAD]
+    assert version(store.database) == schema.HEAD
+
+
+def test_the_migrations_make_exactly_the_tables_of_the_schema(store):
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with store.database.read() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+        assert compare_metadata(context, schema.metadata) == []
+
+
+def test_six_processes_that_open_a_new_home_at_once_all_succeed(settings: Settings):
+    def work(k: int) -> None:
+        store = Store.open(settings)
+        store.events.add(f"process {k}", "opened", "home")
+        store.close()
+
+    assert in_processes(6, work) == [None] * 6
+    store = Store.open(settings)
+    assert len(store.events.recent(100)) == 6
+    store.close()
+
+
+def test_opening_a_store_that_is_up_to_date_does_not_import_alembic_or_torch(settings: Settings):
+    Store.open(settings).close()
+    code = (
+        "import sys; from slim_core.store import Store; Store.open(); "
+        "assert not {'alembic', 'torch', 'sklearn', 'streamlit', 'redis'} & set(sys.modules)"
+    )
+    url = settings.database_url
+    environment = os.environ | {"SLIM_HOME": str(settings.home)} | ({"SLIM_DATABASE_URL": url} if url else {})
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True, timeout=60)
+
+
+def test_a_database_of_a_newer_version_is_refused(settings: Settings):
+    store = Store.open(settings)
+    with store.database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    with pytest.raises(StoreUnavailableError, match="another version of SLIM Studio.*use that version"):
+        Store.open(settings)
+
+
+def test_a_home_inside_a_file_is_refused(tmp_path: Path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreUnavailableError, match="cannot be made .*set SLIM_HOME"):
+        Store.open(Settings(home=tmp_path / "file" / "home"))
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path):
+    (tmp_path / "slim.db").write_text("these are not the tables you are looking for" * 50)
+    with pytest.raises(StoreUnavailableError, match="is not a database: move the file away"):
+        Store.open(Settings(home=tmp_path))
+
+
+def test_a_server_that_does_not_answer_is_named_without_its_password(tmp_path: Path):
+    pytest.importorskip("psycopg")
+    url = "postgresql://slim:secret@127.0.0.1:1/slim"
+    with pytest.raises(StoreUnavailableError, match="does not answer") as caught:
+        Store.open(Settings(home=tmp_path, database_url=url))
+    assert "secret" not in str(caught.value)
+
+
+def test_a_read_only_database_says_so_and_can_still_be_read(tmp_path: Path):
+    Store.open(Settings(home=tmp_path)).close()
+    url = f"sqlite:///file:{tmp_path}/slim.db?mode=ro&uri=true"
+    store = Store.open(Settings(home=tmp_path, database_url=url))
+    assert store.runs.all() == []
+    with pytest.raises(StoreUnavailableError, match="cannot be written"):
+        store.events.add("me", "tried", "this")
+    store.close()
+
+
+def test_a_database_locked_by_another_process_says_so(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("slim_core.store.database.BUSY_TIMEOUT_S", 0.1)
+    store = Store.open(Settings(home=tmp_path))
+    other = sqlite3.connect(tmp_path / "slim.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    try:
+        with pytest.raises(StoreUnavailableError, match="kept locked by another process: try again"):
+            store.events.add("me", "tried", "this")
+        assert store.events.recent() == []  # readers never wait
+    finally:
+        other.rollback()
+        other.close()
+    store.events.add("me", "tried", "again")
+    store.close()
+
+
+def test_a_full_disk_says_so_and_changes_nothing(tmp_path: Path):
+    store = Store.open(Settings(home=tmp_path))
+    store.database.close()
+
+    def no_more_pages(connection: sqlite3.Connection, _record: object) -> None:
+        (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        connection.execute(f"PRAGMA max_page_count={pages}")
+
+    sa.event.listen(store.database.engine, "connect", no_more_pages)
+    with pytest.raises(StoreUnavailableError, match="disk of the database .* is full: free some space"):
+        store.events.add("me", "tried", "this", {"much": "x" * 100_000})
+    assert store.events.recent() == []
+    store.close()
+
+
+def test_a_child_process_goes_on_with_connections_of_its_own(store, dataset):
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            store.runs.submit(train_spec(dataset, seed=1), by="child")
+            status = 0
+        finally:
+            os._exit(status)
+    store.runs.submit(train_spec(dataset, seed=2), by="parent")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert sorted(run.created_by for run in store.runs.all()) == ["child", "parent"]
+
+
+def test_values_that_json_lacks_are_kept_as_null_or_as_plain_numbers():
+    import numpy as np
+
+    value = {
+        "nan": float("nan"),
+        1: np.float32(0.5),
+        "array": np.array([1, 2]),
+        "deep": [{"inf": np.inf}],
+        "t": (True,),
+    }
+    assert plain(value) == {"nan": None, "1": 0.5, "array": [1, 2], "deep": [{"inf": None}], "t": [True]}
+
+
+def test_every_spelling_of_a_postgresql_url_names_psycopg():
+    spellings = ("postgres://h/d", "postgresql://h/d", "postgresql+psycopg://h/d")
+    assert {driver_url(url).drivername for url in spellings} == {"postgresql+psycopg"}

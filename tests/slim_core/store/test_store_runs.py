@@ -1,0 +1,281 @@
+"""A run's life: submitted once, claimed once, ended once."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from store_makers import image_table, imported, in_processes, in_threads, train_spec
+
+from slim_core.errors import ConflictError, NotFoundError, RunLostError, SpecRefusedError
+from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
+from slim_core.store import Run, Store, schema
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+
+@pytest.fixture
+def run(store: Store, dataset) -> Run:
+    """A queued training."""
+    return store.runs.submit(train_spec(dataset), by="ann")[0]
+
+
+@pytest.fixture
+def child(store: Store, dataset, run: Run) -> Run:
+    """A queued attention pass over the model of ``run``."""
+    return store.runs.submit(GradcamSpec(dataset=dataset.id, model=run.id))[0]
+
+
+def expire(store: Store, run_id: str) -> list[Run]:
+    """Let the lease of a run end, as if its worker had been killed."""
+    return store.runs.lose_expired(datetime.now(UTC) + timedelta(seconds=store.settings.lease_s + 5))
+
+
+def test_a_submitted_run_tells_what_it_was_asked_for(store, dataset, run):
+    assert (run.status, run.kind, run.queue, run.attempt) == ("queued", "train", "gpu", 0)
+    assert run.spec["model"] == "small-resnet" and run.dataset_id == dataset.id and run.created_by == "ann"
+    assert run.created_at.tzinfo is UTC and abs(datetime.now(UTC) - run.created_at) < timedelta(minutes=1)
+    assert run.name == "train on digits"
+    assert store.runs.fetch(run.id) == run and store.runs.find(run.id) == run
+    assert [event.what for event in store.events.recent(subject=run.id)] == ["run.submitted"]
+
+
+def test_the_same_spec_on_the_same_inputs_is_the_same_run(store, dataset, run, finish):
+    by_name = TrainSpec(dataset=dataset.name, model="small-resnet")
+    assert store.runs.submit(by_name) == (run, False)
+    done = finish(run).run
+    assert store.runs.submit(train_spec(dataset)) == (done, False)
+    assert store.runs.submit(train_spec(dataset, seed=1))[1]
+    forced, created = store.runs.submit(train_spec(dataset), force=True)
+    assert created and forced.id != run.id
+
+
+def test_the_same_spec_on_changed_data_is_another_run(store, dataset, run, tmp_path):
+    changed = store.datasets.register(imported(image_table(tmp_path / "images", seed=1)))
+    assert changed.id != dataset.id
+    assert store.runs.submit(train_spec(changed))[1]
+
+
+@pytest.mark.parametrize("ending", ["fail", "canceled"])
+def test_a_run_that_failed_or_was_canceled_is_not_offered_again(store, dataset, run, ending):
+    token = store.runs.claim(run.id, "w", "cpu")
+    store.runs.fail(run.id, token, "No.") if ending == "fail" else store.runs.canceled(run.id, token)
+    again, created = store.runs.submit(train_spec(dataset))
+    assert created and again.id != run.id
+    with pytest.raises(ConflictError, match="queued, running or done already: use that"):
+        store.runs.retry(run.id)
+
+
+@pytest.mark.parametrize("at_once", [in_processes, in_threads])
+def test_six_submitters_at_once_queue_one_run(store, dataset, at_once):
+    def submit(k: int) -> tuple[str, bool]:
+        run, created = store.runs.submit(train_spec(dataset), by=f"tab {k}")
+        return run.id, created
+
+    ids, created = zip(*at_once(6, submit), strict=True)
+    assert len(set(ids)) == 1 and sum(created) == 1
+    assert [run.id for run in store.runs.all()] == [ids[0]]
+
+
+def test_of_six_claimers_at_once_one_wins(store, run):
+    def claim(k: int) -> str | None:
+        try:
+            return store.runs.claim(run.id, f"worker-{k}", "cpu")
+        except ConflictError:
+            return None
+
+    for work in (in_processes, in_threads):
+        tokens = [token for token in work(6, claim) if token]
+        assert len(tokens) == 1
+        store.runs.renew(run.id, tokens[0])
+        store.runs.hand_back(run.id, tokens[0])
+    assert store.runs.fetch(run.id).attempt == 2
+
+
+def test_a_claimed_run_reports_progress_and_ends_with_its_metrics(store, run):
+    token = store.runs.claim(run.id, "host:1", "cuda:0", code_version="0.1.0")
+    assert store.runs.renew(run.id, token) is False and not store.runs.stop_requested(run.id)
+    store.runs.progress(run.id, token, {"done": 3, "total": 9, "loss": float("nan")})
+    running = store.runs.fetch(run.id)
+    assert (running.status, running.worker, running.device, running.attempt) == ("running", "host:1", "cuda:0", 1)
+    assert running.progress == {"done": 3, "total": 9, "loss": None}
+    (store.artifacts.attempt(run.id, 1) / "log.txt").write_text("line")
+    store.artifacts.publish(run.id, 1)
+    store.runs.finish(run.id, token, {"wga": 0.7}, peak_memory_mb=12.5)
+    done = store.runs.fetch(run.id)
+    assert (done.status, done.metrics, done.peak_memory_mb) == ("done", {"wga": 0.7}, 12.5)
+    assert done.finished_at and done.seconds >= 0 and done.ended
+    assert not (store.settings.home / "work" / run.id).exists()
+
+
+def test_nobody_without_the_token_changes_a_run(store, run):
+    token = store.runs.claim(run.id, "w", "cpu")
+    for call in (
+        lambda t: store.runs.renew(run.id, t),
+        lambda t: store.runs.progress(run.id, t, {}),
+        lambda t: store.runs.finish(run.id, t, {}),
+        lambda t: store.runs.fail(run.id, t, "no"),
+        lambda t: store.runs.canceled(run.id, t),
+        lambda t: store.runs.hand_back(run.id, t),
+    ):
+        with pytest.raises(RunLostError, match="no longer belongs to this attempt"):
+            call("another token")
+    assert store.runs.fetch(run.id).status == "running"
+    store.runs.finish(run.id, token, {})
+    with pytest.raises(RunLostError):
+        store.runs.finish(run.id, token, {"twice": 1})
+    assert store.runs.fetch(run.id).metrics == {}
+
+
+def test_a_worker_that_lost_its_run_cannot_finish_it_after_another_took_over(store, run):
+    first = store.runs.claim(run.id, "w1", "cpu")
+    assert [lost.status for lost in expire(store, run.id)] == ["queued"]
+    second = store.runs.claim(run.id, "w2", "cpu")
+    with pytest.raises(RunLostError):
+        store.runs.finish(run.id, first, {"by": "first"})
+    store.runs.finish(run.id, second, {"by": "second"})
+    assert store.runs.fetch(run.id).metrics == {"by": "second"}
+
+
+def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(store, run, child):
+    for _ in range(2):
+        store.runs.claim(run.id, "w", "cpu")
+        assert store.runs.lose_expired() == []
+        [lost] = expire(store, run.id)
+        assert lost.status == "queued" and "goes on from its last checkpoint" in lost.message
+    store.runs.claim(run.id, "w", "cpu")
+    [lost] = expire(store, run.id)
+    assert lost.status == "failed" and "vanished 3 times" in lost.message and lost.attempt == 3
+    assert store.runs.fetch(child.id).status == "failed"
+    assert "Its parent" in store.runs.fetch(child.id).message
+
+
+def test_a_stopping_run_whose_worker_vanishes_is_canceled(store, run):
+    store.runs.claim(run.id, "w", "cpu")
+    store.runs.request_stop(run.id)
+    assert [lost.status for lost in expire(store, run.id)] == ["canceled"]
+
+
+def test_stopping_cancels_a_queued_run_and_asks_a_running_one(store, dataset, run):
+    token = store.runs.claim(run.id, "w", "cpu")
+    assert store.runs.request_stop(run.id, by="ann").status == "stopping"
+    assert store.runs.renew(run.id, token) is True and store.runs.stop_requested(run.id)
+    store.runs.canceled(run.id, token)
+    stopped = store.runs.fetch(run.id)
+    assert stopped.status == "canceled" and stopped.message == "Stopped as asked."
+    assert store.runs.request_stop(run.id) == stopped
+    queued, _ = store.runs.submit(train_spec(dataset, seed=3))
+    assert store.runs.request_stop(queued.id, by="ann").status == "canceled"
+    with pytest.raises(ConflictError, match="is canceled"):
+        store.runs.claim(queued.id, "w", "cpu")
+
+
+def test_a_stopped_run_is_retried_from_where_it_was(store, run):
+    token = store.runs.claim(run.id, "w", "cpu")
+    (store.artifacts.checkpoints(run.id) / "epoch.json").write_text("{}")
+    store.runs.canceled(run.id, token)
+    assert store.runs.retry(run.id).status == "queued"
+    assert (store.artifacts.checkpoints(run.id) / "epoch.json").exists()
+    store.runs.claim(run.id, "w", "cpu")
+    with pytest.raises(ConflictError, match="is running: only a failed or canceled run"):
+        store.runs.retry(run.id)
+
+
+def test_a_run_waits_for_its_parents(store, run, child, finish):
+    assert store.runs.waiting_for(child.id) == [run]
+    with pytest.raises(ConflictError, match=f"waits for {run.id}, which is queued"):
+        store.runs.claim(child.id, "w", "cpu")
+    done = finish(run).run
+    assert store.runs.waiting_for(child.id) == [] and store.runs.parents(child.id) == [("model", done)]
+    assert [each.id for each in store.runs.children(run.id)] == [child.id]
+    finish(store.runs.fetch(child.id))
+
+
+def test_runs_that_wait_for_a_failed_one_fail_with_it_and_can_be_retried(store, dataset, run, child):
+    space, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=child.id))
+    token = store.runs.claim(run.id, "w", "cpu")
+    store.runs.fail(run.id, token, "The batch does not fit.")
+    assert [store.runs.fetch(each.id).status for each in (run, child, space)] == ["failed"] * 3
+    with pytest.raises(SpecRefusedError, match="is failed: retry it, or choose another"):
+        store.runs.submit(GradcamSpec(dataset=dataset.id, model=run.id))
+    for each in (run, child, space):
+        assert store.runs.retry(each.id).status == "queued"
+
+
+def test_a_spec_that_names_what_is_not_there_is_refused(store, dataset, run, tmp_path):
+    with pytest.raises(NotFoundError, match="no data set 'nowhere': import it first"):
+        store.runs.submit(TrainSpec(dataset="nowhere", model="small-resnet"))
+    with pytest.raises(NotFoundError, match="model run r-none does not exist"):
+        store.runs.submit(GradcamSpec(dataset=dataset.id, model="r-none"))
+    other = store.datasets.register(imported(image_table(tmp_path / "other", seed=2)))
+    with pytest.raises(SpecRefusedError, match="was made on another data set"):
+        store.runs.submit(GradcamSpec(dataset=other.id, model=run.id))
+    assert len(store.runs.all()) == 1
+    with pytest.raises(NotFoundError, match="no run r-none"):
+        store.runs.fetch("r-none")
+
+
+def test_lists_are_filtered_and_newest_first(store, dataset, run, child, finish):
+    finish(run)
+    assert [each.id for each in store.runs.all()] == [child.id, run.id]
+    assert [each.id for each in store.runs.all(kind="train")] == [run.id]
+    assert [each.id for each in store.runs.all(status="queued")] == [child.id]
+    assert len(store.runs.all(status=("queued", "done"))) == 2
+    assert store.runs.all(dataset="d-other") == [] and len(store.runs.all(limit=1)) == 1
+    assert [each.id for each in store.runs.all(limit=1, offset=1)] == [run.id]
+    assert store.runs.all(kind="train", metrics=False)[0].metrics is None
+    assert store.runs.counts() == {"done": 1, "queued": 1}
+    assert [each.id for each in store.runs.queued("gpu")] == [child.id] and store.runs.queued("cpu") == []
+
+
+def test_queued_runs_go_by_priority_then_by_age(store, dataset):
+    first, second, urgent = (store.runs.submit(train_spec(dataset, seed=k), priority=k == 2)[0] for k in range(3))
+    assert [run.id for run in store.runs.queued()] == [urgent.id, first.id, second.id]
+
+
+def test_deleting_removes_the_artifacts_of_a_run_and_nothing_else(store, dataset, run, child, finish):
+    folder = finish(run).folder
+    image = store.datasets.table(dataset.id).root / "kept.png"
+    image.write_text("pixels")
+    with pytest.raises(ConflictError, match=f"was used by {child.id}: delete those too, or keep it"):
+        store.runs.delete(run.id)
+    assert folder.exists()
+    assert store.runs.delete(run.id, by="ann", cascade=True) == [child.id, run.id]
+    assert not folder.exists() and image.exists()
+    assert store.runs.all() == [] and store.runs.find(run.id) is None
+    with pytest.raises(NotFoundError, match="was deleted on"):
+        store.runs.fetch(run.id)
+    assert store.runs.submit(train_spec(dataset))[1]
+
+
+def test_a_running_run_is_not_deleted(store, run):
+    token = store.runs.claim(run.id, "w", "cpu")
+    with pytest.raises(ConflictError, match="is running: stop it first"):
+        store.runs.delete(run.id, cascade=True)
+    store.runs.canceled(run.id, token)
+    assert store.runs.delete(run.id) == [run.id]
+
+
+def test_ten_thousand_runs_are_listed_fast(store, dataset):
+    now = datetime.now(UTC)
+    row = {"kind": "train", "name": "n", "queue": "gpu", "status": "done", "spec": train_spec(dataset).model_dump()}
+    row |= {"dataset_id": dataset.id, "progress": {"done": 1, "total": 1}, "created_by": "ann", "queued_at": now}
+    row["metrics"] = {"groups": [{"group": k, "name": "zero, flower", "accuracy": 0.123456} for k in range(40)]}
+    rows = [
+        row | {"id": f"r-{k}", "spec_hash": f"{k}", "created_at": now - timedelta(seconds=k)} for k in range(10_000)
+    ]
+    with store.database.write() as connection:
+        connection.execute(schema.runs.insert(), rows)
+    start = time.perf_counter()
+    page = store.runs.all(limit=100, metrics=False)
+    counts = store.runs.counts()
+    assert time.perf_counter() - start < 0.5
+    assert len(page) == 100 and page[0].id == "r-0" and counts == {"done": 10_000}
+    if store.database.is_sqlite:
+        with store.database.read() as connection:
+            plan = connection.execute(
+                sa.text("EXPLAIN QUERY PLAN SELECT id FROM runs WHERE kind = 'train' ORDER BY created_at DESC LIMIT 9")
+            ).all()
+        assert "USING INDEX ix_runs_kind_created_at" in str(plan) and "TEMP B-TREE" not in str(plan)
