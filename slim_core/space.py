@@ -6,14 +6,14 @@ import io
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from slim_core.clustering import seeded_kmeans
+from slim_core.clustering import canonical_order, seeded_kmeans
 from slim_core.errors import SpecRefusedError
+from slim_core.projection import CHUNK_ROWS, fit_pca, normalise_rows, project
 
-CHUNK_ROWS = 20_000
 SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
 
 
@@ -41,15 +41,18 @@ class SpaceConfig:
 
 @dataclass(frozen=True)
 class ClusterConfig:
-    """How environment features become clusters within each class."""
+    """How environment features become clusters."""
 
+    scope: Literal["all", "class"] = "all"  # cluster the images of all classes at once, or each class by itself
     pca_dims: int = 10
     k_min: int = 2
     k_max: int = 8
     seed: int = 0
-    n_clusters: int | None = None  # of every class; None: chosen from the data between k_min and k_max
+    n_clusters: int | None = None  # None: chosen from the data between k_min and k_max
 
     def __post_init__(self) -> None:
+        if self.scope not in ("all", "class"):
+            raise SpecRefusedError(f"The scope of clusters is {self.scope!r}: choose all or class.")
         if not 1 <= self.k_min <= self.k_max:
             raise SpecRefusedError(f"k_min {self.k_min}, k_max {self.k_max}: 1 <= k_min <= k_max is needed.")
         if self.n_clusters is not None and self.n_clusters < 1:
@@ -62,8 +65,8 @@ class ClusterConfig:
 class Clusters:
     """The environment clusters of N images."""
 
-    index: np.ndarray  # (N,) int64, cluster within the image's class, 0 the largest
-    n_per_class: tuple[int, ...]  # number of clusters of class 0, 1, ...; 0 for a class without images
+    index: np.ndarray  # (N,) int64, 0 the largest; in scope "all" a number means the same environment in every class
+    n_per_class: tuple[int, ...]  # class 0, 1, ... has clusters 0..n-1, of which some may be empty; 0 without images
     reduced: np.ndarray  # (N, d) float32, row-normalised environment features after PCA
     silhouettes: tuple[dict[int, float], ...] = field(default=())  # per class: number of clusters -> mean silhouette
 
@@ -185,55 +188,23 @@ def _check_finite(features: np.ndarray) -> None:
             )
 
 
-@dataclass(frozen=True, eq=False)
-class _Pca:
-    mean: np.ndarray  # (K,)
-    axes: np.ndarray  # (d, K)
-
-
-def fit_pca(features: np.ndarray, dims: int, seed: int) -> _Pca:
-    """PCA of features (N, K) to min(dims, N, K) dimensions, seeded; the sign of each axis is fixed."""
-    from sklearn.decomposition import PCA
-
-    features = np.asarray(features, np.float32)
-    dims = min(dims, *features.shape)
-    mean = features.mean(axis=0, dtype=np.float64).astype(np.float32)
-    if dims == 0 or not (features != features[:1]).any():
-        return _Pca(mean, np.zeros((max(dims, 1), features.shape[1]), np.float32))
-    model = PCA(dims, random_state=seed).fit(features)
-    return _Pca(model.mean_, model.components_)
-
-
-def project(pca: _Pca, features: np.ndarray, check_stop: Callable[[], None] = _never_stop) -> np.ndarray:
-    """Features (N, K) on the axes of a PCA, in chunks: (N, d) float32."""
-    out = np.empty((len(features), len(pca.axes)), np.float32)
-    for start in range(0, len(features), CHUNK_ROWS):
-        check_stop()
-        rows = slice(start, start + CHUNK_ROWS)
-        out[rows] = (np.asarray(features[rows], np.float32) - pca.mean) @ pca.axes.T
-    return out
-
-
 def _pad(points: np.ndarray, dims: int) -> np.ndarray:
     return np.pad(points, ((0, 0), (0, dims - points.shape[1])))
-
-
-def normalise_rows(features: np.ndarray) -> np.ndarray:
-    """Rows of (N, K) scaled to length 1, float32; a row of zeros stays."""
-    features = np.asarray(features, np.float32)
-    length = np.linalg.norm(features, axis=1, keepdims=True)
-    return np.asarray(features / np.where(length > 0, length, 1.0), np.float32)
 
 
 def environment_clusters(
     environment_features: np.ndarray, labels: np.ndarray, config: ClusterConfig | None = None
 ) -> Clusters:
-    """The environments each class is seen in: r row-normalised, PCA, k-means within the class.
+    """The environments that images are seen in: r row-normalised, PCA, k-means.
 
     What the model sees where it does not look separates the spurious attribute far better than pooled or attention
-    features do (METHOD, "What we measured"). The number of clusters of a class, where none is given, is the largest in
-    k_min..k_max whose mean silhouette lies within a tenth of the best: splitting an environment in two costs little,
-    merging two loses the group.
+    features do (METHOD, "What we measured"). Clustering all classes at once (the default) names the environments the
+    same in every class, and finds one that is rare in a class by its many images in another: on the demo set at 90, 95
+    and 98 % correlation, equal weights on class x environment leave the attribute's share 0.05, 0.1 and 0.2 apart
+    between the classes, against 0.37, 0.9 and 0.97 with clusters of each class by itself.
+
+    The number of clusters, where none is given, is the largest in k_min..k_max whose mean silhouette lies within a
+    tenth of the best: splitting an environment in two costs little, merging two loses the group.
 
     Args:
         environment_features: (N, K) r, any float type; may be memory-mapped.
@@ -248,16 +219,26 @@ def environment_clusters(
     reduced = _reduce_environment(environment_features, config)
     n_classes = int(labels.max()) + 1 if len(labels) else 0
     index = np.zeros(len(labels), np.int64)
-    n_per_class, silhouettes = [], []
-    for label in range(n_classes):
-        members = np.flatnonzero(labels == label)
-        scores = {} if config.n_clusters else _silhouettes(reduced[members], config)
-        k = config.n_clusters or _choose(scores)
-        if len(members):
-            index[members] = seeded_kmeans(reduced[members], k, config.seed)[0]
-        n_per_class.append(int(index[members].max()) + 1 if len(members) else 0)
-        silhouettes.append(scores)
-    return Clusters(index, tuple(n_per_class), reduced, tuple(silhouettes))
+    n_per_class = np.zeros(n_classes, np.int64)
+    silhouettes: list[dict[int, float]] = [{} for _ in range(n_classes)]
+    for members in _scopes(labels, config):
+        index[members], scores = _cluster(reduced[members], config)
+        for label in np.unique(labels[members]):
+            n_per_class[label], silhouettes[label] = index[members].max() + 1, scores
+    return Clusters(index, tuple(n_per_class.tolist()), reduced, tuple(silhouettes))
+
+
+def _scopes(labels: np.ndarray, config: ClusterConfig) -> list[np.ndarray]:
+    """The positions that are clustered together."""
+    if config.scope == "all":
+        return [np.arange(len(labels))] if len(labels) else []
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
+
+
+def _cluster(points: np.ndarray, config: ClusterConfig) -> tuple[np.ndarray, dict[int, float]]:
+    """The cluster of each point (n,), and the silhouettes its number was chosen by."""
+    scores = {} if config.n_clusters else _silhouettes(points, config)
+    return seeded_kmeans(points, config.n_clusters or _choose(scores), config.seed)[0], scores
 
 
 def _reduce_environment(features: np.ndarray, config: ClusterConfig) -> np.ndarray:
@@ -274,9 +255,9 @@ def _silhouettes(points: np.ndarray, config: ClusterConfig) -> dict[int, float]:
     """Mean silhouette of each number of clusters, on a seeded sample; empty where the class is too small to split."""
     from sklearn.metrics import silhouette_score
 
-    rng = np.random.default_rng(config.seed)
     if len(points) > SILHOUETTE_ROWS:
-        points = points[np.sort(rng.choice(len(points), SILHOUETTE_ROWS, replace=False))]
+        chosen = np.random.default_rng(config.seed).choice(len(points), SILHOUETTE_ROWS, replace=False)
+        points = points[canonical_order(points)[np.sort(chosen)]]
     scores = {}
     for k in range(max(2, config.k_min), config.k_max + 1):
         if len(points) < 2 * k or len(np.unique(points, axis=0)) <= k:

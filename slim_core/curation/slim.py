@@ -15,7 +15,8 @@ NAME = "slim"
 def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """Balance class x environment cluster; the answers decide which images and which clusters to trust.
 
-    Each class gets the same share of ``size``, and within it each environment cluster, shifted by ``options.trust``
+    Each class gets the same share of ``size``, and within it each environment cluster, so that the label no longer
+    tells the environment (clusters over all classes mean the same environment in each). The shares are shifted by ``options.trust``
     towards clusters whose images the answers trust. In a cell the kept images are chosen first, spread over the
     environment features; then the others by falling score; repeats (on by default) fill what is still missing.
 
