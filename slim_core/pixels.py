@@ -24,8 +24,8 @@ _CROP_AREA = (0.7, 1.0)  # share of the image a random crop keeps (DFR)
 class Pixels:
     """The images of a table under one transform, as uint8 of shape (size, size, 3).
 
-    Images are decoded when they are first asked for, in threads. They are kept where all N fit into ``cache_bytes``;
-    larger sets are decoded anew each time and never held.
+    Images are decoded when they are first asked for, in threads. As many of ``rows`` as fit into ``cache_bytes`` are
+    kept; the others are decoded anew each time and never held.
 
     Errors: reading a missing, broken or too large image raises ImageRefusedError with its path.
     """
@@ -35,15 +35,19 @@ class Pixels:
         table: ImageTable,
         transform: ImageTransform,
         *,
+        rows: np.ndarray | None = None,
         cache_bytes: int = CACHE_BYTES,
         n_threads: int | None = None,
     ) -> None:
+        """``rows``: those that will be read, more than once; None: all N."""
         self.table = table
         self.transform = transform
-        shape = (len(table), transform.size, transform.size, 3)
-        fits = int(np.prod(shape, dtype=np.int64)) <= cache_bytes
-        self._cache = np.zeros(shape, np.uint8) if fits else None  # zeros: pages are only taken when written
-        self._known = np.zeros(len(table), bool)
+        kept = np.arange(len(table)) if rows is None else np.unique(rows)
+        kept = kept[: cache_bytes // (3 * transform.size**2)]
+        self._slot = np.full(len(table), -1, np.int64)  # (N,) place in the cache, -1: not kept
+        self._slot[kept] = np.arange(len(kept))
+        self._cache = np.zeros((len(kept), transform.size, transform.size, 3), np.uint8)  # pages are taken when written
+        self._known = np.zeros(len(kept), bool)
         self._pool = ThreadPoolExecutor(n_threads or min(16, os.cpu_count() or 1), "pixels")
 
     def __enter__(self) -> Pixels:
@@ -59,19 +63,21 @@ class Pixels:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _one(self, row: int) -> np.ndarray:
-        if self._cache is None:
-            return load_pixels(self.table.image_path(row), self.transform)
-        if not self._known[row]:
-            self._cache[row] = load_pixels(self.table.image_path(row), self.transform)
-            self._known[row] = True
-        pixels: np.ndarray = self._cache[row]
+        slot = self._slot[row]
+        if slot >= 0 and self._known[slot]:
+            kept: np.ndarray = self._cache[slot]
+            return kept
+        pixels = load_pixels(self.table.image_path(row), self.transform)
+        if slot >= 0:
+            self._cache[slot] = pixels
+            self._known[slot] = True
         return pixels
 
     def _gathered(self, rows: np.ndarray) -> Callable[[], np.ndarray]:
         """Start reading some rows; the result waits for them: (B, size, size, 3) uint8."""
-        if self._cache is not None and self._known[rows].all():
-            cache = self._cache
-            return lambda: cache[rows]
+        slots = self._slot[rows]
+        if (slots >= 0).all() and self._known[slots].all():
+            return lambda: self._cache[slots]
         futures: list[Future[np.ndarray]] = [self._pool.submit(self._one, int(row)) for row in rows]
         return lambda: np.stack([future.result() for future in futures])
 

@@ -6,10 +6,10 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,66 +19,18 @@ from slim_core.datasets.table import ImageTable
 from slim_core.devices import half_precision, memory_guard, open_device, own_random_state
 from slim_core.errors import SpecRefusedError
 from slim_core.groups import Grouping
+from slim_core.meter import EpochReport, Meter
 from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, classification_metrics
 from slim_core.models.model import Model
 from slim_core.objectives import OBJECTIVES, Batch, Objective, Setting, class_weights
 from slim_core.pixels import Pixels, augment, split_batches, to_input
 from slim_core.prediction import keep_going, predict
 from slim_core.resume import Checkpoints, Course
+from slim_core.training_config import SELECTED_BY, TrainConfig
 
-Selection = Literal["worst_class", "average", "worst_group", "last"]
-_SELECTED_BY = {"worst_class": WORST_CLASS, "average": AVERAGE, "worst_group": WGA}
+__all__ = ["EpochReport", "Pixels", "TrainConfig", "TrainResult", "predict", "train"]
+
 _KEPT = (WGA, AVERAGE, ADJUSTED, WORST_CLASS)  # of the validation metrics, in the history
-
-
-@dataclass(frozen=True)
-class TrainConfig:
-    """How to train. The defaults suit the demo's small network from scratch."""
-
-    epochs: int = 20
-    batch_size: int = 64
-    lr: float = 0.05
-    weight_decay: float = 5e-4
-    momentum: float = 0.9
-    milestones: tuple[int, ...] = ()  # epochs (0-based) at which the rate is multiplied by gamma
-    gamma: float = 0.5
-    class_weights: bool = False  # weigh the loss by 1 / class size
-    augment: bool = True  # random flips and crops
-    selection: Selection = "worst_class"  # which epoch's weights are kept; "worst_group" reads group labels: an oracle
-    objective: str = "erm"
-    objective_options: dict[str, float] = field(default_factory=dict)
-    seed: int = 0
-    trainable: Literal["all", "head"] = "all"
-
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise SpecRefusedError(f"Epochs ({self.epochs}) and batch size ({self.batch_size}) must be 1 or more.")
-        if not (self.lr > 0 and math.isfinite(self.lr)) or self.weight_decay < 0:
-            raise SpecRefusedError(
-                f"The learning rate ({self.lr}) must be above 0 and weight decay ({self.weight_decay}) 0 or more."
-            )
-        if self.objective not in OBJECTIVES:
-            raise SpecRefusedError(f"There is no objective {self.objective!r}: take one of {', '.join(OBJECTIVES)}.")
-        if self.selection not in (*_SELECTED_BY, "last"):
-            raise SpecRefusedError(f"There is no selection {self.selection!r}: take {', '.join(_SELECTED_BY)} or last.")
-
-    def lr_at(self, epoch: int) -> float:
-        """The learning rate of an epoch (0-based)."""
-        return self.lr * self.gamma ** sum(milestone <= epoch for milestone in self.milestones)
-
-
-@dataclass(frozen=True)
-class EpochReport:
-    """Where a training stands, told after each batch."""
-
-    epoch: int  # 1-based
-    epochs: int
-    done: int  # images, over all epochs
-    total: int
-    train_loss: float  # mean over this epoch so far
-    val: dict[str, Any] | None  # validation metrics, once an epoch ends
-    images_per_s: float
-    phase: Literal["train", "validate"]
 
 
 @dataclass(frozen=True)
@@ -133,12 +85,14 @@ def train(
     """
     target = open_device(device)
     rows, counts = _checked(model, table, rows, counts)
-    own = Pixels(table, model.transform) if pixels is None else None
+    own = Pixels(table, model.transform, rows=np.concatenate([rows, val_rows])) if pixels is None else None
     run = _Run(model, table, np.repeat(rows, counts), val_rows, grouping, config, own or pixels, target, check_stop)  # type: ignore[arg-type]
     try:
         with memory_guard(config.batch_size), own_random_state(target):
+            run.freeze()
             return run.all_epochs(on_progress, checkpoint_dir)
     finally:
+        model.net.requires_grad_(True)
         model.net.eval()
         if own is not None:
             own.close()
@@ -178,6 +132,14 @@ class _Run:
     device: torch.device
     check_stop: Callable[[], None]
 
+    def freeze(self) -> None:
+        """Keep gradients off the backbone where the head alone is trained."""
+        if self.config.trainable == "head":
+            if self.model.head is None:
+                raise SpecRefusedError(f"{self.model.name} has no linear last layer to train alone: train all of it.")
+            self.model.net.requires_grad_(False)
+            self.model.head.requires_grad_(True)
+
     def all_epochs(self, on_progress: Callable[[EpochReport], None], checkpoint_dir: Path | None) -> TrainResult:
         """From the last checkpoint, or the start, to the end."""
         net = self.model.net.to(self.device)
@@ -199,11 +161,7 @@ class _Run:
         return TrainResult(course.history, course.best_epoch, course.seconds)
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        parameters = list(self.model.net.parameters())
-        if self.config.trainable == "head":
-            if self.model.head is None:
-                raise SpecRefusedError(f"{self.model.name} has no linear last layer to train alone: train all of it.")
-            parameters = list(self.model.head.parameters())
+        parameters = [parameter for parameter in self.model.net.parameters() if parameter.requires_grad]
         return torch.optim.SGD(
             parameters, lr=self.config.lr, momentum=self.config.momentum, weight_decay=self.config.weight_decay
         )
@@ -234,7 +192,7 @@ class _Run:
         epoch, config = course.epoch, self.config
         for group in optimizer.param_groups:
             group["lr"] = config.lr_at(epoch)
-        meter = _Meter(epoch, config.epochs, len(self.rows))
+        meter = Meter(epoch, config.epochs, len(self.rows))
         self._to_training_mode()
         for rows, images, generator in self._batches(epoch):
             self.check_stop()
@@ -263,7 +221,7 @@ class _Run:
         only_head = self.config.trainable == "head"  # a frozen backbone keeps its batch statistics too
         self.model.net.train(not only_head)
 
-    def _batches(self, epoch: int) -> Any:
+    def _batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray, torch.Generator]]:
         """(rows, (B, H, W, 3) uint8, generator) in an order, and with random numbers, that (seed, epoch) decide."""
         order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.rows))
         seed = int(np.random.SeedSequence([self.config.seed, epoch]).generate_state(1)[0])
@@ -334,35 +292,5 @@ class _Run:
         val = entry["val"]
         if val is None or self.config.selection == "last":
             return float(entry["epoch"]), 0.0
-        value = val[_SELECTED_BY[self.config.selection]]
+        value = val[SELECTED_BY[self.config.selection]]
         return (float("-inf") if value is None else value), -val["loss"]
-
-
-class _Meter:
-    """Running loss, accuracy and speed of one epoch."""
-
-    def __init__(self, epoch: int, epochs: int, n_images: int) -> None:
-        self._epoch, self._epochs, self._n_images = epoch, epochs, n_images
-        self._started = time.perf_counter()
-        self._n, self._loss, self._n_right = 0, 0.0, 0
-
-    def add(self, n: int, loss: float, n_right: int) -> None:
-        self._n += n
-        self._loss += n * loss
-        self._n_right += n_right
-
-    @property
-    def loss(self) -> float:
-        return self._loss / max(1, self._n)
-
-    @property
-    def accuracy(self) -> float:
-        return self._n_right / max(1, self._n)
-
-    @property
-    def images_per_s(self) -> float:
-        return self._n / max(1e-9, time.perf_counter() - self._started)
-
-    def report(self, phase: Literal["train", "validate"], val: dict[str, Any] | None) -> EpochReport:
-        done, total = self._epoch * self._n_images + self._n, self._epochs * self._n_images
-        return EpochReport(self._epoch + 1, self._epochs, done, total, self.loss, val, self.images_per_s, phase)
