@@ -1,0 +1,172 @@
+"""Campaigns: what is asked, in which order, how far it is, and runs that are made from it."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from store_makers import image_table, imported, train_spec
+
+from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
+from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
+from slim_core.store import AnswerIn, Campaign, Run, Store
+from slim_core.store.campaign import interleaved
+
+
+@pytest.fixture
+def space(store: Store, dataset, finish) -> Run:
+    """A finished space run."""
+    model = finish(store.runs.submit(train_spec(dataset))[0]).run
+    attention = finish(store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))[0]).run
+    return finish(store.runs.submit(SpaceSpec(dataset=dataset.id, attention=attention.id))[0]).run
+
+
+@pytest.fixture
+def campaign(store: Store, dataset, space: Run) -> Campaign:
+    """Asks about six images of class 0 and three of class 1."""
+    rows = [0, 2, 4, 6, 8, 10, 1, 3, 5]
+    return store.campaigns.create("first", dataset.id, space.id, rows, guideline="Where?", seed=3, by="ann")
+
+
+def answer(store: Store, campaign: Campaign, name: str, item_id: int, value: int | None, ms: int = 1000) -> None:
+    """One answer of ann."""
+    store.campaigns.save_answers(campaign.id, "ann", [AnswerIn(name, item_id, value, {"run": "r"}, ms)])
+
+
+def test_a_campaign_tells_what_it_asks(store: Store, campaign: Campaign, space: Run):
+    assert campaign.budgets == {"0": 6, "1": 3} and campaign.n_split == 40 and campaign.status == "open"
+    assert (campaign.space_run_id, campaign.overlap, campaign.guideline) == (space.id, 1, "Where?")
+    assert store.campaigns.all() == [campaign] and store.campaigns.all(dataset="d-other") == []
+    items = store.campaigns.items(campaign.id)
+    assert sorted(item.row for item in items) == [0, 1, 2, 3, 4, 5, 6, 8, 10]
+    assert all(item.label == item.row % 2 for item in items)
+    assert [item.position for item in items] == list(range(9))
+    with pytest.raises(NotFoundError, match="no campaign c-none"):
+        store.campaigns.fetch("c-none")
+
+
+def test_the_order_alternates_classes_and_follows_from_the_seed():
+    rows, labels = np.arange(30), np.array([0] * 10 + [1] * 20)
+    order = interleaved(rows, labels, seed=0)
+    assert sorted(order) == list(rows)
+    assert all(labels[order[k : k + 3]].sum() == 2 for k in range(0, 30, 3))
+    np.testing.assert_array_equal(order, interleaved(rows, labels, seed=0))
+    assert (order != interleaved(rows, labels, seed=1)).any()
+    even = interleaved(rows[:20], np.arange(20) % 2, seed=0) % 2
+    assert (np.abs(np.diff(even)) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("rows", "overlap", "sentence"),
+    [
+        ([], 1, "needs images"),
+        ([0, 45], 1, "Row 45 is not in the split train"),
+        ([-1], 1, "Row -1 is not in the split"),
+        ([3, 3], 1, "Row 3 is chosen twice"),
+        ([1], 0, "overlap of 0 asks nobody"),
+    ],
+)
+def test_rows_that_cannot_be_asked_about_are_refused(store: Store, dataset, rows, overlap, sentence):
+    with pytest.raises(SpecRefusedError, match=sentence):
+        store.campaigns.create("bad", dataset.id, None, rows, overlap=overlap)
+    with pytest.raises(NotFoundError, match="no run r-none"):
+        store.campaigns.create("bad", dataset.id, "r-none", [1])
+    assert store.campaigns.all() == []
+
+
+def test_progress_counts_answers_shares_and_minutes(store: Store, campaign: Campaign):
+    ids = [item.id for item in store.campaigns.items(campaign.id)]
+    answer(store, campaign, "a", ids[0], 1, ms=30_000)
+    answer(store, campaign, "b", ids[1], 0, ms=10 * 60_000)
+    answer(store, campaign, "c", ids[2], -1, ms=30_000)
+    answer(store, campaign, "d", ids[3], 1, ms=0)
+    answer(store, campaign, "e", ids[3], None, ms=60_000)
+    progress = store.campaigns.progress(campaign.id)
+    assert progress == {
+        "total": 9,
+        "answered": 3,
+        "done": 3,
+        "right": 1,
+        "wrong": 1,
+        "unsure": 1,
+        "answers": 4,
+        "share": pytest.approx(3 / 40),
+        "minutes": pytest.approx(2.0),
+    }
+
+
+def test_a_campaign_without_answers_has_made_no_progress(store: Store, campaign: Campaign):
+    progress = store.campaigns.progress(campaign.id)
+    assert (progress["answered"], progress["share"], progress["minutes"]) == (0, 0.0, 0.0)
+    assert store.campaigns.last_seq(campaign.id) == 0 and store.campaigns.current(campaign.id) == {}
+    assert len(store.campaigns.answers(campaign.id)) == 0
+
+
+def test_extending_asks_about_new_rows_only_and_after_the_others(store: Store, campaign: Campaign):
+    extended = store.campaigns.extend(campaign.id, [0, 12, 7, 9], by="lead")
+    items = store.campaigns.items(campaign.id)
+    assert sorted(item.row for item in items[9:]) == [7, 9, 12] and [item.position for item in items[9:]] == [9, 10, 11]
+    assert extended.budgets == {"0": 7, "1": 5}
+    with pytest.raises(SpecRefusedError, match="not asked about yet"):
+        store.campaigns.extend(campaign.id, [0, 12])
+
+
+def test_a_closed_campaign_takes_no_answers_until_it_is_reopened(store: Store, campaign: Campaign):
+    item = store.campaigns.next_item(campaign.id, "ann")
+    assert store.campaigns.close(campaign.id, by="lead").closed_at is not None
+    for call in (
+        lambda: store.campaigns.next_item(campaign.id, "ann"),
+        lambda: answer(store, campaign, "a", item.id, 1),
+        lambda: store.campaigns.extend(campaign.id, [20]),
+    ):
+        with pytest.raises(AnswersRefusedError, match="first is closed: ask its lead to reopen it"):
+            call()
+    assert store.campaigns.current(campaign.id) == {}
+    assert store.campaigns.reopen(campaign.id).status == "open"
+    answer(store, campaign, "a", item.id, 1)
+    what = [event.what for event in store.events.recent(subject=campaign.id)]
+    assert what == ["campaign.open", "campaign.closed", "campaign.created"]
+
+
+def test_after_the_deadline_nothing_more_is_asked_but_answers_under_way_arrive(store: Store, dataset):
+    past = datetime.now(UTC) - timedelta(hours=1)
+    late = store.campaigns.create("late", dataset.id, None, [0, 1], deadline=past)
+    with pytest.raises(AnswersRefusedError, match="deadline of late was .* UTC: ask its lead to move it"):
+        store.campaigns.next_item(late.id, "ann")
+    answer(store, late, "a", store.campaigns.items(late.id)[0].id, 1)
+    assert store.campaigns.progress(late.id)["answered"] == 1
+
+
+def test_a_curate_run_pins_the_answers_it_was_submitted_with(store: Store, dataset, space: Run, campaign: Campaign):
+    items = store.campaigns.items(campaign.id)
+    answer(store, campaign, "a", items[0].id, 1)
+    spec = CurateSpec(dataset=dataset.id, space=space.id, campaign=campaign.id, size=4)
+    run, created = store.runs.submit(spec)
+    assert created and run.spec["answers_seq"] == store.campaigns.last_seq(campaign.id)
+    assert run.campaign_id == campaign.id and store.runs.all(campaign=campaign.id) == [run]
+    assert store.runs.submit(spec) == (run, False)
+    answer(store, campaign, "b", items[1].id, 0)
+    assert store.runs.submit(spec)[1]
+    with pytest.raises(NotFoundError, match="no campaign c-none"):
+        store.runs.submit(CurateSpec(dataset=dataset.id, space=space.id, campaign="c-none", size=4))
+
+
+def test_a_space_that_a_campaign_asks_about_is_deleted_only_with_cascade(store: Store, space: Run, campaign: Campaign):
+    with pytest.raises(ConflictError, match=f"campaign first asks about run {space.id}"):
+        store.runs.delete(space.id)
+    store.runs.delete(space.id, cascade=True)
+    answer(store, campaign, "a", store.campaigns.items(campaign.id)[0].id, 1)
+    assert store.campaigns.progress(campaign.id)["answered"] == 1
+
+
+def test_a_campaign_over_a_hundred_thousand_images_opens_fast(store: Store, tmp_path):
+    large = store.datasets.register(imported(image_table(tmp_path / "large", n_train=100_000)))
+    campaign = store.campaigns.create("large", large.id, None, np.arange(100_000))
+    start = time.perf_counter()
+    item = store.campaigns.next_item(campaign.id, "ann")
+    progress = store.campaigns.progress(campaign.id)
+    answer(store, campaign, "a", item.id, 1)
+    assert time.perf_counter() - start < 1.0
+    assert progress["total"] == 100_000 and store.campaigns.next_item(campaign.id, "ann").position == 1
