@@ -17,8 +17,9 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
 
     Each class gets the same share of ``size``, and within it each environment cluster, so that the label no longer
     tells the environment (clusters over all classes mean the same environment in each). The shares are shifted by
-    ``options.trust`` towards clusters whose images the answers trust. In a cell the kept images are chosen first, spread over the
-    environment features; then the others by falling score; repeats (on by default) fill what is still missing.
+    ``options.trust`` towards clusters whose images the answers trust. In a cell the kept images are chosen first,
+    spread over the environment features; then the others by falling score; repeats (on by default) fill what is still
+    missing.
 
     Raises:
         AnswersRefusedError: no usable answers, see ``require_answers``.
