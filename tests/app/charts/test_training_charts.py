@@ -23,16 +23,17 @@ def test_history_becomes_one_row_an_epoch_and_series_without_missing_values() ->
 def test_no_history_is_an_empty_frame_and_an_empty_chart() -> None:
     frame = charts.history_frame([])
     assert frame.empty
-    assert len(charts.accuracy_curves(frame).data) == 0
+    assert len(charts.accuracy_curves(frame, epochs=3).data) == 0
 
 
 def test_the_loss_curve_holds_the_losses_and_marks_the_epoch_kept() -> None:
-    figure = charts.loss_curve(charts.history_frame(HISTORY), best_epoch=3)
+    figure = charts.loss_curve(charts.history_frame(HISTORY), epochs=8, best_epoch=3)
     assert list(figure.data[0].y) == [0.7, 0.5, 0.3]
     assert figure.layout.shapes[0].x0 == 3
+    assert figure.layout.xaxis.range[1] > 8  # room for the epochs to come
 
 
 def test_accuracies_are_drawn_in_percent_with_the_worst_group_first() -> None:
-    figure = charts.accuracy_curves(charts.history_frame(HISTORY))
+    figure = charts.accuracy_curves(charts.history_frame(HISTORY), epochs=3)
     assert [trace.name for trace in figure.data] == ["worst group", "average", "a"]
     assert list(figure.data[1].y) == pytest.approx([60, 80])
