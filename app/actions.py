@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from slim_core.datasets import import_data, require
 from slim_core.datasets.demo import write_demo
+from slim_core.errors import QueueUnavailableError
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 
@@ -33,7 +34,12 @@ def submit(spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bo
     parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
     run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force)
     if created:
-        session.queue().submit(run)
+        try:
+            session.queue().submit(run)
+        except QueueUnavailableError as error:
+            raise QueueUnavailableError(
+                f"The queue is away: run {run.id} is saved and starts by itself once it is back. {error}"
+            ) from error
     return run, created
 
 

@@ -27,8 +27,8 @@ def history_frame(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["epoch", "series", "value"])
 
 
-def loss_curve(frame: pd.DataFrame, best_epoch: int | None = None) -> go.Figure:
-    """The training loss by epoch; ``frame`` as from history_frame."""
+def loss_curve(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) -> go.Figure:
+    """The training loss by epoch; ``frame`` as from history_frame, ``epochs``: of the whole training."""
     part = frame[frame["series"] == "loss"]
     figure = go.Figure()
     figure.add_scatter(
@@ -36,10 +36,10 @@ def loss_curve(frame: pd.DataFrame, best_epoch: int | None = None) -> go.Figure:
         hovertemplate="epoch %{x}<br>loss %{y:.4f}<extra></extra>",
     )  # fmt: skip
     figure.update_yaxes(title="training loss", rangemode="tozero")
-    return _by_epoch(figure, best_epoch)
+    return _by_epoch(figure, epochs, best_epoch)
 
 
-def accuracy_curves(frame: pd.DataFrame, best_epoch: int | None = None) -> go.Figure:
+def accuracy_curves(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) -> go.Figure:
     """Validation accuracy of every group (thin), the average (dashed) and the worst group (thick), in percent."""
     figure = go.Figure()
     groups = [name for name in frame["series"].drop_duplicates() if name not in ("loss", "average", "worst group")]
@@ -54,12 +54,14 @@ def accuracy_curves(frame: pd.DataFrame, best_epoch: int | None = None) -> go.Fi
                 hovertemplate=f"{name}<br>epoch %{{x}}<br>%{{y:.1f}} %<extra></extra>",
             )  # fmt: skip
     figure.update_yaxes(title="validation accuracy, %", range=[-2, 102])
-    return _by_epoch(figure, best_epoch)
+    return _by_epoch(figure, epochs, best_epoch)
 
 
-def _by_epoch(figure: go.Figure, best_epoch: int | None) -> go.Figure:
-    last = max((int(trace.x[-1]) for trace in figure.data if len(trace.x)), default=1)
-    figure.update_xaxes(title="epoch", tick0=0, dtick=max(1, math.ceil(last / 10)))
+def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None) -> go.Figure:
+    margin = 0.02 * epochs + 0.05  # the axis holds all epochs to come, so that nothing jumps while they arrive
+    figure.update_xaxes(
+        title="epoch", tick0=0, dtick=max(1, math.ceil(epochs / 10)), range=[1 - margin, epochs + margin]
+    )
     if best_epoch is not None:
         figure.add_vline(x=best_epoch, line={"color": GREY, "width": 1, "dash": "dot"}, annotation_text="kept")
     return calm(figure, 320)

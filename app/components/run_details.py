@@ -10,7 +10,6 @@ import streamlit as st
 from app import actions, session
 from app.components import next_step, run_progress, run_state
 from app.components.telling import errors_told
-from slim_core.errors import SlimError
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -32,7 +31,7 @@ def show(run: Run) -> None:
     with right:
         _family(run)
         st.markdown("**Parameters**")
-        st.json(run.spec, expanded=True)
+        _parameters(run)
 
 
 def _head(run: Run) -> None:
@@ -56,6 +55,14 @@ def _facts(run: Run) -> str:
     facts += [f"{run.peak_memory_mb:,.0f} MB at most"] if run.peak_memory_mb else []
     facts += [f"code {run.code_version}"] if run.code_version else []
     return " · ".join(facts)
+
+
+def _parameters(run: Run) -> None:
+    given = {name: str(value) for name, value in run.spec.items() if value not in (None, [], {})}
+    st.dataframe(
+        {"field": list(given), "value": list(given.values())}, hide_index=True, width="stretch",
+        height=min(500, 3 + 35 * (1 + len(given))),
+    )  # fmt: skip
 
 
 def _family(run: Run) -> None:
@@ -94,22 +101,13 @@ def _retry(run: Run) -> None:
 
 
 def _delete(run: Run) -> None:
-    if st.button("Delete", icon=":material/delete:"):
-        _confirm_delete(run)
-
-
-@st.dialog("Delete this run?")
-def _confirm_delete(run: Run) -> None:
     children = session.store().runs.children(run.id)
-    st.markdown(
-        f"**{run.kind}** {run.name or run.id}: its results, log and checkpoints go. Images stay where they are."
-    )
-    cascade = bool(children) and st.checkbox(f"Also delete the {len(children)} runs made from it, and theirs")
-    if st.button("Delete", type="primary", disabled=bool(children) and not cascade):
-        try:
-            actions.delete_run(run.id, cascade=cascade)
-        except SlimError as error:
-            st.error(str(error))
-            return
-        st.query_params.pop("run", None)
-        st.rerun()
+    with st.popover("Delete", icon=":material/delete:"):
+        st.markdown(f"Delete **{run.name or run.kind}**? Its results, log and checkpoints go. Images stay.")
+        cascade = bool(children) and st.checkbox(f"Also delete the {len(children)} runs made from it, and theirs")
+        blocked = bool(children) and not cascade
+        if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
+            with errors_told():
+                actions.delete_run(run.id, cascade=cascade)
+                st.query_params.pop("run", None)
+                st.rerun()

@@ -44,17 +44,17 @@ def _curves(run: Run) -> None:
         if run_state.is_active(run):
             st.caption("The curves begin with the first epoch.")
         return
-    best = (run.metrics or {}).get("best_epoch")
+    epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
     left, right = st.columns(2, gap="large")
     left.plotly_chart(
-        charts.loss_curve(frame, best),
+        charts.loss_curve(frame, epochs, best),
         width="stretch",
         config=QUIET,
         key=f"loss-{run.id}",
         alt=f"Training loss of {run.id}",
     )
     right.plotly_chart(
-        charts.accuracy_curves(frame, best),
+        charts.accuracy_curves(frame, epochs, best),
         width="stretch",
         config=QUIET,
         key=f"accuracy-{run.id}",
