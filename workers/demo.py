@@ -1,0 +1,203 @@
+"""``make demo``: the dashboard, and the whole loop on the demo data through its queue, until Ctrl-C.
+
+A second call finds every run done and shows the table at once. Everything it starts ends with it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+from slim_core.api import data_set
+from slim_core.cli.console import console, errors
+from slim_core.cli.progress import ShownWorkbench, bars, counted
+from slim_core.cli.whole_loop import show_outcomes
+from slim_core.datasets import DemoConfig, write_demo
+from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
+from slim_core.loop import Loop, LoopConfig, Outcome
+from slim_core.settings import Settings, settings
+from slim_core.steps.specs import default_model
+from slim_core.store import Store
+from slim_core.workbench import Workbench
+from workers.local import environment, redis_url
+from workers.pdeath import bound
+from workers.queue import Submitter
+from workers.redis_home import answers
+
+HOST = "127.0.0.1"
+METHODS = ("erm", "random", "slim")
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 40.0
+MAIN = Path(__file__).resolve().parents[1] / "app" / "main.py"
+LOG_LINES = 15  # shown where the dashboard ends by itself
+
+
+def check_port(port: int) -> None:
+    """Refuse a port that something listens on.
+
+    Raises:
+        SpecRefusedError: it is busy, or no port.
+    """
+    if not 0 < port < 65536:
+        raise SpecRefusedError(f"{port} is no port: choose one from 1024 to 65535, make demo PORT=8502.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise SpecRefusedError(
+                f"Port {port} is busy: end what uses it, or choose another, make demo PORT={min(port + 1, 65535)}."
+            ) from error
+
+
+class Dashboard:
+    """``streamlit run app/main.py`` as a child that cannot outlive this process."""
+
+    def __init__(self, given: Settings, port: int) -> None:
+        self.url = f"http://{HOST}:{port}"
+        self.log_path = given.home.resolve() / "dashboard.log"
+        self._settings, self._port = given, port
+        self._child: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it; returns once it answers.
+
+        Raises:
+            SpecRefusedError: it ended, or does not answer in time; with the end of its log.
+        """
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_path.open("wb") as output:
+            self._child = self._spawn(output)
+        until = time.monotonic() + START_TIMEOUT_S
+        while not _healthy(f"{self.url}/_stcore/health"):
+            if self._child.poll() is not None or time.monotonic() > until:
+                raise SpecRefusedError(
+                    f"The dashboard did not start; the end of {self.log_path}:\n{self._last_lines()}"
+                )
+            time.sleep(0.1)
+
+    def wait(self) -> int:
+        """Until it ends by itself; its exit code."""
+        return self._child.wait() if self._child else 0
+
+    def stop(self) -> None:
+        """End it, and with it Redis and the workers."""
+        if self._child is None or self._child.poll() is not None:
+            return
+        self._child.terminate()
+        try:
+            self._child.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self._child.kill()  # its own children are bound to it
+            self._child.wait()
+
+    def _spawn(self, output: IO[bytes]) -> subprocess.Popen[bytes]:
+        options = {"server.port": self._port, "server.address": HOST, "server.headless": "true"}
+        options |= {"browser.gatherUsageStats": "false", "server.fileWatcherType": "none"}
+        flags = [part for name, value in options.items() for part in (f"--{name}", str(value))]
+        return subprocess.Popen(
+            bound([sys.executable, "-m", "streamlit", "run", str(MAIN), *flags]),
+            env=environment(self._settings),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # a Ctrl-C reaches this process alone, which ends the dashboard in order
+        )
+
+    def _last_lines(self) -> str:
+        return "\n".join(self.log_path.read_text(errors="replace").splitlines()[-LOG_LINES:])
+
+
+def _healthy(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as reply:
+            return bool(reply.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def await_queue(given: Settings) -> None:
+    """Wait until Redis answers.
+
+    Raises:
+        QueueUnavailableError: it does not in time.
+    """
+    until = time.monotonic() + START_TIMEOUT_S
+    while time.monotonic() < until:
+        try:
+            if answers(redis_url(given)):
+                return
+        except QueueUnavailableError:
+            pass  # nobody has written its address down yet
+        time.sleep(0.1)
+    raise QueueUnavailableError(f"Redis does not answer: read {given.home.resolve() / 'workers.log'}.")
+
+
+def run_loop(given: Settings, folder: Path, seed: int) -> list[Outcome]:
+    """The whole loop through the queue, with a bar a run."""
+    store = Store.open(given)
+    plain = Workbench(store, Submitter(store, by="make demo"))
+    dataset = data_set(folder, at=plain)
+    config = LoopConfig(dataset=dataset.id, seed=seed, model=default_model(dataset.format))
+    with bars() as display:
+        loop = Loop(ShownWorkbench(plain, display), config)
+        return [loop.outcome(method) for method in METHODS]
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def demo(given: Settings, port: int, seed: int, *, stay: bool = True) -> int:
+    """Everything in order; 0 when ended by Ctrl-C, else the dashboard's exit code."""
+    check_port(port)
+    folder = given.home / "demo-data" / f"seed-{seed}"
+    with counted("Drawing the demo images") as progress:
+        write_demo(folder, DemoConfig(seed=seed), progress)
+    dashboard = Dashboard(given, port)
+    try:
+        dashboard.start()
+        console.print(f"The dashboard is at [bold]{dashboard.url}[/]; the loop runs in it now.", soft_wrap=True)
+        await_queue(given)
+        show_outcomes(run_loop(given, folder, seed))
+        if not stay:
+            return 0
+        console.print(f"All of it is at [bold]{dashboard.url}[/]. Ctrl-C ends the dashboard and its workers.")
+        return dashboard.wait()
+    except KeyboardInterrupt:
+        errors.print("Ending the dashboard and its workers.")
+        return 0
+    finally:
+        dashboard.stop()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line of ``python -m workers.demo``; 2 where something must be mended first."""
+    parser = argparse.ArgumentParser(prog="python -m workers.demo", description=__doc__)
+    parser.add_argument("--port", type=int, default=8501, help="of the dashboard")
+    parser.add_argument("--seed", type=int, default=0, help="of the data and of everything random")
+    parser.add_argument("--no-stay", action="store_true", help="end when the loop is done")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING)
+    for name in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(name, _interrupt)
+    try:
+        return demo(settings(), given.port, given.seed, stay=not given.no_stay)
+    except SlimError as error:
+        errors.print(str(error), style="bold red", markup=False, soft_wrap=True)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())
