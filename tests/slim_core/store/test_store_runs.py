@@ -152,6 +152,15 @@ def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(sto
     assert "Its parent" in store.runs.fetch(child.id).message
 
 
+def test_a_run_whose_process_was_seen_to_die_is_queued_again_at_once(store, run):
+    token = store.runs.claim(run.id, "host:1", "cpu")
+    lost = store.runs.lose(run.id, token, "was killed by SIGKILL (signal 9)")
+    assert lost.status == "queued" and lost.losses == 1
+    assert lost.message == "Its worker host:1 was killed by SIGKILL (signal 9); it goes on from its last checkpoint."
+    with pytest.raises(RunLostError):
+        store.runs.lose(run.id, token, "was killed twice")
+
+
 def test_a_stopping_run_whose_worker_vanishes_is_canceled(store, run):
     store.runs.claim(run.id, "w", "cpu")
     store.runs.request_stop(run.id)
