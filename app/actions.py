@@ -77,9 +77,9 @@ def register(
 def register_demo(progress: Progress | None = None) -> Dataset:
     """Write the demo data set into SLIM_HOME, where it is not there yet, and register it (needs lead)."""
     viewer = _acting("lead")
-    folder = settings().home.resolve() / "demo-data"
+    folder = settings().home.resolve() / "demo-data" / "seed-0"  # the same folder as make demo's
     write_demo(folder, progress=progress)
-    imported = import_data(folder, progress=progress)
+    imported = import_data(folder, name="demo", progress=progress)
     require(imported)
     return session.store().datasets.register(imported, by=viewer)
 

@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.layout import calm
-from app.charts.palette import BLACK, colour_of
+from app.charts.palette import INK, colour_of
 
 SYMBOLS = ("circle", "diamond-open", "square-open", "triangle-up-open", "cross-open")
 
@@ -29,7 +29,7 @@ def group_intervals(frame: pd.DataFrame) -> go.Figure:
             "array": percent["high"] - percent["accuracy"],
             "arrayminus": percent["accuracy"] - percent["low"],
             "thickness": 1.5,
-            "color": BLACK,
+            "color": INK,
         }
         figure.add_bar(
             x=part["group"],
@@ -59,7 +59,7 @@ def headline(frame: pd.DataFrame) -> go.Figure:
             y=part["run"],
             mode="markers",
             name=str(measure),
-            marker={"size": 13, "symbol": SYMBOLS[position % len(SYMBOLS)], "color": BLACK},
+            marker={"size": 13, "symbol": SYMBOLS[position % len(SYMBOLS)], "color": INK},
             hovertemplate=f"%{{y}}<br>{measure} %{{x:.1f}} %<extra></extra>",
         )
     figure.update_xaxes(ticksuffix=" %", title="accuracy")

@@ -9,7 +9,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.layout import calm
-from app.charts.palette import BLUE, GREY, VERMILION, colour_of
+from app.charts.palette import BLUE, INK, VERMILION, colour_of
 from slim_core.datasets.table import SPLITS
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
@@ -35,7 +35,7 @@ def group_bars(frame: pd.DataFrame) -> go.Figure:
         orientation="h",
         marker={"color": [VERMILION if worst else BLUE for worst in frame["worst"]], "opacity": 0.8},
         error_x={
-            "type": "data", "symmetric": False, "thickness": 1.5, "color": GREY,
+            "type": "data", "symmetric": False, "thickness": 1.5, "color": INK,
             "array": percent["high"] - percent["accuracy"], "arrayminus": percent["accuracy"] - percent["low"],
         },
         customdata=percent[["low", "high"]],

@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.layout import calm
-from app.charts.palette import BLACK, BLUE, ORANGE, colour_of
+from app.charts.palette import BLUE, INK, ORANGE, colour_of
 
 N_BINS = 40
 
@@ -32,7 +32,7 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
             customdata=np.stack([frame["n_scored"], frame["n"]], axis=-1) if len(frame) else None,
             hovertemplate="%{y}<br>" + name + " %{x:.1f} %<br>over %{customdata[0]} of %{customdata[1]} images",
         )
-    figure.add_vline(x=50, line_dash="dot", line_color=BLACK, opacity=0.4)
+    figure.add_vline(x=50, line_dash="dot", line_color=INK, opacity=0.4)
     figure.update_xaxes(range=[0, 100], title="percent", ticksuffix=" %")
     figure.update_yaxes(autorange="reversed", automargin=True)
     return calm(figure, height=120 + 52 * max(len(frame), 1))
@@ -57,7 +57,7 @@ def score_histogram(frame: pd.DataFrame, threshold: float | None = None) -> go.F
         )
     if threshold is not None:
         label = f"kept from {threshold:.2f}"
-        figure.add_vline(x=threshold, line_color=BLACK, line_width=2, annotation_text=label)
+        figure.add_vline(x=threshold, line_color=INK, line_width=2, annotation_text=label)
     figure.update_layout(barmode="stack", bargap=0)
     figure.update_xaxes(range=[0, 1], title="propagated score")
     figure.update_yaxes(title="images")

@@ -32,11 +32,14 @@ def show(before: Run | None, after: Run | None) -> None:
     for column, key in zip(st.columns(len(NUMBERS)), NUMBERS, strict=True):
         name, factor, form = NUMBERS[key]
         value, was = latest.metrics.get(key), (old or {}).get(key)
-        delta = None if value is None or was is None else round(factor * (value - was), 2)
+        delta = None if value is None or was is None else factor * (value - was)
+        same = delta is not None and abs(delta) < 0.0005 * factor
         column.metric(
             name,
             "–" if value is None else form.format(factor * value),
             None if delta is None else f"{delta:+.1f} points" if factor == 100 else f"{delta:+.2f}",
+            delta_color="off" if same else "normal",
+            delta_arrow="off" if same else "auto",
             help=DEFINITIONS.get(key),
             border=True,
         )

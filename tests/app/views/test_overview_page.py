@@ -46,11 +46,11 @@ def test_the_demo_button_writes_and_registers_the_demo_data(show, monkeypatch, d
         import shutil
 
         progress(1, 1, "Drawing the demo images")
-        shutil.copytree(demo_folder, folder)
+        shutil.copytree(demo_folder, folder)  # makes the folders above it
 
     monkeypatch.setattr(actions, "write_demo", small)
     app = show("overview")
     app.button[0].click().run()
     assert not app.exception
-    assert [one.name for one in session.store().datasets.all()] == ["demo-data"]
+    assert [one.name for one in session.store().datasets.all()] == ["demo"]
     assert app.title[0].value == "Data"
