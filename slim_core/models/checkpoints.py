@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import pickle
+import pickletools
 import re
+import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,9 +18,12 @@ from torch import Tensor, nn
 
 from slim_core.errors import CheckpointRefusedError
 
+log = logging.getLogger(__name__)
+
 State = dict[str, Tensor]
 _WRAPPED = ("model_state_dict", "algorithm")  # training scripts' dictionaries; WILDS' and the SLIM reference's
 _PREFIXES = ("module.", "model.")  # of DataParallel, and of an algorithm that holds its model
+_PLAIN = re.compile(r"torch\.\w+|torch\._utils\.\w+|collections\.OrderedDict")  # what every state dict calls
 _N_NAMED = 3  # mismatches named in a message
 
 
@@ -31,19 +38,47 @@ def read_tensors(path: Path) -> object:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # a newer pickle protocol is only worth a sentence if it cannot be read
+            warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
-        raise CheckpointRefusedError(_refusal(path, str(error))) from error
+        raise CheckpointRefusedError(_refusal(path)) from error
 
 
-def _refusal(path: Path, reason: str) -> str:
-    named = re.search(r"(?:GLOBAL|global|function|class) ([\w.]+\.[\w.]+)", reason)
-    if "Unsupported" in reason and named:
+def _refusal(path: Path) -> str:
+    foreign = [name for name in _names_called(path) if not _PLAIN.fullmatch(name)]
+    if foreign:
         return (
-            f"{path} is a pickle that would run code ({named.group(1)}), so it was not opened: "
+            f"{path} is a pickle that would run code ({foreign[0]}), so it was not opened: "
             f"save the tensors alone with torch.save(model.state_dict(), ...) or as safetensors."
         )
     return f"{path} is not a readable checkpoint: give a .safetensors, .pt or .pth file of plain tensors."
+
+
+def _names_called(path: Path) -> list[str]:
+    """The classes and functions a pickle names, "module.name", read from its instructions without running them."""
+    names: list[str] = []
+    strings: list[str] = []  # STACK_GLOBAL takes module and name from the two strings pushed last
+    try:
+        for opcode, argument, _ in pickletools.genops(_pickle_inside(path)):
+            if opcode.name == "GLOBAL":
+                names.append(str(argument).replace(" ", "."))
+            elif opcode.name == "STACK_GLOBAL":
+                names.append(".".join(strings[-2:]))
+            elif isinstance(argument, str):
+                strings.append(argument)
+    except (ValueError, IndexError, OSError, KeyError, zipfile.BadZipFile):
+        log.debug("%s is no pickle from here on", path)
+    return names
+
+
+def _pickle_inside(path: Path) -> bytes:
+    """The instructions of a torch file (a zip with data.pkl in it), or of a bare pickle."""
+    if not zipfile.is_zipfile(path):
+        return path.read_bytes()
+    with zipfile.ZipFile(path) as archive:
+        member = next((name for name in archive.namelist() if name.endswith("data.pkl")), "data.pkl")
+        return archive.read(member)
 
 
 def state_of(content: object, path: Path) -> State:
