@@ -98,6 +98,11 @@ def _joined(folder: Path) -> tuple[str, pd.DataFrame]:
     frame = _with_id(_read(attributes), attributes.name)
     parts = _with_id(_read_partition(partition), partition.name).drop_duplicates("image_id")
     joined = frame.merge(parts[["image_id", "split"]], on="image_id", how="left", validate="many_to_one")
+    if joined["split"].isna().all():
+        raise FormatRefusedError(
+            "missing-metadata",
+            f"{partition.name} names none of the images of {attributes.name}: put the files of one release there.",
+        )
     return attributes.name, joined
 
 
@@ -109,7 +114,7 @@ def _with_id(frame: pd.DataFrame, source: str) -> pd.DataFrame:
 
 def _read(path: Path) -> pd.DataFrame:
     """The attribute table; the original's first line is a count, and its header has no name for the images."""
-    with path.open(encoding="utf-8-sig") as lines:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
         first, second = lines.readline().strip(), lines.readline().strip()
     if not first.isdigit():
         return read_table(path)
@@ -121,7 +126,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 def _read_partition(path: Path) -> pd.DataFrame:
     """The partition table, with a header (csv) or without one (txt)."""
-    with path.open(encoding="utf-8-sig") as lines:
+    with path.open(encoding="utf-8-sig", errors="replace") as lines:
         first = lines.readline().strip()
     delimiter = sniff_delimiter(first)
     names = first.split() if delimiter == r"\s+" else first.split(delimiter)

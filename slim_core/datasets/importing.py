@@ -19,6 +19,7 @@ from slim_core.settings import settings as current_settings
 
 # In the order in which they are tried: the most telling form first.
 FORMATS: dict[str, Importer] = {importer.name: importer for importer in (Demo(), CelebA(), Waterbirds(), CsvTable())}
+FOLDER_OPTIONS = {"cub"}  # options that name a folder, which the allowed roots hold for too
 
 
 def import_data(
@@ -44,10 +45,12 @@ def import_data(
         The table, None where it was refused, and the report. What is wrong with the data is in the report.
 
     Raises:
-        PathRefusedError: the path lies outside the allowed roots.
+        PathRefusedError: the path, or a folder named by an option, lies outside the allowed roots.
     """
     limits = settings or current_settings()
     folder = limits.allowed(path)
+    for key in FOLDER_OPTIONS & set(options or {}):
+        limits.allowed((options or {})[key])
     named = name or (folder.stem if folder.is_file() else folder.name)
     findings = Findings()
     table, checked, form = None, "", format or "unknown"

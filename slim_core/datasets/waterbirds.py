@@ -139,7 +139,7 @@ def _ids(cub: Path, frame: pd.DataFrame) -> list[str]:
 
 def _fields(path: Path, n: int) -> list[list[str]]:
     """Blank-separated fields of each line; a line of another width is refused."""
-    lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+    lines = [line.split() for line in path.read_text(errors="replace").splitlines() if line.strip()]
     wrong = next((number for number, line in enumerate(lines, start=1) if len(line) != n), None)
     if wrong is not None:
         raise FormatRefusedError("boxes", f"{path}, line {wrong}, should have {n} fields: repair or remove the file.")

@@ -114,5 +114,15 @@ def test_an_image_without_a_split_is_refused_with_its_row(data, limits):
     assert [(f.code, f.rows) for f in report.errors] == [("splits", (7,))]
 
 
+@pytest.mark.parametrize("name", ["list_attr_celeba.csv", "list_eval_partition.csv"])
+def test_a_download_that_is_no_table_is_refused_by_name(data, limits, name):
+    save_images(data / "celeba")
+    write_csv_form(data / "celeba")
+    (data / "celeba" / name).write_bytes(b"PK\x03\x04\xff\xfe\x00\x9c" * 20)
+    report = import_data(data / "celeba", settings=limits).report
+    assert [f.level for f in report.findings] == ["error"]
+    assert name in report.errors[0].message
+
+
 def test_the_published_counts_add_up_to_celeba():
     assert sum(map(sum, EXPECTED.values())) == FULL_SIZE

@@ -6,6 +6,7 @@ from PIL import Image
 from slim_core.datasets.importing import import_data
 from slim_core.datasets.report import require
 from slim_core.datasets.waterbirds import EXPECTED, Waterbirds
+from slim_core.errors import PathRefusedError
 from slim_core.groups import grouping
 from slim_core.images import ImageTransform, load_mask
 
@@ -52,6 +53,11 @@ def test_cubs_annotations_may_lie_in_a_folder_of_their_own(waterbirds, data, lim
     table = require(import_data(waterbirds, options=options, settings=limits))
     assert table.has_mask.tolist() == [True] + [False] * 23
     assert load_mask(table, 0, ImageTransform(30, 1.0)).sum() == 8 * 20
+
+
+def test_annotations_outside_the_allowed_roots_are_refused(waterbirds, tmp_path, limits):
+    with pytest.raises(PathRefusedError, match="lies outside the allowed folders"):
+        import_data(waterbirds, options={"cub": str(tmp_path / "cub")}, settings=limits)
 
 
 def test_mistake_3_boxes_are_matched_to_images_by_id_and_not_by_order(waterbirds, limits):
