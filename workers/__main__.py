@@ -21,9 +21,10 @@ from slim_core.errors import SlimError
 from slim_core.settings import settings
 from workers.gpu import gpus
 from workers.pdeath import die_with_parent
-from workers.service import SLOT, Service, plan
+from workers.redis_home import RedisHome
 
 QUEUES = ("gpu", "cpu")
+SLOT = (sys.executable, "-m", "workers.slot")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -50,20 +51,25 @@ def main(arguments: Sequence[str] | None = None, *, slot_command: Sequence[str] 
     if given.parent is not None:
         die_with_parent(given.parent, signal.SIGTERM)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    chosen = settings()
-    found = gpus() if "gpu" in queues and given.cpu is None else []
     try:
-        Service(
-            chosen,
-            plan(queues, given.cpu, found, chosen.cpu_workers),
-            burst=given.burst,
-            only_as_owner=given.embedded,
-            slot_command=slot_command,
-        ).run()
+        _serve(given, queues, slot_command)
     except SlimError as error:
         print(error, file=sys.stderr)
         return 2
     return 0
+
+
+def _serve(given: argparse.Namespace, queues: Sequence[str], slot_command: Sequence[str]) -> None:
+    chosen = settings()
+    redis = RedisHome(chosen.home) if chosen.embedded else None
+    if redis is not None and redis.acquire():
+        redis.ensure()  # before the imports below: the dashboard waits for it
+    from workers.service import Service, plan
+
+    found = gpus() if "gpu" in queues and given.cpu is None else []
+    plans = plan(queues, given.cpu, found, chosen.cpu_workers)
+    service = Service(chosen, plans, redis, burst=given.burst, only_as_owner=given.embedded, slot_command=slot_command)
+    service.run()
 
 
 if __name__ == "__main__":

@@ -69,6 +69,7 @@ class EmbeddedServices:
         self._command = tuple(command)
         self._child: subprocess.Popen[bytes] | None = None
         self._keeper: threading.Thread | None = None
+        self._spawned = threading.Event()
         self._stopping = threading.Event()
 
     def __enter__(self) -> Self:
@@ -97,10 +98,12 @@ class EmbeddedServices:
         if not self.settings.embedded or self._keeper is not None:
             return
         self._stopping.clear()
+        self._spawned.clear()
         self.settings.home.mkdir(parents=True, exist_ok=True)
         # The kernel ties a child to the *thread* that started it: this one lives as long as the process.
         self._keeper = threading.Thread(target=self._keep, name="embedded services", daemon=True)
         self._keeper.start()
+        self._spawned.wait(START_TIMEOUT_S)
         if wait:
             self.wait_until_up()
 
@@ -134,6 +137,7 @@ class EmbeddedServices:
             started = time.monotonic()
             with _open_log(self.log_path) as output:
                 self._child = self._spawn(output)
+            self._spawned.set()
             if self._stopping.is_set():  # stop() may have looked before there was a child
                 _end(self._child)
             code = self._child.wait()

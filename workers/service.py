@@ -16,7 +16,6 @@ import secrets
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -38,7 +37,6 @@ from workers.supervision import Supervisor
 
 log = logging.getLogger(__name__)
 
-SLOT = (sys.executable, "-m", "workers.slot")
 TICK_S = 1.0
 BEAT_S = 5.0  # between two heartbeats on the roll
 HAND_BACK_S = 6.0  # how long jobs may take to hand their run back when the service ends
@@ -157,15 +155,23 @@ class Service:
         self,
         settings: Settings,
         plans: Sequence[SlotPlan],
+        redis: RedisHome | None,
         *,
+        slot_command: Sequence[str],
         burst: bool = False,
         only_as_owner: bool = False,
-        slot_command: Sequence[str] = SLOT,
     ) -> None:
-        """``only_as_owner``: work only while this service runs the embedded Redis; else wait to take over."""
+        """Args:
+        settings: where everything is.
+        plans: the worker processes to keep alive.
+        redis: the embedded Redis; None in the served mode.
+        slot_command: how a worker process is started.
+        burst: end when nothing waits any more.
+        only_as_owner: work only while this service runs the embedded Redis; else wait to take over.
+        """
         self.settings = settings
         self.slots = [Slot(settings, each, slot_command, burst=burst) for each in plans]
-        self.redis = RedisHome(settings.home) if settings.embedded else None
+        self.redis = redis
         self.stopping = threading.Event()
         self._only_as_owner = only_as_owner
         self._burst = burst

@@ -29,6 +29,7 @@ from rq.job import Job
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
+from slim_core.steps.context import too_long
 from slim_core.steps.execute import code_version, out_of_memory
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
@@ -37,7 +38,7 @@ from workers.holdings import held_by
 from workers.job import StepJob
 from workers.local import redis_url
 from workers.pdeath import die_with_parent
-from workers.queue import SERIALIZER, rq_queue
+from workers.queue import SERIALIZER, push, rq_queue
 
 log = logging.getLogger(__name__)
 
@@ -47,26 +48,17 @@ _LIGHT_MODULES = ("numpy", "pandas", "pyarrow.parquet", "scipy.stats", "sklearn.
 _LOST_GRACE_S = 5.0  # how long a job may go on after its run was taken from it
 
 
-class RunTimedOutError(SlimError):
-    """A job took longer than SLIM_JOB_TIMEOUT_S."""
-
-
 class StepDeathPenalty(UnixSignalDeathPenalty):
-    """RQ's alarm clock, with our sentence for a job that takes too long."""
+    """RQ's alarm clock, but not for the job itself.
 
-    def handle_death_penalty(self, signum: int, frame: object) -> None:
-        """Interrupt the main thread."""
-        if self._exception is JobTimeoutException:
-            raise RunTimedOutError(timed_out(self._timeout))
-        super().handle_death_penalty(signum, frame)  # type: ignore[no-untyped-call]
+    RQ raises an exception out of a signal, which any ``except Exception`` on the way swallows, that of a log handler
+    included. The step's own ``check_stop`` ends it in time, and ``_guard`` kills one that does not come to check.
+    """
 
-
-def timed_out(limit_s: float) -> str:
-    """What the row of a run says that took too long."""
-    return (
-        f"It took longer than the limit of {limit_s:.0f} s: raise SLIM_JOB_TIMEOUT_S and retry; "
-        f"the run goes on from its last checkpoint."
-    )
+    def setup_death_penalty(self) -> None:
+        """Set no alarm for the job."""
+        if self._exception is not JobTimeoutException:
+            super().setup_death_penalty()  # type: ignore[no-untyped-call]
 
 
 class SlotWorker(rq.Worker):
@@ -87,7 +79,7 @@ class SlotWorker(rq.Worker):
         )
         self.store, self.device = store, device
         self._url = redis_url(store.settings)
-        self._watch = _Watch(0.0)
+        self._watch = _Watch(0.0, 0.0)
         self._ended: tuple[int | None, int | None, Any] = (None, None, None)
 
     # --- the forked process -------------------------------------------------------------------------------------
@@ -95,7 +87,7 @@ class SlotWorker(rq.Worker):
     def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
         """Bind the forked process to this one, then perform the job."""
         die_with_parent(self.pid or 0, signal.SIGKILL)
-        mine = tasks.Assignment(self.store, self.name, self.device, threading.Event())
+        mine = tasks.Assignment(self.store, self.name, self.device, job.timeout, threading.Event())
         signal.signal(signal.SIGTERM, lambda *_: mine.hand_back.set())
         tasks.assignment.set(mine)
         super().main_work_horse(job, queue)
@@ -127,13 +119,13 @@ class SlotWorker(rq.Worker):
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
         """Fork a process for the job, watch it, and settle what it left open."""
-        self._watch, self._ended = _Watch(time.monotonic()), (None, None, None)
+        self._watch, self._ended = _Watch(time.monotonic(), job.timeout or 0), (None, None, None)
         oom_kills = _oom_kills()
         try:
             super().execute_job(job, queue)
         finally:
             if not self.is_horse:
-                self._settle(job, out_of_memory_seen=_oom_kills() > oom_kills)
+                self._settle(out_of_memory_seen=_oom_kills() > oom_kills)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Called each second while the job runs; a Redis that is away for a while does not end the job."""
@@ -154,7 +146,7 @@ class SlotWorker(rq.Worker):
         watch, held = self._watch, held_by(self.name, self.store)
         for each in held:
             watch.claimed = True
-            if each.stopping:
+            if each.stopping or time.monotonic() - watch.since > watch.limit_s:
                 self._kill_after(self.store.settings.stop_grace_s, "it did not stop in time")
             if watch.lease_is_due(self.store.settings.renew_s):
                 with contextlib.suppress(RunLostError):  # seen at the next look
@@ -168,27 +160,29 @@ class SlotWorker(rq.Worker):
             log.warning("Killing the process %d of a job: %s", self.horse_pid, why)
             self.kill_horse()
 
-    def _settle(self, job: Job, *, out_of_memory_seen: bool) -> None:
+    def _settle(self, *, out_of_memory_seen: bool) -> None:
         """Put into words what a job left open that ended without a word."""
-        worked_s = time.monotonic() - self._watch.since
         try:
             for each in held_by(self.name, self.store):
                 run = self.store.runs.fetch(each.run_id)
                 with contextlib.suppress(RunLostError):
-                    self._record_death(run, each.token, job.timeout or 0, worked_s, out_of_memory_seen)
+                    self._record_death(run, each.token, out_of_memory_seen)
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
 
-    def _record_death(self, run: Run, token: str, limit_s: float, worked_s: float, out_of_memory_seen: bool) -> None:
+    def _record_death(self, run: Run, token: str, out_of_memory_seen: bool) -> None:
         runs = self.store.runs
         if run.status == "stopping":
             runs.canceled(run.id, token)
-        elif worked_s > limit_s:
-            runs.fail(run.id, token, timed_out(limit_s))
+        elif time.monotonic() - self._watch.since > self._watch.limit_s:
+            runs.fail(run.id, token, too_long(self._watch.limit_s))
         elif out_of_memory_seen and self._signal() == signal.SIGKILL:
             runs.fail(run.id, token, out_of_memory(run))
         else:
-            runs.lose(run.id, token, self._how_it_ended())
+            lost = runs.lose(run.id, token, self._how_it_ended())
+            if lost.status == "queued":
+                with contextlib.suppress(RedisError):  # else a service puts it back
+                    push(lost, self.connection, self.store.settings.job_timeout_s)
 
     def _signal(self) -> int | None:
         status = self._ended[1]
@@ -205,8 +199,8 @@ class SlotWorker(rq.Worker):
 class _Watch:
     """What the parent knows of its running job."""
 
-    def __init__(self, since: float) -> None:
-        self.since = since
+    def __init__(self, since: float, limit_s: float) -> None:
+        self.since, self.limit_s = since, limit_s
         self.claimed = False  # the job has been seen to own its run
         self.ends_at = float("inf")
         self._renewed_at = since

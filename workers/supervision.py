@@ -29,9 +29,9 @@ class Supervisor:
         Raises:
             StoreUnavailableError: the database is away.
         """
-        for run in self.store.runs.lose_expired():
-            log.warning("Run %s was lost and is %s now: %s", run.id, run.status, run.message)
         try:
+            for run in self.store.runs.lose_expired():
+                self._put_back(run)
             self.refill()
         except QueueUnavailableError as error:
             log.warning("%s", error)
@@ -63,10 +63,14 @@ class Supervisor:
     def lose_all_of(self, worker: str, why: str) -> None:
         """A worker process was seen to die: queue again what it held."""
         for held in held_by(worker, self.store):
-            run = self.store.runs.lose(held.run_id, held.token, why)
-            log.warning("Run %s was lost and is %s now: %s", run.id, run.status, run.message)
+            self._put_back(self.store.runs.lose(held.run_id, held.token, why))
 
     def hand_back_all_of(self, worker: str) -> None:
         """A worker was ended on purpose before its job could hand its run back: do it in its place."""
         for held in held_by(worker, self.store):
             self.store.runs.hand_back(held.run_id, held.token)
+
+    def _put_back(self, run: Run) -> None:
+        """A run was lost: into Redis with it at once, where it is to go on."""
+        log.warning("Run %s was lost and is %s now: %s", run.id, run.status, run.message)
+        self.queue.submit(run)

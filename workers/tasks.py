@@ -21,6 +21,7 @@ class Assignment:
     store: Store
     worker: str
     device: str
+    limit_s: float | None = None  # how long the run may take
     hand_back: threading.Event = field(default_factory=threading.Event)
 
 
@@ -35,6 +36,13 @@ def run_step(run_id: str) -> None:
     """
     mine = assignment.get()
     try:
-        execute(mine.store, run_id, worker=mine.worker, device=mine.device, hand_back=mine.hand_back)
+        execute(
+            mine.store,
+            run_id,
+            worker=mine.worker,
+            device=mine.device,
+            limit_s=mine.limit_s,
+            hand_back=mine.hand_back,
+        )
     except (ConflictError, NotFoundError) as error:
         log.info("Nothing to do for run %s: %s", run_id, error)

@@ -30,6 +30,18 @@ class RunHandedBackError(RunLostError):
     """Raised inside a step whose worker shuts down: another goes on from the last checkpoint."""
 
 
+class RunTooLongError(SlimError):
+    """Raised inside a step that takes longer than it may."""
+
+
+def too_long(limit_s: float) -> str:
+    """What the row of a run says that took too long."""
+    return (
+        f"It took longer than the limit of {limit_s:.0f} s: raise SLIM_JOB_TIMEOUT_S and retry; "
+        f"the run goes on from its last checkpoint."
+    )
+
+
 @dataclass
 class StepContext:
     """The step's side of its run. ``out`` is published when the step returns; ``checkpoint_dir`` outlives attempts."""
@@ -59,6 +71,7 @@ class StepContext:
         Raises:
             RunCanceledError: someone asked the run to stop.
             RunLostError: the run belongs to another worker now, or must be handed back.
+            RunTooLongError: it takes longer than it may.
         """
         self.pulse.check()
 
@@ -76,6 +89,7 @@ class Pulse:
     token: str
     hand_back: threading.Event = field(default_factory=threading.Event)
     on_progress: Callable[[dict[str, Any]], None] | None = None
+    limit_s: float | None = None
     beat_s: float = BEAT_S
 
     def __post_init__(self) -> None:
@@ -84,7 +98,7 @@ class Pulse:
         self._told_lock = threading.Lock()
         self._pace = _Pace()
         self._over = threading.Event()
-        self._renewed_at = time.monotonic()
+        self._began_at = self._renewed_at = time.monotonic()
         self._thread = threading.Thread(target=self._beat, name=f"pulse of {self.run_id}", daemon=True)
 
     def __enter__(self) -> Pulse:
@@ -109,6 +123,8 @@ class Pulse:
             raise RunHandedBackError(f"Run {self.run_id} is handed back: its worker shuts down.")
         if self._ending is not None:
             raise self._ending
+        if self.limit_s is not None and time.monotonic() - self._began_at > self.limit_s:
+            raise RunTooLongError(too_long(self.limit_s))
 
     def flush(self) -> None:
         """Write the newest progress now.

@@ -42,6 +42,7 @@ def execute(
     worker: str,
     device: str,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
+    limit_s: float | None = None,
     hand_back: threading.Event | None = None,
 ) -> Run:
     """Do a queued run here and now.
@@ -52,6 +53,7 @@ def execute(
         worker: name of who does it, for the jobs page.
         device: what torch computes on, such as "cpu" or "cuda".
         on_progress: called at each report of the step, in this process.
+        limit_s: how long the step may take; it then fails and says so. None: as long as it needs.
         hand_back: set it to have the run stop soon and queued again, as a worker does that shuts down.
 
     Returns:
@@ -65,7 +67,7 @@ def execute(
     store.runs.fetch(run_id)
     token = store.runs.claim(run_id, worker, device, code_version())
     run = store.runs.fetch(run_id)
-    pulse = Pulse(store, run_id, token, hand_back or threading.Event(), on_progress)
+    pulse = Pulse(store, run_id, token, hand_back or threading.Event(), on_progress, limit_s)
     out = store.artifacts.attempt(run_id, run.attempt)
     with _log_file(out / "log.txt"):
         _settle(store, run, token, lambda: _attempt(store, run, out, device, pulse))

@@ -1,0 +1,185 @@
+"""Whatever is killed: nothing saved is lost, the run goes on from its checkpoint, and no process is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from drills import HeavyDrill
+from worker_bench import DRILL_WORKERS, Bench, bench_at, until
+
+from slim_core.errors import QueueUnavailableError
+from slim_core.store import Store
+from workers.local import EmbeddedServices, environment, redis_url
+from workers.queue import Queue
+
+pytestmark = pytest.mark.redis
+
+
+def _never_twice_at_once(bench: Bench, run) -> bool:
+    """Each attempt counted on from where the one before had saved: at most one count, its last, is done again."""
+    repeated = [count for count, n in Counter(bench.counts(run)).items() if n > 1]
+    attempts = {attempt for _, attempt, _ in bench.trace(run)}
+    return len(repeated) <= len(attempts) - 1
+
+
+def test_a_killed_worker_takes_its_job_along_and_the_run_goes_on(bench: Bench):
+    run = bench.submit(counts=30, pause_s=0.1)
+    bench.await_count(run, 5)
+    job = psutil.Process(bench.trace(run)[0][0])
+    bench.slot("light").kill()
+    until(lambda: not job.is_running(), "the job to die with its worker")
+    done = bench.await_status(run, "done")
+
+    assert done.attempt == 2 and done.losses == 1 and done.metrics["began_at"] >= 5
+    assert _never_twice_at_once(bench, run)
+    lost = [event for event in bench.store.events.recent(50, subject=run.id) if event.what == "run.lost"]
+    assert lost[0].details["why"] == "was killed by SIGKILL (signal 9)"
+
+
+def test_a_killed_service_takes_everything_along_and_is_started_again(fresh_bench):
+    with fresh_bench(lease_s=6.0) as bench:
+        run = bench.submit(counts=20, pause_s=0.1)
+        bench.await_count(run, 5)
+        family = bench.family()
+        family[0].kill()
+        until(lambda: not [process for process in family if process.is_running()], "all its children to die")
+        done = bench.await_status(run, "done")
+
+        assert done.attempt == 2 and done.metrics["began_at"] >= 5
+        assert _never_twice_at_once(bench, run)
+
+
+def test_a_killed_redis_is_started_again_and_runs_on_and_off_it_are_done(bench: Bench):
+    running = bench.submit(counts=30, pause_s=0.1)
+    bench.await_count(running, 2)
+    queued = bench.submit()
+    killed = _redis_pid(bench)
+    os.kill(killed, signal.SIGKILL)
+
+    assert bench.await_status(running, "done").attempt == 1  # it never noticed
+    assert bench.await_status(queued, "done").attempt == 1
+    assert _redis_pid(bench) not in (None, killed)
+
+
+def test_a_wiped_redis_is_refilled_from_the_database(bench: Bench):
+    running = bench.submit(counts=30, pause_s=0.1)
+    bench.await_count(running, 2)
+    queued = [bench.submit() for _ in range(3)]
+    bench.redis().flushall()
+
+    assert bench.await_status(running, "done").attempt == 1
+    for run in queued:
+        assert bench.await_status(run, "done").attempt == 1
+
+
+def test_a_run_saved_while_redis_is_away_starts_by_itself_later(tmp_path: Path, images: Path):
+    bench = Bench(tmp_path / "home", images)
+    with pytest.raises(
+        QueueUnavailableError, match="No queue runs for .*: start the dashboard, or `python -m workers`"
+    ):
+        bench.submit()
+    run = bench.store.runs.queued()[0]
+    view = bench.queue.look()
+    assert not view.available and "start the dashboard" in view.message and view.counts == {"queued": 1}
+
+    with bench.services:
+        assert bench.await_status(run, "done").attempt == 1
+    with pytest.raises(QueueUnavailableError, match="No queue runs"):
+        redis_url(bench.settings)
+    bench.store.close()
+
+
+def test_ending_in_order_hands_a_running_run_back_with_its_checkpoint(tmp_path: Path, images: Path):
+    with bench_at(tmp_path / "home", images) as bench:
+        run = bench.submit(counts=40, pause_s=0.1)
+        bench.await_count(run, 5)
+    store = Store.open(bench.settings)
+    handed = store.runs.fetch(run.id)
+    assert handed.status == "queued" and handed.losses == 0
+    assert handed.message == "Its worker shut down; it goes on from its last checkpoint."
+    store.close()
+
+    with bench_at(tmp_path / "home", images) as bench:
+        done = bench.await_status(run, "done")
+        assert done.attempt == 2 and done.metrics["began_at"] >= 5 and done.losses == 0
+
+
+def test_a_killed_dashboard_leaves_no_process_behind(tmp_path: Path, images: Path):
+    bench = Bench(tmp_path / "home", images)
+    script = "from workers.local import EmbeddedServices; from slim_core.settings import settings; import time\n"
+    script += f"services = EmbeddedServices(settings(), {(*DRILL_WORKERS, '--embedded', '--cpu', '1')!r})\n"
+    script += "services.start(); print('up', flush=True); time.sleep(600)"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], env=environment(bench.settings), stdout=subprocess.PIPE
+    ) as dashboard:
+        assert dashboard.stdout.readline() == b"up\n"
+        run = bench.submit(drill=HeavyDrill, counts=1000, pause_s=0.05)
+        bench.await_count(run, 1)
+        family = psutil.Process(dashboard.pid).children(recursive=True)
+        assert len(family) >= 5  # the service, Redis, two workers, a job
+        dashboard.kill()
+    until(lambda: not [process for process in family if process.is_running()], "all of them to end")
+    assert bench.fetch(run).status == "queued"  # handed back, not lost
+    bench.store.close()
+
+
+def test_two_starts_on_one_home_share_one_redis_and_the_second_takes_over(tmp_path: Path, images: Path):
+    bench = Bench(tmp_path / "home", images)
+    bench.services.start()
+    first_redis = _redis_pid(bench)
+    with EmbeddedServices(bench.settings, (*DRILL_WORKERS, "--embedded", "--cpu", "1")) as second:
+        names = [process.name() for process in psutil.Process(second.pid).children(recursive=True)]
+        assert not [name for name in names if "redis" in name]
+
+        bench.services.stop()
+        until(lambda: _redis_pid(bench) not in (None, first_redis), "the second to run Redis")
+        assert bench.await_status(bench.submit(), "done").attempt == 1
+    bench.store.close()
+
+
+def test_a_job_over_its_time_limit_says_so_whether_it_checks_or_not(fresh_bench):
+    with fresh_bench(job_timeout_s=2, stop_grace_s=1.0) as bench:
+        for misbehave in ("", "deaf"):
+            run = bench.await_status(bench.submit(counts=1000, pause_s=0.05, misbehave=misbehave), "failed")
+            assert run.message.startswith("It took longer than the limit of 2 s: raise SLIM_JOB_TIMEOUT_S and retry")
+            assert run.attempt == 1
+
+
+def test_a_burst_works_until_nothing_waits(tmp_path: Path, images: Path):
+    bench = Bench(tmp_path / "home", images)
+    parent, _ = bench.store.runs.submit(bench.spec())
+    child, _ = bench.store.runs.submit(bench.spec(drill=HeavyDrill, parent=parent.id))
+    command = [*DRILL_WORKERS, "--cpu", "1", "--burst"]
+    subprocess.run(command, env=environment(bench.settings), check=True, timeout=120)
+
+    assert bench.fetch(child).status == "done"
+    bench.store.close()
+
+
+def test_a_server_elsewhere_that_is_gone_is_named_without_its_password(tmp_path: Path, images: Path):
+    bench = Bench(tmp_path / "home", images)
+    served = bench.settings.model_copy(update={"redis_url": "redis://:secret@127.0.0.1:1/0"})
+    run, _ = bench.store.runs.submit(bench.spec())
+    with pytest.raises(QueueUnavailableError) as refused:
+        Queue(served, bench.store).submit(run)
+
+    assert str(refused.value) == (
+        "Redis at 127.0.0.1:1/0 does not answer: start it, or correct SLIM_REDIS_URL. "
+        f"Run {run.id} is saved and starts by itself once the queue is back."
+    )
+    assert bench.fetch(run).status == "queued"
+    bench.store.close()
+
+
+def _redis_pid(bench: Bench) -> int | None:
+    try:
+        return int(bench.redis().info("server")["process_id"])
+    except (QueueUnavailableError, OSError):
+        return None
