@@ -1,0 +1,73 @@
+"""SLIM: find what an image classifier wrongly looks at, say so on a few images, retrain on a small balanced subset.
+
+``import slim_core`` offers the steps as functions (slim_core.api), each loaded on first use, so that importing the
+package costs nothing and never loads torch by itself. docs/loop.py runs the whole loop with them.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from slim_core.api import answer_from_masks as answer_from_masks
+    from slim_core.api import choose_candidates as choose_candidates
+    from slim_core.api import compare as compare
+    from slim_core.api import curate as curate
+    from slim_core.api import data_set as data_set
+    from slim_core.api import evaluate as evaluate
+    from slim_core.api import extract_features as extract_features
+    from slim_core.api import gradcam as gradcam
+    from slim_core.api import make_space as make_space
+    from slim_core.api import retrain as retrain
+    from slim_core.api import run_loop as run_loop
+    from slim_core.api import train as train
+    from slim_core.datasets import DemoConfig as DemoConfig
+    from slim_core.datasets import import_data as import_data
+    from slim_core.datasets import write_demo as write_demo
+    from slim_core.errors import SlimError as SlimError
+    from slim_core.loop import METHODS as METHODS
+    from slim_core.loop import Loop as Loop
+    from slim_core.loop import LoopConfig as LoopConfig
+    from slim_core.settings import Settings as Settings
+    from slim_core.store import Store as Store
+    from slim_core.workbench import Workbench as Workbench
+    from slim_core.workbench import open_workbench as open_workbench
+
+_HOMES = {
+    "answer_from_masks": "api",
+    "choose_candidates": "api",
+    "compare": "api",
+    "curate": "api",
+    "data_set": "api",
+    "evaluate": "api",
+    "extract_features": "api",
+    "gradcam": "api",
+    "make_space": "api",
+    "retrain": "api",
+    "run_loop": "api",
+    "train": "api",
+    "DemoConfig": "datasets",
+    "import_data": "datasets",
+    "write_demo": "datasets",
+    "SlimError": "errors",
+    "METHODS": "loop",
+    "Loop": "loop",
+    "LoopConfig": "loop",
+    "Settings": "settings",
+    "Store": "store",
+    "Workbench": "workbench",
+    "open_workbench": "workbench",
+}
+__all__ = list(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """A name of the public interface, loaded from its file on first use (PEP 562)."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})

@@ -48,7 +48,14 @@ def data_set(
         raise NotFoundError(f"{data} is neither a registered data set nor a folder: see slim datasets.")
     from slim_core.datasets import import_data, require
 
-    imported = import_data(Path(data).expanduser(), format=format, name=name, options=options, progress=progress)
+    imported = import_data(
+        Path(data).expanduser(),
+        format=format,
+        name=name,
+        options=options,
+        settings=at.store.settings,
+        progress=progress,
+    )
     require(imported)
     return at.store.datasets.register(imported, by="local")
 

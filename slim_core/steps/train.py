@@ -6,7 +6,6 @@ import json
 import shutil
 import time
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ from slim_core.groups import grouping
 from slim_core.metrics import classification_metrics
 from slim_core.models import Model, build, load_checkpoint, load_model, save_model
 from slim_core.prediction import predict
-from slim_core.settings import settings
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
 from slim_core.training import EpochReport, TrainConfig, TrainResult, train
@@ -78,7 +76,7 @@ def _check_rows(table: ImageTable, rows: Rows) -> None:
 def _first_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> Model:
     if spec.reference is not None:
         return load_model(context.parent(spec.reference))
-    path = settings().allowed(spec.checkpoint) if spec.checkpoint else None
+    path = context.store.settings.allowed(spec.checkpoint) if spec.checkpoint else None
     model = build(
         spec.model,
         table.n_classes,
@@ -88,7 +86,7 @@ def _first_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> Mo
         seed=spec.seed,
     )
     if path:
-        load_checkpoint(model, Path(path))
+        load_checkpoint(model, path)
     return model
 
 

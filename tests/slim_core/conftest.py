@@ -1,0 +1,65 @@
+"""A store in a folder of its own, and one small loop that several tests look at."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from slim_core import api
+from slim_core.loop import METHODS, Loop, LoopConfig, Outcome
+from slim_core.settings import Settings
+from slim_core.store import Dataset, Store
+from slim_core.workbench import InProcess, Workbench
+
+QUICK = {"epochs": 2, "batch_size": 32}
+
+
+@dataclass(frozen=True)
+class Looped:
+    """A loop that has been run."""
+
+    at: Workbench
+    dataset: Dataset
+    loop: Loop
+    outcomes: dict[str, Outcome]
+
+
+def open_bench(home: Path) -> Workbench:
+    store = Store.open(Settings(home=home))
+    return Workbench(store, InProcess(store, device="cpu"))
+
+
+@pytest.fixture
+def workbench(tmp_path):
+    """An empty store whose runs this process executes."""
+    at = open_bench(tmp_path / "home")
+    yield at
+    at.store.close()
+
+
+@pytest.fixture(scope="session")
+def looped(demo_folder, tmp_path_factory):
+    """All six methods on the small demo set. Read it; what a test adds, other tests see."""
+    at = open_bench(tmp_path_factory.mktemp("looped") / "home")
+    dataset = api.data_set(demo_folder, at=at)
+    loop = Loop(at, LoopConfig(dataset=dataset.id, size=60, train=QUICK))
+    outcomes = {method: loop.outcome(method) for method in METHODS}
+    yield Looped(at, dataset, loop, outcomes)
+    at.store.close()
+
+
+@pytest.fixture
+def plain_folder(demo_folder, tmp_path):
+    """The small demo set without attributes and masks, as a CSV with named columns."""
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    shutil.copytree(demo_folder / "images", folder / "images")
+    metadata = pd.read_csv(demo_folder / "metadata.csv")
+    split = metadata["split"].map({0: "train", 1: "val", 2: "test"})
+    frame = pd.DataFrame({"path": metadata["img_filename"], "split": split, "label": metadata["y"]})
+    frame.to_csv(folder / "metadata.csv", index=False)
+    return folder
