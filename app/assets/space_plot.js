@@ -72,6 +72,8 @@ class SpacePlot {
     this.drawn = "";
     this.coloured = "";
     this.busy = Promise.resolve();
+    this.watch = new ResizeObserver(() => { for (const plot of this.panels) this.Plotly.Plots.resize(plot); });
+    this.watch.observe(this.host);
     this.root.querySelector(".slim-space-clear").addEventListener("click", () => this.select(null));
   }
 
@@ -94,7 +96,8 @@ class SpacePlot {
     this.Plotly = Plotly;
     this.dispose();
     if (this.selected === null && this.data.selection) this.selected = fromBits(this.data.selection, this.data.n);
-    for (const [at, panel] of this.data.panels.entries()) await this.add(panel, points[at]);
+    const hosts = this.data.panels.map((panel) => this.frame(panel)); // all first: none changes its width later
+    for (const [at, host] of hosts.entries()) await this.plot(host, points[at]);
     this.drawn = wanted;
     this.rows = undefined;
     this.drawLegend();
@@ -102,14 +105,18 @@ class SpacePlot {
     this.root.dataset.ready = "true";
   }
 
-  async add(panel, points) {
-    const n = this.data.n;
+  frame(panel) {
     const box = element("figure", "slim-space-panel");
     const plot = element("div", "slim-space-plot");
     plot.setAttribute("role", "img");
-    plot.setAttribute("aria-label", `${panel.title}: ${n} images as points, coloured by ${this.data.colouring.title}`);
+    plot.setAttribute("aria-label", `${panel.title}: ${this.data.n} images as points, coloured by ${this.data.colouring.title}`);
     box.append(element("figcaption", "", panel.title), plot);
     this.host.append(box);
+    return plot;
+  }
+
+  async plot(plot, points) {
+    const n = this.data.n;
     const trace = {
       type: "scattergl", mode: "markers", x: points.subarray(0, n), y: points.subarray(n, 2 * n),
       hoverinfo: "none", marker: { ...this.marker(), size: n > 20000 ? 3 : 6, line: { width: 0 } },
@@ -117,7 +124,7 @@ class SpacePlot {
     };
     if (this.selected) trace.selectedpoints = this.selected;
     await this.Plotly.newPlot(plot, [trace], layout(this.root, this.data.height), {
-      responsive: true, displaylogo: false, scrollZoom: true,
+      displaylogo: false, scrollZoom: true,
       modeBarButtonsToRemove: ["toImage", "autoScale2d", "hoverClosestCartesian", "hoverCompareCartesian"],
     });
     plot.on("plotly_selected", (event) => { if (event) this.select([...(plot.data[0].selectedpoints || [])], plot); });
@@ -224,6 +231,7 @@ export default function ({ data, parentElement, setStateValue }) {
   plot.update(data, setStateValue);
   return () => {
     if (plot.root.isConnected) return;
+    plot.watch.disconnect();
     plot.dispose();
     delete parentElement.__slimSpace;
   };

@@ -36,8 +36,9 @@ def table(evaluations: Sequence[Run]) -> pd.DataFrame:
 
 
 def with_change(rows: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The rows with change: worst-group accuracy minus the baseline's (0..1)."""
-    return rows.assign(change=rows[WGA] - rows.at[baseline, WGA])
+    """The rows with change: worst-group accuracy minus the baseline's (0..1; NaN for the baseline itself)."""
+    change = rows[WGA] - rows.at[baseline, WGA]
+    return rows.assign(change=change.where(rows.index != baseline))
 
 
 def groups(evaluations: Sequence[Run], labels: pd.Series) -> pd.DataFrame:

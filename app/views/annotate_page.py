@@ -11,7 +11,7 @@ st.title("Annotate", help="Answers on a few images speak for all (METHOD, steps 
 store = session.store()
 with st.container(horizontal=True):
     dataset = pick.dataset()
-    campaigns = [one for one in store.campaigns.all() if dataset is not None and one.dataset_id == dataset.id]
+    campaigns = store.campaigns.all(dataset.id) if dataset else []
     campaign = pick.campaign("Campaign", campaigns)
 
 if campaign is not None:

@@ -9,12 +9,15 @@ from app.components.telling import errors_told
 st.title("Curate", help="Answers are propagated, images kept, environments balanced (METHOD, steps S5 to S9).")
 
 store = session.store()
-with st.container(horizontal=True):
+left, middle, right = st.columns(3)
+with left:
     dataset = pick.dataset()
+with middle:
     spaces = store.runs.all(kind="space", status="done", dataset=dataset.id) if dataset else []
     space = pick.run("Space", [one for one in spaces if one.spec["split"] == "train"], param="space")
-    campaigns = [one for one in store.campaigns.all() if space is not None and one.space_run_id == space.id]
-    campaign = pick.campaign("Campaign", campaigns)
+with right:
+    campaigns = store.campaigns.all(dataset.id) if dataset else []
+    campaign = pick.campaign("Campaign", [one for one in campaigns if space and one.space_run_id == space.id])
 
 if dataset is None:
     next_step.show("register a folder of images.", "data", "Data")

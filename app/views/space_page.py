@@ -16,7 +16,7 @@ with st.container(horizontal=True):
 
 if run is not None:
     with errors_told():
-        campaigns = [one for one in store.campaigns.all() if one.space_run_id == run.id]
+        campaigns = [one for one in store.campaigns.all(dataset.id) if one.space_run_id == run.id]
         subsets = [one for one in store.runs.children(run.id) if one.kind == "curate" and one.status == "done"]
         space_view.show(run, campaigns, subsets[::-1])
 

@@ -1,0 +1,79 @@
+"""A real browser before a real dashboard. Without Chromium: a skip on a laptop, an error in CI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from slim_core.store import Store
+from tests.browser import chromium
+from tests.browser.server import dashboard
+
+SIZE = {"width": 1440, "height": 900}
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One Chromium for all tests."""
+    executable = chromium.find()
+    if executable is None:
+        message = "No Chromium on PATH: install it (Debian: apt-get install chromium)."
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    with chromium.launched(executable) as launched:
+        yield launched
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a small demo set, a model, its attention and a space: all that a campaign needs."""
+    from slim_core.datasets import import_data
+    from slim_core.datasets.demo import DemoConfig, write_demo
+    from slim_core.loop import Loop, LoopConfig
+    from slim_core.settings import Settings
+    from slim_core.workbench import InProcess, Workbench
+
+    folder = tmp_path_factory.mktemp("studio")
+    write_demo(folder / "demo", DemoConfig(train=240, val=80, test=120))
+    store = Store.open(Settings(home=folder / "home"))
+    dataset = store.datasets.register(import_data(folder / "demo"), by="tests")
+    config = LoopConfig(dataset.id, answers=0.1, train={"epochs": 3})
+    loop = Loop(Workbench(store, InProcess(store, device="cpu")), config)
+    loop.evaluation(loop.reference)
+    assert loop.space.status == "done"
+    store.close()
+    return folder / "home"
+
+
+@pytest.fixture(scope="session")
+def address(home: Path) -> Iterator[str]:
+    """A running dashboard on that home."""
+    with dashboard(home) as url:
+        yield url
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    """What the dashboard writes to, read from beside it."""
+    from slim_core.settings import Settings
+
+    opened = Store.open(Settings(home=home))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that fails its test for every error in its console and every uncaught exception."""
+    context = browser.new_context(viewport=SIZE)
+    page, problems = context.new_page(), []
+    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    yield page
+    context.close()
+    assert not problems, problems

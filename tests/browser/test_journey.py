@@ -1,0 +1,124 @@
+"""One person's way through all pages, with the real worker and the real Redis behind them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from slim_core.store import Campaign, Run, Store
+
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
+JOB_TIMEOUT_S = 120
+
+
+def test_a_person_goes_from_data_to_a_curated_subset(page: Page, address: str, store: Store) -> None:
+    for name in ("overview", "data", "train", "jobs", "attention", "compare"):
+        visit(page, address, name)
+    look_at_attention(page, address)
+    select_in_the_space(page, address)
+    campaign = open_a_campaign(page, address, store)
+    answer_by_keys(page, store, campaign)
+    subset = curate(page, address, store, campaign)
+    assert subset.metrics is not None and subset.metrics["answers"] == len(store.campaigns.items(campaign.id))
+
+
+def visit(page: Page, address: str, name: str, query: str = "") -> None:
+    """Open a page by its address and wait until it is drawn; no exception box may be on it."""
+    page.goto(f"{address}/{'' if name == 'overview' else name}{query}")
+    expect(page.get_by_role("heading", level=1, name=name.capitalize())).to_be_visible(timeout=30_000)
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has run to its end."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def look_at_attention(page: Page, address: str) -> None:
+    visit(page, address, "attention")
+    pictures = page.locator(".slim-gallery img")
+    expect(pictures).to_have_count(36)
+    loaded = "images => images.filter(one => one.complete && one.naturalWidth > 0).length"
+    pictures.last.scroll_into_view_if_needed()
+    page.wait_for_function("() => [...document.querySelectorAll('.slim-gallery img')].every(one => one.naturalWidth)")
+    assert page.locator(".slim-gallery img").evaluate_all(loaded) == 36
+    page.get_by_role("tab", name="Scores per group").click()
+    expect(page.locator(".js-plotly-plot").first).to_be_visible()
+
+
+def select_in_the_space(page: Page, address: str) -> None:
+    """A lasso round the whole first panel selects in both, and the selection survives another colour."""
+    visit(page, address, "space")
+    panel = page.locator(".slim-space-plot").first
+    expect(page.locator(".slim-space[data-ready=true]")).to_be_visible(timeout=30_000)
+    box = panel.bounding_box()
+    assert box is not None
+    left, top, right, bottom = box["x"] + 5, box["y"] + 40, box["x"] + box["width"] - 5, box["y"] + box["height"] - 5
+    page.mouse.move(left, top)
+    page.mouse.down()
+    for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):
+        page.mouse.move(x, y, steps=4)
+    page.mouse.up()
+    expect(page.locator(".slim-space-status")).to_contain_text("selected")
+    expect(page.locator(".slim-strip img").first).to_be_visible()
+    counted = page.locator(".slim-space-status").inner_text()
+    choose(page, "Colour by", "environment cluster")
+    expect(page.locator(".slim-space-title")).to_have_text("Environment cluster")
+    assert page.locator(".slim-space-status").inner_text() == counted
+
+
+def open_a_campaign(page: Page, address: str, store: Store) -> Campaign:
+    visit(page, address, "annotate")
+    page.get_by_role("button", name="Open the campaign").click()
+    expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=30_000)
+    (campaign,) = store.campaigns.all()
+    return campaign
+
+
+def answer_by_keys(page: Page, store: Store, campaign: Campaign) -> None:
+    """1, then Z, then 0: the last one counts; then 1 for all others, until the page says that all are answered."""
+    rows = [item.row for item in store.campaigns.items(campaign.id)]
+    stage = page.locator('.slim-annotator [data-part="stage"]')
+    expect(stage).to_have_attribute("data-row", str(rows[0]))
+    page.keyboard.press("1")
+    expect(stage).to_have_attribute("data-row", str(rows[1]))
+    page.keyboard.press("z")
+    expect(stage).to_have_attribute("data-row", str(rows[0]))
+    page.keyboard.press("0")
+    for _ in rows[1:]:
+        page.keyboard.press("1")
+    expect(page.get_by_text("All images of this campaign are answered")).to_be_visible()
+    expect(page.locator(".slim-annotator[data-unsent='0']")).to_be_attached()
+    assert store.campaigns.current(campaign.id) == {row: int(row != rows[0]) for row in rows}
+    given = store.campaigns.answers(campaign.id)["value"].tolist()
+    assert len(given) == len(rows) + 2
+    settle(page)
+
+
+def curate(page: Page, address: str, store: Store, campaign: Campaign) -> Run:
+    """The link of the finished campaign leads to the curate page; its job is done by the worker."""
+    page.get_by_role("link", name="Curate").last.click()
+    expect(page.get_by_role("heading", level=1, name="Curate")).to_be_visible(timeout=30_000)
+    settle(page)
+    page.get_by_role("button", name="Curate this subset").click()
+    until = time.monotonic() + JOB_TIMEOUT_S
+    while time.monotonic() < until:
+        runs = store.runs.all(kind="curate", campaign=campaign.id)
+        if runs and runs[0].ended:
+            assert runs[0].status == "done", runs[0].message
+            expect(page.get_by_role("button", name="Retrain and evaluate")).to_be_visible(timeout=30_000)
+            settle(page)
+            return runs[0]
+        page.wait_for_timeout(300)
+    raise AssertionError(f"the curate job did not end in {JOB_TIMEOUT_S} s: {runs}")
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick an option of a select box."""
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option).click()
+    settle(page)
