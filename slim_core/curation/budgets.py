@@ -54,3 +54,34 @@ def spread_weights(points: np.ndarray, index: np.ndarray, n_clusters: int) -> np
     if weights.sum() <= 0:
         weights = (sizes > 0).astype(np.float64)
     return np.asarray(weights / max(weights.sum(), 1.0) if weights.sum() == 0 else weights / weights.sum())
+
+
+def balance(
+    labels: np.ndarray, environments: np.ndarray, capacities: np.ndarray, total: int, weights: np.ndarray
+) -> np.ndarray:
+    """At most ``total`` images over cells (k,), the same number from every class that an environment holds.
+
+    An environment's budget is limited by its smallest cell, since a class it has too little of would give the others
+    away. An environment that holds a single class gets nothing, unless that class is found nowhere else.
+
+    Args:
+        labels: (k,) class of each cell; environments: (k,) its environment in 0..E-1.
+        capacities: (k,) images each cell can give.
+        weights: (E,) of the environments.
+    """
+    n_environments = len(weights)
+    n_present = np.bincount(environments, minlength=n_environments)
+    shared = np.isin(labels, labels[n_present[environments] > 1])  # classes that some environment shares
+    usable = (n_present[environments] > 1) | ~shared
+    smallest = np.full(n_environments, np.iinfo(np.int64).max)
+    np.minimum.at(smallest, environments[usable], capacities[usable])
+    n_usable = np.bincount(environments[usable], minlength=n_environments)
+    smallest[n_usable == 0] = 0
+    per_environment = allocate(np.asarray(weights) * n_usable, total, smallest * n_usable)
+    budget = np.zeros(len(labels), np.int64)
+    for environment in np.flatnonzero(n_usable):
+        own = np.flatnonzero(usable & (environments == environment))
+        so_far = np.bincount(labels, budget)[labels[own]]
+        own = own[np.argsort(so_far, kind="stable")]  # the odd image goes to the class that has fewest
+        budget[own] = allocate(np.ones(len(own)), int(per_environment[environment]), capacities[own])
+    return budget

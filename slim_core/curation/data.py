@@ -50,7 +50,7 @@ class CurationData:
 class CurateOptions:
     """The switches of the strategies; each strategy reads those it knows."""
 
-    keep: KeepRule = "threshold"  # S6
+    keep: KeepRule | None = None  # S6; None: the strategy's default
     threshold: float = 0.5  # of "threshold": lowest score kept
     quantile: float = 0.5  # of "quantile": share of each class that is left out
     repeats: bool | None = None  # fill a cell smaller than its budget by repeating images; None: the strategy's default
@@ -58,10 +58,11 @@ class CurateOptions:
     k_attention: int | None = None  # K1 of slim-reference; None: by the elbow
     k_environment: int | None = None  # K2 of slim-reference; None: by Davies-Bouldin
     k_max: int = 8  # of both choices
-    trust: float = 0.25  # of slim: how strongly the answers shift the budget between the clusters of a class, 0..1
+    trust: float = 0.25  # of slim: how strongly the answers shift the budget between environments, 0..1
+    trusted_first: bool = False  # of slim: choose kept images of a cell before others (narrower, measured worse)
 
     def __post_init__(self) -> None:
-        if self.keep not in KEEP_RULES:
+        if self.keep not in (None, *KEEP_RULES):
             raise SpecRefusedError(f"The keep rule is {self.keep!r}: choose one of {', '.join(KEEP_RULES)}.")
         for name in ("threshold", "quantile", "trust"):
             if not 0 <= getattr(self, name) <= 1:

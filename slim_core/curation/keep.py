@@ -48,12 +48,12 @@ def keep(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None =
         mask[members] = True if cut is None else scores[members] >= cut
         n_kept = int(mask[members].sum())
         classes.append({"class": int(label), "kept": n_kept, "total": int(members.sum()), "cut": cut})
-    about = {"rule": options.keep, "kept": int(mask.sum()), "total": len(mask), "classes": classes}
+    about = {"rule": options.keep or "threshold", "kept": int(mask.sum()), "total": len(mask), "classes": classes}
     return Kept(mask, about, tuple(notes))
 
 
 def _cut(scores: np.ndarray, members: np.ndarray, known: np.ndarray, options: CurateOptions) -> float:
-    if options.keep == "threshold" or not members.any():
+    if options.keep in (None, "threshold") or not members.any():
         return options.threshold
     if options.keep == "quantile":
         return float(np.quantile(scores[members], options.quantile)) - TIE

@@ -1,11 +1,15 @@
-"""The default strategy: every class in every environment it is seen in, equally often, trusted images first."""
+"""The default strategy: every class equally often in every environment, so that neither tells the other.
+
+The number of clusters comes from the data (``space.environment_clusters``), the answers decide how far each
+environment is trusted. What was measured, and what was tried and dropped, is in docs/decisions/0003.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from slim_core.curation.budgets import allocate
-from slim_core.curation.cells import Cell, Choice, build, capacities, cell_seed, choose
+from slim_core.curation.budgets import allocate, balance
+from slim_core.curation.cells import Cell, build, capacities, cell_seed, choose
 from slim_core.curation.data import CurateOptions, CurationData, Subset
 from slim_core.curation.keep import keep, require_answers
 
@@ -13,13 +17,13 @@ NAME = "slim"
 
 
 def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
-    """Balance class x environment cluster; the answers decide which images and which clusters to trust.
+    """Balance class x environment cluster, by as much as the answers trust each environment.
 
-    Each class gets the same share of ``size``, and within it each environment cluster, so that the label no longer
-    tells the environment (clusters over all classes mean the same environment in each). The shares are shifted by
-    ``options.trust`` towards clusters whose images the answers trust. In a cell the kept images are chosen first,
-    spread over the environment features; then the others by falling score; repeats (on by default) fill what is still
-    missing.
+    Within an environment every class gets the same budget, so that the environment no longer tells the class; an
+    environment in which one class is rare gets less as a whole. ``options.trust`` shifts the budget of whole
+    environments towards those whose images the keep rule (S6) trusts. In a cell the images are spread over the
+    environment features, whatever their score, unless ``options.trusted_first``; repeats (on by default) fill a cell
+    that is smaller than its budget.
 
     Raises:
         AnswersRefusedError: no usable answers, see ``require_answers``.
@@ -27,11 +31,15 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     require_answers(data, NAME)
     kept = keep(data.scores, data.labels, options)
     cells = environment_cells(data, kept.mask)
-    repeats = options.repeats is not False
-    budgets = _budgets(cells, size, capacities(cells, repeats, options), data.n_classes, options.trust)
+    budgets = _budgets(cells, size, capacities(cells, options.repeats is not False, options), options.trust)
     choices = [
-        _choose(data, kept.mask, cell, int(budget), cell_seed(seed, i))
-        for i, (cell, budget) in enumerate(zip(cells, budgets, strict=True))
+        choose(
+            _trusted_first(data, kept.mask, cell, budget) if options.trusted_first else cell,
+            budget,
+            data.environment,
+            cell_seed(seed, i),
+        )
+        for i, (cell, budget) in enumerate(zip(cells, budgets.tolist(), strict=True))
     ]
     return build(
         data,
@@ -52,33 +60,32 @@ def environment_cells(data: CurationData, kept: np.ndarray) -> list[Cell]:
     for label, n_clusters in enumerate(data.clusters.n_per_class):
         for k in range(n_clusters):
             members = np.flatnonzero((data.labels == label) & (data.clusters.index == k))
-            if len(members) == 0:
-                continue
-            scores = data.scores[members]
-            trust = None if np.isnan(scores).any() else round(float(scores.mean()), 4)
-            note = {"kept": int(kept[members].sum()), "trust": trust}
-            cells.append(Cell(f"class {label}, environment {k}", label, members, len(members), note))
+            if len(members):
+                n_kept = int(kept[members].sum())
+                note = {"environment": k, "kept": n_kept, "trust": round(n_kept / len(members), 4)}
+                cells.append(Cell(f"class {label}, environment {k}", label, members, len(members), note))
     return cells
 
 
-def _budgets(cells: list[Cell], size: int, most: np.ndarray, n_classes: int, trust: float) -> np.ndarray:
-    """Equal over classes, then over the clusters of a class by 1 - trust .. 1 + trust."""
+def _budgets(cells: list[Cell], size: int, most: np.ndarray, trust: float) -> np.ndarray:
+    """Balanced as far as the cells can give it; what is then still missing comes evenly from all of them."""
     labels = np.array([cell.label for cell in cells])
-    weights = np.array([1 + trust * (2 * (0.5 if c.note["trust"] is None else c.note["trust"]) - 1) for c in cells])
-    per_class = np.bincount(labels, weights=most, minlength=n_classes).astype(np.int64)
-    class_budgets = allocate((per_class > 0).astype(float), size, per_class)
-    budgets = np.zeros(len(cells), np.int64)
-    for label in range(n_classes):
-        own = labels == label
-        budgets[own] = allocate(weights[own], int(class_budgets[label]), most[own])
-    return budgets
+    environments = np.array([cell.note["environment"] for cell in cells])
+    shares = np.array([cell.note["trust"] for cell in cells])
+    n_environments = int(environments.max()) + 1
+    trusted = np.bincount(environments, shares, n_environments) / np.maximum(
+        np.bincount(environments, minlength=n_environments), 1
+    )
+    budgets = balance(labels, environments, most, size, 1 + trust * (2 * trusted - 1))
+    return budgets + allocate(np.ones(len(cells)), size - int(budgets.sum()), most - budgets)
 
 
-def _choose(data: CurationData, kept: np.ndarray, cell: Cell, budget: int, seed: int) -> Choice:
+def _trusted_first(data: CurationData, kept: np.ndarray, cell: Cell, budget: int) -> Cell:
+    """The cell without the images that are not needed: kept ones are chosen before others, these by falling score."""
+    if budget >= len(cell.members):
+        return cell
     trusted = cell.members[kept[cell.members]]
-    if 0 < budget < len(cell.members):
-        others = cell.members[~kept[cell.members]]
-        others = others[np.argsort(-np.nan_to_num(data.scores[others]), kind="stable")]
-        pool = trusted if budget <= len(trusted) else np.concatenate([trusted, others[: budget - len(trusted)]])
-        cell = Cell(cell.name, cell.label, pool, cell.size, cell.note)
-    return choose(cell, budget, data.environment, seed)
+    others = cell.members[~kept[cell.members]]
+    others = others[np.argsort(-np.nan_to_num(data.scores[others]), kind="stable")]
+    pool = trusted if budget <= len(trusted) else np.concatenate([trusted, others[: budget - len(trusted)]])
+    return Cell(cell.name, cell.label, pool, cell.size, cell.note)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from slim_core.clustering import davies_bouldin_k, elbow_k, seeded_kmeans
@@ -17,13 +19,14 @@ K_ROWS = 2_000  # the number of clusters is chosen on this many kept rows
 def slim_reference(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """Cluster the kept images in E and in Q over all classes; budgets by spread; diverse picks in Q.
 
-    The keep rule is ``options.keep``: "threshold" unless told otherwise, since the reference's pooled median keeps half
-    whatever the answers say. Repeats are off unless told otherwise.
+    The keep rule is the better half of each class unless told otherwise: the reference's median, without its pooling of
+    scales that do not compare (mistake 7), which can lose a whole class. Repeats are off unless told otherwise.
 
     Raises:
         AnswersRefusedError: no usable answers, see ``require_answers``.
     """
     require_answers(data, NAME)
+    options = replace(options, keep=options.keep or "quantile")
     kept = keep(data.scores, data.labels, options)
     positions = np.flatnonzero(kept.mask)
     a, b = joint_clusters(data.attention_space[positions], data.environment_space[positions], options, seed)

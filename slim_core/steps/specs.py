@@ -30,6 +30,7 @@ class Recipe:
     weight_decay: float
     augment: bool
     milestones: tuple[int, ...] = ()
+    gamma: float = 0.5
     class_weights: bool = False
     selection: str = "worst_class"
 
@@ -38,9 +39,13 @@ class Recipe:
 # weights), "from-reference" (a subset, from the reference model), "last-layer" (the head only).
 RECIPES: dict[tuple[str, str], Recipe] = {
     # The demo's network on its 64 px images, from scratch: seconds on two cores.
-    ("small-resnet", "reference"): Recipe(epochs=8, batch_size=64, lr=0.05, weight_decay=5e-4, augment=False),
-    ("small-resnet", "scratch"): Recipe(epochs=40, batch_size=32, lr=0.05, weight_decay=5e-4, augment=False),
-    ("small-resnet", "from-reference"): Recipe(epochs=20, batch_size=32, lr=0.02, weight_decay=5e-4, augment=False),
+    ("small-resnet", "reference"): Recipe(
+        20, 64, lr=0.05, weight_decay=5e-4, augment=False, milestones=(15,), gamma=0.2
+    ),
+    ("small-resnet", "scratch"): Recipe(60, 32, lr=0.05, weight_decay=5e-4, augment=False, milestones=(45,), gamma=0.2),
+    ("small-resnet", "from-reference"): Recipe(
+        30, 32, lr=0.03, weight_decay=5e-4, augment=False, milestones=(22,), gamma=0.2
+    ),
     ("small-resnet", "last-layer"): Recipe(epochs=1, batch_size=64, lr=0.01, weight_decay=0.0, augment=False),
     # Photographs with ImageNet weights (METHOD.md S0, the numbers DFR and most Waterbirds papers use).
     ("photographs", "reference"): Recipe(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
@@ -49,7 +54,7 @@ RECIPES: dict[tuple[str, str], Recipe] = {
     ("photographs", "last-layer"): Recipe(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augment=False),
 }
 
-SUBSET_SHARE = 0.3  # images of a curated subset, repeats included, as a share of the training images
+SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
 
 
 def recipe(model: str, situation: str) -> Recipe:
@@ -128,6 +133,8 @@ class TrainSpec(Spec):
         model = str(given.get("model", "resnet50"))
         defaults: dict[str, Any] = asdict(recipe(model, _situation(given)))
         defaults["weights"] = "none" if model == "small-resnet" else "imagenet"
+        if isinstance(epochs := given.get("epochs"), int):  # the recipe's milestones, at the same shares of the way
+            defaults["milestones"] = tuple(round(m * epochs / defaults["epochs"]) for m in defaults["milestones"])
         return defaults | {key: value for key, value in given.items() if value is not None or key not in defaults}
 
     @model_validator(mode="after")

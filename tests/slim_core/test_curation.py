@@ -8,6 +8,7 @@ import pytest
 
 from slim_core.candidates import kmeans_candidates
 from slim_core.curation import STRATEGIES, CurateOptions, CurationData, Subset, curate
+from slim_core.curation.budgets import balance
 from slim_core.curation.cells import Cell, choose
 from slim_core.curation.slim_reference import joint_clusters, joint_weights
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
@@ -149,20 +150,36 @@ def test_slim_gives_every_class_and_environment_its_share():
     assert [c["images"] for c in subset.report["classes"]] == [80, 80]
 
 
-def test_slim_takes_trusted_images_before_others():
-    subset = curate(DATA, strategy="slim", size=40, seed=0)
+def test_slim_takes_trusted_images_before_others_when_told_to():
+    subset = curate(DATA, strategy="slim", size=40, seed=0, trusted_first=True)
     for cell in subset.report["cells"]:
         chosen = subset.positions[subset.cells == cell["cell"]]
         trusted = (DATA.scores[chosen] >= 0.5).sum()
         assert trusted == min(cell["kept"], cell["budget"])
 
 
-def test_slim_gives_more_to_clusters_that_the_answers_trust_when_told_to():
+def test_slim_shifts_whole_environments_so_that_the_environment_still_does_not_tell_the_class():
     equal = curate(DATA, strategy="slim", size=100, seed=0, trust=0.0).report["cells"]
     shifted = curate(DATA, strategy="slim", size=100, seed=0, trust=1.0).report["cells"]
-    assert len({c["budget"] for c in equal if c["class"] == 0}) == 1
-    own = [c for c in shifted if c["class"] == 0]
-    assert max(own, key=lambda c: c["trust"])["budget"] > min(own, key=lambda c: c["trust"])["budget"]
+    assert len({c["budget"] for c in equal}) == 1
+    by_environment = {}
+    for cell in shifted:
+        by_environment.setdefault(cell["environment"], []).append(cell)
+    assert all(max(c["budget"] for c in own) - min(c["budget"] for c in own) <= 1 for own in by_environment.values())
+    trust = {k: sum(c["trust"] for c in own) for k, own in by_environment.items()}
+    assert (
+        by_environment[max(trust, key=trust.get)][0]["budget"] > by_environment[min(trust, key=trust.get)][0]["budget"]
+    )
+
+
+def test_an_environment_in_which_a_class_is_rare_gets_less_for_every_class():
+    budgets = balance(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), np.array([500, 500, 500, 20]), 400, np.ones(2))
+    assert budgets.tolist() == [180, 180, 20, 20]
+
+
+def test_a_class_found_in_one_environment_alone_is_not_lost():
+    budgets = balance(np.array([0, 1, 2]), np.array([0, 0, 1]), np.array([50, 50, 50]), 60, np.ones(2))
+    assert budgets.tolist() == [20, 20, 20]
 
 
 def test_slim_works_on_many_classes_and_on_classes_of_one_image():
