@@ -222,7 +222,7 @@ def test_the_reference_survives_cells_without_budget():
 
 
 def test_picks_are_distinct_and_stay_in_their_own_cell():
-    subset = curate(DATA, strategy="slim-reference", size=150, seed=0)
+    subset = curate(DATA, strategy="slim-reference", size=150, seed=0, keep="threshold")
     assert (subset.counts == 1).all()
     kept = np.flatnonzero(DATA.scores >= 0.5)
     a, b = joint_clusters(DATA.attention_space[kept], DATA.environment_space[kept], CurateOptions(), seed=0)
