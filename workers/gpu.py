@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 import os
 import shutil
@@ -48,10 +47,10 @@ def _query() -> list[Gpu]:
 
 def parse(listing: str) -> list[Gpu]:
     """GPUs from the lines ``nvidia-smi --format=csv,noheader,nounits`` prints for our fields."""
-    rows = [[cell.strip() for cell in row] for row in csv.reader(listing.splitlines()) if row]
+    rows = [[cell.strip() for cell in line.split(",")] for line in listing.splitlines() if line.strip()]
     return [
-        Gpu(int(index), uuid, name, _number(total), _number(used), _number(load), _number(temperature))
-        for index, uuid, name, total, used, load, temperature in rows
+        Gpu(int(index), uuid, ", ".join(name), *(_number(cell) for cell in (total, used, load, temperature)))
+        for index, uuid, *name, total, used, load, temperature in rows  # names are not quoted
     ]
 
 

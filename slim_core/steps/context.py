@@ -90,7 +90,6 @@ class Pulse:
     hand_back: threading.Event = field(default_factory=threading.Event)
     on_progress: Callable[[dict[str, Any]], None] | None = None
     limit_s: float | None = None
-    beat_s: float = BEAT_S
 
     def __post_init__(self) -> None:
         self._ending: SlimError | None = None
@@ -138,7 +137,7 @@ class Pulse:
             self.store.runs.progress(self.run_id, self.token, told)
 
     def _beat(self) -> None:
-        while not self._over.wait(self.beat_s) and self._ending is None:
+        while not self._over.wait(BEAT_S) and self._ending is None:
             try:
                 self._look()
             except RunLostError as error:

@@ -17,7 +17,7 @@ from slim_core.datasets import import_data
 from slim_core.errors import ConflictError, NotFoundError, RunCanceledError, RunLostError, SpecRefusedError
 from slim_core.settings import Settings
 from slim_core.steps import execute as execution
-from slim_core.steps.context import Pulse, StepContext, _Pace
+from slim_core.steps.context import StepContext, _Pace
 from slim_core.steps.execute import execute
 from slim_core.steps.registry import STEPS, Step
 from slim_core.steps.specs import QueueName, Spec
@@ -46,7 +46,6 @@ def store(tmp_path: Path, demo_folder: Path) -> Iterator[Store]:
 def attempt(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
     """Executes a new probe whose step is the given function."""
     monkeypatch.setattr("slim_core.steps.context.BEAT_S", 0.02)
-    monkeypatch.setattr(Pulse, "beat_s", 0.02)
 
     def run(step: Callable[[Probe, StepContext], dict[str, Any]], run: Run | None = None, **options: Any) -> Run:
         known = Step("probe", Probe, "unused:unused", "Probe")
@@ -128,14 +127,17 @@ def test_progress_is_kept_with_the_time_left_and_written_at_most_once_a_beat(sto
     monkeypatch.setattr(type(store.runs), "progress", lambda _self, *given: (writes.append(given), write(*given)))
 
     def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
-        context.pulse.beat_s = 0.1
         for done in range(1, 501):
             context.progress(done, 500, "counting", loss=1 / done)
             time.sleep(0.001)
         return {}
 
+    def busy(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        monkeypatch.setattr("slim_core.steps.context.BEAT_S", 0.1)
+        return step(_spec, context)
+
     started = time.monotonic()
-    run = attempt(step)
+    run = attempt(busy)
 
     assert run.progress["done"] == run.progress["total"] == 500 and run.progress["phase"] == "counting"
     assert run.progress["loss"] == 1 / 500 and run.progress["seconds_left"] == 0

