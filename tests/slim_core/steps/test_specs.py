@@ -1,0 +1,111 @@
+"""Specs: what a step may be asked for."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from slim_core.errors import SpecRefusedError
+from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.steps.specs import RECIPES, CurateSpec, EvaluateSpec, GradcamSpec, TrainSpec, default_model, recipe
+
+
+def test_each_step_has_a_spec_of_its_kind_and_a_run_function():
+    assert list(STEPS) == ["train", "gradcam", "features", "space", "curate", "evaluate"]
+    for kind, step in STEPS.items():
+        assert step.spec.model_fields["kind"].default == kind
+        assert callable(step.load())
+
+
+def test_steps_that_run_the_network_go_to_the_gpu_queue():
+    assert {kind: step.queue for kind, step in STEPS.items()} == {
+        "train": "gpu",
+        "gradcam": "gpu",
+        "features": "gpu",
+        "space": "cpu",
+        "curate": "cpu",
+        "evaluate": "gpu",
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "situation"),
+    [
+        ({}, "reference"),
+        ({"subset": "r-1"}, "scratch"),
+        ({"subset": "r-1", "start": "reference", "reference": "r-0"}, "from-reference"),
+        ({"subset": "r-1", "mode": "last-layer", "reference": "r-0"}, "last-layer"),
+    ],
+)
+@pytest.mark.parametrize("model", ["small-resnet", "resnet50"])
+def test_numbers_that_are_not_given_come_from_the_recipe_of_the_situation(model, given, situation):
+    spec = parse_spec({"kind": "train", "dataset": "d", "model": model, **given})
+    wanted = recipe(model, situation)
+    assert isinstance(spec, TrainSpec)
+    assert (spec.epochs, spec.lr, spec.batch_size) == (wanted.epochs, wanted.lr, wanted.batch_size)
+    assert (spec.weight_decay, spec.augment, spec.selection) == (wanted.weight_decay, wanted.augment, wanted.selection)
+
+
+def test_every_model_has_a_recipe_for_every_situation():
+    situations = {situation for _, situation in RECIPES}
+    assert set(RECIPES) == {(family, s) for family in ("small-resnet", "photographs") for s in situations}
+
+
+def test_a_number_that_is_given_stays_and_none_means_the_default():
+    spec = TrainSpec(dataset="d", model="small-resnet", epochs=3, lr=None)
+    assert spec.epochs == 3
+    assert spec.lr == recipe("small-resnet", "reference").lr
+
+
+def test_photographs_start_from_imagenet_and_the_demo_from_nothing():
+    assert default_model("demo") == "small-resnet" and default_model("waterbirds") == "resnet50"
+    assert TrainSpec(dataset="d").weights == "imagenet"
+    assert TrainSpec(dataset="d", model="small-resnet").weights == "none"
+
+
+def test_parents_are_named_by_role():
+    train = TrainSpec(dataset="d", subset="r-s", start="reference", reference="r-m")
+    assert train.parents() == {"reference": "r-m", "subset": "r-s"}
+    assert CurateSpec(dataset="d", space="r-s", size=5).parents() == {"space": "r-s"}
+    assert EvaluateSpec(dataset="d", model="r-m", space="r-t").parents() == {"model": "r-m", "space": "r-t"}
+
+
+def test_a_spec_survives_its_journey_as_json():
+    spec = TrainSpec(dataset="d", subset="r-s", milestones=(2, 4))
+    assert parse_spec(spec.model_dump(mode="json")) == spec
+
+
+def test_equal_specs_have_equal_fingerprints_whatever_the_order_of_their_fields():
+    one = parse_spec({"kind": "gradcam", "dataset": "d", "model": "m"})
+    two = parse_spec({"model": "m", "splits": ["train", "val", "test"], "dataset": "d", "kind": "gradcam"})
+    assert one.fingerprint == two.fingerprint
+    assert one.fingerprint != parse_spec({"kind": "features", "dataset": "d", "model": "m"}).fingerprint
+
+
+def test_a_spec_cannot_be_changed():
+    with pytest.raises(ValidationError):
+        GradcamSpec(dataset="d", model="m").model = "other"
+
+
+@pytest.mark.parametrize(
+    ("given", "sentence"),
+    [
+        ({"kind": "trane"}, "There is no step 'trane': choose one of train, gradcam"),
+        ({"kind": "train"}, "A train step needs the field 'dataset': give it."),
+        ({"kind": "train", "dataset": "d", "epoch": 3}, "A train step has no field 'epoch': its fields are .*epochs"),
+        (
+            {"kind": "train", "dataset": "d", "epochs": 0},
+            "A train step refuses epochs = 0: .* greater than or equal to 1",
+        ),
+        ({"kind": "train", "dataset": "d", "lr": "fast"}, "A train step refuses lr = 'fast'"),
+        ({"kind": "train", "dataset": "d", "start": "reference"}, "reference: name the train run to start from"),
+        ({"kind": "train", "dataset": "d", "reference": "r-1"}, "start is scratch; use start=reference"),
+        ({"kind": "gradcam", "dataset": "d", "model": "m", "splits": ["dev"]}, "A gradcam step refuses splits"),
+        ({"kind": "space", "dataset": "d", "attention": "a", "k_min": 9}, "k_min: 9 is above k_max 8"),
+        ({"kind": "curate", "dataset": "d", "space": "s", "size": 0}, "A curate step refuses size = 0"),
+    ],
+)
+def test_a_spec_that_cannot_be_is_refused_in_one_sentence(given, sentence):
+    with pytest.raises(SpecRefusedError, match=sentence) as refused:
+        parse_spec(given)
+    assert "\n" not in str(refused.value)

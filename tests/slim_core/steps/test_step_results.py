@@ -1,0 +1,168 @@
+"""What each step leaves behind, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from slim_core import api
+from slim_core.errors import SlimError
+from slim_core.loop import create_campaign
+
+
+def folder(looped, run):
+    return looped.at.store.artifacts.folder(run.id)
+
+
+def test_every_run_leaves_its_spec_log_environment_and_metrics(looped):
+    for run in looped.at.store.runs.all(status="done"):
+        names = {path.name for path in folder(looped, run).iterdir()}
+        assert {"spec.json", "log.txt", "environment.json", "metrics.json"} <= names
+        assert json.loads((folder(looped, run) / "spec.json").read_text()) == run.spec
+        assert not {path.suffix for path in folder(looped, run).iterdir()} & {".pkl", ".pickle", ".pt"}
+
+
+def test_training_leaves_weights_its_history_and_what_it_was_built_for(looped):
+    reference = looped.loop.reference
+    history = json.loads((folder(looped, reference) / "history.json").read_text())
+    assert [entry["epoch"] for entry in history] == [1, 2]
+    assert (folder(looped, reference) / "weights.safetensors").is_file()
+    assert json.loads((folder(looped, reference) / "model.json").read_text())["label_names"] == ["0", "1"]
+    assert reference.metrics["images"] == reference.metrics["images_unique"] == 200
+    assert 0 <= reference.metrics["val"]["worst_class"] <= 1
+
+
+def test_retraining_sees_the_subset_and_nothing_else(looped):
+    outcome = looped.outcomes["slim"]
+    chosen = pd.read_parquet(folder(looped, outcome.subset) / "subset.parquet")
+    assert outcome.model.metrics["images"] == chosen["count"].sum() == 60
+    assert outcome.model.metrics["images_unique"] == len(chosen)
+    assert set(chosen["row"]) <= set(looped.loop.table.rows("train"))
+
+
+def test_the_last_layer_alone_leaves_the_rest_of_the_reference_as_it_was(looped):
+    from safetensors.numpy import load_file
+
+    subset = looped.outcomes["slim"].subset
+    model = api.retrain(subset.id, how="last-layer", at=looped.at)
+    before = load_file(folder(looped, looped.loop.reference) / "weights.safetensors")
+    after = load_file(folder(looped, model) / "weights.safetensors")
+    changed = {name for name in before if not np.array_equal(before[name], after[name])}
+    assert len(changed) == 2, "weight and bias of the head"
+    assert not (folder(looped, model) / "pooled").exists()
+
+
+def test_features_are_taken_over_from_the_attention_maps_run(looped):
+    features = api.extract_features(looped.loop.reference.id, at=looped.at)
+    source, taken = folder(looped, looped.loop.attention), folder(looped, features)
+    assert features.metrics["reused"] == looped.loop.attention.id
+    assert not (taken / "maps.npy").exists()
+    for name in ("rows", "attention_features", "environment_features", "pooled_features", "logits"):
+        assert np.array_equal(np.load(source / f"{name}.npy"), np.load(taken / f"{name}.npy"))
+    assert "aiou" not in pd.read_parquet(taken / "scores.parquet")
+
+
+def test_features_without_such_a_run_are_computed_and_equal(looped):
+    alone = api.extract_features(looped.loop.reference.id, splits=("val",), at=looped.at)
+    assert alone.metrics["reused"] is None
+    whole = folder(looped, looped.loop.attention)
+    val = np.isin(np.load(whole / "rows.npy"), looped.loop.table.rows("val"))
+    expected = np.load(whole / "environment_features.npy")[val].astype(np.float32)
+    found = np.load(folder(looped, alone) / "environment_features.npy").astype(np.float32)
+    assert np.allclose(found, expected, rtol=1e-2, atol=1e-2)
+    assert not list(folder(looped, alone).glob("maps*"))
+
+
+def test_a_space_holds_its_split_row_by_row(looped):
+    space = folder(looped, looped.loop.space)
+    rows = np.load(space / "rows.npy")
+    assert np.array_equal(rows, looped.loop.table.rows("train"))
+    for name in ("attention_space", "environment_space"):
+        assert np.load(space / f"{name}.npy").shape == (len(rows), 2)
+    clusters = np.load(space / "clusters.npy")
+    n_per_class = json.loads((space / "clusters.json").read_text())["n_per_class"]
+    for label, n in enumerate(n_per_class):
+        assert set(clusters[looped.loop.table.labels[rows] == label]) == set(range(n))
+
+
+def test_a_space_of_a_split_the_features_lack_is_refused(looped):
+    alone = api.extract_features(looped.loop.reference.id, splits=("val",), at=looped.at)
+    with pytest.raises(SlimError, match="cover 0 of the 80 test images: run gradcam or features with test"):
+        api.make_space(alone.id, split="test", at=looped.at)
+
+
+def test_curation_leaves_scores_for_every_image_of_the_space(looped):
+    subset = looped.outcomes["slim"].subset
+    scores = np.load(folder(looped, subset) / "scores.npy")
+    assert scores.shape == (200,)
+    assert ((scores >= 0) & (scores <= 1) | np.isnan(scores)).all()
+    chosen = pd.read_parquet(folder(looped, subset) / "subset.parquet")
+    assert list(chosen.columns) == ["row", "count", "cell", "score", "label"]
+    assert subset.metrics["right"] + subset.metrics["wrong"] + subset.metrics["unsure"] == subset.metrics["answers"]
+
+
+def test_answers_given_after_a_curation_do_not_change_what_it_was_made_of(looped):
+    from slim_core import answering
+
+    store = looped.at.store
+    campaign = create_campaign(store, looped.loop.space, share=0.03, seed=7, name="of this test")
+    rows = [item.row for item in store.campaigns.items(campaign.id)]
+    answering.save(store, campaign, "one", {row: number % 2 for number, row in enumerate(rows)})
+    first = api.curate(campaign.id, size=40, at=looped.at)
+    answering.save(store, campaign, "one", {rows[0]: -1})
+    assert store.runs.fetch(first.id).spec["answers_seq"] < store.campaigns.last_seq(campaign.id)
+    second = api.curate(campaign.id, size=40, at=looped.at)
+    assert second.id != first.id
+    assert second.metrics["unsure"] == first.metrics["unsure"] + 1
+
+
+def test_a_campaign_without_answers_is_refused(looped):
+    campaign = create_campaign(looped.at.store, looped.loop.space, share=0.02, seed=8, name="unanswered")
+    with pytest.raises(SlimError, match="no answer yet that says right or wrong: answer some images first"):
+        api.curate(campaign.id, size=40, at=looped.at)
+
+
+def test_all_answers_wrong_choose_the_better_half_or_say_so_but_never_the_opposite(looped):
+    from slim_core import answering
+
+    store = looped.at.store
+    campaign = create_campaign(store, looped.loop.space, share=0.02, seed=9, name="all wrong")
+    answering.save(store, campaign, "one", {item.row: 0 for item in store.campaigns.items(campaign.id)})
+    with pytest.raises(SlimError, match="wrong"):
+        api.curate(campaign.id, strategy="slim-reference", size=40, at=looped.at)
+
+
+def test_an_evaluation_agrees_with_its_own_predictions(looped):
+    evaluation = looped.outcomes["erm"].evaluation
+    predictions = pd.read_parquet(folder(looped, evaluation) / "predictions.parquet")
+    right = predictions["label"] == predictions["prediction"]
+    assert evaluation.metrics["average"] == pytest.approx(right.mean())
+    by_group = right.groupby(predictions["group"]).mean()
+    assert [group["accuracy"] for group in evaluation.metrics["groups"]] == pytest.approx(by_group.tolist())
+    assert evaluation.metrics["attention_coverage"] == 1.0 and evaluation.metrics["n_masks"] == 80
+    shares = (
+        np.bincount(
+            looped.loop.table.attributes[looped.loop.table.rows("train")]
+            + 2 * looped.loop.table.labels[looped.loop.table.rows("train")]
+        )
+        / 200
+    )
+    assert evaluation.metrics["adjusted_average"] == pytest.approx(float(shares @ by_group.to_numpy()))
+
+
+def test_pseudo_groups_of_another_split_are_refused(plain_folder, workbench):
+    dataset = api.data_set(plain_folder, at=workbench)
+    model = api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)
+    space = api.make_space(api.extract_features(model.id, at=workbench).id, split="val", at=workbench)
+    with pytest.raises(SlimError, match="does not hold the test images: .* space run with split=test"):
+        api.evaluate(model.id, split="test", space=space.id, at=workbench)
+    by_class = api.evaluate(model.id, at=workbench).metrics
+    assert by_class["estimated_groups"] and [group["name"] for group in by_class["groups"]] == ["0", "1"]
+
+
+def test_a_checkpoint_outside_the_allowed_folders_is_refused(looped):
+    with pytest.raises(SlimError, match="outside the allowed folders"):
+        api.train(looped.dataset.id, model="small-resnet", epochs=1, checkpoint="/etc/passwd", at=looped.at)
