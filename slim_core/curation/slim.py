@@ -77,7 +77,8 @@ def _budgets(cells: list[Cell], size: int, most: np.ndarray, trust: float) -> np
         np.bincount(environments, minlength=n_environments), 1
     )
     budgets = balance(labels, environments, most, size, 1 + trust * (2 * trusted - 1))
-    return budgets + allocate(np.ones(len(cells)), size - int(budgets.sum()), most - budgets)
+    missing = allocate(np.ones(len(cells)), size - int(budgets.sum()), most - budgets)
+    return np.asarray(budgets + missing)
 
 
 def _trusted_first(data: CurationData, kept: np.ndarray, cell: Cell, budget: int) -> Cell:
