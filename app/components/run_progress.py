@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 LINGER = timedelta(seconds=8)
 
 
-def show(*, dataset: str | None = None, kind: str | None = None, stoppable: bool = False) -> None:
-    """The active runs (of a data set, of a kind); nothing where none is active."""
+def show(*, dataset: str | None = None, kind: str | None = None, stoppable: bool = False) -> bool:
+    """The active runs (of a data set, of a kind); nothing where none is active. Returns whether it polls."""
     runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
-    if any(map(run_state.is_active, runs)) or _just_ended(runs):
+    polls = any(map(run_state.is_active, runs)) or _just_ended(runs)
+    if polls:
         _poll(dataset, kind, stoppable, _states(runs))
+    return polls
 
 
 @st.fragment(run_every="1s")

@@ -1,4 +1,4 @@
-"""All runs as one table, active ones first; a click opens a run."""
+"""All runs as one table, running ones first, then those that wait; a click opens a run."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from app.components import run_progress, run_state
 if TYPE_CHECKING:
     from slim_core.store import Run
 
+_RANK = {"running": 0, "stopping": 0, "queued": 1}  # the rest has ended
 COLUMNS = ["step", "name", "status", "submitted", "took", "by", "id"]
 
 
 def show(runs: Sequence[Run]) -> str | None:
     """The table; returns the id of the run that was clicked, if one was."""
-    ordered = sorted(runs, key=lambda run: (not run_state.is_active(run), -run.created_at.timestamp()))
+    ordered = sorted(runs, key=lambda run: (_RANK.get(run.status, 2), -run.created_at.timestamp()))
     frame = pd.DataFrame([_row(run) for run in ordered], columns=COLUMNS)
     event = st.dataframe(
         frame,

@@ -3,12 +3,13 @@
 import streamlit as st
 
 from app import session
-from app.components import pick, queue_state, run_details, run_progress, run_table
+from app.components import pick, queue_state, run_details, run_progress, run_table, watch
 
 st.title("Jobs")
 
 queue_state.show()
-run_progress.show(stoppable=True)
+if not run_progress.show(stoppable=True):
+    watch.for_news()
 
 runs = session.store().runs.all(metrics=False)
 if not runs:

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import loop_state, session
-from app.components import headline, loop_row, next_step, pick, register_data, run_progress
+from app.components import headline, loop_row, next_step, pick, register_data, run_progress, watch
 
 st.title("Overview")
 
@@ -18,7 +18,7 @@ if dataset is None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown("No data at hand? Real digits on real photographs, 4,200 small images.", width="stretch")
         register_data.demo_button()
-    run_progress.show()
+    watch.for_news()
     st.stop()
 
 loop = loop_state.read(session.store(), dataset.id)
@@ -27,4 +27,5 @@ loop_row.show_next(loop)
 
 headline.show(loop.before, loop.after)
 
-run_progress.show(dataset=dataset.id)
+if not run_progress.show(dataset=dataset.id):
+    watch.for_news()

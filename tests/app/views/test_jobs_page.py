@@ -52,6 +52,7 @@ def test_an_active_run_comes_first_and_can_be_stopped_after_asking(show) -> None
     app = show("jobs", run=run.id)
     table = next(frame.value for frame in app.dataframe if "step" in frame.value)
     assert table["id"].iat[0] == run.id
+    assert table["status"].tolist().count("✓ done") == len(table) - 1
     app.button(key=f"stop-{run.id}").click().run()
     assert not app.exception
     assert session.store().runs.fetch(run.id).status == "canceled"

@@ -1,0 +1,68 @@
+"""Annotate, empty, filled and failing. Keys and pictures are tested in tests/browser."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_without_data_the_page_sends_to_the_data_page(show) -> None:
+    assert any("register a folder" in text.value for text in show("annotate").markdown)
+
+
+def test_without_a_space_the_page_sends_to_the_space_page(show, dataset) -> None:
+    assert dataset is not None
+    assert any("build an attention space" in text.value for text in show("annotate").markdown)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_finished_campaign_shows_its_share_and_leads_to_curation(show) -> None:
+    app = show("annotate")
+    assert any("of the split" in caption.value and "24 of 240" in caption.value for caption in app.caption)
+    assert any("choose a subset by these answers" in text.value for text in app.markdown)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_form_tells_the_running_share_of_the_split(show) -> None:
+    app = show("annotate")
+    run = session.store().runs.all(kind="space")[0]
+    assert any("**4 of 240** train images, **1.7%**" in text.value for text in app.markdown)
+    app.number_input(key=f"budget-{run.id}-0").set_value(10).run()
+    assert any("**12 of 240** train images, **5.0%**" in text.value for text in app.markdown)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> None:
+    app = show("annotate")
+    store = session.store()
+    run = store.runs.all(kind="space")[0]
+    app.number_input(key=f"budget-{run.id}-0").set_value(5).run()
+    app.button(key="campaign-create").click().run()
+    assert not app.exception
+    newest = store.campaigns.all()[0]
+    assert newest.budgets == {"0": 5, "1": 2}
+    assert (newest.space_run_id, newest.split, newest.n_split) == (run.id, "train", 240)
+    assert app.selectbox(key="pick-campaign").value == newest.id
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_same_seed_asks_about_the_same_images(show) -> None:
+    store = session.store()
+    for _ in range(2):
+        show("annotate").button(key="campaign-create").click().run()
+    first, second = ([item.row for item in store.campaigns.items(one.id)] for one in store.campaigns.all()[:2])
+    assert first == second
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_campaign_about_no_image_is_refused_in_a_sentence(show) -> None:
+    app = show("annotate")
+    store = session.store()
+    run, known = store.runs.all(kind="space")[0], len(store.campaigns.all())
+    for label in (0, 1):
+        app.number_input(key=f"budget-{run.id}-{label}").set_value(0)
+    app.button(key="campaign-create").click().run()
+    assert len(app.error) == 1
+    assert len(store.campaigns.all()) == known

@@ -1,0 +1,79 @@
+"""Curate, empty, filled and failing."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from slim_core.store import AnswerIn
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_without_data_the_page_sends_to_the_data_page(show) -> None:
+    assert any("register a folder" in text.value for text in show("curate").markdown)
+
+
+def test_without_a_space_the_page_sends_to_the_space_page(show, dataset) -> None:
+    assert dataset is not None
+    assert any("build an attention space" in text.value for text in show("curate").markdown)
+
+
+def numbers(app) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_preview_follows_size_and_threshold(show) -> None:
+    app = show("curate")
+    app.number_input(key="curate-size").set_value(30).run()
+    assert numbers(app)["Images in the subset"] == "30"
+    kept = []
+    for threshold in (0.0, 1.0):
+        app.slider(key="curate-threshold").set_value(threshold).run()
+        kept.append(numbers(app)["Kept by the score"])
+    assert kept[0] == "240 of 240" != kept[1]
+    assert not app.exception
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_every_strategy_has_a_preview(show) -> None:
+    app = show("curate")
+    for name in app.selectbox(key="curate-strategy").options:
+        app.selectbox(key="curate-strategy").select(name).run()
+        assert not app.exception, name
+        assert numbers(app)["Images in the subset"] == "72", name
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_answers_that_are_all_wrong_are_told_in_a_sentence(show) -> None:
+    store = session.store()
+    (campaign,) = store.campaigns.all()
+    wrong = [AnswerIn(f"wrong-{item.id}", item.id, 0) for item in store.campaigns.items(campaign.id)]
+    store.campaigns.save_answers(campaign.id, "simulated annotator", wrong)
+    app = show("curate")
+    assert any("say that the attention is wrong" in error.value for error in app.error)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_without_redis_the_button_tells_it_and_the_run_waits_with_its_answers(show) -> None:
+    app = show("curate")
+    app.number_input(key="curate-size").set_value(30).run()
+    app.button(key="submit-curate").click().run()
+    assert not app.exception
+    assert any("queue" in error.value.lower() for error in app.error)
+    store = session.store()
+    run = store.runs.all(kind="curate")[0]
+    assert (run.status, run.spec["size"]) == ("queued", 30)
+    assert run.spec["answers_seq"] == store.campaigns.last_seq(run.spec["campaign"])
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
+    app = show("curate")
+    app.selectbox(key="retrain-way").select("last-layer").run()
+    app.button(key="retrain").click().run()
+    assert not app.exception
+    store = session.store()
+    train = store.runs.all(kind="train", status="queued")
+    assert [run.spec["mode"] for run in train] == ["last-layer"]
+    assert train[0].spec["subset"] == store.runs.all(kind="curate")[0].id
