@@ -12,7 +12,8 @@ import pytest
 from slim_core import api
 from slim_core.loop import METHODS, Loop, LoopConfig, Outcome
 from slim_core.settings import Settings
-from slim_core.store import Dataset, Store
+from slim_core.simulation import mask_scores, simulate_answers
+from slim_core.store import Campaign, Dataset, Store
 from slim_core.workbench import InProcess, Workbench
 
 QUICK = {"epochs": 2, "batch_size": 32}
@@ -26,6 +27,7 @@ class Looped:
     dataset: Dataset
     loop: Loop
     outcomes: dict[str, Outcome]
+    threshold: float  # of the simulated annotator: half of its answers are "right"
 
 
 def open_bench(home: Path) -> Workbench:
@@ -46,9 +48,17 @@ def looped(demo_folder, tmp_path_factory):
     """All six methods on the small demo set. Read it; what a test adds, other tests see."""
     at = open_bench(tmp_path_factory.mktemp("looped") / "home")
     dataset = api.data_set(demo_folder, at=at)
-    loop = Loop(at, LoopConfig(dataset=dataset.id, size=60, train=QUICK))
+    thresholds = []
+
+    def annotate(campaign: Campaign) -> int:
+        """Two epochs teach a model little, so right is what looks better than the median."""
+        rows = [item.row for item in at.store.campaigns.items(campaign.id)]
+        thresholds.append(float(mask_scores(at.store, campaign.id)[rows].median()))
+        return simulate_answers(at.store, campaign.id, threshold=thresholds[-1])
+
+    loop = Loop(at, LoopConfig(dataset=dataset.id, size=60, train=QUICK), annotate=annotate)
     outcomes = {method: loop.outcome(method) for method in METHODS}
-    yield Looped(at, dataset, loop, outcomes)
+    yield Looped(at, dataset, loop, outcomes, thresholds[0])
     at.store.close()
 
 

@@ -1,0 +1,279 @@
+"""The command line, as people type it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from slim_core.cli import app, main
+from slim_core.settings import settings
+from slim_core.store import Store
+
+COMMANDS = (
+    "demo-data import datasets train gradcam features space candidates answer curate evaluate compare runs run".split()
+)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A SLIM_HOME of the test's own, which commands find as they would."""
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+    settings.cache_clear()
+    yield tmp_path / "home"
+    settings.cache_clear()
+
+
+@pytest.fixture
+def waterbirds_folder(tmp_path):
+    """Waterbirds' real shape with small images: 0/1/2 splits, places, masks of CUB's layout."""
+    rng = np.random.default_rng(0)
+    folder, lines = tmp_path / "waterbirds-folder", []
+    for split, n in enumerate((48, 16, 16)):
+        for number in range(n):
+            y, place = number % 2, (number // 2) % 2 if split else (number % 2 if number % 8 else 1 - number % 2)
+            name = f"{y:03d}.Bird/Bird_{split}_{number}.jpg"
+            pixels = rng.integers(0, 120, (40, 50, 3), np.uint8)
+            pixels[..., 2 if place else 1] += 100
+            pixels[10:30, 15:35] = 250 if y else 10
+            mask = np.zeros((40, 50), np.uint8)
+            mask[10:30, 15:35] = 255
+            for parent, array, suffix in ((folder, pixels, ".jpg"), (folder / "segmentations", mask, ".png")):
+                path = (parent / name).with_suffix(suffix)
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(array).save(path)
+            lines.append([len(lines), name, y, split, place, f"/{place}/x.jpg"])
+    columns = ["img_id", "img_filename", "y", "split", "place", "place_filename"]
+    pd.DataFrame(lines, columns=columns).to_csv(folder / "metadata.csv", index=False)
+    return folder
+
+
+def slim(*arguments: object) -> int:
+    """Exit code of a command."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_each_command_shows_an_example_that_names_real_options(command, capsys):
+    assert slim(command, "--help") == 0
+    text = " ".join(capsys.readouterr().out.split())
+    example = text.partition("Example: slim ")[2]
+    assert example.startswith(command)
+    for word in example.split():
+        if word.startswith("--"):
+            assert text.partition("Example:")[0].count(word.strip(",")) >= 1
+
+
+def test_every_command_is_in_the_list():
+    assert sorted(command.name for command in app.registered_commands) == sorted(COMMANDS)
+
+
+def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, home, capsys):
+    train = ("train", "--data", waterbirds_folder, "--model", "small-resnet", "--epochs", 1, "--batch-size", 16)
+    assert slim(*train) == 0
+    assert "next: slim gradcam" in capsys.readouterr().out
+    for command, expected in (
+        (("gradcam",), "attention_precision"),
+        (("features",), "reused r-"),
+        (("space", "--n-clusters", 2), "slim candidates"),
+        (("candidates", "--share", 0.1), "slim answer"),
+        (("answer", "--from-masks"), "answered (8.3% of train)"),
+        (("curate", "--strategy", "random", "--size", 16), "images 16"),
+        (("train", "--subset", "latest", "--epochs", 1), "slim evaluate"),
+        (("evaluate",), "landbird, water"),
+        (("compare",), "random, from reference"),
+    ):
+        assert slim(*command) == 0, command
+        assert expected in " ".join(capsys.readouterr().out.split()), command
+    store = Store.open(settings())
+    assert store.datasets.all()[0].format == "waterbirds"
+    assert {run.kind for run in store.runs.all(status="done")} == {
+        "train",
+        "gradcam",
+        "features",
+        "space",
+        "curate",
+        "evaluate",
+    }
+    store.close()
+
+
+def test_the_whole_loop_writes_one_json_object(demo_folder, home, tmp_path, capsys):
+    out = tmp_path / "result.json"
+    done = slim(
+        *("run", "--data", demo_folder, "--seeds", "0,1", "--epochs", 5, "--size", 40, "--answers", 0.3),
+        *("--methods", "erm,slim,random", "--retrain", "scratch", "--json", out),
+    )
+    assert done == 0, capsys.readouterr().err
+    result = json.loads(out.read_text())
+    assert result["data"] == str(demo_folder)
+    assert list(result["methods"]) == ["erm", "slim", "random"]
+    for entries in result["methods"].values():
+        assert [entry["seed"] for entry in entries] == [0, 1]
+    slim_entry = result["methods"]["slim"][0]
+    assert slim_entry["images"] == 40 and 0 < slim_entry["answers_share"] <= 0.3
+    assert {"group", "name", "n", "accuracy", "low", "high"} <= set(slim_entry["groups"][0])
+
+
+def test_an_import_that_is_refused_reports_why_and_exits_with_2(tmp_path, home, capsys):
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    report = tmp_path / "report.json"
+    assert slim("import", folder, "--json", report) == 2
+    assert "holds no metadata: put a metadata.csv" in capsys.readouterr().out
+    assert json.loads(report.read_text())["ok"] is False
+    assert Store.open(settings()).datasets.all() == []
+
+
+def test_an_import_prints_the_groups_and_registers_the_folder(demo_folder, home, capsys):
+    assert slim("import", demo_folder, "--name", "digits") == 0
+    out = capsys.readouterr().out
+    assert "0, flower" in out and "slim train --data digits" in out
+    assert slim("datasets") == 0
+    assert "digits" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("train",), "No data set is registered yet: name a folder"),
+        (("train", "--data", "nowhere"), "nowhere is neither a registered data set nor a folder"),
+        (("gradcam",), "There is no finished train run yet: start one with slim train."),
+        (("space",), "There is no finished gradcam run yet"),
+        (("candidates",), "There is no finished space run yet"),
+        (("answer", "--from-masks"), "There is no campaign yet: open one with slim candidates."),
+        (("answer",), "Say where the answers come from: one of --from-masks, --csv FILE and --ask."),
+        (("curate",), "There is no campaign yet"),
+        (("evaluate", "--model", "r-x"), "There is no run r-x"),
+        (("run", "--data", ".", "--seeds", "a,b"), "'a,b' is not a list of whole numbers"),
+        (("demo-data", "x", "--classes", "1"), "classes are two or more different digits"),
+        (("train", "--queue"), "No queue runs for"),
+    ],
+)
+def test_what_cannot_be_done_is_one_sentence_on_stderr_and_exit_code_2(
+    command, sentence, home, capsys, tmp_path, monkeypatch, demo_folder
+):
+    monkeypatch.chdir(tmp_path)
+    if command[0] == "run":
+        command = ("run", "--data", str(demo_folder), *command[3:])
+    if command == ("train", "--queue"):
+        command = ("train", "--data", str(demo_folder), "--queue")
+    assert slim(*command) == 2
+    said = capsys.readouterr()
+    assert sentence in " ".join(said.err.split())
+    assert "Traceback" not in said.err
+    assert sentence not in said.out
+
+
+def test_a_wrong_field_of_a_step_is_refused_before_anything_is_submitted(demo_folder, home, capsys):
+    assert slim("train", "--data", demo_folder, "--epochs", 0) == 2
+    assert "A train step refuses epochs = 0" in capsys.readouterr().err
+    assert Store.open(settings()).runs.all() == []
+
+
+@pytest.fixture
+def asked(looped, home, monkeypatch):
+    """The command line on the store of the looped fixture, with a fresh campaign."""
+    from slim_core import api
+
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    settings.cache_clear()
+    return api.choose_candidates(
+        looped.loop.space.id, share=0.03, seed=11, at=looped.at, name=f"asked at {time.time()}"
+    )
+
+
+def test_answers_can_come_from_a_csv(asked, looped, tmp_path, capsys):
+    items = looped.at.store.campaigns.items(asked.id)
+    paths = looped.loop.table.frame["path"]
+    lines = [f"{paths.iat[item.row]},{'right' if number else 'unsure'}" for number, item in enumerate(items)]
+    path = tmp_path / "answers.csv"
+    path.write_text("\n".join(["path,answer", *lines]))
+    assert slim("answer", "--campaign", asked.id, "--csv", path) == 0
+    assert f"{len(items)} of {len(items)} answered" in capsys.readouterr().out
+    assert looped.at.store.campaigns.current(asked.id) == {item.row: 1 if n else -1 for n, item in enumerate(items)}
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("row,label\n1,1\n", "it needs row (or path) and answer"),
+        ("row,answer\n1,maybe\n", "'maybe' is not an answer"),
+        ("row,answer\n99999,1\n", "names the image 99999, which demo does not have"),
+        ("row,answer\n339,1\n", "Row 339 is not one of the"),
+        ("path,answer\nx.png,1\n", "names the image 'x.png'"),
+    ],
+)
+def test_a_csv_that_does_not_fit_changes_nothing(asked, looped, tmp_path, capsys, text, sentence):
+    path = tmp_path / "answers.csv"
+    path.write_text(text)
+    assert slim("answer", "--campaign", asked.id, "--csv", path) == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
+    assert looped.at.store.campaigns.current(asked.id) == {}
+
+
+def test_answers_can_be_asked_for_in_the_terminal(asked, looped, capsys, monkeypatch):
+    words = iter(["1", "0", "q"])
+    monkeypatch.setattr("typer.prompt", lambda _question: next(words))
+    assert slim("answer", "--campaign", asked.id, "--ask") == 0
+    items = looped.at.store.campaigns.items(asked.id)
+    assert looped.at.store.campaigns.current(asked.id) == {items[0].row: 1, items[1].row: 0}
+    with Image.open(settings().home / "overlays" / asked.id / f"{items[0].row}.png") as drawn:
+        assert drawn.size == (64, 64)
+
+
+def test_ctrl_c_hands_the_run_back_and_the_same_command_goes_on(demo_folder, tmp_path):
+    environment = {**os.environ, "SLIM_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "slim_core.cli", "train", "--data", str(demo_folder), "--epochs", "200"]
+    store = None
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
+        try:
+            store = _store_once_it_trains(tmp_path / "home", child)
+            child.send_signal(signal.SIGINT)
+            child.wait(60)
+        finally:
+            child.kill()
+    (run,) = store.runs.all()
+    assert run.status == "queued" and run.attempt == 1
+    assert child.returncode != 0
+    store.close()
+
+
+def _store_once_it_trains(home, child):
+    from slim_core.settings import Settings
+
+    until = time.monotonic() + 180
+    while time.monotonic() < until and child.poll() is None:
+        if (home / "slim.db").exists():
+            store = Store.open(Settings(home=home))
+            runs = store.runs.all()
+            if runs and runs[0].progress.get("done", 0) > 200:
+                return store
+            store.close()
+        time.sleep(0.5)
+    pytest.fail(f"it never trained: {child.stdout.read().decode()}")
+
+
+def test_slim_is_installed_as_a_command():
+    from importlib.metadata import entry_points
+
+    try:
+        (slim_command,) = entry_points(group="console_scripts", name="slim")
+    except ValueError:
+        pytest.skip("SLIM Studio is not installed (make install)")
+    assert slim_command.value == "slim_core.cli:main"
+    assert shutil.which("slim", path=os.path.dirname(sys.executable))
