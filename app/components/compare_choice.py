@@ -27,6 +27,6 @@ def show(evaluations: Sequence[Run], rows: pd.DataFrame) -> tuple[list[Run], str
             return [], ""
         named = st.query_params.get("baseline", "")
         start = chosen.index(named) if named in chosen else 0
-        baseline = st.selectbox("Baseline", chosen, start, format_func=lambda one: labels[one], width=320)
+        baseline = st.selectbox("Baseline", chosen, start, format_func=labels.get, key="compare-baseline", width=320)
     st.query_params["runs"], st.query_params["baseline"] = ",".join(chosen), baseline
     return [by_id[one] for one in chosen], baseline

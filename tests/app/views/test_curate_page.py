@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import session
+from slim_core.steps.specs import SUBSET_SHARE
 from slim_core.store import AnswerIn
 
 
@@ -23,15 +24,15 @@ def numbers(app) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_the_preview_follows_size_and_threshold(show) -> None:
+def test_the_preview_follows_size_and_keep_rule(show) -> None:
     app = show("curate")
     app.number_input(key="curate-size").set_value(30).run()
     assert numbers(app)["Images in the subset"] == "30"
-    kept = []
-    for threshold in (0.0, 1.0):
-        app.slider(key="curate-threshold").set_value(threshold).run()
-        kept.append(numbers(app)["Kept by the score"])
-    assert kept[0] == "240 of 240" != kept[1]
+    app.slider(key="curate-threshold").set_value(0.0).run()
+    assert numbers(app)["Kept by the score"] == "240 of 240"
+    app.selectbox(key="curate-keep").select("quantile").run()
+    app.slider(key="curate-quantile").set_value(0.9).run()
+    assert int(numbers(app)["Kept by the score"].split()[0]) < 240
     assert not app.exception
 
 
@@ -41,7 +42,7 @@ def test_every_strategy_has_a_preview(show) -> None:
     for name in app.selectbox(key="curate-strategy").options:
         app.selectbox(key="curate-strategy").select(name).run()
         assert not app.exception, name
-        assert numbers(app)["Images in the subset"] == "72", name
+        assert numbers(app)["Images in the subset"] == str(round(SUBSET_SHARE * 240)), name
 
 
 @pytest.mark.usefixtures("filled_home")
