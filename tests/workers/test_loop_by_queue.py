@@ -1,0 +1,91 @@
+"""The whole loop on real steps, through a real Redis and real worker processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from worker_bench import Bench, bench_at, until
+
+from slim_core.loop import Loop, LoopConfig
+from slim_core.simulation import simulate_answers
+from slim_core.steps.specs import TrainSpec
+from slim_core.workbench import Workbench
+from workers.queue import Submitter
+
+pytestmark = [pytest.mark.redis, pytest.mark.slow]
+
+SHORT = {"epochs": 2, "batch_size": 32}
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterator[Bench]:
+    """Services on the small demo set; a step with torch on a busy machine may need a while to say its first word."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        with bench_at(tmp_path_factory.mktemp("loop") / "home", demo_folder, stop_grace_s=10.0, lease_s=30.0) as made:
+            yield made
+
+
+def test_the_whole_loop_runs_through_the_queue(bench: Bench):
+    seen: set[tuple[str, str]] = set()
+    submitter = Submitter(
+        bench.store, settings=bench.settings, on_progress=lambda run: seen.add((run.kind, run.status))
+    )
+    config = LoopConfig(dataset=bench.dataset.id, train=SHORT)
+    loop = Loop(Workbench(bench.store, submitter), config, annotate=lambda campaign: _forgiving(bench, campaign.id))
+    outcome = loop.outcome("slim")
+
+    assert outcome.evaluation.status == "done" and 0 <= outcome.evaluation.metrics["wga"] <= 1
+    assert outcome.answers_share <= 0.03 and outcome.n_answers > 0
+    subset = pd.read_parquet(bench.store.artifacts.folder(outcome.subset.id) / "subset.parquet")
+    assert subset["count"].sum() == outcome.n_images and subset["row"].is_unique
+    runs = bench.store.runs.all()
+    assert {run.kind for run in runs} == {"train", "gradcam", "space", "curate", "evaluate"}
+    assert {run.status for run in runs} == {"done"} and {run.attempt for run in runs} == {1}
+    assert all(("-light-" in run.worker) == (run.kind in ("space", "curate")) for run in runs)
+    assert ("train", "running") in seen
+
+
+def test_a_training_killed_halfway_ends_with_the_weights_of_an_undisturbed_one(bench: Bench):
+    fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 6, "batch_size": 8, "seed": 5}
+    submitter = Submitter(bench.store, settings=bench.settings)
+    killed = submitter.submit(TrainSpec(**fields))
+    until(lambda: bench.fetch(killed).progress.get("epoch", 0) >= 3, "the third epoch")
+    slot = bench.slot("cpu0")
+    (job,) = [child for child in slot.children() if child.status() != psutil.STATUS_ZOMBIE]
+    job.kill()
+    killed = submitter.wait(killed)
+    assert killed.attempt == 2 and killed.losses == 1
+
+    whole = submitter.wait(submitter.submit(TrainSpec(**fields), force=True))
+    assert whole.attempt == 1
+    assert _history(bench, killed) == pytest.approx(_history(bench, whole), abs=1e-6)
+
+
+def test_a_training_stops_within_five_seconds(bench: Bench):
+    run = Submitter(bench.store, settings=bench.settings).submit(
+        TrainSpec(dataset=bench.dataset.id, model="small-resnet", epochs=500, seed=6)
+    )
+    until(lambda: bench.fetch(run).progress.get("epoch", 0) >= 1, "the first epoch")
+    bench.queue.stop(run.id)
+    stopped = bench.await_status(run, "canceled")
+
+    assert stopped.message == "Stopped as asked."
+    asked = next(event.at for event in bench.store.events.recent(50, subject=run.id) if event.what == "run.stop")
+    assert (stopped.finished_at - asked).total_seconds() < 5
+
+
+def _history(bench: Bench, run) -> np.ndarray:
+    """(epochs,) training losses."""
+    history = pd.read_json(bench.store.artifacts.folder(run.id) / "history.json")
+    return history["train_loss"].to_numpy()
+
+
+def _forgiving(bench: Bench, campaign_id: str) -> int:
+    """Answers from the masks; a model after two epochs would earn none of a stricter annotator."""
+    return simulate_answers(bench.store, campaign_id, threshold=0.0)
