@@ -12,10 +12,10 @@ COPY requirements.txt ./
 RUN pip install -r requirements.txt "psycopg[binary]>=3.2,<4"
 COPY . .
 RUN pip install --no-deps -e . \
-    && useradd --system --create-home slim \
+    && useradd --system --create-home --uid 1000 slim \
     && mkdir -p /var/slim /data \
     && chown slim /var/slim
-USER slim
+USER 1000
 VOLUME ["/var/slim"]
 EXPOSE 8501
 # Listening beyond this container needs sign-in, or SLIM_ALLOW_WITHOUT_SIGN_IN=true (README, "For a team").

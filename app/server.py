@@ -24,6 +24,7 @@ from typing import Any
 
 from starlette.routing import Route
 
+from app.listening import require_safe_address
 from app.routes import annotation, assets, images, points
 from slim_core.settings import settings
 
@@ -42,6 +43,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  
     """Start Redis and a worker in the embedded mode, end them with the server."""
     from workers.local import EmbeddedServices
 
+    require_safe_address(settings())
     services = EmbeddedServices(settings()) if settings().embedded else None
     if services is not None:
         services.start(wait=False)  # the pages come up at once, and say so where Redis does not

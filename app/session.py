@@ -12,6 +12,7 @@ import streamlit as st
 
 from app import access
 from app.access import Viewer
+from app.listening import signs_in
 from slim_core.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -55,15 +56,10 @@ def viewer() -> Viewer:
 
     With sign-in (``[auth]`` in the secrets, or a trusted proxy's header) the role is the member's; strangers look on.
     """
-    if not _signs_in():
+    if not signs_in():
         return Viewer(name="local", role="admin")
     email = str(st.user.get("email") or "")
     return Viewer(name=email or "guest", role=(store().members.role(email) if email else None) or "viewer")
-
-
-def _signs_in() -> bool:
-    has_auth = st.secrets.load_if_toml_exists() and "auth" in st.secrets
-    return has_auth or bool(st.get_option("server.trustedUserHeaders"))
 
 
 def token(*, dataset: str | None = None, campaign: str | None = None) -> str:

@@ -34,6 +34,7 @@ class Settings(BaseSettings):
     renew_s: float = Field(10.0, description="How often a running job renews its lease.")
     stop_grace_s: float = Field(20.0, description="How long a job may take to stop before it is killed.")
     job_timeout_s: int = Field(7 * 24 * 3600, description="A job is ended after this long.")
+    allow_without_sign_in: bool = Field(False, description="Listen beyond this machine although nobody signs in.")
     cpu_workers: int = Field(1, description="Worker processes the embedded mode starts.")
 
     @field_validator("data_roots", mode="before")

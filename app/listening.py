@@ -1,0 +1,41 @@
+"""The dashboard listens beyond this machine only where people sign in, or where it was told so in plain words."""
+
+from __future__ import annotations
+
+import ipaddress
+
+import streamlit as st
+
+from slim_core.errors import ForbiddenError
+from slim_core.settings import Settings
+
+
+def signs_in() -> bool:
+    """True where viewers have names: ``[auth]`` in the secrets, or a trusted proxy's header."""
+    has_auth = st.secrets.load_if_toml_exists() and "auth" in st.secrets
+    return has_auth or bool(st.get_option("server.trustedUserHeaders"))
+
+
+def require_safe_address(settings: Settings) -> None:
+    """Refuse to serve an address that others can reach while nobody signs in.
+
+    Raises:
+        ForbiddenError: so.
+    """
+    address = st.get_option("server.address")
+    if _only_here(address) or signs_in() or settings.allow_without_sign_in:
+        return
+    raise ForbiddenError(
+        f"The dashboard would listen on {address or 'every address of this machine'}, where anybody can change "
+        f"everything without signing in: use --server.address=127.0.0.1, set up sign-in ([auth] in "
+        f".streamlit/secrets.toml), or say SLIM_ALLOW_WITHOUT_SIGN_IN=true."
+    )
+
+
+def _only_here(address: str | None) -> bool:
+    if address == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(address or "").is_loopback
+    except ValueError:
+        return False
