@@ -96,7 +96,7 @@ def test_a_relu_in_place_behind_the_target_layer_does_not_reach_the_maps():
 
 
 def test_the_hooks_are_gone_afterwards():
-    for model in (some_model(), some_model("vgg11_bn")):
+    for model in (some_model(), some_model("mobilenet_v3_small")):
         with pytest.raises(RuntimeError, match="on purpose"), open_mapper(model):
             raise RuntimeError("on purpose")
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.net.modules())

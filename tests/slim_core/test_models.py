@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
 from slim_core.models import build, list_models, load_checkpoint, load_model, save_model
+from slim_core.models.anatomy import tokens_to_map
 from slim_core.models.build import imagenet_weights, weights_path
 
 
@@ -30,7 +31,6 @@ def logits(model, n=2):
         ("densenet121", False, 1024),  # a ReLU stands between its last map and the pooling
         ("mobilenet_v3_small", False, 576),  # a hidden layer stands between pooling and head
         ("squeezenet1_1", False, 512),  # its head is a convolution
-        ("swin_t", True, 768),
     ],
 )
 def test_target_layer_and_head_are_found_by_watching_the_network(name, linear, n_channels):
@@ -43,12 +43,11 @@ def test_target_layer_and_head_are_found_by_watching_the_network(name, linear, n
     assert model.pools_linearly is linear
 
 
-def test_a_vision_transformer_gives_its_tokens_as_a_map():
-    model = build("vit_b_32", 2, weights="none", image_size=64)
+def test_the_tokens_of_a_vision_transformer_become_a_map_without_the_class_token():
     tokens = torch.randn(2, 5, 8)
-    assert model.anatomy.to_map is not None
-    assert torch.equal(model.anatomy.to_map(tokens)[:, :, 0, 1], tokens[:, 2])
-    assert not model.pools_linearly
+    maps = tokens_to_map(tokens)
+    assert maps.shape == (2, 8, 2, 2)
+    assert torch.equal(maps[:, :, 0, 1], tokens[:, 2])
 
 
 def test_the_small_network_keeps_an_eighth_of_the_image():
@@ -98,7 +97,8 @@ def test_offline_missing_weights_say_which_file_to_put_where(tmp_path, monkeypat
     offline = type(weights.value)(url="http://127.0.0.1:9/resnet50-0676ba61.pth", transforms=None, meta={})
     monkeypatch.setattr(weights, "_value_", offline)
     with pytest.raises(WeightsMissingError, match=rf"put the file at {tmp_path}.*resnet50-0676ba61.pth"):
-        from slim_core.models.build import fetch_weights
+        from slim_core.models.anatomy import tokens_to_map
+from slim_core.models.build import fetch_weights
 
         fetch_weights("resnet50")
 

@@ -106,12 +106,12 @@ def test_a_killed_training_resumes_from_its_last_epoch_as_if_nothing_had_happene
     def fresh():
         return build(name, 2, image_size=32, weights="none", seed=1)
 
-    config = replace(CONFIG, milestones=(2,), batch_size=30)
-    uninterrupted, expected = train_on(table, config, fresh())
+    config, few = replace(CONFIG, milestones=(2,), batch_size=12), table.rows("train")[:24]
+    uninterrupted, expected = train_on(table, config, fresh(), few)
     for epoch in (2, 4):
         with pytest.raises(KilledError):
-            train_on(table, config, fresh(), checkpoint_dir=tmp_path, on_progress=die_in_epoch(epoch))
-    resumed, result = train_on(table, config, fresh(), checkpoint_dir=tmp_path)
+            train_on(table, config, fresh(), few, checkpoint_dir=tmp_path, on_progress=die_in_epoch(epoch))
+    resumed, result = train_on(table, config, fresh(), few, checkpoint_dir=tmp_path)
     assert (weights(resumed) - weights(uninterrupted)).abs().max() < 1e-6
     assert result.best_epoch == expected.best_epoch
     assert without_times(result.history) == without_times(expected.history)
