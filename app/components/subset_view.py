@@ -63,8 +63,9 @@ def show_balance(data: SpaceData, subset: Subset) -> None:
 
 def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
     """What each cell holds and gives, and what the strategy remarks."""
-    cells = pd.DataFrame(subset.report["cells"])
-    cells["class"] = [label_names[label] if 0 <= label < len(label_names) else "all" for label in cells["class"]]
+    listed = subset.report["cells"]
+    names = ["all" if one["class"] is None else label_names[one["class"]] for one in listed]
+    cells = pd.DataFrame(listed).assign(**{"class": names})
     frame = cells.assign(chosen=cells["unique"])
     st.plotly_chart(balance.cells(frame), key="cells", alt="Images chosen and repeated per cell", config=BARE)
     with st.expander("Cells as a table", icon=":material/table:"):
