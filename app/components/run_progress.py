@@ -79,7 +79,10 @@ def duration(seconds: float) -> str:
 
 def stop_button(run: Run) -> None:
     """Stops the run, after asking."""
-    with st.popover("Stop", disabled=run.status == "stopping"):
+    if run.status == "stopping":
+        st.button("Stop", key=f"stopping-{run.id}", disabled=True)
+        return
+    with st.popover("Stop"):
         st.markdown(f"Stop **{run.name or run.kind}** ({run.id})? What it has done so far is kept for a retry.")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_told():

@@ -113,3 +113,9 @@ def dataset(empty_home: Path, demo_folder: Path) -> Dataset:
 def client() -> TestClient:
     """The routes alone, without Streamlit and without workers."""
     return TestClient(Starlette(routes=server.ROUTES))
+
+
+@pytest.fixture
+def client_of() -> type[TestClient]:
+    """client_of(app) as a context manager also runs the app's lifespan."""
+    return TestClient

@@ -10,12 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import MAIN, TestClient
 
 from app import session
 from slim_core.store import Store
 
-ROOT = Path(MAIN).parents[1]
+ROOT = Path(__file__).parents[2]
+MAIN = ROOT / "app" / "main.py"
 
 
 def load_main():
@@ -27,8 +27,9 @@ def load_main():
 
 
 @pytest.mark.redis
-def test_the_server_starts_a_queue_and_workers_and_ends_them_with_itself(empty_home: Path) -> None:
-    with TestClient(load_main().app) as client:
+@pytest.mark.usefixtures("empty_home")
+def test_the_server_starts_a_queue_and_workers_and_ends_them_with_itself(client_of) -> None:
+    with client_of(load_main().app) as client:
         assert client.get("/assets/icon.svg").headers["content-type"] == "image/svg+xml"
         until = time.monotonic() + 30
         while not (view := session.queue().look()).available or not view.workers:
