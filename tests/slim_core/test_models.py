@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
 from slim_core.models import build, list_models, load_checkpoint, load_model, save_model
 from slim_core.models.anatomy import tokens_to_map
-from slim_core.models.build import imagenet_weights, weights_path
+from slim_core.models.build import fetch_weights, imagenet_weights, weights_path
 
 
 def logits(model, n=2):
@@ -97,9 +97,6 @@ def test_offline_missing_weights_say_which_file_to_put_where(tmp_path, monkeypat
     offline = type(weights.value)(url="http://127.0.0.1:9/resnet50-0676ba61.pth", transforms=None, meta={})
     monkeypatch.setattr(weights, "_value_", offline)
     with pytest.raises(WeightsMissingError, match=rf"put the file at {tmp_path}.*resnet50-0676ba61.pth"):
-        from slim_core.models.anatomy import tokens_to_map
-from slim_core.models.build import fetch_weights
-
         fetch_weights("resnet50")
 
 
