@@ -2,8 +2,9 @@
 
     python -m benchmarks.accuracy --seeds 0,1,2,3,4 --json benchmarks/results/accuracy.json
 
-Each seed is a data set, a reference model, an annotation campaign and subsets of its own; every subset has the same size
-and is retrained the same way. "slim, noisy answers" is SLIM with 10 % of the answers turned round and 10 % withheld.
+Each seed is a data set, a reference model, a campaign and subsets of its own; every subset has the same size
+and is retrained the same way. "slim, noisy answers" is SLIM with 10 % of the answers turned round and 10 % withheld;
+"erm, as long as slim" trains the reference on for as many images as SLIM's reference and retraining see together.
 Finished runs are found again under --home, so that an interrupted benchmark goes on where it was.
 """
 
@@ -11,11 +12,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
 
 NOISY = "slim, noisy answers"
+LONGER = "erm, as long as slim"
 
 
 def main() -> None:
@@ -66,6 +69,14 @@ def one_seed(seed: int, args: argparse.Namespace):
     for method in METHODS:
         yield method, loop.outcome(method).to_json()
     yield NOISY, Loop(at, replace(config, flip=0.1, unsure=0.1)).outcome("slim").to_json()
+    yield LONGER, Loop(at, replace(config, train={"epochs": epochs_of_both(loop)})).outcome("erm").to_json()
+
+
+def epochs_of_both(loop) -> int:
+    """Epochs over all of train that show as many images as SLIM's reference and its retraining together."""
+    subset = loop.subset("slim")
+    seen = loop.retrained(subset).spec["epochs"] * subset.metrics["images"]
+    return loop.reference.spec["epochs"] + math.ceil(seen / len(loop.table.rows("train")))
 
 
 def summary(methods: dict[str, list[dict]]) -> dict:

@@ -40,7 +40,7 @@ class Recipe:
 RECIPES: dict[tuple[str, str], Recipe] = {
     # The demo's network on its 64 px images, from scratch: seconds on two cores.
     ("small-resnet", "reference"): Recipe(
-        30, 64, lr=0.05, weight_decay=5e-4, augment=False, milestones=(22,), gamma=0.2
+        20, 64, lr=0.05, weight_decay=5e-4, augment=False, milestones=(15,), gamma=0.2
     ),
     ("small-resnet", "scratch"): Recipe(60, 32, lr=0.05, weight_decay=5e-4, augment=False, milestones=(45,), gamma=0.2),
     ("small-resnet", "from-reference"): Recipe(
