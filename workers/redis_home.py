@@ -29,6 +29,7 @@ from workers.pdeath import bound
 log = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 20.0
+_PREFIX = "slim-"
 _LONGEST_SOCKET_PATH = 100  # the kernel's limit is 107, and Redis goes on without its socket beyond it
 
 
@@ -109,6 +110,7 @@ class RedisHome:
             os.close(descriptor)
             return False
         self._lock = descriptor
+        self._sweep()
         return True
 
     def ensure(self) -> None:
@@ -188,6 +190,14 @@ class RedisHome:
         }
         return [server_binary(), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
+    def _sweep(self) -> None:
+        """Remove the socket of an owner that was killed. Nobody listens there: the lock was free."""
+        url = known_url(self.folder.parent)
+        left = Path(url.removeprefix("unix://")).parent if url else None
+        if left is not None and left.name.startswith(_PREFIX):
+            shutil.rmtree(left, ignore_errors=True)
+        self._address.unlink(missing_ok=True)
+
     def _write_address(self) -> None:
         draft = self._address.with_suffix(".new")
         draft.write_text(json.dumps({"url": self.url, "pid": self.pid, "owner": os.getpid()}))
@@ -196,10 +206,10 @@ class RedisHome:
 
 def _short_folder() -> Path:
     """A private folder (mode 0700) whose path leaves room for a socket's name."""
-    folder = tempfile.mkdtemp(prefix="slim-")
+    folder = tempfile.mkdtemp(prefix=_PREFIX)
     if len(folder) > _LONGEST_SOCKET_PATH - len("/redis.sock"):
         os.rmdir(folder)
-        folder = tempfile.mkdtemp(prefix="slim-", dir="/tmp")
+        folder = tempfile.mkdtemp(prefix=_PREFIX, dir="/tmp")
     return Path(folder)
 
 

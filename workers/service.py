@@ -18,8 +18,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from typing import Any
 
 import psutil
@@ -31,6 +30,7 @@ from slim_core.store import Store
 from workers.gpu import Gpu, gpus
 from workers.holdings import held_by
 from workers.local import environment
+from workers.plan import SlotPlan
 from workers.queue import Queue
 from workers.redis_home import RedisHome
 from workers.supervision import Supervisor
@@ -41,49 +41,6 @@ TICK_S = 1.0
 BEAT_S = 5.0  # between two heartbeats on the roll
 HAND_BACK_S = 6.0  # how long jobs may take to hand their run back when the service ends
 _LONGEST_PAUSE_S = 30.0
-
-
-@dataclass(frozen=True)
-class SlotPlan:
-    """One worker process to be kept alive."""
-
-    label: str  # "gpu0", "cpu1", "light": part of the worker's name
-    queues: tuple[str, ...]
-    device: str  # as torch calls it inside the slot
-    shown_device: str  # as people know it: "cuda:1", "cpu"
-    environment: Mapping[str, str] = field(default_factory=dict)
-    gpu: Gpu | None = None
-
-
-def plan(queues: Sequence[str], cpu: int | None, found: Sequence[Gpu], cpu_workers: int) -> list[SlotPlan]:
-    """The slots of this machine.
-
-    Args:
-        queues: which queues are served here, of "gpu" and "cpu".
-        cpu: this many slots compute on the CPU, GPUs are left alone; None: a slot per GPU, if there is one.
-        found: the GPUs.
-        cpu_workers: how many slots compute on the CPU where there is no GPU and ``cpu`` is None.
-    """
-    plans: list[SlotPlan] = []
-    if "gpu" in queues and cpu is None:
-        plans += [_gpu_slot(gpu) for gpu in found]
-    if "gpu" in queues and not plans:
-        plans += _cpu_slots(cpu or cpu_workers)
-    if "cpu" in queues:
-        plans.append(SlotPlan("light", ("cpu",), "cpu", "cpu", {"CUDA_VISIBLE_DEVICES": ""}))
-    return plans
-
-
-def _gpu_slot(gpu: Gpu) -> SlotPlan:
-    alone = {"CUDA_VISIBLE_DEVICES": gpu.uuid}
-    return SlotPlan(f"gpu{gpu.index}", ("gpu",), "cuda", f"cuda:{gpu.index}", alone, gpu)
-
-
-def _cpu_slots(n: int) -> list[SlotPlan]:
-    chosen: dict[str, str] = {"CUDA_VISIBLE_DEVICES": ""}
-    if n > 1 and "OMP_NUM_THREADS" not in os.environ:  # else each slot takes all cores, and they take turns
-        chosen["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // n))
-    return [SlotPlan(f"cpu{i}", ("gpu",), "cpu", "cpu", chosen) for i in range(n)]
 
 
 class Slot:

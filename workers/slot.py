@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import faulthandler
 import gc
 import importlib
 import logging
@@ -240,8 +241,8 @@ def preload(queues: tuple[str, ...]) -> None:
         raise RuntimeError("A light step imports torch: a worker that holds it must not fork.")
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Take jobs until told to end."""
+def main(arguments: list[str] | None = None) -> int:
+    """Take jobs until told to end; 2 where the database or Redis is away (a service then tries again)."""
     parser = argparse.ArgumentParser(prog="python -m workers.slot", description="One worker process of a service.")
     parser.add_argument("--queues", required=True)
     parser.add_argument("--device", required=True)
@@ -251,13 +252,19 @@ def main(arguments: list[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     die_with_parent(given.parent, signal.SIGKILL)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s " + given.name + ": %(message)s")
+    faulthandler.enable()  # says where a job was that crashes
     queues = tuple(given.queues.split(","))
-    store = Store.open()
-    preload(queues)
-    connection = Redis.from_url(redis_url(store.settings))
-    worker = SlotWorker(queues, connection=connection, name=given.name, store=store, device=given.device)
-    worker.work(burst=given.burst, logging_level="WARNING")
+    try:
+        store = Store.open()
+        preload(queues)
+        connection = Redis.from_url(redis_url(store.settings))
+        worker = SlotWorker(queues, connection=connection, name=given.name, store=store, device=given.device)
+        worker.work(burst=given.burst, logging_level="WARNING")
+    except (SlimError, RedisError) as error:
+        log.error("%s", error)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -13,6 +13,6 @@ drills.register()
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["slot"]:
-        slot.main(sys.argv[2:])
+        sys.exit(slot.main(sys.argv[2:]))
     else:
         sys.exit(service.main(sys.argv[1:], slot_command=[sys.executable, __file__, "slot"]))

@@ -89,7 +89,9 @@ def test_the_lock_is_held_until_the_server_is_gone_also_when_its_owner_was_kille
     assert not second.acquire()
     os.kill(server, signal.SIGCONT)
 
+    socket = Path(known_url(tmp_path / "home").removeprefix("unix://"))
     until(second.acquire, "the lock to be free once the server has ended")
+    assert not socket.parent.exists()
     second.ensure()
     second.stop()
 
