@@ -126,6 +126,10 @@ def _fit_umap(features: np.ndarray, config: SpaceConfig, check_stop: Callable[[]
     check_stop()
     with warnings.catch_warnings():
         _quiet_umap()
+        import numba
+
+        # Numba's OpenMP layer would change how many threads torch uses in this process.
+        numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
         import umap
 
         model = umap.UMAP(

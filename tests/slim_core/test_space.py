@@ -197,3 +197,11 @@ def test_the_method_imports_neither_torch_nor_umap_nor_scikit_learn_until_it_is_
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_umap_leaves_the_number_of_threads_of_torch_alone():
+    code = (
+        "import torch, numpy as np; from slim_core.space import embed; torch.set_num_threads(1); "
+        "embed(np.random.default_rng(0).normal(size=(60, 8))); assert torch.get_num_threads() == 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
