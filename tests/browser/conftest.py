@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
 from slim_core.store import Store
 from tests.browser import chromium
@@ -68,12 +69,29 @@ def store(home: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
+def tolerated() -> set[str]:
+    """Paths of addresses whose failing a test has arranged; it adds them here."""
+    return set()
+
+
+@pytest.fixture
+def page(browser: Browser, tolerated: set[str]) -> Iterator[Page]:
     """A page that fails its test for every error in its console and every uncaught exception."""
     context = browser.new_context(viewport=SIZE)
     page, problems = context.new_page(), []
-    page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
+
+    def note(message: ConsoleMessage) -> None:
+        path = urlparse(message.location.get("url", "")).path
+        if message.type == "error" and not is_probe(path) and path not in tolerated:
+            problems.append(f"{message.text} {path}")
+
+    page.on("console", note)
     page.on("pageerror", lambda error: problems.append(str(error)))
     yield page
     context.close()
     assert not problems, problems
+
+
+def is_probe(path: str) -> bool:
+    """Streamlit itself tries /<page>/_stcore/... before /_stcore/..., to find out where its root is."""
+    return "/_stcore/" in path and not path.startswith("/_stcore/")

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from slim_core.store import Campaign, Run, Store
+from tests.browser.steps import choose, settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -23,19 +24,6 @@ def test_a_person_goes_from_data_to_a_curated_subset(page: Page, address: str, s
     answer_by_keys(page, store, campaign)
     subset = curate(page, address, store, campaign)
     assert subset.metrics is not None and subset.metrics["answers"] == len(store.campaigns.items(campaign.id))
-
-
-def visit(page: Page, address: str, name: str, query: str = "") -> None:
-    """Open a page by its address and wait until it is drawn; no exception box may be on it."""
-    page.goto(f"{address}/{'' if name == 'overview' else name}{query}")
-    expect(page.get_by_role("heading", level=1, name=name.capitalize())).to_be_visible(timeout=30_000)
-    settle(page)
-
-
-def settle(page: Page) -> None:
-    """Wait until the script has run to its end."""
-    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
-    expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
 def look_at_attention(page: Page, address: str) -> None:
@@ -73,10 +61,13 @@ def select_in_the_space(page: Page, address: str) -> None:
 
 def open_a_campaign(page: Page, address: str, store: Store) -> Campaign:
     visit(page, address, "annotate")
-    page.get_by_role("button", name="Open the campaign").click()
+    form = page.get_by_role("button", name="Open the campaign")
+    if not form.is_visible():  # other tests have left campaigns, so that the form is folded
+        page.get_by_text("Open a new campaign").click()
+    form.click()
+    settle(page)
     expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=30_000)
-    (campaign,) = store.campaigns.all()
-    return campaign
+    return store.campaigns.all()[0]
 
 
 def answer_by_keys(page: Page, store: Store, campaign: Campaign) -> None:
@@ -115,10 +106,3 @@ def curate(page: Page, address: str, store: Store, campaign: Campaign) -> Run:
             return runs[0]
         page.wait_for_timeout(300)
     raise AssertionError(f"the curate job did not end in {JOB_TIMEOUT_S} s: {runs}")
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """Pick an option of a select box."""
-    page.get_by_role("combobox", name=label).click()
-    page.get_by_role("option", name=option).click()
-    settle(page)

@@ -1,0 +1,25 @@
+"""What a person does on any page."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+
+def visit(page: Page, address: str, name: str, query: str = "") -> None:
+    """Open a page by its address and wait until it is drawn; no exception box may be on it."""
+    page.goto(f"{address}/{'' if name == 'overview' else name}{query}")
+    expect(page.get_by_role("heading", level=1, name=name.capitalize())).to_be_visible(timeout=30_000)
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Wait until the script has run to its end."""
+    expect(page.get_by_test_id("stApp")).to_have_attribute("data-test-script-state", "notRunning", timeout=60_000)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick an option of a select box."""
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option).click()
+    settle(page)
