@@ -60,14 +60,20 @@ def select_in_the_space(page: Page, address: str) -> None:
 
 
 def open_a_campaign(page: Page, address: str, store: Store) -> Campaign:
+    known = len(store.campaigns.all())
     visit(page, address, "annotate")
     form = page.get_by_role("button", name="Open the campaign")
     if not form.is_visible():  # other tests have left campaigns, so that the form is folded
         page.get_by_text("Open a new campaign").click()
     form.click()
+    until = time.monotonic() + 30
+    while len(store.campaigns.all()) == known and time.monotonic() < until:
+        page.wait_for_timeout(100)
+    campaign = store.campaigns.all()[0]
+    page.wait_for_url(f"**campaign={campaign.id}**")
     settle(page)
     expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=30_000)
-    return store.campaigns.all()[0]
+    return campaign
 
 
 def answer_by_keys(page: Page, store: Store, campaign: Campaign) -> None:
