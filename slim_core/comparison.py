@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from slim_core.metrics import ADJUSTED, AIOU, AVERAGE, GROUPS, ATTENTION_PRECISION, WGA, WORST_CLASS
+from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
