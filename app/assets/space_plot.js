@@ -51,6 +51,7 @@ function layout(root, height) {
     height, dragmode: "lasso", uirevision: "space", hovermode: "closest", showlegend: false,
     margin: { l: 4, r: 4, t: 4, b: 4 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
     font: { color: text }, xaxis: { ...axis }, yaxis: { ...axis }, newselection: { line: { color: text } },
+    modebar: { bgcolor: "rgba(0,0,0,0)", color: "#9aa0a6", activecolor: css(root, "--st-primary-color", "#0072b2") },
   };
 }
 
@@ -125,7 +126,7 @@ class SpacePlot {
     if (this.selected) trace.selectedpoints = this.selected;
     await this.Plotly.newPlot(plot, [trace], layout(this.root, this.data.height), {
       displaylogo: false, scrollZoom: true,
-      modeBarButtonsToRemove: ["toImage", "autoScale2d", "hoverClosestCartesian", "hoverCompareCartesian"],
+      modeBarButtonsToRemove: ["toImage", "autoScale2d", "sendChartToCloud", "hoverClosestCartesian", "hoverCompareCartesian"],
     });
     plot.on("plotly_selected", (event) => { if (event) this.select([...(plot.data[0].selectedpoints || [])], plot); });
     plot.on("plotly_deselect", () => this.select(null, plot));

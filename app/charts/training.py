@@ -63,5 +63,7 @@ def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None) -> go.Figu
         title="epoch", tick0=0, dtick=max(1, math.ceil(epochs / 10)), range=[1 - margin, epochs + margin]
     )
     if best_epoch is not None:
-        figure.add_vline(x=best_epoch, line={"color": GREY, "width": 1, "dash": "dot"}, annotation_text="kept")
+        line = {"color": GREY, "width": 1, "dash": "dot"}
+        side = "top left" if best_epoch > epochs / 2 else "top right"  # inside the plot
+        figure.add_vline(x=best_epoch, line=line, annotation_text="kept", annotation_position=side)
     return calm(figure, 320)

@@ -35,8 +35,9 @@ HTML = """
       <div class="tools">
         <button type="button" data-act="undo">Undo <kbd>Z</kbd></button>
         <button type="button" data-act="skip">Skip <kbd>S</kbd></button>
-        <button type="button" data-act="view">Change view <kbd>H</kbd></button>
-        <button type="button" data-act="more">Stronger overlay <kbd>+</kbd></button>
+        <button type="button" data-act="view">View <kbd>H</kbd></button>
+        <button type="button" data-act="less" aria-label="Weaker overlay">Weaker <kbd>-</kbd></button>
+        <button type="button" data-act="more" aria-label="Stronger overlay">Stronger <kbd>+</kbd></button>
       </div>
     </div>
   </div>

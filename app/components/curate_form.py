@@ -8,12 +8,12 @@ import streamlit as st
 
 from app.components.space_data import SpaceData
 from app.components.subset import Choice
-from slim_core.curation import KEEP_RULES, STRATEGIES, CurateOptions
+from slim_core.curation import DEFAULT_KEEP, KEEP_RULES, STRATEGIES, CurateOptions
 from slim_core.loop import ORACLE
 from slim_core.steps.specs import SUBSET_SHARE
 
 ABOUT = {
-    "slim": "Balances class and environment; the answers decide which images and environments to trust.",
+    "slim": "Every class equally often in every environment; the answers weigh the environments.",
     "slim-reference": "The steps of the paper, literally, with its mistakes mended.",
     "random": "Any images: what every other strategy has to beat.",
     "class-balanced": "As many of each class, otherwise any images.",
@@ -24,6 +24,10 @@ RULES = {
     "quantile": "best share of each class",
     "median": "above the median of all (as in the paper)",
 }
+
+TRUSTED_FIRST = (
+    "In each cell, choose trusted images before others. A narrower choice: it cost accuracy where we measured."
+)
 
 
 def show(data: SpaceData, campaign: str | None) -> Choice:
@@ -37,16 +41,27 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
     )
     seed = st.number_input("Seed", 0, key="curate-seed", help="The same seed chooses the same images.")
     choice = Choice(data.run, campaign, strategy, size, seed)
-    options = _keep_rule() if choice.uses_answers else ()
+    options = _keep_rule(strategy) if choice.uses_answers else ()
     return Choice(data.run, campaign, strategy, size, seed, options)
 
 
-def _keep_rule() -> tuple[tuple[str, Any], ...]:
-    rule = st.selectbox("Keep images by", KEEP_RULES, format_func=lambda name: RULES.get(name, name), key="curate-keep")
+def _keep_rule(strategy: str) -> tuple[tuple[str, Any], ...]:
+    usual = KEEP_RULES.index(DEFAULT_KEEP.get(strategy, "threshold"))
+    rule = st.selectbox(
+        "Trust images by",
+        KEEP_RULES,
+        usual,
+        format_func=lambda name: RULES.get(name, name),
+        key=f"curate-keep-{strategy}",
+    )
+    options: tuple[tuple[str, Any], ...] = (("keep", rule),)
     if rule == "threshold":
         cut = st.slider("Threshold", 0.0, 1.0, CurateOptions.threshold, 0.01, key="curate-threshold")
-        return (("keep", rule), ("threshold", cut))
+        options += (("threshold", cut),)
     if rule == "quantile":
         left_out = st.slider("Share left out", 0.0, 1.0, CurateOptions.quantile, 0.01, key="curate-quantile")
-        return (("keep", rule), ("quantile", left_out))
-    return (("keep", rule),)
+        options += (("quantile", left_out),)
+    if strategy == "slim":
+        first = st.toggle("Trusted images first", CurateOptions.trusted_first, key="curate-first", help=TRUSTED_FIRST)
+        options += (("trusted_first", first),)
+    return options

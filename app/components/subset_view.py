@@ -35,8 +35,9 @@ def _numbers(subset: Subset) -> None:
     columns[2].metric(
         "Repeats", f"{report['repeated']:,}", border=True, help="An image of a rare cell may be repeated."
     )
-    shown = f"{kept['kept']:,} of {kept['total']:,}" if kept else "not used"
-    columns[3].metric("Kept by the score", shown, border=True, help="Images whose attention is probably right.")
+    shown = f"{kept['kept'] / kept['total']:.0%}" if kept else "not used"
+    told = f" {kept['kept']:,} of {kept['total']:,}." if kept else ""
+    columns[3].metric("Trusted images", shown, border=True, help=f"Images whose attention is probably right.{told}")
 
 
 def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None:

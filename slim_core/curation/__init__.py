@@ -2,9 +2,10 @@
 
 from slim_core.curation.curate import STRATEGIES, curate
 from slim_core.curation.data import CurateOptions, CurationData, Strategy, Subset
-from slim_core.curation.keep import KEEP_RULES, compare_rules, keep
+from slim_core.curation.keep import DEFAULT_KEEP, KEEP_RULES, compare_rules, keep
 
 __all__ = [
+    "DEFAULT_KEEP",
     "KEEP_RULES",
     "STRATEGIES",
     "CurateOptions",

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.curation.data import KEEP_RULES, CurateOptions, CurationData
+from slim_core.curation.data import KEEP_RULES, CurateOptions, CurationData, KeepRule
 from slim_core.errors import AnswersRefusedError
 
-__all__ = ["KEEP_RULES", "Kept", "compare_rules", "keep", "require_answers"]
+__all__ = ["DEFAULT_KEEP", "KEEP_RULES", "Kept", "compare_rules", "keep", "require_answers"]
 
+# The reference's median, without its pooling of scales that do not compare (mistake 7), which can lose a whole class.
+DEFAULT_KEEP: dict[str, KeepRule] = {"slim": "threshold", "slim-reference": "quantile"}  # by strategy
 TIE = 1e-3  # scores this close to a quantile are ties with it, and kept: plateaus at 0 and 1 are not cut at random
 
 

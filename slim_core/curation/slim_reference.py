@@ -10,7 +10,7 @@ from slim_core.clustering import davies_bouldin_k, elbow_k, seeded_kmeans
 from slim_core.curation.budgets import allocate, spread_weights
 from slim_core.curation.cells import Cell, build, capacities, cell_seed, choose
 from slim_core.curation.data import CurateOptions, CurationData, Subset
-from slim_core.curation.keep import keep, require_answers
+from slim_core.curation.keep import DEFAULT_KEEP, keep, require_answers
 
 NAME = "slim-reference"
 K_ROWS = 2_000  # the number of clusters is chosen on this many kept rows
@@ -19,14 +19,13 @@ K_ROWS = 2_000  # the number of clusters is chosen on this many kept rows
 def slim_reference(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """Cluster the kept images in E and in Q over all classes; budgets by spread; diverse picks in Q.
 
-    The keep rule is the better half of each class unless told otherwise: the reference's median, without its pooling of
-    scales that do not compare (mistake 7), which can lose a whole class. Repeats are off unless told otherwise.
+    The keep rule is the better half of each class unless told otherwise; repeats are off unless told otherwise.
 
     Raises:
         AnswersRefusedError: no usable answers, see ``require_answers``.
     """
     require_answers(data, NAME)
-    options = replace(options, keep=options.keep or "quantile")
+    options = replace(options, keep=options.keep or DEFAULT_KEEP[NAME])
     kept = keep(data.scores, data.labels, options)
     positions = np.flatnonzero(kept.mask)
     a, b = joint_clusters(data.attention_space[positions], data.environment_space[positions], options, seed)

@@ -29,10 +29,10 @@ def test_the_preview_follows_size_and_keep_rule(show) -> None:
     app.number_input(key="curate-size").set_value(30).run()
     assert numbers(app)["Images in the subset"] == "30"
     app.slider(key="curate-threshold").set_value(0.0).run()
-    assert numbers(app)["Kept by the score"] == "240 of 240"
-    app.selectbox(key="curate-keep").select("quantile").run()
+    assert numbers(app)["Trusted images"] == "100%"
+    app.selectbox(key="curate-keep-slim").select("quantile").run()
     app.slider(key="curate-quantile").set_value(0.9).run()
-    assert int(numbers(app)["Kept by the score"].split()[0]) < 240
+    assert int(numbers(app)["Trusted images"].rstrip("%")) < 100
     assert not app.exception
 
 
