@@ -181,7 +181,7 @@ class Loop:
             n_unique=chosen["images_unique"],
             n_answers=chosen.get("answers", 0),
             answers_share=chosen.get("answers_share", 0.0),
-            seconds=self._seconds(model),
+            seconds=self._seconds(model, through_space=method in ANSWERED),
         )
 
     @property
@@ -202,15 +202,20 @@ class Loop:
         config = self.config
         return simulate_answers(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
 
-    def _seconds(self, run: Run) -> float:
-        """Computing time of a run and all its ancestors, each counted once."""
+    def _seconds(self, run: Run, *, through_space: bool) -> float:
+        """Computing time of a run and all its ancestors, each counted once.
+
+        A subset that no answers went into is drawn from the rows of the space, but does not need it: without
+        ``through_space`` the space and what it came from are left out.
+        """
         seen: dict[str, float] = {}
         todo = [run]
         while todo:
             one = todo.pop()
             if one.id not in seen:
                 seen[one.id] = one.seconds or 0.0
-                todo += [parent for _, parent in self.store.runs.parents(one.id)]
+                parents = self.store.runs.parents(one.id)
+                todo += [parent for role, parent in parents if through_space or role != "space"]
         return round(sum(seen.values()), 3)
 
 
