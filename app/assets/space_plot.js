@@ -121,7 +121,7 @@ class SpacePlot {
     const trace = {
       type: "scattergl", mode: "markers", x: points.subarray(0, n), y: points.subarray(n, 2 * n),
       hoverinfo: "none", marker: { ...this.marker(), size: n > 20000 ? 3 : 6, line: { width: 0 } },
-      selected: { marker: { opacity: 1 } }, unselected: { marker: { opacity: 0.12 } },
+      selected: { marker: { opacity: 1 } }, unselected: { marker: { color: "#9aa0a6", opacity: 0.12 } },
     };
     if (this.selected) trace.selectedpoints = this.selected;
     await this.Plotly.newPlot(plot, [trace], layout(this.root, this.data.height), {

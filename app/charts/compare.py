@@ -62,7 +62,7 @@ def headline(frame: pd.DataFrame) -> go.Figure:
             marker={"size": 13, "symbol": SYMBOLS[position % len(SYMBOLS)], "color": INK},
             hovertemplate=f"%{{y}}<br>{measure} %{{x:.1f}} %<extra></extra>",
         )
-    figure.update_xaxes(ticksuffix=" %", title="accuracy")
+    figure.update_xaxes(ticksuffix=" %", title="accuracy", range=[0, 103])
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
     return calm(figure, height=120 + 44 * max(frame["run"].nunique(), 1))
 

@@ -59,7 +59,7 @@ def show_table(rows: pd.DataFrame) -> None:
         "seconds": st.column_config.NumberColumn("Seconds", format="%.0f", help="Training time of this model."),
     }
     order = ["label", WGA, "change", *(key for key in RATES if key != WGA), "answers", "share", "images", "seconds"]
-    st.dataframe(shown[order], hide_index=True, column_config=columns)
+    st.dataframe(shown[order], hide_index=True, column_config=columns, placeholder="–")
 
 
 def _attention(rows: pd.DataFrame) -> None:

@@ -17,9 +17,15 @@ def show(scores: pd.DataFrame) -> None:
     per_group = attention_scores.per_group(part)
     n_scored = int(per_group["n_scored"].sum())
     if n_scored:
-        st.caption(f"Over {n_scored:,} of {len(part):,} {split} images, those with a mask or a box.")
+        st.caption(_coverage(part, n_scored, split))
         alt = f"Attention precision and AIoU per group on {split}"
         st.plotly_chart(charts.group_scores(per_group), key="group-scores", alt=alt, config={"displayModeBar": False})
     else:
         st.info("Scores need masks or boxes, and these images have none: judge the attention on the Annotate page.")
     score_table.show(per_group)
+
+
+def _coverage(part: pd.DataFrame, n_scored: int, split: str) -> str:
+    n_empty = int(part["no_evidence"].sum())
+    told = f"Over {n_scored:,} of {len(part):,} {split} images, those with a mask or a box and an attention to score."
+    return told + (f" {n_empty:,} have no evidence for their class: their map is empty." if n_empty else "")

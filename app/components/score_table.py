@@ -16,6 +16,7 @@ def show(per_group: pd.DataFrame) -> None:
     st.dataframe(
         shown[["name", "n", "accuracy", ATTENTION_PRECISION, AIOU, "coverage"]],
         hide_index=True,
+        placeholder="–",
         column_config={
             "name": st.column_config.TextColumn("Group"),
             "n": st.column_config.NumberColumn("Images", format="localized"),

@@ -29,7 +29,7 @@ TITLES = {
 def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> None:
     """The plot of a finished space run; campaigns and curate runs are those made from it."""
     seen = _seen(run.id, campaigns, subsets)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with st.container(horizontal=True):
         spaces = st.segmented_control("Space", list(SPACES), default="both", key="space-panels", width="content")
         by = st.selectbox("Colour by", seen.names(), key="space-colour", width=260)
     token = session.token(dataset=seen.data.dataset)

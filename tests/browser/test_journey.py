@@ -43,6 +43,7 @@ def select_in_the_space(page: Page, address: str) -> None:
     visit(page, address, "space")
     panel = page.locator(".slim-space-plot").first
     expect(page.locator(".slim-space[data-ready=true]")).to_be_visible(timeout=30_000)
+    expect(page.locator(".slim-space-plot [data-title*='hare']")).to_have_count(0)  # nothing sends the data away
     box = panel.bounding_box()
     assert box is not None
     left, top, right, bottom = box["x"] + 5, box["y"] + 40, box["x"] + box["width"] - 5, box["y"] + box["height"] - 5
