@@ -94,7 +94,7 @@ def _attempt(store: Store, run: Run, out: Path, device: str, pulse: Pulse) -> No
         pulse.flush()
         store.runs.renew(run.id, pulse.token)  # publish only what is still ours
         store.artifacts.publish(run.id, run.attempt)
-        store.runs.finish(run.id, pulse.token, metrics, peak_memory_mb())
+        _end(run, lambda: store.runs.finish(run.id, pulse.token, metrics, peak_memory_mb()))
 
 
 def _settle(store: Store, run: Run, token: str, attempt: Callable[[], None]) -> None:
