@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from functools import lru_cache
 from pathlib import Path
@@ -35,6 +36,11 @@ class Settings(BaseSettings):
     stop_grace_s: float = Field(20.0, description="How long a job may take to stop before it is killed.")
     job_timeout_s: int = Field(7 * 24 * 3600, description="A job is ended after this long.")
     allow_without_sign_in: bool = Field(False, description="Listen beyond this machine although nobody signs in.")
+    threads: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 2) - 1),
+        ge=1,
+        description="Threads torch computes with on the CPU, at most; default: all cores but one.",
+    )
     cpu_workers: int = Field(1, description="Worker processes the embedded mode starts.")
 
     @field_validator("data_roots", mode="before")
