@@ -68,7 +68,7 @@ def _serve(given: argparse.Namespace, queues: Sequence[str], slot_command: Seque
     from workers.service import Service
 
     found = gpus() if "gpu" in queues and given.cpu is None else []
-    plans = plan(queues, given.cpu, found, chosen.cpu_workers)
+    plans = plan(queues, given.cpu, found, chosen.cpu_workers, chosen.threads)
     service = Service(chosen, plans, redis, burst=given.burst, only_as_owner=given.embedded, slot_command=slot_command)
     service.run()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -21,7 +20,9 @@ class SlotPlan:
     gpu: Gpu | None = None
 
 
-def plan(queues: Sequence[str], cpu: int | None, found: Sequence[Gpu], cpu_workers: int) -> list[SlotPlan]:
+def plan(
+    queues: Sequence[str], cpu: int | None, found: Sequence[Gpu], cpu_workers: int, threads: int
+) -> list[SlotPlan]:
     """The slots of this machine.
 
     Args:
@@ -29,12 +30,13 @@ def plan(queues: Sequence[str], cpu: int | None, found: Sequence[Gpu], cpu_worke
         cpu: this many slots compute on the CPU, GPUs are left alone; None: a slot per GPU, if there is one.
         found: the GPUs.
         cpu_workers: how many slots compute on the CPU where there is no GPU and ``cpu`` is None.
+        threads: which all of these together compute with, so that they do not take turns on the cores.
     """
     plans: list[SlotPlan] = []
     if "gpu" in queues and cpu is None:
         plans += [_gpu_slot(gpu) for gpu in found]
     if "gpu" in queues and not plans:
-        plans += _cpu_slots(cpu or cpu_workers)
+        plans += _cpu_slots(cpu or cpu_workers, threads)
     if "cpu" in queues:
         plans.append(SlotPlan("light", ("cpu",), "cpu", "cpu", {"CUDA_VISIBLE_DEVICES": ""}))
     return plans
@@ -45,8 +47,6 @@ def _gpu_slot(gpu: Gpu) -> SlotPlan:
     return SlotPlan(f"gpu{gpu.index}", ("gpu",), "cuda", f"cuda:{gpu.index}", alone, gpu)
 
 
-def _cpu_slots(n: int) -> list[SlotPlan]:
-    chosen: dict[str, str] = {"CUDA_VISIBLE_DEVICES": ""}
-    if n > 1 and "OMP_NUM_THREADS" not in os.environ:  # else each slot takes all cores, and they take turns
-        chosen["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // n))
+def _cpu_slots(n: int, threads: int) -> list[SlotPlan]:
+    chosen = {"CUDA_VISIBLE_DEVICES": "", "SLIM_THREADS": str(max(1, threads // n))}
     return [SlotPlan(f"cpu{i}", ("gpu",), "cpu", "cpu", chosen) for i in range(n)]

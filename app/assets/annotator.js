@@ -138,6 +138,7 @@ class Annotator {
     const seen = { run: this.data.run, view: VIEWS[this.view], opacity: Math.round(this.opacity * 100) / 100 };
     const ms = Math.round(performance.now() - this.shownAt);
     this.outbox.push({ id: randomId(), item: item.id, value, seen, ms });
+    this.connection();
     this.flush();
   }
 

@@ -49,7 +49,7 @@ def test_a_machine_without_nvidia_smi_or_with_a_broken_one_has_no_gpu(monkeypatc
 
 
 def test_each_gpu_gets_a_slot_that_sees_only_it_and_light_jobs_one_that_sees_none(two: list[Gpu]):
-    slots = plan(("gpu", "cpu"), None, two, cpu_workers=1)
+    slots = plan(("gpu", "cpu"), None, two, cpu_workers=1, threads=2)
 
     assert [(slot.label, slot.queues, slot.device, slot.shown_device) for slot in slots] == [
         ("gpu0", ("gpu",), "cuda", "cuda:0"),
@@ -59,15 +59,18 @@ def test_each_gpu_gets_a_slot_that_sees_only_it_and_light_jobs_one_that_sees_non
     assert [slot.environment["CUDA_VISIBLE_DEVICES"] for slot in slots] == ["GPU-aaaa", "GPU-bbbb", ""]
 
 
-def test_cpu_slots_leave_gpus_alone_and_share_the_cores(monkeypatch, two: list[Gpu]):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr("os.cpu_count", lambda: 8)
-    slots = plan(("gpu",), 2, two, cpu_workers=1)
+def test_cpu_slots_leave_gpus_alone_and_share_the_cores(two: list[Gpu]):
+    slots = plan(("gpu",), 2, two, cpu_workers=1, threads=8)
 
     assert [(slot.label, slot.device) for slot in slots] == [("cpu0", "cpu"), ("cpu1", "cpu")]
-    assert [slot.environment["OMP_NUM_THREADS"] for slot in slots] == ["4", "4"]
+    assert [slot.environment["SLIM_THREADS"] for slot in slots] == ["4", "4"]
 
 
 def test_without_a_gpu_the_settings_say_how_many_slots_compute_on_the_cpu():
-    assert [slot.label for slot in plan(("gpu", "cpu"), None, [], cpu_workers=3)] == ["cpu0", "cpu1", "cpu2", "light"]
-    assert [slot.label for slot in plan(("cpu",), None, [], cpu_workers=3)] == ["light"]
+    assert [slot.label for slot in plan(("gpu", "cpu"), None, [], cpu_workers=3, threads=2)] == [
+        "cpu0",
+        "cpu1",
+        "cpu2",
+        "light",
+    ]
+    assert [slot.label for slot in plan(("cpu",), None, [], cpu_workers=3, threads=2)] == ["light"]
