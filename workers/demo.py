@@ -190,7 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-stay", action="store_true", help="end when the loop is done")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
-    for name in (signal.SIGTERM, signal.SIGHUP):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _interrupt)
     try:
         return demo(settings(), given.port, given.seed, stay=not given.no_stay)
