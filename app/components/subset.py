@@ -13,7 +13,7 @@ from app.components import space_data
 from app.components.space_data import SpaceData
 from slim_core.curation import CurationData, Subset, curate
 from slim_core.loop import ANSWERED
-from slim_core.steps.space import load_clusters
+from slim_core.steps.curate import UNANSWERED, curation_data
 
 
 @dataclass(frozen=True)
@@ -71,15 +71,5 @@ def _preview(choice: Choice, seq: int) -> Subset:  # noqa: ARG001  # a new answe
 
 def _curation_data(data: SpaceData, campaign: str | None) -> CurationData:
     folder = session.store().artifacts.folder(data.run)
-    clusters = load_clusters(folder)
-    return CurationData(
-        labels=data.labels,
-        attention_space=np.load(folder / "attention_space.npy", allow_pickle=False),
-        environment_space=np.load(folder / "environment_space.npy", allow_pickle=False),
-        environment=clusters.reduced,
-        clusters=clusters,
-        scores=space_data.propagated(data, campaign),
-        answers=np.maximum(space_data.answers(data, campaign), -1),
-        attributes=data.table.attributes[data.rows] if data.table.has_attributes else None,
-        n_classes=data.table.n_classes,
-    )
+    answers = np.maximum(space_data.answers(data, campaign), UNANSWERED)
+    return curation_data(data.table, folder, data.rows, space_data.propagated(data, campaign), answers)

@@ -63,6 +63,8 @@ def read_table(path: Path) -> pd.DataFrame:
     """
     if not path.is_file():
         raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise FormatRefusedError("linked-metadata", f"{path} is a link out of its folder: put the file itself there.")
     try:
         frame = pd.read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _read_text(path)
     except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' and pyarrow's parse errors are ValueErrors

@@ -43,7 +43,7 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     context.check_stop()
     context.progress(1, 2, "curation")
     subset = curate(
-        _data(table, folder, rows, scores, answers),
+        curation_data(table, folder, rows, scores, answers),
         strategy=spec.strategy,
         size=spec.size,
         seed=spec.seed,
@@ -87,9 +87,10 @@ def propagate(spec: CurateSpec, folder: Path, labels: NDArray[np.int64], answers
     return expand(space, labels, answers, gammas=spec.gammas, method=spec.expansion)
 
 
-def _data(
+def curation_data(
     table: ImageTable, folder: Path, rows: NDArray[np.int64], scores: NDArray[np.float64], answers: Answers
 ) -> CurationData:
+    """What a strategy chooses from: a space run's folder joined with its (n,) rows, scores and answers."""
     clusters = load_clusters(folder)
     return CurationData(
         labels=table.labels[rows],

@@ -169,3 +169,11 @@ def test_the_report_is_plain_json(folder, limits):
     values = json.loads(json.dumps(report.to_json()))
     assert (values["name"], values["n_images"], values["ok"]) == ("my set", 12, True)
     assert values["splits"] == {"train": 4, "val": 4, "test": 4}
+
+
+def test_a_table_that_is_a_link_out_of_its_folder_is_refused(folder, limits, tmp_path):
+    frame_of().to_csv(tmp_path / "elsewhere.csv", index=False)
+    (folder / "metadata.csv").symlink_to(tmp_path / "elsewhere.csv")
+    imported = import_data(folder, settings=limits)
+    assert imported.table is None
+    assert "link out of its folder" in imported.report.errors[0].message
