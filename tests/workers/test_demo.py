@@ -1,0 +1,105 @@
+"""``make demo``: what it refuses, and that nothing it starts outlives it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from slim_core.errors import SpecRefusedError
+from slim_core.settings import Settings
+from workers import demo
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("streamlit run", "workers --embedded", "workers.slot", "redis-server unixsocket:")
+
+
+@pytest.fixture
+def port():
+    """A port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind((demo.HOST, 0))
+        return probe.getsockname()[1]
+
+
+def test_a_busy_port_is_one_sentence_and_nothing_is_started(port, tmp_path):
+    environment = {**os.environ, "SLIM_HOME": str(tmp_path / "home")}
+    command = [sys.executable, "-m", "workers.demo", "--port", str(port)]
+    with socket.socket() as other:
+        other.bind((demo.HOST, port))
+        other.listen()
+        ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert f"Port {port} is busy: end what uses it, or choose another, make demo PORT={port + 1}." in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "home").exists()
+
+
+@pytest.mark.parametrize("number", [0, -1, 65536])
+def test_a_number_that_is_no_port_is_refused(number):
+    with pytest.raises(SpecRefusedError, match=f"{number} is no port"):
+        demo.check_port(number)
+
+
+def test_a_dashboard_that_does_not_start_shows_the_end_of_its_log(port, tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "MAIN", tmp_path / "missing.py")
+    dashboard = demo.Dashboard(Settings(home=tmp_path / "home"), port)
+    with pytest.raises(SpecRefusedError, match=r"(?s)did not start; the end of .*dashboard.log:\n.*missing.py"):
+        dashboard.start()
+    dashboard.stop()
+
+
+@pytest.mark.slow
+@pytest.mark.redis
+@pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_everything_it_started(name, port, tmp_path):
+    home = tmp_path / "home"
+    environment = {**os.environ, "SLIM_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-m", "workers.demo", "--port", str(port)]
+    with (tmp_path / "out").open("wb") as out:
+        child = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT)
+    started: list[psutil.Process] = []
+    try:
+        _wait_for(lambda: _parts(child.pid) == set(PARTS) or child.poll() is not None)
+        assert child.poll() is None, (tmp_path / "out").read_text()
+        started = psutil.Process(child.pid).children(recursive=True)
+        child.send_signal(name)
+        assert child.wait(60) == 0
+        _wait_for(lambda: not [process for process in started if _alive(process)])
+    finally:
+        child.kill()
+        child.wait()
+        for process in started:
+            if _alive(process):
+                process.kill()
+    assert "Ending the dashboard and its workers." in (tmp_path / "out").read_text()
+
+
+def _parts(pid: int) -> set[str]:
+    """Which of the parts of an embedded installation run under a process."""
+    try:
+        lines = [" ".join(process.cmdline()) for process in psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:  # one ended while we looked
+        return set()
+    return {part for part in PARTS if any(part in line for line in lines)}
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _wait_for(condition, timeout_s=120):
+    until = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < until, "it took too long"
+        time.sleep(0.2)
