@@ -1,0 +1,139 @@
+"""How fast are the parts, each as a ratio to the plain alternative on the same images in the same run?
+
+    python -m benchmarks.speed --json benchmarks/results/speed.json
+
+attention: one pass that writes maps of every class, features and scores, against the grad-cam package called once per
+image and class as the reference does. training: an epoch of slim_core.training, validation left out, against a bare
+PyTorch loop over the same tensors. propagation: the closed form against scikit-learn's LabelSpreading.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from slim_core.attention import attention_pass
+from slim_core.datasets import DemoConfig, import_data, require, write_demo
+from slim_core.devices import open_device
+from slim_core.groups import grouping
+from slim_core.models import build
+from slim_core.pixels import Pixels, to_input
+from slim_core.propagation import expand
+from slim_core.training import TrainConfig, train
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=600, help="training images")
+    parser.add_argument("--repeats", type=int, default=3, help="the fastest of so many counts")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    open_device("cpu")
+    with tempfile.TemporaryDirectory() as folder:
+        write_demo(Path(folder) / "demo", DemoConfig(train=args.images, val=40, test=40))
+        table = require(import_data(Path(folder) / "demo"))
+        model = build("small-resnet", 2, seed=0)
+        with Pixels(table, model.transform) as pixels:
+            result = {
+                "attention": attention(table, pixels, Path(folder), args.repeats),
+                "training": training(table, pixels, args.repeats),
+                "propagation": propagation(args.repeats),
+            }
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
+
+
+def fastest(repeats: int, *actions: Callable[[], object]) -> list[float]:
+    """Seconds of each action, the fastest of several turns; the turns alternate, so that noise meets all of them."""
+    seconds = [[] for _ in actions]
+    for _ in range(repeats):
+        for i, action in enumerate(actions):
+            started = time.perf_counter()
+            action()
+            seconds[i].append(time.perf_counter() - started)
+    return [min(times) for times in seconds]
+
+
+def compared(ours: float, plain: float, **about) -> dict:
+    """Both times and their ratio."""
+    return {**about, "ours_s": round(ours, 4), "plain_s": round(plain, 4), "plain_over_ours": round(plain / ours, 2)}
+
+
+def attention(table, pixels, folder: Path, repeats: int) -> dict:
+    """The one pass against grad-cam image by image and class by class."""
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    model = build("small-resnet", 2, seed=0)
+    rows = table.rows("train")
+
+    def ours() -> None:
+        out = Path(tempfile.mkdtemp(dir=folder))
+        attention_pass(model, table, rows, out, pixels=pixels)
+
+    def plain() -> None:
+        with GradCAM(model.net, [model.target_layer]) as cam:
+            for row in rows:
+                image = to_input(pixels.read(np.array([row])), model.transform, torch.device("cpu"))
+                for label in range(model.n_classes):
+                    cam(image, [ClassifierOutputTarget(label)])
+
+    return compared(*fastest(repeats, ours, plain), images=len(rows), classes=model.n_classes)
+
+
+def training(table, pixels, repeats: int) -> dict:
+    """One epoch each, 64 images a batch, without validation."""
+    rows = table.rows("train")
+    config = TrainConfig(epochs=1, batch_size=64, augment=False, selection="last")
+
+    def ours() -> None:
+        model = build("small-resnet", 2, seed=0)
+        nothing = np.empty(0, np.int64)
+        train(model, table, rows, None, config, val_rows=nothing, grouping=grouping(table), pixels=pixels)
+
+    def plain() -> None:
+        net = build("small-resnet", 2, seed=0).net
+        net.to(memory_format=torch.channels_last).train()
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+        for batch in np.array_split(np.random.default_rng(0).permutation(len(rows)), len(rows) // 64 + 1):
+            loss = torch.nn.functional.cross_entropy(net(images[batch]), labels[batch])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    transform = build("small-resnet", 2, seed=0).transform
+    images = to_input(pixels.read(rows), transform, torch.device("cpu"))
+    labels = torch.from_numpy(table.labels[rows])
+    return compared(*fastest(repeats, ours, plain), images=len(rows))
+
+
+def propagation(repeats: int, n: int = 10_000, n_answers: int = 300) -> dict:
+    """10,000 points of one class with 300 answers; scikit-learn holds a matrix of all pairs."""
+    from sklearn.semi_supervised import LabelSpreading
+
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(n, 2)).astype(np.float32)
+    answers = np.full(n, -1, np.int8)
+    answers[rng.choice(n, n_answers, replace=False)] = rng.integers(0, 2, n_answers)
+    scaled = (points - points.mean()) / points.std()
+
+    def plain() -> None:
+        LabelSpreading(kernel="rbf", gamma=10, alpha=1e-6).fit(scaled, answers).predict_proba(scaled)
+
+    def ours() -> None:
+        expand(points, np.zeros(n, np.int64), answers)
+
+    return compared(*fastest(repeats, ours, plain), points=n, answers=n_answers)
+
+
+if __name__ == "__main__":
+    main()
