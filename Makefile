@@ -49,7 +49,7 @@ check: $(DEV) ## ruff and mypy
 
 bench: $(DEV) ## every benchmark; results go to benchmarks/results
 	@for script in benchmarks/[a-z]*.py; do \
-	  name=$$(basename $$script .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name || exit 1; done
+	  name=$$(basename $$script .py); echo "== $$name"; $(BIN)/python -m benchmarks.$$name --json benchmarks/results/$$name.json || exit 1; done
 
 screenshots: $(DEV) ## pictures of every page for the documentation
 	$(BIN)/python -m tests.browser.screenshots
