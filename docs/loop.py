@@ -43,4 +43,5 @@ print(f"worst group {before.metrics['wga']:.1%} -> {after.metrics['wga']:.1%}")
 # %% The same number of images at random, retrained in the same way
 at_random = slim_core.curate(strategy="random", space=space.id, size=subset.metrics["images"])
 slim_core.evaluate(slim_core.retrain(at_random.id).id)
-print(slim_core.compare()[["method", "wga", "average", "attention_precision", "images", "answers"]])
+table = slim_core.compare()[["method", "wga", "average", "attention_precision", "images", "answers"]]
+print(table.round(3).to_string(index=False))

@@ -277,3 +277,61 @@ def test_slim_is_installed_as_a_command():
         pytest.skip("SLIM Studio is not installed (make install)")
     assert slim_command.value == "slim_core.cli:main"
     assert shutil.which("slim", path=os.path.dirname(sys.executable))
+
+
+class _Code:
+    """Runs a command when it is unpickled."""
+
+    def __reduce__(self):
+        return os.system, ("touch pwned",)
+
+
+def test_a_checkpoint_with_code_in_it_is_refused_alike_in_terminal_row_and_log(
+    demo_folder, home, tmp_path, capsys, monkeypatch
+):
+    import pickle
+
+    monkeypatch.chdir(tmp_path)
+    checkpoint = tmp_path / "model.pt"
+    checkpoint.write_bytes(pickle.dumps({"state": _Code()}))
+    command = ("train", "--data", demo_folder, "--epochs", 1, "--checkpoint", checkpoint)
+    assert slim(*command) == 2
+    sentence = " ".join(capsys.readouterr().err.split())
+    assert "model.pt" in sentence and not (tmp_path / "pwned").exists()
+    store = Store.open(settings())
+    (run,) = store.runs.all()
+    assert run.status == "failed" and run.message in sentence
+    assert run.message in store.artifacts.log(run.id).read_text()
+    assert not (settings().home / "runs" / run.id).exists()
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("import", "/etc"), "/etc lies outside the allowed folders"),
+        (("train", "--data", "/etc"), "/etc lies outside the allowed folders"),
+    ],
+)
+def test_a_folder_outside_the_allowed_ones_is_refused(command, sentence, home, capsys):
+    assert slim(*command) == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize("share", [0, 1.5])
+def test_a_share_of_images_that_is_none_is_refused(looped, home, monkeypatch, capsys, share):
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    settings.cache_clear()
+    before = len(looped.at.store.campaigns.all())
+    assert slim("candidates", "--space", looped.loop.space.id, "--share", share) == 2
+    assert "give a fraction above 0 and at most 1" in capsys.readouterr().err
+    assert len(looped.at.store.campaigns.all()) == before
+
+
+def test_a_run_that_is_done_is_not_done_again_unless_forced(demo_folder, home, capsys):
+    command = ("train", "--data", demo_folder, "--epochs", 1)
+    for arguments, n_runs in ((command, 1), (command, 1), ((*command, "--force"), 2)):
+        assert slim(*arguments) == 0
+        store = Store.open(settings())
+        assert len(store.runs.all()) == n_runs
+        store.close()
