@@ -52,7 +52,8 @@ def test_the_whole_loop_runs_through_the_queue(bench: Bench):
 
 
 def test_a_training_killed_halfway_ends_with_the_weights_of_an_undisturbed_one(bench: Bench):
-    fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 6, "batch_size": 8, "seed": 5}
+    # Long enough that the kill meets it running: progress is told at most once a second.
+    fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 30, "batch_size": 8, "seed": 5}
     submitter = Submitter(bench.store, settings=bench.settings)
     killed = submitter.submit(TrainSpec(**fields))
     until(lambda: bench.fetch(killed).progress.get("epoch", 0) >= 3, "the third epoch")
