@@ -48,6 +48,12 @@ def choose(cell: Cell, budget: int, points: np.ndarray, seed: int) -> Choice:
     return Choice(cell, budget, cell.members[chosen], counts[chosen])
 
 
+def choose_all(cells: Sequence[Cell], budgets: np.ndarray, points: np.ndarray, seed: int) -> list[Choice]:
+    """S9 in every cell, each with a seed of its own."""
+    pairs = zip(cells, budgets.tolist(), strict=True)
+    return [choose(cell, budget, points, cell_seed(seed, i)) for i, (cell, budget) in enumerate(pairs)]
+
+
 def cell_seed(seed: int, position: int) -> int:
     """A seed of its own for each cell, so that one cell's budget does not move another's picks."""
     return int(np.random.SeedSequence([seed, position]).generate_state(1)[0])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from slim_core.curation.budgets import allocate, balance
-from slim_core.curation.cells import Cell, build, capacities, cell_seed, choose
+from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurateOptions, CurationData, Subset
 from slim_core.curation.keep import keep, require_answers
 
@@ -32,15 +32,9 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     kept = keep(data.scores, data.labels, options)
     cells = environment_cells(data, kept.mask)
     budgets = _budgets(cells, size, capacities(cells, options.repeats is not False, options), options.trust)
-    choices = [
-        choose(
-            _trusted_first(data, kept.mask, cell, budget) if options.trusted_first else cell,
-            budget,
-            data.environment,
-            cell_seed(seed, i),
-        )
-        for i, (cell, budget) in enumerate(zip(cells, budgets.tolist(), strict=True))
-    ]
+    if options.trusted_first:
+        cells = [_trusted_first(data, kept.mask, cell, n) for cell, n in zip(cells, budgets.tolist(), strict=True)]
+    choices = choose_all(cells, budgets, data.environment, seed)
     return build(
         data,
         choices,

@@ -8,7 +8,7 @@ import numpy as np
 
 from slim_core.clustering import davies_bouldin_k, elbow_k, seeded_kmeans
 from slim_core.curation.budgets import allocate, spread_weights
-from slim_core.curation.cells import Cell, build, capacities, cell_seed, choose
+from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurateOptions, CurationData, Subset
 from slim_core.curation.keep import DEFAULT_KEEP, keep, require_answers
 
@@ -32,10 +32,7 @@ def slim_reference(data: CurationData, size: int, seed: int, options: CurateOpti
     weights = joint_weights(data.attention_space[positions], data.environment_space[positions], a, b)
     cells, cell_weights = _cells(positions, a, b, weights)
     budgets = allocate(cell_weights, size, capacities(cells, options.repeats is True, options))
-    choices = [
-        choose(cell, int(budget), data.environment_space, cell_seed(seed, i))
-        for i, (cell, budget) in enumerate(zip(cells, budgets, strict=True))
-    ]
+    choices = choose_all(cells, budgets, data.environment_space, seed)
     k1, k2 = weights.shape
     return build(
         data,
