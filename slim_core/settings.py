@@ -35,6 +35,12 @@ class Settings(BaseSettings):
     renew_s: float = Field(10.0, description="How often a running job renews its lease.")
     stop_grace_s: float = Field(20.0, description="How long a job may take to stop before it is killed.")
     job_timeout_s: int = Field(7 * 24 * 3600, description="A job is ended after this long.")
+    hung_after_s: float = Field(900.0, description="A job that reports no progress for this long is ended as hung.")
+    shard_images: int = Field(
+        20_000, ge=1, description="An attention or feature pass over more images than this is split into shards."
+    )
+    webhook_url: str | None = Field(None, description="Is sent one JSON POST for each run that is done or has failed.")
+    mlflow_tracking_uri: str | None = Field(None, description="Runs are logged to this MLflow server too.")
     allow_without_sign_in: bool = Field(False, description="Listen beyond this machine although nobody signs in.")
     threads: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) - 1),

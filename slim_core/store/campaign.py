@@ -49,6 +49,7 @@ class Item:
     n_answers: int = 0  # annotators whose answer counts
     done: bool = False  # answered by as many as the overlap asks for
     gold: int | None = None  # the known answer, where there is one
+    decision: int | None = None  # of the lead; counts instead of the annotators' answers
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,13 @@ class Run:
     message: str | None = None
     worker: str | None = None
     device: str | None = None
+    device_asked: str | None = None  # only a worker with this device takes it
+    shard_of: str | None = None  # the run whose work this one does a part of
     queued_at: datetime | None = None
     started_at: datetime | None = None  # of the latest attempt
     finished_at: datetime | None = None
     lease_until: datetime | None = None
+    progress_at: datetime | None = None  # when ``progress`` last changed
     seconds: float = 0.0
     peak_memory_mb: float | None = None
     code_version: str | None = None

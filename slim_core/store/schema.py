@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0001"  # the newest migration; a test holds it equal to the folder's
+HEAD = "0002"  # the newest migration; a test holds it equal to the folder's
 
 LIVE = ("queued", "running", "stopping", "done")  # a run in one of these is offered instead of a second one
 ENDED = ("done", "failed", "canceled")
@@ -109,6 +109,10 @@ runs = Table(
     Column("message", sa.Text),
     _text("worker", nullable=True),
     _text("device", 40, nullable=True),
+    _text("device_asked", 40, nullable=True),
+    _text("shard_of", 40, nullable=True),
+    _time("progress_at"),
+    _time("notified_at"),
     _text("created_by"),
     _time("created_at", nullable=False),
     _time("queued_at", nullable=False),
@@ -126,6 +130,7 @@ Index("ix_runs_status_created_at", runs.c.status, runs.c.created_at)
 Index("ix_runs_kind_created_at", runs.c.kind, runs.c.created_at)
 Index("ix_runs_dataset_id_created_at", runs.c.dataset_id, runs.c.created_at)
 Index("ix_runs_campaign_id", runs.c.campaign_id)
+Index("ix_runs_shard_of", runs.c.shard_of)
 
 run_parents = Table(
     "run_parents",
@@ -169,6 +174,7 @@ items = Table(
     Column("label", sa.Integer, nullable=False),
     Column("position", sa.Integer, nullable=False),
     Column("gold", sa.SmallInteger),
+    Column("decision", sa.SmallInteger),
     Column("n_answers", sa.Integer, nullable=False, server_default="0"),
     Column("done", sa.Boolean, nullable=False, server_default=sa.false()),
     UniqueConstraint("campaign_id", "row"),
@@ -215,6 +221,16 @@ current_answers = Table(  # what answers add up to, kept in the same transaction
     Column("value", sa.SmallInteger, nullable=False),
 )
 Index("ix_current_answers_campaign_id", current_answers.c.campaign_id)
+
+tags = Table(
+    "tags",
+    metadata,
+    Column("dataset_id", ForeignKey("datasets.id"), primary_key=True),
+    Column("row", sa.Integer, primary_key=True, autoincrement=False),
+    _text("tag", 80, primary_key=True),
+    _text("added_by"),
+    _time("added_at", nullable=False),
+)
 
 members = Table(
     "members",
