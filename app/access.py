@@ -80,13 +80,13 @@ def _secret(home: Path) -> bytes:
     return path.read_bytes()
 
 
-def _serializer() -> URLSafeTimedSerializer:
-    return URLSafeTimedSerializer(_secret(settings().home.resolve()), salt="routes", signer=_HourlySigner)
+def _serializer(home: Path | None = None) -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(_secret((home or settings().home).resolve()), salt="routes", signer=_HourlySigner)
 
 
-def sign(viewer: Viewer) -> str:
-    """A token that lets routes act for this viewer during the next hours."""
-    return str(_serializer().dumps([viewer.name, viewer.role, viewer.datasets, viewer.campaigns]))
+def sign(viewer: Viewer, home: Path | None = None) -> str:
+    """A token that lets routes act for this viewer during the next hours; ``home``: of another installation."""
+    return str(_serializer(home).dumps([viewer.name, viewer.role, viewer.datasets, viewer.campaigns]))
 
 
 def verify(token: str) -> Viewer:
