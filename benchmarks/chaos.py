@@ -1,0 +1,181 @@
+"""Does it survive? The whole loop on demo data while its processes are killed with -9, at random, many times.
+
+    python -m benchmarks.chaos --kills 100 --seed 0 --json benchmarks/results/chaos.json
+
+A real dashboard with its embedded Redis and workers runs one loop after another (train, attention, space, campaign,
+answers over HTTP, curate, retrain, evaluate) until so many processes have been killed: jobs, workers, the worker
+service, Redis, the dashboard. A killed dashboard is started again, as its user would do; a run that was lost more often
+than the two times it goes on by itself is retried, as its user would do. Then the same loops run undisturbed in a home
+of their own, and every number of every run must be equal.
+
+stuck: runs that are not done in the end. doubled: runs on which two living processes were seen at work at once (both
+hold its log open). answers_lost: answers the dashboard had acknowledged, or that were sent again until it did, and that
+are not in the database exactly once. left: processes that outlive the dashboard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks.disturbance import Annotator, Killer, Operator, Watch
+from slim_core.datasets import DemoConfig, import_data, write_demo
+from slim_core.devices import open_device
+from slim_core.errors import ConflictError, QueueUnavailableError, SlimError
+from slim_core.loop import Loop, LoopConfig
+from slim_core.settings import Settings
+from slim_core.store import Run, Store
+from slim_core.workbench import InProcess, Workbench
+from workers.queue import Queue
+
+log = logging.getLogger("chaos")
+
+PATIENCE_S = 600.0  # for one run to be done, whatever happens to it
+SHORT = {"epochs": 6, "batch_size": 32}
+_NUMBERS = 1e-6
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=0, help="of the kills, and of the first loop")
+    parser.add_argument("--pause", type=float, default=4.0, help="mean seconds between two kills")
+    parser.add_argument("--images", type=int, default=300, help="training images of the demo data")
+    parser.add_argument("--json", type=Path)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    with tempfile.TemporaryDirectory() as folder:
+        result = chaos(Path(folder), kills=args.kills, seed=args.seed, pause_s=args.pause, images=args.images)
+    if args.json:
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(result, indent=1) + "\n")
+    print(json.dumps(result))
+
+
+def chaos(folder: Path, *, kills: int, seed: int, pause_s: float = 4.0, images: int = 300) -> dict[str, Any]:
+    """Run loops in ``folder`` until ``kills`` processes have been killed; what came of it."""
+    write_demo(folder / "demo", DemoConfig(train=images, val=60, test=60))
+    settings = _settings(folder / "disturbed", folder)
+    store = Store.open(settings)
+    with Operator(settings) as operator, Watch(operator) as watch, Annotator(store, operator, seed) as annotator:
+        killer = Killer(operator, kills=kills, seed=seed, pause_s=pause_s)
+        with killer:
+            metrics = [_loop(store, folder / "demo", seed, annotator)]
+            while not killer.done.is_set():
+                metrics.append(_loop(store, folder / "demo", seed + len(metrics), annotator))
+        annotator.finish()
+        doubled = watch.doubled
+    undisturbed = Store.open(_settings(folder / "undisturbed", folder))
+    expected = [_quiet_loop(undisturbed, folder / "demo", seed + k) for k in range(len(metrics))]
+    runs = store.runs.all()
+    return {
+        "kills": len(killer.killed),
+        "killed": killer.counts(),
+        "loops": len(metrics),
+        "runs": len(runs),
+        "attempts": sum(run.attempt for run in runs),
+        "retried_by_hand": _events(store, "run.retried"),
+        "stuck": [run.id for run in runs if run.status != "done"],
+        "doubled": sorted(doubled),
+        "answers": annotator.n_sent,
+        "answers_lost": annotator.lost(),
+        "metrics_equal": all(map(equal, metrics, expected)),
+        "left": operator.left(),
+    }
+
+
+def _settings(home: Path, folder: Path) -> Settings:
+    """One thread, so that numbers do not depend on the cores; short leases, so that a loss is noticed soon."""
+    return Settings(home=home, data_roots=(folder,), redis_url=None, lease_s=8.0, renew_s=1.0, threads=1)
+
+
+def _loop(store: Store, images: Path, seed: int, annotator: Annotator) -> dict[str, Any]:
+    """One loop through the queue; step -> its metrics."""
+    at = Workbench(store, Patient(store))
+    return _metrics(at, images, seed, lambda campaign: annotator.answer(campaign.id))
+
+
+def _quiet_loop(store: Store, images: Path, seed: int) -> dict[str, Any]:
+    """The same loop in this process, where nothing disturbs it."""
+    open_device("cpu")
+    quiet = Annotator(store, None, seed)
+    at = Workbench(store, InProcess(store, device="cpu"))
+    return _metrics(at, images, seed, lambda campaign: quiet.answer(campaign.id))
+
+
+def _metrics(at: Workbench, images: Path, seed: int, annotate: Any) -> dict[str, Any]:
+    dataset = at.store.datasets.register(import_data(images, settings=at.store.settings))
+    loop = Loop(at, LoopConfig(dataset=dataset.id, seed=seed, train=SHORT), annotate=annotate)
+    outcome = loop.outcome("slim")
+    runs = {"space": loop.space, "subset": outcome.subset, "model": outcome.model, "test": outcome.evaluation}
+    runs |= {"reference": loop.reference, "attention": loop.attention}
+    log.info("loop %d: %s", seed, ", ".join(f"{name} {run.id}" for name, run in runs.items()))
+    return {name: at.store.runs.fetch(run.id).metrics for name, run in runs.items()}
+
+
+class Patient:
+    """A submitter that behaves as a user does who wants to see the end of it."""
+
+    def __init__(self, store: Store) -> None:
+        self.store, self.queue = store, Queue(store.settings, store)
+
+    def submit(self, spec: Any, **options: Any) -> Run:
+        """Queue it; while Redis is away it is saved and goes in by itself."""
+        run, created = self.store.runs.submit(spec, by="chaos", **options)
+        if created:
+            try:
+                self.queue.submit(run)
+            except QueueUnavailableError as error:
+                log.info("%s", error)
+        return run
+
+    def wait(self, run: Run) -> Run:
+        """The run once it is done; retried where it has failed because it was killed too often."""
+        until = time.monotonic() + PATIENCE_S
+        while time.monotonic() < until:
+            run = self.store.runs.fetch(run.id)
+            if run.status == "done":
+                return run
+            if run.ended:
+                self._retry(run)
+            time.sleep(0.05)
+        raise SlimError(f"Run {run.id} is stuck: {run.status}, {run.message}")
+
+    def _retry(self, run: Run) -> None:
+        log.info("retry %s %s: %s", run.kind, run.id, run.message)
+        if "vanished" not in (run.message or ""):
+            raise SlimError(f"Run {run.id} has {run.status} for another reason than a kill: {run.message}")
+        try:
+            self.queue.retry(run.id, by="chaos")
+        except (QueueUnavailableError, ConflictError) as error:
+            log.info("%s", error)
+
+
+def _events(store: Store, what: str) -> int:
+    return sum(event.what == what for event in store.events.recent(1_000_000))
+
+
+def equal(one: object, other: object) -> bool:
+    """Whether two results are the same: texts exactly, numbers to 1e-6; times and ids of a run left out."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        mine, yours = _compared(one), _compared(other)
+        return mine.keys() == yours.keys() and all(equal(mine[key], yours[key]) for key in mine)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(equal, one, other))
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other, rel_tol=0, abs_tol=_NUMBERS)
+    return one == other
+
+
+def _compared(metrics: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in metrics.items() if not key.endswith(("seconds", "_s", "_per_s", "_mb"))}
+
+
+if __name__ == "__main__":
+    main()
