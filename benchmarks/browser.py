@@ -1,7 +1,7 @@
 """The dashboard as its user starts it, and a real Chromium, for the benchmarks that measure pages.
 
-    with server(home) as address, chromium() as browser, opened(browser) as page:
-        visit(page, f"{address}/jobs")
+with server(home) as address, chromium() as browser, opened(browser) as page:
+    visit(page, f"{address}/jobs")
 """
 
 from __future__ import annotations
