@@ -74,6 +74,9 @@ def chaos(folder: Path, *, kills: int, seed: int, pause_s: float = 4.0, images: 
     undisturbed = Store.open(_settings(folder / "undisturbed", folder))
     expected = [_quiet_loop(undisturbed, folder / "demo", seed + k) for k in range(len(metrics))]
     runs = store.runs.all()
+    different = differences(metrics, expected)
+    for each in different[:20]:
+        log.warning("%s", each)
     return {
         "kills": len(killer.killed),
         "killed": killer.counts(),
@@ -85,7 +88,7 @@ def chaos(folder: Path, *, kills: int, seed: int, pause_s: float = 4.0, images: 
         "doubled": sorted(doubled),
         "answers": annotator.n_sent,
         "answers_lost": annotator.lost(),
-        "metrics_equal": all(map(equal, metrics, expected)),
+        "metrics_equal": not different,
         "left": operator.left(),
     }
 
@@ -161,16 +164,16 @@ def _events(store: Store, what: str) -> int:
     return sum(event.what == what for event in store.events.recent(1_000_000))
 
 
-def equal(one: object, other: object) -> bool:
-    """Whether two results are the same: texts exactly, numbers to 1e-6; times and ids of a run left out."""
+def differences(one: object, other: object, at: str = "") -> list[str]:
+    """Where two results differ: texts must be equal, numbers to 1e-6; times are left out."""
     if isinstance(one, dict) and isinstance(other, dict):
         mine, yours = _compared(one), _compared(other)
-        return mine.keys() == yours.keys() and all(equal(mine[key], yours[key]) for key in mine)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(equal, one, other))
-    if isinstance(one, float) and isinstance(other, float):
-        return math.isclose(one, other, rel_tol=0, abs_tol=_NUMBERS)
-    return one == other
+        return [d for key in mine | yours for d in differences(mine.get(key), yours.get(key), f"{at}.{key}")]
+    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        return [d for i, both in enumerate(zip(one, other, strict=True)) for d in differences(*both, f"{at}[{i}]")]
+    if isinstance(one, float) and isinstance(other, float) and math.isclose(one, other, rel_tol=0, abs_tol=_NUMBERS):
+        return []
+    return [] if one == other else [f"{at}: {one} is {other} undisturbed"]
 
 
 def _compared(metrics: dict[str, Any]) -> dict[str, Any]:

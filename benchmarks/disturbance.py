@@ -257,7 +257,7 @@ class Annotator(Part):
 
     def _send(self, campaign: str, item: int, row: int) -> None:
         name = hashlib.sha256(f"{campaign} {item} {self._seed}".encode()).hexdigest()[:32]
-        value = int(hashlib.sha256(f"{row} {self._seed}".encode()).digest()[0] % 2)
+        value = int(hashlib.sha256(f"image {row}".encode()).digest()[0] % 2)
         answer = {"id": name, "item": item, "value": value, "seen": {}, "ms": 200}
         until = time.monotonic() + PATIENCE_S
         while not self._deliver(campaign, answer):
