@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.layout import calm
-from app.charts.palette import BLUE, GREY, ORANGE
+from app.charts.palette import CHOSEN, REPEATED, WHOLE
 
 
 def group_balance(frame: pd.DataFrame) -> go.Figure:
@@ -15,7 +15,7 @@ def group_balance(frame: pd.DataFrame) -> go.Figure:
     ``frame``: one row a group with name, before and after (numbers of images).
     """
     figure = go.Figure()
-    for column, name, colour in (("before", "whole split", GREY), ("after", "subset", BLUE)):
+    for column, name, colour in (("before", "whole split", WHOLE), ("after", "subset", CHOSEN)):
         total = max(float(frame[column].sum()), 1.0)
         figure.add_bar(
             y=frame["name"],
@@ -37,7 +37,7 @@ def cells(frame: pd.DataFrame) -> go.Figure:
     ``frame``: one row a cell with cell (name), size, chosen (distinct images) and repeated (images drawn again).
     """
     figure = go.Figure()
-    parts = (("chosen", "chosen", BLUE), ("repeated", "repeats", ORANGE))
+    parts = (("chosen", "chosen", CHOSEN), ("repeated", "repeats", REPEATED))
     for column, name, colour in parts:
         figure.add_bar(
             y=frame["cell"].astype(str),

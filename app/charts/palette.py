@@ -1,12 +1,15 @@
 """One palette for every chart: Okabe and Ito's colours, which stay apart for colour-blind readers.
 
-One meaning per colour: green is right, vermilion is wrong, orange is unsure, grey is unknown, blue is the run looked
-at. Groups, clusters and classes take the colours of GROUPS by position, everywhere the same.
+One meaning per colour, on every page:
+
+- RIGHT (green) and WRONG (vermilion): an answer, a prediction, a run that ended well or badly; the worst group too.
+- UNSURE (orange): neither, and what is drawn a second time. UNKNOWN (grey): not known, or all that is not looked at.
+- CHOSEN (blue): the run, the group or the subset that is looked at; WHOLE (grey): what it was before, or came from.
+- Groups, clusters and classes take the colours of GROUPS by position.
 """
 
 from __future__ import annotations
 
-BLACK = "#000000"
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
 GREEN = "#009E73"
@@ -15,10 +18,11 @@ BLUE = "#0072B2"
 VERMILION = "#D55E00"
 PURPLE = "#CC79A7"
 GREY = "#9AA0A6"
-INK = "#6B7680"  # lines and marks that must show on a light and on a dark page
+INK = "#6B7680"  # lines and marks that must show on a light and on a dark page; the palette's black would not
 
 RIGHT, WRONG, UNSURE, UNKNOWN = GREEN, VERMILION, ORANGE, GREY
-GROUPS = (BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, BLACK)
+CHOSEN, WHOLE, REPEATED, WORST = BLUE, GREY, ORANGE, VERMILION
+GROUPS = (BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, INK)
 
 CIVIDIS = ((0, "#00224e"), (0.25, "#434e6c"), (0.5, "#7d7c78"), (0.75, "#bcaf6f"), (1, "#fee838"))
 
