@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from slim_core.errors import AnswersRefusedError, NotFoundError
 from slim_core.store import leases, schema
-from slim_core.store.campaign import AnswerIn, Hold, Item, Standing, arrays, consensus
+from slim_core.store.campaign import DECISION, SKIP, AnswerIn, Hold, Item, Standing, arrays, consensus
 from slim_core.store.database import Database, plain
 from slim_core.store.datasets import Datasets
 from slim_core.store.events import Events
@@ -29,6 +29,7 @@ _CHUNK = 5000  # ids in one statement
 _DAY_MS = 24 * 3_600_000
 _items, _leases, _answers, _current = schema.items, schema.leases, schema.answers, schema.current_answers
 _t = schema.campaigns
+_is_vote = _answers.c.source.not_in((DECISION, SKIP))
 
 
 class Answers:
@@ -101,14 +102,26 @@ class Answers:
         return [answer.id for answer in answers]
 
     def current(self, campaign_id: str, annotator: str | None = None) -> dict[int, int]:
-        """Row -> answer that counts now: of one annotator, or the consensus of all (majority; ties are unsure)."""
+        """Row -> answer that counts now: of one annotator, or the consensus of all (majority; ties are unsure).
+
+        A lead's decision counts instead of the consensus.
+        """
         n_right, n_wrong = (sa.func.sum(sa.case((_current.c.value == value, 1), else_=0)) for value in (1, 0))
         query = sa.select(_items.c.row, n_right, n_wrong).join(_current, _current.c.item_id == _items.c.id)
         query = query.where(_current.c.campaign_id == campaign_id).group_by(_items.c.row).order_by(_items.c.row)
         if annotator is not None:
             query = query.where(_current.c.annotator == annotator)
         with self._database.read() as connection:
-            return {row: consensus(int(right), int(wrong)) for row, right, wrong in connection.execute(query)}
+            found = {row: consensus(int(right), int(wrong)) for row, right, wrong in connection.execute(query)}
+            if annotator is None:
+                found |= self._decisions(connection, campaign_id)
+        return dict(sorted(found.items()))
+
+    def _decisions(self, connection: Connection, campaign_id: str) -> dict[int, int]:
+        """Row -> what the lead decided."""
+        query = sa.select(_items.c.row, _items.c.decision)
+        query = query.where(_items.c.campaign_id == campaign_id, _items.c.decision.is_not(None))
+        return {row: int(value) for row, value in connection.execute(query)}
 
     def last_seq(self, campaign_id: str) -> int:
         """Number of the newest answer; 0 where there is none."""
@@ -119,12 +132,16 @@ class Answers:
     def snapshot(self, campaign_id: str, seq: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """Rows (n,) and consensus (n,) as they stood after answer ``seq``; the same for ever."""
         counted = _answers.c.surplus.is_(sa.false())
-        query = sa.select(_items.c.row, _answers.c.annotator, _answers.c.value).join(_items)
+        query = sa.select(_items.c.row, _answers.c.annotator, _answers.c.value, _answers.c.source).join(_items)
         query = query.where(_answers.c.campaign_id == campaign_id, _answers.c.seq <= seq, counted)
+        query = query.where(_answers.c.source != SKIP)
         standing = Standing()
         with self._database.read() as connection:
-            for row, annotator, value in connection.execute(query.order_by(_answers.c.seq)):
-                standing.push((row, annotator), value)
+            for row, annotator, value, source in connection.execute(query.order_by(_answers.c.seq)):
+                if source == DECISION:
+                    standing.decide(row, value)
+                else:
+                    standing.push((row, annotator), value)
         return arrays(standing.by_row())
 
     def answers(self, campaign_id: str) -> pd.DataFrame:
@@ -239,6 +256,7 @@ class _Batch:
             _answers.c.item_id.in_(list(self._n_answers)),
             _answers.c.annotator == self._annotator,
             _answers.c.surplus.is_(sa.false()),
+            _is_vote,
         )
         standing = Standing()
         for item_id, value in self._connection.execute(query.order_by(_answers.c.seq)):

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 RIGHT, WRONG, UNSURE = 1, 0, -1
 LEASE_S = 120.0  # how long an item is kept for the annotator who looks at it
 IDLE_MS = 60_000  # longer pauses than this do not count as work
+DECISION, SKIP = "decision", "skip"  # sources of rows that are kept with the answers and are no annotator's vote
 
 
 @dataclass(frozen=True)
@@ -90,31 +91,54 @@ def consensus(n_right: int, n_wrong: int) -> int:
 
 
 class Standing:
-    """Folds answers in their order: each (row, annotator) has a stack, None takes off its top."""
+    """Folds answers in their order: each (row, annotator) has a stack, None takes off its top.
+
+    A lead's decision about a row, while it stands, counts instead of all answers to it.
+    """
 
     def __init__(self) -> None:
-        self._stacks: dict[tuple[int, str], list[int]] = {}
+        self._stacks: dict[int, dict[str, list[int]]] = {}
+        self._decisions: dict[int, list[int]] = {}
 
     def push(self, key: tuple[int, str], value: int | None) -> None:
         """Take in one answer that counts."""
-        stack = self._stacks.setdefault(key, [])
-        if value is not None:
-            stack.append(value)
-        elif stack:
-            stack.pop()
+        row, annotator = key
+        _put(self._stacks.setdefault(row, {}).setdefault(annotator, []), value)
+
+    def decide(self, row: int, value: int | None) -> None:
+        """Take in a decision about a row; None takes back the last one."""
+        _put(self._decisions.setdefault(row, []), value)
 
     def top(self, key: tuple[int, str]) -> int | None:
         """The answer that counts now."""
-        stack = self._stacks.get(key)
+        stack = self._stacks.get(key[0], {}).get(key[1])
         return stack[-1] if stack else None
 
+    def decision(self, row: int) -> int | None:
+        """The decision that stands."""
+        stack = self._decisions.get(row)
+        return stack[-1] if stack else None
+
+    def of_row(self, row: int) -> int | None:
+        """The decision about a row, else the consensus of its answers; None where there is neither."""
+        decided = self.decision(row)
+        cast = [stack[-1] for stack in self._stacks.get(row, {}).values() if stack]
+        if decided is not None or not cast:
+            return decided
+        return consensus(cast.count(RIGHT), cast.count(WRONG))
+
     def by_row(self) -> dict[int, int]:
-        """Row -> consensus, for rows with an answer, ascending."""
-        votes: dict[int, list[int]] = {}
-        for (row, _), stack in self._stacks.items():
-            if stack:
-                votes.setdefault(row, []).append(stack[-1])
-        return {row: consensus(cast.count(RIGHT), cast.count(WRONG)) for row, cast in sorted(votes.items())}
+        """Row -> what counts, for rows with an answer or a decision, ascending."""
+        rows = sorted(self._stacks.keys() | self._decisions.keys())
+        found = ((row, self.of_row(row)) for row in rows)
+        return {row: value for row, value in found if value is not None}
+
+
+def _put(stack: list[int], value: int | None) -> None:
+    if value is not None:
+        stack.append(value)
+    elif stack:
+        stack.pop()
 
 
 def arrays(by_row: Mapping[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
