@@ -28,6 +28,7 @@ log = logging.getLogger("chaos")
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 120.0
+_WAIT_S = 15.0  # for a process of the sort that is to be killed next
 _LOG = re.compile(r"/(r-[a-z0-9]+)/attempt-\d+/log\.txt$")
 
 
@@ -144,14 +145,15 @@ class Killer(Part):
         self._random = random.Random(seed)
 
     def turn(self) -> None:
-        """Wait, choose, kill."""
+        """Pause, choose a sort, wait a while for one of it to be there, kill it."""
         self.ending.wait(self._random.expovariate(1 / self._pause_s))
-        sorts = self._random.sample(self.SORTS, len(self.SORTS))
-        by_sort = self._by_sort()
-        for sort in sorts:
-            if by_sort.get(sort):
-                self._kill(sort, self._random.choice(by_sort[sort]))
-                break
+        sort = self._random.choice(self.SORTS)
+        until = time.monotonic() + _WAIT_S
+        while not (found := self._living().get(sort)) and time.monotonic() < until:
+            if self.ending.wait(0.05):
+                return
+        if found:
+            self._kill(sort, self._random.choice(found))
         if len(self.killed) >= self._kills:
             self.done.set()
             self.ending.set()
@@ -173,13 +175,16 @@ class Killer(Part):
         self.killed.append(sort)
         log.info("kill %d: %s (%d)", len(self.killed), sort, process.pid)
 
-    def _by_sort(self) -> dict[str, list[psutil.Process]]:
+    def _living(self) -> dict[str, list[psutil.Process]]:
+        """Processes by sort; a dashboard counts once it has a worker, for killing it before disturbs nothing."""
         found: dict[str, list[psutil.Process]] = {}
         for process in self._operator.family():
             try:
                 found.setdefault(_sort(process), []).append(process)
             except psutil.Error:
                 continue
+        if "worker" not in found:
+            found.pop("dashboard", None)
         return found
 
 
