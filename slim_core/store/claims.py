@@ -1,0 +1,130 @@
+"""How a run is taken: the best of those a worker may do, by compare-and-set, under a token and a lease."""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+from datetime import timedelta
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.errors import ConflictError, NotFoundError
+from slim_core.store import order, schema
+from slim_core.store.artifacts import Artifacts
+from slim_core.store.database import Database
+from slim_core.store.datasets import Datasets
+from slim_core.store.events import Events
+from slim_core.store.order import Waiting
+from slim_core.store.run import COLUMNS, Run
+from slim_core.version import may_take
+
+_LOOKED_AT = 20  # of the best runs, where others may take the first few before us
+_LOOKS = 5
+_t, _parents = schema.runs, schema.run_parents
+
+
+class Claims:
+    """What waits, and who takes it. The base of Attempts."""
+
+    def __init__(
+        self, database: Database, artifacts: Artifacts, events: Events, datasets: Datasets, lease_s: float = 30.0
+    ) -> None:
+        self._database, self._artifacts, self._events = database, artifacts, events
+        self._datasets = datasets
+        self._lease = timedelta(seconds=lease_s)
+
+    def claim(self, run_id: str, worker: str, device: str, code_version: str | None = None) -> str:
+        """Take a queued run: running, one attempt more, under a lease.
+
+        Returns:
+            The token that every later call of this attempt needs.
+
+        Raises:
+            ConflictError: it is not queued any more, or waits for a parent.
+        """
+        token = secrets.token_hex(12)
+        with self._database.write() as connection:
+            self._refuse_early(connection, run_id)
+            now = self._database.now(connection)
+            taken = connection.execute(
+                _t.update()
+                .where(_t.c.id == run_id, _t.c.status == "queued", _t.c.deleted_at.is_(None))
+                .values(
+                    status="running",
+                    attempt=_t.c.attempt + 1,
+                    token=token,
+                    lease_until=now + self._lease,
+                    worker=worker,
+                    device=device,
+                    code_version=code_version,
+                    started_at=now,
+                    progress_at=now,
+                    finished_at=None,
+                    message=None,
+                )
+            )
+            if not taken.rowcount:
+                raise ConflictError(f"Run {run_id} {self._why_not(connection, run_id)}: another worker has it.")
+            self._events.note(connection, worker, "run.claimed", run_id, {"device": device})
+        return token
+
+    def claim_best(
+        self, worker: str, device: str, queues: tuple[str, ...], devices: tuple[str, ...], code_version: str
+    ) -> tuple[str, str] | None:
+        """Take the best of the runs a worker may do now (order.py).
+
+        Args:
+            worker: its name.
+            device: what it computes on, as people know it.
+            queues: which it serves.
+            devices: the names it goes by, where a run asks for a device.
+            code_version: of its code; a run that was submitted by newer code is left to a newer worker.
+
+        Returns:
+            The run's id and the token of the attempt, or None where nothing waits for this worker.
+        """
+        for _ in range(_LOOKS):
+            best = [each for each in self.next_for(queues, devices) if may_take(code_version, each.code_version)]
+            for each in best:
+                with contextlib.suppress(ConflictError):  # another worker was first
+                    return each.id, self.claim(each.id, worker, device, code_version)
+            if not best:
+                return None
+        return None
+
+    def next_for(self, queues: tuple[str, ...], devices: tuple[str, ...]) -> list[Waiting]:
+        """The next few runs for a worker of these queues and devices, best first."""
+        with self._database.read() as connection:
+            return order.waiting(connection, queues, devices, _LOOKED_AT)
+
+    def waiting(self) -> list[Waiting]:
+        """Every run that waits for nothing but a worker, next first. One query, however many wait."""
+        with self._database.read() as connection:
+            return order.waiting(connection)
+
+    def unfinished_parents(self) -> dict[str, tuple[str, str]]:
+        """Queued run -> (id, status) of a run it waits for; those that wait for none are left out. One query."""
+        with self._database.read() as connection:
+            return order.unfinished_parents(connection)
+
+    def _refuse_early(self, connection: Connection, run_id: str) -> None:
+        query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
+        unfinished = connection.execute(query.where(_parents.c.run_id == run_id, _t.c.status != "done")).first()
+        if unfinished is not None:
+            raise ConflictError(f"Run {run_id} waits for {unfinished.id}, which is {unfinished.status}.")
+
+    def _why_not(self, connection: Connection, run_id: str) -> str:
+        run = self._find(connection, run_id)
+        return f"is {run.status}" if run else "does not exist or was deleted"
+
+    def _require(self, connection: Connection, run_id: str) -> Run:
+        run = self._find(connection, run_id, lock=True)
+        if run is None:
+            raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
+        return run
+
+    def _find(self, connection: Connection, run_id: str, *, lock: bool = False) -> Run | None:
+        query = sa.select(*COLUMNS).where(_t.c.id == run_id, _t.c.deleted_at.is_(None))
+        row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+        return None if row is None else Run(**row)

@@ -1,0 +1,86 @@
+"""Who is next. The database decides, when a worker asks; Redis only wakes workers (docs/decisions/0006).
+
+The highest priority first; then users take turns; then whoever has waited longest. A user's turn is how many of their
+runs are running in the queue, plus the run's place among their own waiting ones: fifty runs of one user and a single
+one of another are taken 1, 1, then the other 49.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.store import schema
+
+_t, _parents = schema.runs, schema.run_parents
+_parent = schema.runs.alias("parent")
+_COLUMNS = ("id", "kind", "queue", "priority", "created_by", "queued_at")
+_COLUMNS += ("dataset_id", "shard_of", "device_asked", "code_version")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A run that waits for nothing but a worker."""
+
+    id: str
+    kind: str
+    queue: str
+    priority: int
+    created_by: str
+    queued_at: datetime
+    dataset_id: str
+    shard_of: str | None
+    device_asked: str | None  # only a worker that goes by this name takes it
+    code_version: str | None  # of who submitted it, or of its last worker
+
+
+def waiting(
+    connection: Connection,
+    queues: tuple[str, ...] | None = None,
+    devices: tuple[str, ...] | None = None,
+    limit: int | None = None,
+) -> list[Waiting]:
+    """Runs that can start now, next first.
+
+    Args:
+        connection: a transaction.
+        queues: only of these; None: of all.
+        devices: only runs that ask for no device or for one of these; None: all.
+        limit: so many at most.
+    """
+    ready = [_t.c.status == "queued", _t.c.deleted_at.is_(None), ~_unfinished_parent()]
+    ready += [] if queues is None else [_t.c.queue.in_(queues)]
+    ready += [] if devices is None else [sa.or_(_t.c.device_asked.is_(None), _t.c.device_asked.in_(devices))]
+    running = _running()
+    place = sa.func.row_number().over(
+        partition_by=(_t.c.queue, _t.c.created_by), order_by=(_t.c.priority.desc(), _t.c.queued_at, _t.c.id)
+    )
+    turn = (place + sa.func.coalesce(running.c.n, 0)).label("turn")
+    same = sa.and_(running.c.queue == _t.c.queue, running.c.created_by == _t.c.created_by)
+    query = sa.select(*(_t.c[name] for name in _COLUMNS), turn).outerjoin(running, same).where(*ready)
+    query = query.order_by(_t.c.priority.desc(), turn, _t.c.queued_at, _t.c.id).limit(limit)
+    return [Waiting(*row[:-1]) for row in connection.execute(query)]
+
+
+def unfinished_parents(connection: Connection) -> dict[str, tuple[str, str]]:
+    """Queued run -> (id, status) of a run it waits for."""
+    query = sa.select(_parents.c.run_id, _parent.c.id, _parent.c.status)
+    query = query.join(_parent, _parent.c.id == _parents.c.parent_id).join(_t, _t.c.id == _parents.c.run_id)
+    query = query.where(_t.c.status == "queued", _t.c.deleted_at.is_(None), _parent.c.status != "done")
+    return {row[0]: (row[1], row[2]) for row in connection.execute(query.order_by(_parents.c.role.desc()))}
+
+
+def _unfinished_parent() -> sa.Exists:
+    of_run = sa.select(sa.literal(1)).join(_parent, _parent.c.id == _parents.c.parent_id)
+    return of_run.where(_parents.c.run_id == _t.c.id, _parent.c.status != "done").correlate(_t).exists()
+
+
+def _running() -> Any:
+    working = schema.runs.alias("working")
+    query = sa.select(working.c.queue, working.c.created_by, sa.func.count().label("n"))
+    query = query.where(working.c.status.in_(("running", "stopping")), working.c.deleted_at.is_(None))
+    return query.group_by(working.c.queue, working.c.created_by).subquery("running")
