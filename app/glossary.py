@@ -1,8 +1,8 @@
 """The words of the field as the pages use them: one meaning each, shown where a reader points at a title or a number.
 
 ``explain("WGA")`` is what the ``help`` of a widget takes. Where a word belongs to a step of the method, it says which:
-S0 (reference model) to S10 (retraining), after Xuan, Deng, Lin and Ma, "SLIM: Spuriousness Mitigation with Minimal Human
-Annotations", ECCV 2024. Numbers take the definition of the metric that owns them.
+S0 (reference model) to S10 (retraining), after Xuan, Deng, Lin and Ma, "SLIM: Spuriousness Mitigation with Minimal
+Human Annotations", ECCV 2024. Numbers take the definition of the metric that owns them.
 """
 
 from __future__ import annotations
