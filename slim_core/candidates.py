@@ -79,3 +79,50 @@ def _check(label: int, budget: int, size: int) -> None:
         raise SpecRefusedError(
             f"The budget of class {label} is {budget}, but the class has only {size} images: ask for at most {size}."
         )
+
+
+N_AHEAD = 12  # images of the next class that may come next
+N_BEHIND = 4  # images shown before that the next one should not resemble
+
+
+def spread_order(points: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+    """An order in which classes alternate and neighbours of the space do not follow each other.
+
+    The classes take turns as evenly as their sizes allow. Of the next ``N_AHEAD`` images of the class whose turn it
+    is, in random order, the one comes first that lies farthest from the ``N_BEHIND`` before it.
+
+    Args:
+        points: (N, d) attention space.
+        labels: (N,) class of each image.
+        seed: of the random order.
+
+    Returns:
+        (N,) a permutation of the positions, int64.
+    """
+    points = np.asarray(points, np.float64)
+    waiting = {label: list(pool) for label, pool in _shuffled(labels, seed).items()}
+    order = np.empty(len(labels), np.int64)
+    for place, label in enumerate(_turns(labels)):
+        pool = waiting[label]
+        ahead = np.asarray(pool[-N_AHEAD:])
+        pick = len(ahead) - 1
+        if place and len(ahead) > 1:
+            shown = points[order[max(0, place - N_BEHIND) : place]]
+            gaps = ((points[ahead][:, None] - shown[None]) ** 2).sum(-1)  # (ahead, shown)
+            pick = int(gaps.min(1).argmax())
+        order[place] = pool.pop(pick - len(ahead))
+    return order
+
+
+def _shuffled(labels: np.ndarray, seed: int) -> dict[int, np.ndarray]:
+    """Class -> its positions in random order."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    return {int(label): order[labels[order] == label] for label in np.unique(labels)}
+
+
+def _turns(labels: np.ndarray) -> list[int]:
+    """The class of each place, so that each class is spread evenly over all places."""
+    classes, sizes = np.unique(labels, return_counts=True)
+    owner = np.repeat(classes, sizes)
+    when = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes]) if len(sizes) else np.empty(0)
+    return [int(label) for label in owner[np.lexsort((owner, when))]]

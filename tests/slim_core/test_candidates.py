@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slim_core.candidates import default_budgets, kmeans_candidates
+from slim_core.candidates import default_budgets, kmeans_candidates, spread_order
 from slim_core.errors import SpecRefusedError
 
 
@@ -104,3 +104,19 @@ def test_a_number_of_candidates_is_spread_evenly_over_the_classes_up_to_their_si
 def test_a_share_or_number_out_of_range_is_refused(share):
     with pytest.raises(SpecRefusedError, match=str(share)):
         default_budgets(np.repeat([0, 1, 2], [100, 50, 3]), share)
+
+
+def test_neighbours_of_the_space_do_not_follow_each_other_and_classes_take_turns():
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(600, 2)), np.repeat([0, 1], [200, 400])
+    order = spread_order(points, labels, seed=1)
+    assert sorted(order) == list(range(600))
+    np.testing.assert_array_equal(order, spread_order(points, labels, seed=1))
+    assert (order != spread_order(points, labels, seed=2)).any()
+    assert all(labels[order[k : k + 3]].sum() == 2 for k in range(0, 600, 3))
+    shuffled = rng.permutation(600)
+    gap = {name: np.linalg.norm(np.diff(points[way], axis=0), axis=1) for name, way in
+           (("spread", order), ("random", shuffled))}  # fmt: skip
+    assert np.quantile(gap["spread"], 0.02) > 2 * np.quantile(gap["random"], 0.02)
+    assert spread_order(np.empty((0, 2)), np.empty(0, int), 0).tolist() == []
+    assert spread_order(points[:1], labels[:1], 0).tolist() == [0]
