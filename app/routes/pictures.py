@@ -85,7 +85,7 @@ def raw_map(run_id: str, row: int, map_of: str) -> np.ndarray:
 def _maps(run_id: str) -> tuple[dict[int, int], dict[str, np.ndarray]]:
     """(row -> position, class of the map -> memory-mapped (n, U, V)); a finished run never changes."""
     run, folder = session.store().runs.fetch(run_id), session.store().artifacts.folder(run_id)
-    if run.kind != "gradcam" or not (folder / "maps.npy").exists():
+    if run.kind not in ("gradcam", "evaluate") or not (folder / "maps.npy").exists():
         raise NotFoundError(f"Run {run_id} has no attention maps: name a finished gradcam run.")
     rows = np.load(folder / "rows.npy", allow_pickle=False)
     drawn = run.spec.get("class_of_map", "label")

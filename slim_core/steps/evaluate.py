@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slim_core.attention import attention_pass
+from slim_core.attention import SCORES_FILE, attention_pass
 from slim_core.datasets.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.groups import Grouping, grouping, pseudo_groups
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, classification_metrics, name_classes
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, GROUPS, IOU, classification_metrics, name_classes
 from slim_core.models import Model, load_model
 from slim_core.prediction import predict
 from slim_core.steps.context import StepContext
@@ -22,13 +22,15 @@ from slim_core.steps.specs import EvaluateSpec
 
 Rows = NDArray[np.int64]
 ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, "n_masks")
+OF_IMAGES = ("loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)  # columns of the predictions, with attention
 
 
 def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
-    """Judge the model on the split; leaves predictions.parquet.
+    """Judge the model on the split; leaves predictions.parquet and, with attention, rows.npy and maps.npy.
 
     Returns:
-        the metrics of slim_core.metrics; iou, aiou and attention_precision (means over the images with a mask, None
+        the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision over its
+        n_masks images with a mask; iou, aiou and attention_precision (means over the images with a mask, None
         without masks), attention_coverage (share of images with a mask) and n_masks.
 
     Raises:
@@ -41,12 +43,17 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
         raise DataRefusedError(f"{table.name} has no {spec.split} images: choose another split.")
     model = load_model(context.parent(spec.model))
     groups = groups_of(spec, table, rows, context)
-    if spec.attention and table.has_mask[rows].any():
-        probabilities, attention = _with_attention(model, table, rows, spec, context)
+    if spec.attention:
+        probabilities, attention, scores = _with_attention(model, table, rows, spec, context)
     else:
         probabilities, attention = _plain(model, table, rows, context), _no_attention(table, rows)
+        scores = None
     metrics = classification_metrics(table.labels[rows], probabilities, groups, train_counts(table, groups))
-    _predictions(table, rows, probabilities, groups).to_parquet(context.out / "predictions.parquet", index=False)
+    predictions = _predictions(table, rows, probabilities, groups)
+    if scores is not None:
+        predictions = predictions.join(scores)
+        metrics[GROUPS] = [row | _group_attention(scores, groups.index == row["group"]) for row in metrics[GROUPS]]
+    predictions.to_parquet(context.out / "predictions.parquet", index=False)
     return name_classes(metrics, table.label_names) | attention
 
 
@@ -85,7 +92,7 @@ def _plain(model: Model, table: ImageTable, rows: Rows, context: StepContext) ->
 
 def _with_attention(
     model: Model, table: ImageTable, rows: Rows, spec: EvaluateSpec, context: StepContext
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
+) -> tuple[NDArray[np.float32], dict[str, Any], pd.DataFrame]:
     folder = context.out / "attention"
     folder.mkdir()
     found = attention_pass(
@@ -99,8 +106,18 @@ def _with_attention(
         check_stop=context.check_stop,
     )
     logits = np.load(folder / "logits.npy", allow_pickle=False)
-    shutil.rmtree(folder)  # maps worth looking at come from a gradcam run
-    return softmax(logits), {key: found[key] for key in ATTENTION}
+    scores = pd.read_parquet(folder / SCORES_FILE)[[*OF_IMAGES]]
+    for name in ("rows.npy", "maps.npy"):  # small; with them each number can show its images under their maps
+        (folder / name).replace(context.out / name)
+    shutil.rmtree(folder)  # the features, which are large, come from a gradcam or features run
+    return softmax(logits), {key: found[key] for key in ATTENTION}, scores
+
+
+def _group_attention(scores: pd.DataFrame, inside: NDArray[np.bool_]) -> dict[str, Any]:
+    part = scores[inside]
+    means = {key: part[key].mean() for key in (AIOU, ATTENTION_PRECISION)}
+    plain = {key: float(value) if np.isfinite(value) else None for key, value in means.items()}
+    return plain | {"n_masks": int(part[ATTENTION_PRECISION].notna().sum())}
 
 
 def _no_attention(table: ImageTable, rows: Rows) -> dict[str, Any]:

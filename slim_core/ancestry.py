@@ -1,0 +1,116 @@
+"""Everything a run descends from, read once for many runs: what it cost, and which runs differ by their seed alone."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from slim_core.store import schema
+from slim_core.store.campaign import IDLE_MS
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Run, Store
+
+_SEED_IN_NAME = re.compile(r",? *seed \d+")
+_NOT_IDENTITY = ("seed", "answers_seq")  # differ between repetitions of the same thing
+
+
+class Ancestry:
+    """The runs of one data set by id, so that walks along parents ask the database nothing.
+
+    A parent is any value of a spec that is the id of a run: what ``Spec.parents`` names, without building the spec.
+    """
+
+    def __init__(self, runs: Iterable[Run], campaigns: Iterable[Campaign] = ()) -> None:
+        """``runs``: with their metrics where those are asked for later."""
+        self.runs = {run.id: run for run in runs}
+        self._campaigns = {campaign.id: campaign for campaign in campaigns}
+        self._identities: dict[str, str] = {}
+        self._shards: dict[str, list[Run]] = {}
+        for run in self.runs.values():
+            if run.shard_of:
+                self._shards.setdefault(run.shard_of, []).append(run)
+
+    @classmethod
+    def read(cls, store: Store, dataset: str) -> Ancestry:
+        """All runs of a data set; metrics of the train and curate runs, whose counts a comparison shows."""
+        runs = {run.id: run for run in store.runs.all(dataset=dataset, metrics=False)}
+        for kind in ("train", "curate"):
+            runs |= {run.id: run for run in store.runs.all(kind=kind, dataset=dataset)}
+        return cls(runs.values(), store.campaigns.all(dataset))
+
+    def parents(self, run: Run) -> list[Run]:
+        """The runs this one reads that still exist."""
+        return [self.runs[value] for value in run.spec.values() if isinstance(value, str) and value in self.runs]
+
+    def lineage(self, run: Run) -> list[Run]:
+        """The run and all it descends from, each once, nearest first; shards of sharded runs after them."""
+        return list(self._walk(run))
+
+    def _walk(self, run: Run, *, paid: bool = False) -> Iterator[Run]:
+        """``paid``: without the space of a subset that no answers went into, which could be drawn without it."""
+        seen: set[str] = set()
+        todo = [run]
+        while todo:
+            one = todo.pop(0)
+            if one.id not in seen:
+                seen.add(one.id)
+                yield one
+                drawn_blindly = paid and one.kind == "curate" and not one.spec.get("campaign")
+                todo += [*([] if drawn_blindly else self.parents(one)), *self._shards.get(one.id, ())]
+
+    def find(self, run: Run, kind: str) -> Run | None:
+        """The nearest ancestor of a kind (or the run itself)."""
+        return next((one for one in self._walk(run) if one.kind == kind), None)
+
+    def seconds(self, run: Run) -> float:
+        """Computing time of the run and all it needed, each counted once."""
+        return sum(one.seconds for one in self._walk(run, paid=True))
+
+    def gpu_hours(self, run: Run) -> float:
+        """The part of ``seconds`` that was spent on a GPU, in hours."""
+        return sum(one.seconds for one in self._walk(run, paid=True) if (one.device or "").startswith("cuda")) / 3600
+
+    def asked(self, run: Run) -> tuple[str, int] | None:
+        """The campaign whose answers the run rests on, and the last answer that counted; None where there is none."""
+        subset = self.find(run, "curate")
+        if subset is None or not subset.spec.get("campaign"):
+            return None
+        return str(subset.spec["campaign"]), int(subset.spec.get("answers_seq") or 0)
+
+    def identity(self, run: Run) -> str:
+        """Equal for runs that differ by seeds alone, along their whole lineage; sixteen hex digits."""
+        if run.id not in self._identities:
+            own = {key: self._without_seed(value) for key, value in run.spec.items() if key not in _NOT_IDENTITY}
+            text = json.dumps(own, sort_keys=True, default=str)
+            self._identities[run.id] = hashlib.sha256(text.encode()).hexdigest()[:16]
+        return self._identities[run.id]
+
+    def _without_seed(self, value: Any) -> Any:
+        if isinstance(value, str) and value in self.runs:
+            return self.identity(self.runs[value])
+        if isinstance(value, str) and value in self._campaigns:
+            campaign = self._campaigns[value]
+            name = _SEED_IN_NAME.sub("", campaign.name)  # says which mistakes a simulated annotator makes
+            return [name, campaign.strategy, campaign.split, campaign.overlap, sorted(campaign.budgets.items())]
+        return value
+
+
+def human_minutes(store: Store, asked: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], float]:
+    """Minutes people worked on each (campaign, last answer that counted), pauses over a minute cut (METHOD section 2).
+
+    Answers that were taken back, or came too late to count, took their time too.
+    """
+    answers = schema.answers.c
+    worked = sa.func.sum(sa.case((answers.duration_ms > IDLE_MS, IDLE_MS), else_=answers.duration_ms))
+    spent: dict[tuple[str, int], float] = {}
+    with store.database.read() as connection:
+        for campaign, seq in sorted(set(asked)):
+            query = sa.select(worked).where(answers.campaign_id == campaign, answers.seq <= seq)
+            spent[campaign, seq] = float(connection.execute(query).scalar() or 0) / 60_000
+    return spent
