@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import secrets
+from collections.abc import Sequence
 from datetime import timedelta
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError
-from slim_core.store import order, schema
+from slim_core.store import estimates, order, schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database
 from slim_core.store.datasets import Datasets
+from slim_core.store.estimates import Estimate
 from slim_core.store.events import Events
 from slim_core.store.order import Waiting
 from slim_core.store.run import COLUMNS, Run
+from slim_core.store.workers import Worker, Workers
 from slim_core.version import may_take
 
 _LOOKED_AT = 20  # of the best runs, where others may take the first few before us
@@ -107,6 +110,22 @@ class Claims:
         """Queued run -> (id, status) of a run it waits for; those that wait for none are left out. One query."""
         with self._database.read() as connection:
             return order.unfinished_parents(connection)
+
+    def estimates(self, workers: Sequence[Worker]) -> dict[str, Estimate]:
+        """Run id -> when it probably starts and how long it takes, next first; for runs that wait for a worker alone.
+
+        Three queries, however many runs there are.
+        """
+        with self._database.read() as connection:
+            known, under_way = estimates.durations(connection), estimates.busy(connection)
+            now = self._database.now(connection)
+            return estimates.estimates(order.waiting(connection), workers, under_way, known, now)
+
+    def _checked_device(self, device: str | None, queue: str) -> str | None:
+        """The device a run may ask for: one that a living worker of its queue goes by."""
+        if device is None:
+            return None
+        return Workers(self._database).require(device.strip(), queue)
 
     def _refuse_early(self, connection: Connection, run_id: str) -> None:
         query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)

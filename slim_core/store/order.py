@@ -18,8 +18,6 @@ from slim_core.store import schema
 
 _t, _parents = schema.runs, schema.run_parents
 _parent = schema.runs.alias("parent")
-_COLUMNS = ("id", "kind", "queue", "priority", "created_by", "queued_at")
-_COLUMNS += ("dataset_id", "shard_of", "device_asked", "code_version")
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,9 @@ class Waiting:
     shard_of: str | None
     device_asked: str | None  # only a worker that goes by this name takes it
     code_version: str | None  # of who submitted it, or of its last worker
+
+
+_COLUMNS = [_t.c[name] for name in Waiting.__dataclass_fields__]
 
 
 def waiting(
@@ -61,7 +62,7 @@ def waiting(
     )
     turn = (place + sa.func.coalesce(running.c.n, 0)).label("turn")
     same = sa.and_(running.c.queue == _t.c.queue, running.c.created_by == _t.c.created_by)
-    query = sa.select(*(_t.c[name] for name in _COLUMNS), turn).outerjoin(running, same).where(*ready)
+    query = sa.select(*_COLUMNS, turn).outerjoin(running, same).where(*ready)
     query = query.order_by(_t.c.priority.desc(), turn, _t.c.queued_at, _t.c.id).limit(limit)
     return [Waiting(*row[:-1]) for row in connection.execute(query)]
 

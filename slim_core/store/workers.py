@@ -9,6 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from slim_core.errors import SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.database import Database, plain
 
@@ -32,9 +33,25 @@ class Worker:
     heartbeat_at: datetime
     load: dict[str, Any] = field(default_factory=dict)  # of its GPU, where it has one
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a run may ask for to be done by this worker."""
+        return names_of(self.host, self.device)
+
+    def serves(self, queue: str, device: str | None = None) -> bool:
+        """Whether it takes runs of a queue that ask for a device, or for none."""
+        return queue in self.queues.split(",") and (device is None or device in self.names)
+
     def silent_s(self, now: datetime) -> float:
         """Seconds since its last heartbeat."""
         return max(0.0, (now - self.heartbeat_at).total_seconds())
+
+
+def names_of(host: str, device: str) -> tuple[str, ...]:
+    """The names a device goes by, most exact first: ``host/cuda:1``, ``cuda:1``, ``host/cuda``, ``cuda``."""
+    kind = device.partition(":")[0]
+    short = (device,) if device == kind else (device, kind)
+    return tuple(name for each in short for name in (f"{host}/{each}", each))
 
 
 class Workers:
@@ -52,25 +69,25 @@ class Workers:
         device: str,
         queues: Iterable[str],
         current_run: str | None = None,
-        version: str = "",
+        version: str | None = None,
         memory_mb: float | None = None,
         load: Mapping[str, Any] | None = None,
     ) -> None:
-        """Say that a worker is there, and what it does; its first beat enters it."""
+        """Say that a worker is there, and what it does; its first beat enters it. A beat without a version keeps it."""
         said = {
             "host": host,
             "pid": pid,
             "device": device,
             "queues": ",".join(queues),
             "current_run": current_run,
-            "version": version,
             "memory_mb": memory_mb,
             "load": plain(load or {}),
         }
+        said |= {} if version is None else {"version": version}
         with self._database.write() as connection:
             said["heartbeat_at"] = now = self._database.now(connection)
             if not connection.execute(_t.update().where(_t.c.id == worker_id).values(**said)).rowcount:
-                connection.execute(_t.insert().values(id=worker_id, started_at=now, **said))
+                connection.execute(_t.insert().values(**{"version": "", "id": worker_id, "started_at": now, **said}))
 
     def alive(self, within_s: float = ALIVE_S) -> list[Worker]:
         """Those heard of lately, by host and device."""
@@ -78,6 +95,17 @@ class Workers:
             since = self._database.now(connection) - timedelta(seconds=within_s)
             query = sa.select(_t).where(_t.c.heartbeat_at >= since).order_by(_t.c.host, _t.c.device, _t.c.id)
             return [Worker(**row) for row in connection.execute(query).mappings()]
+
+    def require(self, device: str, queue: str) -> str:
+        """The device, where a living worker of the queue has it.
+
+        Raises:
+            SpecRefusedError: none has; the sentence lists those there are.
+        """
+        serving = [worker for worker in self.alive() if worker.serves(queue)]
+        if any(worker.serves(queue, device) for worker in serving):
+            return device
+        raise SpecRefusedError(f"No worker computes on {device!r}: {_choices(serving)}.")
 
     def leave(self, worker_id: str) -> None:
         """Take out a worker that ends in order."""
@@ -89,3 +117,12 @@ class Workers:
         with self._database.write() as connection:
             before = self._database.now(connection) - timedelta(seconds=after_s)
             return connection.execute(_t.delete().where(_t.c.heartbeat_at < before)).rowcount
+
+
+def _choices(serving: list[Worker]) -> str:
+    """What to do where a device is not there."""
+    hosts = {worker.host for worker in serving}
+    there = {worker.names[0] if len(hosts) > 1 else worker.device for worker in serving}
+    if not there:
+        return "none is running, start one with `python -m workers`"
+    return f"ask for one of {', '.join(sorted(there))}, or for none"

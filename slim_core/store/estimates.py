@@ -1,0 +1,122 @@
+"""When a waiting run will probably start: the order of the queue, the workers there are, and how long such runs took.
+
+An estimate, not a promise: runs submitted later may go first, and a training with other settings takes another time.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from statistics import median
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.store import schema
+from slim_core.store.order import Waiting
+from slim_core.store.workers import Worker
+
+_RECENT = 1000  # finished runs that are looked at: the newest say best how long one takes now
+_t = schema.runs
+Key = tuple[str, bool, str | None]  # kind, whether it is a shard, data set (None: any)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Of a waiting run, in seconds; None where nothing like it has been done yet, or no worker takes it."""
+
+    starts_in_s: float | None
+    takes_s: float | None
+
+
+@dataclass(frozen=True)
+class Busy:
+    """A run under way."""
+
+    kind: str
+    dataset_id: str
+    shard_of: str | None
+    worker: str | None
+    started_at: datetime
+    seconds_left: float | None  # as it says itself
+
+
+class Durations:
+    """The median seconds of finished runs of a kind on a data set; where there is none, of the kind on any."""
+
+    def __init__(self, seconds: Mapping[Key, float]) -> None:
+        self._seconds = seconds
+
+    def of(self, run: Waiting | Busy) -> float | None:
+        """How long a run like this takes."""
+        kind, shard = run.kind, run.shard_of is not None
+        return self._seconds.get((kind, shard, run.dataset_id), self._seconds.get((kind, shard, None)))
+
+
+def durations(connection: Connection) -> Durations:
+    """From the newest finished runs: one query along an index, however many there are."""
+    query = sa.select(_t.c.kind, _t.c.shard_of, _t.c.dataset_id, _t.c.seconds)
+    query = query.where(_t.c.status == "done", _t.c.deleted_at.is_(None))
+    query = query.order_by(_t.c.created_at.desc()).limit(_RECENT)
+    taken: dict[Key, list[float]] = {}
+    for kind, shard_of, dataset_id, seconds in connection.execute(query):
+        for each in (dataset_id, None):
+            taken.setdefault((kind, shard_of is not None, each), []).append(seconds)
+    return Durations({key: median(seconds) for key, seconds in taken.items()})
+
+
+def busy(connection: Connection) -> list[Busy]:
+    """The runs under way."""
+    columns = (_t.c.kind, _t.c.dataset_id, _t.c.shard_of, _t.c.worker, _t.c.started_at, _t.c.progress)
+    query = sa.select(*columns).where(_t.c.status.in_(("running", "stopping")), _t.c.deleted_at.is_(None))
+    return [Busy(*row[:-1], _seconds_left(row.progress)) for row in connection.execute(query)]
+
+
+def estimates(
+    waiting: Sequence[Waiting], workers: Iterable[Worker], under_way: Iterable[Busy], known: Durations, now: datetime
+) -> dict[str, Estimate]:
+    """Run id -> its estimate, by playing the queue through: each run goes to the worker that is free first."""
+    play = _Play(workers, {each.worker: _left(each, known, now) for each in under_way})
+    return {run.id: play.take(run, known.of(run)) for run in waiting}
+
+
+class _Play:
+    """The workers, and when each will be free."""
+
+    def __init__(self, workers: Iterable[Worker], left: Mapping[str | None, float]) -> None:
+        self._workers = {worker.id: worker for worker in workers}
+        self._free = [(left.get(name, 0.0), name) for name in self._workers]
+        heapq.heapify(self._free)
+
+    def take(self, run: Waiting, takes_s: float | None) -> Estimate:
+        """Give a run to the first worker that may take it."""
+        passed: list[tuple[float, str]] = []
+        starts_in_s = math.inf
+        while self._free:
+            free_in_s, name = heapq.heappop(self._free)
+            if self._workers[name].serves(run.queue, run.device_asked):
+                starts_in_s = free_in_s
+                passed.append((free_in_s + (math.inf if takes_s is None else takes_s), name))
+                break
+            passed.append((free_in_s, name))
+        for each in passed:
+            heapq.heappush(self._free, each)
+        return Estimate(None if math.isinf(starts_in_s) else round(starts_in_s, 1), takes_s)
+
+
+def _left(run: Busy, known: Durations, now: datetime) -> float:
+    if run.seconds_left is not None:
+        return run.seconds_left
+    takes_s = known.of(run)
+    if takes_s is None:
+        return math.inf
+    return max(0.0, takes_s - (now - run.started_at).total_seconds())
+
+
+def _seconds_left(progress: Mapping[str, Any]) -> float | None:
+    left = progress.get("seconds_left")
+    return None if left is None else float(left)
