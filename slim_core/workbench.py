@@ -61,8 +61,8 @@ class InProcess:
         self.store, self.by, self._device = store, by, device
 
     def submit(self, spec: Spec, **options: Any) -> Run:
-        """Register the run; it starts when it is awaited."""
-        return self.store.runs.submit(spec, by=self.by, **options)[0]
+        """Register the run; it starts when it is awaited. In one pass: shards serve many workers."""
+        return self.store.runs.submit(spec, by=self.by, sharded=False, **options)[0]
 
     def wait(self, run: Run) -> Run:
         """Execute the run, or watch the process that is already doing so.
@@ -84,7 +84,7 @@ class InProcess:
     def _execute(self, run: Run) -> None:
         from slim_core.steps.execute import execute
 
-        for _, parent in self.store.runs.parents(run.id):
+        for _, parent in self.store.runs.parents(run.id, shards=True):
             if parent.status != "done":
                 self.wait(parent)
         worker = f"{socket.gethostname()}:in-process"

@@ -79,14 +79,15 @@ class Queue:
         self._connection: tuple[str, Redis] | None = None
 
     def submit(self, run: Run) -> None:
-        """Hand a queued run to the workers; while one of its parents is not done, a worker service does so later.
+        """Hand a queued run and its shards to the workers; what waits for a parent goes in later by a worker service.
 
         Raises:
             QueueUnavailableError: Redis does not answer. The run stays queued and goes in later by itself.
         """
-        if run.status == "queued" and self.ready(run):
-            with self._redis(f"Run {run.id} is saved and starts by itself once the queue is back") as redis:
-                push(run, redis, self.settings.job_timeout_s)
+        for each in (*self.store.runs.shards(run.id), run):
+            if each.status == "queued" and self.ready(each):
+                with self._redis(f"Run {run.id} is saved and starts by itself once the queue is back") as redis:
+                    push(each, redis, self.settings.job_timeout_s)
 
     def ready(self, run: Run) -> bool:
         """Whether all parents of a run are done."""
@@ -94,10 +95,11 @@ class Queue:
 
     def stop(self, run_id: str, by: str = "local") -> Run:
         """Cancel a queued run at once; ask a running one to stop, which it does within seconds, else is killed."""
-        before = self.store.runs.fetch(run_id)
+        before = [self.store.runs.fetch(run_id), *self.store.runs.shards(run_id)]
         run = self.store.runs.request_stop(run_id, by)
-        if before.status == "queued":
-            self._forget(before)
+        for each in before:
+            if each.status == "queued":
+                self._forget(each)
         return run
 
     def retry(self, run_id: str, by: str = "local") -> Run:

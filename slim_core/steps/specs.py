@@ -8,15 +8,25 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from slim_core.datasets.table import Split
 
 QueueName = Literal["gpu", "cpu"]
 Option = bool | int | float | str
+MOST_SHARDS = 1000
 _FROM_RECIPE: Any = None  # never stays: the recipe fills it in before the field is checked
 
 
@@ -80,6 +90,11 @@ class Spec(BaseModel):
     def parents(self) -> dict[str, str]:
         """Role -> id of each run whose artifacts this step reads."""
         return {}
+
+    def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> tuple[tuple[Spec, int], ...]:
+        """(spec, images) of the parts it is split into above ``largest`` images; none where it is done in one."""
+        del n_per_split, largest
+        return ()
 
     @property
     def fingerprint(self) -> str:
@@ -172,10 +187,49 @@ class FeaturesSpec(Spec):
         default="label", description="Whose attention is drawn."
     )
     batch_size: int = Field(default=64, ge=1, le=4096)
+    shard: int | None = Field(default=None, ge=0, description="Which part of the images; filled in when submitted.")
+    shards: int | None = Field(default=None, ge=2, le=MOST_SHARDS, description="Of how many parts.")
+
+    @model_validator(mode="after")
+    def _check_shard(self) -> Self:
+        if (self.shard is None) != (self.shards is None):
+            raise ValueError("shard: and shards are given together, or neither")
+        if self.shard is not None and self.shards is not None and self.shard >= self.shards:
+            raise ValueError(f"shard: {self.shard} is not below the number of shards {self.shards}")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty_shard(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """A pass that is no shard does not speak of shards: its hash is what it was before there were any."""
+        plain: dict[str, Any] = dump(self)
+        return {key: value for key, value in plain.items() if value is not None or key not in ("shard", "shards")}
 
     def parents(self) -> dict[str, str]:
         """The model."""
         return {"model": self.model}
+
+    def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> tuple[tuple[Self, int], ...]:
+        """Nearly equal parts of about ``largest`` images, cut between batches."""
+        n = sum(n_per_split[split] for split in self.splits)
+        parts = min(math.ceil(n / largest), n // self.batch_size, MOST_SHARDS)
+        if parts < 2:
+            return ()
+        shards = (self.model_copy(update={"shard": shard, "shards": parts}) for shard in range(parts))
+        return tuple((shard, len(shard.share(n))) for shard in shards)
+
+    def share(self, n_images: int) -> range:
+        """Positions of the images this spec looks at, of all in its splits: those of whole batches (all: no shard).
+
+        Batches are those of the unsharded pass, so that every number is the same: of ``batch_size`` each, and a last
+        one of a single image joins the one before (slim_core.pixels.split_batches).
+        """
+        if self.shard is None or self.shards is None:
+            return range(n_images)
+        n_batches = math.ceil(n_images / self.batch_size)
+        if n_batches > 1 and n_images - (n_batches - 1) * self.batch_size == 1:
+            n_batches -= 1
+        first, after = (n_batches * k // self.shards for k in (self.shard, self.shard + 1))
+        return range(first * self.batch_size, n_images if after == n_batches else after * self.batch_size)
 
 
 class GradcamSpec(FeaturesSpec):

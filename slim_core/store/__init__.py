@@ -77,7 +77,7 @@ class Store:
             artifacts=artifacts,
             events=events,
             datasets=datasets,
-            runs=Runs(database, artifacts, events, datasets, settings.lease_s),
+            runs=Runs(database, artifacts, events, datasets, settings.lease_s, settings.shard_images),
             campaigns=Campaigns(database, events, datasets),
             members=Members(database, events),
             workers=Workers(database),

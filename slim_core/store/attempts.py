@@ -1,75 +1,33 @@
-"""How a run is executed: claimed under a token and a lease, renewed, and ended by a compare-and-set on that token.
+"""How a claimed run is executed: renewed, and ended by a compare-and-set on the token of its attempt.
 
 Of two workers that believe they own a run, only the one whose token is in the row can write progress or end it.
 """
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from slim_core.errors import ConflictError, NotFoundError, RunLostError
+from slim_core.errors import ConflictError, RunLostError
 from slim_core.store import schema
-from slim_core.store.artifacts import Artifacts
-from slim_core.store.database import Database, plain
-from slim_core.store.datasets import Datasets
-from slim_core.store.events import Events
-from slim_core.store.run import COLUMNS, Run
+from slim_core.store.claims import Claims
+from slim_core.store.database import plain
+from slim_core.store.run import Run
+from slim_core.store.shards import fate, shards_of
 
 MAX_LOSSES = 2  # a run whose worker vanished goes on so many times
 _t, _parents = schema.runs, schema.run_parents
 _WORKING = ("running", "stopping")
+REMEDY = "see the log, use a smaller batch, then retry."
 
 
-class Attempts:
-    """What workers do with runs. The base of Runs."""
-
-    def __init__(
-        self, database: Database, artifacts: Artifacts, events: Events, datasets: Datasets, lease_s: float = 30.0
-    ) -> None:
-        self._database, self._artifacts, self._events = database, artifacts, events
-        self._datasets = datasets
-        self._lease = timedelta(seconds=lease_s)
-
-    def claim(self, run_id: str, worker: str, device: str, code_version: str | None = None) -> str:
-        """Take a queued run: running, one attempt more, under a lease.
-
-        Returns:
-            The token that every later call of this attempt needs.
-
-        Raises:
-            ConflictError: it is not queued any more, or waits for a parent.
-        """
-        token = secrets.token_hex(12)
-        with self._database.write() as connection:
-            self._refuse_early(connection, run_id)
-            now = self._database.now(connection)
-            taken = connection.execute(
-                _t.update()
-                .where(_t.c.id == run_id, _t.c.status == "queued", _t.c.deleted_at.is_(None))
-                .values(
-                    status="running",
-                    attempt=_t.c.attempt + 1,
-                    token=token,
-                    lease_until=now + self._lease,
-                    worker=worker,
-                    device=device,
-                    code_version=code_version,
-                    started_at=now,
-                    finished_at=None,
-                    message=None,
-                )
-            )
-            if not taken.rowcount:
-                raise ConflictError(f"Run {run_id} {self._why_not(connection, run_id)}: another worker has it.")
-            self._events.note(connection, worker, "run.claimed", run_id, {"device": device})
-        return token
+class Attempts(Claims):
+    """What workers do with the runs they have claimed. The base of Runs."""
 
     def renew(self, run_id: str, token: str) -> bool:
         """Extend the lease.
@@ -93,7 +51,8 @@ class Attempts:
             RunLostError: another attempt owns the run.
         """
         with self._database.write() as connection:
-            self._change(connection, run_id, token, progress=plain(progress))
+            now = self._database.now(connection)
+            self._change(connection, run_id, token, progress=plain(progress), progress_at=now)
 
     def stop_requested(self, run_id: str) -> bool:
         """True where someone asked the run to stop, or where it is no longer running at all."""
@@ -102,16 +61,23 @@ class Attempts:
         return status != "running"
 
     def request_stop(self, run_id: str, by: str = "local") -> Run:
-        """Cancel a queued run at once, ask a running one to stop; an ended one stays as it is."""
+        """Cancel a queued run at once, ask a running one to stop; an ended one stays as it is. So with its shards."""
         with self._database.write() as connection:
-            run = self._require(connection, run_id)
-            if run.status == "queued":
-                self._end(connection, run, "canceled", f"Canceled by {by} before it started.")
-            elif run.status == "running":
-                connection.execute(_t.update().where(_t.c.id == run_id).values(status="stopping"))
-            if run.status in ("queued", "running"):
-                self._events.note(connection, by, "run.stop", run_id)
+            shards = shards_of(connection, run_id, lock=True)
+            begun = any(shard.attempt for shard in shards)
+            self._stop(connection, self._require(connection, run_id), by, begun=begun)
+            for shard in shards:
+                self._stop(connection, shard, by, begun=False)
             return self._require(connection, run_id)
+
+    def _stop(self, connection: Connection, run: Run, by: str, *, begun: bool) -> None:
+        if run.status == "queued":
+            kept = f"Stopped by {by}: the shards that are done are kept for a retry."
+            self._end(connection, run, "canceled", kept if begun else f"Canceled by {by} before it started.")
+        elif run.status == "running":
+            connection.execute(_t.update().where(_t.c.id == run.id).values(status="stopping"))
+        if run.status in ("queued", "running"):
+            self._events.note(connection, by, "run.stop", run.id)
 
     def finish(self, run_id: str, token: str, metrics: Mapping[str, Any], peak_memory_mb: float | None = None) -> None:
         """Done. Publish the artifacts before; the attempts' leftovers are removed after.
@@ -122,7 +88,10 @@ class Attempts:
         with self._database.write() as connection:
             run = self._owned(connection, run_id, token)
             self._end(connection, run, "done", None, metrics=plain(metrics), peak_memory_mb=peak_memory_mb)
+            merged = shards_of(connection, run_id)
         self._artifacts.tidy(run_id)
+        for shard in merged:  # what they left is in this run now
+            self._artifacts.remove(shard.id)
 
     def fail(self, run_id: str, token: str, message: str, peak_memory_mb: float | None = None) -> None:
         """Failed, with the sentence that says why. Runs that wait for it fail with it.
@@ -157,17 +126,23 @@ class Attempts:
                 self._requeue(connection, run, "Its worker shut down; it goes on from its last checkpoint.")
 
     def retry(self, run_id: str, by: str = "local") -> Run:
-        """Queue a failed or canceled run again; it goes on from its last checkpoint, if it has one.
+        """Queue a failed or canceled run again; it goes on from its last checkpoint, if it has one. So with its shards.
 
         Raises:
             ConflictError: it has not failed or been canceled, or the same run is queued or done already.
         """
         try:
             with self._database.write() as connection:
+                shards = shards_of(connection, run_id, lock=True)
                 run = self._require(connection, run_id)
                 if run.status not in ("failed", "canceled"):
                     raise ConflictError(f"Run {run_id} is {run.status}: only a failed or canceled run is retried.")
+                if any(shard.status == "stopping" for shard in shards):
+                    raise ConflictError(f"Shards of run {run_id} are still stopping: retry it in a few seconds.")
                 self._requeue(connection, run, None, losses=0, progress={})
+                for shard in shards:
+                    if shard.status in ("failed", "canceled"):
+                        self._requeue(connection, shard, None, losses=0)
                 self._events.note(connection, by, "run.retried", run_id)
                 return self._require(connection, run_id)
         except IntegrityError as error:
@@ -190,26 +165,27 @@ class Attempts:
                 self._lose(connection, self._require(connection, run_id))
             return [self._require(connection, run_id) for run_id in late]
 
-    def lose(self, run_id: str, token: str, why: str) -> Run:
+    def lose(self, run_id: str, token: str, why: str, remedy: str = REMEDY) -> Run:
         """The same for one run whose process was seen to die: it need not wait for its lease to end.
 
-        ``why`` goes on the sentence "Its worker <name> ...", such as "was killed by signal 9 (SIGKILL)".
+        ``why`` goes on the sentence "Its worker <name> ...", such as "was killed by signal 9 (SIGKILL)"; ``remedy``
+        ends the sentence of a run that was lost too often to go on by itself.
 
         Raises:
             RunLostError: another attempt owns the run; nothing was changed.
         """
         with self._database.write() as connection:
-            self._lose(connection, self._owned(connection, run_id, token), why)
+            self._lose(connection, self._owned(connection, run_id, token), why, remedy)
             return self._require(connection, run_id)
 
-    def _lose(self, connection: Connection, run: Run, why: str = "vanished") -> None:
+    def _lose(self, connection: Connection, run: Run, why: str = "vanished", remedy: str = REMEDY) -> None:
         self._events.note(connection, run.worker or "", "run.lost", run.id, {"attempt": run.attempt, "why": why})
         if run.status == "stopping":
             self._end(connection, run, "canceled", "Stopped: its worker ended before it could say so.")
         elif run.losses >= MAX_LOSSES:
             sentence = f"Its worker vanished {run.losses + 1} times (killed, out of memory, or its machine is gone)"
             sentence += "" if why == "vanished" else f", at last it {why}"
-            self._end(connection, run, "failed", f"{sentence}: see the log, use a smaller batch, then retry.")
+            self._end(connection, run, "failed", f"{sentence}: {remedy}")
         else:
             sentence = f"Its worker {run.worker} {why}; it goes on from its last checkpoint."
             self._requeue(connection, run, sentence, losses=run.losses + 1)
@@ -227,7 +203,15 @@ class Attempts:
         connection.execute(_t.update().where(_t.c.id == run.id).values(token=None, lease_until=None, **values))
         self._events.note(connection, run.worker or run.created_by, f"run.{status}", run.id, {"message": message})
         if status != "done":
+            if run.shard_of is not None:
+                self._end_whole(connection, run.shard_of, fate(run, status, message))
             self._fail_waiting(connection, run.id, status, now)
+
+    def _end_whole(self, connection: Connection, run_id: str, message: str) -> None:
+        """A shard did not get done: neither does the run it is a part of."""
+        whole = self._find(connection, run_id, lock=True)
+        if whole is not None and whole.status == "queued":
+            self._end(connection, whole, "failed", message)
 
     def _fail_waiting(self, connection: Connection, run_id: str, status: str, now: datetime) -> None:
         doomed = self._descendants(connection, run_id)
@@ -253,16 +237,6 @@ class Attempts:
             found += level
         return found
 
-    def _refuse_early(self, connection: Connection, run_id: str) -> None:
-        query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
-        unfinished = connection.execute(query.where(_parents.c.run_id == run_id, _t.c.status != "done")).first()
-        if unfinished is not None:
-            raise ConflictError(f"Run {run_id} waits for {unfinished.id}, which is {unfinished.status}.")
-
-    def _why_not(self, connection: Connection, run_id: str) -> str:
-        run = self._find(connection, run_id)
-        return f"is {run.status}" if run else "does not exist or was deleted"
-
     def _change(self, connection: Connection, run_id: str, token: str, /, **values: Any) -> None:
         mine = _t.update().where(_t.c.id == run_id, _t.c.token == token, _t.c.status.in_(_WORKING))
         if not connection.execute(mine.values(**values)).rowcount:
@@ -271,14 +245,3 @@ class Attempts:
     def _owned(self, connection: Connection, run_id: str, token: str) -> Run:
         self._change(connection, run_id, token, token=token)  # locks the row where the token is ours
         return self._require(connection, run_id)
-
-    def _require(self, connection: Connection, run_id: str) -> Run:
-        run = self._find(connection, run_id, lock=True)
-        if run is None:
-            raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
-        return run
-
-    def _find(self, connection: Connection, run_id: str, *, lock: bool = False) -> Run | None:
-        query = sa.select(*COLUMNS).where(_t.c.id == run_id, _t.c.deleted_at.is_(None))
-        row = connection.execute(query.with_for_update() if lock else query).mappings().first()
-        return None if row is None else Run(**row)

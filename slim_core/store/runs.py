@@ -2,67 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from slim_core.datasets.table import SPLITS
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
+from slim_core.store.artifacts import Artifacts
 from slim_core.store.attempts import Attempts
-from slim_core.store.database import new_id
+from slim_core.store.database import Database, new_id
+from slim_core.store.datasets import Datasets
+from slim_core.store.events import Events
 from slim_core.store.run import COLUMNS, WITHOUT_METRICS, Run, hash_of
+from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
+from slim_core.store.submission import SpecLike, freeze_answers, relate
+from slim_core.version import code_version
 
 _t, _parents = schema.runs, schema.run_parents
 _NAMED = 20  # ids a message names at most
 
 
-class SpecLike(Protocol):
-    """What can be submitted: every spec of slim_core.steps.specs."""
-
-    @property
-    def kind(self) -> str:
-        """Name of the step."""
-
-    @property
-    def dataset(self) -> str:
-        """Id or name of a data set."""
-
-    @property
-    def queue(self) -> str:
-        """Which workers take it."""
-
-    def parents(self) -> Mapping[str, str]:
-        """Role -> run id."""
-
-    def model_dump(self, *, mode: str) -> dict[str, Any]:
-        """The spec as plain JSON."""
-
-
 class Runs(Attempts):
-    """All runs."""
+    """All runs. Shards (see store/shards.py) are left out of lists unless asked for."""
+
+    def __init__(
+        self,
+        database: Database,
+        artifacts: Artifacts,
+        events: Events,
+        datasets: Datasets,
+        lease_s: float = 30.0,
+        shard_images: int = 20_000,
+    ) -> None:
+        super().__init__(database, artifacts, events, datasets, lease_s)
+        self._shard_images = shard_images
 
     def submit(
-        self, spec: SpecLike, by: str = "local", name: str | None = None, force: bool = False, priority: int = 0
+        self,
+        spec: SpecLike,
+        by: str = "local",
+        name: str | None = None,
+        force: bool = False,
+        priority: int = 0,
+        device: str | None = None,
+        sharded: bool = True,
     ) -> tuple[Run, bool]:
         """Queue a run, unless the same spec on the same inputs is queued, running or done: then that one.
+
+        A pass over many images is queued with its shards, which any number of workers take, and merges what they
+        left. ``sharded=False`` is for one process that does all of it anyway: there shards would only add the merge.
+
+        ``priority``: higher goes first. ``device``: only a worker that goes by this name takes it, such as "cuda:1",
+        "cpu" or "host/cuda:1"; the result is the same, so it is no part of the spec.
 
         Returns:
             The run, and whether it is a new one.
 
         Raises:
             NotFoundError: the data set, a parent run or the campaign does not exist.
-            SpecRefusedError: a parent failed or was canceled.
+            SpecRefusedError: no worker has the device, a parent failed or was canceled, or the spec is that of a shard.
+            DataRefusedError: the images are no longer where they were.
         """
         row = self._row(spec, by, name, force, priority)
+        row |= {"device_asked": self._checked_device(device, spec.queue), "code_version": code_version()}
+        shards = self._shard_rows(spec, row) if sharded else []
         for _ in range(3):
             same = None if force else self._same(row["spec_hash"])
             if same is not None:
                 return same, False
             try:
-                self._insert(row, spec.parents())
+                self._insert(row, spec.parents(), shards)
             except IntegrityError:  # another submitter was first: look again
                 continue
             return self.fetch(row["id"]), True
@@ -87,7 +100,14 @@ class Runs(Attempts):
     def find(self, run_id: str) -> Run | None:
         """The run of this id, if there is one and it was not deleted."""
         with self._database.read() as connection:
-            return self._find(connection, run_id)
+            run = self._find(connection, run_id)
+            with_progress(connection, [run] if run else [])
+            return run
+
+    def shards(self, run_id: str) -> list[Run]:
+        """The shards of a run in their order, however they stand; none for most runs."""
+        with self._database.read() as connection:
+            return shards_of(connection, run_id)
 
     def all(
         self,
@@ -99,25 +119,30 @@ class Runs(Attempts):
         offset: int = 0,
         campaign: str | None = None,
         metrics: bool = True,
+        shards: bool = False,
     ) -> list[Run]:
         """Runs, newest first. ``metrics=False`` leaves them out, which makes long lists several times faster."""
         query = sa.select(*(COLUMNS if metrics else WITHOUT_METRICS)).where(_t.c.deleted_at.is_(None))
+        query = query if shards else query.where(WHOLE)
         for column, value in ((_t.c.kind, kind), (_t.c.dataset_id, dataset), (_t.c.campaign_id, campaign)):
             query = query if value is None else query.where(column == value)
         if status is not None:
             query = query.where(_t.c.status.in_([status] if isinstance(status, str) else list(status)))
         query = query.order_by(_t.c.created_at.desc(), _t.c.id).limit(limit).offset(offset or None)
         with self._database.read() as connection:
-            return [Run(**row) for row in connection.execute(query).mappings()]
+            found = [Run(**row) for row in connection.execute(query).mappings()]
+            with_progress(connection, found)
+        return found
 
-    def counts(self) -> dict[str, int]:
+    def counts(self, *, shards: bool = False) -> dict[str, int]:
         """How many runs have each status."""
         query = sa.select(_t.c.status, sa.func.count()).where(_t.c.deleted_at.is_(None)).group_by(_t.c.status)
+        query = query if shards else query.where(WHOLE)
         with self._database.read() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
     def queued(self, queue: str | None = None) -> list[Run]:
-        """Runs that wait for a worker, in the order in which they should go."""
+        """Runs that wait for a worker, shards among them, in the order in which they should go."""
         order = (_t.c.priority.desc(), _t.c.queued_at, _t.c.id)
         query = sa.select(*COLUMNS).where(_t.c.status == "queued", _t.c.deleted_at.is_(None)).order_by(*order)
         if queue is not None:
@@ -125,17 +150,19 @@ class Runs(Attempts):
         with self._database.read() as connection:
             return [Run(**row) for row in connection.execute(query).mappings()]
 
-    def parents(self, run_id: str) -> list[tuple[str, Run]]:
+    def parents(self, run_id: str, *, shards: bool = False) -> list[tuple[str, Run]]:
         """(role, run) of everything this run reads; deleted parents are left out."""
-        return self._related(_parents.c.parent_id, _parents.c.run_id, run_id)
+        related = self._related(_parents.c.parent_id, _parents.c.run_id, run_id)
+        return [(role, run) for role, run in related if shards or run.shard_of is None]
 
-    def children(self, run_id: str) -> list[Run]:
+    def children(self, run_id: str, *, shards: bool = False) -> list[Run]:
         """The runs that read this one, oldest first."""
-        return [run for _, run in self._related(_parents.c.run_id, _parents.c.parent_id, run_id)]
+        related = self._related(_parents.c.run_id, _parents.c.parent_id, run_id)
+        return [run for _, run in related if shards or run.shard_of is None]
 
     def waiting_for(self, run_id: str) -> list[Run]:
-        """The parents that have to finish before this run can start."""
-        return [run for _, run in self.parents(run_id) if run.status != "done"]
+        """The parents and shards that have to finish before this run can start."""
+        return [run for _, run in self.parents(run_id, shards=True) if run.status != "done"]
 
     def delete(self, run_id: str, by: str = "local", cascade: bool = False) -> list[str]:
         """Delete a run and its artifacts, never an image. With ``cascade`` also every run that was made from it.
@@ -146,11 +173,15 @@ class Runs(Attempts):
         Raises:
             ConflictError: it, or a run made from it, is running; or others depend on it and ``cascade`` is False.
         """
-        self.fetch(run_id)
+        whole = self.fetch(run_id).shard_of
+        if whole is not None:
+            raise ConflictError(f"Run {run_id} is a shard of {whole}: delete that one.")
         with self._database.write() as connection:
+            shards = shards_of(connection, run_id, lock=True)
             self._require(connection, run_id)  # locked: nobody can build on it meanwhile
             doomed = [run_id, *self._descendants(connection, run_id)]
-            self._refuse_delete(connection, run_id, doomed, cascade)
+            self._refuse_delete(connection, run_id, doomed, shards, cascade)
+            doomed += [shard.id for shard in shards]
             now = self._database.now(connection)
             gone = _t.update().where(_t.c.id.in_(doomed))
             connection.execute(gone.where(_t.c.status == "queued").values(status="canceled", finished_at=now))
@@ -165,8 +196,10 @@ class Runs(Attempts):
         if dataset is None:
             raise NotFoundError(f"There is no data set {spec.dataset!r}: import it first.")
         plain = spec.model_dump(mode="json") | {"dataset": dataset.id}
+        if plain.get("shard") is not None:
+            raise SpecRefusedError(f"A {spec.kind} step refuses shard = {plain['shard']}: leave it out.")
         with self._database.read() as connection:
-            _freeze_answers(connection, plain)
+            freeze_answers(connection, plain)
         return {
             "id": new_id("r"),
             "kind": spec.kind,
@@ -183,6 +216,16 @@ class Runs(Attempts):
             "created_by": by,
         }
 
+    def _shard_rows(self, spec: SpecLike, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The rows of a run's shards, in their order; none where it is small enough to be done in one."""
+        dataset = self._datasets.fetch(row["dataset_id"])
+        if dataset.n_images <= self._shard_images:
+            return []
+        table = self._datasets.table(dataset.id)
+        n_per_split = {split: len(table.rows(split)) for split in SPLITS}
+        parts = spec.in_shards(n_per_split, self._shard_images)
+        return [shard_row(row, part.model_dump(mode="json"), n_images) for part, n_images in parts]
+
     def _same(self, spec_hash: str) -> Run | None:
         query = sa.select(*COLUMNS).where(
             _t.c.spec_hash == spec_hash, _t.c.status.in_(schema.LIVE), _t.c.deleted_at.is_(None)
@@ -191,14 +234,15 @@ class Runs(Attempts):
             row = connection.execute(query.order_by(_t.c.created_at.desc()).limit(1)).mappings().first()
         return None if row is None else Run(**row)
 
-    def _insert(self, row: dict[str, Any], parents: Mapping[str, str]) -> None:
+    def _insert(self, row: dict[str, Any], parents: Mapping[str, str], shards: Sequence[dict[str, Any]]) -> None:
         with self._database.write() as connection:
             for role, parent_id in sorted(parents.items(), key=lambda pair: pair[1]):  # one order: locks never cross
                 self._check_parent(connection, role, parent_id, row["dataset_id"])
             now = self._database.now(connection)
-            connection.execute(_t.insert().values(**row, created_at=now, queued_at=now))
-            for role, parent_id in parents.items():
-                connection.execute(_parents.insert().values(run_id=row["id"], role=role, parent_id=parent_id))
+            for each in (row, *shards):
+                connection.execute(_t.insert().values(**each, created_at=now, queued_at=now))
+                relate(connection, each["id"], parents)
+            relate(connection, row["id"], {f"shard-{n:03}": shard["id"] for n, shard in enumerate(shards)})
             self._events.note(connection, row["created_by"], "run.submitted", row["id"], {"kind": row["kind"]})
 
     def _check_parent(self, connection: Connection, role: str, parent_id: str, dataset_id: str) -> None:
@@ -219,11 +263,16 @@ class Runs(Attempts):
         )
         with self._database.read() as connection:
             rows = [dict(row) for row in connection.execute(query).mappings()]
-        return [(row.pop("as_role"), Run(**row)) for row in rows]
+            found = [(row.pop("as_role"), Run(**row)) for row in rows]
+            with_progress(connection, [run for _, run in found])
+        return found
 
-    def _refuse_delete(self, connection: Connection, run_id: str, doomed: list[str], cascade: bool) -> None:
+    def _refuse_delete(
+        self, connection: Connection, run_id: str, doomed: list[str], shards: Sequence[Run], cascade: bool
+    ) -> None:
         working = sa.select(_t.c.id).where(_t.c.id.in_(doomed), _t.c.status.in_(("running", "stopping")))
         busy = list(connection.execute(working.with_for_update()).scalars())
+        busy += [run_id] if any(shard.status in ("running", "stopping") for shard in shards) else []
         if busy:
             raise ConflictError(f"Run {', '.join(busy[:_NAMED])} is running: stop it first, then delete.")
         if cascade:
@@ -235,16 +284,3 @@ class Runs(Attempts):
         standing = connection.execute(campaign).scalar()
         if standing is not None:
             raise ConflictError(f"The campaign {standing} asks about run {run_id}: keep it, or delete it with cascade.")
-
-
-def _freeze_answers(connection: Connection, spec: dict[str, Any]) -> None:
-    """Where a spec names a campaign, pin the answers given so far, so that the run can be repeated exactly."""
-    campaign_id = spec.get("campaign")
-    if campaign_id is None:
-        return
-    known = connection.execute(sa.select(schema.campaigns.c.id).where(schema.campaigns.c.id == campaign_id)).scalar()
-    if known is None:
-        raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
-    if spec.get("answers_seq") is None:
-        newest = sa.select(sa.func.max(schema.answers.c.seq)).where(schema.answers.c.campaign_id == campaign_id)
-        spec["answers_seq"] = connection.execute(newest).scalar() or 0
