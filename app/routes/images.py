@@ -1,4 +1,7 @@
-"""Images, masks and attention maps by address: thumbnails are made on demand and kept by browsers, never by a page."""
+"""Images, masks and attention maps by address: the worker's thumbnails where they serve, else drawn on request.
+
+Browsers keep them, a page never does.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from app.access import Viewer
 from app.routes.guard import guarded, tagged
 from app.routes.pictures import Picture
 from slim_core.errors import NotFoundError, SpecRefusedError
+from slim_core.images import ImageMissingError
 
 KINDS = ("image", "overlay", "heat", "mask", "contour")
 MAP_KINDS = ("overlay", "heat", "contour")
@@ -39,7 +43,7 @@ def image_url(
 
 @guarded("viewer")
 def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response:  # noqa: ARG001
-    """GET /api/image/{dataset}/{row}: WebP with an ETag made of all that the pixels depend on."""
+    """GET /api/image/{dataset}/{row}: WebP or JPEG with an ETag made of all that the pixels depend on."""
     dataset, row = request.path_params["dataset"], request.path_params["row"]
     viewer.require_dataset(dataset)
     query = request.query_params
@@ -55,7 +59,10 @@ def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
     key = (table.fingerprint, row, kind, run, map_of, size, opacity)
     etag = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
     draw = Picture(table, row, int(size), run, map_of, opacity)
-    return tagged(request, etag, lambda: (draw.encoded(kind), "image/webp"))
+    try:
+        return tagged(request, etag, lambda: draw.encoded(kind))
+    except ImageMissingError as error:  # the page shows a neutral tile, with this reason where it can
+        raise NotFoundError(str(error)) from error
 
 
 def _number(text: str, name: str) -> float:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from app import session
 from slim_core import images
 from slim_core.datasets.table import ImageTable
 from slim_core.errors import NotFoundError
+from slim_core.thumbnails import Thumbnails
 
 PLAIN = images.ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
 CONTOUR_AT = 0.5  # of the map's maximum
@@ -31,9 +35,12 @@ class Picture:
     map_of: str = "label"
     opacity: float = 0.5
 
-    def encoded(self, kind: str) -> bytes:
-        """The picture of one kind (see app/server.py) as WebP."""
-        return images.encode(getattr(self, f"_{kind}")(), "webp", 85)
+    def encoded(self, kind: str) -> tuple[bytes, str]:
+        """The picture of one kind (see app/server.py) and its media type: the kept JPEG where it serves, else WebP."""
+        kept = self._kept() if kind == "image" else None
+        if kept is not None:
+            return kept, "image/jpeg"
+        return images.encode(getattr(self, f"_{kind}")(), "webp", 85), "image/webp"
 
     @property
     def _transform(self) -> images.ImageTransform:
@@ -41,8 +48,17 @@ class Picture:
         base = PLAIN if self.run is None else _transform(self.run)
         return dataclasses.replace(base, size=self.size)
 
+    def _kept(self) -> bytes | None:
+        """The thumbnail the worker made, where it is large enough."""
+        pack = None if self.run is None else _thumbnails(session.store().artifacts.folder(self.run))
+        return None if pack is None else pack.read(self.row, self.size)
+
     def _image(self) -> np.ndarray:
-        return images.load_pixels(self.table.image_path(self.row), self._transform)
+        kept = self._kept()
+        if kept is None:
+            return images.load_picture(self.table.image_path(self.row), self._transform)
+        with Image.open(io.BytesIO(kept)) as small:
+            return np.asarray(small.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR))
 
     def _map(self) -> np.ndarray:
         """(size, size) float32 in 0..1."""
@@ -93,6 +109,12 @@ def _maps(run_id: str) -> tuple[dict[int, int], dict[str, np.ndarray]]:
     if (folder / "maps_predicted.npy").exists():
         files["predicted"] = np.load(folder / "maps_predicted.npy", mmap_mode="r", allow_pickle=False)
     return {int(row): position for position, row in enumerate(rows)}, files
+
+
+@lru_cache(maxsize=16)
+def _thumbnails(folder: Path) -> Thumbnails | None:
+    """The pack of a finished run: an index mapped from disk, no picture in memory."""
+    return Thumbnails.find(folder)
 
 
 @lru_cache(maxsize=64)

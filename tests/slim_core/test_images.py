@@ -16,6 +16,7 @@ from slim_core.images import (
     heat_map,
     image_size,
     load_mask,
+    load_picture,
     load_pixels,
     minmax,
     open_image,
@@ -75,6 +76,14 @@ def test_a_palette_with_transparent_bytes_is_read_without_a_warning(tmp_path):
 def test_a_missing_image_is_refused_by_name(tmp_path):
     with pytest.raises(ImageRefusedError, match=r"gone\.png is missing: put the file back"):
         open_image(tmp_path / "gone.png")
+
+
+def test_a_picture_to_look_at_is_nearly_what_the_network_sees(tmp_path):
+    Image.fromarray(gradient(1200, 900)).save(tmp_path / "large.jpg", quality=95)
+    transform = ImageTransform(size=96)
+    seen, shown = (load(tmp_path / "large.jpg", transform).astype(int) for load in (load_pixels, load_picture))
+    assert shown.shape == (96, 96, 3)
+    assert np.abs(seen - shown).mean() < 4
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif", "bmp"])

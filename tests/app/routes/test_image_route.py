@@ -11,6 +11,7 @@ from PIL import Image
 
 from app import session
 from app.routes.images import image_url
+from slim_core.datasets import ImageTable
 from slim_core.store import Dataset
 
 if TYPE_CHECKING:
@@ -85,3 +86,10 @@ def test_a_broken_image_is_refused_with_its_path(client: TestClient, dataset: Da
     broken.unlink()
     assert answer.status_code == 400
     assert "broken.png" in answer.json()["error"]
+
+
+def test_a_missing_image_is_not_found_and_the_reason_is_told(client: TestClient, dataset: Dataset, monkeypatch) -> None:
+    monkeypatch.setattr(ImageTable, "image_path", lambda table, _row: table.root / "gone.png")
+    answer = client.get(image_url(dataset.id, 0, session.token()))
+    assert answer.status_code == 404
+    assert "gone.png is missing: put the file back" in answer.json()["error"]

@@ -11,7 +11,10 @@ import pytest
 from PIL import Image
 
 from app import session
+from app.routes import pictures
 from app.routes.images import image_url
+from slim_core.datasets import ImageTable
+from slim_core.thumbnails import Thumbnails
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -35,6 +38,25 @@ def drawn(client: TestClient, kind: str, **more: object) -> np.ndarray:
 def test_an_overlay_lies_between_the_image_and_its_heat_map(client: TestClient) -> None:
     image, heat, overlay = (drawn(client, kind) for kind in ("image", "heat", "overlay"))
     assert np.abs(overlay - (image + heat) / 2).mean() < 8  # WebP is lossy
+
+
+def test_the_thumbnail_of_the_worker_is_served_as_it_is_even_where_the_image_is_gone(
+    client: TestClient, filled_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = newest("gradcam")
+    kept = Thumbnails(filled_home / "runs" / run.id).read(5, 64)
+    monkeypatch.setattr(ImageTable, "image_path", lambda table, _row: table.root / "gone.png")
+    answer = client.get(image_url(run.dataset_id, 5, session.token(), size=64, run=run.id))
+    assert answer.content == kept
+    assert answer.headers["content-type"] == "image/jpeg"
+    assert drawn(client, "overlay").shape == (64, 64, 3)
+
+
+def test_without_a_pack_the_picture_is_drawn_and_looks_the_same(client: TestClient, filled_home: Path) -> None:
+    kept = drawn(client, "image")
+    (filled_home / "runs" / newest("gradcam").id / "thumbnails.npy").unlink()
+    pictures._thumbnails.cache_clear()
+    assert np.abs(drawn(client, "image") - kept).mean() < 8
 
 
 def test_opacity_zero_shows_the_image_alone(client: TestClient) -> None:
