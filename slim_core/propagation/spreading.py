@@ -13,15 +13,13 @@ from typing import Literal
 import numpy as np
 
 from slim_core.errors import AnswersRefusedError
+from slim_core.propagation.grid import Grid
 
 RIGHT, WRONG, UNSURE = 1, 0, -1
 GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
 GRID_ABOVE = 8_000  # images of a class; the exact smoothing is quadratic in time
 ALPHA = 1e-6  # of label spreading: how much of an answered image's label may flow
-CELL = 0.01  # of the grid, in standard deviations of the class's points
 CHUNK_ENTRIES = 4_000_000  # kernel entries held at once: 32 MB an array
-REACH = 80.0  # exponent at which a kernel is cut on the grid, exp(-80) = 2e-35
-MAX_GRID_CELLS = 32_000_000
 
 Method = Literal["auto", "exact", "grid"]
 
@@ -53,16 +51,15 @@ def expand(
     Raises:
         AnswersRefusedError: arrays of different lengths, or an answer other than 1, 0 and -1.
     """
-    _check(points, labels, answers)
+    check_answers(points, labels, answers)
     scores = np.full(len(labels), np.nan)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        gamma = gammas[min(int(label), len(gammas) - 1)]
-        scores[members] = expand_class(points[members], answers[members], gamma, method)
+        scores[members] = expand_class(points[members], answers[members], gamma_of(label, gammas), method)
     return scores
 
 
-def _check(points: np.ndarray, labels: np.ndarray, answers: np.ndarray) -> None:
+def check_answers(points: np.ndarray, labels: np.ndarray, answers: np.ndarray) -> None:
     if not len(points) == len(labels) == len(answers):
         raise AnswersRefusedError(
             f"{len(answers)} answers do not fit {len(points)} points and {len(labels)} labels: they belong to another "
@@ -82,8 +79,18 @@ def expand_class(points: np.ndarray, answers: np.ndarray, gamma: float, method: 
         return np.full(len(points), float(answers[known[0]]))
     x = standardise(points)
     first = _regress(x, known, answers[known], gamma)
-    grid = method == "grid" or (method == "auto" and len(points) > GRID_ABOVE)
-    return np.asarray(np.clip(_smooth_on_grid(x, first, gamma) if grid else _smooth(x, first, gamma), 0.0, 1.0))
+    smoothed = Grid(x, gamma).smooth(first) if on_grid(len(points), method) else _smooth(x, first, gamma)
+    return np.asarray(np.clip(smoothed, 0.0, 1.0))
+
+
+def gamma_of(label: int, gammas: Sequence[float]) -> float:
+    """The kernel width of a class; the last one also serves the classes after it."""
+    return gammas[min(int(label), len(gammas) - 1)]
+
+
+def on_grid(n: int, method: Method) -> bool:
+    """True where a class of n images is smoothed on the grid."""
+    return method == "grid" or (method == "auto" and n > GRID_ABOVE)
 
 
 def standardise(points: np.ndarray) -> np.ndarray:
@@ -93,12 +100,12 @@ def standardise(points: np.ndarray) -> np.ndarray:
     return np.asarray((points - points.mean()) / (std if std > 0 else 1.0))
 
 
-def _chunks(n: int, width: int) -> Iterator[slice]:
+def chunks(n: int, width: int) -> Iterator[slice]:
     step = max(1, CHUNK_ENTRIES // max(1, width))
     return (slice(start, min(start + step, n)) for start in range(0, n, step))
 
 
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     from scipy.spatial.distance import cdist
 
     return np.asarray(cdist(a, b, "sqeuclidean"))
@@ -106,11 +113,11 @@ def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 def _regress(x: np.ndarray, known: np.ndarray, values: np.ndarray, gamma: float) -> np.ndarray:
     """F(1) of every point (n,): kernel regression from the answered points, each divided by the root of its degree."""
-    log_root = 0.5 * _log_degrees(x, known, gamma)  # (L,)
+    log_root = 0.5 * log_degrees(x, known, gamma)  # (L,)
     right = values == RIGHT
     scores = np.empty(len(x))
-    for rows in _chunks(len(x), len(known)):
-        log_w = -gamma * _squared_distances(x[rows], x[known]) - log_root
+    for rows in chunks(len(x), len(known)):
+        log_w = -gamma * squared_distances(x[rows], x[known]) - log_root
         log_w -= log_w.max(axis=1, keepdims=True)
         w = np.exp(log_w)
         scores[rows] = w[:, right].sum(axis=1) / w.sum(axis=1)
@@ -121,8 +128,8 @@ def _regress(x: np.ndarray, known: np.ndarray, values: np.ndarray, gamma: float)
 def _answered(x: np.ndarray, right: np.ndarray, log_root: np.ndarray, gamma: float) -> np.ndarray:
     """F(1) of the answered points (L, 2): their own answer, and a millionth of what the others say."""
     scores = np.empty(len(x))
-    for rows in _chunks(len(x), len(x)):
-        log_s = -gamma * _squared_distances(x[rows], x) - log_root[rows, None] - log_root
+    for rows in chunks(len(x), len(x)):
+        log_s = -gamma * squared_distances(x[rows], x) - log_root[rows, None] - log_root
         log_s[np.arange(len(log_s)), np.arange(rows.start, rows.stop)] = -np.inf
         s = np.exp(log_s)
         own = (1 - ALPHA) * right[rows] + ALPHA * s[:, right].sum(axis=1)
@@ -130,12 +137,12 @@ def _answered(x: np.ndarray, right: np.ndarray, log_root: np.ndarray, gamma: flo
     return scores
 
 
-def _log_degrees(x: np.ndarray, known: np.ndarray, gamma: float) -> np.ndarray:
+def log_degrees(x: np.ndarray, known: np.ndarray, gamma: float) -> np.ndarray:
     """log D_j = log of the sum over i != j of W_ij (L,), for the answered points; 0 for a point that is alone."""
     highest = np.full(len(known), -np.inf)
     total = np.zeros(len(known))
-    for rows in _chunks(len(x), len(known)):
-        log_w = -gamma * _squared_distances(x[rows], x[known])
+    for rows in chunks(len(x), len(known)):
+        log_w = -gamma * squared_distances(x[rows], x[known])
         itself = np.flatnonzero((known >= rows.start) & (known < rows.stop))
         log_w[known[itself] - rows.start, itself] = -np.inf
         new = np.maximum(highest, log_w.max(axis=0))
@@ -149,55 +156,7 @@ def _log_degrees(x: np.ndarray, known: np.ndarray, gamma: float) -> np.ndarray:
 def _smooth(x: np.ndarray, first: np.ndarray, gamma: float) -> np.ndarray:
     """sum_m W_im F_m / sum_m W_im (n,), a block of rows at a time; W_ii = 1, so it never divides by 0."""
     scores = np.empty(len(x))
-    for rows in _chunks(len(x), len(x)):
-        w = np.exp(-gamma * _squared_distances(x[rows], x))
+    for rows in chunks(len(x), len(x)):
+        w = np.exp(-gamma * squared_distances(x[rows], x))
         scores[rows] = (w @ first) / w.sum(axis=1)
     return scores
-
-
-def _smooth_on_grid(x: np.ndarray, first: np.ndarray, gamma: float) -> np.ndarray:
-    """The same on a grid: points splatted bilinearly, a separable Gaussian, read back bilinearly. O(n + cells)."""
-    from scipy.ndimage import correlate1d
-
-    x, cell = _fit_grid(x, gamma)
-    low = np.floor(x / cell).astype(np.int64)  # (n, 2)
-    part = x / cell - low
-    shape = tuple(low.max(axis=0) + 2)
-    corners = [(low[:, 0] + i, low[:, 1] + j) for i in (0, 1) for j in (0, 1)]
-    weights = [np.abs(1 - i - part[:, 0]) * np.abs(1 - j - part[:, 1]) for i in (0, 1) for j in (0, 1)]
-    kernel = _kernel(gamma, cell)
-    read = []
-    for values in (first, np.ones(len(x))):
-        grid = np.zeros(shape)
-        for corner, weight in zip(corners, weights, strict=True):
-            np.add.at(grid, corner, weight * values)
-        for axis in (0, 1):
-            grid = correlate1d(grid, kernel, axis=axis, mode="constant")
-        read.append(sum(grid[corner] * weight for corner, weight in zip(corners, weights, strict=True)))
-    return np.asarray(read[0] / read[1])
-
-
-def _kernel(gamma: float, cell: float) -> np.ndarray:
-    """The Gaussian's taps; splat and read-back each blur by cell^2 / 6 on an axis, which is taken off its variance."""
-    variance = 1 / (2 * gamma) - cell**2 / 3
-    radius = int(np.ceil(np.sqrt(2 * variance * REACH) / cell))
-    taps = np.arange(-radius, radius + 1) * cell
-    return np.asarray(np.exp(-(taps**2) / (2 * variance)))
-
-
-def _fit_grid(x: np.ndarray, gamma: float) -> tuple[np.ndarray, float]:
-    """Points moved to start at 0 with gaps wider than the kernel closed up, so that outliers cost no empty grid."""
-    gap = 2 * np.sqrt(REACH / gamma)
-    closed = np.column_stack([_close_gaps(x[:, axis], gap) for axis in range(x.shape[1])])
-    cell = CELL
-    while np.prod(np.ceil(closed.max(axis=0) / cell) + 2) > MAX_GRID_CELLS:
-        cell *= 1.25
-    return closed, cell
-
-
-def _close_gaps(values: np.ndarray, widest: float) -> np.ndarray:
-    order = np.argsort(values, kind="stable")
-    steps = np.minimum(np.diff(values[order], prepend=values[order[:1]]), widest)
-    closed = np.empty(len(values))
-    closed[order] = np.cumsum(steps)
-    return closed
