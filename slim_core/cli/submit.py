@@ -1,0 +1,49 @@
+"""slim submit: any step from its spec as JSON, with every field it has."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from slim_core.cli.console import Device, Force, Queued, bench, done
+from slim_core.errors import SpecRefusedError
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    example = """slim submit --spec '{"kind": "evaluate", "dataset": "d-x7k2m9qa4t", "model": "r-b5n8w3ve6y"}'"""
+    app.command("submit", epilog=f"Example: {example}")(submit)
+
+
+def submit(
+    spec: Annotated[str, typer.Option(help='A JSON object with the kind of the step and its fields; "-": from stdin.')],
+    name: Annotated[str | None, typer.Option(help="What lists call the run; default: its kind and data set.")] = None,
+    queue: Queued = False,
+    device: Device = None,
+    force: Force = False,
+) -> None:
+    """Run a step as its spec says; the Jobs page gives the spec of every run ("Copy as command")."""
+    from slim_core.steps.registry import parse_spec
+
+    parsed = parse_spec(given(sys.stdin.read() if spec == "-" else spec))
+    done(bench(queue, device).run(parsed, name=name, force=force))
+
+
+def given(text: str) -> dict[str, Any]:
+    """The JSON object in a text.
+
+    Raises:
+        SpecRefusedError: it holds none.
+    """
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise SpecRefusedError(
+            f"The spec is not JSON ({error.msg} at character {error.pos + 1}): quote it, --spec '{{...}}'."
+        ) from error
+    if not isinstance(found, dict):
+        raise SpecRefusedError(f"The spec is {type(found).__name__}, not an object: give --spec '{{\"kind\": ...}}'.")
+    return found

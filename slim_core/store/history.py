@@ -1,0 +1,105 @@
+"""Runs as a long list: filtered, counted and paged by the database, so that ten thousand cost as little as ten.
+
+Also the relations between runs, read a level at a time, for the graph of where a result comes from (lineage.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from slim_core.lineage import Link
+from slim_core.store import schema
+from slim_core.store.database import Database
+from slim_core.store.run import WITHOUT_METRICS, Run
+
+_t, _parents = schema.runs, schema.run_parents
+_FEW = 500  # values in one IN clause, at most
+# Nearly every run is whole, so that SQLite must not take the index of this column instead of the one it sorts by.
+_WHOLE = sa.func.coalesce(_t.c.shard_of, "") == ""
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """Which runs; empty fields let every run through."""
+
+    kinds: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+    by: str | None = None
+    dataset: str | None = None
+    text: str = ""  # somewhere in the name, or the beginning of the id
+    since: datetime | None = None  # submitted then or later
+
+    def clauses(self) -> list[sa.ColumnElement[bool]]:
+        """The conditions on the table of runs; deleted runs and parts of runs (shards) never pass."""
+        named = [(_t.c.created_by, self.by), (_t.c.dataset_id, self.dataset)]
+        found = [_t.c.deleted_at.is_(None), _WHOLE]
+        found += [_t.c.kind.in_(self.kinds)] if self.kinds else []
+        found += [_t.c.status.in_(self.statuses)] if self.statuses else []
+        found += [column == value for column, value in named if value]
+        found += [_t.c.created_at >= self.since] if self.since else []
+        if self.text.strip():
+            words = self.text.strip()
+            found.append(
+                sa.or_(_t.c.name.icontains(words, autoescape=True), _t.c.id.istartswith(words, autoescape=True))
+            )
+        return found
+
+
+class History:
+    """Reads the runs of a database; writes nothing."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def page(self, which: RunFilter, n: int, offset: int = 0) -> list[Run]:
+        """``n`` runs from ``offset`` on, newest first, without their metrics."""
+        query = sa.select(*WITHOUT_METRICS).where(*which.clauses())
+        query = query.order_by(_t.c.created_at.desc(), _t.c.id).limit(n).offset(offset)
+        with self._database.read() as connection:
+            return [Run(**row) for row in connection.execute(query).mappings()]
+
+    def count(self, which: RunFilter) -> int:
+        """How many runs pass."""
+        query = sa.select(sa.func.count()).select_from(_t).where(*which.clauses())
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def submitters(self) -> list[str]:
+        """Who has submitted runs, by name."""
+        query = sa.select(_t.c.created_by).distinct().where(*RunFilter().clauses()).order_by(_t.c.created_by)
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def some(self, ids: Iterable[str]) -> dict[str, Run]:
+        """The runs of these ids that were not deleted, without their metrics."""
+        wanted, found = sorted(set(ids)), dict[str, Run]()
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), _FEW):
+                query = sa.select(*WITHOUT_METRICS).where(_t.c.deleted_at.is_(None))
+                query = query.where(_t.c.id.in_(wanted[start : start + _FEW]))
+                found |= {row["id"]: Run(**row) for row in connection.execute(query).mappings()}
+        return found
+
+    def parents(self, ids: Collection[str]) -> list[Link]:
+        """What these runs read, deleted runs included; a run's own shards are no parents here."""
+        return self._links(_parents.c.run_id, _parents.c.parent_id, ids)
+
+    def children(self, ids: Collection[str]) -> list[Link]:
+        """What reads these runs, oldest first; deleted runs and shards are left out."""
+        return self._links(_parents.c.parent_id, _parents.c.run_id, ids, _t.c.deleted_at.is_(None))
+
+    def _links(
+        self, given: sa.Column[str], other: sa.Column[str], ids: Collection[str], *which: sa.ColumnElement[bool]
+    ) -> list[Link]:
+        query = sa.select(_parents.c.parent_id, _parents.c.run_id, _parents.c.role).join(_t, _t.c.id == other)
+        query = query.where(_WHOLE, *which).order_by(_t.c.created_at, _t.c.id)
+        wanted, found = sorted(set(ids)), list[Link]()
+        with self._database.read() as connection:
+            for start in range(0, len(wanted), _FEW):
+                rows = connection.execute(query.where(given.in_(wanted[start : start + _FEW])))
+                found += [Link(*row) for row in rows]
+        return found
