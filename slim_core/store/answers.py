@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 
-from slim_core.errors import AnswersRefusedError, NotFoundError
+from slim_core.errors import AnswersRefusedError
 from slim_core.store import leases, schema
-from slim_core.store.campaign import DECISION, SKIP, AnswerIn, Hold, Item, Standing, arrays, consensus
-from slim_core.store.database import Database, plain
-from slim_core.store.datasets import Datasets
-from slim_core.store.events import Events
+from slim_core.store.asking import Asking
+from slim_core.store.campaign import DECISION, SKIP, AnswerIn, Receipt, Standing, arrays, consensus
+from slim_core.store.database import plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,50 +31,8 @@ _t = schema.campaigns
 _is_vote = _answers.c.source.not_in((DECISION, SKIP))
 
 
-class Answers:
+class Answers(Asking):
     """What annotators do with a campaign. The base of Campaigns."""
-
-    def __init__(self, database: Database, events: Events, datasets: Datasets) -> None:
-        self._database, self._events, self._datasets = database, events, datasets
-
-    def next_item(self, campaign_id: str, annotator: str, session: str = "") -> Item | None:
-        """The item this annotator should answer now, kept for them for LEASE_S; None where there is none for them.
-
-        The same session (a browser tab) gets the same item again until it is answered; others get others.
-
-        Raises:
-            AnswersRefusedError: the campaign is closed, or its deadline has passed.
-        """
-        found = self.next_items(campaign_id, annotator, 1, session)
-        return found[0] if found else None
-
-    def next_items(self, campaign_id: str, annotator: str, n: int, session: str = "") -> list[Item]:
-        """Up to ``n`` items for this annotator, in their order, all under a lease: one to show, the rest to prefetch.
-
-        Raises:
-            AnswersRefusedError: the campaign is closed, or its deadline has passed.
-        """
-        with self._database.write() as connection:
-            now = self._database.now(connection)
-            overlap = self._open(connection, campaign_id, now)["overlap"]
-            found = leases.held(connection, campaign_id, annotator, session, now, n)
-            found += leases.free(connection, campaign_id, annotator, now, overlap, n - len(found))
-            leases.keep(connection, campaign_id, [item.id for item in found], annotator, session, now)
-        return found
-
-    def release(self, campaign_id: str, annotator: str, session: str = "") -> None:
-        """Give back the items this session holds, so that others need not wait."""
-        mine = (_leases.c.campaign_id == campaign_id, _leases.c.annotator == annotator, _leases.c.session == session)
-        with self._database.write() as connection:
-            connection.execute(_leases.delete().where(*mine))
-
-    def holders(self, campaign_id: str) -> list[Hold]:
-        """Who looks at which unanswered item, and until when at the latest."""
-        with self._database.read() as connection:
-            now = self._database.now(connection)
-            query = sa.select(_leases.c.item_id, _leases.c.annotator, _leases.c.expires_at.label("until"))
-            query = query.where(_leases.c.campaign_id == campaign_id, _leases.c.expires_at > now)
-            return [Hold(**row) for row in connection.execute(query.order_by(_leases.c.expires_at)).mappings()]
 
     def save_answers(
         self, campaign_id: str, annotator: str, answers: Sequence[AnswerIn], session: str = "", source: str = "page"
@@ -91,15 +48,27 @@ class Answers:
         Raises:
             AnswersRefusedError: a value is not 1, 0, -1 or None, an item or id is not this campaign's, or it is closed.
         """
+        return self.deliver(campaign_id, annotator, answers, session, source).ids
+
+    def deliver(
+        self, campaign_id: str, annotator: str, answers: Sequence[AnswerIn], session: str = "", source: str = "page"
+    ) -> Receipt:
+        """``save_answers``, telling all that became of them. An item taken back is held by the session again.
+
+        Raises:
+            AnswersRefusedError: as save_answers.
+        """
         _check(annotator, answers)
+        surplus: list[str] = []
+        lost: list[int] = []
         with self._database.write() as connection:
             overlap = self._open(connection, campaign_id, None)["overlap"]
             now = self._database.now(connection)
             for start in range(0, len(answers), _CHUNK):
                 batch = _Batch(connection, campaign_id, annotator, answers[start : start + _CHUNK])
-                batch.save(overlap, source, now)
-                batch.settle(overlap, session, now)
-        return [answer.id for answer in answers]
+                surplus += batch.save(overlap, source, now)
+                lost += batch.settle(overlap, session, now)
+        return Receipt([answer.id for answer in answers], surplus, lost)
 
     def current(self, campaign_id: str, annotator: str | None = None) -> dict[int, int]:
         """Row -> answer that counts now: of one annotator, or the consensus of all (majority; ties are unsure).
@@ -155,21 +124,6 @@ class Answers:
             names = list(result.keys())
             return pd.DataFrame([tuple(row) for row in result], columns=names).astype({"value": "Int8"})
 
-    def _open(self, connection: Connection, campaign_id: str, now: datetime | None) -> RowMapping:
-        """The campaign's row, locked; ``now`` also checks the deadline (answers under way may still arrive)."""
-        query = sa.select(_t).where(_t.c.id == campaign_id).with_for_update()
-        campaign = connection.execute(query).mappings().first()
-        if campaign is None:
-            raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
-        if campaign["status"] != "open":
-            raise AnswersRefusedError(f"The campaign {campaign['name']} is closed: ask its lead to reopen it.")
-        deadline = campaign["deadline"]
-        if now is not None and deadline is not None and deadline < now:
-            raise AnswersRefusedError(
-                f"The deadline of {campaign['name']} was {deadline:%Y-%m-%d %H:%M} UTC: ask its lead to move it."
-            )
-        return campaign
-
 
 class _Batch:
     """Some answers of one annotator inside a write transaction."""
@@ -188,13 +142,14 @@ class _Batch:
             raise AnswersRefusedError(f"Item {missing} does not belong to the campaign {campaign_id}: reload the page.")
         self._standing, self._before = self._history()
 
-    def save(self, overlap: int, source: str, now: datetime) -> None:
-        """Append the rows, and fold them."""
+    def save(self, overlap: int, source: str, now: datetime) -> list[str]:
+        """Append the rows, and fold them; returns the ids of those that are surplus."""
         rows = []
         for answer in self._new:
             key = (answer.item_id, self._annotator)
-            surplus = self._standing.top(key) is None and self._n_others(answer.item_id) >= overlap
-            if not surplus:
+            full = self._standing.top(key) is None and self._n_others(answer.item_id) >= overlap
+            surplus = full and not answer.skip
+            if not surplus and not answer.skip:
                 self._standing.push(key, answer.value)
             rows.append(
                 {
@@ -205,16 +160,17 @@ class _Batch:
                     "value": answer.value,
                     "seen": plain(answer.seen),
                     "duration_ms": min(max(int(answer.duration_ms), 0), _DAY_MS),  # a clock may say anything
-                    "source": source,
+                    "source": SKIP if answer.skip else source,
                     "surplus": surplus,
                     "created_at": now,
                 }
             )
         if rows:
             self._connection.execute(_answers.insert(), rows)
+        return [str(row["id"]) for row in rows if row["surplus"]]
 
-    def settle(self, overlap: int, session: str, now: datetime) -> None:
-        """Bring what is derived up to date: current answers, counts and leases."""
+    def settle(self, overlap: int, session: str, now: datetime) -> list[int]:
+        """Bring what is derived up to date: current answers, counts and leases; returns the items that are lost."""
         values = {each: self._standing.top((each, self._annotator)) for each in self._n_answers}
         given = [
             {"item_id": each, "annotator": self._annotator, "campaign_id": self._campaign_id, "value": value}
@@ -228,8 +184,12 @@ class _Batch:
         counts = {each: self._n_others(each) + (value is not None) for each, value in values.items()}
         self._count(counts, overlap)
         leases.drop(self._connection, values, self._annotator)
-        open_again = [each for each, value in values.items() if value is None and counts[each] < overlap]
-        leases.keep(self._connection, self._campaign_id, open_again, self._annotator, session, now)
+        skipped = {answer.item_id: answer.skip for answer in self._new}  # what was done last counts
+        again = [each for each, value in values.items() if value is None and not skipped[each]]
+        others = leases.n_held(self._connection, again, now, self._annotator)
+        mine_again = [each for each in again if counts[each] + others.get(each, 0) < overlap]
+        leases.keep(self._connection, self._campaign_id, mine_again, self._annotator, session, now)
+        return [each for each in again if each not in mine_again]
 
     def _count(self, counts: dict[int, int], overlap: int) -> None:
         if counts:
@@ -271,6 +231,8 @@ def _check(annotator: str, answers: Sequence[AnswerIn]) -> None:
         value: object = answer.value
         if value is not None and (isinstance(value, bool) or value not in (1, 0, -1)):
             raise AnswersRefusedError(f"{value!r} is no answer: 1 is right, 0 wrong, -1 unsure, null takes back.")
+        if answer.skip and value is not None:
+            raise AnswersRefusedError(f"A skipped image has no answer, but {value!r} came with it: reload the page.")
         if not answer.id or len(answer.id) > 80 or not answer.id.isprintable():
             raise AnswersRefusedError("An answer needs an id of 1 to 80 letters of its own: reload the page.")
         item: object = answer.item_id

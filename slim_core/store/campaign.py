@@ -62,6 +62,16 @@ class AnswerIn:
     value: int | None  # RIGHT, WRONG, UNSURE; None takes back the annotator's last answer to this item
     seen: Mapping[str, Any] = field(default_factory=dict)  # run, view, opacity, ...
     duration_ms: int = 0
+    skip: bool = False  # given back unanswered (value is None): others may have it
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What became of some answers."""
+
+    ids: list[str]  # of those that are kept now: all that were given
+    surplus: list[str]  # kept, but not counted: others had answered as often as the overlap asks
+    lost: list[int]  # items that were taken back, but that others look at by now
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,123 @@
+"""Who is asked what: a tab's own items, skips, pages reloaded, what the rest is waiting for."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from store_makers import image_table, imported
+
+from slim_core.errors import AnswersRefusedError
+from slim_core.store import AnswerIn, Campaign, Store, schema
+
+
+@pytest.fixture
+def campaign(store: Store, dataset) -> Campaign:
+    """Asks one annotator about each of six images."""
+    return store.campaigns.create("solo", dataset.id, None, range(6))
+
+
+def say(store: Store, campaign: Campaign, who: str, item_id: int, value: int | None, tab: str = "", **more: object):
+    """One answer of someone."""
+    name = f"{who}-{item_id}-{time.perf_counter_ns()}"
+    return store.campaigns.deliver(campaign.id, who, [AnswerIn(name, item_id, value, **more)], tab)
+
+
+def positions(items: list) -> list[int]:
+    return [item.position for item in items]
+
+
+def forget_leases(store: Store) -> None:
+    """As if two minutes had passed."""
+    with store.database.write() as connection:
+        past = datetime.now(UTC) - timedelta(minutes=1)
+        connection.execute(schema.leases.update().values(expires_at=past))
+
+
+def test_what_was_skipped_goes_to_others_and_comes_back_when_the_rest_is_through(store: Store, campaign: Campaign):
+    first, second = store.campaigns.next_items(campaign.id, "ann", 2, "tab")
+    for item in (second, first):
+        say(store, campaign, "ann", item.id, None, "tab", skip=True)
+    assert positions(store.campaigns.next_items(campaign.id, "ann", 6, "tab")) == [2, 3, 4, 5, 1, 0]
+    store.campaigns.release(campaign.id, "ann", "tab")
+    assert positions(store.campaigns.next_items(campaign.id, "ben", 2)) == [0, 1]
+    given = store.campaigns.answers(campaign.id)
+    assert list(given["source"]) == ["skip", "skip"] and list(given["item_id"]) == [second.id, first.id]
+    assert store.campaigns.current(campaign.id) == {} and store.campaigns.progress(campaign.id)["answered"] == 0
+
+
+def test_a_skip_that_is_taken_back_shows_the_image_again_unless_somebody_else_looks_at_it(store, campaign: Campaign):
+    first, second = store.campaigns.next_items(campaign.id, "ann", 2, "tab")
+    for item in (first, second):
+        say(store, campaign, "ann", item.id, None, "tab", skip=True)
+    assert say(store, campaign, "ann", first.id, None, "tab").lost == []
+    assert positions(store.campaigns.next_items(campaign.id, "ann", 2, "tab")) == [0, 2]
+    assert positions(store.campaigns.next_items(campaign.id, "ben", 1)) == [1]
+    assert say(store, campaign, "ann", second.id, None, "tab").lost == [second.id]
+    with pytest.raises(AnswersRefusedError, match="skipped image has no answer, but 1"):
+        say(store, campaign, "ann", first.id, 1, skip=True)
+
+
+def test_a_reloaded_page_goes_on_with_what_it_held_even_if_its_farewell_arrives_late(store: Store, campaign: Campaign):
+    before = store.campaigns.next_items(campaign.id, "ann", 3, "page 1")
+    after = store.campaigns.next_items(campaign.id, "ann", 3, "page 2", was="page 1")
+    assert positions(after) == positions(before) == [0, 1, 2]
+    store.campaigns.release(campaign.id, "ann", "page 1")
+    assert positions(store.campaigns.next_items(campaign.id, "ben", 1)) == [3]
+    assert positions(store.campaigns.next_items(campaign.id, "ann", 1, "page 3", was="somebody's")) == [4]
+
+
+def test_an_annotator_is_told_what_is_still_open_and_who_looks_at_it(store: Store, dataset):
+    pair = store.campaigns.create("pair", dataset.id, None, range(4), overlap=2)
+    mine = store.campaigns.next_items(pair.id, "ann", 4, "tab 1")
+    for item in mine:
+        say(store, pair, "ann", item.id, 1)
+    say(store, pair, "ben", store.campaigns.next_item(pair.id, "ben").id, 0)
+    assert store.campaigns.next_items(pair.id, "ann", 4, "tab 1") == []
+    standing = store.campaigns.standing(pair.id, "ann", "tab 1")
+    assert (standing.total, standing.done, standing.answered, standing.held) == (4, 1, 3, ())
+    store.campaigns.next_items(pair.id, "ben", 2)
+    (held,) = store.campaigns.standing(pair.id, "ann", "tab 1").held
+    assert (held.annotator, held.n) == ("ben", 2) and 100 < held.seconds <= 120
+    assert store.campaigns.standing(pair.id, "ben").held == ()  # its own session is left out
+    assert store.campaigns.standing(pair.id, "ben", "other tab").held[0].annotator == "ben"
+
+
+def test_the_answers_given_last_are_found_newest_first_and_page_by_page(store: Store, campaign: Campaign):
+    items = store.campaigns.items(campaign.id)
+    for item, value in zip(items[:4], (1, 0, -1, 1), strict=True):
+        say(store, campaign, "ann", item.id, value)
+    say(store, campaign, "ann", items[0].id, 0)  # changed: now the last one
+    say(store, campaign, "ann", items[3].id, None)  # taken back
+    say(store, campaign, "ben", items[5].id, 1)
+    found = store.campaigns.given(campaign.id, "ann", 2)
+    assert [(each.item.position, each.value) for each in found] == [(0, 0), (2, -1)]
+    assert [each.item.position for each in store.campaigns.given(campaign.id, "ann", 9, found[-1].seq)] == [1, 0]
+    assert store.campaigns.given(campaign.id, "cid", 5) == []
+
+
+def test_a_late_answer_counts_where_there_is_room_and_is_surplus_where_there_is_none(store: Store, campaign: Campaign):
+    first, second = store.campaigns.next_items(campaign.id, "ann", 2)
+    forget_leases(store)
+    say(store, campaign, "ben", first.id, 1)
+    assert len(say(store, campaign, "ann", first.id, 0).surplus) == 1
+    assert say(store, campaign, "ann", second.id, 0).surplus == []
+    assert store.campaigns.current(campaign.id) == {first.row: 1, second.row: 0}
+
+
+def test_the_next_image_is_found_fast_after_thousands_of_answers(store: Store, tmp_path):
+    large = store.datasets.register(imported(image_table(tmp_path / "large", n_train=30_000)))
+    campaign = store.campaigns.create("large", large.id, None, np.arange(30_000), overlap=2)
+    items = store.campaigns.items(campaign.id)
+    done = [AnswerIn(f"a{item.id}", item.id, 1) for item in items[:20_000]]
+    store.campaigns.save_answers(campaign.id, "ann", done)
+    store.campaigns.next_items(campaign.id, "ann", 12, "tab")
+    start = time.perf_counter()
+    for turn in range(10):
+        found = store.campaigns.next_items(campaign.id, "ann", 12, f"tab {turn}", after=20_000)
+        standing = store.campaigns.standing(campaign.id, "ann")
+    assert (time.perf_counter() - start) / 10 < 0.5
+    assert len(found) == 12 and found[0].position > 20_000
+    assert (standing.total, standing.done, standing.answered) == (30_000, 0, 20_000)
