@@ -58,14 +58,14 @@ class Answers(Asking):
         Raises:
             AnswersRefusedError: as save_answers.
         """
-        _check(annotator, answers)
+        check_answers(annotator, answers)
         surplus: list[str] = []
         lost: list[int] = []
         with self._database.write() as connection:
             overlap = self._open(connection, campaign_id, None)["overlap"]
             now = self._database.now(connection)
             for start in range(0, len(answers), _CHUNK):
-                batch = _Batch(connection, campaign_id, annotator, answers[start : start + _CHUNK])
+                batch = Batch(connection, campaign_id, annotator, answers[start : start + _CHUNK])
                 surplus += batch.save(overlap, source, now)
                 lost += batch.settle(overlap, session, now)
         return Receipt([answer.id for answer in answers], surplus, lost)
@@ -125,7 +125,7 @@ class Answers(Asking):
             return pd.DataFrame([tuple(row) for row in result], columns=names).astype({"value": "Int8"})
 
 
-class _Batch:
+class Batch:
     """Some answers of one annotator inside a write transaction."""
 
     def __init__(self, connection: Connection, campaign_id: str, annotator: str, answers: Sequence[AnswerIn]) -> None:
@@ -224,7 +224,7 @@ class _Batch:
         return standing, {each for each in self._n_answers if standing.top((each, self._annotator)) is not None}
 
 
-def _check(annotator: str, answers: Sequence[AnswerIn]) -> None:
+def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
     if not annotator.strip() or len(annotator) > 200 or not annotator.isprintable():
         raise AnswersRefusedError(f"{annotator!r} is not a name of an annotator: give one of 1 to 200 letters.")
     for answer in answers:

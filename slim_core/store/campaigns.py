@@ -11,18 +11,18 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from slim_core.errors import NotFoundError, SpecRefusedError
+from slim_core.errors import ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.answers import Answers
-from slim_core.store.campaign import IDLE_MS, RIGHT, UNSURE, WRONG, Campaign, Item, interleaved
+from slim_core.store.campaign import DECISION, IDLE_MS, RIGHT, SKIP, UNSURE, WRONG, Campaign, Item, interleaved
 from slim_core.store.database import new_id, plain
+from slim_core.store.decisions import Decisions
 from slim_core.store.leases import ITEM_COLUMNS
 
 _t, _items, _answers = schema.campaigns, schema.items, schema.answers
 _COLUMNS: list[sa.Column[Any]] = [_t.c[name] for name in Campaign.__dataclass_fields__]
 
 
-class Campaigns(Answers):
+class Campaigns(Decisions):
     """All campaigns."""
 
     def create(
@@ -40,11 +40,17 @@ class Campaigns(Answers):
         overlap: int = 1,
         deadline: datetime | None = None,
         options: Mapping[str, Any] | None = None,
+        gold: Mapping[int, int] | None = None,
+        as_ordered: bool = False,
     ) -> Campaign:
-        """Ask about these rows of a data set's table, classes alternating.
+        """Ask about these rows of a data set's table, classes alternating, or in their order where ``as_ordered``.
+
+        ``options``: members (names that may answer; none: everybody who may annotate), blind, examples, ...
+        ``gold``: row -> known answer.
 
         Raises:
-            SpecRefusedError: no rows, a row twice or outside the split, or an overlap below 1.
+            SpecRefusedError: no rows, a row twice or outside the split, an overlap below 1, a known answer about an
+                image that is not asked about.
             NotFoundError: the data set or the space run does not exist.
         """
         if not name.strip() or len(name) > 200:
@@ -52,6 +58,7 @@ class Campaigns(Answers):
         if overlap < 1:
             raise SpecRefusedError(f"An overlap of {overlap} asks nobody: use 1 or more.")
         chosen, labels, n_split = self._checked(dataset_id, split, rows)
+        _check_gold(gold or {}, chosen)
         campaign_id = new_id("c")
         budgets = {str(label): int(n) for label, n in zip(*np.unique(labels, return_counts=True), strict=True)}
         row = {
@@ -74,11 +81,14 @@ class Campaigns(Answers):
         with self._database.write() as connection:
             self._check_space(connection, space_run_id)
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
-            self._add_items(connection, campaign_id, interleaved(chosen, labels, seed), dataset_id, first=0)
+            order = chosen if as_ordered else interleaved(chosen, labels, seed)
+            self._add_items(connection, campaign_id, order, dataset_id, 0, gold)
             self._events.note(connection, by, "campaign.created", campaign_id, {"name": name, "images": len(chosen)})
         return self.fetch(campaign_id)
 
-    def extend(self, campaign_id: str, rows: Sequence[int] | NDArray[np.int64], by: str = "local") -> Campaign:
+    def extend(
+        self, campaign_id: str, rows: Sequence[int] | NDArray[np.int64], by: str = "local", *, as_ordered: bool = False
+    ) -> Campaign:
         """Ask about more rows, after those that were there; rows that are asked about already are left out.
 
         Raises:
@@ -91,7 +101,7 @@ class Campaigns(Answers):
             positions = {row: position for row, position in connection.execute(asked)}  # noqa: C416
             fresh = np.array([row for row in np.asarray(rows).tolist() if row not in positions], np.int64)
             chosen, labels, _ = self._checked(campaign.dataset_id, campaign.split, fresh)
-            order = interleaved(chosen, labels, campaign.seed)
+            order = chosen if as_ordered else interleaved(chosen, labels, campaign.seed)
             self._add_items(connection, campaign_id, order, campaign.dataset_id, max(positions.values()) + 1)
             budgets = dict(campaign.budgets)
             for label, n in zip(*np.unique(labels, return_counts=True), strict=True):
@@ -138,7 +148,9 @@ class Campaigns(Answers):
         values = list(self.current(campaign_id).values())
         worked = sa.func.sum(sa.case((_answers.c.duration_ms > IDLE_MS, IDLE_MS), else_=_answers.c.duration_ms))
         spent = sa.select(sa.func.count(), worked).where(
-            _answers.c.campaign_id == campaign_id, _answers.c.value.is_not(None)
+            _answers.c.campaign_id == campaign_id,
+            _answers.c.value.is_not(None),
+            _answers.c.source.not_in((DECISION, SKIP)),
         )
         done = sa.func.sum(sa.case((_items.c.done, 1), else_=0))
         with self._database.read() as connection:
@@ -165,6 +177,33 @@ class Campaigns(Answers):
     def reopen(self, campaign_id: str, by: str = "local") -> Campaign:
         """Take answers again."""
         return self._set_status(campaign_id, "open", by)
+
+    def set_deadline(self, campaign_id: str, deadline: datetime | None, by: str = "local") -> Campaign:
+        """Move the deadline; None: there is none."""
+        return self._change(campaign_id, by, "campaign.deadline", deadline=deadline)
+
+    def set_members(self, campaign_id: str, members: Sequence[str], by: str = "local") -> Campaign:
+        """Say who may answer; nobody named: everybody who may annotate. Answers that were given stay."""
+        options = self.fetch(campaign_id).options | {"members": [name.strip() for name in members if name.strip()]}
+        return self._change(campaign_id, by, "campaign.members", options=options)
+
+    def require_annotator(self, campaign_id: str, name: str) -> None:
+        """Refuse who is not among those that a campaign names.
+
+        Raises:
+            ForbiddenError: so.
+        """
+        campaign = self.fetch(campaign_id)
+        named = [str(one).lower() for one in campaign.options.get("members") or ()]
+        if named and name.strip().lower() not in named:
+            raise ForbiddenError(f"{name} is not among those who answer {campaign.name}: ask its lead to be added.")
+
+    def _change(self, campaign_id: str, by: str, what: str, **values: Any) -> Campaign:
+        self.fetch(campaign_id)
+        with self._database.write() as connection:
+            connection.execute(_t.update().where(_t.c.id == campaign_id).values(**values))
+            self._events.note(connection, by, what, campaign_id, {key: str(value) for key, value in values.items()})
+        return self.fetch(campaign_id)
 
     def _set_status(self, campaign_id: str, status: str, by: str) -> Campaign:
         self.fetch(campaign_id)
@@ -199,11 +238,26 @@ class Campaigns(Answers):
             raise NotFoundError(f"There is no run {space_run_id}: choose a space of the Space page.")
 
     def _add_items(
-        self, connection: Connection, campaign_id: str, rows: NDArray[np.int64], dataset_id: str, first: int
+        self,
+        connection: Connection,
+        campaign_id: str,
+        rows: NDArray[np.int64],
+        dataset_id: str,
+        first: int,
+        gold: Mapping[int, int] | None = None,
     ) -> None:
-        labels = self._datasets.table(dataset_id).labels
+        labels, known = self._datasets.table(dataset_id).labels, gold or {}
         entries = [
-            {"campaign_id": campaign_id, "row": int(row), "label": int(labels[row]), "position": first + place}
-            for place, row in enumerate(rows)
+            {"campaign_id": campaign_id, "row": row, "label": int(labels[row]), "gold": known.get(row)}
+            for row in rows.tolist()
         ]
-        connection.execute(_items.insert(), entries)
+        connection.execute(_items.insert(), [one | {"position": first + k} for k, one in enumerate(entries)])
+
+
+def _check_gold(gold: Mapping[int, int], rows: NDArray[np.int64]) -> None:
+    foreign = sorted(set(gold) - set(rows.tolist()))
+    if foreign:
+        raise SpecRefusedError(f"Row {foreign[0]} has a known answer but is not asked about: choose among the rows.")
+    strange = [value for value in gold.values() if value not in (RIGHT, WRONG, UNSURE)]
+    if strange:
+        raise SpecRefusedError(f"{strange[0]!r} is no answer: 1 is right, 0 wrong, -1 unsure.")
