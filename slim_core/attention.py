@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import time
+import hashlib
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,19 +15,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from slim_core.attention_arrays import MASK_SCORES, PassArrays, summed_up
+from slim_core.attention_arrays import SCORES_FILE as SCORES_FILE
 from slim_core.datasets.table import ImageTable
 from slim_core.devices import memory_guard, open_device
 from slim_core.errors import SpecRefusedError
 from slim_core.maps import Mapper, open_mapper
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N, aiou, attention_precision, iou
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_precision, iou
 from slim_core.models.model import Model
 from slim_core.pixels import Pixels, split_batches, to_input
 from slim_core.prediction import Progress, keep_going, say_nothing
 
 ClassOfMap = Literal["label", "predicted", "both"]
 FLOAT16_MAX = 65504.0
-SCORES_FILE = "scores.parquet"
-_MASK_SCORES = (IOU, AIOU, ATTENTION_PRECISION)
 
 
 def minmax(maps: Tensor) -> Tensor:
@@ -66,6 +67,7 @@ def attention_pass(
     check_stop: Callable[[], None] = keep_going,
     pixels: Pixels | None = None,
     score_masks: bool = True,
+    checkpoint_dir: Path | None = None,
 ) -> dict[str, Any]:
     """Look at each image once and write what the model sees into an existing folder.
 
@@ -84,6 +86,8 @@ def attention_pass(
         check_stop: called before each batch; raises to end the pass.
         pixels: images already decoded under ``model.transform``.
         score_masks: compare maps with object masks where there are some.
+        checkpoint_dir: where the batches so far are kept while the pass lasts; a pass of the same model over the same
+            rows goes on from there, and ends with the same bytes as one that was never interrupted.
 
     Returns:
         n, accuracy, no_evidence (count), n_masks, attention_coverage (share with a mask), the means of iou, aiou and
@@ -98,17 +102,29 @@ def attention_pass(
     if not len(rows):
         raise SpecRefusedError(f"There is no image of {table.name} to look at: choose a split that has some.")
     target = open_device(device)
+    key = "" if checkpoint_dir is None else _key(model, table, rows, class_of_map, batch_size, score_masks)
+    arrays = PassArrays(out_dir, len(rows), checkpoint_dir, key)
     own = Pixels(table, model.transform, cache_bytes=0) if pixels is None else None
     model.net.to(target)
-    started = time.perf_counter()
-    look = _Pass(model, table, rows, out_dir, class_of_map, target, own or pixels, score_masks)  # type: ignore[arg-type]
+    look = _Pass(model, table, arrays, class_of_map, target, own or pixels, score_masks)  # type: ignore[arg-type]
     try:
         with memory_guard(batch_size), open_mapper(model) as mapper:
             look.all_batches(mapper, split_batches(rows, batch_size), on_progress, check_stop)
     finally:
         if own is not None:
             own.close()
-    return look.finish(time.perf_counter() - started)
+    return look.finish(rows)
+
+
+def _key(model: Model, table: ImageTable, rows: np.ndarray, *settings: str | int) -> str:
+    """What must agree for an interrupted pass to be taken up: weights, images, their order, and the settings."""
+    about = [model.name, asdict(model.transform), table.fingerprint, *settings]
+    digest = hashlib.blake2b(json.dumps(about).encode())
+    digest.update(np.ascontiguousarray(rows).tobytes())
+    for name, values in sorted(model.net.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 @dataclass
@@ -117,28 +133,29 @@ class _Pass:
 
     model: Model
     table: ImageTable
-    rows: np.ndarray
-    out_dir: Path
+    arrays: PassArrays
     class_of_map: ClassOfMap
     device: torch.device
     pixels: Pixels
     score_masks: bool
-    _arrays: dict[str, np.memmap[Any, Any]] = field(default_factory=dict)
-    _scores: list[pd.DataFrame] = field(default_factory=list)
 
     def all_batches(
         self, mapper: Mapper, parts: list[np.ndarray], on_progress: Progress, check_stop: Callable[[], None]
     ) -> None:
-        """Every batch into the arrays."""
-        done = 0
-        for part, images in self.pixels.batches(parts):
-            check_stop()
-            mapper.look(to_input(images, self.model.transform, self.device))
-            self._batch(mapper, part, done)
-            done += len(part)
-            on_progress(done, len(self.rows))
+        """Every batch that is not there yet into the arrays; those so far are kept when something ends it early."""
+        ends = np.cumsum([len(part) for part in parts])
+        try:
+            for part, images in self.pixels.batches(parts[int(np.searchsorted(ends, self.arrays.done, "right")) :]):
+                check_stop()
+                mapper.look(to_input(images, self.model.transform, self.device))
+                self.arrays.add(*self._batch(mapper, part))
+                on_progress(self.arrays.done, self.arrays.n)
+        except BaseException:
+            self.arrays.keep()
+            raise
 
-    def _batch(self, mapper: Mapper, part: np.ndarray, start: int) -> None:
+    def _batch(self, mapper: Mapper, part: np.ndarray) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+        """The batch's share of each array, and its rows of scores.parquet."""
         logits = mapper.logits.float()
         if not torch.isfinite(logits).all():
             bad = part[int((~torch.isfinite(logits).all(1)).nonzero()[0])]
@@ -150,21 +167,16 @@ class _Pass:
         predictions = logits.argmax(1)
         S = mapper.maps(predictions if self.class_of_map == "predicted" else labels)  # (B, U, V)
         f, r = attention_and_environment(mapper.activations, S)
-        self._write("maps", start, to_half(S))
+        values = {
+            "maps": to_half(S),
+            "attention_features": to_half(f),
+            "environment_features": to_half(r),
+            "pooled_features": to_half(mapper.pooled),
+            "logits": logits.cpu().numpy(),
+        }
         if self.class_of_map == "both":
-            self._write("maps_predicted", start, to_half(mapper.maps(predictions)))
-        self._write("attention_features", start, to_half(f))
-        self._write("environment_features", start, to_half(r))
-        self._write("pooled_features", start, to_half(mapper.pooled))
-        self._write("logits", start, logits.cpu().numpy())
-        self._scores.append(self._score(mapper, part, logits, labels, S))
-
-    def _write(self, name: str, start: int, values: np.ndarray) -> None:
-        if name not in self._arrays:
-            self._arrays[name] = np.lib.format.open_memmap(
-                self.out_dir / f"{name}.npy", mode="w+", dtype=values.dtype, shape=(len(self.rows), *values.shape[1:])
-            )
-        self._arrays[name][start : start + len(values)] = values
+            values["maps_predicted"] = to_half(mapper.maps(predictions))
+        return values, self._score(mapper, part, logits, labels, S)
 
     def _score(self, mapper: Mapper, part: np.ndarray, logits: Tensor, labels: Tensor, S: Tensor) -> pd.DataFrame:
         """The batch's rows of scores.parquet."""
@@ -183,7 +195,7 @@ class _Pass:
 
     def _against_masks(self, mapper: Mapper, part: np.ndarray, logits: Tensor) -> dict[str, np.ndarray]:
         """IoU, AIoU and attention precision of the batch; NaN where a row has no mask (METHOD section 2)."""
-        scores = {name: np.full(len(part), np.nan) for name in _MASK_SCORES}
+        scores = {name: np.full(len(part), np.nan) for name in MASK_SCORES}
         having = np.flatnonzero(self.table.has_mask[part]) if self.score_masks else np.empty(0, np.int64)
         if not len(having):
             return scores
@@ -197,29 +209,13 @@ class _Pass:
                 scores[ATTENTION_PRECISION][i] = attention_precision(maps[shown[i]], mask)
         return scores
 
-    def finish(self, seconds: float) -> dict[str, Any]:
+    def finish(self, rows: np.ndarray) -> dict[str, Any]:
         """Write what is left, and sum up."""
-        np.save(self.out_dir / "rows.npy", self.rows)
-        scores = pd.concat(self._scores, ignore_index=True)
-        scores.to_parquet(self.out_dir / SCORES_FILE, index=False)
-        for array in self._arrays.values():
-            array.flush()
-        n, n_masks = len(self.rows), int(scores[IOU].notna().sum())
-        return {
-            N: n,
-            "accuracy": float((scores["prediction"] == self.table.labels[self.rows]).mean()),
-            "no_evidence": int(scores["no_evidence"].sum()),
-            "n_masks": n_masks,
-            COVERAGE: n_masks / n,
-            **{name: _mean(scores[name].to_numpy()) for name in _MASK_SCORES},
-            "path": "forward" if self.model.pools_linearly else "gradient",
-            "map_shape": list(self._arrays["maps"].shape[1:]),
-            "n_features": self._arrays["attention_features"].shape[1],
-            "seconds": seconds,
-            "images_per_s": n / seconds,
-        }
-
-
-def _mean(values: np.ndarray) -> float | None:
-    """The mean of the numbers that are some; None where there are none."""
-    return float(np.nanmean(values)) if np.isfinite(values).any() else None
+        return summed_up(
+            self.arrays.finish(rows),
+            self.table.labels[rows],
+            path="forward" if self.model.pools_linearly else "gradient",
+            map_shape=self.arrays.shape("maps")[1:],
+            n_features=self.arrays.shape("attention_features")[1],
+            seconds=self.arrays.seconds_so_far(),
+        )

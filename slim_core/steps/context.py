@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
 
 if TYPE_CHECKING:
+    from slim_core.datasets.table import ImageTable
     from slim_core.store import Store
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,14 @@ class StepContext:
             RunTooLongError: it takes longer than it may.
         """
         self.pulse.check()
+
+    def table(self, dataset_id: str) -> ImageTable:
+        """The images of the run's data set.
+
+        Raises:
+            DataRefusedError: they are no longer where they were, or no longer what was imported.
+        """
+        return self.store.datasets.table(dataset_id)
 
     def parent(self, run_id: str) -> Path:
         """The published folder of a finished run."""

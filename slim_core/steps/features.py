@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from slim_core.attention_arrays import SCORES_FILE, place
 from slim_core.steps import gradcam
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import FeaturesSpec
@@ -26,33 +26,43 @@ SCORES = ("row", "prediction", "confidence", "loss", "entropy", "no_evidence")
 def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """Leave the arrays of an attention pass except its maps, and its scores except those against the masks.
 
+    A run with shards merges theirs; a shard takes its part of a finished gradcam run, or looks at its images.
+
     Returns:
         images, and reused: the gradcam run the arrays were taken from, or None.
     """
+    if context.store.runs.shards(context.run_id):
+        return gradcam.run(spec, context)
     done = finished_gradcam(spec, context)
     if done is None:
         gradcam.run(spec, context)
         for maps in context.out.glob("maps*.npy"):
             maps.unlink()
+        scores = pd.read_parquet(context.out / SCORES_FILE)
     else:
-        _take_over(context.store.artifacts.folder(done), context.out)
-    scores = pd.read_parquet((context.store.artifacts.folder(done) if done else context.out) / "scores.parquet")
-    scores[list(SCORES)].to_parquet(context.out / "scores.parquet", index=False)
+        scores = _take_over(spec, context.store.artifacts.folder(done), context)
+    scores[list(SCORES)].to_parquet(context.out / SCORES_FILE, index=False)
     return {"images": len(scores), "reused": done}
 
 
 def finished_gradcam(spec: FeaturesSpec, context: StepContext) -> str | None:
     """Id of a finished gradcam run that has looked at the same images with the same model."""
-    wanted = spec.model_dump(exclude={"kind", "batch_size", "seed"}, mode="json")
+    wanted = spec.model_dump(exclude={"kind", "batch_size", "seed", "shard", "shards"}, mode="json")
     for run in context.store.runs.all(kind="gradcam", status="done", dataset=spec.dataset):
         if {key: run.spec.get(key) for key in wanted} == wanted:
             return run.id
     return None
 
 
-def _take_over(source: Path, target: Path) -> None:
+def _take_over(spec: FeaturesSpec, source: Path, context: StepContext) -> pd.DataFrame:
+    """The arrays of a finished pass, or a shard's part of them. Returns the scores of the same images."""
+    scores = pd.read_parquet(source / SCORES_FILE)
+    share = spec.share(len(scores))
     for name in ARRAYS:
-        try:
-            os.link(source / name, target / name)
-        except OSError:  # another file system: a copy serves as well
-            shutil.copyfile(source / name, target / name)
+        if spec.shard is None:
+            place(source / name, context.out / name)
+        else:
+            stored = np.load(source / name, mmap_mode="r", allow_pickle=False)
+            np.save(context.out / name, stored[share.start : share.stop])
+    context.progress(len(share), len(share), "taken over")
+    return scores[share.start : share.stop].reset_index(drop=True)

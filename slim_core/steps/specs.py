@@ -209,10 +209,10 @@ class FeaturesSpec(Spec):
         return {"model": self.model}
 
     def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> tuple[tuple[Self, int], ...]:
-        """Nearly equal parts of about ``largest`` images, cut between batches."""
+        """Nearly equal parts of about ``largest`` images, cut between batches (of more than one image)."""
         n = sum(n_per_split[split] for split in self.splits)
         parts = min(math.ceil(n / largest), n // self.batch_size, MOST_SHARDS)
-        if parts < 2:
+        if parts < 2 or self.batch_size < 2:
             return ()
         shards = (self.model_copy(update={"shard": shard, "shards": parts}) for shard in range(parts))
         return tuple((shard, len(shard.share(n))) for shard in shards)

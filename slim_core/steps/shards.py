@@ -1,0 +1,84 @@
+"""The merge of a pass whose shards are done. Light: imports no torch.
+
+Shards are queued with their run (slim_core.store.shards) where a queue takes them to many workers. In one process
+(``slim gradcam`` without a queue) a pass is never split: there it would only add a merge, and an interrupted pass goes
+on from its own checkpoint anyway. A run that was queued with shards is done by such a process shard after shard.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slim_core.attention_arrays import ROWS_FILE, merge_arrays, merge_scores, summed_up
+from slim_core.datasets.table import ImageTable
+from slim_core.errors import DataRefusedError, NotFoundError, SpecRefusedError
+from slim_core.steps.context import StepContext
+from slim_core.steps.specs import FeaturesSpec
+from slim_core.store.run import Run
+
+KEPT = ("log.txt", "spec.json", "environment.json", "metrics.json")  # of each shard, when its arrays are gone
+
+
+def rows_of(table: ImageTable, spec: FeaturesSpec) -> NDArray[np.int64]:
+    """Rows the spec looks at, ascending: those of its splits, or its share of them where it is a shard.
+
+    Raises:
+        DataRefusedError: none of the splits has an image.
+    """
+    rows = np.sort(np.concatenate([table.rows(split) for split in spec.splits]))
+    if not len(rows):
+        raise DataRefusedError(f"{table.name} has no images in {', '.join(spec.splits)}: choose another split.")
+    share = spec.share(len(rows))
+    return rows[share.start : share.stop]
+
+
+def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: StepContext) -> dict[str, Any]:
+    """Join what the shards left into what one pass would have left, byte for byte, and its metrics.
+
+    Only times differ: ``seconds`` adds up the shards' work. The log, metrics and environment of each shard stay under
+    shards/. (Shards that ran on unlike devices differ from one pass in the last digits, as any two devices do.)
+
+    Raises:
+        SpecRefusedError: the shards do not add up to the images of the spec.
+    """
+    folders = [_left_by(shard, context) for shard in shards]
+    merge_arrays(
+        folders,
+        context.out,
+        lambda done, total: context.progress(done, total, f"merging {len(shards)} shards"),
+        context.check_stop,
+    )
+    rows = rows_of(table, spec)
+    if not np.array_equal(np.load(context.out / ROWS_FILE, allow_pickle=False), rows):
+        raise SpecRefusedError(f"The shards of {context.run_id} hold other images than {table.name}: submit it again.")
+    scores = merge_scores(folders, context.out)
+    _keep_records(folders, context.out / "shards")
+    every = [shard.metrics or {} for shard in shards]
+    if "path" not in every[0]:  # of features: they tell no more than these
+        return {"images": len(scores), "reused": every[0]["reused"] if len({m["reused"] for m in every}) == 1 else None}
+    seconds = sum(metrics["seconds"] for metrics in every)
+    same = {key: every[0][key] for key in ("path", "map_shape", "n_features")}
+    return summed_up(scores, table.labels[rows], **same, seconds=seconds)
+
+
+def _left_by(shard: Run, context: StepContext) -> Path:
+    try:
+        return context.parent(shard.id)
+    except NotFoundError as error:
+        raise SpecRefusedError(
+            f"What shard {shard.spec['shard'] + 1} of {shard.spec['shards']} left ({shard.id}) is gone: submit the "
+            f"{shard.kind} step again."
+        ) from error
+
+
+def _keep_records(folders: list[Path], target: Path) -> None:
+    for number, folder in enumerate(folders):
+        (target / f"{number:03}").mkdir(parents=True)
+        for name in KEPT:
+            if (folder / name).is_file():
+                shutil.copyfile(folder / name, target / f"{number:03}" / name)
