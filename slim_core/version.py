@@ -69,7 +69,14 @@ def source_stamp() -> int:
     Costs about a millisecond.
     """
     files = sorted(path for package in _PACKAGES for path in (_ROOT / package).rglob("*.py"))
-    return hash(tuple((path, path.stat().st_mtime_ns) for path in files if path.exists()))
+    return hash(tuple((path, _changed_at(path)) for path in files))
+
+
+def _changed_at(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # it goes away while we look
+        return 0
 
 
 def _release_of(version: str) -> str:

@@ -7,6 +7,7 @@ name of a worker that they start and watch.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
@@ -21,12 +22,13 @@ class Held:
     run_id: str
     token: str
     stopping: bool  # somebody asked it to stop
+    progress_at: datetime | None  # when it last reported progress, by the database's clock
 
 
 def held_by(worker: str, store: Store) -> list[Held]:
     """What a worker holds: one run at most, unless something went wrong."""
-    query = sa.select(_runs.c.id, _runs.c.token, _runs.c.status).where(
+    query = sa.select(_runs.c.id, _runs.c.token, _runs.c.status, _runs.c.progress_at).where(
         _runs.c.worker == worker, _runs.c.status.in_(("running", "stopping")), _runs.c.deleted_at.is_(None)
     )
     with store.database.read() as connection:
-        return [Held(row.id, row.token, row.status == "stopping") for row in connection.execute(query)]
+        return [Held(row.id, row.token, row.status == "stopping", row.progress_at) for row in connection.execute(query)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +20,11 @@ class SlotPlan:
     shown_device: str  # as people know it: "cuda:1", "cpu"
     environment: Mapping[str, str] = field(default_factory=dict)
     gpu: Gpu | None = None
+
+
+def host() -> str:
+    """The name of this machine, as it is part of the names of its workers."""
+    return re.sub(r"[^A-Za-z0-9.]", "-", socket.gethostname())[:40]
 
 
 def plan(

@@ -11,10 +11,8 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import secrets
 import signal
-import socket
 import subprocess
 import threading
 import time
@@ -25,12 +23,12 @@ import psutil
 
 from slim_core.errors import SlimError
 from slim_core.settings import Settings
-from slim_core.steps.execute import code_version
 from slim_core.store import Store
+from slim_core.store.workers import names_of
 from workers.gpu import Gpu, gpus
 from workers.holdings import held_by
 from workers.local import environment
-from workers.plan import SlotPlan
+from workers.plan import SlotPlan, host
 from workers.queue import Queue
 from workers.redis_home import RedisHome
 from workers.supervision import Supervisor
@@ -71,9 +69,17 @@ class Slot:
         lived_s = time.monotonic() - self._started_at
         self._pause_s = 1.0 if lived_s > 60 else min(max(1.0, 2 * self._pause_s), _LONGEST_PAUSE_S)
         self._started_at = time.monotonic()
-        self.name = f"{_host()}-{self.plan.label}-{secrets.token_hex(2)}"
+        self.name = f"{host()}-{self.plan.label}-{secrets.token_hex(2)}"
         command = [*self._command, "--queues", ",".join(self.plan.queues), "--device", self.plan.device]
-        command += ["--name", self.name, "--parent", str(os.getpid()), *(["--burst"] if self._burst else [])]
+        command += [
+            "--shown-device",
+            self.plan.shown_device,
+            "--name",
+            self.name,
+            "--parent",
+            str(os.getpid()),
+            *(["--burst"] if self._burst else []),
+        ]
         # A group of its own: Ctrl-C reaches the service alone, which ends its slots in order.
         variables = {**environment(self._settings), **self.plan.environment}
         self.process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, process_group=0)
@@ -150,8 +156,8 @@ class Service:
         """Every slot found its queue empty, and nothing has become ready meanwhile."""
         if not self._burst or not all(slot.finished for slot in self.slots) or self._supervisor is None:
             return False
-        served = {queue for slot in self.slots for queue in slot.plan.queues}
-        if not any(run.queue in served for run in self._supervisor.ready().values()):
+        runs = self._supervisor.store.runs
+        if not any(runs.next_for(slot.plan.queues, names_of(host(), slot.plan.shown_device)) for slot in self.slots):
             return True
         for slot in self.slots:
             slot.process = None  # started again at the next round
@@ -212,12 +218,11 @@ class Service:
                 continue
             store.workers.beat(
                 slot.name,
-                host=_host(),
+                host=host(),
                 pid=slot.process.pid,
                 device=slot.plan.shown_device,
                 queues=slot.plan.queues,
                 current_run=next((held.run_id for held in held_by(slot.name, store)), None),
-                version=code_version(),
                 memory_mb=slot.memory_mb(),
                 load=_load(loads.get(slot.plan.gpu.uuid)) if slot.plan.gpu else {},
             )
@@ -239,10 +244,6 @@ class Service:
             log.warning("%s", error)
         if self.redis is not None and self.redis.owned:
             self.redis.stop()
-
-
-def _host() -> str:
-    return re.sub(r"[^A-Za-z0-9.]", "-", socket.gethostname())[:40]
 
 
 def _end_of(code: int) -> str:

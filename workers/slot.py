@@ -18,7 +18,6 @@ import signal
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import rq
@@ -31,15 +30,19 @@ from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
 from slim_core.steps.context import too_long
-from slim_core.steps.execute import code_version, out_of_memory
+from slim_core.steps.execute import out_of_memory
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
+from slim_core.store.workers import names_of
+from slim_core.version import code_version, may_take, source_stamp
 from workers import tasks
-from workers.holdings import held_by
+from workers.holdings import Held, held_by
 from workers.job import StepJob
 from workers.local import redis_url
 from workers.pdeath import die_with_parent
-from workers.queue import SERIALIZER, push, rq_queue
+from workers.plan import host
+from workers.wake import SERIALIZER, bells, push, rq_queue
+from workers.watch import Watch
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +50,9 @@ WATCH_S = 1  # how often the parent looks at its job; RQ's alarms are whole seco
 _WORKER_TTL_S = 60
 _LIGHT_MODULES = ("numpy", "pandas", "pyarrow.parquet", "scipy.stats", "sklearn.cluster", "sklearn.decomposition")
 _LOST_GRACE_S = 5.0  # how long a job may go on after its run was taken from it
+_TRACKING_S = 120.0  # how long a job may log its finished run to MLflow
+_HUNG_TOO_OFTEN = "raise SLIM_HUNG_AFTER_S if the step needs longer, else see the log, then retry."
+_REST_S = 30.0  # how long a worker whose code is too old leaves the jobs to others
 
 
 class StepDeathPenalty(UnixSignalDeathPenalty):
@@ -68,9 +74,20 @@ class SlotWorker(rq.Worker):
     death_penalty_class = StepDeathPenalty
     max_connection_wait_time = 2.0
 
-    def __init__(self, queues: tuple[str, ...], *, connection: Redis, name: str, store: Store, device: str) -> None:
+    def __init__(
+        self,
+        queues: tuple[str, ...],
+        *,
+        connection: Redis,
+        name: str,
+        store: Store,
+        device: str,
+        shown_device: str | None = None,
+    ) -> None:
+        """``device``: as torch calls it here; ``shown_device``: as people do, where several are seen by one each."""
+        self.takes = tasks.Takes(queues, shown_device or device, names_of(host(), shown_device or device))
         super().__init__(
-            [rq_queue(queue, connection) for queue in queues],
+            [rq_queue(each, connection) for each in bells(queues, self.takes.devices)],
             name=name,
             connection=connection,
             serializer=SERIALIZER,
@@ -80,7 +97,8 @@ class SlotWorker(rq.Worker):
         )
         self.store, self.device = store, device
         self._url = redis_url(store.settings)
-        self._watch = _Watch(0.0, 0.0)
+        self._stamp = source_stamp()
+        self._watch = Watch(0.0)
         self._ended: tuple[int | None, int | None, Any] = (None, None, None)
 
     # --- the forked process -------------------------------------------------------------------------------------
@@ -88,7 +106,9 @@ class SlotWorker(rq.Worker):
     def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
         """Bind the forked process to this one, then perform the job."""
         die_with_parent(self.pid or 0, signal.SIGKILL)
-        mine = tasks.Assignment(self.store, self.name, self.device, job.timeout, threading.Event())
+        mine = tasks.Assignment(
+            self.store, self.name, self.device, self.takes, job.timeout, threading.Event(), self._push
+        )
         signal.signal(signal.SIGTERM, lambda *_: mine.hand_back.set())
         tasks.assignment.set(mine)
         super().main_work_horse(job, queue)
@@ -120,13 +140,37 @@ class SlotWorker(rq.Worker):
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
         """Fork a process for the job, watch it, and settle what it left open."""
-        self._watch, self._ended = _Watch(time.monotonic(), job.timeout or 0), (None, None, None)
-        oom_kills = _oom_kills()
+        if source_stamp() != self._stamp:
+            log.info("Files of the code have changed: ending, to be started again with what is there now")
+            queue.push_job_id(job.id, at_front=True)
+            raise StopRequested()
+        if self._is_too_old():
+            queue.push_job_id(job.id, at_front=True)
+            self._rest()
+            return
+        self._watch, self._ended = Watch(job.timeout or 0), (None, None, None)
         try:
             super().execute_job(job, queue)
         finally:
             if not self.is_horse:
-                self._settle(out_of_memory_seen=_oom_kills() > oom_kills)
+                self._settle()
+
+    def _is_too_old(self) -> bool:
+        """Whether the best run for a worker like this was submitted by newer code."""
+        try:
+            waiting = self.store.runs.next_for(self.takes.queues, self.takes.devices)
+        except SlimError as error:  # the job will meet the same, and say so
+            log.warning("%s", error)
+            return False
+        return bool(waiting) and not may_take(code_version(), waiting[0].code_version)
+
+    def _rest(self) -> None:
+        """Take no jobs for a while, so that they wake workers of newer code."""
+        log.warning("Runs wait that newer code has submitted than %s: restart it, python -m workers", code_version())
+        until = time.monotonic() + _REST_S
+        while time.monotonic() < until and not self._stop_requested and source_stamp() == self._stamp:
+            time.sleep(WATCH_S)
+        self.heartbeat()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Called each second while the job runs; a Redis that is away for a while does not end the job."""
@@ -143,17 +187,21 @@ class SlotWorker(rq.Worker):
         return self._ended
 
     def _guard(self) -> None:
-        """Renew the lease of a living job; end one that overstays."""
-        watch, held = self._watch, held_by(self.name, self.store)
+        """Renew the lease of a living job; end one that overstays, or that no longer gets on."""
+        watch, settings, held = self._watch, self.store.settings, held_by(self.name, self.store)
         for each in held:
             watch.claimed = True
-            if each.stopping or time.monotonic() - watch.since > watch.limit_s:
-                self._kill_after(self.store.settings.stop_grace_s, "it did not stop in time")
-            if watch.lease_is_due(self.store.settings.renew_s):
+            if each.stopping or watch.overdue:
+                self._kill_after(settings.stop_grace_s, "it did not stop in time")
+            elif watch.silent_s(each.progress_at) > settings.hung_after_s:
+                watch.hung = True
+                self._kill_after(0.0, f"it has reported no progress for {settings.hung_after_s:.0f} s")
+            if watch.lease_is_due(settings.renew_s):
                 with contextlib.suppress(RunLostError):  # seen at the next look
                     self.store.runs.renew(each.run_id, each.token)
         if watch.claimed and not held:
-            self._kill_after(_LOST_GRACE_S, "its run has ended, or belongs to another attempt")
+            grace_s = _TRACKING_S if settings.mlflow_tracking_uri else _LOST_GRACE_S
+            self._kill_after(grace_s, "its run has ended, or belongs to another attempt")
 
     def _kill_after(self, grace_s: float, why: str) -> None:
         self._watch.ends_at = min(self._watch.ends_at, time.monotonic() + grace_s)
@@ -161,29 +209,35 @@ class SlotWorker(rq.Worker):
             log.warning("Killing the process %d of a job: %s", self.horse_pid, why)
             self.kill_horse()
 
-    def _settle(self, *, out_of_memory_seen: bool) -> None:
+    def _settle(self) -> None:
         """Put into words what a job left open that ended without a word."""
         try:
             for each in held_by(self.name, self.store):
                 run = self.store.runs.fetch(each.run_id)
                 with contextlib.suppress(RunLostError):
-                    self._record_death(run, each.token, out_of_memory_seen)
+                    self._record_death(run, each)
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
 
-    def _record_death(self, run: Run, token: str, out_of_memory_seen: bool) -> None:
-        runs = self.store.runs
+    def _record_death(self, run: Run, held: Held) -> None:
+        runs, watch = self.store.runs, self._watch
         if run.status == "stopping":
-            runs.canceled(run.id, token)
-        elif time.monotonic() - self._watch.since > self._watch.limit_s:
-            runs.fail(run.id, token, too_long(self._watch.limit_s))
-        elif out_of_memory_seen and self._signal() == signal.SIGKILL:
-            runs.fail(run.id, token, out_of_memory(run))
+            runs.canceled(run.id, held.token)
+        elif watch.overdue:
+            runs.fail(run.id, held.token, too_long(watch.limit_s))
+        elif watch.hung:
+            silent = f"reported no progress for {self.store.settings.hung_after_s:.0f} s and was ended"
+            self._push(runs.lose(run.id, held.token, silent, _HUNG_TOO_OFTEN))
+        elif watch.out_of_memory_seen() and self._signal() == signal.SIGKILL:
+            runs.fail(run.id, held.token, out_of_memory(run))
         else:
-            lost = runs.lose(run.id, token, self._how_it_ended())
-            if lost.status == "queued":
-                with contextlib.suppress(RedisError):  # else a service puts it back
-                    push(lost, self.connection, self.store.settings.job_timeout_s)
+            self._push(runs.lose(run.id, held.token, self._how_it_ended()))
+
+    def _push(self, run: Run) -> None:
+        """Wake a worker for a run that waits; where Redis is away, a service does so later."""
+        if run.status == "queued":
+            with contextlib.suppress(RedisError):
+                push(run, self.connection, self.store.settings.job_timeout_s)
 
     def _signal(self) -> int | None:
         status = self._ended[1]
@@ -195,35 +249,6 @@ class SlotWorker(rq.Worker):
             return f"was killed by {signal.Signals(number).name} (signal {number})"
         code = os.waitstatus_to_exitcode(self._ended[1]) if self._ended[1] is not None else "unknown"
         return f"ended without a word (exit code {code})"
-
-
-class _Watch:
-    """What the parent knows of its running job."""
-
-    def __init__(self, since: float, limit_s: float) -> None:
-        self.since, self.limit_s = since, limit_s
-        self.claimed = False  # the job has been seen to own its run
-        self.ends_at = float("inf")
-        self._renewed_at = since
-
-    def lease_is_due(self, every_s: float) -> bool:
-        """Whether to renew the lease now."""
-        if time.monotonic() - self._renewed_at < every_s:
-            return False
-        self._renewed_at = time.monotonic()
-        return True
-
-
-def _oom_kills() -> int:
-    """How many processes the kernel has killed for want of memory: in our memory group, else on this machine."""
-    for path in (Path("/sys/fs/cgroup/memory.events"), Path("/proc/vmstat")):
-        try:
-            lines = dict(line.split() for line in path.read_text().splitlines())
-        except (OSError, ValueError):
-            continue
-        if "oom_kill" in lines:
-            return int(lines["oom_kill"])
-    return 0
 
 
 def preload(queues: tuple[str, ...]) -> None:
@@ -246,6 +271,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m workers.slot", description="One worker process of a service.")
     parser.add_argument("--queues", required=True)
     parser.add_argument("--device", required=True)
+    parser.add_argument("--shown-device", help="as people know it, such as cuda:1")
     parser.add_argument("--name", required=True)
     parser.add_argument("--parent", type=int, required=True)
     parser.add_argument("--burst", action="store_true")
@@ -258,7 +284,13 @@ def main(arguments: list[str] | None = None) -> int:
         store = Store.open()
         preload(queues)
         connection = Redis.from_url(redis_url(store.settings))
-        worker = SlotWorker(queues, connection=connection, name=given.name, store=store, device=given.device)
+        shown = given.shown_device or given.device
+        worker = SlotWorker(
+            queues, connection=connection, name=given.name, store=store, device=given.device, shown_device=shown
+        )
+        store.workers.beat(
+            given.name, host=host(), pid=os.getpid(), device=shown, queues=queues, version=code_version()
+        )
         worker.work(burst=given.burst, logging_level="WARNING")
     except (SlimError, RedisError) as error:
         log.error("%s", error)

@@ -1,7 +1,7 @@
 """What keeps runs moving whatever dies: lost runs are queued again, and Redis is filled from the database.
 
 Any number of services may do this at once, on any number of machines: each step is a compare-and-set in the database,
-and a job that is in Redis twice is performed once, because its run can be claimed once.
+and a job too many in Redis does nothing, because a run can be claimed once.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import logging
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Run
+from slim_core.store.order import Waiting
 from workers.holdings import held_by
-from workers.queue import Queue, job_id
+from workers.queue import Queue
+from workers.wake import bell
 
 log = logging.getLogger(__name__)
 
@@ -21,10 +23,10 @@ class Supervisor:
 
     def __init__(self, queue: Queue) -> None:
         self.queue, self.store = queue, queue.store
-        self._missing: set[str] = set()
+        self._missing: dict[str, int] = {}  # queue -> jobs it lacked at the last round
 
     def tick(self) -> None:
-        """One round. Cheap when nothing is amiss: two reads of the database, one of Redis where runs are waiting.
+        """One round. Cheap, however many runs wait: two reads of the database, one of Redis where any does.
 
         Raises:
             StoreUnavailableError: the database is away.
@@ -36,28 +38,25 @@ class Supervisor:
         except QueueUnavailableError as error:
             log.warning("%s", error)
 
-    def ready(self) -> dict[str, Run]:
-        """Job id -> run, for every run that waits for nothing but a worker; next first."""
-        return {job_id(run): run for run in self.store.runs.queued() if self.queue.ready(run)}
-
     def refill(self, *, at_once: bool = False) -> None:
-        """Put into Redis what waits in the database and not there: Redis was wiped, away, or dropped a job.
+        """Put in as many jobs as there are runs that can start: Redis was wiped, away, or dropped some.
 
-        A job counts as missing when two rounds in a row do not find it: a worker may have taken it out a moment ago.
+        A job counts as missing when two rounds in a row lack it: a worker may have taken it out a moment ago.
         ``at_once`` is for a service that has no workers yet.
 
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
-        ready = self.ready()
-        if not ready:
-            self._missing.clear()
-            return
-        missing = set(ready) - self.queue.waiting()
-        overdue = missing if at_once else missing & self._missing
-        for job in [each for each in ready if each in overdue]:
-            log.info("Run %s waits in the database but not in Redis: put back", ready[job].id)
-            self.queue.submit(ready[job])
+        by_bell: dict[str, list[Waiting]] = {}
+        for run in self.store.runs.waiting():
+            by_bell.setdefault(bell(run), []).append(run)
+        jobs = self.queue.jobs(by_bell) if by_bell else {}
+        missing = {name: len(runs) - jobs[name] for name, runs in by_bell.items() if len(runs) > jobs[name]}
+        for name, n in missing.items():
+            overdue = n if at_once else min(n, self._missing.get(name, 0))
+            if overdue:
+                log.info("%d runs that can start have no job in %s: put in", overdue, name)
+                self.queue.wake(by_bell[name][:overdue])
         self._missing = missing
 
     def lose_all_of(self, worker: str, why: str) -> None:

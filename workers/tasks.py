@@ -4,45 +4,56 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from slim_core.errors import ConflictError, NotFoundError
-from slim_core.steps.execute import execute
-from slim_core.store import Store
+from slim_core.steps.execute import perform
+from slim_core.store import Run, Store
+from slim_core.version import code_version
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Takes:
+    """Which runs a worker takes."""
+
+    queues: tuple[str, ...]
+    device: str  # as people know it: "cuda:1"
+    devices: tuple[str, ...]  # the names it goes by, where a run asks for a device
+
+
+@dataclass(frozen=True)
 class Assignment:
-    """Who does the work of this process, and on what."""
+    """Who does the work of this process, on what, and which work."""
 
     store: Store
     worker: str
-    device: str
+    device: str  # as torch calls it in this process
+    takes: Takes
     limit_s: float | None = None  # how long the run may take
     hand_back: threading.Event = field(default_factory=threading.Event)
+    wake: Callable[[Run], None] = lambda _run: None  # called with each run that can start now
 
 
 assignment: ContextVar[Assignment] = ContextVar("assignment")
 
 
 def run_step(run_id: str) -> None:
-    """Do one run. How it ends is in the database; nothing is returned through Redis.
+    """Do the best run this worker may take now. How it ends is in the database; nothing is returned through Redis.
 
-    Safe to be called twice: a run that somebody else has claimed, or that was canceled or deleted meanwhile, is left
-    alone.
+    ``run_id`` says who woke the worker, not what it does: that the database decides. Safe to be called twice, and for
+    a run that was canceled, deleted or taken meanwhile: where nothing waits, nothing is done.
     """
     mine = assignment.get()
-    try:
-        execute(
-            mine.store,
-            run_id,
-            worker=mine.worker,
-            device=mine.device,
-            limit_s=mine.limit_s,
-            hand_back=mine.hand_back,
-        )
-    except (ConflictError, NotFoundError) as error:
-        log.info("Nothing to do for run %s: %s", run_id, error)
+    takes = mine.takes
+    claimed = mine.store.runs.claim_best(mine.worker, takes.device, takes.queues, takes.devices, code_version())
+    if claimed is None:
+        log.info("Woken by run %s, but nothing waits for this worker", run_id)
+        return
+    run = perform(mine.store, *claimed, device=mine.device, limit_s=mine.limit_s, hand_back=mine.hand_back)
+    if run.status == "done":
+        for child in mine.store.runs.children(run.id):
+            if child.status == "queued" and not mine.store.runs.waiting_for(child.id):
+                mine.wake(child)

@@ -7,24 +7,22 @@ run that cannot be claimed raises.
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 import json
 import logging
 import platform
 import resource
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
 from slim_core.steps.context import Pulse, RunHandedBackError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.version import code_version, package_version
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
@@ -66,6 +64,20 @@ def execute(
     """
     store.runs.fetch(run_id)
     token = store.runs.claim(run_id, worker, device, code_version())
+    return perform(store, run_id, token, device=device, on_progress=on_progress, limit_s=limit_s, hand_back=hand_back)
+
+
+def perform(
+    store: Store,
+    run_id: str,
+    token: str,
+    *,
+    device: str,
+    on_progress: Callable[[dict[str, Any]], None] | None = None,
+    limit_s: float | None = None,
+    hand_back: threading.Event | None = None,
+) -> Run:
+    """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
     pulse = Pulse(store, run_id, token, hand_back or threading.Event(), on_progress, limit_s)
     out = store.artifacts.attempt(run_id, run.attempt)
@@ -182,32 +194,12 @@ def environment(run: Run) -> dict[str, Any]:
         "code_version": code_version(),
         "python": platform.python_version(),
         "platform": platform.platform(),
-        "packages": {name: _version(name) for name in _PACKAGES},
+        "packages": {name: package_version(name) for name in _PACKAGES},
         "seed": run.spec.get("seed"),
         "device": run.device,
         "worker": run.worker,
         "attempt": run.attempt,
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
-
-
-@lru_cache(maxsize=1)
-def code_version() -> str:
-    """The commit of a checkout ("+" where files differ from it), else the installed version."""
-    root = Path(__file__).resolve().parents[2]
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--exclude=*"]
-    if (root / ".git").exists():
-        try:
-            return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip()
-        except (OSError, subprocess.SubprocessError):
-            log.info("git does not tell the commit of %s", root)
-    return _version("slim-studio") or "unknown"
 
 
 def peak_memory_mb() -> float:

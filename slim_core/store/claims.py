@@ -106,8 +106,8 @@ class Claims:
         with self._database.read() as connection:
             return order.waiting(connection)
 
-    def unfinished_parents(self) -> dict[str, tuple[str, str]]:
-        """Queued run -> (id, status) of a run it waits for; those that wait for none are left out. One query."""
+    def unfinished_parents(self) -> dict[str, tuple[str, str, bool]]:
+        """Queued run -> (id, status, whether it is its shard) of a run it waits for. One query; others are left out."""
         with self._database.read() as connection:
             return order.unfinished_parents(connection)
 

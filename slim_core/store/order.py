@@ -67,12 +67,15 @@ def waiting(
     return [Waiting(*row[:-1]) for row in connection.execute(query)]
 
 
-def unfinished_parents(connection: Connection) -> dict[str, tuple[str, str]]:
-    """Queued run -> (id, status) of a run it waits for."""
-    query = sa.select(_parents.c.run_id, _parent.c.id, _parent.c.status)
+def unfinished_parents(connection: Connection) -> dict[str, tuple[str, str, bool]]:
+    """Queued run -> (id, status, whether it is a shard) of a run it waits for."""
+    is_shard = sa.func.coalesce(_parent.c.shard_of, "") == _parents.c.run_id
+    query = sa.select(_parents.c.run_id, _parent.c.id, _parent.c.status, is_shard)
     query = query.join(_parent, _parent.c.id == _parents.c.parent_id).join(_t, _t.c.id == _parents.c.run_id)
     query = query.where(_t.c.status == "queued", _t.c.deleted_at.is_(None), _parent.c.status != "done")
-    return {row[0]: (row[1], row[2]) for row in connection.execute(query.order_by(_parents.c.role.desc()))}
+    return {
+        row[0]: (row[1], row[2], bool(row[3])) for row in connection.execute(query.order_by(_parents.c.role.desc()))
+    }
 
 
 def _unfinished_parent() -> sa.Exists:

@@ -12,7 +12,8 @@ from drills import HeavyDrill
 from worker_bench import Bench, until
 
 from slim_core.errors import ConflictError, RunCanceledError, SlimError
-from workers.queue import Submitter, job_id
+from workers.queue import Submitter
+from workers.wake import run_of, waiting_jobs
 
 pytestmark = pytest.mark.redis
 
@@ -96,7 +97,7 @@ def test_a_queued_run_that_is_stopped_never_starts(bench: Bench):
     bench.await_count(first, 1)
     second = bench.submit(counts=3)
     assert bench.queue.stop(second.id).status == "canceled"
-    assert job_id(second) not in bench.queue.waiting()
+    assert second.id not in _woken(bench)
     bench.queue.stop(first.id)
     bench.await_status(first, "canceled")
     last = bench.await_status(bench.submit(), "done")
@@ -176,7 +177,7 @@ def test_awaiting_a_run_raises_its_own_sentence(bench: Bench):
 def test_a_run_waits_for_its_parent_and_then_starts_by_itself(bench: Bench):
     parent = bench.submit(counts=10, pause_s=0.05)
     child = bench.submit(parent=parent.id)
-    assert job_id(child) not in bench.queue.waiting()
+    assert child.id not in _woken(bench)
 
     done = bench.await_status(child, "done")
     assert done.started_at >= bench.fetch(parent).finished_at
@@ -198,7 +199,7 @@ def test_looking_changes_nothing_in_redis(bench: Bench):
     view = bench.queue.look()
 
     assert view.available and view.message is None
-    assert view.waiting["cpu"][:3] == [run.id for run in waiting]
+    assert view.waiting == {"gpu": [], "cpu": [run.id for run in waiting]}
     assert view.position(waiting[1].id) == 2 and view.position(first.id) is None
     assert view.counts["running"] == 1
     until(lambda: len(bench.queue.look().workers) >= 2, "both workers on the roll")
@@ -207,6 +208,11 @@ def test_looking_changes_nothing_in_redis(bench: Bench):
         bench.queue.stop(run.id)
     redis.lrem("rq:queue:cpu", 0, "dead-job-1")
     bench.await_status(first, "canceled")
+
+
+def _woken(bench: Bench) -> set[str]:
+    """The runs whose jobs wait in Redis."""
+    return {run_of(job) for job in waiting_jobs("cpu", bench.redis())}
 
 
 def _content(redis) -> dict:

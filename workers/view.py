@@ -1,0 +1,102 @@
+"""What the jobs page shows beside the runs themselves: the order of the queue, who works, and what a run waits for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from slim_core.store import Store, Worker
+from slim_core.store.estimates import Estimate
+from slim_core.store.order import Waiting
+from slim_core.version import code_version, may_take
+
+QUEUES = ("gpu", "cpu")
+_START = "start one with `python -m workers`"
+_UNKNOWN = Estimate(None, None)
+
+
+@dataclass(frozen=True)
+class QueueView:
+    """One look at the queue. Everything but ``available`` comes from the database."""
+
+    available: bool  # whether Redis answers
+    message: str | None  # what to do where it does not
+    waiting: dict[str, list[str]]  # queue -> run ids in the order workers will take them
+    workers: list[Worker]  # those whose heartbeat is not older than a minute
+    counts: dict[str, int]  # runs by status, without shards
+    estimates: dict[str, Estimate] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)  # run id -> what a queued run waits for beside its turn
+    version: str = ""  # of the code that looks; Worker.version is compared to it
+
+    def position(self, run_id: str) -> int | None:
+        """Place of a run in its queue, from 1; None when it does not wait for a worker."""
+        return self._positions.get(run_id)
+
+    def starts_in_s(self, run_id: str) -> float | None:
+        """Seconds until a waiting run probably starts; None where nobody can tell."""
+        return self.estimates.get(run_id, _UNKNOWN).starts_in_s
+
+    def takes_s(self, run_id: str) -> float | None:
+        """Seconds a waiting run probably takes: the median of runs like it."""
+        return self.estimates.get(run_id, _UNKNOWN).takes_s
+
+    def waits_for(self, run_id: str) -> str | None:
+        """What a queued run waits for beside its turn, as a sentence: a parent, shards, a device, a worker."""
+        return self.reasons.get(run_id)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {run_id: place for ids in self.waiting.values() for place, run_id in enumerate(ids, 1)}
+
+
+def look(store: Store, message: str | None) -> QueueView:
+    """A view of the queue; ``message`` says that, and why, Redis does not answer. Few queries, however many runs."""
+    waiting, workers = store.runs.waiting(), store.workers.alive()
+    by_queue = {name: [run.id for run in waiting if run.queue == name] for name in QUEUES}
+    return QueueView(
+        available=message is None,
+        message=message,
+        waiting=by_queue,
+        workers=workers,
+        counts=store.runs.counts(),
+        estimates=store.runs.estimates(workers) if waiting else {},
+        reasons=_of_parents(store.runs.unfinished_parents()) | _of_workers(waiting, workers),
+        version=code_version(),
+    )
+
+
+def _of_parents(unfinished: Mapping[str, tuple[str, str, bool]]) -> dict[str, str]:
+    return {run_id: _of_parent(*parent) for run_id, parent in unfinished.items()}
+
+
+def _of_parent(parent: str, status: str, is_shard: bool) -> str:
+    if is_shard:
+        return "It waits for its shards."
+    if status in ("failed", "canceled"):
+        return f"It waits for {parent}, which is {status}: retry that one."
+    return f"It waits for {parent}, which is {status}."
+
+
+def _of_workers(waiting: Sequence[Waiting], workers: Sequence[Worker]) -> dict[str, str]:
+    """Runs no living worker takes. Asked once for all runs that are alike."""
+    known: dict[tuple[str, str | None, str | None], str | None] = {}
+    for run in waiting:
+        alike = (run.queue, run.device_asked, run.code_version)
+        if alike not in known:
+            known[alike] = _lacking(run, workers)
+    reasons = {run.id: known[run.queue, run.device_asked, run.code_version] for run in waiting}
+    return {run_id: reason for run_id, reason in reasons.items() if reason}
+
+
+def _lacking(run: Waiting, workers: Sequence[Worker]) -> str | None:
+    serving = [worker for worker in workers if worker.serves(run.queue)]
+    if not serving:
+        return f"It waits for a worker of the queue {run.queue}: {_START}."
+    fitting = [worker for worker in serving if worker.serves(run.queue, run.device_asked)]
+    if not fitting:
+        there = ", ".join(sorted({worker.device for worker in serving}))
+        return f"It waits for a worker with {run.device_asked}: {_START} there, or stop it and ask for one of {there}."
+    if not any(may_take(worker.version, run.code_version) for worker in fitting):
+        return "It waits for a worker of newer code: restart the workers, python -m workers."
+    return None

@@ -1,0 +1,100 @@
+"""The Redis side of the queue: jobs that wake a worker. Which run the worker then takes, the database decides.
+
+A job's run id only says who asked for it. There should be as many jobs as runs that can start; one too many finds
+nothing to do, one too few is put in by a worker service within two seconds.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable
+from typing import Protocol, cast
+
+import rq
+from redis import Redis
+from redis.backoff import ExponentialBackoff
+from redis.retry import Retry
+
+from workers.job import RUN_STEP, StepJob
+
+SERIALIZER = "json"
+_RESULT_TTL_S = 600
+_FAILURE_TTL_S = 24 * 3600
+
+
+class Wakeful(Protocol):
+    """A run, or what is known of a waiting one."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def queue(self) -> str: ...
+
+    @property
+    def device_asked(self) -> str | None: ...
+
+
+def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
+    """A client that gives up soon, so that a page never hangs on a Redis that has gone."""
+    retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2)
+    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=2.0, retry=retry)
+
+
+def rq_queue(name: str, connection: Redis) -> rq.Queue:
+    """The RQ queue of this name, which holds nothing but our jobs as JSON."""
+    return rq.Queue(name, connection=connection, serializer=SERIALIZER, job_class=StepJob)
+
+
+def bell(run: Wakeful) -> str:
+    """The RQ queue whose jobs wake a worker that may take the run: one of its own for each device asked for."""
+    return f"{run.queue}@{run.device_asked}" if run.device_asked else run.queue
+
+
+def bells(queues: Iterable[str], devices: Iterable[str]) -> list[str]:
+    """The RQ queues a worker listens to, which goes by these names of its device."""
+    devices = tuple(devices)
+    return [bell for queue in queues for bell in (*(f"{queue}@{device}" for device in devices), queue)]
+
+
+def push(run: Wakeful, redis: Redis, timeout_s: int) -> None:
+    """Wake a worker for a run."""
+    rq_queue(bell(run), redis).enqueue_call(
+        RUN_STEP,
+        args=[run.id],
+        timeout=timeout_s,
+        result_ttl=_RESULT_TTL_S,
+        failure_ttl=_FAILURE_TTL_S,
+        job_id=f"{run.id}-{secrets.token_hex(4)}",  # never one that a worker may be performing for another run
+        description=f"{run.kind} {run.id}",
+    )
+
+
+def forget(run: Wakeful, redis: Redis) -> None:
+    """Take a run's jobs out; those that a worker has taken for another run are gone already."""
+    for job in waiting_jobs(bell(run), redis):
+        if run_of(job) == run.id:
+            rq_queue(bell(run), redis).remove(job)
+
+
+def waiting_jobs(name: str, redis: Redis) -> list[str]:
+    """Ids of a queue's waiting jobs, next first. Reads the list itself: RQ's own way to look removes dead entries."""
+    found = cast(list[bytes], redis.lrange(f"rq:queue:{name}", 0, -1))
+    return [job.decode() for job in found]
+
+
+def count_jobs(names: Iterable[str], redis: Redis) -> dict[str, int]:
+    """How many jobs wait in each queue; one round trip."""
+    names = list(names)
+    with redis.pipeline(transaction=False) as pipeline:
+        for name in names:
+            pipeline.llen(f"rq:queue:{name}")
+        return dict(zip(names, pipeline.execute(), strict=True))
+
+
+def run_of(job: str) -> str:
+    """The run a job was put in for."""
+    return job.rpartition("-")[0]
