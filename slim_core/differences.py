@@ -1,0 +1,97 @@
+"""What changed between two runs: their inputs, parameters, code and machine, and results. Light and pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+Sort = Literal["input", "parameter", "code and machine", "result"]
+_INPUTS = ("kind", "dataset", "campaign", "answers_seq")
+_MACHINE = ("code_version", "device", "worker")
+_COST = ("seconds", "peak_memory_mb")
+_RUN_ID = re.compile(r"r-[a-z0-9]{10}")
+_SAME = 1e-12  # numbers that differ by less are equal
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing in which two runs differ; ``change``: second minus first, where both are numbers."""
+
+    sort: Sort
+    name: str
+    first: Any
+    second: Any
+    change: float | None = None
+
+
+def differences(
+    first: Run, second: Run, environments: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {})
+) -> list[Difference]:
+    """Everything in which they differ: inputs, then parameters, then code and machine, then results.
+
+    ``environments``: what each run wrote as environment.json, for the versions of its packages.
+    """
+    return [
+        *_specs(first.spec, second.spec, inputs=True),
+        *_specs(first.spec, second.spec, inputs=False),
+        *_of_attributes("code and machine", _MACHINE, first, second),
+        *_between("code and machine", *map(_packages, environments)),
+        *_between("result", flat(first.metrics or {}), flat(second.metrics or {})),
+        *_of_attributes("result", _COST, first, second),
+    ]
+
+
+def flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """The plain values of nested metrics by dotted names; groups and classes by their own names.
+
+    >>> flat({"val": {"wga": 0.5}, "groups": [{"name": "cat", "accuracy": 1.0}]})
+    {'val.wga': 0.5, 'cat accuracy': 1.0}
+    """
+    found: dict[str, Any] = {}
+    for key, value in metrics.items():
+        if isinstance(value, Mapping):
+            found |= flat(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            named = [each for each in value if isinstance(each, Mapping) and {"name", "accuracy"} <= each.keys()]
+            found |= {f"{prefix}{each['name']} accuracy": each["accuracy"] for each in named}
+        else:
+            found[f"{prefix}{key}"] = value
+    return found
+
+
+def _specs(first: Mapping[str, Any], second: Mapping[str, Any], *, inputs: bool) -> Iterator[Difference]:
+    names = dict.fromkeys([*first, *second])
+    mine = [name for name in names if _is_input(name, first.get(name), second.get(name)) == inputs]
+    yield from _between("input" if inputs else "parameter", first, second, mine)
+
+
+def _is_input(name: str, *values: Any) -> bool:
+    return name in _INPUTS or any(isinstance(value, str) and _RUN_ID.fullmatch(value) for value in values)
+
+
+def _packages(environment: Mapping[str, Any]) -> dict[str, Any]:
+    return {"python": environment.get("python"), **environment.get("packages", {})} if environment else {}
+
+
+def _of_attributes(sort: Sort, names: tuple[str, ...], first: Run, second: Run) -> Iterator[Difference]:
+    a, b = ({name: getattr(run, name) for name in names} for run in (first, second))
+    yield from _between(sort, a, b)
+
+
+def _between(
+    sort: Sort, first: Mapping[str, Any], second: Mapping[str, Any], names: list[str] | None = None
+) -> Iterator[Difference]:
+    for name in dict.fromkeys([*first, *second]) if names is None else names:
+        a, b = first.get(name), second.get(name)
+        change = b - a if _is_number(a) and _is_number(b) else None
+        if a != b and (change is None or abs(change) > _SAME):
+            yield Difference(sort, name, a, b, change)
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,105 @@
+"""The long list of runs, its filters and pages; moving a waiting run to the front."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from store_makers import train_spec
+
+from slim_core.errors import ConflictError, NotFoundError
+from slim_core.lineage import Link
+from slim_core.steps.specs import GradcamSpec
+from slim_core.store.history import History, RunFilter
+from slim_core.store.priority import move_to_front
+
+
+def ids(runs) -> list[str]:
+    return [run.id for run in runs]
+
+
+@pytest.fixture
+def runs(store, dataset):
+    """Five runs of two people, oldest first: the first is done, the second failed, the rest waits."""
+    made = [
+        store.runs.submit(train_spec(dataset, n), by="ada" if n < 3 else "grace", name=f"50%_try {n}")[0]
+        for n in range(5)
+    ]
+    for run, end in zip(made, (store.runs.finish, store.runs.fail), strict=False):
+        end(run.id, store.runs.claim(run.id, "w", "cpu"), {"wga": 1.0} if end == store.runs.finish else "no luck")
+    return made
+
+
+def test_pages_go_from_the_newest_to_the_oldest_without_gap_or_overlap(store, runs) -> None:
+    history = History(store.database)
+    paged = [*history.page(RunFilter(), 2), *history.page(RunFilter(), 2, 2), *history.page(RunFilter(), 2, 4)]
+    assert ids(paged) == ids(reversed(runs))
+    assert history.count(RunFilter()) == 5
+    assert all(run.metrics is None for run in paged)
+
+
+@pytest.mark.parametrize(
+    ("which", "expected"),
+    [
+        (RunFilter(statuses=("done", "failed")), [1, 0]),
+        (RunFilter(by="grace"), [4, 3]),
+        (RunFilter(text="TRY 3"), [3]),
+        (RunFilter(text="50%_"), [4, 3, 2, 1, 0]),
+        (RunFilter(text="5%t"), []),  # no wildcards
+        (RunFilter(kinds=("evaluate",)), []),
+        (RunFilter(dataset="d-other"), []),
+        (RunFilter(since=datetime.now(UTC) + timedelta(days=1)), []),
+    ],
+)
+def test_filters_choose_and_counts_agree(store, runs, which: RunFilter, expected: list[int]) -> None:
+    history = History(store.database)
+    assert ids(history.page(which, 10)) == [runs[n].id for n in expected]
+    assert history.count(which) == len(expected)
+
+
+def test_an_id_is_found_by_its_beginning(store, runs) -> None:
+    assert ids(History(store.database).page(RunFilter(text=runs[2].id[:9].upper()), 10)) == [runs[2].id]
+
+
+def test_deleted_runs_are_left_out(store, runs) -> None:
+    store.runs.delete(runs[0].id)
+    history = History(store.database)
+    assert history.count(RunFilter()) == 4
+    assert set(history.some([runs[0].id, runs[1].id])) == {runs[1].id}
+
+
+def test_submitters_are_named_once(store, runs) -> None:
+    assert History(store.database).submitters() == ["ada", "grace"]
+
+
+def test_links_are_read_both_ways_and_a_deleted_child_is_not_shown(store, runs, dataset) -> None:
+    child = store.runs.submit(GradcamSpec(dataset=dataset.id, model=runs[0].id), by="ada")[0]
+    history = History(store.database)
+    link = Link(runs[0].id, child.id, "model")
+    assert history.parents([child.id, runs[1].id]) == [link]
+    assert history.children([runs[0].id]) == [link]
+    store.runs.delete(child.id)
+    assert history.children([runs[0].id]) == []
+
+
+def test_a_run_moved_to_the_front_is_next_and_the_move_is_noted(store, runs) -> None:
+    assert store.runs.waiting()[-1].id != runs[2].id or len(store.runs.waiting()) == 1
+    for run in (runs[4], runs[3]):
+        move_to_front(store.database, store.events, run.id, "lead")
+        assert store.runs.waiting()[0].id == run.id
+    event = store.events.recent(1)[0]
+    assert (event.what, event.who, event.subject) == ("run.prioritised", "lead", runs[3].id)
+
+
+def test_what_a_moved_run_waits_for_goes_with_it(store, runs, dataset) -> None:
+    child = store.runs.submit(GradcamSpec(dataset=dataset.id, model=runs[4].id), by="ada")[0]
+    move_to_front(store.database, store.events, child.id, "lead")
+    assert store.runs.waiting()[0].id == runs[4].id
+    assert store.runs.fetch(runs[0].id).priority == 0  # done: nothing to move
+
+
+def test_only_a_waiting_run_is_moved(store, runs) -> None:
+    with pytest.raises(ConflictError, match="is done by now"):
+        move_to_front(store.database, store.events, runs[0].id, "lead")
+    with pytest.raises(NotFoundError):
+        move_to_front(store.database, store.events, "r-nothere", "lead")
