@@ -10,6 +10,8 @@ from slim_core.clustering import pick_diverse
 from slim_core.errors import SpecRefusedError
 
 N_NEAREST = 5  # one random pick among this many images nearest to a centre (reference)
+N_UNSETTLED = 5  # times the budget: the unsettled images among which the candidates are spread
+HELP_FLOOR = 0.05  # worth of an image whose score is settled, so that unexplored places count too
 DEFAULT_SHARE = 0.03  # of a class; the paper claims that fewer than 3 % suffice
 
 
@@ -67,18 +69,112 @@ def kmeans_candidates(points: np.ndarray, labels: np.ndarray, budgets: Mapping[i
     picks = [np.empty(0, np.int64)]
     for label, budget in sorted(budgets.items()):
         members = np.flatnonzero(labels == label)
-        _check(label, budget, len(members))
+        check_budget(label, budget, len(members))
         picks.append(members[pick_diverse(points[members], budget, N_NEAREST, seed)])
     return np.concatenate(picks)
 
 
-def _check(label: int, budget: int, size: int) -> None:
+def check_budget(label: int, budget: int, size: int, what: str = "images") -> None:
+    """Refuse a number of candidates that a class cannot give.
+
+    Raises:
+        SpecRefusedError: so.
+    """
     if budget < 0:
         raise SpecRefusedError(f"The budget of class {label} is {budget}: give 0 or more candidates.")
     if budget > size:
         raise SpecRefusedError(
-            f"The budget of class {label} is {budget}, but the class has only {size} images: ask for at most {size}."
+            f"The budget of class {label} is {budget}, but the class has only {size} {what}: ask for at most {size}."
         )
+
+
+def uncertain_candidates(
+    points: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    budgets: Mapping[int, int],
+    seed: int,
+    asked: np.ndarray | None = None,
+) -> np.ndarray:
+    """The images about which the answers so far say least: scores nearest 0.5 first, spread over the space.
+
+    Per class, of the images nobody was asked about, the N_UNSETTLED x budget whose propagated score is nearest 0.5;
+    among them as many as the budget by k-means, so that they are not all of one spot. A class without scores (no
+    answer yet) gets ``kmeans_candidates``.
+
+    Args:
+        points, labels, budgets, seed: as of ``kmeans_candidates``.
+        scores: (N,) propagated scores, NaN where a class has no answers.
+        asked: (N,) bool, the images that were asked about already; None: none.
+
+    Returns:
+        (sum of budgets,) distinct positions, class after class, none of them asked about before.
+
+    Raises:
+        SpecRefusedError: a budget is negative, or larger than the images of the class that are left.
+    """
+    free = np.ones(len(labels), bool) if asked is None else ~asked
+    picks = [np.empty(0, np.int64)]
+    for label, budget in sorted(budgets.items()):
+        members = np.flatnonzero((labels == label) & free)
+        check_budget(label, budget, len(members), "images left that nobody was asked about")
+        doubt = np.abs(np.nan_to_num(scores[members], nan=0.5) - 0.5)
+        unsettled = members
+        if not np.isnan(scores[members]).any():
+            unsettled = members[np.argsort(doubt, kind="stable")[: N_UNSETTLED * budget]]
+        picks.append(unsettled[pick_diverse(points[unsettled], budget, N_NEAREST, seed)])
+    return np.concatenate(picks)
+
+
+def helpful_candidates(
+    points: np.ndarray, labels: np.ndarray, scores: np.ndarray, asked: np.ndarray, n: int
+) -> np.ndarray:
+    """The ``n`` images whose answers would help most: unsettled scores, far from every image asked about or chosen.
+
+    Greedy: each pick has the highest (1 - |2 score - 1| + HELP_FLOOR) x distance to the nearest image of its class that
+    was asked about, in standard deviations of the class. A class without answers counts as unsettled everywhere.
+
+    Args:
+        points: (N, 2); labels: (N,); scores: (N,) propagated, NaN unknown; asked: (N,) bool.
+        n: images to choose, over all classes together.
+
+    Returns:
+        (n,) distinct positions, none of them asked about, the most helpful first.
+
+    Raises:
+        SpecRefusedError: n is below 1, or above the images that are left.
+    """
+    n_left = int((~asked).sum())
+    if not 1 <= n <= n_left:
+        raise SpecRefusedError(f"{n} more images were asked for: give 1 to {n_left:,}, the images not asked about yet.")
+    doubt = 1 - np.abs(2 * np.nan_to_num(scores, nan=0.5) - 1) + HELP_FLOOR
+    scaled, distance = _standardised(points, labels), np.full(len(labels), np.inf)
+    for position in np.flatnonzero(asked):
+        _nearer(distance, scaled, labels, position)
+    far = distance[np.isfinite(distance)].max(initial=1.0)
+    picks: list[int] = []
+    for _ in range(n):
+        worth = np.where(np.isfinite(distance), distance, far) * doubt
+        worth[asked] = -1.0
+        worth[picks] = -1.0
+        picks.append(int(worth.argmax()))
+        _nearer(distance, scaled, labels, picks[-1])
+    return np.array(picks, np.int64)
+
+
+def _standardised(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    scaled = np.asarray(points, np.float64).copy()
+    for label in np.unique(labels):
+        spread = scaled[labels == label].std()
+        scaled[labels == label] /= spread if spread > 0 else 1.0
+    return scaled
+
+
+def _nearer(distance: np.ndarray, scaled: np.ndarray, labels: np.ndarray, position: int) -> None:
+    """Lower the distances (N,) of a class to the nearest image asked about, which now includes this one."""
+    members = np.flatnonzero(labels == labels[position])
+    new = np.linalg.norm(scaled[members] - scaled[position], axis=1)
+    distance[members] = np.minimum(distance[members], new)
 
 
 N_AHEAD = 12  # images of the next class that may come next

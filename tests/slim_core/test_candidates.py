@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from slim_core.candidates import default_budgets, kmeans_candidates, spread_order
+from slim_core.candidates import (
+    default_budgets,
+    helpful_candidates,
+    kmeans_candidates,
+    spread_order,
+    uncertain_candidates,
+)
 from slim_core.errors import SpecRefusedError
 
 
@@ -120,3 +126,41 @@ def test_neighbours_of_the_space_do_not_follow_each_other_and_classes_take_turns
     assert np.quantile(gap["spread"], 0.02) > 2 * np.quantile(gap["random"], 0.02)
     assert spread_order(np.empty((0, 2)), np.empty(0, int), 0).tolist() == []
     assert spread_order(points[:1], labels[:1], 0).tolist() == [0]
+
+
+def clumps(n: int, n_clumps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Points in tight, far clumps, and the clump of each."""
+    rng = np.random.default_rng(seed)
+    clump = np.arange(n) % n_clumps
+    return rng.normal(size=(n_clumps, 2))[clump] * 20 + rng.normal(size=(n, 2)) * 0.1, clump
+
+
+def test_uncertain_candidates_are_the_unsettled_ones_nobody_was_asked_about():
+    points, _ = clumps(200, 10)
+    labels = np.arange(200) // 100
+    scores = np.where(np.arange(200) % 5 == 0, 0.5, 0.99)
+    asked = np.zeros(200, bool)
+    asked[:50:10] = True
+    picks = uncertain_candidates(points, labels, scores, {0: 3, 1: 4}, 0, asked)
+    assert np.bincount(labels[picks]).tolist() == [3, 4] and len(np.unique(picks)) == 7
+    assert not asked[picks].any()
+    assert (scores[picks] == 0.5).all()
+    np.testing.assert_array_equal(picks, uncertain_candidates(points, labels, scores, {0: 3, 1: 4}, 0, asked))
+    unknown = uncertain_candidates(points, labels, np.full(200, np.nan), {0: 3, 1: 4}, 0)
+    np.testing.assert_array_equal(unknown, kmeans_candidates(points, labels, {0: 3, 1: 4}, 0))
+    with pytest.raises(SpecRefusedError, match="only 95 images left that nobody was asked about"):
+        uncertain_candidates(points, labels, scores, {0: 96}, 0, asked)
+
+
+def test_the_most_helpful_images_are_unsettled_and_far_from_those_asked_about():
+    points = np.array([[0.0, 0], [0.1, 0], [5, 0], [5.1, 0], [10, 0], [10.1, 0]])
+    labels, asked = np.zeros(6, int), np.array([True, False, False, False, False, False])
+    settled = np.array([1.0, 1.0, 0.5, 0.5, 0.9, 0.9])
+    assert helpful_candidates(points, labels, settled, asked, 1).tolist() == [3]
+    first, second = helpful_candidates(points, labels, np.full(6, 0.5), asked, 2).tolist()
+    assert first == 5 and second in (2, 3)  # the farthest, then the middle, not the farthest's neighbour
+    everything = helpful_candidates(points, labels, settled, asked, 5)
+    assert sorted(everything) == [1, 2, 3, 4, 5]
+    for n in (0, 6):
+        with pytest.raises(SpecRefusedError, match="give 1 to 5, the images not asked about yet"):
+            helpful_candidates(points, labels, settled, asked, n)
