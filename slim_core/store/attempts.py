@@ -129,7 +129,8 @@ class Attempts(Claims):
         """Queue a failed or canceled run again; it goes on from its last checkpoint, if it has one. So with its shards.
 
         Raises:
-            ConflictError: it has not failed or been canceled, or the same run is queued or done already.
+            ConflictError: it has not failed or been canceled, a parent of it has, or the same run is queued or done
+                already.
         """
         try:
             with self._database.write() as connection:
@@ -143,10 +144,19 @@ class Attempts(Claims):
                 for shard in shards:
                     if shard.status in ("failed", "canceled"):
                         self._requeue(connection, shard, None, losses=0)
+                self._refuse_before_parent(connection, run_id)
                 self._events.note(connection, by, "run.retried", run_id)
                 return self._require(connection, run_id)
         except IntegrityError as error:
             raise ConflictError(f"The same run as {run_id} is queued, running or done already: use that.") from error
+
+    def _refuse_before_parent(self, connection: Connection, run_id: str) -> None:
+        query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
+        query = query.where(_parents.c.run_id == run_id, _t.c.status.in_(("failed", "canceled")))
+        parent = connection.execute(query).first()
+        if parent is not None:
+            what = "has failed" if parent.status == "failed" else "was canceled"
+            raise ConflictError(f"Its parent {parent.id} {what}: retry that one first.")
 
     def lose_expired(self, now: datetime | None = None) -> list[Run]:
         """End or queue again every run whose worker stopped renewing its lease.

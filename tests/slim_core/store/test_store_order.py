@@ -1,0 +1,171 @@
+"""Who is next: priority, then users in turn, then age; only what can start, on the device it asks for."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+from store_makers import in_processes, in_threads, train_spec
+
+from slim_core.errors import ConflictError, SpecRefusedError
+from slim_core.steps.specs import GradcamSpec
+from slim_core.store import Store, schema
+from slim_core.store.order import waiting
+from slim_core.version import code_version
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+ANY = ("host/cpu", "cpu")
+
+# (what it shows, users with a run under way, waiting runs as "user name [priority]" from old to young, who is next)
+EXAMPLES = [
+    ("age alone", "", "ann a, ann b, ann c", "a b c"),
+    ("users in turn", "", "ann a1, ann a2, ann a3, ben b1, ben b2", "a1 b1 a2 b2 a3"),
+    ("a single run of another user is second", "", "ann a1, ann a2, ann a3, ann a4, ben b", "a1 b a2 a3 a4"),
+    ("what is running counts", "ann, ann", "ann a1, ann a2, ben b1, ben b2, cid c", "b1 c b2 a1 a2"),
+    ("priority before turns", "ann", "ann a1, ben b1, ann a2 5, ben b2", "a2 b1 b2 a1"),
+    ("turns within a priority", "", "ann a1 1, ann a2 1, ben b1, ben b2 1, cid c", "a1 b2 a2 c b1"),
+    ("a priority below the usual goes last", "", "ann a -1, ben b1, ben b2", "b1 b2 a"),
+]
+
+
+def put(store: Store, dataset, user: str, name: str, **values) -> None:
+    """A run of a user as a row, whatever it stands for; later ones are younger."""
+    row = {"id": name, "kind": "train", "name": name, "queue": "gpu", "status": "queued", "spec": {}, "progress": {}}
+    row |= {"spec_hash": secrets.token_hex(8), "dataset_id": dataset.id, "created_by": user, "priority": 0}
+    with store.database.write() as connection:
+        n = connection.execute(sa.select(sa.func.count()).select_from(schema.runs)).scalar_one()
+        at = NOW + timedelta(seconds=n)
+        connection.execute(schema.runs.insert().values(**{**row, "created_at": at, "queued_at": at, **values}))
+
+
+def names(store: Store, *where) -> list[str]:
+    """The waiting runs, next first."""
+    with store.database.read() as connection:
+        return [run.id for run in waiting(connection, *where)]
+
+
+@pytest.mark.parametrize(("running", "queued", "expected"), [pytest.param(*rest, id=what) for what, *rest in EXAMPLES])
+def test_the_next_run_is(store, dataset, running: str, queued: str, expected: str):
+    for k, user in enumerate(filter(None, running.split(", "))):
+        put(store, dataset, user, f"running-{k}", status="running")
+    for user, name, *priority in (each.split() for each in queued.split(", ")):
+        put(store, dataset, user, name, priority=int((priority or ["0"])[0]))
+    assert names(store) == expected.split()
+
+
+def test_what_runs_in_one_queue_does_not_count_in_another(store, dataset):
+    put(store, dataset, "ann", "long", status="running", queue="gpu")
+    put(store, dataset, "ann", "a", queue="cpu")
+    put(store, dataset, "ben", "b", queue="cpu")
+    assert names(store, ("cpu",)) == ["a", "b"]
+
+
+def test_only_what_can_start_waits(store, dataset, finish):
+    model, _ = store.runs.submit(train_spec(dataset), by="ann")
+    child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id), by="ann")
+    gone, _ = store.runs.submit(train_spec(dataset, seed=1), by="ann")
+    store.runs.delete(gone.id)
+    assert names(store) == [model.id]
+    assert store.runs.unfinished_parents() == {child.id: (model.id, "queued", False)}
+    finish(model)
+    assert names(store) == [child.id] and store.runs.unfinished_parents() == {}
+
+
+def test_a_device_is_given_only_to_who_has_it(store, dataset):
+    put(store, dataset, "ann", "anywhere")
+    put(store, dataset, "ann", "second", device_asked="cuda:1")
+    put(store, dataset, "ann", "there", device_asked="other/cuda:0")
+    assert names(store, ("gpu",), ("host/cuda:0", "cuda:0", "host/cuda", "cuda")) == ["anywhere"]
+    assert names(store, ("gpu",), ("other/cuda:0", "cuda:0", "other/cuda", "cuda")) == ["anywhere", "there"]
+    assert names(store, ("gpu",), ("host/cuda:1", "cuda:1", "host/cuda", "cuda")) == ["anywhere", "second"]
+
+
+def test_many_claimers_take_each_run_once_and_the_best_first(store, dataset):
+    for user, n in (("ann", 7), ("ben", 2)):
+        for k in range(n):
+            put(store, dataset, user, f"{user}-{k}")
+
+    def take(k: int) -> str | None:
+        claimed = store.runs.claim_best(f"worker-{k}", "cpu", ("gpu",), ANY, code_version())
+        return claimed and claimed[0]
+
+    first, second = in_processes(4, take), in_threads(4, take)
+    assert sorted(first) == ["ann-0", "ann-1", "ben-0", "ben-1"]
+    assert len(set(second)) == 4 and all(each.startswith("ann") for each in second)
+    assert sorted(filter(None, in_threads(4, take))) == ["ann-6"] and take(0) is None
+
+
+def test_a_run_submitted_by_newer_code_is_left_to_a_newer_worker(store, dataset):
+    put(store, dataset, "ann", "newer", code_version="9.0/0002 abc")
+    put(store, dataset, "ann", "mine", code_version=code_version())
+    put(store, dataset, "ann", "older", code_version="0.0.1/0001 abc")
+
+    def take(version: str) -> str | None:
+        claimed = store.runs.claim_best("w", "cpu", ("gpu",), ANY, version)
+        return claimed and claimed[0]
+
+    assert [take(code_version()) for _ in range(3)] == ["mine", "older", None]
+    assert take("9.0/0002 def") == "newer"
+
+
+def test_a_device_no_worker_has_is_refused_with_those_there_are(store, dataset):
+    with pytest.raises(SpecRefusedError, match=r"No worker computes on 'cuda:1': none is running, start one"):
+        store.runs.submit(train_spec(dataset), device="cuda:1")
+    for name, host, device, queues in (
+        ("a", "h1", "cuda:0", "gpu"),
+        ("b", "h1", "cuda:1", "gpu"),
+        ("c", "h1", "cpu", "cpu"),
+    ):
+        store.workers.beat(name, host=host, pid=1, device=device, queues=[queues])
+    with pytest.raises(SpecRefusedError, match=r"'cpu': ask for one of cuda:0, cuda:1, or for none\."):
+        store.runs.submit(train_spec(dataset), device="cpu")  # the light worker does not train
+    store.workers.beat("d", host="h2", pid=1, device="cuda:0", queues=["gpu"])
+    with pytest.raises(
+        SpecRefusedError, match=r"'cuda:7': ask for one of h1/cuda:0, h1/cuda:1, h2/cuda:0, or for none"
+    ):
+        store.runs.submit(train_spec(dataset), device="cuda:7")
+    assert store.runs.all() == []
+    for k, device in enumerate(("cuda:1", "h1/cuda:1", "cuda", "h2/cuda")):
+        assert store.runs.submit(train_spec(dataset, seed=k), device=device)[0].device_asked == device
+    assert store.runs.submit(train_spec(dataset), device="cuda") == (store.runs.all()[-1], False)  # same spec, same run
+
+
+def test_a_run_is_not_retried_before_its_parent(store, dataset):
+    model, _ = store.runs.submit(train_spec(dataset))
+    child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
+    store.runs.fail(model.id, store.runs.claim(model.id, "w", "cpu"), "No.")
+    with pytest.raises(ConflictError, match=f"Its parent {model.id} has failed: retry that one first"):
+        store.runs.retry(child.id)
+    assert store.runs.fetch(child.id).status == "failed"
+    store.runs.retry(model.id)
+    assert store.runs.retry(child.id).status == "queued"
+
+
+def test_progress_is_dated_so_that_a_hung_run_shows(store, dataset):
+    run, _ = store.runs.submit(train_spec(dataset))
+    token = store.runs.claim(run.id, "w", "cpu")
+    claimed = store.runs.fetch(run.id).progress_at
+    assert claimed is not None
+    store.runs.renew(run.id, token)
+    assert store.runs.fetch(run.id).progress_at == claimed
+    store.runs.progress(run.id, token, {"done": 1})
+    assert store.runs.fetch(run.id).progress_at > claimed
+
+
+def test_the_order_of_thousands_is_read_fast(store, dataset):
+    row = {"kind": "train", "name": "n", "queue": "gpu", "status": "queued", "spec": {}, "progress": {}, "attempt": 0}
+    row |= {"dataset_id": dataset.id, "created_at": NOW, "queued_at": NOW}
+    rows = [row | {"id": f"r-{k:05}", "spec_hash": f"{k}", "created_by": f"user {k % 7}"} for k in range(5_000)]
+    parents = [{"run_id": f"r-{k:05}", "role": "model", "parent_id": "r-00000"} for k in range(2_500, 5_000)]
+    with store.database.write() as connection:
+        connection.execute(schema.runs.insert(), rows)
+        connection.execute(schema.run_parents.insert(), parents)
+    began = time.perf_counter()
+    assert len(store.runs.waiting()) == 2_500 and len(store.runs.unfinished_parents()) == 2_500
+    assert [run.id for run in store.runs.next_for(("gpu",), ANY)][:7] == [f"r-{k:05}" for k in range(7)]
+    assert time.perf_counter() - began < 2
