@@ -17,6 +17,7 @@ from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
 from slim_core.store.run import Run, Status
 from slim_core.store.runs import Runs
+from slim_core.store.tags import Tags
 from slim_core.store.workers import Worker, Workers
 
 __all__ = [
@@ -51,6 +52,7 @@ class Store:
     campaigns: Campaigns
     members: Members
     workers: Workers
+    tags: Tags
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -81,6 +83,7 @@ class Store:
             campaigns=Campaigns(database, events, datasets),
             members=Members(database, events),
             workers=Workers(database),
+            tags=Tags(database, events, datasets),
         )
 
     def close(self) -> None:

@@ -1,0 +1,61 @@
+"""Selections of a space's images under short ids, so that an address can name one: ?selection=<id>.
+
+An id is a hash of the run and of what is selected: the same selection has the same address, whoever makes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zlib
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slim_core.errors import NotFoundError
+
+KEPT = 2000  # files; the ones longest unused go first
+_ID = re.compile(r"[0-9a-f]{12}")
+
+
+class Selections:
+    """One small file a selection: the id of its run, a line break, and one bit an image, compressed."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def keep(self, run_id: str, mask: NDArray[np.bool_]) -> str:
+        """Keep which of a run's n images are selected, (n,) bool; returns the id."""
+        content = f"{run_id} {len(mask)}\n".encode() + np.packbits(mask).tobytes()
+        name = hashlib.sha256(content).hexdigest()[:12]
+        path = self._folder / name
+        self._folder.mkdir(parents=True, exist_ok=True)
+        if path.exists():
+            path.touch()
+            return name
+        draft = path.with_suffix(".draft")
+        draft.write_bytes(zlib.compress(content, 1))
+        draft.replace(path)
+        self._prune()
+        return name
+
+    def load(self, name: str, run_id: str) -> NDArray[np.bool_]:
+        """What is selected of a run's n images, (n,) bool.
+
+        Raises:
+            NotFoundError: no selection of this id is kept, or it is one of another run.
+        """
+        path = self._folder / name
+        if not _ID.fullmatch(name) or not path.is_file():
+            raise NotFoundError(f"There is no selection {name[:40]!r}: select the images again.")
+        head, _, bits = zlib.decompress(path.read_bytes()).partition(b"\n")
+        run, n = head.decode().split()
+        if run != run_id:
+            raise NotFoundError(f"The selection {name} is one of the space {run}: open that one.")
+        return np.unpackbits(np.frombuffer(bits, np.uint8), count=int(n)).astype(bool)
+
+    def _prune(self) -> None:
+        files = sorted(self._folder.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime)
+        for path in files[:-KEPT]:
+            path.unlink(missing_ok=True)
