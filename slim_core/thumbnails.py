@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import os
+import struct
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -19,33 +21,45 @@ from PIL import Image
 from slim_core.images import ImageTransform
 
 PACK, INDEX = "thumbnails.bin", "thumbnails.npy"
+DRAFT = "thumbnails.part"  # in the checkpoint folder, until the pass is done
 SIDE = 160  # pixels; larger pictures are drawn from the file
 QUALITY = 82
-COLUMNS = ("row", "offset", "bytes", "side")
+_HEAD = struct.Struct("<qii")  # of each picture of a draft: row, bytes, side
+
+Entry = tuple[int, int, int, int]  # row, offset, bytes, side
 
 
 class ThumbnailWriter:
-    """Appends pictures to a pack, from any thread, and keeps none. A context manager; the index is written last."""
+    """Appends pictures to a draft, from any thread, and keeps none in memory. A context manager.
 
-    def __init__(self, folder: Path, transform: ImageTransform) -> None:
+    The draft outlives an interrupted pass: the next writer of the same folder goes on behind its last whole picture.
+    """
+
+    def __init__(self, checkpoint_dir: Path, transform: ImageTransform) -> None:
         self._transform = transform
-        self._index_path = folder / INDEX
-        self._file = (folder / PACK).open("wb")
-        self._entries: list[tuple[int, int, int, int]] = []  # COLUMNS, 32 bytes an image
+        self._path = checkpoint_dir / DRAFT
+        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
+        self._entries = dict(_whole_pictures(self._path))  # row -> Entry; a picture made again replaces the older one
+        self._end = max((offset + length for _, offset, length, _ in self._entries.values()), default=0)
         self._lock = threading.Lock()
 
     def add(self, row: int, image: Image.Image) -> None:
         """Keep the picture of a row; ``image``: the decoded RGB file."""
         side = max(1, min(SIDE, round(min(image.size) / self._transform.resize_ratio)))
-        square = dataclasses.replace(self._transform, size=side).fit(image)
         buffer = io.BytesIO()
-        square.save(buffer, "JPEG", quality=QUALITY)
-        self._append(row, buffer.getvalue(), side)
-
-    def _append(self, row: int, content: bytes, side: int) -> None:
+        dataclasses.replace(self._transform, size=side).fit(image).save(buffer, "JPEG", quality=QUALITY)
+        content = buffer.getvalue()
         with self._lock:
-            self._entries.append((row, self._file.tell(), len(content), side))
-            self._file.write(content)
+            self._file.seek(self._end)
+            self._file.write(_HEAD.pack(row, len(content), side) + content)
+            self._entries[row] = (row, self._end + _HEAD.size, len(content), side)
+            self._end += _HEAD.size + len(content)
+
+    def publish(self, folder: Path) -> None:
+        """Write the pack, in the order of the rows, and its index into a folder; the draft is gone then."""
+        ordered = [self._entries[row] for row in sorted(self._entries)]
+        _write_pack(folder, [(self._path, ordered)])
+        self._path.unlink()
 
     def __enter__(self) -> ThumbnailWriter:
         return self
@@ -54,8 +68,6 @@ class ThumbnailWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._file.close()
-        if kind is None:
-            _save_index(self._index_path, self._entries)
 
 
 class Thumbnails:
@@ -63,7 +75,7 @@ class Thumbnails:
 
     def __init__(self, folder: Path) -> None:
         self._pack = folder / PACK
-        self._index = np.load(folder / INDEX, mmap_mode="r", allow_pickle=False)  # (n, 4) int64, by row
+        self._index = np.load(folder / INDEX, mmap_mode="r", allow_pickle=False)  # (n, 4) int64: Entry, by row
 
     @classmethod
     def find(cls, folder: Path) -> Thumbnails | None:
@@ -87,22 +99,33 @@ class Thumbnails:
 
 
 def merge(parts: Iterable[Path], folder: Path) -> None:
-    """Join the packs of several folders into one; nothing is left where one of the folders has none."""
+    """Join the packs of folders whose rows follow each other; nothing is written where one of them has none."""
     parts = list(parts)
-    if not all((part / INDEX).exists() for part in parts):
-        return
-    entries: list[tuple[int, int, int, int]] = []
+    if all((part / INDEX).exists() for part in parts):
+        listed = [np.load(part / INDEX, allow_pickle=False).tolist() for part in parts]
+        _write_pack(folder, [(part / PACK, entries) for part, entries in zip(parts, listed, strict=True)])
+
+
+def _write_pack(folder: Path, sources: Iterable[tuple[Path, list[Entry]]]) -> None:
+    index: list[Entry] = []
     with (folder / PACK).open("wb") as pack:
-        for part in parts:
-            start = pack.tell()
-            with (part / PACK).open("rb") as source:
-                while block := source.read(1 << 20):
-                    pack.write(block)
-            listed = np.load(part / INDEX, allow_pickle=False)
-            entries += [(row, start + offset, length, side) for row, offset, length, side in listed.tolist()]
-    _save_index(folder / INDEX, entries)
+        for path, entries in sources:
+            with path.open("rb") as source:
+                for row, offset, length, side in entries:
+                    source.seek(offset)
+                    index.append((row, pack.tell(), length, side))
+                    pack.write(source.read(length))
+    np.save(folder / INDEX, np.array(index, np.int64).reshape(-1, 4))
 
 
-def _save_index(path: Path, entries: list[tuple[int, int, int, int]]) -> None:
-    index = np.array(entries, np.int64).reshape(-1, len(COLUMNS))
-    np.save(path, index[np.argsort(index[:, 0], kind="stable")])
+def _whole_pictures(path: Path) -> Iterator[tuple[int, Entry]]:
+    """(row, Entry) of every picture a draft holds to its end, in the order they were written."""
+    size = path.stat().st_size
+    with path.open("rb") as draft:
+        while len(head := draft.read(_HEAD.size)) == _HEAD.size:
+            row, length, side = _HEAD.unpack(head)
+            offset = draft.tell()
+            if offset + length > size:
+                return
+            yield row, (row, offset, length, side)
+            draft.seek(length, os.SEEK_CUR)

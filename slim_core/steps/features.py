@@ -36,8 +36,8 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     done = finished_gradcam(spec, context)
     if done is None:
         gradcam.run(spec, context)
-        for maps in context.out.glob("maps*.npy"):
-            maps.unlink()
+        for unasked in (*context.out.glob("maps*.npy"), *context.out.glob("thumbnails.*")):
+            unasked.unlink()
         scores = pd.read_parquet(context.out / SCORES_FILE)
     else:
         scores = _take_over(spec, context.store.artifacts.folder(done), context)

@@ -7,6 +7,7 @@ from typing import Any
 from slim_core.steps.context import StepContext
 from slim_core.steps.shards import merge, rows_of
 from slim_core.steps.specs import FeaturesSpec
+from slim_core.thumbnails import ThumbnailWriter
 
 
 def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
@@ -24,16 +25,23 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
         return merge(spec, table, shards, context)
     from slim_core.attention import attention_pass  # torch, which a merge does without
     from slim_core.models import load_model
+    from slim_core.thumbnail_pixels import ThumbnailPixels
 
-    return attention_pass(
-        load_model(context.parent(spec.model)),
-        table,
-        rows_of(table, spec),
-        context.out,
-        class_of_map=spec.class_of_map,
-        batch_size=spec.batch_size,
-        device=context.device,
-        on_progress=lambda done, total: context.progress(done, total, "attention"),
-        check_stop=context.check_stop,
-        checkpoint_dir=context.checkpoint_dir,
-    )
+    model = load_model(context.parent(spec.model))
+    with ThumbnailWriter(context.checkpoint_dir, model.transform) as thumbnails:
+        with ThumbnailPixels(table, model.transform, thumbnails) as pixels:
+            metrics = attention_pass(
+                model,
+                table,
+                rows_of(table, spec),
+                context.out,
+                class_of_map=spec.class_of_map,
+                batch_size=spec.batch_size,
+                device=context.device,
+                on_progress=lambda done, total: context.progress(done, total, "attention"),
+                check_stop=context.check_stop,
+                pixels=pixels,
+                checkpoint_dir=context.checkpoint_dir,
+            )
+        thumbnails.publish(context.out)
+    return metrics

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slim_core import thumbnails
 from slim_core.attention_arrays import ROWS_FILE, merge_arrays, merge_scores, summed_up
 from slim_core.datasets.table import ImageTable
 from slim_core.errors import DataRefusedError, NotFoundError, SpecRefusedError
@@ -57,6 +58,7 @@ def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: Ste
     if not np.array_equal(np.load(context.out / ROWS_FILE, allow_pickle=False), rows):
         raise SpecRefusedError(f"The shards of {context.run_id} hold other images than {table.name}: submit it again.")
     scores = merge_scores(folders, context.out)
+    thumbnails.merge(folders, context.out)
     _keep_records(folders, context.out / "shards")
     every = [shard.metrics or {} for shard in shards]
     if "path" not in every[0]:  # of features: they tell no more than these
