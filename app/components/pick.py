@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run
 
 T = TypeVar("T", "Dataset", "Run", "Campaign")
+WIDTH = 520  # pixels
 
 
 def dataset(label: str = "Data set") -> Dataset | None:
@@ -21,14 +22,14 @@ def dataset(label: str = "Data set") -> Dataset | None:
     return _pick(label, session.store().datasets.all(), "dataset", lambda one: f"{one.name} ({one.n_images:,} images)")
 
 
-def run(label: str, runs: Sequence[Run], param: str = "run") -> Run | None:
+def run(label: str, runs: Sequence[Run], param: str = "run", width: int = WIDTH) -> Run | None:
     """A select box of runs in the order given; None where there are none."""
-    return _pick(label, runs, param, describe)
+    return _pick(label, runs, param, describe, width)
 
 
-def campaign(label: str, campaigns: Sequence[Campaign]) -> Campaign | None:
+def campaign(label: str, campaigns: Sequence[Campaign], width: int = WIDTH) -> Campaign | None:
     """A select box of campaigns in the order given; None where there are none."""
-    return _pick(label, campaigns, "campaign", lambda one: f"{one.name} · {one.id}")
+    return _pick(label, campaigns, "campaign", lambda one: f"{one.name} · {one.id}", width)
 
 
 def describe(one: Run) -> str:
@@ -37,7 +38,7 @@ def describe(one: Run) -> str:
     return f"{one.name or one.kind} · {made} · {one.id}"
 
 
-def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], str]) -> T | None:
+def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], str], width: int = WIDTH) -> T | None:
     if not items:
         return None
     by_id = {item.id: item for item in items}
@@ -49,6 +50,6 @@ def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], st
         st.session_state[key] = last
     elif kept not in by_id:
         st.session_state.pop(key, None)
-    chosen = st.selectbox(label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key, width=520)
+    chosen = st.selectbox(label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key, width=width)
     st.query_params[param] = st.session_state[seen] = chosen
     return by_id[chosen]
