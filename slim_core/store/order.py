@@ -1,8 +1,9 @@
 """Who is next. The database decides, when a worker asks; Redis only wakes workers (docs/decisions/0006).
 
 The highest priority first; then users take turns; then whoever has waited longest. A user's turn is how many of their
-runs are running in the queue, plus the run's place among their own waiting ones: fifty runs of one user and a single
-one of another are taken 1, 1, then the other 49.
+runs are running in the queue, plus the run's place among their own waiting ones. Of users whose turn it is alike, the
+one comes first whose last run was taken longest ago: so fifty runs of one user and a single one of another are taken
+1, 1, then the other 49, also where one worker takes them one by one.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from slim_core.store import schema
 
 _t, _parents = schema.runs, schema.run_parents
 _parent = schema.runs.alias("parent")
+_RECENT = 500  # events that are looked through for who was served last
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,16 @@ def waiting(
     ready = [_t.c.status == "queued", _t.c.deleted_at.is_(None), ~_unfinished_parent()]
     ready += [] if queues is None else [_t.c.queue.in_(queues)]
     ready += [] if devices is None else [sa.or_(_t.c.device_asked.is_(None), _t.c.device_asked.in_(devices))]
-    running = _running()
+    running, served = _running(), _served()
     place = sa.func.row_number().over(
         partition_by=(_t.c.queue, _t.c.created_by), order_by=(_t.c.priority.desc(), _t.c.queued_at, _t.c.id)
     )
     turn = (place + sa.func.coalesce(running.c.n, 0)).label("turn")
-    same = sa.and_(running.c.queue == _t.c.queue, running.c.created_by == _t.c.created_by)
-    query = sa.select(*_COLUMNS, turn).outerjoin(running, same).where(*ready)
-    query = query.order_by(_t.c.priority.desc(), turn, _t.c.queued_at, _t.c.id).limit(limit)
+    query = sa.select(*_COLUMNS, turn).where(*ready)
+    for each in (running, served):
+        query = query.outerjoin(each, sa.and_(each.c.queue == _t.c.queue, each.c.created_by == _t.c.created_by))
+    last = sa.func.coalesce(served.c.event, 0)
+    query = query.order_by(_t.c.priority.desc(), turn, last, _t.c.queued_at, _t.c.id).limit(limit)
     return [Waiting(*row[:-1]) for row in connection.execute(query)]
 
 
@@ -88,3 +92,13 @@ def _running() -> Any:
     query = sa.select(working.c.queue, working.c.created_by, sa.func.count().label("n"))
     query = query.where(working.c.status.in_(("running", "stopping")), working.c.deleted_at.is_(None))
     return query.group_by(working.c.queue, working.c.created_by).subquery("running")
+
+
+def _served() -> Any:
+    """(queue, user, newest event of a run of theirs being taken). Who is not among the newest events comes first."""
+    events, taken = schema.events, schema.runs.alias("taken")
+    recent = sa.select(events.c.id, events.c.what, events.c.subject).order_by(events.c.id.desc()).limit(_RECENT)
+    newest = recent.subquery("recent")
+    query = sa.select(taken.c.queue, taken.c.created_by, sa.func.max(newest.c.id).label("event"))
+    query = query.join(newest, newest.c.subject == taken.c.id).where(newest.c.what == "run.claimed")
+    return query.group_by(taken.c.queue, taken.c.created_by).subquery("served")

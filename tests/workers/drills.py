@@ -26,7 +26,9 @@ class Drill(Spec):
     trace: str  # file that gets "pid attempt-folder count" a line
     counts: int = 3
     pause_s: float = 0.01
-    misbehave: Literal["", "refuse", "raise", "memory", "full disk", "deaf", "segfault", "exit"] = ""
+    misbehave: Literal[
+        "", "refuse", "raise", "memory", "full disk", "deaf", "segfault", "exit", "hang", "hang once"
+    ] = ""
     batch_size: int = 64
     parent: str | None = None
 
@@ -64,7 +66,7 @@ def run(spec: Drill, context: StepContext) -> dict[str, Any]:
         with Path(spec.trace).open("a") as trace:
             trace.write(f"{os.getpid()} {context.out.name} {count}\n")
         time.sleep(spec.pause_s)
-        _misbehave(spec, count)
+        _misbehave(spec, count, context.out.name)
         draft = saved.with_suffix(".new")
         draft.write_text(str(count))
         draft.replace(saved)
@@ -74,9 +76,11 @@ def run(spec: Drill, context: StepContext) -> dict[str, Any]:
     return {"counted": spec.counts, "began_at": first}
 
 
-def _misbehave(spec: Drill, count: int) -> None:
+def _misbehave(spec: Drill, count: int, attempt: str) -> None:
     if count != 2:
         return
+    if spec.misbehave == "hang once" and attempt == "attempt-1":
+        time.sleep(3600)
     if spec.misbehave == "refuse":
         raise SpecRefusedError("The drill refuses count 2: ask for another.")
     if spec.misbehave == "raise":

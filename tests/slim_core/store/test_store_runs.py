@@ -161,6 +161,14 @@ def test_a_run_whose_process_was_seen_to_die_is_queued_again_at_once(store, run)
         store.runs.lose(run.id, token, "was killed twice")
 
 
+def test_a_run_that_is_lost_too_often_says_how_and_what_to_do(store, run):
+    for _ in range(3):
+        token = store.runs.claim(run.id, "w", "cpu")
+        lost = store.runs.lose(run.id, token, "reported no progress for 9 s and was ended", "raise SLIM_HUNG_AFTER_S.")
+    assert lost.status == "failed" and "vanished 3 times" in lost.message
+    assert lost.message.endswith("at last it reported no progress for 9 s and was ended: raise SLIM_HUNG_AFTER_S.")
+
+
 def test_a_stopping_run_whose_worker_vanishes_is_canceled(store, run):
     store.runs.claim(run.id, "w", "cpu")
     store.runs.request_stop(run.id)

@@ -1,0 +1,137 @@
+"""Whose run real workers take next: the database's order, whatever lies in Redis."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from drills import HeavyDrill
+from worker_bench import Bench, until
+
+from slim_core.errors import SpecRefusedError
+from slim_core.store import Run, schema
+from slim_core.version import code_version
+from workers.plan import host
+from workers.queue import Submitter
+from workers.wake import count_jobs
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def busy(bench: Bench) -> Run:
+    """A run that keeps the worker of light jobs busy until it is stopped."""
+    run = bench.submit(counts=100_000, pause_s=0.02)
+    bench.await_count(run, 1)
+    return run
+
+
+def _submit(bench: Bench, user: str, **options: int) -> Run:
+    return Submitter(bench.store, settings=bench.settings, by=user, **options).submit(bench.spec(counts=1))
+
+
+def _started(bench: Bench, runs: list[Run]) -> list[str]:
+    """Their ids in the order in which they started, once all are done."""
+    until(lambda: all(bench.fetch(run).status == "done" for run in runs), "all of them to be done")
+    return [run.id for run in sorted(map(bench.fetch, runs), key=lambda run: run.started_at)]
+
+
+def test_fifty_runs_of_one_user_do_not_keep_another_users_single_run_waiting(bench: Bench, busy: Run):
+    many = [_submit(bench, "ann") for _ in range(50)]
+    single = _submit(bench, "ben")
+    view = bench.queue.look()
+    assert view.position(many[0].id) == 1 and view.position(single.id) == 2 and view.position(many[49].id) == 51
+    bench.queue.stop(busy.id)
+    bench.await_status(single, "done")
+
+    assert sum(bench.fetch(run).status == "queued" for run in many) >= 40
+    assert _started(bench, [*many[:3], single])[:2] == [many[0].id, single.id]
+    for run in many[3:]:
+        bench.queue.stop(run.id)
+
+
+def test_the_highest_priority_goes_first_whoever_waited_longer(bench: Bench, busy: Run):
+    usual, later, urgent = (_submit(bench, "ann", priority=priority) for priority in (0, -1, 5))
+    bench.queue.stop(busy.id)
+
+    assert _started(bench, [usual, later, urgent]) == [urgent.id, usual.id, later.id]
+
+
+def test_a_job_too_many_does_nothing_and_one_too_few_is_put_in(bench: Bench, busy: Run):
+    first, second = _submit(bench, "ann"), _submit(bench, "ann")
+    bench.queue.wake([first, first, second])  # three too many
+    bench.queue.stop(busy.id)
+    assert _started(bench, [first, second]) == [first.id, second.id]
+    assert bench.fetch(first).attempt == bench.fetch(second).attempt == 1
+    until(lambda: count_jobs(["cpu"], bench.redis())["cpu"] == 0, "the jobs too many to be used up")
+
+    unannounced, _ = bench.store.runs.submit(bench.spec())  # no job at all
+    bench.await_status(unannounced, "done")
+
+
+def test_a_run_that_asks_for_a_device_is_done_by_a_worker_that_has_it(bench: Bench):
+    until(lambda: len(bench.store.workers.alive()) >= 2, "both workers on the roll")
+    with pytest.raises(SpecRefusedError, match="No worker computes on 'cuda:3': ask for one of cpu, or for none"):
+        Submitter(bench.store, settings=bench.settings, device="cuda:3").submit(bench.spec(drill=HeavyDrill))
+    at = Submitter(bench.store, settings=bench.settings, device=f"{host()}/cpu")
+    heavy, light = at.submit(bench.spec(drill=HeavyDrill)), at.submit(bench.spec())
+
+    assert light.device_asked is None  # light jobs go to their own worker in any case
+    assert bench.await_status(heavy, "done").device_asked == f"{host()}/cpu"
+    assert "-cpu0-" in bench.fetch(heavy).worker and bench.await_status(light, "done")
+
+
+def test_a_run_whose_device_is_gone_waits_and_the_view_says_for_what(bench: Bench):
+    bench.store.workers.beat("gone", host="far", pid=1, device="cuda:5", queues=["gpu"], version=code_version())
+    run = Submitter(bench.store, settings=bench.settings, device="cuda:5").submit(bench.spec(drill=HeavyDrill))
+    assert bench.queue.look().waits_for(run.id) is None
+    bench.store.workers.leave("gone")
+    other = bench.await_status(bench.submit(drill=HeavyDrill), "done")
+
+    view = bench.queue.look()
+    assert other.status == "done" and bench.fetch(run).status == "queued"
+    assert view.waits_for(run.id).startswith("It waits for a worker with cuda:5: start one with `python -m workers`")
+    assert view.waits_for(run.id).endswith("or stop it and ask for one of cpu.") and view.starts_in_s(run.id) is None
+    bench.queue.stop(run.id)
+
+
+def test_the_view_tells_what_a_run_waits_for_and_when_it_probably_starts(bench: Bench):
+    under_way = bench.submit(counts=4000, pause_s=0.02)
+    bench.await_count(under_way, 1)
+    parent = bench.submit(counts=2)
+    child = bench.submit(parent=parent.id)
+    view = bench.queue.look()
+
+    assert view.waits_for(child.id) == f"It waits for {parent.id}, which is queued." and view.position(child.id) is None
+    assert view.waits_for(parent.id) is None and view.position(parent.id) == 1
+    until(lambda: bench.queue.look().starts_in_s(parent.id), "the run under way to tell how long it takes")
+    assert bench.queue.look().starts_in_s(parent.id) > 20 and bench.queue.look().takes_s(parent.id) > 0
+    bench.queue.stop(under_way.id)
+    assert bench.await_status(child, "done").attempt == 1
+
+
+def test_a_worker_of_older_code_leaves_a_newer_run_waiting_and_does_the_rest(bench: Bench, busy: Run):
+    newer, usual = _submit(bench, "ann", priority=-1), _submit(bench, "ann")
+    with bench.store.database.write() as connection:
+        change = schema.runs.update().where(schema.runs.c.id == newer.id)
+        connection.execute(change.values(code_version="99.0/0002"))
+    bench.queue.stop(busy.id)
+
+    assert bench.await_status(usual, "done").code_version == bench.queue.look().version
+    until(lambda: "restart it, python -m workers" in bench.services.log_path.read_text(), "the worker to say so")
+    assert bench.fetch(newer).status == "queued" and bench.fetch(newer).attempt == 0
+    assert "restart the workers" in bench.queue.look().waits_for(newer.id)
+    bench.queue.stop(newer.id)  # the worker rests for a while, until its files change: see the next test
+
+
+def test_a_worker_whose_files_change_is_started_again_with_the_new_ones(bench: Bench):
+    before = bench.slot("light").pid
+    touched = Path(__file__).parents[2] / "workers" / "__init__.py"
+    was = touched.stat()
+    os.utime(touched)
+    try:
+        assert bench.await_status(bench.submit(counts=1), "done").attempt == 1
+        until(lambda: bench.slot("light").pid != before, "another worker process")
+    finally:
+        os.utime(touched, ns=(was.st_atime_ns, was.st_mtime_ns))
