@@ -1,4 +1,4 @@
-"""Which images of an attention pass are shown, in which order, and a page of them at a time."""
+"""Which images of an attention pass are shown, in which order, and a page of them: all of it in the address."""
 
 from __future__ import annotations
 
@@ -8,17 +8,28 @@ import streamlit as st
 from app.components import attention_scores
 
 PAGE_SIZES = (12, 24, 48)
+PAGE = "attention-page"
+# choice -> (right before, right after); only offered where two models are compared
+CHANGES = {"now right": (False, True), "now wrong": (True, False)}
 
 
 def show(scores: pd.DataFrame) -> pd.DataFrame:
     """One row of choices; the rows of ``scores`` that pass them, in the chosen order."""
     splits = [split for split in ("train", "val", "test") if (scores["split"] == split).any()]
+    outcomes = [*attention_scores.OUTCOMES, *(CHANGES if "correct_after" in scores else ())]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        group = st.selectbox("Group", ["all groups", *sorted(scores["group"].unique())], key="attention-group")
-        split = st.selectbox("Split", ["all splits", *splits], key="attention-split")
-        outcome = st.selectbox("Prediction", attention_scores.OUTCOMES, key="attention-outcome")
-        order = st.selectbox("Order", attention_scores.orders(scores), key="attention-order")
+        group = _choice("Group", ["all groups", *sorted(scores["group"].unique())], "attention-group")
+        split = _choice("Split", ["all splits", *splits], "attention-split")
+        outcome = _choice("Prediction", outcomes, "attention-outcome")
+        order = _choice("Order", attention_scores.orders(scores), "attention-order")
     return ordered(kept(scores, group, split, outcome), order)
+
+
+def _choice(label: str, options: list[str], key: str) -> str:
+    if st.session_state.get(key) not in (None, *options):  # chosen for another run, which had more to choose from
+        del st.session_state[key]
+    chosen = st.selectbox(label, options, key=key, bind="query-params", persist_state="session", width=230)
+    return str(chosen)
 
 
 def kept(scores: pd.DataFrame, group: str, split: str, outcome: str) -> pd.DataFrame:
@@ -28,7 +39,10 @@ def kept(scores: pd.DataFrame, group: str, split: str, outcome: str) -> pd.DataF
         keep &= scores["group"] == group
     if not split.startswith("all "):
         keep &= scores["split"] == split
-    if not outcome.startswith("all "):
+    if outcome in CHANGES:
+        before, after = CHANGES[outcome]
+        keep &= (scores["correct"] == before) & (scores["correct_after"] == after)
+    elif not outcome.startswith("all "):
         keep &= scores["correct"] == (outcome == "correct")
     return scores[keep]
 
@@ -44,17 +58,19 @@ def page(rows: pd.DataFrame) -> pd.DataFrame:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(rows):,} images**", width="stretch")
         size = st.segmented_control(
-            "Images a page", PAGE_SIZES, default=PAGE_SIZES[0], key="attention-size", label_visibility="collapsed"
-        )
-        size = size or PAGE_SIZES[0]
-        n_pages = max(1, -(-len(rows) // size))
-        number = st.number_input(
-            f"Page, 1 to {n_pages}",
-            1,
-            n_pages,
-            key=f"attention-page-{n_pages}",
-            width=160,
+            "Images a page",
+            PAGE_SIZES,
+            default=PAGE_SIZES[0],
+            required=True,
+            key="attention-size",
             label_visibility="collapsed",
+            bind="query-params",
+        )
+        n_pages = max(1, -(-len(rows) // size))
+        if st.session_state.get(PAGE, 1) > n_pages:
+            st.session_state[PAGE] = n_pages
+        number = int(
+            st.number_input("Page", 1, n_pages, key=PAGE, width=140, label_visibility="collapsed", bind="query-params")
         )
         st.caption(f"of {n_pages:,} pages", width="content")
     return rows.iloc[(number - 1) * size : number * size]

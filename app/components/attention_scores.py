@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -17,21 +18,25 @@ ORDERS = {  # what a person picks -> column, ascending
     "lowest attention precision": (ATTENTION_PRECISION, True),
     "highest attention precision": (ATTENTION_PRECISION, False),
     "lowest AIoU": (AIOU, True),
+    "highest AIoU": (AIOU, False),
     "least confident": ("confidence", True),
     "most confident": ("confidence", False),
     "highest loss": ("loss", False),
+    "lowest loss": ("loss", True),
+    "highest entropy": ("entropy", False),
+    "lowest entropy": ("entropy", True),
 }
 
 
 @lru_cache(maxsize=8)
 def frame(run_id: str) -> pd.DataFrame:
-    """One row an image of a finished gradcam or features run; read only, for it is shared.
+    """One row an image of a finished gradcam, features or evaluate run; read only, for it is shared.
 
     Columns: row, split, label, label_name, group, prediction, prediction_name, correct, and those of COLUMNS that the
     run has.
     """
     store = session.store()
-    scores = pd.read_parquet(store.artifacts.folder(run_id) / "scores.parquet")
+    scores = _scores(store.artifacts.folder(run_id))
     table = store.datasets.table(store.runs.fetch(run_id).dataset_id)
     rows = scores["row"].to_numpy(np.int64)
     groups, names = grouping(table), np.asarray(table.label_names)
@@ -50,6 +55,19 @@ def frame(run_id: str) -> pd.DataFrame:
         }
     )
     return pd.concat([made, scores[[name for name in COLUMNS if name in scores]]], axis=1)
+
+
+def joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """The images both runs looked at: columns of ``before``, and what the other model makes of them as ..._after."""
+    told = ["row", "prediction", "prediction_name", "correct", *(name for name in COLUMNS if name in after)]
+    other = after[told].rename(columns={name: f"{name}_after" for name in told[1:]})
+    return before.merge(other, on="row", how="inner")
+
+
+def _scores(folder: Path) -> pd.DataFrame:
+    """What an attention pass, or an evaluation with attention, wrote of each image."""
+    kept = folder / "scores.parquet"
+    return pd.read_parquet(kept if kept.exists() else folder / "predictions.parquet")
 
 
 def per_group(scores: pd.DataFrame) -> pd.DataFrame:

@@ -27,6 +27,29 @@ def run(label: str, runs: Sequence[Run], param: str = "run", width: int = WIDTH)
     return _pick(label, runs, param, describe, width)
 
 
+def other_run(label: str, runs: Sequence[Run], param: str, nobody: str, help: str | None = None) -> Run | None:
+    """A select box of runs and of none of them (``nobody`` says so), which is what it begins with."""
+    by_id, key = {run.id: run for run in runs}, f"pick-{param}"
+    linked = st.query_params.get(param)
+    if key not in st.session_state and linked in by_id:
+        st.session_state[key] = linked
+    elif st.session_state.get(key) not in (None, "", *by_id):  # deleted, or of another data set
+        del st.session_state[key]
+    chosen = st.selectbox(
+        label,
+        ["", *by_id],
+        format_func=lambda one: describe(by_id[one]) if one else nobody,
+        key=key,
+        help=help,
+        width=360,
+    )
+    if chosen:
+        st.query_params[param] = chosen
+    else:
+        st.query_params.pop(param, None)
+    return by_id.get(chosen)
+
+
 def campaign(label: str, campaigns: Sequence[Campaign], width: int = WIDTH) -> Campaign | None:
     """A select box of campaigns in the order given; None where there are none."""
     return _pick(label, campaigns, "campaign", lambda one: f"{one.name} · {one.id}", width)

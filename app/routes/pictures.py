@@ -89,26 +89,35 @@ def raw_map(run_id: str, row: int, map_of: str) -> np.ndarray:
     Raises:
         NotFoundError: the run did not look at this row, or kept no map of that class.
     """
-    positions, files = _maps(run_id)
-    name = map_of if map_of in files else None
-    if name is None or row not in positions:
-        what = f"no map of the {map_of} class" if name is None else f"no map of image {row}"
+    rows, files = _maps(run_id)
+    at = np.flatnonzero(rows == row)
+    if map_of not in files or not len(at):
+        what = f"no map of image {row}" if map_of in files else f"no map of the {map_of} class"
         raise NotFoundError(f"Run {run_id} has {what}: run the attention maps with that class and split.")
-    return np.asarray(files[name][positions[row]], np.float32)
+    return np.asarray(files[map_of][at[0]], np.float32)
+
+
+def kept_maps(run_id: str) -> tuple[str, ...]:
+    """The classes a run kept maps of: "label", "predicted", or both.
+
+    Raises:
+        NotFoundError: it kept none.
+    """
+    return tuple(_maps(run_id)[1])
 
 
 @lru_cache(maxsize=16)
-def _maps(run_id: str) -> tuple[dict[int, int], dict[str, np.ndarray]]:
-    """(row -> position, class of the map -> memory-mapped (n, U, V)); a finished run never changes."""
+def _maps(run_id: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """((n,) rows, class of the map -> (n, U, V)), both mapped from disk; a finished run never changes."""
     run, folder = session.store().runs.fetch(run_id), session.store().artifacts.folder(run_id)
     if run.kind not in ("gradcam", "evaluate") or not (folder / "maps.npy").exists():
         raise NotFoundError(f"Run {run_id} has no attention maps: name a finished gradcam run.")
-    rows = np.load(folder / "rows.npy", allow_pickle=False)
+    rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
     drawn = run.spec.get("class_of_map", "label")
     files = {"label" if drawn == "both" else drawn: np.load(folder / "maps.npy", mmap_mode="r", allow_pickle=False)}
     if (folder / "maps_predicted.npy").exists():
         files["predicted"] = np.load(folder / "maps_predicted.npy", mmap_mode="r", allow_pickle=False)
-    return {int(row): position for position, row in enumerate(rows)}, files
+    return rows, files
 
 
 @lru_cache(maxsize=16)

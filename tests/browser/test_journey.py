@@ -28,12 +28,17 @@ def test_a_person_goes_from_data_to_a_curated_subset(page: Page, address: str, s
 
 def look_at_attention(page: Page, address: str) -> None:
     visit(page, address, "attention")
-    pictures = page.locator(".slim-gallery img")
+    pictures = page.locator(".slim-tiles img")
     expect(pictures).to_have_count(36)
-    loaded = "images => images.filter(one => one.complete && one.naturalWidth > 0).length"
     pictures.last.scroll_into_view_if_needed()
-    page.wait_for_function("() => [...document.querySelectorAll('.slim-gallery img')].every(one => one.naturalWidth)")
-    assert page.locator(".slim-gallery img").evaluate_all(loaded) == 36
+    for picture in pictures.all():
+        expect(picture).not_to_have_js_property("naturalWidth", 0)
+    page.get_by_role("button", name="Open image").first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("img", name="Heat map of image")).to_be_visible()
+    expect(dialog.get_by_text("Attention precision").first).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
     page.get_by_role("tab", name="Scores per group").click()
     expect(page.locator(".js-plotly-plot").first).to_be_visible()
 

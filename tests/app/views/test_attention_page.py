@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from app import session
+
+
+def gallery(app) -> dict:
+    """What the gallery component was given."""
+    (component,) = app.get("bidi_component")
+    return json.loads(component.proto.json)
+
+
+def pictures(app) -> str:
+    return " ".join(one["address"] for one in gallery(app)["pictures"])
 
 
 def body(app) -> str:
@@ -23,11 +36,19 @@ def test_without_a_model_the_page_sends_to_training(show, dataset) -> None:
 
 @pytest.mark.usefixtures("filled_home")
 def test_each_image_is_shown_with_overlay_and_heat_map_by_address(show) -> None:
-    page = body(show("attention"))
-    assert page.count("<img") == 36
+    app = show("attention")
+    assert len(gallery(app)["tiles"]) == 12
     for kind in ("kind=image", "kind=overlay", "kind=heat"):
-        assert page.count(kind) == 12
-    assert "data:image" not in page
+        assert pictures(app).count(kind) == 1
+    assert "data:image" not in json.dumps(gallery(app))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_contour_and_mask_can_be_shown_instead(show) -> None:
+    app = show("attention")
+    app.pills(key="attention-shown").set_value(["contour", "mask"]).run()
+    assert not app.exception
+    assert ["kind=contour" in pictures(app), "kind=mask" in pictures(app), "kind=heat" in pictures(app)] == [1, 1, 0]
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -36,28 +57,98 @@ def test_the_gallery_can_be_narrowed_to_mistakes_of_a_group(show) -> None:
     app.selectbox(key="attention-group").select("1, china").run()
     app.selectbox(key="attention-outcome").select("mistaken").run()
     assert not app.exception
-    page = body(app)
-    assert "✗" in page and "✓" not in page
-    assert "<b>1, china</b>" in page and "<b>0, china</b>" not in page
+    tiles = gallery(app)["tiles"]
+    assert {tile["group"] for tile in tiles} == {"1, china"}
+    assert not any(line["right"] for tile in tiles for line in tile["lines"])
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_reproduces_filters_order_and_page(show) -> None:
+    link = {"attention-group": "0, china", "attention-order": "highest entropy", "attention-page": "2"}
+    app = show("attention", **link)
+    assert {tile["group"] for tile in gallery(app)["tiles"]} == {"0, china"}
+    assert app.selectbox(key="attention-order").value == "highest entropy"
+    assert app.number_input(key="attention-page").value == 2
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_page_number_beyond_a_narrower_filter_goes_to_its_last_page(show) -> None:
+    app = show("attention", **{"attention-page": "30"})
+    app.selectbox(key="attention-group").select("0, china").run()
+    app.selectbox(key="attention-split").select("val").run()
+    assert not app.exception
+    assert app.number_input(key="attention-page").value == app.number_input(key="attention-page").max
+    assert gallery(app)["tiles"]
 
 
 @pytest.mark.usefixtures("filled_home")
 def test_a_filter_that_nothing_passes_says_so(show) -> None:
     app = show("attention")
-    scores = session.store().runs.all(kind="gradcam")[0]
-    assert scores.status == "done"
     app.selectbox(key="attention-group").select("0, china").run()
     app.selectbox(key="attention-split").select("val").run()
     app.selectbox(key="attention-outcome").select("mistaken").run()
-    assert any("No image passes" in info.value for info in app.info) or "✗" in body(app)
+    nothing = any("No image passes" in info.value for info in app.info)
+    assert nothing or not any(line["right"] for tile in gallery(app)["tiles"] for line in tile["lines"])
 
 
 @pytest.mark.usefixtures("filled_home")
 def test_pages_go_through_all_images(show) -> None:
     app = show("attention")
-    first = body(app)
-    app.number_input[0].set_value(2).run()
-    assert body(app) != first
+    first = gallery(app)["tiles"]
+    app.number_input(key="attention-page").set_value(2).run()
+    assert not {tile["row"] for tile in first} & {tile["row"] for tile in gallery(app)["tiles"]}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_two_models_are_put_beside_each_other_and_what_changed_can_be_chosen(show) -> None:
+    after = session.store().runs.all(kind="evaluate", status="done")[0]  # of the retrained model, on test
+    app = show("attention", compare=after.id)
+    shown = gallery(app)
+    assert [one["alt"] for one in shown["pictures"]] == [
+        "Image ROW, before",
+        "Image ROW under its heat map, before",
+        "Heat map of image ROW, before",
+        "Image ROW under its heat map, after",
+        "Heat map of image ROW, after",
+    ]
+    assert all(len(tile["lines"]) == 2 for tile in shown["tiles"])
+    assert {tile["split"] for tile in shown["tiles"]} == {"test"}
+    app.selectbox(key="attention-outcome").select("now right").run()
+    for tile in gallery(app)["tiles"]:
+        assert [line["right"] for line in tile["lines"]] == [False, True]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_opens_an_image_large_with_every_view_and_its_numbers(show) -> None:
+    app = show("attention", image="5")
+    assert [kind in body(app) for kind in ("kind=image", "kind=overlay", "kind=heat", "kind=contour", "kind=mask")] == [
+        True
+    ] * 5
+    assert [one.label for one in app.metric] == ["Confidence", "Loss", "Entropy, bits", "Attention precision", "AIoU"]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_to_an_image_the_run_did_not_look_at_says_so(show) -> None:
+    app = show("attention", image="99999")
+    assert any("did not look at image 99999" in info.value for info in app.info)
+    assert "image" not in app.query_params
+
+
+def test_where_the_artifacts_are_gone_the_page_says_so_and_stays(show, filled_home: Path) -> None:
+    run = session.store().runs.all(kind="gradcam", status="done")[0]
+    (filled_home / "runs" / run.id / "maps.npy").unlink()
+    app = show("attention")
+    assert any("Map the attention" in one.label for one in app.expander)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_both_maps_of_chosen_splits_are_queued(show) -> None:
+    app = show("attention")
+    app.segmented_control(key="map-class").set_value("both")
+    app.pills(key="map-splits").set_value(["test"]).run()
+    app.button(key="submit-gradcam").click().run()
+    run = session.store().runs.all(kind="gradcam")[0]
+    assert (run.spec["class_of_map"], list(run.spec["splits"])) == ("both", ["test"])
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -1,0 +1,98 @@
+"""The attention gallery: what is drawn of each image, one model or two beside each other, and an image opened large."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.components import attention_filter, attention_scores, gallery, image_details, pick
+from app.components.gallery import KINDS, Look
+from app.glossary import explain
+from app.routes.pictures import kept_maps
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+CLASSES = {"label": "label", "predicted": "prediction"}
+USUAL = ("image", "overlay", "heat")
+NAMES = ("before", "after")
+COMPARE = "The same images under the attention of a second model beside the first: before and after."
+
+
+def show(run: Run, others: Sequence[Run]) -> None:
+    """The gallery of a run's images; ``others``: finished runs whose attention may be put beside it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kinds = _kinds(run)
+        map_of = _map_of(run.id)
+        other = pick.other_run(
+            "Compare with", [one for one in others if one.id != run.id], "compare", "no other model", help=COMPARE
+        )
+    looks = [Look(run.id, map_of, NAMES[0])]
+    scores = attention_scores.frame(run.id)
+    if other is not None:
+        looks.append(Look(other.id, _same_or_kept(other.id, map_of), NAMES[1]))
+        scores = attention_scores.joined(scores, attention_scores.frame(other.id))
+    rows = attention_filter.show(scores)
+    if scores.empty:
+        st.info("The two runs have no image in common: compare with a run that looked at the same split.")
+    elif rows.empty:
+        st.info("No image passes this filter: choose another group, split or prediction.")
+    clicked = None
+    if len(rows):
+        clicked = gallery.show(run.dataset_id, looks, kinds, attention_filter.page(rows), key="attention-gallery")
+    image_details.show(run.dataset_id, looks, scores, clicked)
+
+
+def runs_with_maps(dataset: str) -> list[Run]:
+    """Finished runs of the data set that kept attention maps, newest first."""
+    store = session.store()
+    looked = [
+        one
+        for kind in ("gradcam", "evaluate")
+        for one in store.runs.all(kind=kind, status="done", dataset=dataset, metrics=False)
+        if store.artifacts.has(one.id, "maps.npy")
+    ]
+    return sorted(looked, key=lambda one: one.created_at, reverse=True)
+
+
+def _kinds(run: Run) -> list[str]:
+    table = session.store().datasets.table(run.dataset_id)
+    offered = [kind for kind in KINDS if kind != "mask" or table.has_mask.any()]
+    chosen = st.pills(
+        "Shown",
+        offered,
+        selection_mode="multi",
+        default=USUAL,
+        format_func=KINDS.__getitem__,
+        key="attention-shown",
+        bind="query-params",
+        help=explain("attention map") + " The contour goes round what is at least half as bright as the peak.",
+    )
+    return [kind for kind in offered if kind in chosen] or ["overlay"]
+
+
+def _map_of(run_id: str) -> str:
+    """The class whose map is drawn, among those the run kept."""
+    kept = kept_maps(run_id)
+    missing = " and ".join(name for of, name in CLASSES.items() if of not in kept)
+    absent = f" This run kept no map of the {missing}: map the attention again for both." if missing else ""
+    chosen = st.segmented_control(
+        "Map of the",
+        kept,
+        default=kept[0],
+        required=True,
+        format_func=lambda of: CLASSES.get(of, of),
+        key=f"attention-map-{'-'.join(kept)}",
+        help=f"{explain('class of the map')}{absent} Other classes' maps are not kept: they would take as many times "
+        "the space as there are classes.",
+        bind="query-params",
+    )
+    return str(chosen)
+
+
+def _same_or_kept(run_id: str, map_of: str) -> str:
+    kept = kept_maps(run_id)
+    return map_of if map_of in kept else kept[0]
