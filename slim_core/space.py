@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from slim_core.clustering import canonical_order, seeded_kmeans
 from slim_core.errors import SpecRefusedError
 from slim_core.projection import CHUNK_ROWS, fit_pca, normalise_rows, project
 
+_COUNT = re.compile(r"\b(\d+)/(\d+) \[")
 SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
 
 
@@ -77,7 +79,11 @@ class Clusters:
 
 
 def embed(
-    features: np.ndarray, config: SpaceConfig | None = None, *, check_stop: Callable[[], None] | None = None
+    features: np.ndarray,
+    config: SpaceConfig | None = None,
+    *,
+    check_stop: Callable[[], None] | None = None,
+    on_epoch: Callable[[int, int], None] | None = None,
 ) -> np.ndarray:
     """Features (N, K) as points (N, 2) float32: UMAP with Euclidean distances and a fixed seed (METHOD S2).
 
@@ -89,32 +95,33 @@ def embed(
         features: (N, K), any float type; may be memory-mapped.
         config: see SpaceConfig.
         check_stop: called between stages and about once a second during UMAP's epochs; what it raises ends the step.
-            The search for neighbours before the first epoch cannot be interrupted.
+            The search for neighbours before the first epoch cannot be interrupted (slim_core.embedding_process can).
+        on_epoch: (epochs of UMAP done, in all), about once a second.
 
     Raises:
         SpecRefusedError: the features are not (N, K) or hold NaN or infinity.
     """
     config = config or SpaceConfig()
-    check_stop = check_stop or _never_stop
+    check_stop, on_epoch = check_stop or _never_stop, on_epoch or _tell_nobody
     _check_finite(features)
     n = len(features)
     if n < config.n_neighbors + 2:
         return _pad(project(fit_pca(features, 2, config.seed), features), 2)
     if n <= config.pca_above:
-        return _fit_umap(np.asarray(features, np.float32), config, check_stop)[1]
-    return _embed_large(features, config, check_stop)
+        return _fit_umap(np.asarray(features, np.float32), config, _EpochTicks(check_stop, on_epoch))[1]
+    return _embed_large(features, config, _EpochTicks(check_stop, on_epoch))
 
 
-def _embed_large(features: np.ndarray, config: SpaceConfig, check_stop: Callable[[], None]) -> np.ndarray:
+def _embed_large(features: np.ndarray, config: SpaceConfig, ticks: _EpochTicks) -> np.ndarray:
     n = len(features)
     sample = np.sort(np.random.default_rng(config.seed).choice(n, config.pca_above, replace=False))
-    reduced = project(fit_pca(features[sample], config.pca_dims, config.seed), features, check_stop)
-    model, placed = _fit_umap(reduced[sample], config, check_stop)
+    reduced = project(fit_pca(features[sample], config.pca_dims, config.seed), features, ticks.check_stop)
+    model, placed = _fit_umap(reduced[sample], config, ticks)
     points = np.empty((n, 2), np.float32)
     points[sample] = placed
     rest = np.setdiff1d(np.arange(n), sample)
     for start in range(0, len(rest), CHUNK_ROWS):
-        check_stop()
+        ticks.check_stop()
         rows = rest[start : start + CHUNK_ROWS]
         with warnings.catch_warnings():
             _quiet_umap()
@@ -122,8 +129,8 @@ def _embed_large(features: np.ndarray, config: SpaceConfig, check_stop: Callable
     return points
 
 
-def _fit_umap(features: np.ndarray, config: SpaceConfig, check_stop: Callable[[], None]) -> tuple[Any, np.ndarray]:
-    check_stop()
+def _fit_umap(features: np.ndarray, config: SpaceConfig, ticks: _EpochTicks) -> tuple[Any, np.ndarray]:
+    ticks.check_stop()
     with warnings.catch_warnings():
         _quiet_umap()
         import numba
@@ -139,26 +146,28 @@ def _fit_umap(features: np.ndarray, config: SpaceConfig, check_stop: Callable[[]
             random_state=config.seed,
             transform_seed=config.seed,
             n_jobs=1,  # a seed allows no more; saying so keeps UMAP from warning
-            tqdm_kwds={"disable": False, "file": _EpochTicks(check_stop), "mininterval": 1.0},
+            tqdm_kwds={"disable": False, "file": ticks, "mininterval": 1.0},
         )
         points = model.fit_transform(features)
-    check_stop()
+    ticks.check_stop()
     return model, np.asarray(points, np.float32)
 
 
 class _EpochTicks(io.StringIO):
-    """UMAP offers no callback, but writes a progress bar as it goes: each write is a chance to stop."""
+    """UMAP offers no callback, but writes a progress bar as it goes: each write is a chance to stop, and to tell."""
 
-    def __init__(self, check_stop: Callable[[], None]) -> None:
+    def __init__(self, check_stop: Callable[[], None], on_epoch: Callable[[int, int], None]) -> None:
         super().__init__()
-        self._check_stop = check_stop
+        self.check_stop, self._on_epoch = check_stop, on_epoch
         self._stopped = False
 
     def write(self, text: str) -> int:
         if not self._stopped:
             self._stopped = True  # the bar writes once more while it is torn down
-            self._check_stop()
+            self.check_stop()
             self._stopped = False
+        for done, total in _COUNT.findall(text):  # "Epochs completed:  12%| 24/200 [00:01"
+            self._on_epoch(int(done), int(total))
         return len(text)
 
 
@@ -177,6 +186,10 @@ def _quiet_umap() -> None:
 
 
 def _never_stop() -> None:
+    return None
+
+
+def _tell_nobody(_done: int, _total: int) -> None:
     return None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +11,69 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.datasets.table import ImageTable
+from slim_core.embedding_process import Heard, embed_apart
 from slim_core.errors import SpecRefusedError
-from slim_core.space import ClusterConfig, Clusters, SpaceConfig, embed, environment_clusters
+from slim_core.space import ClusterConfig, Clusters, SpaceConfig, environment_clusters
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import SpaceSpec
 
+SPACES = ("attention", "environment")
+STAGES = ("attention space", "environment space", "environment clusters")
 SMALLEST = 10  # images below which neighbours mean nothing
 
 
 def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     """Write rows, attention_space, environment_space, environment_reduced, clusters (.npy) and clusters.json.
 
+    The spaces are computed in a process of their own, so that a stop ends them at once.
+
     Raises:
         SpecRefusedError: the features do not cover the split, or there are too few images.
+        EmbeddingFailedError: that process failed.
     """
-    table = context.store.datasets.table(spec.dataset)
+    table = context.table(spec.dataset)
     folder = context.parent(spec.attention)
     positions = positions_of(table, folder, spec.split)
     rows = np.load(folder / "rows.npy", allow_pickle=False)[positions]
     np.save(context.out / "rows.npy", rows)
-    for done, name in enumerate(("attention", "environment")):
-        context.progress(done, 3, f"{name} space")
-        features = features_at(folder, name, positions)
-        space = embed(features, _space_config(spec), check_stop=context.check_stop)  # (n, 2)
-        np.save(context.out / f"{name}_space.npy", space.astype(np.float32))
-    context.progress(2, 3, "environment clusters")
+    for name, space in _spaces(spec, folder, positions, context).items():
+        np.save(context.out / f"{name}_space.npy", space)
+    context.check_stop()
+    context.progress(2, len(STAGES), STAGES[2])
+    features = features_at(folder, "environment", positions)
     clusters = environment_clusters(features, table.labels[rows], _cluster_config(spec))
     _save_clusters(clusters, table, context.out)
-    context.progress(3, 3, "environment clusters")
+    context.progress(3, len(STAGES), STAGES[2])
     return {
         "images": len(rows),
         "clusters": dict(zip(table.label_names, _padded(clusters.n_per_class, table), strict=True)),
     }
+
+
+def _spaces(
+    spec: SpaceSpec, folder: Path, positions: NDArray[np.int64], context: StepContext
+) -> dict[str, NDArray[np.float32]]:
+    """Name -> (n, 2), of "attention" and "environment"."""
+    context.progress(0, len(STAGES), STAGES[0])
+    exchange = context.out / ".embedding"
+    exchange.mkdir()
+    found = embed_apart(
+        {name: folder / f"{name}_features.npy" for name in SPACES},
+        positions,
+        _space_config(spec),
+        exchange,
+        on_progress=lambda heard: _report(heard, context),
+        check_stop=context.check_stop,
+    )
+    shutil.rmtree(exchange)
+    return found
+
+
+def _report(heard: Heard, context: StepContext) -> None:
+    """Which space, which epoch of UMAP; computing_s tells a long search for neighbours from a process that hangs."""
+    at = SPACES.index(heard.name) if heard.name in SPACES else 0
+    epochs = {"epoch": heard.epoch, "epochs": heard.epochs} if heard.epochs else {}
+    context.progress(at, len(STAGES), STAGES[at], computing_s=int(heard.cpu_s), **epochs)
 
 
 def positions_of(table: ImageTable, folder: Path, split: str) -> NDArray[np.int64]:
