@@ -150,7 +150,7 @@ def helpful_candidates(
     doubt = 1 - np.abs(2 * np.nan_to_num(scores, nan=0.5) - 1) + HELP_FLOOR
     scaled, distance = _standardised(points, labels), np.full(len(labels), np.inf)
     for position in np.flatnonzero(asked):
-        _nearer(distance, scaled, labels, position)
+        _nearer(distance, scaled, labels, int(position))
     far = distance[np.isfinite(distance)].max(initial=1.0)
     picks: list[int] = []
     for _ in range(n):

@@ -46,6 +46,10 @@ class LiveCampaign:
                 self.seq = seq
             return seq, self._propagation.scores.copy(), self._propagation.answers.copy()
 
+    def position(self, row: int) -> int | None:
+        """Where a row of the data set is in the space; None: it is not in it."""
+        return self._place.get(row)
+
     def aligned(self, by_row: dict[int, int]) -> np.ndarray:
         """(n,) int8 answers in the order of the space; -1 unsure or not asked."""
         answers = np.full(len(self.rows), -1, np.int8)

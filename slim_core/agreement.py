@@ -1,0 +1,190 @@
+"""How far annotators agree: with each other beyond chance, with known answers, and where they do not.
+
+Only right and wrong count as an opinion; unsure is none (METHOD S4) and is reported apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from slim_core.store.campaign import DECISION, IDLE_MS, RIGHT, SKIP, UNSURE, WRONG, Item, consensus
+
+if TYPE_CHECKING:
+    from slim_core.store import Store
+
+KAPPA, ALPHA = "Cohen's kappa", "Krippendorff's alpha"
+N_RESAMPLES = 400  # of the items, for the interval
+Vote = tuple[int, str, int]  # item, annotator, answer that counts now
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Agreement beyond chance: 1 perfect, 0 as by chance; NaN where it is not defined, and ``note`` says why."""
+
+    measure: str
+    value: float
+    low: float  # of the 95 % interval
+    high: float
+    n_items: int  # answered right or wrong by at least two
+    n_annotators: int
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Dispute:
+    """An item about which annotators contradict each other."""
+
+    item: Item
+    votes: Mapping[str, int]  # annotator -> answer
+
+
+def opinions(votes: Iterable[Vote]) -> pd.DataFrame:
+    """Items x annotators, 1.0 right, 0.0 wrong, NaN unsure or not asked; items with at least two opinions."""
+    frame = pd.DataFrame([vote for vote in votes if vote[2] != UNSURE], columns=["item", "annotator", "value"])
+    table = frame.astype({"value": float}).pivot(index="item", columns="annotator", values="value")
+    table = table[table.notna().sum(axis=1) >= 2]
+    return table.loc[:, table.notna().any()]
+
+
+def agreement(votes: Iterable[Vote], seed: int = 0) -> Agreement:
+    """Cohen's kappa of two annotators, Krippendorff's nominal alpha of more, each with a 95 % interval.
+
+    The interval is the percentile bootstrap over items, N_RESAMPLES of them, seeded. kappa by scikit-learn, alpha by
+    the krippendorff package.
+    """
+    table = opinions(votes)
+    n_items, n_annotators = table.shape
+    measure = KAPPA if n_annotators <= 2 else ALPHA
+    values = table.to_numpy(np.float64)
+    if n_items == 0:
+        return Agreement(measure, *(np.nan,) * 3, 0, 0, "No image has answers of two people yet.")
+    if len(np.unique(values[~np.isnan(values)])) < 2:
+        note = "Everybody gave the same answer everywhere, so chance alone explains it: not defined."
+        return Agreement(measure, *(np.nan,) * 3, n_items, n_annotators, note)
+    counted = _kappa_cells(values) if n_annotators == 2 else _counts(values)
+    score = _kappa if n_annotators == 2 else _alpha
+    low, high = _interval(counted, score, seed)
+    return Agreement(measure, score(counted), low, high, n_items, n_annotators)
+
+
+def _kappa_cells(values: np.ndarray) -> np.ndarray:
+    """(n, 4) one-hot: which cell of the 2 x 2 table (first says, second says) each item falls into."""
+    return np.asarray(np.eye(4)[(2 * values[:, 0] + values[:, 1]).astype(int)])
+
+
+def _counts(values: np.ndarray) -> np.ndarray:
+    """(n, 2) how many said wrong and right of each item."""
+    return np.stack([(values == value).sum(axis=1) for value in (WRONG, RIGHT)], axis=1)
+
+
+def _kappa(cells: np.ndarray) -> float:
+    from sklearn.metrics import cohen_kappa_score
+
+    weights = cells.sum(axis=0)
+    if weights.max() == weights.sum() and weights.argmax() in (0, 3):  # both always say the same one thing
+        return float("nan")
+    return float(cohen_kappa_score([0, 0, 1, 1], [0, 1, 0, 1], sample_weight=weights))
+
+
+def _alpha(counts: np.ndarray) -> float:
+    import krippendorff
+
+    if (counts.sum(axis=0) == 0).any():
+        return float("nan")
+    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
+
+
+def _interval(counted: np.ndarray, score: Any, seed: int) -> tuple[float, float]:
+    rng = np.random.default_rng(seed)
+    drawn = np.array([score(counted[rng.integers(len(counted), size=len(counted))]) for _ in range(N_RESAMPLES)])
+    if np.isnan(drawn).all():
+        return float("nan"), float("nan")
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def disputes(items: Sequence[Item], votes: Iterable[Vote]) -> list[Dispute]:
+    """The items that some call right and some wrong: undecided ones first, then in their order."""
+    said: dict[int, dict[str, int]] = {}
+    for item_id, annotator, value in votes:
+        said.setdefault(item_id, {})[annotator] = value
+    found = [Dispute(item, said[item.id]) for item in items if {RIGHT, WRONG} <= set(said.get(item.id, {}).values())]
+    return sorted(found, key=lambda one: (one.item.decision is not None, one.item.position))
+
+
+def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """One row an annotator: answers that count, what they did, their pace, agreement with gold and with others.
+
+    Columns: annotator, answers, right, wrong, unsure, changed, undone, skipped, minutes (pauses over a minute cut),
+    per_minute, gold_n, gold_agree, others_n (items of theirs that others answered too), others_agree (with the
+    majority of the others); shares 0..1, NaN where there is nothing to compare.
+    """
+    work = _work(audit)
+    names = sorted(set(work.index) | {vote[1] for vote in votes})
+    said: dict[int, dict[str, int]] = {}
+    for item_id, annotator, value in votes:
+        said.setdefault(item_id, {})[annotator] = value
+    gold = {item.id: item.gold for item in items if item.gold is not None}
+    rows = [_row(name, [vote for vote in votes if vote[1] == name], said, gold) for name in names]
+    frame = pd.DataFrame(rows, columns=_COLUMNS).set_index("annotator").join(work).fillna(dict.fromkeys(work, 0))
+    frame["per_minute"] = frame["given"] / frame["minutes"].replace(0, np.nan)
+    return frame.drop(columns="given").astype(dict.fromkeys(("changed", "undone", "skipped"), int)).reset_index()
+
+
+_COLUMNS = ["annotator", "answers", "right", "wrong", "unsure", "gold_n", "gold_agree", "others_n", "others_agree"]
+
+
+def _row(
+    name: str, mine: Sequence[Vote], said: Mapping[int, Mapping[str, int]], gold: Mapping[int, int | None]
+) -> tuple[Any, ...]:
+    values = [value for _, _, value in mine]
+    known = [gold[item] == value for item, _, value in mine if item in gold]
+    beside = []
+    for item, _, value in mine:
+        others = [one for who, one in said[item].items() if who != name and one != UNSURE]
+        majority = consensus(others.count(RIGHT), others.count(WRONG))
+        if value != UNSURE and majority != UNSURE:
+            beside.append(majority == value)
+    counts = [values.count(each) for each in (RIGHT, WRONG, UNSURE)]
+    return (name, len(values), *counts, len(known), _share(known), len(beside), _share(beside))
+
+
+def _share(agree: Sequence[bool]) -> float:
+    return float(np.mean(agree)) if agree else float("nan")
+
+
+def _work(audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
+    """By annotator: given (answers in all), changed, undone, skipped, minutes; decisions are not annotation."""
+    work: dict[str, dict[str, float]] = {}
+    answered: set[tuple[int, str]] = set()
+    for row in audit:
+        if row["source"] == DECISION:
+            continue
+        mine = work.setdefault(
+            row["annotator"], dict.fromkeys(("given", "changed", "undone", "skipped", "minutes"), 0.0)
+        )
+        key = (row["item_id"], row["annotator"])
+        mine["minutes"] += min(row["duration_ms"], IDLE_MS) / 60_000
+        if row["source"] == SKIP:
+            mine["skipped"] += 1
+        elif row["value"] is None:
+            mine["undone"] += 1
+            answered.discard(key)
+        else:
+            mine["given"] += 1
+            mine["changed"] += key in answered
+            answered.add(key)
+    columns = ["given", "changed", "undone", "skipped", "minutes"]
+    return pd.DataFrame.from_dict(work, orient="index", columns=columns).rename_axis("annotator")
+
+
+def annotators_of(store: Store, campaign_id: str) -> pd.DataFrame:
+    """``annotators`` of a campaign as it stands now."""
+    campaigns = store.campaigns
+    votes = campaigns.standing_answers(campaign_id)
+    return annotators(campaigns.items(campaign_id), votes, campaigns.audit(campaign_id))

@@ -1,0 +1,157 @@
+"""Answers of a campaign as a file (CSV, JSONL, Parquet): all of them, with who, when, what was seen and how long."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from slim_core.errors import SpecRefusedError
+from slim_core.store.campaign import DECISION, SKIP, Standing
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Store
+
+Format = Literal["csv", "jsonl", "parquet"]
+FORMATS: dict[Format, str] = {"csv": "text/csv", "jsonl": "application/x-ndjson", "parquet": "application/x-parquet"}
+WORDS = {1: "right", 0: "wrong", -1: "unsure"}
+COLUMNS = (  # name -> what a cell holds, in this order
+    "seq",  # order of all answers of this installation
+    "at",  # UTC, ISO 8601
+    "annotator",
+    "what",  # answer, change, undo, skip, decision, decision undone
+    "path",  # of the image, as in the metadata
+    "row",  # of the image, in the data set's table
+    "label",
+    "answer",  # right, wrong, unsure; empty: undone or skipped
+    "value",  # 1, 0, -1
+    "stands",  # what this annotator's answer (or the decision) is after it
+    "counted",  # false: beyond the overlap
+    "seconds",
+    "run",  # whose attention was seen
+    "seen",  # all that was seen, as JSON
+    "gold",  # the known answer, where there is one
+    "source",
+    "id",
+)
+AT_ONCE = 1_000  # rows of a chunk
+
+
+def audit_rows(store: Store, campaign: Campaign) -> Iterator[dict[str, Any]]:
+    """Every answer, change, undo, skip and decision in their order, with the keys of COLUMNS."""
+    table, standing = store.datasets.table(campaign.dataset_id), Standing()
+    paths = table.frame["path"].to_numpy()
+    for row in store.campaigns.audit(campaign.id):
+        what, stands = _told(row, standing)
+        yield {
+            "seq": row["seq"],
+            "at": row["created_at"].isoformat(timespec="milliseconds"),
+            "annotator": row["annotator"],
+            "what": what,
+            "path": str(paths[row["row"]]),
+            "row": row["row"],
+            "label": table.label_names[row["label"]],
+            "answer": WORDS.get(row["value"]),
+            "value": row["value"],
+            "stands": WORDS.get(stands) if stands is not None else None,
+            "counted": not row["surplus"],
+            "seconds": row["duration_ms"] / 1000,
+            "run": row["seen"].get("run"),
+            "seen": json.dumps(row["seen"], sort_keys=True),
+            "gold": WORDS.get(row["gold"]),
+            "source": row["source"],
+            "id": row["id"],
+        }
+
+
+def _told(row: Mapping[str, Any], standing: Standing) -> tuple[str, int | None]:
+    """What a row of the audit was, and what stands after it."""
+    key, value = (row["row"], row["annotator"]), row["value"]
+    if row["source"] == DECISION:
+        standing.decide(row["row"], value)
+        return ("decision undone" if value is None else "decision"), standing.decision(row["row"])
+    before = standing.top(key)
+    if row["source"] == SKIP:
+        return "skip", before
+    if not row["surplus"]:
+        standing.push(key, value)
+    what = "undo" if value is None else ("answer" if before is None else "change")
+    return what, standing.top(key)
+
+
+def standing_rows(store: Store, campaign: Campaign) -> Iterator[dict[str, Any]]:
+    """The answers that count now, one a row with annotator, path, row, label, answer and value: a file to import."""
+    table = store.datasets.table(campaign.dataset_id)
+    items = {item.id: item for item in store.campaigns.items(campaign.id)}
+    for item_id, annotator, value in store.campaigns.standing_answers(campaign.id):
+        item = items[item_id]
+        yield {
+            "annotator": annotator,
+            "path": str(table.frame["path"].iat[item.row]),
+            "row": item.row,
+            "label": table.label_names[item.label],
+            "answer": WORDS[value],
+            "value": value,
+        }
+
+
+def export(store: Store, campaign: Campaign, form: str, *, standing: bool = False) -> Iterator[bytes]:
+    """A file in chunks: all that ever happened, or (``standing``) the answers as they count now.
+
+    Raises:
+        SpecRefusedError: the format is none of FORMATS.
+    """
+    if form not in FORMATS:
+        raise SpecRefusedError(f"There is no format {form!r}: choose {', '.join(FORMATS)}.")
+    rows = standing_rows(store, campaign) if standing else audit_rows(store, campaign)
+    columns = COLUMNS if not standing else ("annotator", "path", "row", "label", "answer", "value")
+    write = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[form]
+    return write(rows, columns)
+
+
+def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    chunk: list[dict[str, Any]] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == AT_ONCE:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def _csv(rows: Iterator[dict[str, Any]], columns: Iterable[str]) -> Iterator[bytes]:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
+    writer.writeheader()
+    yield text.getvalue().encode()
+    for chunk in _chunks(rows):
+        text.seek(0)
+        text.truncate()
+        writer.writerows(chunk)
+        yield text.getvalue().encode()
+
+
+def _jsonl(rows: Iterator[dict[str, Any]], columns: Iterable[str]) -> Iterator[bytes]:  # noqa: ARG001
+    for chunk in _chunks(rows):
+        told = [{**row, "seen": json.loads(row["seen"])} if "seen" in row else row for row in chunk]
+        yield "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in told).encode()
+
+
+_TYPES = {"seq": "int64", "row": "int64", "value": "int8", "counted": "bool_", "seconds": "float64"}
+
+
+def _parquet(rows: Iterator[dict[str, Any]], columns: Iterable[str]) -> Iterator[bytes]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    schema = pa.schema([(name, getattr(pa, _TYPES.get(name, "string"))()) for name in columns])
+    sink, sent = io.BytesIO(), 0
+    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+        for chunk in _chunks(rows):
+            writer.write_table(pa.Table.from_pylist(chunk, schema))
+            yield sink.getvalue()[sent:]
+            sent = len(sink.getvalue())
+    yield sink.getvalue()[sent:]

@@ -1,0 +1,219 @@
+"""Answers of another tool: a CSV is checked line by line, and then kept as a whole or not at all."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slim_core.answering import value_of
+from slim_core.errors import AnswersRefusedError
+from slim_core.store.campaign import AnswerIn
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Store
+
+SHOWN = 5  # lines named in a sentence
+MOST_BYTES = 100_000_000
+NOBODY = "file"  # annotator of lines that name none
+_MORE = "\0"  # stands for the fields beyond the header
+_NEEDED = "row (or path) and answer"
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Lines of a file that do not fit, and why, as one sentence."""
+
+    kind: str  # fields, image, answer, asked, conflict, annotator
+    lines: tuple[int, ...]  # as an editor numbers them; the header is line 1
+    sentence: str
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """A file that was read and changed nothing yet."""
+
+    n_lines: int
+    answers: Mapping[str, tuple[AnswerIn, ...]]  # annotator -> what fits
+    unfit: tuple[Unfit, ...]
+
+    @property
+    def n_fitting(self) -> int:
+        """Answers that fit."""
+        return sum(len(given) for given in self.answers.values())
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What an import did."""
+
+    n_new: int
+    n_known: int  # were there already
+    n_surplus: int  # of the new ones: beyond the overlap, kept but not counted
+    unfit: tuple[Unfit, ...]  # left out, where that was wanted
+
+
+def check_csv(store: Store, campaign: Campaign, source: Path | bytes, annotator: str = NOBODY) -> Checked:
+    """Read a CSV with the columns row or path, and answer (or value): 1, 0, -1 or right, wrong, unsure.
+
+    Also read, where there are: annotator (else all answers are of ``annotator``) and seconds. Nothing is kept yet.
+
+    Raises:
+        AnswersRefusedError: the file cannot be read, or lacks a column.
+    """
+    lines = _lines(source)
+    table = store.datasets.table(campaign.dataset_id)
+    known = {str(path): row for row, path in enumerate(table.frame["path"])}
+    items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
+    reader = _Reader(campaign.id, items, known, len(table), annotator)
+    for line, record, n_more in lines:
+        reader.read(line, record, n_more)
+    return Checked(len(lines), reader.answers(), reader.unfit(table.name))
+
+
+def import_csv(
+    store: Store,
+    campaign: Campaign,
+    source: Path | bytes,
+    by: str,
+    *,
+    annotator: str = NOBODY,
+    leave_out_unfit: bool = False,
+) -> Imported:
+    """Keep the answers of a CSV: all of them, or none where a line does not fit (or what fits: ``leave_out_unfit``).
+
+    The same file twice adds nothing: an answer's id follows from campaign, image, annotator and value.
+
+    Raises:
+        AnswersRefusedError: lines do not fit (every kind in one sentence), nothing is left, the campaign is closed.
+    """
+    checked = check_csv(store, campaign, source, annotator)
+    if checked.unfit and not leave_out_unfit:
+        raise AnswersRefusedError(
+            " ".join(one.sentence for one in checked.unfit) + " Nothing was imported: correct the file."
+        )
+    if not checked.n_fitting:
+        raise AnswersRefusedError("The file holds no answer that fits: nothing was imported.")
+    n_new, n_surplus = store.campaigns.take_in(campaign.id, by, checked.answers)
+    return Imported(n_new, checked.n_fitting - n_new, n_surplus, checked.unfit)
+
+
+def _lines(source: Path | bytes) -> list[tuple[int, dict[str, str], int]]:
+    """(number of the line, its fields by name, fields beyond the header) of each line behind the header."""
+    name = source if isinstance(source, Path) else "The file"
+    try:
+        size = source.stat().st_size if isinstance(source, Path) else len(source)
+        if size > MOST_BYTES:
+            raise AnswersRefusedError(f"{name} has {size:,} bytes: split it into files of at most {MOST_BYTES:,}.")
+        text = (source.read_bytes() if isinstance(source, Path) else source).decode("utf-8-sig")
+        reader = csv.DictReader(io.StringIO(text, newline=""), restval="", restkey=_MORE, strict=True)
+        columns = [column.strip() for column in reader.fieldnames or ()]
+        reader.fieldnames = columns
+        found = [(reader.line_num, fields, len(fields.pop(_MORE, ()))) for fields in reader]
+    except (OSError, ValueError, csv.Error) as error:
+        raise AnswersRefusedError(f"{name} cannot be read as a CSV ({error}): it needs {_NEEDED}.") from error
+    if not {"row", "path"} & set(columns) or not {"answer", "value"} & set(columns):
+        raise AnswersRefusedError(f"{name} has the columns {', '.join(columns) or 'none'}: it needs {_NEEDED}.")
+    return found
+
+
+class _Reader:
+    """Sorts the lines of a file into answers and what does not fit."""
+
+    def __init__(
+        self, campaign_id: str, items: Mapping[int, int], paths: Mapping[str, int], n_images: int, annotator: str
+    ) -> None:
+        self._campaign_id, self._items, self._paths, self._n_images = campaign_id, items, paths, n_images
+        self._annotator = annotator
+        self._kept: dict[tuple[str, int], tuple[int, int, int]] = {}  # (annotator, row) -> (value, line, milliseconds)
+        self._contradicted: set[tuple[str, int]] = set()
+        self._unfit: dict[str, list[tuple[int, str]]] = {}
+
+    def read(self, line: int, record: Mapping[str, str], n_more: int) -> None:
+        """One line; an empty one, and an image without an answer (not answered yet), is no mistake."""
+        if n_more:
+            self._put("fields", line, f"{n_more} more")
+            return
+        said = (record.get("answer") or record.get("value") or "").strip()
+        if not said:
+            return
+        named = (record.get("row") or "").strip() or (record.get("path") or "").strip()
+        row = self._row(record)
+        if row is None:
+            self._put("image", line, named)
+            return
+        try:
+            value = value_of(said)
+        except AnswersRefusedError:
+            self._put("answer", line, said)
+            return
+        annotator = (record.get("annotator") or "").strip() or self._annotator
+        if row not in self._items:
+            self._put("asked", line, named)
+        elif len(annotator) > 200 or not annotator.isprintable():
+            self._put("annotator", line, annotator[:20])
+        elif (annotator, row) in self._kept and self._kept[annotator, row][0] != value:
+            self._contradicted.add((annotator, row))
+            self._put("conflict", line, f"{named} (line {self._kept[annotator, row][1]})")
+        else:
+            self._kept[annotator, row] = (value, line, _milliseconds(record.get("seconds")))
+
+    def _row(self, record: Mapping[str, str]) -> int | None:
+        """The row in the data set's table; where both row and path are given, they must speak of one image."""
+        path, number = (record.get("path") or "").strip(), (record.get("row") or "").strip().removesuffix(".0")
+        by_number = int(number) if number.isascii() and number.isdigit() and int(number) < self._n_images else None
+        if path and number:
+            return by_number if self._paths.get(path) == by_number else None
+        return by_number if number else self._paths.get(path)
+
+    def answers(self) -> dict[str, tuple[AnswerIn, ...]]:
+        """Annotator -> answers, without those that contradict each other."""
+        found: dict[str, list[AnswerIn]] = {}
+        for (annotator, row), (value, _, duration_ms) in self._kept.items():
+            if (annotator, row) in self._contradicted:
+                continue
+            answer_id = _answer_id(self._campaign_id, row, annotator, value)
+            answer = AnswerIn(answer_id, self._items[row], value, {"file": True}, duration_ms)
+            found.setdefault(annotator, []).append(answer)
+        return {annotator: tuple(given) for annotator, given in found.items()}
+
+    def unfit(self, data_set: str) -> tuple[Unfit, ...]:
+        """What did not fit, a sentence a kind."""
+        told = {
+            "fields": "with more fields than the header",
+            "image": f"with an image that {data_set} does not have",
+            "answer": "without an answer (1 or right, 0 or wrong, -1 or unsure)",
+            "asked": f"about an image that campaign {self._campaign_id} does not ask about",
+            "annotator": "with an annotator nobody can be called",
+            "conflict": "against another line about the same image and annotator",
+        }
+        return tuple(
+            Unfit(kind, tuple(line for line, _ in self._unfit[kind]), _sentence(self._unfit[kind], what))
+            for kind, what in told.items()
+            if kind in self._unfit
+        )
+
+    def _put(self, kind: str, line: int, shown: str) -> None:
+        self._unfit.setdefault(kind, []).append((line, shown))
+
+
+def _sentence(found: list[tuple[int, str]], what: str) -> str:
+    listed = ", ".join(f"{line}: {shown[:60]!r}" for line, shown in found[:SHOWN])
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return f"{len(found)} line{'s' if len(found) > 1 else ''} {what} (line {listed}{more})."
+
+
+def _milliseconds(text: str | None) -> int:
+    try:
+        return max(0, round(1000 * float(text or 0)))
+    except (ValueError, OverflowError):
+        return 0
+
+
+def _answer_id(campaign_id: str, row: int, annotator: str, value: int) -> str:
+    return "f-" + hashlib.sha256(json.dumps([campaign_id, row, annotator, value]).encode()).hexdigest()[:40]

@@ -1,0 +1,184 @@
+"""Answers as files, out and in, on both databases."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from slim_core.answer_export import COLUMNS, export
+from slim_core.answer_import import check_csv, import_csv
+from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.store import AnswerIn, Campaign, Store
+
+
+@pytest.fixture
+def pair(store: Store, dataset) -> Campaign:
+    """Asks two annotators about each of six images."""
+    return store.campaigns.create("pair", dataset.id, None, range(6), overlap=2, gold={3: 0})
+
+
+def whole(store: Store, campaign: Campaign, form: str, **options: bool) -> bytes:
+    return b"".join(export(store, campaign, form, **options))
+
+
+def everything_happens(store: Store, campaign: Campaign) -> list[int]:
+    """Ann answers, changes, undoes and skips; Ben answers too, Cid too late, Lea decides. The rows of the items."""
+    a, b, c = store.campaigns.items(campaign.id)[:3]
+    seen = {"run": "r-1", "opacity": 0.5, "view": "overlay"}
+    for k, (item, value) in enumerate([(a, 1), (a, 0), (a, None), (b, -1)]):
+        store.campaigns.save_answers(campaign.id, "ann", [AnswerIn(f"ann-{k}", item.id, value, seen, 1500)])
+    store.campaigns.save_answers(campaign.id, "ann", [AnswerIn("skipped", c.id, None, skip=True)])
+    store.campaigns.save_answers(campaign.id, "ben, jr.", [AnswerIn("ben", a.id, 0)])
+    store.campaigns.save_answers(campaign.id, "cid", [AnswerIn("cid", a.id, 1)])
+    store.campaigns.decide(campaign.id, "lea", AnswerIn("d-1", a.id, 1))
+    store.campaigns.decide(campaign.id, "lea", AnswerIn("d-2", a.id, None))
+    return [a.row, b.row, c.row]
+
+
+TOLD = [
+    ("ann", "answer", "right", "right", True),
+    ("ann", "change", "wrong", "wrong", True),
+    ("ann", "undo", None, "right", True),
+    ("ann", "answer", "unsure", "unsure", True),
+    ("ann", "skip", None, None, True),
+    ("ben, jr.", "answer", "wrong", "wrong", True),
+    ("cid", "answer", "right", None, False),
+    ("lea", "decision", "right", "right", True),
+    ("lea", "decision undone", None, None, True),
+]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_every_answer_change_undo_skip_and_decision_is_a_row_that_tells_all(store: Store, pair: Campaign, form: str):
+    rows = everything_happens(store, pair)
+    content = whole(store, pair, form)
+    if form == "parquet":
+        frame = pq.read_table(io.BytesIO(content)).to_pandas().astype(object)
+    elif form == "csv":
+        frame = pd.read_csv(io.BytesIO(content)).astype(object)
+    else:
+        frame = pd.DataFrame([json.loads(line) for line in content.splitlines()]).astype(object)
+    assert list(frame.columns) == list(COLUMNS)
+    frame = frame.where(frame.notna(), None)
+    told = frame[["annotator", "what", "answer", "stands", "counted"]].itertuples(index=False, name=None)
+    assert list(told) == TOLD
+    first = frame.iloc[0]
+    assert (first["row"], first["path"], first["run"]) == (rows[0], f"0/{rows[0]}.png", "r-1")
+    assert first["seconds"] == 1.5 and str(first["at"]).endswith("+00:00") and first["value"] == 1
+    seen = first["seen"] if form == "jsonl" else json.loads(first["seen"])
+    assert seen == {"run": "r-1", "opacity": 0.5, "view": "overlay"}
+    assert list(frame["seq"]) == sorted(frame["seq"])
+
+
+def test_an_unknown_format_is_refused_and_an_empty_campaign_has_a_header(store: Store, pair: Campaign):
+    with pytest.raises(SpecRefusedError, match="no format 'xls': choose csv, jsonl, parquet"):
+        whole(store, pair, "xls")
+    assert whole(store, pair, "csv") == (",".join(COLUMNS) + "\n").encode()
+    assert len(pq.read_table(io.BytesIO(whole(store, pair, "parquet")))) == 0
+    assert whole(store, pair, "jsonl") == b""
+
+
+def test_the_answers_that_stand_go_out_and_come_into_another_campaign_unchanged(store: Store, pair: Campaign, dataset):
+    everything_happens(store, pair)
+    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    done = import_csv(store, other, whole(store, pair, "csv", standing=True), "lea")
+    assert (done.n_new, done.n_known, done.n_surplus, done.unfit) == (3, 0, 0, ())
+    for who in (None, "ann", "ben, jr."):
+        assert store.campaigns.current(other.id, who) == store.campaigns.current(pair.id, who)
+
+
+def test_the_same_file_twice_adds_nothing(store: Store, pair: Campaign, tmp_path):
+    file = tmp_path / "answers.csv"
+    file.write_text("path,answer,annotator,seconds\n0/1.png,right,ann,2.5\n0/2.png,0,ann,x\n0/1.png,-1,ben,\n,,,\n")
+    assert import_csv(store, pair, file, "lea").n_new == 3
+    again = import_csv(store, pair, file, "lea")
+    assert (again.n_new, again.n_known) == (0, 3)
+    kept = store.campaigns.answers(pair.id)
+    assert len(kept) == 3 and list(kept["source"].unique()) == ["file"]
+    assert sorted(kept["duration_ms"]) == [0, 0, 2500]
+    assert store.campaigns.current(pair.id) == {1: 1, 2: 0}
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "sentence"),
+    [
+        ("99,1,ann", "image", "1 line with an image that digits does not have (line 3: '99')"),
+        ("-3,1,ann", "image", "line 3: '-3'"),
+        ("x,1,ann", "image", "line 3: 'x'"),
+        ("1.5,1,ann", "image", "line 3: '1.5'"),
+        ("2,maybe,ann", "answer", "1 line without an answer (1 or right, 0 or wrong, -1 or unsure) (line 3: 'maybe')"),
+        ("2,2,ann", "answer", "line 3: '2'"),
+        ("30,1,ann", "asked", "about an image that campaign"),
+        ("1,0,ann", "conflict", "against another line about the same image and annotator (line 3: '1 (line 2)')"),
+        ("2,1,a\x07b", "annotator", "with an annotator nobody can be called"),
+    ],
+)
+def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
+    store: Store, pair: Campaign, line, kind, sentence
+):
+    content = f"row,answer,annotator\n1,1,ann\n{line}\n4,0,ben\n".encode()
+    checked = check_csv(store, pair, content)
+    assert [one.kind for one in checked.unfit] == [kind] and checked.unfit[0].lines == (3,)
+    with pytest.raises(AnswersRefusedError) as refused:
+        import_csv(store, pair, content, "lea")
+    assert sentence in str(refused.value) and "Nothing was imported" in str(refused.value)
+    assert len(store.campaigns.answers(pair.id)) == 0
+    done = import_csv(store, pair, content, "lea", leave_out_unfit=True)
+    assert done.n_new == (1 if kind == "conflict" else 2) and done.unfit == checked.unfit
+    assert store.campaigns.current(pair.id)[4] == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (b"", "has the columns none"),
+        (b"\xff\xfe\x00", "cannot be read as a CSV"),
+        (b'row,answer\n"1,1\n', "cannot be read as a CSV"),
+        (b"row,answer\n1,1,2,3\n2,1\n", "1 line with more fields than the header .line 2: '2 more'"),
+        (b"image,answer\n1,1\n", "it needs row .or path. and answer"),
+        (b"row,label\n1,1\n", "it needs row .or path. and answer"),
+        (b"row,answer\n", "holds no answer that fits"),
+        (b"row,answer\n1,\n2,\n", "holds no answer that fits"),
+        (b"row,path,answer\n1,0/2.png,1\n", "with an image that digits does not have"),
+    ],
+)
+def test_a_file_that_is_none_is_refused_in_a_sentence(store: Store, pair: Campaign, content, sentence):
+    with pytest.raises(AnswersRefusedError, match=sentence):
+        import_csv(store, pair, content, "lea")
+    assert len(store.campaigns.answers(pair.id)) == 0
+
+
+def test_many_lines_that_do_not_fit_make_a_short_report(store: Store, pair: Campaign):
+    content = "row,answer\n" + "".join(f"{900 + k},1\n" for k in range(40)) + "1,hm\n"
+    checked = check_csv(store, pair, content.encode())
+    assert [(one.kind, len(one.lines)) for one in checked.unfit] == [("image", 40), ("answer", 1)]
+    assert "40 lines" in checked.unfit[0].sentence and "and 35 more" in checked.unfit[0].sentence
+
+
+def test_a_missing_file_and_a_closed_campaign_are_refused(store: Store, pair: Campaign, tmp_path):
+    with pytest.raises(AnswersRefusedError, match="cannot be read"):
+        import_csv(store, pair, tmp_path / "none.csv", "lea")
+    store.campaigns.close(pair.id)
+    with pytest.raises(AnswersRefusedError, match="pair is closed"):
+        import_csv(store, pair, b"row,answer\n1,1\n", "lea")
+
+
+def test_answers_beyond_the_overlap_are_kept_and_told_apart(store: Store, pair: Campaign):
+    lines = "".join(f"1,1,{who}\n" for who in ("ann", "ben", "cid"))
+    done = import_csv(store, pair, b"row,answer,annotator\n" + lines.encode(), "lea")
+    assert (done.n_new, done.n_surplus) == (3, 1)
+
+
+def test_eight_thousand_answers_are_exported_in_seconds(store: Store, pair: Campaign):
+    ids = [item.id for item in store.campaigns.items(pair.id)]
+    answers = [AnswerIn(f"a-{k}", ids[k % 6], k % 2, {"run": "r-1", "opacity": 0.5}, 900) for k in range(8_000)]
+    store.campaigns.save_answers(pair.id, "ann", answers)
+    for form in ("csv", "jsonl", "parquet"):
+        started = time.perf_counter()
+        assert len(whole(store, pair, form)) > 10_000
+        assert time.perf_counter() - started < 5
