@@ -1,0 +1,226 @@
+"""A campaign made from a space: which images, in which order, for whom; extended; live scores. On both databases."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from store_makers import train_spec
+
+from slim_core.campaign_plan import Plan, answers_by_masks, candidates, extend, most_helpful, open_campaign
+from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
+from slim_core.metrics import ATTENTION_PRECISION
+from slim_core.propagation import expand, live_campaign, live_scores
+from slim_core.stability import stability
+from slim_core.steps.specs import GradcamSpec, SpaceSpec
+from slim_core.store import AnswerIn, Campaign, Run, Store
+
+N = 40  # images of train
+POINTS = np.random.default_rng(0).normal(size=(N, 2)).astype(np.float32)
+
+
+@pytest.fixture
+def space(store: Store, dataset) -> Run:
+    """A finished space run of the 40 training images; the attention of the first ten is measured against masks."""
+    model = work(store, store.runs.submit(train_spec(dataset))[0], {})
+    precision = np.where(np.arange(N) < 10, np.arange(N) / 10, np.nan)
+    scores = pd.DataFrame({"row": np.arange(N), ATTENTION_PRECISION: precision})
+    attention = work(store, store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))[0], {"scores": scores})
+    arrays = {"rows": np.arange(N), "attention_space": POINTS}
+    return work(store, store.runs.submit(SpaceSpec(dataset=dataset.id, attention=attention.id))[0], arrays)
+
+
+def work(store: Store, run: Run, files: dict) -> Run:
+    """Finish a run that leaves these arrays and tables."""
+    token = store.runs.claim(run.id, "worker-1", "cpu")
+    folder = store.artifacts.attempt(run.id, store.runs.fetch(run.id).attempt)
+    for name, content in files.items():
+        if isinstance(content, pd.DataFrame):
+            content.to_parquet(folder / f"{name}.parquet")
+        else:
+            np.save(folder / f"{name}.npy", content)
+    store.artifacts.publish(run.id, store.runs.fetch(run.id).attempt)
+    store.runs.finish(run.id, token, {})
+    return store.runs.fetch(run.id)
+
+
+def say(store: Store, campaign: Campaign, values: dict[int, int | None]) -> None:
+    """Ann's answers by row."""
+    ids = {item.row: item.id for item in store.campaigns.items(campaign.id)}
+    seq = store.campaigns.last_seq(campaign.id)
+    given = [AnswerIn(f"{campaign.id}-{seq}-{row}", ids[row], value) for row, value in values.items()]
+    store.campaigns.save_answers(campaign.id, "ann", given)
+
+
+def test_a_plan_opens_a_campaign_with_all_that_was_set(store: Store, space: Run):
+    deadline = datetime.now(UTC) + timedelta(days=1)
+    plan = Plan(
+        space.id,
+        {0: 6, 1: 4},
+        name=" birds ",
+        seed=3,
+        overlap=2,
+        n_gold=3,
+        guideline="Where?",
+        examples={"right": (1, 2), "wrong": ()},
+        blind=("label",),
+        members=("ann@example.org", " ben@example.org"),
+        deadline=deadline,
+    )
+    campaign = open_campaign(store, plan, "lea")
+    assert (campaign.name, campaign.budgets, campaign.overlap) == ("birds", {"0": 6, "1": 4}, 2)
+    assert (campaign.strategy, campaign.seed, campaign.guideline) == ("kmeans", 3, "Where?")
+    assert campaign.deadline == deadline and campaign.created_by == "lea" and campaign.space_run_id == space.id
+    options = campaign.options
+    assert options["members"] == ["ann@example.org", "ben@example.org"] and options["blind"] == ["label"]
+    assert options["examples"] == {"right": [1, 2]}
+    items = store.campaigns.items(campaign.id)
+    assert [item.row for item in items] == candidates(store, plan).rows.tolist()
+    gold = {item.row: item.gold for item in items if item.row in options["gold"]}
+    assert len(gold) == 3
+    assert {row: value for row, value in gold.items() if value is not None} == answers_by_masks(
+        store, space, np.array(options["gold"])
+    )
+
+
+def test_right_answers_of_gold_images_come_from_masks_where_there_are_any(store: Store, space: Run):
+    assert answers_by_masks(store, space, np.array([9, 1, 30])) == {9: 1, 1: 0}
+    plan = Plan(space.id, {0: 20, 1: 20}, n_gold=40)
+    items = store.campaigns.items(open_campaign(store, plan, "lea").id)
+    assert {item.row for item in items if item.gold is not None} == set(range(10))
+
+
+def test_the_same_plan_asks_the_same_images_in_the_same_order_and_classes_alternate(store: Store, space: Run):
+    plan = Plan(space.id, {0: 8, 1: 8}, seed=5)
+    first, second = candidates(store, plan), candidates(store, plan)
+    np.testing.assert_array_equal(first.rows, second.rows)
+    assert (np.diff(first.labels) != 0).all() and len(set(first.rows.tolist())) == 16
+    assert (candidates(store, Plan(space.id, {0: 8, 1: 8}, seed=6)).rows != first.rows).any()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"budgets": {0: 21}}, "The budget of class 0 is 21, but the class has only 20 images: ask for at most 20"),
+        ({"budgets": {0: -1, 1: 3}}, "The budget of class 0 is -1"),
+        ({"budgets": {0: 0, 1: 0}}, "give at least one class a budget"),
+        ({"choice": "best"}, "The choice is 'best': use one of kmeans, uncertain, selection"),
+        ({"overlap": 0}, "An overlap of 0 is out of range: use 1 to 20"),
+        ({"n_gold": 7}, "7 gold images were asked for: give 0 to 6"),
+        ({"blind": ("colour",)}, "'colour' cannot be hidden: choose among label, prediction, confidence"),
+        ({"overlap": 3, "members": ("a", "b")}, "but only 2 may answer: name more people, or lower the overlap"),
+        ({"deadline": datetime(2020, 1, 1, tzinfo=UTC)}, "The deadline 2020-01-01 00:00 UTC is over"),
+        ({"examples": {"right": (999,)}}, "Example image 999 does not exist: the data set has 0 to 49"),
+        ({"examples": {"good": (1,)}}, "Examples are right or wrong, not 'good'"),
+        ({"examples": {"wrong": tuple(range(9))}}, "9 examples of wrong are too many"),
+        ({"choice": "uncertain"}, "name an earlier campaign of this space, or use kmeans"),
+        ({"choice": "selection"}, "No image of this space is selected"),
+        ({"choice": "selection", "selection": (0, 2, 1)}, "class 0 is 3, but the class has only 2 selected images"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_a_sentence_and_opens_nothing(store: Store, space: Run, change, sentence):
+    with pytest.raises(SpecRefusedError, match=sentence):
+        open_campaign(store, Plan(**{"space": space.id, "budgets": {0: 3, 1: 3}} | change), "lea")
+    assert store.campaigns.all() == []
+
+
+def test_a_selection_is_asked_about_and_nothing_else(store: Store, space: Run):
+    selection = (0, 2, 4, 6, 8, 1, 3, 45)  # 45 is of another split
+    plan = Plan(space.id, {0: 3, 1: 2}, choice="selection", selection=selection)
+    rows = candidates(store, plan).rows.tolist()
+    assert set(rows) < set(selection) and len(rows) == 5 and 45 not in rows
+
+
+def test_uncertainty_asks_where_the_answers_of_an_earlier_campaign_say_least(store: Store, space: Run, dataset):
+    earlier = open_campaign(store, Plan(space.id, {0: 6, 1: 6}), "lea")
+    plan = Plan(space.id, {0: 2, 1: 2}, choice="uncertain", earlier=earlier.id)
+    with pytest.raises(SpecRefusedError, match="has no answers yet"):
+        candidates(store, plan)
+    say(store, earlier, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(earlier.id)})
+    found = candidates(store, plan)
+    asked = {item.row for item in store.campaigns.items(earlier.id)}
+    assert not asked & set(found.rows.tolist()) and np.bincount(found.labels).tolist() == [2, 2]
+    doubt = np.abs(live_scores(store, earlier.id) - 0.5)
+    free = [row for row in range(N) if row not in asked]
+    assert doubt[found.rows].max() <= np.sort(doubt[free])[20]  # among the 10 + 10 least settled
+    other = work(
+        store,
+        store.runs.submit(SpaceSpec(dataset=dataset.id, attention=space.spec["attention"], seed=1))[0],
+        {"rows": np.arange(N), "attention_space": POINTS},
+    )
+    with pytest.raises(AnswersRefusedError, match="belongs to the space"):
+        candidates(store, Plan(other.id, {0: 1}, choice="uncertain", earlier=earlier.id))
+
+
+def test_a_running_campaign_is_extended_by_the_most_helpful_images(store: Store, space: Run):
+    campaign = open_campaign(store, Plan(space.id, {0: 4, 1: 4}), "lea")
+    say(store, campaign, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(campaign.id)})
+    before = [item.row for item in store.campaigns.items(campaign.id)]
+    expected = most_helpful(store, campaign, 6).rows.tolist()
+    extended = extend(store, campaign, 6, "lea")
+    after = [item.row for item in store.campaigns.items(campaign.id)]
+    assert after == before + expected and not set(before) & set(expected)
+    assert sum(extended.budgets.values()) == 14
+    with pytest.raises(SpecRefusedError, match="give 1 to 26, the images not asked about yet"):
+        extend(store, campaign, 27, "lea")
+    store.campaigns.close(campaign.id)
+    with pytest.raises(AnswersRefusedError, match="is closed"):
+        extend(store, campaign, 1, "lea")
+    assert len(store.campaigns.items(campaign.id)) == 14
+
+
+def test_live_scores_follow_every_answer_undo_and_decision(store: Store, space: Run, dataset):
+    campaign = open_campaign(store, Plan(space.id, {0: 8, 1: 8}, overlap=2), "lea")
+    rows = [item.row for item in store.campaigns.items(campaign.id)]
+    labels = store.datasets.table(dataset.id).labels[:N]
+    ids = {item.row: item.id for item in store.campaigns.items(campaign.id)}
+
+    def expected() -> np.ndarray:
+        answers = np.full(N, -1, np.int8)
+        for row, value in store.campaigns.current(campaign.id).items():
+            answers[row] = value
+        return expand(POINTS, labels, answers)
+
+    assert np.isnan(live_scores(store, campaign.id)).all()
+    for k, row in enumerate(rows):
+        say(store, campaign, {row: k % 3 % 2})
+        np.testing.assert_allclose(live_scores(store, campaign.id), expected(), atol=1e-9)
+    say(store, campaign, {rows[0]: None})
+    store.campaigns.decide(campaign.id, "lea", AnswerIn("d", ids[rows[1]], 1))
+    np.testing.assert_allclose(live_scores(store, campaign.id), expected(), atol=1e-9)
+    assert live_campaign(store, campaign.id) is live_campaign(store, campaign.id)
+    live_scores(store, campaign.id)[:] = 7  # a copy: nobody spoils it for others
+    np.testing.assert_allclose(live_scores(store, campaign.id), expected(), atol=1e-9)
+
+
+def test_scores_of_a_campaign_without_a_space_are_refused(store: Store, dataset):
+    campaign = store.campaigns.create("bare", dataset.id, None, [1, 2])
+    with pytest.raises(AnswersRefusedError, match="belongs to no attention space"):
+        live_scores(store, campaign.id)
+    with pytest.raises(NotFoundError, match="no campaign c-none"):
+        live_scores(store, "c-none")
+
+
+def test_stability_measures_each_answer_once_and_sees_decisions(store: Store, space: Run):
+    campaign = open_campaign(store, Plan(space.id, {0: 12, 1: 12}, overlap=2), "lea")
+    assert stability(store, campaign.id).n_answers == 0
+    rows = [item.row for item in store.campaigns.items(campaign.id)]
+    for row in rows[:22]:
+        say(store, campaign, {row: int(POINTS[row, 0] > 0)})
+        stability(store, campaign.id)
+    found = stability(store, campaign.id)
+    assert found.n_answers == len(found.steps) == 22 and found.n_measured == N
+    assert stability(store, campaign.id) == found
+    item = next(item for item in store.campaigns.items(campaign.id) if item.row == rows[0])
+    store.campaigns.decide(campaign.id, "lea", AnswerIn("d", item.id, 1 - int(POINTS[rows[0], 0] > 0)))
+    assert stability(store, campaign.id).steps[-1].change > 0
+
+
+def test_a_large_space_is_measured_on_a_sample_that_holds_every_answer(store: Store, space: Run, monkeypatch):
+    monkeypatch.setattr("slim_core.stability.SAMPLE", 15)
+    campaign = open_campaign(store, Plan(space.id, {0: 5, 1: 5}), "lea")
+    say(store, campaign, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(campaign.id)})
+    found = stability(store, campaign.id)
+    assert (found.n_measured, found.n_answers) == (15, 10)
