@@ -140,8 +140,8 @@ def _ctrl_c() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def queue_submitter(store: Store) -> Submitter:
-    """What submits through the queue, as the installed package ``workers`` offers it.
+def queue_submitter(store: Store, **options: Any) -> Submitter:
+    """What submits through the queue, as the installed package ``workers`` offers it; with its ``options``.
 
     Raises:
         QueueUnavailableError: no such package is installed, or Redis does not answer.
@@ -151,13 +151,19 @@ def queue_submitter(store: Store) -> Submitter:
         raise QueueUnavailableError(
             "This installation has no queue: install SLIM Studio as a whole (pip install -e .), or leave --queue out."
         )
-    submitter: Submitter = found[0].load()(store)
+    submitter: Submitter = found[0].load()(store, **options)
     return submitter
 
 
-def open_workbench(*, queue: bool = False, device: str | None = None) -> Workbench:
-    """The store of the settings, and this process or the queue to execute its runs."""
+def open_workbench(*, queue: bool = False, device: str | None = None, priority: int = 0) -> Workbench:
+    """The store of the settings, and this process or the queue to execute its runs.
+
+    ``device``: of torch in this process, or that of the worker, such as "cuda:1" or "host/cuda:1"; ``priority``: in
+    the queue, higher goes first.
+    """
     from slim_core.store import Store
 
     store = Store.open()
-    return Workbench(store, queue_submitter(store) if queue else InProcess(store, device=device))
+    if queue:
+        return Workbench(store, queue_submitter(store, device=device, priority=priority))
+    return Workbench(store, InProcess(store, device=device))

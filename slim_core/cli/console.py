@@ -25,17 +25,27 @@ errors = Console(stderr=True, highlight=False)
 
 Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
 Queued = Annotated[bool, typer.Option("--queue", help="Through the workers behind the queue, not in this process.")]
-Device = Annotated[str | None, typer.Option(help="Of torch: cpu, cuda, cuda:1. Default: the GPU where there is one.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Of torch: cpu, cuda, cuda:1. Default: the GPU where there is one. With --queue: of the worker."),
+]
+Priority = Annotated[int, typer.Option(help="With --queue: higher goes first.")]
 Force = Annotated[bool, typer.Option("--force", help="Run it again although the same run is done.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
 
 
-def bench(queue: bool = False, device: str | None = None) -> ShownWorkbench:
-    """The workbench of a command, which shows progress bars while it waits."""
+def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> ShownWorkbench:
+    """The workbench of a command, which shows progress bars while it waits.
+
+    Raises:
+        SpecRefusedError: a priority without a queue.
+    """
     from slim_core.cli.progress import ShownWorkbench
     from slim_core.workbench import open_workbench
 
-    return ShownWorkbench(open_workbench(queue=queue, device=device))
+    if priority and not queue:
+        raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")
+    return ShownWorkbench(open_workbench(queue=queue, device=device, priority=priority))
 
 
 def done(run: Run, then: str = "") -> None:

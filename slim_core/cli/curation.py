@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slim_core.cli.console import Force, Queued, Seed, bench, done, table
+from slim_core.cli.console import Force, Priority, Queued, Seed, bench, done, table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,6 +23,7 @@ def space(
     n_clusters: Annotated[int | None, typer.Option(help="Per class; default: chosen from the data.")] = None,
     seed: Seed = 0,
     queue: Queued = False,
+    priority: Priority = 0,
     force: Force = False,
 ) -> None:
     """The attention space, the environment space and the environment clusters of a split."""
@@ -35,7 +36,7 @@ def space(
         n_neighbors=n_neighbors,
         min_dist=min_dist,
         n_clusters=n_clusters,
-        at=bench(queue),
+        at=bench(queue, priority=priority),
         force=force,
     )
     found = (run.metrics or {}).get("clusters", {})
@@ -53,6 +54,7 @@ def curate(
     ] = None,
     seed: Seed = 0,
     queue: Queued = False,
+    priority: Priority = 0,
     force: Force = False,
 ) -> None:
     """Propagate a campaign's answers over the attention space and choose a subset to retrain on."""
@@ -61,7 +63,14 @@ def curate(
 
     options = {key: value_of(text) for key, text in pairs(option).items()}
     run = api.curate(
-        campaign, strategy=strategy, size=size, space=space_id, seed=seed, at=bench(queue), force=force, options=options
+        campaign,
+        strategy=strategy,
+        size=size,
+        space=space_id,
+        seed=seed,
+        at=bench(queue, priority=priority),
+        force=force,
+        options=options,
     )
     done(run, f"slim train --subset {run.id}")
 

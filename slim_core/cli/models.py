@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Device, Force, Json, Queued, Seed, bench, done, percent, table, write_json
+from slim_core.cli.console import Device, Force, Json, Priority, Queued, Seed, bench, done, percent, table, write_json
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]
 Splits = Annotated[str, typer.Option(help="Joined by commas.")]
@@ -40,6 +40,7 @@ def train(
     seed: Seed = 0,
     queue: Queued = False,
     device: Device = None,
+    priority: Priority = 0,
     force: Force = False,
 ) -> None:
     """Train a reference model, or retrain it on a curated subset."""
@@ -59,7 +60,7 @@ def train(
         "selection": selection,
     }
     given: dict[str, Any] = {key: value for key, value in fields.items() if value is not None}
-    at = bench(queue, device)
+    at = bench(queue, device, priority)
     if subset is None:
         done(api.train(data, model=model, seed=seed, at=at, force=force, **given), "slim gradcam")
         return
@@ -83,12 +84,15 @@ def gradcam(
     class_of_map: Annotated[str, typer.Option(help="label, predicted or both.")] = "label",
     queue: Queued = False,
     device: Device = None,
+    priority: Priority = 0,
     force: Force = False,
 ) -> None:
     """Attention maps, their scores against the masks, and all features, in one pass over the images."""
     from slim_core import api
 
-    run = api.gradcam(model, splits=splits.split(","), class_of_map=class_of_map, at=bench(queue, device), force=force)
+    run = api.gradcam(
+        model, splits=splits.split(","), class_of_map=class_of_map, at=bench(queue, device, priority), force=force
+    )
     done(run, f"slim space --attention {run.id}")
 
 
@@ -98,13 +102,14 @@ def features(
     class_of_map: Annotated[str, typer.Option(help="label, predicted or both.")] = "label",
     queue: Queued = False,
     device: Device = None,
+    priority: Priority = 0,
     force: Force = False,
 ) -> None:
     """Attention, environment and pooled features, without maps; taken over from a gradcam run where there is one."""
     from slim_core import api
 
     run = api.extract_features(
-        model, splits=splits.split(","), class_of_map=class_of_map, at=bench(queue, device), force=force
+        model, splits=splits.split(","), class_of_map=class_of_map, at=bench(queue, device, priority), force=force
     )
     done(run, f"slim space --attention {run.id}")
 
@@ -116,12 +121,13 @@ def evaluate(
     json_path: Json = None,
     queue: Queued = False,
     device: Device = None,
+    priority: Priority = 0,
     force: Force = False,
 ) -> None:
     """Every metric of a model on one split: each group with its interval, the worst, and the attention."""
     from slim_core import api
 
-    run = api.evaluate(model, split=split, space=space, at=bench(queue, device), force=force)
+    run = api.evaluate(model, split=split, space=space, at=bench(queue, device, priority), force=force)
     show_groups(run.metrics or {})
     write_json(json_path, run.metrics)
     done(run, "slim compare")

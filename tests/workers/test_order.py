@@ -9,7 +9,9 @@ import pytest
 from drills import HeavyDrill
 from worker_bench import Bench, until
 
+from slim_core.cli import main
 from slim_core.errors import SpecRefusedError
+from slim_core.settings import settings
 from slim_core.store import Run, schema
 from slim_core.version import code_version
 from workers.plan import host
@@ -135,3 +137,30 @@ def test_a_worker_whose_files_change_is_started_again_with_the_new_ones(bench: B
         until(lambda: bench.slot("light").pid != before, "another worker process")
     finally:
         os.utime(touched, ns=(was.st_atime_ns, was.st_mtime_ns))
+
+
+def _slim(arguments: list[str]) -> int:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+    return int(left.value.code or 0)
+
+
+def test_the_command_line_asks_for_a_device_and_a_priority(bench: Bench, monkeypatch, capsys):
+    monkeypatch.setenv("SLIM_HOME", str(bench.home))
+    settings.cache_clear()
+    until(lambda: len(bench.store.workers.alive()) >= 2, "both workers on the roll")
+    before = {run.id for run in bench.store.runs.all()}
+    try:
+        command = ["train", "--data", bench.dataset.id, "--queue", "--epochs", "1"]
+        assert _slim([*command, "--priority", "3", "--device", "cuda:9"]) == 2
+        assert "No worker computes on 'cuda:9': ask for one of cpu, or for none." in " ".join(
+            capsys.readouterr().err.split()
+        )
+        assert _slim([*command[:-3], "--priority", "3"]) == 2
+        assert "--priority 3 is a place in the queue: add --queue" in capsys.readouterr().err
+        assert {run.id for run in bench.store.runs.all()} == before
+        assert _slim([*command, "--priority", "3", "--device", "cpu"]) == 0
+        (run,) = [run for run in bench.store.runs.all() if run.id not in before]
+        assert (run.status, run.priority, run.device_asked) == ("done", 3, "cpu")
+    finally:
+        settings.cache_clear()
