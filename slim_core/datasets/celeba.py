@@ -53,6 +53,8 @@ class CelebA:
         masks = folder / "masks"
         return Draft(
             source=source,
+            metadata=tuple(path for path in (_find(folder, ATTRIBUTES), _find(folder, PARTITION)) if path)
+            or (folder / source,),
             root=folder,
             paths=paths,
             splits=frame["split"],

@@ -48,6 +48,7 @@ class CsvTable:
         attribute, mask = columns.get("attribute"), columns.get("mask")
         return Draft(
             source=source.name,
+            metadata=(source,),
             root=source.parent,
             paths=frame[columns["path"]].fillna("").astype(str).str.strip(),
             splits=frame[columns["split"]],

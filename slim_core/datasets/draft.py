@@ -31,6 +31,7 @@ class Draft:
     label_names: tuple[str, ...] | None = None
     attribute_name: str | None = None
     attribute_names: tuple[str, ...] | None = None
+    metadata: tuple[Path, ...] = ()  # every file the rows were read from
     expected: Counts = field(default_factory=dict)  # published counts, where known
     strict_integers: bool = True  # False: labels and attributes may be names
 

@@ -54,27 +54,36 @@ def import_data(
     named = name or (folder.stem if folder.is_file() else folder.name)
     findings = Findings()
     table, checked, form = None, "", format or "unknown"
+    metadata: tuple[str, ...] = ()
     try:
         importer = _importer(folder, format)
         form = importer.name
         _check_options(importer, options or {})
-        table = build_table(importer.read(folder, options or {}), named, limits, findings)
+        draft = importer.read(folder, options or {})
+        metadata = tuple(map(str, draft.metadata))
+        table = build_table(draft, named, limits, findings)
     except FormatRefusedError as error:
         findings.error(error.code, str(error))
     if table is not None:
         table, checked = check_files(table, limits, findings, progress)
-    return _imported(form, named, folder, table, findings, checked)
+    return _imported(form, named, folder, table, findings, checked, metadata)
 
 
 def _imported(
-    form: str, name: str, folder: Path, table: ImageTable | None, findings: Findings, checked: str
+    form: str,
+    name: str,
+    folder: Path,
+    table: ImageTable | None,
+    findings: Findings,
+    checked: str,
+    metadata: tuple[str, ...],
 ) -> Imported:
     found = tuple(findings.items)
     if table is None:
         return Imported(None, ImportReport(form, name, str(folder), found))
     splits, groups = describe(table)
     n_masks = int(table.has_mask.sum())
-    report = ImportReport(form, name, str(folder), found, len(table), splits, groups, n_masks, checked)
+    report = ImportReport(form, name, str(folder), found, len(table), splits, groups, n_masks, checked, metadata)
     return Imported(None if findings.refused else table, report)
 
 

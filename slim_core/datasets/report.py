@@ -74,6 +74,7 @@ class ImportReport:
     groups: tuple[dict[str, Any], ...] = ()  # one {"split", "group", "name", "n"} a split and group
     n_masks: int = 0  # images with a mask or a box
     checked: str = ""  # how thoroughly the files were read
+    metadata: tuple[str, ...] = ()  # paths of the files the table was read from
 
     @property
     def ok(self) -> bool:

@@ -23,6 +23,7 @@ from slim_core.datasets.draft import (
 from slim_core.datasets.report import FormatRefusedError
 
 METADATA = "metadata.csv"
+CUB_FILES = ("bounding_boxes.txt", "images.txt")
 COLUMNS = ("img_id", "img_filename", "y", "split", "place", "place_filename")
 EXPECTED = {
     "train": (3498, 184, 56, 1057),
@@ -55,6 +56,7 @@ class Waterbirds:
         has_place = "place" in frame
         return Draft(
             source=METADATA,
+            metadata=(folder / METADATA, *(cub / name for name in CUB_FILES if (cub / name).is_file())),
             root=folder,
             paths=paths,
             splits=frame["split"],

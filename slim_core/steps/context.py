@@ -82,7 +82,7 @@ class StepContext:
         Raises:
             DataRefusedError: they are no longer where they were, or no longer what was imported.
         """
-        return self.store.datasets.table(dataset_id)
+        return self.store.datasets.unchanged_table(dataset_id)
 
     def parent(self, run_id: str) -> Path:
         """The published folder of a finished run."""

@@ -33,7 +33,7 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
         AnswersRefusedError: the campaign has no answers, or they belong to images outside the space.
         SpecRefusedError: the strategy is unknown or cannot choose so many images.
     """
-    table = context.store.datasets.table(spec.dataset)
+    table = context.table(spec.dataset)
     folder = context.parent(spec.space)
     rows = np.load(folder / "rows.npy", allow_pickle=False)
     answers, n_given = answers_of(spec, rows, context)

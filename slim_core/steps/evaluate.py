@@ -37,7 +37,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
         DataRefusedError: the split has no images.
         SpecRefusedError: the space that gives pseudo-groups is one of another split.
     """
-    table = context.store.datasets.table(spec.dataset)
+    table = context.table(spec.dataset)
     rows = table.rows(spec.split)
     if not len(rows):
         raise DataRefusedError(f"{table.name} has no {spec.split} images: choose another split.")

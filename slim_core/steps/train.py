@@ -36,7 +36,7 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
         DataRefusedError: a split has no images, or a class of the data has none to train on.
         WeightsMissingError, CheckpointRefusedError: the first weights cannot be read.
     """
-    table = context.store.datasets.table(spec.dataset)
+    table = context.table(spec.dataset)
     rows, counts = training_rows(spec, table, context)
     _check_rows(table, rows)
     model = _first_model(spec, table, context)

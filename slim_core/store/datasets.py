@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
+from slim_core.datasets.seal import check, seal
 from slim_core.datasets.table import ImageTable
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import schema
@@ -69,7 +70,8 @@ class Datasets:
             raise DataRefusedError("The data set was refused on import: mend what the report names, import it again.")
         known = self._by_fingerprint(table.fingerprint)
         if known is not None:
-            return known
+            self._seal_anew(known, table, report)
+            return self.fetch(known.id)
         dataset_id = new_id("d")
         self._keep(dataset_id, table)
         try:
@@ -121,6 +123,17 @@ class Datasets:
             )
         return table
 
+    def unchanged_table(self, dataset_id: str) -> ImageTable:
+        """The table of a data set whose files are still those that were imported (slim_core.datasets.seal).
+
+        Raises:
+            NotFoundError: there is no such data set.
+            DataRefusedError: its folder has moved, its metadata has changed, or images are missing or changed.
+        """
+        table, dataset = self.table(dataset_id), self.fetch(dataset_id)
+        check(dataset.name, dataset.report.get("seal"))
+        return table
+
     def delete(self, dataset_id: str, by: str = "local") -> None:
         """Forget a data set. Its images stay where they are.
 
@@ -152,6 +165,12 @@ class Datasets:
                 f"The table of {table.name} cannot be kept ({error.strerror or error}): free some space in SLIM_HOME."
             ) from error
 
+    def _seal_anew(self, dataset: Dataset, table: ImageTable, report: Any) -> None:
+        """The same table was imported again: what its files are now counts from here on."""
+        sealed = dataset.report | {"seal": seal(table, report.metadata)}
+        with self._database.write() as connection:
+            connection.execute(_t.update().where(_t.c.id == dataset.id).values(report=sealed))
+
     def _load(self, dataset: Dataset) -> ImageTable:
         table = ImageTable.load(self._artifacts.dataset_folder(dataset.id))
         if table.fingerprint != dataset.fingerprint:
@@ -169,7 +188,7 @@ class Datasets:
                 n_classes=table.n_classes,
                 n_attributes=table.n_attributes,
                 fingerprint=table.fingerprint,
-                report=report.to_json(),
+                report=report.to_json() | {"seal": seal(table, report.metadata)},
                 created_by=by,
                 created_at=self._database.now(connection),
             )
