@@ -1,4 +1,4 @@
-"""Answers that come from elsewhere than the masks: a CSV file, or a person at the terminal."""
+"""Answers that come from a person at the terminal, and the words every kind of answer is given in."""
 
 from __future__ import annotations
 
@@ -9,16 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from slim_core.errors import AnswersRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.datasets.table import ImageTable
     from slim_core.store import Campaign, Item, Run, Store
 
 WORDS: dict[str, int] = {"1": 1, "right": 1, "0": 0, "wrong": 0, "-1": -1, "u": -1, "unsure": -1}
-COLUMNS = "row (or path) and answer"
 
 
 def value_of(text: object) -> int:
@@ -31,32 +28,6 @@ def value_of(text: object) -> int:
     if word not in WORDS:
         raise AnswersRefusedError(f"{text!r} is not an answer: write 1 or right, 0 or wrong, -1 or unsure.")
     return WORDS[word]
-
-
-def read_csv(path: Path, table: ImageTable) -> dict[int, int]:
-    """Row -> answer, from a CSV with the columns row (or path, as in the metadata) and answer.
-
-    Raises:
-        AnswersRefusedError: the file, a column, an image or an answer is not as it should be.
-    """
-    try:
-        frame = pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise AnswersRefusedError(f"{path} cannot be read as a CSV ({error}): it needs {COLUMNS}.") from error
-    if "answer" not in frame or not {"row", "path"} & set(frame.columns):
-        raise AnswersRefusedError(f"{path} has the columns {', '.join(frame.columns)}: it needs {COLUMNS}.")
-    if "row" in frame:
-        rows = frame["row"].tolist()
-    else:
-        known = {str(name): row for row, name in enumerate(table.frame["path"])}
-        rows = [known.get(str(name), str(name)) for name in frame["path"]]
-    return {_row(row, table, path): value_of(answer) for row, answer in zip(rows, frame["answer"], strict=True)}
-
-
-def _row(row: object, table: ImageTable, path: Path) -> int:
-    if isinstance(row, int | float | np.integer) and float(row).is_integer() and 0 <= row < len(table):
-        return int(row)
-    raise AnswersRefusedError(f"{path} names the image {row!r}, which {table.name} does not have: correct the file.")
 
 
 def save(store: Store, campaign: Campaign, by: str, answers: Mapping[int, int], *, duration_ms: int = 0) -> int:

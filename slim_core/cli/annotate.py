@@ -57,7 +57,8 @@ def answer(
     seed: Seed = 0,
 ) -> None:
     """Say where the attention is right: from the masks, from a CSV, or asked in the terminal."""
-    from slim_core import answering, api
+    from slim_core import api
+    from slim_core.answer_import import import_csv
 
     if [from_masks, csv is not None, ask].count(True) != 1:
         raise AnswersRefusedError("Say where the answers come from: one of --from-masks, --csv FILE and --ask.")
@@ -66,8 +67,7 @@ def answer(
     if from_masks:
         api.answer_from_masks(chosen.id, threshold=threshold, flip=flip, unsure=unsure, seed=seed, at=at)
     elif csv is not None:
-        answers = answering.read_csv(csv, at.store.datasets.table(chosen.dataset_id))
-        answering.save(at.store, chosen, BY, answers)
+        import_csv(at.store, chosen, csv, BY, annotator=BY)
     else:
         _ask(at.store, chosen)
     _show_progress(at.store, chosen)

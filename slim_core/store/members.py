@@ -19,6 +19,23 @@ ROLES: tuple[Role, ...] = get_args(Role)
 _t = schema.members
 
 
+def role_named(text: str) -> Role:
+    """The role of this name.
+
+    Raises:
+        SpecRefusedError: there is none.
+    """
+    for role in ROLES:
+        if text == role:
+            return role
+    raise SpecRefusedError(f"There is no role {text!r}: choose one of {', '.join(ROLES)}.")
+
+
+def _is_email(text: str) -> bool:
+    name, _, host = text.rpartition("@")
+    return bool(name and host) and len(text) <= 200 and text.isprintable() and " " not in text
+
+
 @dataclass(frozen=True)
 class Member:
     """One person."""
@@ -63,10 +80,8 @@ class Members:
             SpecRefusedError: the role or the e-mail is not one.
             ConflictError: nobody would be admin any more.
         """
-        email = email.strip().lower()
-        if role not in ROLES:
-            raise SpecRefusedError(f"There is no role {role!r}: choose one of {', '.join(ROLES)}.")
-        if not email or len(email) > 200:
+        email, role = email.strip().lower(), role_named(role)
+        if not _is_email(email):
             raise SpecRefusedError(f"{email!r} is not an e-mail: give the one this person signs in with.")
         with self._database.write() as connection:
             before = self._role(connection, email)

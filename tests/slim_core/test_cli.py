@@ -212,10 +212,10 @@ def test_answers_can_come_from_a_csv(asked, looped, tmp_path, capsys):
     ("text", "sentence"),
     [
         ("row,label\n1,1\n", "it needs row (or path) and answer"),
-        ("row,answer\n1,maybe\n", "'maybe' is not an answer"),
-        ("row,answer\n99999,1\n", "names the image 99999, which demo does not have"),
-        ("row,answer\n339,1\n", "Row 339 is not one of the"),
-        ("path,answer\nx.png,1\n", "names the image 'x.png'"),
+        ("row,answer\n0,maybe\n", "1 line without an answer (1 or right, 0 or wrong, -1 or unsure) (line 2: 'maybe')"),
+        ("row,answer\n99999,1\n", "1 line with an image that demo does not have (line 2: '99999')"),
+        ("row,answer\n339,1\n", "about an image that campaign"),
+        ("path,answer\nx.png,1\n", "(line 2: 'x.png')"),
     ],
 )
 def test_a_csv_that_does_not_fit_changes_nothing(asked, looped, tmp_path, capsys, text, sentence):

@@ -1,0 +1,114 @@
+"""slim answers export, slim answers import, slim members."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slim_core.cli.console import console, errors, table
+from slim_core.errors import SpecRefusedError
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Store
+
+BY = "command line"
+Chosen = Annotated[str | None, typer.Option("--campaign", help="Default: the newest.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    answers = typer.Typer(no_args_is_help=True, help="The answers of a campaign as files.")
+    answers.command("export", epilog="Example: slim answers export answers.parquet")(export)
+    answers.command("import", epilog="Example: slim answers import answers.csv --annotator ann")(import_)
+    app.add_typer(answers, name="answers")
+    members = typer.Typer(no_args_is_help=True, help="Who may do what where people sign in.")
+    members.command("list")(list_members)
+    members.command("set", epilog="Example: slim members set ann@example.org annotator")(set_member)
+    members.command("remove", epilog="Example: slim members remove ann@example.org")(remove_member)
+    app.add_typer(members, name="members")
+
+
+def export(
+    path: Annotated[Path, typer.Argument(help="File ending in .csv, .jsonl or .parquet.")],
+    campaign: Chosen = None,
+    standing: Annotated[
+        bool, typer.Option("--standing", help="Only the answers that count now, a file that can be imported.")
+    ] = False,
+) -> None:
+    """Write every answer, change, undo, skip and decision to a file: who, when, what was seen, how long."""
+    from slim_core.answer_export import export as chunks
+
+    store, chosen = _chosen(campaign)
+    content = chunks(store, chosen, path.suffix.removeprefix(".").lower(), standing=standing)
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with draft.open("wb") as file:
+            for chunk in content:
+                file.write(chunk)
+        os.replace(draft, path)  # a file that is there is never left half written
+    except OSError as error:
+        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    console.print(f"[bold green]answers[/] of [bold]{chosen.id}[/] written to {path}", soft_wrap=True)
+
+
+def import_(
+    path: Annotated[Path, typer.Argument(help="CSV with row (or path) and answer; maybe annotator and seconds.")],
+    campaign: Chosen = None,
+    annotator: Annotated[str, typer.Option(help="Whose answers they are where the file does not say.")] = "file",
+    leave_out: Annotated[bool, typer.Option("--leave-out-unfit", help="Take the lines that fit.")] = False,
+) -> None:
+    """Keep the answers of a CSV: all, or none where a line does not fit. The same file twice adds nothing."""
+    from slim_core.answer_import import import_csv
+
+    store, chosen = _chosen(campaign)
+    done = import_csv(store, chosen, path, BY, annotator=annotator, leave_out_unfit=leave_out)
+    for one in done.unfit:
+        errors.print(f"left out: {one.sentence}", style="yellow", markup=False, soft_wrap=True)
+    surplus = f", {done.n_surplus} of them beyond the overlap (kept, not counted)" if done.n_surplus else ""
+    console.print(
+        f"[bold green]answers[/] of [bold]{chosen.id}[/]: {done.n_new} new{surplus}, {done.n_known} were there already",
+        soft_wrap=True,
+    )
+
+
+def list_members() -> None:
+    """Everybody and their role."""
+    rows = [[one.email, one.role, one.added_by, f"{one.added_at:%Y-%m-%d}"] for one in _store().members.all()]
+    table("Members", ["e-mail", "role", "added by", "on"], rows)
+
+
+def set_member(
+    email: Annotated[str, typer.Argument(help="The one this person signs in with.")],
+    role: Annotated[str, typer.Argument(help="viewer, annotator, lead or admin.")],
+) -> None:
+    """Add a person, or change what they may do."""
+    from slim_core.store.members import role_named
+
+    _store().members.set_role(email, role_named(role), by=BY)
+    console.print(f"[bold green]member[/] {email} is {role} now", soft_wrap=True)
+
+
+def remove_member(email: Annotated[str, typer.Argument(help="Who is taken out; their answers stay.")]) -> None:
+    """Take a person out."""
+    _store().members.remove(email, by=BY)
+    console.print(f"[bold green]member[/] {email} is removed; their answers stay", soft_wrap=True)
+
+
+def _store() -> Store:
+    from slim_core.store import Store
+
+    return Store.open()
+
+
+def _chosen(campaign: str | None) -> tuple[Store, Campaign]:
+    from slim_core import api
+    from slim_core.workbench import open_workbench
+
+    at = open_workbench()
+    return at.store, at.store.campaigns.fetch(campaign) if campaign else api.newest_campaign(at)
