@@ -21,7 +21,7 @@ _NOT_IDENTITY = ("seed", "answers_seq")  # differ between repetitions of the sam
 
 
 class Ancestry:
-    """The runs of one data set by id, so that walks along parents ask the database nothing.
+    """The runs of some data sets by id, so that walks along parents ask the database nothing.
 
     A parent is any value of a spec that is the id of a run: what ``Spec.parents`` names, without building the spec.
     """
@@ -37,12 +37,16 @@ class Ancestry:
                 self._shards.setdefault(run.shard_of, []).append(run)
 
     @classmethod
-    def read(cls, store: Store, dataset: str) -> Ancestry:
-        """All runs of a data set; metrics of the train and curate runs, whose counts a comparison shows."""
-        runs = {run.id: run for run in store.runs.all(dataset=dataset, metrics=False)}
-        for kind in ("train", "curate"):
-            runs |= {run.id: run for run in store.runs.all(kind=kind, dataset=dataset)}
-        return cls(runs.values(), store.campaigns.all(dataset))
+    def read(cls, store: Store, *datasets: str) -> Ancestry:
+        """All runs of the data sets; with metrics the train and curate runs, whose counts a comparison shows."""
+        runs: dict[str, Run] = {}
+        campaigns: list[Campaign] = []
+        for dataset in datasets:
+            runs |= {run.id: run for run in store.runs.all(dataset=dataset, metrics=False)}
+            for kind in ("train", "curate"):
+                runs |= {run.id: run for run in store.runs.all(kind=kind, dataset=dataset)}
+            campaigns += store.campaigns.all(dataset)
+        return cls(runs.values(), campaigns)
 
     def parents(self, run: Run) -> list[Run]:
         """The runs this one reads that still exist."""

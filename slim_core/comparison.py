@@ -50,10 +50,8 @@ def row(store: Store, evaluation: Run) -> dict[str, Any]:
 
 
 def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = None) -> list[dict[str, Any]]:
-    """``row`` of many evaluations of one data set, in their order, with a handful of queries for all of them."""
-    if not evaluations:
-        return []
-    ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
+    """``row`` of many evaluations, in their order, with a handful of queries a data set for all of them."""
+    ancestry = ancestry or Ancestry.read(store, *{one.dataset_id: None for one in evaluations})
     asked = {one.id: ancestry.asked(one) for one in evaluations}
     minutes = human_minutes(store, (each for each in asked.values() if each))
     found = []

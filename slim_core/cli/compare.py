@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Json, console, percent, shown, table, write_json
+from slim_core.cli.console import Json, console, errors, percent, shown, table, write_json
+from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from slim_core.store import Store
 
 RATES = {
     "wga": "WGA",
@@ -23,7 +27,7 @@ RATES = {
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command("compare", epilog="Example: slim compare --json compare.json")(compare)
+    app.command("compare", epilog="Example: slim compare --html compare.html --csv compare.csv")(compare)
     app.command("runs", epilog="Example: slim runs --kind train")(runs)
 
 
@@ -31,17 +35,63 @@ def compare(
     evaluations: Annotated[
         list[str] | None, typer.Argument(help="Evaluate runs; default: all of the newest data.")
     ] = None,
+    html_path: Annotated[
+        Path | None, typer.Option("--html", help="Write a report with plots that opens without a server.")
+    ] = None,
+    csv_path: Annotated[Path | None, typer.Option("--csv", help="Write every number to this file as CSV.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="Evaluate run the report measures against; default: the oldest.")
+    ] = None,
     json_path: Json = None,
 ) -> None:
     """Evaluated models side by side: worst group, averages, every group, attention, cost."""
     from slim_core import api
+    from slim_core.workbench import open_workbench
 
-    found = api.compare(evaluations)
+    at = open_workbench()
+    found = api.compare(evaluations, at=at)
     if found.empty:
         console.print("Nothing has been evaluated yet. next: [cyan]slim evaluate[/]")
         return
     show_comparison(found)
     write_json(json_path, plain(found))
+    if csv_path is not None:
+        write_csv(csv_path, found)
+    if html_path is not None:
+        write_report(at.store, found["evaluation"].tolist(), baseline, html_path)
+
+
+def write_csv(path: Path, found: pd.DataFrame) -> None:
+    """One row an evaluation; rates from 0 to 1.
+
+    Raises:
+        SpecRefusedError: the file cannot be written.
+    """
+    try:
+        found.to_csv(path, index=False)
+    except OSError as error:
+        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    errors.print(f"written to {path}", soft_wrap=True)
+
+
+def write_report(store: Store, ids: list[str], baseline: str | None, path: Path) -> None:
+    """The comparison as one HTML file.
+
+    Raises:
+        SpecRefusedError: the baseline is not among the runs, they are of several data sets, or the file cannot be
+            written.
+    """
+    from slim_core.report.build import collect
+    from slim_core.report.page import write
+
+    runs = [store.runs.fetch(run_id) for run_id in ids]
+    first = baseline or min(runs, key=lambda run: run.created_at).id
+    if first not in ids:
+        raise SpecRefusedError(f"The baseline {first} is not among the runs compared: name one of {', '.join(ids)}.")
+    if len({run.dataset_id for run in runs}) > 1:
+        raise SpecRefusedError("A report compares runs of one data set, and these are of several: name fewer runs.")
+    write(collect(store, runs, first), path)
+    errors.print(f"written to {path}", soft_wrap=True)
 
 
 def show_comparison(found: pd.DataFrame) -> None:
@@ -60,7 +110,7 @@ def show_comparison(found: pd.DataFrame) -> None:
 
 def costs(row: dict[Any, Any]) -> list[Any]:
     """Images, answers and seconds of a row."""
-    return [row["images"], row["answers"], round(float(row["seconds"]), 1)]
+    return [row["images"], row["answers"], None if row["seconds"] is None else round(float(row["seconds"]), 1)]
 
 
 def plain(found: pd.DataFrame) -> list[dict[str, Any]]:
