@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.components.space_data import SpaceData
 from app.components.subset import Choice
+from app.glossary import explain
 from slim_core.curation import DEFAULT_KEEP, KEEP_RULES, STRATEGIES, CurateOptions
 from slim_core.loop import ORACLE
 from slim_core.steps.specs import SUBSET_SHARE
@@ -39,7 +40,7 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
     size = st.number_input(
         f"Images in the subset (of {n:,})", data.table.n_classes, n, max(1, round(SUBSET_SHARE * n)), key="curate-size"
     )
-    seed = st.number_input("Seed", 0, key="curate-seed", help="The same seed chooses the same images.")
+    seed = st.number_input("Seed", 0, key="curate-seed", help=explain("seed"))
     choice = Choice(data.run, campaign, strategy, size, seed)
     options = _keep_rule(strategy) if choice.uses_answers else ()
     return Choice(data.run, campaign, strategy, size, seed, options)
@@ -53,6 +54,7 @@ def _keep_rule(strategy: str) -> tuple[tuple[str, Any], ...]:
         usual,
         format_func=lambda name: RULES.get(name, name),
         key=f"curate-keep-{strategy}",
+        help=explain("trusted image", "propagated score"),
     )
     options: tuple[tuple[str, Any], ...] = (("keep", rule),)
     if rule == "threshold":

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.charts import groups as charts
+from app.glossary import explain
 
 if TYPE_CHECKING:
     from slim_core.datasets import ImportReport
@@ -42,7 +43,10 @@ def counts(report: Mapping[str, Any]) -> None:
     with left:
         st.dataframe(frame.rename_axis("group"), width="stretch")
         masks, images = report["n_masks"], report["n_images"]
-        st.caption(f"{images:,} images; {masks:,} with a mask or box, which attention can be scored against.")
+        st.caption(
+            f"{images:,} images; {masks:,} with a mask or box, which attention can be scored against.",
+            help=explain("attention precision", "AIoU"),
+        )
     right.plotly_chart(
         charts.split_shares(frame),
         width="stretch",

@@ -12,6 +12,12 @@ def show(sentence: str, page: str, label: str, **params: str) -> None:
         link(page, label, **params)
 
 
+def here(sentence: str) -> None:
+    """The same box where the next thing is done on this very page."""
+    with st.container(border=True):
+        st.markdown(f"**Next:** {sentence}")
+
+
 def link(page: str, label: str, *, icon: str = "arrow_forward", **params: str) -> None:
     """A link to a page by its name."""
     st.page_link(

@@ -9,6 +9,7 @@ import streamlit as st
 from app import actions, session
 from app.components import next_step, submit
 from app.components.telling import errors_told
+from app.glossary import explain
 from slim_core.errors import SpecRefusedError
 from slim_core.loop import retrain_spec
 
@@ -30,15 +31,27 @@ def show(subset: Run) -> None:
         f"{metrics.get('images_unique', 0):,} of them distinct, from {metrics.get('answers', 0):,} answers"
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        way = st.selectbox("Retrain", list(WAYS), format_func=lambda one: WAYS[one], key="retrain-way", width=320)
-        seed = st.number_input("Seed", 0, value=int(subset.spec["seed"]), key="retrain-seed", width=120)
+        way = st.selectbox(
+            "Retrain",
+            list(WAYS),
+            format_func=lambda one: WAYS[one],
+            key="retrain-way",
+            width=320,
+            help="Compare only models that were retrained in the same way.",
+        )
+        seed = st.number_input(
+            "Seed", 0, value=int(subset.spec["seed"]), key="retrain-seed", width=120, help=explain("seed")
+        )
         pressed = st.button("Retrain and evaluate", type="primary", icon=":material/model_training:", key="retrain")
     if pressed:
         with errors_told():
             st.session_state["retrain-run"] = queue(subset, way, seed)
     if "retrain-run" in st.session_state:
         submit.follow(st.session_state["retrain-run"])
+    if _retrained(subset):
         next_step.show("see what it changed.", "compare", "Compare", dataset=subset.dataset_id)
+    else:
+        next_step.here("press *Retrain and evaluate*: the Compare page then says whether the worst group is better.")
 
 
 def queue(subset: Run, way: str, seed: int) -> str:
@@ -46,6 +59,12 @@ def queue(subset: Run, way: str, seed: int) -> str:
     model, _ = actions.submit(retrain_spec(reference_of(subset), subset, way, seed))
     evaluation, _ = actions.submit({"kind": "evaluate", "dataset": subset.dataset_id, "model": model.id})
     return evaluation.id
+
+
+def _retrained(subset: Run) -> bool:
+    """True where a model trained on the subset is finished or under way."""
+    after = [run for run in session.store().runs.children(subset.id) if run.kind == "train"]
+    return any(run.status not in ("failed", "canceled") for run in after)
 
 
 def reference_of(subset: Run) -> Run:

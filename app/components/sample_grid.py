@@ -24,8 +24,12 @@ def show(dataset: str) -> None:
     """Filters, a page number, and the images; a mask can be shown where there is one."""
     table = session.store().datasets.table(dataset)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        split = st.segmented_control("Split", SPLITS, default="train", required=True, key="sample-split")
-        group = st.selectbox("Group", [ANY, *_grouping(table).names], key="sample-group", width=240)
+        split = st.segmented_control(
+            "Split", SPLITS, default="train", required=True, key="sample-split", bind="query-params"
+        )
+        group = st.selectbox(
+            "Group", [ANY, *_grouping(table).names], key="sample-group", width=240, bind="query-params"
+        )
         masked = st.toggle("Show masks", key="sample-masks", disabled=not table.has_mask.any())
         rows = _rows(table, split, group, masked)
         pages = max(1, -(-len(rows) // PER_PAGE))

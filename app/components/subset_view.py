@@ -9,6 +9,7 @@ import streamlit as st
 from app.charts import balance, scores
 from app.components import gallery, space_data
 from app.components.space_data import SpaceData
+from app.glossary import explain
 from slim_core.curation import Subset
 
 SHOWN = 48  # chosen images on the page
@@ -32,9 +33,7 @@ def _numbers(subset: Subset) -> None:
     columns = st.columns(4)
     columns[0].metric("Images in the subset", f"{report['images']:,}", border=True)
     columns[1].metric("Distinct images", f"{report['unique']:,}", border=True)
-    columns[2].metric(
-        "Repeats", f"{report['repeated']:,}", border=True, help="An image of a rare cell may be repeated."
-    )
+    columns[2].metric("Repeats", f"{report['repeated']:,}", border=True, help=explain("repeat"))
     shown = f"{kept['kept'] / kept['total']:.0%}" if kept else "not used"
     told = f" {kept['kept']:,} of {kept['total']:,}." if kept else ""
     columns[3].metric("Trusted images", shown, border=True, help=f"Images whose attention is probably right.{told}")

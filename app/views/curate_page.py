@@ -5,8 +5,9 @@ import streamlit as st
 from app import session
 from app.components import curation, next_step, pick, retrain
 from app.components.telling import errors_told
+from app.glossary import explain
 
-st.title("Curate", help="Answers are propagated, images kept, environments balanced (METHOD, steps S5 to S9).")
+st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
 
 store = session.store()
 left, middle, right = st.columns(3)
@@ -20,9 +21,11 @@ with right:
     campaign = pick.campaign("Campaign", [one for one in campaigns if space and one.space_run_id == space.id])
 
 if dataset is None:
+    st.info("A subset is chosen from the training images by people's answers: register data first.")
     next_step.show("register a folder of images.", "data", "Data")
     st.stop()
 if space is None:
+    st.info("A subset is chosen in an attention space, and this data set has none of its training images yet.")
     next_step.show("build an attention space of the training images.", "space", "Space", dataset=dataset.id)
     st.stop()
 
@@ -35,3 +38,5 @@ if subsets:
     subset = pick.run("Subset", subsets[::-1], param="subset")
     with errors_told():
         retrain.show(subset)
+else:
+    next_step.here("press *Curate this subset*: it can be retrained on then.")

@@ -5,8 +5,9 @@ import streamlit as st
 from app import session
 from app.components import dataset_report, next_step, pick, register_data, sample_grid
 from app.components.telling import errors_told
+from app.glossary import explain
 
-st.title("Data")
+st.title("Data", help=explain("group", "attribute"))
 
 known = session.store().datasets.all()
 with st.expander("Register data", icon=":material/add:", expanded=not known):
@@ -19,13 +20,13 @@ if dataset is None:
     st.info("No data is registered yet: name a folder of images above, or try the demo data.")
     st.stop()
 
-st.caption(f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}")
+st.caption(f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}", help=explain("fingerprint"))
 dataset_report.findings(dataset.report)
 
-st.subheader("Groups")
+st.subheader("Groups", anchor="groups")
 dataset_report.counts(dataset.report)
 
-st.subheader("Images")
+st.subheader("Images", anchor="images")
 with errors_told():
     sample_grid.show(dataset.id)
 

@@ -39,6 +39,27 @@ def test_the_sample_can_be_narrowed_to_a_group(show, dataset) -> None:
     assert page.count("<img") == wanted
 
 
+def test_a_link_reproduces_the_sample(show, dataset) -> None:
+    app = show("data", dataset=dataset.id, **{"sample-split": "val", "sample-group": "0, china"})
+    assert app.selectbox(key="sample-group").value == "0, china"
+    table = session.store().datasets.table(dataset.id)
+    rows = table.rows("val")
+    page = "".join(str(html.proto.body) for html in app.get("html"))
+    assert page.count("<img") == sum((table.labels[rows] == 0) & (table.attributes[rows] == 0))
+
+
+def test_images_that_have_moved_are_told_and_the_rest_of_the_page_stays(show, dataset, demo_folder: Path) -> None:
+    away = demo_folder.rename(demo_folder.with_name("away"))
+    try:
+        app = show("data")
+    finally:
+        away.rename(demo_folder)
+    assert dataset.root == str(demo_folder)
+    assert any("are no longer in" in error.value for error in app.error)
+    assert app.dataframe[0].value["train"].sum() == 20
+    assert any("train a reference model" in text.value for text in app.markdown)
+
+
 def test_a_folder_is_registered_by_its_path(show, empty_home: Path, demo_folder: Path) -> None:
     app = show("data")
     app.text_input[0].set_value(str(demo_folder)).run()

@@ -1,0 +1,139 @@
+"""How fast is every page, in a real Chromium, on the demo data and on a data set of 100,000 images?
+
+    python -m benchmarks.pages --json benchmarks/results/pages.json
+
+first_paint: from opening a page's address until its first real content is seen (not its title: an image, a chart, a
+table), with the browser's cache as a visitor's is who was here before; the 95th percentile of some turns, the first
+one, which finds a server that has read nothing, told apart. app_rss_mb: memory of the server afterwards, at 100,000
+images. poll_ms: CPU time of the server for one poll of the jobs page while a training runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from playwright.sync_api import Browser, Page, expect
+
+from benchmarks.browser import SIZE, Server, chromium, opened, resident_mb, server, settle, visit
+from benchmarks.compare_200 import measure_compare_200
+from benchmarks.space import measure_space_100k
+from benchmarks.synthetic import Synthetic, make_home
+from slim_core.settings import Settings
+from slim_core.store import Store
+
+# page -> what is there once it is of use
+CONTENT: Mapping[str, str] = {
+    "overview": "[class*='st-key-loop-compare'] a",
+    "data": ".slim-grid img",
+    "train": "[data-testid=stPlotlyChart] .main-svg",
+    "attention": ".slim-tiles img",
+    "space": ".slim-space[data-ready=true]",
+    "annotate": ".slim-annotator[data-ready=true]",
+    "curate": "[data-testid=stPlotlyChart] .main-svg",
+    "compare": "[data-testid=stPlotlyChart] .main-svg",
+    "jobs": "[data-testid=stMain] table, [data-testid=stDataFrame]",
+}
+DEMO = 2_400  # training images of the demo data set
+TIMEOUT_MS = 60_000
+POLLED_S = 10
+
+
+def measure_pages(browser: Browser, dashboard: Server, home: Synthetic, repeats: int) -> list[dict[str, Any]]:
+    """First paint of every page, several times."""
+    context = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]})
+    measured = []
+    for name, content in CONTENT.items():
+        path = "/" if name == "overview" else f"/{name}"
+        address = f"{dashboard}{path}?dataset={home.dataset}"
+        paints = [first_paint(context.new_page(), address, content) for _ in range(repeats + 1)]
+        measured.append(
+            {
+                "page": name,
+                "rows": home.n,
+                "first_paint_p95_s": round(float(np.percentile(paints[1:], 95)), 3),
+                "first_paint_median_s": round(float(np.median(paints[1:])), 3),
+                "first_paint_cold_s": round(paints[0], 3),
+            }
+        )
+    context.close()
+    return measured
+
+
+def first_paint(page: Page, address: str, content: str) -> float:
+    """Seconds until the content is visible."""
+    since = time.perf_counter()
+    page.goto(address, wait_until="commit")
+    page.locator(content).first.wait_for(state="visible", timeout=TIMEOUT_MS)
+    seconds = time.perf_counter() - since
+    settle(page)
+    page.close()
+    return seconds
+
+
+def measure_poll(browser: Browser, dashboard: Server, home: Synthetic) -> float:
+    """Milliseconds of the server's CPU a second, while one viewer's jobs page follows a training."""
+    store = Store.open(Settings(home=Path(home.home)))
+    spec = {"kind": "train", "dataset": home.dataset, "model": "small-resnet", "epochs": 500, "seed": 99}
+    from slim_core.steps.registry import parse_spec
+
+    run, _ = store.runs.submit(parse_spec(spec), by="benchmark", name="Followed")
+    try:
+        with opened(browser) as page:
+            visit(page, f"{dashboard}/jobs")
+            expect(page.get_by_role("progressbar").first).to_be_attached(timeout=TIMEOUT_MS)
+            settle(page)
+            process = psutil.Process(dashboard.pid)
+            before, since = sum(process.cpu_times()[:2]), time.monotonic()
+            page.wait_for_timeout(1000 * POLLED_S)
+            spent, seconds = sum(process.cpu_times()[:2]) - before, time.monotonic() - since
+    finally:
+        store.runs.request_stop(run.id, by="benchmark")
+        store.close()
+    return round(1000 * spent / seconds, 1)
+
+
+def main() -> None:
+    """Fill the homes where they are not there yet, measure, print the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, help="file the result is written to")
+    parser.add_argument("--images", type=int, default=100_000, help="training images of the large data set")
+    parser.add_argument("--repeats", type=int, default=7, help="turns a page")
+    parser.add_argument("--homes", type=Path, help="folder the homes are kept in; default: a temporary one")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, chromium() as browser:
+        result = measured(browser, asked.homes or Path(folder), asked.images, asked.repeats)
+    text = json.dumps(result, indent=1)
+    if asked.json:
+        asked.json.write_text(text + "\n")
+    print(text)
+
+
+def measured(browser: Browser, homes: Path, images: int, repeats: int) -> dict[str, Any]:
+    """All numbers of the script."""
+    small, large = make_home(homes / "demo", DEMO), make_home(homes / "large", images)
+    with server(Path(small.home)) as dashboard:
+        pages = measure_pages(browser, dashboard, small, repeats)
+        poll_ms = measure_poll(browser, dashboard, small)
+    with server(Path(large.home)) as dashboard:
+        pages += measure_pages(browser, dashboard, large, repeats)
+        space = measure_space_100k(browser, dashboard, large)
+        rss_mb = resident_mb(dashboard.pid)
+    return {
+        "pages": pages,
+        "app_rss_mb": round(rss_mb),
+        "poll_ms": poll_ms,
+        "space_100k": space,
+        "compare_200_s": measure_compare_200(browser, homes / "compare"),
+    }
+
+
+if __name__ == "__main__":
+    main()
