@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slim_core import tracking
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
 from slim_core.steps.context import Pulse, RunHandedBackError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
@@ -83,13 +84,18 @@ def perform(
     out = store.artifacts.attempt(run_id, run.attempt)
     with _log_file(out / "log.txt"):
         _settle(store, run, token, lambda: _attempt(store, run, out, device, pulse))
-    return store.runs.fetch(run_id)
+        ended = store.runs.fetch(run_id)
+        tracking.record(store, ended)
+    return ended
 
 
 def _attempt(store: Store, run: Run, out: Path, device: str, pulse: Pulse) -> None:
     """Do the step, and record that it is done."""
     started = time.monotonic()
     log.info("%s %s, attempt %d, on %s of %s", run.kind, run.id, run.attempt, device, run.worker)
+    untracked = tracking.missing(store.settings.mlflow_tracking_uri)
+    if untracked:
+        log.warning(untracked)
     context = StepContext(
         store, run.id, out, store.artifacts.checkpoints(run.id), device, logging.getLogger(f"slim.{run.kind}"), pulse
     )
