@@ -40,6 +40,7 @@ class Settings(BaseSettings):
         20_000, ge=1, description="An attention or feature pass over more images than this is split into shards."
     )
     webhook_url: str | None = Field(None, description="Is sent one JSON POST for each run that is done or has failed.")
+    public_url: str | None = Field(None, description="Where people reach the dashboard, for the links in webhooks.")
     mlflow_tracking_uri: str | None = Field(None, description="Runs are logged to this MLflow server too.")
     allow_without_sign_in: bool = Field(False, description="Listen beyond this machine although nobody signs in.")
     threads: int = Field(

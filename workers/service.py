@@ -28,6 +28,7 @@ from slim_core.store.workers import names_of
 from workers.gpu import Gpu, gpus
 from workers.holdings import held_by
 from workers.local import environment
+from workers.notify import Notifier
 from workers.plan import SlotPlan, host
 from workers.queue import Queue
 from workers.redis_home import RedisHome
@@ -139,6 +140,7 @@ class Service:
         self._only_as_owner = only_as_owner
         self._burst = burst
         self._supervisor: Supervisor | None = None
+        self._notifier: Notifier | None = None
         self._beat_at = 0.0
 
     def run(self) -> None:
@@ -202,6 +204,9 @@ class Service:
         """The supervisor; opens the database, so first after Redis and the slots, which take their time."""
         if self._supervisor is None:
             self._supervisor = Supervisor(Queue(self.settings, Store.open(self.settings)))
+            if self.settings.webhook_url:
+                self._notifier = Notifier(self._supervisor.store, self.settings.webhook_url)
+                self._notifier.start()
         return self._supervisor
 
     def _supervise(self) -> None:
@@ -230,6 +235,8 @@ class Service:
 
     def _end(self) -> None:
         """End the slots, hand back what they could not, then end Redis."""
+        if self._notifier is not None:
+            self._notifier.ending.set()
         for slot in self.slots:
             slot.ask_to_end()
         until = time.monotonic() + HAND_BACK_S

@@ -140,7 +140,7 @@ class Attempts(Claims):
                     raise ConflictError(f"Run {run_id} is {run.status}: only a failed or canceled run is retried.")
                 if any(shard.status == "stopping" for shard in shards):
                     raise ConflictError(f"Shards of run {run_id} are still stopping: retry it in a few seconds.")
-                self._requeue(connection, run, None, losses=0, progress={})
+                self._requeue(connection, run, None, losses=0, progress={}, notified_at=None)
                 for shard in shards:
                     if shard.status in ("failed", "canceled"):
                         self._requeue(connection, shard, None, losses=0)

@@ -1,0 +1,167 @@
+"""The webhook: one JSON POST for each run that is done or has failed, to the address in SLIM_WEBHOOK_URL.
+
+Every service may send: runs.notified_at is set by compare-and-set before the first try, so that an end is told at most
+once. A thread of its own does it; a receiver that is slow, broken or gone holds up nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import threading
+import urllib.error
+import urllib.request
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from slim_core.errors import SlimError
+from slim_core.store import Run, Store, schema
+from slim_core.store.database import Database
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 2.0
+TIMEOUT_S = 5.0  # of one try
+PAUSES_S = (1.0, 5.0)  # between tries
+_AT_ONCE = 50  # runs a look takes up, at most
+_TOLD = ("done", "failed")
+_SET = "webhook.set"
+_t, _events = schema.runs, schema.events
+
+
+class Notifier(threading.Thread):
+    """Sends until ``ending`` is set. Runs that ended before the address was set are not sent."""
+
+    def __init__(self, store: Store, url: str) -> None:
+        super().__init__(name="webhook", daemon=True)
+        self.ending = threading.Event()
+        self._store, self._url, self._public_url = store, url, store.settings.public_url
+        self._since: datetime | None = None
+        self._newest_event = -1
+
+    def run(self) -> None:
+        """Look every two seconds for runs that have ended."""
+        if urlsplit(self._url).scheme not in ("http", "https") or not urlsplit(self._url).hostname:
+            log.error("SLIM_WEBHOOK_URL %r is no http or https address: correct it; nothing is sent", shown(self._url))
+            return
+        while not self.ending.is_set():
+            try:
+                self.look()
+            except SlimError as error:  # the database is away: what ended meanwhile is found later
+                log.warning("%s", error)
+            self.ending.wait(LOOK_S)
+
+    def look(self) -> None:
+        """Send what has ended since the address was set and has not been told of."""
+        if self._since is None:
+            self._since = _set_at(self._store, self._url)
+        newest = _newest_event(self._store.database)
+        if newest == self._newest_event:  # a run does not end without an event
+            return
+        found = _untold(self._store.database, self._since)
+        for run_id in found:
+            if self.ending.is_set():
+                return
+            if _claim(self._store.database, run_id):
+                self._send(self._store.runs.fetch(run_id))
+        if len(found) < _AT_ONCE:
+            self._newest_event = newest
+
+    def _send(self, run: Run) -> None:
+        body = json.dumps(message(run, self._public_url)).encode()
+        for pause_s in (*PAUSES_S, None):
+            trouble = _post(self._url, body)
+            if trouble is None:
+                return
+            if pause_s is None or self.ending.wait(pause_s):
+                break
+        log.warning("The webhook %s was not told that run %s is %s: %s", shown(self._url), run.id, run.status, trouble)
+
+
+def message(run: Run, public_url: str | None = None) -> dict[str, Any]:
+    """What is sent: who, how it ended, its single numbers, and where to look."""
+    numbers = {key: value for key, value in (run.metrics or {}).items() if isinstance(value, int | float | str)}
+    told: dict[str, Any] = {
+        "id": run.id,
+        "kind": run.kind,
+        "name": run.name,
+        "status": run.status,
+        "message": run.message,
+        "seconds": round(run.seconds, 1),
+        "submitted_by": run.created_by,
+        "finished_at": run.finished_at.isoformat() if run.finished_at else None,
+        "metrics": numbers,
+    }
+    if public_url:
+        told["link"] = f"{public_url.rstrip('/')}/jobs?run={run.id}"
+    return told
+
+
+def shown(url: str) -> str:
+    """The address without user, password, path and query, which may be secrets."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}"
+
+
+def _post(url: str, body: bytes) -> str | None:
+    """Send once; what went wrong, or None."""
+    headers = {"Content-Type": "application/json", "User-Agent": "slim-studio"}
+    request = urllib.request.Request(url, body, headers, method="POST")
+    try:
+        with _opener.open(request, timeout=TIMEOUT_S) as reply:
+            return None if 200 <= reply.status < 300 else f"it answered {reply.status}"
+    except urllib.error.HTTPError as error:
+        error.close()
+        return f"it answered {error.code}"
+    except (OSError, ValueError) as error:  # refused, unreachable, timed out, or no HTTP
+        return str(getattr(error, "reason", error)) or type(error).__name__
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirected POST would arrive as a GET without its body, and perhaps elsewhere."""
+
+    def redirect_request(self, *_arguments: Any) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirect)
+
+
+def _set_at(store: Store, url: str) -> datetime:
+    """When a service first saw this address: kept as an event, so that a restart forgets no run."""
+    key = hashlib.sha256(url.encode()).hexdigest()  # the address itself may hold a secret
+    known = sa.select(sa.func.min(_events.c.at)).where(_events.c.subject == key, _events.c.what == _SET)
+    with store.database.write() as connection:
+        since = connection.execute(known).scalar()
+        if since is None:
+            since = store.database.now(connection)
+            store.events.note(connection, "workers", _SET, key)
+    return since
+
+
+def _newest_event(database: Database) -> int:
+    with database.read() as connection:
+        return int(connection.execute(sa.select(sa.func.max(_events.c.id))).scalar() or 0)
+
+
+def _untold(database: Database, since: datetime) -> list[str]:
+    query = sa.select(_t.c.id).where(
+        _t.c.status.in_(_TOLD),
+        _t.c.notified_at.is_(None),
+        _t.c.finished_at >= since,
+        _t.c.shard_of.is_(None),
+        _t.c.deleted_at.is_(None),
+    )
+    with database.read() as connection:
+        return list(connection.execute(query.order_by(_t.c.finished_at).limit(_AT_ONCE)).scalars())
+
+
+def _claim(database: Database, run_id: str) -> bool:
+    """Whether this is the one service that tells of the run."""
+    with database.write() as connection:
+        mine = _t.update().where(_t.c.id == run_id, _t.c.notified_at.is_(None), _t.c.status.in_(_TOLD))
+        return bool(connection.execute(mine.values(notified_at=database.now(connection))).rowcount)
