@@ -8,6 +8,7 @@ GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run
      &opacity=0.5   -> WebP, ETag; ``run`` where kind is overlay, heat or contour; size: longer side, 16..1024 px
 GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artifact <name>.npy of the run, column by
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
+GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space
 GET  /api/items?campaign=<id>  -> {"items": [{"id", "row", "label", "label_name", "answer": 1|0|-1|null}], "progress"}
 POST /api/answers  {"campaign", "answers": [{"id", "item", "value": 1|0|-1|null, "seen": {}, "ms"}]}
      -> {"ids": [acknowledged ids], "progress"}   (role annotator; an id sent twice is kept once; value null = undo)
@@ -31,6 +32,7 @@ from slim_core.settings import settings
 ROUTES = [
     Route("/api/image/{dataset}/{row:int}", images.image, methods=["GET"]),
     Route("/api/points/{run}/{name}.bin", points.points, methods=["GET"]),
+    Route("/api/points/{run}/at/{position:int}", points.point, methods=["GET"]),
     Route("/api/items", annotation.items, methods=["GET"]),
     Route("/api/answers", annotation.answers, methods=["POST"]),
     Route("/api/lease", annotation.lease, methods=["POST"]),

@@ -1,6 +1,10 @@
-// Attention spaces: scatter plots in WebGL with one selection shared by all panels.
-// Points come from a route as float32 (all x, then all y), colours as one byte a point; the selection goes up as a
-// bitset, so that 100,000 points cost 17 kB and survive any recolouring.
+// Attention spaces side by side with one selection, which goes up as a bitset: 17 kB for 100,000 points.
+
+import { HoverCard } from "./space_card.js";
+import { bytes, countOf, fromBits, joined, toBits } from "./space_geometry.js";
+import { Legend, paletteOf } from "./space_legend.js";
+import { css, howOf, many, Panel } from "./space_panel.js";
+import { toolbar } from "./space_tools.js";
 
 const libraries = new Map();
 
@@ -11,7 +15,7 @@ function library(url) {
       const script = document.createElement("script");
       script.src = url;
       script.onload = () => resolve(window.Plotly);
-      script.onerror = () => { libraries.delete(url); reject(new Error("plotly.js could not be loaded")); };
+      script.onerror = () => { libraries.delete(url); reject(new Error("plotly.js could not be loaded: reload the page.")); };
       document.head.append(script);
     }));
   }
@@ -20,220 +24,141 @@ function library(url) {
 
 async function fetchFloats(url) {
   const response = await fetch(url);
-  if (!response.ok) throw new Error(`the points could not be loaded (${response.status})`);
-  if ((response.headers.get("content-type") || "").includes("html")) throw new Error("the points could not be loaded");
+  const type = response.headers.get("content-type") || "";
+  if (!response.ok || type.includes("html")) throw new Error(`The points could not be loaded (${response.status}): reload the page.`);
   return new Float32Array(await response.arrayBuffer());
 }
 
-const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
-
-export function toBits(ids, n) {
-  const bits = new Uint8Array(Math.ceil(n / 8));
-  for (const id of ids) bits[id >> 3] |= 1 << (id & 7);
-  let text = "";
-  for (let at = 0; at < bits.length; at += 32768) text += String.fromCharCode(...bits.subarray(at, at + 32768));
-  return btoa(text);
-}
-
-export function fromBits(text, n) {
-  const bits = bytes(text);
-  const ids = [];
-  for (let id = 0; id < n; id++) if (bits[id >> 3] & (1 << (id & 7))) ids.push(id);
-  return ids;
-}
-
-const css = (element, name, otherwise) => getComputedStyle(element).getPropertyValue(name).trim() || otherwise;
-
-function layout(root, height) {
-  const text = css(root, "--st-text-color", "#31333f");
-  const axis = { visible: false, scaleanchor: undefined };
-  return {
-    height, dragmode: "lasso", uirevision: "space", hovermode: "closest", showlegend: false,
-    margin: { l: 4, r: 4, t: 4, b: 4 }, paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
-    font: { color: text }, xaxis: { ...axis }, yaxis: { ...axis }, newselection: { line: { color: text } },
-    modebar: { bgcolor: "rgba(0,0,0,0)", color: "#9aa0a6", activecolor: css(root, "--st-primary-color", "#0072b2") },
-  };
-}
-
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
+async function inflated(text) {
+  const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
 }
 
 class SpacePlot {
   constructor(parent) {
     this.root = parent.querySelector(".slim-space");
-    this.legend = this.root.querySelector(".slim-space-legend");
     this.host = this.root.querySelector(".slim-space-panels");
     this.status = this.root.querySelector(".slim-space-status");
+    this.legend = new Legend(this.root.querySelector(".slim-space-legend"), (mask, event) => this.choose(mask, howOf(event)));
+    this.card = new HoverCard(this.root);
+    this.tool = "lasso";
     this.panels = [];
-    this.selected = null; // null = nothing selected, else ids
-    this.drawn = "";
-    this.coloured = "";
+    this.mask = null; // null = nothing selected, else one byte a point
+    this.known = new Set(); // versions of the selection that came from here, or were taken over
     this.busy = Promise.resolve();
-    this.watch = new ResizeObserver(() => { for (const plot of this.panels) this.Plotly.Plots.resize(plot); });
+    this.watch = new ResizeObserver(() => { for (const panel of this.panels) panel.resized(); });
     this.watch.observe(this.host);
-    this.root.querySelector(".slim-space-clear").addEventListener("click", () => this.select(null));
+    toolbar(this.root.querySelector(".slim-space-tools"), this);
+    this.root.querySelector(".slim-space-clear").addEventListener("click", () => this.clear());
+    this.escape = (event) => { if (event.key === "Escape" && this.mask && !typing(event)) this.clear(); };
+    document.addEventListener("keydown", this.escape);
   }
 
   update(data, setStateValue) {
     this.data = data;
     this.send = setStateValue;
+    this.card.update(data.card, data.image);
     this.busy = this.busy.then(() => this.refresh()).catch((error) => { this.status.textContent = error.message; });
   }
 
   async refresh() {
-    const wanted = JSON.stringify([this.data.panels.map((panel) => panel.points), this.data.height]);
-    if (wanted !== this.drawn) await this.draw(wanted);
-    else if (this.data.colouring.codes + this.data.colouring.title !== this.coloured) await this.recolour();
-  }
-
-  async draw(wanted) {
-    this.status.textContent = "Loading the points ...";
-    const [Plotly, ...points] = await Promise.all(
-      [library(this.data.plotly), ...this.data.panels.map((panel) => fetchFloats(panel.points))]);
-    this.Plotly = Plotly;
-    this.dispose();
-    if (this.selected === null && this.data.selection) this.selected = fromBits(this.data.selection, this.data.n);
-    const hosts = this.data.panels.map((panel) => this.frame(panel)); // all first: none changes its width later
-    for (const [at, host] of hosts.entries()) await this.plot(host, points[at]);
-    this.drawn = wanted;
-    this.rows = undefined;
-    this.drawLegend();
+    const { data } = this;
+    const wanted = JSON.stringify(data.panels.map((panel) => panel.key));
+    this.adopt(data.selection);
+    if (wanted !== this.drawn) await this.build(wanted);
+    await this.recolour();
+    for (const panel of this.panels) panel.draw();
     this.count();
     this.root.dataset.ready = "true";
+    requestAnimationFrame(() => { this.root.dataset.painted = data.colouring.title; }); // after the panels' own frames
+    await shown(); // Plotly's start takes a second: the points come first
+    const Plotly = await library(data.plotly);
+    for (const panel of this.panels) if (!panel.Plotly) await panel.dress(Plotly);
+    this.root.dataset.tools = "true";
   }
 
-  frame(panel) {
-    const box = element("figure", "slim-space-panel");
-    const plot = element("div", "slim-space-plot");
-    plot.setAttribute("role", "img");
-    plot.setAttribute("aria-label", `${panel.title}: ${this.data.n} images as points, coloured by ${this.data.colouring.title}`);
-    box.append(element("figcaption", "", panel.title), plot);
-    this.host.append(box);
-    return plot;
-  }
-
-  async plot(plot, points) {
-    const n = this.data.n;
-    const trace = {
-      type: "scattergl", mode: "markers", x: points.subarray(0, n), y: points.subarray(n, 2 * n),
-      hoverinfo: "none", marker: { ...this.marker(), size: n > 20000 ? 3 : 6, line: { width: 0 } },
-      selected: { marker: { opacity: 1 } }, unselected: { marker: { color: "#9aa0a6", opacity: 0.12 } },
-    };
-    if (this.selected) trace.selectedpoints = this.selected;
-    await this.Plotly.newPlot(plot, [trace], layout(this.root, this.data.height), {
-      displaylogo: false, scrollZoom: true,
-      modeBarButtonsToRemove: ["toImage", "autoScale2d", "sendChartToCloud", "hoverClosestCartesian", "hoverCompareCartesian"],
-    });
-    plot.on("plotly_selected", (event) => { if (event) this.select([...(plot.data[0].selectedpoints || [])], plot); });
-    plot.on("plotly_deselect", () => this.select(null, plot));
-    plot.on("plotly_hover", (event) => this.hover(event));
-    plot.on("plotly_unhover", () => this.tip?.remove());
-    this.panels.push(plot);
-  }
-
-  marker() {
-    const { codes, scale, levels, title } = this.data.colouring;
-    this.coloured = codes + title;
-    this.codes = bytes(codes);
-    return { color: this.codes, colorscale: scale, cmin: -0.5, cmax: levels - 0.5, showscale: false, opacity: 0.85 };
+  async build(wanted) {
+    this.status.textContent = "Loading the points ...";
+    const points = await Promise.all(this.data.panels.map((panel) => fetchFloats(panel.points)));
+    for (const panel of this.panels) panel.dispose();
+    this.panels = [];
+    this.painted = undefined;
+    for (const [at, about] of this.data.panels.entries()) this.panels.push(new Panel(this, about, points[at]));
+    for (const panel of this.panels) panel.layer.select(this.mask);
+    this.drawn = wanted;
   }
 
   async recolour() {
-    const marker = this.marker();
-    for (const plot of this.panels) {
-      await this.Plotly.restyle(plot, {
-        "marker.color": [marker.color], "marker.colorscale": [marker.colorscale], "marker.cmax": [marker.cmax],
-      }, [0]);
-    }
-    this.drawLegend();
+    const { colouring } = this.data;
+    const ink = css(this.root, "--st-text-color", "#1f2933");
+    const painted = colouring.codes + colouring.title + ink;
+    if (painted === this.painted) return;
+    this.codes = await inflated(colouring.codes);
+    const palette = paletteOf(colouring.palette, ink);
+    for (const panel of this.panels) panel.layer.recolour(this.codes, palette, colouring.low !== null);
+    this.legend.show(colouring, this.codes, ink);
+    this.painted = painted;
   }
 
-  select(ids, source) {
-    this.selected = ids && ids.length ? ids : null;
-    for (const plot of this.panels) {
-      if (plot !== source) this.Plotly.restyle(plot, { selectedpoints: [this.selected] }, [0]);
-      if (plot !== source || !this.selected) this.Plotly.relayout(plot, { selections: [] });
-    }
+  adopt(selection) { // what the page has chosen itself, or kept from before; our own selections come back unread
+    if (!selection || this.known.has(selection.version)) return;
+    this.known.add(selection.version);
+    this.set(selection.bits ? fromBits(selection.bits, this.data.n) : null);
+  }
+
+  choose(region, how) {
+    const mask = joined(this.mask ?? new Uint8Array(this.data.n), region, how);
+    this.set(mask);
+    const version = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    this.known.add(version);
+    this.send("selection", { n: this.data.n, version, count: this.chosen, bits: this.mask ? toBits(this.mask) : "" });
+  }
+
+  clear() { this.choose(new Uint8Array(this.data.n), "replace"); }
+
+  set(mask) {
+    this.chosen = mask ? countOf(mask) : 0;
+    this.mask = this.chosen ? mask : null;
+    for (const panel of this.panels) { panel.layer.select(this.mask); panel.draw(); }
     this.count();
-    const n = this.data.n;
-    this.send("selection", this.selected ? { n, count: ids.length, bits: toBits(ids, n) } : { n, count: 0, bits: "" });
+  }
+
+  use(tool) {
+    this.tool = tool;
+    for (const panel of this.panels) panel.Plotly?.relayout(panel.frame, { dragmode: tool });
   }
 
   count() {
-    const chosen = this.selected ? this.selected.length : 0;
-    this.root.querySelector(".slim-space-clear").hidden = !chosen;
-    this.status.textContent = chosen
-      ? `${chosen.toLocaleString("en")} of ${this.data.n.toLocaleString("en")} images selected`
-      : `${this.data.n.toLocaleString("en")} images. Draw a lasso, or click a colour below to select.`;
-  }
-
-  drawLegend() {
-    const { legend, low, high, scale, title } = this.data.colouring;
-    this.legend.replaceChildren(element("span", "slim-space-title", title));
-    if (low !== null) this.legend.append(this.ramp(scale, low, high));
-    for (const entry of legend) this.legend.append(this.entry(entry));
-  }
-
-  entry(entry) {
-    const button = element("button", "slim-space-entry");
-    const dot = element("span", "slim-space-dot");
-    dot.style.background = entry.colour;
-    button.append(dot, `${entry.name} `, element("small", "", entry.n.toLocaleString("en")));
-    button.type = "button";
-    button.title = `Select the ${entry.n} images: ${entry.name}`;
-    button.addEventListener("click", () => {
-      const ids = [];
-      this.codes.forEach((code, id) => { if (code === entry.code) ids.push(id); });
-      this.select(ids);
-    });
-    return button;
-  }
-
-  ramp(scale, low, high) {
-    const bar = element("span", "slim-space-ramp");
-    const stops = scale.slice(2).map(([at, colour]) => `${colour} ${Math.round(at * 100)}%`);
-    bar.style.background = `linear-gradient(90deg, ${stops.join(", ")})`;
-    const box = element("span", "slim-space-scale");
-    box.append(low.toFixed(2), bar, high.toFixed(2));
-    return box;
-  }
-
-  async hover(event) {
-    const at = event.points[0].pointNumber;
-    if (!event.event) return;
-    this.rows ??= fetchFloats(this.data.rows);
-    const row = (await this.rows)[at];
-    this.tip?.remove();
-    this.tip = element("div", "slim-space-tip");
-    const image = element("img", "");
-    image.alt = `image ${row}`;
-    image.src = this.data.image.replace("ROW", row);
-    this.tip.append(image);
-    const right = event.event.clientX > window.innerWidth / 2;
-    this.tip.style.left = `${event.event.clientX + (right ? -156 : 16)}px`;
-    this.tip.style.top = `${Math.min(event.event.clientY + 16, window.innerHeight - 160)}px`;
-    this.root.append(this.tip);
+    const whole = many(this.data.n);
+    const dense = this.panels.some((panel) => panel.layer.dense) ? " Drawn as density: zoom in to see each point." : "";
+    this.root.querySelector(".slim-space-clear").hidden = !this.chosen;
+    this.status.textContent = this.chosen
+      ? `${many(this.chosen)} of ${whole} images selected.${dense}`
+      : `${whole} images. Draw round some, or click a colour below.${dense}`;
+    this.legend.count(this.mask);
   }
 
   dispose() {
-    for (const plot of this.panels) this.Plotly.purge(plot);
-    this.panels = [];
-    this.tip?.remove();
-    this.host.replaceChildren();
+    this.watch.disconnect();
+    document.removeEventListener("keydown", this.escape);
+    for (const panel of this.panels) panel.dispose();
+    this.card.hide();
   }
 }
 
-export default function ({ data, parentElement, setStateValue }) {
-  const plot = (parentElement.__slimSpace ??= new SpacePlot(parentElement));
-  plot.update(data, setStateValue);
-  return () => {
-    if (plot.root.isConnected) return;
-    plot.watch.disconnect();
-    plot.dispose();
-    delete parentElement.__slimSpace;
-  };
+const shown = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+
+const typing = (event) =>
+  ["INPUT", "TEXTAREA", "SELECT"].includes(event.composedPath()[0]?.tagName) || document.querySelector('[data-testid="stPopoverBody"], [role="dialog"], [role="listbox"]');
+
+export function update({ data, parentElement, setStateValue }) {
+  parentElement.__slimSpace ??= new SpacePlot(parentElement);
+  parentElement.__slimSpace.update(data, setStateValue);
+}
+
+export function leave(parentElement) {
+  const plot = parentElement.__slimSpace;
+  if (!plot || plot.root.isConnected) return;
+  plot.dispose();
+  delete parentElement.__slimSpace;
 }

@@ -14,7 +14,11 @@ from app.charts.palette import BLUE, RIGHT, WRONG
 from app.charts.space import Colouring
 from app.components import space_data
 from app.components.space_data import SpaceData
-from slim_core.metrics import ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
+
+SEVERAL = "several tags"
+LIVE = ("propagated score", "answer")  # colours that change while people answer
+_NUMBERS = {"attention precision": ATTENTION_PRECISION, "AIoU": AIOU, "confidence": "confidence", "loss": "loss"}
 
 
 @dataclass(frozen=True)
@@ -27,13 +31,14 @@ class Seen:
 
     def names(self) -> list[str]:
         """The colourings that have something to show."""
-        scores, hidden = self.data.scores, set()
-        if ATTENTION_PRECISION not in scores or scores[ATTENTION_PRECISION].isna().all():
-            hidden.add("attention precision")
+        scores = self.data.scores
+        hidden = {name for name, column in _NUMBERS.items() if column not in scores or scores[column].isna().all()}
         if self.campaign is None:
-            hidden |= {"propagated score", "answer"}
+            hidden |= set(LIVE)
         if self.subset is None:
             hidden.add("subset")
+        if not session.store().tags.counts(self.data.dataset):
+            hidden.add("tag")
         return [name for name in COLOURINGS if name not in hidden]
 
 
@@ -51,17 +56,34 @@ def _label(seen: Seen) -> Colouring:
 
 
 def _prediction(seen: Seen) -> Colouring:
-    predicted = seen.data.scores["prediction"].to_numpy(np.int64)
-    return colours.categories("Prediction", predicted, seen.data.table.label_names)
+    return colours.categories("Prediction", seen.data.predictions, seen.data.table.label_names)
 
 
 def _outcome(seen: Seen) -> Colouring:
-    mistaken = np.where(seen.data.scores["correct"].to_numpy(bool), 0, 1)
+    mistaken = np.where(seen.data.correct, 0, 1)
     return colours.categories("Prediction", mistaken, ["correct", "mistaken"], [RIGHT, WRONG])
 
 
 def _precision(seen: Seen) -> Colouring:
-    return colours.continuous("Attention precision", seen.data.scores[ATTENTION_PRECISION].to_numpy(np.float64))
+    return colours.continuous("Attention precision", _column(seen, ATTENTION_PRECISION))
+
+
+def _aiou(seen: Seen) -> Colouring:
+    return colours.continuous("AIoU", _column(seen, AIOU))
+
+
+def _confidence(seen: Seen) -> Colouring:
+    return colours.continuous("Confidence", _column(seen, "confidence"), 1 / seen.data.table.n_classes, 1.0)
+
+
+def _loss(seen: Seen) -> Colouring:
+    """From 0 to what 99 of 100 images stay below, so that one outlier does not take all colours."""
+    values = _column(seen, "loss")
+    return colours.continuous("Loss", values, 0.0, float(np.nanquantile(values, 0.99)) or 1.0)
+
+
+def _column(seen: Seen, name: str) -> np.ndarray:
+    return seen.data.scores[name].to_numpy(np.float64)
 
 
 def _propagated(seen: Seen) -> Colouring:
@@ -82,14 +104,33 @@ def _subset(seen: Seen) -> Colouring:
     return colours.named_unknown(colours.categories("Subset", index, ["chosen"], [BLUE]), "not chosen")
 
 
+def _tag(seen: Seen) -> Colouring:
+    """By the one tag an image has; images with several are a category of their own."""
+    tags = session.store().tags
+    by_row = tags.by_row(seen.data.dataset)
+    several = any(len(found) > 1 for found in by_row.values())
+    names = [*tags.counts(seen.data.dataset), *([SEVERAL] if several else [])]
+    place = {name: k for k, name in enumerate(names)}
+    index = np.full(len(seen.data), -1)
+    rows = np.fromiter(by_row, np.int64, len(by_row))
+    at = space_data.positions_of(seen.data, rows)
+    codes = [place[found[0] if len(found) == 1 else SEVERAL] for found in by_row.values()]
+    index[at[at >= 0]] = np.asarray(codes, np.int64)[at >= 0]
+    return colours.named_unknown(colours.categories("Tag", index, names), "no tag")
+
+
 COLOURINGS: dict[str, Callable[[Seen], Colouring]] = {
     "group": _group,
     "label": _label,
     "prediction": _prediction,
     "correct or mistaken": _outcome,
     "attention precision": _precision,
+    "AIoU": _aiou,
     "propagated score": _propagated,
     "answer": _answer,
     "environment cluster": _cluster,
     "subset": _subset,
+    "confidence": _confidence,
+    "loss": _loss,
+    "tag": _tag,
 }

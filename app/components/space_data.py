@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from app import session
 from app.components import attention_scores
 from slim_core.datasets.table import ImageTable
 from slim_core.groups import Grouping, grouping, pseudo_groups
-from slim_core.propagation import expand
+from slim_core.propagation import expand, live_scores
 from slim_core.steps.space import load_clusters
 
 NOT_ASKED = -2  # in an array of answers
@@ -35,6 +35,16 @@ class SpaceData:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @cached_property
+    def predictions(self) -> np.ndarray:
+        """(n,) int64."""
+        return self.scores["prediction"].to_numpy(np.int64)
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """(n,) bool."""
+        return self.predictions == self.labels
 
 
 @lru_cache(maxsize=4)
@@ -61,15 +71,19 @@ def load(run_id: str) -> SpaceData:
     )
 
 
+def positions_of(data: SpaceData, rows: np.ndarray) -> np.ndarray:
+    """(m,) position of each row (m,) of the data set; -1 where the space does not hold it."""
+    order = np.argsort(data.rows, kind="stable")
+    at = np.minimum(np.searchsorted(data.rows, rows, sorter=order), len(data) - 1)
+    return np.where(data.rows[order[at]] == rows, order[at], -1)
+
+
 def answers(data: SpaceData, campaign: str | None) -> np.ndarray:
     """(n,) int8: 1 right, 0 wrong, -1 unsure, NOT_ASKED, as the campaign's answers stand now."""
     values = np.full(len(data), NOT_ASKED, np.int8)
-    if campaign is not None:
-        current = session.store().campaigns.current(campaign)
-        position = {int(row): at for at, row in enumerate(data.rows)}
-        for row, value in current.items():
-            if row in position:
-                values[position[row]] = value
+    current = session.store().campaigns.current(campaign) if campaign is not None else {}
+    at = positions_of(data, np.fromiter(current, np.int64, len(current)))
+    values[at[at >= 0]] = np.fromiter(current.values(), np.int8, len(current))[at >= 0]
     return values
 
 
@@ -77,11 +91,7 @@ def propagated(data: SpaceData, campaign: str | None) -> np.ndarray:
     """(n,) score that the attention is right; NaN for a class without answers, and without a campaign."""
     if campaign is None:
         return np.full(len(data), np.nan)
-    return _propagated(data.run, campaign, session.store().campaigns.last_seq(campaign))
-
-
-@lru_cache(maxsize=16)
-def _propagated(run_id: str, campaign: str, seq: int) -> np.ndarray:  # noqa: ARG001  # a new answer is a new entry
-    data = load(run_id)
-    points = np.load(session.store().artifacts.folder(run_id) / "attention_space.npy", allow_pickle=False)
+    if session.store().campaigns.fetch(campaign).space_run_id == data.run:
+        return live_scores(session.store(), campaign)
+    points = np.load(session.store().artifacts.folder(data.run) / "attention_space.npy", allow_pickle=False)
     return expand(points, data.labels, np.maximum(answers(data, campaign), -1))

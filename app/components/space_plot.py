@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -13,67 +13,103 @@ import streamlit as st
 from app.charts.space import Colouring
 from app.routes.assets import ASSETS, PLOTLY, asset_url
 
-HTML = """
-<div class="slim-space" role="group" aria-label="Attention space">
+DENSITY_ABOVE = 200_000  # points in view from which their density is drawn
+MODULES = ("panel", "points", "density", "geometry", "legend", "card", "tools")  # what space_plot.js imports
+PRELOADED = "".join(f'<link rel="modulepreload" href="/assets/space_{name}.js">' for name in MODULES)
+HTML = f"""{PRELOADED}<link rel="preload" as="script" href="{asset_url(PLOTLY)}">
+<div class="slim-space" role="group" aria-label="Attention spaces">
   <div class="slim-space-bar">
-    <span class="slim-space-status" role="status" aria-live="polite"></span>
-    <button type="button" class="slim-space-clear" hidden>Clear selection</button>
+    <span class="slim-space-tools" role="toolbar" aria-label="Tools of the spaces"></span>
+    <span class="slim-space-status" role="status" aria-live="polite">Loading the points ...</span>
+    <button type="button" class="slim-space-clear" title="Esc" hidden>Clear selection</button>
   </div>
   <div class="slim-space-panels"></div>
-  <div class="slim-space-legend"></div>
+  <div class="slim-space-legend" role="group" aria-label="Colours"></div>
 </div>
+"""
+# The component's own script travels with every change of its data: it only calls the modules, which browsers keep.
+LOADER = """
+export default function (call) {
+  const loaded = import(new URL(call.data.module, document.baseURI).href);
+  const tell = (text) => { call.parentElement.querySelector(".slim-space-status").textContent = text; };
+  loaded.then((module) => module.update(call)).catch((error) => tell(`Reload the page: ${error.message}`));
+  return () => loaded.then((module) => module.leave(call.parentElement));
+}
 """
 
 _mount = st.components.v2.component(
     "slim_space_plot",
     html=HTML,
     css=(ASSETS / "space_plot.css").read_text(),
-    js=(ASSETS / "space_plot.js").read_text(),
+    js=LOADER,
     isolate_styles=False,  # plotly.js writes its style sheet into the page's head
 )
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One space: its title and the address of its points."""
+    """One space: a key that names its points for good, its title, and the address of its points."""
 
+    key: str
     title: str
     points: str
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What is selected of n points: positions, ascending, and what tells one selection from the next."""
+
+    n: int
+    positions: np.ndarray
+    version: str
+
+    def wire(self) -> dict[str, str]:
+        """Version, and one bit a point in base64; empty where nothing is selected."""
+        mask = np.zeros(self.n, bool)
+        mask[self.positions] = True
+        bits = np.packbits(mask, bitorder="little").tobytes() if len(self.positions) else b""
+        return {"version": self.version, "bits": base64.b64encode(bits).decode("ascii")}
 
 
 def show(
     key: str,
     panels: Sequence[Panel],
     colouring: Colouring,
+    selection: Selection,
     *,
-    n: int,
-    rows_url: str,
+    card_url: str,
     image_url: str,
-    height: int = 460,
-) -> np.ndarray:
-    """Draw the panels and return the positions selected in them, ascending (empty: nothing is selected).
+    on_select: Callable[[Selection], None],
+) -> None:
+    """Draw the panels.
 
     Args:
-        n: points in each panel.
-        rows_url: address of the row of each point, as float32.
+        key: of the component.
+        panels: of the same n points.
+        colouring: of the points.
+        selection: what the page holds selected; the browser takes it over where it is not its own.
+        card_url: address of what is known of a point, with AT where its position goes.
         image_url: address of a thumbnail, with ROW where the row goes.
-        height: of a panel, in pixels.
+        on_select: called before the next run with what a person has selected in the browser.
     """
-    stored = st.session_state.get(f"{key}-kept")  # a page left and entered again finds its selection here
     data = {
+        "module": asset_url("space_plot.js"),
         "plotly": asset_url(PLOTLY),
-        "panels": [{"title": panel.title, "points": panel.points} for panel in panels],
+        "panels": [asdict(panel) for panel in panels],
         "colouring": colouring.wire(),
-        "n": n,
-        "rows": rows_url,
+        "n": selection.n,
+        "above": DENSITY_ABOVE,
+        "card": card_url,
         "image": image_url,
-        "height": height,
-        "selection": stored["bits"] if stored and stored["n"] == n else "",
+        "selection": selection.wire(),
     }
-    selection = _mount(key=key, data=data, on_selection_change=_nothing).get("selection")
-    if selection is not None:
-        st.session_state[f"{key}-kept"] = selection
-    return positions(selection or stored, n)
+    _mount(key=key, data=data, on_selection_change=lambda: _take(key, selection.n, on_select))
+
+
+def _take(key: str, n: int, on_select: Callable[[Selection], None]) -> None:
+    sent = st.session_state[key].get("selection")
+    if sent and sent.get("n") == n:
+        on_select(Selection(n, positions(sent, n), str(sent.get("version"))))
 
 
 def positions(selection: Mapping[str, Any] | None, n: int) -> np.ndarray:
@@ -82,7 +118,3 @@ def positions(selection: Mapping[str, Any] | None, n: int) -> np.ndarray:
         return np.empty(0, np.int64)
     bits = np.frombuffer(base64.b64decode(selection["bits"]), np.uint8)
     return np.flatnonzero(np.unpackbits(bits, bitorder="little")[:n])
-
-
-def _nothing() -> None:
-    """A callback that only makes Streamlit keep the state."""

@@ -1,53 +1,49 @@
-"""What is selected in a space: how many of each group and class, and the images themselves."""
+"""What is selected in a space: its counts, what can be done with it, and the images themselves."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import pandas as pd
 import streamlit as st
 
-from app.components import gallery
+from app.components import space_answers, space_ask, space_counts, space_export, space_strip, space_tags
 from app.components.space_data import SpaceData
+from app.components.telling import errors_told
 
-STRIP = 24  # images shown at once
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
 
 
-def show(data: SpaceData, selected: np.ndarray) -> None:
-    """Counts and images of the selected positions; what to do where nothing is selected."""
-    if not len(selected):
-        st.caption("Nothing is selected yet: the images you select appear here.")
-        return
-    st.subheader(f"{len(selected):,} selected images", anchor=False)
-    part = data.scores.iloc[selected]
-    counts, images = st.columns([2, 5], gap="large")
+def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
+    """Counts and images of the selected positions; counts of all images where nothing is selected."""
+    title = f"{len(selected):,} selected images" if len(selected) else "All images"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(title, anchor=False, width="stretch")
+        _actions(data, selected, campaign)
+    said = st.session_state.pop("space-said", None)
+    if said:
+        st.toast(said, icon=":material/check:")
+    counts, images = st.columns([3, 4], gap="large")
     with counts:
-        st.dataframe(by_group(part, data.scores), hide_index=True, column_config=_COLUMNS)
-        wrong = int((~part["correct"]).sum())
-        st.caption(f"{wrong:,} of them are mistaken ({wrong / len(part):.0%}).")
+        space_counts.show(data, selected)
     with images:
-        shown = part.iloc[_spread(len(part))]
-        captions = [f"{r.label_name} → {r.prediction_name}" for r in shown.itertuples()]
-        gallery.strip(data.dataset, shown["row"].tolist(), captions, data.attention if data.has_maps else None)
-        if len(part) > STRIP:
-            st.caption(f"{STRIP} of {len(part):,}, evenly spread.")
+        if len(selected):
+            space_strip.show(data, selected)
+        else:
+            st.caption("Draw round some points, or click a colour: the images appear here.")
 
 
-def by_group(part: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
-    """One row a group present in ``part``: group, n, share of the group that is selected (percent), accuracy there."""
-    parts = part.groupby("group", sort=True)
-    sizes = whole.groupby("group").size()
-    table = pd.DataFrame({"n": parts.size(), "accuracy": parts["correct"].mean() * 100})
-    table.insert(1, "share", table["n"] / sizes.reindex(table.index) * 100)
-    return table.reset_index()
-
-
-_COLUMNS = {
-    "group": st.column_config.TextColumn("Group"),
-    "n": st.column_config.NumberColumn("Images", format="localized"),
-    "share": st.column_config.NumberColumn("of the group", format="%.0f %%"),
-    "accuracy": st.column_config.NumberColumn("Accuracy", format="%.0f %%"),
-}
-
-
-def _spread(n: int) -> np.ndarray:
-    return np.unique(np.linspace(0, n - 1, min(n, STRIP)).astype(int))
+def _actions(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
+    none = not len(selected)
+    is_open = campaign is not None and campaign.status == "open"
+    with st.popover("Ask", icon=":material/campaign:", disabled=none), errors_told():
+        space_ask.show(data, selected, campaign)
+    why = None if is_open else "Choose an open campaign of this space first."
+    with st.popover("Answer all", icon=":material/done_all:", disabled=none or not is_open, help=why), errors_told():
+        if campaign is not None and not none:
+            space_answers.show(data, selected, campaign)
+    with st.popover("Tag", icon=":material/label:"), errors_told():
+        space_tags.show(data, selected)
+    with st.popover("Export", icon=":material/download:", disabled=none):
+        space_export.show(data, selected, campaign.id if campaign else None)

@@ -8,48 +8,81 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.components import gallery, space_colours, space_data, space_plot, space_selection
+from app.charts.space import Colouring
+from app.components import gallery, pick, space_colours, space_data, space_kept, space_plot, space_selection
 from app.components.space_colours import Seen
-from app.components.space_plot import Panel
+from app.components.space_data import SpaceData
+from app.components.space_plot import Panel, Selection
+from app.components.telling import errors_told
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from slim_core.store import Campaign, Run
 
 SPACES = {
-    "attention space": ("attention_space",),
-    "environment space": ("environment_space",),
     "both": ("attention_space", "environment_space"),
+    "attention": ("attention_space",),
+    "environment": ("environment_space",),
 }
 TITLES = {
     "attention_space": "Attention space: what the model looks at",
     "environment_space": "Environment space: what it sees elsewhere",
 }
+PICK_WIDTH = 250
+POLL = "3s"
+KEPT_COLOUR = "space-colour-kept"
 
 
+@st.fragment
 def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> None:
     """The plot of a finished space run; campaigns and curate runs are those made from it."""
-    seen = _seen(run.id, campaigns, subsets)
-    with st.container(horizontal=True):
-        spaces = st.segmented_control("Space", list(SPACES), default="both", key="space-panels", width="content")
-        by = st.selectbox("Colour by", seen.names(), key="space-colour", width=260)
-    token = session.token(dataset=seen.data.dataset)
-    where = "/api/points/{run}/{name}.bin?token={token}"
-    panels = [
-        Panel(TITLES[name], where.format(run=run.id, name=name, token=token)) for name in SPACES[spaces or "both"]
-    ]
-    drawn = {"kind": "overlay", "run": seen.data.attention} if seen.data.has_maps else {"kind": "image"}
-    selected = space_plot.show(
-        f"space-{run.id}",
+    with errors_told():
+        data = space_data.load(run.id)
+        with st.container(horizontal=True):
+            spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels")
+            colour_at = st.container(width=PICK_WIDTH)
+            campaign = pick.campaign("Campaign", campaigns, width=PICK_WIDTH)
+            subset = pick.run("Subset", subsets, param="subset", width=PICK_WIDTH)
+        seen = Seen(data, campaign.id if campaign else None, subset.id if subset else None)
+        by = _colour(colour_at, seen)
+        _plot(data, SPACES[spaces or "both"], space_colours.colouring(seen, by))
+        space_selection.show(data, space_kept.positions(data), campaign)
+        if campaign is not None and campaign.status == "open" and by in space_colours.LIVE:
+            _watch(campaign.id, session.store().campaigns.last_seq(campaign.id))
+
+
+def _colour(at: DeltaGenerator, seen: Seen) -> str:
+    """What the points are coloured by: named by the address, or as it was when the page was left."""
+    names, key = seen.names(), "space-colour"
+    if st.session_state.get(key) not in names:
+        wanted = (st.query_params.get("colour"), st.session_state.get(KEPT_COLOUR))
+        st.session_state[key] = next((one for one in wanted if one in names), names[0])
+    by = str(at.selectbox("Colour by", names, key=key))
+    st.query_params["colour"] = st.session_state[KEPT_COLOUR] = by
+    return by
+
+
+def _plot(data: SpaceData, spaces: Sequence[str], colouring: Colouring) -> None:
+    token = session.token(dataset=data.dataset)
+    where = f"/api/points/{data.run}/{{name}}?token={token}"
+    panels = [Panel(f"{data.run} {name}", TITLES[name], where.format(name=f"{name}.bin")) for name in spaces]
+    drawn = {"kind": "overlay", "run": data.attention} if data.has_maps else {"kind": "image"}
+    selected = space_kept.positions(data)
+    space_plot.show(
+        f"space-{data.run}",
         panels,
-        space_colours.colouring(seen, by),
-        n=len(seen.data),
-        rows_url=where.format(run=run.id, name="rows", token=token),
-        image_url=gallery.address(seen.data.dataset, size=192, **drawn),
+        colouring,
+        Selection(len(data), selected, space_kept.version(data)),
+        card_url=where.format(name="at/AT"),
+        image_url=gallery.address(data.dataset, size=192, **drawn),
+        on_select=lambda made: space_kept.keep(data, made.positions, made.version),
     )
-    space_selection.show(seen.data, selected)
+    space_kept.tell_address(data)
 
 
-def _seen(run_id: str, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Seen:
-    """With the newest campaign and curate run of the space."""
-    campaign = campaigns[0].id if campaigns else None
-    return Seen(space_data.load(run_id), campaign, subsets[0].id if subsets else None)
+@st.fragment(run_every=POLL)
+def _watch(campaign: str, seq: int) -> None:
+    """Draw the page again when somebody has answered: the selection stays."""
+    if session.store().campaigns.last_seq(campaign) != seq:
+        st.rerun()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import zlib
 
 import numpy as np
 import pytest
 
 from app.charts import space as charts
 from app.charts.palette import RIGHT, UNKNOWN, UNSURE, WRONG
-from app.charts.space import LegendEntry
+from app.charts.space import OTHER, LegendEntry
 
 
 def test_each_category_has_its_colour_and_count_and_the_rest_is_grey() -> None:
@@ -22,18 +23,29 @@ def test_each_category_has_its_colour_and_count_and_the_rest_is_grey() -> None:
     )
 
 
-def test_the_colour_scale_of_categories_puts_each_code_inside_its_own_step() -> None:
-    colouring = charts.categories("Group", np.array([0, 1, 2]), ["a", "b", "c"])
-    for code, entry in enumerate(colouring.legend):
-        at = (code + 0.5) / colouring.levels  # cmin -0.5, cmax levels - 0.5
-        stops = [position for position, colour in colouring.scale if colour == entry.colour]
-        assert min(stops) < at < max(stops)
+def test_each_code_of_a_category_is_a_place_in_the_palette() -> None:
+    colouring = charts.categories("Group", np.array([0, 1, 2, -1]), ["a", "b", "c"])
+    assert [colouring.palette[entry.code] for entry in colouring.legend] == [entry.colour for entry in colouring.legend]
 
 
-def test_more_categories_than_colours_start_the_palette_again() -> None:
-    colouring = charts.categories("Cluster", np.arange(20), [str(k) for k in range(20)])
-    assert len(colouring.legend) == 20
-    assert colouring.legend[0].colour == colouring.legend[8].colour
+def test_beyond_eight_categories_the_largest_keep_a_colour_and_the_rest_are_other() -> None:
+    index = np.repeat(np.arange(12), np.arange(12) + 1)  # category k has k + 1 images
+    colouring = charts.categories("Cluster", np.append(index, -1), [f"cluster {k}" for k in range(12)])
+    assert [entry.name for entry in colouring.legend] == [*(f"cluster {k}" for k in range(4, 12)), OTHER, "unknown"]
+    assert [entry.n for entry in colouring.legend] == [*range(5, 13), 1 + 2 + 3 + 4, 1]
+    assert len({entry.colour for entry in colouring.legend[:8]}) == 8
+
+
+def test_eight_categories_are_not_merged() -> None:
+    colouring = charts.categories("Cluster", np.arange(8), [str(k) for k in range(8)])
+    assert [entry.n for entry in colouring.legend] == [1] * 8
+
+
+def test_a_scale_runs_from_dark_to_light_without_a_step_back() -> None:
+    palette = charts.continuous("Score", np.array([0.0, 1.0])).palette[1:]
+    light = [0.2126 * int(c[1:3], 16) + 0.7152 * int(c[3:5], 16) + 0.0722 * int(c[5:], 16) for c in palette]
+    assert len(palette) == 255
+    assert all(np.diff(light) > -1e-9)
 
 
 def test_a_missing_number_is_unknown_and_not_low() -> None:
@@ -55,6 +67,11 @@ def test_answers_are_green_vermilion_and_orange_and_the_rest_was_not_asked() -> 
 
 def test_the_wire_carries_one_byte_a_point() -> None:
     wire = charts.continuous("Score", np.linspace(0, 1, 1000)).wire()
-    assert np.frombuffer(base64.b64decode(wire["codes"]), np.uint8).tolist() == pytest.approx(
+    assert np.frombuffer(zlib.decompress(base64.b64decode(wire["codes"])), np.uint8).tolist() == pytest.approx(
         np.linspace(1, 255, 1000).round().tolist(), abs=1
     )
+
+
+def test_the_colours_of_100_000_points_in_few_groups_take_little() -> None:
+    index = np.random.default_rng(0).integers(0, 4, 100_000)
+    assert len(charts.categories("Group", index, ["a", "b", "c", "d"]).wire()["codes"]) < 60_000

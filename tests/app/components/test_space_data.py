@@ -48,17 +48,37 @@ def test_propagated_scores_follow_the_next_answer(space) -> None:
     assert abs(after[at] - before[at]) > 0.1
 
 
+def test_rows_are_found_at_their_positions_and_others_are_not_there(space) -> None:
+    data = space_data.load(space.id)
+    outside = session.store().datasets.table(space.dataset_id).rows("test")[:2]
+    asked = np.concatenate([data.rows[[5, 0, 17]], outside])
+    assert space_data.positions_of(data, asked).tolist() == [5, 0, 17, -1, -1]
+
+
 def test_every_colouring_gives_one_code_an_image(space) -> None:
     store = session.store()
     subset = next(run for run in store.runs.all(kind="curate") if run.spec["strategy"] == "slim")
-    seen = Seen(space_data.load(space.id), store.campaigns.all()[0].id, subset.id)
+    data = space_data.load(space.id)
+    store.tags.add(space.dataset_id, data.rows[:3], "blurred")
+    seen = Seen(data, store.campaigns.all()[0].id, subset.id)
     assert seen.names() == list(space_colours.COLOURINGS)
     for name in seen.names():
         colouring = space_colours.colouring(seen, name)
         assert len(colouring.codes) == len(seen.data), name
-        assert colouring.codes.max() < colouring.levels, name
+        assert colouring.codes.max() < len(colouring.palette), name
+
+
+def test_tags_colour_their_images_and_several_tags_are_one_colour(space) -> None:
+    data, tags = space_data.load(space.id), session.store().tags
+    tags.add(space.dataset_id, data.rows[:3], "blurred")
+    tags.add(space.dataset_id, data.rows[2:4], "a twin")
+    tags.add(space.dataset_id, session.store().datasets.table(space.dataset_id).rows("test")[:1], "blurred")
+    colouring = space_colours.colouring(Seen(data), "tag")
+    names = {entry.code: entry.name for entry in colouring.legend}
+    shown = [names[code] for code in colouring.codes[:5].tolist()]
+    assert shown == ["blurred", "blurred", space_colours.SEVERAL, "a twin", "no tag"]
 
 
 def test_without_a_campaign_and_a_subset_their_colours_are_not_offered(space) -> None:
     names = Seen(space_data.load(space.id)).names()
-    assert {"propagated score", "answer", "subset"}.isdisjoint(names)
+    assert {"propagated score", "answer", "subset", "tag"}.isdisjoint(names)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import numpy as np
 import pytest
 
-from app.components.space_plot import positions
+from app.components.space_plot import MODULES, Selection, positions
+from app.routes.assets import ASSETS
 
 
 def bits(chosen: list[int], n: int) -> str:
@@ -31,3 +33,19 @@ def test_padding_bits_after_the_last_point_select_nothing() -> None:
 def test_nothing_and_a_selection_of_another_space_select_nothing(selection) -> None:
     assert positions(selection, 3).dtype == np.int64
     assert len(positions(selection, 3)) == 0
+
+
+@pytest.mark.parametrize("chosen", [[], [0], [7, 8, 9], [99], list(range(100))])
+def test_what_goes_down_to_the_browser_comes_up_the_same(chosen: list[int]) -> None:
+    wire = Selection(100, np.array(chosen, np.int64), "v").wire()
+    assert positions({"n": 100, "bits": wire["bits"]}, 100).tolist() == chosen
+
+
+def test_every_module_the_plot_imports_is_preloaded_and_served() -> None:
+    imported, waiting = set(), ["space_plot.js"]
+    while waiting:
+        name = waiting.pop()
+        found = set(re.findall(r'from "\./([a-z_]+\.js)"', (ASSETS / name).read_text())) - imported
+        imported |= found
+        waiting += found
+    assert imported == {f"space_{name}.js" for name in MODULES}
