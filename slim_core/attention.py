@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -108,7 +109,7 @@ def attention_pass(
     model.net.to(target)
     look = _Pass(model, table, arrays, class_of_map, target, own or pixels, score_masks)  # type: ignore[arg-type]
     try:
-        with memory_guard(batch_size), open_mapper(model) as mapper:
+        with open_mapper(model) as mapper, memory_guard(batch_size, partial(look.once_more, mapper)):
             look.all_batches(mapper, split_batches(rows, batch_size), on_progress, check_stop)
     finally:
         if own is not None:
@@ -138,6 +139,7 @@ class _Pass:
     device: torch.device
     pixels: Pixels
     score_masks: bool
+    _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # rows and pixels of the current batch
 
     def all_batches(
         self, mapper: Mapper, parts: list[np.ndarray], on_progress: Progress, check_stop: Callable[[], None]
@@ -147,15 +149,23 @@ class _Pass:
         try:
             for part, images in self.pixels.batches(parts[int(np.searchsorted(ends, self.arrays.done, "right")) :]):
                 check_stop()
-                mapper.look(to_input(images, self.model.transform, self.device))
-                self.arrays.add(*self._batch(mapper, part))
+                self._at = part, images
+                self.arrays.add(*self._batch(mapper, part, images))
                 on_progress(self.arrays.done, self.arrays.n)
         except BaseException:
             self.arrays.keep()
             raise
 
-    def _batch(self, mapper: Mapper, part: np.ndarray) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    def once_more(self, mapper: Mapper, n: int) -> None:
+        """The work on the first n images of the batch that was looked at last."""
+        part, images = self._at
+        self._batch(mapper, part[:n], images[:n])
+
+    def _batch(
+        self, mapper: Mapper, part: np.ndarray, images: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
         """The batch's share of each array, and its rows of scores.parquet."""
+        mapper.look(to_input(images, self.model.transform, self.device))
         logits = mapper.logits.float()
         if not torch.isfinite(logits).all():
             bad = part[int((~torch.isfinite(logits).all(1)).nonzero()[0])]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import gc
+import traceback
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
@@ -49,22 +51,59 @@ def own_random_state(device: torch.device) -> Iterator[None]:
 
 
 @contextmanager
-def memory_guard(batch_size: int) -> Iterator[None]:
-    """Turn running out of memory into a sentence.
+def memory_guard(batch_size: int, attempt: Callable[[int], object], *, smallest: int = 1) -> Iterator[None]:
+    """Turn running out of memory into a sentence that names the largest batch that fits.
+
+    The batch is never made smaller behind the user's back: the same spec must give the same numbers.
+
+    Args:
+        batch_size: what is being tried.
+        attempt: does a batch's work on the first n images of the batch that did not fit; what it makes is dropped. It
+            is called with smaller and smaller powers of two until one fits.
+        smallest: batch that is worth trying.
 
     Raises:
         SpecRefusedError: the batch does not fit.
     """
     try:
         yield
-    except torch.OutOfMemoryError as error:
-        raise SpecRefusedError(_too_large("GPU", batch_size)) from error
-    except RuntimeError as error:
-        if "can't allocate memory" not in str(error):  # torch gives the CPU's case no class of its own
+        return
+    except RuntimeError as error:  # torch.OutOfMemoryError is one
+        where = _whose_memory(error)
+        if where is None:
             raise
-        raise SpecRefusedError(_too_large("machine", batch_size)) from error
+        traceback.clear_frames(error.__traceback__)  # the tensors of the batch live in them
+        failure = error
+    fits = _largest_that_fits(batch_size, attempt, smallest)
+    raise SpecRefusedError(_too_large(where, batch_size, fits)) from failure
 
 
-def _too_large(where: str, batch_size: int) -> str:
-    half = max(1, batch_size // 2)
-    return f"The memory of the {where} does not hold batches of {batch_size} images: try a batch size of {half}."
+def _whose_memory(error: RuntimeError) -> str | None:
+    """Whose memory ran out; None where it is another error. Torch gives the CPU's case no class of its own."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return "GPU"
+    return "machine" if "can't allocate memory" in str(error) else None
+
+
+def _largest_that_fits(batch_size: int, attempt: Callable[[int], object], smallest: int) -> int:
+    """The largest power of two below the batch size that was seen to fit; 0 where none was."""
+    powers = [1 << k for k in range((batch_size - 1).bit_length())]
+    for n in [power for power in reversed(powers) if power >= smallest]:
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        try:
+            attempt(n)
+            return n
+        except RuntimeError as error:
+            if _whose_memory(error) is None:
+                raise
+            traceback.clear_frames(error.__traceback__)
+    return 0
+
+
+def _too_large(where: str, batch_size: int, fits: int) -> str:
+    said = f"The memory of the {where} does not hold batches of {batch_size} images"
+    if fits == 0:
+        return f"{said}, nor smaller ones: end other programs on it, or take a smaller image size or another device."
+    return f"{said}; {fits} were seen to fit: submit it again with batch_size {fits}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -36,8 +37,11 @@ def predict(
     on_progress: Progress = say_nothing,
     check_stop: Callable[[], None] = keep_going,
     pixels: Pixels | None = None,
+    guarded: bool = True,
 ) -> np.ndarray:
     """Softmax probabilities (n, C) float32 of the rows, in their order.
+
+    ``guarded=False`` is for a caller that turns running out of memory into a sentence itself.
 
     Raises:
         ImageRefusedError: an image cannot be read.
@@ -46,8 +50,8 @@ def predict(
     target = open_device(device)
     if pixels is None:
         with Pixels(table, model.transform, cache_bytes=0) as own:
-            return _predict(model, rows, own, batch_size, target, on_progress, check_stop)
-    return _predict(model, rows, pixels, batch_size, target, on_progress, check_stop)
+            return _predict(model, rows, own, batch_size, target, on_progress, check_stop, guarded)
+    return _predict(model, rows, pixels, batch_size, target, on_progress, check_stop, guarded)
 
 
 def _predict(
@@ -58,11 +62,13 @@ def _predict(
     device: torch.device,
     on_progress: Progress,
     check_stop: Callable[[], None],
+    guarded: bool,
 ) -> np.ndarray:
     probabilities = np.zeros((len(rows), model.n_classes), np.float32)
     model.net.to(device)
-    done = 0
-    with memory_guard(batch_size), evaluating(model.net), torch.inference_mode():
+    done, images = 0, np.empty(0, np.uint8)
+    guard = memory_guard(batch_size, lambda n: forward(model.net, to_input(images[:n], model.transform, device)))
+    with evaluating(model.net), torch.inference_mode(), guard if guarded else nullcontext():
         for part, images in pixels.batches(split_batches(np.asarray(rows, np.int64), batch_size)):
             check_stop()
             logits = forward(model.net, to_input(images, model.transform, device))

@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def train(
     own = Pixels(table, model.transform, rows=np.concatenate([rows, val_rows])) if pixels is None else None
     run = _Run(model, table, np.repeat(rows, counts), val_rows, grouping, config, own or pixels, target, check_stop)  # type: ignore[arg-type]
     try:
-        with memory_guard(config.batch_size), own_random_state(target):
+        with own_random_state(target), memory_guard(config.batch_size, run.once_more, smallest=2):
             run.freeze()
             return run.all_epochs(on_progress, checkpoint_dir)
     finally:
@@ -131,6 +131,20 @@ class _Run:
     pixels: Pixels
     device: torch.device
     check_stop: Callable[[], None]
+    _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # rows and pixels of the current batch
+
+    def once_more(self, n: int) -> None:
+        """The work on n images of the batch that did not fit: down and up in training, forward in validation."""
+        rows, images = self._at
+        rows, images = rows[:n], images[:n]
+        self._to_training_mode()
+        inputs = to_input(images, self.model.transform, self.device)
+        with half_precision(self.device):
+            _, logits = self._forward(inputs, needs_pooled=False)
+        labels = torch.from_numpy(self.table.labels[rows]).to(self.device)
+        nn.functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
+        with torch.inference_mode():
+            self.model.net.eval()(to_input(np.concatenate([images, images]), self.model.transform, self.device))
 
     def freeze(self) -> None:
         """Keep gradients off the backbone where the head alone is trained."""
@@ -196,6 +210,7 @@ class _Run:
         self._to_training_mode()
         for rows, images, generator in self._batches(epoch):
             self.check_stop()
+            self._at = rows, images
             loss, n_right = self._step(rows, images, generator, optimizer, objective)
             if not math.isfinite(loss):
                 raise SpecRefusedError(
@@ -279,6 +294,7 @@ class _Run:
             on_progress=lambda _done, _total: tick(),
             check_stop=self.check_stop,
             pixels=self.pixels,
+            guarded=False,
         )
         labels = self.table.labels[self.val_rows]
         groups = self.grouping.take(self.val_rows)

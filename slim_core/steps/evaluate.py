@@ -46,7 +46,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     if spec.attention:
         probabilities, attention, scores = _with_attention(model, table, rows, spec, context)
     else:
-        probabilities, attention = _plain(model, table, rows, context), _no_attention(table, rows)
+        probabilities, attention = _plain(model, table, rows, spec, context), _no_attention(table, rows)
         scores = None
     metrics = classification_metrics(table.labels[rows], probabilities, groups, train_counts(table, groups))
     predictions = _predictions(table, rows, probabilities, groups)
@@ -79,11 +79,14 @@ def train_counts(table: ImageTable, groups: Grouping) -> NDArray[np.int64] | Non
     return whole.counts(table.rows("train"))
 
 
-def _plain(model: Model, table: ImageTable, rows: Rows, context: StepContext) -> NDArray[np.float32]:
+def _plain(
+    model: Model, table: ImageTable, rows: Rows, spec: EvaluateSpec, context: StepContext
+) -> NDArray[np.float32]:
     return predict(
         model,
         table,
         rows,
+        batch_size=spec.batch_size,
         device=context.device,
         on_progress=lambda done, total: context.progress(done, total, "evaluate"),
         check_stop=context.check_stop,
@@ -104,6 +107,7 @@ def _with_attention(
         device=context.device,
         on_progress=lambda done, total: context.progress(done, total, "evaluate"),
         check_stop=context.check_stop,
+        checkpoint_dir=context.checkpoint_dir,
     )
     logits = np.load(folder / "logits.npy", allow_pickle=False)
     scores = pd.read_parquet(folder / SCORES_FILE)[[*OF_IMAGES]]

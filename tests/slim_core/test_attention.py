@@ -17,6 +17,7 @@ from slim_core.images import minmax as minmax_numpy
 from slim_core.maps import ForwardMapper, GradientMapper, open_mapper
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, aiou, attention_precision, iou
 from slim_core.models import build
+from slim_core.prediction import predict
 
 N = 20
 
@@ -261,3 +262,18 @@ def test_what_cannot_be_looked_at_is_refused(tmp_path):
     table.image_path(2).write_bytes(b"not an image")
     with pytest.raises(ImageRefusedError, match=r"2\.png"):
         run(table, tmp_path / "c")
+
+
+@pytest.mark.parametrize("name", ["small-resnet", "squeezenet1_1"])
+def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_to_fit(table, tmp_path, name):
+    model = some_model(name)
+
+    def burst(module, inputs):
+        if len(inputs[0]) > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    model.net.register_forward_pre_hook(burst)
+    with pytest.raises(SpecRefusedError, match="batches of 8 images; 2 were seen to fit: submit it again with batch_s"):
+        run(table, tmp_path / "out", model)
+    with pytest.raises(SpecRefusedError, match="batches of 16 images; 2 were seen to fit"):
+        predict(model, table, np.arange(len(table)), batch_size=16)

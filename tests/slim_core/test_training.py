@@ -237,14 +237,24 @@ def test_a_diverging_training_asks_for_a_smaller_rate(table):
         train_on(table, replace(CONFIG, lr=1e30))
 
 
-def test_a_batch_that_does_not_fit_into_memory_asks_for_half(table):
+@pytest.mark.parametrize(
+    ("largest", "modes", "said"),
+    [
+        (5, (True, False), "hold batches of 16 images; 2 were seen to fit: submit it again with batch_size 2"),
+        (10, (False,), "hold batches of 16 images; 4 were seen to fit: submit it again with batch_size 4"),
+        (0, (True,), "hold batches of 16 images, nor smaller ones: end other programs"),
+    ],
+)
+def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_to_fit(table, largest, modes, said):
+    """Validation looks at twice the batch, so that both must fit."""
     model = build("small-resnet", 2, image_size=32)
 
     def burst(module, inputs):
-        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+        if len(inputs[0]) > largest and module.training in modes:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     model.net.register_forward_pre_hook(burst)
-    with pytest.raises(SpecRefusedError, match="does not hold batches of 16 images: try a batch size of 8"):
+    with pytest.raises(SpecRefusedError, match=said):
         train_on(table, model=model)
 
 
