@@ -15,6 +15,7 @@ from slim_core.lineage import Link
 from slim_core.store import schema
 from slim_core.store.database import Database
 from slim_core.store.run import WITHOUT_METRICS, Run
+from slim_core.store.shards import with_progress
 
 _t, _parents = schema.runs, schema.run_parents
 _FEW = 500  # values in one IN clause, at most
@@ -60,7 +61,9 @@ class History:
         query = sa.select(*WITHOUT_METRICS).where(*which.clauses())
         query = query.order_by(_t.c.created_at.desc(), _t.c.id).limit(n).offset(offset)
         with self._database.read() as connection:
-            return [Run(**row) for row in connection.execute(query).mappings()]
+            found = [Run(**row) for row in connection.execute(query).mappings()]
+            with_progress(connection, found)
+        return found
 
     def count(self, which: RunFilter) -> int:
         """How many runs pass."""

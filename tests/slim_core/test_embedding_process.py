@@ -40,7 +40,7 @@ def children() -> list[psutil.Process]:
 
 
 def apart(sources: dict[str, Path], exchange: Path, **options) -> dict[str, np.ndarray]:
-    options = {"on_progress": lambda heard: None, "check_stop": lambda: None} | options
+    options = {"on_progress": lambda _heard: None, "check_stop": lambda: None} | options
     return embed_apart(sources, np.arange(0, 120, 2), SpaceConfig(seed=3), exchange, **options)
 
 
