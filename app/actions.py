@@ -5,6 +5,7 @@ All raise SlimErrors: ForbiddenError where the role does not suffice, QueueUnava
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -14,17 +15,23 @@ from slim_core.datasets.demo import write_demo
 from slim_core.errors import QueueUnavailableError
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
+from slim_core.store.priority import move_to_front as move_run_to_front
 
 if TYPE_CHECKING:
     from slim_core.datasets import ImportReport
     from slim_core.steps.specs import Spec
     from slim_core.store import Dataset, Run
 
+_SEED_IN_NAME = re.compile(r",? seed \d+$")
 Progress = Callable[[int, int, str], None]  # done, total, what is being done
 
 
-def submit(spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False) -> tuple[Run, bool]:
+def submit(
+    spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False, device: str | None = None
+) -> tuple[Run, bool]:
     """Queue a step (needs lead). Returns its run, and False where the same step is there already.
+
+    ``device``: only a worker that computes there takes it, such as "cuda:1".
 
     Raises:
         SpecRefusedError: a field is unknown, missing or out of its range.
@@ -32,7 +39,7 @@ def submit(spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bo
     """
     viewer = _acting("lead")
     parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
-    run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force)
+    run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=device)
     if created:
         try:
             session.queue().submit(run)
@@ -51,6 +58,23 @@ def stop(run_id: str) -> None:
 def retry(run_id: str) -> Run:
     """Queue a failed or canceled run again (needs lead); it goes on from its last checkpoint."""
     return session.queue().retry(run_id, _acting("lead"))
+
+
+def run_again(run: Run, *, seed: int | None = None) -> tuple[Run, bool]:
+    """Queue the spec of a run once more, though it is done (needs lead); or with another seed, where that is given.
+
+    Returns its run, and False where the spec with that seed is there already.
+    """
+    if seed is None or seed == run.spec["seed"]:
+        return submit(run.spec, name=run.name, force=True, device=run.device_asked)
+    name = f"{_SEED_IN_NAME.sub('', run.name or run.kind)}, seed {seed}"
+    return submit({**run.spec, "seed": seed}, name=name, device=run.device_asked)
+
+
+def move_to_front(run_id: str) -> None:
+    """Let a waiting run go before all others (needs lead)."""
+    store = session.store()
+    move_run_to_front(store.database, store.events, run_id, _acting("lead"))
 
 
 def delete_run(run_id: str, *, cascade: bool) -> None:

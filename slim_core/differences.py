@@ -40,7 +40,7 @@ def differences(
         *_specs(first.spec, second.spec, inputs=True),
         *_specs(first.spec, second.spec, inputs=False),
         *_of_attributes("code and machine", _MACHINE, first, second),
-        *_between("code and machine", *map(_packages, environments)),
+        *_between("code and machine", _packages(environments[0]), _packages(environments[1])),
         *_between("result", flat(first.metrics or {}), flat(second.metrics or {})),
         *_of_attributes("result", _COST, first, second),
     ]

@@ -1,113 +1,99 @@
-"""One run: what happened, its parameters, where it came from, its log; retry and delete."""
+"""One run: its state in a sentence, progress, curves and log as they come, and everything it is made of."""
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import actions, session
-from app.components import next_step, run_progress, run_state
-from app.components.telling import errors_told
+from app import session
+from app.components import (
+    lineage,
+    next_step,
+    queue_state,
+    run_actions,
+    run_attempts,
+    run_changes,
+    run_curves,
+    run_environment,
+    run_facts,
+    run_log,
+    run_parameters,
+    run_progress,
+    run_shards,
+    run_state,
+)
+from slim_core.errors import NotFoundError
+from slim_core.store.history import History
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
-LOG_LINES = 200
-PAGES = {"train": "train", "gradcam": "attention", "features": "space", "space": "space", "curate": "curate",
-         "evaluate": "compare"}  # fmt: skip
+PAGE = "views/jobs_page.py"
+TABS = ("Parameters", "Lineage", "What happened", "What changed", "Environment")
 
 
-def show(run: Run) -> None:
-    """Everything about a run; its progress and log poll while it is active."""
-    _head(run)
-    if run.message:
-        (st.error if run.status == "failed" else st.info)(run.message)
-    left, right = st.columns([3, 2], gap="large")
+def show(run_id: str) -> None:
+    """Everything about a run; what changes while it is active polls, the rest stays as it is."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        next_step.link("jobs", "All jobs", icon="arrow_back")
+        try:
+            run = session.store().runs.fetch(run_id)
+        except NotFoundError as error:
+            st.warning(str(error), icon=":material/search_off:")
+            return
+        st.subheader(run.name or run.kind, anchor=False, width="content")
+        st.caption(f"{run.kind} · `{run.id}`")
+    st.fragment(_now, run_every=1 if run_state.is_active(run) else None)(run.id, run.status)
+    _tabs(run)
+
+
+def _now(run_id: str, known: str) -> None:
+    """What changes while it runs."""
+    run = session.store().runs.fetch(run_id)
+    if run.status != known:
+        st.rerun()
+    _state(run)
+    run_actions.show(run)
+    left, right = st.columns([5, 2], gap="large")
     with left:
+        run_facts.headline(run)
+        run_curves.show(run)
+        run_shards.show(run)
         st.markdown("**Log**")
-        _live_log(run) if run_state.is_active(run) else _log(run)
+        run_log.show(run)
     with right:
-        _family(run)
-        st.markdown("**Parameters**")
-        _parameters(run)
+        run_facts.show(run)
 
 
-def _head(run: Run) -> None:
+def _state(run: Run) -> None:
+    view = session.queue().look()
     with st.container(horizontal=True, vertical_alignment="center"):
         run_state.show(run.status)
-        st.markdown(f"**{run.name or run.kind}** `{run.id}`", width="stretch")
-        if run.status == "done":
-            next_step.link(PAGES[run.kind], "Result", run=run.id, dataset=run.dataset_id)
-        if run.status in ("failed", "canceled"):
-            _retry(run)
-        if not run_state.is_active(run):
-            _delete(run)
-    st.caption(_facts(run))
+        st.markdown(run_state.sentence(run, view), width="stretch")
+    told = st.session_state.pop("told-once", "")
+    if told:
+        st.info(told, icon=":material/history:")
+    if run_state.is_active(run):
+        queue_state.show(view)
+        st.progress(run_progress.fraction(run), text=run_progress.told(run))
+    elif run.message:
+        (st.error if run.status == "failed" else st.info)(run.message)
 
 
-def _facts(run: Run) -> str:
-    facts = [f"by {run.created_by}", f"attempt {run.attempt}"]
-    facts += [run_progress.duration(run.seconds)] if run.seconds else []
-    facts += [f"on {run.worker}"] if run.worker else []
-    facts += [str(run.device)] if run.device else []
-    facts += [f"{run.peak_memory_mb:,.0f} MB at most"] if run.peak_memory_mb else []
-    facts += [f"code {run.code_version}"] if run.code_version else []
-    return " · ".join(facts)
-
-
-def _parameters(run: Run) -> None:
-    given = {name: str(value) for name, value in run.spec.items() if value not in (None, [], {})}
-    st.dataframe(
-        {"field": list(given), "value": list(given.values())}, hide_index=True, width="stretch",
-        height=min(500, 3 + 35 * (1 + len(given))),
-    )  # fmt: skip
-
-
-def _family(run: Run) -> None:
-    runs = session.store().runs
-    for title, related in (("Made from", [one for _, one in runs.parents(run.id)]), ("Used by", runs.children(run.id))):
-        if related:
-            st.markdown(f"**{title}**")
-            for one in related:
-                next_step.link("jobs", f"{one.kind}: {one.name or one.id}", icon="arrow_right_alt", run=one.id)
-
-
-@st.fragment(run_every="1s")
-def _live_log(run: Run) -> None:
-    fresh = session.store().runs.fetch(run.id)
-    if fresh.status != run.status:
-        st.rerun()
-    st.progress(run_progress.fraction(fresh), text=run_progress.told(fresh))
-    _log(fresh)
-
-
-def _log(run: Run) -> None:
-    path = session.store().artifacts.log(run.id)
-    if path is None:
-        st.caption("No log yet.")
-        return
-    with path.open(errors="replace") as lines:
-        tail = "".join(deque(lines, LOG_LINES))
-    st.code(tail or "The log is empty.", language=None, height=360, wrap_lines=True)
-
-
-def _retry(run: Run) -> None:
-    if st.button("Retry", icon=":material/replay:", help="Goes on from its last checkpoint."):
-        with errors_told():
-            actions.retry(run.id)
-            st.rerun()
-
-
-def _delete(run: Run) -> None:
-    children = session.store().runs.children(run.id)
-    with st.popover("Delete", icon=":material/delete:"):
-        st.markdown(f"Delete **{run.name or run.kind}**? Its results, log and checkpoints go. Images stay.")
-        cascade = bool(children) and st.checkbox(f"Also delete the {len(children)} runs made from it, and theirs")
-        blocked = bool(children) and not cascade
-        if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
-            with errors_told():
-                actions.delete_run(run.id, cascade=cascade)
-                st.query_params.pop("run", None)
-                st.rerun()
+def _tabs(run: Run) -> None:
+    history = History(session.store().database)
+    bodies: tuple[Callable[[], str | None], ...] = (
+        lambda: run_parameters.show(run, history),
+        lambda: lineage.show(run, history),
+        lambda: run_attempts.show(run),
+        lambda: run_changes.show(run, history),
+        lambda: run_environment.show(run),
+    )
+    for tab, body in zip(st.tabs(TABS, key="about", on_change="rerun", bind="query-params"), bodies, strict=True):
+        if tab.open:
+            with tab:
+                opened = body()
+            if opened:
+                st.switch_page(PAGE, query_params={"run": opened})

@@ -11,18 +11,20 @@ import streamlit as st
 
 from app import actions, session
 from app.components import next_step, run_state
+from app.components.durations import duration
 from app.components.telling import errors_told
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 LINGER = timedelta(seconds=8)
+__all__ = ["duration", "fraction", "just_ended", "row", "show", "stop_button", "told"]
 
 
 def show(*, dataset: str | None = None, kind: str | None = None, stoppable: bool = False) -> bool:
     """The active runs (of a data set, of a kind); nothing where none is active. Returns whether it polls."""
     runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
-    polls = any(map(run_state.is_active, runs)) or _just_ended(runs)
+    polls = any(map(run_state.is_active, runs)) or just_ended(runs)
     if polls:
         _poll(dataset, kind, stoppable, _states(runs))
     return polls
@@ -34,7 +36,7 @@ def _poll(dataset: str | None, kind: str | None, stoppable: bool, known: tuple[t
     active = [run for run in runs if run_state.is_active(run)]
     for run in sorted(active, key=lambda run: (run.status == "queued", run.created_at)):
         row(run, stoppable=stoppable)
-    if _states(runs) != known or not (active or _just_ended(runs)):
+    if _states(runs) != known or not (active or just_ended(runs)):
         st.rerun()
 
 
@@ -43,7 +45,7 @@ def row(run: Run, *, stoppable: bool) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"progress-{run.id}"):
         st.markdown(f"{run_state.markdown(run.status)} **{run.name or run.kind}**", width=320)
         st.progress(fraction(run), text=told(run), width="stretch")
-        next_step.link("jobs", "Log", icon="notes", run=run.id)
+        next_step.link("jobs", "Open", icon="notes", run=run.id)
         if stoppable:
             stop_button(run)
 
@@ -55,35 +57,31 @@ def fraction(run: Run) -> float:
 
 
 def told(run: Run) -> str:
-    """Progress in words: the phase, the count, the time left."""
-    if run.status == "queued":
+    """Progress in words: the phase, the epoch, the count, the loss, the speed, the time left."""
+    progress = run.progress
+    if run.status == "queued" and not progress.get("shards_running"):
         return "waits for a worker"
-    if not run.progress.get("total"):
+    if not progress.get("total"):
         return "starts"
-    parts = [str(run.progress.get("phase") or ""), f"{run.progress['done']:,} of {run.progress['total']:,}"]
-    if "epoch" in run.progress:
-        parts.insert(1, f"epoch {run.progress['epoch']} of {run.progress['epochs']}")
-    left = run.progress.get("seconds_left")
-    return " · ".join(part for part in [*parts, f"{duration(left)} left" if left is not None else ""] if part)
+    parts = [str(progress.get("phase") or ""), _epoch(run), f"{progress['done']:,} of {progress['total']:,}"]
+    loss, speed, left = (progress.get(name) for name in ("train_loss", "images_per_s", "seconds_left"))
+    parts += [f"loss {loss:.3f}" if loss is not None else "", f"{speed:,.0f} images/s" if speed else ""]
+    parts += [f"{duration(round(left))} left" if left is not None and run.status == "running" else ""]
+    return " · ".join(part for part in parts if part)
 
 
-def duration(seconds: float) -> str:
-    """Seconds in the largest two units: "42 s", "3 min 05 s", "2 h 10 min"."""
-    whole = round(seconds)
-    if whole < 60:
-        return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02} s"
-    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+def _epoch(run: Run) -> str:
+    return f"epoch {run.progress['epoch']} of {run.progress['epochs']}" if run.progress.get("epoch") else ""
 
 
 def stop_button(run: Run) -> None:
     """Stops the run, after asking."""
     if run.status == "stopping":
-        st.button("Stop", key=f"stopping-{run.id}", disabled=True)
+        st.button("Stopping", key=f"stopping-{run.id}", disabled=True)
         return
-    with st.popover("Stop"):
-        st.markdown(f"Stop **{run.name or run.kind}** ({run.id})? What it has done so far is kept for a retry.")
+    with st.popover("Stop" if run.status == "running" else "Cancel"):
+        kept = "What it has done so far is kept for a retry." if run.attempt else "It has not started yet."
+        st.markdown(f"Stop **{run.name or run.kind}** ({run.id})? {kept}")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_told():
                 actions.stop(run.id)
@@ -94,6 +92,7 @@ def _states(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
     return tuple((run.id, run.status) for run in runs)
 
 
-def _just_ended(runs: Sequence[Run]) -> bool:
+def just_ended(runs: Sequence[Run]) -> bool:
+    """Whether one of them has ended within the last seconds."""
     since = datetime.now(UTC) - LINGER
     return any(run.finished_at is not None and run.finished_at > since for run in runs)

@@ -1,0 +1,69 @@
+// A table of runs. Called again with new data at each poll: only rows that changed are drawn anew.
+
+const moment = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+
+const element = (tag, attributes = {}, ...children) => {
+  const made = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) if (value) made.setAttribute(name, value);
+  made.append(...children);
+  return made;
+};
+
+function cell(column, about) {
+  const date = about.time ? new Date(about.time) : null;
+  const text = date ? moment.format(date) : about.text || "";
+  const classes = [column.right && "right", about.tone && `tone-${about.tone}`, about.code && "code"].filter(Boolean).join(" ");
+  const inside = about.run ? element("a", { href: `?run=${encodeURIComponent(about.run)}`, "data-run": about.run }, text) : text;
+  return element("td", { class: classes, title: date ? exact.format(date) : about.title }, inside);
+}
+
+function head(data) {
+  const cells = data.columns.map((column) =>
+    element("th", { scope: "col", class: column.right && "right", title: column.help }, column.title));
+  return element("thead", {}, element("tr", {}, ...cells));
+}
+
+function draw(state, data) {
+  const shape = JSON.stringify([data.label, data.columns]);
+  if (state.shape !== shape) {
+    state.shape = shape;
+    state.rows = [];
+    state.body = element("tbody");
+    state.host.replaceChildren(element("table", { "aria-label": data.label }, head(data), state.body));
+  }
+  data.rows.forEach((row, at) => {
+    const told = JSON.stringify(row);
+    if (state.rows[at] === told) return;
+    state.rows[at] = told;
+    const opens = row.some((about) => about.run);
+    const made = element("tr", { class: opens && "opens" }, ...row.map((about, i) => cell(data.columns[i], about)));
+    const old = state.body.children[at];
+    const focused = old?.contains(old.getRootNode().activeElement);
+    if (old) old.replaceWith(made);
+    else state.body.append(made);
+    if (focused) made.querySelector("a")?.focus();
+  });
+  while (state.body.children.length > data.rows.length) state.body.lastChild.remove();
+  state.rows.length = data.rows.length;
+}
+
+function begin(parentElement) {
+  const state = { host: parentElement.querySelector(".slim-table"), rows: [], shape: null };
+  state.host.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button) return; // the browser's own
+    const link = event.target.closest("a[data-run]");
+    const row = event.target.closest("tr.opens");
+    const chosen = link || (row && !String(getSelection()) && row.querySelector("a[data-run]"));
+    if (!chosen) return;
+    event.preventDefault();
+    state.open(chosen.dataset.run);
+  });
+  return state;
+}
+
+export default function ({ data, parentElement, setTriggerValue }) {
+  const state = (parentElement.__slimTable ??= begin(parentElement));
+  state.open = (run) => setTriggerValue("opened", run);
+  draw(state, data);
+}

@@ -1,0 +1,29 @@
+"""The curves of a training, while it runs and afterwards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.charts import training as charts
+from app.components import train_result
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+QUIET = {"displayModeBar": False}
+
+
+def show(run: Run) -> None:
+    """Loss and accuracies by epoch; nothing for other steps, and before the first epoch."""
+    if run.kind != "train" or run.attempt == 0:
+        return
+    frame = charts.history_frame(train_result.history(run))
+    if frame.empty:
+        return
+    epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
+    figures = {"loss": charts.loss_curve(frame, epochs, best), "accuracy": charts.accuracy_curves(frame, epochs, best)}
+    for column, (name, figure) in zip(st.columns(2, gap="large"), figures.items(), strict=True):
+        alt = f"{name.capitalize()} of {run.name or run.id} by epoch"
+        column.plotly_chart(figure, width="stretch", config=QUIET, key=f"{name}-{run.id}", alt=alt)

@@ -1,0 +1,103 @@
+"""Every run, newest first: filtered and paged by the database, the filters kept in the address."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import session
+from app.components import link_table, run_state
+from app.components.durations import duration
+from app.components.link_table import Cell, Column
+from slim_core.steps.registry import STEPS
+from slim_core.store.history import History, RunFilter
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset, Run
+
+PER_PAGE = 25
+PAGE = "p"  # parameter of the address
+SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
+COLUMNS = (
+    Column("Run"),
+    Column("Step"),
+    Column("Status"),
+    Column("Data"),
+    Column("Submitted"),
+    Column("Time", "Of computing, all attempts together.", right=True),
+    Column("By"),
+    Column("Id"),
+)
+
+
+def show() -> str | None:
+    """Filters, table and pages; returns the run a click has asked for."""
+    history = History(session.store().database)
+    datasets = {one.id: one for one in session.store().datasets.all()}
+    which = _filters(history, datasets)
+    n = history.count(which)
+    if not n:
+        _nothing(which)
+        return None
+    pages = -(-n // PER_PAGE)
+    place = st.container()
+    page = _pager(pages)
+    runs = history.page(which, PER_PAGE, (page - 1) * PER_PAGE)
+    first = (page - 1) * PER_PAGE + 1
+    with place:
+        opened = link_table.show("history", "Runs", COLUMNS, [row(run, datasets) for run in runs])
+        st.caption(f"{first:,} to {first + len(runs) - 1:,} of {n:,} runs")
+    return opened
+
+
+def _pager(pages: int) -> int:
+    if pages == 1:
+        return 1
+    if st.session_state.get(PAGE, 1) > pages:  # a filter has left fewer
+        st.session_state[PAGE] = pages
+    return int(st.pagination(pages, key=PAGE, bind="query-params"))
+
+
+def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
+    """A row of filters, each bound to a parameter of the address."""
+    text, kinds, statuses, who, data, since = st.columns([3, 2, 2, 2, 2, 2])
+    kept: dict[str, Any] = {"bind": "query-params", "on_change": _to_the_first_page}
+    within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **kept)
+    return RunFilter(
+        text=text.text_input("Name or id", key="q", placeholder="Search", **kept) or "",
+        kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **kept)),
+        statuses=tuple(statuses.multiselect("Status", list(run_state.LOOKS), key="status", placeholder="Any", **kept)),
+        by=who.selectbox("By", history.submitters(), None, key="who", placeholder="Anybody", **kept),
+        dataset=data.selectbox(
+            "Data set", list(datasets), None, lambda one: datasets[one].name, key="data", placeholder="Any", **kept
+        ),
+        since=datetime.now(UTC) - SINCE[within] if within else None,
+    )
+
+
+def _to_the_first_page() -> None:
+    st.session_state[PAGE] = 1
+
+
+def _nothing(which: RunFilter) -> None:
+    if which == RunFilter():
+        st.info("No run yet: what you submit on the other pages, or with `slim ... --queue`, appears here.")
+    else:
+        st.info("No run passes these filters: clear one of them.")
+
+
+def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:
+    """One run's cells, in the order of COLUMNS."""
+    data = datasets.get(run.dataset_id)
+    return [
+        Cell(run.name or run.kind, run=run.id, title=run.name),
+        Cell(STEPS[run.kind].title if run.kind in STEPS else run.kind),
+        Cell(f"{run_state.SYMBOLS[run.status]} {run.status}", run_state.TONES[run.status], title=run.message or ""),
+        Cell(data.name if data else run.dataset_id),
+        Cell(time=run.created_at),
+        Cell(duration(run.seconds) if run.seconds else "–"),
+        Cell(run.created_by),
+        Cell(run.id, "quiet", code=True),
+    ]
