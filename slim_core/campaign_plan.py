@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 ChoiceRule = Literal["kmeans", "uncertain", "selection"]
 CHOICE_RULES: tuple[ChoiceRule, ...] = ("kmeans", "uncertain", "selection")
 GUIDELINE = "Right: the bright area lies mostly on the object. Wrong: it lies mostly on the surroundings."
-BLIND = ("label", "prediction", "confidence")  # what can be hidden from annotators
 MOST_EXAMPLES = 8  # of each kind
 MOST_ANNOTATORS = 20  # an item is answered by
 
@@ -50,7 +49,7 @@ class Plan:
     n_gold: int = 0  # images whose right answer is known, to tell how good annotators are
     guideline: str = GUIDELINE
     examples: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # "right" and "wrong" -> rows shown as such
-    blind: tuple[str, ...] = ()  # of BLIND
+    blind: bool = False  # neither label nor prediction is told
     members: tuple[str, ...] = ()  # who may answer; nobody named: everybody who may annotate
     deadline: datetime | None = None
 
@@ -64,9 +63,6 @@ class Plan:
                 f"{self.overlap} people are to answer each image, but only {len(self.members)} may answer: "
                 f"name more people, or lower the overlap."
             )
-        strange = [one for one in self.blind if one not in BLIND]
-        if strange:
-            raise SpecRefusedError(f"{strange[0]!r} cannot be hidden: choose among {', '.join(BLIND)}.")
         if self.deadline is not None and self.deadline <= datetime.now(UTC):
             raise SpecRefusedError(f"The deadline {self.deadline:%Y-%m-%d %H:%M} UTC is over: choose a later one.")
         if sum(self.budgets.values()) < 1:
@@ -219,7 +215,7 @@ def _options(plan: Plan, gold: np.ndarray) -> dict[str, Any]:
     return {
         "earlier": plan.earlier,
         "examples": {kind: list(rows) for kind, rows in plan.examples.items() if rows},
-        "blind": list(plan.blind),
+        "blind": plan.blind,
         "members": [name.strip() for name in plan.members],
         "gold": sorted(gold.tolist()),
     }

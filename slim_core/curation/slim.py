@@ -30,8 +30,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     """
     require_answers(data, NAME)
     kept = keep(data.scores, data.labels, options)
-    cells = environment_cells(data, kept.mask)
-    budgets = _budgets(cells, size, capacities(cells, options.repeats is not False, options), options.trust)
+    cells, budgets = cell_budgets(data, kept.mask, size, options)
     if options.trusted_first:
         cells = [_trusted_first(data, kept.mask, cell, n) for cell, n in zip(cells, budgets.tolist(), strict=True)]
     choices = choose_all(cells, budgets, data.environment, seed)
@@ -46,6 +45,14 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         extra={"keep": kept.report, "clusters": data.clusters.to_json()},
         notes=kept.notes,
     )
+
+
+def cell_budgets(
+    data: CurationData, kept: np.ndarray, size: int, options: CurateOptions
+) -> tuple[list[Cell], np.ndarray]:
+    """The cells (k), and how many images each gives (k,): all of the choice that is quick at any size."""
+    cells = environment_cells(data, kept)
+    return cells, _budgets(cells, size, capacities(cells, options.repeats is not False, options), options.trust)
 
 
 def environment_cells(data: CurationData, kept: np.ndarray) -> list[Cell]:

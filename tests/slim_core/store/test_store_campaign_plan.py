@@ -65,7 +65,7 @@ def test_a_plan_opens_a_campaign_with_all_that_was_set(store: Store, space: Run)
         n_gold=3,
         guideline="Where?",
         examples={"right": (1, 2), "wrong": ()},
-        blind=("label",),
+        blind=True,
         members=("ann@example.org", " ben@example.org"),
         deadline=deadline,
     )
@@ -74,7 +74,7 @@ def test_a_plan_opens_a_campaign_with_all_that_was_set(store: Store, space: Run)
     assert (campaign.strategy, campaign.seed, campaign.guideline) == ("kmeans", 3, "Where?")
     assert campaign.deadline == deadline and campaign.created_by == "lea" and campaign.space_run_id == space.id
     options = campaign.options
-    assert options["members"] == ["ann@example.org", "ben@example.org"] and options["blind"] == ["label"]
+    assert options["members"] == ["ann@example.org", "ben@example.org"] and options["blind"] is True
     assert options["examples"] == {"right": [1, 2]}
     items = store.campaigns.items(campaign.id)
     assert [item.row for item in items] == candidates(store, plan).rows.tolist()
@@ -109,7 +109,6 @@ def test_the_same_plan_asks_the_same_images_in_the_same_order_and_classes_altern
         ({"choice": "best"}, "The choice is 'best': use one of kmeans, uncertain, selection"),
         ({"overlap": 0}, "An overlap of 0 is out of range: use 1 to 20"),
         ({"n_gold": 7}, "7 gold images were asked for: give 0 to 6"),
-        ({"blind": ("colour",)}, "'colour' cannot be hidden: choose among label, prediction, confidence"),
         ({"overlap": 3, "members": ("a", "b")}, "but only 2 may answer: name more people, or lower the overlap"),
         ({"deadline": datetime(2020, 1, 1, tzinfo=UTC)}, "The deadline 2020-01-01 00:00 UTC is over"),
         ({"examples": {"right": (999,)}}, "Example image 999 does not exist: the data set has 0 to 49"),

@@ -1,0 +1,107 @@
+"""A campaign at a glance: what is asked, how far it is, who holds what now, whether more answers would help."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.charts import campaigns
+from app.components import answer_files, campaign_controls, campaign_extend, gold_images, members
+from app.components.telling import errors_told
+from slim_core.stability import Stability, stability
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+POLL = "4s"
+
+
+def show(campaign: Campaign) -> None:
+    """What anybody may see, and what a lead may do."""
+    _asked(campaign)
+    (_now_polled if campaign.status == "open" else _now)(campaign)
+    if campaign.space_run_id is not None:
+        with errors_told():
+            _settled(stability(session.store(), campaign.id))
+    if session.viewer().may("lead"):
+        campaign_controls.show(campaign)
+        if campaign.space_run_id is not None:
+            campaign_extend.show(campaign)
+        gold_images.show(campaign)
+    answer_files.show(campaign)
+    members.show()
+
+
+def _asked(campaign: Campaign) -> None:
+    names = session.store().datasets.table(campaign.dataset_id).label_names
+    asked = sum(campaign.budgets.values())
+    by_class = ", ".join(f"{n:,} {names[int(label)]}" for label, n in sorted(campaign.budgets.items()))
+    people = "one person" if campaign.overlap == 1 else f"{campaign.overlap} people"
+    st.markdown(
+        f"**{asked:,} of {campaign.n_split:,}** {campaign.split} images are asked about, "
+        f"**{asked / max(campaign.n_split, 1):.1%}** of the split ({by_class}), each by {people}."
+    )
+    told = [f"opened by {campaign.created_by} on {campaign.created_at:%d %b %Y}", f"chosen by {campaign.strategy}"]
+    if campaign.deadline is not None:
+        over = "was" if campaign.deadline < datetime.now(UTC) else "is"
+        told.append(f"the deadline {over} {campaign.deadline:%d %b %Y %H:%M} UTC")
+    if campaign.options.get("members"):
+        told.append("only " + ", ".join(campaign.options["members"]) + " may answer")
+    if campaign.status != "open":
+        told.append("closed")
+    st.caption(" · ".join(told))
+
+
+@st.fragment(run_every=POLL)
+def _now_polled(campaign: Campaign) -> None:
+    _now(campaign)
+
+
+def _now(campaign: Campaign) -> None:
+    """Numbers, and who looks at what."""
+    progress = session.store().campaigns.progress(campaign.id)
+    total = progress["total"]
+    columns = st.columns(5)
+    columns[0].metric("Answered", f"{progress['answered']:,} of {total:,}", border=True)
+    columns[1].metric("Right", f"{progress['right']:,}", border=True)
+    columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True)
+    columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or as many right as wrong.")
+    columns[4].metric("Minutes", f"{progress['minutes']:.1f}", border=True, help="Pauses over a minute are cut.")
+    held = holders(campaign.id)
+    if len(held):
+        st.dataframe(held, hide_index=True, width="content", column_config=_HELD)
+    elif campaign.status == "open":
+        st.caption("Nobody looks at an image of this campaign now.")
+
+
+_HELD = {
+    "annotator": st.column_config.TextColumn("Looks at images now"),
+    "images": st.column_config.NumberColumn("Images held"),
+    "seconds": st.column_config.NumberColumn("Free in at most", format="%d s"),
+}
+
+
+def holders(campaign_id: str) -> pd.DataFrame:
+    """One row an annotator who holds images: annotator, images, seconds until the last is free."""
+    now = datetime.now(UTC)
+    holds = session.store().campaigns.holders(campaign_id)
+    frame = pd.DataFrame(
+        [(one.annotator, (one.until - now).total_seconds()) for one in holds], columns=["annotator", "seconds"]
+    )
+    grouped = frame.groupby("annotator")["seconds"].agg(["size", "max"]).reset_index()
+    return grouped.set_axis(["annotator", "images", "seconds"], axis=1)
+
+
+def _settled(found: Stability) -> None:
+    st.subheader("Do more answers help?", anchor=False)
+    mark = ":material/check_circle:" if found.can_stop else ":material/trending_down:"
+    st.markdown(f"{mark} {found.hint}")
+    if len(found.steps) > 1:
+        frame = pd.DataFrame([(step.n_answers, step.change) for step in found.steps], columns=["n_answers", "change"])
+        alt = "Mean change of the propagated scores per answer"
+        st.plotly_chart(campaigns.settling(frame), key="settling", alt=alt, config={"displayModeBar": False})
+        st.caption(f"Mean change of a propagated score by one answer, over {found.n_measured:,} images.")
