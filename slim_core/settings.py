@@ -33,7 +33,7 @@ class Settings(BaseSettings):
     max_pixels: int = Field(50_000_000, description="Larger images are refused.")
     lease_s: float = Field(30.0, description="A running job that does not renew its lease for this long is lost.")
     renew_s: float = Field(10.0, description="How often a running job renews its lease.")
-    stop_grace_s: float = Field(20.0, description="How long a job may take to stop before it is killed.")
+    stop_grace_s: float = Field(3.0, description="A job that has not stopped after this long is killed.")
     job_timeout_s: int = Field(7 * 24 * 3600, description="A job is ended after this long.")
     hung_after_s: float = Field(900.0, description="A job that reports no progress for this long is ended as hung.")
     shard_images: int = Field(
