@@ -11,23 +11,31 @@ import plotly.graph_objects as go
 from app.charts.layout import calm
 from app.charts.palette import BLUE, INK, VERMILION, colour_of
 from slim_core.datasets.table import SPLITS
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
+ATTENTION = [ATTENTION_PRECISION, AIOU]
 
 
 def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a group with COLUMNS; rates in 0..1 (NaN for an empty group), ``worst`` marks the worst group.
+    """One row a group with COLUMNS and ATTENTION; rates in 0..1 (NaN for an empty group, or without masks), ``worst``
+    marks the worst group.
 
     ``metrics``: as from classification_metrics, or a part of it that has at least its groups.
     """
-    frame = pd.DataFrame(metrics["groups"], columns=["name", *COLUMNS[1:-1]]).rename(columns={"name": "group"})
-    frame = frame.astype({"accuracy": float, "low": float, "high": float})
+    frame = pd.DataFrame(metrics["groups"], columns=["name", *COLUMNS[1:-1], *ATTENTION])
+    frame = frame.rename(columns={"name": "group"})
+    frame = frame.astype({"accuracy": float, "low": float, "high": float, **dict.fromkeys(ATTENTION, float)})
     return frame.assign(worst=(frame["accuracy"] == frame["accuracy"].min()) & (frame["accuracy"] < 1))
 
 
-def group_bars(frame: pd.DataFrame) -> go.Figure:
-    """Accuracy per group in percent with its 95 % interval; the worst group in its own colour."""
+def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Figure:
+    """Accuracy per group in percent with its 95 % interval; the worst group in its own colour.
+
+    ``cells``: what a click on each bar opens, carried as the first of its custom data.
+    """
     percent = frame[["accuracy", "low", "high"]] * 100
+    carried = percent[["low", "high"]].assign(cell=list(cells) if cells is not None else list(frame["group"]))
     figure = go.Figure()
     figure.add_bar(
         y=[f"{name} (n = {n:,})" for name, n in zip(frame["group"], frame["n"], strict=True)],
@@ -38,8 +46,8 @@ def group_bars(frame: pd.DataFrame) -> go.Figure:
             "type": "data", "symmetric": False, "thickness": 1.5, "color": INK,
             "array": percent["high"] - percent["accuracy"], "arrayminus": percent["accuracy"] - percent["low"],
         },
-        customdata=percent[["low", "high"]],
-        hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[0]:.1f} to %{customdata[1]:.1f})<extra></extra>",
+        customdata=carried[["cell", "low", "high"]],
+        hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[1]:.1f} to %{customdata[2]:.1f})<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title="accuracy, %", range=[0, 102])
     figure.update_yaxes(autorange="reversed")

@@ -1,72 +1,130 @@
-"""The comparison on the page: a table of numbers and costs, groups with intervals, attention."""
+"""The comparison on the page: one view at a time, each with its charts; which one is in the address (?view)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import pandas as pd
 import streamlit as st
 
 from app.charts import compare as charts
-from app.components import compare_runs
-from app.components.compare_runs import ATTENTION, HEADLINE, RATES
-from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA, WORST_CLASS
+from app.components import compare_attention, group_images
+from app.components.compare_runs import Compared
+from app.glossary import explain
+from slim_core.comparison import COST_DEFINITIONS, over_seeds
+from slim_core.metrics import AVERAGE, DEFINITIONS, WGA
+from slim_core.report.frames import ATTENTION, HEADLINE, long, of_runs
 
-if TYPE_CHECKING:
-    from slim_core.store import Run
-
-TITLES = {
-    WGA: "Worst group",
-    AVERAGE: "Average",
-    ADJUSTED: "Adjusted average",
-    WORST_CLASS: "Worst class",
-    ATTENTION_PRECISION: "Attention precision",
-    AIOU: "AIoU",
-}
 BARE = {"displayModeBar": False}
+ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
 
 
-def show(evaluations: Sequence[Run], rows: pd.DataFrame, baseline: str) -> None:
-    """Everything about the chosen evaluations; ``rows`` of compare_runs.table for them."""
-    show_table(compare_runs.with_change(rows, baseline))
-    groups = compare_runs.groups(evaluations, rows["label"])
-    st.subheader("Every group", anchor=False, help=DEFINITIONS["groups"])
-    if any((one.metrics or {}).get("estimated_groups") for one in evaluations):
-        st.caption("No attribute is known: the groups are estimated from class and environment.")
-    alt = "Accuracy of every group in every run, with 95 % intervals"
-    st.plotly_chart(charts.group_intervals(groups), key="groups", alt=alt, config=BARE)
-    left, right = st.columns(2, gap="large")
-    with left:
-        st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))
-        headline = charts.headline(compare_runs.long(rows, HEADLINE))
-        st.plotly_chart(headline, key="headline", alt="Worst-group and average accuracy of each run", config=BARE)
-    with right:
-        _attention(rows)
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The ticked runs: ``rows`` in the order of the table; ``name`` is the baseline's where it is among them."""
+
+    compared: Compared
+    rows: pd.DataFrame
+    baseline: str
+
+    @property
+    def name(self) -> str | None:
+        """The baseline's label, if it is ticked."""
+        return self.rows["label"].get(self.baseline)
 
 
-def show_table(rows: pd.DataFrame) -> None:
-    """One row a run: rates in percent with their definitions on hover, then what each cost."""
-    shown = rows.assign(**{key: rows[key] * 100 for key in (*RATES, "share", "change")})
-    percent = st.column_config.NumberColumn
-    columns = {"label": st.column_config.TextColumn("Run", pinned=True)}
-    columns |= {key: percent(TITLES[key], format="%.1f %%", help=DEFINITIONS[key]) for key in RATES}
-    columns["change"] = percent("Change", format="%+.1f", help="Worst group, in points against the baseline.")
-    columns |= {
-        "answers": st.column_config.NumberColumn("Answers", format="localized", help="Images people were asked about."),
-        "share": percent("Share", format="%.1f %%", help="Answers as a share of the training images."),
-        "images": st.column_config.NumberColumn("Images", format="localized", help="Trained on, repeats counted."),
-        "seconds": st.column_config.NumberColumn("Seconds", format="%.0f", help="Training time of this model."),
-    }
-    order = ["label", WGA, "change", *(key for key in RATES if key != WGA), "answers", "share", "images", "seconds"]
-    st.dataframe(shown[order], hide_index=True, column_config=columns, placeholder="–")
+def show(chosen: Chosen) -> None:
+    """The view that is picked, for the ticked runs."""
+    views = {"Groups": _groups, "Cost": _costs, "Seeds": _seeds, "Attention": _attention}
+    picked = st.segmented_control(
+        "View", list(views), default="Groups", required=True, key="view", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    views[picked](chosen)
 
 
-def _attention(rows: pd.DataFrame) -> None:
-    st.subheader("Attention", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
-    frame = compare_runs.long(rows, ATTENTION)
-    if frame.empty:
-        st.caption("Attention is scored against masks or boxes, and the test images have none.")
+def _groups(chosen: Chosen) -> None:
+    st.subheader("Every group", anchor=False, help=explain("group", "95 % interval"))
+    told = "Click a bar for the images behind it."
+    if chosen.compared.estimated:
+        told = "No attribute is known: the groups are estimated from class and environment. " + told
+    st.caption(told)
+    frame = of_runs(chosen.compared.groups, chosen.rows["label"].tolist())
+    figure = charts.group_intervals(frame, chosen.name)
+    group_images.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
+    group_images.panel(chosen.compared, part="group")
+    st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))
+    headline = charts.headline(long(chosen.rows, HEADLINE))
+    st.plotly_chart(headline, key="headline", alt="Worst-group and average accuracy of each run", config=BARE)
+
+
+def _costs(chosen: Chosen) -> None:
+    frame = chosen.rows.assign(run=chosen.rows["label"])
+    pairs = (("answers", "answers spent"), ("images", "images trained on")), (
+        ("minutes", "minutes of human work"), ("lineage_seconds", "seconds of computing, all that it rests on"),
+    )  # fmt: skip
+    for pair in pairs:
+        for column, (key, title) in zip(st.columns(2, gap="large"), pair, strict=True):
+            with column:
+                st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
+                figure = charts.cost_scatter(frame, key, title, chosen.name)
+                alt = f"Worst-group accuracy of each run against {title}"
+                st.plotly_chart(figure, key=f"cost-{key}", alt=alt, config=BARE)
+
+
+def _seeds(chosen: Chosen) -> None:
+    st.subheader("Over seeds", anchor=False, help=SEEDS_HELP)
+    if chosen.baseline not in chosen.rows.index:
+        st.info("Tick the baseline in the table: differences are measured against its method, seed by seed.")
         return
-    alt = "Attention precision and AIoU of each run"
-    st.plotly_chart(charts.attention_change(frame), key="attention-change", alt=alt, config=BARE)
+    frame = over_seeds(chosen.rows, chosen.baseline)
+    if frame["n"].max() < ENOUGH_SEEDS:
+        st.caption(
+            f"At most {charts.counted(int(frame['n'].max()), 'seed')} a method: "
+            f"{ENOUGH_SEEDS} or more are needed to tell small differences from chance."
+        )
+    st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, placeholder="–")
+    if (frame["pairs"] > 0).any():
+        alt = "Change of worst-group accuracy of each method with its 95 % interval"
+        st.plotly_chart(charts.seed_differences(frame), key="seed-differences", alt=alt, config=BARE)
+
+
+SEEDS_HELP = (
+    "Runs that differ by their seed alone, along their whole lineage, are one method. The difference to the baseline's "
+    "method is taken seed by seed; its interval is Student's t over those pairs."
+)
+_percent = st.column_config.NumberColumn
+SEED_COLUMNS = {
+    "method": st.column_config.TextColumn("Method"),
+    "seeds": st.column_config.TextColumn("Seeds"),
+    "wga": _percent("Worst group, mean", format="%.1f %%", help=DEFINITIONS[WGA]),
+    "wga_sd": _percent("sd", format="%.1f", help="Standard deviation over the seeds, in points."),
+    "average": _percent("Average, mean", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
+    "average_sd": _percent("sd ", format="%.1f", help="Standard deviation over the seeds, in points."),
+    "change": _percent("Difference", format="%+.1f", help="Worst group, in points, paired by seed."),
+    "interval": st.column_config.TextColumn("95 % interval", help="Of the mean difference; needs two pairs."),
+    "pairs": _percent("Pairs", help="Seeds that both methods have."),
+}
+
+
+def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of SEED_COLUMNS from over_seeds; rates in percent, differences in points."""
+    intervals = [
+        "–" if low != low else f"{100 * low:+.1f} to {100 * high:+.1f}"  # NaN: fewer than two pairs
+        for low, high in zip(frame["change_low"], frame["change_high"], strict=True)
+    ]
+    made = pd.DataFrame({"method": frame["method"], "seeds": [", ".join(map(str, seeds)) for seeds in frame["seeds"]]})
+    for measure in (WGA, AVERAGE):
+        made[measure], made[f"{measure}_sd"] = frame[f"{measure}_mean"] * 100, frame[f"{measure}_sd"] * 100
+    return made.assign(change=frame["change"] * 100, interval=intervals, pairs=frame["pairs"])[list(SEED_COLUMNS)]
+
+
+def _attention(chosen: Chosen) -> None:
+    st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
+    frame = long(chosen.rows, ATTENTION)
+    if frame.empty:
+        st.caption("Attention is scored against masks or boxes, and these images have none.")
+    else:
+        alt = "Attention precision and AIoU of each run"
+        st.plotly_chart(charts.attention_change(frame, chosen.name), key="attention-change", alt=alt, config=BARE)
+    compare_attention.show(chosen.compared, chosen.rows, chosen.baseline)

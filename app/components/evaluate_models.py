@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app import actions
 from app.components import pick, run_progress
 from app.components.telling import errors_told
+from slim_core.errors import QueueUnavailableError
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -25,8 +26,27 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
             st.markdown(f"**{len(waiting):,} not evaluated yet:** {names}", width="stretch")
             if st.button("Evaluate on test", type="primary", icon=":material/fact_check:", key="evaluate"):
                 with errors_told():
-                    for one in waiting:
-                        actions.submit({"kind": "evaluate", "dataset": one.dataset_id, "model": one.id})
+                    _submit([{"kind": "evaluate", "dataset": one.dataset_id, "model": one.id} for one in waiting])
                     st.rerun()
     if models:
         run_progress.show(dataset=models[0].dataset_id, kind="evaluate")
+
+
+def again(evaluations: Sequence[Run]) -> None:
+    """A button that evaluates the same models again: evaluations of earlier versions kept no attention maps."""
+    if st.button("Evaluate again, with maps", icon=":material/replay:", key="evaluate-again"):
+        with errors_told():
+            _submit([one.spec | {"attention": True} for one in evaluations], force=True)
+            st.rerun()
+
+
+def _submit(specs: Sequence[Mapping[str, Any]], *, force: bool = False) -> None:
+    """Submit all, also where the queue is away: each is saved then, and the first such error is told at the end."""
+    away: QueueUnavailableError | None = None
+    for spec in specs:
+        try:
+            actions.submit(spec, force=force)
+        except QueueUnavailableError as error:
+            away = away or error
+    if away is not None:
+        raise away

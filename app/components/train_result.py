@@ -10,8 +10,9 @@ import streamlit as st
 from app import session
 from app.charts import groups as group_charts
 from app.charts import training as charts
-from app.components import group_table, run_progress, run_state
-from slim_core.metrics import AVERAGE, DEFINITIONS, WGA
+from app.components import evaluate_models, group_report, group_table, run_progress, run_state
+from app.components.telling import errors_told
+from app.glossary import explain
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -67,25 +68,63 @@ def _ended(run: Run) -> None:
         st.error(run.message or f"The training was {run.status}.", icon=":material/error:")
         return
     metrics = run.metrics or {}
-    a, b, c, d = st.columns(4)
-    val = metrics.get("val") or {}
-    a.metric("Worst group, validation", _percent(val.get(WGA)), help=DEFINITIONS.get(WGA), border=True)
-    b.metric("Average, validation", _percent(val.get(AVERAGE)), help=DEFINITIONS.get(AVERAGE), border=True)
-    c.metric("Images", f"{metrics['images']:,}", help=f"{metrics['images_unique']:,} different ones.", border=True)
-    d.metric("Time", run_progress.duration(metrics["seconds"]), help="Of training alone.", border=True)
-    if val.get("groups"):
-        st.subheader("Groups, on validation images")
-        left, right = st.columns([3, 2], gap="large")
-        frame = group_charts.group_frame(val)
-        left.plotly_chart(
-            group_charts.group_bars(frame),
-            width="stretch",
-            config=QUIET,
-            key=f"groups-{run.id}",
-            alt="Accuracy of each group",
-        )
-        with right:
-            group_table.show(val)
+    facts = [
+        f"{metrics['images']:,} images ({metrics['images_unique']:,} different ones)",
+        f"trained in {run_progress.duration(metrics['seconds'])}",
+        f"epoch {metrics['best_epoch']} of {metrics['epochs']} kept" if metrics.get("best_epoch") else "",
+    ]
+    st.caption(" · ".join(fact for fact in facts if fact))
+    _groups(run)
+
+
+def _groups(run: Run) -> None:
+    """The groups on the split that is picked (?on): validation from the training, the others from evaluations."""
+    val = (run.metrics or {}).get("val") or {}
+    judged = {one.spec["split"]: one for one in _evaluations(run)}
+    sets = [*[split for split in ("test", "val", "train") if split in judged]]
+    if val.get("groups") and "val" not in judged:
+        sets.append("val")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Groups", anchor=False, help=explain("group", "95 % interval"), width="content")
+        if len(sets) > 1:
+            picked = st.segmented_control("On", sets, default=sets[0], required=True, key="on", bind="query-params",
+                                          label_visibility="collapsed")  # fmt: skip
+        else:
+            picked = sets[0] if sets else None
+            st.caption(f"on {picked} images" if picked else "", width="stretch")
+    if "test" not in judged:
+        evaluate_models.show([run], judged_or_waiting(run))
+    with errors_told():
+        if picked in judged:
+            group_report.show(judged[picked])
+        elif picked is not None:
+            _of_training(run, val)
+
+
+def _of_training(run: Run, val: dict[str, Any]) -> None:
+    group_report.show_numbers(val)
+    left, right = st.columns([5, 6], gap="large")
+    figure = group_charts.group_bars(group_charts.group_frame(val))
+    left.plotly_chart(figure, config=QUIET, key=f"groups-{run.id}", alt="Accuracy of each group")
+    with right:
+        group_table.show(val)
+        st.caption("Evaluate the model to see the images behind these numbers.")
+
+
+def _evaluations(run: Run) -> list[Run]:
+    """The finished evaluations of a model, oldest first, so that the newest of a split counts."""
+    runs = session.store().runs
+    found = [one for one in runs.children(run.id) if one.kind == "evaluate" and one.status == "done"]
+    return [runs.fetch(one.id) for one in found]
+
+
+def judged_or_waiting(run: Run) -> list[Run]:
+    """Evaluations on test that are done or will be, so that none is offered twice."""
+    over = ("failed", "canceled")
+    children = session.store().runs.children(run.id)
+    return [
+        one for one in children if one.kind == "evaluate" and one.spec["split"] == "test" and one.status not in over
+    ]
 
 
 def history(run: Run) -> list[dict[str, Any]]:
@@ -97,7 +136,3 @@ def history(run: Run) -> list[dict[str, Any]]:
     except FileNotFoundError:
         return []
     return found
-
-
-def _percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f} %"

@@ -3,7 +3,16 @@
 import streamlit as st
 
 from app import session
-from app.components import compare_choice, compare_runs, compare_view, evaluate_models, next_step, pick
+from app.components import (
+    compare_choice,
+    compare_export,
+    compare_runs,
+    compare_table,
+    compare_view,
+    evaluate_models,
+    next_step,
+    pick,
+)
 from app.components.telling import errors_told
 
 st.title("Compare", help="Every number carries its definition (METHOD, section 2); intervals are Wilson's, 95 %.")
@@ -15,18 +24,22 @@ if dataset is None:
     st.stop()
 
 models = store.runs.all(kind="train", status="done", dataset=dataset.id, metrics=False)
-evaluations = store.runs.all(kind="evaluate", dataset=dataset.id)
-done = [one for one in evaluations if one.status == "done"]
+evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
 evaluate_models.show(models, [one for one in evaluations if one.status not in ("failed", "canceled")])
 
-if done:
+compared = compare_runs.read(dataset.id)
+if compared is not None:
     with errors_told():
-        rows = compare_runs.table(done)
-        chosen, baseline = compare_choice.show(done, rows)
-        if chosen:
-            compare_view.show(chosen, rows.loc[[one.id for one in chosen]], baseline)
+        choice = compare_choice.show(compared)
+        ticked = compare_table.show(choice) if choice else []
+        if choice is None:
+            st.info("No run passes these filters: clear one of them.")
+        elif not ticked:
+            st.info("Tick the runs to compare in the table.")
         else:
-            st.info("Choose the runs to compare above.")
+            chosen = compare_view.Chosen(compared, choice.visible.loc[ticked], choice.baseline)
+            compare_export.show(dataset, chosen)
+            compare_view.show(chosen)
 elif models:
     st.info("No model is evaluated yet: evaluate one above, and its numbers appear here.")
 else:

@@ -1,4 +1,4 @@
-"""Overview: the loop as a row of steps, the one next thing to do, the latest numbers, and what runs now."""
+"""Overview: what the model got wrong, why, whether it is better now; the loop as a row of steps, and what runs now."""
 
 import streamlit as st
 
@@ -22,10 +22,9 @@ if dataset is None:
     st.stop()
 
 loop = loop_state.read(session.store(), dataset.id)
+headline.show(loop.before, loop.after)
 loop_row.show(loop)
 loop_row.show_next(loop)
-
-headline.show(loop.before, loop.after)
 
 if not run_progress.show(dataset=dataset.id):
     watch.for_news()

@@ -38,6 +38,37 @@ def test_a_finished_loop_shows_every_step_done_and_the_numbers_before_and_after(
     assert worst.delta.endswith("points")
 
 
+@pytest.mark.usefixtures("filled_home")
+def test_three_texts_tell_what_is_wrong_why_and_whether_it_is_better(show) -> None:
+    app = show("overview")
+    before = next(run for run in session.store().runs.all(kind="evaluate") if "slim" not in run.name)
+    told = texts(app).replace("\u00a0", " ").replace("**", "")
+    assert f"{100 * before.metrics['average']:.1f} % of" in told
+    assert "What it gets wrong" in told and "of its strong attention lies beside the object" in told
+    assert "training images" in told and "24 answers" in told
+    pictures = next(block.proto.body for block in app.get("html") if "slim-pairs" in block.proto.body)
+    assert pictures.count("<figure>") == 3 and pictures.count("under the attention of run") == 6
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_before_the_loop_is_closed_the_mistakes_of_the_worst_group_are_shown(show) -> None:
+    runs = session.store().runs
+    after = next(run for run in runs.all(kind="evaluate") if "slim" in run.name)
+    runs.delete(after.id)
+    app = show("overview")
+    assert "Not known yet" in texts(app) and "what it sees" in texts(app)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_without_the_files_of_an_evaluation_the_numbers_stay(show) -> None:
+    store = session.store()
+    for run in store.runs.all(kind="evaluate"):
+        (store.artifacts.folder(run.id) / "predictions.parquet").unlink()
+    app = show("overview")
+    assert any("predictions of" in error.value for error in app.error)
+    assert any(metric.label == "Worst-group accuracy" for metric in app.metric)
+
+
 @pytest.mark.usefixtures("empty_home")
 def test_the_demo_button_writes_and_registers_the_demo_data(show, monkeypatch, demo_folder) -> None:
     from app import actions

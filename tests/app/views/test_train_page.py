@@ -45,13 +45,62 @@ def test_a_model_that_is_not_a_photograph_recipe_proposes_other_numbers(show, da
 @pytest.mark.usefixtures("filled_home")
 def test_a_finished_training_shows_curves_and_every_group_with_its_interval(show) -> None:
     run = next(run for run in session.store().runs.all(kind="train") if not run.spec["subset"])
-    app = show("train", run=run.id)
+    app = show("train", run=run.id, on="val")
     assert len(app.get("plotly_chart")) == 3
     table = app.dataframe[0].value
     assert len(table) == 4
     assert table["n"].sum() == 80
     assert all(" to " in interval for interval in table["interval"])
     assert sum("worst" in group for group in table["group"]) >= 1
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_an_evaluated_model_shows_its_groups_confusion_and_worst_slices_on_test(show) -> None:
+    run = next(run for run in session.store().runs.all(kind="train") if not run.spec["subset"])
+    evaluation = next(one for one in session.store().runs.all(kind="evaluate") if one.spec["model"] == run.id)
+    groups, confusion, slices = (table.value for table in show("train", run=run.id).dataframe)
+    assert groups["n"].sum() == 120 and 20 <= slices["n"].min(), "smaller slices say little"
+    assert {"attention_precision", "aiou"} <= set(groups)
+    assert confusion.to_numpy()[:, 1:].tolist() == evaluation.metrics["confusion"]
+    assert slices["name"].str.contains(", cluster ").all() and slices["accuracy"].is_monotonic_increasing
+    assert slices["mostly"].str.contains("china|flower").all()
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("part", ["confusion.0-1", "slice.0", "group.1"])
+def test_the_images_behind_each_number_have_an_address(show, part) -> None:
+    run = next(run for run in session.store().runs.all(kind="train") if not run.spec["subset"])
+    evaluation = next(one for one in session.store().runs.all(kind="evaluate") if one.spec["model"] == run.id)
+    app = show("train", run=run.id, cell=f"{evaluation.id}.{part}")
+    assert not app.error
+    assert any(" wrong of " in text.value for text in app.markdown)
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("part", ["slice.99", "group.99", "confusion.9-9", "group.x", "confusion", "nonsense.1"])
+def test_a_cell_that_does_not_exist_breaks_nothing(show, part) -> None:
+    evaluation = session.store().runs.all(kind="evaluate")[0]
+    assert not show("train", run=evaluation.spec["model"], cell=f"{evaluation.id}.{part}").error
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_without_attention_maps_the_slices_say_what_to_run(show) -> None:
+    store = session.store()
+    reference = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
+    store.runs.delete(store.runs.all(kind="gradcam")[0].id, cascade=True)
+    assert store.runs.all(kind="evaluate", status="done"), "the reference's own stays"
+    app = show("train", run=reference.id)
+    assert any("map the attention of the model" in caption.value for caption in app.caption)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_model_that_is_not_evaluated_shows_validation_and_offers_to(show) -> None:
+    store = session.store()
+    evaluation = store.runs.all(kind="evaluate")[0]
+    store.runs.delete(evaluation.id)
+    app = show("train", run=evaluation.spec["model"])
+    assert app.dataframe[0].value["n"].sum() == 80
+    assert any(button.key == "evaluate" for button in app.button)
 
 
 @pytest.mark.usefixtures("filled_home")
