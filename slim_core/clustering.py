@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 MINI_BATCH_ABOVE = 50_000_000  # rows x centres; one Lloyd iteration above it takes seconds
+COARSE_ABOVE = 4_000_000  # rows x centres; k-means above it takes seconds in all
 
 
 def canonical_order(points: np.ndarray) -> np.ndarray:
@@ -71,8 +72,10 @@ def pick_around(points: np.ndarray, centres: np.ndarray, n_nearest: int, seed: i
     rng = np.random.default_rng(seed)
     picked = np.zeros(len(points), bool)
     picks = []
-    for centre in centres:
-        free = _nearest_free(tree, centre, n_nearest, picked)
+    close = tree.query(centres, k=np.arange(1, min(2 * n_nearest, len(points)) + 1))[1]  # (k, 2 n_nearest), all at once
+    for centre, near in zip(centres, close, strict=True):
+        free = near[~picked[near]]
+        free = free[:n_nearest] if len(free) >= n_nearest else _nearest_free(tree, centre, n_nearest, picked)
         pick = free[rng.integers(len(free))]
         picked[pick] = True
         picks.append(pick)
@@ -89,13 +92,31 @@ def _nearest_free(tree: object, centre: np.ndarray, n_nearest: int, picked: np.n
         n = min(4 * n, len(picked))
 
 
+def many_centres(points: np.ndarray, n: int, seed: int) -> np.ndarray:
+    """About n centres (k, d) of points (N, d), k <= n, where k-means with all of them at once would take minutes.
+
+    The points are clustered coarsely first, into about sqrt(n) parts; each part then gets its share of the centres.
+    """
+    index, coarse = seeded_kmeans(points, max(2, round(n**0.5)), seed, n_init=1)
+    sizes = np.bincount(index, minlength=len(coarse))
+    ends = np.floor(np.cumsum(sizes) * n / len(points) + 0.5).astype(np.int64)  # shares that add up to n
+    shares = np.diff(ends, prepend=0)
+    parts = [
+        seeded_kmeans(points[index == part], int(share), seed, n_init=1)[1]
+        for part, share in enumerate(shares)
+        if share
+    ]
+    return np.concatenate(parts)
+
+
 def pick_diverse(points: np.ndarray, n: int, n_nearest: int, seed: int) -> np.ndarray:
     """n distinct positions spread over points (N, d): k-means with n centres, one pick near each (S3, S9)."""
     if n <= 0:
         return np.empty(0, np.int64)
     if n >= len(points):
         return np.arange(len(points))
-    centres = seeded_kmeans(points, n, seed, n_init=1)[1]
+    many = len(points) * n > COARSE_ABOVE
+    centres = many_centres(points, n, seed) if many else seeded_kmeans(points, n, seed, n_init=1)[1]
     centres = np.resize(centres, (n, points.shape[1]))  # duplicates leave fewer centres: go round them again
     return pick_around(points, centres, n_nearest, seed)
 

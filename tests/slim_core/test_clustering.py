@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.spatial import cKDTree
 
 from slim_core import clustering
 from slim_core.clustering import davies_bouldin_k, elbow_k, pick_around, pick_diverse, seeded_kmeans
@@ -12,6 +13,19 @@ def ring(k: int, n: int = 240, noise: float = 0.05) -> np.ndarray:
     rng = np.random.default_rng(k)
     angle = 2 * np.pi * (np.arange(n) % k) / k
     return np.column_stack([np.cos(angle), np.sin(angle)]) * k + rng.normal(size=(n, 2)) * noise
+
+
+def test_many_centres_spread_nearly_like_k_means(monkeypatch):
+    points = np.random.default_rng(0).normal(size=(3000, 3))
+    exact = clustering.seeded_kmeans(points, 200, seed=0, n_init=1)[1]
+    quick = clustering.many_centres(points, 200, seed=0)
+    assert len(quick) == 200
+    spread = [cKDTree(centres).query(points)[0].mean() for centres in (exact, quick)]
+    assert spread[1] < 1.05 * spread[0]
+    monkeypatch.setattr(clustering, "COARSE_ABOVE", 0)
+    picks = clustering.pick_diverse(points, 200, 3, seed=0)
+    assert len(set(picks.tolist())) == 200
+    assert np.array_equal(picks, clustering.pick_diverse(points, 200, 3, seed=0))
 
 
 def test_clear_clumps_are_found_and_numbered_by_size():
