@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from slim_core.store import Store, Worker
 from slim_core.store.estimates import Estimate
@@ -13,6 +15,7 @@ from slim_core.version import code_version, may_take
 
 QUEUES = ("gpu", "cpu")
 _START = "start one with `python -m workers`"
+_LITTLE_SPACE = 200 * 2**20  # bytes
 _UNKNOWN = Estimate(None, None)
 
 
@@ -27,6 +30,7 @@ class QueueView:
     counts: dict[str, int]  # runs by status, without shards
     estimates: dict[str, Estimate] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # run id -> what a queued run waits for beside its turn
+    warnings: tuple[str, ...] = ()  # what threatens every run, such as a disk that is nearly full
     version: str = ""  # of the code that looks; Worker.version is compared to it
 
     def position(self, run_id: str) -> int | None:
@@ -62,8 +66,21 @@ def look(store: Store, message: str | None) -> QueueView:
         counts=store.runs.counts(),
         estimates=store.runs.estimates(workers) if waiting else {},
         reasons=_of_parents(store.runs.unfinished_parents()) | _of_workers(waiting, workers),
+        warnings=_warnings(store.settings.home),
         version=code_version(),
     )
+
+
+def _warnings(home: Path) -> tuple[str, ...]:
+    """A full disk cannot be told by the runs it stops: nothing can be written down any more."""
+    try:
+        free = shutil.disk_usage(home).free
+    except OSError:  # the home is gone: every other read says so
+        return ()
+    if free > _LITTLE_SPACE:
+        return ()
+    left = f"{free / 2**20:.0f} MB are left on the disk of {home.resolve()}"
+    return (f"{left}: free some space, or runs fail and nothing more can be saved.",)
 
 
 def _of_parents(unfinished: Mapping[str, tuple[str, str, bool]]) -> dict[str, str]:

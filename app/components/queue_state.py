@@ -18,6 +18,8 @@ def show(view: QueueView) -> None:
         st.error(view.message, icon=":material/cloud_off:")
     elif not view.workers:
         st.warning("No worker is running: start one with `python -m workers`.", icon=":material/person_off:")
+    for warning in view.warnings:
+        st.error(warning, icon=":material/hard_drive:")
     old = [worker.id for worker in view.workers if worker.version and outdated(worker.version, view.version)]
     if old:
         st.warning(
