@@ -15,17 +15,19 @@ from slim_core.store.schema import HEAD
 _ADVISORY_LOCK = 0x511A  # any number, the same in every process
 
 
-def migrate(database: Database) -> None:
+def migrate(database: Database, to: str = HEAD) -> None:
     """Bring the database to HEAD; does nothing, and imports nothing, where it is there already.
+
+    ``to`` stops at an older schema, which only serves to see that the way from there works.
 
     Raises:
         StoreUnavailableError: a newer version of SLIM Studio wrote it, or it cannot be written.
     """
-    if version(database) == HEAD:
+    if version(database) == to:
         return
     with _alone(database):
-        if version(database) != HEAD:
-            _upgrade(database)
+        if version(database) != to:
+            _upgrade(database, to)
 
 
 def version(database: Database) -> str | None:
@@ -37,7 +39,7 @@ def version(database: Database) -> str | None:
         return found
 
 
-def _upgrade(database: Database) -> None:
+def _upgrade(database: Database, to: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -47,7 +49,7 @@ def _upgrade(database: Database) -> None:
     with database.write() as connection:
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, to)
         except CommandError as error:
             raise StoreUnavailableError(
                 f"The database {database.shown} was written by another version of SLIM Studio ({error}): "

@@ -14,8 +14,8 @@ from store_makers import in_processes, train_spec
 
 from slim_core.settings import Settings
 from slim_core.store import Store, StoreUnavailableError, schema
-from slim_core.store.database import driver_url, plain
-from slim_core.store.migrations import version
+from slim_core.store.database import Database, driver_url, plain
+from slim_core.store.migrations import migrate, version
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -39,6 +39,34 @@ def test_the_migrations_make_exactly_the_tables_of_the_schema(store):
     with store.database.read() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
         assert compare_metadata(context, schema.metadata) == []
+
+
+def test_a_database_of_the_first_version_is_upgraded_and_keeps_what_it_has(settings: Settings):
+    settings.home.mkdir(parents=True)
+    database = Database(settings.database)
+    migrate(database, to="0001")
+    with database.write() as connection:
+        connection.execute(sa.text("INSERT INTO members VALUES ('ann@example.org', 'lead', 'bob', '2026-01-01')"))
+        connection.execute(
+            sa.text(
+                "INSERT INTO datasets VALUES ('d-1', 'birds', '/birds', 'csv', 2, 2, 2, 'f', '{}', 'ann', "
+                "'2026-01-01', NULL)"
+            )
+        )
+        connection.execute(
+            sa.text(
+                "INSERT INTO runs (id, kind, name, queue, status, spec, spec_hash, dataset_id, progress, created_by, "
+                "created_at, queued_at) VALUES ('r-1', 'train', 'first', 'gpu', 'done', '{}', 'h', 'd-1', '{}', 'ann', "
+                "'2026-01-01', '2026-01-01')"
+            )
+        )
+    database.close()
+    store = Store.open(settings)
+    assert version(store.database) == schema.HEAD
+    assert store.members.role("ann@example.org") == "lead"
+    run = store.runs.fetch("r-1")
+    assert (run.name, run.device_asked, run.shard_of, run.progress_at) == ("first", None, None, None)
+    store.close()
 
 
 def test_six_processes_that_open_a_new_home_at_once_all_succeed(settings: Settings):
