@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.components import curate_form, next_step, space_data, submit, subset, subset_view
 from app.components.telling import errors_told
+from app.glossary import explain
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
@@ -31,15 +32,16 @@ def show(space: Run, campaign: Campaign | None) -> None:
 
 
 def _preview(data: space_data.SpaceData, choice: subset.Choice) -> None:
-    chosen = subset.preview(choice)
     left, right = st.columns(2, gap="medium")
-    with left:
-        st.markdown("**Propagated score**", help="How likely it is that the attention is right, spread from answers.")
+    with left:  # drawn first: choosing images takes seconds where there are very many
+        st.markdown("**Propagated score**", help=explain("propagated score"))
         if choice.uses_answers:
             subset_view.show_scores(data, str(choice.campaign), dict(choice.options).get("threshold"))
         else:
             st.caption("This strategy uses no answers.")
     with right:
         st.markdown("**Groups before and after**", help="Share of the images that belong to each group.")
+        with st.spinner("Choosing images ..."):
+            chosen = subset.preview(choice)
         subset_view.show_balance(data, chosen)
     subset_view.show(data, chosen)
