@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_PAUSES_S = (0.5, 1.0, *(3.0,) * 200)  # while an end cannot be recorded: about ten minutes
 _LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "scipy", "umap-learn", "pillow")
 
@@ -138,8 +139,8 @@ def _settle(store: Store, run: Run, token: str, attempt: Callable[[], None]) -> 
 
 
 def _end(run: Run, write: Callable[[], None]) -> None:
-    """Record an end, with a little patience where the database is away."""
-    for pause_s in (0.5, 2.0, 5.0, None):
+    """Record an end, with much patience where the database is away or its disk is full: the work is done."""
+    for pause_s in (*_PAUSES_S, None):
         try:
             return write()
         except RunLostError as error:

@@ -1,0 +1,56 @@
+"""A disk that is really full: of the database, the artifacts and Redis at once."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from worker_bench import bench_at, until
+
+pytestmark = pytest.mark.redis
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 32 MB, which only a privileged user can make."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "none", folder], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"no small disk can be made here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space left"):
+        while True:
+            ballast.write(b"x" * 4096)
+
+
+def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_queue_goes_on(
+    small_disk: Path, images: Path
+):
+    with bench_at(small_disk / "home", images) as bench:
+        run = bench.submit(counts=100, pause_s=0.1)
+        bench.await_count(run, 2)
+        _fill(small_disk / "ballast")
+        until(
+            lambda: "could not be ended: The disk of the database" in bench.services.log_path.read_text(), "the error"
+        )
+        warnings = bench.queue.look().warnings
+        assert len(warnings) == 1 and warnings[0].startswith("0 MB are left on the disk of ")
+        assert bench.fetch(run).status == "running"  # nothing can be written down yet
+
+        (small_disk / "ballast").unlink()
+        ended = bench.await_status(run, "failed")
+        assert ended.message.startswith("The disk is full: free some space and retry") and ended.losses == 0
+        saved = max(bench.counts(run))
+        bench.queue.retry(run.id)
+        bench.await_count(run, saved + 1)
+        assert bench.counts(run).count(1) == 1  # it went on from its checkpoint
+        bench.queue.stop(run.id)
+        bench.await_status(run, "canceled")
+        assert bench.await_status(bench.submit(), "done").attempt == 1
