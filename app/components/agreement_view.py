@@ -94,8 +94,8 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
             st.markdown(f"**{table.label_names[dispute.item.label]}**, image {dispute.item.row}")
             st.markdown("  \n".join(f"{who}: **{WORDS[value]}**" for who, value in sorted(dispute.votes.items())))
             with st.container(horizontal=True):
-                for value in (1, 0, -1):
-                    if st.button(WORDS[value].capitalize(), key=f"decide-{value}", type="primary"):
+                for value, key in ((1, "1"), (0, "0"), (-1, "u")):
+                    if st.button(WORDS[value].capitalize(), key=f"decide-{value}", shortcut=key):
                         seen = {"run": run, "view": "image and overlay", "opacity": OPACITY}
                         spent = round(1000 * (time.monotonic() - since))
                         campaign_actions.decide(campaign, dispute.item.id, value, seen, spent)

@@ -35,8 +35,9 @@ def show(space: Run) -> None:
         st.info("A lead opens campaigns: ask one, or an admin for the role.")
         return
     data = space_data.load(space.id)
-    choice, earlier, selection = _choice(data)
-    budgets = _budgets(data, choice, selection)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        choice, earlier, selection = _choice(data)
+        budgets = _budgets(data, choice, selection)
     asked, n = sum(budgets.values()), len(data)
     st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{asked / n:.1%}** of the split")
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -86,18 +87,14 @@ def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
         for rule in CHOICE_RULES
         if rule == "kmeans" or (rule == "uncertain" and answered) or (rule == "selection" and selection)
     ]
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        choice = st.selectbox(
-            "Candidates", rules, format_func=CHOICES.get, key=f"campaign-choice-{data.run}", width=380
+    key = f"campaign-choice-{data.run}"
+    choice = st.selectbox("Candidates", rules, format_func=CHOICES.get, key=key, width=380)
+    earlier = None
+    if choice == "uncertain":
+        names = {one.id: one.name for one in answered}
+        earlier = st.selectbox(
+            "By the answers of", list(names), format_func=names.get, key="campaign-earlier", width=240
         )
-        earlier = None
-        if choice == "uncertain":
-            by_id = {one.id: one for one in answered}
-            earlier = st.selectbox(
-                "By the answers of", list(by_id), format_func=lambda one: by_id[one].name, key="campaign-earlier"
-            )
-        if choice == "selection":
-            st.caption(f"{len(selection):,} images are selected on the Space page.")
     return choice, earlier, selection
 
 
@@ -113,18 +110,17 @@ def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) ->
     sizes = np.bincount(data.labels[inside], minlength=data.table.n_classes)
     proposed = default_budgets(data.labels, DEFAULT_SHARE)
     key = f"budget-{data.run}" if choice == "kmeans" else f"budget-{choice}-{len(selection)}-{data.run}"
-    with st.container(horizontal=True):
-        return {
-            label: st.number_input(
-                f"{data.table.label_names[label]} (of {sizes[label]:,})",
-                0,
-                int(sizes[label]),
-                min(budget, int(sizes[label])),
-                key=f"{key}-{label}",
-                width=200,
-            )
-            for label, budget in proposed.items()
-        }
+    return {
+        label: st.number_input(
+            f"{data.table.label_names[label]} (of {sizes[label]:,})",
+            0,
+            int(sizes[label]),
+            min(budget, int(sizes[label])),
+            key=f"{key}-{label}",
+            width=170,
+        )
+        for label, budget in proposed.items()
+    }
 
 
 def _overlap() -> int:

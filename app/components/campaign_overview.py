@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign
 
 POLL = "4s"
+CHOSEN = {
+    "kmeans": "spread over the space",
+    "uncertain": "least settled by earlier answers",
+    "selection": "from a selection in the space",
+}
 
 
 def show(campaign: Campaign) -> None:
@@ -39,13 +44,16 @@ def show(campaign: Campaign) -> None:
 def _asked(campaign: Campaign) -> None:
     names = session.store().datasets.table(campaign.dataset_id).label_names
     asked = sum(campaign.budgets.values())
-    by_class = ", ".join(f"{n:,} {names[int(label)]}" for label, n in sorted(campaign.budgets.items()))
+    by_class = ", ".join(f"{names[int(label)]}: {n:,}" for label, n in sorted(campaign.budgets.items()))
     people = "one person" if campaign.overlap == 1 else f"{campaign.overlap} people"
     st.markdown(
         f"**{asked:,} of {campaign.n_split:,}** {campaign.split} images are asked about, "
         f"**{asked / max(campaign.n_split, 1):.1%}** of the split ({by_class}), each by {people}."
     )
-    told = [f"opened by {campaign.created_by} on {campaign.created_at:%d %b %Y}", f"chosen by {campaign.strategy}"]
+    told = [
+        f"opened by {campaign.created_by} on {campaign.created_at:%d %b %Y}",
+        f"images {CHOSEN.get(campaign.strategy, campaign.strategy)}",
+    ]
     if campaign.deadline is not None:
         over = "was" if campaign.deadline < datetime.now(UTC) else "is"
         told.append(f"the deadline {over} {campaign.deadline:%d %b %Y %H:%M} UTC")

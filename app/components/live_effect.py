@@ -118,7 +118,7 @@ def _cells(found: Effect, names: tuple[str, ...]) -> str:
     rows = "".join(
         f"<span>{html.escape(names[cell.label])}, environment {cell.environment + 1}</span>"
         f'<span class="bar" style="width:{100 * cell.budget / most:.1f}%;background:{BLUE}"></span>'
-        f"<span><b>{cell.budget:,}</b> <small>of {cell.size:,}, {cell.kept / max(cell.size, 1):.0%} trusted"
+        f"<span><b>{cell.budget:,}</b> <small>from {cell.size:,}, {cell.kept / max(cell.size, 1):.0%} trusted"
         "</small></span>"
         for cell in found.cells
     )
