@@ -1,0 +1,90 @@
+"""When a waiting run probably starts."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from slim_core.store import Store, Worker, schema
+from slim_core.store.estimates import Busy, Durations, Estimate, estimates
+from slim_core.store.order import Waiting
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+KNOWN = Durations({("train", False, "d1"): 100.0, ("train", False, None): 60.0, ("curate", False, None): 1.0})
+
+
+def wait(name: str, kind: str = "train", dataset: str = "d1", queue: str = "gpu", device: str | None = None) -> Waiting:
+    return Waiting(name, kind, queue, 0, "ann", NOW, dataset, None, device, None)
+
+
+def worker(name: str, queues: str = "gpu", device: str = "cuda:0") -> Worker:
+    return Worker(name, "host", 1, device, queues, None, "", None, NOW, NOW)
+
+
+def busy(name: str, seconds_left: float | None, since_s: float = 0.0, kind: str = "train") -> Busy:
+    return Busy(kind, "d1", None, name, NOW - timedelta(seconds=since_s), seconds_left)
+
+
+def starts(waiting, workers, under_way=()) -> dict[str, float | None]:
+    return {name: each.starts_in_s for name, each in estimates(waiting, workers, under_way, KNOWN, NOW).items()}
+
+
+def test_runs_go_one_after_another_to_the_worker_that_is_free_first():
+    waiting = [wait("a"), wait("b"), wait("c", dataset="d2"), wait("d")]
+    assert starts(waiting, [worker("w")]) == {"a": 0.0, "b": 100.0, "c": 200.0, "d": 260.0}
+    assert starts(waiting, [worker("w"), worker("x")]) == {"a": 0.0, "b": 0.0, "c": 100.0, "d": 100.0}
+
+
+def test_a_busy_worker_is_free_when_its_run_says_or_when_such_a_run_usually_ends():
+    assert starts([wait("a")], [worker("w")], [busy("w", 30.0)]) == {"a": 30.0}
+    assert starts([wait("a")], [worker("w")], [busy("w", None, since_s=80)]) == {"a": 20.0}
+    assert starts([wait("a")], [worker("w")], [busy("w", None, since_s=500)]) == {"a": 0.0}
+
+
+def test_where_nobody_knows_nothing_is_said():
+    unknown = busy("w", None, kind="space")
+    assert starts([wait("a")], [worker("w")], [unknown]) == {"a": None}
+    assert starts([wait("a")], [worker("w"), worker("x")], [unknown]) == {"a": 0.0}
+    behind = estimates([wait("a", kind="space"), wait("b")], [worker("w")], [], KNOWN, NOW)
+    assert behind == {"a": Estimate(0.0, None), "b": Estimate(None, 100.0)}
+    assert starts([wait("a", queue="cpu")], [worker("w")]) == {"a": None}
+    assert starts([wait("a", device="cuda:1")], [worker("w")]) == {"a": None}
+
+
+def test_a_run_that_asks_for_a_device_waits_for_it_while_others_go_elsewhere():
+    two = [worker("w", device="cuda:0"), worker("x", device="cuda:1")]
+    waiting = [wait("a", device="cuda:1"), wait("b", device="cuda:1"), wait("c"), wait("d", kind="curate")]
+    assert starts(waiting, two) == {"a": 0.0, "b": 100.0, "c": 0.0, "d": 100.0}
+
+
+@pytest.fixture
+def ten_thousand(store: Store, dataset) -> None:
+    """Finished runs: newer ones of this data set took 50 s, all others longer."""
+    row = {"kind": "train", "name": "n", "queue": "gpu", "status": "done", "spec": {}, "progress": {}}
+    row |= {"created_by": "ann", "queued_at": NOW, "dataset_id": dataset.id, "metrics": {"x": [0.5] * 500}}
+    rows = [
+        row
+        | {"id": f"r-{k}", "spec_hash": f"{k}", "created_at": NOW - timedelta(seconds=k), "seconds": 50.0 + k // 900}
+        for k in range(10_000)
+    ]
+    with store.database.write() as connection:
+        connection.execute(schema.runs.insert(), rows)
+        connection.execute(
+            schema.runs.insert(), [row | {"id": "w", "spec_hash": "w", "status": "queued", "created_at": NOW}]
+        )
+
+
+def test_the_newest_finished_runs_say_how_long_one_takes_along_an_index(store: Store, ten_thousand):
+    store.workers.beat("w1", host="h", pid=1, device="cpu", queues=["gpu"], version="")
+    assert store.runs.estimates(store.workers.alive()) == {"w": Estimate(0.0, 50.0)}
+    if store.database.is_sqlite:
+        with store.database.read() as connection:
+            plan = connection.execute(
+                sa.text(
+                    "EXPLAIN QUERY PLAN SELECT seconds FROM runs WHERE status = 'done' AND deleted_at IS NULL "
+                    "ORDER BY created_at DESC LIMIT 1000"
+                )
+            ).all()
+        assert "USING INDEX ix_runs_status_created_at" in str(plan) and "TEMP B-TREE" not in str(plan)
