@@ -7,7 +7,6 @@ on from its own checkpoint anyway. A run that was queued with shards is done by 
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ from slim_core.errors import DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import FeaturesSpec
 from slim_core.store.run import Run
-
-KEPT = ("log.txt", "spec.json", "environment.json", "metrics.json")  # of each shard, when its arrays are gone
 
 
 def rows_of(table: ImageTable, spec: FeaturesSpec) -> NDArray[np.int64]:
@@ -41,8 +38,8 @@ def rows_of(table: ImageTable, spec: FeaturesSpec) -> NDArray[np.int64]:
 def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: StepContext) -> dict[str, Any]:
     """Join what the shards left into what one pass would have left, byte for byte, and its metrics.
 
-    Only times differ: ``seconds`` adds up the shards' work. The log, metrics and environment of each shard stay under
-    shards/. (Shards that ran on unlike devices differ from one pass in the last digits, as any two devices do.)
+    Only times differ: ``seconds`` adds up the shards' work. Shards that ran on unlike devices differ from one pass in
+    the last digits, as any two devices do. What the shards made is removed once the merge is recorded; their logs stay.
 
     Raises:
         SpecRefusedError: the shards do not add up to the images of the spec.
@@ -59,7 +56,6 @@ def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: Ste
         raise SpecRefusedError(f"The shards of {context.run_id} hold other images than {table.name}: submit it again.")
     scores = merge_scores(folders, context.out)
     thumbnails.merge(folders, context.out)
-    _keep_records(folders, context.out / "shards")
     every = [shard.metrics or {} for shard in shards]
     if "path" not in every[0]:  # of features: they tell no more than these
         return {"images": len(scores), "reused": every[0]["reused"] if len({m["reused"] for m in every}) == 1 else None}
@@ -70,17 +66,12 @@ def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: Ste
 
 def _left_by(shard: Run, context: StepContext) -> Path:
     try:
-        return context.parent(shard.id)
-    except NotFoundError as error:
+        folder = context.parent(shard.id)
+    except NotFoundError:
+        folder = None
+    if folder is None or not (folder / ROWS_FILE).is_file():
         raise SpecRefusedError(
             f"What shard {shard.spec['shard'] + 1} of {shard.spec['shards']} left ({shard.id}) is gone: submit the "
             f"{shard.kind} step again."
-        ) from error
-
-
-def _keep_records(folders: list[Path], target: Path) -> None:
-    for number, folder in enumerate(folders):
-        (target / f"{number:03}").mkdir(parents=True)
-        for name in KEPT:
-            if (folder / name).is_file():
-                shutil.copyfile(folder / name, target / f"{number:03}" / name)
+        )
+    return folder

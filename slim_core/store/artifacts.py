@@ -23,6 +23,7 @@ from slim_core.store.remote import Remote
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MARK = "published.json"
+RECORDS = (_MARK, "log.txt", "spec.json", "environment.json", "metrics.json")
 
 
 class Artifacts:
@@ -79,6 +80,14 @@ class Artifacts:
             self._remote.remove(f"runs/{run_id}")
         for folder in (self._place("runs", run_id), self._work(run_id)):
             _discard(folder)
+
+    def keep_records(self, run_id: str) -> None:
+        """Remove what a run made, and keep what tells of it: log, spec, environment and metrics."""
+        if self._remote:
+            self._remote.keep_only(f"runs/{run_id}", RECORDS)
+        for path in self._place("runs", run_id).rglob("*"):
+            if path.is_file() and path.name not in RECORDS:
+                path.unlink(missing_ok=True)
 
     def tidy(self, run_id: str) -> None:
         """Remove the attempts and checkpoints of a finished run."""

@@ -91,7 +91,7 @@ class Attempts(Claims):
             merged = shards_of(connection, run_id)
         self._artifacts.tidy(run_id)
         for shard in merged:  # what they left is in this run now
-            self._artifacts.remove(shard.id)
+            self._artifacts.keep_records(shard.id)
 
     def fail(self, run_id: str, token: str, message: str, peak_memory_mb: float | None = None) -> None:
         """Failed, with the sentence that says why. Runs that wait for it fail with it.

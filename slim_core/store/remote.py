@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -72,6 +72,14 @@ class Remote:
         with self._explained():
             if self._files.exists(f"{self._root}/{place}"):
                 self._files.rm(f"{self._root}/{place}", recursive=True)
+
+    def keep_only(self, place: str, names: Collection[str]) -> None:
+        """Remove the files under a place that have another name than these."""
+        with self._explained():
+            found = self._files.find(f"{self._root}/{place}") if self._files.exists(f"{self._root}/{place}") else []
+            for remote in found:
+                if str(remote).rpartition("/")[2] not in names:
+                    self._files.rm_file(remote)
 
     def _pointer(self, place: str) -> int:
         try:

@@ -102,7 +102,9 @@ def url() -> str:
     """A URL of its own in fsspec's file system in memory, which all Artifacts of this process share."""
     address = "memory://store-tests"
     yield address
-    fsspec.filesystem("memory").rm("/store-tests", recursive=True)
+    files = fsspec.filesystem("memory")
+    if files.exists("/store-tests"):
+        files.rm("/store-tests", recursive=True)
 
 
 def test_artifacts_behind_a_url_are_fetched_by_another_machine(tmp_path: Path, url: str):
@@ -141,3 +143,19 @@ def test_removing_removes_what_lies_behind_the_url(tmp_path: Path, url: str):
 def test_a_url_that_cannot_be_used_says_so(tmp_path: Path):
     with pytest.raises(StoreUnavailableError, match="cannot be reached .*correct SLIM_ARTIFACTS_URL"):
         Artifacts(tmp_path, "nosuchprotocol://bucket")
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_what_a_run_made_can_be_removed_while_its_records_stay(tmp_path: Path, url: str, remote: bool):
+    here = Artifacts(tmp_path / "here", url if remote else None)
+    for run_id in ("r-1", "r-2"):
+        written(here, run_id, 1, "one")
+        (here.attempt(run_id, 1) / "log.txt").write_text("line")
+        here.publish(run_id, 1)
+    here.keep_records("r-1")
+    here.keep_records("r-none")
+    for place in [here, *([Artifacts(tmp_path / "there", url)] if remote else [])]:
+        kept = {path.name for path in place.folder("r-1").rglob("*") if path.is_file()}
+        assert kept == {"log.txt", "published.json"}
+        assert (place.folder("r-2") / "out.txt").read_text() == "one"
+    assert here.log("r-1").read_text() == "line"

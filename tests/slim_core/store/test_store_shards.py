@@ -104,8 +104,7 @@ def test_a_run_waits_for_its_shards_is_claimed_once_and_then_their_artifacts_are
     finish(many.runs.fetch(whole.id))
     assert states(many, whole) == ["done"] * N_SHARDS
     for shard in shards:
-        with pytest.raises(NotFoundError):
-            many.artifacts.folder(shard.id)
+        assert [path.name for path in many.artifacts.folder(shard.id).iterdir()] == ["published.json"]
 
 
 def test_progress_is_that_of_the_shards_at_each_moment(many, whole, finish):
