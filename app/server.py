@@ -26,7 +26,7 @@ from typing import Any
 from starlette.routing import Route
 
 from app.listening import require_safe_address
-from app.routes import annotation, assets, images, points
+from app.routes import annotation, assets, images, overview, points
 from slim_core.settings import settings
 
 ROUTES = [
@@ -37,6 +37,7 @@ ROUTES = [
     Route("/api/answers", annotation.answers, methods=["POST"]),
     Route("/api/lease", annotation.lease, methods=["POST"]),
     Route("/assets/{name}", assets.asset, methods=["GET"]),
+    Route("/overview", overview.overview, methods=["GET"]),
 ]
 
 
