@@ -2,7 +2,9 @@
 
 from slim_core.report.figures import (
     FEW,
+    attention,
     attention_change,
+    averages,
     cost_scatter,
     counted,
     group_intervals,
@@ -14,7 +16,9 @@ from slim_core.report.figures import (
 __all__ = [
     "FEW",
     "counted",
+    "attention",
     "attention_change",
+    "averages",
     "cost_scatter",
     "group_intervals",
     "headline",

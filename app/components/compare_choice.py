@@ -44,11 +44,11 @@ def show(compared: Compared) -> Choice | None:
     """One row of filters and the baseline; the chosen runs come from the address. None where no run passes."""
     rows = compared.rows
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        find = st.text_input("Find", key="find", bind="query-params", placeholder="part of a name or id", width=190)
+        find = st.text_input("Find", key="find", bind="query-params", placeholder="part of a name or id", width=140)
         methods = sorted(rows["method"].unique())
-        picked = st.multiselect("Method", methods, key="method", bind="query-params", placeholder="all", width=290)
+        picked = st.multiselect("Method", methods, key="method", bind="query-params", placeholder="all", width=190)
         split = _split(rows)
-        sort = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=165)
+        sort = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=145)
         rising = st.toggle("Lowest first", key="rising", bind="query-params")
         baseline = _baseline(rows[rows["split"] == split])
     visible = ordered(filtered(rows, find or "", picked, split), sort, rising, baseline)
@@ -102,7 +102,7 @@ def _baseline(rows: pd.DataFrame) -> str:
         st.session_state[BASELINE_KEY] = first_baseline(rows)
     labels = rows["label"].to_dict()
     help = "What the others are measured against: change, paired differences, attention before and after."
-    chosen = st.selectbox("Baseline", ids, format_func=labels.get, key=BASELINE_KEY, help=help, width=250)
+    chosen = st.selectbox("Baseline", ids, format_func=labels.get, key=BASELINE_KEY, help=help, width=195)
     st.query_params["baseline"] = st.session_state[BASELINE_SEEN] = chosen
     return str(chosen)
 

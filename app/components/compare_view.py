@@ -13,7 +13,7 @@ from app.components.compare_runs import Compared
 from app.glossary import explain
 from slim_core.comparison import COST_DEFINITIONS, over_seeds
 from slim_core.metrics import AVERAGE, DEFINITIONS, WGA
-from slim_core.report.frames import ATTENTION, HEADLINE, long, of_runs
+from slim_core.report.frames import ATTENTION, HEADLINE, long, of_runs, told_seeds
 
 BARE = {"displayModeBar": False}
 ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
@@ -54,7 +54,7 @@ def _groups(chosen: Chosen) -> None:
     group_images.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
     group_images.panel(chosen.compared, part="group")
     st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))
-    headline = charts.headline(long(chosen.rows, HEADLINE))
+    headline = charts.averages(chosen.rows, HEADLINE, chosen.name)
     st.plotly_chart(headline, key="headline", alt="Worst-group and average accuracy of each run", config=BARE)
 
 
@@ -113,7 +113,7 @@ def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
         "–" if low != low else f"{100 * low:+.1f} to {100 * high:+.1f}"  # NaN: fewer than two pairs
         for low, high in zip(frame["change_low"], frame["change_high"], strict=True)
     ]
-    made = pd.DataFrame({"method": frame["method"], "seeds": [", ".join(map(str, seeds)) for seeds in frame["seeds"]]})
+    made = pd.DataFrame({"method": frame["method"], "seeds": [told_seeds(seeds) for seeds in frame["seeds"]]})
     for measure in (WGA, AVERAGE):
         made[measure], made[f"{measure}_sd"] = frame[f"{measure}_mean"] * 100, frame[f"{measure}_sd"] * 100
     return made.assign(change=frame["change"] * 100, interval=intervals, pairs=frame["pairs"])[list(SEED_COLUMNS)]
@@ -121,10 +121,11 @@ def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _attention(chosen: Chosen) -> None:
     st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
-    frame = long(chosen.rows, ATTENTION)
-    if frame.empty:
+    if long(chosen.rows, ATTENTION).empty:
         st.caption("Attention is scored against masks or boxes, and these images have none.")
     else:
         alt = "Attention precision and AIoU of each run"
-        st.plotly_chart(charts.attention_change(frame, chosen.name), key="attention-change", alt=alt, config=BARE)
+        st.plotly_chart(
+            charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt, config=BARE
+        )
     compare_attention.show(chosen.compared, chosen.rows, chosen.baseline)

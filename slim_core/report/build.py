@@ -144,13 +144,13 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, name: str) -> list[Chart]:
     frame = rows.assign(run=rows["label"])
     charts = [
         Chart("Every group", figures.group_intervals(groups, name), "Accuracy with its 95 % Wilson interval."),
-        Chart("Worst group and averages", figures.headline(frames.long(rows, frames.HEADLINE))),
+        Chart("Worst group and averages", figures.averages(rows, frames.HEADLINE, name)),
         Chart("Against answers spent", figures.cost_scatter(frame, "answers", "answers spent", name)),
         Chart("Against images used", figures.cost_scatter(frame, "images", "images trained on", name)),
     ]
-    attention = frames.long(rows, frames.ATTENTION)
-    if len(attention):
-        charts.append(Chart("Attention", figures.attention_change(attention, name), "Measured against masks or boxes."))
+    if len(frames.long(rows, frames.ATTENTION)):
+        figure = figures.attention(rows, frames.ATTENTION, name)
+        charts.append(Chart("Attention", figure, "Measured against masks or boxes."))
     return charts
 
 

@@ -7,16 +7,19 @@ nothing any more: then the baseline and the best stand out, and the rest is grey
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from slim_core.report.frames import long
+
 INK, GREY, BLUE = "#6B7680", "#9AA0A6", "#0072B2"
 RUNS = (BLUE, "#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#D55E00", "#F0E442")  # app.charts.palette, by a test
 FEW = 8  # runs that a colour each can tell apart
+LISTED = 3 * FEW  # runs that a line each can show
 INTERVAL = {"thickness": 1.5, "color": INK, "width": 3}
 
 
@@ -185,6 +188,26 @@ def counted(n: int, what: str) -> str:
     return f"{n:,} {what}{'' if n == 1 else 's'}"
 
 
+def averages(rows: pd.DataFrame, measures: Mapping[str, str], baseline: str | None = None) -> go.Figure:
+    """A line a run with its worst group and averages; above LISTED runs worst group against average, a dot a run.
+
+    ``rows``: one row a run, as from slim_core.report.frames.table.
+    """
+    if len(rows) <= LISTED:
+        return headline(long(rows, measures))
+    return cost_scatter(
+        rows.assign(run=rows["label"], percent=rows["average"] * 100), "percent", "average, %", baseline
+    )
+
+
+def attention(rows: pd.DataFrame, measures: Mapping[str, str], baseline: str | None = None) -> go.Figure:
+    """Attention scores of each run; above LISTED runs worst group against attention precision, a dot a run."""
+    if len(rows) <= LISTED:
+        return attention_change(long(rows, measures), baseline)
+    frame = rows.assign(run=rows["label"], percent=rows["attention_precision"] * 100)
+    return cost_scatter(frame, "percent", "attention precision, %", baseline)
+
+
 def headline(frame: pd.DataFrame) -> go.Figure:
     """The numbers of each run on one line: how far worst group, average and adjusted average lie apart.
 
@@ -204,7 +227,7 @@ def headline(frame: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(ticksuffix=" %", title="accuracy", range=[0, 103])
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    return calm(figure, height=120 + (34 if frame["run"].nunique() <= 2 * FEW else 16) * max(frame["run"].nunique(), 1))
+    return calm(figure, height=120 + 34 * max(frame["run"].nunique(), 1))
 
 
 def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Figure:

@@ -80,6 +80,18 @@ def groups(evaluations: Sequence[Run], names: Mapping[Any, str]) -> pd.DataFrame
     return frame.astype({"accuracy": float, "low": float, "high": float})
 
 
+def told_seeds(seeds: Sequence[int]) -> str:
+    """0, 1, 5; a run of more than three as 0 to 39."""
+    parts: list[list[int]] = []
+    for seed in sorted(seeds):
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    told = [f"{part[0]} to {part[-1]}" if len(part) > 3 else ", ".join(map(str, part)) for part in parts]
+    return ", ".join(told)
+
+
 def of_runs(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The rows of these runs (by ``run``), in the order of the names."""
     place = {name: position for position, name in enumerate(names)}

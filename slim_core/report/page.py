@@ -15,7 +15,7 @@ from slim_core.comparison import COST_DEFINITIONS
 from slim_core.errors import SpecRefusedError
 from slim_core.metrics import DEFINITIONS
 from slim_core.report.build import Chart, Example, Report, seeds_chart
-from slim_core.report.frames import RATES
+from slim_core.report.frames import RATES, told_seeds
 
 ASSETS = Path(__file__).parent / "assets"
 TITLES = {
@@ -143,7 +143,7 @@ def seeds(frame: pd.DataFrame) -> tuple[list[str], list[list[str]]]:
     cells = [
         [
             row["method"],
-            ", ".join(map(str, row["seeds"])),
+            told_seeds(row["seeds"]),
             *(shown("wga", row[key]) for key in ("wga_mean", "wga_sd", "average_mean")),
             shown("change", row["change"]),
             interval(row["change_low"], row["change_high"], "+.1f"),

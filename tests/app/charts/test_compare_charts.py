@@ -101,6 +101,15 @@ def test_names_of_many_runs_are_left_to_the_hover() -> None:
     assert {trace.mode for trace in figure.data} == {"markers"}
 
 
+@pytest.mark.parametrize("chart", [charts.averages, charts.attention])
+def test_a_line_a_run_becomes_a_dot_a_run_where_there_are_many(chart) -> None:
+    rows = costs(30).assign(label=[f"m{i}" for i in range(30)], average=0.8, attention_precision=0.5)
+    few = chart(rows[:3], {"wga": "worst group"})
+    many = chart(rows, {"wga": "worst group"}, "m0")
+    assert few.layout.height < 400 and many.layout.height == 400
+    assert sum(len(trace.x) for trace in many.data) == 30
+
+
 def test_unknown_costs_do_not_break_the_axis() -> None:
     assert charts.cost_scatter(costs().assign(answers=np.nan), "answers", "answers spent").layout.xaxis.range[1] > 0
 
