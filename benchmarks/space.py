@@ -38,7 +38,6 @@ def measure_space_100k(browser: Browser, dashboard: Server, home: Synthetic, rep
     for turn in range(repeats + 1):  # the first one finds a server that has read nothing yet
         with opened(browser) as page:
             paints.append(first_paint(page, address))
-            page.locator(".slim-space[data-tools=true]").wait_for(timeout=TIMEOUT_MS)
             settle(page)
             page.evaluate(NOTE)
             lassos.append(lasso_to_images(page, part=0.5 + 0.08 * (turn % 5)))

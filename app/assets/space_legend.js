@@ -42,7 +42,7 @@ export class Legend {
   // How many of each entry are selected; ``mask`` null: nothing is.
   count(mask) {
     const chosen = new Uint32Array(256);
-    if (mask) for (let id = 0; id < mask.length; id++) chosen[this.codes[id]] += mask[id];
+    if (mask && this.codes) for (let id = 0; id < mask.length; id++) chosen[this.codes[id]] += mask[id];
     for (const { code, n, counted } of this.entries) {
       counted.textContent = mask ? `${chosen[code].toLocaleString("en")} of ${n.toLocaleString("en")}` : n.toLocaleString("en");
     }

@@ -3,24 +3,9 @@
 import { HoverCard } from "./space_card.js";
 import { bytes, countOf, fromBits, joined, toBits } from "./space_geometry.js";
 import { Legend, paletteOf } from "./space_legend.js";
-import { css, howOf, many, Panel } from "./space_panel.js";
+import { many, Panel } from "./space_panel.js";
+import { howOf } from "./space_pointer.js";
 import { toolbar } from "./space_tools.js";
-
-const libraries = new Map();
-
-function library(url) {
-  if (window.Plotly) return Promise.resolve(window.Plotly);
-  if (!libraries.has(url)) {
-    libraries.set(url, new Promise((resolve, reject) => {
-      const script = document.createElement("script");
-      script.src = url;
-      script.onload = () => resolve(window.Plotly);
-      script.onerror = () => { libraries.delete(url); reject(new Error("plotly.js could not be loaded: reload the page.")); };
-      document.head.append(script);
-    }));
-  }
-  return libraries.get(url);
-}
 
 async function fetchFloats(url) {
   const response = await fetch(url);
@@ -28,6 +13,8 @@ async function fetchFloats(url) {
   if (!response.ok || type.includes("html")) throw new Error(`The points could not be loaded (${response.status}): reload the page.`);
   return new Float32Array(await response.arrayBuffer());
 }
+
+const css = (element, name, otherwise) => getComputedStyle(element).getPropertyValue(name).trim() || otherwise;
 
 async function inflated(text) {
   const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
@@ -41,16 +28,16 @@ class SpacePlot {
     this.status = this.root.querySelector(".slim-space-status");
     this.legend = new Legend(this.root.querySelector(".slim-space-legend"), (mask, event) => this.choose(mask, howOf(event)));
     this.card = new HoverCard(this.root);
-    this.tool = "lasso";
+    this.use("lasso");
     this.panels = [];
     this.mask = null; // null = nothing selected, else one byte a point
     this.known = new Set(); // versions of the selection that came from here, or were taken over
     this.busy = Promise.resolve();
-    this.watch = new ResizeObserver(() => { for (const panel of this.panels) panel.resized(); });
+    this.watch = new ResizeObserver(() => { for (const panel of this.panels) panel.draw(); });
     this.watch.observe(this.host);
     toolbar(this.root.querySelector(".slim-space-tools"), this);
     this.root.querySelector(".slim-space-clear").addEventListener("click", () => this.clear());
-    this.escape = (event) => { if (event.key === "Escape" && this.mask && !typing(event)) this.clear(); };
+    this.escape = (event) => { if (event.key === "Escape" && !typing(event)) this.leaveOff(); };
     document.addEventListener("keydown", this.escape);
   }
 
@@ -71,10 +58,6 @@ class SpacePlot {
     this.count();
     this.root.dataset.ready = "true";
     requestAnimationFrame(() => { this.root.dataset.painted = data.colouring.title; }); // after the panels' own frames
-    await shown(); // Plotly's start takes a second: the points come first
-    const Plotly = await library(data.plotly);
-    for (const panel of this.panels) if (!panel.Plotly) await panel.dress(Plotly);
-    this.root.dataset.tools = "true";
   }
 
   async build(wanted) {
@@ -114,6 +97,12 @@ class SpacePlot {
     this.send("selection", { n: this.data.n, version, count: this.chosen, bits: this.mask ? toBits(this.mask) : "" });
   }
 
+  // Esc: first what is being drawn, then the selection.
+  leaveOff() {
+    const drawn = this.panels.filter((panel) => panel.pointer.cancel());
+    if (!drawn.length && this.mask) this.clear();
+  }
+
   clear() { this.choose(new Uint8Array(this.data.n), "replace"); }
 
   set(mask) {
@@ -125,7 +114,7 @@ class SpacePlot {
 
   use(tool) {
     this.tool = tool;
-    for (const panel of this.panels) panel.Plotly?.relayout(panel.frame, { dragmode: tool });
+    this.root.dataset.tool = tool;
   }
 
   count() {
@@ -145,8 +134,6 @@ class SpacePlot {
     this.card.hide();
   }
 }
-
-const shown = () => new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 
 const typing = (event) =>
   ["INPUT", "TEXTAREA", "SELECT"].includes(event.composedPath()[0]?.tagName) || document.querySelector('[data-testid="stPopoverBody"], [role="dialog"], [role="listbox"]');

@@ -8,7 +8,7 @@ const TOOLS = {
 const VIEWS = {
   in: ["Zoom in", "M8 3v10M3 8h10", (panel) => panel.zoom(0.7)],
   out: ["Zoom out", "M3 8h10", (panel) => panel.zoom(1 / 0.7)],
-  home: ["Show all points", "M2.5 6v-3.5h3.5M10 2.5h3.5v3.5M13.5 10v3.5h-3.5M6 13.5h-3.5v-3.5", (panel) => panel.go(panel.home)],
+  home: ["Show all points", "M2.5 6v-3.5h3.5M10 2.5h3.5v3.5M13.5 10v3.5h-3.5M6 13.5h-3.5v-3.5", (panel) => panel.look(panel.home)],
 };
 
 export function toolbar(host, plot) {

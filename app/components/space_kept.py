@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 
 import numpy as np
 import streamlit as st
@@ -40,7 +41,7 @@ def keep(data: SpaceData, selected: np.ndarray, version: str | None = None) -> N
     name = _store(data, selected)
     st.session_state[_positions_key(data.run)] = selected
     st.session_state[rows_key(data.run)] = data.rows[selected]
-    st.session_state[f"selection-version:{data.run}"] = version or f"page-{name}"
+    st.session_state[f"selection-version:{data.run}"] = version or f"page-{secrets.token_hex(6)}"
     st.session_state[f"selection-name:{data.run}"] = name
 
 

@@ -11,12 +11,12 @@ import numpy as np
 import streamlit as st
 
 from app.charts.space import Colouring
-from app.routes.assets import ASSETS, PLOTLY, asset_url
+from app.routes.assets import ASSETS, asset_url
 
 DENSITY_ABOVE = 200_000  # points in view from which their density is drawn
-MODULES = ("panel", "points", "density", "geometry", "legend", "card", "tools")  # what space_plot.js imports
+MODULES = ("panel", "pointer", "points", "density", "geometry", "legend", "card", "tools")  # what space_plot.js imports
 PRELOADED = "".join(f'<link rel="modulepreload" href="/assets/space_{name}.js">' for name in MODULES)
-HTML = f"""{PRELOADED}<link rel="preload" as="script" href="{asset_url(PLOTLY)}">
+HTML = f"""{PRELOADED}
 <div class="slim-space" role="group" aria-label="Attention spaces">
   <div class="slim-space-bar">
     <span class="slim-space-tools" role="toolbar" aria-label="Tools of the spaces"></span>
@@ -42,7 +42,7 @@ _mount = st.components.v2.component(
     html=HTML,
     css=(ASSETS / "space_plot.css").read_text(),
     js=LOADER,
-    isolate_styles=False,  # plotly.js writes its style sheet into the page's head
+    isolate_styles=False,  # the card beside the pointer may lie over the whole page
 )
 
 
@@ -94,7 +94,6 @@ def show(
     """
     data = {
         "module": asset_url("space_plot.js"),
-        "plotly": asset_url(PLOTLY),
         "panels": [asdict(panel) for panel in panels],
         "colouring": colouring.wire(),
         "n": selection.n,

@@ -1,0 +1,265 @@
+"""The attention space in a real browser: one selection in two spaces, and what can be done with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from slim_core.store import AnswerIn, Campaign, Run, Store
+from tests.browser.steps import choose, settle, visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
+SLOW_MS = 60_000
+# The object behind the component knows what each panel draws as selected, and its view.
+PLOT = "let host = document.querySelector('.slim-space'); while (!host.__slimSpace) host = host.parentElement;"
+PANELS = f"() => {{ {PLOT} return host.__slimSpace.panels.map((one) => ANSWER); }}"
+MASKS = PANELS.replace("ANSWER", "one.layer.mask ? one.layer.mask.reduce((a, b) => a + b, 0) : 0")
+VIEWS = PANELS.replace("ANSWER", "one.view.x.concat(one.view.y)")
+NEXT_FRAME = "() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve)))"
+# Where a point of the first panel lies on the screen.
+PLACE = f"""(id) => {{ {PLOT} const one = host.__slimSpace.panels[0]; const box = one.host.getBoundingClientRect();
+  const {{ x, y }} = one.view;
+  return [box.left + (one.x[id] - x[0]) / (x[1] - x[0]) * box.width,
+          box.bottom - (one.y[id] - y[0]) / (y[1] - y[0]) * box.height]; }}"""
+
+
+@pytest.fixture
+def space(store: Store) -> Run:
+    """The space of the training images."""
+    return store.runs.all(kind="space")[0]
+
+
+@pytest.fixture
+def campaign(store: Store, space: Run) -> Campaign:
+    """An open campaign about the first 30 training images of this space, the newest there is."""
+    rows = store.datasets.table(space.dataset_id).rows("train")[:30]
+    return store.campaigns.create("Thirty", space.dataset_id, space.id, rows)
+
+
+@pytest.fixture
+def opened(page: Page, address: str, space: Run) -> Callable[..., Page]:
+    """opened(colour="label") shows the space, ready for the pointer."""
+
+    def open_space(**query: str) -> Page:
+        asked = "&".join(f"{name}={value}" for name, value in {"run": space.id, **query}.items())
+        visit(page, address, "space", f"?{asked}")
+        expect(page.locator(".slim-space[data-ready=true]")).to_be_visible(timeout=SLOW_MS)
+        return page
+
+    return open_space
+
+
+def status(page: Page) -> Locator:
+    return page.locator(".slim-space-status")
+
+
+def selected(page: Page) -> int:
+    """How many images the browser says are selected."""
+    found = re.match(r"([\d,]+) of", status(page).inner_text())
+    return int(found[1].replace(",", "")) if found else 0
+
+
+def drag(page: Page, part: tuple[float, float, float, float], *, panel: int = 0, key: str | None = None) -> None:
+    """Draw round a part (left, top, right, bottom in 0..1) of a panel, with a key held down."""
+    box = page.locator(".slim-space-plot").nth(panel).bounding_box()
+    assert box is not None
+    x = [box["x"] + box["width"] * at for at in part[::2]]
+    y = [box["y"] + box["height"] * at for at in part[1::2]]
+    if key:
+        page.keyboard.down(key)
+    page.mouse.move(x[0], y[0])
+    page.mouse.down()
+    round_it = ((x[1], y[0]), (x[1], y[1]), (x[0], y[1]), (x[0], y[0]))
+    for corner in ((x[1], y[1]),) if box_tool(page) else round_it:
+        page.mouse.move(*corner, steps=4)
+    page.mouse.up()
+    if key:
+        page.keyboard.up(key)
+    page.evaluate(NEXT_FRAME)
+
+
+def box_tool(page: Page) -> bool:
+    return page.locator(".slim-space").get_attribute("data-tool") == "select"
+
+
+def counted(page: Page, n: int) -> None:
+    """Wait until the page's own table speaks of n selected images, none where n is 0."""
+    told = f"{n} selected of 240 images" if n else "All 240 images"
+    expect(page.locator(".slim-counts caption")).to_have_text(told, timeout=SLOW_MS)
+    settle(page)
+
+
+LEFT, WHOLE = (0.02, 0.02, 0.5, 0.98), (0.01, 0.01, 0.99, 0.99)
+
+
+def test_a_lasso_in_one_space_shows_the_same_images_in_the_other(opened) -> None:
+    page = opened()
+    other = page.locator(".slim-space-plot").nth(1)
+    before = other.screenshot()
+    drag(page, LEFT)
+    n = selected(page)
+    assert 0 < n < 240
+    assert page.evaluate(MASKS) == [n, n]
+    counted(page, n)
+    assert other.screenshot() != before
+    expect(page.locator(".slim-strip img").first).to_be_visible()
+
+
+def test_shift_adds_alt_takes_away_and_escape_clears(opened) -> None:
+    page = opened()
+    drag(page, LEFT)
+    left = selected(page)
+    drag(page, (0.5, 0.02, 0.98, 0.98), panel=0, key="Shift")
+    assert selected(page) == 240 > left
+    page.get_by_role("button", name="Box: drag over points").click()
+    drag(page, LEFT, key="Alt")
+    assert selected(page) == 240 - left
+    page.locator(".slim-space-entry").first.click(modifiers=["Shift"])  # a colour joins like a lasso
+    assert selected(page) > 240 - left
+    page.keyboard.press("Escape")
+    expect(status(page)).to_contain_text("240 images.")
+    counted(page, 0)
+    assert "selection=" not in page.url
+
+
+def test_a_selection_survives_other_colours_other_pages_and_a_reload(opened, page: Page) -> None:
+    opened()
+    drag(page, LEFT)
+    n = selected(page)
+    counted(page, n)
+    choose(page, "Colour by", "attention precision")
+    expect(page.locator(".slim-space[data-painted='Attention precision']")).to_be_visible(timeout=SLOW_MS)
+    assert page.evaluate(MASKS) == [n, n]
+    page.get_by_role("link", name="Data").first.click()
+    expect(page.get_by_role("heading", level=1, name="Data")).to_be_visible(timeout=SLOW_MS)
+    page.get_by_role("link", name="Space").first.click()
+    expect(status(page)).to_contain_text(f"{n} of 240", timeout=SLOW_MS)
+    counted(page, n)
+    page.reload()  # another session: only the address knows
+    expect(status(page)).to_contain_text(f"{n} of 240", timeout=SLOW_MS)
+    counted(page, n)
+
+
+def test_a_click_selects_one_image_and_the_pointer_shows_it(opened) -> None:
+    page = opened()
+    drag(page, WHOLE)
+    at = page.evaluate(PLACE, 7)
+    page.mouse.move(*at)
+    card = page.locator(".slim-space-card")
+    expect(card).to_be_visible(timeout=SLOW_MS)
+    expect(card.locator("b")).to_contain_text("→")
+    expect(card.locator("dt").first).to_have_text("Attention precision")
+    page.wait_for_function("() => document.querySelector('.slim-space-card img').naturalWidth > 0", timeout=SLOW_MS)
+    page.mouse.click(*at)
+    assert selected(page) == 1
+    counted(page, 1)
+    expect(page.locator(".slim-strip img")).to_have_count(1)
+
+
+def test_selected_images_are_tagged_coloured_by_tag_and_exported(opened, store: Store, space: Run) -> None:
+    page = opened()
+    drag(page, LEFT)
+    n = selected(page)
+    counted(page, n)
+    page.get_by_role("button", name="Tag", exact=True).click()
+    page.get_by_role("combobox", name="Tag").fill("odd light")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name=f"Tag {n} images").click()
+    expect(page.get_by_text(f"{n} images tagged")).to_be_visible(timeout=SLOW_MS)
+    assert store.tags.counts(space.dataset_id) == {"odd light": n}
+    settle(page)
+    page.keyboard.press("Escape")  # closes the popover and not the selection
+    assert selected(page) == n
+    choose(page, "Colour by", "tag")
+    expect(page.locator(".slim-space-entry").first).to_have_text(f"odd light {n} of {n}")
+    page.get_by_role("button", name="Export", exact=True).click()
+    with page.expect_download(timeout=SLOW_MS) as download:
+        page.get_by_role("button", name="All columns").click()
+    lines = Path(download.value.path()).read_text().splitlines()
+    assert len(lines) == n + 1
+    assert sum("odd light" in line for line in lines) == n
+
+
+def test_all_selected_images_are_answered_at_once_and_taken_back(opened, store: Store, campaign: Campaign) -> None:
+    page = opened(campaign=campaign.id, colour="answer")
+    drag(page, WHOLE)
+    counted(page, 240)
+    page.get_by_role("button", name="Answer all").click()
+    page.get_by_role("radio", name="wrong").click()
+    page.get_by_role("button", name="Answer 30 images: wrong").click()
+    entry = page.locator(".slim-space-entry", has_text="attention wrong")
+    expect(entry).to_contain_text("30 of 30", timeout=SLOW_MS)  # coloured anew, and still selected
+    assert set(store.campaigns.current(campaign.id).values()) == {0}
+    page.get_by_role("button", name="Undo the last 30 answers").click()
+    expect(entry).to_have_count(0, timeout=SLOW_MS)
+    assert store.campaigns.current(campaign.id) == {}
+    assert selected(page) == 240
+
+
+def test_an_answer_given_elsewhere_colours_the_space_and_keeps_the_selection(opened, store, campaign) -> None:
+    page = opened(campaign=campaign.id, colour="answer")
+    drag(page, LEFT)
+    n = selected(page)
+    counted(page, n)
+    item = store.campaigns.items(campaign.id)[0]
+    store.campaigns.save_answers(campaign.id, "somebody else", [AnswerIn("elsewhere", item.id, 1)])
+    expect(page.locator(".slim-space-entry", has_text="attention right")).to_contain_text("of 1", timeout=SLOW_MS)
+    assert page.evaluate(MASKS) == [n, n]
+
+
+def test_the_view_is_moved_by_keys_and_kept_when_the_colours_change(opened) -> None:
+    page = opened()
+    home = page.evaluate(VIEWS)
+    page.locator(".slim-space-plot").first.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("+")
+    moved = page.evaluate(VIEWS)
+    assert moved[0] != home[0] and moved[1] == home[1]
+    choose(page, "Colour by", "label")
+    expect(page.locator(".slim-space[data-painted=Label]")).to_be_visible(timeout=SLOW_MS)
+    assert page.evaluate(VIEWS) == moved
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Show all points").press("Enter")
+    assert page.evaluate(VIEWS) == home
+
+
+def test_a_lasso_takes_the_points_inside_it_and_no_others(opened) -> None:
+    """The hit test over bands of edges against the plain one over all edges, on a star that crosses itself."""
+    differing = opened().evaluate(
+        """async () => {
+          const { insidePolygon } = await import(new URL('/assets/space_geometry.js', location.href));
+          const n = 5000, x = new Float32Array(n), y = new Float32Array(n);
+          for (let i = 0; i < n; i++) { x[i] = (i * 0.7548776662) % 1; y[i] = (i * 0.5698402910) % 1; }
+          const star = { x: [0.5, 0.8, 0.05, 0.95, 0.2], y: [0.95, 0.05, 0.6, 0.6, 0.05] };
+          const inside = (px, py) => { let c = false;
+            for (let k = 0, j = 4; k < 5; j = k++) if ((star.y[k] > py) !== (star.y[j] > py)
+              && px < (star.x[j] - star.x[k]) * (py - star.y[k]) / (star.y[j] - star.y[k]) + star.x[k]) c = !c;
+            return +c; };
+          const mask = insidePolygon(x, y, star);
+          return [mask.filter((one, i) => one !== inside(x[i], y[i])).length, mask.reduce((a, b) => a + b)]; }"""
+    )
+    assert differing[0] == 0
+    assert differing[1] > 500
+
+
+def test_density_shows_the_most_frequent_colour_and_what_is_selected(opened) -> None:
+    """Three cells: two points of blue and one of red, one of red, none."""
+    cells = opened().evaluate(
+        """async () => {
+          const { binned } = await import(new URL('/assets/space_density.js', location.href));
+          const points = { x: Float32Array.of(0.5, 0.5, 0.5, 1.5), y: Float32Array.of(0.5, 0.5, 0.5, 0.5),
+            codes: Uint8Array.of(0, 1, 0, 1), palette: Uint8Array.of(0, 0, 255, 255, 255, 0, 0, 255), blend: false };
+          const view = { x: [0, 3], y: [0, 1] };
+          const all = [...binned({ ...points, mask: null }, view, 3, 1)];
+          return [all, [...binned({ ...points, mask: Uint8Array.of(0, 1, 0, 0) }, view, 3, 1)]]; }"""
+    )
+    whole, chosen = ([tuple(cell[k : k + 3]) for k in (0, 4, 8)] for cell in cells)
+    assert whole == [(0, 0, 255), (255, 0, 0), (0, 0, 0)]
+    assert chosen == [(255, 0, 0), (154, 160, 166), (0, 0, 0)]
+    opacity = [cells[0][k] for k in (3, 7, 11)]
+    assert opacity[0] > opacity[1] > opacity[2] == 0
