@@ -10,10 +10,14 @@ from slim_core.errors import ForbiddenError
 from slim_core.settings import Settings
 
 
+def has_auth() -> bool:
+    """True where people sign in through ``st.login``: ``[auth]`` in the secrets."""
+    return st.secrets.load_if_toml_exists() and "auth" in st.secrets
+
+
 def signs_in() -> bool:
     """True where viewers have names: ``[auth]`` in the secrets, or a trusted proxy's header."""
-    has_auth = st.secrets.load_if_toml_exists() and "auth" in st.secrets
-    return has_auth or bool(st.get_option("server.trustedUserHeaders"))
+    return has_auth() or bool(st.get_option("server.trustedUserHeaders"))
 
 
 def require_safe_address(settings: Settings) -> None:

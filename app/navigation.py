@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app import session
+from app.components import sign_in
+
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
@@ -48,9 +51,20 @@ def _page(name: str, icon: str) -> StreamlitPage:
     return st.Page(path, title=name.capitalize(), icon=f":material/{icon}:", url_path=name, default=name == "overview")
 
 
+def _signed_out() -> list[StreamlitPage]:
+    """The same addresses, each of which asks to sign in first."""
+    names = [name for entries in PAGES.values() for name, _ in entries]
+    return [st.Page(sign_in.page, title="Sign in", url_path=name, default=name == "overview") for name in names]
+
+
 def run() -> None:
     """One run of the script for one viewer."""
     st.set_page_config(page_title="SLIM Studio", page_icon=str(ICON), layout="wide", initial_sidebar_state=230)
     st.html(STYLE)
     st.logo(str(LOGO), size="large")
-    st.navigation(pages()).run()
+    if session.must_sign_in():
+        st.navigation(_signed_out(), position="hidden").run()
+        return
+    page = st.navigation(pages())
+    sign_in.corner()
+    page.run()

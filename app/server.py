@@ -9,10 +9,14 @@ GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run
 GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artifact <name>.npy of the run, column by
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
 GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space
-GET  /api/items?campaign=<id>  -> {"items": [{"id", "row", "label", "label_name", "answer": 1|0|-1|null}], "progress"}
-POST /api/answers  {"campaign", "answers": [{"id", "item", "value": 1|0|-1|null, "seen": {}, "ms"}]}
-     -> {"ids": [acknowledged ids], "progress"}   (role annotator; an id sent twice is kept once; value null = undo)
-POST /api/lease    {"campaign"} -> {"item": {...} | null, "progress"}   (role annotator)
+POST /api/next     {"campaign", "session", "n", "was"?, "after"?, "guess"?}
+     -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "guess"}],
+     "standing": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
+     where the campaign takes no answers; the session's leases are renewed
+POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 1|0|-1|null, "seen", "ms", "skip"?}]}
+     -> {"ids", "surplus", "lost"}   (an id sent twice is kept once; value null = undo)
+POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
+POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
 GET  /assets/{name} -> plotly.min.js or a file of app/assets; gzipped once; immutable under ``?v=<hash>`` (asset_url)
 """
 
@@ -33,9 +37,10 @@ ROUTES = [
     Route("/api/image/{dataset}/{row:int}", images.image, methods=["GET"]),
     Route("/api/points/{run}/{name}.bin", points.points, methods=["GET"]),
     Route("/api/points/{run}/at/{position:int}", points.point, methods=["GET"]),
-    Route("/api/items", annotation.items, methods=["GET"]),
+    Route("/api/next", annotation.upcoming, methods=["POST"]),
     Route("/api/answers", annotation.answers, methods=["POST"]),
-    Route("/api/lease", annotation.lease, methods=["POST"]),
+    Route("/api/given", annotation.given, methods=["POST"]),
+    Route("/api/release", annotation.release, methods=["POST"]),
     Route("/assets/{name}", assets.asset, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]

@@ -5,19 +5,24 @@ The store and the queue are shared by all sessions and by the routes of this pro
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 import streamlit as st
 
 from app import access
 from app.access import Viewer
-from app.listening import signs_in
+from app.listening import has_auth, signs_in
 from slim_core.settings import Settings, settings
 
 if TYPE_CHECKING:
     from slim_core.store import Store
     from workers.queue import Queue
+
+NAME = "slim-name"  # of the cookie, and of the entry in the session's state
+MAX_NAME = 60
 
 
 @lru_cache(maxsize=2)
@@ -57,9 +62,38 @@ def viewer() -> Viewer:
     With sign-in (``[auth]`` in the secrets, or a trusted proxy's header) the role is the member's; strangers look on.
     """
     if not signs_in():
-        return Viewer(name="local", role="admin")
+        return Viewer(name=given_name() or "local", role="admin")
     email = str(st.user.get("email") or "")
     return Viewer(name=email or "guest", role=(store().members.role(email) if email else None) or "viewer")
+
+
+def given_name() -> str | None:
+    """The name that this browser was given, where nobody signs in; None until it was given one."""
+    kept = st.session_state.get(NAME) or unquote(st.context.cookies.get(NAME, ""))
+    return _name(kept)
+
+
+def give_name(name: str) -> None:
+    """Name this browser for the rest of its session; the annotator keeps the cookie that outlives it."""
+    if (clean := _name(name)) is not None:
+        st.session_state[NAME] = clean
+
+
+def _name(text: object) -> str | None:
+    clean = " ".join(str(text).split()) if isinstance(text, str) else ""
+    return clean if 1 <= len(clean) <= MAX_NAME and clean.isprintable() else None
+
+
+def as_of_now(viewer: Viewer) -> Viewer:
+    """The viewer with the role they have now: a token keeps the one they had when their page was drawn."""
+    if not signs_in():
+        return viewer
+    return replace(viewer, role=store().members.role(viewer.name) or "viewer")
+
+
+def must_sign_in() -> bool:
+    """True where ``[auth]`` is set up and this person has not signed in yet."""
+    return has_auth() and not st.user.get("is_logged_in")
 
 
 def token(*, dataset: str | None = None, campaign: str | None = None) -> str:

@@ -1,275 +1,300 @@
-// One image at a time, one key an answer. Answers go straight to the server by POST; until it has acknowledged them
-// they wait in localStorage, each under a random id of its own, so that nothing is lost and nothing counts twice.
-// Image and heat map lie on each other: the overlay is the heat map's opacity, so changing it loads nothing.
+// The annotation page in the browser: one key an image, or a page of images at once.
+// Answers go straight to the server by POST (annotator_outbox.js), images are held under leases (annotator_window.js) and
+// decoded before they are shown (annotator_pictures.js). Image and heat map lie on each other: the overlay is the heat
+// map's opacity, so changing it loads nothing.
 
-const KEYS = {
-  "1": "right", ArrowRight: "right", "0": "wrong", ArrowLeft: "wrong", u: "unsure", z: "undo", s: "skip", h: "view",
-  "+": "more", "=": "more", "-": "less",
-};
-const VALUES = { right: 1, wrong: 0, unsure: -1 };
-const WORDS = { "1": "right", "0": "wrong", "-1": "unsure" };
-const VIEWS = ["overlay", "image", "heat map"];
-const AHEAD = 6; // images fetched before they are needed
-const RETRY_MS = [500, 1000, 2000, 5000];
+import { fill } from "./annotator_frame.js";
+import { Grid } from "./annotator_grid.js";
+import { action } from "./annotator_keys.js";
+import { Exchange } from "./annotator_exchange.js";
+import { Outbox, randomId } from "./annotator_outbox.js";
+import { Pictures } from "./annotator_pictures.js";
+import { Single, VIEWS } from "./annotator_single.js";
+import { Window } from "./annotator_window.js";
+import * as words from "./annotator_words.js";
 
-const randomId = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
-const number = (n) => Number(n).toLocaleString("en");
-
-// One entry of localStorage an answer, so that two tabs never overwrite each other; the key keeps their order.
-class Outbox {
-  constructor(campaign) {
-    this.prefix = `slim-answer:${campaign}:`;
-    const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix)).sort();
-    this.waiting = keys.map((key) => ({ ...JSON.parse(localStorage.getItem(key)), key }));
-    this.sequence = 0;
-  }
-
-  push(answer) {
-    this.sequence += 1;
-    const key = `${this.prefix}${Date.now()}-${String(this.sequence).padStart(6, "0")}-${answer.id}`;
-    this.waiting.push({ ...answer, key });
-    localStorage.setItem(key, JSON.stringify(answer));
-  }
-
-  drop(ids) {
-    const gone = new Set(ids);
-    for (const answer of this.waiting) if (gone.has(answer.id)) localStorage.removeItem(answer.key);
-    this.waiting = this.waiting.filter((answer) => !gone.has(answer.id));
-  }
-}
+const BEAT_MS = 500;
+const RENEW_MS = 30000;
+const IDLE_MS = 120000; // nobody looks any more: the images are not kept
+const LOOK = { view: 0, opacity: 0.5, beside: false, grid: false, size: 20, guess: false };
 
 class Annotator {
   constructor(parent, data) {
     this.root = parent.querySelector(".slim-annotator");
-    this.find = (name) => this.root.querySelector(`[data-part="${name}"]`);
-    this.campaign = data.campaign;
-    this.outbox = new Outbox(data.campaign);
-    this.images = new Map();
-    this.history = [];
-    this.view = 0;
-    this.opacity = 0.5;
-    this.failures = 0;
-    this.onKey = (event) => this.key(event);
-    document.addEventListener("keydown", this.onKey, true);
-    this.onOnline = () => this.flush();
-    window.addEventListener("online", this.onOnline);
-    for (const button of this.root.querySelectorAll("[data-act]")) {
-      button.addEventListener("click", () => this.act(button.dataset.act));
-    }
-  }
-
-  update(data, setTriggerValue) {
     this.data = data;
-    this.trigger = setTriggerValue;
-    this.find("guideline").textContent = data.guideline;
-    if (!this.loading) this.loading = this.load();
+    this.identity = identity(data);
+    this.root.dataset.ready = "";
+    this.abort = new AbortController();
+    this.signal = this.abort.signal;
+    this.look = { ...LOOK, ...remembered(), view: 0 };
+    this.outbox = new Outbox(data.campaign, data.who);
+    this.window = new Window(data.campaign, data.who);
+    this.exchange = new Exchange(this);
+    this.pictures = new Pictures(() => this.exchange.renew());
+    this.history = []; // steps: {entries: [{item, value}], skip}
+    this.made = [];
+    this.lastInput = performance.now();
+    this.single = new Single(this);
+    this.grid = new Grid(this);
+    this.mode = this.look.grid ? this.grid : this.single;
+    this.listen();
   }
 
-  async call(url, options = {}) {
-    const response = await fetch(url, { ...options, headers: { "X-Slim-Token": this.data.token, ...options.headers } });
-    const type = response.headers.get("content-type") || "";
-    const body = type.includes("json") ? await response.json() : { error: "The server gave no answer: reload the page." };
-    if (!response.ok || body.error) throw Object.assign(new Error(body.error), { status: response.status });
-    return body;
+  find(name) { return this.root.querySelector(`[data-part="${name}"]`); }
+  button(name) { return this.root.querySelector(`[data-act="${name}"]`); }
+  text(name, text) { this.find(name).textContent = text; }
+  tell(text) { this.text("live", text); }
+  get stopped() { return !this.window.queue.length || Boolean(this.exchange.closed); }
+  leftNow() { return Math.max(0, (this.window.open ?? 0) - this.outbox.net); }
+  leftText() { return words.left(this.leftNow()); }
+  guess(item) { return (this.look.guess ? item.guess : null) ?? 1; }
+
+  listen() {
+    const on = (target, type, handler, more = {}) => target.addEventListener(type, handler, { signal: this.signal, ...more });
+    on(document, "keydown", (event) => this.key(event), { capture: true });
+    on(window, "online", () => { this.exchange.soon(); });
+    on(window, "pagehide", () => this.leave());
+    on(window, "pageshow", (event) => event.persisted && this.comeBack());
+    on(document, "visibilitychange", () => document.visibilityState === "visible" && this.exchange.refill(true));
+    on(this.root, "pointerdown", () => this.input());
+    for (const button of this.root.querySelectorAll("[data-act]")) on(button, "click", () => this.act(button.dataset.act));
+    on(this.find("who"), "submit", (event) => { event.preventDefault(); this.nameGiven(); });
+    on(this.find("size"), "change", (event) => this.setLook({ size: Number(event.target.value) }));
+    on(this.find("guess"), "change", (event) => { this.setLook({ guess: event.target.checked }); this.grid.values.clear(); this.exchange.refill(true); });
+    this.beating = setInterval(() => this.beat(), BEAT_MS);
   }
 
-  async load() {
-    try {
-      const { items, progress } = await this.call(this.data.items);
-      const pending = new Map();
-      for (const answer of this.outbox.waiting) pending.set(answer.item, answer.value);
-      const answered = (item) => (pending.has(item.id) ? pending.get(item.id) : item.answer) ?? null;
-      this.all = new Map(items.map((item) => [item.id, item]));
-      this.history = items.filter((item) => answered(item) !== null).map((item) => ({ item, value: answered(item) }));
-      this.queue = items.filter((item) => answered(item) === null);
-      this.total = progress.total;
-      this.root.dataset.ready = "true";
-      this.show();
-      this.flush();
-    } catch (error) {
-      this.say(error.status ? error.message : "The server cannot be reached: trying again.", true);
-      this.retry = setTimeout(() => { this.loading = this.load(); }, 2000);
-    }
+  update(data, trigger) {
+    const renewed = data.token !== this.data.token;
+    this.data = data;
+    this.trigger = trigger;
+    fill(this);
+    if (!data.who) this.askName();
+    else if (!this.started) this.start();
+    else if (renewed) this.exchange.soon();
+  }
+
+  askName() {
+    this.find("who").hidden = false;
+    for (const part of ["work", "grid", "rest", "head"]) this.find(part).hidden = true;
+    this.root.dataset.ready = "name";
+  }
+
+  nameGiven() {
+    const name = this.find("who-name").value.trim().replace(/\s+/g, " ");
+    if (!name) return;
+    document.cookie = `slim-name=${encodeURIComponent(name)}; path=/; max-age=31536000; SameSite=Lax`;
+    this.trigger("name", name);
+  }
+
+  rename() {
+    if (this.outbox.waiting.length) return this.say("Your answers are sent first, then the name can be changed", true);
+    this.find("who-name").value = "";
+    this.askName();
+    this.find("who-name").focus();
+  }
+
+  async start() {
+    this.started = true;
+    this.find("who").hidden = true;
+    this.find("head").hidden = false;
+    await Promise.all([this.exchange.refill(true), this.exchange.earlier()]);
+    if (this.signal.aborted) return;
+    this.root.dataset.ready = "true";
+    this.exchange.flush();
   }
 
   key(event) {
-    if (event.ctrlKey || event.metaKey || event.altKey || !this.root.isConnected || !this.queue) return;
-    const target = event.composedPath()[0];
-    if (target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName)) return;
-    const act = KEYS[event.key.length === 1 ? event.key.toLowerCase() : event.key];
-    if (!act) return;
+    if (!this.root.isConnected || !this.started || !this.find("who").hidden) return;
+    const [name, tile] = action(event, this.mode === this.grid ? "grid" : "single") ?? [];
+    const dialog = this.find("keys");
+    if (!name || (dialog.open && name !== "keys" && name !== "close") || (name === "close" && !dialog.open)) return;
     event.preventDefault();
     event.stopPropagation();
-    if (!event.repeat) this.act(act);
+    this.input();
+    if (!event.repeat || name === "more" || name === "less") this.act(name, tile);
   }
 
-  act(name) {
-    if (!this.queue) return;
-    if (name in VALUES) this.answer(VALUES[name]);
+  // Somebody is here; after a long pause what was held may be others' by now.
+  input() {
+    const idle = performance.now() - this.lastInput;
+    this.lastInput = performance.now();
+    if (idle > IDLE_MS) this.exchange.refill(true);
+  }
+
+  act(name, tile) {
+    const dialog = this.find("keys");
+    if (name === "keys") dialog.open ? dialog.close() : dialog.showModal();
+    else if (name === "close") dialog.close();
+    else if (name === "rename") this.rename();
     else if (name === "undo") this.undo();
-    else if (name === "skip") this.skip();
-    else if (name === "view") this.setView(this.view + 1);
-    else this.setOpacity(this.opacity + (name === "more" ? 0.1 : -0.1));
+    else if (name === "view") this.setLook({ view: (this.look.view + 1) % VIEWS.length });
+    else if (name === "beside") this.setLook({ beside: !this.look.beside });
+    else if (name === "grid") this.setLook({ grid: !this.look.grid });
+    else if (name === "more" || name === "less") {
+      const opacity = this.look.opacity + (name === "more" ? 0.1 : -0.1);
+      this.setLook({ view: 0, opacity: Math.min(0.9, Math.max(0.1, Math.round(opacity * 10) / 10)) });
+    } else if (!this.stopped) this.mode.act(name, tile);
   }
 
-  answer(value) {
-    const item = this.queue.shift();
-    if (!item) return;
-    this.history.push({ item, value });
-    this.post(item, value);
+  setLook(change) {
+    Object.assign(this.look, change);
+    remember(this.look);
+    const mode = this.look.grid ? this.grid : this.single;
+    if (mode !== this.mode) { this.mode = mode; this.grid.page = []; this.single.item = null; }
+    if (change.size) this.grid.page = [];
     this.show();
+    this.exchange.refill();
+  }
+
+  answer(pairs, ms, seen) {
+    for (const [item, value] of pairs) this.push(item, { value, net: 1, ms, seen });
+    this.history.push({ entries: pairs.map(([item, value]) => ({ item, value })) });
+    this.made.push([pairs.length, ms]);
+    this.window.remove(pairs.map(([item]) => item));
+    this.moved();
+  }
+
+  skip(item, ms) {
+    this.push(item, { value: null, skip: true, net: 0, ms, seen: { view: VIEWS[this.look.view] } });
+    this.history.push({ entries: [{ item, value: null }], skip: true });
+    this.window.remove([item]);
+    this.moved();
   }
 
   undo() {
-    const last = this.history.pop();
-    if (!last) return;
-    this.queue.unshift(last.item);
-    this.post(last.item, null);
+    const step = this.history.pop();
+    if (!step) return;
+    for (const { item } of step.entries) this.push(item, { value: null, net: step.skip ? 0 : -1, ms: 0, seen: {} });
+    if (!step.skip) this.made.pop();
+    this.window.bringBack(step.entries.map((entry) => entry.item));
+    this.mode.restore?.(step.entries);
+    this.single.item = null;
+    this.moved();
+    if (this.history.length < 3) this.exchange.earlier();
+  }
+
+  push(item, { seen, ...answer }) {
+    const { opacity, beside } = this.look;
+    const shown = { run: this.data.run, opacity, beside, grid: this.mode === this.grid, ...seen };
+    this.outbox.push({ id: randomId(), item: item.id, seen: shown, ...answer });
+  }
+
+  moved() {
+    this.toldDone = false;
     this.show();
+    this.exchange.flush();
+    this.exchange.refill();
   }
 
-  skip() {
-    if (this.queue.length < 2) return;
-    this.queue.push(this.queue.shift());
-    this.show();
+  beat() {
+    if (!this.root.isConnected) return this.dispose();
+    if (!this.started) return;
+    const { exchange } = this;
+    const now = performance.now();
+    if (this.outbox.waiting.length && now >= exchange.nextTry) exchange.flush();
+    const looking = document.visibilityState === "visible" && now - this.lastInput < IDLE_MS;
+    const empty = this.stopped;
+    if ((empty || exchange.failures) && now >= exchange.nextAsk) exchange.refill(true);
+    else if (looking && now - exchange.asked > RENEW_MS) exchange.refill(true);
+    if (empty) this.drawRest();
   }
 
-  post(item, value) {
-    const seen = { run: this.data.run, view: VIEWS[this.view], opacity: Math.round(this.opacity * 100) / 100 };
-    const ms = Math.round(performance.now() - this.shownAt);
-    this.outbox.push({ id: randomId(), item: item.id, value, seen, ms });
-    this.connection();
-    this.flush();
-  }
-
-  async flush() {
-    if (this.sending || !this.outbox.waiting.length) return this.connection();
-    this.sending = true;
-    try {
-      const answers = this.outbox.waiting.slice(0, 200).map(({ key, ...answer }) => answer);
-      const body = JSON.stringify({ campaign: this.campaign, answers });
-      const { ids } = await this.call(this.data.answers, { method: "POST", body, keepalive: body.length < 60000 });
-      this.outbox.drop(ids);
-      this.failures = 0;
-      this.problem = ids.length ? "" : "The server kept none of the answers: reload the page.";
-    } catch (error) {
-      this.failures += 1;
-      this.problem = error.status ? error.message : "No connection";
-    }
-    this.sending = false;
-    this.connection();
-    const wait = this.failures ? RETRY_MS[Math.min(this.failures, RETRY_MS.length) - 1] : 0;
-    clearTimeout(this.retry);
-    if (this.outbox.waiting.length) this.retry = setTimeout(() => this.flush(), wait);
-    else if (!this.queue?.length && this.total) this.finished();
-  }
-
-  finished() {
-    if (this.toldDone) return;
-    this.toldDone = true;
-    this.trigger("done", this.history.length);
-  }
-
-  connection() {
-    const n = this.outbox.waiting.length;
-    const kept = n ? `${number(n)} ${n === 1 ? "answer waits" : "answers wait"} in this browser and will be sent again` : "";
-    if (this.problem) this.say([this.problem, kept].filter(Boolean).join(". "), true);
-    else this.say(n ? "Saving ..." : "All answers saved", false);
-    this.root.dataset.unsent = String(n);
-  }
-
-  say(text, alarm) {
-    const line = this.find("status");
-    line.textContent = text;
-    line.classList.toggle("alarm", alarm);
+  say(text, alarm = true) {
+    const [line, loud] = text ? [text, alarm] : words.connection(this.outbox.waiting.length, this.exchange.problem, this.outbox.volatile);
+    const status = this.find("status");
+    if (status.textContent !== line) status.textContent = line;
+    status.classList.toggle("alarm", loud);
+    this.root.dataset.unsent = String(this.outbox.waiting.length);
   }
 
   show() {
-    const item = this.queue[0];
-    const done = this.history.length;
-    this.find("work").hidden = !item;
-    this.find("done").hidden = Boolean(item);
-    this.find("count").textContent = `${number(done)} of ${number(this.total)} answered`;
-    const bar = this.find("bar");
-    bar.max = Math.max(this.total, 1);
-    bar.value = done;
-    this.find("tally").textContent = this.tally();
-    for (const button of this.root.querySelectorAll('[data-act="undo"]')) button.disabled = !done;
-    if (item) { this.toldDone = false; this.showItem(item); }
-    this.prefetch();
-    this.shownAt = performance.now();
+    if (!this.find("who").hidden) return;
+    const empty = this.stopped;
+    const grid = this.mode === this.grid;
+    this.find("work").hidden = empty || grid;
+    this.find("grid").hidden = empty || !grid;
+    this.find("rest").hidden = !empty;
+    if (empty) this.drawRest();
+    else this.mode.show();
+    this.mode.prefetch();
+    this.head();
+    this.say();
+    this.keepFocus();
   }
 
-  tally() {
-    const counts = { right: 0, wrong: 0, unsure: 0 };
-    for (const { value } of this.history) counts[WORDS[value]] += 1;
-    return Object.entries(counts).map(([word, n]) => `${number(n)} ${word}`).join(", ");
+  head() {
+    const total = this.window.standing?.total ?? 0;
+    const n = this.leftNow();
+    this.text("count", this.window.standing ? words.left(n) : "Loading ...");
+    this.find("bar").max = Math.max(total, 1);
+    this.find("bar").value = total - n;
+    this.text("share", this.window.standing ? words.share(total, n, this.data) : "");
+    this.text("pace", words.pace(this.made));
+    this.text("tally", words.tally(this.history.filter((step) => !step.old)));
+    for (const button of this.root.querySelectorAll('[data-act="undo"]')) button.disabled = !this.history.length;
   }
 
-  showItem(item) {
-    const { image, heat } = this.pictures(item);
-    const prediction = this.data.predictions[item.row];
-    image.alt = `Image ${item.row}, label ${item.label_name}`;
-    heat.alt = "Where the model looks";
-    this.find("stage").replaceChildren(image, heat);
-    this.find("stage").dataset.row = item.row;
-    this.find("label").textContent = item.label_name;
-    this.find("prediction").textContent = prediction
-      ? `${prediction[0]}${prediction[1] === null ? "" : ` (${Math.round(prediction[1] * 100)} % sure)`}` : "not known";
-    this.find("verdict").textContent = !prediction ? "" : prediction[0] === item.label_name ? "correct" : "mistaken";
-    this.find("row").textContent = `image ${number(item.row)}`;
-    this.setView(this.view);
+  drawRest() {
+    const { standing, open } = this.window;
+    const unsent = this.outbox.waiting.length;
+    const { closed, problem, refused, asked } = this.exchange;
+    const state = { standing, open, closed, problem, refused, unsent, overlap: this.data.overlap };
+    const [title, sentence, finished] = words.rest(state, (performance.now() - asked) / 1000);
+    if (this.find("rest-title").textContent !== title) { this.text("rest-title", title); this.tell(title); }
+    this.text("rest-text", sentence);
+    if (finished && !unsent && !this.toldDone) { this.toldDone = true; this.trigger("done", this.history.length); }
   }
 
-  pictures(item) {
-    if (!this.images.has(item.row)) {
-      const fetchOne = (url) => {
-        const picture = new Image();
-        picture.decoding = "sync";
-        picture.src = url.replace("ROW", item.row);
-        picture.decode?.().catch(() => {});
-        return picture;
-      };
-      this.images.set(item.row, { image: fetchOne(this.data.image), heat: fetchOne(this.data.heat) });
-    }
-    return this.images.get(item.row);
+  // A part that was hidden takes its focus along: then it comes here, never away from a field elsewhere.
+  keepFocus() {
+    if (document.activeElement === document.body) this.root.focus({ preventScroll: true });
   }
 
-  prefetch() {
-    const near = [...this.queue.slice(0, AHEAD), ...this.history.slice(-2).map((entry) => entry.item)];
-    for (const item of near) this.pictures(item);
-    const keep = new Set(near.map((item) => item.row));
-    for (const row of this.images.keys()) if (!keep.has(row)) this.images.delete(row);
+  leave() {
+    this.window.leave();
+    if (this.started) this.exchange.farewell();
   }
 
-  setView(view) {
-    this.view = view % VIEWS.length;
-    const heat = this.find("stage").children[1];
-    if (heat) heat.style.opacity = [this.opacity, 0, 1][this.view];
-    this.find("view").textContent = VIEWS[this.view];
-  }
-
-  setOpacity(opacity) {
-    this.opacity = Math.min(0.9, Math.max(0.1, opacity));
-    this.setView(0);
+  comeBack() {
+    const { queue, standing, open } = this.window;
+    this.window = Object.assign(new Window(this.data.campaign, this.data.who), { queue, standing, open });
+    this.exchange.refill(true);
   }
 
   dispose() {
-    document.removeEventListener("keydown", this.onKey, true);
-    window.removeEventListener("online", this.onOnline);
-    clearTimeout(this.retry);
+    if (this.signal.aborted) return;
+    this.abort.abort();
+    clearInterval(this.beating);
+    this.leave();
   }
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  let annotator = parentElement.__slimAnnotator;
-  if (annotator && annotator.campaign !== data.campaign) { annotator.dispose(); annotator = undefined; }
-  annotator ??= new Annotator(parentElement, data);
-  parentElement.__slimAnnotator = annotator;
-  annotator.update(data, setTriggerValue);
+const identity = (data) => `${data.campaign}:${data.who ?? ""}`;
+
+function remembered() {
+  try {
+    return JSON.parse(localStorage.getItem("slim-annotator-look")) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+function remember(look) {
+  try {
+    localStorage.setItem("slim-annotator-look", JSON.stringify(look));
+  } catch { /* it is only convenient */ }
+}
+
+export function mount({ data, parentElement, setTriggerValue }) {
+  let app = parentElement.__slimAnnotator;
+  if (app && (app.identity !== identity(data) || app.signal.aborted)) { app.dispose(); app = undefined; }
+  app ??= new Annotator(parentElement, data);
+  parentElement.__slimAnnotator = app;
+  app.update(data, setTriggerValue);
   return () => {
-    if (annotator.root.isConnected) return;
-    annotator.dispose();
-    delete parentElement.__slimAnnotator;
+    if (app.root.isConnected) return;
+    app.dispose();
+    if (parentElement.__slimAnnotator === app) delete parentElement.__slimAnnotator;
   };
 }

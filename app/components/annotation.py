@@ -1,76 +1,84 @@
-"""A campaign on the page: the annotator, how far it has come, and what to do when it is done."""
+"""The answering of a campaign: the annotator, and where to go with the answers."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app import session
-from app.components import annotator, gallery, next_step, space_data
-from slim_core.errors import AnswersRefusedError
+from app.components import annotator, gallery, next_step
+from app.listening import signs_in
+from app.routes.questions import attention_of
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-IMAGE_SIDE = 512  # pixels
+IMAGE_SIDE, TILE_SIDE, EXAMPLE_SIDE = 512, 256, 192  # pixels
+MAX_EXAMPLES = 4  # of each kind
 
 
 def show(campaign: Campaign) -> None:
-    """The annotator of a campaign, and its progress.
+    """The annotator of a campaign, and the next step.
 
     Raises:
         AnswersRefusedError: its space was made from features alone, so that there is no attention to judge.
+        ForbiddenError: the viewer may look, but not answer.
     """
-    annotator.show(f"annotator-{campaign.id}", _session(campaign), on_done=_nothing)
-    progress = session.store().campaigns.progress(campaign.id)
-    if progress["answered"] >= progress["total"]:
-        _summary(campaign, progress)
-    else:
-        _poll(campaign)
-
-
-@st.fragment(run_every="3s")
-def _poll(campaign: Campaign) -> None:
-    progress = session.store().campaigns.progress(campaign.id)
-    _summary(campaign, progress)
-    if progress["answered"] >= progress["total"]:
+    session.viewer().require("annotator")
+    said = annotator.show(f"annotator-{campaign.id}", _session(campaign))
+    if said.name:
+        session.give_name(said.name)
         st.rerun()
+    _afterwards(campaign)
 
 
-def _summary(campaign: Campaign, progress: dict[str, float]) -> None:
+def _afterwards(campaign: Campaign) -> None:
+    progress = session.store().campaigns.progress(campaign.id)
     answered, total = int(progress["answered"]), int(progress["total"])
-    st.caption(
-        f"{answered:,} of {total:,} answered. That is {answered:,} of {campaign.n_split:,} {campaign.split} images, "
-        f"**{answered / max(campaign.n_split, 1):.1%}** of the split, in {progress['minutes']:.1f} minutes of work."
-    )
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
-    if answered >= total:
+    if progress["done"] >= total:
+        share = f"**{answered / max(campaign.n_split, 1):.1%}** of the split"
+        asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
+        st.caption(f"{asked}, {share}, in {progress['minutes']:.1f} minutes of work.")
         next_step.show("all images are answered: choose a subset by these answers.", "curate", "Curate", **link)
-    elif progress["right"] + progress["wrong"]:
+    else:
         next_step.link("curate", "Curate from this campaign as it stands", icon="filter_alt", **link)
 
 
 def _session(campaign: Campaign) -> annotator.Session:
-    data = space_data.load(str(campaign.space_run_id))
-    if not data.has_maps:
-        raise AnswersRefusedError(
-            f"The space of {campaign.name} was made from features without maps: build one from attention maps."
-        )
-    rows = [item.row for item in session.store().campaigns.items(campaign.id)]
-    scores = data.scores.set_index("row").loc[rows]
-    drawn = {"size": IMAGE_SIDE, "run": data.attention}
-    seen = zip(rows, scores["prediction_name"], scores["confidence"], strict=True)
+    run, options = attention_of(campaign.id), campaign.options
+    named = session.viewer().name if signs_in() else session.given_name()
     return annotator.Session(
         campaign=campaign.id,
-        token=session.token(dataset=data.dataset, campaign=campaign.id),
-        run=data.attention,
-        image=gallery.address(data.dataset, kind="image", **drawn),
-        heat=gallery.address(data.dataset, kind="heat", **drawn),
+        who=named,
+        may_rename=not signs_in(),
+        token=session.token(dataset=campaign.dataset_id, campaign=campaign.id),
+        run=run,
+        pictures=_pictures(campaign.dataset_id, run),
         guideline=campaign.guideline,
-        predictions={int(row): (str(name), float(confidence)) for row, name, confidence in seen},
+        split=campaign.split,
+        n_split=campaign.n_split,
+        overlap=campaign.overlap,
+        blind=bool(options.get("blind")),
+        examples=_examples(campaign.dataset_id, run, options.get("examples") or {}),
     )
 
 
-def _nothing() -> None:
-    """The rerun that a trigger causes is all that is needed."""
+def _pictures(dataset: str, run: str) -> dict[str, str]:
+    made = {}
+    for prefix, size in (("", IMAGE_SIDE), ("tile", TILE_SIDE)):
+        for kind in ("image", "heat", "contour"):
+            name = f"{prefix}{kind.capitalize()}" if prefix else kind
+            made[name] = gallery.address(dataset, size=size, kind=kind, run=run)
+    return made
+
+
+def _examples(dataset: str, run: str, examples: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Addresses of the campaign's examples of right and wrong attention."""
+    where = gallery.address(dataset, size=EXAMPLE_SIDE, kind="overlay", run=run)
+    return {
+        kind: [where.replace("ROW", str(int(row)), 1) for row in list(examples.get(kind) or [])[:MAX_EXAMPLES]]
+        for kind in ("right", "wrong")
+    }

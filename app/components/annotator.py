@@ -1,88 +1,81 @@
-"""The annotation component: one image at a time, one key an answer, sent by the browser straight to the routes."""
+"""The annotation component: its frame, and what the browser needs to fill it. Answers go straight to the routes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import streamlit as st
 
-from app.routes.assets import ASSETS
+from app.routes.assets import ASSETS, asset_url
 
-HTML = """
-<div class="slim-annotator" role="group" aria-label="Annotation">
-  <div class="head">
-    <strong data-part="count">Loading ...</strong>
-    <progress data-part="bar" max="1" value="0" aria-label="Answered images"></progress>
-    <span class="tally" data-part="tally"></span>
-    <span class="status" data-part="status" role="status" aria-live="polite"></span>
-  </div>
-  <div class="work" data-part="work" hidden>
-    <div class="stage" data-part="stage"></div>
-    <div class="side">
-      <p class="question">Does the model look at what makes this a <span data-part="label"></span>?</p>
-      <p class="guideline" data-part="guideline"></p>
-      <dl>
-        <dt>Prediction</dt><dd><span data-part="prediction"></span> <small data-part="verdict"></small></dd>
-        <dt>Shown</dt><dd><span data-part="view"></span> <small data-part="row"></small></dd>
-      </dl>
-      <div class="answers">
-        <button type="button" class="right" data-act="right">Right <kbd>1</kbd></button>
-        <button type="button" class="wrong" data-act="wrong">Wrong <kbd>0</kbd></button>
-        <button type="button" class="unsure" data-act="unsure">Unsure <kbd>U</kbd></button>
-      </div>
-      <div class="tools">
-        <button type="button" data-act="undo">Undo <kbd>Z</kbd></button>
-        <button type="button" data-act="skip">Skip <kbd>S</kbd></button>
-        <button type="button" data-act="view">View <kbd>H</kbd></button>
-        <button type="button" data-act="less" aria-label="Weaker overlay">Weaker <kbd>-</kbd></button>
-        <button type="button" data-act="more" aria-label="Stronger overlay">Stronger <kbd>+</kbd></button>
-      </div>
-    </div>
-  </div>
-  <div class="done" data-part="done" hidden>
-    <h3>All images of this campaign are answered</h3>
-    <button type="button" data-act="undo">Undo the last answer <kbd>Z</kbd></button>
-  </div>
-</div>
-"""
+HTML = (ASSETS / "annotator.html").read_text()
+MODULE = "annotator.js"
+URLS = {"next": "/api/next", "answers": "/api/answers", "given": "/api/given", "release": "/api/release"}
 
 _mount = st.components.v2.component(
     "slim_annotator",
     html=HTML,
     css=(ASSETS / "annotator.css").read_text(),
-    js=(ASSETS / "annotator.js").read_text(),
+    js=(ASSETS / "annotator_loader.js").read_text(),
 )
 
 
 @dataclass(frozen=True)
 class Session:
-    """What the component needs: where its images come from, where its answers go, and for whom."""
+    """What the component needs: where its images come from, where its answers go, and for whom.
+
+    Addresses hold ROW where the row of the image goes.
+    """
 
     campaign: str
+    who: str | None  # the annotator; None: the browser is asked for a name first
+    may_rename: bool  # no sign-in: the name can be changed
     token: str
     run: str  # gradcam run whose maps are shown
-    image: str  # address of an image, with ROW where its row goes
-    heat: str  # the same for its heat map
+    pictures: Mapping[str, str]  # image, heat, contour, and the same as tile...: address
     guideline: str
-    predictions: Mapping[int, tuple[str, float | None]]  # row -> (class predicted, confidence 0..1)
+    split: str
+    n_split: int  # images of the split
+    overlap: int
+    blind: bool  # neither label nor prediction is told
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)  # "right", "wrong" -> addresses
 
     def wire(self) -> dict[str, Any]:
         """As JSON for the browser."""
         return {
+            "module": asset_url(MODULE),
+            "urls": URLS,
             "campaign": self.campaign,
+            "who": self.who,
+            "rename": self.may_rename,
             "token": self.token,
             "run": self.run,
-            "image": self.image,
-            "heat": self.heat,
+            **self.pictures,
             "guideline": self.guideline,
-            "predictions": {str(row): list(seen) for row, seen in self.predictions.items()},
-            "items": f"/api/items?campaign={self.campaign}",
-            "answers": "/api/answers",
+            "split": self.split,
+            "nSplit": self.n_split,
+            "overlap": self.overlap,
+            "blind": self.blind,
+            "examples": {kind: list(addresses) for kind, addresses in self.examples.items()},
         }
 
 
-def show(key: str, session: Session, on_done: Callable[[], None]) -> None:
-    """Mount the component. ``on_done`` is called once when the last image is answered and saved."""
-    _mount(key=key, data=session.wire(), on_done_change=on_done)
+@dataclass(frozen=True)
+class Said:
+    """What the browser told the page since its last run."""
+
+    name: str | None  # the person's name was given
+    done: bool  # the last image is answered
+
+
+def show(key: str, session: Session) -> Said:
+    """Mount the component. It also asks for a run of the page when its token is over its time."""
+    events = {f"on_{name}_change": _nothing for name in ("name", "done", "renew")}
+    result = _mount(key=key, data=session.wire(), **events)
+    return Said(name=result.get("name"), done=result.get("done") is not None)
+
+
+def _nothing() -> None:
+    """The run of the page that a trigger causes is all that is needed."""

@@ -3,7 +3,16 @@
 import streamlit as st
 
 from app import session
-from app.components import annotation, campaign_form, next_step, pick
+from app.components import (
+    agreement_view,
+    annotate_sections,
+    annotation,
+    campaign_form,
+    campaign_overview,
+    next_step,
+    pick,
+)
+from app.components.annotate_sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
 from app.components.telling import errors_told
 
 st.title("Annotate", help="Answers on a few images speak for all (METHOD, steps S3 and S4).")
@@ -14,17 +23,18 @@ with st.container(horizontal=True):
     campaigns = store.campaigns.all(dataset.id) if dataset else []
     campaign = pick.campaign("Campaign", campaigns)
 
-if campaign is not None:
-    with errors_told():
-        annotation.show(campaign)
-
 spaces = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
 if dataset is None:
     next_step.show("register a folder of images.", "data", "Data")
-elif not spaces:
+elif campaign is None and not spaces:
     next_step.show("build an attention space, to choose images from.", "space", "Space", dataset=dataset.id)
 else:
-    with st.expander("Open a new campaign", expanded=campaign is None, icon=":material/campaign:"):
-        space = pick.run("Space", spaces, param="space")
-        with errors_told():
-            campaign_form.show(space)
+    section = annotate_sections.choose(campaign)
+    with errors_told():
+        if section == NEW:
+            space = pick.run("Space", spaces, param="space")
+            if space is not None:
+                campaign_form.show(space)
+        elif campaign is not None:
+            shown = {ANSWER: annotation.show, CAMPAIGN: campaign_overview.show, AGREEMENT: agreement_view.show}
+            shown[section](campaign)

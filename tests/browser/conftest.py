@@ -15,6 +15,7 @@ from tests.browser import chromium
 from tests.browser.server import dashboard
 
 SIZE = {"width": 1440, "height": 900}
+NAMED = {"name": "slim-name", "value": "ann", "domain": "127.0.0.1", "path": "/"}  # as a browser that gave its name
 
 
 @pytest.fixture(scope="session")
@@ -78,6 +79,7 @@ def tolerated() -> set[str]:
 def page(browser: Browser, tolerated: set[str]) -> Iterator[Page]:
     """A page that fails its test for every error in its console and every uncaught exception."""
     context = browser.new_context(viewport=SIZE)
+    context.add_cookies([NAMED])
     page, problems = context.new_page(), []
 
     def note(message: ConsoleMessage) -> None:

@@ -45,7 +45,9 @@ def main() -> int:
             home = Path(folder) / "home"
             fill(home, Path(folder) / "demo")
         with dashboard(home) as address, chromium.launched(executable) as browser:
-            page = browser.new_context(viewport=SIZE).new_page()
+            context = browser.new_context(viewport=SIZE)
+            context.add_cookies([{"name": "slim-name", "value": "ann", "domain": "127.0.0.1", "path": "/"}])
+            page = context.new_page()
             FOLDER.mkdir(parents=True, exist_ok=True)
             for name in PAGES:
                 picture(page, address, name)
@@ -68,7 +70,7 @@ def fill(home: Path, data: Path) -> None:
     campaign = create_campaign(store, loop.space, share=0.02, seed=1, name=OPEN)
     items = store.campaigns.items(campaign.id)
     given = [AnswerIn(f"picture-{item.id}", item.id, item.id % 2, duration_ms=1500) for item in items[:19]]
-    store.campaigns.save_answers(campaign.id, "local", given)
+    store.campaigns.save_answers(campaign.id, "ann", given)
     store.close()
 
 

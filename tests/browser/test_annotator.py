@@ -1,25 +1,22 @@
-"""The annotator: what happens when the connection, the page or the person does something else."""
+"""The annotator: what happens when the connection, the page or the campaign does something else."""
 
 from __future__ import annotations
 
-import numpy as np
+import json
+
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from slim_core.store import Campaign, Store
-from tests.browser.steps import visit
+from tests.browser.annotator import ANSWERS, ask_about, open_campaign, rows_of, shows, tells, unsent
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
-
-ANSWERS = "/api/answers"
 
 
 @pytest.fixture
 def campaign(store: Store) -> Campaign:
     """A campaign of its own for each test: six images."""
-    (space,) = store.runs.all(kind="space")
-    rows = np.load(store.artifacts.folder(space.id) / "rows.npy")[:6]
-    return store.campaigns.create("Six images", space.dataset_id, space.id, rows)
+    return ask_about(store, 6, "Six images")
 
 
 @pytest.fixture
@@ -27,15 +24,6 @@ def annotator(page: Page, address: str, campaign: Campaign) -> Page:
     """The page of that campaign, ready for keys."""
     open_campaign(page, address, campaign)
     return page
-
-
-def open_campaign(page: Page, address: str, campaign: Campaign) -> None:
-    visit(page, address, "annotate", f"?campaign={campaign.id}")
-    expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=30_000)
-
-
-def unsent(page: Page, n: int) -> None:
-    expect(page.locator(f".slim-annotator[data-unsent='{n}']")).to_be_attached(timeout=15_000)
 
 
 def test_answers_outlive_a_lost_connection_and_a_reload(
@@ -46,15 +34,31 @@ def test_answers_outlive_a_lost_connection_and_a_reload(
     for key in "101":
         annotator.keyboard.press(key)
     unsent(annotator, 3)
-    expect(annotator.get_by_text("No connection. 3 answers wait in this browser")).to_be_visible()
+    tells(annotator, "No connection. 3 answers wait in this browser")
     open_campaign(annotator, address, campaign)
-    expect(annotator.get_by_text("3 of 6 answered").first).to_be_visible()
-    assert store.campaigns.current(campaign.id) == {}
+    asked = rows_of(store, campaign)
+    shows(annotator, asked[3])
+    unsent(annotator, 3)
     annotator.unroute(f"**{ANSWERS}")
     unsent(annotator, 0)
-    asked = [item.row for item in store.campaigns.items(campaign.id)]
+    tells(annotator, "All answers saved")
+    tells(annotator, "3 left")
     assert store.campaigns.current(campaign.id) == {asked[0]: 1, asked[1]: 0, asked[2]: 1}
     assert len(store.campaigns.answers(campaign.id)) == 3
+
+
+def test_answers_of_a_page_that_cannot_send_are_delivered_by_the_next_page_of_the_browser(
+    annotator: Page, address: str, store: Store, campaign: Campaign, tolerated: set[str]
+) -> None:
+    tolerated.add(ANSWERS)
+    annotator.route(f"**{ANSWERS}", lambda route: route.abort())
+    annotator.keyboard.press("1")
+    unsent(annotator, 1)
+    assert store.campaigns.current(campaign.id) == {}
+    second = annotator.context.new_page()
+    open_campaign(second, address, campaign)
+    unsent(second, 0)
+    assert store.campaigns.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
 
 
 def test_an_answer_whose_acknowledgement_was_lost_counts_once(
@@ -63,7 +67,7 @@ def test_an_answer_whose_acknowledgement_was_lost_counts_once(
     tolerated.add(ANSWERS)
     lost = []
 
-    def deliver_but_lose_the_reply(route) -> None:
+    def deliver_but_lose_the_reply(route: Route) -> None:
         if lost:
             route.continue_()
             return
@@ -72,6 +76,7 @@ def test_an_answer_whose_acknowledgement_was_lost_counts_once(
 
     annotator.route(f"**{ANSWERS}", deliver_but_lose_the_reply)
     annotator.keyboard.press("u")
+    unsent(annotator, 1)
     unsent(annotator, 0)
     assert lost == [200]
     assert store.campaigns.answers(campaign.id)["value"].tolist() == [-1]
@@ -80,28 +85,31 @@ def test_an_answer_whose_acknowledgement_was_lost_counts_once(
 def test_the_page_opens_where_the_server_says_and_undo_goes_back_to_earlier_answers(
     annotator: Page, address: str, store: Store, campaign: Campaign
 ) -> None:
-    asked = [item.row for item in store.campaigns.items(campaign.id)]
+    asked = rows_of(store, campaign)
     annotator.keyboard.press("1")
     annotator.keyboard.press("0")
     unsent(annotator, 0)
     annotator.evaluate("localStorage.clear()")
     open_campaign(annotator, address, campaign)
-    stage = annotator.locator(".slim-annotator [data-part=stage]")
-    expect(stage).to_have_attribute("data-row", str(asked[2]))
+    shows(annotator, asked[2])
     annotator.keyboard.press("z")
-    expect(stage).to_have_attribute("data-row", str(asked[1]))
+    shows(annotator, asked[1])
+    annotator.keyboard.press("z")
+    shows(annotator, asked[0])
+    annotator.keyboard.press("0")
     unsent(annotator, 0)
-    assert store.campaigns.current(campaign.id) == {asked[0]: 1}
+    assert store.campaigns.current(campaign.id) == {asked[0]: 0}
+    assert store.campaigns.answers(campaign.id)["annotator"].unique().tolist() == ["ann"]
 
 
 def test_typing_in_a_field_and_held_keys_and_shortcuts_answer_nothing(
     annotator: Page, store: Store, campaign: Campaign
 ) -> None:
-    annotator.get_by_text("Open a new campaign").click()
-    name = annotator.get_by_role("textbox", name="Name")
-    name.click()
+    field = annotator.get_by_role("combobox", name="Campaign")
+    field.click()
     annotator.keyboard.type("1010uz")
-    annotator.locator(".slim-annotator .question").click()
+    annotator.keyboard.press("Escape")
+    annotator.locator(".slim-annotator .question").first.click()
     annotator.keyboard.press("Control+1")
     unsent(annotator, 0)
     assert len(store.campaigns.answers(campaign.id)) == 0
@@ -112,19 +120,82 @@ def test_typing_in_a_field_and_held_keys_and_shortcuts_answer_nothing(
     assert store.campaigns.answers(campaign.id)["value"].tolist() == [1]
 
 
-def test_h_turns_from_overlay_to_image_to_heat_map(annotator: Page) -> None:
-    heat = annotator.locator(".slim-annotator [data-part=stage] img").nth(1)
-    opacities = []
-    for _ in range(4):
-        opacities.append(float(heat.evaluate("image => getComputedStyle(image).opacity")))
-        annotator.keyboard.press("h")
-    assert opacities == [0.5, 0, 1, 0.5]
-
-
-def test_buttons_answer_as_keys_do(annotator: Page, store: Store, campaign: Campaign) -> None:
-    for name in ("Right 1", "Wrong 0", "Unsure U"):
-        annotator.get_by_role("button", name=name).click()
+def test_a_campaign_closed_meanwhile_says_so_and_takes_what_waited_once_it_is_open_again(
+    annotator: Page, store: Store, campaign: Campaign, tolerated: set[str]
+) -> None:
+    tolerated |= {ANSWERS, "/api/next"}
+    asked = rows_of(store, campaign)
+    store.campaigns.close(campaign.id, by="lead")
+    annotator.keyboard.press("1")
+    tells(annotator, "This campaign takes no answers now")
+    tells(annotator, "1 of your answers came too late: it stays in this browser")
+    store.campaigns.reopen(campaign.id, by="lead")
     unsent(annotator, 0)
-    assert store.campaigns.answers(campaign.id)["value"].tolist() == [1, 0, -1]
-    seen = store.campaigns.answers(campaign.id)["seen"].iloc[0]
-    assert seen["view"] == "overlay" and seen["run"].startswith("r-")
+    shows(annotator, asked[1])
+    assert store.campaigns.current(campaign.id) == {asked[0]: 1}
+
+
+def test_a_token_over_its_time_is_renewed_without_a_word_from_the_person(
+    annotator: Page, store: Store, campaign: Campaign, tolerated: set[str]
+) -> None:
+    tolerated.add(ANSWERS)
+    refused = []
+
+    def refuse_the_first(route: Route) -> None:
+        if refused:
+            route.continue_()
+            return
+        refused.append(route.request.headers["x-slim-token"])
+        route.fulfill(status=401, content_type="application/json", body=json.dumps({"error": "over its time."}))
+
+    annotator.route(f"**{ANSWERS}", refuse_the_first)
+    annotator.keyboard.press("1")
+    unsent(annotator, 1)
+    unsent(annotator, 0)
+    tells(annotator, "All answers saved")
+    assert len(refused) == 1 and len(store.campaigns.answers(campaign.id)) == 1
+
+
+def test_an_image_that_was_deleted_meanwhile_says_so_and_can_only_be_passed_over(
+    page: Page, address: str, store: Store, campaign: Campaign, tolerated: set[str]
+) -> None:
+    first, second = rows_of(store, campaign)[:2]
+    where = f"/api/image/{campaign.dataset_id}/{first}"
+    tolerated.add(where)
+    gone = json.dumps({"error": "photo.png is not there any more: put it back, or import the data again."})
+    page.route(f"**{where}?**", lambda route: route.fulfill(status=404, content_type="application/json", body=gone))
+    open_campaign(page, address, campaign)
+    tells(page, "photo.png is not there any more: put it back, or import the data again. Press U or S to go on.")
+    page.keyboard.press("1")
+    shows(page, first)
+    expect(page.get_by_role("button", name="Right 1")).to_be_disabled()
+    page.keyboard.press("u")
+    shows(page, second)
+    expect(page.get_by_role("button", name="Right 1")).to_be_enabled()
+    unsent(page, 0)
+    assert store.campaigns.current(campaign.id) == {first: -1}
+
+
+def test_a_browser_gives_its_name_once_and_may_change_it(
+    page: Page, address: str, store: Store, campaign: Campaign
+) -> None:
+    page.context.clear_cookies()
+    page.goto(f"{address}/annotate?campaign={campaign.id}")
+    name = page.get_by_label("Your name")
+    name.fill("Ben 1 O")
+    name.press("Enter")
+    expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=60_000)
+    page.keyboard.press("1")
+    unsent(page, 0)
+    open_campaign(page, address, campaign)  # asked only once
+    tells(page, "Ben 1 O")
+    page.get_by_role("button", name="not you?").click()
+    page.get_by_label("Your name").fill("Cid")
+    page.get_by_role("button", name="Start").click()
+    tells(page, "Cid")
+    shows(page, rows_of(store, campaign)[1])
+    expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=60_000)
+    page.keyboard.press("0")
+    unsent(page, 0)
+    kept = store.campaigns.answers(campaign.id)
+    assert list(kept["annotator"]) == ["Ben 1 O", "Cid"] and list(kept["value"]) == [1, 0]

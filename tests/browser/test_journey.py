@@ -92,9 +92,10 @@ def answer_by_keys(page: Page, store: Store, campaign: Campaign) -> None:
     page.keyboard.press("z")
     expect(stage).to_have_attribute("data-row", str(rows[0]))
     page.keyboard.press("0")
-    for _ in rows[1:]:
+    for row in rows[1:]:
+        expect(stage).to_have_attribute("data-row", str(row))
         page.keyboard.press("1")
-    expect(page.get_by_text("All images of this campaign are answered")).to_be_visible()
+    expect(page.get_by_role("heading", name="All images of this campaign are answered")).to_be_visible()
     expect(page.locator(".slim-annotator[data-unsent='0']")).to_be_attached()
     assert store.campaigns.current(campaign.id) == {row: int(row != rows[0]) for row in rows}
     given = store.campaigns.answers(campaign.id)["value"].tolist()

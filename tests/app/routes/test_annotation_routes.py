@@ -1,4 +1,4 @@
-"""The annotation page's routes: items, leases, answers."""
+"""The annotation page's routes: the next images under leases, answers, the way back."""
 
 from __future__ import annotations
 
@@ -26,18 +26,51 @@ def headers(role: str = "annotator", name: str = "ann", **limits: tuple[str, ...
 
 
 def post(client: TestClient, campaign: Campaign, answers: list[dict], **who: object):
-    return client.post("/api/answers", json={"campaign": campaign.id, "answers": answers}, headers=headers(**who))
+    return client.post(
+        "/api/answers", json={"campaign": campaign.id, "session": "tab", "answers": answers}, headers=headers(**who)
+    )
+
+
+def upcoming(client: TestClient, campaign: Campaign, n: int = 6, tab: str = "tab", **who: object):
+    """What a page of this person is given to show."""
+    asked = {"campaign": campaign.id, "session": tab, "n": n}
+    return client.post("/api/next", json=asked, headers=headers(**who))
 
 
 def listed(client: TestClient, campaign: Campaign) -> list[dict]:
-    return client.get("/api/items", params={"campaign": campaign.id}, headers=headers()).json()["items"]
+    return upcoming(client, campaign).json()["items"]
 
 
-def test_items_tell_their_row_label_and_answer(client: TestClient, campaign: Campaign) -> None:
-    items = listed(client, campaign)
-    assert len(items) == 6
-    assert set(items[0]) == {"id", "row", "label", "label_name", "answer"}
-    assert {item["answer"] for item in items} == {None}
+def current(campaign: Campaign) -> dict[int, int]:
+    return session.store().campaigns.current(campaign.id)
+
+
+def test_images_come_with_their_label_and_how_far_the_campaign_is(client: TestClient, campaign: Campaign) -> None:
+    body = upcoming(client, campaign, n=4).json()
+    assert len(body["items"]) == 4
+    assert set(body["items"][0]) == {"id", "row", "position", "label", "prediction", "confidence", "guess"}
+    assert body["items"][0]["label"] in ("0", "1")
+    assert body["standing"] == {"total": 6, "done": 0, "answered": 0, "held": []}
+
+
+def test_a_blind_campaign_tells_neither_label_nor_prediction(client: TestClient, dataset: Dataset) -> None:
+    rows = session.store().datasets.table(dataset.id).rows("train")[:3]
+    blind = session.store().campaigns.create("blind", dataset.id, None, rows, options={"blind": True})
+    assert set(listed(client, blind)[0]) == {"id", "row", "position"}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_models_prediction_and_what_the_answers_suggest_are_told(client: TestClient) -> None:
+    campaign = session.store().campaigns.all()[0]
+    rows = session.store().datasets.table(campaign.dataset_id).rows("train")
+    asked = session.store().campaigns.items(campaign.id)
+    known = {item.row for item in asked}
+    session.store().campaigns.extend(campaign.id, [row for row in rows if row not in known][:4])
+    body = {"campaign": campaign.id, "session": "tab", "n": 4, "guess": True}
+    items = client.post("/api/next", json=body, headers=headers()).json()["items"]
+    assert len(items) == 4
+    assert all(item["prediction"] in ("0", "1") and 0 <= item["confidence"] <= 1 for item in items)
+    assert all(item["guess"] in (0, 1) for item in items)
 
 
 def test_an_answer_is_kept_acknowledged_and_counted(client: TestClient, campaign: Campaign) -> None:
@@ -45,9 +78,9 @@ def test_an_answer_is_kept_acknowledged_and_counted(client: TestClient, campaign
     answer = post(
         client, campaign, [{"id": "a1", "item": item["id"], "value": 1, "seen": {"kind": "overlay"}, "ms": 900}]
     )
-    assert answer.json()["ids"] == ["a1"]
-    assert answer.json()["progress"]["right"] == 1
-    assert listed(client, campaign)[0]["answer"] == 1
+    assert answer.json() == {"ids": ["a1"], "surplus": [], "lost": []}
+    assert current(campaign) == {item["row"]: 1}
+    assert item["id"] not in [one["id"] for one in listed(client, campaign)]
 
 
 def test_an_answer_that_arrives_twice_counts_once(client: TestClient, campaign: Campaign) -> None:
@@ -55,7 +88,7 @@ def test_an_answer_that_arrives_twice_counts_once(client: TestClient, campaign: 
     for _ in range(2):
         answer = post(client, campaign, [{"id": "a1", "item": item["id"], "value": 0}])
         assert answer.json()["ids"] == ["a1"]
-    assert answer.json()["progress"]["answers"] == 1
+    assert session.store().campaigns.progress(campaign.id)["answers"] == 1
 
 
 def test_undo_takes_the_answer_back(client: TestClient, campaign: Campaign) -> None:
@@ -65,15 +98,92 @@ def test_undo_takes_the_answer_back(client: TestClient, campaign: Campaign) -> N
         campaign,
         [{"id": "a1", "item": item["id"], "value": 1}, {"id": "a2", "item": item["id"], "value": None}],
     )
-    assert listed(client, campaign)[0]["answer"] is None
+    assert current(campaign) == {}
+    assert listed(client, campaign)[0] == item
 
 
 def test_two_annotators_are_given_different_items(client: TestClient, campaign: Campaign) -> None:
-    leases = [
-        client.post("/api/lease", json={"campaign": campaign.id}, headers=headers(name=name)).json()["item"]["id"]
-        for name in ("ann", "ben")
-    ]
-    assert leases[0] != leases[1]
+    first, second = ([item["id"] for item in upcoming(client, campaign, 2, name=name).json()["items"]]
+                     for name in ("ann", "ben"))  # fmt: skip
+    assert len(set(first + second)) == 4
+
+
+def test_whoever_finds_nothing_is_told_who_holds_the_rest_and_until_when(
+    client: TestClient, campaign: Campaign
+) -> None:
+    assert len(upcoming(client, campaign, name="ann").json()["items"]) == 6
+    body = upcoming(client, campaign, name="ben").json()
+    (held,) = body["standing"]["held"]
+    assert body["items"] == [] and (held["who"], held["n"], held["you"]) == ("ann", 6, False)
+    assert 100 < held["seconds"] <= 120
+    assert upcoming(client, campaign, tab="other", name="ann").json()["standing"]["held"][0]["you"]
+    client.post("/api/release", json={"campaign": campaign.id, "session": "tab"}, headers=headers(name="ann"))
+    assert len(upcoming(client, campaign, name="ben").json()["items"]) == 6
+
+
+def test_a_reloaded_page_goes_on_where_it_was(client: TestClient, campaign: Campaign) -> None:
+    before = upcoming(client, campaign, 3, tab="page 1").json()["items"]
+    upcoming(client, campaign, 1, name="ben")
+    asked = {"campaign": campaign.id, "session": "page 2", "n": 3, "was": "page 1"}
+    assert client.post("/api/next", json=asked, headers=headers()).json()["items"] == before
+
+
+def test_a_skipped_image_comes_last(client: TestClient, campaign: Campaign) -> None:
+    first = upcoming(client, campaign, 1).json()["items"][0]
+    skip = [{"id": "s1", "item": first["id"], "value": None, "skip": True, "ms": 800}]
+    assert post(client, campaign, skip).json()["ids"] == ["s1"]
+    assert [item["id"] for item in listed(client, campaign)][-1] == first["id"]
+
+
+def test_the_last_answers_are_found_again(client: TestClient, campaign: Campaign) -> None:
+    one, two = listed(client, campaign)[:2]
+    post(client, campaign, [{"id": "a1", "item": one["id"], "value": 1}, {"id": "a2", "item": two["id"], "value": 0}])
+    ask = {"campaign": campaign.id, "n": 1}
+    (last,) = client.post("/api/given", json=ask, headers=headers()).json()["given"]
+    assert (last["id"], last["value"]) == (two["id"], 0)
+    (older,) = client.post("/api/given", json=ask | {"before": last["seq"]}, headers=headers()).json()["given"]
+    assert (older["id"], older["value"]) == (one["id"], 1)
+
+
+def test_a_closed_campaign_says_so_and_keeps_nothing(client: TestClient, campaign: Campaign) -> None:
+    item = listed(client, campaign)[0]
+    session.store().campaigns.close(campaign.id)
+    for answer in (upcoming(client, campaign), post(client, campaign, [{"id": "a1", "item": item["id"], "value": 1}])):
+        assert answer.status_code == 409 and answer.json()["closed"] is True
+        assert answer.json()["error"] == "The campaign first is closed: ask its lead to reopen it."
+    assert current(campaign) == {}
+
+
+def test_a_member_who_was_removed_is_refused_although_their_page_is_still_open(
+    client: TestClient, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    members = session.store().members
+    members.set_role("ann@example.org", "annotator")
+    item = upcoming(client, campaign, name="ann@example.org").json()["items"][0]
+    members.remove("ann@example.org")
+    refused = post(client, campaign, [{"id": "a1", "item": item["id"], "value": 1}], name="ann@example.org")
+    assert refused.status_code == 403
+    assert refused.json()["error"].startswith("ann@example.org is viewer here: this needs the role annotator")
+    assert current(campaign) == {}
+
+
+@pytest.mark.parametrize(("change", "sentence"), [
+    ({"session": ""}, "session is a text of 1 to 80 letters"),
+    ({"session": None}, "not None"),
+    ({"n": 0}, "n is a whole number from 1 to 100, not 0"),
+    ({"n": 1000}, "not 1000"),
+    ({"n": "6"}, "not '6'"),
+    ({"n": True}, "not True"),
+    ({"was": 5}, "was is a text"),
+    ({"after": 0.5}, "after is a whole number"),
+])  # fmt: skip
+def test_a_malformed_question_gets_one_sentence(
+    client: TestClient, campaign: Campaign, change: dict, sentence: str
+) -> None:
+    asked = {"campaign": campaign.id, "session": "tab", "n": 6} | change
+    answer = client.post("/api/next", json=asked, headers=headers())
+    assert answer.status_code == 400 and sentence in answer.json()["error"]
 
 
 def test_a_viewer_may_look_but_not_answer(client: TestClient, campaign: Campaign) -> None:
@@ -81,7 +191,7 @@ def test_a_viewer_may_look_but_not_answer(client: TestClient, campaign: Campaign
     answer = post(client, campaign, [{"id": "a1", "item": item["id"], "value": 1}], role="viewer")
     assert answer.status_code == 403
     assert "needs the role annotator" in answer.json()["error"]
-    assert listed(client, campaign)[0]["answer"] is None
+    assert current(campaign) == {}
 
 
 def test_a_post_takes_its_token_from_the_header_alone(client: TestClient, campaign: Campaign) -> None:

@@ -25,8 +25,25 @@ def test_a_finished_campaign_shows_its_share_and_leads_to_curation(show) -> None
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_the_form_tells_the_running_share_of_the_split(show) -> None:
+def test_the_answering_comes_first_and_the_form_is_one_click_away(show) -> None:
     app = show("annotate")
+    (parts,) = app.segmented_control
+    assert parts.value == "Answer"
+    assert not [one for one in app.button if one.key == "campaign-create"]
+    parts.set_value("Open a new campaign").run()
+    assert not app.exception and app.button(key="campaign-create")
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_viewer_is_told_that_they_may_not_answer(show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    app = show("annotate")  # AppTest's own person, who is no member
+    assert "this needs the role annotator" in app.error[0].value
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_form_tells_the_running_share_of_the_split(show) -> None:
+    app = show("annotate", section="new")
     run = session.store().runs.all(kind="space")[0]
     assert any("**4 of 240** train images, **1.7%**" in text.value for text in app.markdown)
     app.number_input(key=f"budget-{run.id}-0").set_value(10).run()
@@ -35,7 +52,7 @@ def test_the_form_tells_the_running_share_of_the_split(show) -> None:
 
 @pytest.mark.usefixtures("filled_home")
 def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> None:
-    app = show("annotate")
+    app = show("annotate", section="new")
     store = session.store()
     run = store.runs.all(kind="space")[0]
     app.number_input(key=f"budget-{run.id}-0").set_value(5).run()
@@ -51,14 +68,14 @@ def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> 
 def test_the_same_seed_asks_about_the_same_images(show) -> None:
     store = session.store()
     for _ in range(2):
-        show("annotate").button(key="campaign-create").click().run()
+        show("annotate", section="new").button(key="campaign-create").click().run()
     first, second = ([item.row for item in store.campaigns.items(one.id)] for one in store.campaigns.all()[:2])
     assert first == second
 
 
 @pytest.mark.usefixtures("filled_home")
 def test_a_campaign_about_no_image_is_refused_in_a_sentence(show) -> None:
-    app = show("annotate")
+    app = show("annotate", section="new")
     store = session.store()
     run, known = store.runs.all(kind="space")[0], len(store.campaigns.all())
     for label in (0, 1):

@@ -1,0 +1,51 @@
+// Keys, and the swipe that stands for two of them.
+
+const KEYS = {
+  "1": "right", arrowright: "right", "0": "wrong", arrowleft: "wrong", u: "unsure", s: "skip", z: "undo", h: "view",
+  b: "beside", g: "grid", "+": "more", "=": "more", "-": "less", "?": "keys", escape: "close",
+};
+const GRID = { arrowright: "next", arrowleft: "previous", arrowup: "up", arrowdown: "down", " ": "flip", enter: "confirm" };
+// What is written on the tiles: none of them means anything else in the grid.
+export const TILES = [..."1234567890qwertyiopadfjklcvnmx"];
+const SWIPE_PX = 60;
+
+// A letter's or digit's key by what it types, else (another script, a shifted digit row) by where it lies.
+function name(event) {
+  const typed = event.key.toLowerCase();
+  if (/^[a-z0-9+=?\- ]$/.test(typed) || typed.length > 1) return typed;
+  const lies = /^(?:Key|Digit)([A-Z0-9])$/.exec(event.code);
+  return lies ? lies[1].toLowerCase() : typed;
+}
+
+const typing = (target) => target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
+
+// [action, index of the tile]; undefined for a key that is not ours.
+export function action(event, mode) {
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.composedPath()[0])) return undefined;
+  const key = name(event);
+  if (mode !== "grid") return KEYS[key] && [KEYS[key]];
+  const onButton = event.composedPath()[0].closest?.("button:not(.tile)");
+  if (GRID[key] && !(onButton && (key === "enter" || key === " "))) return [GRID[key]];
+  const tile = TILES.indexOf(key);
+  if (tile >= 0) return ["tile", tile];
+  return KEYS[key] && [KEYS[key]];
+}
+
+export function onSwipe(element, act, signal) {
+  let from = null;
+  const listen = (type, handler) => element.addEventListener(type, handler, { signal });
+  listen("pointerdown", (event) => { if (event.pointerType === "touch") from = event; });
+  listen("pointermove", (event) => {
+    if (from) element.style.transform = `translateX(${(event.clientX - from.clientX) / 3}px)`;
+  });
+  const end = (event) => {
+    element.style.transform = "";
+    const [dx, dy] = from ? [event.clientX - from.clientX, event.clientY - from.clientY] : [0, 0];
+    from = null;
+    if (event.type === "pointerup" && Math.abs(dx) > SWIPE_PX && Math.abs(dx) > 2 * Math.abs(dy)) {
+      act(dx > 0 ? "right" : "wrong");
+    }
+  };
+  listen("pointerup", end);
+  listen("pointercancel", end);
+}

@@ -1,0 +1,73 @@
+// Pictures fetched and decoded before they are needed, a few at a time, so that an answer never waits behind them.
+
+const AT_ONCE = 3; // of the six connections a browser keeps to a server
+const RETRY_MS = 1000;
+
+export class Pictures {
+  constructor(refused) {
+    this.refused = refused; // called where the server no longer takes the address's token
+    this.kept = new Map(); // address -> {image, state: "waiting" | "loading" | "ready" | "failed", sentence}
+    this.loading = 0;
+  }
+
+  get(address, alt) {
+    if (!this.kept.has(address)) {
+      const image = new Image();
+      image.decoding = "sync";
+      image.draggable = false;
+      image.alt = alt;
+      this.kept.set(address, { address, image, state: "waiting", sentence: "", told: [] });
+    }
+    return this.kept.get(address);
+  }
+
+  // Fetch these, nearest first, and forget all others.
+  want(addresses) {
+    const wanted = new Set(addresses.map(([address]) => address));
+    for (const [address, picture] of this.kept) {
+      if (!wanted.has(address) && picture.state !== "loading" && !picture.image.isConnected) this.kept.delete(address);
+    }
+    this.order = addresses.map(([address, alt]) => this.get(address, alt));
+    this.next();
+  }
+
+  next() {
+    for (const picture of this.order ?? []) {
+      if (this.loading >= AT_ONCE) return;
+      if (picture.state === "waiting") this.load(picture);
+    }
+  }
+
+  async load(picture) {
+    this.loading += 1;
+    picture.state = "loading";
+    picture.image.src = picture.address;
+    try {
+      await picture.image.decode();
+      picture.state = "ready";
+    } catch {
+      await this.explain(picture);
+    }
+    this.loading -= 1;
+    if (picture.state === "ready" || picture.state === "failed") for (const tell of picture.told.splice(0)) tell(picture);
+    this.next();
+  }
+
+  // Why it did not come: the server says so, or it cannot be reached and is asked again.
+  async explain(picture) {
+    picture.state = "waiting";
+    try {
+      const response = await fetch(picture.address);
+      if (response.ok) throw new Error("not a picture");
+      if (response.status === 401) throw this.refused();
+      picture.sentence = (await response.json()).error;
+      picture.state = "failed";
+    } catch {
+      picture.state = "later";
+      setTimeout(() => {
+        if (picture.state === "later") picture.state = "waiting";
+        this.next();
+      }, RETRY_MS);
+    }
+  }
+}

@@ -1,0 +1,98 @@
+"""Who looks at a page: the name a browser was given, or the person who signed in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import listening, session
+from app.access import Viewer
+
+MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
+pytestmark = pytest.mark.usefixtures("empty_home")
+
+
+@pytest.fixture
+def cookies(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The cookies of the browser."""
+    kept: dict[str, str] = {}
+    monkeypatch.setattr(type(st.context), "cookies", kept)
+    monkeypatch.setattr(st, "session_state", {})
+    return kept
+
+
+def test_a_browser_without_a_name_is_the_local_user(cookies: dict[str, str]) -> None:
+    assert session.viewer() == Viewer("local", "admin") and session.given_name() is None
+
+
+def test_the_name_of_the_cookie_is_who_looks(cookies: dict[str, str]) -> None:
+    cookies["slim-name"] = "J%C3%BCrgen%20%20M"
+    assert session.viewer() == Viewer("Jürgen M", "admin")
+
+
+@pytest.mark.parametrize("kept", ["", "%20", "a%00b", "x" * 61])
+def test_a_cookie_that_is_no_name_is_as_good_as_none(cookies: dict[str, str], kept: str) -> None:
+    cookies["slim-name"] = kept
+    assert session.given_name() is None
+
+
+def test_a_new_name_counts_at_once_and_an_impossible_one_changes_nothing(cookies: dict[str, str]) -> None:
+    cookies["slim-name"] = "Ann"
+    session.give_name(" Ben ")
+    session.give_name("\n")
+    assert session.viewer().name == "Ben"
+
+
+def test_with_sign_in_the_name_of_the_browser_counts_for_nothing_and_roles_are_those_of_now(
+    cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookies["slim-name"] = "Ann"
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(st, "user", {"email": "ben@example.org"})
+    session.store().members.set_role("ben@example.org", "lead")
+    assert session.viewer() == Viewer("ben@example.org", "lead")
+    assert session.as_of_now(Viewer("ben@example.org", "admin")).role == "lead"
+    session.store().members.remove("ben@example.org")
+    assert session.as_of_now(Viewer("ben@example.org", "lead")).role == "viewer"
+
+
+@pytest.fixture
+def with_auth(monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The dashboard where ``[auth]`` is set up."""
+    auth = {"redirect_uri": "http://127.0.0.1:1/oauth2callback", "cookie_secret": "c" * 32, "client_id": "slim"}
+    for module in (listening, session):
+        monkeypatch.setattr(module, "has_auth", lambda: True)
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.secrets = {"auth": auth | {"google": {"client_id": "g"}}}
+    return app
+
+
+def test_where_sign_in_is_set_up_every_page_asks_for_it_first(with_auth: AppTest) -> None:
+    with_auth.user = {}
+    app = with_auth.run()
+    assert not app.exception
+    assert [title.value for title in app.title] == ["Sign in"]
+    assert [button.label for button in app.button] == ["Sign in", "Sign in with Google"]
+
+
+def test_sign_in_that_is_set_up_by_half_says_what_is_missing(with_auth: AppTest) -> None:
+    with_auth.user = {}
+    app = with_auth.run()
+    app.button(key="sign-in-default").click().run()
+    assert not app.exception
+    assert app.error[0].value.startswith("Signing in is not set up completely: ")
+
+
+def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest, monkeypatch) -> None:
+    monkeypatch.setattr("app.components.sign_in.signs_in", lambda: True)
+    monkeypatch.setattr("app.components.sign_in.has_auth", lambda: True)
+    session.store().members.set_role("ann@example.org", "annotator")
+    with_auth.user = {"is_logged_in": True, "email": "ann@example.org"}
+    app = with_auth.run()
+    assert not app.exception
+    assert "ann@example.org · annotator" in [caption.value for caption in app.sidebar.caption]
+    assert app.button(key="sign-out")

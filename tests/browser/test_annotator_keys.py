@@ -1,0 +1,158 @@
+"""The annotator's keys, buttons and swipes, one image at a time and many at once."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from slim_core.store import Campaign, Store
+from tests.browser.annotator import ask_about, open_campaign, rows_of, shows, stage, tells, unsent
+
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
+
+@pytest.fixture
+def campaign(store: Store) -> Campaign:
+    """A campaign of its own for each test: six images."""
+    return ask_about(store, 6, "Six images")
+
+
+@pytest.fixture
+def annotator(page: Page, address: str, campaign: Campaign) -> Page:
+    """The page of that campaign, ready for keys."""
+    open_campaign(page, address, campaign)
+    return page
+
+
+def test_h_turns_from_overlay_to_image_to_heat_map_to_contour_and_plus_strengthens(annotator: Page) -> None:
+    heat = stage(annotator).locator("img").nth(1)
+    opacities, shown = [], annotator.locator(".slim-annotator [data-part=view]")
+    views = []
+    for _ in range(5):
+        opacities.append(float(heat.evaluate("image => getComputedStyle(image).opacity")))
+        views.append(shown.inner_text().split(",")[0])
+        annotator.keyboard.press("h")
+    assert opacities == [0.5, 0, 1, 0, 0.5]
+    assert views == ["overlay", "image", "heat map", "contour", "overlay"]
+    annotator.keyboard.press("+")
+    assert float(heat.evaluate("image => getComputedStyle(image).opacity")) == pytest.approx(0.6)
+    beside = annotator.locator(".slim-annotator [data-part=beside]")
+    expect(beside).to_be_hidden()
+    annotator.keyboard.press("b")
+    expect(beside.locator("img")).to_be_visible()
+
+
+def test_buttons_answer_as_keys_do(annotator: Page, store: Store, campaign: Campaign) -> None:
+    for name in ("Right 1", "Wrong 0", "Unsure U"):
+        annotator.get_by_role("button", name=name).click()
+    unsent(annotator, 0)
+    assert store.campaigns.answers(campaign.id)["value"].tolist() == [1, 0, -1]
+    seen = store.campaigns.answers(campaign.id)["seen"].iloc[0]
+    assert (seen["view"], seen["opacity"], seen["grid"]) == ("overlay", 0.5, False) and seen["run"].startswith("r-")
+
+
+def test_a_skipped_image_comes_back_at_the_end_and_a_skip_can_be_undone(
+    annotator: Page, store: Store, campaign: Campaign
+) -> None:
+    asked = rows_of(store, campaign)
+    annotator.keyboard.press("s")
+    shows(annotator, asked[1])
+    annotator.keyboard.press("z")
+    shows(annotator, asked[0])
+    annotator.keyboard.press("s")
+    for row in asked[1:]:
+        shows(annotator, row)
+        annotator.keyboard.press("ArrowRight")
+    shows(annotator, asked[0])
+    annotator.keyboard.press("ArrowLeft")
+    tells(annotator, "All images of this campaign are answered")
+    unsent(annotator, 0)
+    assert store.campaigns.current(campaign.id) == {row: int(row != asked[0]) for row in asked}
+    assert store.campaigns.answers(campaign.id)["source"].tolist().count("skip") == 2
+
+
+def test_the_keys_are_shown_and_while_they_are_nothing_is_answered(
+    annotator: Page, store: Store, campaign: Campaign
+) -> None:
+    annotator.keyboard.press("?")
+    expect(annotator.get_by_role("dialog", name="Keys")).to_be_visible()
+    annotator.keyboard.press("1")
+    annotator.keyboard.press("Escape")
+    expect(annotator.get_by_role("dialog", name="Keys")).to_be_hidden()
+    unsent(annotator, 0)
+    assert len(store.campaigns.answers(campaign.id)) == 0
+
+
+def test_a_swipe_to_the_right_says_right_and_to_the_left_wrong(
+    annotator: Page, store: Store, campaign: Campaign
+) -> None:
+    touch = annotator.context.new_cdp_session(annotator)
+    touch.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    box = stage(annotator).bounding_box()
+    assert box is not None
+    middle, height = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for distance in (150, -150, 20):  # the last one is a tap that slipped
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": middle, "y": height}]})
+        for part in (0.3, 0.7, 1):
+            point = {"x": middle + part * distance, "y": height}
+            touch.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": [point]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    shows(annotator, rows_of(store, campaign)[2])
+    unsent(annotator, 0)
+    assert store.campaigns.answers(campaign.id)["value"].tolist() == [1, 0]
+
+
+def test_a_blind_campaign_shows_neither_label_nor_prediction(page: Page, address: str, store: Store) -> None:
+    guideline = "Right: on the digit."
+    blind = ask_about(store, 3, "Blind", guideline=guideline, options={"blind": True, "examples": {"right": [0, 1]}})
+    open_campaign(page, address, blind)
+    tells(page, "Does the model look at the object itself?")
+    tells(page, guideline)
+    expect(page.locator(".slim-annotator [data-part=seen]")).to_be_hidden()
+    expect(page.get_by_alt_text("Example: right")).to_have_count(2)
+    expect(page.get_by_alt_text("Example: wrong")).to_have_count(0)
+    alts = stage(page).locator("img").evaluate_all("images => images.map(image => image.alt)")
+    assert not any("label" in alt for alt in alts)
+
+
+def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page, store: Store) -> None:
+    campaign = store.campaigns.all()[0]
+    asked = rows_of(store, campaign)
+    annotator.keyboard.press("g")
+    tiles = annotator.locator(".slim-annotator .tile")
+    expect(tiles).to_have_count(6)
+    annotator.keyboard.press("2")  # the second tile
+    annotator.keyboard.press("ArrowRight")
+    annotator.keyboard.press("Space")  # the third
+    annotator.keyboard.press("ArrowRight")
+    annotator.keyboard.press("u")
+    tiles.nth(5).click()
+    tells(annotator, "2 right, 3 wrong, 1 unsure")
+    annotator.keyboard.press("Enter")
+    tells(annotator, "All images of this campaign are answered")
+    unsent(annotator, 0)
+    expected = dict(zip(asked, (1, 0, 0, -1, 1, 0), strict=True))
+    assert store.campaigns.current(campaign.id) == dict(sorted(expected.items()))
+    annotator.keyboard.press("z")
+    tells(annotator, "2 right, 3 wrong, 1 unsure")
+    unsent(annotator, 0)
+    assert store.campaigns.current(campaign.id) == {}
+    tiles.nth(5).click()
+    annotator.keyboard.press("Enter")
+    unsent(annotator, 0)
+    assert store.campaigns.current(campaign.id)[asked[5]] == 1
+    assert store.campaigns.answers(campaign.id)["seen"].iloc[0]["grid"] is True
+
+
+def test_a_screen_reader_hears_each_image_and_every_control_has_a_name(annotator: Page) -> None:
+    live = annotator.locator(".slim-annotator [data-part=live]")
+    expect(live).to_have_attribute("aria-live", "polite")
+    before = live.inner_text()
+    assert before.startswith("Image ") and "prediction" in before and "6 left" in before
+    annotator.keyboard.press("1")
+    expect(live).not_to_have_text(before)
+    nameless = annotator.locator(".slim-annotator button").evaluate_all(
+        "buttons => buttons.filter(one => !one.innerText.trim() && !one.ariaLabel && one.offsetParent).length"
+    )
+    assert nameless == 0
+    assert annotator.evaluate("document.activeElement !== null")
