@@ -20,7 +20,7 @@ def show(loop: Loop) -> None:
     """All steps; the next one is marked."""
     columns = st.columns(len(loop.steps), gap="small")
     for position, (column, step) in enumerate(zip(columns, loop.steps, strict=True), start=1):
-        with column.container(border=True, height=148, key=f"loop-{step.name}"):
+        with column.container(border=True, height="stretch", key=f"loop-{step.name}"):
             _card(position, step, is_next=step is loop.next)
 
 
