@@ -10,10 +10,9 @@ import logging
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Run
-from slim_core.store.order import Waiting
 from workers.holdings import held_by
 from workers.queue import Queue
-from workers.wake import bell
+from workers.wake import bell, bell_of
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +46,19 @@ class Supervisor:
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
-        by_bell: dict[str, list[Waiting]] = {}
-        for run in self.store.runs.waiting():
-            by_bell.setdefault(bell(run), []).append(run)
-        jobs = self.queue.jobs(by_bell) if by_bell else {}
-        missing = {name: len(runs) - jobs[name] for name, runs in by_bell.items() if len(runs) > jobs[name]}
-        for name, n in missing.items():
-            overdue = n if at_once else min(n, self._missing.get(name, 0))
-            if overdue:
-                log.info("%d runs that can start have no job in %s: put in", overdue, name)
-                self.queue.wake(by_bell[name][:overdue])
+        ready = {bell_of(*alike): n for alike, n in self.store.runs.count_waiting().items()}
+        jobs = self.queue.jobs(ready) if ready else {}
+        missing = {name: n - jobs[name] for name, n in ready.items() if n > jobs[name]}
+        overdue = {name: n if at_once else min(n, self._missing.get(name, 0)) for name, n in missing.items()}
+        if any(overdue.values()):
+            self._put_in(overdue)
         self._missing = missing
+
+    def _put_in(self, overdue: dict[str, int]) -> None:
+        waiting = self.store.runs.waiting()
+        for name, n in overdue.items():
+            log.info("%d runs that can start have no job in %s: put in", n, name)
+            self.queue.wake([run for run in waiting if bell(run) == name][:n])
 
     def lose_all_of(self, worker: str, why: str) -> None:
         """A worker process was seen to die: queue again what it held."""

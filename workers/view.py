@@ -64,7 +64,7 @@ def look(store: Store, message: str | None) -> QueueView:
         waiting=by_queue,
         workers=workers,
         counts=store.runs.counts(),
-        estimates=store.runs.estimates(workers) if waiting else {},
+        estimates=store.runs.estimates(waiting, workers),
         reasons=_of_parents(store.runs.unfinished_parents()) | _of_workers(waiting, workers),
         warnings=_warnings(store.settings.home),
         version=code_version(),
@@ -114,6 +114,6 @@ def _lacking(run: Waiting, workers: Sequence[Worker]) -> str | None:
     if not fitting:
         there = ", ".join(sorted({worker.device for worker in serving}))
         return f"It waits for a worker with {run.device_asked}: {_START} there, or stop it and ask for one of {there}."
-    if not any(may_take(worker.version, run.code_version) for worker in fitting):
+    if not any(not worker.version or may_take(worker.version, run.code_version) for worker in fitting):  # "": starting
         return "It waits for a worker of newer code: restart the workers, python -m workers."
     return None

@@ -51,13 +51,18 @@ def rq_queue(name: str, connection: Redis) -> rq.Queue:
 
 def bell(run: Wakeful) -> str:
     """The RQ queue whose jobs wake a worker that may take the run: one of its own for each device asked for."""
-    return f"{run.queue}@{run.device_asked}" if run.device_asked else run.queue
+    return bell_of(run.queue, run.device_asked)
+
+
+def bell_of(queue: str, device: str | None) -> str:
+    """The same for any run that asks for a device, or for none."""
+    return f"{queue}@{device}" if device else queue
 
 
 def bells(queues: Iterable[str], devices: Iterable[str]) -> list[str]:
     """The RQ queues a worker listens to, which goes by these names of its device."""
     devices = tuple(devices)
-    return [bell for queue in queues for bell in (*(f"{queue}@{device}" for device in devices), queue)]
+    return [bell for queue in queues for bell in (*(bell_of(queue, device) for device in devices), queue)]
 
 
 def push(run: Wakeful, redis: Redis, timeout_s: int) -> None:

@@ -106,20 +106,27 @@ class Claims:
         with self._database.read() as connection:
             return order.waiting(connection)
 
+    def count_waiting(self) -> dict[tuple[str, str | None], int]:
+        """(queue, device asked for) -> how many runs wait for nothing but a worker."""
+        with self._database.read() as connection:
+            return order.count_waiting(connection)
+
     def unfinished_parents(self) -> dict[str, tuple[str, str, bool]]:
         """Queued run -> (id, status, whether it is its shard) of a run it waits for. One query; others are left out."""
         with self._database.read() as connection:
             return order.unfinished_parents(connection)
 
-    def estimates(self, workers: Sequence[Worker]) -> dict[str, Estimate]:
-        """Run id -> when it probably starts and how long it takes, next first; for runs that wait for a worker alone.
+    def estimates(self, waiting: Sequence[Waiting], workers: Sequence[Worker]) -> dict[str, Estimate]:
+        """Run id -> when it probably starts and how long it takes, for runs that wait for a worker alone, next first.
 
-        Three queries, however many runs there are.
+        Two queries, however many runs there are; none where none waits.
         """
+        if not waiting:
+            return {}
         with self._database.read() as connection:
             known, under_way = estimates.durations(connection), estimates.busy(connection)
             now = self._database.now(connection)
-            return estimates.estimates(order.waiting(connection), workers, under_way, known, now)
+            return estimates.estimates(waiting, workers, under_way, known, now)
 
     def _checked_device(self, device: str | None, queue: str) -> str | None:
         """The device a run may ask for: one that a living worker of its queue goes by."""

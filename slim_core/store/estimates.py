@@ -20,7 +20,7 @@ from slim_core.store import schema
 from slim_core.store.order import Waiting
 from slim_core.store.workers import Worker
 
-_RECENT = 1000  # finished runs that are looked at: the newest say best how long one takes now
+_RECENT = 300  # finished runs that are looked at: the newest say best how long one takes now
 _t = schema.runs
 Key = tuple[str, bool, str | None]  # kind, whether it is a shard, data set (None: any)
 

@@ -19,7 +19,7 @@ from slim_core.store import schema
 
 _t, _parents = schema.runs, schema.run_parents
 _parent = schema.runs.alias("parent")
-_RECENT = 500  # events that are looked through for who was served last
+_RECENT = 150  # events that are looked through for who was served last: about fifty runs
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,9 @@ def waiting(
         devices: only runs that ask for no device or for one of these; None: all.
         limit: so many at most.
     """
+    queued = sa.select(_t.c.id).where(_t.c.status == "queued").limit(1)
+    if connection.execute(queued).first() is None:  # the usual case: nothing else need be asked
+        return []
     ready = [_t.c.status == "queued", _t.c.deleted_at.is_(None), ~_unfinished_parent()]
     ready += [] if queues is None else [_t.c.queue.in_(queues)]
     ready += [] if devices is None else [sa.or_(_t.c.device_asked.is_(None), _t.c.device_asked.in_(devices))]
@@ -69,6 +72,14 @@ def waiting(
     last = sa.func.coalesce(served.c.event, 0)
     query = query.order_by(_t.c.priority.desc(), turn, last, _t.c.queued_at, _t.c.id).limit(limit)
     return [Waiting(*row[:-1]) for row in connection.execute(query)]
+
+
+def count_waiting(connection: Connection) -> dict[tuple[str, str | None], int]:
+    """(queue, device asked for) -> how many runs can start now. Cheaper than their order."""
+    ready = (_t.c.status == "queued", _t.c.deleted_at.is_(None), ~_unfinished_parent())
+    alike = (_t.c.queue, _t.c.device_asked)
+    query = sa.select(*alike, sa.func.count()).where(*ready).group_by(*alike)
+    return {(row[0], row[1]): int(row[2]) for row in connection.execute(query)}
 
 
 def unfinished_parents(connection: Connection) -> dict[str, tuple[str, str, bool]]:

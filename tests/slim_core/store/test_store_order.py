@@ -75,7 +75,7 @@ def test_only_what_can_start_waits(store, dataset, finish):
     child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id), by="ann")
     gone, _ = store.runs.submit(train_spec(dataset, seed=1), by="ann")
     store.runs.delete(gone.id)
-    assert names(store) == [model.id]
+    assert names(store) == [model.id] and store.runs.count_waiting() == {("gpu", None): 1}
     assert store.runs.unfinished_parents() == {child.id: (model.id, "queued", False)}
     finish(model)
     assert names(store) == [child.id] and store.runs.unfinished_parents() == {}
@@ -88,6 +88,7 @@ def test_a_device_is_given_only_to_who_has_it(store, dataset):
     assert names(store, ("gpu",), ("host/cuda:0", "cuda:0", "host/cuda", "cuda")) == ["anywhere"]
     assert names(store, ("gpu",), ("other/cuda:0", "cuda:0", "other/cuda", "cuda")) == ["anywhere", "there"]
     assert names(store, ("gpu",), ("host/cuda:1", "cuda:1", "host/cuda", "cuda")) == ["anywhere", "second"]
+    assert store.runs.count_waiting() == {("gpu", None): 1, ("gpu", "cuda:1"): 1, ("gpu", "other/cuda:0"): 1}
 
 
 def test_many_claimers_take_each_run_once_and_the_best_first(store, dataset):
