@@ -52,10 +52,11 @@ def dot(
         text: colour of names, which have to be read on a light or a dark page.
         address: of the page that shows runs; a node's link is ``<address>?run=<id>``.
     """
+    # A box that is filled, if with next to nothing, takes clicks all over.
     lines = [
         'digraph { rankdir=LR; bgcolor="transparent"; nodesep=0.18; ranksep=0.45;',
-        f'node [shape=box style=rounded fontname="sans-serif" fontsize=11 margin="0.14,0.07" fontcolor="{text}"',
-        f'color="{INK}"];',
+        'node [shape=box style="rounded,filled" fillcolor="#ffffff01" fontname="sans-serif" fontsize=11',
+        f'margin="0.14,0.07" fontcolor="{text}" color="{INK}"];',
         f'edge [color="{INK}" arrowsize=0.6];',
     ]
     lines += [_run_node(one, runs.get(one), one == lineage.run, address) for one in lineage.runs]
@@ -68,7 +69,7 @@ def dot(
 def _run_node(run_id: str, run: Run | None, asked: bool, address: str) -> str:
     if run is None:
         label = _quoted(f"{run_id}\ndeleted")
-        return f'{_quoted(run_id)} [label={label} style="rounded,dashed" color="{GREY}"];'
+        return f'{_quoted(run_id)} [label={label} style="rounded,filled,dashed" color="{GREY}"];'
     what, name = _PRODUCES.get(run.kind, run.kind), run.name or run.kind
     state = "" if run.status == "done" else f" ({run.status})"
     label, about = f"{what}{state}\n{_short(name)}", f"{name}: {run.kind} {run.id}, {run.status}"
@@ -100,7 +101,7 @@ def _sources(
 def _source(node: str, what: str, source: Source, shape: str, run_id: str) -> tuple[str, str]:
     label = _quoted(f"{what}\n{_short(source.name)}")
     return (
-        f"{_quoted(node)} [label={label} shape={shape} style=solid "
+        f"{_quoted(node)} [label={label} shape={shape} style=filled "
         f'URL={_quoted(source.url)} target="_top" tooltip={_quoted(source.about or source.name)}];',
         f"{_quoted(node)} -> {_quoted(run_id)};",
     )

@@ -69,7 +69,7 @@ def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
         text=text.text_input("Name or id", key="q", placeholder="Search", **kept) or "",
         kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **kept)),
         statuses=tuple(statuses.multiselect("Status", list(run_state.LOOKS), key="status", placeholder="Any", **kept)),
-        by=who.selectbox("By", history.submitters(), None, key="who", placeholder="Anybody", **kept),
+        by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **kept),
         dataset=data.selectbox(
             "Data set", list(datasets), None, lambda one: datasets[one].name, key="data", placeholder="Any", **kept
         ),
