@@ -28,7 +28,7 @@ def show(scores: pd.DataFrame) -> pd.DataFrame:
 def _choice(label: str, options: list[str], key: str) -> str:
     if st.session_state.get(key) not in (None, *options):  # chosen for another run, which had more to choose from
         del st.session_state[key]
-    chosen = st.selectbox(label, options, key=key, bind="query-params", persist_state="session", width=230)
+    chosen = st.selectbox(label, options, key=key, bind="query-params", persist_state="session")
     return str(chosen)
 
 

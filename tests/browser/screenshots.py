@@ -1,56 +1,64 @@
-"""Pictures of every page at 1440x900 into docs/images: `make screenshots`.
+"""Pictures of every page into docs/images: empty, filled and failing, light and dark, at two sizes: `make screenshots`.
 
-The whole loop runs first, on the demo data set, with the simulated annotator, in this process: minutes.
+The whole loop runs first, on the demo data set, with the simulated annotator, in this process: minutes. A filled page
+in light colours at 1440 pixels is <page>.png, every other one <page>-<state>-<theme>-<width>.webp.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import logging
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
 
 from slim_core.loop import Loop, LoopConfig
 from slim_core.settings import Settings
 from slim_core.store import Store
 from slim_core.workbench import InProcess, Workbench
 from tests.browser import chromium
+from tests.browser.conftest import NAMED
 from tests.browser.server import ROOT, dashboard
-from tests.browser.steps import choose, visit
+from tests.browser.steps import choose, settle, visit
 
 log = logging.getLogger(__name__)
 
 FOLDER = ROOT / "docs" / "images"
-SIZE = {"width": 1440, "height": 900}
+SIZES = ((1440, 900), (1280, 800))
+THEMES = ("light", "dark")
 PAGES = ("overview", "data", "train", "attention", "space", "annotate", "curate", "compare", "jobs")
 METHODS = ("erm", "slim", "random")
 OPEN = "Open for annotators"  # name of the campaign that is pictured half answered
+FAILED = "From a checkpoint that is gone"
+DRAWN_MS = 60_000
 
 
 def main() -> int:
-    """Run the loop where it has not run, then picture every page."""
+    """Run the loop where it has not run, then picture every page in every state."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, help="SLIM_HOME to picture; default: a new one with the demo loop")
-    home = parser.parse_args().home
+    parser.add_argument("--only", default=",".join(PAGES), help="pages, joined by commas")
+    asked = parser.parse_args()
     executable = chromium.find()
     if executable is None:
         log.error("No Chromium on PATH: install it (Debian: apt-get install chromium).")
         return 2
-    with tempfile.TemporaryDirectory() as folder:
-        if home is None:
-            home = Path(folder) / "home"
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, chromium.launched(executable) as browser:
+        home = asked.home or Path(folder) / "home"
+        if asked.home is None:
             fill(home, Path(folder) / "demo")
-        with dashboard(home) as address, chromium.launched(executable) as browser:
-            context = browser.new_context(viewport=SIZE)
-            context.add_cookies([{"name": "slim-name", "value": "ann", "domain": "127.0.0.1", "path": "/"}])
-            page = context.new_page()
-            FOLDER.mkdir(parents=True, exist_ok=True)
-            for name in PAGES:
-                picture(page, address, name)
+        for state, there in (("filled", home), ("failing", lost(home, Path(folder))), ("empty", Path(folder) / "new")):
+            there.mkdir(exist_ok=True)
+            with dashboard(there) as address:
+                for theme in THEMES:
+                    picture_all(browser, address, asked.only.split(","), state, theme)
     return 0
 
 
@@ -70,31 +78,71 @@ def fill(home: Path, data: Path) -> None:
     campaign = create_campaign(store, loop.space, share=0.02, seed=1, name=OPEN)
     items = store.campaigns.items(campaign.id)
     given = [AnswerIn(f"picture-{item.id}", item.id, item.id % 2, duration_ms=1500) for item in items[:19]]
-    store.campaigns.save_answers(campaign.id, "ann", given)
+    store.campaigns.save_answers(campaign.id, NAMED["value"], given)
     store.close()
 
 
-def picture(page: Page, address: str, name: str) -> None:
-    """One page, drawn to its end."""
-    visit(page, address, name)
-    if name == "curate":
-        choose_finished_campaign(page)
+def lost(home: Path, folder: Path) -> Path:
+    """The same home after its disk of artifacts was lost, and with a training that fails."""
+    from slim_core.steps.registry import parse_spec
+
+    there = folder / "failing"
+    shutil.copytree(home, there, ignore=shutil.ignore_patterns("runs", "redis", "work", "demo-data"))
+    store = Store.open(Settings(home=there))
+    (dataset,) = store.datasets.all()[:1]
+    gone = {"kind": "train", "dataset": dataset.id, "model": "small-resnet", "checkpoint": str(there / "gone.pt")}
+    store.runs.submit(parse_spec(gone), by="screenshots", name=FAILED)
+    store.close()
+    return there
+
+
+def picture_all(browser: Browser, address: str, pages: list[str], state: str, theme: str) -> None:
+    """The pages in one state and theme, each at every size."""
+    context = browser.new_context(color_scheme=theme)  # type: ignore[arg-type]  # one of THEMES
+    context.add_cookies([NAMED])
+    page = context.new_page()
+    if state == "failing":
+        wait_for_failure(page, address)
+    for name in pages:
+        page.set_viewport_size({"width": SIZES[0][0], "height": SIZES[0][1]})
+        visit(page, address, name)
+        if state == "filled":
+            prepare(page, name)
+        for width, height in SIZES:
+            page.set_viewport_size({"width": width, "height": height})
+            save(page, name, state, theme, width)
+    context.close()
+
+
+def wait_for_failure(page: Page, address: str) -> None:
+    """Until the worker has tried the training."""
+    visit(page, address, "jobs")
+    expect(page.get_by_text("failed").first).to_be_visible(timeout=DRAWN_MS)
+
+
+def prepare(page: Page, name: str) -> None:
+    """What makes the picture tell more."""
+    if name == "curate":  # the campaign whose answers are complete
+        page.get_by_role("combobox", name="Campaign").click()
+        page.get_by_role("option").last.click()
+        settle(page)
     if name == "space":
-        page.locator(".slim-space[data-ready=true]").wait_for()
+        page.locator(".slim-space[data-ready=true]").wait_for(timeout=DRAWN_MS)
         choose(page, "Colour by", "environment cluster")
+
+
+def save(page: Page, name: str, state: str, theme: str, width: int) -> None:
+    """One picture: a palette suffices for what the README shows, WebP for all others."""
     page.wait_for_load_state("networkidle")
-    page.wait_for_timeout(1500)
-    path = FOLDER / f"{name}.png"
-    page.screenshot(path=path)
+    page.wait_for_timeout(1500)  # charts and images fade in
+    image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
+    if (state, theme, width) == ("filled", "light", SIZES[0][0]):
+        path = FOLDER / f"{name}.png"
+        image.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+    else:
+        path = FOLDER / f"{name}-{state}-{theme}-{width}.webp"
+        image.save(path, quality=70, method=6)
     log.info("%s", path.relative_to(ROOT))
-
-
-def choose_finished_campaign(page: Page) -> None:
-    """The campaign whose answers are complete, where there are several."""
-    box = page.get_by_role("combobox", name="Campaign")
-    box.click()
-    page.get_by_role("option").last.click()
-    page.wait_for_timeout(1000)
 
 
 if __name__ == "__main__":
