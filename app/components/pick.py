@@ -4,7 +4,7 @@ page, and remembered from page to page."""
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 import streamlit as st
 
@@ -14,15 +14,17 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run
 
 T = TypeVar("T", "Dataset", "Run", "Campaign")
-WIDTH = 520  # pixels
+Width = int | Literal["stretch"]  # pixels, or as much as there is
+WIDTH: Width = 520
 
 
-def dataset(label: str = "Data set") -> Dataset | None:
+def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
     """A select box of the registered data sets, the newest first; None where there are none."""
-    return _pick(label, session.store().datasets.all(), "dataset", lambda one: f"{one.name} ({one.n_images:,} images)")
+    known = session.store().datasets.all()
+    return _pick(label, known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width)
 
 
-def run(label: str, runs: Sequence[Run], param: str = "run", width: int = WIDTH) -> Run | None:
+def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDTH) -> Run | None:
     """A select box of runs in the order given; None where there are none."""
     return _pick(label, runs, param, describe, width)
 
@@ -50,7 +52,7 @@ def other_run(label: str, runs: Sequence[Run], param: str, nobody: str, help: st
     return by_id.get(chosen)
 
 
-def campaign(label: str, campaigns: Sequence[Campaign], width: int = WIDTH) -> Campaign | None:
+def campaign(label: str, campaigns: Sequence[Campaign], width: Width = WIDTH) -> Campaign | None:
     """A select box of campaigns in the order given; None where there are none."""
     return _pick(label, campaigns, "campaign", lambda one: f"{one.name} · {one.id}", width)
 
@@ -61,7 +63,7 @@ def describe(one: Run) -> str:
     return f"{one.name or one.kind} · {made} · {one.id}"
 
 
-def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], str], width: int = WIDTH) -> T | None:
+def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], str], width: Width = WIDTH) -> T | None:
     if not items:
         return None
     by_id = {item.id: item for item in items}

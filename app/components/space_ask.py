@@ -8,7 +8,6 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.components import next_step
 from app.components.space_data import SpaceData
 
 if TYPE_CHECKING:
@@ -16,9 +15,12 @@ if TYPE_CHECKING:
 
 
 def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
-    """A link to the form of a new campaign, which takes the selection from the session, and a button to extend."""
+    """A way to the form of a new campaign, which takes the selection from the session, and a button to extend."""
     st.markdown(f"Ask annotators about the **{len(selected):,}** selected images.")
-    next_step.link("annotate", "Open a new campaign", icon="campaign", dataset=data.dataset, space=data.run)
+    if st.button("Open a new campaign", key="space-campaign", type="primary", icon=":material/campaign:"):
+        st.session_state[f"campaign-choice-{data.run}"] = "selection"  # what the form begins with
+        link = {"dataset": data.dataset, "space": data.run, "section": "new"}
+        st.switch_page("views/annotate_page.py", query_params=link)
     if campaign is None or campaign.status != "open":
         return
     new = not_asked(data, selected, campaign)

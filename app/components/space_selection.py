@@ -14,6 +14,8 @@ from app.components.telling import errors_told
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
+COUNTS_WIDTH = 440  # pixels
+
 
 def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
     """Counts and images of the selected positions; counts of all images where nothing is selected."""
@@ -24,10 +26,10 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
     said = st.session_state.pop("space-said", None)
     if said:
         st.toast(said, icon=":material/check:")
-    counts, images = st.columns([3, 4], gap="large")
-    with counts:
+    beside = st.container(horizontal=True, gap="large")
+    with beside.container(width=COUNTS_WIDTH):
         space_counts.show(data, selected)
-    with images:
+    with beside.container():
         if len(selected):
             space_strip.show(data, selected)
         else:

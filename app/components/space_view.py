@@ -29,7 +29,6 @@ TITLES = {
     "attention_space": "Attention space: what the model looks at",
     "environment_space": "Environment space: what it sees elsewhere",
 }
-PICK_WIDTH = 250
 POLL = "3s"
 KEPT_COLOUR = "space-colour-kept"
 
@@ -40,10 +39,10 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
     with errors_told():
         data = space_data.load(run.id)
         with st.container(horizontal=True):
-            spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels")
-            colour_at = st.container(width=PICK_WIDTH)
-            campaign = pick.campaign("Campaign", campaigns, width=PICK_WIDTH)
-            subset = pick.run("Subset", subsets, param="subset", width=PICK_WIDTH)
+            spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels", width=250)
+            colour_at = st.container()
+            campaign = pick.campaign("Campaign", campaigns, width="stretch")
+            subset = pick.run("Subset", subsets, param="subset", width="stretch")
         seen = Seen(data, campaign.id if campaign else None, subset.id if subset else None)
         by = _colour(colour_at, seen)
         _plot(data, SPACES[spaces or "both"], space_colours.colouring(seen, by))

@@ -10,9 +10,9 @@ st.title("Space", help="UMAP of the attention and of the environment features (M
 
 store = session.store()
 with st.container(horizontal=True):
-    dataset = pick.dataset()
+    dataset = pick.dataset(width="stretch")
     runs = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
-    run = pick.run("Space", runs)
+    run = pick.run("Space", runs, width="stretch")
 
 if run is not None:
     with errors_told():

@@ -201,6 +201,18 @@ def test_all_selected_images_are_answered_at_once_and_taken_back(opened, store: 
     assert selected(page) == 240
 
 
+def test_a_new_campaign_is_offered_the_selected_images(opened, store: Store, campaign: Campaign) -> None:
+    page = opened(campaign=campaign.id)
+    drag(page, LEFT)
+    counted(page, selected(page))
+    page.get_by_role("button", name="Ask", exact=True).click()
+    page.get_by_role("button", name="Open a new campaign").click()
+    expect(page.get_by_role("heading", level=1, name="Annotate")).to_be_visible(timeout=SLOW_MS)
+    settle(page)
+    chosen = page.get_by_role("combobox", name="Candidates")
+    expect(chosen).to_have_value(re.compile("selected on the Space page"), timeout=SLOW_MS)
+
+
 def test_an_answer_given_elsewhere_colours_the_space_and_keeps_the_selection(opened, store, campaign) -> None:
     page = opened(campaign=campaign.id, colour="answer")
     drag(page, LEFT)
