@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.components import annotator, gallery, next_step
+from app.components import annotator, campaign_summary, gallery, live_effect, next_step
 from app.listening import signs_in
 from app.routes.questions import attention_of
 
@@ -20,7 +20,7 @@ MAX_EXAMPLES = 4  # of each kind
 
 
 def show(campaign: Campaign) -> None:
-    """The annotator of a campaign, and the next step.
+    """The annotator of a campaign, the next step, and what the answers do.
 
     Raises:
         AnswersRefusedError: its space was made from features alone, so that there is no attention to judge.
@@ -32,6 +32,7 @@ def show(campaign: Campaign) -> None:
         session.give_name(said.name)
         st.rerun()
     _afterwards(campaign)
+    live_effect.show(campaign)
 
 
 def _afterwards(campaign: Campaign) -> None:
@@ -43,6 +44,7 @@ def _afterwards(campaign: Campaign) -> None:
         asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
         st.caption(f"{asked}, {share}, in {progress['minutes']:.1f} minutes of work.")
         next_step.show("all images are answered: choose a subset by these answers.", "curate", "Curate", **link)
+        campaign_summary.show(campaign)
     else:
         next_step.link("curate", "Curate from this campaign as it stands", icon="filter_alt", **link)
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.charts import campaigns
-from app.components import answer_files, campaign_controls, campaign_extend, gold_images, members
+from app.components import answer_files, campaign_controls, campaign_extend, campaign_summary, gold_images, members
 from app.components.telling import errors_told
 from slim_core.stability import Stability, stability
 
@@ -39,6 +39,7 @@ def show(campaign: Campaign) -> None:
         gold_images.show(campaign)
     answer_files.show(campaign)
     members.show()
+    campaign_summary.show(campaign)
 
 
 def _asked(campaign: Campaign) -> None:
