@@ -40,6 +40,8 @@ if compared is not None:
             chosen = compare_view.Chosen(compared, choice.visible.loc[ticked], choice.baseline)
             compare_export.show(dataset, chosen)
             compare_view.show(chosen)
+    link = {"dataset": dataset.id}
+    next_step.show("not good enough yet? Answer more images, or choose another subset.", "curate", "Curate", **link)
 elif models:
     st.info("No model is evaluated yet: evaluate one above, and its numbers appear here.")
 else:

@@ -1,0 +1,70 @@
+"""Compare in a real browser: the images behind a bar, a link that brings them back, the report without a server."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from slim_core.report.build import collect
+from slim_core.report.page import write
+from slim_core.store import Run, Store
+from tests.browser.steps import settle, visit
+
+
+@pytest.fixture
+def evaluation(store: Store) -> Run:
+    """The one of the reference model."""
+    return store.runs.all(kind="evaluate", status="done")[-1]
+
+
+def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
+    page: Page, address: str, evaluation: Run
+) -> None:
+    visit(page, address, "compare", f"?dataset={evaluation.dataset_id}")
+    accuracies = [group["accuracy"] for group in evaluation.metrics["groups"]]
+    highest = accuracies.index(max(accuracies))  # a model trained so briefly has bars without any height
+    bar = page.locator(".barlayer .point path").nth(highest)
+    expect(bar).to_be_visible(timeout=30_000)
+    box = bar.bounding_box()
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6)
+    expect(page).to_have_url(re.compile(rf"cell={evaluation.id}\.group\.{highest}"), timeout=30_000)
+    for _ in range(2):
+        settle(page)
+        first = page.locator(".slim-pairs img").first
+        expect(first).to_be_visible(timeout=30_000)
+        page.wait_for_function("document.querySelector('.slim-pairs img').naturalWidth > 0", timeout=30_000)
+        expect(page.locator(".slim-pairs img").nth(1)).to_have_attribute(
+            "alt", re.compile("under the attention of run")
+        )
+        page.reload()
+
+
+def test_report_and_csv_can_be_taken_along(page: Page, address: str, evaluation: Run) -> None:
+    visit(page, address, "compare", f"?dataset={evaluation.dataset_id}&view=Cost")
+    for name, ending, content in (("Report", ".html", "plotly.js v"), ("CSV", ".csv", "gpu_hours")):
+        with page.expect_download(timeout=60_000) as taken:
+            page.get_by_role("button", name=name, exact=True).click()
+        assert taken.value.suggested_filename.endswith(ending)
+        text = taken.value.path().read_text()
+        assert evaluation.id in text and content in text
+        assert ending == ".csv" or "view=Cost" in text, "the report names the view it was made from"
+
+
+def test_the_report_opens_from_a_folder_without_a_request_or_an_error(page: Page, store: Store, tmp_path) -> None:
+    evaluations = store.runs.all(kind="evaluate", status="done")
+    write(collect(store, evaluations), tmp_path / "report.html")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto((tmp_path / "report.html").as_uri())
+    charts = page.locator(".chart")
+    n_charts = charts.count()
+    assert n_charts >= 4
+    for number in range(n_charts):
+        expect(charts.nth(number).locator(".main-svg").first).to_be_visible(timeout=30_000)
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    page.get_by_role("button", name="accuracy", exact=True).click()
+    cells = page.locator("section", has=page.get_by_role("heading", name="Groups", exact=True)).locator("tbody tr")
+    shown = [float(cells.nth(row).locator("td").nth(3).inner_text()) for row in range(cells.count())]
+    assert shown == sorted(shown, reverse=True)

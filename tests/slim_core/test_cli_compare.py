@@ -1,0 +1,49 @@
+"""slim compare, as people type it, on a finished loop."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from slim_core.cli import main
+from slim_core.settings import settings
+
+
+@pytest.fixture
+def finished_home(looped, monkeypatch):
+    """The home of the finished loop, which commands find as they would."""
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    monkeypatch.setenv("COLUMNS", "200")
+    settings.cache_clear()
+    yield looped
+    settings.cache_clear()
+
+
+def slim(*arguments: object) -> int:
+    """Exit code of a command."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def test_compare_writes_a_csv_and_a_report_of_the_runs_named(finished_home, tmp_path, capsys) -> None:
+    ids = [finished_home.outcomes[name].evaluation.id for name in ("slim", "erm")]
+    html, csv = tmp_path / "compare.html", tmp_path / "compare.csv"
+    assert slim("compare", *ids, "--html", html, "--csv", csv, "--baseline", ids[0]) == 0
+    written = pd.read_csv(csv).set_index("evaluation")
+    assert written.index.tolist() == ids
+    assert written.at[ids[0], "wga"] == pytest.approx(finished_home.outcomes["slim"].evaluation.metrics["wga"])
+    assert {"lineage_seconds", "gpu_hours", "minutes"} <= set(written)
+    assert "⚑ slim, from reference, seed 0" in html.read_text()
+    assert capsys.readouterr().err.count("written to") == 2
+
+
+def test_a_baseline_that_is_not_compared_or_a_bad_file_is_one_sentence(finished_home, tmp_path, capsys) -> None:
+    erm = finished_home.outcomes["erm"].evaluation.id
+    assert slim("compare", erm, "--html", tmp_path / "x.html", "--baseline", "r-elsewhere") != 0
+    assert "The baseline r-elsewhere is not among the runs compared" in " ".join(capsys.readouterr().err.split())
+    assert slim("compare", erm, "--csv", tmp_path / "nowhere" / "x.csv") != 0
+    assert "cannot be written" in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.iterdir())
