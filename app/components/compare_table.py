@@ -57,11 +57,11 @@ def show(choice: Choice) -> list[str]:
 
 
 def percentages(choice: Choice) -> pd.DataFrame:
-    """The columns of TITLES; rates and changes in percent and points."""
+    """The columns of TITLES, rates and changes in percent and points; then the address of the run."""
     rows = with_change(choice.visible, choice.baseline)
     shown = rows.assign(**{key: rows[key] * 100 for key in (*RATES, "share", "change")})
     shown["label"] = [PINNED + name if one == choice.baseline else name for one, name in shown["label"].items()]
-    return shown[list(TITLES)]
+    return shown[list(TITLES)].assign(run=[f"jobs?run={one}" for one in shown.index])
 
 
 def column_config() -> dict[str, object]:
@@ -69,6 +69,9 @@ def column_config() -> dict[str, object]:
     number = st.column_config.NumberColumn
     text = st.column_config.TextColumn
     columns: dict[str, object] = {key: number(TITLES[key], format="%.1f %%", help=DEFINITIONS[key]) for key in RATES}
+    columns["run"] = st.column_config.LinkColumn(
+        "From", display_text=r"run=(.*)", help="The run behind these numbers: its lineage, parameters, log."
+    )
     columns["label"] = text(TITLES["label"], pinned=True, help="Method and seed; ⚑ marks the baseline.")
     columns[WORST_GROUP] = text(TITLES[WORST_GROUP], help=DEFINITIONS[WORST_GROUP])
     columns["change"] = number("Change", format="%+.1f", help="Worst group, in points against the baseline.")

@@ -37,6 +37,7 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert table["label"].tolist()[0].startswith("⚑ erm"), "the baseline is pinned"
     assert table["answers"].tolist() == [0, 24]
     assert table["share"].tolist() == pytest.approx([0, 10])
+    assert table["run"].tolist() == [f"jobs?run={one.id}" for one in (erm, slim)]
     assert table["minutes"].tolist()[1] > 0 and table["gpu_hours"].tolist() == [0, 0]
     assert len(app.get("plotly_chart")) == 2
 
