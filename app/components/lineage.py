@@ -10,7 +10,7 @@ from app import session
 from app.charts import lineage as chart
 from app.charts.lineage import Source
 from app.components import next_step
-from slim_core.lineage import Lineage, Link, trace
+from slim_core.lineage import trace
 from slim_core.store.history import History
 
 if TYPE_CHECKING:
@@ -29,7 +29,10 @@ def show(run: Run, history: History) -> None:
     st.graphviz_chart(graph, width="content", alt=f"Lineage of {run.id}: {len(found.runs)} runs")
     if found.cut:
         st.caption("What lies further back is left out: open the leftmost run to go on.")
-    links = {"Made from": _near(run, found, "child", "parent"), "Used by": _near(run, found, "parent", "child")}
+    links = {
+        "Made from": [(link.role, link.parent) for link in found.links if link.child == run.id],
+        "Used by": [(link.role, link.child) for link in found.links if link.parent == run.id],
+    }
     for column, (title, near) in zip(st.columns(2), links.items(), strict=True):
         with column:
             _links(title, near, runs)
@@ -41,19 +44,16 @@ def show(run: Run, history: History) -> None:
                 next_step.link("annotate", "Answers", icon="touch_app", **about)
 
 
-def _near(run: Run, found: Lineage, mine: str, other: str) -> list[tuple[Link, str]]:
-    return [(link, getattr(link, other)) for link in found.links if getattr(link, mine) == run.id]
-
-
-def _links(title: str, near: list[tuple[Link, str]], runs: dict[str, Run]) -> None:
+def _links(title: str, near: list[tuple[str, str]], runs: dict[str, Run]) -> None:
+    """``near``: (what one run is to the other, id of the other)."""
     st.markdown(f"**{title}**")
     if not near:
         st.caption("no other run")
-    for link, one in near[:MOST_LINKS]:
+    for role, one in near[:MOST_LINKS]:
         if one in runs:
-            next_step.link("jobs", f"{link.role}: {runs[one].name or runs[one].kind}", icon="arrow_right_alt", run=one)
+            next_step.link("jobs", f"{role}: {runs[one].name or runs[one].kind}", icon="arrow_right_alt", run=one)
         else:
-            st.caption(f"{link.role}: {one} (deleted)")
+            st.caption(f"{role}: {one} (deleted)")
     if len(near) > MOST_LINKS:
         st.caption(f"and {len(near) - MOST_LINKS} more")
 

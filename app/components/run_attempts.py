@@ -22,7 +22,7 @@ COLUMNS = (
     Column("What happened"),
     Column("After", "Since the attempt began.", right=True),
 )
-_ENDS = {"run.done": "good", "run.failed": "bad", "run.canceled": "quiet", "run.lost": "warn"}
+_ENDS: dict[str, Tone] = {"run.done": "good", "run.failed": "bad", "run.canceled": "quiet", "run.lost": "warn"}
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def story(events: Sequence[Event]) -> list[Happening]:
                 told.append(Happening(event.at, attempt, "was handed back: its worker shut down", "warn"))
             attempt, began = attempt + 1, event.at
         after_s = (event.at - began).total_seconds() if began and event.what != "run.claimed" else None
-        told.append(Happening(event.at, attempt, _words(event), _tone(event), after_s))
+        told.append(Happening(event.at, attempt, _words(event), _ENDS.get(event.what, ""), after_s))
         if event.what in _ENDS:
             began = None
     return told
@@ -72,10 +72,6 @@ def _words(event: Event) -> str:
         "run.canceled": str(details.get("message") or "canceled"),
     }
     return says.get(event.what, f"{event.what.removeprefix('run.').replace('_', ' ')} ({event.who})")
-
-
-def _tone(event: Event) -> Tone:
-    return _ENDS.get(event.what, "")  # type: ignore[return-value]
 
 
 def _row(one: Happening) -> list[Cell]:

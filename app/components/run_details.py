@@ -24,6 +24,7 @@ from app.components import (
     run_shards,
     run_state,
 )
+from app.components.telling import errors_told
 from slim_core.errors import NotFoundError
 from slim_core.store.history import History
 
@@ -51,9 +52,14 @@ def show(run_id: str) -> None:
 
 def _now(run_id: str, known: str) -> None:
     """What changes while it runs."""
-    run = session.store().runs.fetch(run_id)
-    if run.status != known:
-        st.rerun()
+    with errors_told():  # it may be deleted, or the database go away, while somebody looks
+        run = session.store().runs.fetch(run_id)
+        if run.status != known:
+            st.rerun()
+        _draw(run)
+
+
+def _draw(run: Run) -> None:
     _state(run)
     run_actions.show(run)
     left, right = st.columns([5, 2], gap="large")
@@ -77,7 +83,8 @@ def _state(run: Run) -> None:
         st.info(told, icon=":material/history:")
     if run_state.is_active(run):
         queue_state.show(view)
-        st.progress(run_progress.fraction(run), text=run_progress.told(run))
+        if run.status != "queued" or run.progress.get("shards_running"):
+            st.progress(run_progress.fraction(run), text=run_progress.told(run))
     elif run.message:
         (st.error if run.status == "failed" else st.info)(run.message)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 LINGER = timedelta(seconds=8)
+NAME_WIDTH = 280  # pixels
 __all__ = ["duration", "fraction", "just_ended", "row", "show", "stop_button", "told"]
 
 
@@ -42,8 +43,8 @@ def _poll(dataset: str | None, kind: str | None, stoppable: bool, known: tuple[t
 
 def row(run: Run, *, stoppable: bool) -> None:
     """One line: what, how far, how long still, and a link to its log."""
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"progress-{run.id}"):
-        st.markdown(f"{run_state.markdown(run.status)} **{run.name or run.kind}**", width=320)
+    with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
+        st.markdown(f"{run_state.markdown(run.status)} **{run.name or run.kind}**", width=NAME_WIDTH)
         st.progress(fraction(run), text=told(run), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if stoppable:

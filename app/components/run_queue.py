@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import actions, session
 from app.components import next_step, queue_state, run_progress, run_state, worker_table
+from app.components.run_progress import NAME_WIDTH
 from app.components.telling import errors_told
 
 if TYPE_CHECKING:
@@ -21,16 +23,16 @@ PAGE = "views/jobs_page.py"
 
 def show() -> None:
     """Draw it, and again every second while something is under way, else every five seconds."""
-    active = session.store().runs.all(status=run_state.ACTIVE, limit=1, metrics=False)
-    st.fragment(_draw, run_every=BUSY_S if active else IDLE_S)(_ended(session.queue().look()), bool(active))
+    counts = session.store().runs.counts()
+    st.fragment(_draw, run_every=BUSY_S if _active(counts) else IDLE_S)(counts)
 
 
-def _draw(ended: int, was_active: bool) -> None:
+def _draw(known: Mapping[str, int]) -> None:
     with errors_told():
         view = session.queue().look()
-        active = session.store().runs.all(status=run_state.ACTIVE, metrics=False)
-        if _ended(view) != ended or bool(active) != was_active:
+        if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
             st.rerun()  # the list of finished runs has changed, or the pace of polling
+        active = session.store().runs.all(status=run_state.ACTIVE, metrics=False) if _active(view.counts) else []
         queue_state.show(view)
         _running([run for run in active if run.status != "queued" or run.progress.get("shards_running")])
         _waiting([run for run in active if run.status == "queued" and not run.progress.get("shards_running")], view)
@@ -40,8 +42,12 @@ def _draw(ended: int, was_active: bool) -> None:
             st.switch_page(PAGE, query_params={"run": opened})
 
 
-def _ended(view: QueueView) -> int:
-    return sum(n for status, n in view.counts.items() if status not in run_state.ACTIVE)
+def _active(counts: Mapping[str, int]) -> int:
+    return sum(n for status, n in counts.items() if status in run_state.ACTIVE)
+
+
+def _ended(counts: Mapping[str, int]) -> int:
+    return sum(n for status, n in counts.items() if status not in run_state.ACTIVE)
 
 
 def _running(runs: list[Run]) -> None:
@@ -65,8 +71,8 @@ def _waiting(runs: list[Run], view: QueueView) -> None:
 
 def _waiting_row(run: Run, view: QueueView) -> None:
     place = view.position(run.id)
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"waiting-{run.id}"):
-        st.markdown(f":gray-badge[{place or '–'}] **{run.name or run.kind}**", width=320)
+    with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"waiting-{run.id}"):
+        st.markdown(f":gray-badge[{place or '–'}] **{run.name or run.kind}**", width=NAME_WIDTH)
         st.caption(_about(run, view), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if st.button(

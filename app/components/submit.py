@@ -29,7 +29,9 @@ def button(
             run, created = actions.submit(spec(), name=name)
             st.session_state[f"{key}-run"] = run.id
             if not created:
-                st.info(f"The same step on the same inputs is there already: {run.id}.", icon=":material/history:")
+                told = "is done already" if run.status == "done" else f"is {run.status} already"
+                st.info(f"The same step on the same inputs {told}.", icon=":material/history:")
+                next_step.link("jobs", f"Open {run.name or run.id}", icon="history", run=run.id)
     sent = st.session_state.get(f"{key}-run")
     if sent:
         follow(sent)

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Device, Force, Queued, bench, done
+from slim_core.cli.console import Device, Force, Priority, Queued, bench, done
 from slim_core.errors import SpecRefusedError
 
 
@@ -22,6 +22,7 @@ def submit(
     spec: Annotated[str, typer.Option(help='A JSON object with the kind of the step and its fields; "-": from stdin.')],
     name: Annotated[str | None, typer.Option(help="What lists call the run; default: its kind and data set.")] = None,
     queue: Queued = False,
+    priority: Priority = 0,
     device: Device = None,
     force: Force = False,
 ) -> None:
@@ -29,7 +30,7 @@ def submit(
     from slim_core.steps.registry import parse_spec
 
     parsed = parse_spec(given(sys.stdin.read() if spec == "-" else spec))
-    done(bench(queue, device).run(parsed, name=name, force=force))
+    done(bench(queue, device, priority).run(parsed, name=name, force=force))
 
 
 def given(text: str) -> dict[str, Any]:
