@@ -14,6 +14,7 @@ from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, GROUPS
 if TYPE_CHECKING:
     from slim_core.datasets.table import ImageTable
 
+GAP = 0.02  # between average and worst group, below which no group is said to fail
 MOSTLY = 2 / 3  # from this share on, a class is said to be seen mostly with one attribute
 
 
@@ -32,7 +33,7 @@ def wrong(metrics: Mapping[str, Any]) -> str:
         return "No image of a known group was judged."
     average, rate = metrics[AVERAGE], worst["accuracy"]
     interval = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
-    if average - rate < 0.02:
+    if average - rate < GAP:
         return f"It is right on **{percent(average)}** of the images, and hardly worse on any group ({interval})."
     return (
         f"It is right on **{percent(average)}** of all images, but only on **{percent(rate)}** of "
@@ -45,7 +46,8 @@ def why(metrics: Mapping[str, Any], table: ImageTable) -> str:
     worst = worst_of(metrics)
     if worst is None:
         return ""
-    told = [_seen_with(worst["name"], table), _looks_at(metrics, worst)]
+    fails = metrics[AVERAGE] - worst["accuracy"] >= GAP
+    told = [_seen_with(worst["name"], table) if fails else "", _looks_at(metrics, worst)]
     return " ".join(each for each in told if each) or "The data name no attribute that would explain it."
 
 
@@ -63,7 +65,7 @@ def _seen_with(worst: str, table: ImageTable) -> str:
     return (
         f"In training, **{percent(counts[label, usual] / total, 0)}** of the images of **{name}** come with **{seen}** "
         f"and only {percent(counts[label, attribute] / total, 0)} with {rare}: "
-        f"the model took the {table.attribute_name or 'attribute'} for the class, and fails where the two part."
+        f"the {table.attribute_name or 'attribute'} nearly gives the class away, a shortcut that fails where they part."
     )
 
 

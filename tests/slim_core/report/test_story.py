@@ -56,3 +56,9 @@ def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_fol
 
     table = require(import_data(plain_folder))
     assert "no attribute" in story.why(metrics(0.8, ("0", 0.5, 0.4, 0.6)), table)
+
+
+def test_where_no_group_fails_no_shortcut_is_named(looped) -> None:
+    even = metrics(0.9, ("1, china", 0.89, 0.85, 0.93))
+    assert "hardly worse on any group" in story.wrong(even)
+    assert "shortcut" not in story.why(even, looped.loop.table)
