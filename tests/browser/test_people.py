@@ -1,0 +1,188 @@
+"""One short journey for each of the people the dashboard is made for; the scripter's is tests/slim_core/test_cli.py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from slim_core.datasets.demo import DemoConfig, write_demo
+from slim_core.settings import Settings
+from slim_core.store import Run, Store
+from tests.browser.annotator import ask_about, open_campaign
+from tests.browser.conftest import NAMED
+from tests.browser.server import dashboard
+from tests.browser.steps import settle, visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
+JOB_MS = 180_000
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of 120 images nobody has registered."""
+    folder = tmp_path_factory.mktemp("people") / "digits"
+    write_demo(folder, DemoConfig(train=64, val=32, test=24))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty home, for those who begin."""
+    return tmp_path_factory.mktemp("people-home")
+
+
+@pytest.fixture(scope="module")
+def own_address(own_home: Path) -> Iterator[str]:
+    """A dashboard with its own Redis and worker on that home."""
+    with dashboard(own_home) as url:
+        yield url
+
+
+@pytest.fixture
+def own_store(own_home: Path) -> Iterator[Store]:
+    opened = Store.open(Settings(home=own_home))
+    yield opened
+    opened.close()
+
+
+def register(page: Page, address: str, images: Path) -> None:
+    """By its path, where that has not been done."""
+    visit(page, address, "data")
+    if page.get_by_text("No data is registered yet").count():
+        page.get_by_role("textbox", name="Folder or metadata file").fill(str(images))
+        page.keyboard.press("Enter")
+        page.get_by_role("button", name="Check and register").click()
+        page.wait_for_url("**dataset=d-**", timeout=JOB_MS)
+        settle(page)
+
+
+def train(page: Page, address: str, epochs: int) -> None:
+    """A training of so many epochs, submitted by the form; its page is open then."""
+    visit(page, address, "train")
+    unfold(page, "New training")
+    page.get_by_role("spinbutton", name="Epochs").fill(str(epochs))
+    page.keyboard.press("Tab")
+    page.get_by_role("button", name="Train", exact=True).click()
+    page.wait_for_url("**run=r-**", timeout=JOB_MS)
+
+
+def unfold(page: Page, title: str) -> None:
+    """Open an expander, if it is not open."""
+    expander = page.get_by_test_id("stExpander").filter(has_text=title)
+    if expander.locator("details").get_attribute("open") is None:
+        expander.locator("summary").click()
+
+
+def newest(store: Store, kind: str) -> Run:
+    return store.runs.all(kind=kind)[0]
+
+
+def test_an_engineer_registers_a_folder_trains_and_sees_where_the_model_looks(
+    page: Page, own_address: str, own_store: Store, images: Path
+) -> None:
+    register(page, own_address, images)
+    expect(page.get_by_text("120 images").first).to_be_visible()
+    train(page, own_address, epochs=1)
+    expect(page.get_by_text("Worst group", exact=True).first).to_be_visible(timeout=JOB_MS)
+    settle(page)
+    page.get_by_role("link", name="Draw the maps").click()
+    expect(page.get_by_role("heading", level=1, name="Attention")).to_be_visible()
+    settle(page)
+    page.get_by_role("button", name="Map the attention").click()
+    expect(page.locator(".slim-tiles img").first).to_be_visible(timeout=JOB_MS)
+    assert own_store.runs.fetch(newest(own_store, "gradcam").id).metrics["n"] == 120
+    assert own_store.artifacts.has(newest(own_store, "gradcam").id, "thumbnails.bin")
+
+
+def test_a_gpu_keeper_follows_a_run_stops_it_and_resumes_it(
+    page: Page, own_address: str, own_store: Store, images: Path
+) -> None:
+    register(page, own_address, images)
+    train(page, own_address, epochs=5_000)
+    run = newest(own_store, "train")
+    visit(page, own_address, "jobs", f"?run={run.id}")
+    expect(page.get_by_text(re.compile(r"epoch \d+ of 5000|epoch \d+ of 5,000")).first).to_be_visible(timeout=JOB_MS)
+    stop(page)
+    page.get_by_role("button", name=re.compile("Retry|Resume|Go on")).first.click()
+    expect(page.get_by_text(re.compile(r"epoch \d+ of 5000|epoch \d+ of 5,000")).first).to_be_visible(timeout=JOB_MS)
+    stop(page)
+    assert own_store.runs.fetch(run.id).status == "canceled"
+
+
+def stop(page: Page) -> None:
+    """Stop the run that is open, after the question."""
+    page.get_by_role("button", name="Stop").first.click()
+    page.get_by_role("button", name="Yes, stop it").click()
+    expect(page.get_by_text("canceled").first).to_be_visible(timeout=JOB_MS)
+    settle(page)
+
+
+def test_what_is_typed_stays_while_a_run_is_going(page: Page, own_address: str, own_store: Store, images: Path) -> None:
+    """The page's parts poll every second meanwhile, and the text is found as it was."""
+    register(page, own_address, images)
+    train(page, own_address, epochs=4_000)
+    run = newest(own_store, "train")
+    told = page.get_by_text(re.compile(r"epoch \d+ of 4,?000")).first
+    expect(told).to_be_visible(timeout=JOB_MS)
+    unfold(page, "New training")
+    field = page.get_by_role("textbox", name="Local checkpoint")
+    field.click()
+    page.keyboard.type("half a pa")
+    for _ in range(3):
+        before = told.inner_text()
+        expect(told).not_to_have_text(before, timeout=JOB_MS)
+    expect(field).to_have_value("half a pa")
+    expect(field).to_be_focused()
+    page.keyboard.type("th.pt")
+    expect(field).to_have_value("half a path.pt")
+    own_store.runs.request_stop(run.id)
+    page.wait_for_function("() => !document.body.innerText.match(/epoch \\d+ of 4,?000/)", timeout=JOB_MS)
+
+
+def test_two_annotators_share_a_campaign_and_no_image_is_answered_twice(
+    browser: Browser, address: str, store: Store
+) -> None:
+    campaign = ask_about(store, 10, name="Two at once")
+    pages = [named(browser, name) for name in ("ann", "bob")]
+    for one in pages:
+        open_campaign(one, address, campaign)
+    for turn in range(30):
+        one = pages[turn % 2]
+        if one.locator(".slim-annotator [data-part=stage]").is_visible():
+            one.keyboard.press("1")
+            one.wait_for_timeout(150)
+        if store.campaigns.progress(campaign.id)["answered"] == 10:
+            break
+    for one in pages:
+        one.context.close()
+    given = store.campaigns.answers(campaign.id)
+    assert sorted(given["row"].tolist()) == sorted(item.row for item in store.campaigns.items(campaign.id))
+
+
+def named(browser: Browser, name: str) -> Page:
+    """A page of a browser whose user has given a name."""
+    context = browser.new_context()
+    context.add_cookies([{**NAMED, "value": name}])
+    return context.new_page()
+
+
+def test_a_reviewer_reads_what_is_wrong_and_sends_a_link_to_it(
+    page: Page, browser: Browser, address: str, store: Store
+) -> None:
+    visit(page, address, "overview")
+    expect(page.get_by_text("What it gets wrong")).to_be_visible()
+    worst = newest(store, "evaluate")
+    wga = store.runs.fetch(worst.id).metrics["wga"]
+    expect(page.get_by_text(f"{100 * wga:.1f} %").first).to_be_visible()
+    visit(page, address, "compare")
+    expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
+    other = browser.new_context().new_page()
+    other.goto(page.url)
+    expect(other.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=60_000)
+    assert other.url == page.url
+    other.context.close()
