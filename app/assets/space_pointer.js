@@ -108,7 +108,9 @@ export class Pointer {
     this.path.setAttribute("d", this.tool === "lasso" ? `M${trace.map((one) => `${one.x} ${one.y}`).join("L")}Z` : box);
   }
 
+  // With Ctrl (as two fingers on a touch pad have it), or while the view is what is dragged; else the page scrolls.
   wheel(event) {
+    if (!event.ctrlKey && !event.metaKey && this.panel.owner.tool !== "pan") return;
     event.preventDefault();
     const pixels = event.deltaMode ? event.deltaY * 30 : event.deltaY;
     this.panel.zoomAt(Math.exp(Math.max(-200, Math.min(200, pixels)) * 0.002), this.at(event));

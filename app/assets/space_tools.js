@@ -3,11 +3,11 @@
 const TOOLS = {
   lasso: ["Lasso: draw round points", "M3 7c0-3 3-4.5 6-4.5s5 1.5 5 4-2.5 4-6 4-5-1-5-3.5zM5 10c-1 1-.5 2.5.5 2.5s1.5 1 0 2"],
   select: ["Box: drag over points", "M2.5 2.5h11v11h-11z"],
-  pan: ["Pan: drag the view", "M8 1.5v13M1.5 8h13M8 1.5l-2 2M8 1.5l2 2M8 14.5l-2-2M8 14.5l2-2M1.5 8l2-2M1.5 8l2 2M14.5 8l-2-2M14.5 8l-2 2"],
+  pan: ["Pan: drag the view, zoom with the wheel", "M8 1.5v13M1.5 8h13M8 1.5l-2 2M8 1.5l2 2M8 14.5l-2-2M8 14.5l2-2M1.5 8l2-2M1.5 8l2 2M14.5 8l-2-2M14.5 8l-2 2"],
 };
 const VIEWS = {
-  in: ["Zoom in", "M8 3v10M3 8h10", (panel) => panel.zoom(0.7)],
-  out: ["Zoom out", "M3 8h10", (panel) => panel.zoom(1 / 0.7)],
+  in: ["Zoom in (Ctrl and wheel)", "M8 3v10M3 8h10", (panel) => panel.zoom(0.7)],
+  out: ["Zoom out (Ctrl and wheel)", "M3 8h10", (panel) => panel.zoom(1 / 0.7)],
   home: ["Show all points", "M2.5 6v-3.5h3.5M10 2.5h3.5v3.5M13.5 10v3.5h-3.5M6 13.5h-3.5v-3.5", (panel) => panel.look(panel.home)],
 };
 

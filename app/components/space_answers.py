@@ -40,8 +40,9 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
 
 def asked_about(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> list[int]:
     """Ids of the campaign's items whose image is selected."""
-    rows = set(data.rows[selected].tolist())
-    return [item.id for item in session.store().campaigns.items(campaign.id) if item.row in rows]
+    items = session.store().campaigns.items(campaign.id)
+    inside = np.isin([item.row for item in items], data.rows[selected])
+    return [item.id for item, chosen in zip(items, inside, strict=True) if chosen]
 
 
 def answer(campaign: str, items: list[int], value: int | None) -> None:

@@ -30,6 +30,12 @@ TITLES = {
     "environment_space": "Environment space: what it sees elsewhere",
 }
 POLL = "3s"
+HELP = """What the colour of a point says of its image.
+
+- **Attention precision:** the share of the strongest attention that lies inside the true mask.
+- **AIoU:** how much better the true class's map fits the mask than another class's; 0.5 is no better.
+- **Propagated score:** the probability that the attention is right, spread from the answers (METHOD, step S5).
+- **Environment cluster:** images whose surroundings look alike to the model (step S7)."""
 KEPT_COLOUR = "space-colour-kept"
 
 
@@ -57,7 +63,7 @@ def _colour(at: DeltaGenerator, seen: Seen) -> str:
     if st.session_state.get(key) not in names:
         wanted = (st.query_params.get("colour"), st.session_state.get(KEPT_COLOUR))
         st.session_state[key] = next((one for one in wanted if one in names), names[0])
-    by = str(at.selectbox("Colour by", names, key=key))
+    by = str(at.selectbox("Colour by", names, key=key, help=HELP))
     st.query_params["colour"] = st.session_state[KEPT_COLOUR] = by
     return by
 

@@ -240,6 +240,20 @@ def test_the_view_is_moved_by_keys_and_kept_when_the_colours_change(opened) -> N
     assert page.evaluate(VIEWS) == home
 
 
+def test_the_wheel_scrolls_the_page_unless_it_is_meant_for_the_view(opened) -> None:
+    page = opened()
+    home = page.evaluate(VIEWS)
+    page.locator(".slim-space-plot").first.hover()
+    page.mouse.wheel(0, 120)
+    page.evaluate(NEXT_FRAME)
+    assert page.evaluate(VIEWS) == home
+    page.locator(".slim-space-plot").first.hover()
+    page.keyboard.down("Control")
+    page.mouse.wheel(0, -120)
+    page.keyboard.up("Control")
+    page.wait_for_function(f"home => JSON.stringify(({VIEWS})()) !== JSON.stringify(home)", arg=home, timeout=SLOW_MS)
+
+
 def test_a_lasso_takes_the_points_inside_it_and_no_others(opened) -> None:
     """The hit test over bands of edges against the plain one over all edges, on a star that crosses itself."""
     differing = opened().evaluate(
