@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 FAST_S, SLOW_S = 2, 12  # how often it is looked for new answers: while they come in, and while they do not
 QUIET_AFTER_S = 60.0
 _STYLE = """<style>
-.slim-effect img {width: 100%; max-width: 460px; border-radius: 0.4rem; background: rgba(128,128,128,.08);
+.slim-effect img {width: 100%; max-width: 460px; border-radius: 0.4rem; background: #eceff2;
   display: block;}
 .slim-effect .key {font-size: 0.78rem; opacity: 0.85; padding-top: 0.3rem;}
 .slim-effect .key i {display: inline-block; width: 0.65rem; height: 0.65rem; border-radius: 50%;
@@ -97,7 +97,7 @@ def _drawn(campaign_id: str, seq: int) -> str:
     source = base64.b64encode(images.encode(picture, "webp")).decode("ascii")
     known = ~np.isnan(found.scores)
     trusted = f"{(found.scores[known] >= 0.5).mean():.0%} of the images are trusted" if known.any() else "no answer yet"
-    answers = "".join(
+    answers = " ".join(
         f'<i style="background:{colour}"></i>{name} {int((found.answers[asked] == value).sum())}'
         for value, name, colour in ((1, "right", RIGHT), (0, "wrong", WRONG), (-1, "unsure", UNSURE))
     )

@@ -1,0 +1,103 @@
+"""A team's campaign in a browser: each answer's effect at once, contradictions decided, files, the subset queued."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from playwright.sync_api import Page, expect
+
+from slim_core.campaign_plan import Plan, open_campaign
+from slim_core.store import AnswerIn, Campaign, Store
+from tests.browser import annotator as answering
+
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture
+def campaign(store: Store) -> Campaign:
+    """Asks two people about each of eight images; ann and ben contradict each other about the first two."""
+    space = store.runs.all(kind="space", status="done")[0]
+    made = open_campaign(store, Plan(space.id, {0: 4, 1: 4}, name="Team", overlap=2), "lea")
+    items = store.campaigns.items(made.id)
+    for who, values in (("cid", (1, 0, 1, 0)), ("ben", (0, 1, 1, 0))):
+        given = [AnswerIn(f"{made.id}-{who}-{k}", items[k].id, value) for k, value in enumerate(values)]
+        store.campaigns.save_answers(made.id, who, given)
+    return made
+
+
+def until(condition: Callable[[], object]) -> None:
+    """Wait for a state of the database."""
+    end = time.monotonic() + 3 * PATIENCE_MS / 1000
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_each_answer_shows_in_the_map_and_the_subset_without_a_reload(
+    page: Page, address: str, campaign: Campaign
+) -> None:
+    answering.open_campaign(page, address, campaign)
+    effect = page.locator(".slim-effect")
+    expect(effect).to_contain_text("right 1 wrong 1 unsure 2", timeout=PATIENCE_MS)
+    expect(effect).to_contain_text("Subset curated now")
+    before = effect.locator("img").get_attribute("src")
+    page.keyboard.press("1")
+    expect(effect).to_contain_text("right 2", timeout=PATIENCE_MS)
+    assert effect.locator("img").get_attribute("src") != before
+
+
+def test_a_lead_decides_by_a_click_or_a_key_and_takes_it_back(
+    page: Page, address: str, store: Store, campaign: Campaign
+) -> None:
+    page.goto(f"{address}/annotate?campaign={campaign.id}&section=agreement")
+    expect(page.get_by_text("2 to decide, 0 decided")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Wrong").click()
+    expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)
+    page.keyboard.press("1")
+    expect(page.get_by_text("0 to decide, 2 decided")).to_be_visible(timeout=PATIENCE_MS)
+    first, second = store.campaigns.items(campaign.id)[:2]
+    assert (first.decision, second.decision) == (0, 1)
+    page.get_by_role("button", name="Undo the last decision").click()
+    expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)
+    assert store.campaigns.items(campaign.id)[1].decision is None
+
+
+def test_answers_are_downloaded_and_those_of_a_file_are_taken_in_with_a_report(
+    page: Page, address: str, store: Store, campaign: Campaign
+) -> None:
+    page.goto(f"{address}/annotate?campaign={campaign.id}&section=campaign")
+    page.get_by_text("Answers as files").click(timeout=PATIENCE_MS)
+    with page.expect_download(timeout=PATIENCE_MS) as download:
+        page.get_by_role("button", name="Download", exact=True).click()
+    frame = pd.read_csv(download.value.path())
+    assert len(frame) == 8 and set(frame["annotator"]) == {"ben", "cid"}
+    rows = [item.row for item in store.campaigns.items(campaign.id)]
+    content = f"row,answer,annotator\n{rows[5]},1,dan\n{rows[6]},maybe,dan\n".encode()
+    file = {"name": "answers.csv", "mimeType": "text/csv", "buffer": io.BytesIO(content).getvalue()}
+    page.locator("input[type=file]").set_input_files(file)
+    expect(page.get_by_text("1 of 2 lines fit.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("(line 3: 'maybe')")).to_be_visible()
+    page.get_by_role("button", name="Import what fits: 1").click()
+    expect(page.get_by_text("1 answers are new")).to_be_visible(timeout=PATIENCE_MS)
+    assert store.campaigns.current(campaign.id, "dan") == {rows[5]: 1}
+
+
+def test_one_click_curates_retrains_and_evaluates(page: Page, address: str, store: Store, campaign: Campaign) -> None:
+    answering.open_campaign(page, address, campaign)
+    page.get_by_role("button", name="Curate and retrain").click(timeout=PATIENCE_MS)
+
+    def made() -> list[str]:
+        """The kinds of the finished runs that come from this campaign, in their order."""
+        done, todo = [], store.runs.all(campaign=campaign.id)
+        while todo:
+            done += [run.kind for run in todo if run.status == "done"]
+            todo = [child for run in todo for child in store.runs.children(run.id)]
+        return done
+
+    until(lambda: made() == ["curate", "train", "evaluate"])
+    expect(page.get_by_text("The evaluate run")).to_be_visible(timeout=PATIENCE_MS)
