@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 PER_PAGE = 25
 PAGE = "p"  # parameter of the address
+FOLDED = ("kind", "status", "by", "data", "since")  # parameters whose filters are drawn when one is asked for
+UNFOLDED = "history-unfolded"
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 COLUMNS = (
     Column("Run"),
@@ -61,12 +64,29 @@ def _pager(pages: int) -> int:
 
 
 def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
-    """A row of filters, each bound to a parameter of the address."""
-    text, kinds, statuses, who, data, since = st.columns([3, 2, 2, 2, 2, 2])
+    """Filters, bound to parameters of the address. Most are folded until used: the table stands there sooner."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search", key="q", placeholder="Name, or beginning of the id", label_visibility="collapsed",
+            icon=":material/search:", width=320, bind="query-params", on_change=_to_the_first_page,
+        )  # fmt: skip
+        unfolded = any(st.query_params.get(name) for name in FOLDED) or st.session_state.get(UNFOLDED, False)
+        if not unfolded:
+            st.button("More filters", icon=":material/filter_list:", on_click=_unfold)
+    if not unfolded:
+        return RunFilter(text=text or "")
+    return replace(_folded(history, datasets), text=text or "")
+
+
+def _unfold() -> None:
+    st.session_state[UNFOLDED] = True
+
+
+def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
+    kinds, statuses, who, data, since = st.columns(5)
     kept: dict[str, Any] = {"bind": "query-params", "on_change": _to_the_first_page}
     within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **kept)
     return RunFilter(
-        text=text.text_input("Name or id", key="q", placeholder="Search", **kept) or "",
         kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **kept)),
         statuses=tuple(statuses.multiselect("Status", list(run_state.LOOKS), key="status", placeholder="Any", **kept)),
         by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **kept),

@@ -24,6 +24,7 @@ def test_filters_live_in_the_address_and_a_row_opens_and_closes_without_loading_
     visit(page, address, "jobs")
     loads: list[str] = []
     page.on("domcontentloaded", lambda one: loads.append(one.url))
+    page.get_by_role("button", name="More filters").click()
     choose(page, "Step", "space")
     page.keyboard.press("Escape")
     expect(page).to_have_url(re.compile("kind=space"))
