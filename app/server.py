@@ -9,7 +9,7 @@ GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run
 GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artifact <name>.npy of the run, column by
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
 GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space
-POST /api/next     {"campaign", "session", "n", "was"?, "after"?, "guess"?}
+POST /api/next     {"campaign", "session", "n", "was"?: [sessions], "after"?, "guess"?}
      -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "guess"}],
      "standing": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
      where the campaign takes no answers; the session's leases are renewed

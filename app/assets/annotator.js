@@ -7,6 +7,7 @@ import { fill } from "./annotator_frame.js";
 import { Grid } from "./annotator_grid.js";
 import { action } from "./annotator_keys.js";
 import { Exchange } from "./annotator_exchange.js";
+import { remember, remembered } from "./annotator_look.js";
 import { Outbox, randomId } from "./annotator_outbox.js";
 import { Pictures } from "./annotator_pictures.js";
 import { Single, VIEWS } from "./annotator_single.js";
@@ -16,7 +17,6 @@ import * as words from "./annotator_words.js";
 const BEAT_MS = 500;
 const RENEW_MS = 30000;
 const IDLE_MS = 120000; // nobody looks any more: the images are not kept
-const LOOK = { view: 0, opacity: 0.5, beside: false, grid: false, size: 20, guess: false };
 
 class Annotator {
   constructor(parent, data) {
@@ -24,9 +24,10 @@ class Annotator {
     this.data = data;
     this.identity = identity(data);
     this.root.dataset.ready = "";
+    delete this.find("stage").dataset.row;
     this.abort = new AbortController();
     this.signal = this.abort.signal;
-    this.look = { ...LOOK, ...remembered(), view: 0 };
+    this.look = remembered();
     this.outbox = new Outbox(data.campaign, data.who);
     this.window = new Window(data.campaign, data.who);
     this.exchange = new Exchange(this);
@@ -44,7 +45,7 @@ class Annotator {
   button(name) { return this.root.querySelector(`[data-act="${name}"]`); }
   text(name, text) { this.find(name).textContent = text; }
   tell(text) { this.text("live", text); }
-  get stopped() { return !this.window.queue.length || Boolean(this.exchange.closed); }
+  get stopped() { return !this.window.queue.length || Boolean(this.exchange.closed || this.exchange.barred); }
   leftNow() { return Math.max(0, (this.window.open ?? 0) - this.outbox.net); }
   leftText() { return words.left(this.leftNow()); }
   guess(item) { return (this.look.guess ? item.guess : null) ?? 1; }
@@ -88,7 +89,7 @@ class Annotator {
   }
 
   rename() {
-    if (this.outbox.waiting.length) return this.say("Your answers are sent first, then the name can be changed", true);
+    if (this.outbox.waiting.length && !this.exchange.barred) return this.say("Your answers are sent first, then the name can be changed", true);
     this.find("who-name").value = "";
     this.askName();
     this.find("who-name").focus();
@@ -262,34 +263,28 @@ class Annotator {
     this.exchange.refill(true);
   }
 
-  dispose() {
+  // `replaced`: another one in this page goes on with what this one held.
+  dispose(replaced = false) {
     if (this.signal.aborted) return;
     this.abort.abort();
     clearInterval(this.beating);
-    this.leave();
+    living.delete(this);
+    if (replaced) this.window.leave();
+    else this.leave();
   }
 }
 
+const living = new Set();
 const identity = (data) => `${data.campaign}:${data.who ?? ""}`;
-
-function remembered() {
-  try {
-    return JSON.parse(localStorage.getItem("slim-annotator-look")) ?? {};
-  } catch {
-    return {};
-  }
-}
-
-function remember(look) {
-  try {
-    localStorage.setItem("slim-annotator-look", JSON.stringify(look));
-  } catch { /* it is only convenient */ }
-}
 
 export function mount({ data, parentElement, setTriggerValue }) {
   let app = parentElement.__slimAnnotator;
   if (app && (app.identity !== identity(data) || app.signal.aborted)) { app.dispose(); app = undefined; }
-  app ??= new Annotator(parentElement, data);
+  if (!app) {
+    for (const other of living) other.dispose(other.identity === identity(data)); // Streamlit drew the page anew
+    app = new Annotator(parentElement, data);
+    living.add(app);
+  }
   parentElement.__slimAnnotator = app;
   app.update(data, setTriggerValue);
   return () => {

@@ -4,7 +4,7 @@ import { Line } from "./annotator_outbox.js";
 
 const ASK_MS = 2500; // how often the server is asked while there is no image to show
 const RETRY_MS = [500, 1000, 2000, 5000];
-const REFUSED_MS = 10000; // the server has said no: it is asked again, but not all the time
+const REFUSED_MS = 5000; // the server has said no: it is asked again, but not all the time
 const CLOSED_MS = 3000; // a campaign that is closed may be reopened
 const MOST = 100; // images a page may hold
 const BACK = 20; // answers fetched to be undone
@@ -29,14 +29,17 @@ export class Exchange {
     try {
       const body = { campaign: this.app.data.campaign, session: this.app.window.session, answers: this.app.outbox.batch() };
       const { ids, lost } = await this.line.post(this.app.data.urls.answers, body);
-      this.app.outbox.drop(ids);
+      const recovered = this.failures > 0 || this.app.outbox.fromBefore;
+      this.app.window.open -= this.app.outbox.drop(ids);
       this.worked();
       this.someoneElses(lost);
+      if (recovered) this.refill(true); // what arrived twice is counted once
     } catch (error) {
       this.failed(error);
       this.nextTry = performance.now() + this.patience;
     }
     this.sending = false;
+    if (this.closed || this.barred) this.app.show();
     this.app.say();
     if (!this.failures && this.app.outbox.waiting.length) this.flush();
     else if (!this.failures && !this.app.window.queue.length) this.refill(true);
@@ -95,7 +98,7 @@ export class Exchange {
   worked() {
     this.failures = 0;
     this.problem = "";
-    this.refused = false;
+    this.refused = this.barred = false;
   }
 
   failed(error) {
@@ -104,6 +107,7 @@ export class Exchange {
     if (expired) this.renew();
     if (error.closed) this.closed = error.message;
     this.refused = Boolean(error.status) && !expired;
+    this.barred = error.status === 403; // this person may not answer here any more
     this.problem = !error.status ? "No connection"
       : expired && this.failures < RETRY_MS.length ? "The page's permission is renewed" : error.message;
   }

@@ -15,6 +15,7 @@ export class Outbox {
     this.sequence = 0;
     const keys = stored().filter((key) => key.startsWith(this.prefix)).sort();
     this.waiting = keys.map((key) => ({ ...JSON.parse(localStorage.getItem(key)), key }));
+    this.fromBefore = this.waiting.length > 0; // another page left some: the server may know them
   }
 
   push(answer) {
@@ -28,10 +29,14 @@ export class Outbox {
     }
   }
 
+  // These have arrived; returns how many more images count as answered by them.
   drop(ids) {
+    const before = this.net;
     const gone = new Set(ids);
     for (const answer of this.waiting) if (gone.has(answer.id)) localStorage.removeItem(answer.key);
     this.waiting = this.waiting.filter((answer) => !gone.has(answer.id));
+    this.fromBefore &&= this.waiting.length > 0;
+    return before - this.net;
   }
 
   // How many more images count as answered once all of it has arrived.

@@ -3,6 +3,7 @@
 import { randomId } from "./annotator_outbox.js";
 
 const STORED = "slim-tab:"; // only while no page of the tab is open: a duplicated tab must not share a session
+const MOST = 10; // pages gone on from
 
 export class Window {
   constructor(campaign, who) {
@@ -14,20 +15,21 @@ export class Window {
     this.standing = null;
   }
 
+  // The sessions of the pages before this one, whose images it takes over.
   take() {
     try {
-      const was = sessionStorage.getItem(this.name);
+      const was = JSON.parse(sessionStorage.getItem(this.name)) ?? [];
       sessionStorage.removeItem(this.name);
       return was;
     } catch {
-      return null;
+      return [];
     }
   }
 
-  // The page closes: the next page of this tab goes on with what this one held.
+  // The page closes: the next page of this tab goes on with what this one held, or was still about to take over.
   leave() {
     try {
-      sessionStorage.setItem(this.name, this.session);
+      sessionStorage.setItem(this.name, JSON.stringify([...this.was, this.session].slice(-MOST)));
     } catch { /* the leases then run out by themselves */ }
   }
 
@@ -37,7 +39,7 @@ export class Window {
 
   request(campaign, n, guess) {
     const body = { campaign, session: this.session, n, after: this.after };
-    if (this.was) body.was = this.was;
+    if (this.was.length) body.was = this.was;
     if (guess) body.guess = true;
     return body;
   }
@@ -45,7 +47,7 @@ export class Window {
   // A reply: what is held now. What is on screen stays first; `pending`: item -> true where an answer to it is still
   // under way, false where an undo is, which the reply cannot know of.
   accept({ items, standing }, shown, pending) {
-    this.was = null;
+    this.was = [];
     this.standing = standing;
     this.open = standing.total - standing.done - standing.answered;
     for (const item of items) this.after = Math.max(this.after, item.position);

@@ -10,12 +10,13 @@ import streamlit as st
 from app import session
 from app.components import annotator, campaign_summary, gallery, live_effect, next_step
 from app.listening import signs_in
-from app.routes.questions import attention_of
+from app.routes.questions import attention_of, input_side
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-IMAGE_SIDE, TILE_SIDE, EXAMPLE_SIDE = 512, 256, 192  # pixels
+IMAGE_SIDE, TILE_SIDE, EXAMPLE_SIDE = 512, 256, 192  # pixels; heat maps are smooth, and as good small
+SHARPEST = 4  # pixels drawn for each that the model sees, at most
 MAX_EXAMPLES = 4  # of each kind
 
 
@@ -69,12 +70,12 @@ def _session(campaign: Campaign) -> annotator.Session:
 
 
 def _pictures(dataset: str, run: str) -> dict[str, str]:
-    made = {}
-    for prefix, size in (("", IMAGE_SIDE), ("tile", TILE_SIDE)):
-        for kind in ("image", "heat", "contour"):
-            name = f"{prefix}{kind.capitalize()}" if prefix else kind
-            made[name] = gallery.address(dataset, size=size, kind=kind, run=run)
-    return made
+    """Addresses by name; a small image is not drawn larger than it has to be, for every pixel takes its time."""
+    large = min(IMAGE_SIDE, max(TILE_SIDE, SHARPEST * input_side(run)))
+    sides = {"image": large, "contour": large, "heat": TILE_SIDE}
+    made = {kind: gallery.address(dataset, size=side, kind=kind, run=run) for kind, side in sides.items()}
+    small = {kind: gallery.address(dataset, size=TILE_SIDE, kind=kind, run=run) for kind in sides}
+    return made | {f"tile{kind.capitalize()}": address for kind, address in small.items()}
 
 
 def _examples(dataset: str, run: str, examples: Mapping[str, Any]) -> dict[str, list[str]]:

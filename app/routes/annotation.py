@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 MAX_ANSWERS = 500
 MAX_AHEAD = 100  # images a page may hold at once
 MAX_BACK = 100
+MAX_WAS = 10  # pages that a page may go on from
 
 
 @guarded("annotator")
@@ -33,10 +34,12 @@ def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response
     campaign_id, who = _allowed(body, viewer)
     campaigns, tab = session.store().campaigns, _text(body, "session")
     n, after = _number(body, "n", 1, MAX_AHEAD), _number({"after": -1} | body, "after", -1, 2**31)
-    was = None if body.get("was") is None else _text(body, "was")
+    was = body.get("was", [])
+    if not isinstance(was, list) or len(was) > MAX_WAS:
+        raise AnswersRefusedError(f"was is a list of at most {MAX_WAS} sessions, not {was!r}: reload the page.")
     campaign = campaigns.fetch(campaign_id)
     try:
-        items = campaigns.next_items(campaign_id, who, n, tab, was=was, after=after)
+        items = campaigns.next_items(campaign_id, who, n, tab, was=[str(one)[:80] for one in was], after=after)
     except CampaignClosedError as error:
         return JSONResponse({"error": str(error), "closed": True}, status_code=409)
     told = described(campaign, items, guess=bool(body.get("guess")))

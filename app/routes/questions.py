@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -42,6 +43,14 @@ def attention_of(campaign_id: str) -> str:
 
     store = session.store()
     return gradcam_of(store, store.campaigns.fetch(campaign_id)).id
+
+
+@lru_cache(maxsize=64)
+def input_side(run_id: str) -> int:
+    """Pixels a side of what the model of an attention pass sees."""
+    store = session.store()
+    model = str(store.runs.fetch(run_id).spec["model"])
+    return int(json.loads((store.artifacts.folder(model) / "model.json").read_text())["transform"]["size"])
 
 
 @lru_cache(maxsize=8)

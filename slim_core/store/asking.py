@@ -5,6 +5,7 @@ A session is a browser tab. What it holds is its own: two tabs of one person are
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,7 +76,7 @@ class Asking:
         return found[0] if found else None
 
     def next_items(
-        self, campaign_id: str, annotator: str, n: int, session: str = "", *, was: str | None = None, after: int = -1
+        self, campaign_id: str, annotator: str, n: int, session: str = "", *, was: Sequence[str] = (), after: int = -1
     ) -> list[Item]:
         """Up to ``n`` items for this annotator, all under a lease from now: one to show, the rest to prefetch.
 
@@ -84,7 +85,7 @@ class Asking:
             annotator: for whom.
             n: how many, those that the session holds already included.
             session: the browser tab.
-            was: the session that this one goes on from (a page before its reload); what that held is now held here.
+            was: the sessions that this one goes on from (a page before its reload); what they held is now held here.
             after: a position to look behind first. Only speed depends on it.
 
         Returns:
@@ -96,7 +97,7 @@ class Asking:
         with self._database.write() as connection:
             now = self._database.now(connection)
             overlap = self._open(connection, campaign_id, now)["overlap"]
-            if was is not None:
+            if was:
                 leases.hand_over(connection, campaign_id, annotator, was, session)
             skipped = self._skips.of(connection, campaign_id, annotator)
             asked = leases.Asked(connection, campaign_id, annotator, now, overlap)

@@ -94,9 +94,9 @@ def drop(connection: Connection, item_ids: Iterable[int], annotator: str) -> Non
     connection.execute(_leases.delete().where(*mine))
 
 
-def hand_over(connection: Connection, campaign_id: str, annotator: str, was: str, session: str) -> None:
-    """What a session of this annotator held is now held by another of theirs."""
-    mine = (_leases.c.campaign_id == campaign_id, _leases.c.annotator == annotator, _leases.c.session == was)
+def hand_over(connection: Connection, campaign_id: str, annotator: str, was: Iterable[str], session: str) -> None:
+    """What sessions of this annotator held is now held by another of theirs."""
+    mine = (_leases.c.campaign_id == campaign_id, _leases.c.annotator == annotator, _leases.c.session.in_(list(was)))
     connection.execute(_leases.update().where(*mine).values(session=session))
 
 

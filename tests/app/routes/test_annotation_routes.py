@@ -124,7 +124,7 @@ def test_whoever_finds_nothing_is_told_who_holds_the_rest_and_until_when(
 def test_a_reloaded_page_goes_on_where_it_was(client: TestClient, campaign: Campaign) -> None:
     before = upcoming(client, campaign, 3, tab="page 1").json()["items"]
     upcoming(client, campaign, 1, name="ben")
-    asked = {"campaign": campaign.id, "session": "page 2", "n": 3, "was": "page 1"}
+    asked = {"campaign": campaign.id, "session": "page 2", "n": 3, "was": ["page 1"]}
     assert client.post("/api/next", json=asked, headers=headers()).json()["items"] == before
 
 
@@ -168,6 +168,17 @@ def test_a_member_who_was_removed_is_refused_although_their_page_is_still_open(
     assert current(campaign) == {}
 
 
+def test_a_campaign_that_names_its_annotators_takes_answers_of_them_alone(
+    client: TestClient, campaign: Campaign
+) -> None:
+    item = upcoming(client, campaign).json()["items"][0]
+    session.store().campaigns.set_members(campaign.id, ["ben"])
+    refused = post(client, campaign, [{"id": "a1", "item": item["id"], "value": 1}])
+    assert refused.status_code == 403
+    assert refused.json()["error"] == "ann is not among those who answer first: ask its lead to be added."
+    assert upcoming(client, campaign, name="Ben").status_code == 200 and current(campaign) == {}
+
+
 @pytest.mark.parametrize(("change", "sentence"), [
     ({"session": ""}, "session is a text of 1 to 80 letters"),
     ({"session": None}, "not None"),
@@ -175,7 +186,7 @@ def test_a_member_who_was_removed_is_refused_although_their_page_is_still_open(
     ({"n": 1000}, "not 1000"),
     ({"n": "6"}, "not '6'"),
     ({"n": True}, "not True"),
-    ({"was": 5}, "was is a text"),
+    ({"was": 5}, "was is a list of at most 10 sessions, not 5"),
     ({"after": 0.5}, "after is a whole number"),
 ])  # fmt: skip
 def test_a_malformed_question_gets_one_sentence(

@@ -62,11 +62,11 @@ def test_a_skip_that_is_taken_back_shows_the_image_again_unless_somebody_else_lo
 
 def test_a_reloaded_page_goes_on_with_what_it_held_even_if_its_farewell_arrives_late(store: Store, campaign: Campaign):
     before = store.campaigns.next_items(campaign.id, "ann", 3, "page 1")
-    after = store.campaigns.next_items(campaign.id, "ann", 3, "page 2", was="page 1")
+    after = store.campaigns.next_items(campaign.id, "ann", 3, "page 2", was=["page 1"])
     assert positions(after) == positions(before) == [0, 1, 2]
     store.campaigns.release(campaign.id, "ann", "page 1")
     assert positions(store.campaigns.next_items(campaign.id, "ben", 1)) == [3]
-    assert positions(store.campaigns.next_items(campaign.id, "ann", 1, "page 3", was="somebody's")) == [4]
+    assert positions(store.campaigns.next_items(campaign.id, "ann", 1, "page 3", was=["somebody's"])) == [4]
 
 
 def test_an_annotator_is_told_what_is_still_open_and_who_looks_at_it(store: Store, dataset):
