@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import random
@@ -39,8 +40,12 @@ class Seat:
 
     def work(self, is_done: Callable[[], bool]) -> bool:
         """Answer until the server says that all is done; True where it said so too early (by ``is_done``)."""
-        pick, until = random.Random(self.seed), time.monotonic() + PATIENCE_S
         self._line = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=60)
+        with contextlib.closing(self._line):
+            return self._work(is_done)
+
+    def _work(self, is_done: Callable[[], bool]) -> bool:
+        pick, until = random.Random(self.seed), time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
             reply = self._post("/api/next", {"n": AHEAD})
             if not reply["items"]:
@@ -92,8 +97,18 @@ class Race:
     saved_ms: list[float]
 
 
-def race(store: Store, addresses: Sequence[str], campaign: str, n_people: int, n_tabs: int) -> Race:
-    """A team answers a campaign at once, each tab at one of the servers; ends when nobody finds anything to do."""
+def race(
+    store: Store,
+    addresses: Sequence[str],
+    campaign: str,
+    n_people: int,
+    n_tabs: int,
+    beside: Callable[[], None] = lambda: None,
+) -> Race:
+    """A team answers a campaign at once, each tab at one of the servers; ends when nobody finds anything to do.
+
+    ``beside`` is called while they work, in this thread.
+    """
 
     def is_done() -> bool:
         return not _left(store, campaign)
@@ -114,6 +129,7 @@ def race(store: Store, addresses: Sequence[str], campaign: str, n_people: int, n
     threads = [threading.Thread(target=run, args=(seat,)) for seat in seats]
     for thread in threads:
         thread.start()
+    beside()
     for thread in threads:
         thread.join()
     if failures:

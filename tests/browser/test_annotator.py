@@ -135,6 +135,20 @@ def test_a_campaign_closed_meanwhile_says_so_and_takes_what_waited_once_it_is_op
     assert store.campaigns.current(campaign.id) == {asked[0]: 1}
 
 
+def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answered_is_kept(
+    annotator: Page, store: Store, campaign: Campaign, tolerated: set[str]
+) -> None:
+    tolerated |= {ANSWERS, "/api/next"}
+    store.campaigns.set_members(campaign.id, ["ben"])
+    annotator.keyboard.press("1")
+    tells(annotator, "You cannot go on here")
+    tells(annotator, "ann is not among those who answer Six images: ask its lead to be added.")
+    unsent(annotator, 1)
+    store.campaigns.set_members(campaign.id, [])
+    unsent(annotator, 0)
+    assert store.campaigns.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
+
+
 def test_a_token_over_its_time_is_renewed_without_a_word_from_the_person(
     annotator: Page, store: Store, campaign: Campaign, tolerated: set[str]
 ) -> None:
@@ -193,8 +207,8 @@ def test_a_browser_gives_its_name_once_and_may_change_it(
     page.get_by_label("Your name").fill("Cid")
     page.get_by_role("button", name="Start").click()
     tells(page, "Cid")
-    shows(page, rows_of(store, campaign)[1])
     expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=60_000)
+    shows(page, rows_of(store, campaign)[1])
     page.keyboard.press("0")
     unsent(page, 0)
     kept = store.campaigns.answers(campaign.id)
