@@ -58,6 +58,17 @@ def runs_with_maps(dataset: str) -> list[Run]:
     return sorted(looked, key=lambda one: one.created_at, reverse=True)
 
 
+def tell_lost(dataset: str, looked: Sequence[Run]) -> None:
+    """Say which finished passes have lost their maps, where there are some and no other is left to show."""
+    done = session.store().runs.all(kind="gradcam", status="done", dataset=dataset, metrics=False)
+    if done and not any(one.kind == "gradcam" for one in looked):
+        names = ", ".join(one.name or one.id for one in done)
+        st.error(
+            f"The maps of {names} are no longer among the artifacts: map the attention again below.",
+            icon=":material/error:",
+        )
+
+
 def _kinds(run: Run) -> list[str]:
     table = session.store().datasets.table(run.dataset_id)
     offered = [kind for kind in KINDS if kind != "mask" or table.has_mask.any()]

@@ -31,12 +31,12 @@ def show(data: SpaceData, subset: Subset) -> None:
 def _numbers(subset: Subset) -> None:
     report, kept = subset.report, subset.report.get("keep")
     columns = st.columns(4)
-    columns[0].metric("Images in the subset", f"{report['images']:,}", border=True)
-    columns[1].metric("Distinct images", f"{report['unique']:,}", border=True)
+    columns[0].metric("Images", f"{report['images']:,}", border=True, help=f"{explain('subset')} Repeats are counted.")
+    columns[1].metric("Distinct", f"{report['unique']:,}", border=True, help="Different images among them.")
     columns[2].metric("Repeats", f"{report['repeated']:,}", border=True, help=explain("repeat"))
     shown = f"{kept['kept'] / kept['total']:.0%}" if kept else "not used"
     told = f" {kept['kept']:,} of {kept['total']:,}." if kept else ""
-    columns[3].metric("Trusted images", shown, border=True, help=f"Images whose attention is probably right.{told}")
+    columns[3].metric("Trusted", shown, border=True, help=f"Images whose attention is probably right.{told}")
 
 
 def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None:

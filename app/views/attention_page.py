@@ -14,6 +14,8 @@ with st.container(horizontal=True):
     looked = attention_view.runs_with_maps(dataset.id) if dataset else []
     run = pick.run("Attention maps", [one for one in looked if one.kind == "gradcam"])
 
+if dataset is not None:
+    attention_view.tell_lost(dataset.id, looked)
 if run is not None:
     with errors_told():
         looks, numbers = st.tabs(["Gallery", "Scores per group"])

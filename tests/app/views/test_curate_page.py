@@ -27,12 +27,12 @@ def numbers(app) -> dict[str, str]:
 def test_the_preview_follows_size_and_keep_rule(show) -> None:
     app = show("curate")
     app.number_input(key="curate-size").set_value(30).run()
-    assert numbers(app)["Images in the subset"] == "30"
+    assert numbers(app)["Images"] == "30"
     app.slider(key="curate-threshold").set_value(0.0).run()
-    assert numbers(app)["Trusted images"] == "100%"
+    assert numbers(app)["Trusted"] == "100%"
     app.selectbox(key="curate-keep-slim").select("quantile").run()
     app.slider(key="curate-quantile").set_value(0.9).run()
-    assert int(numbers(app)["Trusted images"].rstrip("%")) < 100
+    assert int(numbers(app)["Trusted"].rstrip("%")) < 100
     assert not app.exception
 
 
@@ -49,7 +49,7 @@ def test_every_strategy_has_a_preview(show) -> None:
     for name in app.selectbox(key="curate-strategy").options:
         app.selectbox(key="curate-strategy").select(name).run()
         assert not app.exception, name
-        assert numbers(app)["Images in the subset"] == str(round(SUBSET_SHARE * 240)), name
+        assert numbers(app)["Images"] == str(round(SUBSET_SHARE * 240)), name
 
 
 @pytest.mark.usefixtures("filled_home")
