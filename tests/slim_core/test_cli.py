@@ -20,8 +20,8 @@ from slim_core.settings import settings
 from slim_core.store import Store
 
 COMMANDS = (
-    "demo-data import datasets train gradcam features space candidates answer curate evaluate compare runs run".split()
-)
+    "demo-data import datasets train gradcam features space candidates answer curate evaluate compare runs run submit"
+).split()
 
 
 @pytest.fixture
