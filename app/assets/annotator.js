@@ -99,10 +99,11 @@ class Annotator {
     this.started = true;
     this.find("who").hidden = true;
     this.find("head").hidden = false;
-    await Promise.all([this.exchange.refill(true), this.exchange.earlier()]);
+    await this.exchange.refill(true);
     if (this.signal.aborted) return;
     this.root.dataset.ready = "true";
     this.exchange.flush();
+    this.exchange.earlier();
   }
 
   key(event) {
@@ -163,7 +164,8 @@ class Annotator {
     this.moved();
   }
 
-  undo() {
+  async undo() {
+    if (!this.history.length) await this.exchange.earlier();
     const step = this.history.pop();
     if (!step) return;
     for (const { item } of step.entries) this.push(item, { value: null, net: step.skip ? 0 : -1, ms: 0, seen: {} });
@@ -233,7 +235,7 @@ class Annotator {
     this.text("share", this.window.standing ? words.share(total, n, this.data) : "");
     this.text("pace", words.pace(this.made));
     this.text("tally", words.tally(this.history.filter((step) => !step.old)));
-    for (const button of this.root.querySelectorAll('[data-act="undo"]')) button.disabled = !this.history.length;
+    for (const button of this.root.querySelectorAll('[data-act="undo"]')) button.disabled = !this.history.length && this.exchange.first;
   }
 
   drawRest() {

@@ -14,6 +14,7 @@ export class Exchange {
     this.app = app;
     this.line = new Line(() => app.data.token);
     this.failures = 0;
+    this.first = false; // the first answer of all is among those known here
     this.problem = this.closed = "";
     this.nextTry = this.nextAsk = this.asked = 0; // by performance.now()
   }
@@ -75,10 +76,13 @@ export class Exchange {
     app.show();
   }
 
-  // Older answers of this annotator, so that undo can go back behind them.
-  async earlier() {
-    if (this.seeking || this.first) return;
-    this.seeking = true;
+  // Older answers of this annotator, so that undo can go back behind them; once at a time, until there are no more.
+  earlier() {
+    if (!this.first) this.seeking ??= this.seek().finally(() => { this.seeking = null; });
+    return this.seeking;
+  }
+
+  async seek() {
     try {
       const body = { campaign: this.app.data.campaign, n: BACK, before: this.oldest };
       const { given } = await this.line.post(this.app.data.urls.given, body);
@@ -91,7 +95,6 @@ export class Exchange {
     } catch (error) {
       this.failed(error);
     }
-    this.seeking = false;
     this.app.head();
   }
 
