@@ -22,7 +22,13 @@ COLUMNS = (
     Column("What happened"),
     Column("After", "Since the attempt began.", right=True),
 )
-_ENDS: dict[str, Tone] = {"run.done": "good", "run.failed": "bad", "run.canceled": "quiet", "run.lost": "warn"}
+_ENDS: dict[str, Tone] = {
+    "run.done": "good",
+    "run.failed": "bad",
+    "run.canceled": "quiet",
+    "run.lost": "warn",
+    "run.handed_back": "warn",
+}
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,6 @@ def story(events: Sequence[Event]) -> list[Happening]:
     attempt, began = 0, None
     for event in events:
         if event.what == "run.claimed":
-            if began is not None:  # no event has ended the attempt before
-                told.append(Happening(event.at, attempt, "was handed back: its worker shut down", "warn"))
             attempt, began = attempt + 1, event.at
         after_s = (event.at - began).total_seconds() if began and event.what != "run.claimed" else None
         told.append(Happening(event.at, attempt, _words(event), _ENDS.get(event.what, ""), after_s))
@@ -64,6 +68,7 @@ def _words(event: Event) -> str:
         "run.submitted": f"{event.who} submitted it",
         "run.claimed": f"{event.who} began, on {details.get('device') or 'its device'}",
         "run.lost": f"{event.who} {details.get('why') or 'vanished'}",
+        "run.handed_back": f"{event.who} shut down and handed it back",
         "run.stop": f"{event.who} asked it to stop",
         "run.retried": f"{event.who} retried it",
         "run.prioritised": f"{event.who} moved it to the front",

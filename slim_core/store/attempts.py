@@ -123,6 +123,7 @@ class Attempts(Claims):
             if run.status == "stopping":
                 self._end(connection, run, "canceled", "Stopped as asked.")
             else:
+                self._events.note(connection, run.worker or "", "run.handed_back", run.id, {"attempt": run.attempt})
                 self._requeue(connection, run, "Its worker shut down; it goes on from its last checkpoint.")
 
     def retry(self, run_id: str, by: str = "local") -> Run:

@@ -38,9 +38,12 @@ def test_a_run_that_was_lost_and_then_done_has_two_attempts() -> None:
     ]
 
 
-def test_an_attempt_that_no_event_ended_was_handed_back() -> None:
-    told = story(events(("claimed", {}), ("claimed", {})))
-    assert [one.words for one in told][1] == "was handed back: its worker shut down"
+def test_an_attempt_that_was_handed_back_says_so_and_is_not_one_that_was_lost() -> None:
+    told = story(events(("claimed", {}), ("handed_back", {"attempt": 1}), ("claimed", {})))
+    assert [(one.attempt, one.words) for one in told][1:] == [
+        (1, "ada shut down and handed it back"),
+        (2, "ada began, on its device"),
+    ]
 
 
 def test_a_failure_tells_its_message_and_an_unknown_event_its_name() -> None:
