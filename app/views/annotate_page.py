@@ -14,8 +14,9 @@ from app.components import (
 )
 from app.components.annotate_sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
 from app.components.telling import errors_told
+from app.glossary import explain
 
-st.title("Annotate", help="Answers on a few images speak for all (METHOD, steps S3 and S4).")
+st.title("Annotate", help=explain("campaign", "candidate", "answer"))
 
 store = session.store()
 with st.container(horizontal=True):
@@ -25,8 +26,10 @@ with st.container(horizontal=True):
 
 spaces = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
 if dataset is None:
+    st.info("People say here, with one key an image, whether a model looks at the right thing: register data first.")
     next_step.show("register a folder of images.", "data", "Data")
 elif campaign is None and not spaces:
+    st.info("The images people are asked about are chosen in an attention space, and this data set has none yet.")
     next_step.show("build an attention space, to choose images from.", "space", "Space", dataset=dataset.id)
 else:
     section = annotate_sections.choose(campaign)

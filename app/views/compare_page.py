@@ -14,12 +14,14 @@ from app.components import (
     pick,
 )
 from app.components.telling import errors_told
+from app.glossary import explain
 
-st.title("Compare", help="Every number carries its definition (METHOD, section 2); intervals are Wilson's, 95 %.")
+st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 
 store = session.store()
 dataset = pick.dataset()
 if dataset is None:
+    st.info("Evaluated models are put beside each other here, group by group: register data first.")
     next_step.show("register a folder of images.", "data", "Data")
     st.stop()
 

@@ -5,8 +5,9 @@ import streamlit as st
 from app import session
 from app.components import next_step, pick, space_view, submit
 from app.components.telling import errors_told
+from app.glossary import explain
 
-st.title("Space", help="UMAP of the attention and of the environment features (METHOD, step S2).")
+st.title("Space", help=explain("attention space", "environment space"))
 
 store = session.store()
 with st.container(horizontal=True):
@@ -25,8 +26,10 @@ looks = (
     [one for kind in kinds for one in store.runs.all(kind=kind, status="done", dataset=dataset.id)] if dataset else []
 )
 if dataset is None:
+    st.info("Each image becomes a point here, near those of which a model sees the same: register data first.")
     next_step.show("register a folder of images.", "data", "Data")
 elif not looks:
+    st.info("A space is laid out from a model's attention, and none of this data set is mapped yet.")
     next_step.show("map the attention of a model first.", "attention", "Attention", dataset=dataset.id)
 else:
     with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
