@@ -15,6 +15,7 @@ import { Window } from "./annotator_window.js";
 import * as words from "./annotator_words.js";
 
 const BEAT_MS = 500;
+const SHOWN_MS = 300; // from the first image to what else the page has to draw
 const RENEW_MS = 30000;
 const IDLE_MS = 120000; // nobody looks any more: the images are not kept
 
@@ -104,6 +105,7 @@ class Annotator {
     this.root.dataset.ready = "true";
     this.exchange.flush();
     this.exchange.earlier();
+    setTimeout(() => this.signal.aborted || this.trigger("shown", 1), SHOWN_MS);
   }
 
   key(event) {

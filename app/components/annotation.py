@@ -28,26 +28,32 @@ def show(campaign: Campaign) -> None:
         ForbiddenError: the viewer may look, but not answer.
     """
     session.viewer().require("annotator")
-    said = annotator.show(f"annotator-{campaign.id}", _session(campaign))
+    about = _session(campaign)
+    said = annotator.show(f"annotator-{campaign.id}", about)
     if said.name:
         session.give_name(said.name)
         st.rerun()
     _afterwards(campaign)
-    live_effect.show(campaign)
+    shown = f"annotator-shown-{campaign.id}"
+    st.session_state[shown] = said.shown or st.session_state.get(shown, False)
+    if about.who is None or st.session_state[shown]:  # what takes its time does not keep the first image waiting
+        live_effect.show(campaign)
 
 
 def _afterwards(campaign: Campaign) -> None:
-    progress = session.store().campaigns.progress(campaign.id)
-    answered, total = int(progress["answered"]), int(progress["total"])
+    campaigns = session.store().campaigns
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
-    if progress["done"] >= total:
-        share = f"**{answered / max(campaign.n_split, 1):.1%}** of the split"
-        asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
-        st.caption(f"{asked}, {share}, in {progress['minutes']:.1f} minutes of work.")
-        next_step.show("all images are answered: choose a subset by these answers.", "curate", "Curate", **link)
-        campaign_summary.show(campaign)
-    else:
+    standing = campaigns.standing(campaign.id, "")  # counts alone: all of the progress is read where it is told
+    if standing.done < standing.total:
         next_step.link("curate", "Curate from this campaign as it stands", icon="filter_alt", **link)
+        return
+    progress = campaigns.progress(campaign.id)
+    answered = int(progress["answered"])
+    share = f"**{answered / max(campaign.n_split, 1):.1%}** of the split"
+    asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
+    st.caption(f"{asked}, {share}, in {progress['minutes']:.1f} minutes of work.")
+    next_step.show("all images are answered: choose a subset by these answers.", "curate", "Curate", **link)
+    campaign_summary.show(campaign)
 
 
 def _session(campaign: Campaign) -> annotator.Session:

@@ -68,13 +68,15 @@ class Said:
 
     name: str | None  # the person's name was given
     done: bool  # the last image is answered
+    shown: bool  # the first image is on screen
 
 
 def show(key: str, session: Session) -> Said:
     """Mount the component. It also asks for a run of the page when its token is over its time."""
-    events = {f"on_{name}_change": _nothing for name in ("name", "done", "renew")}
+    events = {f"on_{name}_change": _nothing for name in ("name", "done", "shown", "renew")}
     result = _mount(key=key, data=session.wire(), **events)
-    return Said(name=result.get("name"), done=result.get("done") is not None)
+    told = {name: result.get(name) is not None for name in ("done", "shown")}
+    return Said(name=result.get("name"), **told)
 
 
 def _nothing() -> None:
