@@ -76,9 +76,9 @@ def _session(campaign: Campaign) -> annotator.Session:
 
 
 def _pictures(dataset: str, run: str) -> dict[str, str]:
-    """Addresses by name; a small image is not drawn larger than it has to be, for every pixel takes its time."""
+    """Addresses by name. A small image is drawn no larger than it has to be: every pixel takes its time."""
     large = min(IMAGE_SIDE, max(TILE_SIDE, SHARPEST * input_side(run)))
-    sides = {"image": large, "contour": large, "heat": TILE_SIDE}
+    sides = {"image": large, "contour": IMAGE_SIDE, "heat": TILE_SIDE}
     made = {kind: gallery.address(dataset, size=side, kind=kind, run=run) for kind, side in sides.items()}
     small = {kind: gallery.address(dataset, size=TILE_SIDE, kind=kind, run=run) for kind in sides}
     return made | {f"tile{kind.capitalize()}": address for kind, address in small.items()}
