@@ -16,9 +16,9 @@ _LINKS = {"answer": ANSWER, "campaign": CAMPAIGN, "agreement": AGREEMENT, "new":
 
 def choose(campaign: Campaign | None) -> str:
     """The part the person looks at; another campaign, or a link, starts with its answers."""
+    linked = _LINKS.get(st.query_params.pop("section", ""), None)
     if campaign is None:
         return NEW
-    linked = _LINKS.get(st.query_params.pop("section", ""), None)
     if st.session_state.get(SEEN) != campaign.id or linked or st.session_state.get(KEY) is None:
         st.session_state[KEY] = linked or ANSWER
         st.session_state[SEEN] = campaign.id

@@ -67,11 +67,8 @@ def select_in_the_space(page: Page, address: str) -> None:
 
 def open_a_campaign(page: Page, address: str, store: Store) -> Campaign:
     known = len(store.campaigns.all())
-    visit(page, address, "annotate")
-    form = page.get_by_role("button", name="Open the campaign")
-    if not form.is_visible():  # other tests have left campaigns, so that the form is folded
-        page.get_by_text("Open a new campaign").click()
-    form.click()
+    visit(page, address, "annotate", "?section=new")  # other tests may have left campaigns, which open first
+    page.get_by_role("button", name="Open the campaign").click()
     until = time.monotonic() + 30
     while len(store.campaigns.all()) == known and time.monotonic() < until:
         page.wait_for_timeout(100)
