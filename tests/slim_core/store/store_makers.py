@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import sqlalchemy as sa
 
 from slim_core.datasets.report import Imported, ImportReport
 from slim_core.datasets.table import COLUMNS, ImageTable
 from slim_core.steps.specs import TrainSpec
 from slim_core.store import Dataset, Run
+from slim_core.store.database import Database
 
 
 def image_table(root: Path, n_train: int = 40, name: str = "digits", seed: int = 0) -> ImageTable:
@@ -35,6 +38,21 @@ def image_table(root: Path, n_train: int = 40, name: str = "digits", seed: int =
 def imported(table: ImageTable) -> Imported:
     """The table as an import hands it over."""
     return Imported(table, ImportReport("demo", table.name, str(table.root), (), n_images=len(table)))
+
+
+@contextmanager
+def statements(database: Database) -> Iterator[list[str]]:
+    """The statements the database is sent meanwhile: what a slow, busy machine cannot change about being fast."""
+    told: list[str] = []
+
+    def tell(_connection, _cursor, statement: str, *_rest: object) -> None:
+        told.append(statement)
+
+    sa.event.listen(database.engine, "before_cursor_execute", tell)
+    try:
+        yield told
+    finally:
+        sa.event.remove(database.engine, "before_cursor_execute", tell)
 
 
 def train_spec(dataset: Dataset, seed: int = 0) -> TrainSpec:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from store_makers import image_table, imported, train_spec
+from store_makers import image_table, imported, statements, train_spec
 
 from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
@@ -161,12 +160,12 @@ def test_a_space_that_a_campaign_asks_about_is_deleted_only_with_cascade(store: 
     assert store.campaigns.progress(campaign.id)["answered"] == 1
 
 
-def test_a_campaign_over_a_hundred_thousand_images_opens_fast(store: Store, tmp_path):
+def test_a_campaign_over_a_hundred_thousand_images_opens_by_few_reads(store: Store, tmp_path):
     large = store.datasets.register(imported(image_table(tmp_path / "large", n_train=100_000)))
     campaign = store.campaigns.create("large", large.id, None, np.arange(100_000))
-    start = time.perf_counter()
-    item = store.campaigns.next_item(campaign.id, "ann")
-    progress = store.campaigns.progress(campaign.id)
-    answer(store, campaign, "a", item.id, 1)
-    assert time.perf_counter() - start < 1.0
+    with statements(store.database) as told:
+        item = store.campaigns.next_item(campaign.id, "ann")
+        progress = store.campaigns.progress(campaign.id)
+        answer(store, campaign, "a", item.id, 1)
+    assert len(told) < 50
     assert progress["total"] == 100_000 and store.campaigns.next_item(campaign.id, "ann").position == 1

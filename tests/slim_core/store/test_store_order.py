@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from store_makers import in_processes, in_threads, train_spec
+from store_makers import in_processes, in_threads, statements, train_spec
 
 from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.steps.specs import GradcamSpec
@@ -163,7 +162,7 @@ def test_progress_is_dated_so_that_a_hung_run_shows(store, dataset):
     assert store.runs.fetch(run.id).progress_at > claimed
 
 
-def test_the_order_of_thousands_is_read_fast(store, dataset):
+def test_the_order_of_thousands_is_read_at_once(store, dataset):
     row = {"kind": "train", "name": "n", "queue": "gpu", "status": "queued", "spec": {}, "progress": {}, "attempt": 0}
     row |= {"dataset_id": dataset.id, "created_at": NOW, "queued_at": NOW}
     rows = [row | {"id": f"r-{k:05}", "spec_hash": f"{k}", "created_by": f"user {k % 7}"} for k in range(5_000)]
@@ -171,7 +170,7 @@ def test_the_order_of_thousands_is_read_fast(store, dataset):
     with store.database.write() as connection:
         connection.execute(schema.runs.insert(), rows)
         connection.execute(schema.run_parents.insert(), parents)
-    began = time.perf_counter()
-    assert len(store.runs.waiting()) == 2_500 and len(store.runs.unfinished_parents()) == 2_500
-    assert [run.id for run in store.runs.next_for(("gpu",), ANY)][:7] == [f"r-{k:05}" for k in range(7)]
-    assert time.perf_counter() - began < 2
+    with statements(store.database) as told:
+        assert len(store.runs.waiting()) == 2_500 and len(store.runs.unfinished_parents()) == 2_500
+        assert [run.id for run in store.runs.next_for(("gpu",), ANY)][:7] == [f"r-{k:05}" for k in range(7)]
+    assert len(told) <= 9

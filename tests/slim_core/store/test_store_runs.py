@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from store_makers import image_table, imported, in_processes, in_threads, train_spec
+from store_makers import image_table, imported, in_processes, in_threads, statements, train_spec
 
 from slim_core.errors import ConflictError, NotFoundError, RunLostError, SpecRefusedError
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
@@ -275,7 +274,7 @@ def test_a_running_run_is_not_deleted(store, run):
     assert store.runs.delete(run.id) == [run.id]
 
 
-def test_ten_thousand_runs_are_listed_fast(store, dataset):
+def test_ten_thousand_runs_are_listed_by_few_reads_and_an_index(store, dataset):
     now = datetime.now(UTC)
     row = {"kind": "train", "name": "n", "queue": "gpu", "status": "done", "spec": train_spec(dataset).model_dump()}
     row |= {"dataset_id": dataset.id, "progress": {"done": 1, "total": 1}, "created_by": "ann", "queued_at": now}
@@ -285,10 +284,10 @@ def test_ten_thousand_runs_are_listed_fast(store, dataset):
     ]
     with store.database.write() as connection:
         connection.execute(schema.runs.insert(), rows)
-    start = time.perf_counter()
-    page = store.runs.all(limit=100, metrics=False)
-    counts = store.runs.counts()
-    assert time.perf_counter() - start < 0.5
+    with statements(store.database) as told:
+        page = store.runs.all(limit=100, metrics=False)
+        counts = store.runs.counts()
+    assert len(told) <= 6
     assert len(page) == 100 and page[0].id == "r-0" and counts == {"done": 10_000}
     if store.database.is_sqlite:
         with store.database.read() as connection:
