@@ -99,13 +99,15 @@ def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
 
 
 def _sources(evaluation: Run, ancestry: Ancestry) -> list[Run]:
-    """Finished space, gradcam and features runs whose clusters may serve, the evaluation's own lineage first."""
+    """Finished space, gradcam and features runs whose clusters may serve: the evaluation's own lineage first, then the
+    oldest, so that a later look at the same model does not give its slices other borders."""
     kinds = ("space", "gradcam", "features")
     split, lineage = evaluation.spec["split"], ancestry.lineage(evaluation)
     looks = [run for run in lineage if run.kind in kinds]
     models = {run.id for run in lineage if run.kind == "train"}
-    looks += [run for run in ancestry.runs.values() if run.kind in kinds[1:] and run.spec.get("model") in models]
-    spaces = [run for run in ancestry.runs.values() if run.kind == "space" and run.spec["split"] == split]
+    oldest_first = sorted(ancestry.runs.values(), key=lambda run: (run.created_at, run.id))
+    looks += [run for run in oldest_first if run.kind in kinds[1:] and run.spec.get("model") in models]
+    spaces = [run for run in oldest_first if run.kind == "space" and run.spec["split"] == split]
     looks = [run for run in spaces if run.spec["attention"] in {look.id for look in looks}] + looks
     return list({run.id: run for run in looks if run.status == "done" and not run.shard_of}.values())
 
