@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,14 +62,19 @@ def register(page: Page, address: str, images: Path) -> None:
         settle(page)
 
 
-def train(page: Page, address: str, epochs: int) -> None:
+def train(page: Page, address: str, store: Store, epochs: int) -> Run:
     """A training of so many epochs, submitted by the form; its page is open then."""
     visit(page, address, "train")
     unfold(page, "New training")
     page.get_by_role("spinbutton", name="Epochs").fill(str(epochs))
     page.keyboard.press("Tab")
     page.get_by_role("button", name="Train", exact=True).click()
-    page.wait_for_url("**run=r-**", timeout=JOB_MS)
+    until = time.monotonic() + JOB_MS / 1000
+    while not (found := [run for run in store.runs.all(kind="train") if run.spec["epochs"] == epochs]):
+        assert time.monotonic() < until, "the training was not submitted"
+        page.wait_for_timeout(200)
+    page.wait_for_url(f"**run={found[0].id}**", timeout=JOB_MS)
+    return found[0]
 
 
 def unfold(page: Page, title: str) -> None:
@@ -87,7 +93,7 @@ def test_an_engineer_registers_a_folder_trains_and_sees_where_the_model_looks(
 ) -> None:
     register(page, own_address, images)
     expect(page.get_by_text("120 images").first).to_be_visible()
-    train(page, own_address, epochs=1)
+    train(page, own_address, own_store, epochs=1)
     expect(page.get_by_text("Worst group", exact=True).first).to_be_visible(timeout=JOB_MS)
     settle(page)
     page.get_by_role("link", name="Draw the maps").click()
@@ -103,8 +109,7 @@ def test_a_gpu_keeper_follows_a_run_stops_it_and_resumes_it(
     page: Page, own_address: str, own_store: Store, images: Path
 ) -> None:
     register(page, own_address, images)
-    train(page, own_address, epochs=5_000)
-    run = newest(own_store, "train")
+    run = train(page, own_address, own_store, epochs=5_000)
     visit(page, own_address, "jobs", f"?run={run.id}")
     expect(page.get_by_text(re.compile(r"epoch \d+ of 5000|epoch \d+ of 5,000")).first).to_be_visible(timeout=JOB_MS)
     stop(page)
@@ -125,8 +130,7 @@ def stop(page: Page) -> None:
 def test_what_is_typed_stays_while_a_run_is_going(page: Page, own_address: str, own_store: Store, images: Path) -> None:
     """The page's parts poll every second meanwhile, and the text is found as it was."""
     register(page, own_address, images)
-    train(page, own_address, epochs=4_000)
-    run = newest(own_store, "train")
+    run = train(page, own_address, own_store, epochs=4_000)
     told = page.get_by_text(re.compile(r"epoch \d+ of 4,?000")).first
     expect(told).to_be_visible(timeout=JOB_MS)
     unfold(page, "New training")
