@@ -53,7 +53,8 @@ def measure_pages(browser: Browser, dashboard: Server, home: Synthetic, repeats:
     measured = []
     for name, content in CONTENT.items():
         path = "/" if name == "overview" else f"/{name}"
-        address = f"{dashboard}{path}?dataset={home.dataset}"
+        of = f"&run={home.model}" if name == "train" else ""
+        address = f"{dashboard}{path}?dataset={home.dataset}{of}"
         paints = [first_paint(context.new_page(), address, content) for _ in range(repeats + 1)]
         measured.append(
             {
