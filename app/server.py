@@ -22,13 +22,14 @@ GET  /assets/{name} -> plotly.min.js or a file of app/assets; gzipped once; immu
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
-import gc
 from collections.abc import AsyncIterator
 from typing import Any
 
 from starlette.routing import Route
 
+from app import memory
 from app.listening import require_safe_address
 from app.routes import annotation, assets, images, overview, points
 from slim_core.settings import settings
@@ -55,22 +56,10 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  
     services = EmbeddedServices(settings()) if settings().embedded else None
     if services is not None:
         services.start(wait=False)  # the pages come up at once, and say so where Redis does not
-    _settle_memory()
+    settling = asyncio.create_task(memory.keep_settled(memory.settle()))
     try:
         yield {}
     finally:
+        settling.cancel()
         if services is not None:
             services.stop()
-
-
-def _settle_memory() -> None:
-    """Import what pages use, then take it out of the garbage collector's sight.
-
-    Streamlit collects after every script and fragment run; scanning all imported modules costs about 70 ms each time.
-    """
-    import pandas  # noqa: F401
-    import plotly.graph_objects  # noqa: F401
-    import pyarrow  # noqa: F401
-
-    gc.collect()
-    gc.freeze()

@@ -18,11 +18,13 @@ if dataset is not None:
     attention_view.tell_lost(dataset.id, looked)
 if run is not None:
     with errors_told():
-        looks, numbers = st.tabs(["Gallery", "Scores per group"])
-        with looks:
-            attention_view.show(run, looked)
-        with numbers:
-            group_scores.show(attention_scores.frame(run.id))
+        tabs = st.tabs(["Gallery", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params")
+        with tabs[0]:
+            if tabs[0].open:
+                attention_view.show(run, looked)
+        with tabs[1]:
+            if tabs[1].open:  # the chart's library takes a second to load
+                group_scores.show(attention_scores.frame(run.id))
 
 models = session.store().runs.all(kind="train", status="done", dataset=dataset.id, metrics=False) if dataset else []
 if dataset is None:
