@@ -5,6 +5,7 @@ A page sends the id of its session (a browser tab) with everything, so that two 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ MAX_ANSWERS = 500
 MAX_AHEAD = 100  # images a page may hold at once
 MAX_BACK = 100
 MAX_WAS = 10  # pages that a page may go on from
+_left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pages that closed lately
 
 
 @guarded("annotator")
@@ -42,6 +44,8 @@ def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response
         items = campaigns.next_items(campaign_id, who, n, tab, was=[str(one)[:80] for one in was], after=after)
     except CampaignClosedError as error:
         return JSONResponse({"error": str(error), "closed": True}, status_code=409)
+    if (campaign_id, tab) in _left:  # a question that the page's farewell has overtaken: nobody sees its answer
+        campaigns.release(campaign_id, who, tab)
     told = described(campaign, items, guess=bool(body.get("guess")))
     return JSONResponse({"items": told, "standing": _standing(campaigns.standing(campaign_id, who, tab), who)})
 
@@ -80,7 +84,9 @@ def given(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  
 def release(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/release: a page closes and gives back the images it held."""
     campaign_id, who = _allowed(body, viewer)
-    session.store().campaigns.release(campaign_id, who, _text(body, "session"))
+    tab = _text(body, "session")
+    _left.append((campaign_id, tab))
+    session.store().campaigns.release(campaign_id, who, tab)
     return JSONResponse({})
 
 

@@ -101,10 +101,14 @@ class Asking:
                 leases.hand_over(connection, campaign_id, annotator, was, session)
             skipped = self._skips.of(connection, campaign_id, annotator)
             asked = leases.Asked(connection, campaign_id, annotator, now, overlap)
-            found = sorted(asked.held(session), key=lambda item: (skipped.get(item.id, 0), item.position))[:n]
+
+            def turn(item: Item) -> tuple[int, int]:
+                return skipped.get(item.id, 0), item.position
+
+            found = sorted(asked.held(session), key=turn)[:n]
             found += asked.free(n - len(found), list(skipped), after)
             leases.keep(connection, campaign_id, [item.id for item in found], annotator, session, now)
-        return found
+        return sorted(found, key=turn)
 
     def release(self, campaign_id: str, annotator: str, session: str = "") -> None:
         """Give back the items this session holds, so that others need not wait."""

@@ -53,6 +53,17 @@ def test_images_come_with_their_label_and_how_far_the_campaign_is(client: TestCl
     assert body["standing"] == {"total": 6, "done": 0, "answered": 0, "held": []}
 
 
+def test_a_question_that_the_farewell_of_its_page_has_overtaken_holds_no_image(
+    client: TestClient, campaign: Campaign
+) -> None:
+    assert len(upcoming(client, campaign, n=2).json()["items"]) == 2
+    gone = client.post("/api/release", json={"campaign": campaign.id, "session": "tab"}, headers=headers())
+    assert gone.status_code == 200
+    assert upcoming(client, campaign, n=2).status_code == 200
+    assert session.store().campaigns.holders(campaign.id) == []
+    assert len(upcoming(client, campaign, n=6, tab="next page").json()["items"]) == 6
+
+
 def test_a_blind_campaign_tells_neither_label_nor_prediction(client: TestClient, dataset: Dataset) -> None:
     rows = session.store().datasets.table(dataset.id).rows("train")[:3]
     blind = session.store().campaigns.create("blind", dataset.id, None, rows, options={"blind": True})

@@ -121,3 +121,10 @@ def test_the_next_image_is_found_by_few_reads_after_thousands_of_answers(store: 
     assert len(told) / 10 < 30
     assert len(found) == 12 and found[0].position > 20_000
     assert (standing.total, standing.done, standing.answered) == (30_000, 0, 20_000)
+
+
+def test_what_is_held_and_what_is_new_come_in_one_order(store: Store, campaign: Campaign):
+    first, second, third = store.campaigns.next_items(campaign.id, "ann", 3, "tab")
+    store.campaigns.release(campaign.id, "ann", "tab")
+    assert store.campaigns.next_items(campaign.id, "ann", 1, "tab", after=second.position) == [third]
+    assert store.campaigns.next_items(campaign.id, "ann", 3, "tab") == [first, second, third]
