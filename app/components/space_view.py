@@ -34,7 +34,7 @@ HELP = """What the colour of a point says of its image.
 
 - **Attention precision:** the share of the strongest attention that lies inside the true mask.
 - **AIoU:** how much better the true class's map fits the mask than another class's; 0.5 is no better.
-- **Propagated score:** the probability that the attention is right, spread from the answers (METHOD, step S5).
+- **Propagated score:** the probability that the attention is right, spread from the answers over their neighbours.
 - **Environment cluster:** images whose surroundings look alike to the model (step S7)."""
 KEPT_COLOUR = "space-colour-kept"
 

@@ -23,7 +23,6 @@ from slim_core.store.shards import fate, shards_of
 MAX_LOSSES = 2  # a run whose worker vanished goes on so many times
 _t, _parents = schema.runs, schema.run_parents
 _WORKING = ("running", "stopping")
-REMEDY = "see the log, use a smaller batch, then retry."
 
 
 class Attempts(Claims):
@@ -176,7 +175,7 @@ class Attempts(Claims):
                 self._lose(connection, self._require(connection, run_id))
             return [self._require(connection, run_id) for run_id in late]
 
-    def lose(self, run_id: str, token: str, why: str, remedy: str = REMEDY) -> Run:
+    def lose(self, run_id: str, token: str, why: str, remedy: str | None = None) -> Run:
         """The same for one run whose process was seen to die: it need not wait for its lease to end.
 
         ``why`` goes on the sentence "Its worker <name> ...", such as "was killed by signal 9 (SIGKILL)"; ``remedy``
@@ -189,14 +188,15 @@ class Attempts(Claims):
             self._lose(connection, self._owned(connection, run_id, token), why, remedy)
             return self._require(connection, run_id)
 
-    def _lose(self, connection: Connection, run: Run, why: str = "vanished", remedy: str = REMEDY) -> None:
+    def _lose(self, connection: Connection, run: Run, why: str = "vanished", remedy: str | None = None) -> None:
         self._events.note(connection, run.worker or "", "run.lost", run.id, {"attempt": run.attempt, "why": why})
         if run.status == "stopping":
             self._end(connection, run, "canceled", "Stopped: its worker ended before it could say so.")
         elif run.losses >= MAX_LOSSES:
             sentence = f"Its worker vanished {run.losses + 1} times (killed, out of memory, or its machine is gone)"
             sentence += "" if why == "vanished" else f", at last it {why}"
-            self._end(connection, run, "failed", f"{sentence}: {remedy}")
+            smaller = "use a smaller batch, " if "batch_size" in run.spec else ""
+            self._end(connection, run, "failed", f"{sentence}: {remedy or f'see the log, {smaller}then retry.'}")
         else:
             sentence = f"Its worker {run.worker} {why}; it goes on from its last checkpoint."
             self._requeue(connection, run, sentence, losses=run.losses + 1)
