@@ -78,10 +78,13 @@ def train(page: Page, address: str, store: Store, epochs: int) -> Run:
 
 
 def unfold(page: Page, title: str) -> None:
-    """Open an expander, if it is not open."""
+    """Open an expander, if it is not open; a page that is still being drawn may take a click and lose it."""
     expander = page.get_by_test_id("stExpander").filter(has_text=title)
-    if expander.locator("details").get_attribute("open") is None:
+    until = time.monotonic() + JOB_MS / 1000
+    while expander.locator("details").get_attribute("open") is None:
+        assert time.monotonic() < until, f"{title} does not open"
         expander.locator("summary").click()
+        page.wait_for_timeout(500)
 
 
 def newest(store: Store, kind: str) -> Run:
