@@ -43,7 +43,10 @@ TERMS: dict[str, tuple[str, str]] = {
     "reference model": ("The first model, trained on all images: its attention is what people judge.", "S0"),
     "attention map": ("Where the model finds evidence for a class (Grad-CAM): bright is what counts for it.", "S1"),
     "no evidence": ("The map is zero everywhere: the model finds nothing for this class in the image.", "S1"),
-    "class of the map": ("Whose evidence is drawn: the true label's, or the predicted class's.", "S1"),
+    "class of the map": (
+        "Whose evidence is drawn: the true label's, the predicted class's, or another's.",
+        "S1",
+    ),
     "entropy": ("How undecided the model is, in bits: 0 is sure; 1 is a coin's toss between two classes.", "S1"),
     "loss": ("Minus the logarithm of the probability given to the true class: 0 is right and sure.", "S1"),
     "confidence": ("The probability that the model gives to the class it predicts.", "S1"),

@@ -4,8 +4,9 @@ Every route but /assets needs a token signed by a page (``session.token()``): ``
 ``X-Slim-Token``, which is the only way on POST. Errors are JSON ``{"error": "<one sentence>"}`` with 400, 401 (token),
 403 (role), 404, 409 or 503. User routes ignore ``server.baseUrlPath``.
 
-GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run=<gradcam run>&map_of=label|predicted
-     &opacity=0.5   -> WebP, ETag; ``run`` where kind is overlay, heat or contour; size: longer side, 16..1024 px
+GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run=<gradcam run>
+     &map_of=label|predicted|<class>&opacity=0.5   -> WebP or JPEG, ETag; ``run`` where kind is overlay, heat or
+     contour; size: longer side, 16..1024 px
 GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artifact <name>.npy of the run, column by
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
 GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space

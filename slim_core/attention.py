@@ -27,8 +27,9 @@ from slim_core.models.model import Model
 from slim_core.pixels import Pixels, split_batches, to_input
 from slim_core.prediction import Progress, keep_going, say_nothing
 
-ClassOfMap = Literal["label", "predicted", "both"]
+ClassOfMap = Literal["label", "predicted", "both", "any"]
 FLOAT16_MAX = 65504.0
+MOST_CLASS_MAPS = 1024  # numbers an image in all classes' maps that are kept unasked: less than its features take
 
 
 def minmax(maps: Tensor) -> Tensor:
@@ -77,10 +78,11 @@ def attention_pass(
         table: N images.
         rows: (n,) positions, in the order of the arrays.
         out_dir: gets rows.npy (n,) int64; maps.npy (n, U, V) float16, raw S of the map's class (and, for "both",
-            maps_predicted.npy); attention_features.npy, environment_features.npy, pooled_features.npy (n, K) float16;
+            maps_predicted.npy; for "any", and where that costs next to nothing, class_maps.npy (n, C, U, V) of every
+            class); attention_features.npy, environment_features.npy, pooled_features.npy (n, K) float16;
             logits.npy (n, C) float32; scores.parquet with row, prediction, confidence, loss (nats), entropy (bits),
             no_evidence, iou, aiou, attention_precision (NaN where the row has no mask).
-        class_of_map: the class explained; "both" takes the label's for the features and scores.
+        class_of_map: the class explained; "both" and "any" take the label's for the features and scores.
         batch_size: images at a time.
         device: "cpu", "cuda" or "cuda:0".
         on_progress: (images done, images in all), after each batch.
@@ -119,7 +121,7 @@ def attention_pass(
 
 def _key(model: Model, table: ImageTable, rows: np.ndarray, *settings: str | int) -> str:
     """What must agree for an interrupted pass to be taken up: weights, images, their order, and the settings."""
-    about = [model.name, asdict(model.transform), table.fingerprint, *settings]
+    about = [model.name, asdict(model.transform), table.fingerprint, MOST_CLASS_MAPS, *settings]
     digest = hashlib.blake2b(json.dumps(about).encode())
     digest.update(np.ascontiguousarray(rows).tobytes())
     for name, values in sorted(model.net.state_dict().items()):
@@ -186,7 +188,13 @@ class _Pass:
         }
         if self.class_of_map == "both":
             values["maps_predicted"] = to_half(mapper.maps(predictions))
+        if self._keeps_every_class(n_numbers=logits.shape[1] * S[0].numel()):
+            values["class_maps"] = to_half(mapper.maps_of_all(torch.arange(len(part), device=self.device)))
         return values, self._score(mapper, part, logits, labels, S)
+
+    def _keeps_every_class(self, n_numbers: int) -> bool:
+        """Asked for; or they come with the forward pass, and take less room than the features."""
+        return self.class_of_map == "any" or (self.model.pools_linearly and n_numbers <= MOST_CLASS_MAPS)
 
     def _score(self, mapper: Mapper, part: np.ndarray, logits: Tensor, labels: Tensor, S: Tensor) -> pd.DataFrame:
         """The batch's rows of scores.parquet."""

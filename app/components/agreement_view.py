@@ -128,4 +128,4 @@ def _table(campaign: Campaign, found: list[Dispute]) -> None:
         }
         for one in found
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True)
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Images about which people disagree")

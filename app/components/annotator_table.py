@@ -34,7 +34,7 @@ def show(campaign: Campaign) -> pd.DataFrame:
         return frame
     shown = frame.drop(columns=["gold_n", "others_n"])
     shown = shown.assign(**{name: shown[name] * 100 for name in _PERCENT})
-    st.dataframe(shown, hide_index=True, column_config=_columns())
+    st.dataframe(shown, hide_index=True, placeholder="–", column_config=_columns(), alt="Everybody who answered")
     return frame
 
 

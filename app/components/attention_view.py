@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -11,12 +11,13 @@ from app import session
 from app.components import attention_filter, attention_scores, gallery, image_details, pick
 from app.components.gallery import KINDS, Look
 from app.glossary import explain
-from app.routes.pictures import kept_maps
+from app.routes.kept_maps import LABEL, PREDICTED, open_maps
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
-CLASSES = {"label": "label", "predicted": "prediction"}
+CLASSES = {LABEL: "label", PREDICTED: "prediction"}
+MOST_BUTTONS = 6
 USUAL = ("image", "overlay", "heat")
 NAMES = ("before", "after")
 COMPARE = "The same images under the attention of a second model beside the first: before and after."
@@ -26,7 +27,7 @@ def show(run: Run, others: Sequence[Run]) -> None:
     """The gallery of a run's images; ``others``: finished runs whose attention may be put beside it."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         kinds = _kinds(run)
-        map_of = _map_of(run.id)
+        map_of = _map_of(run)
         other = pick.other_run(
             "Compare with", [one for one in others if one.id != run.id], "compare", "no other model", help=COMPARE
         )
@@ -85,25 +86,24 @@ def _kinds(run: Run) -> list[str]:
     return [kind for kind in offered if kind in chosen] or ["overlay"]
 
 
-def _map_of(run_id: str) -> str:
+def _map_of(run: Run) -> str:
     """The class whose map is drawn, among those the run kept."""
-    kept = kept_maps(run_id)
-    missing = " and ".join(name for of, name in CLASSES.items() if of not in kept)
-    absent = f" This run kept no map of the {missing}: map the attention again for both." if missing else ""
-    chosen = st.segmented_control(
-        "Map of the",
-        kept,
-        default=kept[0],
-        required=True,
-        format_func=lambda of: CLASSES.get(of, of),
-        key=f"attention-map-{'-'.join(kept)}",
-        help=f"{explain('class of the map')}{absent} Other classes' maps are not kept: they would take as many times "
-        "the space as there are classes.",
-        bind="query-params",
-    )
-    return str(chosen)
+    kept = open_maps(run.id).classes
+    names = session.store().datasets.table(run.dataset_id).label_names
+    absent = "" if len(kept) > len(CLASSES) else " This run kept no other class's: map the attention again for them."
+    asked: dict[str, Any] = {
+        "label": "Map of the",
+        "options": kept,
+        "format_func": lambda of: CLASSES.get(of) or names[int(of)],
+        "key": f"attention-map-{len(kept)}-{kept[0]}",
+        "help": f"{explain('class of the map')}{absent}",
+        "bind": "query-params",
+    }
+    if len(kept) > MOST_BUTTONS:
+        return str(st.selectbox(**asked))
+    return str(st.segmented_control(**asked, default=kept[0], required=True))
 
 
 def _same_or_kept(run_id: str, map_of: str) -> str:
-    kept = kept_maps(run_id)
+    kept = open_maps(run_id).classes
     return map_of if map_of in kept else kept[0]

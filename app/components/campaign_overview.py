@@ -82,7 +82,7 @@ def _now(campaign: Campaign) -> None:
     columns[4].metric("Minutes", f"{progress['minutes']:.1f}", border=True, help="Pauses over a minute are cut.")
     held = holders(campaign.id)
     if len(held):
-        st.dataframe(held, hide_index=True, width="content", column_config=_HELD)
+        st.dataframe(held, hide_index=True, width="content", column_config=_HELD, alt="Who looks at images now")
     elif campaign.status == "open":
         st.caption("Nobody looks at an image of this campaign now.")
 

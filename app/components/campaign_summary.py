@@ -33,7 +33,8 @@ def show(campaign: Campaign) -> None:
     columns[0].metric("Answered", f"{progress['answered']:,} of {progress['total']:,}", border=True)
     columns[1].metric("Share of the split", f"{progress['share']:.1%}", border=True)
     columns[2].metric("Minutes of work", f"{progress['minutes']:.1f}", border=True, help="Pauses over a minute cut.")
-    columns[3].metric("Agreement", _agreement(campaign), border=True, help="With its 95 % interval.")
+    value, told = _agreement(campaign)
+    columns[3].metric("Agreement", value, border=True, help=told)
     people = annotator_table.show(campaign)
     with errors_told():
         changed = _changed(campaign)
@@ -42,9 +43,12 @@ def show(campaign: Campaign) -> None:
     st.download_button("Download as CSV", content, name, "text/csv", icon=":material/download:", key="summary-csv")
 
 
-def _agreement(campaign: Campaign) -> str:
+def _agreement(campaign: Campaign) -> tuple[str, str]:
+    """The number with its interval, and what is to be known about it."""
     found = agreement(session.store().campaigns.standing_answers(campaign.id))
-    return "not known" if np.isnan(found.value) else f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})"
+    if np.isnan(found.value):
+        return "–", found.note
+    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})", f"{found.measure}, with its 95 % interval."
 
 
 def _changed(campaign: Campaign) -> pd.DataFrame:
@@ -53,7 +57,14 @@ def _changed(campaign: Campaign) -> pd.DataFrame:
         return pd.DataFrame()
     frame = by_class(campaign)
     st.markdown("**What the answers changed.** Before them every score is unknown.")
-    st.dataframe(frame, hide_index=True, width="content", column_config=_COLUMNS)
+    st.dataframe(
+        frame,
+        hide_index=True,
+        width="content",
+        placeholder="–",
+        column_config=_COLUMNS,
+        alt="What the scores of each class say now",
+    )
     st.caption(stability(session.store(), campaign.id).hint)
     return frame
 

@@ -14,7 +14,7 @@ from slim_core.datasets.table import SPLITS
 if TYPE_CHECKING:
     from slim_core.store import Run
 
-CLASSES = {"label": "the label", "predicted": "the prediction", "both": "both"}
+CLASSES = {"label": "the label", "predicted": "the prediction", "both": "both", "any": "every class"}
 
 
 def show(models: Sequence[Run]) -> None:
@@ -28,7 +28,8 @@ def show(models: Sequence[Run]) -> None:
             required=True,
             format_func=CLASSES.__getitem__,
             key="map-class",
-            help=f"{explain('class of the map')} Both take twice the space; features and scores are the label's then.",
+            help=f"{explain('class of the map')} Features and scores are the label's, "
+            "unless the prediction alone is chosen. A small network keeps the maps of a few classes anyway.",
         )
         splits = st.pills(
             "Splits",

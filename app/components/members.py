@@ -26,7 +26,8 @@ def show() -> None:
         known = session.store().members.all()
         frame = pd.DataFrame([(one.email, one.role, one.added_by, one.added_at) for one in known])
         if len(frame):
-            st.dataframe(frame.set_axis(["E-mail", "Role", "Added by", "On"], axis=1), hide_index=True)
+            titles = ["E-mail", "Role", "Added by", "On"]
+            st.dataframe(frame.set_axis(titles, axis=1), hide_index=True, alt="Members and their roles")
         _set()
         _remove([one.email for one in known])
 

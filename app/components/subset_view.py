@@ -69,7 +69,7 @@ def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
     frame = cells.assign(chosen=cells["unique"])
     st.plotly_chart(balance.cells(frame), key="cells", alt="Images chosen and repeated per cell", config=BARE)
     with st.expander("Cells as a table", icon=":material/table:"):
-        st.dataframe(cells, hide_index=True)
+        st.dataframe(cells, hide_index=True, placeholder="–", alt="What each cell holds and gives")
 
 
 def show_images(data: SpaceData, subset: Subset) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image
 
 from app import session
+from app.routes.kept_maps import open_maps
 from slim_core import images
 from slim_core.datasets.table import ImageTable
 from slim_core.errors import NotFoundError
@@ -63,7 +64,7 @@ class Picture:
     def _map(self) -> np.ndarray:
         """(size, size) float32 in 0..1."""
         assert self.run is not None  # the route refuses map kinds without a run
-        return images.heat_map(raw_map(self.run, self.row, self.map_of), self.size)
+        return images.heat_map(open_maps(self.run).of(self.row, self.map_of), self.size)
 
     def _overlay(self) -> np.ndarray:
         return images.overlay(self._image(), self._map(), self.opacity)
@@ -81,43 +82,6 @@ class Picture:
         if mask is None:
             raise NotFoundError(f"Image {self.row} of {self.table.name} has no mask: import the data with masks.")
         return (self._image() * np.where(mask > 0, 1.0, DIMMED)[..., None]).astype(np.uint8)
-
-
-def raw_map(run_id: str, row: int, map_of: str) -> np.ndarray:
-    """(U, V) float32: the raw map of a row, for its label or for the predicted class.
-
-    Raises:
-        NotFoundError: the run did not look at this row, or kept no map of that class.
-    """
-    rows, files = _maps(run_id)
-    at = np.flatnonzero(rows == row)
-    if map_of not in files or not len(at):
-        what = f"no map of image {row}" if map_of in files else f"no map of the {map_of} class"
-        raise NotFoundError(f"Run {run_id} has {what}: run the attention maps with that class and split.")
-    return np.asarray(files[map_of][at[0]], np.float32)
-
-
-def kept_maps(run_id: str) -> tuple[str, ...]:
-    """The classes a run kept maps of: "label", "predicted", or both.
-
-    Raises:
-        NotFoundError: it kept none.
-    """
-    return tuple(_maps(run_id)[1])
-
-
-@lru_cache(maxsize=16)
-def _maps(run_id: str) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """((n,) rows, class of the map -> (n, U, V)), both mapped from disk; a finished run never changes."""
-    run, folder = session.store().runs.fetch(run_id), session.store().artifacts.folder(run_id)
-    if run.kind not in ("gradcam", "evaluate") or not (folder / "maps.npy").exists():
-        raise NotFoundError(f"Run {run_id} has no attention maps: name a finished gradcam run.")
-    rows = np.load(folder / "rows.npy", mmap_mode="r", allow_pickle=False)
-    drawn = run.spec.get("class_of_map", "label")
-    files = {"label" if drawn == "both" else drawn: np.load(folder / "maps.npy", mmap_mode="r", allow_pickle=False)}
-    if (folder / "maps_predicted.npy").exists():
-        files["predicted"] = np.load(folder / "maps_predicted.npy", mmap_mode="r", allow_pickle=False)
-    return rows, files
 
 
 @lru_cache(maxsize=16)

@@ -34,3 +34,5 @@ if run.status == "done" and run.spec.get("subset"):
     next_step.show("compare it with the reference model.", "compare", "Compare", dataset=dataset.id)
 elif run.status == "done":
     next_step.show("see where this model looks.", "attention", "Draw the maps", dataset=dataset.id, model=run.id)
+elif run.status in ("failed", "canceled"):
+    next_step.show("read its log, and resume it or run it again with other settings.", "jobs", "The run", run=run.id)

@@ -81,7 +81,7 @@ def train(
 def gradcam(
     model: Model = None,
     splits: Splits = "train,val,test",
-    class_of_map: Annotated[str, typer.Option(help="label, predicted or both.")] = "label",
+    class_of_map: Annotated[str, typer.Option(help="label, predicted, both or any.")] = "label",
     queue: Queued = False,
     device: Device = None,
     priority: Priority = 0,
@@ -99,7 +99,7 @@ def gradcam(
 def features(
     model: Model = None,
     splits: Splits = "train,val,test",
-    class_of_map: Annotated[str, typer.Option(help="label, predicted or both.")] = "label",
+    class_of_map: Annotated[str, typer.Option(help="label, predicted, both or any.")] = "label",
     queue: Queued = False,
     device: Device = None,
     priority: Priority = 0,

@@ -26,7 +26,7 @@ OF_IMAGES = ("loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)  # col
 
 
 def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
-    """Judge the model on the split; leaves predictions.parquet and, with attention, rows.npy and maps.npy.
+    """Judge the model on the split; leaves predictions.parquet and, with attention, rows, maps and logits.
 
     Returns:
         the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision over its
@@ -111,8 +111,9 @@ def _with_attention(
     )
     logits = np.load(folder / "logits.npy", allow_pickle=False)
     scores = pd.read_parquet(folder / SCORES_FILE)[[*OF_IMAGES]]
-    for name in ("rows.npy", "maps.npy"):  # small; with them each number can show its images under their maps
-        (folder / name).replace(context.out / name)
+    for name in ("rows.npy", "logits.npy", "maps.npy", "class_maps.npy"):  # small: each number can show its images
+        if (folder / name).exists():
+            (folder / name).replace(context.out / name)
     shutil.rmtree(folder)  # the features, which are large, come from a gradcam or features run
     return softmax(logits), {key: found[key] for key in ATTENTION}, scores
 

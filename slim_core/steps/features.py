@@ -36,7 +36,7 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     done = finished_gradcam(spec, context)
     if done is None:
         gradcam.run(spec, context)
-        for unasked in (*context.out.glob("maps*.npy"), *context.out.glob("thumbnails.*")):
+        for unasked in (*context.out.glob("*maps*.npy"), *context.out.glob("thumbnails.*")):
             unasked.unlink()
         scores = pd.read_parquet(context.out / SCORES_FILE)
     else:

@@ -183,8 +183,8 @@ class FeaturesSpec(Spec):
     kind: Literal["features"] = "features"
     model: str = Field(description="Train run whose model looks at the images.")
     splits: tuple[Split, ...] = Field(default=("train", "val", "test"), min_length=1)
-    class_of_map: Literal["label", "predicted", "both"] = Field(
-        default="label", description="Whose attention is drawn."
+    class_of_map: Literal["label", "predicted", "both", "any"] = Field(
+        default="label", description="Whose attention is drawn; any: every class's."
     )
     batch_size: int = Field(default=64, ge=1, le=4096)
     shard: int | None = Field(default=None, ge=0, description="Which part of the images; filled in when submitted.")

@@ -10,6 +10,7 @@ from painted import painted_table
 from pytorch_grad_cam import GradCAM
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
+from slim_core import attention
 from slim_core.attention import attention_pass, heat_maps, to_half
 from slim_core.errors import ImageRefusedError, RunCanceledError, SpecRefusedError
 from slim_core.images import heat_map, load_mask
@@ -118,6 +119,7 @@ def test_the_arrays_have_the_documented_shapes_and_order(table, tmp_path):
         "rows": ((9,), "int64"),
         "maps": ((9, 8, 8), "float16"),
         "maps_predicted": ((9, 8, 8), "float16"),
+        "class_maps": ((9, 2, 8, 8), "float16"),
         "attention_features": ((9, 64), "float16"),
         "environment_features": ((9, 64), "float16"),
         "pooled_features": ((9, 64), "float16"),
@@ -218,6 +220,19 @@ def test_the_class_of_the_map_is_the_label_the_prediction_or_both(table, tmp_pat
     assert not np.array_equal(maps["label"]["maps"][zero], maps["predicted"]["maps"][zero])
     assert np.array_equal(maps["both"]["maps"], maps["label"]["maps"])
     assert np.array_equal(maps["both"]["maps_predicted"], maps["predicted"]["maps"])
+
+
+def test_every_class_keeps_its_map_where_that_is_asked_for_or_costs_next_to_nothing(table, tmp_path, monkeypatch):
+    arrays = run(table, tmp_path / "small")[1]
+    of_label = arrays["class_maps"][np.arange(len(table)), table.labels]
+    assert np.allclose(of_label, arrays["maps"], rtol=2e-3, atol=1e-3)
+    monkeypatch.setattr(attention, "MOST_CLASS_MAPS", 2 * 8 * 8 - 1)
+    assert "class_maps" not in run(table, tmp_path / "large")[1]
+    assert run(table, tmp_path / "asked", class_of_map="any")[1]["class_maps"].shape == (len(table), 2, 8, 8)
+    rows, mobile = np.arange(4), some_model("mobilenet_v3_small", 2)
+    assert "class_maps" not in run(table, tmp_path / "slow", mobile, rows=rows)[1]
+    arrays = run(table, tmp_path / "slow-asked", mobile, rows=rows, class_of_map="any")[1]
+    assert np.allclose(arrays["class_maps"][rows, table.labels[rows]], arrays["maps"], rtol=2e-3, atol=1e-3)
 
 
 def test_a_network_of_another_form_gives_the_same_arrays_through_gradients(table, tmp_path):

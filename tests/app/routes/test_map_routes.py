@@ -68,11 +68,22 @@ def test_a_contour_changes_a_thin_line_only(client: TestClient) -> None:
     assert 0 < changed.mean() < 0.4
 
 
-def test_a_map_of_a_class_that_was_not_drawn_is_refused(client: TestClient) -> None:
+def test_the_map_of_any_class_is_drawn(client: TestClient) -> None:
+    label = session.store().datasets.table(newest("gradcam").dataset_id).labels[5]
+    of_label, own, other = (drawn(client, "heat", map_of=c) for c in ("label", str(label), str(1 - label)))
+    assert np.abs(of_label - own).mean() < 2
+    assert np.abs(of_label - other).mean() > 20
+    predicted = drawn(client, "heat", map_of="predicted")
+    assert min(np.abs(predicted - own).mean(), np.abs(predicted - other).mean()) < 2
+
+
+def test_a_map_of_a_class_that_was_not_kept_is_refused(client: TestClient, filled_home: Path) -> None:
     run = newest("gradcam")
-    answer = client.get(image_url(run.dataset_id, 0, session.token(), kind="heat", run=run.id, map_of="predicted"))
-    assert answer.status_code == 404
-    assert "no map of the predicted class" in answer.json()["error"]
+    (filled_home / "runs" / run.id / "class_maps.npy").unlink()
+    for asked in ("predicted", "1", "none"):
+        answer = client.get(image_url(run.dataset_id, 0, session.token(), kind="heat", run=run.id, map_of=asked))
+        assert answer.status_code == 404
+        assert f"no map of the {asked} class" in answer.json()["error"]
 
 
 def test_points_come_column_by_column_as_float32(client: TestClient, filled_home: Path) -> None:

@@ -44,6 +44,16 @@ def test_each_image_is_shown_with_overlay_and_heat_map_by_address(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_the_map_of_the_prediction_or_of_any_class_can_be_drawn(show) -> None:
+    app = show("attention")
+    chosen = app.segmented_control(key="attention-map-4-label")
+    assert list(chosen.options) == ["label", "prediction", "0", "1"]
+    chosen.set_value("1").run()
+    assert not app.exception
+    assert "map_of=1" in pictures(app)
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_contour_and_mask_can_be_shown_instead(show) -> None:
     app = show("attention")
     app.pills(key="attention-shown").set_value(["contour", "mask"]).run()
