@@ -44,7 +44,7 @@ class Viewer:
     def require(self, role: Role) -> None:
         """Raise ForbiddenError unless the viewer has at least this role."""
         if not self.may(role):
-            raise ForbiddenError(f"{self.name} is {self.role} here: this needs the role {role}; ask an admin for it.")
+            raise ForbiddenError(f"Your role here is {self.role}, and this needs the role {role}: ask an admin for it.")
 
     def require_dataset(self, dataset: str) -> None:
         """Raise NotFoundError where the token does not reach this data set (its existence is not told)."""

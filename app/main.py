@@ -19,4 +19,4 @@ if __name__ == "__main__":
 else:
     from app import server
 
-    app = st.App(__file__, routes=server.ROUTES, lifespan=server.lifespan)
+    app = st.App(__file__, routes=server.ROUTES, middleware=server.MIDDLEWARE, lifespan=server.lifespan)

@@ -28,10 +28,12 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
 
+from starlette.middleware import Middleware
 from starlette.routing import Route
 
 from app import memory
 from app.listening import require_safe_address
+from app.returning import Returning
 from app.routes import annotation, assets, images, overview, points
 from slim_core.settings import settings
 
@@ -46,6 +48,7 @@ ROUTES = [
     Route("/assets/{name}", assets.asset, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]
+MIDDLEWARE = [Middleware(Returning)]
 
 
 @contextlib.asynccontextmanager

@@ -63,8 +63,22 @@ def viewer() -> Viewer:
     """
     if not signs_in():
         return Viewer(name=given_name() or "local", role="admin")
-    email = str(st.user.get("email") or "")
+    email = signed_in_as() or ""
     return Viewer(name=email or "guest", role=(store().members.role(email) if email else None) or "viewer")
+
+
+def signed_in_as() -> str | None:
+    """The e-mail this person signed in with, in the lower case in which members are kept.
+
+    None where there is none, or where the provider says that nobody has checked it: it might be another person's.
+    """
+    email = str(st.user.get("email") or "").strip().lower()
+    return email if email and not is_unverified() else None
+
+
+def is_unverified() -> bool:
+    """True where the provider says that nobody has checked this person's e-mail; most say nothing about it."""
+    return str(st.user.get("email_verified", "")).lower() == "false"
 
 
 def given_name() -> str | None:

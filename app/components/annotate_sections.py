@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app import session
+
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
@@ -19,10 +21,9 @@ def choose(campaign: Campaign | None) -> str:
     linked = _LINKS.get(st.query_params.pop("section", ""), None)
     if campaign is None:
         return NEW
-    if st.session_state.get(SEEN) != campaign.id or linked or st.session_state.get(KEY) is None:
-        st.session_state[KEY] = linked or ANSWER
+    parts = (ANSWER, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
+    if st.session_state.get(SEEN) != campaign.id or linked or st.session_state.get(KEY) not in parts:
+        st.session_state[KEY] = linked if linked in parts else ANSWER
         st.session_state[SEEN] = campaign.id
-    st.segmented_control(
-        "Part", (ANSWER, CAMPAIGN, AGREEMENT, NEW), key=KEY, label_visibility="collapsed", required=True
-    )
+    st.segmented_control("Part", parts, key=KEY, label_visibility="collapsed", required=True)
     return str(st.session_state[KEY])

@@ -64,7 +64,7 @@ def test_a_role_may_do_what_the_roles_below_it_may(role: str, needed: str, allow
     viewer = Viewer("ann", role)
     assert viewer.may(needed) is allowed
     if not allowed:
-        with pytest.raises(ForbiddenError, match=f"ann is {role} here: this needs the role {needed}"):
+        with pytest.raises(ForbiddenError, match=f"Your role here is {role}, and this needs the role {needed}"):
             viewer.require(needed)
 
 

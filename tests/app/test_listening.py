@@ -36,3 +36,9 @@ def test_other_addresses_are_served_when_told_so_in_plain_words(listen_on):
 def test_other_addresses_are_served_behind_a_trusted_proxy(listen_on):
     listen_on("0.0.0.0", **{"server.trustedUserHeaders": {"X-Forwarded-Email": "email"}})
     require_safe_address(Settings())
+
+
+def test_other_addresses_are_served_where_people_sign_in(listen_on, monkeypatch):
+    listen_on("0.0.0.0")
+    monkeypatch.setattr("app.listening.has_auth", lambda: True)
+    require_safe_address(Settings())

@@ -59,6 +59,26 @@ def test_with_sign_in_the_name_of_the_browser_counts_for_nothing_and_roles_are_t
     assert session.as_of_now(Viewer("ben@example.org", "lead")).role == "viewer"
 
 
+@pytest.mark.parametrize("email", ["Ben@Example.org", " ben@example.org "])
+def test_an_e_mail_is_the_same_person_in_any_case(
+    cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch, email: str
+) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(st, "user", {"email": email})
+    session.store().members.set_role("ben@example.org", "lead")
+    assert session.viewer() == Viewer("ben@example.org", "lead")
+
+
+@pytest.mark.parametrize("verified", [False, "false"])
+def test_an_e_mail_that_nobody_has_checked_gives_no_role(
+    cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch, verified: object
+) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(st, "user", {"email": "ben@example.org", "email_verified": verified})
+    session.store().members.set_role("ben@example.org", "admin")
+    assert session.viewer() == Viewer("guest", "viewer")
+
+
 @pytest.fixture
 def with_auth(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The dashboard where ``[auth]`` is set up."""
@@ -87,6 +107,21 @@ def test_sign_in_that_is_set_up_by_half_says_what_is_missing(with_auth: AppTest)
     assert app.error[0].value.startswith("Signing in is not set up completely: ")
 
 
+def test_an_auth_section_without_a_provider_says_so(with_auth: AppTest) -> None:
+    with_auth.user, with_auth.secrets = {}, {"auth": {"cookie_secret": "c" * 32}}
+    app = with_auth.run()
+    assert not app.exception and not app.button
+    assert app.error[0].value.startswith("Signing in is not set up completely: ")
+
+
+def test_who_came_by_another_address_is_sent_to_the_one_that_counts(
+    with_auth: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(st.context), "url", "http://localhost:1/annotate")
+    with_auth.user = {}
+    assert "open http://127.0.0.1:1" in with_auth.run().warning[0].value
+
+
 def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest, monkeypatch) -> None:
     monkeypatch.setattr("app.components.sign_in.signs_in", lambda: True)
     monkeypatch.setattr("app.components.sign_in.has_auth", lambda: True)
@@ -94,5 +129,5 @@ def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest
     with_auth.user = {"is_logged_in": True, "email": "ann@example.org"}
     app = with_auth.run()
     assert not app.exception
-    assert "ann@example.org · annotator" in [caption.value for caption in app.sidebar.caption]
+    assert any("ann@example.org · annotator" in one.proto.body for one in app.sidebar.get("html"))
     assert app.button(key="sign-out")

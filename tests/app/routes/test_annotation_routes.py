@@ -175,7 +175,7 @@ def test_a_member_who_was_removed_is_refused_although_their_page_is_still_open(
     members.remove("ann@example.org")
     refused = post(client, campaign, [{"id": "a1", "item": item["id"], "value": 1}], name="ann@example.org")
     assert refused.status_code == 403
-    assert refused.json()["error"].startswith("ann@example.org is viewer here: this needs the role annotator")
+    assert refused.json()["error"].startswith("Your role here is viewer, and this needs the role annotator")
     assert current(campaign) == {}
 
 
