@@ -9,6 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from app.result_links import address
+
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
@@ -69,9 +71,9 @@ def read(store: Store, dataset: str) -> Loop:
         _step("attention", looks, link),
         _step("space", space, link),
         _annotate(store, campaign, link),
-        _step("curate", subset, link),
+        _step("curate", subset, link | (address(subset)[1] if subset else {})),
         _step("retrain", retrained, link | ({"subset": subset.id} if subset else {})),
-        _step("compare", after, link),
+        _step("compare", after, link | _both(before, after)),
     )
     return Loop(steps, campaign, _done(store, before), _done(store, after))
 
@@ -88,9 +90,19 @@ _STEPS: dict[str, tuple[str, str, str, str]] = {
 }
 
 
+_BY_RUN = ("train", "attention", "space")  # pages whose address takes ?run=
+
+
+def _both(before: Run | None, after: Run | None) -> dict[str, str]:
+    """The parameters with which the Compare page shows the two models of the loop."""
+    if before is None or after is None or {before.status, after.status} != {"done"}:
+        return {}
+    return {"baseline": before.id, "runs": f"{before.id},{after.id}"}
+
+
 def _step(name: str, run: Run | None, params: dict[str, str], state: str = "", note: str = "") -> LoopStep:
     title, page, todo, action = _STEPS[name]
-    link = params | ({"run": run.id} if run is not None else {})
+    link = params | ({"run": run.id} if run is not None and page in _BY_RUN else {})
     return LoopStep(name, title, page, todo, action, state or _state(run), run, note or _note(run), link)
 
 

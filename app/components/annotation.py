@@ -1,4 +1,4 @@
-"""The answering of a campaign: the annotator, and where to go with the answers."""
+"""The answering of a campaign: the annotator, and what the answers do."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.components import annotator, campaign_summary, gallery, live_effect, next_step
+from app.components import annotator, campaign_summary, gallery, live_effect
 from app.listening import signs_in
 from app.routes.questions import attention_of, input_side
 
@@ -21,7 +21,7 @@ MAX_EXAMPLES = 4  # of each kind
 
 
 def show(campaign: Campaign) -> None:
-    """The annotator of a campaign, the next step, and what the answers do.
+    """The annotator of a campaign, and what the answers do.
 
     Raises:
         AnswersRefusedError: its space was made from features alone, so that there is no attention to judge.
@@ -33,26 +33,24 @@ def show(campaign: Campaign) -> None:
     if said.name:
         session.give_name(said.name)
         st.rerun()
-    _afterwards(campaign)
+    _finished(campaign)
     shown = f"annotator-shown-{campaign.id}"
     st.session_state[shown] = said.shown or st.session_state.get(shown, False)
     if about.who is None or st.session_state[shown]:  # what takes its time does not keep the first image waiting
         live_effect.show(campaign)
 
 
-def _afterwards(campaign: Campaign) -> None:
+def _finished(campaign: Campaign) -> None:
+    """What it took, where every image is answered."""
     campaigns = session.store().campaigns
-    link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
     standing = campaigns.standing(campaign.id, "")  # counts alone: all of the progress is read where it is told
     if standing.done < standing.total:
-        next_step.link("curate", "Curate from this campaign as it stands", icon="filter_alt", **link)
         return
     progress = campaigns.progress(campaign.id)
     answered = int(progress["answered"])
     share = f"**{answered / max(campaign.n_split, 1):.1%}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
     st.caption(f"{asked}, {share}, in {progress['minutes']:.1f} minutes of work.")
-    next_step.show("all images are answered: choose a subset by these answers.", "curate", "Curate", **link)
     campaign_summary.show(campaign)
 
 

@@ -36,6 +36,7 @@ def show(campaign: Campaign) -> None:
     value, told = _agreement(campaign)
     columns[3].metric("Agreement", value, border=True, help=told)
     people = annotator_table.show(campaign)
+    changed = pd.DataFrame()
     with errors_told():
         changed = _changed(campaign)
     content = csv(campaign, progress, people, changed)

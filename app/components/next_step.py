@@ -18,6 +18,12 @@ def here(sentence: str) -> None:
         st.markdown(f"**Next:** {sentence}")
 
 
+def needs_data(sentence: str) -> None:
+    """What a page is for, where no data is registered yet, and the way to where that is done."""
+    st.info(sentence)
+    show("register a folder of images, or try the demo data.", "data", "Register data")
+
+
 def link(page: str, label: str, *, icon: str = "arrow_forward", **params: str) -> None:
     """A link to a page by its name."""
     st.page_link(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import actions, session
+from app import actions, result_links, session
 from app.components import next_step, run_progress, run_state
 from app.components.telling import errors_told
 from slim_core.commands import command
@@ -17,15 +17,14 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 PAGE = "views/jobs_page.py"
-RESULTS = {"train": "train", "gradcam": "attention", "features": "space", "space": "space", "curate": "curate",
-           "evaluate": "compare"}  # fmt: skip
 
 
 def show(run: Run) -> None:
     """One row of buttons; those that change something ask the role again."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"actions-{run.id}"):
-        if run.status == "done" and run.kind in RESULTS:
-            next_step.link(RESULTS[run.kind], "Result", run=run.id, dataset=run.dataset_id)
+        if run.status == "done" and run.kind in result_links.PAGES:
+            page, link = result_links.address(run)
+            next_step.link(page, "Result", **link)
         if run_state.is_active(run):
             run_progress.stop_button(run)
         if run.status in ("failed", "canceled"):

@@ -35,19 +35,20 @@ PAGE = "views/jobs_page.py"
 TABS = ("Parameters", "Lineage", "What happened", "What changed", "Environment")
 
 
-def show(run_id: str) -> None:
-    """Everything about a run; what changes while it is active polls, the rest stays as it is."""
+def show(run_id: str) -> Run | None:
+    """Everything about a run; what changes while it is active polls, the rest stays as it is. None: no such run."""
     with st.container(horizontal=True, vertical_alignment="center"):
         next_step.link("jobs", "All jobs", icon="arrow_back")
         try:
             run = session.store().runs.fetch(run_id)
         except NotFoundError as error:
             st.warning(str(error), icon=":material/search_off:")
-            return
+            return None
         st.subheader(run.name or run.kind, anchor=False, width="content")
         st.caption(f"{run.kind} · `{run.id}`")
     st.fragment(_now, run_every=1 if run_state.is_active(run) else None)(run.id, run.status)
     _tabs(run)
+    return run
 
 
 def _now(run_id: str, known: str) -> None:

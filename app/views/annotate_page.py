@@ -8,6 +8,7 @@ from app.components import (
     annotate_sections,
     annotation,
     campaign_form,
+    campaign_next,
     campaign_overview,
     next_step,
     pick,
@@ -26,8 +27,9 @@ with st.container(horizontal=True):
 
 spaces = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
 if dataset is None:
-    st.info("People say here, with one key an image, whether a model looks at the right thing: register data first.")
-    next_step.show("register a folder of images.", "data", "Data")
+    next_step.needs_data(
+        "People say here, with one key an image, whether a model looks at the right thing: register data first."
+    )
 elif campaign is None and not spaces:
     st.info("The images people are asked about are chosen in an attention space, and this data set has none yet.")
     next_step.show("build an attention space, to choose images from.", "space", "Space", dataset=dataset.id)
@@ -41,3 +43,4 @@ else:
         elif campaign is not None:
             shown = {ANSWER: annotation.show, CAMPAIGN: campaign_overview.show, AGREEMENT: agreement_view.show}
             shown[section](campaign)
+    campaign_next.show(campaign, section)

@@ -21,8 +21,7 @@ st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 store = session.store()
 dataset = pick.dataset()
 if dataset is None:
-    st.info("Evaluated models are put beside each other here, group by group: register data first.")
-    next_step.show("register a folder of images.", "data", "Data")
+    next_step.needs_data("Evaluated models are put beside each other here, group by group: register data first.")
     st.stop()
 
 models = store.runs.all(kind="train", status="done", dataset=dataset.id, metrics=False)
@@ -45,6 +44,7 @@ if compared is not None:
     link = {"dataset": dataset.id}
     next_step.show("not good enough yet? Answer more images, or choose another subset.", "curate", "Curate", **link)
 elif models:
-    st.info("No model is evaluated yet: evaluate one above, and its numbers appear here.")
+    st.info("No model is evaluated yet.")
+    next_step.here("press *Evaluate on test*: the accuracy of every group then appears here.")
 else:
     next_step.show("train a model first.", "train", "Train", dataset=dataset.id)

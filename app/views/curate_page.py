@@ -21,8 +21,7 @@ with right:
     campaign = pick.campaign("Campaign", [one for one in campaigns if space and one.space_run_id == space.id])
 
 if dataset is None:
-    st.info("A subset is chosen from the training images by people's answers: register data first.")
-    next_step.show("register a folder of images.", "data", "Data")
+    next_step.needs_data("A subset is chosen from the training images by people's answers: register data first.")
     st.stop()
 if space is None:
     st.info("A subset is chosen in an attention space, and this data set has none of its training images yet.")

@@ -26,8 +26,9 @@ looks = (
     [one for kind in kinds for one in store.runs.all(kind=kind, status="done", dataset=dataset.id)] if dataset else []
 )
 if dataset is None:
-    st.info("Each image becomes a point here, near those of which a model sees the same: register data first.")
-    next_step.show("register a folder of images.", "data", "Data")
+    next_step.needs_data(
+        "Each image becomes a point here, near those of which a model sees the same: register data first."
+    )
 elif not looks:
     st.info("A space is laid out from a model's attention, and none of this data set is mapped yet.")
     next_step.show("map the attention of a model first.", "attention", "Attention", dataset=dataset.id)
@@ -40,6 +41,8 @@ else:
             lambda: {"kind": "space", "dataset": dataset.id, "attention": attention.id, "split": split or "train"},
             key="submit-space",
         )
+    if run is None:
+        next_step.here("press *Build the space*: every image then appears here as a point.")
 if run is not None:
     link = {"dataset": run.dataset_id, "space": run.id}
     next_step.show("ask about a few images that speak for the rest.", "annotate", "Annotate", **link)

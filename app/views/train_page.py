@@ -9,8 +9,7 @@ st.title("Train")
 
 dataset = pick.dataset()
 if dataset is None:
-    st.info("Training needs data: register a data set first.")
-    next_step.show("register a folder of images.", "data", "Register data")
+    next_step.needs_data("A model is trained here, and its accuracy told group by group: register a data set first.")
     st.stop()
 
 runs = session.store().runs
@@ -21,6 +20,7 @@ with st.expander("New training", icon=":material/add:", expanded=not trainings o
 
 chosen = pick.run("Training", trainings)
 if chosen is None:
+    next_step.here("press *Train*: its curves and the accuracy of every group then appear here.")
     st.stop()
 run = runs.fetch(chosen.id)
 
@@ -36,3 +36,5 @@ elif run.status == "done":
     next_step.show("see where this model looks.", "attention", "Draw the maps", dataset=dataset.id, model=run.id)
 elif run.status in ("failed", "canceled"):
     next_step.show("read its log, and resume it or run it again with other settings.", "jobs", "The run", run=run.id)
+else:
+    next_step.here("let it run, you may close this page: the accuracy of every group appears here when it is done.")

@@ -50,4 +50,6 @@ def test_the_subset_shown_is_the_default_strategys() -> None:
     dataset = store.datasets.all()[0].id
     step = next(step for step in loop_state.read(store, dataset).steps if step.name == "curate")
     assert step.run.spec["strategy"] == "slim"
-    assert step.params == {"dataset": dataset, "run": step.run.id}
+    spec = step.run.spec
+    link = {"subset": step.run.id, "space": spec["space"], "campaign": spec["campaign"]}
+    assert step.params == {"dataset": dataset, **link}, "the page opens this subset, not the newest one"

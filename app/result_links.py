@@ -1,0 +1,34 @@
+"""Where the result of a run is seen: the page, and the parameters that make it show just that run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+# kind -> (page, what is done there)
+PAGES = {
+    "train": ("train", "see its accuracy, group by group."),
+    "gradcam": ("attention", "see where the model looks."),
+    "features": ("space", "lay the images out by what the model sees."),
+    "space": ("space", "see which images the model treats alike."),
+    "curate": ("curate", "retrain a model on this subset."),
+    "evaluate": ("train", "see the accuracy of every group, and the images behind it."),
+}
+
+
+def address(run: Run) -> tuple[str, dict[str, str]]:
+    """(page, parameters) of a run's result.
+
+    Raises:
+        KeyError: its kind has no page.
+    """
+    spec = run.spec
+    named: dict[str, dict[str, str | None]] = {
+        "features": {"attention": run.id},
+        "curate": {"subset": run.id, "space": spec.get("space"), "campaign": spec.get("campaign")},
+        "evaluate": {"run": spec.get("model"), "on": spec.get("split")},
+    }
+    given = named.get(run.kind, {"run": run.id})
+    return PAGES[run.kind][0], {"dataset": run.dataset_id} | {name: value for name, value in given.items() if value}

@@ -1,0 +1,68 @@
+"""Every page ends with the one next step: empty, with data alone, filled, and after its files were lost."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from app import session
+from slim_core.steps.registry import parse_spec
+
+PAGES = ("overview", "data", "train", "attention", "space", "annotate", "curate", "compare", "jobs")
+
+
+def next_steps(app) -> list[str]:
+    return [text.value for text in app.markdown if text.value.startswith("**Next:**")]
+
+
+@pytest.mark.usefixtures("empty_home")
+@pytest.mark.parametrize("page", PAGES)
+def test_on_an_empty_home(show, page: str) -> None:
+    assert len(next_steps(show(page))) == 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_with_data_alone(show, dataset, page: str) -> None:
+    assert dataset is not None
+    assert len(next_steps(show(page))) == 1
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("page", PAGES)
+def test_after_the_whole_loop(show, page: str) -> None:
+    assert len(next_steps(show(page))) == 1
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_after_the_disk_of_results_was_lost(show, filled_home: Path, page: str) -> None:
+    shutil.rmtree(filled_home / "runs")
+    assert len(next_steps(show(page))) == 1
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("section", ["answer", "campaign", "agreement", "new"])
+def test_on_each_part_of_the_annotate_page(show, section: str) -> None:
+    assert len(next_steps(show("annotate", section=section))) == 1
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_run_leads_to_its_own_result(show) -> None:
+    store = session.store()
+    for run in store.runs.all(status="done"):
+        assert len(next_steps(show("jobs", run=run.id))) == 1
+    subset = store.runs.all(kind="curate")[0]
+    (link,) = [one for one in show("jobs", run=subset.id).get("page_link") if one.proto.label == "Result"][-1:]
+    assert f"subset={subset.id}" in link.proto.query_string
+    assert len(next_steps(show("jobs", run="r-none"))) == 1
+
+
+def test_a_run_that_failed_leads_to_its_log(show, dataset) -> None:
+    store = session.store()
+    run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
+    assert "let it run" in next_steps(show("train", run=run.id))[0]
+    store.runs.fail(run.id, store.runs.claim(run.id, "w", "cpu"), "It failed.")
+    assert "see why" in next_steps(show("jobs"))[0]
+    assert "Retry" in next_steps(show("jobs", run=run.id))[0]
+    assert "read its log" in next_steps(show("train", run=run.id))[0]
