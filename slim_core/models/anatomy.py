@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torchvision.models import VisionTransformer
 
+TRANSFORMER = "torchvision.models.vision_transformer.VisionTransformer"  # by name: importing it takes a second
 POOLS = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout)
 
 
@@ -95,11 +96,15 @@ def examine(net: nn.Module, size: int) -> Anatomy:
         seen, output = _probe(net, size, not_channels=output.shape[1])
     is_head = seen.logits is not None and torch.equal(seen.logits, output)
     head = seen.head if is_head else None
-    if isinstance(net, VisionTransformer):  # behind the last attention only the class token counts
-        return Anatomy(net.encoder.layers[-1].ln_1, head, False, tokens_to_map)
+    if _is_transformer(net):  # behind the last attention only the class token counts
+        return Anatomy(cast(Any, net).encoder.layers[-1].ln_1, head, False, tokens_to_map)
     if seen.target is None or seen.maps is None:
         raise ValueError(f"{type(net).__name__} has no layer with a spatial map, so it has no attention to show.")
     return Anatomy(seen.target, head, head is not None and _is_mean(seen.maps, seen.pooled))
+
+
+def _is_transformer(net: nn.Module) -> bool:
+    return any(f"{each.__module__}.{each.__qualname__}" == TRANSFORMER for each in type(net).__mro__)
 
 
 def _is_mean(maps: Tensor, pooled: Tensor | None) -> bool:

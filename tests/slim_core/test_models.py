@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
 from slim_core.models import build, list_models, load_checkpoint, load_model, save_model
 from slim_core.models.anatomy import tokens_to_map
-from slim_core.models.build import fetch_weights, imagenet_weights, weights_path
+from slim_core.models.torchvision_models import fetch_weights, imagenet_weights, weights_path
 
 
 def logits(model, n=2):
