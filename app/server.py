@@ -35,6 +35,7 @@ from app import memory
 from app.listening import require_safe_address
 from app.returning import Returning
 from app.routes import annotation, assets, images, overview, points
+from slim_core.errors import ForbiddenError
 from slim_core.settings import settings
 
 ROUTES = [
@@ -51,12 +52,19 @@ ROUTES = [
 MIDDLEWARE = [Middleware(Returning)]
 
 
+def refuse_unsafe_address() -> None:
+    """End here with one sentence, where others could reach a dashboard in which nobody signs in."""
+    try:
+        require_safe_address(settings())
+    except ForbiddenError as error:
+        raise SystemExit(str(error)) from None
+
+
 @contextlib.asynccontextmanager
 async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  # Starlette passes the app
     """Start Redis and a worker in the embedded mode, end them with the server."""
     from workers.local import EmbeddedServices
 
-    require_safe_address(settings())
     services = EmbeddedServices(settings()) if settings().embedded else None
     if services is not None:
         services.start(wait=False)  # the pages come up at once, and say so where Redis does not
