@@ -80,7 +80,16 @@ def page(browser: Browser, tolerated: set[str]) -> Iterator[Page]:
     """A page that fails its test for every error in its console and every uncaught exception."""
     context = browser.new_context(viewport=SIZE)
     context.add_cookies([NAMED])
-    page, problems = context.new_page(), []
+    page = context.new_page()
+    problems = problems_of(page, tolerated)
+    yield page
+    context.close()
+    assert not problems, problems
+
+
+def problems_of(page: Page, tolerated: set[str]) -> list[str]:
+    """The errors in the console of a page, and its uncaught exceptions, from now on."""
+    problems: list[str] = []
 
     def note(message: ConsoleMessage) -> None:
         path = urlparse(message.location.get("url", "")).path
@@ -89,9 +98,7 @@ def page(browser: Browser, tolerated: set[str]) -> Iterator[Page]:
 
     page.on("console", note)
     page.on("pageerror", lambda error: problems.append(str(error)))
-    yield page
-    context.close()
-    assert not problems, problems
+    return problems
 
 
 def is_probe(path: str) -> bool:

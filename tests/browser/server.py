@@ -19,25 +19,37 @@ START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 30
 
 
-def free_port() -> int:
+def free_port(host: str = "127.0.0.1") -> int:
     """A TCP port nobody listens on now."""
     with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
+        one.bind((host, 0))
         return int(one.getsockname()[1])
 
 
+def command(port: int, host: str, *options: str) -> list[str]:
+    """What starts a dashboard."""
+    start = [sys.executable, "-m", "streamlit", "run", "app/main.py"]
+    return [*start, "--server.port", str(port), "--server.address", host, *options]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """What it is started with: this SLIM_HOME, a Redis of its own."""
+    ours = {"SLIM_HOME": str(home), "OMP_NUM_THREADS": "1"}
+    return {name: value for name, value in os.environ.items() if name != "SLIM_REDIS_URL"} | ours
+
+
 @contextmanager
-def dashboard(home: Path) -> Iterator[str]:
+def dashboard(home: Path, *options: str, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
     """The address of a dashboard on this SLIM_HOME; it and all it started end with the block."""
-    port = free_port()
-    environment = {**os.environ, "SLIM_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    environment.pop("SLIM_REDIS_URL", None)
-    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.port", str(port)]
-    with (home / "dashboard.log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+    port = port or free_port(host)
+    path = home / "dashboard.log"
+    with path.open("wb") as log:
+        process = subprocess.Popen(
+            command(port, host, *options), cwd=ROOT, env=environment(home), stdout=log, stderr=subprocess.STDOUT
+        )
     try:
-        _wait(f"http://127.0.0.1:{port}/_stcore/health", process, home)
-        yield f"http://127.0.0.1:{port}"
+        wait_for(f"http://{host}:{port}/_stcore/health", process, path)
+        yield f"http://{host}:{port}"
     finally:
         process.send_signal(signal.SIGTERM)
         try:
@@ -47,7 +59,12 @@ def dashboard(home: Path) -> Iterator[str]:
             process.wait()
 
 
-def _wait(url: str, process: subprocess.Popen[bytes], home: Path) -> None:
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Wait until the process answers there.
+
+    Raises:
+        RuntimeError: it has ended or takes too long; with the end of its log.
+    """
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         try:
@@ -55,4 +72,4 @@ def _wait(url: str, process: subprocess.Popen[bytes], home: Path) -> None:
                 return
         except (URLError, OSError):
             time.sleep(0.1)
-    raise RuntimeError("the dashboard did not start:\n" + (home / "dashboard.log").read_text()[-3000:])
+    raise RuntimeError(f"nothing answers at {url}:\n" + log.read_text()[-3000:])

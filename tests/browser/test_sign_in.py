@@ -1,0 +1,276 @@
+"""People sign in with a real OpenID Connect provider, at a dashboard that listens on an address of its own."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sqlite3
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from app import access
+from slim_core.settings import Settings
+from slim_core.store import Campaign, Store
+from tests.browser.annotator import PATIENCE_MS, ask_about, rows_of, shows, tells, unsent
+from tests.browser.conftest import NAMED, SIZE, problems_of
+from tests.browser.server import ROOT, START_TIMEOUT_S, command, dashboard, environment, free_port
+from tests.browser.signing_in import auth_in, is_told, post, provider, sign_in, signed_out, slim
+from tests.browser.steps import settle
+
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
+HOST = "127.0.0.2"  # an address of its own, which is this machine all the same
+BOSS, ANN, LEA, STRANGER = (f"{name}@example.org" for name in ("boss", "ann", "lea", "stranger"))
+REFUSAL = "Your role here is viewer, and this needs the role annotator: ask an admin for it."
+Person = Callable[..., Page]  # (e-mail, link="/")
+
+
+@pytest.fixture(scope="module")
+def own_home(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the home of the tests: others have it open without sign-in."""
+    own = tmp_path_factory.mktemp("sign-in") / "home"
+    shutil.copytree(home, own, ignore=shutil.ignore_patterns("slim.db*", "redis", "*.log"))
+    with sqlite3.connect(home / "slim.db") as source:
+        source.execute("VACUUM INTO ?", (str(own / "slim.db"),))
+    source.close()
+    slim(own, "members", "set", BOSS, "admin")
+    return own
+
+
+@pytest.fixture(scope="module")
+def address(own_home: Path) -> Iterator[str]:
+    """A dashboard with sign-in, and its provider."""
+    port, issuer_port = free_port(HOST), free_port()
+    redirect_uri = f"http://{HOST}:{port}/oauth2callback"
+    secrets = auth_in(own_home / "secrets.toml", redirect_uri, issuer_port)
+    with (
+        provider(issuer_port, redirect_uri, own_home / "provider.log"),
+        dashboard(own_home, "--secrets.files", str(secrets), host=HOST, port=port) as url,
+    ):
+        yield url
+
+
+@pytest.fixture
+def store(own_home: Path) -> Iterator[Store]:
+    """What that dashboard writes to."""
+    opened = Store.open(Settings(home=own_home))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def person(browser: Browser, address: str, tolerated: set[str]) -> Iterator[Person]:
+    """Signs somebody in, in a browser of their own, which also has a name from days without sign-in."""
+    contexts, problems = [], []
+
+    def signed_in(email: str, link: str = "/") -> Page:
+        context = browser.new_context(viewport=SIZE)
+        context.add_cookies([{**NAMED, "domain": HOST, "value": "a free name"}])
+        contexts.append(context)
+        page = context.new_page()
+        problems.append(problems_of(page, tolerated))
+        page.goto(address + link)
+        sign_in(page, email)
+        is_told(page, " · ")
+        settle(page)
+        return page
+
+    yield signed_in
+    for context in contexts:
+        context.close()
+    assert not any(problems), problems
+
+
+def answer(store: Store, campaign: Campaign) -> dict[str, object]:
+    """A request that answers the first image."""
+    item = store.campaigns.items(campaign.id)[0].id
+    return {"campaign": campaign.id, "answers": [{"id": "one", "item": item, "value": 1, "seen": {}, "ms": 1}]}
+
+
+def link(campaign: Campaign, section: str = "answer") -> str:
+    return f"/annotate?campaign={campaign.id}&section={section}"
+
+
+def test_a_stranger_looks_on_writes_nothing_and_is_told_whom_to_ask(
+    person: Person, address: str, store: Store, own_home: Path
+) -> None:
+    campaign = ask_about(store, 4, "Not for strangers")
+    before = events(own_home)
+    page = person(STRANGER)
+    is_told(page, f"{STRANGER} · viewer")
+    is_told(page, f"You look on. To do more, ask {BOSS}.")
+    is_told(page, "What it gets wrong")
+    page.goto(address + link(campaign))
+    is_told(page, REFUSAL)
+    expect(page.locator(".slim-annotator")).to_have_count(0)
+    token = access.sign(access.Viewer(STRANGER, "annotator"), own_home)  # as one who was annotator a while ago
+    assert post(address, "answers", token, answer(store, campaign)) == (403, {"error": REFUSAL})
+    assert events(own_home) == before
+    assert len(store.campaigns.answers(campaign.id)) == 0
+
+
+def events(home: Path) -> int:
+    """How many writes there have been."""
+    with sqlite3.connect(home / "slim.db") as database:
+        (n,) = database.execute("SELECT count(*) FROM events").fetchone()
+    database.close()
+    return int(n)
+
+
+def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_in_the_middle(
+    person: Person, store: Store, own_home: Path, tolerated: set[str]
+) -> None:
+    campaign = ask_about(store, 6, "With names")
+    asked = rows_of(store, campaign)
+    boss = person(BOSS, link(campaign, "campaign"))
+    expander(boss, "Members").locator("summary").click()
+    boss.get_by_role("textbox", name="E-mail this person signs in with").fill("Ann@Example.org")
+    boss.keyboard.press("Enter")
+    boss.get_by_role("button", name="Set the role").click()
+    until(lambda: store.members.role(ANN) == "annotator")
+
+    ann = person(ANN.capitalize(), link(campaign))  # the provider may write it in another case
+    is_told(ann, f"{ANN} · annotator")
+    for row in asked[:3]:
+        shows(ann, row)
+        ann.keyboard.press("1")
+    unsent(ann, 0)
+    given = store.campaigns.answers(campaign.id)
+    assert given["annotator"].tolist() == [ANN] * 3 and given["row"].tolist() == asked[:3]
+
+    tolerated.add("/api/answers")
+    tolerated.add("/api/next")
+    slim(own_home, "members", "remove", ANN)
+    shows(ann, asked[3])
+    ann.keyboard.press("0")
+    tells(ann, REFUSAL)
+    unsent(ann, 1)
+    assert len(store.campaigns.answers(campaign.id)) == 3
+    slim(own_home, "members", "set", ANN, "annotator")
+    unsent(ann, 0)  # what was kept in the browser comes by itself
+    assert store.campaigns.current(campaign.id) == dict(sorted(zip(asked, (1, 1, 1, 0), strict=False)))
+    assert set(store.campaigns.answers(campaign.id)["annotator"]) == {ANN}
+
+
+def until(done: Callable[[], bool]) -> None:
+    """Wait for what another process writes."""
+    patience = time.monotonic() + PATIENCE_MS / 1000
+    while not done():
+        assert time.monotonic() < patience
+        time.sleep(0.05)
+
+
+def test_a_lead_decides_and_plans_and_a_viewer_sees_no_such_control(person: Person, store: Store) -> None:
+    store.members.set_role(LEA, "lead")
+    campaign = ask_about(store, 2, "Two opinions", overlap=2)
+    for who, value in ((ANN, 1), (BOSS, 0)):
+        contradict(store, campaign, who, value)
+    lead, viewer = (person(who, link(campaign)) for who in (LEA, STRANGER))
+    for page, n in ((lead, 1), (viewer, 0)):
+        expect(page.get_by_role("radio", name="Campaign", exact=True)).to_be_visible()
+        expect(page.get_by_role("radio", name="Open a new campaign")).to_have_count(n)
+        part(page, "Campaign", "images are asked about")
+        expect(expander(page, "Run this campaign")).to_have_count(n)
+        expect(expander(page, "Ask about more images")).to_have_count(n)
+        expect(expander(page, "Members")).to_have_count(0)  # an admin's
+        part(page, "Agreement", "2 to decide, 0 decided")
+        expect(page.get_by_text("A lead decides.")).to_have_count(1 - n)
+        expect(page.get_by_role("button", name=re.compile("^Right"))).to_have_count(n)
+    lead.get_by_role("button", name=re.compile("^Right")).click()
+    is_told(lead, "1 to decide, 1 decided")
+    decisions = store.campaigns.answers(campaign.id).query("source == 'decision'")
+    assert decisions["annotator"].tolist() == [LEA]
+
+
+def part(page: Page, name: str, shows: str) -> None:
+    """Turn to a part of the Annotate page."""
+    page.get_by_role("radio", name=name, exact=True).click()
+    is_told(page, shows)
+    settle(page)
+
+
+def expander(page: Page, title: str) -> Locator:
+    return page.get_by_test_id("stExpander").filter(has_text=title)
+
+
+def contradict(store: Store, campaign: Campaign, who: str, value: int) -> None:
+    from slim_core.store import AnswerIn
+
+    items = store.campaigns.items(campaign.id)
+    store.campaigns.deliver(campaign.id, who, [AnswerIn(f"{who}-{one.id}", one.id, value, {}, 1) for one in items])
+
+
+def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
+    person: Person, address: str, store: Store, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.members.set_role(ANN, "annotator")
+    campaign = ask_about(store, 3, "Signed out")
+    ann = person(ANN)
+    ann.get_by_role("button", name="Sign out").click()
+    signed_out(ann)
+    ann.reload()
+    signed_out(ann)
+    assert not [one for one in ann.context.cookies() if one["name"].startswith("_streamlit_user")]
+
+    now = time.time()
+    monkeypatch.setattr(access.time, "time", lambda: now - access.TOKEN_VALID_S - 2 * 3600)
+    old = access.sign(access.Viewer(ANN, "annotator"), own_home)
+    monkeypatch.undo()
+    status, told = post(address, "answers", old, answer(store, campaign))
+    assert status == 401 and "reload the page" in str(told["error"])
+    assert len(store.campaigns.answers(campaign.id)) == 0
+
+
+def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(browser: Browser, address: str, store: Store) -> None:
+    page = browser.new_context(viewport=SIZE).new_page()
+    page.goto(f"{address}/compare")
+    signed_out(page).click()
+    page.get_by_role("button", name="Refuse").click()
+    signed_out(page)
+    is_told(page, "the identity provider refused, or you stopped there")
+    sign_in(page, ANN, password="guessed")
+    expect(page.get_by_text(f"Not {ANN}'s password.")).to_be_visible()
+    page.goto(f"{address}/compare")
+    sign_in(page, "late@example.org")  # whose id_token is over its time
+    signed_out(page)
+    is_told(page, "the provider's answer was not valid, or it came too late")
+    page.goto(f"{address}/oauth2callback?code=stale&state=unknown")
+    signed_out(page)
+    sign_in(page, ANN)
+    is_told(page, f"{ANN} · ")
+    page.context.close()
+
+
+def test_a_cookie_that_was_tampered_with_is_nobody(person: Person, address: str) -> None:
+    page = person(BOSS)
+    (kept,) = [one for one in page.context.cookies() if one["name"] == "_streamlit_user"]
+    forged = kept["value"].replace(kept["value"][10:14], "AAAA", 1)
+    page.context.add_cookies([{**kept, "value": forged}])
+    page.goto(f"{address}/jobs")
+    sign_in(page, BOSS)
+    is_told(page, f"{BOSS} · admin")
+
+
+def test_an_e_mail_that_nobody_has_checked_gets_no_role(person: Person, store: Store) -> None:
+    store.members.set_role("unverified@example.org", "lead")
+    page = person("unverified@example.org")
+    is_told(page, "guest · viewer")
+    is_told(page, "Nobody has checked your e-mail, so that no role counts")
+
+
+def test_without_sign_in_the_dashboard_starts_on_no_other_address(own_home: Path) -> None:
+    done = subprocess.run(
+        command(free_port(), "0.0.0.0"),
+        cwd=ROOT,
+        env=environment(own_home),
+        capture_output=True,
+        text=True,
+        timeout=START_TIMEOUT_S,
+    )
+    assert done.returncode != 0 and "Traceback" not in done.stderr
+    assert re.search(r"would listen on 0\.0\.0\.0, .* set up sign-in", done.stderr)
