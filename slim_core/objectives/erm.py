@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.nn import functional
 
+from slim_core.errors import SpecRefusedError
 from slim_core.objectives.objective import Batch, Setting
 
 
@@ -14,6 +15,13 @@ class Erm:
     needs_pooled = False
 
     def __init__(self, setting: Setting) -> None:
+        """Raises:
+        SpecRefusedError: options are given; it has none.
+        """
+        if setting.options:
+            raise SpecRefusedError(
+                f"The objective erm has no option {next(iter(setting.options))!r}: leave objective_options empty."
+            )
         self._class_weights = setting.class_weights
 
     def loss(self, batch: Batch) -> Tensor:

@@ -68,7 +68,7 @@ def parse_spec(given: Mapping[str, Any]) -> Spec:
             field is named.
     """
     kind = given.get("kind")
-    if kind not in STEPS:
+    if not isinstance(kind, str) or kind not in STEPS:
         raise SpecRefusedError(f"There is no step {kind!r}: choose one of {', '.join(STEPS)}.")
     try:
         return STEPS[kind].spec.model_validate(dict(given))

@@ -17,6 +17,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
     SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
@@ -80,12 +81,13 @@ def default_model(data_format: str) -> str:
 class Spec(BaseModel):
     """What every step is told."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    # JSON has no infinity: one would come back as null, and the step would take its default instead
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
     queue: ClassVar[QueueName] = "cpu"
 
     kind: str
     dataset: str = Field(description="Id of a registered data set.")
-    seed: int = Field(default=0, ge=0, description="Everything random in the step follows from it.")
+    seed: int = Field(default=0, ge=0, lt=2**32, description="Everything random in the step follows from it.")
 
     def parents(self) -> dict[str, str]:
         """Role -> id of each run whose artifacts this step reads."""
@@ -110,7 +112,7 @@ class TrainSpec(Spec):
 
     kind: Literal["train"] = "train"
     model: str = Field(default="resnet50", description='"small-resnet", or any torchvision classifier by name.')
-    weights: str = Field(default="imagenet", description='First weights: "imagenet" or "none".')
+    weights: Literal["imagenet", "none"] = Field(default="imagenet", description="First weights.")
     checkpoint: str | None = Field(default=None, description="A local checkpoint to start from instead of the weights.")
     image_size: int | None = Field(default=None, ge=8, le=1024, description="Side in pixels; default: the model's own.")
     mode: Literal["full", "last-layer"] = Field(
@@ -134,7 +136,9 @@ class TrainSpec(Spec):
     lr: float = Field(default=_FROM_RECIPE, gt=0, description="Step size of SGD.")
     weight_decay: float = Field(default=_FROM_RECIPE, ge=0)
     momentum: float = Field(default=0.9, ge=0, lt=1)
-    milestones: tuple[int, ...] = Field(default=(), description="Epochs at which the step size is multiplied by gamma.")
+    milestones: tuple[NonNegativeInt, ...] = Field(
+        default=(), description="Epochs at which the step size is multiplied by gamma."
+    )
     gamma: float = Field(default=0.5, gt=0, le=1)
     class_weights: bool = Field(default=False, description="Weigh the loss by inverse class frequency.")
     augment: bool = Field(default=_FROM_RECIPE, description="Random crops and flips.")

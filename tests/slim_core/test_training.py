@@ -270,3 +270,8 @@ def test_a_broken_image_ends_the_training_with_its_path(tmp_path):
     path.write_bytes(b"\x89PNG")
     with pytest.raises(ImageRefusedError, match=str(path)):
         train_on(table)
+
+
+def test_an_option_that_the_loss_does_not_have_is_refused(table):
+    with pytest.raises(SpecRefusedError, match="The objective erm has no option 'eta': leave objective_options empty."):
+        train_on(table, replace(CONFIG, objective_options={"eta": 0.1}))

@@ -103,6 +103,19 @@ def test_a_spec_cannot_be_changed():
         ({"kind": "gradcam", "dataset": "d", "model": "m", "splits": ["dev"]}, "A gradcam step refuses splits"),
         ({"kind": "space", "dataset": "d", "attention": "a", "k_min": 9}, "k_min: 9 is above k_max 8"),
         ({"kind": "curate", "dataset": "d", "space": "s", "size": 0}, "A curate step refuses size = 0"),
+        ({"kind": ["train"], "dataset": "d"}, r"There is no step \['train'\]: choose one of train, gradcam"),
+        ({"kind": "train", "dataset": "d", "lr": float("inf")}, "A train step refuses lr = inf: .* finite number"),
+        ({"kind": "train", "dataset": "d", "weight_decay": float("nan")}, "A train step refuses weight_decay = nan"),
+        (
+            {"kind": "train", "dataset": "d", "seed": 2**32},
+            "A train step refuses seed = 4294967296: .* less than 4294967296",
+        ),
+        ({"kind": "train", "dataset": "d", "milestones": [5, -3]}, "A train step refuses milestones.1 = -3"),
+        (
+            {"kind": "train", "dataset": "d", "weights": "/etc/x.pt"},
+            "refuses weights = '/etc/x.pt': .*'imagenet' or 'none'",
+        ),
+        ({"kind": "curate", "dataset": "d", "space": "s", "size": 9, "gammas": [1e999]}, "refuses gammas.0 = inf"),
     ],
 )
 def test_a_spec_that_cannot_be_is_refused_in_one_sentence(given, sentence):
