@@ -7,35 +7,43 @@ import plotly.graph_objects as go
 
 from app.charts.layout import calm
 from app.charts.palette import CHOSEN, REPEATED, WHOLE
+from slim_core.report.group_figures import MOST
 
 
 def group_balance(frame: pd.DataFrame) -> go.Figure:
-    """Share of each group in the split and in the subset.
+    """Share of each group in the split and in the subset; of more than MOST groups those whose share changes most.
 
     ``frame``: one row a group with name, before and after (numbers of images).
     """
+    n_groups, totals = len(frame), frame[["before", "after"]].sum().clip(lower=1)
+    if n_groups > MOST:
+        change = (frame["after"] / totals["after"] - frame["before"] / totals["before"]).abs()
+        frame = frame.loc[change.nlargest(MOST).index]
     figure = go.Figure()
     for column, name, colour in (("before", "whole split", WHOLE), ("after", "subset", CHOSEN)):
-        total = max(float(frame[column].sum()), 1.0)
         figure.add_bar(
             y=frame["name"],
-            x=frame[column] / total * 100,
+            x=frame[column] / totals[column] * 100,
             name=name,
             orientation="h",
             marker_color=colour,
             customdata=frame[column],
             hovertemplate="%{y}<br>" + name + ": %{x:.1f} %, %{customdata} images",
         )
-    figure.update_xaxes(title="share of the images", ticksuffix=" %", rangemode="tozero")
+    left_out = "" if n_groups <= MOST else f"; the {MOST} of {n_groups:,} groups that change most"
+    figure.update_xaxes(title=f"share of the images{left_out}", ticksuffix=" %", rangemode="tozero")
     figure.update_yaxes(autorange="reversed", automargin=True)
     return calm(figure, height=110 + 40 * max(len(frame), 1))
 
 
 def cells(frame: pd.DataFrame) -> go.Figure:
-    """What each cell holds and gives.
+    """What each cell holds and gives; of more than MOST cells those with the most repeats, then the smallest.
 
     ``frame``: one row a cell with cell (name), size, chosen (distinct images) and repeated (images drawn again).
     """
+    n_cells = len(frame)
+    if n_cells > MOST:
+        frame = frame.sort_values(["repeated", "size"], ascending=[False, True], kind="stable").head(MOST)
     figure = go.Figure()
     parts = (("chosen", "chosen", CHOSEN), ("repeated", "repeats", REPEATED))
     for column, name, colour in parts:
@@ -46,9 +54,10 @@ def cells(frame: pd.DataFrame) -> go.Figure:
             orientation="h",
             marker_color=colour,
             customdata=frame["size"],
-            hovertemplate="cell %{y}<br>%{x} " + name + " of %{customdata} images",
+            hovertemplate="%{y}<br>%{x} " + name + " of %{customdata} images",
         )
     figure.update_layout(barmode="stack")
-    figure.update_xaxes(title="images")
+    left_out = "" if n_cells <= MOST else f"; the {MOST} of {n_cells:,} cells with the most repeats"
+    figure.update_xaxes(title=f"images{left_out}")
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
     return calm(figure, height=110 + 40 * max(len(frame), 1))

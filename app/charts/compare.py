@@ -7,11 +7,11 @@ from slim_core.report.figures import (
     averages,
     cost_scatter,
     counted,
-    group_intervals,
     headline,
     run_colours,
     seed_differences,
 )
+from slim_core.report.group_figures import group_intervals
 
 __all__ = [
     "FEW",

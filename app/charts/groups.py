@@ -9,9 +9,10 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.layout import calm
-from app.charts.palette import BLUE, INK, VERMILION, colour_of
+from app.charts.palette import BLUE, INK, SKY, VERMILION, colour_of, tells
 from slim_core.datasets.table import SPLITS
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.report.group_figures import MOST, lowest
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
@@ -30,12 +31,15 @@ def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Figure:
-    """Accuracy per group in percent with its 95 % interval; the worst group in its own colour.
+    """Accuracy per group in percent with its 95 % interval, the worst group in its own colour; of more than MOST groups
+    those with the lowest accuracy.
 
     ``cells``: what a click on each bar opens, carried as the first of its custom data.
     """
+    n_groups = len(frame)
+    frame = lowest(frame.assign(cell=list(cells) if cells is not None else list(frame["group"])))
     percent = frame[["accuracy", "low", "high"]] * 100
-    carried = percent[["low", "high"]].assign(cell=list(cells) if cells is not None else list(frame["group"]))
+    carried = percent[["low", "high"]].assign(cell=frame["cell"])
     figure = go.Figure()
     figure.add_bar(
         y=[f"{name} (n = {n:,})" for name, n in zip(frame["group"], frame["n"], strict=True)],
@@ -49,8 +53,9 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
         customdata=carried[["cell", "low", "high"]],
         hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[1]:.1f} to %{customdata[2]:.1f})<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title="accuracy, %", range=[0, 102])
-    figure.update_yaxes(autorange="reversed")
+    left_out = "" if n_groups <= MOST else f"; the {MOST} lowest of {n_groups:,} groups"
+    figure.update_xaxes(title=f"accuracy, %{left_out}", range=[0, 102])
+    figure.update_yaxes(autorange="reversed", automargin=True)
     return calm(figure, 90 + 44 * max(2, len(frame)))
 
 
@@ -64,16 +69,21 @@ def split_frame(groups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def split_shares(frame: pd.DataFrame) -> go.Figure:
-    """The share of each group within each split, in percent; ``frame`` as from split_frame."""
+    """The share of each group within each split, in percent; ``frame`` as from split_frame.
+
+    More groups than colours tell apart have two by turns and no legend: each is named on hover.
+    """
+    named = tells(len(frame))
     shares = 100 * frame / frame.sum().clip(lower=1)
     figure = go.Figure()
     for position, group in enumerate(frame.index):
         figure.add_bar(
             y=list(frame.columns), x=shares.loc[group], name=str(group), orientation="h",
-            marker={"color": colour_of(position)}, customdata=frame.loc[group],
+            marker={"color": colour_of(position) if named else (BLUE, SKY)[position % 2]}, customdata=frame.loc[group],
             hovertemplate=f"{group}<br>%{{customdata:,}} images, %{{x:.1f}} % of %{{y}}<extra></extra>",
         )  # fmt: skip
-    figure.update_layout(barmode="stack", legend_traceorder="normal")
-    figure.update_xaxes(title="share of the split, %", range=[0, 100])
+    figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=named)
+    told = "" if named else f"; each strip is one of {len(frame):,} groups"
+    figure.update_xaxes(title=f"share of the split, %{told}", range=[0, 100.5])
     figure.update_yaxes(autorange="reversed")
     return calm(figure, 220)

@@ -27,6 +27,11 @@ GROUPS = (BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, INK)
 CIVIDIS = ((0, "#00224e"), (0.25, "#434e6c"), (0.5, "#7d7c78"), (0.75, "#bcaf6f"), (1, "#fee838"))
 
 
+def tells(n: int) -> bool:
+    """True where each of ``n`` groups or classes has a colour of its own."""
+    return n <= len(GROUPS)
+
+
 def colour_of(position: int) -> str:
     """The colour of the group, class or cluster at a position; UNKNOWN below zero."""
     return UNKNOWN if position < 0 else GROUPS[position % len(GROUPS)]

@@ -7,17 +7,21 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.layout import calm
-from app.charts.palette import BLUE, INK, ORANGE, colour_of
+from app.charts.palette import BLUE, INK, ORANGE, colour_of, tells
+from slim_core.report.group_figures import MOST
 
 N_BINS = 40
 
 
 def group_scores(frame: pd.DataFrame) -> go.Figure:
-    """Mean attention precision and AIoU of each group.
+    """Mean attention precision and AIoU of each group; of more than MOST groups those with the lowest precision.
 
     ``frame``: one row a group with name, n, n_scored (images with a mask), attention_precision, aiou (0..1, NaN
     where no image of the group has a mask).
     """
+    n_groups = len(frame)
+    if n_groups > MOST:
+        frame = frame.sort_values("attention_precision", kind="stable").head(MOST)
     figure = go.Figure()
     for column, name, colour in (
         ("attention_precision", "Attention precision", BLUE),
@@ -33,7 +37,8 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}<br>" + name + " %{x:.1f} %<br>over %{customdata[0]} of %{customdata[1]} images",
         )
     figure.add_vline(x=50, line_dash="dot", line_color=INK, opacity=0.4)
-    figure.update_xaxes(range=[0, 100], title="percent", ticksuffix=" %")
+    left_out = "" if n_groups <= MOST else f"; the {MOST} lowest of {n_groups:,} groups"
+    figure.update_xaxes(range=[0, 100.5], title=f"mean of the images{left_out}", ticksuffix=" %")
     figure.update_yaxes(autorange="reversed", automargin=True)
     return calm(figure, height=120 + 52 * max(len(frame), 1))
 
@@ -41,8 +46,12 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
 def score_histogram(frame: pd.DataFrame, threshold: float | None = None) -> go.Figure:
     """Propagated score of every image, stacked by class, with the threshold that keeps what lies right of it.
 
+    Where colours cannot tell the classes apart, all have one.
+
     ``frame``: score (0..1, NaN = not scored) and class (name), one row an image.
     """
+    if not tells(frame["class"].nunique()):
+        frame = frame.assign(**{"class": "all classes"})
     edges = np.linspace(0, 1, N_BINS + 1)
     figure = go.Figure()
     for position, (name, part) in enumerate(frame.groupby("class", sort=True)):

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from app.charts.layout import calm
-from app.charts.palette import BLUE, GREY, colour_of
+from app.charts.palette import BLUE, GREY, INK, colour_of, tells
 
 
 def history_frame(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -40,30 +40,39 @@ def loss_curve(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) 
 
 
 def accuracy_curves(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) -> go.Figure:
-    """Validation accuracy of every group (thin), the average (dashed) and the worst group (thick), in percent."""
+    """Validation accuracy of every group (thin), the average (dashed) and the worst group (thick), in percent.
+
+    More groups than colours tell apart are thin grey lines without a legend, named on hover.
+    """
     figure = go.Figure()
     groups = [name for name in frame["series"].drop_duplicates() if name not in ("loss", "average", "worst group")]
     lines = {name: {"color": colour_of(position), "width": 1.5} for position, name in enumerate(groups)}
-    lines |= {"average": {"color": GREY, "width": 2, "dash": "dash"}, "worst group": {"color": GREY, "width": 4}}
-    for name in ("worst group", "average", *groups):
+    named = tells(len(groups))
+    if not named:
+        lines = dict.fromkeys(groups, {"color": "rgba(154,160,166,0.35)", "width": 1})
+    strong = GREY if named else INK
+    lines |= {"average": {"color": strong, "width": 2, "dash": "dash"}, "worst group": {"color": strong, "width": 4}}
+    summary = ("worst group", "average")
+    for name in (*summary, *groups) if named else (*groups, *summary):  # the last one drawn lies on top
         part = frame[frame["series"] == name]
         if len(part):
             figure.add_scatter(
                 x=part["epoch"], y=part["value"] * 100, name=name, line=lines[name],
+                showlegend=named or name in summary,
                 mode="lines" if len(part) > 1 else "markers",
                 hovertemplate=f"{name}<br>epoch %{{x}}<br>%{{y:.1f}} %<extra></extra>",
             )  # fmt: skip
     figure.update_yaxes(title="validation accuracy, %", range=[-2, 102])
-    return _by_epoch(figure, epochs, best_epoch)
+    return _by_epoch(figure, epochs, best_epoch, at="bottom")  # where the fewest curves are
 
 
-def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None) -> go.Figure:
+def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None, at: str = "top") -> go.Figure:
     margin = 0.02 * epochs + 0.05  # the axis holds all epochs to come, so that nothing jumps while they arrive
     figure.update_xaxes(
         title="epoch", tick0=0, dtick=max(1, math.ceil(epochs / 10)), range=[1 - margin, epochs + margin]
     )
     if best_epoch is not None:
         line = {"color": GREY, "width": 1, "dash": "dot"}
-        side = "top left" if best_epoch > epochs / 2 else "top right"  # inside the plot
+        side = f"{at} left" if best_epoch > epochs / 2 else f"{at} right"  # inside the plot
         figure.add_vline(x=best_epoch, line=line, annotation_text="kept", annotation_position=side)
     return calm(figure, 320)

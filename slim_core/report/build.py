@@ -15,7 +15,7 @@ from slim_core.comparison import over_seeds, worst_of
 from slim_core.errors import ImageRefusedError, NotFoundError
 from slim_core.judgements import judgements, telling
 from slim_core.metrics import ESTIMATED_GROUPS, GROUPS
-from slim_core.report import figures, frames, story
+from slim_core.report import figures, frames, group_figures, story
 from slim_core.report.pictures import Attention, data_uri
 
 if TYPE_CHECKING:
@@ -143,7 +143,7 @@ def _story(store: Store, before: Run, after: Run | None, rows: pd.DataFrame) -> 
 def _charts(rows: pd.DataFrame, groups: pd.DataFrame, name: str) -> list[Chart]:
     frame = rows.assign(run=rows["label"])
     charts = [
-        Chart("Every group", figures.group_intervals(groups, name), "Accuracy with its 95 % Wilson interval."),
+        Chart("Every group", group_figures.group_intervals(groups, name), "Accuracy with its 95 % Wilson interval."),
         Chart("Worst group and averages", figures.averages(rows, frames.HEADLINE, name)),
         Chart("Against answers spent", figures.cost_scatter(frame, "answers", "answers spent", name)),
         Chart("Against images used", figures.cost_scatter(frame, "images", "images trained on", name)),

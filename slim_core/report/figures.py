@@ -30,74 +30,8 @@ def run_colours(runs: Sequence[str], baseline: str | None = None) -> dict[str, s
     return {run: drawn.get(run, INK) for run in runs}
 
 
-def group_intervals(frame: pd.DataFrame, baseline: str | None = None) -> go.Figure:
-    """Accuracy of every group in every run with its 95 % Wilson interval: bars for a few runs, dots for many.
-
-    ``frame``: run (name), group (name), accuracy, low, high (0..1; NaN for an empty group) and n, one row a run and
-    group; runs and groups keep the order of the frame. Where it has a column ``key``, each mark carries it as the first
-    of its custom data.
-    """
-    sizes = frame.groupby("group")["n"].max()
-    runs = frame["run"].drop_duplicates().tolist()
-    if len(runs) > FEW:
-        return _group_dots(frame, sizes, baseline)
-    frame = frame.assign(group=[f"{group}<br>n = {sizes[group]:,}" for group in frame["group"]])
-    figure = go.Figure()
-    for run, colour in run_colours(runs, baseline).items():
-        part = frame[frame["run"] == run]
-        figure.add_bar(
-            x=part["group"],
-            y=part["accuracy"] * 100,
-            name=str(run),
-            marker={"color": colour, "opacity": 0.8},
-            error_y=_interval(part),
-            customdata=_custom(part),
-            hovertemplate=f"{run}<br>%{{x}}<br>%{{y:.1f}} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
-            "<br>%{customdata[3]} images<extra></extra>",
-        )
-    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.08)
-    figure.update_yaxes(title="accuracy, 95 % interval", ticksuffix=" %", range=[0, 103])
-    return calm(figure, height=380)
-
-
-def _group_dots(frame: pd.DataFrame, sizes: pd.Series, baseline: str | None) -> go.Figure:
-    """Every run a dot with its interval, by rising accuracy inside each group."""
-    order = frame["group"].drop_duplicates().tolist()
-    ranked = frame.sort_values("accuracy", na_position="first").copy()
-    ranked["x"] = (ranked.groupby("group").cumcount() + 0.5) / frame["run"].nunique() * 0.84 - 0.42
-    ranked["x"] += [order.index(group) for group in ranked["group"]]
-    figure = go.Figure()
-    for name, part, colour, size in (
-        ("other runs", ranked[ranked["run"] != baseline], GREY, 5),
-        (str(baseline), ranked[ranked["run"] == baseline], BLUE, 10),
-    ):
-        if len(part):
-            figure.add_scatter(
-                x=part["x"],
-                y=part["accuracy"] * 100,
-                mode="markers",
-                name=name,
-                marker={"color": colour, "size": size},
-                error_y={**_interval(part), "thickness": 1, "width": 0, "color": colour},
-                customdata=_custom(part),
-                text=part["run"] + "<br>" + part["group"],
-                hovertemplate="%{text}<br>%{y:.1f} % (%{customdata[1]:.1f} to %{customdata[2]:.1f})"
-                "<br>%{customdata[3]} images<extra></extra>",
-            )
-    ticks = [f"{name}<br>n = {sizes[name]:,}" for name in order]
-    edges = [-0.5, len(order) - 0.5]
-    figure.update_xaxes(tickvals=list(range(len(order))), ticktext=ticks, range=edges, showgrid=False)
-    figure.update_yaxes(title="accuracy, 95 % interval", ticksuffix=" %", range=[0, 103])
-    return calm(figure, height=420)
-
-
-def _custom(part: pd.DataFrame) -> np.ndarray:
-    keys = part["key"] if "key" in part else part["run"]
-    columns = [keys, part["low"] * 100, part["high"] * 100, part["n"]]
-    return np.stack([np.asarray(column, object) for column in columns], axis=-1)
-
-
-def _interval(part: pd.DataFrame) -> dict[str, Any]:
+def interval(part: pd.DataFrame) -> dict[str, Any]:
+    """The error bars of accuracy, low and high (0..1), in percent."""
     above, below = (part["high"] - part["accuracy"]) * 100, (part["accuracy"] - part["low"]) * 100
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **INTERVAL}
 
@@ -128,7 +62,7 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
             customdata=part["run"],
             cliponaxis=False,
             marker={"color": colours[method], "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
-            error_y={**_interval(spread), "thickness": 1, "width": 0, "color": colours[method]},
+            error_y={**interval(spread), "thickness": 1, "width": 0, "color": colours[method]},
             hovertemplate="%{customdata}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
         )
     highest = float(np.nan_to_num(frame[cost].to_numpy(float)).max(initial=0)) or 1.0
