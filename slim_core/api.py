@@ -192,12 +192,18 @@ def choose_candidates(
     share: float = 0.03,
     seed: int = 0,
     name: str | None = None,
+    overlap: int = 1,
+    gold: int = 0,
     at: Workbench | None = None,
 ) -> Campaign:
-    """Open a campaign about a share of the space's images."""
+    """Open a campaign about a share of the space's images.
+
+    ``overlap``: how many people answer each; ``gold``: images whose right answer is known.
+    """
     at = at or open_workbench()
     run = a_run(at, space, "space", fits=_of_train)
-    return create_campaign(at.store, run, share=share, seed=seed, name=name or f"Candidates {share:.1%}, seed {seed}")
+    title = name or f"Candidates {share:.1%}, seed {seed}"
+    return create_campaign(at.store, run, share=share, seed=seed, name=title, overlap=overlap, n_gold=gold)
 
 
 def newest_campaign(at: Workbench) -> Campaign:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from slim_core.candidates import default_budgets, kmeans_candidates
+from slim_core.campaign_plan import Plan, open_campaign
+from slim_core.candidates import default_budgets
 from slim_core.errors import SpecRefusedError
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.simulation import simulate_answers
@@ -259,22 +260,22 @@ def find_or_create_campaign(
     return create_campaign(store, space, share=share, seed=seed, name=name, by=by)
 
 
-def create_campaign(store: Store, space: Run, *, share: float, seed: int, name: str, by: str = "local") -> Campaign:
-    """Choose candidates in the attention space of each class (METHOD.md S3) and open a campaign about them."""
-    table = store.datasets.table(space.dataset_id)
-    folder = store.artifacts.folder(space.id)
-    rows = np.load(folder / "rows.npy", allow_pickle=False)
-    points = np.load(folder / "attention_space.npy", allow_pickle=False)
-    labels = table.labels[rows]
-    positions = kmeans_candidates(points, labels, default_budgets(labels, share), seed)
-    return store.campaigns.create(
-        name=name,
-        dataset_id=space.dataset_id,
-        space_run_id=space.id,
-        rows=rows[positions],
-        split=space.spec["split"],
-        guideline="Is the highlighted area where the object is?",
-        seed=seed,
-        strategy="kmeans",
-        by=by,
-    )
+def create_campaign(
+    store: Store,
+    space: Run,
+    *,
+    share: float,
+    seed: int,
+    name: str,
+    overlap: int = 1,
+    n_gold: int = 0,
+    by: str = "local",
+) -> Campaign:
+    """Choose candidates in the attention space of each class (METHOD.md S3) and open a campaign about them.
+
+    Raises:
+        SpecRefusedError: the share, the overlap or the number of gold images is out of range.
+    """
+    rows = np.load(store.artifacts.folder(space.id) / "rows.npy", allow_pickle=False)
+    budgets = default_budgets(store.datasets.table(space.dataset_id).labels[rows], share)
+    return open_campaign(store, Plan(space.id, budgets, name=name, seed=seed, overlap=overlap, n_gold=n_gold), by)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
+from csv import writer
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slim_core.cli.console import Seed, console, table
-from slim_core.errors import AnswersRefusedError
+from slim_core.errors import AnswersRefusedError, SpecRefusedError
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
@@ -29,17 +31,24 @@ def candidates(
     space: Annotated[str | None, typer.Option(help="Space run of train; default: the newest.")] = None,
     share: Annotated[float, typer.Option(help="Of the images, asked about.")] = 0.03,
     name: Annotated[str | None, typer.Option(help="Of the campaign.")] = None,
+    overlap: Annotated[int, typer.Option(help="How many people answer each image.")] = 1,
+    gold: Annotated[
+        int, typer.Option(help="Images whose right answer is known: by the masks, or set on the Annotate page.")
+    ] = 0,
     csv: Annotated[Path | None, typer.Option(help="Also write the images to this file, to be answered there.")] = None,
     seed: Seed = 0,
 ) -> None:
     """Choose the few images to ask people about, and open a campaign."""
     from slim_core import api
 
+    if csv:
+        _check_writable(csv)
     at = _bench()
-    campaign = api.choose_candidates(space, share=share, seed=seed, name=name, at=at)
+    campaign = api.choose_candidates(space, share=share, seed=seed, name=name, overlap=overlap, gold=gold, at=at)
     data = at.store.datasets.table(campaign.dataset_id)
     rows = [[data.label_names[int(label)], str(n)] for label, n in campaign.budgets.items()]
     table(f"{campaign.name}: {sum(campaign.budgets.values())} of {campaign.n_split} images", ["class", "images"], rows)
+    _show_gold(at.store, campaign)
     if csv:
         _write_questions(at.store, campaign, csv)
     console.print(f"[bold green]campaign[/] [bold]{campaign.id}[/]", soft_wrap=True)
@@ -103,10 +112,27 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
     console.print(f"next: [cyan]slim curate --campaign {campaign.id}[/]", soft_wrap=True)
 
 
+def _show_gold(store: Store, campaign: Campaign) -> None:
+    known = sum(item.gold is not None for item in store.campaigns.items(campaign.id))
+    if missing := len(campaign.options["gold"]) - known:
+        console.print(
+            f"{missing} of {missing + known} gold images have no right answer yet: set them on the Annotate page.",
+            style="yellow",
+        )
+
+
 def _write_questions(store: Store, campaign: Campaign, path: Path) -> None:
-    data = store.datasets.table(campaign.dataset_id)
-    lines = [f"{item.row},{data.frame['path'].iat[item.row]}," for item in store.campaigns.items(campaign.id)]
-    path.write_text("\n".join(["row,path,answer", *lines]) + "\n")
+    paths = store.datasets.table(campaign.dataset_id).frame["path"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        lines = writer(file, lineterminator="\n")  # quotes a path that holds a comma
+        lines.writerow(["row", "path", "answer"])
+        lines.writerows([item.row, paths.iat[item.row], ""] for item in store.campaigns.items(campaign.id))
+
+
+def _check_writable(path: Path) -> None:
+    """Before the campaign is opened, so that a mistyped path leaves none behind."""
+    if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise SpecRefusedError(f"{path} cannot be written: name a file in a folder that you may write to.")
 
 
 def _bench() -> Workbench:

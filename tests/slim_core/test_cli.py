@@ -328,6 +328,62 @@ def test_a_share_of_images_that_is_none_is_refused(looped, home, monkeypatch, ca
     assert len(looped.at.store.campaigns.all()) == before
 
 
+def test_a_campaign_is_opened_for_several_people_with_gold_images(asked, looped, capsys):
+    assert slim("candidates", "--space", looped.loop.space.id, "--share", 0.1, "--overlap", 3, "--gold", 4) == 0
+    campaign = max(looped.at.store.campaigns.all(), key=lambda one: one.created_at)
+    items = looped.at.store.campaigns.items(campaign.id)
+    assert campaign.overlap == 3 and f"campaign {campaign.id}" in capsys.readouterr().out
+    known = {item.row for item in items if item.gold is not None}
+    assert len(campaign.options["gold"]) == 4 and known < set(campaign.options["gold"])  # one has no mask
+
+
+def test_gold_images_without_a_mask_are_to_be_set_on_the_page(plain_folder, home, capsys):
+    for command in (
+        ("train", "--data", plain_folder, "--model", "small-resnet", "--epochs", 1),
+        ("gradcam",),
+        ("space",),
+    ):
+        assert slim(*command) == 0, command
+    assert slim("candidates", "--share", 0.1, "--gold", 3) == 0
+    assert "3 of 3 gold images have no right answer yet: set them on the Annotate page." in capsys.readouterr().out
+
+
+def test_the_images_to_be_answered_in_a_file_keep_a_path_with_a_comma(plain_folder, home, tmp_path):
+    metadata = pd.read_csv(plain_folder / "metadata.csv")
+    (plain_folder / "images, all").mkdir()
+    for image in metadata["path"]:
+        shutil.move(plain_folder / image, plain_folder / "images, all")
+    metadata["path"] = "images, all/" + metadata["path"].map(lambda path: path.rpartition("/")[2])
+    metadata.to_csv(plain_folder / "metadata.csv", index=False)
+    for command in (
+        ("train", "--data", plain_folder, "--model", "small-resnet", "--epochs", 1),
+        ("features",),
+        ("space",),
+    ):
+        assert slim(*command) == 0, command
+    questions = tmp_path / "questions.csv"
+    assert slim("candidates", "--share", 0.1, "--csv", questions) == 0
+    asked = pd.read_csv(questions)
+    assert asked["path"].str.startswith("images, all/").all() and asked["answer"].isna().all()
+    asked.assign(answer=1).to_csv(questions, index=False)
+    assert slim("answer", "--csv", questions) == 0
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (("--overlap", 0), "An overlap of 0 is out of range: use 1 to 20."),
+        (("--gold", 9999), "9999 gold images were asked for: give 0 to"),
+        (("--csv", "/nowhere/questions.csv"), "/nowhere/questions.csv cannot be written"),
+    ],
+)
+def test_a_campaign_that_cannot_be_opened_is_refused_and_leaves_none(asked, looped, capsys, option, sentence):
+    before = len(looped.at.store.campaigns.all())
+    assert slim("candidates", "--space", looped.loop.space.id, *option) == 2
+    assert sentence in " ".join(capsys.readouterr().err.split())
+    assert len(looped.at.store.campaigns.all()) == before
+
+
 def test_a_run_that_is_done_is_not_done_again_unless_forced(demo_folder, home, capsys):
     command = ("train", "--data", demo_folder, "--epochs", 1)
     for arguments, n_runs in ((command, 1), (command, 1), ((*command, "--force"), 2)):
