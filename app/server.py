@@ -18,7 +18,7 @@ POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 
      -> {"ids", "surplus", "lost"}   (an id sent twice is kept once; value null = undo)
 POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
 POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
-GET  /assets/{name} -> plotly.min.js or a file of app/assets; gzipped once; immutable under ``?v=<hash>`` (asset_url)
+GET  /assets/{name} -> a file of app/assets; gzipped once; immutable under ``?v=<hash>`` (asset_url)
 """
 
 from __future__ import annotations

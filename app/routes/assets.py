@@ -1,10 +1,9 @@
-"""Files for the browser: plotly.min.js of the installed package, and app/assets. Compressed once, then kept."""
+"""Files for the browser: those of app/assets, compressed once, then kept."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
-import importlib.util
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +14,6 @@ from app.routes.guard import refusal
 from slim_core.errors import NotFoundError
 
 ASSETS = Path(__file__).parents[1] / "assets"
-PLOTLY = "plotly.min.js"
 _TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 
@@ -44,10 +42,6 @@ def asset(request: Request) -> Response:
 
 
 def _path(name: str) -> Path:
-    if name == PLOTLY:
-        spec = importlib.util.find_spec("plotly")
-        assert spec is not None and spec.origin is not None  # a requirement of ours
-        return Path(spec.origin).parent / "package_data" / PLOTLY
     path = ASSETS / name
     if Path(name).name != name or Path(name).suffix not in _TYPES or not path.is_file():
         raise NotFoundError(f"No asset {name} here: reload the page.")

@@ -1,26 +1,24 @@
-"""GET /assets: plotly.min.js and our own files, compressed once."""
+"""GET /assets: our own files, compressed once."""
 
 from __future__ import annotations
 
 import gzip
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import plotly
 import pytest
 
-from app.routes.assets import asset_url
+from app.routes.assets import ASSETS, asset_url
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 
-def test_plotly_is_the_installed_one_compressed_and_kept_for_good(client: TestClient) -> None:
-    with client.stream("GET", asset_url("plotly.min.js")) as answer:
+def test_a_file_is_sent_compressed_and_kept_for_good(client: TestClient) -> None:
+    with client.stream("GET", asset_url("space_plot.js")) as answer:
         sent = b"".join(answer.iter_raw())
-    installed = (Path(plotly.__file__).parent / "package_data" / "plotly.min.js").read_bytes()
-    assert gzip.decompress(sent) == installed
-    assert len(sent) < len(installed) / 2
+    ours = (ASSETS / "space_plot.js").read_bytes()
+    assert gzip.decompress(sent) == ours
+    assert len(sent) < len(ours) / 2
     assert answer.headers["content-type"].startswith("text/javascript")
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
 
