@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.loop import ANSWERED, Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
 from slim_core.simulation import simulate_answers
+from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import SUBSET_SHARE, Option, default_model
+from slim_core.steps.specs import SUBSET_SHARE, Option
 from slim_core.workbench import Workbench, open_workbench
 
 if TYPE_CHECKING:

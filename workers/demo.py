@@ -27,7 +27,7 @@ from slim_core.datasets import DemoConfig, write_demo
 from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
 from slim_core.loop import Loop, LoopConfig, Outcome
 from slim_core.settings import Settings, settings
-from slim_core.steps.specs import default_model
+from slim_core.steps.recipes import default_model
 from slim_core.store import Store
 from slim_core.workbench import Workbench
 from workers.local import environment, redis_url

@@ -11,7 +11,7 @@ from app import actions, session
 from app.components import pick
 from app.components.telling import errors_told
 from slim_core.loop import retrain_spec
-from slim_core.steps.specs import default_model, recipe
+from slim_core.steps.recipes import default_model, recipe
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Run

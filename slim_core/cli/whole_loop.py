@@ -40,7 +40,7 @@ def run(
     """
     from slim_core import api
     from slim_core.loop import Loop, LoopConfig
-    from slim_core.steps.specs import default_model
+    from slim_core.steps.recipes import default_model
 
     at = bench(queue, device)
     dataset = api.data_set(data, at=at)

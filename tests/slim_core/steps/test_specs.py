@@ -6,8 +6,9 @@ import pytest
 from pydantic import ValidationError
 
 from slim_core.errors import SpecRefusedError
+from slim_core.steps.recipes import RECIPES, default_model, recipe
 from slim_core.steps.registry import STEPS, parse_spec
-from slim_core.steps.specs import RECIPES, CurateSpec, EvaluateSpec, GradcamSpec, TrainSpec, default_model, recipe
+from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, TrainSpec
 
 
 def test_each_step_has_a_spec_of_its_kind_and_a_run_function():
