@@ -26,7 +26,8 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 # What the theme cannot say: less air above, figures of equal width, no jump while a fragment is drawn again, white on a
-# blue that is dark enough for it in both themes, and less margin on a tablet.
+# blue that is dark enough for it in both themes, titles of numbers that are never cut; and on a tablet less margin, and
+# columns that go below each other before they are too narrow for what they hold.
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 3rem; padding-bottom: 4rem;}
 .stApp {font-variant-numeric: tabular-nums;}
@@ -34,7 +35,19 @@ STYLE = """<style>
 [data-stale="true"] {opacity: 1 !important; transition: none !important;}
 [data-testid^="stBaseButton-primary"]:enabled {background: #0072B2; border-color: #0072B2;}
 [data-testid="stImage"] img, [data-testid="stHtml"] img {color: inherit;}
-@media (max-width: 1100px) {.stMainBlockContainer {padding-left: 2rem; padding-right: 2rem;}}
+[data-testid="stMetricLabel"] p {white-space: normal; overflow: visible;}
+@media (max-width: 1100px) {
+  .stMainBlockContainer {padding-left: 2rem; padding-right: 2rem;}
+  .stHorizontalBlock:has(> .stColumn) {flex-wrap: wrap;}
+  .stColumn {min-width: min(100%, 9.5rem);}
+  .stColumn:has(.stPlotlyChart, .stDataFrame, .stHtml img, [class*="st-key-chart-"], [class*="st-key-facts-"])
+    {min-width: min(100%, 20rem);}
+  .stColumn:has([class*="st-key-loop-"]) {min-width: calc(25% - 1rem);}
+}
+@media (max-width: 900px) {
+  .stColumn:has(.stMetric):not(:has(.stColumn)) {min-width: calc(50% - 1rem);}
+  .stColumn:has(.stNumberInput, .stSlider):not(:has(.stPlotlyChart)) {min-width: min(100%, 13rem);}
+}
 </style>"""
 
 

@@ -30,7 +30,7 @@ def group_balance(frame: pd.DataFrame) -> go.Figure:
             customdata=frame[column],
             hovertemplate="%{y}<br>" + name + ": %{x:.1f} %, %{customdata} images",
         )
-    left_out = "" if n_groups <= MOST else f"; the {MOST} of {n_groups:,} groups that change most"
+    left_out = "" if n_groups <= MOST else f"<br>the {MOST} of {n_groups:,} groups that change most"
     figure.update_xaxes(title=f"share of the images{left_out}", ticksuffix=" %", rangemode="tozero")
     figure.update_yaxes(autorange="reversed", automargin=True)
     return calm(figure, height=110 + 40 * max(len(frame), 1))
@@ -57,7 +57,7 @@ def cells(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}<br>%{x} " + name + " of %{customdata} images",
         )
     figure.update_layout(barmode="stack")
-    left_out = "" if n_cells <= MOST else f"; the {MOST} of {n_cells:,} cells with the most repeats"
+    left_out = "" if n_cells <= MOST else f"<br>the {MOST} of {n_cells:,} cells with the most repeats"
     figure.update_xaxes(title=f"images{left_out}")
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
     return calm(figure, height=110 + 40 * max(len(frame), 1))

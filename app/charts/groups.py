@@ -53,7 +53,7 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
         customdata=carried[["cell", "low", "high"]],
         hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[1]:.1f} to %{customdata[2]:.1f})<extra></extra>",
     )  # fmt: skip
-    left_out = "" if n_groups <= MOST else f"; the {MOST} lowest of {n_groups:,} groups"
+    left_out = "" if n_groups <= MOST else f"<br>the {MOST} lowest of {n_groups:,} groups"
     figure.update_xaxes(title=f"accuracy, %{left_out}", range=[0, 102])
     figure.update_yaxes(autorange="reversed", automargin=True)
     return calm(figure, 90 + 44 * max(2, len(frame)))
@@ -83,7 +83,7 @@ def split_shares(frame: pd.DataFrame) -> go.Figure:
             hovertemplate=f"{group}<br>%{{customdata:,}} images, %{{x:.1f}} % of %{{y}}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=named)
-    told = "" if named else f"; each strip is one of {len(frame):,} groups"
+    told = "" if named else f"<br>each strip is one of {len(frame):,} groups"
     figure.update_xaxes(title=f"share of the split, %{told}", range=[0, 100.5])
     figure.update_yaxes(autorange="reversed")
     return calm(figure, 220)

@@ -13,7 +13,8 @@ from app.charts.palette import RIGHT, WRONG
 from app.routes.images import image_url
 
 _STYLE = """<style>
-.slim-pairs {display: grid; grid-template-columns: repeat(auto-fill, minmax(var(--wide), 1fr)); gap: 0.9rem 1.1rem;}
+.slim-pairs {display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--wide)), 1fr));
+  gap: 0.9rem 1.1rem;}
 .slim-pairs figure {margin: 0; max-width: calc(1.3 * var(--wide));}
 .slim-pairs .views {display: grid; grid-auto-flow: column; grid-auto-columns: 1fr; gap: 3px; border-radius: 0.4rem;
   overflow: hidden;}

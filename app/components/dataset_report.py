@@ -41,7 +41,9 @@ def counts(report: Mapping[str, Any]) -> None:
     frame = charts.split_frame(report["groups"])
     left, right = st.columns([2, 3], gap="large")
     with left:
-        st.dataframe(frame.rename_axis("group"), width="stretch", placeholder="–", alt="Images by group and split")
+        numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
+        alt = "Images by group and split"
+        st.dataframe(frame.rename_axis("Group"), width="stretch", placeholder="–", column_config=numbers, alt=alt)
         masks, images = report["n_masks"], report["n_images"]
         st.caption(
             f"{images:,} images; {masks:,} with a mask or box, which attention can be scored against.",

@@ -81,9 +81,9 @@ def _confusion(evaluation: Run) -> None:
         true, said = chosen[0][0], predicted.index(chosen[0][1])
         return group_images.opened(f"{evaluation.id}.confusion.{true}-{said}")
 
-    predicted = [f"predicted {name}" for name in names]
+    predicted = [f"Predicted {name}" for name in names]
     counts = pd.DataFrame((evaluation.metrics or {})[CONFUSION], columns=predicted)
-    counts.insert(0, "true class", list(names))
+    counts.insert(0, "True class", list(names))
     st.dataframe(counts, hide_index=True, on_select=clicked, selection_mode="single-cell", key=key,
                  alt="Images by true and predicted class")  # fmt: skip
     st.caption("Click a cell for its images.")
@@ -101,6 +101,9 @@ def _slices(evaluation: Run, compared: Compared) -> None:
     except NotFoundError as error:
         st.caption(str(error))
         next_step.link("attention", "Map the attention", model=evaluation.spec["model"], dataset=evaluation.dataset_id)
+        return
+    if found.empty:
+        st.caption(f"No slice holds {MIN_N} images or more: its accuracy would say little.")
         return
     key = f"slices-{evaluation.id}"
     cells = [f"{evaluation.id}.slice.{index}" for index in found["slice"]]

@@ -14,12 +14,12 @@ from app.glossary import explain
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 COLUMNS = {
-    "group": st.column_config.TextColumn("group"),
-    "n": st.column_config.NumberColumn("images", format="localized"),
-    "accuracy": st.column_config.NumberColumn("accuracy", format="%.1f %%"),
+    "group": st.column_config.TextColumn("Group"),
+    "n": st.column_config.NumberColumn("Images", format="localized"),
+    "accuracy": st.column_config.NumberColumn("Accuracy", format="%.1f %%"),
     "interval": st.column_config.TextColumn("95 % interval, %", help=explain("95 % interval")),
     ATTENTION_PRECISION: st.column_config.NumberColumn(
-        "attention", format="%.1f %%", help=explain("attention precision")
+        "Attention", format="%.1f %%", help=explain("attention precision")
     ),
     AIOU: st.column_config.NumberColumn("AIoU", format="%.1f %%", help=explain("AIoU")),
 }

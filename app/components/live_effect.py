@@ -32,8 +32,10 @@ _STYLE = """<style>
   margin: 0 0.25rem 0 0.6rem;}
 .slim-effect .ramp {display: inline-block; width: 4.5rem; height: 0.65rem; vertical-align: middle; margin: 0 0.3rem;
   background: linear-gradient(90deg, #00224e, #434e6c, #7d7c78, #bcaf6f, #fee838);}
+.slim-effect {display: grid; gap: 2rem; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr));}
 .slim-cells {display: grid; grid-template-columns: auto 1fr auto; gap: 0.45rem 0.7rem; align-items: center;
-  font-size: 0.85rem;}
+  font-size: 0.85rem; max-height: 20rem; overflow-y: auto;}
 .slim-cells .bar {height: 0.8rem; border-radius: 0.2rem; min-width: 2px;}
 .slim-cells small {opacity: 0.75;}
 </style>"""
@@ -106,8 +108,7 @@ def _drawn(campaign_id: str, seq: int) -> str:
         f'<div class="key">score 0<span class="ramp"></span>1 {answers}</div>'
         f'<div class="key"><b>{trusted}</b></div></div>'
     )
-    grid = "display:grid;grid-template-columns:minmax(0,460px) minmax(0,1fr);gap:2rem;align-items:start"
-    return f'{_STYLE}<div class="slim-effect" style="{grid}">{left}{_cells(found, data.table.label_names)}</div>'
+    return f'{_STYLE}<div class="slim-effect">{left}{_cells(found, data.table.label_names)}</div>'
 
 
 def _cells(found: Effect, names: tuple[str, ...]) -> str:
@@ -116,14 +117,15 @@ def _cells(found: Effect, names: tuple[str, ...]) -> str:
         return "<div>The subset is previewed after the first <b>right</b>.</div>"
     most = max(max(cell.budget for cell in found.cells), 1)
     rows = "".join(
-        f"<span>{html.escape(names[cell.label])}, environment {cell.environment + 1}</span>"
+        f"<span>{html.escape(names[cell.label])}, environment {cell.environment}</span>"
         f'<span class="bar" style="width:{100 * cell.budget / most:.1f}%;background:{BLUE}"></span>'
         f"<span><b>{cell.budget:,}</b> <small>from {cell.size:,}, {cell.kept / max(cell.size, 1):.0%} trusted"
         "</small></span>"
         for cell in found.cells
     )
     total = sum(cell.budget for cell in found.cells)
-    return f'<div><p><b>Subset curated now: {total:,} images</b></p><div class="slim-cells">{rows}</div></div>'
+    told = f"<p><b>Subset curated now: {total:,} images</b></p>"
+    return f'<div>{told}<div class="slim-cells" tabindex="0">{rows}</div></div>'
 
 
 def _images(campaign: Campaign, rows: tuple[int, ...]) -> None:

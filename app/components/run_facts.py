@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 # kind -> the numbers that say it: (path in the metrics, title, whether a rate, help)
 HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
     "train": (
-        (("val", WGA), "Worst group, validation", True, DEFINITIONS[WGA]),
-        (("val", AVERAGE), "Average, validation", True, DEFINITIONS[AVERAGE]),
+        (("val", WGA), "Worst group, val", True, f"{DEFINITIONS[WGA]} On the validation images."),
+        (("val", AVERAGE), "Average, val", True, DEFINITIONS[AVERAGE]),
         (("images",), "Images", False, "Of the training, repeats included."),
         (("best_epoch",), "Epoch kept", False, "The one that was best on validation images."),
     ),

@@ -38,6 +38,9 @@ COLUMNS = (
 def show() -> str | None:
     """Filters, table and pages; returns the run a click has asked for."""
     history = History(session.store().database)
+    if not history.count(RunFilter()):
+        _nothing(RunFilter())
+        return None
     datasets = {one.id: one for one in session.store().datasets.all()}
     which = _filters(history, datasets)
     n = history.count(which)
@@ -115,7 +118,7 @@ def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:
         Cell(run.name or run.kind, run=run.id, title=run.name),
         Cell(STEPS[run.kind].title if run.kind in STEPS else run.kind),
         Cell(f"{run_state.SYMBOLS[run.status]} {run.status}", run_state.TONES[run.status], title=run.message or ""),
-        Cell(data.name if data else run.dataset_id),
+        Cell(data.name if data else run.dataset_id, title=data.name if data else ""),
         Cell(time=run.created_at),
         Cell(duration(run.seconds) if run.seconds else "–"),
         Cell(run.created_by),

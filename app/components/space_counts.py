@@ -13,6 +13,7 @@ from slim_core.groups import Grouping
 
 WAYS = ("group", "label", "prediction")
 _STYLE = """<style>
+.slim-scroll {max-height: 30rem; overflow-y: auto;}
 .slim-counts {width: 100%; border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums;}
 .slim-counts caption {text-align: left; opacity: 0.75; padding-bottom: 0.3rem; caption-side: top;}
 .slim-counts th, .slim-counts td {text-align: right; padding: 0.28rem 0.5rem; white-space: nowrap;
@@ -71,8 +72,9 @@ def as_html(table: pd.DataFrame, by: str, n_selected: int, n_all: int) -> str:
     told = f"{n_selected:,} selected of {n_all:,} images" if n_selected else f"All {n_all:,} images"
     columns = "".join(f'<th scope="col">{name}</th>' for name in (by.capitalize(), *head))
     return (
-        f'<table class="slim-counts"><caption>{told}</caption><thead><tr>{columns}</tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
+        f'<div class="slim-scroll" tabindex="0"><table class="slim-counts"><caption>{told}</caption>'
+        f"<thead><tr>{columns}</tr></thead>"
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -13,19 +16,28 @@ from app.glossary import explain
 from slim_core.curation import Subset
 
 SHOWN = 48  # chosen images on the page
+FEW = 3  # remarks that stand on the page one by one
 BARE = {"displayModeBar": False}
 
 
 def show(data: SpaceData, subset: Subset) -> None:
     """Remarks, numbers, and the details in tabs."""
-    for note in subset.report["notes"]:
-        st.warning(note, icon=":material/warning:")
+    _remarks(subset.report["notes"])
     _numbers(subset)
     cells, images = st.tabs(["Cells", "Chosen images"])
     with cells:
         show_cells(subset, data.table.label_names)
     with images:
         show_images(data, subset)
+
+
+def _remarks(notes: Sequence[str]) -> None:
+    """Each as its sentence; of many the first, and the rest on demand."""
+    for note in notes if len(notes) <= FEW else notes[:1]:
+        st.warning(note, icon=":material/warning:")
+    if len(notes) > FEW:
+        with st.expander(f"{len(notes) - 1} more remarks", icon=":material/warning:"):
+            st.markdown("\n".join(f"- {note}" for note in notes[1:]))
 
 
 def _numbers(subset: Subset) -> None:
@@ -65,11 +77,17 @@ def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
     """What each cell holds and gives, and what the strategy remarks."""
     listed = subset.report["cells"]
     names = ["all" if one["class"] is None else label_names[one["class"]] for one in listed]
-    cells = pd.DataFrame(listed).assign(**{"class": names})
+    cells = pd.DataFrame(listed).assign(**{"class": names}, cell=[named_cell(one, label_names) for one in listed])
     frame = cells.assign(chosen=cells["unique"])
     st.plotly_chart(balance.cells(frame), key="cells", alt="Images chosen and repeated per cell", config=BARE)
     with st.expander("Cells as a table", icon=":material/table:"):
         st.dataframe(cells, hide_index=True, placeholder="–", alt="What each cell holds and gives")
+
+
+def named_cell(cell: Mapping[str, Any], label_names: tuple[str, ...]) -> str:
+    """A cell of a subset's report by the name of its class: "landbird, environment 1" for "class 0, environment 1"."""
+    label = cell["class"]
+    return str(cell["cell"]) if label is None else str(cell["cell"]).replace(f"class {label}", label_names[label], 1)
 
 
 def show_images(data: SpaceData, subset: Subset) -> None:

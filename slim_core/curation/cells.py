@@ -84,7 +84,7 @@ def build(
     positions, counts, names = positions[order], counts[order], names[order]
     report = _report(data, positions, counts, choices, kept)
     report = {"strategy": strategy, "size": size, "seed": seed, "options": options.to_json()} | report | (extra or {})
-    report["notes"] = [*notes, *_shortfalls(report)]
+    report["notes"] = [*notes, *_shortfalls(report, data.class_names)]
     return Subset(positions, counts, names, report)
 
 
@@ -129,7 +129,11 @@ def _cell_report(choice: Choice) -> dict[str, Any]:
     return about | choice.cell.note
 
 
-def _shortfalls(report: dict[str, Any]) -> list[str]:
+def _name(label: int, class_names: Sequence[str]) -> str:
+    return class_names[label] if class_names else str(label)
+
+
+def _shortfalls(report: dict[str, Any], class_names: Sequence[str]) -> list[str]:
     notes = []
     if report["images"] < report["size"]:
         notes.append(
@@ -137,7 +141,8 @@ def _shortfalls(report: dict[str, Any]) -> list[str]:
             f"keep more images."
         )
     notes += [
-        f"Class {c['class']} has no image in the subset: ask for more images, or choose another strategy."
+        f"Class {_name(c['class'], class_names)} has no image in the subset: ask for more images, or "
+        f"choose another strategy."
         for c in report["classes"]
         if c["images"] == 0 and c["size"] > 0
     ]

@@ -27,6 +27,7 @@ class CurationData:
     answers: np.ndarray  # (N,) 1 right, 0 wrong, -1 unsure or not asked
     attributes: np.ndarray | None  # (N,), -1 unknown; None where the data set has none; only the oracle reads them
     n_classes: int
+    class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
 
     def __post_init__(self) -> None:
         n = len(self.labels)

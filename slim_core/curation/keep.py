@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,7 +27,9 @@ class Kept:
     notes: tuple[str, ...]  # one sentence for each class the rule could not be applied to
 
 
-def keep(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None = None) -> Kept:
+def keep(
+    scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None = None, class_names: Sequence[str] = ()
+) -> Kept:
     """Keep the images whose attention is probably right (METHOD S6).
 
     "threshold": score >= threshold, the default, since scores are probabilities and compare between classes.
@@ -34,7 +37,8 @@ def keep(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None =
     which also scaled each class to 0..1 first: not done here, it makes the scales incomparable).
 
     A class without scores (NaN: no answers) is kept whole. Of a class in which no image passes, the better half is
-    kept (ties included: all of it where every score is 0). The notes say both.
+    kept (ties included: all of it where every score is 0). The notes say both,
+    by the class's name where ``class_names`` has one for each label.
     """
     options = options or CurateOptions()
     known = ~np.isnan(scores)
@@ -45,7 +49,7 @@ def keep(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None =
         asked = _cut(scores, members & known, known, options)
         cut: float | None = asked
         if not (scores[members] >= asked).any():
-            cut, note = _fall_back(scores[members], int(label), asked)
+            cut, note = _fall_back(scores[members], class_names[label] if class_names else str(label), asked)
             notes.append(note)
         mask[members] = True if cut is None else scores[members] >= cut
         n_kept = int(mask[members].sum())
@@ -62,12 +66,12 @@ def _cut(scores: np.ndarray, members: np.ndarray, known: np.ndarray, options: Cu
     return float(np.median(scores[known])) - TIE
 
 
-def _fall_back(scores: np.ndarray, label: int, cut: float) -> tuple[float | None, str]:
+def _fall_back(scores: np.ndarray, name: str, cut: float) -> tuple[float | None, str]:
     """What serves instead of a rule that keeps nothing of a class: (the cut, None for all of it; why)."""
     if np.isnan(scores).all():
-        return None, f"Class {label} has no answers, so all its {len(scores)} images are kept."
+        return None, f"Class {name} has no answers, so all its {len(scores)} images are kept."
     half = float(np.median(scores)) - TIE
-    why = f"No image of class {label} reaches a score of {cut:.3f} (the best is {scores.max():.3f})"
+    why = f"No image of class {name} reaches a score of {cut:.3f} (the best is {scores.max():.3f})"
     return half, f"{why}, so the {int((scores >= half).sum())} best of its {len(scores)} images are kept."
 
 

@@ -29,7 +29,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         AnswersRefusedError: no usable answers, see ``require_answers``.
     """
     require_answers(data, NAME)
-    kept = keep(data.scores, data.labels, options)
+    kept = keep(data.scores, data.labels, options, data.class_names)
     cells, budgets = cell_budgets(data, kept.mask, size, options)
     if options.trusted_first:
         cells = [_trusted_first(data, kept.mask, cell, n) for cell, n in zip(cells, budgets.tolist(), strict=True)]

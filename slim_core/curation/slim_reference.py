@@ -26,7 +26,7 @@ def slim_reference(data: CurationData, size: int, seed: int, options: CurateOpti
     """
     require_answers(data, NAME)
     options = replace(options, keep=options.keep or DEFAULT_KEEP[NAME])
-    kept = keep(data.scores, data.labels, options)
+    kept = keep(data.scores, data.labels, options, data.class_names)
     positions = np.flatnonzero(kept.mask)
     a, b = joint_clusters(data.attention_space[positions], data.environment_space[positions], options, seed)
     weights = joint_weights(data.attention_space[positions], data.environment_space[positions], a, b)

@@ -25,7 +25,7 @@ def group_intervals(frame: pd.DataFrame, baseline: str | None = None) -> go.Figu
     """
     n_groups = frame["group"].nunique()
     shown = lowest(frame)
-    left_out = "" if n_groups <= MOST else f"; the {MOST} lowest of {n_groups:,} groups"
+    left_out = "" if n_groups <= MOST else f"<br>the {MOST} lowest of {n_groups:,} groups"
     draw = _dots if frame["run"].nunique() > FEW else _lying if n_groups > STANDING else _standing
     return draw(shown, baseline, f"accuracy, 95 % interval{left_out}")
 

@@ -102,6 +102,7 @@ def curation_data(
         answers=answers,
         attributes=table.attributes[rows] if table.has_attributes else None,
         n_classes=table.n_classes,
+        class_names=tuple(table.label_names),
     )
 
 

@@ -86,3 +86,8 @@ def test_what_every_rule_keeps_can_be_shown_at_once():
 def test_options_check_themselves(wrong, said):
     with pytest.raises(SpecRefusedError, match=said):
         CurateOptions(**wrong)
+
+
+def test_a_note_calls_a_class_by_its_name_where_it_has_one():
+    result = keep(SCORES, LABELS, CurateOptions(threshold=0.92), ("landbird", "waterbird"))
+    assert result.notes[0].startswith("No image of class landbird reaches")
