@@ -75,6 +75,17 @@ def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], st
         st.session_state[key] = last
     elif kept not in by_id:
         st.session_state.pop(key, None)
+    if linked is not None and linked not in by_id and linked != last:
+        _tell_missing(linked)
     chosen = st.selectbox(label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key, width=width)
     st.query_params[param] = st.session_state[seen] = chosen
     return by_id[chosen]
+
+
+def _tell_missing(linked: str) -> None:
+    """A link must not lead to something else without a word; one that another data set was chosen after may."""
+    st.toast(
+        f"The address asks for {linked}, which is not here: it was deleted, or belongs to other data.",
+        icon=":material/search_off:",
+        duration="long",
+    )
