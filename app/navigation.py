@@ -26,8 +26,8 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {
 }
 
 # What the theme cannot say: less air above, figures of equal width, no jump while a fragment is drawn again, white on a
-# blue that is dark enough for it in both themes, titles of numbers that are never cut; and on a tablet less margin, and
-# columns that go below each other before they are too narrow for what they hold.
+# blue that is dark enough for it in both themes, titles of numbers that are never cut, a ring around the link
+# that the keyboard is on; and on a tablet less margin, and columns that go below each other before they are too narrow.
 STYLE = """<style>
 .stMainBlockContainer {padding-top: 3rem; padding-bottom: 4rem;}
 .stApp {font-variant-numeric: tabular-nums;}
@@ -35,6 +35,7 @@ STYLE = """<style>
 [data-stale="true"] {opacity: 1 !important; transition: none !important;}
 [data-testid^="stBaseButton-primary"]:enabled {background: #0072B2; border-color: #0072B2;}
 [data-testid="stImage"] img, [data-testid="stHtml"] img {color: inherit;}
+.stApp a:focus-visible, .stApp div[tabindex="0"]:focus-visible {outline: 2px solid currentColor; outline-offset: -2px;}
 [data-testid="stMetricLabel"] p {white-space: normal; overflow: visible;}
 @media (max-width: 1100px) {
   .stMainBlockContainer {padding-left: 2rem; padding-right: 2rem;}
