@@ -1,8 +1,9 @@
 """One worker process: takes jobs of its queues one at a time, and forks a process for each.
 
 The parent imports what light steps need, so that they start within milliseconds, but never torch: forking a process
-that holds CUDA or OpenMP threads is not safe. It watches its job from outside: renews the lease while the process
-lives, kills it when a stop has lasted too long, and says in a plain sentence what an unexpected death was.
+that holds CUDA or OpenMP threads is not safe. Where steps need torch, the process of the next job is forked early and
+imports it meanwhile (workers.spare). The parent watches its job from outside: renews the lease while the process lives,
+kills it when a stop has lasted too long, and says in a plain sentence what an unexpected death was.
 """
 
 from __future__ import annotations
@@ -10,8 +11,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import faulthandler
-import gc
-import importlib
 import logging
 import os
 import signal
@@ -29,18 +28,18 @@ from rq.job import Job
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
-from slim_core.steps.context import too_long
-from slim_core.steps.execute import out_of_memory
-from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
 from slim_core.store.workers import names_of
 from slim_core.version import code_version, may_take, source_stamp
 from workers import tasks
-from workers.holdings import Held, held_by
+from workers.deaths import record_death
+from workers.holdings import held_by
+from workers.imports import import_light_half
 from workers.job import StepJob
 from workers.local import redis_url
 from workers.pdeath import die_with_parent
 from workers.plan import host
+from workers.spare import Handed, Spare
 from workers.wake import SERIALIZER, bells, push, rq_queue
 from workers.watch import Watch
 
@@ -48,11 +47,10 @@ log = logging.getLogger(__name__)
 
 WATCH_S = 1  # how often the parent looks at its job; RQ's alarms are whole seconds
 _WORKER_TTL_S = 60
-_LIGHT_MODULES = ("numpy", "pandas", "pyarrow.parquet", "scipy.stats", "sklearn.cluster", "sklearn.decomposition")
 _LOST_GRACE_S = 5.0  # how long a job may go on after its run was taken from it
 _TRACKING_S = 120.0  # how long a job may log its finished run to MLflow
-_HUNG_TOO_OFTEN = "raise SLIM_HUNG_AFTER_S if the step needs longer, else see the log, then retry."
 _REST_S = 30.0  # how long a worker whose code is too old leaves the jobs to others
+_CALM_S = 5.0  # how long the first spare process leaves the machine to a dashboard that is starting
 
 
 class StepDeathPenalty(UnixSignalDeathPenalty):
@@ -100,21 +98,39 @@ class SlotWorker(rq.Worker):
         self._stamp = source_stamp()
         self._watch = Watch(0.0)
         self._ended: tuple[int | None, int | None, Any] = (None, None, None)
+        self._hand_back = threading.Event()  # set in the forked process alone
+        self._spare: Spare | None = None
 
     # --- the forked process -------------------------------------------------------------------------------------
 
-    def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
-        """Bind the forked process to this one, then perform the job."""
+    def _begin(self) -> None:
+        """Bind the forked process to this one; SIGTERM lets it hand its run back."""
         die_with_parent(self.pid or 0, signal.SIGKILL)
+        signal.signal(signal.SIGTERM, lambda *_: self._hand_back.set())
+
+    def _begin_as_spare(self) -> None:
+        """The same in a process that is to wait for its job, in a group of its own, as RQ's are."""
+        os.setpgrp()
+        self._begin()
+        self.setup_work_horse_signals()
+
+    def _perform_handed(self, handed: Handed) -> None:
+        """Look up in Redis the job that the parent has taken, then perform it."""
+        job = StepJob.fetch(handed.job, connection=self.connection, serializer=self.serializer)
+        self.execution = Execution.fetch(handed.execution, handed.job, connection=self.connection)
+        self.main_work_horse(job, rq_queue(handed.queue, self.connection))
+
+    def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
+        """Perform the job, bound to the parent."""
+        self._begin()
         mine = tasks.Assignment(
-            self.store, self.name, self.device, self.takes, job.timeout, threading.Event(), self._push
+            self.store, self.name, self.device, self.takes, job.timeout, self._hand_back, self._push
         )
-        signal.signal(signal.SIGTERM, lambda *_: mine.hand_back.set())
         tasks.assignment.set(mine)
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:
-        """Ctrl-C is the parent's business; SIGTERM (set above) hands the run back."""
+        """Ctrl-C is the parent's business; SIGTERM (set by _begin) hands the run back."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     # --- the parent ---------------------------------------------------------------------------------------------
@@ -134,7 +150,9 @@ class SlotWorker(rq.Worker):
         super().heartbeat(timeout, pipeline)
 
     def teardown(self) -> None:
-        """Sign off, unless there is no Redis to sign off from."""
+        """End the spare process; sign off, unless there is no Redis to sign off from."""
+        if self._spare is not None:
+            self._spare.end()
         with contextlib.suppress(RedisError):
             super().teardown()  # type: ignore[no-untyped-call]
 
@@ -154,6 +172,21 @@ class SlotWorker(rq.Worker):
         finally:
             if not self.is_horse:
                 self._settle()
+                self.prepare_spare()
+
+    def prepare_spare(self, calm_s: float = 0.0) -> None:
+        """Make the process of the next job, where it will need torch."""
+        if "gpu" in self.takes.queues and self._spare is None and not self._stop_requested:
+            self._spare = Spare(self._begin_as_spare, self._perform_handed, calm_s=calm_s)
+
+    def fork_work_horse(self, job: Job, queue: rq.Queue) -> None:
+        """Hand the job to the spare process; fork one now where there is none, or it has died."""
+        spare, self._spare = self._spare, None
+        assert self.execution is not None  # RQ prepares it before
+        if spare is not None and spare.take(Handed(job.id, queue.name, self.execution.id)):
+            self._horse_pid = spare.pid
+        else:
+            super().fork_work_horse(job, queue)
 
     def _is_too_old(self) -> bool:
         """Whether the best run for a worker like this was submitted by newer code."""
@@ -213,57 +246,16 @@ class SlotWorker(rq.Worker):
         """Put into words what a job left open that ended without a word."""
         try:
             for each in held_by(self.name, self.store):
-                run = self.store.runs.fetch(each.run_id)
                 with contextlib.suppress(RunLostError):
-                    self._record_death(run, each)
+                    self._push(record_death(self.store, each, self._watch, self._ended[1]))
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
-
-    def _record_death(self, run: Run, held: Held) -> None:
-        runs, watch = self.store.runs, self._watch
-        if run.status == "stopping":
-            runs.canceled(run.id, held.token)
-        elif watch.overdue:
-            runs.fail(run.id, held.token, too_long(watch.limit_s))
-        elif watch.hung:
-            silent = f"reported no progress for {self.store.settings.hung_after_s:.0f} s and was ended"
-            self._push(runs.lose(run.id, held.token, silent, _HUNG_TOO_OFTEN))
-        elif watch.out_of_memory_seen() and self._signal() == signal.SIGKILL:
-            runs.fail(run.id, held.token, out_of_memory(run))
-        else:
-            self._push(runs.lose(run.id, held.token, self._how_it_ended()))
 
     def _push(self, run: Run) -> None:
         """Wake a worker for a run that waits; where Redis is away, a service does so later."""
         if run.status == "queued":
             with contextlib.suppress(RedisError):
                 push(run, self.connection, self.store.settings.job_timeout_s)
-
-    def _signal(self) -> int | None:
-        status = self._ended[1]
-        return os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
-
-    def _how_it_ended(self) -> str:
-        number = self._signal()
-        if number is not None:
-            return f"was killed by {signal.Signals(number).name} (signal {number})"
-        code = os.waitstatus_to_exitcode(self._ended[1]) if self._ended[1] is not None else "unknown"
-        return f"ended without a word (exit code {code})"
-
-
-def preload(queues: tuple[str, ...]) -> None:
-    """Import what the light steps need, once, before any fork. Never torch, which steps of the gpu queue import."""
-    if "cpu" in queues:
-        for module in _LIGHT_MODULES:
-            importlib.import_module(module)
-        for step in STEPS.values():
-            if step.queue == "cpu":
-                step.load()
-    code_version()
-    gc.collect()
-    gc.freeze()  # forked children share these pages
-    if "torch" in sys.modules:
-        raise RuntimeError("A light step imports torch: a worker that holds it must not fork.")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -282,7 +274,7 @@ def main(arguments: list[str] | None = None) -> int:
     queues = tuple(given.queues.split(","))
     try:
         store = Store.open()
-        preload(queues)
+        import_light_half(queues)
         connection = Redis.from_url(redis_url(store.settings))
         shown = given.shown_device or given.device
         worker = SlotWorker(
@@ -291,6 +283,7 @@ def main(arguments: list[str] | None = None) -> int:
         store.workers.beat(
             given.name, host=host(), pid=os.getpid(), device=shown, queues=queues, version=code_version()
         )
+        worker.prepare_spare(_CALM_S)
         worker.work(burst=given.burst, logging_level="WARNING")
     except (SlimError, RedisError) as error:
         log.error("%s", error)
