@@ -6,14 +6,15 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from slim_core.answering import value_of
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.campaign import AnswerIn
+from slim_core.store.campaign import DECISION, SKIP, AnswerIn
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
@@ -70,10 +71,10 @@ def check_csv(store: Store, campaign: Campaign, source: Path | bytes, annotator:
     table = store.datasets.table(campaign.dataset_id)
     known = {str(path): row for row, path in enumerate(table.frame["path"])}
     items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
-    reader = _Reader(campaign.id, items, known, len(table), annotator)
+    reader = _Reader(_Said(campaign.id, store.campaigns.audit(campaign.id)), items, known, len(table), annotator)
     for line, record, n_more in lines:
         reader.read(line, record, n_more)
-    return Checked(len(lines), reader.answers(), reader.unfit(table.name))
+    return Checked(len(lines), reader.answers(), reader.unfit(table.name, campaign.id))
 
 
 def import_csv(
@@ -87,7 +88,7 @@ def import_csv(
 ) -> Imported:
     """Keep the answers of a CSV: all of them, or none where a line does not fit (or what fits: ``leave_out_unfit``).
 
-    The same file twice adds nothing: an answer's id follows from campaign, image, annotator and value.
+    The same file twice adds nothing, and a file that takes back another one's change is a change again.
 
     Raises:
         AnswersRefusedError: lines do not fit (every kind in one sentence), nothing is left, the campaign is closed.
@@ -122,13 +123,41 @@ def _lines(source: Path | bytes) -> list[tuple[int, dict[str, str], int]]:
     return found
 
 
+class _Said:
+    """What annotators have said before the file: from it follow the ids of its answers, on every reading the same."""
+
+    def __init__(self, campaign_id: str, audit: Iterable[Mapping[str, Any]]) -> None:
+        self._campaign_id = campaign_id
+        self._n: Counter[tuple[str, int]] = Counter()  # rows of (annotator, image)
+        self._stacks: dict[tuple[str, int], list[tuple[int, str]]] = {}  # and their (value, id), undone ones taken off
+        for each in audit:
+            if each["source"] not in (DECISION, SKIP):
+                self._push((each["annotator"], each["row"]), each["value"], each["id"])
+
+    def id_of(self, annotator: str, row: int, value: int) -> str:
+        """The id of the answer that stands, where it says the same; else that of the change it would be."""
+        stack = self._stacks.get((annotator, row))
+        if stack and stack[-1][0] == value:
+            return stack[-1][1]
+        change = [self._campaign_id, row, annotator, value, self._n[annotator, row]]
+        return "f-" + hashlib.sha256(json.dumps(change).encode()).hexdigest()[:40]
+
+    def _push(self, key: tuple[str, int], value: int | None, answer_id: str) -> None:
+        self._n[key] += 1
+        stack = self._stacks.setdefault(key, [])
+        if value is not None:
+            stack.append((value, answer_id))
+        elif stack:
+            stack.pop()
+
+
 class _Reader:
     """Sorts the lines of a file into answers and what does not fit."""
 
     def __init__(
-        self, campaign_id: str, items: Mapping[int, int], paths: Mapping[str, int], n_images: int, annotator: str
+        self, said: _Said, items: Mapping[int, int], paths: Mapping[str, int], n_images: int, annotator: str
     ) -> None:
-        self._campaign_id, self._items, self._paths, self._n_images = campaign_id, items, paths, n_images
+        self._said, self._items, self._paths, self._n_images = said, items, paths, n_images
         self._annotator = annotator
         self._kept: dict[tuple[str, int], tuple[int, int, int]] = {}  # (annotator, row) -> (value, line, milliseconds)
         self._contradicted: set[tuple[str, int]] = set()
@@ -177,18 +206,19 @@ class _Reader:
         for (annotator, row), (value, _, duration_ms) in self._kept.items():
             if (annotator, row) in self._contradicted:
                 continue
-            answer_id = _answer_id(self._campaign_id, row, annotator, value)
-            answer = AnswerIn(answer_id, self._items[row], value, {"file": True}, duration_ms)
+            answer = AnswerIn(
+                self._said.id_of(annotator, row, value), self._items[row], value, {"file": True}, duration_ms
+            )
             found.setdefault(annotator, []).append(answer)
         return {annotator: tuple(given) for annotator, given in found.items()}
 
-    def unfit(self, data_set: str) -> tuple[Unfit, ...]:
+    def unfit(self, data_set: str, campaign_id: str) -> tuple[Unfit, ...]:
         """What did not fit, a sentence a kind."""
         told = {
             "fields": "with more fields than the header",
             "image": f"with an image that {data_set} does not have",
             "answer": "without an answer (1 or right, 0 or wrong, -1 or unsure)",
-            "asked": f"about an image that campaign {self._campaign_id} does not ask about",
+            "asked": f"about an image that campaign {campaign_id} does not ask about",
             "annotator": "with an annotator nobody can be called",
             "conflict": "against another line about the same image and annotator",
         }
@@ -213,7 +243,3 @@ def _milliseconds(text: str | None) -> int:
         return max(0, round(1000 * float(text or 0)))
     except (ValueError, OverflowError):
         return 0
-
-
-def _answer_id(campaign_id: str, row: int, annotator: str, value: int) -> str:
-    return "f-" + hashlib.sha256(json.dumps([campaign_id, row, annotator, value]).encode()).hexdigest()[:40]

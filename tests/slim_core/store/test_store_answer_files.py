@@ -104,6 +104,17 @@ def test_the_same_file_twice_adds_nothing(store: Store, pair: Campaign, tmp_path
     assert store.campaigns.current(pair.id) == {1: 1, 2: 0}
 
 
+def test_a_file_that_takes_back_a_change_is_a_change_again(store: Store, pair: Campaign):
+    for value, n_new in ((0, 1), (1, 1), (0, 1), (0, 0)):
+        done = import_csv(store, pair, f"row,answer,annotator\n1,{value},ann\n".encode(), "lea")
+        assert (done.n_new, done.n_known) == (n_new, 1 - n_new)
+        assert store.campaigns.current(pair.id, "ann") == {1: value}
+    (item,) = [one for one in store.campaigns.items(pair.id) if one.row == 1]
+    store.campaigns.save_answers(pair.id, "ann", [AnswerIn("undo", item.id, None)])
+    assert store.campaigns.current(pair.id, "ann") == {1: 1}
+    assert import_csv(store, pair, b"row,answer,annotator\n1,1,ann\n", "lea").n_new == 0
+
+
 @pytest.mark.parametrize(
     ("line", "kind", "sentence"),
     [
@@ -172,6 +183,8 @@ def test_answers_beyond_the_overlap_are_kept_and_told_apart(store: Store, pair: 
     lines = "".join(f"1,1,{who}\n" for who in ("ann", "ben", "cid"))
     done = import_csv(store, pair, b"row,answer,annotator\n" + lines.encode(), "lea")
     assert (done.n_new, done.n_surplus) == (3, 1)
+    again = import_csv(store, pair, b"row,answer,annotator\n" + lines.encode(), "lea")
+    assert (again.n_new, again.n_known) == (0, 3)
 
 
 def test_eight_thousand_answers_are_exported_in_few_reads(store: Store, pair: Campaign):
