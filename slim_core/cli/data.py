@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 
 from slim_core.cli.console import Json, Seed, console, table, write_json
 from slim_core.errors import SpecRefusedError
@@ -42,8 +44,15 @@ def demo_data(
     )
     with counted("Drawing the demo images") as progress:
         write_demo(folder, config, progress)
-    console.print(f"{train + val + test} images in [bold]{folder}[/]", soft_wrap=True)
-    console.print(f"next: [cyan]slim run --data {folder}[/], or step by step: [cyan]slim train --data {folder}[/]")
+    console.print(f"{train + val + test} images in [bold]{escape(str(folder))}[/]", soft_wrap=True)
+    data = typed(str(folder))
+    told = f"next: [cyan]slim run --data {data}[/], or step by step: [cyan]slim train --data {data}[/]"
+    console.print(told, soft_wrap=True)
+
+
+def typed(word: str) -> str:
+    """A word as it is typed in a shell, for the console."""
+    return escape(quote(word))
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -81,8 +90,8 @@ def import_folder(
     if not imported.report.ok:
         raise typer.Exit(2)
     dataset = Store.open().datasets.register(imported, by="local")
-    console.print(f"[bold green]data set[/] [bold]{dataset.name}[/] {dataset.id}", soft_wrap=True)
-    console.print(f"next: [cyan]slim train --data {dataset.name}[/]", soft_wrap=True)
+    console.print(f"[bold green]data set[/] [bold]{escape(dataset.name)}[/] {dataset.id}", soft_wrap=True)
+    console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)
 
 
 def pairs(given: list[str] | None) -> dict[str, str]:

@@ -140,9 +140,9 @@ def test_an_import_that_is_refused_reports_why_and_exits_with_2(tmp_path, home, 
 
 
 def test_an_import_prints_the_groups_and_registers_the_folder(demo_folder, home, capsys):
-    assert slim("import", demo_folder, "--name", "digits") == 0
+    assert slim("import", demo_folder, "--name", "my [digits]") == 0
     out = capsys.readouterr().out
-    assert "0, flower" in out and "slim train --data digits" in out
+    assert "0, flower" in out and "slim train --data 'my [digits]'" in out
     assert slim("datasets") == 0
     assert "digits" in capsys.readouterr().out
 
