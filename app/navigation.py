@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.components import sign_in
+from app.components import chart, sign_in
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -81,4 +81,5 @@ def run() -> None:
         return
     page = st.navigation(pages())
     sign_in.corner()
-    page.run()
+    with chart.last():
+        page.run()

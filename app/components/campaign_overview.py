@@ -10,7 +10,15 @@ import streamlit as st
 
 from app import session
 from app.charts import campaigns
-from app.components import answer_files, campaign_controls, campaign_extend, campaign_summary, gold_images, members
+from app.components import (
+    answer_files,
+    campaign_controls,
+    campaign_extend,
+    campaign_summary,
+    chart,
+    gold_images,
+    members,
+)
 from app.components.telling import errors_told
 from slim_core.stability import Stability, stability
 
@@ -112,5 +120,5 @@ def _settled(found: Stability) -> None:
     if len(found.steps) > 1:
         frame = pd.DataFrame([(step.n_answers, step.change) for step in found.steps], columns=["n_answers", "change"])
         alt = "Mean change of the propagated scores per answer"
-        st.plotly_chart(campaigns.settling(frame), key="settling", alt=alt, config={"displayModeBar": False})
+        chart.show(campaigns.settling(frame), key="settling", alt=alt)
         st.caption(f"Mean change of a propagated score by one answer, over {found.n_measured:,} images.")

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.charts import campaigns
-from app.components import gallery
+from app.components import chart, gallery
 from app.components.space_data import SpaceData
 from slim_core.campaign_plan import Candidates, Plan, candidates
 
@@ -30,7 +30,7 @@ def show(data: SpaceData, plan: Plan) -> None:
     chosen = chosen.assign(**{"class": names, "place": np.arange(1, len(names) + 1), "row": found.rows})
     figure = campaigns.candidates(pd.DataFrame(points, columns=["x", "y"]), chosen)
     alt = "The candidates on the attention space"
-    st.plotly_chart(figure, key="campaign-preview-plot", alt=alt, config={"displayModeBar": False})
+    chart.show(figure, key="campaign-preview-plot", alt=alt)
     st.caption(f"The first {min(FIRST, len(names))} in the order in which they are asked:")
     rows = found.rows[:FIRST].tolist()
     captions = names[:FIRST].tolist()

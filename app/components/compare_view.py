@@ -8,14 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import compare as charts
-from app.components import compare_attention, group_images
+from app.components import chart, compare_attention, group_images
 from app.components.compare_runs import Compared
 from app.glossary import explain
 from slim_core.comparison import COST_DEFINITIONS, over_seeds
 from slim_core.metrics import AVERAGE, DEFINITIONS, WGA
 from slim_core.report.frames import ATTENTION, HEADLINE, long, of_runs, told_seeds
 
-BARE = {"displayModeBar": False}
 ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
 
 
@@ -55,7 +54,7 @@ def _groups(chosen: Chosen) -> None:
     group_images.panel(chosen.compared, part="group")
     st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))
     headline = charts.averages(chosen.rows, HEADLINE, chosen.name)
-    st.plotly_chart(headline, key="headline", alt="Worst-group and average accuracy of each run", config=BARE)
+    chart.show(headline, key="headline", alt="Worst-group and average accuracy of each run")
 
 
 def _costs(chosen: Chosen) -> None:
@@ -69,7 +68,7 @@ def _costs(chosen: Chosen) -> None:
                 st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
                 figure = charts.cost_scatter(frame, key, title, chosen.name)
                 alt = f"Worst-group accuracy of each run against {title}"
-                st.plotly_chart(figure, key=f"cost-{key}", alt=alt, config=BARE)
+                chart.show(figure, key=f"cost-{key}", alt=alt)
 
 
 def _seeds(chosen: Chosen) -> None:
@@ -86,7 +85,7 @@ def _seeds(chosen: Chosen) -> None:
     st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, placeholder="–")
     if (frame["pairs"] > 0).any():
         alt = "Change of worst-group accuracy of each method with its 95 % interval"
-        st.plotly_chart(charts.seed_differences(frame), key="seed-differences", alt=alt, config=BARE)
+        chart.show(charts.seed_differences(frame), key="seed-differences", alt=alt)
 
 
 SEEDS_HELP = (
@@ -125,7 +124,5 @@ def _attention(chosen: Chosen) -> None:
         st.caption("Attention is scored against masks or boxes, and these images have none.")
     else:
         alt = "Attention precision and AIoU of each run"
-        st.plotly_chart(
-            charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt, config=BARE
-        )
+        chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
     compare_attention.show(chosen.compared, chosen.rows, chosen.baseline)

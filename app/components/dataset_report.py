@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.charts import groups as charts
+from app.components import chart
 from app.glossary import explain
 
 if TYPE_CHECKING:
@@ -49,10 +50,5 @@ def counts(report: Mapping[str, Any]) -> None:
             f"{images:,} images; {masks:,} with a mask or box, which attention can be scored against.",
             help=explain("attention precision", "AIoU"),
         )
-    right.plotly_chart(
-        charts.split_shares(frame),
-        width="stretch",
-        config={"displayModeBar": False},
-        key="split-shares",
-        alt="Share of each group in each split",
-    )
+    with right:
+        chart.show(charts.split_shares(frame), key="split-shares", alt="Share of each group in each split")

@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
-from app.components import compare_pictures, next_step
+from app.components import chart, compare_pictures, next_step
 from app.components.compare_pictures import Shown, View
 from app.components.telling import errors_told
 from slim_core.ancestry import Ancestry
@@ -70,9 +70,7 @@ def clickable(figure: go.Figure, key: str, alt: str) -> None:
         points = st.session_state[key]["selection"]["points"]
         opened(str(points[0]["customdata"][0]) if points else None)
 
-    st.plotly_chart(
-        figure, key=key, alt=alt, config={"displayModeBar": False}, on_select=clicked, selection_mode="points"
-    )
+    chart.show(figure, key=key, alt=alt, on_select=clicked, selection_mode="points")
 
 
 def clicked_row(key: str, cells: Sequence[str]) -> Any:

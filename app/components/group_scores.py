@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import scores as charts
-from app.components import attention_scores, score_table
+from app.components import attention_scores, chart, score_table
 
 
 def show(scores: pd.DataFrame) -> None:
@@ -19,7 +19,7 @@ def show(scores: pd.DataFrame) -> None:
     if n_scored:
         st.caption(_coverage(part, n_scored, split))
         alt = f"Attention precision and AIoU per group on {split}"
-        st.plotly_chart(charts.group_scores(per_group), key="group-scores", alt=alt, config={"displayModeBar": False})
+        chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
     else:
         st.info("Scores need masks or boxes, and these images have none: judge the attention on the Annotate page.")
     score_table.show(per_group)

@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.charts.compare import group_intervals
 from app.charts.groups import group_frame
-from app.components import compare_attention, compare_pictures, compare_runs, group_images, next_step
+from app.components import chart, compare_attention, compare_pictures, compare_runs, group_images, next_step
 from app.components.compare_pictures import Shown, View
 from app.components.telling import errors_told
 from app.glossary import explain
@@ -96,7 +96,7 @@ def _groups(evaluations: dict[str, Run]) -> None:
     frames = [group_frame(run.metrics).assign(run=name) for name, run in evaluations.items() if run.metrics]
     st.markdown("**Every group, on the test images**", help=explain("group", "95 % interval"))
     figure = group_intervals(pd.concat(frames, ignore_index=True), BEFORE)
-    st.plotly_chart(figure, key="headline-groups", alt="Accuracy of each group", config={"displayModeBar": False})
+    chart.show(figure, key="headline-groups", alt="Accuracy of each group")
 
 
 def _examples(compared: Compared, first: Run, after: Run | None) -> None:

@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.charts import training as charts
-from app.components import train_result
+from app.components import chart, train_result
 
 if TYPE_CHECKING:
     from slim_core.store import Run
-
-QUIET = {"displayModeBar": False}
 
 
 def show(run: Run) -> None:
@@ -26,4 +24,5 @@ def show(run: Run) -> None:
     figures = {"loss": charts.loss_curve(frame, epochs, best), "accuracy": charts.accuracy_curves(frame, epochs, best)}
     for column, (name, figure) in zip(st.columns(2, gap="large"), figures.items(), strict=True):
         alt = f"{name.capitalize()} of {run.name or run.id} by epoch"
-        column.plotly_chart(figure, width="stretch", config=QUIET, key=f"{name}-{run.id}", alt=alt)
+        with column:
+            chart.show(figure, key=f"{name}-{run.id}", alt=alt)

@@ -10,14 +10,13 @@ import pandas as pd
 import streamlit as st
 
 from app.charts import balance, scores
-from app.components import gallery, space_data
+from app.components import chart, gallery, space_data
 from app.components.space_data import SpaceData
 from app.glossary import explain
 from slim_core.curation import Subset
 
 SHOWN = 48  # chosen images on the page
 FEW = 3  # remarks that stand on the page one by one
-BARE = {"displayModeBar": False}
 
 
 def show(data: SpaceData, subset: Subset) -> None:
@@ -56,7 +55,7 @@ def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None
     names = np.asarray(data.table.label_names)[data.labels]
     frame = pd.DataFrame({"score": space_data.propagated(data, campaign), "class": names})
     alt = "Histogram of the propagated scores by class"
-    st.plotly_chart(scores.score_histogram(frame, threshold), key="score-histogram", alt=alt, config=BARE)
+    chart.show(scores.score_histogram(frame, threshold), key="score-histogram", alt=alt)
 
 
 def show_balance(data: SpaceData, subset: Subset) -> None:
@@ -70,7 +69,7 @@ def show_balance(data: SpaceData, subset: Subset) -> None:
     if data.groups.estimated:
         st.caption("No attribute is known: the groups are the classes. The cells below show the environments.")
     alt = "Share of each group in the split and in the subset"
-    st.plotly_chart(balance.group_balance(frame), key="group-balance", alt=alt, config=BARE)
+    chart.show(balance.group_balance(frame), key="group-balance", alt=alt)
 
 
 def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
@@ -79,7 +78,7 @@ def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
     names = ["all" if one["class"] is None else label_names[one["class"]] for one in listed]
     cells = pd.DataFrame(listed).assign(**{"class": names}, cell=[named_cell(one, label_names) for one in listed])
     frame = cells.assign(chosen=cells["unique"])
-    st.plotly_chart(balance.cells(frame), key="cells", alt="Images chosen and repeated per cell", config=BARE)
+    chart.show(balance.cells(frame), key="cells", alt="Images chosen and repeated per cell")
     with st.expander("Cells as a table", icon=":material/table:"):
         st.dataframe(cells, hide_index=True, placeholder="–", alt="What each cell holds and gives")
 

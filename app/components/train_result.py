@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.charts import groups as group_charts
 from app.charts import training as charts
-from app.components import evaluate_models, group_report, group_table, run_progress, run_state
+from app.components import chart, evaluate_models, group_report, group_table, run_progress, run_state
 from app.components.telling import errors_told
 from app.glossary import explain
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 LIVE = "history.json"
-QUIET = {"displayModeBar": False}
 
 
 def show(run: Run) -> None:
@@ -47,20 +46,11 @@ def _curves(run: Run) -> None:
         return
     epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
     left, right = st.columns(2, gap="large")
-    left.plotly_chart(
-        charts.loss_curve(frame, epochs, best),
-        width="stretch",
-        config=QUIET,
-        key=f"loss-{run.id}",
-        alt=f"Training loss of {run.id}",
-    )
-    right.plotly_chart(
-        charts.accuracy_curves(frame, epochs, best),
-        width="stretch",
-        config=QUIET,
-        key=f"accuracy-{run.id}",
-        alt=f"Accuracies of {run.id}",
-    )
+    with left:
+        chart.show(charts.loss_curve(frame, epochs, best), key=f"loss-{run.id}", alt=f"Training loss of {run.id}")
+    with right:
+        figure = charts.accuracy_curves(frame, epochs, best)
+        chart.show(figure, key=f"accuracy-{run.id}", alt=f"Accuracies of {run.id}")
 
 
 def _ended(run: Run) -> None:
@@ -105,7 +95,8 @@ def _of_training(run: Run, val: dict[str, Any]) -> None:
     group_report.show_numbers(val)
     left, right = st.columns([5, 6], gap="large")
     figure = group_charts.group_bars(group_charts.group_frame(val))
-    left.plotly_chart(figure, config=QUIET, key=f"groups-{run.id}", alt="Accuracy of each group")
+    with left:
+        chart.show(figure, key=f"groups-{run.id}", alt="Accuracy of each group")
     with right:
         group_table.show(val)
         st.caption("Evaluate the model to see the images behind these numbers.")

@@ -14,6 +14,7 @@ from starlette.exceptions import StarletteDeprecationWarning
 from streamlit.testing.v1 import AppTest
 
 from app import server, session
+from app.components import chart
 from slim_core.store import Dataset
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2, which nothing else here needs
@@ -33,6 +34,12 @@ def home_at(folder: Path) -> Iterator[None]:
         session.forget()
         yield
     session.forget()
+
+
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No browser paints here: nothing has to wait for it."""
+    monkeypatch.setattr(chart, "PAUSE_S", 0.0)
 
 
 @pytest.fixture
