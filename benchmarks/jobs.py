@@ -24,9 +24,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
 
-from playwright.sync_api import Page
-
 from benchmarks.browser import chromium, opened, server
+from benchmarks.paint import painted
 from slim_core.datasets import DemoConfig, import_data, write_demo
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
@@ -173,24 +172,16 @@ def jobs_page(home: Path, n_runs: int) -> dict[str, float]:
         first = []
         for _ in range(5):
             with opened(browser) as page:
-                first.append(seconds_to_table(page, url))
+                first.append(painted(page, url, FIRST_ROW).content_s)
         with opened(browser) as page:
             page.goto(url)
             page.locator(FIRST_ROW).wait_for()
             again = []
             for _ in range(5):
                 tab = page.context.new_page()
-                again.append(seconds_to_table(tab, url))
+                again.append(painted(tab, url, FIRST_ROW).content_s)
                 tab.close()
     return {"jobs_page_10k_s": round(median(again), 3), "jobs_page_10k_first_s": round(median(first), 3)}
-
-
-def seconds_to_table(page: Page, url: str) -> float:
-    """From navigation to the first row of the table of runs."""
-    started = time.perf_counter()
-    page.goto(url, wait_until="commit")
-    page.locator(FIRST_ROW).wait_for()
-    return time.perf_counter() - started
 
 
 def multiply(home: Path, n_runs: int) -> None:

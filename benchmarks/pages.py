@@ -2,10 +2,11 @@
 
     python -m benchmarks.pages --json benchmarks/results/pages.json
 
-first_paint: from opening a page's address until its first real content is seen (not its title: an image, a chart, a
-table), with the browser's cache as a visitor's is who was here before; the 95th percentile of some turns, the first
-one, which finds a server that has read nothing, told apart. app_rss_mb: memory of the server afterwards, at 100,000
-images. poll_ms: CPU time of the server for one poll of the jobs page while a training runs.
+first_paint: from opening a page's address until its first real content is painted (not its title: an image, a table,
+the numbers of a result), with the browser's cache as a visitor's is who was here before; the 95th percentile of some
+turns, the first one, which finds a server that has read nothing, told apart. charts: until the last of the page's
+charts is drawn. app_rss_mb: memory of the server afterwards, at 100,000 images. poll_ms: CPU time of the server for
+one poll of the jobs page while a training runs.
 """
 
 from __future__ import annotations
@@ -20,26 +21,27 @@ from typing import Any
 
 import numpy as np
 import psutil
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from benchmarks.browser import SIZE, Server, chromium, opened, resident_mb, server, settle, visit
 from benchmarks.compare_200 import measure_compare_200
+from benchmarks.paint import painted
 from benchmarks.space import measure_space_100k
 from benchmarks.synthetic import Synthetic, make_home
 from slim_core.settings import Settings
 from slim_core.store import Store
 
-# page -> what is there once it is of use
+# page -> what is there once it is of use; of Annotate an image, or the word that all are answered
 CONTENT: Mapping[str, str] = {
-    "overview": "text=What it gets wrong",
+    "overview": "[data-testid=stMetric]",
     "data": ".slim-grid img",
-    "train": "[data-testid=stPlotlyChart] .main-svg",
+    "train": "[data-testid=stMetric]",
     "attention": ".slim-tiles img",
     "space": ".slim-space[data-ready=true]",
-    "annotate": ".slim-annotator[data-ready=true]",
-    "curate": "[data-testid=stPlotlyChart] .main-svg",
-    "compare": "[data-testid=stMain] table, [data-testid=stDataFrame]",
-    "jobs": "[data-testid=stMain] table, [data-testid=stDataFrame]",
+    "annotate": ".slim-annotator [data-part=stage] img, .slim-annotator [data-part=rest]",
+    "curate": "[data-testid=stMetric]",
+    "compare": "[data-testid=stDataFrame]",
+    "jobs": "table[aria-label=Runs] tbody tr",
 }
 DEMO = 2_400  # training images of the demo data set
 TIMEOUT_MS = 60_000
@@ -55,7 +57,7 @@ def measure_pages(browser: Browser, dashboard: Server, home: Synthetic, repeats:
         path = "/" if name == "overview" else f"/{name}"
         of = f"&run={home.model}" if name == "train" else ""
         address = f"{dashboard}{path}?dataset={home.dataset}{of}"
-        paints = [first_paint(context.new_page(), address, content) for _ in range(repeats + 1)]
+        paints, charts = turns(context, address, content, repeats + 1)
         measured.append(
             {
                 "page": name,
@@ -63,21 +65,21 @@ def measure_pages(browser: Browser, dashboard: Server, home: Synthetic, repeats:
                 "first_paint_p95_s": round(float(np.percentile(paints[1:], 95)), 3),
                 "first_paint_median_s": round(float(np.median(paints[1:])), 3),
                 "first_paint_cold_s": round(paints[0], 3),
+                "charts_p95_s": round(float(np.percentile(charts[1:], 95)), 3) if charts else None,
             }
         )
     context.close()
     return measured
 
 
-def first_paint(page: Page, address: str, content: str) -> float:
-    """Seconds until the content is visible."""
-    since = time.perf_counter()
-    page.goto(address, wait_until="commit")
-    page.locator(content).first.wait_for(state="visible", timeout=TIMEOUT_MS)
-    seconds = time.perf_counter() - since
-    settle(page)
-    page.close()
-    return seconds
+def turns(context: BrowserContext, address: str, content: str, n: int) -> tuple[list[float], list[float]]:
+    """Seconds to the content, and to the last chart where there are any, of ``n`` visits, each in a new tab."""
+    seen = []
+    for _ in range(n):
+        page = context.new_page()
+        seen.append(painted(page, address, content))
+        page.close()
+    return [one.content_s for one in seen], [one.charts_s for one in seen if one.charts_s is not None]
 
 
 def measure_poll(browser: Browser, dashboard: Server, home: Synthetic) -> float:
