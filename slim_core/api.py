@@ -6,12 +6,13 @@ of SLIM_HOME. What is left out is the newest that fits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.loop import ANSWERED, Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
+from slim_core.newest import a_run, newest_campaign, newest_data_set, newest_run
 from slim_core.simulation import simulate_answers
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
@@ -59,48 +60,6 @@ def data_set(
     )
     require(imported)
     return at.store.datasets.register(imported, by="local")
-
-
-def newest_data_set(at: Workbench) -> Dataset:
-    """The data set registered last.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    known = at.store.datasets.all()
-    if not known:
-        raise NotFoundError(
-            "No data set is registered yet: name a folder (--data DIR), or import one: slim import DIR."
-        )
-    return max(known, key=lambda dataset: dataset.created_at)
-
-
-def newest_run(at: Workbench, kind: str | Sequence[str], *, fits: Callable[[Run], bool] = lambda _run: True) -> Run:
-    """The finished run of a kind (or of one of several) that was submitted last.
-
-    Raises:
-        NotFoundError: there is none that fits.
-    """
-    kinds = (kind,) if isinstance(kind, str) else tuple(kind)
-    fitting = [run for one in kinds for run in at.store.runs.all(kind=one, status="done") if fits(run)]
-    if not fitting:
-        raise NotFoundError(f"There is no finished {kinds[0]} run yet: start one with slim {kinds[0]}.")
-    return max(fitting, key=lambda run: run.created_at)
-
-
-def a_run(at: Workbench, run_id: str | None, kind: str, **which: Any) -> Run:
-    """A run by its id, checked to be of the kind, or the newest that fits.
-
-    Raises:
-        NotFoundError: there is none.
-        SpecRefusedError: the run is of another kind.
-    """
-    if run_id is None:
-        return newest_run(at, kind, **which)
-    run = at.store.runs.fetch(run_id)
-    if run.kind != kind:
-        raise SpecRefusedError(f"{run_id} is a {run.kind} run, but a {kind} run is needed: name another one.")
-    return run
 
 
 def train(
@@ -205,18 +164,6 @@ def choose_candidates(
     run = a_run(at, space, "space", fits=_of_train)
     title = name or f"Candidates {share:.1%}, seed {seed}"
     return create_campaign(at.store, run, share=share, seed=seed, name=title, overlap=overlap, n_gold=gold)
-
-
-def newest_campaign(at: Workbench) -> Campaign:
-    """The campaign created last.
-
-    Raises:
-        NotFoundError: there is none.
-    """
-    known = at.store.campaigns.all()
-    if not known:
-        raise NotFoundError("There is no campaign yet: open one with slim candidates.")
-    return max(known, key=lambda campaign: campaign.created_at)
 
 
 def answer_from_masks(

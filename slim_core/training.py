@@ -20,17 +20,15 @@ from slim_core.devices import half_precision, memory_guard, open_device, own_ran
 from slim_core.errors import SpecRefusedError
 from slim_core.groups import Grouping
 from slim_core.meter import EpochReport, Meter
-from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, classification_metrics
 from slim_core.models.model import Model
 from slim_core.objectives import OBJECTIVES, Batch, Objective, Setting, class_weights
 from slim_core.pixels import Pixels, augment, split_batches, to_input
 from slim_core.prediction import keep_going, predict
 from slim_core.resume import Checkpoints, Course
-from slim_core.training_config import SELECTED_BY, TrainConfig
+from slim_core.training_config import TrainConfig
+from slim_core.validation import selection_score, validation_metrics
 
 __all__ = ["EpochReport", "Pixels", "TrainConfig", "TrainResult", "predict", "train"]
-
-_KEPT = (WGA, AVERAGE, ADJUSTED, WORST_CLASS)  # of the validation metrics, in the history
 
 
 @dataclass(frozen=True)
@@ -166,7 +164,7 @@ class _Run:
             course.history.append(entry)
             course.seconds += entry["seconds"]
             course.epoch += 1
-            score = self._score(entry)
+            score = selection_score(self.config.selection, course.epoch, entry["val"])
             if score >= course.best_score:
                 course.best_score, course.best_epoch = score, course.epoch
                 checkpoints.keep_best(net, course.epoch)
@@ -282,31 +280,15 @@ class _Run:
         return (seen[0] if seen else None), logits
 
     def _validate(self, tick: Callable[[], None]) -> dict[str, Any] | None:
-        """Metrics of the validation rows; None where there are none."""
-        if not len(self.val_rows):
-            return None
-        probabilities = predict(
+        return validation_metrics(
             self.model,
             self.table,
             self.val_rows,
+            self.grouping,
+            self.rows,
             batch_size=2 * self.config.batch_size,
             device=str(self.device),
-            on_progress=lambda _done, _total: tick(),
+            tick=tick,
             check_stop=self.check_stop,
             pixels=self.pixels,
-            guarded=False,
         )
-        labels = self.table.labels[self.val_rows]
-        groups = self.grouping.take(self.val_rows)
-        metrics = classification_metrics(labels, probabilities, groups, self.grouping.counts(self.rows))
-        likelihood = probabilities[np.arange(len(labels)), labels].clip(1e-12)
-        kept = {key: metrics[key] for key in _KEPT}
-        return {**kept, GROUPS: metrics[GROUPS], "loss": float(-np.log(likelihood).mean())}
-
-    def _score(self, entry: dict[str, Any]) -> tuple[float, float]:
-        """(the selection's metric, minus the validation loss): ties go to the smaller loss."""
-        val = entry["val"]
-        if val is None or self.config.selection == "last":
-            return float(entry["epoch"]), 0.0
-        value = val[SELECTED_BY[self.config.selection]]
-        return (float("-inf") if value is None else value), -val["loss"]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from slim_core.errors import SpecRefusedError
@@ -74,11 +75,11 @@ def percent(value: float | None) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table, numbers to the right."""
-    drawn = Table(title=title, title_justify="left")
+    drawn = Table(title=escape(title), title_justify="left")
     for number, name in enumerate(columns):
-        drawn.add_column(name, justify="left" if number == 0 else "right", overflow="fold")
+        drawn.add_column(escape(name), justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(escape, row))
     console.print(drawn)
 
 

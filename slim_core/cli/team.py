@@ -107,8 +107,8 @@ def _store() -> Store:
 
 
 def _chosen(campaign: str | None) -> tuple[Store, Campaign]:
-    from slim_core import api
+    from slim_core.newest import newest_campaign
     from slim_core.workbench import open_workbench
 
     at = open_workbench()
-    return at.store, at.store.campaigns.fetch(campaign) if campaign else api.newest_campaign(at)
+    return at.store, at.store.campaigns.fetch(campaign) if campaign else newest_campaign(at)

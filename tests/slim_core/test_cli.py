@@ -144,7 +144,7 @@ def test_an_import_prints_the_groups_and_registers_the_folder(demo_folder, home,
     out = capsys.readouterr().out
     assert "0, flower" in out and "slim train --data 'my [digits]'" in out
     assert slim("datasets") == 0
-    assert "digits" in capsys.readouterr().out
+    assert "my [digits]" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

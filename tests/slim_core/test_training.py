@@ -75,7 +75,7 @@ def test_the_selection_decides_which_epoch_is_best(table, monkeypatch, selection
         worst_class, average, wga = scores[next(epochs)]
         return {"worst_class": worst_class, "average": average, "wga": wga, "adjusted_average": 0.0, "groups": []}
 
-    monkeypatch.setattr("slim_core.training.classification_metrics", fake_metrics)
+    monkeypatch.setattr("slim_core.validation.classification_metrics", fake_metrics)
     _, result = train_on(table, replace(CONFIG, selection=selection))
     assert result.best_epoch == {"worst_class": 1, "average": 2, "worst_group": 3, "last": 4}[selection]
 
