@@ -68,11 +68,12 @@ def answer(
     """Say where the attention is right: from the masks, from a CSV, or asked in the terminal."""
     from slim_core import api
     from slim_core.answer_import import import_csv
+    from slim_core.newest import newest_campaign
 
     if [from_masks, csv is not None, ask].count(True) != 1:
         raise AnswersRefusedError("Say where the answers come from: one of --from-masks, --csv FILE and --ask.")
     at = _bench()
-    chosen = at.store.campaigns.fetch(campaign) if campaign else api.newest_campaign(at)
+    chosen = at.store.campaigns.fetch(campaign) if campaign else newest_campaign(at)
     if from_masks:
         api.answer_from_masks(chosen.id, threshold=threshold, flip=flip, unsure=unsure, seed=seed, at=at)
     elif csv is not None:
