@@ -303,7 +303,9 @@ def _sort(process: psutil.Process) -> str:
         return "redis"
     if "-m workers.slot" in command:
         parent = process.parent()
-        return "job" if parent is not None and "-m workers.slot" in " ".join(parent.cmdline()) else "worker"
+        if parent is None or "-m workers.slot" not in " ".join(parent.cmdline()):
+            return "worker"
+        return "job" if _runs_of(process) else "spare"  # that waits for its job
     return "service" if "-m workers" in command else "other"
 
 

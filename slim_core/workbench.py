@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SlimError
+from slim_core.signalled import Signalled
 
 if TYPE_CHECKING:
     from slim_core.steps.specs import Spec
@@ -122,9 +123,9 @@ def finished(run: Run) -> Run:
 
 
 @contextmanager
-def _ctrl_c() -> Iterator[threading.Event]:
+def _ctrl_c() -> Iterator[Signalled]:
     """An event that the first Ctrl-C sets, so that the run is handed back in order; a second one interrupts as ever."""
-    pressed = threading.Event()
+    pressed = Signalled()
     if threading.current_thread() is not threading.main_thread():
         yield pressed
         return

@@ -14,7 +14,6 @@ import os
 import secrets
 import signal
 import subprocess
-import threading
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -23,6 +22,7 @@ import psutil
 
 from slim_core.errors import SlimError
 from slim_core.settings import Settings
+from slim_core.signalled import Signalled
 from slim_core.store import Store
 from slim_core.store.workers import names_of
 from workers.gpu import Gpu, gpus
@@ -136,7 +136,7 @@ class Service:
         self.settings = settings
         self.slots = [Slot(settings, each, slot_command, burst=burst) for each in plans]
         self.redis = redis
-        self.stopping = threading.Event()
+        self.stopping = Signalled()
         self._only_as_owner = only_as_owner
         self._burst = burst
         self._supervisor: Supervisor | None = None

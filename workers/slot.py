@@ -15,7 +15,6 @@ import logging
 import os
 import signal
 import sys
-import threading
 import time
 from typing import Any
 
@@ -28,6 +27,7 @@ from rq.job import Job
 from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
+from slim_core.signalled import Signalled
 from slim_core.store import Run, Store
 from slim_core.store.workers import names_of
 from slim_core.version import code_version, may_take, source_stamp
@@ -98,7 +98,7 @@ class SlotWorker(rq.Worker):
         self._stamp = source_stamp()
         self._watch = Watch(0.0)
         self._ended: tuple[int | None, int | None, Any] = (None, None, None)
-        self._hand_back = threading.Event()  # set in the forked process alone
+        self._hand_back = Signalled()  # set in the forked process alone
         self._spare: Spare | None = None
 
     # --- the forked process -------------------------------------------------------------------------------------

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from slim_core.signalled import Signalled
 from slim_core.steps.execute import perform
 from slim_core.store import Run, Store
 from slim_core.version import code_version
@@ -33,7 +33,7 @@ class Assignment:
     device: str  # as torch calls it in this process
     takes: Takes
     limit_s: float | None = None  # how long the run may take
-    hand_back: threading.Event = field(default_factory=threading.Event)
+    hand_back: Signalled = field(default_factory=Signalled)
     wake: Callable[[Run], None] = lambda _run: None  # called with each run that can start now
 
 

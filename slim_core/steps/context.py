@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
+from slim_core.signalled import Signalled
 
 if TYPE_CHECKING:
     from slim_core.datasets.table import ImageTable
@@ -96,7 +97,7 @@ class Pulse:
     store: Store
     run_id: str
     token: str
-    hand_back: threading.Event = field(default_factory=threading.Event)
+    hand_back: Signalled = field(default_factory=Signalled)
     on_progress: Callable[[dict[str, Any]], None] | None = None
     limit_s: float | None = None
 

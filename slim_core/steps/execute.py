@@ -12,7 +12,6 @@ import logging
 import platform
 import resource
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core import tracking
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
+from slim_core.signalled import Signalled
 from slim_core.steps.context import Pulse, RunHandedBackError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.version import code_version, package_version
@@ -43,7 +43,7 @@ def execute(
     device: str,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     limit_s: float | None = None,
-    hand_back: threading.Event | None = None,
+    hand_back: Signalled | None = None,
 ) -> Run:
     """Do a queued run here and now.
 
@@ -77,11 +77,11 @@ def perform(
     device: str,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     limit_s: float | None = None,
-    hand_back: threading.Event | None = None,
+    hand_back: Signalled | None = None,
 ) -> Run:
     """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
-    pulse = Pulse(store, run_id, token, hand_back or threading.Event(), on_progress, limit_s)
+    pulse = Pulse(store, run_id, token, hand_back or Signalled(), on_progress, limit_s)
     out = store.artifacts.attempt(run_id, run.attempt)
     with _log_file(out / "log.txt"):
         _settle(store, run, token, lambda: _attempt(store, run, out, device, pulse))
