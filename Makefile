@@ -39,7 +39,7 @@ install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
 demo: $(INSTALLED) ## the whole loop on the demo data, and the dashboard (PORT=8501)
 	@exec $(BIN)/python -m workers.demo --port $(PORT)
 
-# Two at a time, the tests of a file together: on two cores it takes a third less.
+# Two files at a time; what a machine of two cores can do.
 PYTEST_ARGS ?= -n 2 --dist loadfile
 test: $(DEV) ## all tests, a real Chromium included
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
