@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.result_links import address
+from app import result_links
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
@@ -71,7 +71,7 @@ def read(store: Store, dataset: str) -> Loop:
         _step("attention", looks, link),
         _step("space", space, link),
         _annotate(store, campaign, link),
-        _step("curate", subset, link | (address(subset)[1] if subset else {})),
+        _step("curate", subset, link),
         _step("retrain", retrained, link | ({"subset": subset.id} if subset else {})),
         _step("compare", after, link | _both(before, after)),
     )
@@ -90,9 +90,6 @@ _STEPS: dict[str, tuple[str, str, str, str]] = {
 }
 
 
-_BY_RUN = ("train", "attention", "space")  # pages whose address takes ?run=
-
-
 def _both(before: Run | None, after: Run | None) -> dict[str, str]:
     """The parameters with which the Compare page shows the two models of the loop."""
     if before is None or after is None or {before.status, after.status} != {"done"}:
@@ -102,8 +99,15 @@ def _both(before: Run | None, after: Run | None) -> dict[str, str]:
 
 def _step(name: str, run: Run | None, params: dict[str, str], state: str = "", note: str = "") -> LoopStep:
     title, page, todo, action = _STEPS[name]
-    link = params | ({"run": run.id} if run is not None and page in _BY_RUN else {})
-    return LoopStep(name, title, page, todo, action, state or _state(run), run, note or _note(run), link)
+    return LoopStep(
+        name, title, page, todo, action, state or _state(run), run, note or _note(run), params | _shown(run, page)
+    )
+
+
+def _shown(run: Run | None, page: str) -> dict[str, str]:
+    """The parameters with which this page shows the run; none where another page does."""
+    where, link = result_links.address(run) if run is not None else ("", {})
+    return link if where == page else {}
 
 
 def _state(run: Run | None) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.answering import value_of
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.campaign import DECISION, SKIP, AnswerIn
+from slim_core.store.campaign import DECISION, SKIP, AnswerIn, put
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
@@ -132,7 +132,9 @@ class _Said:
         self._stacks: dict[tuple[str, int], list[tuple[int, str]]] = {}  # and their (value, id), undone ones taken off
         for each in audit:
             if each["source"] not in (DECISION, SKIP):
-                self._push((each["annotator"], each["row"]), each["value"], each["id"])
+                key, value = (each["annotator"], each["row"]), each["value"]
+                self._n[key] += 1
+                put(self._stacks.setdefault(key, []), None if value is None else (value, each["id"]))
 
     def id_of(self, annotator: str, row: int, value: int) -> str:
         """The id of the answer that stands, where it says the same; else that of the change it would be."""
@@ -141,14 +143,6 @@ class _Said:
             return stack[-1][1]
         change = [self._campaign_id, row, annotator, value, self._n[annotator, row]]
         return "f-" + hashlib.sha256(json.dumps(change).encode()).hexdigest()[:40]
-
-    def _push(self, key: tuple[str, int], value: int | None, answer_id: str) -> None:
-        self._n[key] += 1
-        stack = self._stacks.setdefault(key, [])
-        if value is not None:
-            stack.append((value, answer_id))
-        elif stack:
-            stack.pop()
 
 
 class _Reader:

@@ -12,7 +12,7 @@ from app.charts.layout import calm
 from app.charts.palette import BLUE, INK, SKY, VERMILION, colour_of, tells
 from slim_core.datasets.table import SPLITS
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
-from slim_core.report.group_figures import MOST, lowest
+from slim_core.report.group_figures import lowest, told_left_out
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
@@ -53,8 +53,7 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
         customdata=carried[["cell", "low", "high"]],
         hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[1]:.1f} to %{customdata[2]:.1f})<extra></extra>",
     )  # fmt: skip
-    left_out = "" if n_groups <= MOST else f"<br>the {MOST} lowest of {n_groups:,} groups"
-    figure.update_xaxes(title=f"accuracy, %{left_out}", range=[0, 102])
+    figure.update_xaxes(title=f"accuracy, %{told_left_out(n_groups)}", range=[0, 102])
     figure.update_yaxes(autorange="reversed", automargin=True)
     return calm(figure, 90 + 44 * max(2, len(frame)))
 

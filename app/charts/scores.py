@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from app.charts.layout import calm
 from app.charts.palette import BLUE, INK, ORANGE, colour_of, tells
-from slim_core.report.group_figures import MOST
+from slim_core.report.group_figures import MOST, told_left_out
 
 N_BINS = 40
 
@@ -37,8 +37,7 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}<br>" + name + " %{x:.1f} %<br>over %{customdata[0]} of %{customdata[1]} images",
         )
     figure.add_vline(x=50, line_dash="dot", line_color=INK, opacity=0.4)
-    left_out = "" if n_groups <= MOST else f"<br>the {MOST} lowest of {n_groups:,} groups"
-    figure.update_xaxes(range=[0, 100.5], title=f"mean of the images{left_out}", ticksuffix=" %")
+    figure.update_xaxes(range=[0, 100.5], title=f"mean of the images{told_left_out(n_groups)}", ticksuffix=" %")
     figure.update_yaxes(autorange="reversed", automargin=True)
     return calm(figure, height=120 + 52 * max(len(frame), 1))
 

@@ -25,9 +25,13 @@ def group_intervals(frame: pd.DataFrame, baseline: str | None = None) -> go.Figu
     """
     n_groups = frame["group"].nunique()
     shown = lowest(frame)
-    left_out = "" if n_groups <= MOST else f"<br>the {MOST} lowest of {n_groups:,} groups"
     draw = _dots if frame["run"].nunique() > FEW else _lying if n_groups > STANDING else _standing
-    return draw(shown, baseline, f"accuracy, 95 % interval{left_out}")
+    return draw(shown, baseline, f"accuracy, 95 % interval{told_left_out(n_groups)}")
+
+
+def told_left_out(n_groups: int) -> str:
+    """What an axis says where ``lowest`` has left groups out."""
+    return "" if n_groups <= MOST else f"<br>the {MOST} lowest of {n_groups:,} groups"
 
 
 def lowest(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+T = TypeVar("T")
 RIGHT, WRONG, UNSURE = 1, 0, -1
 LEASE_S = 120.0  # how long an item is kept for the annotator who looks at it
 IDLE_MS = 60_000  # longer pauses than this do not count as work
@@ -113,11 +114,11 @@ class Standing:
     def push(self, key: tuple[int, str], value: int | None) -> None:
         """Take in one answer that counts."""
         row, annotator = key
-        _put(self._stacks.setdefault(row, {}).setdefault(annotator, []), value)
+        put(self._stacks.setdefault(row, {}).setdefault(annotator, []), value)
 
     def decide(self, row: int, value: int | None) -> None:
         """Take in a decision about a row; None takes back the last one."""
-        _put(self._decisions.setdefault(row, []), value)
+        put(self._decisions.setdefault(row, []), value)
 
     def top(self, key: tuple[int, str]) -> int | None:
         """The answer that counts now."""
@@ -144,7 +145,8 @@ class Standing:
         return {row: value for row, value in found if value is not None}
 
 
-def _put(stack: list[int], value: int | None) -> None:
+def put(stack: list[T], value: T | None) -> None:
+    """An answer onto the stack of those before it; None takes off its top."""
     if value is not None:
         stack.append(value)
     elif stack:

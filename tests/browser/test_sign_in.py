@@ -14,7 +14,6 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from app import access
-from slim_core.settings import Settings
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import PATIENCE_MS, ask_about, rows_of, shows, tells, unsent
 from tests.browser.conftest import NAMED, SIZE, problems_of
@@ -31,7 +30,7 @@ Person = Callable[..., Page]  # (e-mail, link="/")
 
 
 @pytest.fixture(scope="module")
-def own_home(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def home(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the home of the tests: others have it open without sign-in."""
     own = tmp_path_factory.mktemp("sign-in") / "home"
     shutil.copytree(home, own, ignore=shutil.ignore_patterns("slim.db*", "redis", "*.log"))
@@ -43,24 +42,16 @@ def own_home(home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def address(own_home: Path) -> Iterator[str]:
+def address(home: Path) -> Iterator[str]:
     """A dashboard with sign-in, and its provider."""
     port, issuer_port = free_port(HOST), free_port()
     redirect_uri = f"http://{HOST}:{port}/oauth2callback"
-    secrets = auth_in(own_home / "secrets.toml", redirect_uri, issuer_port)
+    secrets = auth_in(home / "secrets.toml", redirect_uri, issuer_port)
     with (
-        provider(issuer_port, redirect_uri, own_home / "provider.log"),
-        dashboard(own_home, "--secrets.files", str(secrets), host=HOST, port=port) as url,
+        provider(issuer_port, redirect_uri, home / "provider.log"),
+        dashboard(home, "--secrets.files", str(secrets), host=HOST, port=port) as url,
     ):
         yield url
-
-
-@pytest.fixture
-def store(own_home: Path) -> Iterator[Store]:
-    """What that dashboard writes to."""
-    opened = Store.open(Settings(home=own_home))
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -97,10 +88,10 @@ def link(campaign: Campaign, section: str = "answer") -> str:
 
 
 def test_a_stranger_looks_on_writes_nothing_and_is_told_whom_to_ask(
-    person: Person, address: str, store: Store, own_home: Path
+    person: Person, address: str, store: Store, home: Path
 ) -> None:
     campaign = ask_about(store, 4, "Not for strangers")
-    before = events(own_home)
+    before = events(home)
     page = person(STRANGER)
     is_told(page, f"{STRANGER} · viewer")
     is_told(page, f"You look on. To do more, ask {BOSS}.")
@@ -108,9 +99,9 @@ def test_a_stranger_looks_on_writes_nothing_and_is_told_whom_to_ask(
     page.goto(address + link(campaign))
     is_told(page, REFUSAL)
     expect(page.locator(".slim-annotator")).to_have_count(0)
-    token = access.sign(access.Viewer(STRANGER, "annotator"), own_home)  # as one who was annotator a while ago
+    token = access.sign(access.Viewer(STRANGER, "annotator"), home)  # as one who was annotator a while ago
     assert post(address, "answers", token, answer(store, campaign)) == (403, {"error": REFUSAL})
-    assert events(own_home) == before
+    assert events(home) == before
     assert len(store.campaigns.answers(campaign.id)) == 0
 
 
@@ -123,7 +114,7 @@ def events(home: Path) -> int:
 
 
 def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_in_the_middle(
-    person: Person, store: Store, own_home: Path, tolerated: set[str]
+    person: Person, store: Store, home: Path, tolerated: set[str]
 ) -> None:
     campaign = ask_about(store, 6, "With names")
     asked = rows_of(store, campaign)
@@ -145,13 +136,13 @@ def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_
 
     tolerated.add("/api/answers")
     tolerated.add("/api/next")
-    slim(own_home, "members", "remove", ANN)
+    slim(home, "members", "remove", ANN)
     shows(ann, asked[3])
     ann.keyboard.press("0")
     tells(ann, REFUSAL)
     unsent(ann, 1)
     assert len(store.campaigns.answers(campaign.id)) == 3
-    slim(own_home, "members", "set", ANN, "annotator")
+    slim(home, "members", "set", ANN, "annotator")
     unsent(ann, 0)  # what was kept in the browser comes by itself
     assert store.campaigns.current(campaign.id) == dict(sorted(zip(asked, (1, 1, 1, 0), strict=False)))
     assert set(store.campaigns.answers(campaign.id)["annotator"]) == {ANN}
@@ -206,7 +197,7 @@ def contradict(store: Store, campaign: Campaign, who: str, value: int) -> None:
 
 
 def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
-    person: Person, address: str, store: Store, own_home: Path, monkeypatch: pytest.MonkeyPatch
+    person: Person, address: str, store: Store, home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.members.set_role(ANN, "annotator")
     campaign = ask_about(store, 3, "Signed out")
@@ -219,7 +210,7 @@ def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
 
     now = time.time()
     monkeypatch.setattr(access.time, "time", lambda: now - access.TOKEN_VALID_S - 2 * 3600)
-    old = access.sign(access.Viewer(ANN, "annotator"), own_home)
+    old = access.sign(access.Viewer(ANN, "annotator"), home)
     monkeypatch.undo()
     status, told = post(address, "answers", old, answer(store, campaign))
     assert status == 401 and "reload the page" in str(told["error"])
@@ -263,11 +254,11 @@ def test_an_e_mail_that_nobody_has_checked_gets_no_role(person: Person, store: S
     is_told(page, "Nobody has checked your e-mail, so that no role counts")
 
 
-def test_without_sign_in_the_dashboard_starts_on_no_other_address(own_home: Path) -> None:
+def test_without_sign_in_the_dashboard_starts_on_no_other_address(home: Path) -> None:
     done = subprocess.run(
         command(free_port(), "0.0.0.0"),
         cwd=ROOT,
-        env=environment(own_home),
+        env=environment(home),
         capture_output=True,
         text=True,
         timeout=START_TIMEOUT_S,
