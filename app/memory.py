@@ -1,34 +1,47 @@
-"""Keeps what was imported out of the garbage collector's sight, so that a poll stays cheap.
+"""Imports what the pages use before anyone opens them, and keeps what stays out of the garbage collector's sight.
 
-Streamlit collects after every script and fragment run; scanning all imported modules costs about 70 ms each time. Some
-pages import more when they are opened first (curation: scikit-learn), so the server looks now and then.
+Streamlit collects after every script and fragment run; scanning all imported modules costs about 70 ms each time, and a
+poll is to stay cheap. Pages leave more behind when they are opened first, so the server looks now and then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import sys
+import importlib
+import pkgutil
 
 LOOK_S = 10
-ENOUGH = 50  # modules; fewer are not worth the 0.2 s a settling takes
+ENOUGH = 20_000  # objects: scanning them costs a poll some 2 ms, and a settling takes 0.2 s
 
 
-def settle() -> int:
-    """Import what every page uses, collect, and freeze what is left. Returns the number of modules there are."""
-    import pandas  # noqa: F401
-    import plotly.graph_objects  # noqa: F401
-    import pyarrow  # noqa: F401
+def warm_up() -> None:
+    """Import what the pages are made of."""
+    import pandas as pd
+    import pyarrow.parquet  # noqa: F401
+    from PIL import Image
 
+    import workers.queue  # noqa: F401
+    from app import components
+    from slim_core.report.group_figures import group_intervals
+
+    for part in pkgutil.iter_modules(components.__path__):
+        importlib.import_module(f"{components.__name__}.{part.name}")
+    Image.init()  # Pillow and Plotly import their parts when the first image is opened and the first chart drawn
+    rates = pd.DataFrame([{"run": "", "group": "", "accuracy": 0.5, "low": 0.0, "high": 1.0, "n": 1}])
+    group_intervals(rates).to_json()
+
+
+def settle() -> None:
+    """Let garbage go, and freeze what is left: it is not scanned any more."""
     gc.unfreeze()  # what was frozen before and has become garbage since goes now
     gc.collect()
     gc.freeze()
-    return len(sys.modules)
 
 
-async def keep_settled(known: int, every_s: float = LOOK_S) -> None:
-    """Settle again whenever pages have imported ``ENOUGH`` more modules; runs until it is cancelled."""
+async def keep_settled(every_s: float = LOOK_S) -> None:
+    """Settle again whenever ``ENOUGH`` objects are scanned; runs until it is cancelled."""
     while True:
         await asyncio.sleep(every_s)
-        if len(sys.modules) >= known + ENOUGH:
-            known = settle()
+        if len(gc.get_objects()) >= ENOUGH:  # those that are frozen are not among them
+            settle()

@@ -36,6 +36,7 @@ STYLE = """<style>
 [data-testid^="stBaseButton-primary"]:enabled {background: #0072B2; border-color: #0072B2;}
 [data-testid="stImage"] img, [data-testid="stHtml"] img {color: inherit;}
 .stApp a:focus-visible, .stApp div[tabindex="0"]:focus-visible {outline: 2px solid currentColor; outline-offset: -2px;}
+.st-key-after-the-page {position: absolute;}
 [data-testid="stMetricLabel"] p {white-space: normal; overflow: visible;}
 @media (max-width: 1100px) {
   .stMainBlockContainer {padding-left: 2rem; padding-right: 2rem;}

@@ -18,6 +18,7 @@ POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 
      -> {"ids", "surplus", "lost"}   (an id sent twice is kept once; value null = undo)
 POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
 POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
+POST /api/painted  {"page"} -> {}   the browser has painted a page: its charts may follow
 GET  /assets/{name} -> a file of app/assets; gzipped once; immutable under ``?v=<hash>`` (asset_url)
 """
 
@@ -34,7 +35,7 @@ from starlette.routing import Route
 from app import memory
 from app.listening import require_safe_address
 from app.returning import Returning
-from app.routes import annotation, assets, images, overview, points
+from app.routes import annotation, assets, images, overview, painted, points
 from slim_core.errors import ForbiddenError
 from slim_core.settings import settings
 
@@ -46,6 +47,7 @@ ROUTES = [
     Route("/api/answers", annotation.answers, methods=["POST"]),
     Route("/api/given", annotation.given, methods=["POST"]),
     Route("/api/release", annotation.release, methods=["POST"]),
+    Route("/api/painted", painted.painted, methods=["POST"]),
     Route("/assets/{name}", assets.asset, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]
@@ -68,7 +70,9 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  
     services = EmbeddedServices(settings()) if settings().embedded else None
     if services is not None:
         services.start(wait=False)  # the pages come up at once, and say so where Redis does not
-    settling = asyncio.create_task(memory.keep_settled(memory.settle()))
+    memory.warm_up()
+    memory.settle()
+    settling = asyncio.create_task(memory.keep_settled())
     try:
         yield {}
     finally:

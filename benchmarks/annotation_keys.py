@@ -56,8 +56,13 @@ PROBE = """() => {
 def as_annotator(browser: Browser, name: str) -> BrowserContext:
     """A browser that has given its name."""
     context = browser.new_context(viewport={"width": SIZE[0], "height": SIZE[1]})
-    context.add_cookies([{"name": "slim-name", "value": name, "domain": "127.0.0.1", "path": "/"}])
+    name_browser(context, name)
     return context
+
+
+def name_browser(context: BrowserContext, name: str) -> None:
+    """From now on the person in front of it is this one."""
+    context.add_cookies([{"name": "slim-name", "value": name, "domain": "127.0.0.1", "path": "/"}])
 
 
 def opened_campaign(page: Page, address: str, campaign: str) -> float:

@@ -23,6 +23,7 @@ import numpy as np
 import psutil
 from playwright.sync_api import Browser, BrowserContext, expect
 
+from app.memory import LOOK_S
 from benchmarks.browser import SIZE, Server, chromium, opened, resident_mb, server, settle, visit
 from benchmarks.compare_200 import measure_compare_200
 from benchmarks.paint import painted
@@ -94,7 +95,7 @@ def measure_poll(browser: Browser, dashboard: Server, home: Synthetic) -> float:
             visit(page, f"{dashboard}/jobs")
             expect(page.get_by_role("progressbar").first).to_be_attached(timeout=TIMEOUT_MS)
             settle(page)
-            page.wait_for_timeout(3000)  # images and the first news of the training are over then
+            page.wait_for_timeout(1000 * (LOOK_S + 2))  # images and first news are over, the server's memory is settled
             process = psutil.Process(dashboard.pid)
             before, since = sum(process.cpu_times()[:2]), time.monotonic()
             page.wait_for_timeout(1000 * POLLED_S)

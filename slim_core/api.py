@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
+from slim_core.campaign_plan import default_name
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.loop import ANSWERED, Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
 from slim_core.newest import a_run, newest_campaign, newest_data_set, newest_run
@@ -162,7 +163,7 @@ def choose_candidates(
     """
     at = at or open_workbench()
     run = a_run(at, space, "space", fits=_of_train)
-    title = name or f"Candidates {share:.1%}, seed {seed}"
+    title = name or default_name(share, seed)
     return create_campaign(at.store, run, share=share, seed=seed, name=title, overlap=overlap, n_gold=gold)
 
 

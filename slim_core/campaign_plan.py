@@ -73,6 +73,12 @@ class Plan:
             )
 
 
+def default_name(share: float, seed: int | None = None) -> str:
+    """What a campaign over a share of a split is called where nobody names it."""
+    name = f"Candidates {100 * share:.1f} %"
+    return name if seed is None else f"{name}, seed {seed}"
+
+
 @dataclass(frozen=True, eq=False)
 class Candidates:
     """The images a plan asks about, in the order in which they are asked."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from slim_core.campaign_plan import Plan, open_campaign
+from slim_core.campaign_plan import Plan, default_name, open_campaign
 from slim_core.candidates import default_budgets
 from slim_core.errors import SpecRefusedError
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
+from slim_core.percent import percent
 from slim_core.simulation import simulate_answers
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import (
@@ -194,7 +195,7 @@ class Loop:
     def _noise(self) -> str:
         """Part of the campaign's name: answers with other mistakes are another campaign."""
         flip, unsure = self.config.flip, self.config.unsure
-        return f", {flip:.0%} flipped, {unsure:.0%} unsure" if flip or unsure else ""
+        return f", {percent(flip, 0)} flipped, {percent(unsure, 0)} unsure" if flip or unsure else ""
 
     def _common(self) -> dict[str, Any]:
         return {"dataset": self.config.dataset, "seed": self.config.seed}
@@ -253,7 +254,7 @@ def find_or_create_campaign(
     store: Store, space: Run, share: float, seed: int, suffix: str = "", by: str = "local"
 ) -> Campaign:
     """The campaign of this space, share and seed, made now if there is none yet."""
-    name = f"Candidates {share:.1%}, seed {seed}{suffix}"
+    name = default_name(share, seed) + suffix
     for campaign in store.campaigns.all():
         if campaign.name == name and campaign.space_run_id == space.id:
             return campaign

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slim_core.percent import percent
 from slim_core.propagation import LiveCampaign, LivePropagation, live_campaign
 from slim_core.store.campaign import DECISION, SKIP, Standing
 
@@ -51,7 +52,7 @@ class Stability:
         """One sentence."""
         if self.n_answers < FEWEST or np.isnan(self.sides_changed):
             return f"{self.n_answers} answers so far: after {FEWEST} it can be told whether more would help."
-        changed = f"The last {LOOK_BACK} answers moved {self.sides_changed:.1%} of the images across 0.5"
+        changed = f"The last {LOOK_BACK} answers moved {percent(self.sides_changed)} of the images across 0.5"
         return f"{changed}: you can stop." if self.can_stop else f"{changed}: more answers still help."
 
 

@@ -11,6 +11,7 @@ from app import session
 from app.components import annotator, campaign_summary, gallery, live_effect
 from app.listening import signs_in
 from app.routes.questions import attention_of, input_side
+from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -48,7 +49,7 @@ def _finished(campaign: Campaign) -> None:
         return
     progress = campaigns.progress(campaign.id)
     answered = int(progress["answered"])
-    share = f"**{answered / max(campaign.n_split, 1):.1%}** of the split"
+    share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
     st.caption(f"{asked}, {share}, in {progress['minutes']:.1f} minutes of work.")
     campaign_summary.show(campaign)

@@ -14,9 +14,10 @@ from app.components import campaign_preview, space_data, space_kept
 from app.components.space_data import SpaceData
 from app.components.telling import errors_told
 from app.listening import signs_in
-from slim_core.campaign_plan import CHOICE_RULES, GUIDELINE, MOST_ANNOTATORS, ChoiceRule, Plan
+from slim_core.campaign_plan import CHOICE_RULES, GUIDELINE, MOST_ANNOTATORS, ChoiceRule, Plan, default_name
 from slim_core.candidates import default_budgets
 from slim_core.errors import SpecRefusedError
+from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
@@ -39,9 +40,9 @@ def show(space: Run) -> None:
         choice, earlier, selection = _choice(data)
         budgets = _budgets(data, choice, selection)
     asked, n = sum(budgets.values()), len(data)
-    st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{asked / n:.1%}** of the split")
+    st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name", f"Candidates {asked / n:.1%}", key="campaign-name")
+        name = st.text_input("Name", default_name(asked / n), key="campaign-name")
         seed = st.number_input("Seed", 0, key="campaign-seed", width=140, help="The same seed asks the same images.")
         overlap = _overlap()
         n_gold = _gold(data, asked)

@@ -20,6 +20,7 @@ from app.components import (
     members,
 )
 from app.components.telling import errors_told
+from slim_core.percent import percent
 from slim_core.stability import Stability, stability
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def _asked(campaign: Campaign) -> None:
     people = "one person" if campaign.overlap == 1 else f"{campaign.overlap} people"
     st.markdown(
         f"**{asked:,} of {campaign.n_split:,}** {campaign.split} images are asked about, "
-        f"**{asked / max(campaign.n_split, 1):.1%}** of the split ({by_class}), each by {people}."
+        f"**{percent(asked / max(campaign.n_split, 1))}** of the split ({by_class}), each by {people}."
     )
     told = [
         f"opened by {campaign.created_by} on {campaign.created_at:%d %b %Y}",

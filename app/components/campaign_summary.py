@@ -12,6 +12,7 @@ from app import session
 from app.components import annotator_table
 from app.components.telling import errors_told
 from slim_core.agreement import agreement
+from slim_core.percent import percent
 from slim_core.propagation import live_campaign
 from slim_core.stability import stability
 
@@ -31,7 +32,7 @@ def show(campaign: Campaign) -> None:
     st.subheader(title, anchor=False)
     columns = st.columns(4)
     columns[0].metric("Answered", f"{progress['answered']:,} of {progress['total']:,}", border=True)
-    columns[1].metric("Share of the split", f"{progress['share']:.1%}", border=True)
+    columns[1].metric("Share of the split", percent(progress["share"]), border=True)
     columns[2].metric("Minutes of work", f"{progress['minutes']:.1f}", border=True, help="Pauses over a minute cut.")
     value, told = _agreement(campaign)
     columns[3].metric("Agreement", value, border=True, help=told)

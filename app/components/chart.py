@@ -1,12 +1,12 @@
 """Charts: every one goes through here, so that the code that draws them keeps nothing else on a page waiting.
 
 That code is the largest the browser has to read, and while it does it paints nothing. So the first charts of a visit
-are sent when all else on the page is sent and painted; the room they need is kept, and nothing moves when they come.
+are sent when the browser says that all else on the page is painted; the room they need is kept, and nothing moves when
+they come.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,9 +16,14 @@ from typing import Any
 import plotly.graph_objects as go
 import streamlit as st
 
-PAUSE_S = 0.7  # in which the browser paints what it has (0.25 was measured to be too short)
+from app import painting, session
+from app.routes.assets import ASSETS
+
+MOST_S = 1.5  # the wait where no word comes: a tab in the background, a word that went to another server process
 _READ = "chart-code-read"  # in the session's state: this tab has charts already
+_PLACE = "after-the-page"  # takes no room; app/navigation.py's style
 _waiting: ContextVar[list[Callable[[], Any]] | None] = ContextVar("waiting", default=None)
+_mount = st.components.v2.component("slim_painted", html="<i></i>", js=(ASSETS / "painted.js").read_text())
 
 
 def show(figure: go.Figure, *, key: str, alt: str, **options: Any) -> None:
@@ -46,9 +51,16 @@ def last() -> Iterator[None]:
     try:
         yield
         if waiting:
-            time.sleep(PAUSE_S)
+            _until_painted()
             st.session_state[_READ] = True
         for draw in waiting:
             draw()
     finally:
         _waiting.reset(token)
+
+
+def _until_painted() -> None:
+    """Wait for the browser's word that it has painted all that was sent so far."""
+    with painting.awaited() as page, st.container(key=_PLACE):
+        _mount(key="painted", data={"page": page.id, "url": "/api/painted", "token": session.token()})
+        page.told.wait(MOST_S)

@@ -11,6 +11,7 @@ import streamlit as st
 from app import session
 from app.charts.palette import RIGHT, WRONG
 from app.routes.images import image_url
+from slim_core.percent import percent
 
 _STYLE = """<style>
 .slim-pairs {display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, var(--wide)), 1fr));
@@ -48,7 +49,7 @@ class Shown:
 def verdict(correct: bool, predicted: str, confidence: float | None = None) -> str:
     """A tick or a cross in its colour and the class that was predicted, as markup."""
     colour, mark = (RIGHT, "✓") if correct else (WRONG, "✗")
-    sure = "" if confidence is None else f", {confidence:.0%} sure"
+    sure = "" if confidence is None else f", {percent(confidence, 0)} sure"
     return f'<b style="color:{colour}">{mark}</b> {html.escape(predicted)}{sure}'
 
 

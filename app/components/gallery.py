@@ -14,6 +14,7 @@ from app import session
 from app.routes.assets import ASSETS
 from app.routes.images import image_url
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.percent import percent
 from slim_core.thumbnails import SIDE
 
 KINDS = {"image": "image", "overlay": "overlay", "heat": "heat map", "contour": "contour", "mask": "mask"}
@@ -116,7 +117,7 @@ def _tile(record: dict[str, Any], compared: bool) -> dict[str, Any]:
 def _line(record: dict[str, Any], of: str, told: str) -> dict[str, Any]:
     return {
         "right": bool(record[f"correct{of}"]),
-        "text": f"{told}{record[f'prediction_name{of}']}, {record[f'confidence{of}']:.0%} sure",
+        "text": f"{told}{record[f'prediction_name{of}']}, {percent(record[f'confidence{of}'], 0)} sure",
         "more": _attention(record, of),
     }
 
@@ -125,7 +126,9 @@ def _attention(record: dict[str, Any], of: str) -> str:
     if record.get(f"no_evidence{of}") is True:
         return " · no evidence"
     parts = [("precision", record.get(ATTENTION_PRECISION + of)), ("AIoU", record.get(AIOU + of))]
-    return "".join(f" · {name} {value:.0%}" for name, value in parts if value is not None and not pd.isna(value))
+    return "".join(
+        f" · {name} {percent(value, 0)}" for name, value in parts if value is not None and not pd.isna(value)
+    )
 
 
 def _nothing() -> None:

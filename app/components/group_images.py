@@ -18,6 +18,7 @@ from app.components.telling import errors_told
 from slim_core.ancestry import Ancestry
 from slim_core.judgements import judgements, wrong_first
 from slim_core.metrics import ATTENTION_PRECISION
+from slim_core.percent import percent
 from slim_core.slices import Slices, slices_of
 
 if TYPE_CHECKING:
@@ -170,4 +171,4 @@ def attention_told(record: dict[str, Any]) -> str:
     precision = record.get(ATTENTION_PRECISION)
     if precision is None or precision != precision:  # NaN: no mask
         return f"image {record['row']}"
-    return f"{precision:.0%} of the attention on the object · image {record['row']}"
+    return f"{percent(precision, 0)} of the attention on the object · image {record['row']}"

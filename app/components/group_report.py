@@ -13,6 +13,7 @@ from app.components import compare_runs, group_images, group_table, next_step
 from app.glossary import explain
 from slim_core.errors import NotFoundError
 from slim_core.metrics import ADJUSTED, AVERAGE, CONFUSION, GROUPS, WGA, WORST_CLASS
+from slim_core.percent import percent
 from slim_core.slices import MIN_N, mostly, worst_slices
 
 if TYPE_CHECKING:
@@ -118,13 +119,13 @@ def slice_rows(evaluation: Run, compared: Compared) -> pd.DataFrame:
     judged = group_images.judged(evaluation)
     grouping = group_images.slices(evaluation, compared.ancestry).grouping
     ranked = worst_slices(judged["correct"].to_numpy(), grouping)
-    percent = ranked[["accuracy", "low", "high"]] * 100
-    intervals = [group_table.interval(low, high) for low, high in zip(percent["low"], percent["high"], strict=True)]
-    found = ranked.assign(accuracy=percent["accuracy"], interval=intervals)
+    rates = ranked[["accuracy", "low", "high"]] * 100
+    intervals = [group_table.interval(low, high) for low, high in zip(rates["low"], rates["high"], strict=True)]
+    found = ranked.assign(accuracy=rates["accuracy"], interval=intervals)
     table = session.store().datasets.table(evaluation.dataset_id)
     if not table.has_attributes:
         return found
     attributes = table.attributes[judged["row"].to_numpy()]
     told = [mostly(attributes, grouping.index == index) for index in ranked["slice"]]
-    names = [f"{table.attribute_names[most]} ({share:.0%})" if most >= 0 else "–" for most, share in told]
+    names = [f"{table.attribute_names[most]} ({percent(share, 0)})" if most >= 0 else "–" for most, share in told]
     return found.assign(mostly=names)

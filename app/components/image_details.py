@@ -13,16 +13,17 @@ from app.components import gallery
 from app.components.gallery import ALTS, KINDS, Look
 from app.glossary import explain
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.percent import percent
 
 PARAM = "image"
 SIZE = 448  # pixels a side
-# column -> (name, format, word of the glossary)
+# column -> (name, how it is told, word of the glossary)
 NUMBERS = {
-    "confidence": ("Confidence", "{:.1%}", "confidence"),
-    "loss": ("Loss", "{:.3f}", "loss"),
-    "entropy": ("Entropy, bits", "{:.3f}", "entropy"),
-    ATTENTION_PRECISION: ("Attention precision", "{:.1%}", "attention precision"),
-    AIOU: ("AIoU", "{:.1%}", "AIoU"),
+    "confidence": ("Confidence", percent, "confidence"),
+    "loss": ("Loss", "{:.3f}".format, "loss"),
+    "entropy": ("Entropy, bits", "{:.3f}".format, "entropy"),
+    ATTENTION_PRECISION: ("Attention precision", percent, "attention precision"),
+    AIOU: ("AIoU", percent, "AIoU"),
 }
 _STYLE = """<style>
 .slim-large {display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 0.75rem;}
@@ -83,6 +84,6 @@ def _numbers(record: dict[str, Any], of: str, name: str) -> None:
     known = {key: record[key + of] for key in NUMBERS if not pd.isna(record.get(key + of))}
     for column, (key, value) in zip(st.columns(max(1, len(known))), known.items(), strict=False):
         title, form, word = NUMBERS[key]
-        column.metric(title, form.format(value), help=explain(word))
+        column.metric(title, form(value), help=explain(word))
     if record.get(f"no_evidence{of}") is True:
         st.caption(explain("no evidence"))

@@ -18,6 +18,7 @@ from app.components import gallery, space_data, submit
 from app.components.telling import errors_told
 from slim_core import images
 from slim_core.live_effect import Effect, effect
+from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -98,7 +99,8 @@ def _drawn(campaign_id: str, seq: int) -> str:
     picture = live_map(found.points, found.scores, found.answers, asked)
     source = base64.b64encode(images.encode(picture, "webp")).decode("ascii")
     known = ~np.isnan(found.scores)
-    trusted = f"{(found.scores[known] >= 0.5).mean():.0%} of the images are trusted" if known.any() else "no answer yet"
+    share = percent((found.scores[known] >= 0.5).mean(), 0) if known.any() else ""
+    trusted = f"{share} of the images are trusted" if share else "no answer yet"
     answers = " ".join(
         f'<i style="background:{colour}"></i>{name} {int((found.answers[asked] == value).sum())}'
         for value, name, colour in ((1, "right", RIGHT), (0, "wrong", WRONG), (-1, "unsure", UNSURE))
@@ -119,7 +121,7 @@ def _cells(found: Effect, names: tuple[str, ...]) -> str:
     rows = "".join(
         f"<span>{html.escape(names[cell.label])}, environment {cell.environment}</span>"
         f'<span class="bar" style="width:{100 * cell.budget / most:.1f}%;background:{BLUE}"></span>'
-        f"<span><b>{cell.budget:,}</b> <small>from {cell.size:,}, {cell.kept / max(cell.size, 1):.0%} trusted"
+        f"<span><b>{cell.budget:,}</b> <small>from {cell.size:,}, {percent(cell.kept / max(cell.size, 1), 0)} trusted"
         "</small></span>"
         for cell in found.cells
     )

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.components.space_data import SpaceData
 from slim_core.groups import Grouping
+from slim_core.percent import percent
 
 WAYS = ("group", "label", "prediction")
 _STYLE = """<style>
@@ -81,9 +82,9 @@ def as_html(table: pd.DataFrame, by: str, n_selected: int, n_all: int) -> str:
 def _row(record: dict[str, object], *, chosen: bool) -> str:
     mark = f'<u style="left: {record["of_all"]:.1%}" title="share among all images"></u>' if chosen else ""
     bar = f'<span class="bar" aria-hidden="true"><i style="width: {record["of_selection"]:.1%}"></i>{mark}</span>'
-    cells = [f"{record['n']:,}", f"{bar}{record['of_selection']:.1%}"]
+    cells = [f"{record['n']:,}", f"{bar}{percent(record['of_selection'])}"]
     if chosen:
-        cells += [f"{record['of_all']:.1%}", f"{record['of_name']:.1%}"]
-    cells.append(f"{record['accuracy']:.1%}")
+        cells += [percent(record["of_all"]), percent(record["of_name"])]
+    cells.append(percent(record["accuracy"]))
     name = html.escape(str(record["name"]))
     return f'<tr><th scope="row">{name}</th>' + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

@@ -14,6 +14,7 @@ from app.components import chart, gallery, space_data
 from app.components.space_data import SpaceData
 from app.glossary import explain
 from slim_core.curation import Subset
+from slim_core.percent import percent
 
 SHOWN = 48  # chosen images on the page
 FEW = 3  # remarks that stand on the page one by one
@@ -45,7 +46,7 @@ def _numbers(subset: Subset) -> None:
     columns[0].metric("Images", f"{report['images']:,}", border=True, help=f"{explain('subset')} Repeats are counted.")
     columns[1].metric("Distinct", f"{report['unique']:,}", border=True, help="Different images among them.")
     columns[2].metric("Repeats", f"{report['repeated']:,}", border=True, help=explain("repeat"))
-    shown = f"{kept['kept'] / kept['total']:.0%}" if kept else "not used"
+    shown = percent(kept["kept"] / kept["total"], 0) if kept else "not used"
     told = f" {kept['kept']:,} of {kept['total']:,}." if kept else ""
     columns[3].metric("Trusted", shown, border=True, help=f"Images whose attention is probably right.{told}")
 

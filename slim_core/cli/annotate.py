@@ -12,6 +12,7 @@ import typer
 
 from slim_core.cli.console import Seed, console, table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
@@ -106,7 +107,7 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
     state = store.campaigns.progress(campaign.id)
     console.print(
         f"[bold green]campaign[/] [bold]{campaign.id}[/]  {state['answered']} of {state['total']} answered "
-        f"({state['share']:.1%} of {campaign.split}): {state['right']} right, {state['wrong']} wrong, "
+        f"({percent(state['share'])} of {campaign.split}): {state['right']} right, {state['wrong']} wrong, "
         f"{state['unsure']} unsure",
         soft_wrap=True,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Json, console, errors, percent, shown, table, write_json
+from slim_core.cli.console import Json, console, errors, in_percent, shown, table, write_json
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -98,13 +98,13 @@ def show_comparison(found: pd.DataFrame) -> None:
     """Print one table of the metrics and one of the groups."""
     models = found.to_dict("records")
     rows = [
-        [str(row["method"]), str(row["seed"]), *(percent(row[key]) for key in RATES), *map(shown, costs(row))]
+        [str(row["method"]), str(row["seed"]), *(in_percent(row[key]) for key in RATES), *map(shown, costs(row))]
         for row in models
     ]
     title = "Models, in % (class: worst class, attention: its precision at 0.8)"
     table(title, ["method", "seed", *RATES.values(), "images", "answers", "seconds"], rows)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
-    rows = [[str(row["method"]), str(row["model"]), *(percent(row[key]) for key in groups)] for row in models]
+    rows = [[str(row["method"]), str(row["model"]), *(in_percent(row[key]) for key in groups)] for row in models]
     table("Accuracy in % per group", ["method", "model", *(name.removeprefix("group ") for name in groups)], rows)
 
 

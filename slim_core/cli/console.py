@@ -68,7 +68,7 @@ def shown(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, float) else str(value)
 
 
-def percent(value: float | None) -> str:
+def in_percent(value: float | None) -> str:
     """A rate in percent with one decimal; a dash where there is none."""
     return "-" if value is None or value != value else f"{100 * value:.1f}"
 

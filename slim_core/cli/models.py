@@ -6,7 +6,19 @@ from typing import Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Device, Force, Json, Priority, Queued, Seed, bench, done, percent, table, write_json
+from slim_core.cli.console import (
+    Device,
+    Force,
+    Json,
+    Priority,
+    Queued,
+    Seed,
+    bench,
+    done,
+    in_percent,
+    table,
+    write_json,
+)
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]
 Splits = Annotated[str, typer.Option(help="Joined by commas.")]
@@ -139,8 +151,8 @@ def show_groups(metrics: dict[str, Any]) -> None:
         [
             group["name"],
             str(group["n"]),
-            percent(group["accuracy"]),
-            f"{percent(group['low'])}-{percent(group['high'])}",
+            in_percent(group["accuracy"]),
+            f"{in_percent(group['low'])}-{in_percent(group['high'])}",
         ]
         for group in metrics["groups"]
     ]

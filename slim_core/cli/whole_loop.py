@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Device, Json, Queued, bench, errors, percent, table, write_json
+from slim_core.cli.console import Device, Json, Queued, bench, errors, in_percent, table, write_json
 from slim_core.cli.data import numbers
+from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.datasets.table import ImageTable
@@ -100,9 +101,9 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
             [
                 outcome.method,
                 str(outcome.seed),
-                *(percent(entry[key]) for key in rates),
+                *(in_percent(entry[key]) for key in rates),
                 str(outcome.n_images),
-                f"{outcome.n_answers} ({outcome.answers_share:.1%})",
+                f"{outcome.n_answers} ({percent(outcome.answers_share)})",
                 f"{outcome.seconds:.0f}",
             ]
         )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from slim_core.comparison import worst_of
 from slim_core.groups import grouping
 from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, GROUPS
+from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.datasets.table import ImageTable
@@ -112,8 +113,3 @@ def _took(cost: Mapping[str, Any]) -> str:
     if answers and cost.get("share") == cost.get("share"):  # not NaN
         told += f" ({percent(cost['share'])} of the training images, {cost.get('minutes', 0):.1f} minutes)"
     return f"{told} and {images:,.0f} training images." if images == images and images else f"{told}."
-
-
-def percent(rate: float, digits: int = 1) -> str:
-    """90.7 %, which no line break parts."""
-    return f"{100 * rate:.{digits}f}\u00a0%"

@@ -39,7 +39,7 @@ def home_at(folder: Path) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     """No browser paints here: nothing has to wait for it."""
-    monkeypatch.setattr(chart, "PAUSE_S", 0.0)
+    monkeypatch.setattr(chart, "MOST_S", 0.0)
 
 
 @pytest.fixture

@@ -41,6 +41,16 @@ def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
         page.reload()
 
 
+def test_the_charts_of_a_visit_follow_the_browsers_word_that_the_page_is_painted(
+    page: Page, address: str, evaluation: Run
+) -> None:
+    with page.expect_response("**/api/painted") as told:
+        page.goto(f"{address}/compare?dataset={evaluation.dataset_id}")
+    assert told.value.ok
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible()
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
+
+
 def test_report_and_csv_can_be_taken_along(page: Page, address: str, evaluation: Run) -> None:
     visit(page, address, "compare", f"?dataset={evaluation.dataset_id}&view=Cost")
     for name, ending, content in (("Report", ".html", "plotly.js v"), ("CSV", ".csv", "gpu_hours")):

@@ -225,7 +225,7 @@ def test_one_person_an_image_has_no_agreement_to_tell(space: str):
 def test_the_summary_of_a_finished_campaign_adds_everything_up(pair: Campaign):
     app = part("campaign_summary", pair.id)
     metrics = {metric.label: metric.value for metric in app.metric}
-    assert metrics["Answered"] == "12 of 12" and metrics["Share of the split"] == "5.0%"
+    assert metrics["Answered"] == "12 of 12" and metrics["Share of the split"] == "5.0\u00a0%"
     assert metrics["Minutes of work"] == "0.8" and metrics["Agreement"].count(".") == 3
     people, classes = app.dataframe[0].value, app.dataframe[1].value
     assert people["annotator"].tolist() == ["ann", "ben"] and people["answers"].tolist() == [12, 12]

@@ -45,9 +45,9 @@ def test_a_viewer_is_told_that_they_may_not_answer(show, monkeypatch: pytest.Mon
 def test_the_form_tells_the_running_share_of_the_split(show) -> None:
     app = show("annotate", section="new")
     run = session.store().runs.all(kind="space")[0]
-    assert any("**4 of 240** train images, **1.7%**" in text.value for text in app.markdown)
+    assert any("**4 of 240** train images, **1.7\u00a0%**" in text.value for text in app.markdown)
     app.number_input(key=f"budget-{run.id}-0").set_value(10).run()
-    assert any("**12 of 240** train images, **5.0%**" in text.value for text in app.markdown)
+    assert any("**12 of 240** train images, **5.0\u00a0%**" in text.value for text in app.markdown)
 
 
 @pytest.mark.usefixtures("filled_home")
