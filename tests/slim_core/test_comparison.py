@@ -39,7 +39,7 @@ def chain(seed: int, strategy: str = "slim", campaign: str | None = "c") -> list
 
 
 def campaign(name: str, seed: int) -> Campaign:
-    return Campaign(name, f"Candidates 3.0 %, seed {seed}", "d", None, "train", 100, "", seed, "kmeans", {"0": 3}, 1, {},
+    return Campaign(name, f"3.0 %, seed {seed}", "d", None, "train", 100, "", seed, "kmeans", {"0": 3}, 1, {},
                     None, "open", "tests", AT, None)  # fmt: skip
 
 
