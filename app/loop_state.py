@@ -34,7 +34,11 @@ class LoopStep:
 
 @dataclass(frozen=True)
 class Loop:
-    """The loop of one data set. ``before`` and ``after``: finished evaluations of the reference and the new model."""
+    """The loop of one data set.
+
+    ``before`` and ``after``: finished evaluations of the reference and the new model; while the newest campaign has led
+    to none yet, the new model of the campaign before it.
+    """
 
     steps: tuple[LoopStep, ...]
     campaign: Campaign | None
@@ -59,10 +63,9 @@ def read(store: Store, dataset: str) -> Loop:
     reference = _pick(runs, "train", lambda spec: not spec.get("subset") and spec.get("mode") == "full")
     looks = _pick(runs, "gradcam", _on(reference, "model"))
     space = _pick(runs, "space", _on(looks, "attention"))
-    campaign = _campaign(store, dataset, space)
-    subset = _subset(runs, campaign)
-    retrained = _pick(runs, "train", _on(subset, "subset"))
-    after = _pick(runs, "evaluate", _on(retrained, "model"))
+    campaigns = _campaigns(store, dataset, space)
+    campaign = campaigns[0] if campaigns else None
+    subset, retrained, after = _result(runs, campaign)
     before = _pick(runs, "evaluate", _on(reference, "model"))
     link = {"dataset": dataset}
     steps = (
@@ -75,7 +78,9 @@ def read(store: Store, dataset: str) -> Loop:
         _step("retrain", retrained, link | ({"subset": subset.id} if subset else {})),
         _step("compare", after, link | _both(before, after)),
     )
-    return Loop(steps, campaign, _done(store, before), _done(store, after))
+    results = (_result(runs, one)[-1] for one in campaigns)
+    known = next((one for one in results if one is not None and one.status == "done"), None)
+    return Loop(steps, campaign, _done(store, before), _done(store, known))
 
 
 # name -> (title, page, what to do, label of the link)
@@ -137,11 +142,16 @@ def _annotate(store: Store, campaign: Campaign | None, link: dict[str, str]) -> 
     return _step("annotate", None, link | {"campaign": campaign.id}, state, f"{answered:,} of {total:,} answered")
 
 
-def _campaign(store: Store, dataset: str, space: Run | None) -> Campaign | None:
-    if space is None:
-        return None
-    found = [one for one in store.campaigns.all() if one.dataset_id == dataset and one.space_run_id == space.id]
-    return max(found, key=lambda one: one.created_at, default=None)
+def _campaigns(store: Store, dataset: str, space: Run | None) -> list[Campaign]:
+    """Those on the space, newest first."""
+    return [one for one in store.campaigns.all(dataset) if space is not None and one.space_run_id == space.id]
+
+
+def _result(runs: Sequence[Run], campaign: Campaign | None) -> tuple[Run | None, Run | None, Run | None]:
+    """What a campaign led to: the subset, the model retrained on it, and that model's evaluation."""
+    subset = _subset(runs, campaign)
+    retrained = _pick(runs, "train", _on(subset, "subset"))
+    return subset, retrained, _pick(runs, "evaluate", _on(retrained, "model"))
 
 
 def _pick(runs: Sequence[Run], kind: str, fits: Callable[[dict[str, Any]], bool]) -> Run | None:

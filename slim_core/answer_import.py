@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
 
 SHOWN = 5  # lines named in a sentence
+LONGEST = 120  # letters shown of a line
 MOST_BYTES = 100_000_000
 NOBODY = "file"  # annotator of lines that name none
 _MORE = "\0"  # stands for the fields beyond the header
@@ -30,7 +31,7 @@ _NEEDED = "row (or path) and answer"
 class Unfit:
     """Lines of a file that do not fit, and why, as one sentence."""
 
-    kind: str  # fields, image, answer, asked, conflict, annotator
+    kind: str  # fields, image, pair, answer, asked, conflict, annotator
     lines: tuple[int, ...]  # as an editor numbers them; the header is line 1
     sentence: str
 
@@ -165,10 +166,12 @@ class _Reader:
         said = (record.get("answer") or record.get("value") or "").strip()
         if not said:
             return
-        named = (record.get("row") or "").strip() or (record.get("path") or "").strip()
-        row = self._row(record)
+        number, path = (record.get("row") or "").strip(), (record.get("path") or "").strip()
+        named = number or path
+        row = self._row(number.removesuffix(".0"), path)
         if row is None:
-            self._put("image", line, named)
+            both = f"row {number}, path {path}"
+            self._put(*(("pair", line, both) if number and path else ("image", line, named)))
             return
         try:
             value = value_of(said)
@@ -186,9 +189,8 @@ class _Reader:
         else:
             self._kept[annotator, row] = (value, line, _milliseconds(record.get("seconds")))
 
-    def _row(self, record: Mapping[str, str]) -> int | None:
+    def _row(self, number: str, path: str) -> int | None:
         """The row in the data set's table; where both row and path are given, they must speak of one image."""
-        path, number = (record.get("path") or "").strip(), (record.get("row") or "").strip().removesuffix(".0")
         by_number = int(number) if number.isascii() and number.isdigit() and int(number) < self._n_images else None
         if path and number:
             return by_number if self._paths.get(path) == by_number else None
@@ -211,6 +213,7 @@ class _Reader:
         told = {
             "fields": "with more fields than the header",
             "image": f"with an image that {data_set} does not have",
+            "pair": "whose row and path are not of one image",
             "answer": "without an answer (1 or right, 0 or wrong, -1 or unsure)",
             "asked": f"about an image that campaign {campaign_id} does not ask about",
             "annotator": "with an annotator nobody can be called",
@@ -227,7 +230,7 @@ class _Reader:
 
 
 def _sentence(found: list[tuple[int, str]], what: str) -> str:
-    listed = ", ".join(f"{line}: {shown[:60]!r}" for line, shown in found[:SHOWN])
+    listed = ", ".join(f"{line}: {shown[:LONGEST]!r}" for line, shown in found[:SHOWN])
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return f"{len(found)} line{'s' if len(found) > 1 else ''} {what} (line {listed}{more})."
 

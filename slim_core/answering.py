@@ -79,7 +79,7 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
 
 
 def gradcam_of(store: Store, campaign: Campaign) -> Run:
-    """The gradcam run whose attention a campaign asks about: its space's own, or one of the same model.
+    """The gradcam run whose attention a campaign asks about.
 
     Raises:
         AnswersRefusedError: there is none.
@@ -88,16 +88,26 @@ def gradcam_of(store: Store, campaign: Campaign) -> Run:
         raise AnswersRefusedError(
             f"Campaign {campaign.id} belongs to no attention space, so there is no attention to look at."
         )
-    attention = store.runs.fetch(store.runs.fetch(campaign.space_run_id).spec["attention"])
+    return gradcam_of_space(store, store.runs.fetch(campaign.space_run_id))
+
+
+def gradcam_of_space(store: Store, space: Run) -> Run:
+    """The gradcam run a space was made from, or one that looked at the same images with the same model.
+
+    Raises:
+        AnswersRefusedError: the space was made from features alone, and there is no such run.
+    """
+    attention, split = store.runs.fetch(space.spec["attention"]), space.spec["split"]
     if attention.kind == "gradcam":
         return attention
-    for run in store.runs.all(kind="gradcam", status="done", dataset=campaign.dataset_id):
+    for run in store.runs.all(kind="gradcam", status="done", dataset=space.dataset_id):
         same = all(run.spec[key] == attention.spec[key] for key in ("model", "class_of_map"))
-        if same and campaign.split in run.spec["splits"]:
+        if same and split in run.spec["splits"]:
             return run
+    model, class_of_map = attention.spec["model"], attention.spec["class_of_map"]
     raise AnswersRefusedError(
-        f"Run {attention.id} holds features only, so there is no attention to look at: "
-        f"run gradcam on the model {attention.spec['model']} (slim gradcam --model {attention.spec['model']})."
+        f"Space {space.id} was made from features alone ({attention.id}), so there is no attention to look at: compute "
+        f"it once (slim gradcam --model {model} --splits {split} --class-of-map {class_of_map}); the space stays as it is."
     )
 
 

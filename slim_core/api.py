@@ -196,12 +196,18 @@ def curate(
     """Propagate a campaign's answers and choose a subset; ``options`` are the strategy's own.
 
     A strategy that uses no answers needs no campaign.
+
+    Raises:
+        SpecRefusedError: the space is not of train.
     """
+    from slim_core.steps.curate import require_train
+
     at = at or open_workbench()
     chosen = None
     if strategy in ANSWERED or campaign:
         chosen = at.store.campaigns.fetch(campaign) if campaign else newest_campaign(at)
     run = a_run(at, space or (chosen.space_run_id if chosen else None), "space", fits=_of_train)
+    require_train(run)
     spec = {
         "kind": "curate",
         "dataset": run.dataset_id,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 
+from slim_core.answering import gradcam_of_space
 from slim_core.candidates import (
     N_NEAREST,
     check_budget,
@@ -110,8 +111,11 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
 
     Raises:
         SpecRefusedError: as ``candidates``, or an example image is not in the data set.
+        AnswersRefusedError: as ``candidates``, or the space has no maps, so that nobody could see what is asked about.
     """
-    run, found = store.runs.fetch(plan.space), candidates(store, plan)
+    run = store.runs.fetch(plan.space)
+    gradcam_of_space(store, run)
+    found = candidates(store, plan)
     _check_examples(plan, len(store.datasets.table(run.dataset_id)))
     gold = np.random.default_rng([plan.seed, 0x601D]).permutation(found.rows)[: plan.n_gold]
     return store.campaigns.create(

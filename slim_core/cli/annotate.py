@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.console import Seed, console, table
+from slim_core.cli.console import Seed, console, errors, table
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.percent import percent
 
@@ -50,6 +50,13 @@ def candidates(
     rows = [[data.label_names[int(label)], str(n)] for label, n in campaign.budgets.items()]
     table(f"{campaign.name}: {sum(campaign.budgets.values())} of {campaign.n_split} images", ["class", "images"], rows)
     _show_gold(at.store, campaign)
+    if campaign.split != "train":
+        errors.print(
+            f"This campaign is about {campaign.split}: its answers can be looked at, but no subset can be curated from "
+            f"them, since one is trained on.",
+            style="yellow",
+            soft_wrap=True,
+        )
     if csv:
         _write_questions(at.store, campaign, csv)
     console.print(f"[bold green]campaign[/] [bold]{campaign.id}[/]", soft_wrap=True)

@@ -126,8 +126,13 @@ def runs(
     limit: Annotated[int, typer.Option(help="How many, newest first.")] = 30,
 ) -> None:
     """List runs, newest first."""
+    from slim_core.steps.registry import step_named
     from slim_core.store import Store
 
+    if kind is not None:
+        step_named(kind)
+    if limit < 1:
+        raise SpecRefusedError(f"--limit is {limit}: give 1 or more, the number of runs to list.")
     found = Store.open().runs.all(kind=kind, limit=limit, metrics=False)
     rows = [
         [run.id, run.kind, run.name, run.status, f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]

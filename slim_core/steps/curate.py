@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,9 @@ from slim_core.propagation import expand
 from slim_core.steps.context import StepContext
 from slim_core.steps.space import load_clusters
 from slim_core.steps.specs import CurateSpec
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
 
 UNANSWERED = -1
 
@@ -31,8 +34,9 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
 
     Raises:
         AnswersRefusedError: the campaign has no answers, or they belong to images outside the space.
-        SpecRefusedError: the strategy is unknown or cannot choose so many images.
+        SpecRefusedError: the strategy is unknown or cannot choose so many images, or the space is not of train.
     """
+    require_train(context.store.runs.fetch(spec.space))
     table = context.table(spec.dataset)
     folder = context.parent(spec.space)
     rows = np.load(folder / "rows.npy", allow_pickle=False)
@@ -53,6 +57,19 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     (context.out / "report.json").write_text(json.dumps(subset.report, indent=1))
     context.progress(2, 2, "curation")
     return _metrics(subset, answers, n_given)
+
+
+def require_train(space: Run) -> None:
+    """Refuse a space whose images must not be trained on.
+
+    Raises:
+        SpecRefusedError: so.
+    """
+    if space.spec["split"] != "train":
+        raise SpecRefusedError(
+            f"Space {space.id} is of {space.spec['split']}, but a subset is trained on: take a space of train "
+            f"(slim space --split train), or a campaign about one."
+        )
 
 
 def answers_of(spec: CurateSpec, rows: NDArray[np.int64], context: StepContext) -> tuple[Answers, int]:

@@ -60,6 +60,17 @@ STEPS: dict[str, Step] = {
 }
 
 
+def step_named(kind: object) -> Step:
+    """The step of this name.
+
+    Raises:
+        SpecRefusedError: there is none.
+    """
+    if not isinstance(kind, str) or kind not in STEPS:
+        raise SpecRefusedError(f"There is no step {kind!r}: choose one of {', '.join(STEPS)}.")
+    return STEPS[kind]
+
+
 def parse_spec(given: Mapping[str, Any]) -> Spec:
     """The spec a plain dict describes.
 
@@ -67,13 +78,11 @@ def parse_spec(given: Mapping[str, Any]) -> Spec:
         SpecRefusedError: the kind is unknown, or a field is unknown, missing or out of its range; the first such
             field is named.
     """
-    kind = given.get("kind")
-    if not isinstance(kind, str) or kind not in STEPS:
-        raise SpecRefusedError(f"There is no step {kind!r}: choose one of {', '.join(STEPS)}.")
+    step = step_named(given.get("kind"))
     try:
-        return STEPS[kind].spec.model_validate(dict(given))
+        return step.spec.model_validate(dict(given))
     except ValidationError as error:
-        raise SpecRefusedError(_sentence(kind, error)) from error
+        raise SpecRefusedError(_sentence(step.kind, error)) from error
 
 
 def _sentence(kind: str, error: ValidationError) -> str:

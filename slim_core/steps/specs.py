@@ -19,11 +19,13 @@ from pydantic import (
     Field,
     NonNegativeInt,
     SerializerFunctionWrapHandler,
+    field_validator,
     model_serializer,
     model_validator,
 )
 
 from slim_core.datasets.table import Split
+from slim_core.steps.model_names import check_model
 from slim_core.steps.recipes import recipe
 
 QueueName = Literal["gpu", "cpu"]
@@ -82,7 +84,7 @@ class TrainSpec(Spec):
     subset: str | None = Field(
         default=None, description="Curate run whose subset is trained on; default: all of train."
     )
-    objective: str = Field(default="erm", description="Name of the loss.")
+    objective: Literal["erm"] = Field(default="erm", description="Name of the loss.")
     objective_options: dict[str, float] = Field(default_factory=dict, description="Settings of the loss.")
     selection: Literal["worst_class", "average", "worst_group", "last"] = Field(
         default="worst_class",
@@ -112,6 +114,12 @@ class TrainSpec(Spec):
         if isinstance(epochs := given.get("epochs"), int):  # the recipe's milestones, at the same shares of the way
             defaults["milestones"] = tuple(round(m * epochs / defaults["epochs"]) for m in defaults["milestones"])
         return defaults | {key: value for key, value in given.items() if value is not None or key not in defaults}
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, model: str) -> str:
+        check_model(model)
+        return model
 
     @model_validator(mode="after")
     def _check_reference(self) -> Self:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import loop_state, session
+from slim_core.loop import create_campaign
 from slim_core.steps.registry import parse_spec
 
 
@@ -42,6 +43,19 @@ def test_a_new_reference_model_begins_a_new_loop_once_it_is_done() -> None:
     store.artifacts.publish(run.id, 1)
     store.runs.finish(run.id, token, {"images": 1, "images_unique": 1, "seconds": 1.0})
     assert loop_state.read(store, dataset).next.name == "attention"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_new_campaign_is_worked_on_while_the_model_of_the_one_before_stays_the_answer() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    space = next(step.run for step in known.steps if step.name == "space")
+    campaign = create_campaign(store, space, share=0.1, seed=1, name="One more")
+    loop = loop_state.read(store, dataset)
+    assert (loop.campaign.id, loop.next.name) == (campaign.id, "annotate")
+    assert {states(loop)[name] for name in ("curate", "retrain", "compare")} == {"open"}
+    assert loop.after.id == known.after.id, "whether it is better is still known"
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -91,7 +91,7 @@ def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, 
         (("features",), "reused r-"),
         (("space", "--n-clusters", 2), "slim candidates"),
         (("candidates", "--share", 0.1), "slim answer"),
-        (("answer", "--from-masks"), "answered (8.3\u00a0% of train)"),
+        (("answer", "--from-masks"), "answered (8.3 % of train)"),
         (("curate", "--strategy", "random", "--size", 16), "images 16"),
         (("train", "--subset", "latest", "--epochs", 1), "slim evaluate"),
         (("evaluate",), "landbird, water"),
@@ -162,6 +162,9 @@ def test_an_import_prints_the_groups_and_registers_the_folder(demo_folder, home,
         (("run", "--data", ".", "--seeds", "a,b"), "'a,b' is not a list of whole numbers"),
         (("demo-data", "x", "--classes", "1"), "classes are two or more different digits"),
         (("train", "--queue"), "No queue runs for"),
+        (("runs", "--kind", "foo"), "There is no step 'foo': choose one of train, gradcam,"),
+        (("runs", "--limit", "0"), "--limit is 0: give 1 or more"),
+        (("runs", "--limit", "-1"), "--limit is -1: give 1 or more"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_on_stderr_and_exit_code_2(
@@ -216,6 +219,7 @@ def test_answers_can_come_from_a_csv(asked, looped, tmp_path, capsys):
         ("row,answer\n99999,1\n", "1 line with an image that demo does not have (line 2: '99999')"),
         ("row,answer\n339,1\n", "about an image that campaign"),
         ("path,answer\nx.png,1\n", "(line 2: 'x.png')"),
+        ("row,path,answer\n0,x.png,1\n", "whose row and path are not of one image (line 2: 'row 0, path x.png')"),
     ],
 )
 def test_a_csv_that_does_not_fit_changes_nothing(asked, looped, tmp_path, capsys, text, sentence):
