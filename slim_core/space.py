@@ -139,6 +139,7 @@ def _fit_umap(features: np.ndarray, config: SpaceConfig, ticks: _EpochTicks) -> 
         numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
         import umap
 
+        _keep_compiled()
         model = umap.UMAP(
             n_components=2,
             n_neighbors=config.n_neighbors,
@@ -151,6 +152,17 @@ def _fit_umap(features: np.ndarray, config: SpaceConfig, ticks: _EpochTicks) -> 
         points = model.fit_transform(features)
     ticks.check_stop()
     return model, np.asarray(points, np.float32)
+
+
+def _keep_compiled() -> None:
+    """Keep what Numba compiles of UMAP on disk, as it does for the search of neighbours: about 9 s for each process.
+
+    Numba keeps it beside the package, or in the user's cache where that cannot be written, until UMAP changes.
+    """
+    from umap import umap_, utils
+
+    for function in (utils.fast_knn_indices, umap_.smooth_knn_dist, umap_.compute_membership_strengths):
+        function.enable_caching()
 
 
 class _EpochTicks(io.StringIO):
