@@ -106,8 +106,8 @@ def gradcam_of_space(store: Store, space: Run) -> Run:
             return run
     model, class_of_map = attention.spec["model"], attention.spec["class_of_map"]
     raise AnswersRefusedError(
-        f"Space {space.id} was made from features alone ({attention.id}), so there is no attention to look at: compute "
-        f"it once (slim gradcam --model {model} --splits {split} --class-of-map {class_of_map}); the space stays as it is."
+        f"Space {space.id} was made from features alone ({attention.id}), so there is no attention to look at: "
+        f"compute it (slim gradcam --model {model} --splits {split} --class-of-map {class_of_map}), and keep the space."
     )
 
 

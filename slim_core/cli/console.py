@@ -50,7 +50,9 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
 
 
 def done(run: Run, then: str = "") -> None:
-    """Say which run there is now, what it found, and the next command."""
+    """Say which run there is now, what it found and what it could not do, and the next command."""
+    for note in (run.metrics or {}).get("report", {}).get("notes", ()):
+        errors.print(note, style="yellow", markup=False, soft_wrap=True)
     console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]  {_short(run)}", soft_wrap=True)
     if then:
         console.print(f"next: [cyan]{then}[/]", soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from slim_core.cli.console import Force, Priority, Queued, Seed, bench, done, errors, table
+from slim_core.cli.console import Force, Priority, Queued, Seed, bench, done, table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -72,8 +72,6 @@ def curate(
         force=force,
         options=options,
     )
-    for note in (run.metrics or {})["report"]["notes"]:
-        errors.print(note, style="yellow", markup=False, soft_wrap=True)
     done(run, f"slim train --subset {run.id}")
 
 

@@ -361,7 +361,7 @@ def test_the_images_to_be_answered_in_a_file_keep_a_path_with_a_comma(plain_fold
     metadata.to_csv(plain_folder / "metadata.csv", index=False)
     for command in (
         ("train", "--data", plain_folder, "--model", "small-resnet", "--epochs", 1),
-        ("features",),
+        ("gradcam", "--splits", "train"),
         ("space",),
     ):
         assert slim(*command) == 0, command
@@ -395,3 +395,21 @@ def test_a_run_that_is_done_is_not_done_again_unless_forced(demo_folder, home, c
         store = Store.open(settings())
         assert len(store.runs.all()) == n_runs
         store.close()
+
+
+def test_a_campaign_about_another_split_is_opened_with_a_warning(looped, home, monkeypatch, capsys):
+    from slim_core import api
+
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    settings.cache_clear()
+    space = api.make_space(looped.loop.attention.id, split="val", at=looped.at)
+    assert slim("candidates", "--space", space.id, "--share", 0.05) == 0
+    said = capsys.readouterr()
+    assert "This campaign is about val" in said.err and "campaign c-" in said.out
+
+
+def test_a_subset_larger_than_its_images_says_how_many_there_are(looped, home, monkeypatch, capsys):
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    settings.cache_clear()
+    assert slim("curate", "--strategy", "random", "--size", 5000, "--space", looped.loop.space.id) == 0
+    assert "5000 images were asked for, but only 200 can be given" in capsys.readouterr().err

@@ -117,6 +117,12 @@ def test_a_spec_cannot_be_changed():
             "refuses weights = '/etc/x.pt': .*'imagenet' or 'none'",
         ),
         ({"kind": "curate", "dataset": "d", "space": "s", "size": 9, "gammas": [1e999]}, "refuses gammas.0 = inf"),
+        (
+            {"kind": "train", "dataset": "d", "model": "resnet5O"},
+            "refuses model = 'resnet5O': there is no such model, take small-resnet, resnet50 or another of torch",
+        ),
+        ({"kind": "train", "dataset": "d", "model": "nosuch"}, "refuses model = 'nosuch': there is no such model"),
+        ({"kind": "train", "dataset": "d", "objective": "dro"}, "refuses objective = 'dro': Input should be 'erm'"),
     ],
 )
 def test_a_spec_that_cannot_be_is_refused_in_one_sentence(given, sentence):

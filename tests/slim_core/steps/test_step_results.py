@@ -11,6 +11,7 @@ import pytest
 from slim_core import api
 from slim_core.errors import SlimError
 from slim_core.loop import create_campaign
+from slim_core.steps.specs import CurateSpec
 
 
 def folder(looped, run):
@@ -117,6 +118,21 @@ def test_answers_given_after_a_curation_do_not_change_what_it_was_made_of(looped
     second = api.curate(campaign.id, size=40, at=looped.at)
     assert second.id != first.id
     assert second.metrics["unsure"] == first.metrics["unsure"] + 1
+
+
+def test_images_that_must_not_be_trained_on_are_not_curated(looped):
+    from slim_core import answering
+
+    store, runs = looped.at.store, len(looped.at.store.runs.all(kind="curate"))
+    space = api.make_space(looped.loop.attention.id, split="val", at=looped.at)
+    campaign = api.choose_candidates(space.id, share=0.05, name="of val", at=looped.at)
+    answering.save(store, campaign, "one", {item.row: 1 for item in store.campaigns.items(campaign.id)})
+    refused = f"Space {space.id} is of val, but a subset is trained on: take a space of train"
+    with pytest.raises(SlimError, match=refused):
+        api.curate(campaign.id, size=20, at=looped.at)
+    assert len(store.runs.all(kind="curate")) == runs
+    with pytest.raises(SlimError, match=refused):  # by a spec of one's own
+        looped.at.run(CurateSpec(dataset=looped.dataset.id, space=space.id, strategy="random", size=20))
 
 
 def test_a_campaign_without_answers_is_refused(looped):

@@ -155,7 +155,8 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
         (b"row,label\n1,1\n", "it needs row .or path. and answer"),
         (b"row,answer\n", "holds no answer that fits"),
         (b"row,answer\n1,\n2,\n", "holds no answer that fits"),
-        (b"row,path,answer\n1,0/2.png,1\n", "with an image that digits does not have"),
+        (b"row,path,answer\n1,0/2.png,1\n", "1 line whose row and path .* .line 2: 'row 1, path 0/2.png'."),
+        (b"row,path,answer\n99,0/2.png,1\n", "whose row and path .* .line 2: 'row 99, path 0/2.png'."),
     ],
 )
 def test_a_file_that_is_none_is_refused_in_a_sentence(store: Store, pair: Campaign, content, sentence):

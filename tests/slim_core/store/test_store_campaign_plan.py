@@ -14,7 +14,7 @@ from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedErro
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.propagation import expand, live_campaign, live_scores
 from slim_core.stability import stability
-from slim_core.steps.specs import GradcamSpec, SpaceSpec
+from slim_core.steps.specs import FeaturesSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
 
 N = 40  # images of train
@@ -44,6 +44,14 @@ def work(store: Store, run: Run, files: dict) -> Run:
     store.artifacts.publish(run.id, store.runs.fetch(run.id).attempt)
     store.runs.finish(run.id, token, {})
     return store.runs.fetch(run.id)
+
+
+def space_of_features(store: Store, dataset, **fields: object) -> Run:
+    """A space of train whose attention pass kept no maps."""
+    model = work(store, store.runs.submit(train_spec(dataset, seed=5))[0], {})
+    alone = work(store, store.runs.submit(FeaturesSpec(dataset=dataset.id, model=model.id, **fields))[0], {})
+    arrays = {"rows": np.arange(N), "attention_space": POINTS}
+    return work(store, store.runs.submit(SpaceSpec(dataset=dataset.id, attention=alone.id))[0], arrays)
 
 
 def say(store: Store, campaign: Campaign, values: dict[int, int | None]) -> None:
@@ -223,3 +231,16 @@ def test_a_large_space_is_measured_on_a_sample_that_holds_every_answer(store: St
     say(store, campaign, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(campaign.id)})
     found = stability(store, campaign.id)
     assert (found.n_measured, found.n_answers) == (15, 10)
+
+
+def test_a_campaign_nobody_could_look_at_is_refused_and_the_command_it_names_mends_it(store: Store, dataset):
+    space = space_of_features(store, dataset, class_of_map="predicted")
+    model = store.runs.fetch(space.spec["attention"]).spec["model"]
+    remedy = f"slim gradcam --model {model} --splits train --class-of-map predicted"
+    with pytest.raises(AnswersRefusedError, match=remedy):
+        open_campaign(store, Plan(space.id, {0: 2}), "lea")
+    assert store.campaigns.all() == []
+
+    maps = GradcamSpec(dataset=dataset.id, model=model, splits=("train",), class_of_map="predicted")
+    work(store, store.runs.submit(maps)[0], {})
+    assert open_campaign(store, Plan(space.id, {0: 2}), "lea").budgets == {"0": 2}
