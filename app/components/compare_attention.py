@@ -39,29 +39,29 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
         pairs = paired(group_images.judged(compared.evaluations[baseline]),
                        group_images.judged(compared.evaluations[after]))  # fmt: skip
         groups = ["all groups", *sorted(pairs["group_name"].unique())]
-        group = st.selectbox("Group", groups, key="group", bind="query-params", width=220)
+        group = st.selectbox("Group", groups, key="group", bind="query-params", width=170)
         if group != groups[0]:
             pairs = pairs[pairs["group_name"] == group]
         outcome = _outcome(pairs)
-    found = select(pairs, outcome)
+        found = select(pairs, outcome)
+        page = _page(found)
     maps = [group_images.maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
     if None in maps:
         _offer_maps([compared.evaluations[one] for one, run in zip((baseline, after), maps, strict=True) if not run])
     if found.empty:
         st.caption(f"No image {outcome}." if outcome.startswith("turned") else f"No image is {outcome}.")
         return
-    page = _page(found)
     dataset = compared.evaluations[after].dataset_id
     st.caption(
         f"{len(found):,} images. Each: the image, the attention of the baseline, the attention of the other run."
     )
-    compare_pictures.show(dataset, [shown(record, *maps) for record in page.to_dict("records")], side=116)
+    compare_pictures.show(dataset, [shown(record, *maps) for record in page.to_dict("records")], side=108)
 
 
 def _after(others: list[str], labels: dict[str, str]) -> str:
     linked = st.query_params.get("after", "")
     start = others.index(linked) if linked in others else 0
-    chosen = st.selectbox("Against the baseline", others, start, format_func=labels.get, key="compare-after", width=300)
+    chosen = st.selectbox("Against the baseline", others, start, format_func=labels.get, key="compare-after", width=240)
     st.query_params["after"] = chosen
     return str(chosen)
 
@@ -95,9 +95,9 @@ def _outcome(pairs: pd.DataFrame) -> str:
 
 def _page(found: pd.DataFrame) -> pd.DataFrame:
     n_pages = -(-len(found) // PER_PAGE)
-    if n_pages == 1:
+    if n_pages <= 1:
         return found
-    number = int(st.number_input(f"Page, 1 to {n_pages:,}", 1, n_pages, key=f"pairs-page-{n_pages}", width=150))
+    number = int(st.number_input(f"Page, 1 to {n_pages:,}", 1, n_pages, key=f"pairs-page-{n_pages}", width=130))
     return found.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.components import curate_form, next_step, space_data, submit, subset, subset_view
+from app.components.side_by_side import halves
 from app.components.telling import errors_told
 from app.glossary import explain
 
@@ -32,7 +33,7 @@ def show(space: Run, campaign: Campaign | None) -> None:
 
 
 def _preview(data: space_data.SpaceData, choice: subset.Choice) -> None:
-    left, right = st.columns(2, gap="medium")
+    left, right = halves(data.groups.names, gap="medium")
     with left:  # drawn first: choosing images takes seconds where there are very many
         st.markdown("**Propagated score**", help=explain("propagated score"))
         if choice.uses_answers:

@@ -9,10 +9,11 @@ import streamlit as st
 
 from app import session
 from app.charts import groups as charts
-from app.components import compare_runs, group_images, group_table, next_step
+from app.components import compare_runs, group_confusion, group_images, group_table, next_step
+from app.components.side_by_side import halves
 from app.glossary import explain
 from slim_core.errors import NotFoundError
-from slim_core.metrics import ADJUSTED, AVERAGE, CONFUSION, GROUPS, WGA, WORST_CLASS
+from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.percent import percent
 from slim_core.slices import MIN_N, mostly, worst_slices
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from app.components.compare_runs import Compared
     from slim_core.store import Run
 
+WIDTHS = (4, 5)
 NUMBERS = {
     WGA: ("Worst group", "WGA"),
     AVERAGE: ("Average", "average accuracy"),
@@ -30,7 +32,7 @@ SLICE_COLUMNS = {
     "name": st.column_config.TextColumn("Slice", help=explain("estimated group")),
     "n": st.column_config.NumberColumn("Images", format="localized"),
     "accuracy": st.column_config.NumberColumn("Accuracy", format="%.1f %%"),
-    "interval": st.column_config.TextColumn("95 % interval, %", help=explain("95 % interval")),
+    "interval": st.column_config.TextColumn("95 % interval", help=explain("95 % interval")),
     "mostly": st.column_config.TextColumn(
         "Mostly", help="The attribute most of its images have: how well it was found."
     ),
@@ -45,7 +47,7 @@ def show(evaluation: Run) -> None:
         return
     show_numbers(metrics)
     cells = [f"{evaluation.id}.group.{group['group']}" for group in metrics[GROUPS]]
-    left, right = st.columns([5, 6], gap="large")
+    left, right = halves([group["name"] for group in metrics[GROUPS]], WIDTHS, gap="large")
     with left:
         figure = charts.group_bars(charts.group_frame(metrics), cells)
         group_images.clickable(figure, f"bars-{evaluation.id}", "Accuracy of each group with its interval")
@@ -53,9 +55,10 @@ def show(evaluation: Run) -> None:
         group_table.show(metrics, cells, key=f"groups-{evaluation.id}")
         st.caption("Click a bar or tick a row for the images behind it.")
     group_images.panel(compared, "group", evaluation.id)
-    left, right = st.columns([5, 6], gap="large")
+    names = session.store().datasets.table(evaluation.dataset_id).label_names
+    left, right = halves(names, WIDTHS, gap="large")
     with left:
-        _confusion(evaluation)
+        group_confusion.show(evaluation)
     with right:
         _slices(evaluation, compared)
     group_images.panel(compared, "confusion|slice", evaluation.id)
@@ -68,26 +71,6 @@ def show_numbers(metrics: dict[str, object]) -> None:
         column.metric(
             title, "–" if value is None else f"{100 * float(str(value)):.1f} %", help=explain(word), border=True
         )
-
-
-def _confusion(evaluation: Run) -> None:
-    st.markdown("**Confusion matrix**", help=explain("confusion matrix"))
-    names = session.store().datasets.table(evaluation.dataset_id).label_names
-    key = f"confusion-{evaluation.id}"
-
-    def clicked() -> None:
-        chosen = st.session_state[key]["selection"]["cells"]
-        if not chosen or chosen[0][1] not in predicted:
-            return group_images.opened(None)
-        true, said = chosen[0][0], predicted.index(chosen[0][1])
-        return group_images.opened(f"{evaluation.id}.confusion.{true}-{said}")
-
-    predicted = [f"Predicted {name}" for name in names]
-    counts = pd.DataFrame((evaluation.metrics or {})[CONFUSION], columns=predicted)
-    counts.insert(0, "True class", list(names))
-    st.dataframe(counts, hide_index=True, on_select=clicked, selection_mode="single-cell", key=key,
-                 alt="Images by true and predicted class")  # fmt: skip
-    st.caption("Click a cell for its images.")
 
 
 def _slices(evaluation: Run, compared: Compared) -> None:

@@ -17,7 +17,7 @@ COLUMNS = {
     "group": st.column_config.TextColumn("Group"),
     "n": st.column_config.NumberColumn("Images", format="localized"),
     "accuracy": st.column_config.NumberColumn("Accuracy", format="%.1f %%"),
-    "interval": st.column_config.TextColumn("95 % interval, %", help=explain("95 % interval")),
+    "interval": st.column_config.TextColumn("95 % interval", help=explain("95 % interval")),
     ATTENTION_PRECISION: st.column_config.NumberColumn(
         "Attention", format="%.1f %%", help=explain("attention precision")
     ),

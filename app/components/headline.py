@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.charts.compare import group_intervals
 from app.charts.groups import group_frame
+from app.charts.palette import CHOSEN, WORST
 from app.components import chart, compare_attention, compare_pictures, compare_runs, group_images, next_step
 from app.components.compare_pictures import Shown, View
 from app.components.telling import errors_told
@@ -18,6 +19,7 @@ from slim_core.comparison import worst_of
 from slim_core.judgements import telling, wrong_first
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA
 from slim_core.report import story
+from slim_core.report.group_figures import lowest
 
 if TYPE_CHECKING:
     from app.components.compare_runs import Compared
@@ -32,6 +34,7 @@ NUMBERS = {
 }
 BEFORE, AFTER = "reference", "retrained"
 N_EXAMPLES = 3
+WIDE_PX, HIGH_PX = 288, 460  # of an example, however many views it has; of the chart beside all of them
 
 
 def show(before: Run | None, after: Run | None) -> None:
@@ -96,6 +99,9 @@ def _groups(evaluations: dict[str, Run]) -> None:
     frames = [group_frame(run.metrics).assign(run=name) for name, run in evaluations.items() if run.metrics]
     st.markdown("**Every group, on the test images**", help=explain("group", "95 % interval"))
     figure = group_intervals(pd.concat(frames, ignore_index=True), BEFORE)
+    if len(frames) == 1:  # nothing to compare with: the colours tell the worst group
+        figure.update_traces(marker_color=[WORST if worst else CHOSEN for worst in lowest(frames[0])["worst"]])
+    figure.update_layout(height=max(figure.layout.height, HIGH_PX))
     chart.show(figure, key="headline-groups", alt="Accuracy of each group")
 
 
@@ -120,7 +126,8 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
         rows = telling(was, group_images.judged(after), index, N_EXAMPLES)
         runs = (maps, group_images.maps_of(after, compared.ancestry))
         shown = [compare_attention.shown(pairs.loc[row].to_dict(), *runs) for row in rows]
-    compare_pictures.show(first.dataset_id, shown, side=96)
+    if shown:
+        compare_pictures.show(first.dataset_id, shown, side=WIDE_PX // len(shown[0].views))
     cell = f"{first.id}.group.{index}"
     next_step.link("compare", "All its images", icon="photo_library", dataset=first.dataset_id, cell=cell)
 

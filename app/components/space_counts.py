@@ -23,6 +23,7 @@ _STYLE = """<style>
 .slim-counts thead th {font-weight: 600; white-space: normal; vertical-align: bottom;}
 .slim-counts .bar {display: inline-block; width: 4.5rem; height: 0.55rem; margin-right: 0.5rem; position: relative;
   background: rgba(128,128,128,.18); border-radius: 2px; vertical-align: baseline;}
+.slim-counts .rate {display: inline-block; min-width: 3.4rem;}
 .slim-counts .bar i {position: absolute; inset: 0 auto 0 0; background: #0072B2; border-radius: 2px;}
 .slim-counts .bar u {position: absolute; top: -2px; bottom: -2px; width: 2px; background: currentColor;}
 </style>"""
@@ -82,7 +83,7 @@ def as_html(table: pd.DataFrame, by: str, n_selected: int, n_all: int) -> str:
 def _row(record: dict[str, object], *, chosen: bool) -> str:
     mark = f'<u style="left: {record["of_all"]:.1%}" title="share among all images"></u>' if chosen else ""
     bar = f'<span class="bar" aria-hidden="true"><i style="width: {record["of_selection"]:.1%}"></i>{mark}</span>'
-    cells = [f"{record['n']:,}", f"{bar}{percent(record['of_selection'])}"]
+    cells = [f"{record['n']:,}", f'{bar}<span class="rate">{percent(record["of_selection"])}</span>']
     if chosen:
         cells += [percent(record["of_all"]), percent(record["of_name"])]
     cells.append(percent(record["accuracy"]))

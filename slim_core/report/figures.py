@@ -68,7 +68,9 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
     highest = float(np.nan_to_num(frame[cost].to_numpy(float)).max(initial=0)) or 1.0
     figure.update_layout(showlegend=not named and len(methods) <= FEW)
     figure.update_xaxes(title=title, range=[-0.06 * highest, 1.06 * highest])
-    figure.update_yaxes(title="worst group, 95 % interval", ticksuffix=" %", range=[0, 103])
+    lowest = np.nan_to_num(frame["wga_low"].astype(float).min()) * 100
+    start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
+    figure.update_yaxes(title="worst group, 95 % interval", ticksuffix=" %", range=[start, 103])
     return calm(figure, height=400)
 
 
@@ -179,11 +181,11 @@ def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Fig
             x=part["measure"],
             y=part["value"] * 100,
             name=str(run),
-            marker_color=colour,
+            marker={"color": colour, "opacity": 0.8},
             hovertemplate=f"{run}<br>%{{x}} %{{y:.1f}} %<extra></extra>",
         )
-    figure.update_layout(barmode="group")
-    figure.update_yaxes(ticksuffix=" %", range=[0, 103], title="percent")
+    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.08)
+    figure.update_yaxes(ticksuffix=" %", range=[0, 103], title="mean of the images")
     return calm(figure, height=320)
 
 

@@ -51,6 +51,22 @@ def test_the_charts_of_a_visit_follow_the_browsers_word_that_the_page_is_painted
     expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=30_000)
 
 
+SIDEWAYS = """() => [...document.querySelectorAll('*')].filter((part) => part.clientWidth
+    && ['auto', 'scroll'].includes(getComputedStyle(part).overflowX)
+    && part.scrollWidth > part.clientWidth + 1).length"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800)])
+@pytest.mark.parametrize("name", ["compare", "train"])
+def test_no_table_has_to_be_scrolled_sideways(
+    page: Page, address: str, evaluation: Run, name: str, width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    visit(page, address, name, f"?dataset={evaluation.dataset_id}")
+    expect(page.locator(".dvn-scroller").first).to_be_visible(timeout=30_000)
+    page.wait_for_function(f"({SIDEWAYS})() === 0", timeout=30_000)
+
+
 def test_report_and_csv_can_be_taken_along(page: Page, address: str, evaluation: Run) -> None:
     visit(page, address, "compare", f"?dataset={evaluation.dataset_id}&view=Cost")
     for name, ending, content in (("Report", ".html", "plotly.js v"), ("CSV", ".csv", "gpu_hours")):

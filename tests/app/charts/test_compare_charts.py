@@ -96,6 +96,13 @@ def test_a_run_stands_over_what_it_cost_with_its_name_and_interval() -> None:
     assert list(second.textposition)[0] == "middle left", "a name at the right edge goes inwards"
 
 
+def test_the_axis_of_dots_begins_below_the_lowest_interval_and_never_below_zero() -> None:
+    def start(low: float) -> float:
+        return charts.cost_scatter(costs().assign(wga_low=low), "answers", "answers spent").layout.yaxis.range[0]
+
+    assert [start(low) for low in (0.5, 0.84, 0.02, np.nan)] == [40, 60, 0, 0]
+
+
 def test_names_of_many_runs_are_left_to_the_hover() -> None:
     figure = charts.cost_scatter(costs(30), "answers", "answers spent")
     assert {trace.mode for trace in figure.data} == {"markers"}

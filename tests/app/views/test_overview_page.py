@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from app import session
+from app.charts import palette
 
 
 def texts(app) -> str:
@@ -57,6 +60,9 @@ def test_before_the_loop_is_closed_the_mistakes_of_the_worst_group_are_shown(sho
     runs.delete(after.id)
     app = show("overview")
     assert "Not known yet" in texts(app) and "what it sees" in texts(app)
+    (chart,) = app.get("plotly_chart")
+    colours = json.loads(chart.proto.spec)["data"][0]["marker"]["color"]
+    assert (colours.count(palette.WORST), colours.count(palette.CHOSEN)) == (1, 3), "the worst group stands out"
 
 
 @pytest.mark.usefixtures("filled_home")
