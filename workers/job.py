@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rq.job import Job
+from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from slim_core.errors import SlimError
 from workers import tasks
@@ -69,6 +70,19 @@ class StepJob(Job):
 
     def send_webhooks(self, *_args: Any, **_options: Any) -> None:
         """Send none."""
+
+
+class StepDeathPenalty(UnixSignalDeathPenalty):
+    """RQ's alarm clock, but not for the job itself.
+
+    RQ raises an exception out of a signal, which any ``except Exception`` on the way swallows, that of a log handler
+    included. The step's own ``check_stop`` ends it in time, and the slot's watch kills one that does not come to check.
+    """
+
+    def setup_death_penalty(self) -> None:
+        """Set no alarm for the job."""
+        if self._exception is not JobTimeoutException:
+            super().setup_death_penalty()  # type: ignore[no-untyped-call]
 
 
 def _is_run_id(value: object) -> bool:

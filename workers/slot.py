@@ -24,7 +24,6 @@ from redis.exceptions import RedisError
 from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
-from rq.timeouts import JobTimeoutException, UnixSignalDeathPenalty
 
 from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
 from slim_core.signalled import Signalled
@@ -35,8 +34,9 @@ from workers import tasks
 from workers.deaths import record_death
 from workers.holdings import held_by
 from workers.imports import import_light_half
-from workers.job import StepJob
+from workers.job import StepDeathPenalty, StepJob
 from workers.local import redis_url
+from workers.patient import PatientWorker
 from workers.pdeath import die_with_parent
 from workers.plan import host
 from workers.spare import Handed, Spare
@@ -53,24 +53,10 @@ _REST_S = 30.0  # how long a worker whose code is too old leaves the jobs to oth
 _CALM_S = 5.0  # how long the first spare process leaves the machine to a dashboard that is starting
 
 
-class StepDeathPenalty(UnixSignalDeathPenalty):
-    """RQ's alarm clock, but not for the job itself.
-
-    RQ raises an exception out of a signal, which any ``except Exception`` on the way swallows, that of a log handler
-    included. The step's own ``check_stop`` ends it in time, and ``_guard`` kills one that does not come to check.
-    """
-
-    def setup_death_penalty(self) -> None:
-        """Set no alarm for the job."""
-        if self._exception is not JobTimeoutException:
-            super().setup_death_penalty()  # type: ignore[no-untyped-call]
-
-
-class SlotWorker(rq.Worker):
+class SlotWorker(PatientWorker):
     """RQ's forking worker, bound to its parent, to our one kind of job, and to the database."""
 
     death_penalty_class = StepDeathPenalty
-    max_connection_wait_time = 2.0
 
     def __init__(
         self,
@@ -116,13 +102,21 @@ class SlotWorker(rq.Worker):
 
     def _perform_handed(self, handed: Handed) -> None:
         """Look up in Redis the job that the parent has taken, then perform it."""
-        job = StepJob.fetch(handed.job, connection=self.connection, serializer=self.serializer)
-        self.execution = Execution.fetch(handed.execution, handed.job, connection=self.connection)
-        self.main_work_horse(job, rq_queue(handed.queue, self.connection))
+        try:
+            job = StepJob.fetch(handed.job, connection=self.connection, serializer=self.serializer)
+            self.execution = Execution.fetch(handed.execution, handed.job, connection=self.connection)
+        except RedisError as error:
+            log.warning("Redis went away before job %s began (%s): its run waits for the next", handed.job, error)
+            return
+        self._perform(job, rq_queue(handed.queue, self.connection))
 
     def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
-        """Perform the job, bound to the parent."""
+        """Perform the job in a process that was forked for it now."""
         self._begin()
+        self._perform(job, queue)
+
+    def _perform(self, job: Job, queue: rq.Queue) -> None:
+        """Perform the job, on what this worker was given, and end the process."""
         mine = tasks.Assignment(
             self.store, self.name, self.device, self.takes, job.timeout, self._hand_back, self._push
         )
@@ -150,11 +144,10 @@ class SlotWorker(rq.Worker):
         super().heartbeat(timeout, pipeline)
 
     def teardown(self) -> None:
-        """End the spare process; sign off, unless there is no Redis to sign off from."""
+        """End the spare process; sign off."""
         if self._spare is not None:
             self._spare.end()
-        with contextlib.suppress(RedisError):
-            super().teardown()  # type: ignore[no-untyped-call]
+        super().teardown()
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
         """Fork a process for the job, watch it, and settle what it left open."""
@@ -206,13 +199,12 @@ class SlotWorker(rq.Worker):
         self.heartbeat()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Called each second while the job runs; a Redis that is away for a while does not end the job."""
+        """Called each second while the job runs; a database that is away for a while does not end the job."""
         try:
             self._guard()
         except SlimError as error:
             log.warning("%s", error)
-        with contextlib.suppress(RedisError):
-            super().maintain_heartbeats(job, execution)
+        super().maintain_heartbeats(job, execution)
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
         """Remember how the process ended."""
