@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import session
 from app.components import chart, sign_in
+from app.components.telling import errors_told
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -82,5 +83,5 @@ def run() -> None:
         return
     page = st.navigation(pages())
     sign_in.corner()
-    with chart.last():
+    with chart.last(), errors_told():  # the last net: no page answers what a user can mend with a traceback
         page.run()

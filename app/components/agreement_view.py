@@ -80,6 +80,7 @@ def _queue(campaign: Campaign, found: list[Dispute]) -> None:
 
 
 def _one(campaign: Campaign, dispute: Dispute) -> None:
+    """One to decide. Its buttons are its own: a second click on them never decides about the next, unseen image."""
     run = _run(campaign)
     since = st.session_state.setdefault(f"decide-since-{dispute.item.id}", time.monotonic())
     table = session.store().datasets.table(campaign.dataset_id)
@@ -95,7 +96,7 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
             st.markdown("  \n".join(f"{who}: **{WORDS[value]}**" for who, value in sorted(dispute.votes.items())))
             with st.container(horizontal=True):
                 for value, key in ((1, "1"), (0, "0"), (-1, "u")):
-                    if st.button(WORDS[value].capitalize(), key=f"decide-{value}", shortcut=key):
+                    if st.button(WORDS[value].capitalize(), key=f"decide-{value}-{dispute.item.id}", shortcut=key):
                         seen = {"run": run, "view": "image and overlay", "opacity": OPACITY}
                         spent = round(1000 * (time.monotonic() - since))
                         campaign_actions.decide(campaign, dispute.item.id, value, seen, spent)

@@ -42,7 +42,7 @@ def _one(campaign: Campaign, item: Item) -> None:
         kind = "image" if run is None else "overlay"
         image_grid.show(campaign.dataset_id, [item.row], [f"image {item.row}"], side=180, kind=kind, run=run)
     with buttons.container(horizontal=True):
-        for value, word in ((1, "Right"), (0, "Wrong"), (None, "Not gold")):
-            if st.button(word, key=f"gold-{word}", disabled=item.gold == value and value is not None):
+        for value, word in ((1, "Right"), (0, "Wrong"), (None, "Not gold")):  # keys of its own: a second click is void
+            if st.button(word, key=f"gold-{word}-{item.id}", disabled=item.gold == value and value is not None):
                 campaign_actions.set_gold(campaign, {item.id: value})
                 st.rerun()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 
 from app import campaign_actions, session
 from app.components import campaign_form, campaign_summary, members, space_kept
@@ -77,6 +78,11 @@ def pair(space: str) -> Campaign:
 
 def newest() -> Campaign:
     return session.store().campaigns.all()[0]
+
+
+def button(app: AppTest, start: str) -> Button:
+    """The first button whose key starts so: the rest of it names an item."""
+    return next(one for one in app.button if str(one.key).startswith(start))
 
 
 def text(app: AppTest) -> str:
@@ -193,7 +199,9 @@ def test_gold_images_get_their_right_answer_from_the_lead(pair: Campaign):
     campaigns.set_gold(pair.id, {item.id: None for item in items}, by="lea")
     app = part("gold_images", pair.id)
     assert "3 without a right answer" in app.expander[0].label
-    app.button(key="gold-Wrong").click().run()
+    first = button(app, "gold-Wrong")
+    first.click().run()
+    assert first.key not in {one.key for one in app.button}  # a second click on it is void: the next image is unseen
     assert [item.gold for item in campaigns.items(pair.id) if item.row in pair.options["gold"]].count(0) == 1
 
 
@@ -201,8 +209,8 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
     campaigns = session.store().campaigns
     app = part("agreement_view", pair.id)
     assert "4 to decide, 0 decided" in text(app) and app.metric[0].label == "Cohen's kappa"
-    app.button(key="decide-1").click().run()
-    app.button(key="decide-0").click().run()
+    button(app, "decide-1").click().run()
+    button(app, "decide-0").click().run()
     decided = {item.id: item.decision for item in campaigns.items(pair.id) if item.decision is not None}
     assert sorted(decided.values()) == [0, 1] and "2 to decide, 2 decided" in text(app)
     last = [row for row in campaigns.audit(pair.id) if row["source"] == "decision"][-1]
@@ -212,6 +220,15 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
     assert left == {key: value for key, value in decided.items() if key != last["item_id"]}
     app.button(key="decide-undo").click().run()
     assert "4 to decide, 0 decided" in text(app)
+
+
+def test_a_second_click_decides_nothing_about_the_next_image_which_nobody_has_seen(pair: Campaign):
+    app = part("agreement_view", pair.id)
+    first = button(app, "decide-1")
+    first.click().run()
+    first.click().run()
+    decided = [item for item in session.store().campaigns.items(pair.id) if item.decision is not None]
+    assert len(decided) == 1 and "3 to decide, 1 decided" in text(app)
 
 
 def test_one_person_an_image_has_no_agreement_to_tell(space: str):
