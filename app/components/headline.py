@@ -42,8 +42,8 @@ def show(before: Run | None, after: Run | None) -> None:
     first = before or after
     if first is None or first.metrics is None:
         return
-    compared = compare_runs.read(first.dataset_id)
     with errors_told():
+        compared = compare_runs.read(first.dataset_id)
         _texts(before, after, compared)
         _numbers(before, after)
         left, right = st.columns([5, 3], gap="large")

@@ -28,9 +28,10 @@ models = store.runs.all(kind="train", status="done", dataset=dataset.id, metrics
 evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
 evaluate_models.show(models, [one for one in evaluations if one.status not in ("failed", "canceled")])
 
-compared = compare_runs.read(dataset.id)
-if compared is not None:
+if any(one.status == "done" for one in evaluations):
     with errors_told():
+        compared = compare_runs.read(dataset.id)
+        assert compared is not None  # an evaluation is done
         choice = compare_choice.show(compared)
         ticked = compare_table.show(choice) if choice else []
         if choice is None:
