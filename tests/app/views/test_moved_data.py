@@ -10,7 +10,7 @@ from app import session
 
 
 @pytest.fixture
-def moved(filled_home) -> Iterator[None]:  # noqa: ARG001  # its images lie in the home it was copied from
+def moved(filled_home) -> Iterator[None]:  # its images lie in the home it was copied from
     (dataset,) = session.store().datasets.all()
     folder = session.store().datasets.table(dataset.id).root
     away = folder.rename(folder.with_name("away"))
