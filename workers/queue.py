@@ -22,6 +22,7 @@ from slim_core.steps.specs import Spec
 from slim_core.store import Run, Store
 from slim_core.workbench import POLL_S, finished
 from workers.local import redis_url
+from workers.redis_home import answers
 from workers.view import QUEUES, QueueView, look
 from workers.wake import Wakeful, connect, count_jobs, forget, push
 
@@ -87,14 +88,16 @@ class Queue:
         return run
 
     def look(self) -> QueueView:
-        """What waits and who works, by reading only. Never raises because Redis is gone: it says so."""
-        message = None
+        """What waits and who works, by reading the database only: ``silence`` asks Redis."""
+        return look(self.store)
+
+    def silence(self) -> str | None:
+        """That, and why, Redis does not answer, in a sentence; None where it does. Takes a second or two at most."""
         try:
-            with self._redis("The runs below are kept") as redis:
-                redis.ping()
+            url = redis_url(self.settings)
         except QueueUnavailableError as error:
-            message = str(error)
-        return look(self.store, message)
+            return str(error)
+        return None if answers(url) else f"{_unreachable(self.settings, url)} The runs below are kept."
 
     def jobs(self, names: Iterable[str]) -> dict[str, int]:
         """How many jobs wait in each of these RQ queues.

@@ -21,10 +21,8 @@ _UNKNOWN = Estimate(None, None)
 
 @dataclass(frozen=True)
 class QueueView:
-    """One look at the queue. Everything but ``available`` comes from the database."""
+    """One look at the queue. All of it comes from the database: a Redis that is away keeps nobody waiting."""
 
-    available: bool  # whether Redis answers
-    message: str | None  # what to do where it does not
     waiting: dict[str, list[str]]  # queue -> run ids in the order workers will take them
     workers: list[Worker]  # those whose heartbeat is not older than a minute
     counts: dict[str, int]  # runs by status, without shards
@@ -54,13 +52,11 @@ class QueueView:
         return {run_id: place for ids in self.waiting.values() for place, run_id in enumerate(ids, 1)}
 
 
-def look(store: Store, message: str | None) -> QueueView:
-    """A view of the queue; ``message`` says that, and why, Redis does not answer. Few queries, however many runs."""
+def look(store: Store) -> QueueView:
+    """A view of the queue. Few queries, however many runs."""
     waiting, workers = store.runs.waiting(), store.workers.alive()
     by_queue = {name: [run.id for run in waiting if run.queue == name] for name in QUEUES}
     return QueueView(
-        available=message is None,
-        message=message,
         waiting=by_queue,
         workers=workers,
         counts=store.runs.counts(),

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
+from app import session
+from app.components.telling import errors_told
 from slim_core.version import outdated
 
-if TYPE_CHECKING:
-    from workers.queue import QueueView
+EVERY_S = 5
 
 
-def show(view: QueueView) -> None:
-    """Say what is missing: Redis, workers, or workers of this version."""
-    if not view.available:
-        st.error(view.message, icon=":material/cloud_off:")
+@st.fragment(run_every=EVERY_S)
+def show() -> None:
+    """Say what is missing: Redis, workers, or workers of this version; look again every few seconds.
+
+    A Redis that does not answer is waited for: call it when the rest of the page is drawn, in a place kept for it.
+    """
+    with errors_told():
+        _draw(session.queue().silence())
+
+
+def _draw(silence: str | None) -> None:
+    view = session.queue().look()
+    if silence:
+        st.error(silence, icon=":material/cloud_off:")
     elif not view.workers:
         st.warning("No worker is running: start one with `python -m workers`.", icon=":material/person_off:")
     for warning in view.warnings:

@@ -46,8 +46,12 @@ def show(run_id: str) -> Run | None:
             return None
         st.subheader(run.name or run.kind, anchor=False, width="content")
         st.caption(f"{run.kind} · `{run.id}`")
+    place = st.container()
     st.fragment(_now, run_every=1 if run_state.is_active(run) else None)(run.id, run.status)
     _tabs(run)
+    if run_state.is_active(run):
+        with place:
+            queue_state.show()
     return run
 
 
@@ -83,7 +87,6 @@ def _state(run: Run) -> None:
     if told:
         st.info(told, icon=":material/history:")
     if run_state.is_active(run):
-        queue_state.show(view)
         if run.status != "queued" or run.progress.get("shards_running"):
             st.progress(run_progress.fraction(run), text=run_progress.told(run))
     elif run.message:

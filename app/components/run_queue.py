@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import actions, session
-from app.components import next_step, queue_state, run_progress, run_state, worker_table
+from app.components import next_step, run_progress, run_state, worker_table
 from app.components.run_progress import NAME_WIDTH
 from app.components.telling import errors_told
 
@@ -33,7 +33,6 @@ def _draw(known: Mapping[str, int]) -> None:
         if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
             st.rerun()  # the list of finished runs has changed, or the pace of polling
         active = session.store().runs.all(status=run_state.ACTIVE, metrics=False) if _active(view.counts) else []
-        queue_state.show(view)
         _running([run for run in active if run.status != "queued" or run.progress.get("shards_running")])
         _waiting([run for run in active if run.status == "queued" and not run.progress.get("shards_running")], view)
         st.subheader(f"Workers ({len(view.workers)})", anchor="workers")

@@ -19,7 +19,7 @@ RUN = Run("r-1", "train", "a", "queued", {}, "d", "ada", NOW - timedelta(minutes
 
 def view(*waiting: str, reason: str | None = None, **estimates: Estimate) -> QueueView:
     by_id = {f"r-{name[1:]}": estimate for name, estimate in estimates.items()}
-    return QueueView(True, None, {"gpu": list(waiting), "cpu": []}, [], {}, by_id, {"r-1": reason} if reason else {})
+    return QueueView({"gpu": list(waiting), "cpu": []}, [], {}, by_id, {"r-1": reason} if reason else {})
 
 
 @pytest.mark.parametrize(

@@ -12,15 +12,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from redis import Redis
 
 from app import session
 from app.access import Viewer
+from app.components import run_history, run_log, worker_table
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run
 from slim_core.version import code_version
+from workers.queue import Queue
 
 
 def tables(app) -> dict[str, dict[str, Any]]:
@@ -331,6 +334,42 @@ def redis_at(folder: Path) -> Iterator[str]:
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("one", [False, True])
+@pytest.mark.usefixtures("filled_home")
+def test_a_frozen_redis_is_told_after_everything_that_the_database_knows(
+    show, one: bool, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    for what, of in ((run_history, "show"), (run_log, "show"), (worker_table, "show"), (Queue, "silence")):
+        _noted(monkeypatch, what, of, drawn)
+    with redis_at(tmp_path_factory.mktemp("r")) as url:
+        monkeypatch.setenv("SLIM_REDIS_URL", url)
+        session.forget()
+        params = {"run": submitted().id} if one else {}
+        server = psutil.Process(Redis.from_url(url).info("server")["process_id"])
+        server.suspend()
+        try:
+            app = show("jobs", **params)
+        finally:
+            server.resume()
+        assert [error.value for error in app.error] == [
+            f"Redis at {url} does not answer: start it, or correct SLIM_REDIS_URL. The runs below are kept."
+        ]
+        assert drawn[-2 if one else -3 :] == (["show", "silence"] if one else ["show", "show", "silence"])
+    settings.cache_clear()
+
+
+def _noted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, into: list[str]) -> None:
+    was = getattr(owner, name)
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        into.append(name)
+        return was(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, noted)
 
 
 @pytest.mark.redis
