@@ -89,8 +89,11 @@ def _state(run: Run) -> None:
     if run_state.is_active(run):
         if run.status != "queued" or run.progress.get("shards_running"):
             st.progress(run_progress.fraction(run), text=run_progress.told(run))
-    elif run.message:
+        return
+    if run.message:
         (st.error if run.status == "failed" else st.info)(run.message)
+    if run.status != "done" and run.progress.get("total"):
+        st.progress(run_progress.fraction(run), text=run_progress.told(run))
 
 
 def _tabs(run: Run) -> None:

@@ -58,15 +58,17 @@ def fraction(run: Run) -> float:
 
 
 def told(run: Run) -> str:
-    """Progress in words: the phase, the epoch, the count, the loss, the speed, the time left."""
+    """Progress in words: the phase, the epoch, the count, the loss, the speed, the time left; or where it stopped."""
     progress = run.progress
     if run.status == "queued" and not progress.get("shards_running"):
         return "waits for a worker"
     if not progress.get("total"):
         return "starts"
-    parts = [str(progress.get("phase") or ""), _epoch(run), f"{progress['done']:,} of {progress['total']:,}"]
+    phase = str(progress.get("phase") or "")
+    parts = [f"stopped during {phase}" if run.ended and phase else phase, _epoch(run)]
     loss, speed, left = (progress.get(name) for name in ("train_loss", "images_per_s", "seconds_left"))
-    parts += [f"loss {loss:.3f}" if loss is not None else "", f"{speed:,.0f} images/s" if speed else ""]
+    parts += [f"{progress['done']:,} of {progress['total']:,}", f"loss {loss:.3f}" if loss is not None else ""]
+    parts += [f"{speed:,.0f} images/s" if speed and not run.ended else ""]
     parts += [f"{duration(round(left))} left" if left is not None and run.status == "running" else ""]
     return " · ".join(part for part in parts if part)
 

@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    SpinnerColumn,
+    Task,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from slim_core.cli.console import errors
 from slim_core.workbench import Workbench
@@ -27,11 +37,18 @@ def bars() -> Progress:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f}%"),
         TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        _TimeLeft(),
         TextColumn("[dim]{task.fields[note]}"),
         console=errors,
     )
+
+
+class _TimeLeft(TimeRemainingColumn):
+    """The time left; nothing for a run that has stopped on its way."""
+
+    def render(self, task: Task) -> Text:
+        """ "left 0:01:15"."""
+        return Text() if task.fields.get("stopped") else Text("left ").append(super().render(task))
 
 
 @contextmanager
@@ -62,10 +79,11 @@ class ShownWorkbench(Workbench):
 
     def _await(self, run: Run, display: Progress) -> Run:
         task = display.add_task(_title(run), total=None, note=run.status)
-        with _watched(self.store, run.id, display, task):
-            run = self.submitter.wait(run)
-        show(display, task, run)
-        return run
+        try:
+            with _watched(self.store, run.id, display, task):
+                return self.submitter.wait(run)
+        finally:
+            show(display, task, self.store.runs.fetch(run.id))
 
 
 @contextmanager
@@ -92,16 +110,19 @@ def show(display: Progress, task: TaskID, run: Run) -> None:
         return
     state = run.progress
     total = state.get("total")
-    note = " ".join(str(part) for part in (run.status, state.get("phase", ""), _numbers(state)) if part)
-    display.update(task, total=total or None, completed=state.get("done", 0), note=note)
+    status = f"{run.status} during" if run.ended and state.get("phase") else run.status
+    note = " ".join(
+        str(part) for part in (status, state.get("phase", ""), _numbers(state, moves=not run.ended)) if part
+    )
+    display.update(task, total=total or None, completed=state.get("done", 0), note=note, stopped=run.ended)
 
 
 def _title(run: Run) -> str:
     return f"[bold]{run.kind:<8}[/] {run.name}"
 
 
-def _numbers(state: dict[str, Any]) -> str:
+def _numbers(state: dict[str, Any], *, moves: bool) -> str:
     loss, speed = state.get("train_loss"), state.get("images_per_s")
     parts = [f"epoch {state['epoch']}/{state['epochs']}" if state.get("epoch") else ""]
-    parts += [f"loss {loss:.3f}" if loss is not None else "", f"{speed:.0f} images/s" if speed else ""]
+    parts += [f"loss {loss:.3f}" if loss is not None else "", f"{speed:.0f} images/s" if speed and moves else ""]
     return " ".join(part for part in parts if part)

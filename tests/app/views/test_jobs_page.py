@@ -214,6 +214,18 @@ def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("end", ["failed", "canceled"])
+def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> None:
+    store, run = session.store(), submitted()
+    token = store.runs.claim(run.id, "w", "cpu")
+    progress = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "train_loss": 0.25}
+    store.runs.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
+    store.runs.fail(run.id, token, "No room.") if end == "failed" else store.runs.canceled(run.id, token)
+    bar = show("jobs", run=run.id).get("progress")[0].proto
+    assert (bar.value, bar.text) == (50, "stopped during train · epoch 2 of 4 · 300 of 600 · loss 0.250")
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_stopped_run_with_a_checkpoint_is_resumed(show) -> None:
     store, run = session.store(), submitted()
     token = store.runs.claim(run.id, "w", "cpu")
