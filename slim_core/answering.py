@@ -88,6 +88,7 @@ def gradcam_of(store: Store, campaign: Campaign) -> Run:
         raise AnswersRefusedError(
             f"Campaign {campaign.id} belongs to no attention space, so there is no attention to look at."
         )
+    store.campaigns.require_space(campaign)
     return gradcam_of_space(store, store.runs.fetch(campaign.space_run_id))
 
 

@@ -32,7 +32,7 @@ export function tally(history) {
 export function connection(n, problem, volatile) {
   const waiting = n ? `${number(n)} ${n === 1 ? "answer waits" : "answers wait"}` : "";
   const where = volatile ? "in this page: keep it open" : "in this browser and will be sent again";
-  if (problem) return [[problem, waiting && `${waiting} ${where}`].filter(Boolean).join(". "), true];
+  if (problem) return [[problem.replace(/\.$/, ""), waiting && `${waiting} ${where}`].filter(Boolean).join(". "), true];
   return n ? ["Saving ...", false] : ["All answers saved", false];
 }
 

@@ -13,6 +13,7 @@ import streamlit as st
 from app import campaign_actions, session
 from app.components import annotator_table, image_grid, space_data
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 from slim_core.agreement import Agreement, Dispute, agreement, disputes
 
 if TYPE_CHECKING:
@@ -92,8 +93,9 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
                 with column:
                     image_grid.show(campaign.dataset_id, [dispute.item.row], [kind], side=200, kind=kind, run=run)
         with said:
-            st.markdown(f"**{table.label_names[dispute.item.label]}**, image {dispute.item.row}")
-            st.markdown("  \n".join(f"{who}: **{WORDS[value]}**" for who, value in sorted(dispute.votes.items())))
+            st.markdown(f"**{verbatim(table.label_names[dispute.item.label])}**, image {dispute.item.row}")
+            votes = sorted(dispute.votes.items())
+            st.markdown("  \n".join(f"{verbatim(who)}: **{WORDS[value]}**" for who, value in votes))
             with st.container(horizontal=True):
                 for value, key in ((1, "1"), (0, "0"), (-1, "u")):
                     if st.button(WORDS[value].capitalize(), key=f"decide-{value}-{dispute.item.id}", shortcut=key):
@@ -105,9 +107,9 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
 
 def _run(campaign: Campaign) -> str | None:
     """The gradcam run whose attention was asked about; None where there are no maps."""
-    if campaign.space_run_id is None:
+    if not session.store().campaigns.has_space(campaign):
         return None
-    data = space_data.load(campaign.space_run_id)
+    data = space_data.load(str(campaign.space_run_id))
     return data.attention if data.has_maps else None
 
 

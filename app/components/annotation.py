@@ -56,7 +56,7 @@ def _finished(campaign: Campaign) -> None:
 
 
 def _session(campaign: Campaign) -> annotator.Session:
-    run, options = attention_of(campaign.id), campaign.options
+    run, options = attention_of(campaign), campaign.options
     named = session.viewer().name if signs_in() else session.given_name()
     return annotator.Session(
         campaign=campaign.id,

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import campaign_actions, session
 from app.components.telling import errors_told
+from app.components.verbatim import prose
 from slim_core.answer_export import FORMATS, export
 from slim_core.answer_import import Checked, check_csv
 
@@ -69,4 +70,4 @@ def _in(campaign: Campaign) -> None:
 def _report(checked: Checked) -> None:
     st.markdown(f"**{checked.n_fitting:,} of {checked.n_lines:,}** lines fit.")
     for one in checked.unfit:
-        st.warning(one.sentence, icon=":material/warning:")
+        st.warning(prose(one.sentence), icon=":material/warning:")

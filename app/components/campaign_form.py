@@ -13,6 +13,7 @@ from app import campaign_actions, session
 from app.components import campaign_preview, space_data, space_kept
 from app.components.space_data import SpaceData
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 from app.listening import signs_in
 from slim_core.campaign_plan import CHOICE_RULES, GUIDELINE, MOST_ANNOTATORS, ChoiceRule, Plan, default_name
 from slim_core.candidates import default_budgets
@@ -113,7 +114,7 @@ def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) ->
     key = f"budget-{data.run}" if choice == "kmeans" else f"budget-{choice}-{len(selection)}-{data.run}"
     return {
         label: st.number_input(
-            f"{data.table.label_names[label]} (of {sizes[label]:,})",
+            f"{verbatim(data.table.label_names[label])} (of {sizes[label]:,})",
             0,
             int(sizes[label]),
             min(budget, int(sizes[label])),

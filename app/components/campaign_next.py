@@ -17,6 +17,11 @@ def show(campaign: Campaign | None, section: str) -> None:
     if campaign is None or section == NEW:
         next_step.here("press *Open the campaign*: its images can be answered at once.")
         return
+    if campaign.space_run_id is not None and not session.store().campaigns.has_space(campaign):
+        next_step.show(
+            "import its answers into a campaign on another space.", "annotate", "New campaign", section="new"
+        )
+        return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
     standing = session.store().campaigns.standing(campaign.id, "")
     if standing.done >= standing.total:

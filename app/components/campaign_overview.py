@@ -20,6 +20,7 @@ from app.components import (
     members,
 )
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 from slim_core.percent import percent
 from slim_core.stability import Stability, stability
 
@@ -36,14 +37,17 @@ CHOSEN = {
 
 def show(campaign: Campaign) -> None:
     """What anybody may see, and what a lead may do."""
+    with errors_told():
+        session.store().campaigns.require_space(campaign)
+    has_space = session.store().campaigns.has_space(campaign)
     _asked(campaign)
     (_now_polled if campaign.status == "open" else _now)(campaign)
-    if campaign.space_run_id is not None:
+    if has_space:
         with errors_told():
             _settled(stability(session.store(), campaign.id))
     if session.viewer().may("lead"):
         campaign_controls.show(campaign)
-        if campaign.space_run_id is not None:
+        if has_space:
             campaign_extend.show(campaign)
         gold_images.show(campaign)
     answer_files.show(campaign)
@@ -54,21 +58,21 @@ def show(campaign: Campaign) -> None:
 def _asked(campaign: Campaign) -> None:
     names = session.store().datasets.table(campaign.dataset_id).label_names
     asked = sum(campaign.budgets.values())
-    by_class = ", ".join(f"{names[int(label)]}: {n:,}" for label, n in sorted(campaign.budgets.items()))
+    by_class = ", ".join(f"{verbatim(names[int(label)])}: {n:,}" for label, n in sorted(campaign.budgets.items()))
     people = "one person" if campaign.overlap == 1 else f"{campaign.overlap} people"
     st.markdown(
         f"**{asked:,} of {campaign.n_split:,}** {campaign.split} images are asked about, "
         f"**{percent(asked / max(campaign.n_split, 1))}** of the split ({by_class}), each by {people}."
     )
     told = [
-        f"opened by {campaign.created_by} on {campaign.created_at:%d %b %Y}",
+        f"opened by {verbatim(campaign.created_by)} on {campaign.created_at:%d %b %Y}",
         f"images {CHOSEN.get(campaign.strategy, campaign.strategy)}",
     ]
     if campaign.deadline is not None:
         over = "was" if campaign.deadline < datetime.now(UTC) else "is"
         told.append(f"the deadline {over} {campaign.deadline:%d %b %Y %H:%M} UTC")
     if campaign.options.get("members"):
-        told.append("only " + ", ".join(campaign.options["members"]) + " may answer")
+        told.append("only " + ", ".join(map(verbatim, campaign.options["members"])) + " may answer")
     if campaign.status != "open":
         told.append("closed")
     st.caption(" · ".join(told))

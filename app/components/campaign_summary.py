@@ -55,7 +55,7 @@ def _agreement(campaign: Campaign) -> tuple[str, str]:
 
 def _changed(campaign: Campaign) -> pd.DataFrame:
     """By class: what the scores say now."""
-    if campaign.space_run_id is None:
+    if not session.store().campaigns.has_space(campaign):
         return pd.DataFrame()
     frame = by_class(campaign)
     st.markdown("**What the answers changed.** Before them every score is unknown.")

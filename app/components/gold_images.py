@@ -34,8 +34,8 @@ def show(campaign: Campaign) -> None:
 
 def _one(campaign: Campaign, item: Item) -> None:
     run = None
-    if campaign.space_run_id is not None:
-        data = space_data.load(campaign.space_run_id)
+    if session.store().campaigns.has_space(campaign):
+        data = space_data.load(str(campaign.space_run_id))
         run = data.attention if data.has_maps else None
     picture, buttons = st.columns([1, 3])
     with picture:

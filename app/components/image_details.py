@@ -11,6 +11,7 @@ import streamlit as st
 from app import session
 from app.components import gallery
 from app.components.gallery import ALTS, KINDS, Look
+from app.components.verbatim import verbatim
 from app.glossary import explain
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
@@ -79,8 +80,9 @@ def _cell(dataset: str, look: Look, kind: str, row: int, named: bool) -> str:
 
 def _numbers(record: dict[str, Any], of: str, name: str) -> None:
     right = record[f"correct{of}"]
-    told = ":green[✓ right]" if right else f":red[✗ wrong], it is {record['label_name']}"
-    st.markdown(f"{f'**{name}** · ' if name else ''}predicted **{record[f'prediction_name{of}']}** {told}")
+    told = ":green[✓ right]" if right else f":red[✗ wrong], it is {verbatim(record['label_name'])}"
+    whose = f"**{verbatim(name)}** · " if name else ""
+    st.markdown(f"{whose}predicted **{verbatim(record[f'prediction_name{of}'])}** {told}")
     known = {key: record[key + of] for key in NUMBERS if not pd.isna(record.get(key + of))}
     for column, (key, value) in zip(st.columns(max(1, len(known))), known.items(), strict=False):
         title, form, word = NUMBERS[key]

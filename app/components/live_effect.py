@@ -44,7 +44,7 @@ _STYLE = """<style>
 
 def show(campaign: Campaign) -> None:
     """The effect of the answers so far, which follows new ones; and the buttons that make use of it."""
-    if campaign.space_run_id is None:
+    if not session.store().campaigns.has_space(campaign):
         return
     st.subheader("Effect of the answers", anchor=False)
     {True: _fast, False: _slow}[_is_busy(campaign)](campaign)

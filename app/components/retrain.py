@@ -9,6 +9,7 @@ import streamlit as st
 from app import actions, session
 from app.components import next_step, submit
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 from app.glossary import explain
 from slim_core.errors import SpecRefusedError
 from slim_core.loop import retrain_spec
@@ -27,7 +28,7 @@ def show(subset: Run) -> None:
     """How to retrain on a finished curate run, and the button that queues training and evaluation."""
     metrics = subset.metrics or {}
     st.markdown(
-        f"**{subset.name or subset.id}**: {metrics.get('images', 0):,} images, "
+        f"**{verbatim(subset.name or subset.id)}**: {metrics.get('images', 0):,} images, "
         f"{metrics.get('images_unique', 0):,} of them distinct, from {metrics.get('answers', 0):,} answers"
     )
     with st.container(horizontal=True, vertical_alignment="bottom"):

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import session
 from app.components.space_data import SpaceData
+from app.components.verbatim import verbatim
 from slim_core.store import AnswerIn
 from slim_core.store.campaign import RIGHT, UNSURE, WRONG
 from slim_core.store.database import new_id
@@ -23,8 +24,8 @@ VALUES = {"right": RIGHT, "wrong": WRONG, "unsure": UNSURE}
 def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     """What would be answered, with its number, and the button that does so."""
     items = asked_about(data, selected, campaign)
-    told = f"**{len(items):,}** of the {len(selected):,} selected images are asked about in {campaign.name}."
-    st.markdown(told if items else f"None of the selected images is asked about in {campaign.name}.")
+    told = f"**{len(items):,}** of the {len(selected):,} selected images are asked about in {verbatim(campaign.name)}."
+    st.markdown(told if items else f"None of the selected images is asked about in {verbatim(campaign.name)}.")
     value = st.segmented_control("Their attention is", list(VALUES), key="space-answer-value", width="content")
     sure = f"Answer {len(items):,} images: {value}" if value else "Choose an answer"
     if st.button(sure, key="space-answer", type="primary", disabled=not (items and value)):

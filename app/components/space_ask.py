@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import session
 from app.components.space_data import SpaceData
+from app.components.verbatim import verbatim
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -24,11 +25,11 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
     if campaign is None or campaign.status != "open":
         return
     new = not_asked(data, selected, campaign)
-    if st.button(f"Add {len(new):,} new to {campaign.name}", key="space-extend", disabled=not len(new)):
+    if st.button(f"Add {len(new):,} new to {verbatim(campaign.name)}", key="space-extend", disabled=not len(new)):
         viewer = session.viewer()
         viewer.require("lead")
         session.store().campaigns.extend(campaign.id, new, by=viewer.name)
-        st.session_state["space-said"] = f"{len(new):,} images added to {campaign.name}."
+        st.session_state["space-said"] = f"{len(new):,} images added to {verbatim(campaign.name)}."
         st.rerun()
 
 

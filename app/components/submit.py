@@ -10,6 +10,7 @@ import streamlit as st
 from app import actions, session
 from app.components import next_step, run_progress, run_state
 from app.components.telling import errors_told
+from app.components.verbatim import prose
 from slim_core.errors import NotFoundError
 
 
@@ -49,5 +50,5 @@ def follow(run_id: str) -> None:
     elif run.status == "done":
         st.success(f"The {run.kind} run {run.id} is done.", icon=":material/check_circle:")
     else:
-        st.error(run.message or f"The {run.kind} run {run.id} was stopped.", icon=":material/error:")
+        st.error(prose(run.message or f"The {run.kind} run {run.id} was stopped."), icon=":material/error:")
         next_step.link("jobs", "See the log", icon="notes", run=run.id)

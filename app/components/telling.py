@@ -7,6 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from app.components.verbatim import prose
 from slim_core.errors import SlimError
 
 
@@ -16,4 +17,4 @@ def errors_told() -> Iterator[None]:
     try:
         yield
     except SlimError as error:
-        st.error(str(error), icon=":material/error:")
+        st.error(prose(error), icon=":material/error:")

@@ -12,6 +12,7 @@ from app.charts import groups as group_charts
 from app.charts import training as charts
 from app.components import chart, evaluate_models, group_report, group_table, run_progress, run_state
 from app.components.telling import errors_told
+from app.components.verbatim import prose
 from app.glossary import explain
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _curves(run: Run) -> None:
 
 def _ended(run: Run) -> None:
     if run.status != "done":
-        st.error(run.message or f"The training was {run.status}.", icon=":material/error:")
+        st.error(prose(run.message or f"The training was {run.status}."), icon=":material/error:")
         return
     metrics = run.metrics or {}
     facts = [

@@ -40,6 +40,7 @@ def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response
     if not isinstance(was, list) or len(was) > MAX_WAS:
         raise AnswersRefusedError(f"was is a list of at most {MAX_WAS} sessions, not {was!r}: reload the page.")
     campaign = campaigns.fetch(campaign_id)
+    campaigns.require_space(campaign)
     try:
         items = campaigns.next_items(campaign_id, who, n, tab, was=[str(one)[:80] for one in was], after=after)
     except CampaignClosedError as error:

@@ -32,13 +32,18 @@ class Predictions:
         return int(self.classes[at]), float(self.confidences[at])
 
 
-@lru_cache(maxsize=256)
-def attention_of(campaign_id: str) -> str:
+def attention_of(campaign: Campaign) -> str:
     """The gradcam run whose maps a campaign asks about.
 
     Raises:
-        AnswersRefusedError: there is none.
+        AnswersRefusedError: there is none, or the campaign's space was deleted.
     """
+    session.store().campaigns.require_space(campaign)
+    return _attention_of(campaign.id)
+
+
+@lru_cache(maxsize=256)
+def _attention_of(campaign_id: str) -> str:
     from slim_core.answering import gradcam_of
 
     store = session.store()
@@ -70,7 +75,7 @@ def described(campaign: Campaign, items: list[Item], *, guess: bool = False) -> 
     if campaign.options.get("blind"):
         return made
     names = session.store().datasets.table(campaign.dataset_id).label_names
-    seen = predictions(attention_of(campaign.id)) if campaign.space_run_id else None
+    seen = predictions(attention_of(campaign)) if campaign.space_run_id else None
     likely = _likely(campaign, [item.row for item in items]) if guess and items else [None] * len(items)
     for entry, item, value in zip(made, items, likely, strict=True):
         prediction = seen.of(item.row) if seen else None

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
-from slim_core.errors import ForbiddenError, NotFoundError, SpecRefusedError
+from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.campaign import DECISION, IDLE_MS, RIGHT, SKIP, UNSURE, WRONG, Campaign, Item, interleaved
 from slim_core.store.database import new_id, plain
@@ -198,6 +198,25 @@ class Campaigns(Decisions):
         if named and name.strip().lower() not in named:
             raise ForbiddenError(f"{name} is not among those who answer {campaign.name}: ask its lead to be added.")
 
+    def has_space(self, campaign: Campaign) -> bool:
+        """Whether it belongs to an attention space that was not deleted meanwhile."""
+        if campaign.space_run_id is None:
+            return False
+        with self._database.read() as connection:
+            return _is_there(connection, campaign.space_run_id)
+
+    def require_space(self, campaign: Campaign) -> None:
+        """Refuse a campaign whose space was deleted: there is nothing left to look at.
+
+        Raises:
+            AnswersRefusedError: so.
+        """
+        if campaign.space_run_id is not None and not self.has_space(campaign):
+            raise AnswersRefusedError(
+                f"The space {campaign.space_run_id} of the campaign {campaign.name} was deleted, so nothing can be "
+                "asked or curated from it: its answers stay; export them, and import them into a campaign on another space."
+            )
+
     def _change(self, campaign_id: str, by: str, what: str, **values: Any) -> Campaign:
         self.fetch(campaign_id)
         with self._database.write() as connection:
@@ -233,8 +252,7 @@ class Campaigns(Decisions):
     def _check_space(self, connection: Connection, space_run_id: str | None) -> None:
         if space_run_id is None:
             return
-        query = sa.select(schema.runs.c.id).where(schema.runs.c.id == space_run_id, schema.runs.c.deleted_at.is_(None))
-        if connection.execute(query).first() is None:
+        if not _is_there(connection, space_run_id):
             raise NotFoundError(f"There is no run {space_run_id}: choose a space of the Space page.")
 
     def _add_items(
@@ -252,6 +270,12 @@ class Campaigns(Decisions):
             for row in rows.tolist()
         ]
         connection.execute(_items.insert(), [one | {"position": first + k} for k, one in enumerate(entries)])
+
+
+def _is_there(connection: Connection, run_id: str) -> bool:
+    """Whether there is such a run."""
+    query = sa.select(schema.runs.c.id).where(schema.runs.c.id == run_id, schema.runs.c.deleted_at.is_(None))
+    return connection.execute(query).first() is not None
 
 
 def _check_gold(gold: Mapping[int, int], rows: NDArray[np.int64]) -> None:

@@ -231,6 +231,17 @@ def test_a_second_click_decides_nothing_about_the_next_image_which_nobody_has_se
     assert len(decided) == 1 and "3 to decide, 1 decided" in text(app)
 
 
+def test_names_are_shown_as_they_are_written_and_not_as_markdown(pair: Campaign):
+    campaigns = session.store().campaigns
+    for who, value in (("![x](http://example.org/seen)", 1), ("__me__", 0)):
+        given = [AnswerIn(f"{who}{item.id}", item.id, value) for item in campaigns.items(pair.id)[-2:]]
+        campaigns.save_answers(pair.id, who, given)
+    campaigns.set_members(pair.id, ["**ann**"], "lea")
+    told = text(part("agreement_view", pair.id)) + text(part("campaign_overview", pair.id))
+    assert r"only \*\*ann\*\* may answer" in told
+    assert "![x](" not in told
+
+
 def test_one_person_an_image_has_no_agreement_to_tell(space: str):
     from slim_core.campaign_plan import Plan, open_campaign
 

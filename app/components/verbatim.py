@@ -1,0 +1,23 @@
+"""Names that people gave, and sentences about them, in Markdown: shown as they are written, never read as Markdown."""
+
+from __future__ import annotations
+
+import re
+
+# Emphasis, code, links and images, strikethrough, formulas, a title, an entity, a tag; and Streamlit's own :red[...].
+# What means nothing where it stands (an underscore inside a word) is left alone.
+_MEANS = re.compile(
+    r"[*`\[~$<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#|&(?=#?\w+;)|:(?=[A-Za-z])|\\(?=[!-/:-@\[-`{-~])", re.ASCII
+)
+_CODE = re.compile(r"(`[^`]+`)")
+
+
+def verbatim(text: object) -> str:
+    """A name as Markdown that shows exactly this name, on one line."""
+    return _MEANS.sub(r"\\\g<0>", " ".join(str(text).split()))
+
+
+def prose(text: object) -> str:
+    """A sentence about names and paths: what stands in `backticks` is code, all else is shown as it is written."""
+    parts = _CODE.split(str(text))
+    return "".join(part if at % 2 else _MEANS.sub(r"\\\g<0>", part) for at, part in enumerate(parts))
