@@ -13,6 +13,7 @@ from typing import Protocol, cast
 import rq
 from redis import Redis
 from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
 from workers.job import RUN_STEP, StepJob
@@ -39,8 +40,8 @@ class Wakeful(Protocol):
 
 
 def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
-    """A client that gives up soon, so that a page never hangs on a Redis that has gone."""
-    retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2)
+    """A client that gives up soon, so that a page never hangs on a Redis that has gone, or that does not answer."""
+    retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, supported_errors=(RedisConnectionError,))
     return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=2.0, retry=retry)
 
 

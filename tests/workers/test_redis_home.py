@@ -6,16 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 from worker_bench import until
 
 from slim_core.errors import QueueUnavailableError
 from workers import redis_home
 from workers.redis_home import RedisHome, answers, known_url, server_binary
+from workers.wake import connect
 
 pytestmark = pytest.mark.redis
 
@@ -65,6 +68,18 @@ def test_a_killed_server_comes_back_at_the_same_address_with_what_it_held(owner:
     until(is_another, "a new Redis")
     assert owner.url == url and answers(url)
     assert Redis.from_url(url).lrange("rq:queue:cpu", 0, -1) == [b"r-1"]
+
+
+def test_one_that_does_not_answer_is_waited_for_once(owner: RedisHome):
+    client = connect(owner.url, timeout_s=2.0)
+    os.kill(owner.pid, signal.SIGSTOP)
+    try:
+        since = time.monotonic()
+        with pytest.raises(RedisError):
+            client.lpush("rq:queue:cpu", "r-1")
+        assert 2.0 <= time.monotonic() - since < 6.0
+    finally:
+        os.kill(owner.pid, signal.SIGCONT)
 
 
 def test_it_ends_without_leaving_a_socket_an_address_or_a_process(tmp_path: Path):
