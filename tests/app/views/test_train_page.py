@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import session
+from app.components import train_form
 
 
 def button(app, label: str):
@@ -40,6 +41,16 @@ def test_a_model_that_is_not_a_photograph_recipe_proposes_other_numbers(show, da
     app.selectbox(key=f"model-{dataset.id}").select("resnet50").run()
     assert app.number_input(key="epochs-resnet50-reference").value == 100
     assert app.selectbox(key="weights-resnet50").value == "imagenet"
+
+
+def test_a_model_that_was_mistyped_is_refused_when_it_is_submitted(show, dataset, monkeypatch) -> None:
+    monkeypatch.setattr(train_form, "MODELS", (*train_form.MODELS, "resnet5O"))  # a test cannot type a new one
+    app = show("train")
+    app.selectbox(key=f"model-{dataset.id}").select("resnet5O").run()
+    button(app, "Train").click().run()
+    assert not app.exception
+    assert any("take small-resnet, resnet50 or another" in error.value for error in app.error)
+    assert session.store().runs.all() == []
 
 
 @pytest.mark.usefixtures("filled_home")
