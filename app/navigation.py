@@ -26,33 +26,6 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "Machine": (("jobs", "list_alt"),),
 }
 
-# What the theme cannot say: less air above, figures of equal width, no jump while a fragment is drawn again, white on a
-# blue that is dark enough for it in both themes, titles of numbers that are never cut, a ring around the link
-# that the keyboard is on; and on a tablet less margin, and columns that go below each other before they are too narrow.
-STYLE = """<style>
-.stMainBlockContainer {padding-top: 3rem; padding-bottom: 4rem;}
-.stApp {font-variant-numeric: tabular-nums;}
-[class*="st-key-loop-"] a {padding-left: 0;}
-[data-stale="true"] {opacity: 1 !important; transition: none !important;}
-[data-testid^="stBaseButton-primary"]:enabled {background: #0072B2; border-color: #0072B2;}
-[data-testid="stImage"] img, [data-testid="stHtml"] img {color: inherit;}
-.stApp a:focus-visible, .stApp div[tabindex="0"]:focus-visible {outline: 2px solid currentColor; outline-offset: -2px;}
-.st-key-after-the-page {position: absolute;}
-[data-testid="stMetricLabel"] p {white-space: normal; overflow: visible;}
-@media (max-width: 1100px) {
-  .stMainBlockContainer {padding-left: 2rem; padding-right: 2rem;}
-  .stHorizontalBlock:has(> .stColumn) {flex-wrap: wrap;}
-  .stColumn {min-width: min(100%, 9.5rem);}
-  .stColumn:has(.stPlotlyChart, .stDataFrame, .stHtml img, [class*="st-key-chart-"], [class*="st-key-facts-"])
-    {min-width: min(100%, 20rem);}
-  .stColumn:has([class*="st-key-loop-"]) {min-width: calc(25% - 1rem);}
-}
-@media (max-width: 900px) {
-  .stColumn:has(.stMetric):not(:has(.stColumn)) {min-width: calc(50% - 1rem);}
-  .stColumn:has(.stNumberInput, .stSlider):not(:has(.stPlotlyChart)) {min-width: min(100%, 13rem);}
-}
-</style>"""
-
 
 def pages() -> dict[str, list[StreamlitPage]]:
     """The pages that exist, by their group in the navigation."""
@@ -76,7 +49,6 @@ def _signed_out() -> list[StreamlitPage]:
 def run() -> None:
     """One run of the script for one viewer."""
     st.set_page_config(page_title="SLIM Studio", page_icon=str(ICON), layout="wide", initial_sidebar_state=230)
-    st.html(STYLE)
     st.logo(str(LOGO), size="large")
     if session.must_sign_in():
         st.navigation(_signed_out(), position="hidden").run()

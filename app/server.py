@@ -36,6 +36,7 @@ from app import memory
 from app.listening import require_safe_address
 from app.returning import Returning
 from app.routes import annotation, assets, images, overview, painted, points
+from app.styled import Styled
 from slim_core.errors import ForbiddenError
 from slim_core.settings import settings
 
@@ -51,7 +52,7 @@ ROUTES = [
     Route("/assets/{name}", assets.asset, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]
-MIDDLEWARE = [Middleware(Returning)]
+MIDDLEWARE = [Middleware(Returning), Middleware(Styled)]
 
 
 def refuse_unsafe_address() -> None:

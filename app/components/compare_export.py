@@ -29,8 +29,8 @@ def show(dataset: Dataset, chosen: Chosen) -> None:
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{len(ids):,} of {len(compared.rows):,} runs ticked. The eye over the table has more columns. "
-            "The address of this page brings back the view."
+            f"{len(ids):,} of {len(compared.rows):,} runs ticked. The eye over the table has more columns.",
+            help="The address of this page brings back the view.",
         )
         st.download_button(
             "CSV", lambda: chosen.rows.to_csv().encode(), f"compare-{dataset.name}.csv", "text/csv",
