@@ -21,7 +21,7 @@ from app.routes.assets import ASSETS
 
 MOST_S = 1.5  # the wait where no word comes: a tab in the background, a word that went to another server process
 _READ = "chart-code-read"  # in the session's state: this tab has charts already
-_PLACE = "after-the-page"  # takes no room; app/navigation.py's style
+_PLACE = "after-the-page"  # takes no room; app/assets/page.css
 _waiting: ContextVar[list[Callable[[], Any]] | None] = ContextVar("waiting", default=None)
 _mount = st.components.v2.component("slim_painted", html="<i></i>", js=(ASSETS / "painted.js").read_text())
 
