@@ -213,8 +213,8 @@ class Campaigns(Decisions):
         """
         if campaign.space_run_id is not None and not self.has_space(campaign):
             raise AnswersRefusedError(
-                f"The space {campaign.space_run_id} of the campaign {campaign.name} was deleted, so nothing can be asked"
-                " or curated from it: its answers stay; export them, import them into a campaign on another space."
+                f"The space {campaign.space_run_id} of the campaign {campaign.name} was deleted, so nothing can be "
+                "asked or curated from it: its answers stay; export them, import them into a campaign on another space."
             )
 
     def _change(self, campaign_id: str, by: str, what: str, **values: Any) -> Campaign:
