@@ -27,9 +27,9 @@ ALTS = {
 }
 _TILE_REM = {1: 9, 2: 14, 3: 19, 4: 24, 5: 28}  # width of a tile by the pictures in a row of it
 _STYLE = """<style>
-.slim-strip {display: flex; flex-wrap: wrap; gap: 0.5rem;}
-.slim-strip figure {margin: 0; width: 96px;}
-.slim-strip img {width: 96px; height: 96px; border-radius: 0.3rem; display: block; background: rgba(128,128,128,.12);
+.slim-strip {display: grid; grid-template-columns: repeat(auto-fill, minmax(88px, 1fr)); gap: 0.5rem;}
+.slim-strip figure {margin: 0; max-width: 128px;}
+.slim-strip img {width: 100%; aspect-ratio: 1; border-radius: 0.3rem; display: block; background: rgba(128,128,128,.12);
   font-size: 0.7rem; overflow: hidden;}
 .slim-strip figcaption {font-size: 0.72rem; line-height: 1.25; padding-top: 0.15rem; opacity: 0.85;}
 </style>"""

@@ -19,7 +19,7 @@ def show(data: SpaceData, selected: np.ndarray) -> None:
     orders = [AS_IN_SPACE, *attention_scores.orders(data.scores)]
     pages = -(-len(part) // SHOWN)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        order = st.selectbox("Order", orders, key="space-order", width=260)
+        order = st.selectbox("Order", orders, key="space-order", width=220)
         page = _page(pages, len(selected))
     shown = ordered(part, order).iloc[(page - 1) * SHOWN : page * SHOWN]
     captions = [f"{one.label_name} → {one.prediction_name}" for one in shown.itertuples()]
@@ -39,4 +39,4 @@ def _page(pages: int, n: int) -> int:
     """The page to show; a new selection starts at the first."""
     if pages < 2:
         return 1
-    return int(st.number_input("Page", 1, pages, 1, key=f"space-page-{n}", width=150, help=f"{pages:,} pages."))
+    return int(st.number_input("Page", 1, pages, 1, key=f"space-page-{n}", width=130, help=f"{pages:,} pages."))

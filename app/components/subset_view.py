@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -77,17 +76,11 @@ def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
     """What each cell holds and gives, and what the strategy remarks."""
     listed = subset.report["cells"]
     names = ["all" if one["class"] is None else label_names[one["class"]] for one in listed]
-    cells = pd.DataFrame(listed).assign(**{"class": names}, cell=[named_cell(one, label_names) for one in listed])
+    cells = pd.DataFrame(listed).assign(**{"class": names})
     frame = cells.assign(chosen=cells["unique"])
     chart.show(balance.cells(frame), key="cells", alt="Images chosen and repeated per cell")
     with st.expander("Cells as a table", icon=":material/table:"):
         st.dataframe(cells, hide_index=True, placeholder="–", alt="What each cell holds and gives")
-
-
-def named_cell(cell: Mapping[str, Any], label_names: tuple[str, ...]) -> str:
-    """A cell of a subset's report by the name of its class: "landbird, environment 1" for "class 0, environment 1"."""
-    label = cell["class"]
-    return str(cell["cell"]) if label is None else str(cell["cell"]).replace(f"class {label}", label_names[label], 1)
 
 
 def show_images(data: SpaceData, subset: Subset) -> None:

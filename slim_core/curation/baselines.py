@@ -18,7 +18,7 @@ def random_subset(data: CurationData, size: int, seed: int, options: CurateOptio
 
 def class_balanced(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """The same number of random images from each class; smaller classes are repeated unless told otherwise."""
-    cells = [_cell(f"class {label}", label, data.labels == label) for label in range(data.n_classes)]
+    cells = [_cell(data.called(label), label, data.labels == label) for label in range(data.n_classes)]
     return _draw(data, cells, "class-balanced", size, seed, options, repeats=options.repeats is not False)
 
 
@@ -36,7 +36,7 @@ def oracle(data: CurationData, size: int, seed: int, options: CurateOptions) -> 
             "import, or choose the strategy slim or class-balanced."
         )
     cells = [
-        _cell(f"class {label}, attribute {a}", label, (data.labels == label) & (data.attributes == a))
+        _cell(f"{data.called(label)}, attribute {a}", label, (data.labels == label) & (data.attributes == a))
         for label in range(data.n_classes)
         for a in range(int(data.attributes.max()) + 1)
     ]

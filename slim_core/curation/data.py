@@ -29,6 +29,10 @@ class CurationData:
     n_classes: int
     class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
 
+    def called(self, label: int) -> str:
+        """A class as people call it: by its name where it has one."""
+        return self.class_names[label] if self.class_names else f"class {label}"
+
     def __post_init__(self) -> None:
         n = len(self.labels)
         parts = {

@@ -69,10 +69,10 @@ def _cut(scores: np.ndarray, members: np.ndarray, known: np.ndarray, options: Cu
 def _fall_back(scores: np.ndarray, name: str, cut: float) -> tuple[float | None, str]:
     """What serves instead of a rule that keeps nothing of a class: (the cut, None for all of it; why)."""
     if np.isnan(scores).all():
-        return None, f"Class {name} has no answers, so all its {len(scores)} images are kept."
+        return None, f"Class {name} has no answers, so all its {len(scores):,} images are kept."
     half = float(np.median(scores)) - TIE
     why = f"No image of class {name} reaches a score of {cut:.3f} (the best is {scores.max():.3f})"
-    return half, f"{why}, so the {int((scores >= half).sum())} best of its {len(scores)} images are kept."
+    return half, f"{why}, so the {int((scores >= half).sum()):,} best of its {len(scores):,} images are kept."
 
 
 def compare_rules(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None = None) -> list[dict[str, Any]]:

@@ -64,7 +64,7 @@ def environment_cells(data: CurationData, kept: np.ndarray) -> list[Cell]:
             if len(members):
                 n_kept = int(kept[members].sum())
                 note = {"environment": k, "kept": n_kept, "trust": round(n_kept / len(members), 4)}
-                cells.append(Cell(f"class {label}, environment {k}", label, members, len(members), note))
+                cells.append(Cell(f"{data.called(label)}, environment {k}", label, members, len(members), note))
     return cells
 
 

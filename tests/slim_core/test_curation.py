@@ -70,6 +70,18 @@ def test_a_subset_has_exactly_the_size_asked_for_and_its_report_adds_up(strategy
     assert json.loads(json.dumps(report)) == report
 
 
+@pytest.mark.parametrize(
+    ("strategy", "cell"),
+    [("slim", "bird, environment 0"), ("class-balanced", "bird"), ("oracle", "bird, attribute 0")],
+)
+def test_a_cell_is_called_by_the_name_of_its_class_where_it_has_one(strategy, cell):
+    named = curate(replace(DATA, class_names=("bird", "fish")), strategy=strategy, size=40, seed=0)
+    plain = curate(DATA, strategy=strategy, size=40, seed=0)
+    assert named.report["cells"][0]["cell"] == cell
+    assert plain.report["cells"][0]["cell"] == cell.replace("bird", "class 0")
+    assert (named.positions == plain.positions).all()
+
+
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_same_seed_gives_the_same_subset_and_another_seed_another(strategy):
     first = curate(DATA, strategy=strategy, size=60, seed=5)

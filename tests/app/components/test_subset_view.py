@@ -2,22 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.components.subset_view import FEW, named_cell
-
-
-@pytest.mark.parametrize(
-    ("cell", "label", "named"),
-    [
-        ("class 1, environment 0", 1, "waterbird, environment 0"),
-        ("class 1", 1, "waterbird"),
-        ("attention 1, environment 1", None, "attention 1, environment 1"),
-    ],
-)
-def test_a_cell_is_called_by_the_name_of_its_class(cell: str, label: int | None, named: str) -> None:
-    assert named_cell({"cell": cell, "class": label}, ("landbird", "waterbird")) == named
+from app.components.subset_view import FEW
 
 
 def remarks(n: int) -> AppTest:
