@@ -29,11 +29,7 @@ class Styled:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on, and add to a document on its way back."""
-        asked = (
-            scope["type"] == "http"
-            and scope["method"] == "GET"
-            and "text/html" in Headers(scope=scope).get("accept", "")
-        )
+        asked = scope["type"] == "http" and scope["method"] == "GET" and _is_html("accept", Headers(scope=scope))
         if not asked:
             await self.app(scope, receive, send)
             return
@@ -50,9 +46,7 @@ class _Adding:
         self.body = b""
 
     async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start" and "text/html" in Headers(raw=message["headers"]).get(
-            "content-type", ""
-        ):
+        if message["type"] == "http.response.start" and _is_html("content-type", Headers(raw=message["headers"])):
             self.start = message
         elif self.start is None or message["type"] != "http.response.body":
             await self.send(message)
@@ -71,9 +65,9 @@ class _Adding:
         await self.send({"type": "http.response.body", "body": body})
 
 
-def _says(name: str, headers: list[tuple[bytes, bytes]]) -> bool:
+def _is_html(name: str, headers: Headers) -> bool:
     """Whether this header names HTML."""
-    return "text/html" in Headers(raw=headers).get(name, "")
+    return "text/html" in headers.get(name, "")
 
 
 def added(document: bytes) -> bytes:
