@@ -102,7 +102,8 @@ def better(before: Mapping[str, Any], after: Mapping[str, Any], cost: Mapping[st
     average = 100 * (after[AVERAGE] - before[AVERAGE])
     text = (
         f"{judged} Worst-group accuracy went from {percent(was['accuracy'])} to **{percent(now['accuracy'])}** "
-        f"({points:+.1f} points; now {now['name']}), average accuracy changed by {average:+.1f}. {_took(cost)}"
+        f"({points:+.1f} points; the worst is now {now['name']}), average accuracy changed by {average:+.1f} points. "
+        f"{_took(cost)}"
     )
     return Verdict(sure, text)
 
