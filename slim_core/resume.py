@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from slim_core.errors import CheckpointRefusedError
-from slim_core.models.checkpoints import read_tensors
+from slim_core.models.checkpoints import read_tensors, write_tensors
 from slim_core.objectives import Objective
 
 STATE_FILE = "state.pt"
@@ -70,7 +70,7 @@ class Checkpoints:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self._folder / "best.tmp"
-        save_file(state, unfinished)
+        write_tensors(state, unfinished)
         os.replace(unfinished, self._best_path(epoch))
 
     def save(self, net: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective, course: Course) -> None:
@@ -86,7 +86,8 @@ class Checkpoints:
             "course": json.dumps(vars(course)),
         }
         unfinished = self._folder / "state.tmp"
-        torch.save(state, unfinished)
+        with unfinished.open("wb") as file:  # a path would be written by C++, which tells a full disk as something else
+            torch.save(state, file)
         os.replace(unfinished, self._folder / STATE_FILE)
         unfinished.write_text(json.dumps(course.history))
         os.replace(unfinished, self._folder / HISTORY_FILE)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from slim_core.errors import CheckpointRefusedError
@@ -43,6 +43,15 @@ def read_tensors(path: Path) -> object:
             return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, SafetensorError, RuntimeError, EOFError, ValueError, KeyError, OSError) as error:
         raise CheckpointRefusedError(_refusal(path)) from error
+
+
+def write_tensors(state: State, path: Path) -> None:
+    """Write a .safetensors file.
+
+    Raises:
+        OSError: as for any other file; the library's own writer would raise something else where the disk is full.
+    """
+    path.write_bytes(save(state))
 
 
 def _refusal(path: Path) -> str:

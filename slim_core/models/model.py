@@ -6,12 +6,11 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from safetensors.torch import save_file
 from torch import nn
 
 from slim_core.images import ImageTransform
 from slim_core.models.anatomy import Anatomy, examine
-from slim_core.models.checkpoints import load_weights
+from slim_core.models.checkpoints import load_weights, write_tensors
 
 WEIGHTS_FILE = "weights.safetensors"
 ABOUT_FILE = "model.json"
@@ -63,7 +62,7 @@ def load_checkpoint(model: Model, path: Path | str) -> None:
 def save_model(model: Model, folder: Path) -> None:
     """Write weights.safetensors and model.json into an existing folder."""
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.net.state_dict().items()}
-    save_file(state, folder / WEIGHTS_FILE)
+    write_tensors(state, folder / WEIGHTS_FILE)
     about = {
         "name": model.name,
         "n_classes": model.n_classes,
