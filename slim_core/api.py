@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from slim_core.campaign_plan import default_name
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.loop import ANSWERED, Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
-from slim_core.newest import a_run, newest_campaign, newest_data_set, newest_run
+from slim_core.newest import a_run, newest_campaign, newest_data_set
 from slim_core.simulation import simulate_answers
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
@@ -142,7 +142,7 @@ def make_space(
 ) -> Run:
     """The two attention spaces and the environment clusters of a split; ``fields`` are those of SpaceSpec."""
     at = at or open_workbench()
-    run = at.store.runs.fetch(attention) if attention else newest_run(at, ("gradcam", "features"))
+    run = a_run(at, attention, ("gradcam", "features"))
     spec = {"kind": "space", "dataset": run.dataset_id, "attention": run.id, "seed": seed, **fields}
     return at.run(parse_spec(spec), force=force)
 
@@ -215,7 +215,7 @@ def curate(
         "campaign": chosen.id if chosen else None,
         "answers_seq": at.store.campaigns.last_seq(chosen.id) if chosen else None,
         "strategy": strategy,
-        "size": size or default_size(at, run.dataset_id),
+        "size": default_size(at, run.dataset_id) if size is None else size,
         "seed": seed,
         "options": dict(options or {}),
     }
@@ -242,7 +242,8 @@ def evaluate(
     """Every metric of a model on a split."""
     at = at or open_workbench()
     run = a_run(at, model, "train")
-    spec = {"kind": "evaluate", "dataset": run.dataset_id, "model": run.id, "split": split, "space": space}
+    clusters = a_run(at, space, "space").id if space else None
+    spec = {"kind": "evaluate", "dataset": run.dataset_id, "model": run.id, "split": split, "space": clusters}
     return at.run(parse_spec(spec), name=f"{run.name} on {split}", force=force)
 
 

@@ -57,6 +57,8 @@ class Plan:
     def __post_init__(self) -> None:
         if self.choice not in CHOICE_RULES:
             raise SpecRefusedError(f"The choice is {self.choice!r}: use one of {', '.join(CHOICE_RULES)}.")
+        if not 0 <= self.seed < 2**32:
+            raise SpecRefusedError(f"The seed is {self.seed}: give 0 to {2**32 - 1}.")
         if not 1 <= self.overlap <= MOST_ANNOTATORS:
             raise SpecRefusedError(f"An overlap of {self.overlap} is out of range: use 1 to {MOST_ANNOTATORS}.")
         if self.members and len(self.members) < self.overlap:

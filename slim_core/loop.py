@@ -61,6 +61,8 @@ class LoopConfig:
     def __post_init__(self) -> None:
         if not 0 < self.answers <= 1:
             raise SpecRefusedError(f"answers {self.answers} must be a share above 0 and at most 1, such as 0.03.")
+        if self.size is not None and self.size < 1:
+            raise SpecRefusedError(f"The size of the subsets is {self.size}: give 1 or more images, or leave it out.")
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,8 @@ class Loop:
     @property
     def size(self) -> int:
         """Images of every subset."""
-        return self.config.size or round(SUBSET_SHARE * len(self.table.rows("train")))
+        given = self.config.size
+        return round(SUBSET_SHARE * len(self.table.rows("train"))) if given is None else given
 
     @property
     def _noise(self) -> str:

@@ -39,8 +39,8 @@ def newest_run(at: Workbench, kind: str | Sequence[str], *, fits: Callable[[Run]
     return max(fitting, key=lambda run: run.created_at)
 
 
-def a_run(at: Workbench, run_id: str | None, kind: str, **which: Any) -> Run:
-    """A run by its id, checked to be of the kind, or the newest that fits.
+def a_run(at: Workbench, run_id: str | None, kind: str | Sequence[str], **which: Any) -> Run:
+    """A run by its id, checked to be of the kind (or of one of several), or the newest that fits.
 
     Raises:
         NotFoundError: there is none.
@@ -48,9 +48,10 @@ def a_run(at: Workbench, run_id: str | None, kind: str, **which: Any) -> Run:
     """
     if run_id is None:
         return newest_run(at, kind, **which)
-    run = at.store.runs.fetch(run_id)
-    if run.kind != kind:
-        raise SpecRefusedError(f"{run_id} is a {run.kind} run, but a {kind} run is needed: name another one.")
+    run, kinds = at.store.runs.fetch(run_id), (kind,) if isinstance(kind, str) else tuple(kind)
+    if run.kind not in kinds:
+        needed = " or ".join(kinds)
+        raise SpecRefusedError(f"{run_id} is a run of {run.kind}, but one of {needed} is needed: name another.")
     return run
 
 

@@ -35,12 +35,17 @@ def simulate_answers(
 
     Raises:
         AnswersRefusedError: the attention has no scores against masks.
-        SpecRefusedError: flip or unsure is not a share, or they exceed 1 together.
+        SpecRefusedError: flip or unsure is not a share, or they exceed 1 together; or the threshold or the seed is
+            out of range.
     """
     from slim_core.store import AnswerIn
 
-    if flip < 0 or unsure < 0 or flip + unsure > 1:
+    if not (flip >= 0 and unsure >= 0 and flip + unsure <= 1):
         raise SpecRefusedError(f"flip {flip} and unsure {unsure} must be shares that add up to at most 1: lower them.")
+    if not 0 <= threshold <= 1:
+        raise SpecRefusedError(f"The threshold is {threshold}: give an attention precision from 0 to 1.")
+    if seed < 0:
+        raise SpecRefusedError(f"The seed is {seed}: give 0 or more.")
     items = sorted(store.campaigns.items(campaign_id), key=lambda item: item.row)
     precision = mask_scores(store, campaign_id).reindex([item.row for item in items]).to_numpy(float)
     values = noisy(judge(precision, threshold), flip, unsure, seed)

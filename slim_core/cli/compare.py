@@ -69,8 +69,8 @@ def write_csv(path: Path, found: pd.DataFrame) -> None:
     """
     try:
         found.to_csv(path, index=False)
-    except OSError as error:
-        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    except OSError as error:  # pandas raises one without an errno where the folder is missing
+        raise SpecRefusedError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
     errors.print(f"written to {path}", soft_wrap=True)
 
 

@@ -57,7 +57,7 @@ def run(
             retrain=api.how_to_retrain(retrain),
             flip=flip,
             unsure=unsure,
-            train={"epochs": epochs} if epochs else {},
+            train={} if epochs is None else {"epochs": epochs},
         )
         loop = Loop(at, config)
         outcomes += [loop.outcome(method) for method in chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from types import UnionType
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -70,16 +71,25 @@ class CurateOptions:
         if self.keep not in (None, *KEEP_RULES):
             raise SpecRefusedError(f"The keep rule is {self.keep!r}: choose one of {', '.join(KEEP_RULES)}.")
         for name in ("threshold", "quantile", "trust"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise SpecRefusedError(f"The {name} is {getattr(self, name)}: give a number from 0 to 1.")
+            value = getattr(self, name)
+            if not (_is_number(value, int | float) and 0 <= value <= 1):
+                raise SpecRefusedError(f"The {name} is {value!r}: give a number from 0 to 1.")
         for name in ("max_repeats", "k_attention", "k_environment", "k_max"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise SpecRefusedError(f"{name} is {value}: give at least 1.")
+            if value is not None and not (_is_number(value, int) and value >= 1):
+                raise SpecRefusedError(f"{name} is {value!r}: give at least 1, a whole number.")
+        for name in ("repeats", "trusted_first"):
+            value = getattr(self, name)
+            if not isinstance(value, bool | None):
+                raise SpecRefusedError(f"{name} is {value!r}: give true or false.")
 
     def to_json(self) -> dict[str, Any]:
         """Name -> value."""
         return asdict(self)
+
+
+def _is_number(value: object, kind: type | UnionType) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, eq=False)

@@ -87,15 +87,12 @@ def parse_spec(given: Mapping[str, Any]) -> Spec:
 
 def _sentence(kind: str, error: ValidationError) -> str:
     first = error.errors()[0]
+    step = f"{'An' if kind[0] in 'aeiou' else 'A'} {kind} step"
     field = ".".join(str(part) for part in first["loc"]) or first["msg"].partition(":")[0].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         legal = ", ".join(sorted(STEPS[kind].spec.model_fields))
-        return f"A {kind} step has no field {field!r}: its fields are {legal}."
+        return f"{step} has no field {field!r}: its fields are {legal}."
     if first["type"] == "missing":
-        return f"A {kind} step needs the field {field!r}: give it."
+        return f"{step} needs the field {field!r}: give it."
     reason = first["msg"].removeprefix("Value error, ").rstrip(".")
-    return (
-        f"A {kind} step refuses {field} = {first['input']!r}: {reason}."
-        if first["loc"]
-        else (f"A {kind} step refuses {reason}.")
-    )
+    return f"{step} refuses {field} = {first['input']!r}: {reason}." if first["loc"] else (f"{step} refuses {reason}.")

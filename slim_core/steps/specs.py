@@ -159,6 +159,13 @@ class FeaturesSpec(Spec):
     shard: int | None = Field(default=None, ge=0, description="Which part of the images; filled in when submitted.")
     shards: int | None = Field(default=None, ge=2, le=MOST_SHARDS, description="Of how many parts.")
 
+    @field_validator("splits")
+    @classmethod
+    def _check_splits(cls, splits: tuple[Split, ...]) -> tuple[Split, ...]:
+        if len(set(splits)) < len(splits):
+            raise ValueError("name each split once")
+        return splits
+
     @model_validator(mode="after")
     def _check_shard(self) -> Self:
         if (self.shard is None) != (self.shards is None):

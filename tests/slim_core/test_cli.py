@@ -397,6 +397,38 @@ def test_a_run_that_is_done_is_not_done_again_unless_forced(demo_folder, home, c
         store.close()
 
 
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("candidates", "--seed", -1), "The seed is -1: give 0 to 4294967295."),
+        (("answer", "--from-masks", "--flip", "nan"), "flip nan and unsure 0.0 must be shares"),
+        (("answer", "--from-masks", "--threshold", "nan"), "The threshold is nan: give an attention precision"),
+        (("answer", "--from-masks", "--seed", -1), "The seed is -1: give 0 or more."),
+        (("space", "--attention", "MODEL"), "is a run of train, but one of gradcam or features is needed"),
+        (("evaluate", "--space", "MODEL"), "is a run of train, but one of space is needed"),
+        (("curate", "--size", 0), "A curate step refuses size = 0"),
+        (("curate", "-o", "threshold=abc"), "The threshold is 'abc': give a number from 0 to 1."),
+        (("curate", "-o", "k_max=2.5"), "k_max is 2.5: give at least 1, a whole number."),
+        (("curate", "-o", "repeats=3"), "repeats is 3: give true or false."),
+        (("run", "--data", "DATA", "--size", 0), "The size of the subsets is 0: give 1 or more images"),
+        (("run", "--data", "DATA", "--epochs", 0), "A train step refuses epochs = 0"),
+        (("compare", "--csv", "/nowhere/x.csv"), "/nowhere/x.csv cannot be written (Cannot save file"),
+    ],
+)
+def test_an_option_that_makes_no_sense_is_one_sentence(looped, home, monkeypatch, capsys, command, sentence):
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    settings.cache_clear()
+    campaign, names = looped.loop.campaign.id, {"MODEL": looped.loop.reference.id, "DATA": looped.dataset.id}
+    words = [names.get(word, word) for word in command]
+    of_campaign = ("--campaign", campaign) if command[0] in ("answer", "curate") else ()
+    given, runs = len(looped.at.store.campaigns.answers(campaign)), looped.at.store.runs.all(status="done")
+    assert slim(*words, *of_campaign) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert sentence in said and "Traceback" not in said
+    assert len(looped.at.store.campaigns.answers(campaign)) == given
+    assert looped.at.store.runs.all(status="done") == runs
+
+
 def test_a_campaign_about_another_split_is_opened_with_a_warning(looped, home, monkeypatch, capsys):
     from slim_core import api
 

@@ -121,6 +121,11 @@ def test_a_spec_cannot_be_changed():
             {"kind": "train", "dataset": "d", "model": "resnet5O"},
             "refuses model = 'resnet5O': there is no such model, take small-resnet, resnet50 or another of torch",
         ),
+        (
+            {"kind": "gradcam", "dataset": "d", "model": "m", "splits": ["val", "val"]},
+            "A gradcam step refuses splits = .*: name each split once.",
+        ),
+        ({"kind": "evaluate", "dataset": "d", "model": "m", "split": "dev"}, "An evaluate step refuses split = 'dev'"),
         ({"kind": "train", "dataset": "d", "model": "nosuch"}, "refuses model = 'nosuch': there is no such model"),
         ({"kind": "train", "dataset": "d", "objective": "dro"}, "refuses objective = 'dro': Input should be 'erm'"),
     ],
