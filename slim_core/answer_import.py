@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slim_core import answer_lines
 from slim_core.answering import value_of
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.campaign import DECISION, SKIP, AnswerIn, put
@@ -21,10 +20,7 @@ if TYPE_CHECKING:
 
 SHOWN = 5  # lines named in a sentence
 LONGEST = 120  # letters shown of a line
-MOST_BYTES = 100_000_000
 NOBODY = "file"  # annotator of lines that name none
-_MORE = "\0"  # stands for the fields beyond the header
-_NEEDED = "row (or path) and answer"
 
 
 @dataclass(frozen=True)
@@ -63,12 +59,13 @@ class Imported:
 def check_csv(store: Store, campaign: Campaign, source: Path | bytes, annotator: str = NOBODY) -> Checked:
     """Read a CSV with the columns row or path, and answer (or value): 1, 0, -1 or right, wrong, unsure.
 
-    Also read, where there are: annotator (else all answers are of ``annotator``) and seconds. Nothing is kept yet.
+    Also read, where there are: annotator (else all answers are of ``annotator``) and seconds. Of our own export of
+    everything, what stands is read. Nothing is kept yet.
 
     Raises:
         AnswersRefusedError: the file cannot be read, or lacks a column.
     """
-    lines = _lines(source)
+    lines = answer_lines.read(source)
     table = store.datasets.table(campaign.dataset_id)
     known = {str(path): row for row, path in enumerate(table.frame["path"])}
     items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
@@ -103,25 +100,6 @@ def import_csv(
         raise AnswersRefusedError("The file holds no answer that fits: nothing was imported.")
     n_new, n_surplus = store.campaigns.take_in(campaign.id, by, checked.answers)
     return Imported(n_new, checked.n_fitting - n_new, n_surplus, checked.unfit)
-
-
-def _lines(source: Path | bytes) -> list[tuple[int, dict[str, str], int]]:
-    """(number of the line, its fields by name, fields beyond the header) of each line behind the header."""
-    name = source if isinstance(source, Path) else "The file"
-    try:
-        size = source.stat().st_size if isinstance(source, Path) else len(source)
-        if size > MOST_BYTES:
-            raise AnswersRefusedError(f"{name} has {size:,} bytes: split it into files of at most {MOST_BYTES:,}.")
-        text = (source.read_bytes() if isinstance(source, Path) else source).decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""), restval="", restkey=_MORE, strict=True)
-        columns = [column.strip() for column in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        found = [(reader.line_num, fields, len(fields.pop(_MORE, ()))) for fields in reader]
-    except (OSError, ValueError, csv.Error) as error:
-        raise AnswersRefusedError(f"{name} cannot be read as a CSV ({error}): it needs {_NEEDED}.") from error
-    if not {"row", "path"} & set(columns) or not {"answer", "value"} & set(columns):
-        raise AnswersRefusedError(f"{name} has the columns {', '.join(columns) or 'none'}: it needs {_NEEDED}.")
-    return found
 
 
 class _Said:

@@ -14,7 +14,7 @@ export class Outbox {
     this.prefix = `slim-answer:${campaign}:${who}:`;
     this.sequence = 0;
     const keys = stored().filter((key) => key.startsWith(this.prefix)).sort();
-    this.waiting = keys.map((key) => ({ ...JSON.parse(localStorage.getItem(key)), key }));
+    this.waiting = keys.flatMap((key) => read(key) ?? []);
     this.fromBefore = this.waiting.length > 0; // another page left some: the server may know them
   }
 
@@ -51,6 +51,16 @@ export class Outbox {
 
   batch() {
     return this.waiting.slice(0, BATCH).map(({ key, net, ...answer }) => answer);
+  }
+}
+
+// What is kept under a key; nothing where it is no answer of ours, which must not keep the page from opening.
+function read(key) {
+  try {
+    const { id, item, ...answer } = JSON.parse(localStorage.getItem(key));
+    return typeof id === "string" && Number.isInteger(item) ? { id, item, ...answer, key } : undefined;
+  } catch {
+    return undefined;
   }
 }
 

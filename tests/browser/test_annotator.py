@@ -47,6 +47,20 @@ def test_answers_outlive_a_lost_connection_and_a_reload(
     assert len(store.campaigns.answers(campaign.id)) == 3
 
 
+def test_what_lies_in_the_browser_and_is_no_answer_keeps_nobody_from_answering(
+    annotator: Page, address: str, store: Store, campaign: Campaign
+) -> None:
+    for name, kept in (("1-a", "{torn"), ("1-b", "null"), ("1-c", '{"id": 3}')):
+        annotator.evaluate(
+            "([key, text]) => localStorage.setItem(key, text)", [f"slim-answer:{campaign.id}:ann:{name}", kept]
+        )
+    open_campaign(annotator, address, campaign)
+    annotator.keyboard.press("1")
+    tells(annotator, "5 left")
+    unsent(annotator, 0)
+    assert store.campaigns.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
+
+
 def test_answers_of_a_page_that_cannot_send_are_delivered_by_the_next_page_of_the_browser(
     annotator: Page, address: str, store: Store, campaign: Campaign, tolerated: set[str]
 ) -> None:

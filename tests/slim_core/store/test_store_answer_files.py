@@ -92,6 +92,27 @@ def test_the_answers_that_stand_go_out_and_come_into_another_campaign_unchanged(
         assert store.campaigns.current(other.id, who) == store.campaigns.current(pair.id, who)
 
 
+def test_of_everything_that_happened_what_stands_comes_into_another_campaign(store: Store, pair: Campaign, dataset):
+    everything_happens(store, pair)
+    d = store.campaigns.items(pair.id)[3]
+    for k, value in enumerate((1, None)):
+        store.campaigns.save_answers(pair.id, "ann", [AnswerIn(f"taken-back-{k}", d.id, value)])
+    store.campaigns.decide(pair.id, "lea", AnswerIn("d-3", d.id, 0))
+    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    done = import_csv(store, other, whole(store, pair, "csv"), "lea")
+    assert (done.n_new, done.n_surplus, done.unfit) == (3, 0, ())
+    for who in ("ann", "ben, jr.", "cid", "lea"):
+        assert store.campaigns.current(other.id, who) == store.campaigns.current(pair.id, who)
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_file_of_a_spreadsheet_that_separates_otherwise_is_read(store: Store, pair: Campaign, separator: str):
+    content = 'row,answer,annotator\n1,wrong,"jr, ann"\n'.replace("row,answer,", f"row{separator}answer{separator}")
+    content = content.replace("1,wrong,", f"1{separator}wrong{separator}")
+    assert import_csv(store, pair, content.encode(), "lea").n_new == 1
+    assert store.campaigns.current(pair.id, "jr, ann") == {1: 0}
+
+
 def test_the_same_file_twice_adds_nothing(store: Store, pair: Campaign, tmp_path):
     file = tmp_path / "answers.csv"
     file.write_text("path,answer,annotator,seconds\n0/1.png,right,ann,2.5\n0/2.png,0,ann,x\n0/1.png,-1,ben,\n,,,\n")
@@ -149,6 +170,7 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
     [
         (b"", "has the columns none"),
         (b"\xff\xfe\x00", "cannot be read as a CSV"),
+        ("row,answer\n1,1\n".encode("utf-16"), "no UTF-8 text .byte 0.: save it as CSV in UTF-8"),
         (b'row,answer\n"1,1\n', "cannot be read as a CSV"),
         (b"row,answer\n1,1,2,3\n2,1\n", "1 line with more fields than the header .line 2: '2 more'"),
         (b"image,answer\n1,1\n", "it needs row .or path. and answer"),
