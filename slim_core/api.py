@@ -198,10 +198,12 @@ def curate(
     A strategy that uses no answers needs no campaign.
 
     Raises:
-        SpecRefusedError: the space is not of train.
+        SpecRefusedError: the space is not of train, or there is no such strategy or option.
     """
+    from slim_core.curation import check_options
     from slim_core.steps.curate import require_train
 
+    check_options(strategy, options or {})
     at = at or open_workbench()
     chosen = None
     if strategy in ANSWERED or campaign:

@@ -1,6 +1,6 @@
 """S6 to S9: from scores and spaces to a small, balanced subset, by strategies with names."""
 
-from slim_core.curation.curate import STRATEGIES, curate
+from slim_core.curation.curate import STRATEGIES, check_options, curate
 from slim_core.curation.data import CurateOptions, CurationData, Strategy, Subset
 from slim_core.curation.keep import DEFAULT_KEEP, KEEP_RULES, compare_rules, keep
 
@@ -12,6 +12,7 @@ __all__ = [
     "CurationData",
     "Strategy",
     "Subset",
+    "check_options",
     "compare_rules",
     "curate",
     "keep",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
@@ -35,12 +36,22 @@ def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, 
             attributes.
         AnswersRefusedError: the strategy needs answers, and there are none, or none of them is "right".
     """
+    checked = check_options(strategy, options)
+    if size < data.n_classes:
+        raise SpecRefusedError(f"The subset's size is {size}: give at least {data.n_classes}, one image a class.")
+    return STRATEGIES[strategy](data, size, seed, checked)
+
+
+def check_options(strategy: str, options: Mapping[str, Any]) -> CurateOptions:
+    """The options as a strategy reads them.
+
+    Raises:
+        SpecRefusedError: an unknown strategy or option, or a value that makes no sense.
+    """
     if strategy not in STRATEGIES:
         raise SpecRefusedError(f"The strategy is {strategy!r}: choose one of {', '.join(STRATEGIES)}.")
     known = [f.name for f in fields(CurateOptions)]
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise SpecRefusedError(f"Curation has no option {unknown[0]!r}: choose from {', '.join(known)}.")
-    if size < data.n_classes:
-        raise SpecRefusedError(f"The subset's size is {size}: give at least {data.n_classes}, one image a class.")
-    return STRATEGIES[strategy](data, size, seed, CurateOptions(**options))
+    return CurateOptions(**options)

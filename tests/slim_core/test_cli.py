@@ -407,6 +407,8 @@ def test_a_run_that_is_done_is_not_done_again_unless_forced(demo_folder, home, c
         (("space", "--attention", "MODEL"), "is a run of train, but one of gradcam or features is needed"),
         (("evaluate", "--space", "MODEL"), "is a run of train, but one of space is needed"),
         (("curate", "--size", 0), "A curate step refuses size = 0"),
+        (("curate", "--strategy", "foo"), "The strategy is 'foo': choose one of slim, "),
+        (("curate", "-o", "foo=1"), "Curation has no option 'foo': choose from keep, "),
         (("curate", "-o", "threshold=abc"), "The threshold is 'abc': give a number from 0 to 1."),
         (("curate", "-o", "k_max=2.5"), "k_max is 2.5: give at least 1, a whole number."),
         (("curate", "-o", "repeats=3"), "repeats is 3: give true or false."),
@@ -421,12 +423,12 @@ def test_an_option_that_makes_no_sense_is_one_sentence(looped, home, monkeypatch
     campaign, names = looped.loop.campaign.id, {"MODEL": looped.loop.reference.id, "DATA": looped.dataset.id}
     words = [names.get(word, word) for word in command]
     of_campaign = ("--campaign", campaign) if command[0] in ("answer", "curate") else ()
-    given, runs = len(looped.at.store.campaigns.answers(campaign)), looped.at.store.runs.all(status="done")
+    given, runs = len(looped.at.store.campaigns.answers(campaign)), looped.at.store.runs.all()
     assert slim(*words, *of_campaign) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert sentence in said and "Traceback" not in said
     assert len(looped.at.store.campaigns.answers(campaign)) == given
-    assert looped.at.store.runs.all(status="done") == runs
+    assert looped.at.store.runs.all() == runs  # nothing was submitted
 
 
 def test_a_campaign_about_another_split_is_opened_with_a_warning(looped, home, monkeypatch, capsys):
