@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from slim_core.store import Campaign, Store
-from tests.browser.annotator import ANSWERS, ask_about, open_campaign, rows_of, shows, tells, unsent
+from tests.browser.annotator import ANSWERS, ask_about, open_campaign, rows_of, shows, stage, tells, unsent
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -47,10 +47,19 @@ def test_answers_outlive_a_lost_connection_and_a_reload(
     assert len(store.campaigns.answers(campaign.id)) == 3
 
 
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800), (1024, 768)])
+def test_image_and_answers_are_on_screen_together(annotator: Page, width: int, height: int) -> None:
+    annotator.set_viewport_size({"width": width, "height": height})
+    for name in ("Right", "Wrong", "Unsure"):
+        expect(annotator.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    expect(stage(annotator)).to_be_in_viewport(ratio=0.9)
+
+
 def test_what_lies_in_the_browser_and_is_no_answer_keeps_nobody_from_answering(
     annotator: Page, address: str, store: Store, campaign: Campaign
 ) -> None:
-    for name, kept in (("1-a", "{torn"), ("1-b", "null"), ("1-c", '{"id": 3}')):
+    foreign = json.dumps({"id": f"foreign-{campaign.id}", "item": 2**31 - 1, "value": 1, "net": 1, "ms": 1, "seen": {}})
+    for name, kept in (("1-a", "{torn"), ("1-b", "null"), ("1-c", '{"id": 3}'), ("1-d", foreign)):
         annotator.evaluate(
             "([key, text]) => localStorage.setItem(key, text)", [f"slim-answer:{campaign.id}:ann:{name}", kept]
         )
@@ -58,6 +67,7 @@ def test_what_lies_in_the_browser_and_is_no_answer_keeps_nobody_from_answering(
     annotator.keyboard.press("1")
     tells(annotator, "5 left")
     unsent(annotator, 0)
+    tells(annotator, "Saved, but for 1 about images that are not asked about any more")
     assert store.campaigns.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
 
 
