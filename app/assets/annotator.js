@@ -206,7 +206,7 @@ class Annotator {
   }
 
   say(text, alarm = true) {
-    const [line, loud] = text ? [text, alarm] : words.connection(this.outbox.waiting.length, this.exchange.problem, this.outbox.volatile);
+    const [line, loud] = text ? [text, alarm] : words.connection(this.outbox.waiting.length, this.exchange, this.outbox.volatile);
     const status = this.find("status");
     if (status.textContent !== line) status.textContent = line;
     status.classList.toggle("alarm", loud);

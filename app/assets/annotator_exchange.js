@@ -16,6 +16,7 @@ export class Exchange {
     this.failures = 0;
     this.first = false; // the first answer of all is among those known here
     this.problem = this.closed = "";
+    this.strange = 0; // answers that this campaign could not take: it does not ask about their images
     this.nextTry = this.nextAsk = this.asked = 0; // by performance.now()
   }
 
@@ -29,9 +30,10 @@ export class Exchange {
     this.app.say();
     try {
       const body = { campaign: this.app.data.campaign, session: this.app.window.session, answers: this.app.outbox.batch() };
-      const { ids, lost } = await this.line.post(this.app.data.urls.answers, body);
+      const { ids, lost, strange } = await this.line.post(this.app.data.urls.answers, body);
       const recovered = this.failures > 0 || this.app.outbox.fromBefore;
-      this.app.window.open -= this.app.outbox.drop(ids);
+      this.app.window.open -= this.app.outbox.drop([...ids, ...strange]);
+      this.strange += strange.length;
       this.worked();
       this.someoneElses(lost);
       if (recovered) this.refill(true); // what arrived twice is counted once

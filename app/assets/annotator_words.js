@@ -29,10 +29,11 @@ export function tally(history) {
 }
 
 // [text, alarm]
-export function connection(n, problem, volatile) {
+export function connection(n, { problem, strange }, volatile) {
   const waiting = n ? `${number(n)} ${n === 1 ? "answer waits" : "answers wait"}` : "";
   const where = volatile ? "in this page: keep it open" : "in this browser and will be sent again";
   if (problem) return [[problem.replace(/\.$/, ""), waiting && `${waiting} ${where}`].filter(Boolean).join(". "), true];
+  if (strange && !n) return [`Saved, but for ${number(strange)} about images that are not asked about any more`, true];
   return n ? ["Saving ...", false] : ["All answers saved", false];
 }
 

@@ -53,19 +53,28 @@ def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response
 
 @guarded("annotator")
 def answers(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
-    """POST /api/answers: keep them all in one transaction, then name the ids that are kept (again)."""
+    """POST /api/answers: keep them all in one transaction, then name the ids that are kept (again).
+
+    One about an image that the campaign does not ask about holds up no other: it is named as ``strange``, not kept.
+    """
     from slim_core.store.asking import CampaignClosedError
 
     campaign_id, who = _allowed(body, viewer)
     given = body.get("answers")
     if not isinstance(given, list) or len(given) > MAX_ANSWERS:
         raise AnswersRefusedError(f"Send a list of at most {MAX_ANSWERS} answers at once.")
-    tab = str(body.get("session") or "")[:80]
+    tab, campaigns, read = (
+        str(body.get("session") or "")[:80],
+        session.store().campaigns,
+        [_answer(one) for one in given],
+    )
+    strangers = campaigns.strangers(campaign_id, [answer.item_id for answer in read])
+    strange = [answer.id for answer in read if answer.item_id in strangers]
     try:
-        receipt = session.store().campaigns.deliver(campaign_id, who, [_answer(one) for one in given], tab)
+        receipt = campaigns.deliver(campaign_id, who, [one for one in read if one.item_id not in strangers], tab)
     except CampaignClosedError as error:
         return JSONResponse({"error": str(error), "closed": True}, status_code=409)
-    return JSONResponse({"ids": receipt.ids, "surplus": receipt.surplus, "lost": receipt.lost})
+    return JSONResponse({"ids": receipt.ids, "surplus": receipt.surplus, "lost": receipt.lost, "strange": strange})
 
 
 @guarded("annotator")

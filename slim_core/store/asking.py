@@ -161,6 +161,13 @@ class Asking:
                 before = rows[-1].seq
         return list(found.values())[:n]
 
+    def strangers(self, campaign_id: str, item_ids: Sequence[int]) -> set[int]:
+        """Those of the items that are not this campaign's: the database is an older one, put back from a copy."""
+        wanted = {each for each in item_ids if isinstance(each, int) and 0 <= each < 2**31}
+        query = sa.select(_items.c.id).where(_items.c.campaign_id == campaign_id, _items.c.id.in_(wanted))
+        with self._database.read() as connection:
+            return wanted - set(connection.execute(query).scalars())
+
     def _counting(self, connection: Connection, annotator: str, seqs: dict[int, int]) -> list[Given]:
         """Those of the items (id -> seq of the newest answer) whose answer counts, newest first."""
         query = sa.select(*leases.ITEM_COLUMNS, _current.c.value).join(_current, _current.c.item_id == _items.c.id)
