@@ -19,7 +19,7 @@ from slim_core.store.datasets import Datasets
 from slim_core.store.events import Events
 from slim_core.store.run import COLUMNS, WITHOUT_METRICS, Run, hash_of
 from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
-from slim_core.store.submission import SpecLike, freeze_answers, relate
+from slim_core.store.submission import PARENT_KINDS, SpecLike, freeze_answers, relate
 from slim_core.version import code_version
 
 _t, _parents = schema.runs, schema.run_parents
@@ -64,7 +64,8 @@ class Runs(Attempts):
 
         Raises:
             NotFoundError: the data set, a parent run or the campaign does not exist.
-            SpecRefusedError: no worker has the device, a parent failed or was canceled, or the spec is that of a shard.
+            SpecRefusedError: no worker has the device, a parent failed, was canceled or is of another kind, or the spec
+                is that of a shard.
             DataRefusedError: the images are no longer where they were.
         """
         row = self._row(spec, by, name, force, priority)
@@ -251,6 +252,10 @@ class Runs(Attempts):
             raise NotFoundError(f"The {role} run {parent_id} does not exist or was deleted: choose another.")
         if parent.status not in ("queued", "running", "done"):
             raise SpecRefusedError(f"The {role} run {parent_id} is {parent.status}: retry it, or choose another.")
+        if parent.kind not in (kinds := PARENT_KINDS.get(role, (parent.kind,))):
+            raise SpecRefusedError(
+                f"The {role} run {parent_id} is a {parent.kind} run: choose a {' or '.join(kinds)} run."
+            )
         if parent.dataset_id != dataset_id:
             raise SpecRefusedError(f"The {role} run {parent_id} was made on another data set: choose one of this.")
 

@@ -15,6 +15,16 @@ from slim_core.store import schema
 _parents = schema.run_parents
 
 
+# role -> kinds of the runs that can have it
+PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
+    "model": ("train",),
+    "reference": ("train",),
+    "subset": ("curate",),
+    "attention": ("gradcam", "features"),
+    "space": ("space",),
+}
+
+
 class SpecLike(Protocol):
     """What can be submitted: every spec of slim_core.steps.specs."""
 

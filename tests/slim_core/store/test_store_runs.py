@@ -233,6 +233,17 @@ def test_a_spec_that_names_what_is_not_there_is_refused(store, dataset, run, tmp
         store.runs.fetch("r-none")
 
 
+def test_a_parent_of_another_kind_is_refused(store, dataset, run, child):
+    for wrong in (
+        GradcamSpec(dataset=dataset.id, model=child.id),
+        TrainSpec(dataset=dataset.id, model="small-resnet", subset=run.id),
+    ):
+        (role, parent), *_ = wrong.parents().items()
+        with pytest.raises(SpecRefusedError, match=f"The {role} run {parent} is a (gradcam|train) run: choose a "):
+            store.runs.submit(wrong)
+    assert len(store.runs.all()) == 2
+
+
 def test_lists_are_filtered_and_newest_first(store, dataset, run, child, finish):
     finish(run)
     assert [each.id for each in store.runs.all()] == [child.id, run.id]
