@@ -128,3 +128,10 @@ def test_what_is_held_and_what_is_new_come_in_one_order(store: Store, campaign: 
     store.campaigns.release(campaign.id, "ann", "tab")
     assert store.campaigns.next_items(campaign.id, "ann", 1, "tab", after=second.position) == [third]
     assert store.campaigns.next_items(campaign.id, "ann", 3, "tab") == [first, second, third]
+
+
+def test_items_of_other_campaigns_and_of_none_are_strangers(store, dataset):
+    first, second = (store.campaigns.create(name, dataset.id, None, range(3)) for name in ("first", "second"))
+    mine, foreign = (store.campaigns.items(one.id)[0].id for one in (first, second))
+    assert store.campaigns.strangers(first.id, [mine, foreign, 2**31 - 1]) == {foreign, 2**31 - 1}
+    assert store.campaigns.strangers(first.id, []) == set()
