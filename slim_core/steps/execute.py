@@ -13,8 +13,7 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from slim_core import tracking
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
 from slim_core.signalled import Signalled
 from slim_core.steps.context import Pulse, RunHandedBackError, StepContext
+from slim_core.steps.log_file import log_file
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.version import code_version, package_version
 
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _PAUSES_S = (0.5, 1.0, *(3.0,) * 200)  # while an end cannot be recorded: about ten minutes
-_LOG_FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "scipy", "umap-learn", "pillow")
 
 
@@ -82,8 +81,13 @@ def perform(
     """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
     pulse = Pulse(store, run_id, token, hand_back or Signalled(), on_progress, limit_s)
-    out = store.artifacts.attempt(run_id, run.attempt)
-    with _log_file(out / "log.txt"):
+    try:
+        out = store.artifacts.attempt(run_id, run.attempt)
+    except SlimError as error:  # not even room for a folder
+        message = str(error)
+        _end(run, lambda: store.runs.fail(run_id, token, message))
+        return store.runs.fetch(run_id)
+    with log_file(out / "log.txt"):
         _settle(store, run, token, lambda: _attempt(store, run, out, device, pulse))
         ended = store.runs.fetch(run_id)
         tracking.record(store, ended)
@@ -170,29 +174,6 @@ def out_of_memory(run: Run) -> str:
     if isinstance(batch_size, int) and batch_size > 1:
         return f"Memory ran out at batch_size {batch_size}: submit it again with batch_size {batch_size // 2}."
     return "Memory ran out: end other programs or use a machine with more memory, then retry."
-
-
-@contextmanager
-def _log_file(path: Path) -> Iterator[None]:
-    """Everything that is logged meanwhile also goes to a file, line by line, so that it can be followed."""
-    handler = logging.FileHandler(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
-    handler.setLevel(logging.INFO)
-    root = logging.getLogger()
-    names = ("slim", "slim_core")
-    before = {name: logging.getLogger(name).level for name in names}
-    for name in names:
-        logging.getLogger(name).setLevel(logging.INFO)
-    root.addHandler(handler)
-    logging.captureWarnings(True)
-    try:
-        yield
-    finally:
-        root.removeHandler(handler)
-        handler.close()
-        logging.captureWarnings(False)
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
 
 
 def environment(run: Run) -> dict[str, Any]:

@@ -121,6 +121,36 @@ def test_an_unexpected_error_fails_with_a_sentence_and_its_trace_in_the_log(stor
     assert "Traceback" in store.artifacts.log(run.id).read_text()
 
 
+def _to_a_full_disk(store: Store, run: Run) -> None:
+    (store.artifacts.attempt(run.id, 1) / "log.txt").symlink_to("/dev/full")
+
+
+def _to_no_folder(store: Store, run: Run) -> None:
+    (store.artifacts.attempt(run.id, 1) / "log.txt").symlink_to(store.settings.home / "none" / "log.txt")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("lead", [_to_a_full_disk, _to_no_folder])
+def test_a_log_that_cannot_be_written_changes_no_end_and_is_told_once(store, attempt, lead, caplog, capsys):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        context.log.info("thinking")
+        raise OSError(28, "No space left")
+
+    run = store.runs.submit(Probe(dataset=store.datasets.all()[0].id), force=True)[0]
+    lead(store, run)
+    assert attempt(step, run).message == OF_DISK
+    told = [one.getMessage() for one in caplog.records if one.name == "slim_core.steps.log_file"]
+    assert len(told) == 1 and told[0].startswith("The log ") and "lacks lines" in told[0]
+    assert "Logging error" not in capsys.readouterr().err
+
+
+def test_an_attempt_without_room_for_its_folder_fails_in_a_sentence(store, attempt):
+    run = store.runs.submit(Probe(dataset=store.datasets.all()[0].id), force=True)[0]
+    (store.artifacts.checkpoints(run.id).parent / "attempt-1").write_text("in the way")
+    ended = attempt(lambda _spec, _context: {}, run)
+    assert ended.status == "failed" and "attempt-1 cannot be made" in ended.message
+
+
 def test_progress_is_kept_with_the_time_left_and_written_at_most_once_a_beat(store, attempt, monkeypatch):
     writes = []
     write = store.runs.progress
