@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import actions, result_links, session
-from app.components import next_step, run_progress, run_state
+from app.components import next_step, run_delete, run_progress, run_state
 from app.components.telling import errors_told
 from slim_core.commands import command
 from slim_core.errors import SlimError
@@ -32,7 +32,7 @@ def show(run: Run) -> None:
         _again(run)
         _command(run)
         if not run_state.is_active(run):
-            _delete(run)
+            run_delete.button(run)
 
 
 def _retry(run: Run) -> None:
@@ -78,19 +78,3 @@ def _command(run: Run) -> None:
             "`--force` repeats it."
         )
         st.code(line, language="bash", wrap_lines=True)
-
-
-def _delete(run: Run) -> None:
-    children = session.store().runs.children(run.id)
-    with st.popover("Delete", icon=":material/delete:"):
-        st.markdown(f"Delete **{run.name or run.kind}**? Its results, log and checkpoints go. Images and answers stay.")
-        cascade = False
-        if children:
-            named = ", ".join(f"{one.kind} {one.id}" for one in children[:5]) + (" ..." if len(children) > 5 else "")
-            st.markdown(f"{len(children)} runs were made from it: {named}.")
-            cascade = st.checkbox("Also delete them, and what was made from those", key=f"cascade-{run.id}")
-        blocked = bool(children) and not cascade
-        if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
-            with errors_told():
-                actions.delete_run(run.id, cascade=cascade)
-                st.switch_page(PAGE)

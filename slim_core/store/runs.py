@@ -161,6 +161,11 @@ class Runs(Attempts):
         related = self._related(_parents.c.run_id, _parents.c.parent_id, run_id)
         return [run for _, run in related if shards or run.shard_of is None]
 
+    def descendants(self, run_id: str) -> list[str]:
+        """Ids of all runs made from this one, directly or not; nearest first."""
+        with self._database.read() as connection:
+            return self._descendants(connection, run_id)
+
     def waiting_for(self, run_id: str) -> list[Run]:
         """The parents and shards that have to finish before this run can start."""
         return [run for _, run in self.parents(run_id, shards=True) if run.status != "done"]
@@ -172,7 +177,7 @@ class Runs(Attempts):
             The ids that were deleted, children first.
 
         Raises:
-            ConflictError: it, or a run made from it, is running; or others depend on it and ``cascade`` is False.
+            ConflictError: it, or a run made from it, is running; or runs or campaigns hang on it, and no ``cascade``.
         """
         whole = self.fetch(run_id).shard_of
         if whole is not None:
@@ -285,7 +290,10 @@ class Runs(Attempts):
         if len(doomed) > 1:
             others = ", ".join(doomed[1 : _NAMED + 1])
             raise ConflictError(f"Run {run_id} was used by {others}: delete those too, or keep it.")
-        campaign = sa.select(schema.campaigns.c.name).where(schema.campaigns.c.space_run_id == run_id).limit(1)
-        standing = connection.execute(campaign).scalar()
-        if standing is not None:
-            raise ConflictError(f"The campaign {standing} asks about run {run_id}: keep it, or delete it with cascade.")
+        campaigns = sa.select(schema.campaigns.c.name).where(schema.campaigns.c.space_run_id == run_id).limit(_NAMED)
+        names = list(connection.execute(campaigns).scalars())
+        if names:
+            raise ConflictError(
+                f"Run {run_id} is the space of the campaign {', '.join(names)}: keep it, or delete it with cascade "
+                "(answers stay)."
+            )

@@ -153,7 +153,7 @@ def test_a_curate_run_pins_the_answers_it_was_submitted_with(store: Store, datas
 
 
 def test_a_space_that_a_campaign_asks_about_is_deleted_only_with_cascade(store: Store, space: Run, campaign: Campaign):
-    with pytest.raises(ConflictError, match=f"campaign first asks about run {space.id}"):
+    with pytest.raises(ConflictError, match=f"Run {space.id} is the space of the campaign first: keep it"):
         store.runs.delete(space.id)
     store.runs.delete(space.id, cascade=True)
     answer(store, campaign, "a", store.campaigns.items(campaign.id)[0].id, 1)
