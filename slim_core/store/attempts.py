@@ -23,6 +23,7 @@ from slim_core.store.shards import fate, shards_of
 MAX_LOSSES = 2  # a run whose worker vanished goes on so many times
 _t, _parents = schema.runs, schema.run_parents
 _WORKING = ("running", "stopping")
+_OF_THE_PACE = ("images_per_s", "seconds_left")  # of the progress: what the next attempt must not be shown with
 
 
 class Attempts(Claims):
@@ -205,6 +206,7 @@ class Attempts(Claims):
         now = self._database.now(connection)
         values |= {"status": "queued", "token": None, "lease_until": None, "queued_at": now, "finished_at": None}
         values["seconds"] = run.seconds + (self._spent(run, now) if run.status in _WORKING else 0.0)
+        values.setdefault("progress", {name: run.progress[name] for name in run.progress if name not in _OF_THE_PACE})
         connection.execute(_t.update().where(_t.c.id == run.id).values(message=message, **values))
 
     def _end(self, connection: Connection, run: Run, status: str, message: str | None, **values: Any) -> None:

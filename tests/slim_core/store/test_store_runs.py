@@ -160,6 +160,19 @@ def test_a_run_whose_process_was_seen_to_die_is_queued_again_at_once(store, run)
         store.runs.lose(run.id, token, "was killed twice")
 
 
+@pytest.mark.parametrize("again", ["lost", "handed back"])
+def test_the_next_attempt_does_not_begin_with_the_pace_of_the_last(store, run, again):
+    token = store.runs.claim(run.id, "w1", "cpu")
+    told = {"done": 30, "total": 40, "phase": "train", "epoch": 3, "epochs": 4}
+    store.runs.progress(run.id, token, {**told, "images_per_s": 812.5, "seconds_left": 9.0})
+    if again == "lost":
+        store.runs.lose(run.id, token, "was killed")
+    else:
+        store.runs.hand_back(run.id, token)
+    store.runs.claim(run.id, "w2", "cpu")
+    assert store.runs.fetch(run.id).progress == told
+
+
 def test_a_run_that_is_lost_too_often_says_how_and_what_to_do(store, run):
     for _ in range(3):
         token = store.runs.claim(run.id, "w", "cpu")
