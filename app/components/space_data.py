@@ -47,9 +47,19 @@ class SpaceData:
         return self.predictions == self.labels
 
 
-@lru_cache(maxsize=4)
 def load(run_id: str) -> SpaceData:
-    """Read a finished space run."""
+    """A finished space run; read once, then kept in memory.
+
+    Raises:
+        DataRefusedError: the folder of its images has moved.
+    """
+    data = _load(run_id)
+    session.store().datasets.table(data.dataset)  # looks whether the images are there still
+    return data
+
+
+@lru_cache(maxsize=4)
+def _load(run_id: str) -> SpaceData:
     store = session.store()
     run, folder = store.runs.fetch(run_id), store.artifacts.folder(run_id)
     table = store.datasets.table(run.dataset_id)

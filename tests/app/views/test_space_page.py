@@ -42,7 +42,7 @@ def test_a_space_whose_attention_was_removed_from_disk_is_told_in_a_sentence(sho
     shutil.rmtree(store.artifacts.folder(run.id))
     from app.components import attention_scores, space_data
 
-    space_data.load.cache_clear()
+    space_data._load.cache_clear()
     attention_scores.frame.cache_clear()
     app = show("space")
     assert any(run.id in error.value for error in app.error)
