@@ -16,6 +16,7 @@ from slim_core.store.events import Events
 
 Role = Literal["viewer", "annotator", "lead", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
+_NAMED = 5  # members in a sentence
 _t = schema.members
 
 
@@ -104,7 +105,7 @@ class Members:
         with self._database.write() as connection:
             before = self._role(connection, email)
             if before is None:
-                raise NotFoundError(f"{email} is not a member.")
+                raise NotFoundError(f"{email} is not a member: {self._who(connection)}.")
             self._keep_an_admin(connection, before, None)
             connection.execute(_t.delete().where(_t.c.email == email))
             self._events.note(connection, by, "member.removed", email[:80], {"role": before})
@@ -113,6 +114,12 @@ class Members:
         query = sa.select(_t.c.role).where(_t.c.email == email.strip().lower())
         found: Role | None = connection.execute(query).scalar()
         return found
+
+    def _who(self, connection: Connection) -> str:
+        """The first few members; the command lists them all."""
+        known = connection.execute(sa.select(_t.c.email).order_by(_t.c.email)).scalars().all()
+        more = f" and {len(known) - _NAMED} more (slim members list)" if len(known) > _NAMED else ""
+        return f"choose one of {', '.join(known[:_NAMED])}{more}" if known else "there are no members yet"
 
     def _keep_an_admin(self, connection: Connection, before: Role | None, after: Role | None) -> None:
         if before != "admin" or after == "admin":

@@ -99,12 +99,21 @@ def test_members_are_listed_set_and_removed(store: Store, capsys):
     assert [one.email for one in store.members.all()] == ["ann@example.org"]
 
 
+def test_who_removes_a_stranger_is_told_who_there_is(store: Store, capsys):
+    for n in range(7):
+        store.members.set_role(f"ann-{n}@example.org", "admin")
+    assert slim("members", "remove", "eve@example.org") == 2
+    told = " ".join(said(capsys).split())
+    assert "eve@example.org is not a member: choose one of ann-0@example.org, ann-1@example.org" in told
+    assert "ann-4@example.org and 2 more (slim members list)." in told and "ann-5@" not in told
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("set", "ann@example.org", "boss"), "no role 'boss': choose one of viewer, annotator, lead, admin"),
         (("set", "ann", "lead"), "'ann' is not an e-mail"),
-        (("remove", "eve@example.org"), "eve@example.org is not a member"),
+        (("remove", "eve@example.org"), "eve@example.org is not a member: there are no members yet"),
     ],
 )
 def test_a_member_that_cannot_be_is_refused(store: Store, capsys, arguments, sentence):
