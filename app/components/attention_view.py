@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.components import attention_filter, attention_scores, gallery, image_details, pick
 from app.components.gallery import KINDS, Look
+from app.components.verbatim import verbatim
 from app.glossary import explain
 from app.routes.kept_maps import LABEL, PREDICTED, open_maps
 
@@ -63,7 +64,7 @@ def tell_lost(dataset: str, looked: Sequence[Run]) -> None:
     """Say which finished passes have lost their maps, where there are some and no other is left to show."""
     done = session.store().runs.all(kind="gradcam", status="done", dataset=dataset, metrics=False)
     if done and not any(one.kind == "gradcam" for one in looked):
-        names = ", ".join(one.name or one.id for one in done)
+        names = ", ".join(verbatim(one.name or one.id) for one in done)
         st.error(
             f"The maps of {names} are no longer among the artifacts: map the attention again below.",
             icon=":material/error:",

@@ -10,6 +10,7 @@ import streamlit as st
 from app.components import compare_pictures, evaluate_models, group_images
 from app.components.compare_pictures import Shown, View
 from app.components.compare_runs import Compared
+from app.components.verbatim import verbatim
 from slim_core.metrics import ATTENTION_PRECISION
 
 if TYPE_CHECKING:
@@ -116,6 +117,6 @@ def shown(record: dict[str, object], before: str | None, after: str | None) -> S
 
 def _offer_maps(evaluations: list[Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        names = " and ".join(one.name for one in evaluations)
+        names = " and ".join(verbatim(one.name) for one in evaluations)
         st.markdown(f"No attention maps were kept by {names}.", width="stretch")
         evaluate_models.again(evaluations)

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import session
 from app.components.compare_runs import Compared
+from app.components.verbatim import prose, verbatim
 from slim_core.errors import NotFoundError
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 
@@ -136,9 +137,9 @@ def _tell_missing(ids: list[str]) -> None:
         try:
             run = session.store().runs.fetch(one)
         except NotFoundError as error:
-            st.warning(f"{error} It is left out here.", icon=":material/link_off:")
+            st.warning(prose(f"{error} It is left out here."), icon=":material/link_off:")
             continue
         what = f"is {run.status}" if run.kind == "evaluate" else f"is a {run.kind} run, not an evaluation of this data"
-        st.warning(f"Run {one} {what}: it is left out here.", icon=":material/link_off:")
+        st.warning(f"Run {verbatim(one)} {what}: it is left out here.", icon=":material/link_off:")
     if len(ids) > 3:
         st.warning(f"{len(ids) - 3:,} more runs of the link are gone too.", icon=":material/link_off:")

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.charts import groups as charts
 from app.components import chart
+from app.components.verbatim import prose, verbatim
 from app.glossary import explain
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def show_last() -> None:
     """The findings of the last import of this session, if it was refused."""
     report = st.session_state.get(_LAST)
     if report and not report["ok"]:
-        st.error(f"{report['path']} was not registered: nothing has changed.", icon=":material/error:")
+        st.error(f"{verbatim(report['path'])} was not registered: nothing has changed.", icon=":material/error:")
         findings(report)
 
 
@@ -34,7 +35,7 @@ def findings(report: Mapping[str, Any]) -> None:
     """Errors, then warnings, each as its sentence."""
     for one in sorted(report["findings"], key=lambda finding: finding["level"]):
         tell = st.error if one["level"] == "error" else st.warning
-        tell(one["message"])
+        tell(prose(one["message"]))
 
 
 def counts(report: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ import streamlit as st
 from app import actions
 from app.components import pick, run_progress
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 from slim_core.errors import QueueUnavailableError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
     waiting = [one for one in models if one.id not in judged]
     if waiting:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            names = ", ".join(pick.describe(one) for one in waiting[:3]) + (" ..." if len(waiting) > 3 else "")
+            names = verbatim(", ".join(map(pick.describe, waiting[:3]))) + (" ..." if len(waiting) > 3 else "")
             st.markdown(f"**{len(waiting):,} not evaluated yet:** {names}", width="stretch")
             if st.button("Evaluate on test", type="primary", icon=":material/fact_check:", key="evaluate"):
                 with errors_told():

@@ -11,6 +11,7 @@ from app import session
 from app.charts import groups as charts
 from app.components import compare_runs, group_confusion, group_images, group_table, next_step
 from app.components.side_by_side import halves
+from app.components.verbatim import prose
 from app.glossary import explain
 from slim_core.errors import NotFoundError
 from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS
@@ -83,7 +84,7 @@ def _slices(evaluation: Run, compared: Compared) -> None:
         with st.spinner("Clustering the environments"):
             found = slice_rows(evaluation, compared)
     except NotFoundError as error:
-        st.caption(str(error))
+        st.caption(prose(error))
         next_step.link("attention", "Map the attention", model=evaluation.spec["model"], dataset=evaluation.dataset_id)
         return
     if found.empty:

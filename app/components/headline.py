@@ -14,6 +14,7 @@ from app.charts.palette import CHOSEN, WORST
 from app.components import chart, compare_attention, compare_pictures, compare_runs, group_images, next_step
 from app.components.compare_pictures import Shown, View
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 from app.glossary import explain
 from slim_core.comparison import worst_of
 from slim_core.judgements import telling, wrong_first
@@ -114,11 +115,11 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
     index = next(group["group"] for group in (first.metrics or {})[GROUPS] if group["name"] == worst["name"])
     was = group_images.judged(first)
     if after is None or group_images.maps_of(after, compared.ancestry) is None:
-        st.markdown(f"**{worst['name']}: what it sees**", help="The surest mistakes of the worst group.")
+        st.markdown(f"**{verbatim(worst['name'])}: what it sees**", help="The surest mistakes of the worst group.")
         shown = _mistakes(was[was["group"] == index], maps)
     else:
         st.markdown(
-            f"**{worst['name']}: image, attention before, after**",
+            f"**{verbatim(worst['name'])}: image, attention before, after**",
             help="Chosen to show the change: images of the worst group that turned right, those first whose attention "
             "moved most onto the object.",
         )

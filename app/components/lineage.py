@@ -10,6 +10,7 @@ from app import session
 from app.charts import lineage as chart
 from app.charts.lineage import Source
 from app.components import next_step
+from app.components.verbatim import verbatim
 from slim_core.lineage import trace
 from slim_core.store.history import History
 
@@ -51,7 +52,8 @@ def _links(title: str, near: list[tuple[str, str]], runs: dict[str, Run]) -> Non
         st.caption("no other run")
     for role, one in near[:MOST_LINKS]:
         if one in runs:
-            next_step.link("jobs", f"{role}: {runs[one].name or runs[one].kind}", icon="arrow_right_alt", run=one)
+            named = verbatim(runs[one].name or runs[one].kind)
+            next_step.link("jobs", f"{role}: {named}", icon="arrow_right_alt", run=one)
         else:
             st.caption(f"{role}: {one} (deleted)")
     if len(near) > MOST_LINKS:

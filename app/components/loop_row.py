@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.components import next_step
+from app.components.verbatim import verbatim
 from app.loop_state import Loop, LoopStep
 
 # state -> (icon, colour, word)
@@ -30,7 +31,7 @@ def _card(position: int, step: LoopStep, *, is_next: bool) -> None:
         icon, colour, word = "arrow_circle_right", "orange", "next"
     next_step.link(step.page, f"{position} **{step.title}**", icon="", **step.params)
     st.markdown(f":{colour}[:material/{icon}: {word}]")
-    st.caption(step.note or " ")
+    st.caption(verbatim(step.note) or " ")
 
 
 def show_next(loop: Loop) -> None:

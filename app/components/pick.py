@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 import streamlit as st
 
 from app import session
+from app.components.verbatim import verbatim
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run
@@ -85,7 +86,7 @@ def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], st
 def _tell_missing(linked: str) -> None:
     """A link must not lead to something else without a word; one that another data set was chosen after may."""
     st.toast(
-        f"The address asks for {linked}, which is not here: it was deleted, or belongs to other data.",
+        f"The address asks for {verbatim(linked)}, which is not here: it was deleted, or belongs to other data.",
         icon=":material/search_off:",
         duration="long",
     )

@@ -6,6 +6,7 @@ import streamlit as st
 
 from app import session
 from app.components.telling import errors_told
+from app.components.verbatim import prose, verbatim
 from slim_core.version import outdated
 
 EVERY_S = 5
@@ -28,11 +29,11 @@ def _draw(silence: str | None) -> None:
     elif not view.workers:
         st.warning("No worker is running: start one with `python -m workers`.", icon=":material/person_off:")
     for warning in view.warnings:
-        st.error(warning, icon=":material/hard_drive:")
+        st.error(prose(warning), icon=":material/hard_drive:")
     old = [worker.id for worker in view.workers if worker.version and outdated(worker.version, view.version)]
     if old:
         st.warning(
-            f"{', '.join(old)}: of older code than this dashboard, and will take none of its runs until restarted "
-            "(`python -m workers`).",
+            f"{verbatim(', '.join(old))}: of older code than this dashboard, and will take none of its runs until "
+            "restarted (`python -m workers`).",
             icon=":material/update:",
         )

@@ -9,6 +9,7 @@ import streamlit as st
 from app import actions
 from app.components import dataset_report
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 from slim_core.datasets import FORMATS
 from slim_core.settings import settings
 
@@ -71,7 +72,7 @@ def _demo() -> None:
 
 
 def _open(dataset: Dataset) -> None:
-    st.toast(f"{dataset.name} is registered: {dataset.n_images:,} images.", icon=":material/check_circle:")
+    st.toast(f"{verbatim(dataset.name)} is registered: {dataset.n_images:,} images.", icon=":material/check_circle:")
     st.switch_page("views/data_page.py", query_params={"dataset": dataset.id})
 
 

@@ -9,6 +9,7 @@ import streamlit as st
 from app import actions, result_links, session
 from app.components import next_step, run_delete, run_progress, run_state
 from app.components.telling import errors_told
+from app.components.verbatim import prose
 from slim_core.commands import command
 from slim_core.errors import SlimError
 from slim_core.steps.registry import parse_spec
@@ -71,7 +72,7 @@ def _command(run: Run) -> None:
             reference = session.store().runs.find(str(run.spec.get("reference") or ""))
             line = command(parse_spec(run.spec), reference.spec if reference else None)
         except SlimError as error:  # a spec of another version
-            st.markdown(str(error))
+            st.markdown(prose(error))
             return
         st.markdown(
             "Queues exactly this step, from a terminal with the same `SLIM_HOME`. A finished run is offered again; "

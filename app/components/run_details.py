@@ -25,6 +25,7 @@ from app.components import (
     run_state,
 )
 from app.components.telling import errors_told
+from app.components.verbatim import prose, verbatim
 from slim_core.errors import NotFoundError
 from slim_core.store.history import History
 
@@ -42,9 +43,9 @@ def show(run_id: str) -> Run | None:
         try:
             run = session.store().runs.fetch(run_id)
         except NotFoundError as error:
-            st.warning(str(error), icon=":material/search_off:")
+            st.warning(prose(error), icon=":material/search_off:")
             return None
-        st.subheader(run.name or run.kind, anchor=False, width="content")
+        st.subheader(verbatim(run.name or run.kind), anchor=False, width="content")
         st.caption(f"{run.kind} · `{run.id}`")
     place = st.container()
     st.fragment(_now, run_every=1 if run_state.is_active(run) else None)(run.id, run.status)
@@ -82,16 +83,16 @@ def _state(run: Run) -> None:
     view = session.queue().look()
     with st.container(horizontal=True, vertical_alignment="center"):
         run_state.show(run.status)
-        st.markdown(run_state.sentence(run, view), width="stretch")
+        st.markdown(prose(run_state.sentence(run, view)), width="stretch")
     told = st.session_state.pop("told-once", "")
     if told:
-        st.info(told, icon=":material/history:")
+        st.info(prose(told), icon=":material/history:")
     if run_state.is_active(run):
         if run.status != "queued" or run.progress.get("shards_running"):
             st.progress(run_progress.fraction(run), text=run_progress.told(run))
         return
     if run.message:
-        (st.error if run.status == "failed" else st.info)(run.message)
+        (st.error if run.status == "failed" else st.info)(prose(run.message))
     if run.status != "done" and run.progress.get("total"):
         st.progress(run_progress.fraction(run), text=run_progress.told(run))
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import result_links, session
 from app.components import next_step, run_state
+from app.components.verbatim import verbatim
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -15,7 +16,7 @@ def of_all() -> None:
     """On the list: see to the newest run if it failed, else go on with the loop."""
     newest = next(iter(session.store().runs.all(limit=1, metrics=False)), None)
     if newest is not None and newest.status == "failed":
-        named = newest.name or newest.kind
+        named = verbatim(newest.name or newest.kind)
         next_step.show(f"{named} has failed: see why, then retry it.", "jobs", "The run", run=newest.id)
     else:
         next_step.show("go on with the loop where it stands.", "overview", "Overview")

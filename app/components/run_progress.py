@@ -13,6 +13,7 @@ from app import actions, session
 from app.components import next_step, run_state
 from app.components.durations import duration
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -44,7 +45,7 @@ def _poll(dataset: str | None, kind: str | None, stoppable: bool, known: tuple[t
 def row(run: Run, *, stoppable: bool) -> None:
     """One line: what, how far, how long still, and a link to its log."""
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
-        st.markdown(f"{run_state.markdown(run.status)} **{run.name or run.kind}**", width=NAME_WIDTH)
+        st.markdown(f"{run_state.markdown(run.status)} **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
         st.progress(fraction(run), text=told(run), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if stoppable:
@@ -84,7 +85,7 @@ def stop_button(run: Run) -> None:
         return
     with st.popover("Stop" if run.status == "running" else "Cancel"):
         kept = "What it has done so far is kept for a retry." if run.attempt else "It has not started yet."
-        st.markdown(f"Stop **{run.name or run.kind}** ({run.id})? {kept}")
+        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_told():
                 actions.stop(run.id)

@@ -11,6 +11,7 @@ from app import actions, session
 from app.components import next_step, run_progress, run_state, worker_table
 from app.components.run_progress import NAME_WIDTH
 from app.components.telling import errors_told
+from app.components.verbatim import prose, verbatim
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -71,8 +72,8 @@ def _waiting(runs: list[Run], view: QueueView) -> None:
 def _waiting_row(run: Run, view: QueueView) -> None:
     place = view.position(run.id)
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"waiting-{run.id}"):
-        st.markdown(f":gray-badge[{place or '–'}] **{run.name or run.kind}**", width=NAME_WIDTH)
-        st.caption(_about(run, view), width="stretch")
+        st.markdown(f":gray-badge[{place or '–'}] **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
+        st.caption(prose(_about(run, view)), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if st.button(
             "To the front", key=f"front-{run.id}", icon=":material/vertical_align_top:", disabled=place in (None, 1),

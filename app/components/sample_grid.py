@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import session
 from app.components import image_grid
+from app.components.verbatim import verbatim
 from slim_core.datasets.table import SPLITS
 from slim_core.groups import Grouping, grouping
 
@@ -35,7 +36,7 @@ def show(dataset: str) -> None:
         pages = max(1, -(-len(rows) // PER_PAGE))
         page = int(st.number_input(f"Page of {pages:,}", 1, pages, key=f"sample-page-{split}-{group}", width=140))
     if not len(rows):
-        st.info(f"No {split} images of {group} here: choose another split or group.")
+        st.info(f"No {split} images of {verbatim(group)} here: choose another split or group.")
         return
     shown = rows[(page - 1) * PER_PAGE : page * PER_PAGE]
     names, index = _grouping(table).names, _grouping(table).index

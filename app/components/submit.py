@@ -10,7 +10,7 @@ import streamlit as st
 from app import actions, session
 from app.components import next_step, run_progress, run_state
 from app.components.telling import errors_told
-from app.components.verbatim import prose
+from app.components.verbatim import prose, verbatim
 from slim_core.errors import NotFoundError
 
 
@@ -32,7 +32,7 @@ def button(
             if not created:
                 told = "is done already" if run.status == "done" else f"is {run.status} already"
                 st.info(f"The same step on the same inputs {told}.", icon=":material/history:")
-                next_step.link("jobs", f"Open {run.name or run.id}", icon="history", run=run.id)
+                next_step.link("jobs", f"Open {verbatim(run.name or run.id)}", icon="history", run=run.id)
     sent = st.session_state.get(f"{key}-run")
     if sent:
         follow(sent)

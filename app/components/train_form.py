@@ -10,6 +10,7 @@ import streamlit as st
 from app import actions, session
 from app.components import pick
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 from slim_core.loop import retrain_spec
 from slim_core.steps.recipes import default_model, recipe
 
@@ -92,7 +93,7 @@ def _retrain(subset: Run) -> None:
     how = st.segmented_control(
         "Start", list(RETRAIN), format_func=RETRAIN.__getitem__, default="reference", required=True, key="retrain-how"
     )
-    st.caption(f"Reference model: {pick.describe(reference)}")
+    st.caption(f"Reference model: {verbatim(pick.describe(reference))}")
     with st.form("train-subset"):
         fields = _numbers(reference.spec["model"], SITUATIONS[how])
         submitted = st.form_submit_button("Retrain", type="primary", icon=":material/play_arrow:")

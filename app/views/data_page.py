@@ -5,6 +5,7 @@ import streamlit as st
 from app import session
 from app.components import dataset_report, next_step, pick, register_data, sample_grid
 from app.components.telling import errors_told
+from app.components.verbatim import verbatim
 from app.glossary import explain
 
 st.title("Data", help=explain("group", "attribute"))
@@ -21,7 +22,8 @@ if dataset is None:
     next_step.here("name a folder above and press *Check and register*, or try the demo data.")
     st.stop()
 
-st.caption(f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}", help=explain("fingerprint"))
+about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}"
+st.caption(verbatim(about), help=explain("fingerprint"))
 dataset_report.findings(dataset.report)
 
 st.subheader("Groups", anchor="groups")

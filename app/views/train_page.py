@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import session
 from app.components import next_step, pick, run_state, train_form, train_result
+from app.components.verbatim import verbatim
 
 st.title("Train")
 
@@ -26,7 +27,7 @@ run = runs.fetch(chosen.id)
 
 with st.container(horizontal=True, vertical_alignment="center"):
     run_state.show(run.status)
-    st.caption(f"{run.spec['model']} · seed {run.spec['seed']} · by {run.created_by}")
+    st.caption(verbatim(f"{run.spec['model']} · seed {run.spec['seed']} · by {run.created_by}"))
     next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
 train_result.show(run)
 
