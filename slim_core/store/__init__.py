@@ -70,7 +70,7 @@ class Store:
         except BaseException:
             database.close()
             raise
-        artifacts = Artifacts(settings.home.resolve(), settings.artifacts_url)
+        artifacts = Artifacts(settings.home.resolve(), settings.artifacts_url, database)
         events = Events(database)
         datasets = Datasets(database, artifacts, events)
         return cls(

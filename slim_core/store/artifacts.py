@@ -16,9 +16,11 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import NoReturn
 
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
-from slim_core.store.database import StoreUnavailableError, make_folder, new_id
+from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
+from slim_core.store.missing import why_missing
 from slim_core.store.remote import Remote
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -27,9 +29,13 @@ RECORDS = (_MARK, "log.txt", "spec.json", "environment.json", "metrics.json")
 
 
 class Artifacts:
-    """Folders by run id. Only ids of small letters, digits and "-" are taken, so nothing leaves the home."""
+    """Folders by run id. Only ids of small letters, digits and "-" are taken, so nothing leaves the home.
 
-    def __init__(self, home: Path, url: str | None = None) -> None:
+    ``database``: tells of a run whose artifacts are missing what it is, and what to do.
+    """
+
+    def __init__(self, home: Path, url: str | None = None, database: Database | None = None) -> None:
+        self._database = database
         self._remote = Remote.open(url)
         self._fresh: set[Path] = set()  # local copies known to be the published ones
         self._home = home if self._remote else Path((url or str(home)).removeprefix("file://"))
@@ -132,12 +138,10 @@ class Artifacts:
         target = self._place(area, name)
         here = self._published(target)
         if self._remote is None:
-            if not here:
-                raise NotFoundError(f"There are no artifacts of {name}: it has not finished, or they were deleted.")
-            return target
+            return target if here else self._refuse(area, name)
         if here and target in self._fresh:
             return target
-        counts = self._remote.attempt(f"{area}/{name}")
+        counts = self._remote.attempt(f"{area}/{name}") or self._refuse(area, name)
         if counts != here:
             draft = make_folder(target.parent) / f".{name}.{new_id('fetch')}"
             self._remote.download(f"{area}/{name}", counts, draft)
@@ -146,6 +150,9 @@ class Artifacts:
             _discard(draft)
         self._fresh.add(target)
         return target
+
+    def _refuse(self, area: str, name: str) -> NoReturn:
+        raise NotFoundError(why_missing(self._database, f"{area}/{name}"))
 
     def _published(self, folder: Path) -> int:
         """Number of the attempt a published folder came from; 0 where there is none."""

@@ -71,6 +71,7 @@ class Datasets:
         known = self._by_fingerprint(table.fingerprint)
         if known is not None:
             self._seal_anew(known, table, report)
+            self._mend(known, table)
             return self.fetch(known.id)
         dataset_id = new_id("d")
         self._keep(dataset_id, table)
@@ -170,6 +171,14 @@ class Datasets:
         sealed = dataset.report | {"seal": seal(table, report.metadata)}
         with self._database.write() as connection:
             connection.execute(_t.update().where(_t.c.id == dataset.id).values(report=sealed))
+
+    def _mend(self, dataset: Dataset, table: ImageTable) -> None:
+        """Keep the table anew where the kept one is gone or changed."""
+        with self._lock:
+            try:
+                self._load(dataset)
+            except (NotFoundError, DataRefusedError, FileNotFoundError):
+                self._keep(dataset.id, table)
 
     def _load(self, dataset: Dataset) -> ImageTable:
         table = ImageTable.load(self._artifacts.dataset_folder(dataset.id))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from slim_core.errors import NotFoundError, RunLostError
+from slim_core.errors import RunLostError
 from slim_core.store.database import StoreUnavailableError
 
 
@@ -47,16 +47,9 @@ class Remote:
             self._files.pipe_file(f"{self._root}/{place}/published.json", json.dumps({"attempt": attempt}).encode())
 
     def attempt(self, place: str) -> int:
-        """The attempt that counts.
-
-        Raises:
-            NotFoundError: nothing has been published there.
-        """
+        """The attempt that counts; 0 where nothing has been published."""
         with self._explained():
-            found = self._pointer(place)
-        if not found:
-            raise NotFoundError(f"There are no artifacts at {place}: it has not finished, or they were deleted.")
-        return found
+            return self._pointer(place)
 
     def download(self, place: str, attempt: int, target: Path) -> None:
         """Copy the files of an attempt into a new local folder."""

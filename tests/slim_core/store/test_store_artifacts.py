@@ -110,7 +110,7 @@ def url() -> str:
 def test_artifacts_behind_a_url_are_fetched_by_another_machine(tmp_path: Path, url: str):
     here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
     written(here, "r-1", 1, "one")
-    with pytest.raises(NotFoundError, match="no artifacts at runs/r-1"):
+    with pytest.raises(NotFoundError, match="no artifacts of r-1"):
         there.folder("r-1")
     here.publish("r-1", 1)
     assert (there.folder("r-1") / "deep" / "more.txt").read_text() == "one"

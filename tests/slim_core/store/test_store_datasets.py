@@ -89,3 +89,20 @@ def test_a_table_that_cannot_be_written_leaves_nothing_behind(store: Store, tmp_
     with pytest.raises(StoreUnavailableError, match="cannot be made"):
         store.datasets.register(imported(table))
     assert store.datasets.all() == []
+
+
+@pytest.mark.parametrize("loss", ["folder", "file", "change"])
+def test_a_kept_table_that_is_lost_comes_back_by_importing_its_folder_again(store: Store, dataset, tmp_path, loss: str):
+    kept = store.settings.home / "datasets" / dataset.id
+    if loss == "folder":
+        shutil.rmtree(kept)
+        with pytest.raises(
+            NotFoundError, match="digits .*: put datasets/.* or import its folder .*images"
+        ):
+            store.datasets.table(dataset.id)
+    elif loss == "file":
+        (kept / "table.parquet").unlink()
+    else:
+        image_table(tmp_path / "images", seed=7).save(kept)
+    again = store.datasets.register(imported(image_table(tmp_path / "images")))
+    assert again.id == dataset.id and store.datasets.table(dataset.id).fingerprint == dataset.fingerprint
