@@ -120,9 +120,10 @@ def disputes(items: Sequence[Item], votes: Iterable[Vote]) -> list[Dispute]:
 def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row an annotator: answers that count, what they did, their pace, agreement with gold and with others.
 
-    Columns: annotator, answers, right, wrong, unsure, changed, undone, skipped, minutes (pauses over a minute cut),
-    per_minute, gold_n, gold_agree, others_n (items of theirs that others answered too), others_agree (with the
-    majority of the others); shares 0..1, NaN where there is nothing to compare.
+    Columns: annotator, answers, right, wrong, unsure, surplus (images answered when others had answered as often as the
+    overlap asks: kept, not counted), changed, undone, skipped, minutes (pauses over a minute cut), per_minute (answers
+    given, counted or not; NaN without any), gold_n, gold_agree, others_n (items of theirs that others answered too),
+    others_agree (with the majority of the others); shares 0..1, NaN where there is nothing to compare.
     """
     work = _work(audit)
     names = sorted(set(work.index) | {vote[1] for vote in votes})
@@ -132,11 +133,13 @@ def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Map
     gold = {item.id: item.gold for item in items if item.gold is not None}
     rows = [_row(name, [vote for vote in votes if vote[1] == name], said, gold) for name in names]
     frame = pd.DataFrame(rows, columns=_COLUMNS).set_index("annotator").join(work).fillna(dict.fromkeys(work, 0))
-    frame["per_minute"] = frame["given"] / frame["minutes"].replace(0, np.nan)
-    return frame.drop(columns="given").astype(dict.fromkeys(("changed", "undone", "skipped"), int)).reset_index()
+    frame["per_minute"] = frame["given"].replace(0, np.nan) / frame["minutes"].replace(0, np.nan)
+    whole = dict.fromkeys(("surplus", "changed", "undone", "skipped"), int)
+    return frame.drop(columns="given").astype(whole).reset_index()
 
 
 _COLUMNS = ["annotator", "answers", "right", "wrong", "unsure", "gold_n", "gold_agree", "others_n", "others_agree"]
+_DONE = ["given", "surplus", "changed", "undone", "skipped", "minutes"]
 
 
 def _row(
@@ -159,15 +162,14 @@ def _share(agree: Sequence[bool]) -> float:
 
 
 def _work(audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """By annotator: given (answers in all), changed, undone, skipped, minutes; decisions are not annotation."""
+    """By annotator: _DONE, of which given is answers in all; decisions are not annotation."""
     work: dict[str, dict[str, float]] = {}
     answered: set[tuple[int, str]] = set()
+    beyond: set[tuple[int, str]] = set()
     for row in audit:
         if row["source"] == DECISION:
             continue
-        mine = work.setdefault(
-            row["annotator"], dict.fromkeys(("given", "changed", "undone", "skipped", "minutes"), 0.0)
-        )
+        mine = work.setdefault(row["annotator"], dict.fromkeys(_DONE, 0.0))
         key = (row["item_id"], row["annotator"])
         mine["minutes"] += min(row["duration_ms"], IDLE_MS) / 60_000
         if row["source"] == SKIP:
@@ -175,12 +177,15 @@ def _work(audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
         elif row["value"] is None:
             mine["undone"] += 1
             answered.discard(key)
+            beyond.discard(key)
         else:
             mine["given"] += 1
             mine["changed"] += key in answered
             answered.add(key)
-    columns = ["given", "changed", "undone", "skipped", "minutes"]
-    return pd.DataFrame.from_dict(work, orient="index", columns=columns).rename_axis("annotator")
+            (beyond.add if row["surplus"] else beyond.discard)(key)
+    for _, annotator in beyond:
+        work[annotator]["surplus"] += 1
+    return pd.DataFrame.from_dict(work, orient="index", columns=_DONE).rename_axis("annotator")
 
 
 def annotators_of(store: Store, campaign_id: str) -> pd.DataFrame:

@@ -20,6 +20,7 @@ _NUMBERS = {
     "right": "Right",
     "wrong": "Wrong",
     "unsure": "Unsure",
+    "surplus": "Not counted",
     "changed": "Changed",
     "undone": "Undone",
     "skipped": "Skipped",
@@ -32,7 +33,7 @@ def show(campaign: Campaign) -> pd.DataFrame:
     if not len(frame):
         st.caption("Nobody has answered yet.")
         return frame
-    shown = frame.drop(columns=["gold_n", "others_n"])
+    shown = frame.drop(columns=["gold_n", "others_n", *([] if frame["surplus"].any() else ["surplus"])])
     shown = shown.assign(**{name: shown[name] * 100 for name in _PERCENT})
     st.dataframe(shown, hide_index=True, placeholder="–", column_config=_columns(), alt="Everybody who answered")
     return frame
@@ -47,13 +48,17 @@ def table(campaign_id: str, seq: int) -> pd.DataFrame:  # noqa: ARG001  # a new 
 def _columns() -> dict[str, object]:
     number = st.column_config.NumberColumn
     told = {
+        "answers": "Images whose answer counts.",
+        "surplus": "Images answered when as many others as are asked had answered already: kept, and not counted.",
         "gold_agree": "Share of the gold images answered as is known.",
         "others_agree": "Share of the images on which the majority of the others says the same.",
     }
     return {
         "annotator": st.column_config.TextColumn("Annotator"),
-        **{name: number(title) for name, title in _NUMBERS.items()},
+        **{name: number(title, help=told.get(name)) for name, title in _NUMBERS.items()},
         "minutes": number("Minutes", format="%.1f"),
-        "per_minute": number("A minute", format="%.1f", help="Answers a minute of work."),
+        "per_minute": number(
+            "A minute", format="%.1f", help="Answers given a minute of work, counted or not."
+        ),
         **{name: number(title, format="%.0f %%", help=told[name]) for name, title in _PERCENT.items()},
     }

@@ -75,7 +75,7 @@ def test_disputes_are_items_called_right_and_wrong_the_undecided_first():
 def test_each_annotator_is_told_their_work_their_gold_and_their_agreement():
     items = [Item(k, 10 + k, 0, k, gold=1 if k < 2 else None) for k in range(4)]
     votes = cast([1, 0, 1, -1], [1, 1, 0, 1], [None, 1, 0, None])
-    row = {"source": "page", "value": 1, "duration_ms": 30_000}
+    row = {"source": "page", "value": 1, "duration_ms": 30_000, "surplus": False}
     audit = [
         row | {"annotator": "a", "item_id": 0, "value": 0},
         row | {"annotator": "a", "item_id": 0},
@@ -95,6 +95,22 @@ def test_each_annotator_is_told_their_work_their_gold_and_their_agreement():
     assert (a["gold_n"], a["gold_agree"]) == (2, 0.5) and (c["gold_n"], c["gold_agree"]) == (1, 1.0)
     assert (a["others_n"], a["others_agree"]) == (3, pytest.approx(1 / 3))
     assert c["minutes"] == 0 and pd.isna(c["per_minute"])
+
+
+def test_answers_beyond_the_overlap_are_told_and_without_an_answer_there_is_no_pace():
+    row = {"source": "page", "value": 1, "duration_ms": 30_000, "surplus": True}
+    audit = [
+        row | {"annotator": "late", "item_id": 0},
+        row | {"annotator": "late", "item_id": 0, "value": 0},
+        row | {"annotator": "late", "item_id": 1},
+        row | {"annotator": "late", "item_id": 2},
+        row | {"annotator": "late", "item_id": 2, "value": None},
+        row | {"annotator": "shy", "item_id": 3, "value": None, "source": "skip", "surplus": False},
+    ]
+    frame = annotators([Item(k, k, 0, k) for k in range(4)], [], audit).set_index("annotator")
+    late, shy = frame.loc["late"], frame.loc["shy"]
+    assert (late["answers"], late["surplus"], late["per_minute"]) == (0, 2, pytest.approx(4 / 2.5))
+    assert shy["surplus"] == 0 and pd.isna(shy["per_minute"])
 
 
 def test_nobody_who_answered_yet_makes_an_empty_table():

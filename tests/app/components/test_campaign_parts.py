@@ -242,6 +242,15 @@ def test_names_are_shown_as_they_are_written_and_not_as_markdown(pair: Campaign)
     assert "![x](" not in told
 
 
+def test_answers_beyond_the_overlap_are_told_only_where_there_are_some(pair: Campaign):
+    assert "surplus" not in part("agreement_view", pair.id).dataframe[0].value
+    campaigns = session.store().campaigns
+    late = [AnswerIn(f"late-{item.id}", item.id, 1) for item in campaigns.items(pair.id)[:3]]
+    campaigns.save_answers(pair.id, "cem", late)
+    told = part("agreement_view", pair.id).dataframe[0].value.set_index("annotator")
+    assert (told.loc["cem", "answers"], told.loc["cem", "surplus"]) == (0, 3)
+
+
 def test_one_person_an_image_has_no_agreement_to_tell(space: str):
     from slim_core.campaign_plan import Plan, open_campaign
 

@@ -96,9 +96,7 @@ def test_a_kept_table_that_is_lost_comes_back_by_importing_its_folder_again(stor
     kept = store.settings.home / "datasets" / dataset.id
     if loss == "folder":
         shutil.rmtree(kept)
-        with pytest.raises(
-            NotFoundError, match="digits .*: put datasets/.* or import its folder .*images"
-        ):
+        with pytest.raises(NotFoundError, match="digits .*: put datasets/.* or import its folder .*images"):
             store.datasets.table(dataset.id)
     elif loss == "file":
         (kept / "table.parquet").unlink()
