@@ -16,13 +16,18 @@ from redis.exceptions import RedisError
 from rq.executions import Execution
 from rq.job import Job
 
+from workers.wake import connect
+
 log = logging.getLogger(__name__)
+
+_LOOK_S = 0.5  # how long a look at a job may wait for Redis
 
 
 class PatientWorker(rq.Worker):
     """A worker that Redis may leave at any time after it has started."""
 
     max_connection_wait_time = 2.0
+    url: str  # where Redis is
 
     def check_for_suspension(self, burst: bool) -> None:
         """Look, where there is a Redis, whether workers are to rest."""
@@ -48,6 +53,16 @@ class PatientWorker(rq.Worker):
         """Say that its job lives."""
         with contextlib.suppress(RedisError):
             super().maintain_heartbeats(job, execution)
+
+    def monitor_work_horse(self, job: Job, queue: rq.Queue, execution: Execution) -> None:
+        """Watch the job each second, also where Redis is frozen: its other clients wait for it up to a minute."""
+        patient = self.connection
+        with connect(self.url, timeout_s=_LOOK_S) as self.connection:
+            job.connection = self.connection
+            try:
+                super().monitor_work_horse(job, queue, execution)
+            finally:
+                self.connection = job.connection = patient
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
         """Perform the job; how its run ended is in the database, whether Redis hears of it or not."""

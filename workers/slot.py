@@ -80,7 +80,7 @@ class SlotWorker(PatientWorker):
             job_monitoring_interval=WATCH_S,
         )
         self.store, self.device = store, device
-        self._url = redis_url(store.settings)
+        self.url = redis_url(store.settings)
         self._stamp = source_stamp()
         self._watch = Watch(0.0)
         self._ended: tuple[int | None, int | None, Any] = (None, None, None)
@@ -139,7 +139,7 @@ class SlotWorker(PatientWorker):
         """Also notice that the embedded Redis has moved: then end, and be started again at its new address."""
         if pipeline is None and not self.is_horse and not self.horse_pid:
             with contextlib.suppress(QueueUnavailableError):
-                if redis_url(self.store.settings) != self._url:
+                if redis_url(self.store.settings) != self.url:
                     raise StopRequested()
         super().heartbeat(timeout, pipeline)
 

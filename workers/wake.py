@@ -42,7 +42,7 @@ class Wakeful(Protocol):
 def connect(url: str, *, timeout_s: float = 5.0) -> Redis:
     """A client that gives up soon, so that a page never hangs on a Redis that has gone, or that does not answer."""
     retry = Retry(ExponentialBackoff(cap=0.2, base=0.05), 2, supported_errors=(RedisConnectionError,))
-    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=2.0, retry=retry)
+    return Redis.from_url(url, socket_timeout=timeout_s, socket_connect_timeout=min(2.0, timeout_s), retry=retry)
 
 
 def rq_queue(name: str, connection: Redis) -> rq.Queue:

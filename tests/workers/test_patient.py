@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,25 @@ def test_a_redis_that_is_gone_when_a_job_ends_costs_one_sentence_and_no_worker(t
         assert process.poll() is None and (done.worker, follower.worker) == ("w", "w")
         assert (done.attempt, done.losses) == (1, 0)
         assert log.read_text().count("Redis went away") == 1 and "Traceback" not in log.read_text()
+    bench.store.close()
+
+
+def test_a_job_that_ignores_a_stop_is_killed_in_time_though_redis_is_frozen(tmp_path: Path, images: Path):
+    bench, log = Bench(tmp_path / "home", images), tmp_path / "slot.log"
+    with redis_of(bench) as owner, slot_of(bench, log):
+        run = bench.submit(misbehave="hang once")
+        bench.await_count(run, 1)
+        os.kill(owner.pid, signal.SIGSTOP)
+        try:
+            time.sleep(2.5)  # the watch has met it
+            bench.store.runs.request_stop(run.id)
+            asked = time.monotonic()
+            ended = bench.await_status(run, "canceled")
+            took_s = time.monotonic() - asked
+        finally:
+            os.kill(owner.pid, signal.SIGCONT)
+        assert ended.message.startswith("Stopped") and took_s < bench.settings.stop_grace_s + 6
+        assert bench.await_status(bench.submit(), "done").worker == "w" and "Traceback" not in log.read_text()
     bench.store.close()
 
 
