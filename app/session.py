@@ -15,6 +15,7 @@ import streamlit as st
 from app import access
 from app.access import Viewer
 from app.listening import has_auth, signs_in
+from slim_core.errors import NameRefusedError
 from slim_core.settings import Settings, settings
 
 if TYPE_CHECKING:
@@ -88,9 +89,18 @@ def given_name() -> str | None:
 
 
 def give_name(name: str) -> None:
-    """Name this browser for the rest of its session; the annotator keeps the cookie that outlives it."""
-    if (clean := _name(name)) is not None:
-        st.session_state[NAME] = clean
+    """Name this browser for the rest of its session; the annotator keeps the cookie that outlives it.
+
+    Raises:
+        NameRefusedError: it is too long, or has letters that cannot be seen.
+    """
+    clean = _name(name)
+    if clean is None:
+        shown = name if name.isprintable() else ascii(name)[1:-1]
+        raise NameRefusedError(
+            f"The name {shown[:MAX_NAME]} cannot be kept: give one to {MAX_NAME} letters, each of which can be seen."
+        )
+    st.session_state[NAME] = clean
 
 
 def _name(text: object) -> str | None:

@@ -32,6 +32,10 @@ class SpecRefusedError(SlimError):
     """A step was asked for something it cannot do."""
 
 
+class NameRefusedError(SlimError):
+    """Nobody's answers can be kept under this name."""
+
+
 class AnswersRefusedError(SlimError):
     """The answers given cannot be propagated, or do not belong to the campaign."""
 

@@ -8,6 +8,7 @@ import { Grid } from "./annotator_grid.js";
 import { action } from "./annotator_keys.js";
 import { Exchange } from "./annotator_exchange.js";
 import { remember, remembered } from "./annotator_look.js";
+import * as names from "./annotator_name.js";
 import { Outbox, randomId } from "./annotator_outbox.js";
 import { Pictures } from "./annotator_pictures.js";
 import { Single, VIEWS } from "./annotator_single.js";
@@ -60,7 +61,7 @@ class Annotator {
     on(document, "visibilitychange", () => document.visibilityState === "visible" && this.exchange.refill(true));
     on(this.root, "pointerdown", () => this.input());
     for (const button of this.root.querySelectorAll("[data-act]")) on(button, "click", () => this.act(button.dataset.act));
-    on(this.find("who"), "submit", (event) => { event.preventDefault(); this.nameGiven(); });
+    on(this.find("who"), "submit", (event) => { event.preventDefault(); names.give(this); });
     on(this.find("size"), "change", (event) => this.setLook({ size: Number(event.target.value) }));
     on(this.find("guess"), "change", (event) => { this.setLook({ guess: event.target.checked }); this.grid.values.clear(); this.exchange.refill(true); });
     this.beating = setInterval(() => this.beat(), BEAT_MS);
@@ -71,28 +72,15 @@ class Annotator {
     this.data = data;
     this.trigger = trigger;
     fill(this);
-    if (!data.who) this.askName();
+    names.judged(this);
+    if (!data.who) names.ask(this);
     else if (!this.started) this.start();
     else if (renewed) this.exchange.soon();
   }
 
-  askName() {
-    this.find("who").hidden = false;
-    for (const part of ["work", "grid", "rest", "head"]) this.find(part).hidden = true;
-    this.root.dataset.ready = "name";
-  }
-
-  nameGiven() {
-    const name = this.find("who-name").value.trim().replace(/\s+/g, " ");
-    if (!name) return;
-    document.cookie = `slim-name=${encodeURIComponent(name)}; path=/; max-age=31536000; SameSite=Lax`;
-    this.trigger("name", name);
-  }
-
   rename() {
     if (this.outbox.waiting.length && !this.exchange.barred) return this.say("Your answers are sent first, then the name can be changed", true);
-    this.find("who-name").value = "";
-    this.askName();
+    names.ask(this, "");
     this.find("who-name").focus();
   }
 

@@ -11,6 +11,7 @@ from app import session
 from app.components import annotator, campaign_summary, gallery, live_effect
 from app.listening import signs_in
 from app.routes.questions import attention_of, input_side
+from slim_core.errors import NameRefusedError
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 IMAGE_SIDE, TILE_SIDE, EXAMPLE_SIDE = 512, 256, 192  # pixels; heat maps are smooth, and as good small
 SHARPEST = 4  # pixels drawn for each that the model sees, at most
 MAX_EXAMPLES = 4  # of each kind
+REFUSED = "name-refused"
 
 
 def show(campaign: Campaign) -> None:
@@ -32,13 +34,21 @@ def show(campaign: Campaign) -> None:
     about = _session(campaign)
     said = annotator.show(f"annotator-{campaign.id}", about)
     if said.name:
-        session.give_name(said.name)
+        _name(said.name)
         st.rerun()
     _finished(campaign)
     shown = f"annotator-shown-{campaign.id}"
     st.session_state[shown] = said.shown or st.session_state.get(shown, False)
     if about.who is None or st.session_state[shown]:  # what takes its time does not keep the first image waiting
         live_effect.show(campaign)
+
+
+def _name(name: str) -> None:
+    """Take the name, or keep for the next run of the page why it cannot be taken."""
+    try:
+        session.give_name(name)
+    except NameRefusedError as error:
+        st.session_state[REFUSED] = str(error)
 
 
 def _finished(campaign: Campaign) -> None:
@@ -62,6 +72,7 @@ def _session(campaign: Campaign) -> annotator.Session:
         campaign=campaign.id,
         who=named,
         may_rename=not signs_in(),
+        refused=st.session_state.pop(REFUSED, ""),
         token=session.token(dataset=campaign.dataset_id, campaign=campaign.id),
         run=run,
         pictures=_pictures(campaign.dataset_id, run),

@@ -40,6 +40,7 @@ class Session:
     n_split: int  # images of the split
     overlap: int
     blind: bool  # neither label nor prediction is told
+    refused: str = ""  # why the name that was just given is not taken
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)  # "right", "wrong" -> addresses
 
     def wire(self) -> dict[str, Any]:
@@ -50,6 +51,7 @@ class Session:
             "campaign": self.campaign,
             "who": self.who,
             "rename": self.may_rename,
+            "refused": self.refused,
             "token": self.token,
             "run": self.run,
             **self.pictures,

@@ -57,8 +57,6 @@ def _columns() -> dict[str, object]:
         "annotator": st.column_config.TextColumn("Annotator"),
         **{name: number(title, help=told.get(name)) for name, title in _NUMBERS.items()},
         "minutes": number("Minutes", format="%.1f"),
-        "per_minute": number(
-            "A minute", format="%.1f", help="Answers given a minute of work, counted or not."
-        ),
+        "per_minute": number("A minute", format="%.1f", help="Answers given a minute of work, counted or not."),
         **{name: number(title, format="%.0f %%", help=told[name]) for name, title in _PERCENT.items()},
     }

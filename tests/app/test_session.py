@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import listening, session
 from app.access import Viewer
+from slim_core.errors import NameRefusedError
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 pytestmark = pytest.mark.usefixtures("empty_home")
@@ -42,7 +43,9 @@ def test_a_cookie_that_is_no_name_is_as_good_as_none(cookies: dict[str, str], ke
 def test_a_new_name_counts_at_once_and_an_impossible_one_changes_nothing(cookies: dict[str, str]) -> None:
     cookies["slim-name"] = "Ann"
     session.give_name(" Ben ")
-    session.give_name("\n")
+    for name, shown in (("\n", r"\\n"), ("A\u200bnn", r"A\\u200bnn"), ("x" * 61, "x" * 60)):
+        with pytest.raises(NameRefusedError, match=f"The name {shown} cannot be kept: give one to 60 letters"):
+            session.give_name(name)
     assert session.viewer().name == "Ben"
 
 

@@ -237,3 +237,25 @@ def test_a_browser_gives_its_name_once_and_may_change_it(
     unsent(page, 0)
     kept = store.campaigns.answers(campaign.id)
     assert list(kept["annotator"]) == ["Ben 1 O", "Cid"] and list(kept["value"]) == [1, 0]
+
+
+def test_a_name_that_cannot_be_kept_is_refused_in_words_and_the_same_name_goes_on(
+    page: Page, address: str, campaign: Campaign
+) -> None:
+    page.context.clear_cookies()
+    page.goto(f"{address}/annotate?campaign={campaign.id}")
+    name = page.get_by_label("Your name")
+    for text, shown in (("A\u200bnn", r"A\u200bnn"), ("B\u00adb", r"B\xadb")):
+        name.fill(text)
+        name.press("Enter")
+        expect(page.get_by_role("alert").filter(has_text=f"The name {shown} cannot be kept")).to_be_visible()
+    assert not page.context.cookies() or all(one["name"] != "slim-name" for one in page.context.cookies())
+    name.fill("Dan")
+    name.press("Enter")
+    expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=60_000)
+    assert next(one["value"] for one in page.context.cookies() if one["name"] == "slim-name") == "Dan"
+    page.get_by_role("button", name="not you?").click()
+    name.fill("Dan")
+    name.press("Enter")
+    expect(page.locator(".slim-annotator[data-ready=true]")).to_be_visible(timeout=60_000)
+    expect(page.get_by_role("button", name="Right 1")).to_be_visible()
