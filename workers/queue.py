@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from redis import Redis
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.settings import Settings
@@ -22,7 +22,7 @@ from slim_core.steps.specs import Spec
 from slim_core.store import Run, Store
 from slim_core.workbench import POLL_S, finished
 from workers.local import redis_url
-from workers.redis_home import answers
+from workers.redis_home import trouble
 from workers.view import QUEUES, QueueView, look
 from workers.wake import Wakeful, connect, count_jobs, forget, push
 
@@ -97,7 +97,8 @@ class Queue:
             url = redis_url(self.settings)
         except QueueUnavailableError as error:
             return str(error)
-        return None if answers(url) else f"{_unreachable(self.settings, url)} The runs below are kept."
+        met = trouble(url)
+        return None if met is None else f"{_told(self.settings, url, met)} The runs below are kept."
 
     def jobs(self, names: Iterable[str]) -> dict[str, int]:
         """How many jobs wait in each of these RQ queues.
@@ -125,14 +126,21 @@ class Queue:
         try:
             yield self._connection[1]
         except (RedisError, OSError) as error:
-            raise QueueUnavailableError(f"{_unreachable(self.settings, url)} {comfort}.".strip()) from error
+            raise QueueUnavailableError(f"{_told(self.settings, url, error)} {comfort}.".strip()) from error
 
 
-def _unreachable(settings: Settings, url: str) -> str:
-    if settings.embedded:
-        return "The embedded Redis does not answer: start the dashboard, or `python -m workers`, on this SLIM_HOME."
+def _told(settings: Settings, url: str, met: Exception) -> str:
+    """Why Redis takes no jobs: it does not answer, or it refuses, as it does while it cannot write to its disk."""
     shown = url.rpartition("@")[2] if "@" in url else url  # without the password
-    return f"Redis at {shown} does not answer: start it, or correct SLIM_REDIS_URL."
+    server = "The embedded Redis" if settings.embedded else f"Redis at {shown}"
+    if isinstance(met, ResponseError) and "No space left" in str(met):
+        return f"{server} takes no jobs while its disk is full: free some space there."
+    if isinstance(met, ResponseError):
+        return f"{server} takes no jobs ({str(met).rstrip('.')}): see its log."
+    remedy = "start it, or correct SLIM_REDIS_URL"
+    if settings.embedded:
+        remedy = "start the dashboard, or `python -m workers`, on this SLIM_HOME"
+    return f"{server} does not answer: {remedy}."
 
 
 class Submitter:

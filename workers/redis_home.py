@@ -20,7 +20,7 @@ from pathlib import Path
 
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from slim_core.errors import QueueUnavailableError
@@ -66,16 +66,22 @@ def known_url(home: Path) -> str | None:
 
 
 def answers(url: str, timeout_s: float = 1.0) -> bool:
-    """Whether a Redis server answers PING at an address."""
+    """Whether a Redis server answers at an address, be it that it refuses to work."""
+    return isinstance(trouble(url, timeout_s), ResponseError | None)
+
+
+def trouble(url: str, timeout_s: float = 1.0) -> RedisError | None:
+    """What a PING to an address meets: None where all is well, a ResponseError where the server refuses to work."""
     client = Redis.from_url(
         url, socket_timeout=timeout_s, socket_connect_timeout=timeout_s, retry=Retry(NoBackoff(), 0)
     )
     try:
-        return bool(client.ping())
-    except RedisError:
-        return False
+        client.ping()
+    except RedisError as error:
+        return error
     finally:
         client.close()
+    return None
 
 
 class RedisHome:

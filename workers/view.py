@@ -15,6 +15,7 @@ from slim_core.version import code_version, may_take
 
 QUEUES = ("gpu", "cpu")
 _START = "start one with `python -m workers`"
+_MAKE_ROOM = "free some space on the disk first, for a worker that cannot write is not heard of"
 _LITTLE_SPACE = 200 * 2**20  # bytes
 _UNKNOWN = Estimate(None, None)
 
@@ -55,14 +56,16 @@ class QueueView:
 def look(store: Store) -> QueueView:
     """A view of the queue. Few queries, however many runs."""
     waiting, workers = store.runs.waiting(), store.workers.alive()
+    warnings = _warnings(store.settings.home)
+    remedy = _MAKE_ROOM if warnings and not workers else _START
     by_queue = {name: [run.id for run in waiting if run.queue == name] for name in QUEUES}
     return QueueView(
         waiting=by_queue,
         workers=workers,
         counts=store.runs.counts(),
         estimates=store.runs.estimates(waiting, workers),
-        reasons=_of_parents(store.runs.unfinished_parents()) | _of_workers(waiting, workers),
-        warnings=_warnings(store.settings.home),
+        reasons=_of_parents(store.runs.unfinished_parents()) | _of_workers(waiting, workers, remedy),
+        warnings=warnings,
         version=code_version(),
     )
 
@@ -91,21 +94,21 @@ def _of_parent(parent: str, status: str, is_shard: bool) -> str:
     return f"It waits for {parent}, which is {status}."
 
 
-def _of_workers(waiting: Sequence[Waiting], workers: Sequence[Worker]) -> dict[str, str]:
-    """Runs no living worker takes. Asked once for all runs that are alike."""
+def _of_workers(waiting: Sequence[Waiting], workers: Sequence[Worker], remedy: str) -> dict[str, str]:
+    """Runs no living worker takes. Asked once for all runs that are alike. ``remedy``: where there is no worker."""
     known: dict[tuple[str, str | None, str | None], str | None] = {}
     for run in waiting:
         alike = (run.queue, run.device_asked, run.code_version)
         if alike not in known:
-            known[alike] = _lacking(run, workers)
+            known[alike] = _lacking(run, workers, remedy)
     reasons = {run.id: known[run.queue, run.device_asked, run.code_version] for run in waiting}
     return {run_id: reason for run_id, reason in reasons.items() if reason}
 
 
-def _lacking(run: Waiting, workers: Sequence[Worker]) -> str | None:
+def _lacking(run: Waiting, workers: Sequence[Worker], remedy: str) -> str | None:
     serving = [worker for worker in workers if worker.serves(run.queue)]
     if not serving:
-        return f"It waits for a worker of the queue {run.queue}: {_START}."
+        return f"It waits for a worker of the queue {run.queue}: {remedy}."
     fitting = [worker for worker in serving if worker.serves(run.queue, run.device_asked)]
     if not fitting:
         there = ", ".join(sorted({worker.device for worker in serving}))

@@ -26,7 +26,7 @@ def _draw(silence: str | None) -> None:
     view = session.queue().look()
     if silence:
         st.error(silence, icon=":material/cloud_off:")
-    elif not view.workers:
+    elif not view.workers and not view.warnings:  # on a full disk nobody can say that they live
         st.warning("No worker is running: start one with `python -m workers`.", icon=":material/person_off:")
     for warning in view.warnings:
         st.error(prose(warning), icon=":material/hard_drive:")

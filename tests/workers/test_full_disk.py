@@ -43,6 +43,10 @@ def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_que
         warnings = bench.queue.look().warnings
         assert len(warnings) == 1 and warnings[0].startswith("0 MB are left on the disk of ")
         assert bench.fetch(run).status == "running"  # nothing can be written down yet
+        until(bench.queue.silence, "Redis to meet the full disk")
+        assert bench.queue.silence() == (
+            "The embedded Redis takes no jobs while its disk is full: free some space there. The runs below are kept."
+        )
 
         (small_disk / "ballast").unlink()
         ended = bench.await_status(run, "failed")

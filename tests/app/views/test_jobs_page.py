@@ -55,6 +55,20 @@ def newest(kind: str) -> Run:
     return session.store().runs.all(kind=kind)[0]
 
 
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("full", [True, False])
+def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch, full: bool) -> None:
+    monkeypatch.setattr(Queue, "silence", lambda _queue: None)
+    monkeypatch.setattr("workers.view._LITTLE_SPACE", 2**62 if full else 0)
+    run = submitted()
+    try:
+        told, reason = said(show("jobs")), str(session.queue().look().waits_for(run.id))
+    finally:
+        session.store().runs.request_stop(run.id)
+    assert ("are left on the disk of" in told, "No worker is running" in told) == (full, not full)
+    assert ("free some space" in reason, "start one" in reason) == (full, not full)
+
+
 @pytest.mark.usefixtures("empty_home")
 def test_without_runs_and_without_redis_the_page_says_what_to_do(show) -> None:
     app = show("jobs")
