@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.charts.palette import CIVIDIS, RIGHT, UNKNOWN, UNSURE, WRONG
+from app.charts.palette import CIVIDIS, INK, RIGHT, UNKNOWN, UNSURE, WRONG
 
 MARGIN = 8  # pixels
 FEW = 20_000  # points above which each is a single pixel
@@ -14,7 +14,7 @@ RING = "#FFFFFF"  # around an answered image
 def live_map(
     points: np.ndarray, scores: np.ndarray, answers: np.ndarray, asked: np.ndarray, width: int = 460, height: int = 320
 ) -> np.ndarray:
-    """(height, width, 4) uint8, transparent where there is nothing.
+    """(height, width, 4) uint8, transparent where there is nothing; outlined, so that it shows on light and dark pages.
 
     Args:
         points: (n, 2); the aspect ratio is kept.
@@ -23,13 +23,15 @@ def live_map(
     """
     x, y = _pixels(points, width, height)
     radius = 1 if len(points) <= FEW else 0
+    picture = np.zeros((height * width, 4), np.uint8)
+    for dx, dy in _disk(radius + 1):
+        picture[(y + dy) * width + x + dx] = [*_rgb(INK), 255]
     total, known, n = (np.zeros(height * width) for _ in range(3))
     for dx, dy in _disk(radius):
         at = (y + dy) * width + x + dx
         n += np.bincount(at, minlength=len(n))
         total += np.bincount(at, np.nan_to_num(scores), len(n))
         known += np.bincount(at, ~np.isnan(scores), len(n))
-    picture = np.zeros((height * width, 4), np.uint8)
     picture[n > 0] = [*_rgb(UNKNOWN), 255]
     seen = known > 0
     picture[seen, :3] = _ramp()[np.rint(255 * np.clip(total[seen] / known[seen], 0, 1)).astype(int)]

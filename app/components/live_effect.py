@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 FAST_S, SLOW_S = 2, 12  # how often it is looked for new answers: while they come in, and while they do not
 QUIET_AFTER_S = 60.0
 _STYLE = """<style>
-.slim-effect img {width: 100%; max-width: 460px; border-radius: 0.4rem; background: #eceff2;
-  display: block;}
+.slim-effect img {width: 100%; max-width: 460px; border-radius: 0.4rem; display: block;
+  border: 1px solid color-mix(in srgb, currentColor 20%, transparent);}
 .slim-effect .key {font-size: 0.78rem; opacity: 0.85; padding-top: 0.3rem;}
 .slim-effect .key i {display: inline-block; width: 0.65rem; height: 0.65rem; border-radius: 50%;
   margin: 0 0.25rem 0 0.6rem;}
 .slim-effect .ramp {display: inline-block; width: 4.5rem; height: 0.65rem; vertical-align: middle; margin: 0 0.3rem;
-  background: linear-gradient(90deg, #00224e, #434e6c, #7d7c78, #bcaf6f, #fee838);}
+  outline: 1px solid #6b7680; background: linear-gradient(90deg, #00224e, #434e6c, #7d7c78, #bcaf6f, #fee838);}
 .slim-effect {display: grid; gap: 2rem; align-items: start;
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr));}
 .slim-cells {display: grid; grid-template-columns: auto 1fr auto; gap: 0.45rem 0.7rem; align-items: center;

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from app.charts import campaigns
 from app.charts.live_map import live_map
-from app.charts.palette import RIGHT, UNKNOWN, WRONG
+from app.charts.palette import INK, RIGHT, UNKNOWN, WRONG
 
 
 def rgb(colour: str) -> tuple[int, ...]:
@@ -25,8 +26,22 @@ def test_the_map_is_dark_where_scores_are_low_and_grey_where_they_are_unknown():
     picture = live_map(points, np.array([0.0, 1.0, np.nan]), np.full(3, -1), nothing, 200, 160)
     assert picture.shape == (160, 200, 4) and picture.dtype == np.uint8
     left, right, top = picture[80:, :60], picture[80:, 140:], picture[:60]
-    assert colours(left) == {rgb("#00224e")} and colours(right) == {rgb("#fee838")} and colours(top) == {rgb(UNKNOWN)}
+    assert colours(left) == {rgb("#00224e"), rgb(INK)} and colours(right) == {rgb("#fee838"), rgb(INK)}
+    assert colours(top) == {rgb(UNKNOWN), rgb(INK)}
     assert (picture[70:90, 90:110, 3] == 0).all()
+
+
+@pytest.mark.parametrize("n", [50, 30_000])
+def test_every_part_of_the_map_has_an_outline_that_shows_on_a_light_and_on_a_dark_page(n: int):
+    points = np.repeat(np.random.default_rng(0).normal(size=(50, 2)), n // 50, axis=0)
+    picture = live_map(points, np.linspace(0, 1, n), np.full(n, -1), np.zeros(n, bool))
+    empty = picture[..., 3] == 0
+    beside = np.zeros_like(empty)
+    for axis in (0, 1):
+        for step in (1, -1):
+            beside |= np.roll(empty, step, axis)
+    edge = beside & ~empty
+    assert edge.any() and {tuple(pixel) for pixel in picture[edge][:, :3].tolist()} == {rgb(INK)}
 
 
 def test_answered_images_lie_over_all_others():
