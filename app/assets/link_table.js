@@ -24,13 +24,20 @@ function head(data) {
   return element("thead", {}, element("tr", {}, ...cells));
 }
 
+// Columns that a narrow table has no room for.
+function narrow(columns) {
+  const rules = columns.map(({ from_px }, i) => from_px
+    && `@container (width < ${from_px}px) { tr > :nth-child(${i + 1}) { display: none; } }`);
+  return element("style", {}, rules.filter(Boolean).join("\n"));
+}
+
 function draw(state, data) {
   const shape = JSON.stringify([data.label, data.columns]);
   if (state.shape !== shape) {
     state.shape = shape;
     state.rows = [];
     state.body = element("tbody");
-    state.host.replaceChildren(element("table", { "aria-label": data.label }, head(data), state.body));
+    state.host.replaceChildren(narrow(data.columns), element("table", { "aria-label": data.label }, head(data), state.body));
   }
   data.rows.forEach((row, at) => {
     const told = JSON.stringify(row);

@@ -6,7 +6,7 @@ Rows are real links (middle click, keyboard, screen reader); a plain click opens
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -26,11 +26,15 @@ _mount = st.components.v2.component(
 
 @dataclass(frozen=True)
 class Column:
-    """A column's title, what it means (shown on hover), and which side it keeps to."""
+    """A column's title, what it means (shown on hover), and which side it keeps to.
+
+    ``from_px``: how wide the table must be to have room for it; in a narrower one it is left out.
+    """
 
     title: str
     help: str = ""
     right: bool = False
+    from_px: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,6 @@ def wire(label: str, columns: Sequence[Column], rows: Sequence[Row]) -> dict[str
     """The table as JSON for the browser."""
     return {
         "label": label,
-        "columns": [{"title": one.title, "help": one.help, "right": one.right} for one in columns],
+        "columns": [asdict(one) for one in columns],
         "rows": [[cell.wire() if isinstance(cell, Cell) else {"text": cell} for cell in row] for row in rows],
     }

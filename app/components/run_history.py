@@ -27,11 +27,11 @@ COLUMNS = (
     Column("Run"),
     Column("Step"),
     Column("Status"),
-    Column("Data"),
+    Column("Data", from_px=620),
     Column("Submitted"),
     Column("Time", "Of computing, all attempts together.", right=True),
-    Column("By"),
-    Column("Id"),
+    Column("By", from_px=700),
+    Column("Id", from_px=800),
 )
 
 

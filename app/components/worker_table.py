@@ -20,12 +20,12 @@ SILENT_S = 20  # after this long without a sign of life a worker may be gone
 COLUMNS = (
     Column("Worker"),
     Column("Device", "What torch computes on; a run may ask for it by this name."),
-    Column("Queues", "gpu: steps that run the network. cpu: the others."),
+    Column("Queues", "gpu: steps that run the network. cpu: the others.", from_px=500),
     Column("Works on"),
-    Column("Memory", "Of the worker and its job.", right=True),
+    Column("Memory", "Of the worker and its job.", right=True, from_px=640),
     Column("GPU load", right=True),
-    Column("GPU memory", "Used, of all there is.", right=True),
-    Column("GPU temperature", right=True),
+    Column("GPU memory", "Used, of all there is.", right=True, from_px=900),
+    Column("GPU temperature", right=True, from_px=1000),
     Column("Sign of life", "How long since it was last heard of. After a minute it counts as gone.", right=True),
     Column("Code", "Version and commit it runs; results of another commit may differ."),
 )

@@ -8,7 +8,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
-from slim_core.store import Store
+from slim_core.store import Store, schema
 from tests.browser.steps import choose, settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -69,3 +69,21 @@ def test_a_double_click_runs_it_again_once_and_the_page_follows_it_to_its_end(
     expect(page.locator(f".st-key-log-{new[0].id}")).to_contain_text("done in")
     assert (store.runs.fetch(new[0].id).status, new[0].spec) == ("done", run.spec)
     assert {one.id for one in store.runs.all(kind="evaluate")} == {*known, new[0].id}
+
+
+@pytest.mark.parametrize("width", [820, 1024, 1440])
+def test_no_table_scrolls_sideways_whatever_the_width_and_the_names(
+    page: Page, address: str, store: Store, width: int
+) -> None:
+    run = store.runs.all(kind="evaluate", status="done")[-1]
+    named = schema.runs.update().where(schema.runs.c.id == run.id)
+    with store.database.write() as connection:
+        connection.execute(named.values(name="The reference of the second team, ten epochs, judged on test images"))
+    page.set_viewport_size({"width": width, "height": 900})
+    for query in ("", f"?run={run.id}&about=Parameters"):
+        visit(page, address, "jobs", query)
+        settle(page)
+        for table in page.locator(".slim-table:visible").all():
+            assert table.evaluate("table => table.scrollWidth - table.clientWidth") == 0, table.inner_text()
+    with store.database.write() as connection:
+        connection.execute(named.values(name=run.name))
