@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from app import actions, session
 from app.components import retrain
 from slim_core import campaign_plan
-from slim_core.answer_import import Imported, import_csv
+from slim_core.answer_import import Imported, import_file
 from slim_core.errors import ForbiddenError
 from slim_core.loop import retrain_spec
 from slim_core.steps.specs import SUBSET_SHARE
@@ -68,11 +68,12 @@ def decide(campaign: Campaign, item: int, value: int | None, seen: Mapping[str, 
     session.store().campaigns.decide(campaign.id, by, decision)
 
 
-def import_answers(campaign: Campaign, content: bytes, *, annotator: str, leave_out_unfit: bool) -> Imported:
-    """Keep the answers of a CSV (needs lead)."""
+def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: str, leave_out_unfit: bool) -> Imported:
+    """Keep the answers of a file of this name (needs lead)."""
     by = _acting("lead")
-    return import_csv(
-        session.store(), campaign, content, by, annotator=annotator.strip() or by, leave_out_unfit=leave_out_unfit
+    annotator = annotator.strip() or by
+    return import_file(
+        session.store(), campaign, content, by, annotator=annotator, leave_out_unfit=leave_out_unfit, name=name
     )
 
 

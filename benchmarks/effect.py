@@ -22,7 +22,7 @@ import pandas as pd
 from app.charts.live_map import live_map
 from slim_core import images
 from slim_core.answer_export import FORMATS, export
-from slim_core.answer_import import import_csv
+from slim_core.answer_import import import_file
 from slim_core.campaign_plan import Plan, open_campaign
 from slim_core.datasets.report import Imported, ImportReport
 from slim_core.datasets.table import COLUMNS, ImageTable
@@ -130,7 +130,7 @@ def files(store: Store, space: Run) -> dict[str, float]:
     give(store, first, store.campaigns.items(first.id))
     spent = {form: timed(lambda: b"".join(export(store, first, form)))[0] for form in FORMATS}  # noqa: B023
     content = b"".join(export(store, first, "csv", standing=True))
-    seconds, done = timed(lambda: import_csv(store, second, content, "bench"))
+    seconds, done = timed(lambda: import_file(store, second, content, "bench"))
     assert done.n_new == len(rows)
     return {**{f"export_8k_{form}_s": took for form, took in spent.items()}, "import_8k_s": seconds}
 

@@ -1,4 +1,4 @@
-"""Answers of another tool: a CSV is checked line by line, and then kept as a whole or not at all."""
+"""Answers of another tool: a file is checked line by line, and then kept as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Unfit:
     """Lines of a file that do not fit, and why, as one sentence."""
 
     kind: str  # fields, image, pair, answer, asked, conflict, annotator
-    lines: tuple[int, ...]  # as an editor numbers them; the header is line 1
+    lines: tuple[int, ...]  # numbered as answer_lines.read does
     sentence: str
 
 
@@ -56,16 +56,19 @@ class Imported:
     unfit: tuple[Unfit, ...]  # left out, where that was wanted
 
 
-def check_csv(store: Store, campaign: Campaign, source: Path | bytes, annotator: str = NOBODY) -> Checked:
-    """Read a CSV with the columns row or path, and answer (or value): 1, 0, -1 or right, wrong, unsure.
+def check_file(
+    store: Store, campaign: Campaign, source: Path | bytes, annotator: str = NOBODY, *, name: str | None = None
+) -> Checked:
+    """Read a file with the columns row or path, and answer (or value): 1, 0, -1 or right, wrong, unsure.
 
+    CSV, JSON lines or Parquet, by the ending of the file, or of its ``name`` where ``source`` is what it holds.
     Also read, where there are: annotator (else all answers are of ``annotator``) and seconds. Of our own export of
     everything, what stands is read. Nothing is kept yet.
 
     Raises:
-        AnswersRefusedError: the file cannot be read, or lacks a column.
+        AnswersRefusedError: the file cannot be read, lacks a column, or is not what its ending says.
     """
-    lines = answer_lines.read(source)
+    lines = answer_lines.read(source, name)
     table = store.datasets.table(campaign.dataset_id)
     known = {str(path): row for row, path in enumerate(table.frame["path"])}
     items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
@@ -75,7 +78,7 @@ def check_csv(store: Store, campaign: Campaign, source: Path | bytes, annotator:
     return Checked(len(lines), reader.answers(), reader.unfit(table.name, campaign.id))
 
 
-def import_csv(
+def import_file(
     store: Store,
     campaign: Campaign,
     source: Path | bytes,
@@ -83,15 +86,16 @@ def import_csv(
     *,
     annotator: str = NOBODY,
     leave_out_unfit: bool = False,
+    name: str | None = None,
 ) -> Imported:
-    """Keep the answers of a CSV: all of them, or none where a line does not fit (or what fits: ``leave_out_unfit``).
+    """Keep the answers of a file: all of them, or none where a line does not fit (or what fits: ``leave_out_unfit``).
 
     The same file twice adds nothing, and a file that takes back another one's change is a change again.
 
     Raises:
         AnswersRefusedError: lines do not fit (every kind in one sentence), nothing is left, the campaign is closed.
     """
-    checked = check_csv(store, campaign, source, annotator)
+    checked = check_file(store, campaign, source, annotator, name=name)
     if checked.unfit and not leave_out_unfit:
         raise AnswersRefusedError(
             " ".join(one.sentence for one in checked.unfit) + " Nothing was imported: correct the file."
@@ -169,7 +173,8 @@ class _Reader:
 
     def _row(self, number: str, path: str) -> int | None:
         """The row in the data set's table; where both row and path are given, they must speak of one image."""
-        by_number = int(number) if number.isascii() and number.isdigit() and int(number) < self._n_images else None
+        is_number = number.isascii() and number.isdigit() and len(number) < LONGEST  # Python reads no endless ones
+        by_number = int(number) if is_number and int(number) < self._n_images else None
         if path and number:
             return by_number if self._paths.get(path) == by_number else None
         return by_number if number else self._paths.get(path)

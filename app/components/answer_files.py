@@ -10,7 +10,7 @@ from app import campaign_actions, session
 from app.components.telling import errors_told
 from app.components.verbatim import prose
 from slim_core.answer_export import FORMATS, export
-from slim_core.answer_import import Checked, check_csv
+from slim_core.answer_import import Checked, check_file
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -48,20 +48,23 @@ def _out(campaign: Campaign) -> None:
 
 
 def _in(campaign: Campaign) -> None:
-    help = "Columns: row or path, and answer (1, 0, -1 or right, wrong, unsure); maybe annotator and seconds."
-    given = st.file_uploader("Import answers from a CSV", type="csv", key=f"import-{campaign.id}", help=help)
+    help = (
+        "CSV, JSON lines or Parquet, by the ending of the file. Columns: row or path, and answer "
+        "(1, 0, -1 or right, wrong, unsure); maybe annotator and seconds."
+    )
+    given = st.file_uploader("Import answers from a file", type=list(FORMATS), key=f"import-{campaign.id}", help=help)
     if given is None:
         return
     with errors_told():
         content = given.getvalue()
-        checked = check_csv(session.store(), campaign, content)
+        checked = check_file(session.store(), campaign, content, name=given.name)
         _report(checked)
         with st.container(horizontal=True, vertical_alignment="bottom"):
             whose = st.text_input("Whose answers, where the file does not say", session.viewer().name, width=320)
             label = "Import what fits" if checked.unfit else "Import"
             if st.button(f"{label}: {checked.n_fitting:,}", type="primary", disabled=not checked.n_fitting):
                 done = campaign_actions.import_answers(
-                    campaign, content, annotator=whose, leave_out_unfit=bool(checked.unfit)
+                    campaign, content, given.name, annotator=whose, leave_out_unfit=bool(checked.unfit)
                 )
                 late = f", {done.n_surplus:,} of them beyond the overlap (not counted)" if done.n_surplus else ""
                 st.success(f"{done.n_new:,} answers are new{late}, {done.n_known:,} were there already.")

@@ -75,7 +75,7 @@ def answer(
 ) -> None:
     """Say where the attention is right: from the masks, from a CSV, or asked in the terminal."""
     from slim_core import api
-    from slim_core.answer_import import import_csv
+    from slim_core.answer_import import import_file
     from slim_core.newest import newest_campaign
 
     if [from_masks, csv is not None, ask].count(True) != 1:
@@ -85,7 +85,7 @@ def answer(
     if from_masks:
         api.answer_from_masks(chosen.id, threshold=threshold, flip=flip, unsure=unsure, seed=seed, at=at)
     elif csv is not None:
-        import_csv(at.store, chosen, csv, BY, annotator=BY)
+        import_file(at.store, chosen, csv, BY, annotator=BY)
     else:
         _ask(at.store, chosen)
     _show_progress(at.store, chosen)

@@ -58,16 +58,16 @@ def export(
 
 
 def import_(
-    path: Annotated[Path, typer.Argument(help="CSV with row (or path) and answer; maybe annotator and seconds.")],
+    path: Annotated[Path, typer.Argument(help="CSV, .jsonl or .parquet with row (or path) and answer.")],
     campaign: Chosen = None,
     annotator: Annotated[str, typer.Option(help="Whose answers they are where the file does not say.")] = "file",
     leave_out: Annotated[bool, typer.Option("--leave-out-unfit", help="Take the lines that fit.")] = False,
 ) -> None:
-    """Keep the answers of a CSV: all, or none where a line does not fit. The same file twice adds nothing."""
-    from slim_core.answer_import import import_csv
+    """Keep the answers of a file: all, or none where a line does not fit. The same file twice adds nothing."""
+    from slim_core.answer_import import import_file
 
     store, chosen = _chosen(campaign)
-    done = import_csv(store, chosen, path, BY, annotator=annotator, leave_out_unfit=leave_out)
+    done = import_file(store, chosen, path, BY, annotator=annotator, leave_out_unfit=leave_out)
     for one in done.unfit:
         errors.print(f"left out: {one.sentence}", style="yellow", markup=False, soft_wrap=True)
     surplus = f", {done.n_surplus} of them beyond the overlap (kept, not counted)" if done.n_surplus else ""

@@ -63,11 +63,12 @@ def test_an_ending_nobody_knows_and_a_folder_that_is_none_are_refused(campaign: 
     assert "cannot be written (No such file or directory): name another file" in said(capsys)
 
 
-def test_what_was_exported_as_it_stands_is_imported_once(store: Store, campaign: Campaign, tmp_path, capsys):
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+def test_what_was_exported_as_it_stands_is_imported_once(store: Store, campaign: Campaign, tmp_path, capsys, form):
     ids = [item.id for item in store.campaigns.items(campaign.id)]
     given = [AnswerIn(f"a-{k}", each, k % 2) for k, each in enumerate(ids)]
     store.campaigns.save_answers(campaign.id, "ann", given)
-    path = tmp_path / "answers.csv"
+    path = tmp_path / f"answers.{form}"
     assert slim("answers", "export", path, "--standing", "--campaign", campaign.id) == 0
     other = store.campaigns.create("other", campaign.dataset_id, None, range(6))
     assert slim("answers", "import", path, "--campaign", other.id) == 0

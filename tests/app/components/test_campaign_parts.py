@@ -310,14 +310,23 @@ def test_the_effect_of_no_answer_is_told_too(space: str):
 
 
 def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Campaign):
-    from slim_core.answer_import import check_csv
+    from slim_core.answer_import import check_file
 
     items = session.store().campaigns.items(pair.id)
     content = f"row,answer\n{items[0].row},1\n99999,1\n".encode()
-    assert check_csv(session.store(), pair, content).n_fitting == 1
-    done = campaign_actions.import_answers(pair, content, annotator="cid", leave_out_unfit=True)
+    assert check_file(session.store(), pair, content).n_fitting == 1
+    done = campaign_actions.import_answers(pair, content, "other.csv", annotator="cid", leave_out_unfit=True)
     assert (done.n_new, done.n_surplus) == (1, 1) and len(done.unfit) == 1
     assert len(part("answer_files", pair.id).expander) == 1
+
+
+def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
+    row = session.store().campaigns.items(pair.id)[0].row
+    app = part("answer_files", pair.id)
+    app.file_uploader[0].upload("other.jsonl", f'{{"row": {row}, "answer": "right"}}'.encode()).run()
+    assert any("**1 of 1** lines fit" in one.value for one in app.markdown)
+    next(one for one in app.button if one.label == "Import: 1").click().run()
+    assert any("1 answers are new" in one.value for one in app.success)
 
 
 def test_members_are_shown_to_admins_where_people_sign_in(monkeypatch, pair: Campaign):

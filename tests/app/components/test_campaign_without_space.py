@@ -9,7 +9,7 @@ import pytest
 from app import session
 from app.routes.questions import attention_of
 from slim_core.answer_export import export
-from slim_core.answer_import import import_csv
+from slim_core.answer_import import import_file
 from slim_core.campaign_plan import Plan, open_campaign
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import AnswerIn, Campaign
@@ -62,5 +62,5 @@ def test_its_answers_go_on_in_a_campaign_on_another_space(campaign: Campaign) ->
     store = session.store()
     rows = [item.row for item in store.campaigns.items(campaign.id)]
     other = store.campaigns.create("next", campaign.dataset_id, None, rows, overlap=2)
-    import_csv(store, other, b"".join(export(store, campaign, "csv", standing=True)), "lea")
+    import_file(store, other, b"".join(export(store, campaign, "csv", standing=True)), "lea")
     assert store.campaigns.current(other.id, "ann") == store.campaigns.current(campaign.id, "ann")

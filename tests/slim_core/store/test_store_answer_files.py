@@ -11,7 +11,7 @@ import pytest
 from store_makers import statements
 
 from slim_core.answer_export import COLUMNS, export
-from slim_core.answer_import import check_csv, import_csv
+from slim_core.answer_import import check_file, import_file
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign, Store
 
@@ -86,7 +86,7 @@ def test_an_unknown_format_is_refused_and_an_empty_campaign_has_a_header(store: 
 def test_the_answers_that_stand_go_out_and_come_into_another_campaign_unchanged(store: Store, pair: Campaign, dataset):
     everything_happens(store, pair)
     other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
-    done = import_csv(store, other, whole(store, pair, "csv", standing=True), "lea")
+    done = import_file(store, other, whole(store, pair, "csv", standing=True), "lea")
     assert (done.n_new, done.n_known, done.n_surplus, done.unfit) == (3, 0, 0, ())
     for who in (None, "ann", "ben, jr."):
         assert store.campaigns.current(other.id, who) == store.campaigns.current(pair.id, who)
@@ -99,7 +99,7 @@ def test_of_everything_that_happened_what_stands_comes_into_another_campaign(sto
         store.campaigns.save_answers(pair.id, "ann", [AnswerIn(f"taken-back-{k}", d.id, value)])
     store.campaigns.decide(pair.id, "lea", AnswerIn("d-3", d.id, 0))
     other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
-    done = import_csv(store, other, whole(store, pair, "csv"), "lea")
+    done = import_file(store, other, whole(store, pair, "csv"), "lea")
     assert (done.n_new, done.n_surplus, done.unfit) == (3, 0, ())
     for who in ("ann", "ben, jr.", "cid", "lea"):
         assert store.campaigns.current(other.id, who) == store.campaigns.current(pair.id, who)
@@ -109,15 +109,15 @@ def test_of_everything_that_happened_what_stands_comes_into_another_campaign(sto
 def test_a_file_of_a_spreadsheet_that_separates_otherwise_is_read(store: Store, pair: Campaign, separator: str):
     content = 'row,answer,annotator\n1,wrong,"jr, ann"\n'.replace("row,answer,", f"row{separator}answer{separator}")
     content = content.replace("1,wrong,", f"1{separator}wrong{separator}")
-    assert import_csv(store, pair, content.encode(), "lea").n_new == 1
+    assert import_file(store, pair, content.encode(), "lea").n_new == 1
     assert store.campaigns.current(pair.id, "jr, ann") == {1: 0}
 
 
 def test_the_same_file_twice_adds_nothing(store: Store, pair: Campaign, tmp_path):
     file = tmp_path / "answers.csv"
     file.write_text("path,answer,annotator,seconds\n0/1.png,right,ann,2.5\n0/2.png,0,ann,x\n0/1.png,-1,ben,\n,,,\n")
-    assert import_csv(store, pair, file, "lea").n_new == 3
-    again = import_csv(store, pair, file, "lea")
+    assert import_file(store, pair, file, "lea").n_new == 3
+    again = import_file(store, pair, file, "lea")
     assert (again.n_new, again.n_known) == (0, 3)
     kept = store.campaigns.answers(pair.id)
     assert len(kept) == 3 and list(kept["source"].unique()) == ["file"]
@@ -127,13 +127,13 @@ def test_the_same_file_twice_adds_nothing(store: Store, pair: Campaign, tmp_path
 
 def test_a_file_that_takes_back_a_change_is_a_change_again(store: Store, pair: Campaign):
     for value, n_new in ((0, 1), (1, 1), (0, 1), (0, 0)):
-        done = import_csv(store, pair, f"row,answer,annotator\n1,{value},ann\n".encode(), "lea")
+        done = import_file(store, pair, f"row,answer,annotator\n1,{value},ann\n".encode(), "lea")
         assert (done.n_new, done.n_known) == (n_new, 1 - n_new)
         assert store.campaigns.current(pair.id, "ann") == {1: value}
     (item,) = [one for one in store.campaigns.items(pair.id) if one.row == 1]
     store.campaigns.save_answers(pair.id, "ann", [AnswerIn("undo", item.id, None)])
     assert store.campaigns.current(pair.id, "ann") == {1: 1}
-    assert import_csv(store, pair, b"row,answer,annotator\n1,1,ann\n", "lea").n_new == 0
+    assert import_file(store, pair, b"row,answer,annotator\n1,1,ann\n", "lea").n_new == 0
 
 
 @pytest.mark.parametrize(
@@ -154,13 +154,13 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
     store: Store, pair: Campaign, line, kind, sentence
 ):
     content = f"row,answer,annotator\n1,1,ann\n{line}\n4,0,ben\n".encode()
-    checked = check_csv(store, pair, content)
+    checked = check_file(store, pair, content)
     assert [one.kind for one in checked.unfit] == [kind] and checked.unfit[0].lines == (3,)
     with pytest.raises(AnswersRefusedError) as refused:
-        import_csv(store, pair, content, "lea")
+        import_file(store, pair, content, "lea")
     assert sentence in str(refused.value) and "Nothing was imported" in str(refused.value)
     assert len(store.campaigns.answers(pair.id)) == 0
-    done = import_csv(store, pair, content, "lea", leave_out_unfit=True)
+    done = import_file(store, pair, content, "lea", leave_out_unfit=True)
     assert done.n_new == (1 if kind == "conflict" else 2) and done.unfit == checked.unfit
     assert store.campaigns.current(pair.id)[4] == 0
 
@@ -169,9 +169,9 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
     ("content", "sentence"),
     [
         (b"", "has the columns none"),
-        (b"\xff\xfe\x00", "cannot be read as a CSV"),
+        (b"\xff\xfe\x00", "cannot be read as CSV"),
         ("row,answer\n1,1\n".encode("utf-16"), "no UTF-8 text .byte 0.: save it as CSV in UTF-8"),
-        (b'row,answer\n"1,1\n', "cannot be read as a CSV"),
+        (b'row,answer\n"1,1\n', "cannot be read as CSV"),
         (b"row,answer\n1,1,2,3\n2,1\n", "1 line with more fields than the header .line 2: '2 more'"),
         (b"image,answer\n1,1\n", "it needs row .or path. and answer"),
         (b"row,label\n1,1\n", "it needs row .or path. and answer"),
@@ -183,30 +183,45 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
 )
 def test_a_file_that_is_none_is_refused_in_a_sentence(store: Store, pair: Campaign, content, sentence):
     with pytest.raises(AnswersRefusedError, match=sentence):
-        import_csv(store, pair, content, "lea")
+        import_file(store, pair, content, "lea")
     assert len(store.campaigns.answers(pair.id)) == 0
+
+
+@pytest.mark.parametrize("form", ["jsonl", "parquet"])
+@pytest.mark.parametrize("standing", [True, False])
+def test_every_form_that_goes_out_comes_in_with_the_same_answers(store, pair: Campaign, dataset, form, standing):
+    everything_happens(store, pair)
+    contents = {each: whole(store, pair, each, standing=standing) for each in ("csv", form)}
+    checked = {each: check_file(store, pair, content, name=f"x.{each}") for each, content in contents.items()}
+    assert checked[form].answers == checked["csv"].answers and checked[form].unfit == ()
+    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    done = import_file(store, other, contents[form], "lea", name=f"x.{form}")
+    assert (done.n_new, done.n_surplus, done.unfit) == (3, 0, ())
+    for who in (None, "ann", "ben, jr.", "lea"):
+        assert store.campaigns.current(other.id, who) == store.campaigns.current(pair.id, who)
+    assert import_file(store, other, contents["csv"], "lea", name="x.csv").n_new == 0
 
 
 def test_many_lines_that_do_not_fit_make_a_short_report(store: Store, pair: Campaign):
     content = "row,answer\n" + "".join(f"{900 + k},1\n" for k in range(40)) + "1,hm\n"
-    checked = check_csv(store, pair, content.encode())
+    checked = check_file(store, pair, content.encode())
     assert [(one.kind, len(one.lines)) for one in checked.unfit] == [("image", 40), ("answer", 1)]
     assert "40 lines" in checked.unfit[0].sentence and "and 35 more" in checked.unfit[0].sentence
 
 
 def test_a_missing_file_and_a_closed_campaign_are_refused(store: Store, pair: Campaign, tmp_path):
     with pytest.raises(AnswersRefusedError, match="cannot be read"):
-        import_csv(store, pair, tmp_path / "none.csv", "lea")
+        import_file(store, pair, tmp_path / "none.csv", "lea")
     store.campaigns.close(pair.id)
     with pytest.raises(AnswersRefusedError, match="pair is closed"):
-        import_csv(store, pair, b"row,answer\n1,1\n", "lea")
+        import_file(store, pair, b"row,answer\n1,1\n", "lea")
 
 
 def test_answers_beyond_the_overlap_are_kept_and_told_apart(store: Store, pair: Campaign):
     lines = "".join(f"1,1,{who}\n" for who in ("ann", "ben", "cid"))
-    done = import_csv(store, pair, b"row,answer,annotator\n" + lines.encode(), "lea")
+    done = import_file(store, pair, b"row,answer,annotator\n" + lines.encode(), "lea")
     assert (done.n_new, done.n_surplus) == (3, 1)
-    again = import_csv(store, pair, b"row,answer,annotator\n" + lines.encode(), "lea")
+    again = import_file(store, pair, b"row,answer,annotator\n" + lines.encode(), "lea")
     assert (again.n_new, again.n_known) == (0, 3)
 
 

@@ -1,0 +1,94 @@
+"""Answers of other tools as JSON lines and Parquet beside CSV, on both databases."""
+
+from __future__ import annotations
+
+import io
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from slim_core.answer_import import check_file, import_file
+from slim_core.errors import AnswersRefusedError
+from slim_core.store import Campaign, Store
+
+
+@pytest.fixture
+def pair(store: Store, dataset) -> Campaign:
+    """Asks two annotators about each of six images."""
+    return store.campaigns.create("pair", dataset.id, None, range(6), overlap=2)
+
+
+def packed(**columns: list[object]) -> bytes:
+    """A Parquet file of these columns."""
+    sink = io.BytesIO()
+    pq.write_table(pa.table(columns), sink)
+    return sink.getvalue()
+
+
+LINES = (
+    b'{"row": 1, "answer": "right", "annotator": "ann", "seconds": 2.5, "seen": {"any": [1]}}\r\n\n'
+    b'{"path": "0/2.png", "answer": false, "annotator": null}\n{"row": 4.0, "answer": -1.0}\n{"row": 5}\n'
+)
+TABLE = packed(
+    row=[1.0, None, 4.0, 5.0], path=[None, b"0/2.png", None, None], answer=["right", "0", "-1", None],
+    annotator=["ann", None, None, None], seconds=[2.5, None, float("inf"), None], other=[[1], [2], None, []],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("content", "form"), [(LINES, "jsonl"), (TABLE, "parquet")])
+def test_values_are_read_as_other_tools_write_them_from_a_file_on_disk(
+    store: Store, pair: Campaign, tmp_path, content, form
+):
+    file = tmp_path / f"other.{form.upper()}"
+    file.write_bytes(content)
+    assert import_file(store, pair, file, "lea", annotator="ben").n_new == 3
+    assert store.campaigns.current(pair.id, "ann") == {1: 1}
+    assert store.campaigns.current(pair.id, "ben") == {2: 0, 4: -1}
+    assert sorted(store.campaigns.answers(pair.id)["duration_ms"]) == [0, 0, 2500]
+    assert import_file(store, pair, file, "lea", annotator="ben").n_known == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "line"),
+    [
+        (b'{"row": 1, "answer": 1}\n{"row": 99, "answer": 1}\n{"row": 2, "answer": 0}', "x.jsonl", 2),
+        (packed(row=[1, 99, 2], answer=[1, 1, 0]), "x.parquet", 2),
+        (b"row,answer\n1,1\n" + b"9" * 9000 + b",1\n2,0\n", "x.csv", 3),
+    ],
+)
+def test_what_does_not_fit_is_reported_alike_in_every_form(store: Store, pair: Campaign, content, name, line):
+    checked = check_file(store, pair, content, name=name)
+    assert [(one.kind, one.lines) for one in checked.unfit] == [("image", (line,))] and checked.n_fitting == 2
+    with pytest.raises(AnswersRefusedError, match=rf"1 line with an image .* .line {line}: .* Nothing was imported"):
+        import_file(store, pair, content, "lea", name=name)
+    assert import_file(store, pair, content, "lea", name=name, leave_out_unfit=True).n_new == 2
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "sentence"),
+    [
+        (TABLE, "x.csv", "x.csv is a Parquet file .* as CSV: let it end in .parquet"),
+        (TABLE, "x.jsonl", "x.jsonl is a Parquet file .* as JSON lines: let it end in .parquet"),
+        (LINES, "x.csv", "x.csv holds JSON .* let a file of JSON lines end in .jsonl"),
+        (b'[{"row": 1, "answer": 1}]', "x.json", "x.json holds JSON .* let a file of JSON lines end in .jsonl"),
+        (LINES, "x.parquet", "x.parquet cannot be read as Parquet"),
+        (b"row,answer\n1,1\n", "x.parquet", "x.parquet cannot be read as Parquet"),
+        (b"", "x.parquet", "x.parquet cannot be read as Parquet"),
+        (TABLE[:-9], "x.parquet", "x.parquet cannot be read as Parquet"),
+        (TABLE[:20] + b"\xff" * 200 + TABLE[220:], "x.parquet", "x.parquet cannot be read as Parquet"),
+        (b"row,answer\n1,1\n", "x.jsonl", "x.jsonl cannot be read as JSON lines .line 1: Expecting value.: write one"),
+        (b'{"row": 1, "answer": 1}\n{"row": 2,', "x.jsonl", "x.jsonl cannot be read as JSON lines .line 2: "),
+        (b"[" * 100_000, "x.jsonl", "x.jsonl cannot be read as JSON lines .line 1: too deep or too long"),
+        (b"[1, 2]", "x.jsonl", 'Line 1 of x.jsonl is no JSON object: write one a line, such as {"row": 1, "answer"'),
+        (b"\xff", "x.jsonl", "x.jsonl cannot be read as JSON lines, for it is no UTF-8 text .byte 0."),
+        (b"", "x.jsonl", "x.jsonl has the columns none: it needs row .or path. and answer"),
+        (b'{"image": 1, "answer": 1}', "x.jsonl", "x.jsonl has the columns image, answer: it needs"),
+        (packed(image=[1], answer=[1]), "x.parquet", "x.parquet has the columns image, answer: it needs"),
+        (packed(row=[1] * 2_000, answer=["1" * 60_000] * 2_000), "x.parquet", "unpacks to more than 100,000,000 bytes"),
+    ],
+)
+def test_what_is_not_what_its_ending_says_is_refused_in_a_sentence(store, pair: Campaign, content, name, sentence):
+    with pytest.raises(AnswersRefusedError, match=sentence):
+        import_file(store, pair, content, "lea", name=name)
+    assert len(store.campaigns.answers(pair.id)) == 0
