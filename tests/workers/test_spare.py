@@ -27,18 +27,21 @@ pytestmark = pytest.mark.redis
 def spare_of(bench: Bench, label: str = "cpu0") -> psutil.Process:
     """The process that waits for the next job of a worker, once it holds torch and nothing else is to be done."""
     seen: dict[psutil.Process, float] = {}
+    calm: list[psutil.Process] = []
 
-    def ready() -> psutil.Process | None:
-        found = [child for child in bench.slot(label).children() if holds_torch(child)]
+    def ready() -> bool:
+        try:
+            found = [child for child in bench.slot(label).children() if holds_torch(child)]
+        except psutil.NoSuchProcess:  # the worker before, which another test has killed
+            return False
         if waiting_jobs("gpu", bench.redis()) or not idle(bench):  # a wake-up for which nothing waits is a job, too
             seen.clear()
-            return None
-        return next((each for each in found if time.monotonic() - seen.setdefault(each, time.monotonic()) > 1), None)
+            return False
+        calm[:] = [each for each in found if time.monotonic() - seen.setdefault(each, time.monotonic()) > 1]
+        return bool(calm)
 
     until(ready, "a process that holds torch, and no job that is just ending")
-    found = ready()
-    assert found is not None
-    return found
+    return calm[0]
 
 
 def idle(bench: Bench) -> bool:
