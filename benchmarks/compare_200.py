@@ -5,13 +5,14 @@
 Forty seeds of five methods on one data set: 40 reference models, 160 subsets, 200 models, 200 evaluations, all shown
 (?runs=all). Timed from opening the address until the table and a dot for every run and group are drawn and the script
 is idle; by a server that has read none of it yet, in a browser that has the program's files already, as after a look
-at another page.
+at another page. The median of five such servers, and the slowest.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
 import time
 from collections.abc import Mapping
@@ -36,6 +37,7 @@ N_SEEDS, N_JUDGED, ERM = 40, 1200, 0.62
 NAMES = ("0, china", "0, flower", "1, china", "1, flower")
 MARKER = "compare-200"
 TIMEOUT_MS = 120_000
+TURNS = 5
 
 
 def make_home(folder: Path) -> Path:
@@ -91,7 +93,7 @@ def _done(store: Store, spec: Mapping[str, Any], name: str, metrics: dict[str, A
     return store.runs.fetch(run.id)
 
 
-def measure_compare_200(browser: Browser, folder: Path) -> float:
+def measure_compare_200(browser: Browser, folder: Path) -> dict[str, float]:
     """Seconds until table and plots of all 200 runs are drawn; their home is made in ``folder``, or found there."""
     home = make_home(folder)
     store = Store.open(Settings(home=home))
@@ -101,12 +103,18 @@ def measure_compare_200(browser: Browser, folder: Path) -> float:
         with server(home) as dashboard:
             visit(page, address := f"{dashboard}/compare?dataset={dataset}&runs=all")
             drawn(page)
-        page.goto("about:blank")
-        with server(home, urlsplit(address).port or 0):  # reads everything anew, where the browser knows its files
-            started = time.perf_counter()
-            page.goto(address)
-            drawn(page)
-            return round(time.perf_counter() - started, 2)
+        spent = [_by_a_new_server(page, home, address) for _ in range(TURNS)]
+    return {"compare_200_s": round(statistics.median(spent), 2), "compare_200_worst_s": round(max(spent), 2)}
+
+
+def _by_a_new_server(page: Page, home: Path, address: str) -> float:
+    """It reads everything anew, where the browser knows its files."""
+    page.goto("about:blank")
+    with server(home, urlsplit(address).port or 0):
+        started = time.perf_counter()
+        page.goto(address)
+        drawn(page)
+        return time.perf_counter() - started
 
 
 def drawn(page: Page) -> None:
@@ -124,7 +132,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, help="file the result is written to")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder, chromium() as browser:
-        result = {"compare_200_s": measure_compare_200(browser, Path(folder) / "home")}
+        result = measure_compare_200(browser, Path(folder) / "home")
     if asked.json:
         asked.json.write_text(json.dumps(result) + "\n")
     print(json.dumps(result))
