@@ -1,7 +1,8 @@
 // A table of runs. Called again with new data at each poll: only rows that changed are drawn anew.
 
-const moment = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
-const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+// Days as the lists of choices write them: 25 Nov 16:06.
+const moment = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const exact = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "medium" });
 
 const element = (tag, attributes = {}, ...children) => {
   const made = document.createElement(tag);
@@ -12,7 +13,7 @@ const element = (tag, attributes = {}, ...children) => {
 
 function cell(column, about) {
   const date = about.time ? new Date(about.time) : null;
-  const text = date ? moment.format(date) : about.text || "";
+  const text = date ? moment.format(date).replace(",", "") : about.text || "";
   const classes = [column.right && "right", about.tone && `tone-${about.tone}`, about.code && "code"].filter(Boolean).join(" ");
   const inside = about.run ? element("a", { href: `?run=${encodeURIComponent(about.run)}`, "data-run": about.run }, text) : text;
   return element("td", { class: classes, title: date ? exact.format(date) : about.title }, inside);
