@@ -1,7 +1,9 @@
 // The name under which answers are kept: asked for once, taken or refused by the server, remembered by this browser.
 
 const YEAR_S = 31536000;
-let given = null; // until the server has taken the name: who it was before
+const AGAIN_MS = 2000;
+const TRIES = 10;
+let given = null; // until the server has taken or refused a name: {name, was: who it was before, app}
 
 export function ask(app, text = null) {
   app.find("who").hidden = false;
@@ -15,15 +17,27 @@ export function give(app) {
   why(app, "");
   if (!name) return;
   if (name === app.data.who) return app.start(); // it stays as it was
-  given = { was: app.data.who };
-  app.trigger("name", name);
+  given = { name, was: app.data.who, app };
+  send(given, TRIES);
+}
+
+// Streamlit drops what a component has told where it tells something else before the page has run: it is told again.
+function send(what, tries) {
+  if (what !== given || !tries) return;
+  what.app.trigger("name", what.name);
+  setTimeout(() => send(what, tries - 1), AGAIN_MS);
 }
 
 // What the server says: only a name that it has taken is remembered.
 export function judged(app) {
   const { who, refused } = app.data;
-  if (refused) why(app, refused);
-  if (!given || !who || who === given.was) return;
+  if (refused) {
+    why(app, refused);
+    given = null;
+  }
+  if (!given) return;
+  given.app = app;
+  if (!who || who === given.was) return;
   document.cookie = `slim-name=${encodeURIComponent(who)}; path=/; max-age=${YEAR_S}; SameSite=Lax`;
   given = null;
 }

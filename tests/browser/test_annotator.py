@@ -239,6 +239,27 @@ def test_a_browser_gives_its_name_once_and_may_change_it(
     assert list(kept["annotator"]) == ["Ben 1 O", "Cid"] and list(kept["value"]) == [1, 0]
 
 
+# Gives the name, and tells the server other things so fast that no run of the page comes to an end meanwhile.
+HASTY = """async (root) => {
+  let place = root;
+  while (!place.__slimAnnotator) place = place.parentNode ?? place.host;
+  const app = place.__slimAnnotator;
+  root.querySelector("[data-part=who] button").click();
+  for (let n = 0; n < 40; n++) {
+    await new Promise((done) => setTimeout(done, 25));
+    if (!app.signal.aborted) app.trigger("shown", 1);
+  }
+}"""
+
+
+def test_a_name_is_taken_even_while_the_page_is_told_other_things(page: Page, address: str, campaign: Campaign) -> None:
+    open_campaign(page, address, campaign)
+    page.get_by_role("button", name="not you?").click()
+    page.get_by_label("Your name").fill("Dora")
+    page.locator(".slim-annotator").evaluate(HASTY)
+    tells(page, "Dora")
+
+
 def test_a_name_that_cannot_be_kept_is_refused_in_words_and_the_same_name_goes_on(
     page: Page, address: str, campaign: Campaign
 ) -> None:
