@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -14,8 +11,8 @@ import numpy as np
 from slim_core.clustering import canonical_order, seeded_kmeans
 from slim_core.errors import SpecRefusedError
 from slim_core.projection import CHUNK_ROWS, fit_pca, normalise_rows, project
+from slim_core.umap_fit import EpochTicks, fit_umap, quiet
 
-_COUNT = re.compile(r"\b(\d+)/(\d+) \[")
 SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
 
 
@@ -108,93 +105,24 @@ def embed(
     if n < config.n_neighbors + 2:
         return _pad(project(fit_pca(features, 2, config.seed), features), 2)
     if n <= config.pca_above:
-        return _fit_umap(np.asarray(features, np.float32), config, _EpochTicks(check_stop, on_epoch))[1]
-    return _embed_large(features, config, _EpochTicks(check_stop, on_epoch))
+        return fit_umap(np.asarray(features, np.float32), config, EpochTicks(check_stop, on_epoch))[1]
+    return _embed_large(features, config, EpochTicks(check_stop, on_epoch))
 
 
-def _embed_large(features: np.ndarray, config: SpaceConfig, ticks: _EpochTicks) -> np.ndarray:
+def _embed_large(features: np.ndarray, config: SpaceConfig, ticks: EpochTicks) -> np.ndarray:
     n = len(features)
     sample = np.sort(np.random.default_rng(config.seed).choice(n, config.pca_above, replace=False))
     reduced = project(fit_pca(features[sample], config.pca_dims, config.seed), features, ticks.check_stop)
-    model, placed = _fit_umap(reduced[sample], config, ticks)
+    model, placed = fit_umap(reduced[sample], config, ticks)
     points = np.empty((n, 2), np.float32)
     points[sample] = placed
     rest = np.setdiff1d(np.arange(n), sample)
     for start in range(0, len(rest), CHUNK_ROWS):
         ticks.check_stop()
         rows = rest[start : start + CHUNK_ROWS]
-        with warnings.catch_warnings():
-            _quiet_umap()
+        with quiet():
             points[rows] = model.transform(reduced[rows])
     return points
-
-
-def _fit_umap(features: np.ndarray, config: SpaceConfig, ticks: _EpochTicks) -> tuple[Any, np.ndarray]:
-    ticks.check_stop()
-    with warnings.catch_warnings():
-        _quiet_umap()
-        import numba
-
-        # Numba's OpenMP layer would change how many threads torch uses in this process.
-        numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
-        import umap
-
-        _keep_compiled()
-        model = umap.UMAP(
-            n_components=2,
-            n_neighbors=config.n_neighbors,
-            min_dist=config.min_dist,
-            random_state=config.seed,
-            transform_seed=config.seed,
-            n_jobs=1,  # a seed allows no more; saying so keeps UMAP from warning
-            tqdm_kwds={"disable": False, "file": ticks, "mininterval": 1.0},
-        )
-        points = model.fit_transform(features)
-    ticks.check_stop()
-    return model, np.asarray(points, np.float32)
-
-
-def _keep_compiled() -> None:
-    """Keep what Numba compiles of UMAP on disk, as it does for the search of neighbours: about 9 s for each process.
-
-    Numba keeps it beside the package, or in the user's cache where that cannot be written, until UMAP changes.
-    """
-    from umap import umap_, utils
-
-    for function in (utils.fast_knn_indices, umap_.smooth_knn_dist, umap_.compute_membership_strengths):
-        function.enable_caching()
-
-
-class _EpochTicks(io.StringIO):
-    """UMAP offers no callback, but writes a progress bar as it goes: each write is a chance to stop, and to tell."""
-
-    def __init__(self, check_stop: Callable[[], None], on_epoch: Callable[[int, int], None]) -> None:
-        super().__init__()
-        self.check_stop, self._on_epoch = check_stop, on_epoch
-        self._stopped = False
-
-    def write(self, text: str) -> int:
-        if not self._stopped:
-            self._stopped = True  # the bar writes once more while it is torn down
-            self.check_stop()
-            self._stopped = False
-        for done, total in _COUNT.findall(text):  # "Epochs completed:  12%| 24/200 [00:01"
-            self._on_epoch(int(done), int(total))
-        return len(text)
-
-
-def _quiet_umap() -> None:
-    """Known remarks of UMAP and its parts that say nothing to a user."""
-    for message in (
-        "n_jobs value",
-        "Spectral initialisation failed",
-        "Graph is not fully connected",
-        "A few of your vertices were disconnected",
-        "The TBB threading layer requires",
-    ):
-        warnings.filterwarnings("ignore", message=f".*{message}")
-    warnings.filterwarnings("ignore", category=FutureWarning, module="sklearn")
-    warnings.filterwarnings("ignore", category=ImportWarning, module="umap")
 
 
 def _never_stop() -> None:

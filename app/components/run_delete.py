@@ -9,6 +9,7 @@ import streamlit as st
 from app import actions, session
 from app.components.telling import errors_told
 from app.components.verbatim import verbatim
+from slim_core.report.figures import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
@@ -47,17 +48,13 @@ def _runs(children: list[Run]) -> str:
 def _campaigns(campaigns: list[Campaign]) -> str:
     """The campaigns that can ask no more, each with the answers it keeps."""
     given = {one.id: session.store().campaigns.progress(one.id)["answers"] for one in campaigns[:MOST_NAMED]}
-    named = "".join(f"\n- {verbatim(one.name)}: {_count(given[one.id], 'answer')}" for one in campaigns[:MOST_NAMED])
+    named = "".join(f"\n- {verbatim(one.name)}: {counted(given[one.id], 'answer')}" for one in campaigns[:MOST_NAMED])
     more = f"\n- and {len(campaigns) - MOST_NAMED:,} more" if len(campaigns) > MOST_NAMED else ""
     ask = "1 campaign asks" if len(campaigns) == 1 else f"{len(campaigns):,} campaigns ask"
     return (
         f"{ask} about what goes, and can then ask and curate no more:\n{named}{more}\n\n"
         "Their answers are kept: export them on Annotate, and import them into a campaign on another space."
     )
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _tick(children: list[Run], campaigns: list[Campaign]) -> str:

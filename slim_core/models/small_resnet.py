@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-SMALL_RESNET = "small-resnet"
 SMALL_SIZE = 64  # pixels of a side
 
 

@@ -25,7 +25,7 @@ from pydantic import (
 )
 
 from slim_core.datasets.table import Split
-from slim_core.steps.model_names import check_model
+from slim_core.model_names import check_model
 from slim_core.steps.recipes import recipe
 
 QueueName = Literal["gpu", "cpu"]

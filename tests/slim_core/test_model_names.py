@@ -8,10 +8,10 @@ from typing import get_args
 
 import pytest
 
+from slim_core import model_names
+from slim_core.model_names import SMALL_RESNET, check_model, classifiers
 from slim_core.models.torchvision_models import names
 from slim_core.objectives import OBJECTIVES
-from slim_core.steps import model_names
-from slim_core.steps.model_names import SMALL_RESNET, check_model, classifiers
 from slim_core.steps.specs import TrainSpec
 
 
@@ -21,7 +21,7 @@ def test_the_names_read_from_the_source_are_those_that_torchvision_has():
 
 def test_a_wrong_name_is_refused_by_a_process_that_never_imports_torch():
     code = (
-        "import sys; from slim_core.steps.model_names import check_model\n"
+        "import sys; from slim_core.model_names import check_model\n"
         "try: check_model('nosuch')\n"
         "except ValueError as error: print(error, 'torch' in sys.modules or 'torchvision' in sys.modules)"
     )
