@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import session
-from app.components import chart, sign_in
-from app.components.telling import errors_told
+from app.routes.assets import static
+from app.ui import chart, sign_in
+from app.ui.messages import errors_told
+from app.ui.pages import file_of
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
 
-VIEWS = Path(__file__).parent / "views"
-LOGO, ICON = VIEWS.with_name("assets") / "logo.svg", VIEWS.with_name("assets") / "icon.svg"
+LOGO, ICON = static("ui/logo.svg"), static("ui/icon.svg")
 
-# group -> (page, icon): the file is views/<page>_page.py and the address /<page>
+# group -> (page, icon): the file is <page>/page.py and the address /<page>
 PAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "": (("overview", "home"),),
     "Data and model": (("data", "photo_library"), ("train", "model_training")),
@@ -29,15 +29,13 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {
 
 def pages() -> dict[str, list[StreamlitPage]]:
     """The pages that exist, by their group in the navigation."""
-    return {
-        group: [_page(name, icon) for name, icon in entries if (VIEWS / f"{name}_page.py").exists()]
-        for group, entries in PAGES.items()
-    }
+    return {group: [_page(name, icon) for name, icon in entries] for group, entries in PAGES.items()}
 
 
 def _page(name: str, icon: str) -> StreamlitPage:
-    path = VIEWS / f"{name}_page.py"
-    return st.Page(path, title=name.capitalize(), icon=f":material/{icon}:", url_path=name, default=name == "overview")
+    return st.Page(
+        file_of(name), title=name.capitalize(), icon=f":material/{icon}:", url_path=name, default=name == "overview"
+    )
 
 
 def _signed_out() -> list[StreamlitPage]:

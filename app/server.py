@@ -19,7 +19,7 @@ POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 
 POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
 POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
 POST /api/painted  {"page"} -> {}   the browser has painted a page: its charts may follow
-GET  /assets/{name} -> a file of app/assets; gzipped once; immutable under ``?v=<hash>`` (asset_url)
+GET  /assets/{folder}/{name} -> a file of app/{folder}/static; gzipped once; immutable under ``?v=<hash>`` (asset_url)
 """
 
 from __future__ import annotations
@@ -32,11 +32,14 @@ from typing import Any
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from app import memory
-from app.listening import require_safe_address
-from app.returning import Returning
-from app.routes import annotation, assets, images, overview, painted, points
-from app.styled import Styled
+from app import gc_freeze
+from app.annotate import routes
+from app.bind_address import require_safe_address
+from app.index_html import Styled
+from app.login_redirect import Returning
+from app.overview import routes as overview
+from app.routes import assets, images, painted
+from app.space import routes as points
 from slim_core.errors import ForbiddenError
 from slim_core.settings import settings
 
@@ -44,12 +47,12 @@ ROUTES = [
     Route("/api/image/{dataset}/{row:int}", images.image, methods=["GET"]),
     Route("/api/points/{run}/{name}.bin", points.points, methods=["GET"]),
     Route("/api/points/{run}/at/{position:int}", points.point, methods=["GET"]),
-    Route("/api/next", annotation.upcoming, methods=["POST"]),
-    Route("/api/answers", annotation.answers, methods=["POST"]),
-    Route("/api/given", annotation.given, methods=["POST"]),
-    Route("/api/release", annotation.release, methods=["POST"]),
+    Route("/api/next", routes.upcoming, methods=["POST"]),
+    Route("/api/answers", routes.answers, methods=["POST"]),
+    Route("/api/given", routes.given, methods=["POST"]),
+    Route("/api/release", routes.release, methods=["POST"]),
     Route("/api/painted", painted.painted, methods=["POST"]),
-    Route("/assets/{name}", assets.asset, methods=["GET"]),
+    Route("/assets/{folder}/{name}", assets.asset, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]
 MIDDLEWARE = [Middleware(Returning), Middleware(Styled)]
@@ -71,9 +74,9 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  
     services = EmbeddedServices(settings()) if settings().embedded else None
     if services is not None:
         services.start(wait=False)  # the pages come up at once, and say so where Redis does not
-    memory.warm_up()
-    memory.settle()
-    settling = asyncio.create_task(memory.keep_settled())
+    gc_freeze.warm_up()
+    gc_freeze.settle()
+    settling = asyncio.create_task(gc_freeze.keep_settled())
     try:
         yield {}
     finally:

@@ -14,7 +14,7 @@ import streamlit as st
 
 from app import access
 from app.access import Viewer
-from app.listening import has_auth, signs_in
+from app.bind_address import has_auth, signs_in
 from slim_core.errors import NameRefusedError
 from slim_core.settings import Settings, settings
 

@@ -55,9 +55,9 @@ def measure(args: argparse.Namespace) -> dict:
 def one_seed(seed: int, args: argparse.Namespace):
     """(method, its entry of `slim run --json`), for every method."""
     from slim_core import api
-    from slim_core.datasets import DemoConfig, write_demo
-    from slim_core.loop import METHODS, Loop, LoopConfig
-    from slim_core.workbench import open_workbench
+    from slim_core.data.sets.digits import DemoConfig, write_demo
+    from slim_core.runs.executor import open_workbench
+    from slim_core.runs.whole_loop import METHODS, Loop, LoopConfig
 
     folder = Path(args.home) / f"demo-{seed}-{args.correlation}"
     write_demo(folder, DemoConfig(seed=seed, correlation=args.correlation))
@@ -81,7 +81,7 @@ def epochs_of_both(loop) -> int:
 
 def summary(methods: dict[str, list[dict]]) -> dict:
     """Means, and SLIM's paired differences with 95 % intervals over the seeds."""
-    from slim_core.metrics import paired_difference
+    from slim_core.evaluation.metrics import paired_difference
 
     wga = {method: [entry["wga"] for entry in entries] for method, entries in methods.items()}
     mean = {method: sum(values) / len(values) for method, values in wga.items()}

@@ -25,13 +25,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.disturbance import Annotator, Killer, Operator, Watch
-from slim_core.datasets import DemoConfig, import_data, write_demo
-from slim_core.devices import open_device
+from slim_core.data.importing import import_data
+from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.errors import ConflictError, QueueUnavailableError, SlimError
-from slim_core.loop import Loop, LoopConfig
+from slim_core.models.devices import open_device
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.settings import Settings
 from slim_core.store import Run, Store
-from slim_core.workbench import InProcess, Workbench
 from workers.queue import Queue
 
 log = logging.getLogger("chaos")

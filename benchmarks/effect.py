@@ -19,17 +19,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from app.charts.live_map import live_map
-from slim_core import images
-from slim_core.answer_export import FORMATS, export
-from slim_core.answer_import import import_file
-from slim_core.campaign_plan import Plan, open_campaign
-from slim_core.datasets.report import Imported, ImportReport
-from slim_core.datasets.table import COLUMNS, ImageTable
-from slim_core.live_effect import effect
-from slim_core.propagation import expand, live_campaign
+from app.annotate.live_map import live_map
+from slim_core.annotation.answer_export import FORMATS, export
+from slim_core.annotation.answer_import import import_file
+from slim_core.annotation.convergence import stability
+from slim_core.annotation.live_effect import effect
+from slim_core.annotation.plan import Plan, open_campaign
+from slim_core.annotation.propagation import expand, live_campaign
+from slim_core.data import images
+from slim_core.data.report import Imported, ImportReport
+from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.settings import Settings
-from slim_core.stability import stability
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
 

@@ -7,7 +7,7 @@ Real Redis, real workers and a real browser, on a small demo data set in a home 
 submit_to_running_p50_s: from the moment before a run is submitted to an idle service. light: until its row says
 running, for curation, which needs no torch. torch: until the step's code and torch are imported in the process of the
 job, for an evaluation (when it writes down its spec, which it does next). overhead: epoch seconds of a training by
-``execute`` (lease, progress, log, checkpoints' record) against the bare ``slim_core.training.train``, turn by turn in
+``execute`` (lease, progress, log, checkpoints' record) against the bare ``training.loop.train``, turn by turn in
 one process: the median ratio of the fastest epochs, less 1. jobs_page_10k_s: with 10,000 finished runs, from following
 a link to the table of runs being visible, in a new tab of a browser that has been there before; jobs_page_10k_first_s:
 in one that has not, and must fetch the dashboard's code.
@@ -26,13 +26,14 @@ from statistics import median
 
 from benchmarks.browser import chromium, opened, server
 from benchmarks.paint import painted
-from slim_core.datasets import DemoConfig, import_data, write_demo
+from slim_core.data.importing import import_data
+from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import new_id
-from slim_core.workbench import InProcess, Workbench
 from workers.local import EmbeddedServices
 from workers.queue import Queue
 
@@ -152,10 +153,10 @@ def inside(store: Store, spec: TrainSpec) -> float:
 
 def bare(store: Store, spec: TrainSpec) -> float:
     """Seconds of the fastest epoch of the same training without store, lease, progress, log and checkpoints."""
-    from slim_core.groups import grouping
-    from slim_core.models import build
+    from slim_core.data.groups import grouping
+    from slim_core.models.build import build
     from slim_core.steps.train import train_config
-    from slim_core.training import train
+    from slim_core.training.loop import train
 
     table = store.datasets.table(spec.dataset)
     model = build(spec.model, table.n_classes, weights="none", seed=spec.seed)

@@ -23,7 +23,7 @@ import numpy as np
 import psutil
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from app.memory import LOOK_S
+from app.gc_freeze import LOOK_S
 from benchmarks.browser import SIZE, Server, chromium, opened, resident_mb, server, settle, visit
 from benchmarks.compare_200 import measure_compare_200
 from benchmarks.paint import painted

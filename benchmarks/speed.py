@@ -3,7 +3,7 @@
     python -m benchmarks.speed --json benchmarks/results/speed.json
 
 attention: one pass that writes maps of every class, features and scores, against the grad-cam package called once per
-image and class as the reference does. training: an epoch of slim_core.training, validation left out, against a bare
+image and class as the reference does. training: an epoch of training.loop, validation left out, against a bare
 PyTorch loop over the same tensors. propagation: the closed form against scikit-learn's LabelSpreading.
 """
 
@@ -19,14 +19,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from slim_core.attention import attention_pass
-from slim_core.datasets import DemoConfig, import_data, require, write_demo
-from slim_core.devices import open_device
-from slim_core.groups import grouping
-from slim_core.models import build
-from slim_core.pixels import Pixels, to_input
-from slim_core.propagation import expand
-from slim_core.training import TrainConfig, train
+from slim_core.annotation.propagation import expand
+from slim_core.attention.attention_pass import attention_pass
+from slim_core.data.groups import grouping
+from slim_core.data.importing import import_data
+from slim_core.data.report import require
+from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.models.build import build
+from slim_core.models.devices import open_device
+from slim_core.models.pixels import Pixels, to_input
+from slim_core.training.loop import TrainConfig, train
 
 
 def main() -> None:

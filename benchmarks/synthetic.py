@@ -24,14 +24,16 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.synthetic_images import MAP_SIDE, Drawn
-from slim_core.candidates import default_budgets, kmeans_candidates
-from slim_core.datasets import DemoConfig, ImageTable, import_data, require, write_demo
-from slim_core.datasets.report import Imported, ImportReport, describe
-from slim_core.loop import retrain_spec
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, classification_metrics, name_classes
-from slim_core.simulation import simulate_answers
-from slim_core.space import Clusters
-from slim_core.steps.execute import environment
+from slim_core.annotation.candidates import default_budgets, kmeans_candidates
+from slim_core.annotation.simulated_annotator import simulate_answers
+from slim_core.data.importing import import_data
+from slim_core.data.report import Imported, ImportReport, describe, require
+from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.data.table import ImageTable
+from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, classification_metrics, name_classes
+from slim_core.runs.execute import environment
+from slim_core.runs.whole_loop import retrain_spec
+from slim_core.space.embedding import Clusters
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run, Store
 
@@ -167,7 +169,8 @@ class _Filling:
         """A model of the demo's kind with its first weights, and curves that rise."""
 
         def write(out: Path) -> dict[str, Any]:
-            from slim_core.models import build, save_model
+            from slim_core.models.build import build
+            from slim_core.models.model import save_model
 
             save_model(build("small-resnet", 2, label_names=self.table.label_names, seed=self.seed), out)
             rows, history = self.table.rows("val"), []
@@ -226,7 +229,7 @@ class _Filling:
 
     def subset(self, space: Run, campaign: str, strategy: str) -> Run:
         """A subset, by the real step."""
-        from slim_core.workbench import InProcess, Workbench
+        from slim_core.runs.executor import InProcess, Workbench
 
         spec = self.spec(
             "curate",

@@ -22,17 +22,17 @@ if TYPE_CHECKING:
     from slim_core.api import retrain as retrain
     from slim_core.api import run_loop as run_loop
     from slim_core.api import train as train
-    from slim_core.datasets import DemoConfig as DemoConfig
-    from slim_core.datasets import import_data as import_data
-    from slim_core.datasets import write_demo as write_demo
+    from slim_core.data.importing import import_data as import_data
+    from slim_core.data.sets.digits import DemoConfig as DemoConfig
+    from slim_core.data.sets.digits import write_demo as write_demo
     from slim_core.errors import SlimError as SlimError
-    from slim_core.loop import METHODS as METHODS
-    from slim_core.loop import Loop as Loop
-    from slim_core.loop import LoopConfig as LoopConfig
+    from slim_core.runs.executor import Workbench as Workbench
+    from slim_core.runs.executor import open_workbench as open_workbench
+    from slim_core.runs.whole_loop import METHODS as METHODS
+    from slim_core.runs.whole_loop import Loop as Loop
+    from slim_core.runs.whole_loop import LoopConfig as LoopConfig
     from slim_core.settings import Settings as Settings
     from slim_core.store import Store as Store
-    from slim_core.workbench import Workbench as Workbench
-    from slim_core.workbench import open_workbench as open_workbench
 
 _HOMES = {
     "answer_from_masks": "api",
@@ -47,17 +47,17 @@ _HOMES = {
     "retrain": "api",
     "run_loop": "api",
     "train": "api",
-    "DemoConfig": "datasets",
-    "import_data": "datasets",
-    "write_demo": "datasets",
+    "DemoConfig": "data.sets.digits",
+    "import_data": "data.importing",
+    "write_demo": "data.sets.digits",
     "SlimError": "errors",
-    "METHODS": "loop",
-    "Loop": "loop",
-    "LoopConfig": "loop",
+    "METHODS": "runs.whole_loop",
+    "Loop": "runs.whole_loop",
+    "LoopConfig": "runs.whole_loop",
     "Settings": "settings",
     "Store": "store",
-    "Workbench": "workbench",
-    "open_workbench": "workbench",
+    "Workbench": "runs.executor",
+    "open_workbench": "runs.executor",
 }
 __all__ = list(_HOMES)
 

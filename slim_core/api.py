@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
-from slim_core.campaign_plan import default_name
+from slim_core.annotation.plan import default_name
+from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.errors import NotFoundError, SpecRefusedError
-from slim_core.loop import ANSWERED, Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
-from slim_core.newest import a_run, newest_campaign, newest_data_set
-from slim_core.simulation import simulate_answers
+from slim_core.runs.executor import Workbench, open_workbench
+from slim_core.runs.resolve import a_run, newest_campaign, newest_data_set
+from slim_core.runs.whole_loop import ANSWERED, Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import SUBSET_SHARE, Option
-from slim_core.workbench import Workbench, open_workbench
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,8 @@ def data_set(
         return found
     if not Path(data).expanduser().exists():
         raise NotFoundError(f"{data} is neither a registered data set nor a folder: see slim datasets.")
-    from slim_core.datasets import import_data, require
+    from slim_core.data.importing import import_data
+    from slim_core.data.report import require
 
     imported = import_data(
         Path(data).expanduser(),
@@ -253,7 +254,7 @@ def compare(evaluations: list[str] | None = None, *, at: Workbench | None = None
     """Evaluate runs side by side, one row each, groups in columns; all of the newest data set by default."""
     import pandas as pd
 
-    from slim_core.comparison import rows
+    from slim_core.evaluation.comparison import rows
 
     at = at or open_workbench()
     if evaluations:

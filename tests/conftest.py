@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.datasets.demo import DemoConfig, write_demo
-from slim_core.datasets.table import COLUMNS, ImageTable
+from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.data.table import COLUMNS, ImageTable
 
 SMALL_DEMO = DemoConfig(seed=0, train=200, val=60, test=80)
 

@@ -64,8 +64,8 @@ def _serve(given: argparse.Namespace, queues: Sequence[str], slot_command: Seque
     redis = RedisHome(chosen.home) if chosen.embedded else None
     if redis is not None and redis.acquire():
         redis.ensure()  # before the imports below: the dashboard waits for it
-    from workers.plan import plan
     from workers.service import Service
+    from workers.slots import plan
 
     found = gpus() if "gpu" in queues and given.cpu is None else []
     plans = plan(queues, given.cpu, found, chosen.cpu_workers, chosen.threads)

@@ -23,13 +23,13 @@ from slim_core.api import data_set
 from slim_core.cli.console import console, errors
 from slim_core.cli.progress import ShownWorkbench, bars, counted
 from slim_core.cli.whole_loop import show_outcomes
-from slim_core.datasets import DemoConfig, write_demo
+from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
-from slim_core.loop import Loop, LoopConfig, Outcome
+from slim_core.runs.executor import Workbench
+from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
 from slim_core.settings import Settings, settings
 from slim_core.steps.recipes import default_model
 from slim_core.store import Store
-from slim_core.workbench import Workbench
 from workers.local import environment, redis_url
 from workers.pdeath import bound
 from workers.queue import Submitter

@@ -16,15 +16,15 @@ from redis import Redis
 from redis.exceptions import RedisError, ResponseError
 
 from slim_core.errors import QueueUnavailableError
+from slim_core.runs.executor import POLL_S, finished
 from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
 from slim_core.steps.specs import Spec
 from slim_core.store import Run, Store
-from slim_core.workbench import POLL_S, finished
 from workers.local import redis_url
+from workers.notify_workers import Wakeful, connect, count_jobs, forget, push
+from workers.queue_view import QUEUES, QueueView, look
 from workers.redis_home import trouble
-from workers.view import QUEUES, QueueView, look
-from workers.wake import Wakeful, connect, count_jobs, forget, push
 
 __all__ = ["QUEUES", "Queue", "QueueView", "Submitter"]
 

@@ -22,16 +22,16 @@ import psutil
 
 from slim_core.errors import SlimError
 from slim_core.settings import Settings
-from slim_core.signalled import Signalled
+from slim_core.signal_event import Signalled
 from slim_core.store import Store
 from slim_core.store.workers import names_of
+from workers.claimed import held_by
 from workers.gpu import Gpu, gpus
-from workers.holdings import held_by
 from workers.local import environment
 from workers.notify import Notifier
-from workers.plan import SlotPlan, host
 from workers.queue import Queue
 from workers.redis_home import RedisHome
+from workers.slots import SlotPlan, host
 from workers.supervision import Supervisor
 
 log = logging.getLogger(__name__)

@@ -26,22 +26,22 @@ from rq.executions import Execution
 from rq.job import Job
 
 from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
-from slim_core.signalled import Signalled
+from slim_core.signal_event import Signalled
 from slim_core.store import Run, Store
 from slim_core.store.workers import names_of
 from slim_core.version import code_version, may_take, source_stamp
 from workers import tasks
-from workers.deaths import record_death
-from workers.holdings import held_by
+from workers.claimed import held_by
+from workers.crash import record_death
 from workers.imports import import_light_half
 from workers.job import StepDeathPenalty, StepJob
 from workers.local import redis_url
-from workers.patient import PatientWorker
+from workers.notify_workers import SERIALIZER, bells, push, rq_queue
 from workers.pdeath import die_with_parent
-from workers.plan import host
+from workers.redis_tolerant_worker import PatientWorker
+from workers.running_job import Watch
+from workers.slots import host
 from workers.spare import Handed, Spare
-from workers.wake import SERIALIZER, bells, push, rq_queue
-from workers.watch import Watch
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import logging
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Run
-from workers.holdings import held_by
+from workers.claimed import held_by
+from workers.notify_workers import bell, bell_of
 from workers.queue import Queue
-from workers.wake import bell, bell_of
 
 log = logging.getLogger(__name__)
 

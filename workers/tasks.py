@@ -7,8 +7,8 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from slim_core.signalled import Signalled
-from slim_core.steps.execute import perform
+from slim_core.runs.execute import perform
+from slim_core.signal_event import Signalled
 from slim_core.store import Run, Store
 from slim_core.version import code_version
 

@@ -1,4 +1,4 @@
-"""Files for the browser: those of app/assets, compressed once, then kept."""
+"""Files for the browser: those in the static folder of each page and of ui, compressed once, then kept."""
 
 from __future__ import annotations
 
@@ -13,8 +13,26 @@ from starlette.responses import Response
 from app.routes.guard import refusal
 from slim_core.errors import NotFoundError
 
-ASSETS = Path(__file__).parents[1] / "assets"
-_TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
+APP = Path(__file__).parents[1]
+_TYPES = {
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".html": "text/html; charset=utf-8",
+}
+
+
+def static(name: str) -> Path:
+    """The file of an asset, "space/plot.js" for example.
+
+    Raises:
+        NotFoundError: no page and not ui has such a file.
+    """
+    folder, _, file = name.partition("/")
+    path = APP / folder / "static" / file
+    if not folder.isidentifier() or Path(file).name != file or path.suffix not in _TYPES or not path.is_file():
+        raise NotFoundError(f"No asset {name} here: reload the page.")
+    return path
 
 
 def asset_url(name: str) -> str:
@@ -23,8 +41,8 @@ def asset_url(name: str) -> str:
 
 
 def asset(request: Request) -> Response:
-    """GET /assets/{name}: open to all, for it is the same public code for everyone."""
-    name = request.path_params["name"]
+    """GET /assets/{folder}/{name}: open to all, for it is the same public code for everyone."""
+    name = "{folder}/{name}".format_map(request.path_params)
     try:
         content, digest = _load(name, _stamp(name))
     except NotFoundError as error:
@@ -41,19 +59,12 @@ def asset(request: Request) -> Response:
     return Response(content, media_type=_TYPES[Path(name).suffix], headers=headers)
 
 
-def _path(name: str) -> Path:
-    path = ASSETS / name
-    if Path(name).name != name or Path(name).suffix not in _TYPES or not path.is_file():
-        raise NotFoundError(f"No asset {name} here: reload the page.")
-    return path
-
-
 def _stamp(name: str) -> int:
-    return _path(name).stat().st_mtime_ns
+    return static(name).stat().st_mtime_ns
 
 
 @lru_cache(maxsize=32)
 def _load(name: str, stamp: int) -> tuple[bytes, str]:  # noqa: ARG001  # the stamp makes an edited file a new entry
     """(gzipped content, its hash)."""
-    content = _path(name).read_bytes()
+    content = static(name).read_bytes()
     return gzip.compress(content, compresslevel=6, mtime=0), hashlib.sha256(content).hexdigest()[:16]

@@ -15,8 +15,8 @@ from app import session
 from app.access import Viewer
 from app.routes.guard import guarded, tagged
 from app.routes.pictures import Picture
+from slim_core.data.images import ImageMissingError
 from slim_core.errors import NotFoundError, SpecRefusedError
-from slim_core.images import ImageMissingError
 
 KINDS = ("image", "overlay", "heat", "mask", "contour")
 MAP_KINDS = ("overlay", "heat", "contour")

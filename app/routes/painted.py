@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app import painting
+from app import deferred_charts
 from app.access import Viewer
 from app.routes.guard import guarded
 
@@ -15,5 +15,5 @@ from app.routes.guard import guarded
 @guarded("viewer")
 def painted(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/painted {"page"}: what the page's run has held back until now is sent."""
-    painting.tell(str(body.get("page")))
+    deferred_charts.tell(str(body.get("page")))
     return JSONResponse({})

@@ -14,10 +14,10 @@ from PIL import Image
 
 from app import session
 from app.routes.kept_maps import open_maps
-from slim_core import images
-from slim_core.datasets.table import ImageTable
+from slim_core.attention.thumbnails import Thumbnails
+from slim_core.data import images
+from slim_core.data.table import ImageTable
 from slim_core.errors import NotFoundError
-from slim_core.thumbnails import Thumbnails
 
 PLAIN = images.ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
 CONTOUR_AT = 0.5  # of the map's maximum

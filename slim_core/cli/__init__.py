@@ -42,6 +42,6 @@ def _warn_on_stderr() -> None:
     """Warnings are shown; a run's own log goes to its log.txt."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    handler.addFilter(lambda record: record.name != "slim_core.steps.execute")  # its end is the command's own sentence
+    handler.addFilter(lambda record: record.name != "slim_core.runs.execute")  # its end is the command's own sentence
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler])

@@ -15,8 +15,8 @@ from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
+    from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
-    from slim_core.workbench import Workbench
 
 BY = "command line"
 QUESTION = "1 right, 0 wrong, u unsure, q stop"
@@ -75,8 +75,8 @@ def answer(
 ) -> None:
     """Say where the attention is right: from the masks, from a CSV, or asked in the terminal."""
     from slim_core import api
-    from slim_core.answer_import import import_file
-    from slim_core.newest import newest_campaign
+    from slim_core.annotation.answer_import import import_file
+    from slim_core.runs.resolve import newest_campaign
 
     if [from_masks, csv is not None, ask].count(True) != 1:
         raise AnswersRefusedError("Say where the answers come from: one of --from-masks, --csv FILE and --ask.")
@@ -92,13 +92,13 @@ def answer(
 
 
 def _ask(store: Store, campaign: Campaign) -> None:
-    from slim_core import answering
+    from slim_core.annotation import terminal
     from slim_core.settings import settings
 
-    items = answering.unanswered(store, campaign)
+    items = terminal.unanswered(store, campaign)
     labels = store.datasets.table(campaign.dataset_id).label_names
     folder = settings().home / "overlays" / campaign.id
-    paths = answering.draw_overlays(store, campaign, items, folder)
+    paths = terminal.draw_overlays(store, campaign, items, folder)
     console.print(f"The images with their attention are in {folder.resolve()}", soft_wrap=True)
     for number, item in enumerate(items, start=1):
         started = time.monotonic()
@@ -107,7 +107,7 @@ def _ask(store: Store, campaign: Campaign) -> None:
         if word.lower() == "q":
             return
         duration_ms = round(1000 * (time.monotonic() - started))
-        answering.save(store, campaign, BY, {item.row: answering.value_of(word)}, duration_ms=duration_ms)
+        terminal.save(store, campaign, BY, {item.row: terminal.value_of(word)}, duration_ms=duration_ms)
 
 
 def _show_progress(store: Store, campaign: Campaign) -> None:
@@ -145,6 +145,6 @@ def _check_writable(path: Path) -> None:
 
 
 def _bench() -> Workbench:
-    from slim_core.workbench import open_workbench
+    from slim_core.runs.executor import open_workbench
 
     return open_workbench()

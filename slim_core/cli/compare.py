@@ -46,7 +46,7 @@ def compare(
 ) -> None:
     """Evaluated models side by side: worst group, averages, every group, attention, cost."""
     from slim_core import api
-    from slim_core.workbench import open_workbench
+    from slim_core.runs.executor import open_workbench
 
     at = open_workbench()
     found = api.compare(evaluations, at=at)
@@ -81,8 +81,8 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
         SpecRefusedError: the baseline is not among the runs, they are of several data sets, or the file cannot be
             written.
     """
-    from slim_core.report.build import collect
-    from slim_core.report.page import write
+    from slim_core.evaluation.report.build import collect
+    from slim_core.evaluation.report.page import write
 
     runs = [store.runs.fetch(run_id) for run_id in ids]
     first = baseline or min(runs, key=lambda run: run.created_at).id

@@ -42,7 +42,7 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
         SpecRefusedError: a priority without a queue.
     """
     from slim_core.cli.progress import ShownWorkbench
-    from slim_core.workbench import open_workbench
+    from slim_core.runs.executor import open_workbench
 
     if priority and not queue:
         raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")

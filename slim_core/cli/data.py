@@ -13,7 +13,7 @@ from slim_core.cli.console import Json, Seed, console, table, write_json
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.datasets import ImportReport
+    from slim_core.data.report import ImportReport
 
 COLOURS = {"error": "bold red", "warning": "yellow"}
 
@@ -37,7 +37,7 @@ def demo_data(
 ) -> None:
     """Write the demo data set: handwritten digits on photographs, with masks. The same seed gives the same files."""
     from slim_core.cli.progress import counted
-    from slim_core.datasets import DemoConfig, write_demo
+    from slim_core.data.sets.digits import DemoConfig, write_demo
 
     config = DemoConfig(
         seed=seed, correlation=correlation, train=train, val=val, test=test, classes=numbers(classes), size=size
@@ -80,7 +80,7 @@ def import_folder(
 ) -> None:
     """Check a folder of images and register it. Images stay where they are. Exits with 2 where it is refused."""
     from slim_core.cli.progress import counted
-    from slim_core.datasets import import_data
+    from slim_core.data.importing import import_data
     from slim_core.store import Store
 
     with counted("Reading") as progress:

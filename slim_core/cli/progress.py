@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from slim_core.cli.console import errors
-from slim_core.workbench import Workbench
+from slim_core.runs.executor import Workbench
 
 if TYPE_CHECKING:
     from slim_core.steps.specs import Spec

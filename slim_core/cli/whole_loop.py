@@ -11,8 +11,8 @@ from slim_core.cli.data import numbers
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
-    from slim_core.datasets.table import ImageTable
-    from slim_core.loop import Outcome
+    from slim_core.data.table import ImageTable
+    from slim_core.runs.whole_loop import Outcome
 
 
 def add_to(app: typer.Typer) -> None:
@@ -40,7 +40,7 @@ def run(
     The answers are simulated from the true masks. Runs that are done already are not done again.
     """
     from slim_core import api
-    from slim_core.loop import Loop, LoopConfig
+    from slim_core.runs.whole_loop import Loop, LoopConfig
     from slim_core.steps.recipes import default_model
 
     at = bench(queue, device)
@@ -67,7 +67,7 @@ def run(
 
 def choose_methods(data: ImageTable, given: str | None) -> list[str]:
     """The methods asked for, checked; by default all, and a word on those the data does not allow."""
-    from slim_core.loop import METHODS, ORACLE, check_method
+    from slim_core.runs.whole_loop import METHODS, ORACLE, check_method
 
     if not data.has_attributes:
         errors.print(

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from slim_core.clustering import davies_bouldin_k, elbow_k, seeded_kmeans
 from slim_core.curation.budgets import allocate, spread_weights
 from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurateOptions, CurationData, Subset
 from slim_core.curation.keep import DEFAULT_KEEP, keep, require_answers
+from slim_core.space.clustering import davies_bouldin_k, elbow_k, seeded_kmeans
 
 NAME = "slim-reference"
 K_ROWS = 2_000  # the number of clusters is chosen on this many kept rows

@@ -1,22 +1,5 @@
-"""Backbones, heads, target layers and checkpoints."""
+"""Networks: made by name, saved and loaded, looked into, and run on images. Loads torch only where a name is used.
 
-from slim_core.model_names import SMALL_RESNET
-from slim_core.models.build import DEFAULT_MODEL, IMAGENET, NO_WEIGHTS, build, list_models, load_model
-from slim_core.models.checkpoints import load_weights
-from slim_core.models.model import Model, load_checkpoint, save_model
-from slim_core.models.small_resnet import SmallResNet
-
-__all__ = [
-    "DEFAULT_MODEL",
-    "IMAGENET",
-    "NO_WEIGHTS",
-    "SMALL_RESNET",
-    "Model",
-    "SmallResNet",
-    "build",
-    "list_models",
-    "load_checkpoint",
-    "load_model",
-    "load_weights",
-    "save_model",
-]
+Public: build (build, load_model, list_models), model (Model, save_model, load_checkpoint), checkpoints (load_weights),
+target_layer (examine), pixels (Pixels), prediction (predict), devices (open_device), names (check_model).
+"""

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
+from slim_core.data.images import ImageTransform
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
-from slim_core.images import ImageTransform
-from slim_core.model_names import SMALL_RESNET
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import ABOUT_FILE, WEIGHTS_FILE, Model
+from slim_core.models.names import SMALL_RESNET
 from slim_core.models.small_resnet import SMALL_SIZE, SmallResNet
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from torch import nn
 
-from slim_core.images import ImageTransform
-from slim_core.models.anatomy import Anatomy, examine
+from slim_core.data.images import ImageTransform
 from slim_core.models.checkpoints import load_weights, write_tensors
+from slim_core.models.target_layer import Anatomy, examine
 
 WEIGHTS_FILE = "weights.safetensors"
 ABOUT_FILE = "model.json"

@@ -12,8 +12,8 @@ import torch
 import torchvision
 from torch import nn
 
+from slim_core.data.images import ImageTransform
 from slim_core.errors import SpecRefusedError, WeightsMissingError
-from slim_core.images import ImageTransform
 from slim_core.models.checkpoints import read_tensors
 from slim_core.models.model import Model
 
@@ -28,7 +28,7 @@ def names() -> list[str]:
 def build_published(
     name: str, n_classes: int, label_names: tuple[str, ...], pretrained: bool, image_size: int | None, seed: int
 ) -> Model:
-    """One of ``names`` with a new head; the arguments are those of ``slim_core.models.build``."""
+    """One of ``names`` with a new head; the arguments are those of ``slim_core.models.build.build``."""
     published = imagenet_weights(name)
     recipe = published.transforms()
     size = image_size or recipe.crop_size[0]

@@ -1,0 +1,4 @@
+"""Steps: a spec in, artifacts and metrics out; one file a kind of run, and one registry.
+
+Public: registry (STEPS, parse_spec), specs (TrainSpec and the others), context (StepContext), recipes.
+"""

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
-from slim_core.signalled import Signalled
+from slim_core.signal_event import Signalled
 
 if TYPE_CHECKING:
-    from slim_core.datasets.table import ImageTable
+    from slim_core.data.table import ImageTable
     from slim_core.store import Store
 
 log = logging.getLogger(__name__)

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from slim_core.annotation.propagation import expand
 from slim_core.curation import CurationData, Subset, curate
-from slim_core.datasets.table import ImageTable
+from slim_core.data.table import ImageTable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.propagation import expand
 from slim_core.steps.context import StepContext
 from slim_core.steps.space import load_clusters
 from slim_core.steps.specs import CurateSpec

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slim_core.attention_arrays import SCORES_FILE, place
+from slim_core.attention.arrays import SCORES_FILE, place
 from slim_core.steps import gradcam
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import FeaturesSpec

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from slim_core.attention.thumbnails import ThumbnailWriter
 from slim_core.steps.context import StepContext
 from slim_core.steps.shards import merge, rows_of
 from slim_core.steps.specs import FeaturesSpec
-from slim_core.thumbnails import ThumbnailWriter
 
 
 def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
-    """Write the arrays of an attention pass over the spec's splits (see slim_core.attention) and return its metrics.
+    """Write the arrays of an attention pass over the spec's splits (attention_pass) and return its metrics.
 
     A run with shards merges theirs. A pass that was interrupted goes on at the batch after its last checkpoint.
 
@@ -23,9 +23,9 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     shards = context.store.runs.shards(context.run_id)
     if shards:
         return merge(spec, table, shards, context)
-    from slim_core.attention import attention_pass  # torch, which a merge does without
-    from slim_core.models import load_model
-    from slim_core.thumbnail_pixels import ThumbnailPixels
+    from slim_core.attention.attention_pass import attention_pass  # torch, which a merge does without
+    from slim_core.attention.thumbnail_pixels import ThumbnailPixels
+    from slim_core.models.build import load_model
 
     model = load_model(context.parent(spec.model))
     with ThumbnailWriter(context.checkpoint_dir, model.transform) as thumbnails:

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core import thumbnails
-from slim_core.attention_arrays import ROWS_FILE, merge_arrays, merge_scores, summed_up
-from slim_core.datasets.table import ImageTable
+from slim_core.attention import thumbnails
+from slim_core.attention.arrays import ROWS_FILE, merge_arrays, merge_scores, summed_up
+from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import FeaturesSpec

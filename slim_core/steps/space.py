@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.datasets.table import ImageTable
-from slim_core.embedding_process import Heard, embed_apart
+from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.space import ClusterConfig, Clusters, SpaceConfig, environment_clusters
+from slim_core.space.embedding import ClusterConfig, Clusters, SpaceConfig, environment_clusters
+from slim_core.space.embedding_process import Heard, embed_apart
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import SpaceSpec
 

@@ -24,8 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from slim_core.datasets.table import Split
-from slim_core.model_names import check_model
+from slim_core.data.table import Split
+from slim_core.models.names import check_model
 from slim_core.steps.recipes import recipe
 
 QueueName = Literal["gpu", "cpu"]
@@ -197,7 +197,7 @@ class FeaturesSpec(Spec):
         """Positions of the images this spec looks at, of all in its splits: those of whole batches (all: no shard).
 
         Batches are those of the unsharded pass, so that every number is the same: of ``batch_size`` each, and a last
-        one of a single image joins the one before (slim_core.pixels.split_batches).
+        one of a single image joins the one before (slim_core.models.pixels.split_batches).
         """
         if self.shard is None or self.shards is None:
             return range(n_images)

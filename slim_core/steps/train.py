@@ -12,16 +12,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slim_core.attention import attention_pass
-from slim_core.datasets.table import ImageTable
+from slim_core.attention.attention_pass import attention_pass
+from slim_core.data.groups import grouping
+from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
-from slim_core.groups import grouping
-from slim_core.metrics import classification_metrics
-from slim_core.models import Model, build, load_checkpoint, load_model, save_model
-from slim_core.prediction import predict
+from slim_core.evaluation.metrics import classification_metrics
+from slim_core.models.build import build, load_model
+from slim_core.models.model import Model, load_checkpoint, save_model
+from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
-from slim_core.training import EpochReport, TrainConfig, TrainResult, train
+from slim_core.training.loop import EpochReport, TrainConfig, TrainResult, train
 
 Rows = NDArray[np.int64]
 
@@ -112,7 +113,7 @@ def _refit(
     model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
 ) -> TrainResult:
     """The last layer alone, on pooled features of the frozen rest."""
-    from slim_core.last_layer import apply_last_layer, fit_last_layer
+    from slim_core.training.last_layer import apply_last_layer, fit_last_layer
 
     started = time.perf_counter()
     val = table.rows("val")

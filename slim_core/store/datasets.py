@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from slim_core.datasets.seal import check, seal
-from slim_core.datasets.table import ImageTable
+from slim_core.data.fingerprint import check, seal
+from slim_core.data.table import ImageTable
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
@@ -125,7 +125,7 @@ class Datasets:
         return table
 
     def unchanged_table(self, dataset_id: str) -> ImageTable:
-        """The table of a data set whose files are still those that were imported (slim_core.datasets.seal).
+        """The table of a data set whose files are still those that were imported (slim_core.data.fingerprint).
 
         Raises:
             NotFoundError: there is no such data set.

@@ -11,9 +11,9 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from slim_core.lineage import Link
 from slim_core.store import schema
 from slim_core.store.database import Database
+from slim_core.store.lineage import Link
 from slim_core.store.run import WITHOUT_METRICS, Run
 from slim_core.store.shards import with_progress
 

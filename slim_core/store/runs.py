@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from slim_core.datasets.table import SPLITS
+from slim_core.data.table import SPLITS
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts

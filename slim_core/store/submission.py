@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from slim_core.datasets.table import Split
+from slim_core.data.table import Split
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
 

@@ -14,7 +14,8 @@ from starlette.exceptions import StarletteDeprecationWarning
 from streamlit.testing.v1 import AppTest
 
 from app import server, session
-from app.components import chart
+from app.ui import chart
+from app.ui.pages import file_of
 from slim_core.store import Dataset
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2, which nothing else here needs
@@ -73,7 +74,7 @@ def show() -> Show:
 
     def run_page(page: str, **params: str) -> AppTest:
         app = AppTest.from_file(MAIN, default_timeout=60).run()
-        app.query_params.update(params) if page == "overview" else app.switch_page(f"views/{page}_page.py")
+        app.query_params.update(params) if page == "overview" else app.switch_page(file_of(page))
         for name, value in params.items():
             app.query_params[name] = value
         app.run()
@@ -84,9 +85,10 @@ def show() -> Show:
 
 
 def _run_loop(home: Path) -> None:
-    from slim_core.datasets import DemoConfig, import_data, write_demo
-    from slim_core.loop import Loop, LoopConfig
-    from slim_core.workbench import open_workbench
+    from slim_core.data.importing import import_data
+    from slim_core.data.sets.digits import DemoConfig, write_demo
+    from slim_core.runs.executor import open_workbench
+    from slim_core.runs.whole_loop import Loop, LoopConfig
 
     folder = home / "demo-data"
     write_demo(folder, DemoConfig(train=240, val=80, test=120))
@@ -101,7 +103,7 @@ def _run_loop(home: Path) -> None:
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demo data set of 40 images, not registered anywhere."""
-    from slim_core.datasets import DemoConfig, write_demo
+    from slim_core.data.sets.digits import DemoConfig, write_demo
 
     folder = tmp_path_factory.mktemp("data") / "small-demo"
     write_demo(folder, DemoConfig(train=20, val=10, test=10))
@@ -111,7 +113,7 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def dataset(empty_home: Path, demo_folder: Path) -> Dataset:
     """The small demo data set, registered in an otherwise empty home."""
-    from slim_core.datasets import import_data
+    from slim_core.data.importing import import_data
 
     return session.store().datasets.register(import_data(demo_folder), by="tests")
 

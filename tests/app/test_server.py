@@ -30,7 +30,7 @@ def load_main():
 @pytest.mark.usefixtures("empty_home")
 def test_the_server_starts_a_queue_and_workers_and_ends_them_with_itself(client_of) -> None:
     with client_of(load_main().app) as client:
-        assert client.get("/assets/icon.svg").headers["content-type"] == "image/svg+xml"
+        assert client.get("/assets/ui/icon.svg").headers["content-type"] == "image/svg+xml"
         until = time.monotonic() + 30
         while (silence := session.queue().silence()) or not (view := session.queue().look()).workers:
             assert time.monotonic() < until, silence
@@ -53,7 +53,7 @@ import main
 from app.navigation import PAGES
 app = AppTest.from_file(str(Path("app/main.py").resolve()), default_timeout=60).run()
 for name in [name for group in PAGES.values() for name, _ in group]:
-    app.switch_page(f"views/{name}_page.py").run()
+    app.switch_page(f"{name}/page.py").run()
     assert not app.exception, (name, app.exception[0].stack_trace)
 loaded = [name for name in ("torch", "torchvision", "umap", "numba") if name in sys.modules]
 assert not loaded, loaded
@@ -64,10 +64,10 @@ assert not loaded, loaded
 
 
 def test_every_page_of_the_navigation_exists() -> None:
-    from app.navigation import PAGES, VIEWS
+    from app.navigation import PAGES
 
     names = [name for group in PAGES.values() for name, _ in group]
-    assert sorted(names) == sorted(path.name.removesuffix("_page.py") for path in VIEWS.glob("*_page.py"))
+    assert sorted(names) == sorted(path.parent.name for path in (ROOT / "app").glob("*/page.py"))
 
 
 def test_opening_pages_of_a_read_store_changes_no_run(show, filled_home: Path) -> None:

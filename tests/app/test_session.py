@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import listening, session
+from app import bind_address, session
 from app.access import Viewer
 from slim_core.errors import NameRefusedError
 
@@ -86,7 +86,7 @@ def test_an_e_mail_that_nobody_has_checked_gives_no_role(
 def with_auth(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The dashboard where ``[auth]`` is set up."""
     auth = {"redirect_uri": "http://127.0.0.1:1/oauth2callback", "cookie_secret": "c" * 32, "client_id": "slim"}
-    for module in (listening, session):
+    for module in (bind_address, session):
         monkeypatch.setattr(module, "has_auth", lambda: True)
     monkeypatch.setattr(session, "signs_in", lambda: True)
     app = AppTest.from_file(MAIN, default_timeout=60)
@@ -126,8 +126,8 @@ def test_who_came_by_another_address_is_sent_to_the_one_that_counts(
 
 
 def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest, monkeypatch) -> None:
-    monkeypatch.setattr("app.components.sign_in.signs_in", lambda: True)
-    monkeypatch.setattr("app.components.sign_in.has_auth", lambda: True)
+    monkeypatch.setattr("app.ui.sign_in.signs_in", lambda: True)
+    monkeypatch.setattr("app.ui.sign_in.has_auth", lambda: True)
     session.store().members.set_role("ann@example.org", "annotator")
     with_auth.user = {"is_logged_in": True, "email": "ann@example.org"}
     app = with_auth.run()

@@ -34,11 +34,11 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a small demo set, a model, its attention and a space: all that a campaign needs."""
-    from slim_core.datasets import import_data
-    from slim_core.datasets.demo import DemoConfig, write_demo
-    from slim_core.loop import Loop, LoopConfig
+    from slim_core.data.importing import import_data
+    from slim_core.data.sets.digits import DemoConfig, write_demo
+    from slim_core.runs.executor import InProcess, Workbench
+    from slim_core.runs.whole_loop import Loop, LoopConfig
     from slim_core.settings import Settings
-    from slim_core.workbench import InProcess, Workbench
 
     folder = tmp_path_factory.mktemp("studio")
     write_demo(folder / "demo", DemoConfig(train=240, val=80, test=120))

@@ -18,10 +18,10 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from slim_core.loop import Loop, LoopConfig
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.settings import Settings
 from slim_core.store import Store
-from slim_core.workbench import InProcess, Workbench
 from tests.browser import chromium
 from tests.browser.conftest import NAMED
 from tests.browser.server import ROOT, dashboard
@@ -66,9 +66,9 @@ def main() -> int:
 
 def fill(home: Path, data: Path) -> None:
     """The demo loop, and a campaign that is half answered."""
-    from slim_core.datasets import import_data
-    from slim_core.datasets.demo import DemoConfig, write_demo
-    from slim_core.loop import create_campaign
+    from slim_core.data.importing import import_data
+    from slim_core.data.sets.digits import DemoConfig, write_demo
+    from slim_core.runs.whole_loop import create_campaign
     from slim_core.store import AnswerIn
 
     write_demo(data, DemoConfig())

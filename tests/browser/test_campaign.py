@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from playwright.sync_api import Page, expect
 
-from slim_core.campaign_plan import Plan, open_campaign
+from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.browser import annotator as answering
 

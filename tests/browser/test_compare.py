@@ -7,8 +7,8 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from slim_core.report.build import collect
-from slim_core.report.page import write
+from slim_core.evaluation.report.build import collect
+from slim_core.evaluation.report.page import write
 from slim_core.store import Run, Store
 from tests.browser.steps import settle, visit
 

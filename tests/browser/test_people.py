@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from slim_core.datasets.demo import DemoConfig, write_demo
+from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.settings import Settings
 from slim_core.store import Run, Store
 from tests.browser.annotator import ask_about, open_campaign

@@ -258,7 +258,7 @@ def test_a_lasso_takes_the_points_inside_it_and_no_others(opened) -> None:
     """The hit test over bands of edges against the plain one over all edges, on a star that crosses itself."""
     differing = opened().evaluate(
         """async () => {
-          const { insidePolygon } = await import(new URL('/assets/space_geometry.js', location.href));
+          const { insidePolygon } = await import(new URL('/assets/space/geometry.js', location.href));
           const n = 5000, x = new Float32Array(n), y = new Float32Array(n);
           for (let i = 0; i < n; i++) { x[i] = (i * 0.7548776662) % 1; y[i] = (i * 0.5698402910) % 1; }
           const star = { x: [0.5, 0.8, 0.05, 0.95, 0.2], y: [0.95, 0.05, 0.6, 0.6, 0.05] };
@@ -277,7 +277,7 @@ def test_density_shows_the_most_frequent_colour_and_what_is_selected(opened) -> 
     """Three cells: two points of blue and one of red, one of red, none."""
     cells = opened().evaluate(
         """async () => {
-          const { binned } = await import(new URL('/assets/space_density.js', location.href));
+          const { binned } = await import(new URL('/assets/space/density.js', location.href));
           const points = { x: Float32Array.of(0.5, 0.5, 0.5, 1.5), y: Float32Array.of(0.5, 0.5, 0.5, 0.5),
             codes: Uint8Array.of(0, 1, 0, 1), palette: Uint8Array.of(0, 0, 255, 255, 255, 0, 0, 255), blend: false };
           const view = { x: [0, 3], y: [0, 1] };

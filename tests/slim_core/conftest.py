@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from slim_core import api
-from slim_core.loop import METHODS, Loop, LoopConfig, Outcome
+from slim_core.annotation.simulated_annotator import mask_scores, simulate_answers
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.whole_loop import METHODS, Loop, LoopConfig, Outcome
 from slim_core.settings import Settings
-from slim_core.simulation import mask_scores, simulate_answers
 from slim_core.store import Campaign, Dataset, Store
-from slim_core.workbench import InProcess, Workbench
 
 QUICK = {"epochs": 2, "batch_size": 32}
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from slim_core.datasets.table import COLUMNS, ImageTable
+from slim_core.data.table import COLUMNS, ImageTable
 
 SPLIT_OF = ("train", "train", "train", "val", "test")
 

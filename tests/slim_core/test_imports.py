@@ -22,34 +22,41 @@ LIGHT = (
     "slim_core",
     "slim_core.settings",
     "slim_core.errors",
-    "slim_core.datasets",
-    "slim_core.datasets.table",
-    "slim_core.datasets.importing",
-    "slim_core.images",
-    "slim_core.groups",
-    "slim_core.metrics",
-    "slim_core.candidates",
-    "slim_core.propagation",
+    "slim_core.data",
+    "slim_core.models",
+    "slim_core.models.names",
+    "slim_core.training",
+    "slim_core.attention",
+    "slim_core.annotation",
+    "slim_core.evaluation",
+    "slim_core.runs",
+    "slim_core.data.table",
+    "slim_core.data.importing",
+    "slim_core.data.images",
+    "slim_core.data.groups",
+    "slim_core.evaluation.metrics",
+    "slim_core.annotation.candidates",
+    "slim_core.annotation.propagation",
     "slim_core.curation",
-    "slim_core.space",
+    "slim_core.space.embedding",
     "slim_core.store",
     "slim_core.steps.specs",
     "slim_core.steps.registry",
     "slim_core.steps.space",
     "slim_core.steps.curate",
-    "slim_core.loop",
-    "slim_core.simulation",
-    "slim_core.answering",
-    "slim_core.comparison",
-    "slim_core.ancestry",
-    "slim_core.slices",
-    "slim_core.judgements",
-    "slim_core.report.build",
-    "slim_core.report.page",
-    "slim_core.lineage",
-    "slim_core.tracking",
+    "slim_core.runs.whole_loop",
+    "slim_core.annotation.simulated_annotator",
+    "slim_core.annotation.terminal",
+    "slim_core.evaluation.comparison",
+    "slim_core.evaluation.ancestry",
+    "slim_core.evaluation.slices",
+    "slim_core.evaluation.predictions",
+    "slim_core.evaluation.report.build",
+    "slim_core.evaluation.report.page",
+    "slim_core.store.lineage",
+    "slim_core.runs.tracking",
     "slim_core.steps.shards",
-    "slim_core.workbench",
+    "slim_core.runs.executor",
     "slim_core.api",
     "slim_core.cli",
 )
@@ -166,10 +173,10 @@ def test_each_light_module_can_be_imported_first() -> None:
     checks = "\n".join(
         f"subprocess.run([sys.executable, '-c', 'import {name}'], check=True)"
         for name in (
-            "slim_core.loop",
-            "slim_core.images",
-            "slim_core.datasets.table",
-            "slim_core.space",
+            "slim_core.runs.whole_loop",
+            "slim_core.data.images",
+            "slim_core.data.table",
+            "slim_core.space.embedding",
             "slim_core.store",
         )
     )
@@ -181,9 +188,9 @@ def test_the_parent_of_a_worker_never_imports_torch() -> None:
 
 
 def test_the_pages_never_import_torch() -> None:
-    views = [name_of(path) for path in (ROOT / "app").rglob("*.py") if path.name not in ("main.py",)]
-    views = [name for name in views if ".views." not in name]  # a page runs when it is imported: see tests/app
-    assert not loaded_by("\n".join(f"import {name}" for name in views)) & set(HEAVY)
+    scripts = ("main.py", "page.py")  # a page runs when it is imported: see tests/app
+    parts = [name_of(path) for path in (ROOT / "app").rglob("*.py") if path.name not in scripts]
+    assert not loaded_by("\n".join(f"import {name}" for name in parts)) & set(HEAVY)
 
 
 @pytest.mark.parametrize("path", list(files()), ids=name_of)

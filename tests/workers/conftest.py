@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from worker_bench import Bench, bench_at
 
-from slim_core.datasets.demo import DemoConfig, write_demo
+from slim_core.data.sets.digits import DemoConfig, write_demo
+from tests.workers.worker_bench import Bench, bench_at
 
 
 @pytest.fixture(scope="session")

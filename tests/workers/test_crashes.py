@@ -11,11 +11,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from drills import HeavyDrill
-from worker_bench import DRILL_WORKERS, Bench, bench_at, until
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Store
+from tests.workers.drills import HeavyDrill
+from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 from workers.local import EmbeddedServices, environment, redis_url
 from workers.queue import Queue
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from worker_bench import bench_at, until
+
+from tests.workers.worker_bench import bench_at, until
 
 pytestmark = pytest.mark.redis
 

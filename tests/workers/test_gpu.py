@@ -9,7 +9,7 @@ import pytest
 
 from workers import gpu
 from workers.gpu import Gpu, parse
-from workers.plan import plan
+from workers.slots import plan
 
 LISTING = """0, GPU-aaaa, NVIDIA H100 80GB HBM3, 81559, 512, 37, 41
 1, GPU-bbbb, NVIDIA A2, passive, 15356, 3, [N/A], [N/A]

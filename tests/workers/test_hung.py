@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import psutil
 import pytest
-from drills import HeavyDrill
-from worker_bench import until
+
+from tests.workers.drills import HeavyDrill
+from tests.workers.worker_bench import until
 
 pytestmark = pytest.mark.redis
 

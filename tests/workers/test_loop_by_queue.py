@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 import psutil
 import pytest
-from worker_bench import Bench, bench_at, until
 
-from slim_core.loop import Loop, LoopConfig
-from slim_core.simulation import simulate_answers
+from slim_core.annotation.simulated_annotator import simulate_answers
+from slim_core.runs.executor import Workbench
+from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.specs import TrainSpec
-from slim_core.workbench import Workbench
+from tests.workers.worker_bench import Bench, bench_at, until
 from workers.queue import Submitter
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]

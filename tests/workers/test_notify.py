@@ -11,14 +11,14 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from drills import Drill, register
-from worker_bench import until
 
-from slim_core.datasets import import_data
+from slim_core.data.importing import import_data
+from slim_core.runs.execute import execute
 from slim_core.settings import Settings
-from slim_core.steps.execute import execute
 from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
+from tests.workers.drills import Drill, register
+from tests.workers.worker_bench import until
 from workers import notify
 from workers.notify import Notifier
 

@@ -6,17 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
-from drills import HeavyDrill
-from worker_bench import Bench, until
 
 from slim_core.cli import main
 from slim_core.errors import SpecRefusedError
 from slim_core.settings import settings
 from slim_core.store import Run, schema
 from slim_core.version import code_version
-from workers.plan import host
+from tests.workers.drills import HeavyDrill
+from tests.workers.worker_bench import Bench, until
+from workers.notify_workers import count_jobs
 from workers.queue import Submitter
-from workers.wake import count_jobs
+from workers.slots import host
 
 pytestmark = pytest.mark.redis
 

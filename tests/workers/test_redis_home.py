@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
-from worker_bench import until
 
 from slim_core.errors import QueueUnavailableError
+from tests.workers.worker_bench import until
 from workers import redis_home
+from workers.notify_workers import connect
 from workers.redis_home import RedisHome, answers, known_url, server_binary
-from workers.wake import connect
 
 pytestmark = pytest.mark.redis
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import rq
 from rq.job import Job
-from worker_bench import Bench, until
 
+from tests.workers.worker_bench import Bench, until
 from workers.job import RUN_STEP
 from workers.slot import SlotWorker
 

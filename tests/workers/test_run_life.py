@@ -8,12 +8,12 @@ import time
 
 import psutil
 import pytest
-from drills import HeavyDrill
-from worker_bench import Bench, until
 
 from slim_core.errors import ConflictError, RunCanceledError, SlimError
+from tests.workers.drills import HeavyDrill
+from tests.workers.worker_bench import Bench, until
+from workers.notify_workers import run_of, waiting_jobs
 from workers.queue import Submitter
-from workers.wake import run_of, waiting_jobs
 
 pytestmark = pytest.mark.redis
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from worker_bench import DRILL_WORKERS, Bench, until
 
 from slim_core.steps.specs import GradcamSpec, TrainSpec
 from slim_core.store import Run
+from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
 from workers.local import EmbeddedServices
 from workers.queue import Submitter
 

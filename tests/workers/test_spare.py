@@ -11,15 +11,15 @@ from pathlib import Path
 import psutil
 import pytest
 import rq
-from drills import HeavyDrill
-from worker_bench import Bench, until
 
 from slim_core.steps.registry import STEPS, Step
 from slim_core.steps.specs import EvaluateSpec
 from slim_core.store import Run
+from tests.workers.drills import HeavyDrill
+from tests.workers.worker_bench import Bench, until
 from workers.imports import import_torch_half
+from workers.notify_workers import waiting_jobs
 from workers.spare import Handed, Spare
-from workers.wake import waiting_jobs
 
 pytestmark = pytest.mark.redis
 

@@ -9,12 +9,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from drills import Drill
 from redis import Redis
 
-from slim_core.datasets import import_data
+from slim_core.data.importing import import_data
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Run, Store
+from tests.workers.drills import Drill
 from workers.local import EmbeddedServices, redis_url
 from workers.queue import Queue
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from app import session
 from app.routes.images import image_url
-from slim_core.datasets import ImageTable
+from slim_core.data.table import ImageTable
 from slim_core.store import Dataset
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from PIL import Image
 from app import session
 from app.routes import pictures
 from app.routes.images import image_url
-from slim_core.datasets import ImageTable
-from slim_core.thumbnails import Thumbnails
+from slim_core.attention.thumbnails import Thumbnails
+from slim_core.data.table import ImageTable
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app import access, painting
+from app import access, deferred_charts
 from app.access import Viewer, sign
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def test_the_browsers_word_ends_the_wait(client: TestClient, empty_home: Path) -> None:
     token = sign(Viewer("eve", "viewer"))
-    with painting.awaited() as page, painting.awaited() as other:
+    with deferred_charts.awaited() as page, deferred_charts.awaited() as other:
         reply = client.post("/api/painted", json={"page": page.id}, headers={access.TOKEN_HEADER: token})
         assert reply.status_code == 200 and page.told.is_set() and not other.told.is_set()
 
@@ -26,6 +26,6 @@ def test_a_page_that_nobody_waits_for_is_no_error(client: TestClient, empty_home
 
 
 def test_without_a_token_nothing_is_told(client: TestClient, empty_home: Path) -> None:
-    with painting.awaited() as page:
+    with deferred_charts.awaited() as page:
         assert client.post("/api/painted", json={"page": page.id}).status_code == 401
         assert not page.told.is_set()

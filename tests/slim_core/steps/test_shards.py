@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from slim_core.datasets import import_data
-from slim_core.models import build, save_model
+from slim_core.data.importing import import_data
+from slim_core.models.build import build
+from slim_core.models.model import save_model
+from slim_core.runs.execute import execute
+from slim_core.runs.executor import InProcess
 from slim_core.settings import Settings
-from slim_core.steps.execute import execute
 from slim_core.steps.specs import FeaturesSpec, GradcamSpec, TrainSpec
 from slim_core.store import Dataset, Run, Store
-from slim_core.workbench import InProcess
 
 TIMES = {"seconds", "images_per_s"}
 N = 140  # images of val and test

@@ -10,9 +10,9 @@ import numpy as np
 import psutil
 import pytest
 
-from slim_core.datasets import import_data
+from slim_core.data.importing import import_data
+from slim_core.runs.execute import execute
 from slim_core.settings import Settings
-from slim_core.steps.execute import execute
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run, Store
 
@@ -51,7 +51,9 @@ def attention(store: Store) -> Run:
 
 def children() -> list[psutil.Process]:
     """The processes UMAP works in; other tests of this process may have started a browser."""
-    return [each for each in psutil.Process().children() if "slim_core.embedding_process" in " ".join(each.cmdline())]
+    return [
+        each for each in psutil.Process().children() if "slim_core.space.embedding_process" in " ".join(each.cmdline())
+    ]
 
 
 def test_a_stop_ends_a_space_run_within_five_seconds_and_leaves_no_process(store, attention):

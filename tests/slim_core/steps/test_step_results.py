@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from slim_core import api
+from slim_core.annotation import terminal
 from slim_core.errors import SlimError
-from slim_core.loop import create_campaign
+from slim_core.runs.whole_loop import create_campaign
 from slim_core.steps.specs import CurateSpec
 
 
@@ -106,14 +107,12 @@ def test_curation_leaves_scores_for_every_image_of_the_space(looped):
 
 
 def test_answers_given_after_a_curation_do_not_change_what_it_was_made_of(looped):
-    from slim_core import answering
-
     store = looped.at.store
     campaign = create_campaign(store, looped.loop.space, share=0.03, seed=7, name="of this test")
     rows = [item.row for item in store.campaigns.items(campaign.id)]
-    answering.save(store, campaign, "one", {row: number % 2 for number, row in enumerate(rows)})
+    terminal.save(store, campaign, "one", {row: number % 2 for number, row in enumerate(rows)})
     first = api.curate(campaign.id, size=40, at=looped.at)
-    answering.save(store, campaign, "one", {rows[0]: -1})
+    terminal.save(store, campaign, "one", {rows[0]: -1})
     assert store.runs.fetch(first.id).spec["answers_seq"] < store.campaigns.last_seq(campaign.id)
     second = api.curate(campaign.id, size=40, at=looped.at)
     assert second.id != first.id
@@ -121,12 +120,11 @@ def test_answers_given_after_a_curation_do_not_change_what_it_was_made_of(looped
 
 
 def test_images_that_must_not_be_trained_on_are_not_curated(looped):
-    from slim_core import answering
 
     store, runs = looped.at.store, len(looped.at.store.runs.all(kind="curate"))
     space = api.make_space(looped.loop.attention.id, split="val", at=looped.at)
     campaign = api.choose_candidates(space.id, share=0.05, name="of val", at=looped.at)
-    answering.save(store, campaign, "one", {item.row: 1 for item in store.campaigns.items(campaign.id)})
+    terminal.save(store, campaign, "one", {item.row: 1 for item in store.campaigns.items(campaign.id)})
     refused = f"Space {space.id} is of val, but a subset is trained on: take a space of train"
     with pytest.raises(SlimError, match=refused):
         api.curate(campaign.id, size=20, at=looped.at)
@@ -142,11 +140,10 @@ def test_a_campaign_without_answers_is_refused(looped):
 
 
 def test_all_answers_wrong_choose_the_better_half_or_say_so_but_never_the_opposite(looped):
-    from slim_core import answering
 
     store = looped.at.store
     campaign = create_campaign(store, looped.loop.space, share=0.02, seed=9, name="all wrong")
-    answering.save(store, campaign, "one", {item.row: 0 for item in store.campaigns.items(campaign.id)})
+    terminal.save(store, campaign, "one", {item.row: 0 for item in store.campaigns.items(campaign.id)})
     with pytest.raises(SlimError, match="wrong"):
         api.curate(campaign.id, strategy="slim-reference", size=40, at=looped.at)
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from store_makers import Worked, image_table, imported
 
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Run, Store
 from slim_core.store.database import driver_url
+from tests.slim_core.store.store_makers import Worked, image_table, imported
 
 POSTGRES = os.environ.get("SLIM_TEST_POSTGRES_URL")
 MISSING = pytest.mark.skipif(not POSTGRES and "CI" not in os.environ, reason="no PostgreSQL")

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import sqlalchemy as sa
 
-from slim_core.datasets.report import Imported, ImportReport
-from slim_core.datasets.table import COLUMNS, ImageTable
+from slim_core.data.report import Imported, ImportReport
+from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.steps.specs import TrainSpec
 from slim_core.store import Dataset, Run
 from slim_core.store.database import Database

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from store_makers import in_processes, in_threads
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import AnswerIn, Campaign, Store, schema
+from tests.slim_core.store.store_makers import in_processes, in_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 

@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from store_makers import image_table, imported, statements
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import AnswerIn, Campaign, Store, schema
+from tests.slim_core.store.store_makers import image_table, imported, statements
 
 
 @pytest.fixture

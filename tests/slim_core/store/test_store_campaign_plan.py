@@ -7,15 +7,15 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pandas as pd
 import pytest
-from store_makers import train_spec
 
-from slim_core.campaign_plan import Plan, answers_by_masks, candidates, extend, most_helpful, open_campaign
+from slim_core.annotation.convergence import stability
+from slim_core.annotation.plan import Plan, answers_by_masks, candidates, extend, most_helpful, open_campaign
+from slim_core.annotation.propagation import expand, live_campaign, live_scores
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
-from slim_core.metrics import ATTENTION_PRECISION
-from slim_core.propagation import expand, live_campaign, live_scores
-from slim_core.stability import stability
+from slim_core.evaluation.metrics import ATTENTION_PRECISION
 from slim_core.steps.specs import FeaturesSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
+from tests.slim_core.store.store_makers import train_spec
 
 N = 40  # images of train
 POINTS = np.random.default_rng(0).normal(size=(N, 2)).astype(np.float32)
@@ -226,7 +226,7 @@ def test_stability_measures_each_answer_once_and_sees_decisions(store: Store, sp
 
 
 def test_a_large_space_is_measured_on_a_sample_that_holds_every_answer(store: Store, space: Run, monkeypatch):
-    monkeypatch.setattr("slim_core.stability.SAMPLE", 15)
+    monkeypatch.setattr("slim_core.annotation.convergence.SAMPLE", 15)
     campaign = open_campaign(store, Plan(space.id, {0: 5, 1: 5}), "lea")
     say(store, campaign, {item.row: int(POINTS[item.row, 0] > 0) for item in store.campaigns.items(campaign.id)})
     found = stability(store, campaign.id)

@@ -6,11 +6,11 @@ import shutil
 
 import numpy as np
 import pytest
-from store_makers import image_table, imported, in_threads, train_spec
 
-from slim_core.datasets.report import Imported, ImportReport
+from slim_core.data.report import Imported, ImportReport
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import Store, StoreUnavailableError
+from tests.slim_core.store.store_makers import image_table, imported, in_threads, train_spec
 
 
 def test_a_registered_table_reads_back_the_same(store: Store, dataset, tmp_path):

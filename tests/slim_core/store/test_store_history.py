@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from store_makers import train_spec
 
 from slim_core.errors import ConflictError, NotFoundError
-from slim_core.lineage import Link
 from slim_core.steps.specs import GradcamSpec
 from slim_core.store.history import History, RunFilter
+from slim_core.store.lineage import Link
 from slim_core.store.priority import move_to_front
+from tests.slim_core.store.store_makers import train_spec
 
 
 def ids(runs) -> list[str]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from store_makers import train_spec
 
 from slim_core.errors import NotFoundError
 from slim_core.store import Dataset, Store, schema
+from tests.slim_core.store.store_makers import train_spec
 
 
 @pytest.mark.parametrize(

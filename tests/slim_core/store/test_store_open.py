@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from store_makers import in_processes, train_spec
 
 from slim_core.settings import Settings
 from slim_core.store import Store, StoreUnavailableError, schema
 from slim_core.store.database import Database, driver_url, plain
 from slim_core.store.migrations import migrate, version
+from tests.slim_core.store.store_makers import in_processes, train_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from store_makers import in_processes, in_threads, statements, train_spec
 
 from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.steps.specs import GradcamSpec
 from slim_core.store import Store, schema
 from slim_core.store.order import waiting
 from slim_core.version import code_version
+from tests.slim_core.store.store_makers import in_processes, in_threads, statements, train_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 

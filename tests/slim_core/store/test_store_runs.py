@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
-from store_makers import image_table, imported, in_processes, in_threads, statements, train_spec
 
 from slim_core.errors import ConflictError, NotFoundError, RunLostError, SpecRefusedError
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run, Store, schema
+from tests.slim_core.store.store_makers import image_table, imported, in_processes, in_threads, statements, train_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 

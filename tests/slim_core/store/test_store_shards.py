@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from store_makers import in_processes, in_threads, train_spec
 
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import FeaturesSpec, GradcamSpec, SpaceSpec
 from slim_core.store import Run, Store
+from tests.slim_core.store.store_makers import in_processes, in_threads, train_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 N_SHARDS = 3

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from store_makers import in_threads
 
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import Dataset, Store
+from tests.slim_core.store.store_makers import in_threads
 
 
 def test_a_tag_is_put_on_images_once_and_taken_off_again(store: Store, dataset: Dataset):

@@ -1,0 +1,1 @@
+"""Annotate: campaigns, the annotator, agreement, and what the answers do."""

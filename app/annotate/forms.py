@@ -1,0 +1,180 @@
+"""Open a campaign: which images people are asked about, how many of each class, and how they are asked."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, time, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.annotate.parts import preview
+from app.bind_address import signs_in
+from app.services import campaign_actions, space_data
+from app.services.space_data import SpaceData
+from app.ui import selection as space_kept
+from app.ui.escape import verbatim
+from app.ui.messages import errors_told
+from slim_core.annotation.candidates import default_budgets
+from slim_core.annotation.plan import CHOICE_RULES, GUIDELINE, MOST_ANNOTATORS, ChoiceRule, Plan, default_name
+from slim_core.errors import SpecRefusedError
+from slim_core.percent import percent
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Run
+
+DEFAULT_SHARE = 0.02  # of each class
+CHOICES: dict[ChoiceRule, str] = {
+    "kmeans": "spread over the space (k-means, as in the paper)",
+    "uncertain": "least settled by the answers of another campaign",
+    "selection": "only among images selected on the Space page",
+}
+
+
+def show(space: Run) -> None:
+    """The form; it opens the campaign and shows it."""
+    if not session.viewer().may("lead"):
+        st.info("A lead opens campaigns: ask one, or an admin for the role.")
+        return
+    data = space_data.load(space.id)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        choice, earlier, selection = _choice(data)
+        budgets = _budgets(data, choice, selection)
+    asked, n = sum(budgets.values()), len(data)
+    st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Name", default_name(asked / n), key="campaign-name")
+        seed = st.number_input("Seed", 0, key="campaign-seed", width=140, help="The same seed asks the same images.")
+        overlap = _overlap()
+        n_gold = _gold(data, asked)
+    guideline = st.text_area("Guideline for the annotators", GUIDELINE, key="campaign-guideline", height=72)
+    examples = _examples()
+    members, deadline, blind = _people()
+
+    def plan() -> Plan:
+        return Plan(
+            space.id,
+            budgets,
+            name=name,
+            choice=choice,
+            earlier=earlier,
+            selection=selection,
+            seed=seed,
+            overlap=overlap,
+            n_gold=n_gold,
+            guideline=guideline,
+            examples={kind: _numbers(text) for kind, text in examples.items()},
+            blind=blind,
+            members=_names(members),
+            deadline=deadline,
+        )
+
+    if st.toggle("Preview the candidates on the space", key="campaign-preview"):
+        with errors_told():
+            preview.show(data, plan())
+    if st.button("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
+        with errors_told():
+            campaign = campaign_actions.open_campaign(plan())
+            st.query_params["campaign"] = campaign.id
+            st.rerun()
+
+
+def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
+    """How candidates are chosen, the campaign whose answers say where scores are unsettled, the selected rows."""
+    rows = st.session_state.get(space_kept.rows_key(data.run))
+    selection = () if rows is None else tuple(int(row) for row in rows)
+    answered = _answered(data)
+    rules = [
+        rule
+        for rule in CHOICE_RULES
+        if rule == "kmeans" or (rule == "uncertain" and answered) or (rule == "selection" and selection)
+    ]
+    key = f"campaign-choice-{data.run}"
+    choice = st.selectbox("Candidates", rules, format_func=CHOICES.get, key=key, width=380)
+    earlier = None
+    if choice == "uncertain":
+        names = {one.id: one.name for one in answered}
+        earlier = st.selectbox(
+            "By the answers of", list(names), format_func=names.get, key="campaign-earlier", width=240
+        )
+    return choice, earlier, selection
+
+
+def _answered(data: SpaceData) -> list[Campaign]:
+    """The campaigns of this space that have answers."""
+    campaigns = session.store().campaigns
+    return [one for one in campaigns.all(data.dataset) if one.space_run_id == data.run and campaigns.last_seq(one.id)]
+
+
+def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) -> dict[int, int]:
+    """How many images of each class, as set by the person."""
+    inside = np.isin(data.rows, selection) if choice == "selection" else np.ones(len(data), bool)
+    sizes = np.bincount(data.labels[inside], minlength=data.table.n_classes)
+    proposed = default_budgets(data.labels, DEFAULT_SHARE)
+    key = f"budget-{data.run}" if choice == "kmeans" else f"budget-{choice}-{len(selection)}-{data.run}"
+    return {
+        label: st.number_input(
+            f"{verbatim(data.table.label_names[label])} (of {sizes[label]:,})",
+            0,
+            int(sizes[label]),
+            min(budget, int(sizes[label])),
+            key=f"{key}-{label}",
+            width=170,
+        )
+        for label, budget in proposed.items()
+    }
+
+
+def _overlap() -> int:
+    told = "How many people answer each image. Two or more make their agreement known."
+    return int(st.number_input("People an image", 1, MOST_ANNOTATORS, key="campaign-overlap", width=150, help=told))
+
+
+def _gold(data: SpaceData, asked: int) -> int:
+    masked = "attention_precision" in data.scores and data.scores["attention_precision"].notna().any()
+    source = "Their right answers come from the masks." if masked else "You set their right answers afterwards."
+    told = f"Images whose right answer is known, asked like all others: they tell how good annotators are. {source}"
+    return int(st.number_input("Gold images", 0, max(asked, 0), 0, key="campaign-gold", width=150, help=told))
+
+
+def _examples() -> dict[str, str]:
+    """Numbers of images, as typed, to be shown as right and as wrong."""
+    told = "Numbers of images, as the Attention and Space pages tell them."
+    with st.container(horizontal=True):
+        return {
+            kind: st.text_input(
+                f"Examples of {kind} attention", placeholder="12, 48", key=f"campaign-examples-{kind}", help=told
+            )
+            for kind in ("right", "wrong")
+        }
+
+
+def _people() -> tuple[str, datetime | None, bool]:
+    """Who may answer, until when, and whether label and prediction are hidden from them."""
+    who = "E-mails" if signs_in() else "Names"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        members = st.text_input(f"{who} of those who may answer", placeholder="everybody", key="campaign-members")
+        day = st.date_input("Deadline (UTC)", None, key="campaign-deadline", width=180, help="The end of that day.")
+        told = "Annotators see neither the label nor what the model predicted."
+        blind = st.toggle("Hide label and prediction", key="campaign-blind", help=told)
+    return members, end_of_day(day), blind
+
+
+def end_of_day(day: object) -> datetime | None:
+    """The first moment of the next day in UTC; None without a day."""
+    return None if day is None else datetime.combine(day, time(), UTC) + timedelta(days=1)  # type: ignore[arg-type]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names or e-mails, joined by commas or semicolons."""
+    return tuple(part.strip() for part in re.split("[,;]", text) if part.strip())
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    words = [word for word in re.split(r"[\s,;]+", text) if word]
+    strange = [word for word in words if not (word.isascii() and word.isdigit())]
+    if strange:
+        raise SpecRefusedError(f"{strange[0]!r} is not the number of an image: write numbers, joined by commas.")
+    return tuple(dict.fromkeys(int(word) for word in words))

@@ -1,0 +1,39 @@
+"""Annotate: is the attention right? One key an image."""
+
+import streamlit as st
+
+from app import session
+from app.annotate import forms
+from app.annotate.parts import agreement, answering, next, overview, sections
+from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
+from app.ui import next_step, pick
+from app.ui.glossary import explain
+from app.ui.messages import errors_told
+
+st.title("Annotate", help=explain("campaign", "candidate", "answer"))
+
+store = session.store()
+with st.container(horizontal=True):
+    dataset = pick.dataset()
+    campaigns = store.campaigns.all(dataset.id) if dataset else []
+    campaign = pick.campaign("Campaign", campaigns)
+
+spaces = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
+if dataset is None:
+    next_step.needs_data(
+        "People say here, with one key an image, whether a model looks at the right thing: register data first."
+    )
+elif campaign is None and not spaces:
+    st.info("The images people are asked about are chosen in an attention space, and this data set has none yet.")
+    next_step.show("build an attention space, to choose images from.", "space", "Space", dataset=dataset.id)
+else:
+    section = sections.choose(campaign)
+    with errors_told():
+        if section == NEW:
+            space = pick.run("Space", spaces, param="space")
+            if space is not None:
+                forms.show(space)
+        elif campaign is not None:
+            shown = {ANSWER: answering.show, CAMPAIGN: overview.show, AGREEMENT: agreement.show}
+            shown[section](campaign)
+    next.show(campaign, section)

@@ -1,0 +1,136 @@
+"""How far annotators agree, and the images about which they do not: the lead decides with one click."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.annotate.parts import annotator_table
+from app.services import campaign_actions, space_data
+from app.ui.escape import verbatim
+from app.ui.messages import errors_told
+from app.ui.pictures import image_grid
+from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+WORDS = {1: "right", 0: "wrong", -1: "unsure"}
+OPACITY = 0.5  # of the overlay that is shown
+
+
+def show(campaign: Campaign) -> None:
+    """The measure, a table of annotators, and the queue of disputes."""
+    store = session.store()
+    seq = store.campaigns.last_seq(campaign.id)
+    found = _agreement(campaign.id, seq)
+    _measure(campaign, found)
+    annotator_table.show(campaign)
+    st.subheader("Contradictions", anchor=False)
+    items = store.campaigns.items(campaign.id)
+    open_ones = disputes(items, store.campaigns.standing_answers(campaign.id))
+    if not open_ones:
+        st.caption("Nobody contradicts anybody.")
+        return
+    with errors_told():
+        _queue(campaign, open_ones)
+
+
+@lru_cache(maxsize=16)
+def _agreement(campaign_id: str, seq: int) -> Agreement:  # noqa: ARG001  # a new answer is a new entry
+    return agreement(session.store().campaigns.standing_answers(campaign_id))
+
+
+def _measure(campaign: Campaign, found: Agreement) -> None:
+    if campaign.overlap == 1 and found.n_items == 0:
+        st.info("Each image is answered by one person: open a campaign with two or more to see whether they agree.")
+        return
+    if np.isnan(found.value):
+        st.info(found.note)
+        return
+    value, interval, items = st.columns(3)
+    told = "Agreement beyond chance: 1 is perfect, 0 is chance. Unsure is no opinion."
+    value.metric(found.measure, f"{found.value:.2f}", border=True, help=told)
+    interval.metric("95 % interval", f"{found.low:.2f} to {found.high:.2f}", border=True, help="Bootstrap over images.")
+    items.metric(
+        "Answered by several", f"{found.n_items:,} images", border=True, help=f"{found.n_annotators} annotators."
+    )
+
+
+def _queue(campaign: Campaign, found: list[Dispute]) -> None:
+    decided = [one for one in found if one.item.decision is not None]
+    st.caption(
+        f"{len(found) - len(decided)} to decide, {len(decided)} decided. A decision counts instead of all votes."
+    )
+    if not session.viewer().may("lead"):
+        st.caption("A lead decides.")
+        _table(campaign, found)
+        return
+    undecided = [one for one in found if one.item.decision is None]
+    if undecided:
+        _one(campaign, undecided[0])
+    if decided and st.button("Undo the last decision", icon=":material/undo:", key="decide-undo"):
+        campaign_actions.decide(campaign, _last_decided(campaign, decided), None, {}, 0)
+        st.rerun()
+    if decided:
+        _table(campaign, decided)
+
+
+def _one(campaign: Campaign, dispute: Dispute) -> None:
+    """One to decide. Its buttons are its own: a second click on them never decides about the next, unseen image."""
+    run = _run(campaign)
+    since = st.session_state.setdefault(f"decide-since-{dispute.item.id}", time.monotonic())
+    table = session.store().datasets.table(campaign.dataset_id)
+    with st.container(border=True):
+        pictures, said = st.columns([3, 4], gap="large")
+        with pictures:
+            kinds = ["image"] if run is None else ["image", "overlay"]
+            for column, kind in zip(st.columns(len(kinds)), kinds, strict=True):
+                with column:
+                    image_grid.show(campaign.dataset_id, [dispute.item.row], [kind], side=200, kind=kind, run=run)
+        with said:
+            st.markdown(f"**{verbatim(table.label_names[dispute.item.label])}**, image {dispute.item.row}")
+            votes = sorted(dispute.votes.items())
+            st.markdown("  \n".join(f"{verbatim(who)}: **{WORDS[value]}**" for who, value in votes))
+            with st.container(horizontal=True):
+                for value, key in ((1, "1"), (0, "0"), (-1, "u")):
+                    if st.button(WORDS[value].capitalize(), key=f"decide-{value}-{dispute.item.id}", shortcut=key):
+                        seen = {"run": run, "view": "image and overlay", "opacity": OPACITY}
+                        spent = round(1000 * (time.monotonic() - since))
+                        campaign_actions.decide(campaign, dispute.item.id, value, seen, spent)
+                        st.rerun()
+
+
+def _run(campaign: Campaign) -> str | None:
+    """The gradcam run whose attention was asked about; None where there are no maps."""
+    if not session.store().campaigns.has_space(campaign):
+        return None
+    data = space_data.load(str(campaign.space_run_id))
+    return data.attention if data.has_maps else None
+
+
+def _last_decided(campaign: Campaign, decided: list[Dispute]) -> int:
+    """The item whose decision is newest."""
+    mine = {one.item.id for one in decided}
+    rows = [row for row in session.store().campaigns.audit(campaign.id) if row["source"] == "decision"]
+    return int(next(row["item_id"] for row in reversed(rows) if row["item_id"] in mine))
+
+
+def _table(campaign: Campaign, found: list[Dispute]) -> None:
+    names = session.store().datasets.table(campaign.dataset_id).label_names
+    rows = [
+        {
+            "Image": one.item.row,
+            "Class": names[one.item.label],
+            "Said": ", ".join(f"{who} {WORDS[value]}" for who, value in sorted(one.votes.items())),
+            "Decided": "" if one.item.decision is None else WORDS[one.item.decision],
+        }
+        for one in found
+    ]
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Images about which people disagree")

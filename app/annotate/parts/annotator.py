@@ -1,0 +1,85 @@
+"""The annotation component: its frame, and what the browser needs to fill it. Answers go straight to the routes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from app.routes.assets import asset_url, static
+
+HTML = static("annotate/annotator.html").read_text()
+MODULE = "annotate/annotator.js"
+URLS = {"next": "/api/next", "answers": "/api/answers", "given": "/api/given", "release": "/api/release"}
+
+_mount = st.components.v2.component(
+    "slim_annotator",
+    html=HTML,
+    css=static("annotate/annotator.css").read_text(),
+    js=static("annotate/loader.js").read_text(),
+)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What the component needs: where its images come from, where its answers go, and for whom.
+
+    Addresses hold ROW where the row of the image goes.
+    """
+
+    campaign: str
+    who: str | None  # the annotator; None: the browser is asked for a name first
+    may_rename: bool  # no sign-in: the name can be changed
+    token: str
+    run: str  # gradcam run whose maps are shown
+    pictures: Mapping[str, str]  # image, heat, contour, and the same as tile...: address
+    guideline: str
+    split: str
+    n_split: int  # images of the split
+    overlap: int
+    blind: bool  # neither label nor prediction is told
+    refused: str = ""  # why the name that was just given is not taken
+    examples: Mapping[str, Sequence[str]] = field(default_factory=dict)  # "right", "wrong" -> addresses
+
+    def wire(self) -> dict[str, Any]:
+        """As JSON for the browser."""
+        return {
+            "module": asset_url(MODULE),
+            "urls": URLS,
+            "campaign": self.campaign,
+            "who": self.who,
+            "rename": self.may_rename,
+            "refused": self.refused,
+            "token": self.token,
+            "run": self.run,
+            **self.pictures,
+            "guideline": self.guideline,
+            "split": self.split,
+            "nSplit": self.n_split,
+            "overlap": self.overlap,
+            "blind": self.blind,
+            "examples": {kind: list(addresses) for kind, addresses in self.examples.items()},
+        }
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the browser told the page since its last run."""
+
+    name: str | None  # the person's name was given
+    done: bool  # the last image is answered
+    shown: bool  # the first image is on screen
+
+
+def show(key: str, session: Session) -> Said:
+    """Mount the component. It also asks for a run of the page when its token is over its time."""
+    events = {f"on_{name}_change": _nothing for name in ("name", "done", "shown", "renew")}
+    result = _mount(key=key, data=session.wire(), **events)
+    told = {name: result.get(name) is not None for name in ("done", "shown")}
+    return Said(name=result.get("name"), **told)
+
+
+def _nothing() -> None:
+    """The run of the page that a trigger causes is all that is needed."""

@@ -1,0 +1,104 @@
+"""The answering of a campaign: the annotator, and what the answers do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import session
+from app.annotate.parts import annotator, live_effect, summary
+from app.annotate.questions import attention_of, input_side
+from app.bind_address import signs_in
+from app.ui.pictures import gallery
+from slim_core.errors import NameRefusedError
+from slim_core.percent import percent
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+IMAGE_SIDE, TILE_SIDE, EXAMPLE_SIDE = 512, 256, 192  # pixels; heat maps are smooth, and as good small
+SHARPEST = 4  # pixels drawn for each that the model sees, at most
+MAX_EXAMPLES = 4  # of each kind
+REFUSED = "name-refused"
+
+
+def show(campaign: Campaign) -> None:
+    """The annotator of a campaign, and what the answers do.
+
+    Raises:
+        AnswersRefusedError: its space was made from features alone, so that there is no attention to judge.
+        ForbiddenError: the viewer may look, but not answer.
+    """
+    session.viewer().require("annotator")
+    about = _session(campaign)
+    said = annotator.show(f"annotator-{campaign.id}", about)
+    if said.name:
+        _name(said.name)
+        st.rerun()
+    _finished(campaign)
+    shown = f"annotator-shown-{campaign.id}"
+    st.session_state[shown] = said.shown or st.session_state.get(shown, False)
+    if about.who is None or st.session_state[shown]:  # what takes its time does not keep the first image waiting
+        live_effect.show(campaign)
+
+
+def _name(name: str) -> None:
+    """Take the name, or keep for the next run of the page why it cannot be taken."""
+    try:
+        session.give_name(name)
+    except NameRefusedError as error:
+        st.session_state[REFUSED] = str(error)
+
+
+def _finished(campaign: Campaign) -> None:
+    """What it took, where every image is answered."""
+    campaigns = session.store().campaigns
+    standing = campaigns.standing(campaign.id, "")  # counts alone: all of the progress is read where it is told
+    if standing.done < standing.total:
+        return
+    progress = campaigns.progress(campaign.id)
+    answered = int(progress["answered"])
+    share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
+    asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
+    st.caption(f"{asked}, {share}, in {progress['minutes']:.1f} minutes of work.")
+    summary.show(campaign)
+
+
+def _session(campaign: Campaign) -> annotator.Session:
+    run, options = attention_of(campaign), campaign.options
+    named = session.viewer().name if signs_in() else session.given_name()
+    return annotator.Session(
+        campaign=campaign.id,
+        who=named,
+        may_rename=not signs_in(),
+        refused=st.session_state.pop(REFUSED, ""),
+        token=session.token(dataset=campaign.dataset_id, campaign=campaign.id),
+        run=run,
+        pictures=_pictures(campaign.dataset_id, run),
+        guideline=campaign.guideline,
+        split=campaign.split,
+        n_split=campaign.n_split,
+        overlap=campaign.overlap,
+        blind=bool(options.get("blind")),
+        examples=_examples(campaign.dataset_id, run, options.get("examples") or {}),
+    )
+
+
+def _pictures(dataset: str, run: str) -> dict[str, str]:
+    """Addresses by name. A small image is drawn no larger than it has to be: every pixel takes its time."""
+    large = min(IMAGE_SIDE, max(TILE_SIDE, SHARPEST * input_side(run)))
+    sides = {"image": large, "contour": IMAGE_SIDE, "heat": TILE_SIDE}
+    made = {kind: gallery.address(dataset, size=side, kind=kind, run=run) for kind, side in sides.items()}
+    small = {kind: gallery.address(dataset, size=TILE_SIDE, kind=kind, run=run) for kind in sides}
+    return made | {f"tile{kind.capitalize()}": address for kind, address in small.items()}
+
+
+def _examples(dataset: str, run: str, examples: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Addresses of the campaign's examples of right and wrong attention."""
+    where = gallery.address(dataset, size=EXAMPLE_SIDE, kind="overlay", run=run)
+    return {
+        kind: [where.replace("ROW", str(int(row)), 1) for row in list(examples.get(kind) or [])[:MAX_EXAMPLES]]
+        for kind in ("right", "wrong")
+    }

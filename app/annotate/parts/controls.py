@@ -1,0 +1,53 @@
+"""What a lead does with a running campaign: close it or open it again, move the deadline, say who may answer."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.annotate import forms
+from app.services import campaign_actions
+from app.ui.messages import errors_told
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+
+def show(campaign: Campaign) -> None:
+    """One expander."""
+    with st.expander("Run this campaign", icon=":material/settings:"):
+        _status(campaign)
+        _deadline(campaign)
+        _members(campaign)
+
+
+def _status(campaign: Campaign) -> None:
+    is_open = campaign.status == "open"
+    label, icon = ("Close: take no more answers", "lock") if is_open else ("Reopen: take answers again", "lock_open")
+    if st.button(label, icon=f":material/{icon}:", key="campaign-status"):
+        with errors_told():
+            (campaign_actions.close if is_open else campaign_actions.reopen)(campaign)
+            st.rerun()
+
+
+def _deadline(campaign: Campaign) -> None:
+    last_day = None if campaign.deadline is None else (campaign.deadline - timedelta(seconds=1)).date()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        day = st.date_input("Deadline, end of the day in UTC", last_day, key=f"deadline-{campaign.id}", width=240)
+        if st.button("Set the deadline", key="campaign-deadline-set", disabled=day == last_day):
+            with errors_told():
+                campaign_actions.set_deadline(campaign, forms.end_of_day(day))
+                st.rerun()
+
+
+def _members(campaign: Campaign) -> None:
+    named = ", ".join(campaign.options.get("members") or ())
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input("Who may answer", named, placeholder="everybody", key=f"may-answer-{campaign.id}")
+        if st.button("Set who may answer", key="campaign-members-set", disabled=text.strip() == named):
+            with errors_told():
+                campaign_actions.set_members(campaign, re.split("[,;]", text))
+                st.rerun()

@@ -1,0 +1,48 @@
+"""Ask a running campaign about more images: those whose answers would help most now."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.services import campaign_actions, space_data
+from app.ui.messages import errors_told
+from app.ui.pictures import gallery
+from slim_core.annotation.plan import most_helpful
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+PROPOSED = 12
+SHOWN = 12
+
+
+def show(campaign: Campaign) -> None:
+    """How many more, which ones, and the button that asks about them."""
+    if campaign.status != "open":
+        return
+    with st.expander("Ask about more images", icon=":material/add:"):
+        left = campaign.n_split - sum(campaign.budgets.values())
+        if left < 1:
+            st.caption("Every image of the split is asked about.")
+            return
+        st.caption("Those come first whose score is least settled, far from every image asked about so far.")
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            n = int(st.number_input("Images", 1, left, min(PROPOSED, left), key="extend-n", width=140))
+            looked = st.button("Show them", key="extend-look")
+            pressed = st.button(f"Ask about {n:,} more", type="primary", key="extend")
+        with errors_told():
+            if pressed:
+                campaign_actions.extend(campaign, n)
+                st.rerun()
+            if looked:
+                _show(campaign, n)
+
+
+def _show(campaign: Campaign, n: int) -> None:
+    data = space_data.load(str(campaign.space_run_id))
+    found = most_helpful(session.store(), campaign, n)
+    names = [data.table.label_names[label] for label in found.labels[:SHOWN]]
+    gallery.strip(data.dataset, found.rows[:SHOWN].tolist(), names, data.attention if data.has_maps else None)

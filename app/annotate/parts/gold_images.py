@@ -1,0 +1,49 @@
+"""The gold images of a campaign: the lead sets the right answers that no mask gives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.services import campaign_actions, space_data
+from app.ui.messages import errors_told
+from app.ui.pictures import image_grid
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Item
+
+WORDS = {1: "right", 0: "wrong", -1: "unsure", None: "not set"}
+
+
+def show(campaign: Campaign) -> None:
+    """One image at a time, those without a right answer first; nothing where the campaign has no gold images."""
+    named = set(campaign.options.get("gold") or ())
+    gold = [one for one in session.store().campaigns.items(campaign.id) if one.row in named or one.gold is not None]
+    if not gold:
+        return
+    unset = [one for one in gold if one.gold is None]
+    title = f"Gold images: {len(gold)}" + (f", {len(unset)} without a right answer" if unset else "")
+    with st.expander(title, icon=":material/workspace_premium:", expanded=bool(unset)), errors_told():
+        by_id = {one.id: one for one in [*unset, *(one for one in gold if one.gold is not None)]}
+        chosen = st.selectbox(
+            "Image", list(by_id), format_func=lambda one: f"image {by_id[one].row}: {WORDS[by_id[one].gold]}", width=300
+        )
+        _one(campaign, by_id[chosen])
+
+
+def _one(campaign: Campaign, item: Item) -> None:
+    run = None
+    if session.store().campaigns.has_space(campaign):
+        data = space_data.load(str(campaign.space_run_id))
+        run = data.attention if data.has_maps else None
+    picture, buttons = st.columns([1, 3])
+    with picture:
+        kind = "image" if run is None else "overlay"
+        image_grid.show(campaign.dataset_id, [item.row], [f"image {item.row}"], side=180, kind=kind, run=run)
+    with buttons.container(horizontal=True):
+        for value, word in ((1, "Right"), (0, "Wrong"), (None, "Not gold")):  # keys of its own: a second click is void
+            if st.button(word, key=f"gold-{word}-{item.id}", disabled=item.gold == value and value is not None):
+                campaign_actions.set_gold(campaign, {item.id: value})
+                st.rerun()

@@ -1,0 +1,153 @@
+"""What the answers do, at once: the map of propagated scores, and the subset that would be curated now."""
+
+from __future__ import annotations
+
+import base64
+import html
+import time
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.annotate.live_map import live_map
+from app.services import campaign_actions, space_data
+from app.ui.messages import errors_told
+from app.ui.pictures import gallery
+from app.ui.runs import submit
+from slim_core.annotation.live_effect import Effect, effect
+from slim_core.data import images
+from slim_core.evaluation.charts.palette import BLUE, RIGHT, UNSURE, WRONG
+from slim_core.percent import percent
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+FAST_S, SLOW_S = 2, 12  # how often it is looked for new answers: while they come in, and while they do not
+QUIET_AFTER_S = 60.0
+_STYLE = """<style>
+.slim-effect img {width: 100%; max-width: 460px; border-radius: 0.4rem; display: block;
+  border: 1px solid color-mix(in srgb, currentColor 20%, transparent);}
+.slim-effect .key {font-size: 0.78rem; opacity: 0.85; padding-top: 0.3rem;}
+.slim-effect .key i {display: inline-block; width: 0.65rem; height: 0.65rem; border-radius: 50%;
+  margin: 0 0.25rem 0 0.6rem;}
+.slim-effect .ramp {display: inline-block; width: 4.5rem; height: 0.65rem; vertical-align: middle; margin: 0 0.3rem;
+  outline: 1px solid #6b7680; background: linear-gradient(90deg, #00224e, #434e6c, #7d7c78, #bcaf6f, #fee838);}
+.slim-effect {display: grid; gap: 2rem; align-items: start;
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr));}
+.slim-cells {display: grid; grid-template-columns: auto 1fr auto; gap: 0.45rem 0.7rem; align-items: center;
+  font-size: 0.85rem; max-height: 20rem; overflow-y: auto;}
+.slim-cells .bar {height: 0.8rem; border-radius: 0.2rem; min-width: 2px;}
+.slim-cells small {opacity: 0.75;}
+</style>"""
+
+
+def show(campaign: Campaign) -> None:
+    """The effect of the answers so far, which follows new ones; and the buttons that make use of it."""
+    if not session.store().campaigns.has_space(campaign):
+        return
+    st.subheader("Effect of the answers", anchor=False)
+    {True: _fast, False: _slow}[_is_busy(campaign)](campaign)
+    if session.viewer().may("lead") and campaign.split == "train":
+        _buttons(campaign)
+
+
+@st.fragment(run_every=f"{FAST_S}s")
+def _fast(campaign: Campaign) -> None:
+    _follow(campaign)
+    if not _is_busy(campaign):
+        st.rerun()
+
+
+@st.fragment(run_every=f"{SLOW_S}s")
+def _slow(campaign: Campaign) -> None:
+    _follow(campaign)
+    if _is_busy(campaign):
+        st.rerun()
+
+
+def _follow(campaign: Campaign) -> None:
+    with errors_told():
+        st.html(_drawn(campaign.id, session.store().campaigns.last_seq(campaign.id)))
+        rows = _effect(campaign.id, session.store().campaigns.last_seq(campaign.id)).rows
+        if rows:
+            _images(campaign, rows)
+
+
+def _is_busy(campaign: Campaign) -> bool:
+    """True while answers come in: the newest one is not known yet, or not old."""
+    key, seq = f"effect-{campaign.id}", session.store().campaigns.last_seq(campaign.id)
+    known, since = st.session_state.get(key, (None, 0.0))
+    if known != seq:
+        known, since = seq, 0.0 if known is None and campaign.status != "open" else time.monotonic()
+        st.session_state[key] = (known, since)
+    return campaign.status == "open" and time.monotonic() - since < QUIET_AFTER_S
+
+
+@lru_cache(maxsize=8)
+def _effect(campaign_id: str, seq: int) -> Effect:  # noqa: ARG001  # a new answer is a new entry
+    return effect(session.store(), campaign_id)
+
+
+@lru_cache(maxsize=8)
+def _drawn(campaign_id: str, seq: int) -> str:
+    """Map and cells as HTML."""
+    found = _effect(campaign_id, seq)
+    campaign = session.store().campaigns.fetch(campaign_id)
+    data = space_data.load(str(campaign.space_run_id))
+    asked = np.isin(data.rows, list(session.store().campaigns.current(campaign_id)))
+    picture = live_map(found.points, found.scores, found.answers, asked)
+    source = base64.b64encode(images.encode(picture, "webp")).decode("ascii")
+    known = ~np.isnan(found.scores)
+    share = percent((found.scores[known] >= 0.5).mean(), 0) if known.any() else ""
+    trusted = f"{share} of the images are trusted" if share else "no answer yet"
+    answers = " ".join(
+        f'<i style="background:{colour}"></i>{name} {int((found.answers[asked] == value).sum())}'
+        for value, name, colour in ((1, "right", RIGHT), (0, "wrong", WRONG), (-1, "unsure", UNSURE))
+    )
+    left = (
+        f'<div><img src="data:image/webp;base64,{source}" alt="Map of the propagated scores: {trusted}">'
+        f'<div class="key">score 0<span class="ramp"></span>1 {answers}</div>'
+        f'<div class="key"><b>{trusted}</b></div></div>'
+    )
+    return f'{_STYLE}<div class="slim-effect">{left}{_cells(found, data.table.label_names)}</div>'
+
+
+def _cells(found: Effect, names: tuple[str, ...]) -> str:
+    """A bar a cell: how much it would give to the subset."""
+    if not found.cells:
+        return "<div>The subset is previewed after the first <b>right</b>.</div>"
+    most = max(max(cell.budget for cell in found.cells), 1)
+    rows = "".join(
+        f"<span>{html.escape(names[cell.label])}, environment {cell.environment}</span>"
+        f'<span class="bar" style="width:{100 * cell.budget / most:.1f}%;background:{BLUE}"></span>'
+        f"<span><b>{cell.budget:,}</b> <small>from {cell.size:,}, {percent(cell.kept / max(cell.size, 1), 0)} trusted"
+        "</small></span>"
+        for cell in found.cells
+    )
+    total = sum(cell.budget for cell in found.cells)
+    told = f"<p><b>Subset curated now: {total:,} images</b></p>"
+    return f'<div>{told}<div class="slim-cells" tabindex="0">{rows}</div></div>'
+
+
+def _images(campaign: Campaign, rows: tuple[int, ...]) -> None:
+    data = space_data.load(str(campaign.space_run_id))
+    names = data.table.label_names
+    with st.expander(f"{len(rows)} of the images that would be chosen", icon=":material/photo_library:"):
+        captions = [names[data.table.labels[row]] for row in rows]
+        gallery.strip(campaign.dataset_id, list(rows), captions, data.attention if data.has_maps else None)
+
+
+def _buttons(campaign: Campaign) -> None:
+    key = f"effect-run-{campaign.id}"
+    with st.container(horizontal=True):
+        chosen = st.button("Curate from this campaign", icon=":material/filter_alt:", key="effect-curate")
+        both = st.button("Curate and retrain", icon=":material/model_training:", key="effect-retrain", type="primary")
+    if chosen or both:
+        with errors_told():
+            act = campaign_actions.curate_and_retrain if both else campaign_actions.curate
+            st.session_state[key] = act(campaign).id
+    if key in st.session_state:
+        submit.follow(st.session_state[key])

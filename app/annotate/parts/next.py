@@ -1,0 +1,35 @@
+"""The one next step at the end of the Annotate page, by the part that is open and by how far the campaign is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app import session
+from app.annotate.parts.sections import ANSWER, NEW
+from app.ui import next_step
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+
+def show(campaign: Campaign | None, section: str) -> None:
+    """``campaign``: the one that is picked; None where there is none yet."""
+    if campaign is None or section == NEW:
+        next_step.here("press *Open the campaign*: its images can be answered at once.")
+        return
+    if campaign.space_run_id is not None and not session.store().campaigns.has_space(campaign):
+        next_step.show(
+            "import its answers into a campaign on another space.", "annotate", "New campaign", section="new"
+        )
+        return
+    link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
+    standing = session.store().campaigns.standing(campaign.id, "")
+    if standing.done >= standing.total:
+        next_step.show("all images are answered: choose a subset by these answers.", "curate", "Curate", **link)
+    elif campaign.status != "open":
+        next_step.show("the campaign is closed: choose a subset by its answers.", "curate", "Curate", **link)
+    elif section == ANSWER:
+        told = "answer the images that are left, or choose a subset by the answers so far."
+        next_step.show(told, "curate", "Curate as it stands", **link)
+    else:
+        next_step.show("answer the images that are left.", "annotate", "Answer", section="answer", **link)

@@ -1,0 +1,110 @@
+"""The summary of a campaign: who did what, how long it took, how far people agree, and what it changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.annotate.parts import annotator_table
+from app.ui.messages import errors_told
+from slim_core.annotation.agreement import agreement
+from slim_core.annotation.convergence import stability
+from slim_core.annotation.propagation import live_campaign
+from slim_core.percent import percent
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+UNSETTLED = 0.25  # a score nearer to 0.5 than this says little
+
+
+def show(campaign: Campaign) -> None:
+    """Shown open when every image is answered or the campaign is closed; on request before."""
+    progress = session.store().campaigns.progress(campaign.id)
+    finished = progress["done"] >= progress["total"] or campaign.status != "open"
+    title = "Summary" if finished else "Summary so far"
+    if not finished and not st.toggle(title, key=f"summary-{campaign.id}"):
+        return
+    st.subheader(title, anchor=False)
+    columns = st.columns(4)
+    columns[0].metric("Answered", f"{progress['answered']:,} of {progress['total']:,}", border=True)
+    columns[1].metric("Share of the split", percent(progress["share"]), border=True)
+    columns[2].metric("Minutes of work", f"{progress['minutes']:.1f}", border=True, help="Pauses over a minute cut.")
+    value, told = _agreement(campaign)
+    columns[3].metric("Agreement", value, border=True, help=told)
+    people = annotator_table.show(campaign)
+    changed = pd.DataFrame()
+    with errors_told():
+        changed = _changed(campaign)
+    content = csv(campaign, progress, people, changed)
+    name = f"summary-{campaign.id}.csv"
+    st.download_button("Download as CSV", content, name, "text/csv", icon=":material/download:", key="summary-csv")
+
+
+def _agreement(campaign: Campaign) -> tuple[str, str]:
+    """The number with its interval, and what is to be known about it."""
+    found = agreement(session.store().campaigns.standing_answers(campaign.id))
+    if np.isnan(found.value):
+        return "–", found.note
+    return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})", f"{found.measure}, with its 95 % interval."
+
+
+def _changed(campaign: Campaign) -> pd.DataFrame:
+    """By class: what the scores say now."""
+    if not session.store().campaigns.has_space(campaign):
+        return pd.DataFrame()
+    frame = by_class(campaign)
+    st.markdown("**What the answers changed.** Before them every score is unknown.")
+    st.dataframe(
+        frame,
+        hide_index=True,
+        width="content",
+        placeholder="–",
+        column_config=_COLUMNS,
+        alt="What the scores of each class say now",
+    )
+    st.caption(stability(session.store(), campaign.id).hint)
+    return frame
+
+
+_COLUMNS = {
+    "class": st.column_config.TextColumn("Class"),
+    "images": st.column_config.NumberColumn("Images", format="localized"),
+    "answered": st.column_config.NumberColumn("Answered"),
+    "trusted": st.column_config.NumberColumn("Trusted", format="%.1f %%", help="Score of 0.5 or more."),
+    "unsettled": st.column_config.NumberColumn("Unsettled", format="%.1f %%", help="Score from 0.25 to 0.75."),
+}
+
+
+def by_class(campaign: Campaign) -> pd.DataFrame:
+    """One row a class: class, images, answered, trusted and unsettled (percent of its images; NaN: no answer)."""
+    live = live_campaign(session.store(), campaign.id)
+    _, scores, _ = live.refresh(session.store())
+    answered = np.isin(live.rows, list(session.store().campaigns.current(campaign.id)))
+    names = np.asarray(session.store().datasets.table(campaign.dataset_id).label_names)[live.labels]
+    known = np.isfinite(scores)
+    frame = pd.DataFrame(
+        {
+            "class": names,
+            "answered": answered,
+            "trusted": np.where(known, scores >= 0.5, np.nan) * 100,
+            "unsettled": np.where(known, np.abs(scores - 0.5) < UNSETTLED, np.nan) * 100,
+        }
+    )
+    grouped = frame.groupby("class", sort=True)
+    table = grouped.agg(images=("answered", "size"), answered=("answered", "sum"))
+    return table.join(grouped[["trusted", "unsettled"]].mean()).reset_index()
+
+
+def csv(campaign: Campaign, progress: dict[str, object], people: pd.DataFrame, changed: pd.DataFrame) -> bytes:
+    """One table: part, of, what, value; a line a number."""
+    lines = [("campaign", campaign.name, str(what), value) for what, value in progress.items()]
+    for part, frame in (("annotator", people), ("class", changed)):
+        for record in frame.to_dict("records"):
+            of = record.pop(part)
+            lines += [(part, str(of), str(what), value) for what, value in record.items()]
+    return pd.DataFrame(lines, columns=["part", "of", "what", "value"]).to_csv(index=False).encode()

@@ -1,0 +1,99 @@
+"""What an annotator is told of an image: its label, the model's prediction, and what the answers so far make likely."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from app import session
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Item
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """What a model says of the n images of an attention pass, its rows ascending."""
+
+    rows: np.ndarray  # (n,) int64
+    classes: np.ndarray  # (n,)
+    confidences: np.ndarray  # (n,) 0..1
+
+    def of(self, row: int) -> tuple[int, float] | None:
+        """(class, confidence) of an image; None where the pass has not seen it."""
+        at = int(np.searchsorted(self.rows, row))
+        if at == len(self.rows) or self.rows[at] != row:
+            return None
+        return int(self.classes[at]), float(self.confidences[at])
+
+
+def attention_of(campaign: Campaign) -> str:
+    """The gradcam run whose maps a campaign asks about.
+
+    Raises:
+        AnswersRefusedError: there is none, or the campaign's space was deleted.
+    """
+    session.store().campaigns.require_space(campaign)
+    return _attention_of(campaign.id)
+
+
+@lru_cache(maxsize=256)
+def _attention_of(campaign_id: str) -> str:
+    from slim_core.annotation.terminal import gradcam_of
+
+    store = session.store()
+    return gradcam_of(store, store.campaigns.fetch(campaign_id)).id
+
+
+@lru_cache(maxsize=64)
+def input_side(run_id: str) -> int:
+    """Pixels a side of what the model of an attention pass sees."""
+    store = session.store()
+    model = str(store.runs.fetch(run_id).spec["model"])
+    return int(json.loads((store.artifacts.folder(model) / "model.json").read_text())["transform"]["size"])
+
+
+@lru_cache(maxsize=8)
+def predictions(run_id: str) -> Predictions:
+    """Of a finished attention pass, which never changes."""
+    path = session.store().artifacts.folder(run_id) / "scores.parquet"
+    scores = pd.read_parquet(path, columns=["row", "prediction", "confidence"]).sort_values("row")
+    return Predictions(*(scores[name].to_numpy() for name in scores))
+
+
+def described(campaign: Campaign, items: list[Item], *, guess: bool = False) -> list[dict[str, Any]]:
+    """The items as JSON: id, row, position; label, prediction, confidence unless the campaign is blind; guess.
+
+    ``guess``: 1 or 0, what the answers so far say of images like this one; null where they say nothing.
+    """
+    made = [{"id": item.id, "row": item.row, "position": item.position} for item in items]
+    if campaign.options.get("blind"):
+        return made
+    names = session.store().datasets.table(campaign.dataset_id).label_names
+    seen = predictions(attention_of(campaign)) if campaign.space_run_id else None
+    likely = _likely(campaign, [item.row for item in items]) if guess and items else [None] * len(items)
+    for entry, item, value in zip(made, items, likely, strict=True):
+        prediction = seen.of(item.row) if seen else None
+        entry |= {"label": names[item.label], "guess": value, "prediction": None, "confidence": None}
+        if prediction is not None:
+            entry |= {"prediction": names[prediction[0]], "confidence": round(prediction[1], 4)}
+    return made
+
+
+def _likely(campaign: Campaign, rows: list[int]) -> list[int | None]:
+    """1 or 0 by the propagated score of each row; None where it has none."""
+    from app.services import space_data
+
+    if campaign.space_run_id is None:
+        return [None] * len(rows)
+    data = space_data.load(campaign.space_run_id)
+    scores = space_data.propagated(data, campaign.id)
+    order = np.argsort(data.rows)
+    at = order[np.searchsorted(data.rows, rows, sorter=order).clip(max=len(order) - 1)]
+    known = (data.rows[at] == rows) & ~np.isnan(scores[at])
+    return [int(scores[place] >= 0.5) if there else None for place, there in zip(at, known, strict=True)]

@@ -1,0 +1,1 @@
+"""Attention: where a model looks, image by image."""

@@ -1,0 +1,45 @@
+"""Attention: where a model looks, image by image and group by group."""
+
+import streamlit as st
+
+from app import session
+from app.attention import forms
+from app.attention.parts import group_scores, view
+from app.services import attention_scores
+from app.ui import next_step, pick
+from app.ui.glossary import explain
+from app.ui.messages import errors_told
+
+st.title("Attention", help=explain("attention map", "class of the map"))
+
+with st.container(horizontal=True):
+    dataset = pick.dataset()
+    looked = view.runs_with_maps(dataset.id) if dataset else []
+    run = pick.run("Attention maps", [one for one in looked if one.kind == "gradcam"])
+
+if dataset is not None:
+    view.tell_lost(dataset.id, looked)
+if run is not None:
+    with errors_told():
+        tabs = st.tabs(["Gallery", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params")
+        with tabs[0]:
+            if tabs[0].open:
+                view.show(run, looked)
+        with tabs[1]:
+            if tabs[1].open:  # the chart's library takes a second to load
+                group_scores.show(attention_scores.frame(run.id))
+
+models = session.store().runs.all(kind="train", status="done", dataset=dataset.id, metrics=False) if dataset else []
+if dataset is None:
+    next_step.needs_data("Attention is mapped on images with a trained model: register data first.")
+elif not models:
+    st.info("No model of this data set is trained yet. Its attention is mapped here, image by image.")
+    next_step.show("train a model, then see here where it looks.", "train", "Train", dataset=dataset.id)
+else:
+    with st.expander("Map the attention of a model", expanded=run is None, icon=":material/center_focus_strong:"):
+        forms.show(models)
+    if run is None:
+        next_step.here("press *Map the attention*: the images under their maps then appear here.")
+if run is not None:
+    link = {"dataset": run.dataset_id, "attention": run.id}
+    next_step.show("lay the images out by where the model looks.", "space", "Space", **link)

@@ -1,0 +1,76 @@
+"""Which images of an attention pass are shown, in which order, and a page of them: all of it in the address."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app.services import attention_scores
+
+PAGE_SIZES = (12, 24, 48)
+PAGE = "attention-page"
+# choice -> (right before, right after); only offered where two models are compared
+CHANGES = {"now right": (False, True), "now wrong": (True, False)}
+
+
+def show(scores: pd.DataFrame) -> pd.DataFrame:
+    """One row of choices; the rows of ``scores`` that pass them, in the chosen order."""
+    splits = [split for split in ("train", "val", "test") if (scores["split"] == split).any()]
+    outcomes = [*attention_scores.OUTCOMES, *(CHANGES if "correct_after" in scores else ())]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        group = _choice("Group", ["all groups", *sorted(scores["group"].unique())], "attention-group")
+        split = _choice("Split", ["all splits", *splits], "attention-split")
+        outcome = _choice("Prediction", outcomes, "attention-outcome")
+        order = _choice("Order", attention_scores.orders(scores), "attention-order")
+    return ordered(kept(scores, group, split, outcome), order)
+
+
+def _choice(label: str, options: list[str], key: str) -> str:
+    if st.session_state.get(key) not in (None, *options):  # chosen for another run, which had more to choose from
+        del st.session_state[key]
+    chosen = st.selectbox(label, options, key=key, bind="query-params", persist_state="session")
+    return str(chosen)
+
+
+def kept(scores: pd.DataFrame, group: str, split: str, outcome: str) -> pd.DataFrame:
+    """The rows of a group and split with a correct or mistaken prediction; "all ..." keeps all."""
+    keep = pd.Series(True, index=scores.index)
+    if not group.startswith("all "):
+        keep &= scores["group"] == group
+    if not split.startswith("all "):
+        keep &= scores["split"] == split
+    if outcome in CHANGES:
+        before, after = CHANGES[outcome]
+        keep &= (scores["correct"] == before) & (scores["correct_after"] == after)
+    elif not outcome.startswith("all "):
+        keep &= scores["correct"] == (outcome == "correct")
+    return scores[keep]
+
+
+def ordered(scores: pd.DataFrame, order: str) -> pd.DataFrame:
+    """Sorted; images without the number come last, equal ones by row."""
+    column, ascending = attention_scores.ORDERS[order]
+    return scores.sort_values([column, "row"], ascending=[ascending, True], na_position="last")
+
+
+def page(rows: pd.DataFrame) -> pd.DataFrame:
+    """A page of the rows, with its number and size chosen below a count."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(f"**{len(rows):,} images**", width="stretch")
+        size = st.segmented_control(
+            "Images a page",
+            PAGE_SIZES,
+            default=PAGE_SIZES[0],
+            required=True,
+            key="attention-size",
+            label_visibility="collapsed",
+            bind="query-params",
+        )
+        n_pages = max(1, -(-len(rows) // size))
+        if st.session_state.get(PAGE, 1) > n_pages:
+            st.session_state[PAGE] = n_pages
+        number = int(
+            st.number_input("Page", 1, n_pages, key=PAGE, width=140, label_visibility="collapsed", bind="query-params")
+        )
+        st.caption(f"of {n_pages:,} pages", width="content")
+    return rows.iloc[(number - 1) * size : number * size]

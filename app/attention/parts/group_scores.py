@@ -1,0 +1,33 @@
+"""Attention scores of every group: the chart, the table, and how much of the data they speak of."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from app.attention.parts import score_table
+from app.services import attention_scores
+from app.ui import chart
+from slim_core.evaluation.charts import scores as charts
+
+
+def show(scores: pd.DataFrame) -> None:
+    """Scores per group of one split of ``scores`` (attention_scores.frame)."""
+    splits = [split for split in ("train", "val", "test") if (scores["split"] == split).any()]
+    split = st.segmented_control("Split", splits, default=splits[-1], key="scores-split") or splits[-1]
+    part = scores[scores["split"] == split]
+    per_group = attention_scores.per_group(part)
+    n_scored = int(per_group["n_scored"].sum())
+    if n_scored:
+        st.caption(_coverage(part, n_scored, split))
+        alt = f"Attention precision and AIoU per group on {split}"
+        chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
+    else:
+        st.info("Scores need masks or boxes, and these images have none: judge the attention on the Annotate page.")
+    score_table.show(per_group)
+
+
+def _coverage(part: pd.DataFrame, n_scored: int, split: str) -> str:
+    n_empty = int(part["no_evidence"].sum())
+    told = f"Over {n_scored:,} of {len(part):,} {split} images, those with a mask or a box and an attention to score."
+    return told + (f" {n_empty:,} have no evidence for their class: their map is empty." if n_empty else "")

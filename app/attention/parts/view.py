@@ -1,0 +1,113 @@
+"""The attention gallery: what is drawn of each image, one model or two beside each other, and an image opened large."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import session
+from app.attention.parts import filter, image_details
+from app.routes.kept_maps import LABEL, PREDICTED, open_maps
+from app.services import attention_scores
+from app.ui import pick
+from app.ui.escape import verbatim
+from app.ui.glossary import explain
+from app.ui.pictures import gallery
+from app.ui.pictures.gallery import KINDS, Look
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+CLASSES = {LABEL: "label", PREDICTED: "prediction"}
+MOST_BUTTONS = 6
+USUAL = ("image", "overlay", "heat")
+NAMES = ("before", "after")
+COMPARE = "The same images under the attention of a second model beside the first: before and after."
+
+
+def show(run: Run, others: Sequence[Run]) -> None:
+    """The gallery of a run's images; ``others``: finished runs whose attention may be put beside it."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        kinds = _kinds(run)
+        map_of = _map_of(run)
+        other = pick.other_run(
+            "Compare with", [one for one in others if one.id != run.id], "compare", "no other model", help=COMPARE
+        )
+    looks = [Look(run.id, map_of, NAMES[0])]
+    scores = attention_scores.frame(run.id)
+    if other is not None:
+        looks.append(Look(other.id, _same_or_kept(other.id, map_of), NAMES[1]))
+        scores = attention_scores.joined(scores, attention_scores.frame(other.id))
+    rows = filter.show(scores)
+    if scores.empty:
+        st.info("The two runs have no image in common: compare with a run that looked at the same split.")
+    elif rows.empty:
+        st.info("No image passes this filter: choose another group, split or prediction.")
+    clicked = None
+    if len(rows):
+        clicked = gallery.show(run.dataset_id, looks, kinds, filter.page(rows), key="attention-gallery")
+    image_details.show(run.dataset_id, looks, scores, clicked)
+
+
+def runs_with_maps(dataset: str) -> list[Run]:
+    """Finished runs of the data set that kept attention maps, newest first."""
+    store = session.store()
+    looked = [
+        one
+        for kind in ("gradcam", "evaluate")
+        for one in store.runs.all(kind=kind, status="done", dataset=dataset, metrics=False)
+        if store.artifacts.has(one.id, "maps.npy")
+    ]
+    return sorted(looked, key=lambda one: one.created_at, reverse=True)
+
+
+def tell_lost(dataset: str, looked: Sequence[Run]) -> None:
+    """Say which finished passes have lost their maps, where there are some and no other is left to show."""
+    done = session.store().runs.all(kind="gradcam", status="done", dataset=dataset, metrics=False)
+    if done and not any(one.kind == "gradcam" for one in looked):
+        names = ", ".join(verbatim(one.name or one.id) for one in done)
+        st.error(
+            f"The maps of {names} are no longer among the artifacts: map the attention again below.",
+            icon=":material/error:",
+        )
+
+
+def _kinds(run: Run) -> list[str]:
+    table = session.store().datasets.table(run.dataset_id)
+    offered = [kind for kind in KINDS if kind != "mask" or table.has_mask.any()]
+    chosen = st.pills(
+        "Shown",
+        offered,
+        selection_mode="multi",
+        default=USUAL,
+        format_func=KINDS.__getitem__,
+        key="attention-shown",
+        bind="query-params",
+        help=explain("attention map") + " The contour goes round what is at least half as bright as the peak.",
+    )
+    return [kind for kind in offered if kind in chosen] or ["overlay"]
+
+
+def _map_of(run: Run) -> str:
+    """The class whose map is drawn, among those the run kept."""
+    kept = open_maps(run.id).classes
+    names = session.store().datasets.table(run.dataset_id).label_names
+    absent = "" if len(kept) > len(CLASSES) else " This run kept no other class's: map the attention again for them."
+    asked: dict[str, Any] = {
+        "label": "Map of the",
+        "options": kept,
+        "format_func": lambda of: CLASSES.get(of) or names[int(of)],
+        "key": f"attention-map-{len(kept)}-{kept[0]}",
+        "help": f"{explain('class of the map')}{absent}",
+        "bind": "query-params",
+    }
+    if len(kept) > MOST_BUTTONS:
+        return str(st.selectbox(**asked))
+    return str(st.segmented_control(**asked, default=kept[0], required=True))
+
+
+def _same_or_kept(run_id: str, map_of: str) -> str:
+    kept = open_maps(run_id).classes
+    return map_of if map_of in kept else kept[0]

@@ -1,0 +1,46 @@
+"""Compare: is the new model better, for whom, and what did it cost?"""
+
+import streamlit as st
+
+from app import session
+from app.compare.parts import choice as compare_choice
+from app.compare.parts import export, table, view
+from app.ui import evaluations as compare_runs
+from app.ui import next_step, pick
+from app.ui.glossary import explain
+from app.ui.messages import errors_told
+from app.ui.runs import evaluate_models
+
+st.title("Compare", help=explain("WGA", "group", "95 % interval"))
+
+store = session.store()
+dataset = pick.dataset()
+if dataset is None:
+    next_step.needs_data("Evaluated models are put beside each other here, group by group: register data first.")
+    st.stop()
+
+models = store.runs.all(kind="train", status="done", dataset=dataset.id, metrics=False)
+evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
+evaluate_models.show(models, [one for one in evaluations if one.status not in ("failed", "canceled")])
+
+if any(one.status == "done" for one in evaluations):
+    with errors_told():
+        compared = compare_runs.read(dataset.id)
+        assert compared is not None  # an evaluation is done
+        choice = compare_choice.show(compared)
+        ticked = table.show(choice) if choice else []
+        if choice is None:
+            st.info("No run passes these filters: clear one of them.")
+        elif not ticked:
+            st.info("Tick the runs to compare in the table.")
+        else:
+            chosen = view.Chosen(compared, choice.visible.loc[ticked], choice.baseline)
+            export.show(dataset, chosen)
+            view.show(chosen)
+    link = {"dataset": dataset.id}
+    next_step.show("not good enough yet? Answer more images, or choose another subset.", "curate", "Curate", **link)
+elif models:
+    st.info("No model is evaluated yet.")
+    next_step.here("press *Evaluate on test*: the accuracy of every group then appears here.")
+else:
+    next_step.show("train a model first.", "train", "Train", dataset=dataset.id)

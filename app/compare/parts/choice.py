@@ -1,0 +1,145 @@
+"""Which evaluations are compared, in which order, and against which: kept in the address, so that a link reproduces
+the view (?find, method, split, sort, order, runs, baseline)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.ui.escape import prose, verbatim
+from app.ui.evaluations import Compared
+from slim_core.errors import NotFoundError
+from slim_core.evaluation.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
+
+FIRST = 8  # evaluations chosen where the address names none
+SORTS = {  # what a person picks -> column
+    "newest": "",
+    "name": "label",
+    "worst group": WGA,
+    "average": AVERAGE,
+    "adjusted average": ADJUSTED,
+    "worst class": WORST_CLASS,
+    "attention precision": ATTENTION_PRECISION,
+    "AIoU": AIOU,
+    "answers": "answers",
+    "images": "images",
+    "minutes": "minutes",
+    "GPU hours": "gpu_hours",
+}
+BASELINE_KEY, BASELINE_SEEN = "compare-baseline", "compare-baseline-seen"
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """``visible``: the rows that pass the filters, in their order, the baseline first; ``chosen``: ids among them."""
+
+    visible: pd.DataFrame
+    chosen: list[str]
+    baseline: str
+
+
+def show(compared: Compared) -> Choice | None:
+    """One row of filters and the baseline; the chosen runs come from the address. None where no run passes."""
+    rows = compared.rows
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        find = st.text_input("Find", key="find", bind="query-params", placeholder="part of a name or id", width=140)
+        methods = sorted(rows["method"].unique())
+        picked = st.multiselect("Method", methods, key="method", bind="query-params", placeholder="all", width=190)
+        split = _split(rows)
+        sort = st.selectbox("Sort by", list(SORTS), key="sort", bind="query-params", width=145)
+        rising = st.toggle("Lowest first", key="rising", bind="query-params")
+        baseline = _baseline(rows[rows["split"] == split])
+    visible = ordered(filtered(rows, find or "", picked, split), sort, rising, baseline)
+    if visible.empty:
+        return None
+    return Choice(visible, _chosen(visible, rows, baseline), baseline)
+
+
+def filtered(rows: pd.DataFrame, find: str, methods: list[str], split: str) -> pd.DataFrame:
+    """The rows of a split whose name, id or model has the text, of the methods named (none = all)."""
+    keep = rows["split"] == split
+    if methods:
+        keep &= rows["method"].isin(methods)
+    if find.strip():
+        texts = rows["label"] + " " + rows.index.astype(str) + " " + rows["model"]
+        keep &= texts.str.contains(find.strip(), case=False, regex=False)
+    return rows[keep]
+
+
+def ordered(rows: pd.DataFrame, sort: str, rising: bool, baseline: str) -> pd.DataFrame:
+    """Sorted, highest first unless ``rising``, unknown values last, and the baseline pinned to the top."""
+    column = SORTS[sort]
+    if not column:
+        rows = rows[::-1] if rising else rows
+    else:
+        ascending = rising if column != "label" else not rising
+        rows = rows.sort_values(column, ascending=ascending, kind="stable", na_position="last")
+    pinned = rows.index == baseline
+    return pd.concat([rows[pinned], rows[~pinned]])
+
+
+def _split(rows: pd.DataFrame) -> str:
+    splits = [split for split in ("test", "val", "train") if (rows["split"] == split).any()]
+    if len(splits) == 1:
+        return splits[0]
+    return st.segmented_control("Split", splits, default=splits[0], required=True, key="split", bind="query-params")
+
+
+def first_baseline(rows: pd.DataFrame) -> str:
+    """The oldest run of no subset, which is a reference model; else the oldest. ``rows`` come newest first."""
+    plain = rows[rows["answers"].eq(0) & ~rows["method"].str.contains(", ")]
+    return str((plain if len(plain) else rows).index[-1])
+
+
+def _baseline(rows: pd.DataFrame) -> str:
+    """A select box whose choice is in the address, and which follows a link."""
+    linked, ids = st.query_params.get("baseline", ""), rows.index.tolist()
+    if linked in ids and linked != st.session_state.get(BASELINE_SEEN):
+        st.session_state[BASELINE_KEY] = linked
+    elif st.session_state.get(BASELINE_KEY) not in ids:
+        st.session_state[BASELINE_KEY] = first_baseline(rows)
+    labels = rows["label"].to_dict()
+    help = "What the others are measured against: change, paired differences, attention before and after."
+    chosen = st.selectbox("Baseline", ids, format_func=labels.get, key=BASELINE_KEY, help=help, width=195)
+    st.query_params["baseline"] = st.session_state[BASELINE_SEEN] = chosen
+    return str(chosen)
+
+
+def _chosen(visible: pd.DataFrame, rows: pd.DataFrame, baseline: str) -> list[str]:
+    """The runs named in the address; else the baseline and the newest."""
+    linked, ids = st.query_params.get("runs", ""), visible.index.tolist()
+    if linked == "all":
+        return ids
+    if linked == "none":
+        return []
+    if linked:
+        named = linked.split(",")
+        _tell_missing([one for one in named if one not in rows.index])
+        return [one for one in ids if one in named]
+    newest = [one for one in rows.index if one in visible.index and one != baseline][: FIRST - 1]
+    return [one for one in ids if one in newest or one == baseline]
+
+
+def keep(chosen: list[str], visible: pd.DataFrame) -> None:
+    """Write the choice into the address."""
+    if len(chosen) == len(visible):
+        st.query_params["runs"] = "all"
+    else:
+        st.query_params["runs"] = ",".join(chosen) or "none"
+
+
+def _tell_missing(ids: list[str]) -> None:
+    """Say what became of the runs of a link that are not among the finished evaluations."""
+    for one in ids[:3]:
+        try:
+            run = session.store().runs.fetch(one)
+        except NotFoundError as error:
+            st.warning(prose(f"{error} It is left out here."), icon=":material/link_off:")
+            continue
+        what = f"is {run.status}" if run.kind == "evaluate" else f"is a {run.kind} run, not an evaluation of this data"
+        st.warning(f"Run {verbatim(one)} {what}: it is left out here.", icon=":material/link_off:")
+    if len(ids) > 3:
+        st.warning(f"{len(ids) - 3:,} more runs of the link are gone too.", icon=":material/link_off:")

@@ -1,0 +1,47 @@
+"""Take the comparison along: as CSV, or as one HTML file with its plots that opens without a server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+import streamlit as st
+
+from app import session
+from app.compare.parts.view import Chosen
+from slim_core.evaluation.report.build import collect
+from slim_core.evaluation.report.page import render
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset
+
+
+def show(dataset: Dataset, chosen: Chosen) -> None:
+    """Two buttons; the files are made when they are pressed."""
+    link = st.context.url
+    ids, baseline, after = chosen.rows.index.tolist(), chosen.baseline, st.query_params.get("after")
+    address = f"{link}?{_query()}" if link else None
+    store, compared = session.store(), chosen.compared
+
+    def report() -> bytes:
+        runs = [compared.evaluations[one] for one in ids]
+        return render(collect(store, runs, baseline, ancestry=compared.ancestry, after=after, link=address)).encode()
+
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{len(ids):,} of {len(compared.rows):,} runs ticked. The eye over the table has more columns.",
+            help="The address of this page brings back the view.",
+        )
+        st.download_button(
+            "CSV", lambda: chosen.rows.to_csv().encode(), f"compare-{dataset.name}.csv", "text/csv",
+            icon=":material/table:", on_click="ignore", help="The ticked rows with every number; rates from 0 to 1.",
+        )  # fmt: skip
+        st.download_button(
+            "Report", report, f"compare-{dataset.name}.html", "text/html", icon=":material/description:",
+            on_click="ignore", help="One HTML file: plots, tables, pictures, definitions, lineage; opens offline.",
+        )  # fmt: skip
+
+
+def _query() -> str:
+    """What the address says after its question mark."""
+    return urlencode([(key, value) for key in st.query_params for value in st.query_params.get_all(key)])

@@ -1,0 +1,97 @@
+"""The table of evaluations: numbers and costs, each with its definition; ticks choose what the charts show."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pandas as pd
+import streamlit as st
+
+from app.compare.parts import choice as compare_choice
+from app.compare.parts.choice import Choice
+from slim_core.evaluation.comparison import COST_DEFINITIONS
+from slim_core.evaluation.metrics import (
+    ADJUSTED,
+    AIOU,
+    ATTENTION_PRECISION,
+    AVERAGE,
+    DEFINITIONS,
+    WGA,
+    WORST_CLASS,
+    WORST_GROUP,
+)
+from slim_core.evaluation.report.frames import RATES, with_change
+
+TITLES = {
+    "label": "Run",
+    WGA: "Worst group",
+    "change": "Change",
+    WORST_GROUP: "Which",
+    AVERAGE: "Average",
+    ADJUSTED: "Adjusted",
+    WORST_CLASS: "Worst class",
+    ATTENTION_PRECISION: "Attention",
+    AIOU: "AIoU",
+    "answers": "Answers",
+    "share": "Share",
+    "minutes": "Minutes",
+    "images": "Images",
+    "seconds": "Seconds",
+    "lineage_seconds": "All seconds",
+    "gpu_hours": "GPU hours",
+}
+ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "seconds", "lineage_seconds", "gpu_hours")
+SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
+PINNED = "⚑ "
+ROW_PX, MOST_ROWS = 33, 11
+
+
+def show(choice: Choice) -> list[str]:
+    """Draw the visible runs; returns the ids of those that are ticked, and keeps them in the address."""
+    ids = choice.visible.index.tolist()
+    ticked = [ids.index(one) for one in choice.chosen]
+    state = st.dataframe(
+        percentages(choice),
+        hide_index=True,
+        column_config=column_config(),
+        column_order=SHOWN,  # the table's own menu, an eye, has the others
+        placeholder="–",
+        height=2 + ROW_PX * (1 + min(len(ids), MOST_ROWS)),
+        on_select="rerun",
+        selection_mode="multi-row",
+        selection_default={"selection": {"rows": ticked}},
+        key=f"compare-table-{_digest(ids)}",  # ticks are positions: another order is another table
+        alt="Evaluations with their accuracies, attention scores and costs",
+    )
+    chosen = [ids[place] for place in sorted(state["selection"]["rows"]) if place < len(ids)]
+    compare_choice.keep(chosen, choice.visible)
+    return chosen
+
+
+def percentages(choice: Choice) -> pd.DataFrame:
+    """The columns of TITLES, rates and changes in percent and points; then the address of the run."""
+    rows = with_change(choice.visible, choice.baseline)
+    shown = rows.assign(**{key: rows[key] * 100 for key in (*RATES, "share", "change")})
+    shown["label"] = [PINNED + name if one == choice.baseline else name for one, name in shown["label"].items()]
+    return shown[list(TITLES)].assign(run=[f"jobs?run={one}" for one in shown.index])
+
+
+def column_config() -> dict[str, object]:
+    """Title, format and definition of every column."""
+    number = st.column_config.NumberColumn
+    text = st.column_config.TextColumn
+    columns: dict[str, object] = {key: number(TITLES[key], format="%.1f %%", help=DEFINITIONS[key]) for key in RATES}
+    columns["run"] = st.column_config.LinkColumn(
+        "From", display_text=r"run=(.*)", help="The run behind these numbers: its lineage, parameters, log."
+    )
+    columns["label"] = text(TITLES["label"], pinned=True, help="Method and seed; ⚑ marks the baseline.")
+    columns[WORST_GROUP] = text(TITLES[WORST_GROUP], help=DEFINITIONS[WORST_GROUP])
+    columns["change"] = number("Change", format="%+.1f", help="Worst group, in points against the baseline.")
+    formats = {"share": "%.1f %%", "minutes": "%.1f", "seconds": "%.0f", "lineage_seconds": "%.0f", "gpu_hours": "%.2f"}
+    for key, definition in COST_DEFINITIONS.items():
+        columns[key] = number(TITLES[key], format=formats.get(key, "localized"), help=definition)
+    return columns
+
+
+def _digest(ids: list[str]) -> str:
+    return hashlib.sha256(",".join(ids).encode()).hexdigest()[:12]

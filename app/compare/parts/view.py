@@ -1,0 +1,130 @@
+"""The comparison on the page: one view at a time, each with its charts; which one is in the address (?view)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+import streamlit as st
+
+from app.ui import attention_change, chart
+from app.ui.evaluations import Compared
+from app.ui.glossary import explain
+from app.ui.groups import images
+from slim_core.evaluation.charts import comparison as charts
+from slim_core.evaluation.charts.compared_groups import group_intervals
+from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
+from slim_core.evaluation.metrics import AVERAGE, DEFINITIONS, WGA
+from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, long, of_runs, told_seeds
+
+ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The ticked runs: ``rows`` in the order of the table; ``name`` is the baseline's where it is among them."""
+
+    compared: Compared
+    rows: pd.DataFrame
+    baseline: str
+
+    @property
+    def name(self) -> str | None:
+        """The baseline's label, if it is ticked."""
+        return self.rows["label"].get(self.baseline)
+
+
+def show(chosen: Chosen) -> None:
+    """The view that is picked, for the ticked runs."""
+    views = {"Groups": _groups, "Cost": _costs, "Seeds": _seeds, "Attention": _attention}
+    picked = st.segmented_control(
+        "View", list(views), default="Groups", required=True, key="view", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    views[picked](chosen)
+
+
+def _groups(chosen: Chosen) -> None:
+    st.subheader("Every group", anchor=False, help=explain("group", "95 % interval"))
+    told = "Click a bar for the images behind it."
+    if chosen.compared.estimated:
+        told = "No attribute is known: the groups are estimated from class and environment. " + told
+    st.caption(told)
+    frame = of_runs(chosen.compared.groups, chosen.rows["label"].tolist())
+    figure = group_intervals(frame, chosen.name)
+    images.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
+    images.panel(chosen.compared, part="group")
+    st.subheader("Worst group and averages", anchor=False, help=" ".join(DEFINITIONS[key] for key in HEADLINE))
+    headline = charts.averages(chosen.rows, HEADLINE, chosen.name)
+    chart.show(headline, key="headline", alt="Worst-group and average accuracy of each run")
+
+
+def _costs(chosen: Chosen) -> None:
+    frame = chosen.rows.assign(run=chosen.rows["label"])
+    pairs = (("answers", "answers spent"), ("images", "images trained on")), (
+        ("minutes", "minutes of human work"), ("lineage_seconds", "seconds of computing, all that it rests on"),
+    )  # fmt: skip
+    for pair in pairs:
+        for column, (key, title) in zip(st.columns(2, gap="large"), pair, strict=True):
+            with column:
+                st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
+                figure = charts.cost_scatter(frame, key, title, chosen.name)
+                alt = f"Worst-group accuracy of each run against {title}"
+                chart.show(figure, key=f"cost-{key}", alt=alt)
+
+
+def _seeds(chosen: Chosen) -> None:
+    st.subheader("Over seeds", anchor=False, help=SEEDS_HELP)
+    if chosen.baseline not in chosen.rows.index:
+        st.info("Tick the baseline in the table: differences are measured against its method, seed by seed.")
+        return
+    frame = over_seeds(chosen.rows, chosen.baseline)
+    if frame["n"].max() < ENOUGH_SEEDS:
+        st.caption(
+            f"At most {charts.counted(int(frame['n'].max()), 'seed')} a method: "
+            f"{ENOUGH_SEEDS} or more are needed to tell small differences from chance."
+        )
+    st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, placeholder="–")
+    if (frame["pairs"] > 0).any():
+        alt = "Change of worst-group accuracy of each method with its 95 % interval"
+        chart.show(charts.seed_differences(frame), key="seed-differences", alt=alt)
+
+
+SEEDS_HELP = (
+    "Runs that differ by their seed alone, along their whole lineage, are one method. The difference to the baseline's "
+    "method is taken seed by seed; its interval is Student's t over those pairs."
+)
+_percent = st.column_config.NumberColumn
+SEED_COLUMNS = {
+    "method": st.column_config.TextColumn("Method"),
+    "seeds": st.column_config.TextColumn("Seeds"),
+    "wga": _percent("Worst group, mean", format="%.1f %%", help=DEFINITIONS[WGA]),
+    "wga_sd": _percent("sd", format="%.1f", help="Standard deviation over the seeds, in points."),
+    "average": _percent("Average, mean", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
+    "average_sd": _percent("sd ", format="%.1f", help="Standard deviation over the seeds, in points."),
+    "change": _percent("Difference", format="%+.1f", help="Worst group, in points, paired by seed."),
+    "interval": st.column_config.TextColumn("95 % interval", help="Of the mean difference; needs two pairs."),
+    "pairs": _percent("Pairs", help="Seeds that both methods have."),
+}
+
+
+def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of SEED_COLUMNS from over_seeds; rates in percent, differences in points."""
+    intervals = [
+        "–" if low != low else f"{100 * low:+.1f} to {100 * high:+.1f}"  # NaN: fewer than two pairs
+        for low, high in zip(frame["change_low"], frame["change_high"], strict=True)
+    ]
+    made = pd.DataFrame({"method": frame["method"], "seeds": [told_seeds(seeds) for seeds in frame["seeds"]]})
+    for measure in (WGA, AVERAGE):
+        made[measure], made[f"{measure}_sd"] = frame[f"{measure}_mean"] * 100, frame[f"{measure}_sd"] * 100
+    return made.assign(change=frame["change"] * 100, interval=intervals, pairs=frame["pairs"])[list(SEED_COLUMNS)]
+
+
+def _attention(chosen: Chosen) -> None:
+    st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
+    if long(chosen.rows, ATTENTION).empty:
+        st.caption("Attention is scored against masks or boxes, and these images have none.")
+    else:
+        alt = "Attention precision and AIoU of each run"
+        chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
+    attention_change.show(chosen.compared, chosen.rows, chosen.baseline)

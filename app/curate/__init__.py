@@ -1,0 +1,1 @@
+"""Curate: from answers to a small, balanced subset."""

@@ -1,0 +1,63 @@
+"""Charts of a subset: the balance of groups before and after, and what each cell gives."""
+
+from __future__ import annotations
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from slim_core.evaluation.charts.compared_groups import MOST
+from slim_core.evaluation.charts.layout import calm
+from slim_core.evaluation.charts.palette import CHOSEN, REPEATED, WHOLE
+
+
+def group_balance(frame: pd.DataFrame) -> go.Figure:
+    """Share of each group in the split and in the subset; of more than MOST groups those whose share changes most.
+
+    ``frame``: one row a group with name, before and after (numbers of images).
+    """
+    n_groups, totals = len(frame), frame[["before", "after"]].sum().clip(lower=1)
+    if n_groups > MOST:
+        change = (frame["after"] / totals["after"] - frame["before"] / totals["before"]).abs()
+        frame = frame.loc[change.nlargest(MOST).index]
+    figure = go.Figure()
+    for column, name, colour in (("before", "whole split", WHOLE), ("after", "subset", CHOSEN)):
+        figure.add_bar(
+            y=frame["name"],
+            x=frame[column] / totals[column] * 100,
+            name=name,
+            orientation="h",
+            marker_color=colour,
+            customdata=frame[column],
+            hovertemplate="%{y}<br>" + name + ": %{x:.1f} %, %{customdata} images",
+        )
+    left_out = "" if n_groups <= MOST else f"<br>the {MOST} of {n_groups:,} groups that change most"
+    figure.update_xaxes(title=f"share of the images{left_out}", ticksuffix=" %", rangemode="tozero")
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return calm(figure, height=110 + 40 * max(len(frame), 1))
+
+
+def cells(frame: pd.DataFrame) -> go.Figure:
+    """What each cell holds and gives; of more than MOST cells those with the most repeats, then the smallest.
+
+    ``frame``: one row a cell with cell (name), size, chosen (distinct images) and repeated (images drawn again).
+    """
+    n_cells = len(frame)
+    if n_cells > MOST:
+        frame = frame.sort_values(["repeated", "size"], ascending=[False, True], kind="stable").head(MOST)
+    figure = go.Figure()
+    parts = (("chosen", "chosen", CHOSEN), ("repeated", "repeats", REPEATED))
+    for column, name, colour in parts:
+        figure.add_bar(
+            y=frame["cell"].astype(str),
+            x=frame[column],
+            name=name,
+            orientation="h",
+            marker_color=colour,
+            customdata=frame["size"],
+            hovertemplate="%{y}<br>%{x} " + name + " of %{customdata} images",
+        )
+    figure.update_layout(barmode="stack")
+    left_out = "" if n_cells <= MOST else f"<br>the {MOST} of {n_cells:,} cells with the most repeats"
+    figure.update_xaxes(title=f"images{left_out}")
+    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
+    return calm(figure, height=110 + 40 * max(len(frame), 1))

@@ -1,0 +1,43 @@
+"""Curate: from the answers to a small, balanced subset, and a model retrained on it."""
+
+import streamlit as st
+
+from app import session
+from app.curate.parts import curation
+from app.ui import next_step, pick
+from app.ui.glossary import explain
+from app.ui.messages import errors_told
+from app.ui.runs import retrain
+
+st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
+
+store = session.store()
+left, middle, right = st.columns(3)
+with left:
+    dataset = pick.dataset()
+with middle:
+    spaces = store.runs.all(kind="space", status="done", dataset=dataset.id) if dataset else []
+    space = pick.run("Space", [one for one in spaces if one.spec["split"] == "train"], param="space")
+with right:
+    campaigns = store.campaigns.all(dataset.id) if dataset else []
+    campaign = pick.campaign("Campaign", [one for one in campaigns if space and one.space_run_id == space.id])
+
+if dataset is None:
+    next_step.needs_data("A subset is chosen from the training images by people's answers: register data first.")
+    st.stop()
+if space is None:
+    st.info("A subset is chosen in an attention space, and this data set has none of its training images yet.")
+    next_step.show("build an attention space of the training images.", "space", "Space", dataset=dataset.id)
+    st.stop()
+
+with errors_told():
+    curation.show(space, campaign)
+
+subsets = [one for one in store.runs.children(space.id) if one.kind == "curate" and one.status == "done"]
+if subsets:
+    st.subheader("Retrain on a subset", anchor=False)
+    subset = pick.run("Subset", subsets[::-1], param="subset")
+    with errors_told():
+        retrain.show(subset)
+else:
+    next_step.here("press *Curate this subset*: it can be retrained on then.")

@@ -1,0 +1,52 @@
+"""Curate on the page: choices on the left, what they give on the right, and the button that queues it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.curate import forms
+from app.curate.parts import subset as subset_view
+from app.services import space_data, subset
+from app.ui import next_step
+from app.ui.glossary import explain
+from app.ui.messages import errors_told
+from app.ui.runs import submit
+from app.ui.side_by_side import halves
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Run
+
+
+def show(space: Run, campaign: Campaign | None) -> None:
+    """The preview follows every change; nothing is kept before the button is pressed."""
+    data = space_data.load(space.id)
+    controls, results = st.columns([3, 7], gap="large")
+    with controls:
+        choice = forms.show(data, campaign.id if campaign else None)
+        submit.button(
+            "Curate this subset", lambda: choice.spec(space.dataset_id), key="submit-curate", icon="filter_alt"
+        )
+    with results, errors_told():
+        if choice.uses_answers and campaign is None:
+            st.info("This strategy reads answers: open a campaign and answer some images, or choose another strategy.")
+            next_step.link("annotate", "Annotate", dataset=space.dataset_id, space=space.id)
+            return
+        _preview(data, choice)
+
+
+def _preview(data: space_data.SpaceData, choice: subset.Choice) -> None:
+    left, right = halves(data.groups.names, gap="medium")
+    with left:  # drawn first: choosing images takes seconds where there are very many
+        st.markdown("**Propagated score**", help=explain("propagated score"))
+        if choice.uses_answers:
+            subset_view.show_scores(data, str(choice.campaign), dict(choice.options).get("threshold"))
+        else:
+            st.caption("This strategy uses no answers.")
+    with right:
+        st.markdown("**Groups before and after**", help="Share of the images that belong to each group.")
+        with st.spinner("Choosing images ..."):
+            chosen = subset.preview(choice)
+        subset_view.show_balance(data, chosen)
+    subset_view.show(data, chosen)

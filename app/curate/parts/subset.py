@@ -1,0 +1,96 @@
+"""A subset on the page: the scores it follows, the groups before and after, its cells and its images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app.curate import charts
+from app.services import space_data
+from app.services.space_data import SpaceData
+from app.ui import chart
+from app.ui.glossary import explain
+from app.ui.pictures import gallery
+from slim_core.curation import Subset
+from slim_core.evaluation.charts import scores
+from slim_core.percent import percent
+
+SHOWN = 48  # chosen images on the page
+FEW = 3  # remarks that stand on the page one by one
+
+
+def show(data: SpaceData, subset: Subset) -> None:
+    """Remarks, numbers, and the details in tabs."""
+    _remarks(subset.report["notes"])
+    _numbers(subset)
+    cells, images = st.tabs(["Cells", "Chosen images"])
+    with cells:
+        show_cells(subset, data.table.label_names)
+    with images:
+        show_images(data, subset)
+
+
+def _remarks(notes: Sequence[str]) -> None:
+    """Each as its sentence; of many the first, and the rest on demand."""
+    for note in notes if len(notes) <= FEW else notes[:1]:
+        st.warning(note, icon=":material/warning:")
+    if len(notes) > FEW:
+        with st.expander(f"{len(notes) - 1} more remarks", icon=":material/warning:"):
+            st.markdown("\n".join(f"- {note}" for note in notes[1:]))
+
+
+def _numbers(subset: Subset) -> None:
+    report, kept = subset.report, subset.report.get("keep")
+    columns = st.columns(4)
+    columns[0].metric("Images", f"{report['images']:,}", border=True, help=f"{explain('subset')} Repeats are counted.")
+    columns[1].metric("Distinct", f"{report['unique']:,}", border=True, help="Different images among them.")
+    columns[2].metric("Repeats", f"{report['repeated']:,}", border=True, help=explain("repeat"))
+    shown = percent(kept["kept"] / kept["total"], 0) if kept else "not used"
+    told = f" {kept['kept']:,} of {kept['total']:,}." if kept else ""
+    columns[3].metric("Trusted", shown, border=True, help=f"Images whose attention is probably right.{told}")
+
+
+def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None:
+    """The propagated scores of a campaign, with the threshold where the keep rule has one."""
+    names = np.asarray(data.table.label_names)[data.labels]
+    frame = pd.DataFrame({"score": space_data.propagated(data, campaign), "class": names})
+    alt = "Histogram of the propagated scores by class"
+    chart.show(scores.score_histogram(frame, threshold), key="score-histogram", alt=alt)
+
+
+def show_balance(data: SpaceData, subset: Subset) -> None:
+    """Groups before and after."""
+    groups = data.groups.index
+    known = groups[subset.positions] >= 0
+    after = np.bincount(groups[subset.positions][known], subset.counts[known], minlength=len(data.groups.names)).astype(
+        int
+    )
+    frame = pd.DataFrame({"name": data.groups.names, "before": data.groups.counts(), "after": after})
+    if data.groups.estimated:
+        st.caption("No attribute is known: the groups are the classes. The cells below show the environments.")
+    alt = "Share of each group in the split and in the subset"
+    chart.show(charts.group_balance(frame), key="group-balance", alt=alt)
+
+
+def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
+    """What each cell holds and gives, and what the strategy remarks."""
+    listed = subset.report["cells"]
+    names = ["all" if one["class"] is None else label_names[one["class"]] for one in listed]
+    cells = pd.DataFrame(listed).assign(**{"class": names})
+    frame = cells.assign(chosen=cells["unique"])
+    chart.show(charts.cells(frame), key="cells", alt="Images chosen and repeated per cell")
+    with st.expander("Cells as a table", icon=":material/table:"):
+        st.dataframe(cells, hide_index=True, placeholder="–", alt="What each cell holds and gives")
+
+
+def show_images(data: SpaceData, subset: Subset) -> None:
+    """Some of the chosen images, evenly spread over the subset."""
+    at = np.unique(np.linspace(0, len(subset.positions) - 1, min(SHOWN, len(subset.positions))).astype(int))
+    chosen = data.scores.iloc[subset.positions[at]]
+    repeats = [f", {count}×" if count > 1 else "" for count in subset.counts[at]]
+    captions = [f"{group}{repeat}" for group, repeat in zip(chosen["group"], repeats, strict=True)]
+    gallery.strip(data.dataset, chosen["row"].tolist(), captions, data.attention if data.has_maps else None)
+    st.caption(f"{len(at)} of {len(subset.positions):,} distinct images.")

@@ -1,0 +1,1 @@
+"""Data: register a data set, see what the import found."""

@@ -1,0 +1,57 @@
+"""A page of a data set's images, by split and group."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.ui.escape import verbatim
+from app.ui.pictures import image_grid
+from slim_core.data.groups import Grouping, grouping
+from slim_core.data.table import SPLITS
+
+if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
+
+PER_PAGE = 24
+ANY = "any group"
+
+
+def show(dataset: str) -> None:
+    """Filters, a page number, and the images; a mask can be shown where there is one."""
+    table = session.store().datasets.table(dataset)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        split = st.segmented_control(
+            "Split", SPLITS, default="train", required=True, key="sample-split", bind="query-params"
+        )
+        group = st.selectbox(
+            "Group", [ANY, *_grouping(table).names], key="sample-group", width=240, bind="query-params"
+        )
+        masked = st.toggle("Show masks", key="sample-masks", disabled=not table.has_mask.any())
+        rows = _rows(table, split, group, masked)
+        pages = max(1, -(-len(rows) // PER_PAGE))
+        page = int(st.number_input(f"Page of {pages:,}", 1, pages, key=f"sample-page-{split}-{group}", width=140))
+    if not len(rows):
+        st.info(f"No {split} images of {verbatim(group)} here: choose another split or group.")
+        return
+    shown = rows[(page - 1) * PER_PAGE : page * PER_PAGE]
+    names, index = _grouping(table).names, _grouping(table).index
+    captions = [names[index[row]] if index[row] >= 0 else table.label_names[table.labels[row]] for row in shown]
+    image_grid.show(dataset, shown.tolist(), captions, kind="mask" if masked else "image")
+
+
+def _rows(table: ImageTable, split: str, group: str, masked: bool) -> np.ndarray:
+    rows = table.rows(split)
+    if group != ANY:
+        found = _grouping(table)
+        rows = rows[found.index[rows] == found.names.index(group)]
+    return rows[table.has_mask[rows]] if masked else rows
+
+
+@lru_cache(maxsize=8)
+def _grouping(table: ImageTable) -> Grouping:
+    return grouping(table)

@@ -1,0 +1,81 @@
+"""The document a visit begins with, as Streamlit serves it, under our title and with our style in it.
+
+A style that a page sends comes after the first elements are drawn, and everything moves when it does.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers, MutableHeaders
+
+from app.routes.assets import static
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+TITLE = "SLIM Studio"
+# A kept copy without our style must not be confirmed, and one with it not taken for Streamlit's own.
+_ASKED = (b"if-none-match", b"if-modified-since", b"accept-encoding", b"range")
+_GIVEN = ("etag", "last-modified", "accept-ranges")
+
+
+class Styled:
+    """ASGI middleware around the documents that a browser opens."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, and add to a document on its way back."""
+        asked = scope["type"] == "http" and scope["method"] == "GET" and _is_html("accept", Headers(scope=scope))
+        if not asked:
+            await self.app(scope, receive, send)
+            return
+        kept = [(name, value) for name, value in scope["headers"] if name not in _ASKED]
+        await self.app(scope | {"headers": kept}, receive, _Adding(send))
+
+
+class _Adding:
+    """``send`` that holds a document back until it is whole."""
+
+    def __init__(self, send: Send) -> None:
+        self.send = send
+        self.start: Message | None = None
+        self.body = b""
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and _is_html("content-type", Headers(raw=message["headers"])):
+            self.start = message
+        elif self.start is None or message["type"] != "http.response.body":
+            await self.send(message)
+        else:
+            self.body += message.get("body", b"")
+            if not message.get("more_body"):
+                await self._finish(self.start)
+
+    async def _finish(self, start: Message) -> None:
+        body = added(self.body)
+        headers = MutableHeaders(scope=start)
+        for name in _GIVEN:
+            del headers[name]
+        headers["content-length"] = str(len(body))
+        await self.send(start)
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _is_html(name: str, headers: Headers) -> bool:
+    """Whether this header names HTML."""
+    return "text/html" in headers.get(name, "")
+
+
+def added(document: bytes) -> bytes:
+    """The document with our title, and our style at the end of its body: after Streamlit's, so that it holds."""
+    titled = document.replace(b"<title>Streamlit</title>", f"<title>{TITLE}</title>".encode(), 1)
+    return titled.replace(b"</body>", _style() + b"</body>", 1)
+
+
+@lru_cache(maxsize=1)
+def _style() -> bytes:
+    return b"<style>" + static("ui/page.css").read_bytes() + b"</style>"

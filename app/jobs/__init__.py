@@ -1,0 +1,1 @@
+"""Jobs: what runs, what waits, who works."""

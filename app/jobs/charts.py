@@ -1,0 +1,116 @@
+"""The lineage of a run as a graph in Graphviz's language: data set to model, maps, space, answers, subset, result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slim_core.evaluation.charts.palette import BLUE, GREEN, GREY, INK, ORANGE, VERMILION
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+    from slim_core.store.lineage import Lineage
+
+_STATUS = {"done": GREEN, "failed": VERMILION, "running": BLUE, "stopping": ORANGE}
+_PRODUCES = {
+    "train": "model",
+    "gradcam": "attention maps",
+    "features": "features",
+    "space": "attention space",
+    "curate": "subset",
+    "evaluate": "result",
+}
+_LONGEST = 28  # letters of a name
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set or campaign at the edge of the graph: its name, where a click leads, and what is shown on hover."""
+
+    name: str
+    url: str
+    about: str = ""
+
+
+def dot(
+    lineage: Lineage,
+    runs: Mapping[str, Run],
+    *,
+    datasets: Mapping[str, Source],
+    campaigns: Mapping[str, Source],
+    text: str,
+    address: str = "jobs",
+) -> str:
+    """The graph, from left to right; the run asked about has a thick frame.
+
+    Args:
+        lineage: what is linked to what.
+        runs: by id; a run of the lineage that is missing here was deleted, and is drawn with a broken line.
+        datasets: by id; those of runs that read no other run are drawn.
+        campaigns: by id; those whose answers a run of the graph used are drawn.
+        text: colour of names, which have to be read on a light or a dark page.
+        address: of the page that shows runs; a node's link is ``<address>?run=<id>``.
+    """
+    # A box that is filled, if with next to nothing, takes clicks all over.
+    lines = [
+        'digraph { rankdir=LR; bgcolor="transparent"; nodesep=0.18; ranksep=0.45;',
+        'node [shape=box style="rounded,filled" fillcolor="#ffffff01" fontname="sans-serif" fontsize=11',
+        f'margin="0.14,0.07" fontcolor="{text}" color="{INK}"];',
+        f'edge [color="{INK}" arrowsize=0.6];',
+    ]
+    lines += [_run_node(one, runs.get(one), one == lineage.run, address) for one in lineage.runs]
+    lines += [f"{_quoted(link.parent)} -> {_quoted(link.child)};" for link in lineage.links]
+    lines += [_more(one, n) for one, n in lineage.hidden.items()]
+    lines += _sources(lineage, runs, datasets, campaigns)
+    return "\n".join([*lines, "}"])
+
+
+def _run_node(run_id: str, run: Run | None, asked: bool, address: str) -> str:
+    if run is None:
+        label = _quoted(f"{run_id}\ndeleted")
+        return f'{_quoted(run_id)} [label={label} style="rounded,filled,dashed" color="{GREY}"];'
+    what, name = _PRODUCES.get(run.kind, run.kind), run.name or run.kind
+    state = "" if run.status == "done" else f" ({run.status})"
+    label, about = f"{what}{state}\n{_short(name)}", f"{name}: {run.kind} {run.id}, {run.status}"
+    return (
+        f'{_quoted(run_id)} [label={_quoted(label)} color="{_STATUS.get(run.status, GREY)}" '
+        f'penwidth={3 if asked else 1.2} URL={_quoted(f"{address}?run={run_id}")} target="_top" '
+        f"tooltip={_quoted(about)}];"
+    )
+
+
+def _more(run_id: str, n: int) -> str:
+    node, label = _quoted(f"more of {run_id}"), _quoted(f"{n:,} more")
+    return f'{node} [label={label} shape=plaintext fontcolor="{GREY}"]; {_quoted(run_id)} -> {node} [style=dashed];'
+
+
+def _sources(
+    lineage: Lineage, runs: Mapping[str, Run], datasets: Mapping[str, Source], campaigns: Mapping[str, Source]
+) -> list[str]:
+    children = {link.child for link in lineage.links}
+    lines: dict[str, None] = {}
+    for run in (runs[one] for one in lineage.runs if one in runs):
+        if run.id not in children and run.dataset_id in datasets:
+            lines |= dict.fromkeys(_source(run.dataset_id, "data", datasets[run.dataset_id], "cylinder", run.id))
+        if run.campaign_id in campaigns:
+            lines |= dict.fromkeys(_source(run.campaign_id, "answers", campaigns[run.campaign_id], "note", run.id))
+    return list(lines)
+
+
+def _source(node: str, what: str, source: Source, shape: str, run_id: str) -> tuple[str, str]:
+    label = _quoted(f"{what}\n{_short(source.name)}")
+    return (
+        f"{_quoted(node)} [label={label} shape={shape} style=filled "
+        f'URL={_quoted(source.url)} target="_top" tooltip={_quoted(source.about or source.name)}];',
+        f"{_quoted(node)} -> {_quoted(run_id)};",
+    )
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
+
+
+def _quoted(text: str) -> str:
+    r"""A string of the language: quotes and backslashes are escaped, a new line is ``\n``."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\r", " ") + '"'

@@ -1,0 +1,23 @@
+"""Jobs: what runs, what waits, who works, and every run there was; with ?run=<id>, all there is to know about one."""
+
+import streamlit as st
+
+from app.jobs.parts import details, history, next, queue, queue_state
+from app.ui.messages import errors_told
+
+st.title("Jobs")
+
+with errors_told():
+    run_id = st.query_params.get("run")
+    if run_id:
+        next.of_one(details.show(run_id))
+    else:
+        place = st.container()
+        queue.show()
+        st.subheader("All runs", anchor="runs")
+        opened = history.show()
+        if opened:
+            st.switch_page(queue.PAGE, query_params={"run": opened})
+        next.of_all()
+        with place:
+            queue_state.show()

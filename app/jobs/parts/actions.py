@@ -1,0 +1,85 @@
+"""What can be done with a run: its result, stop, resume, run again, its command, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.jobs.parts import delete
+from app.services import actions, result_links
+from app.ui import next_step
+from app.ui.escape import prose
+from app.ui.messages import errors_told
+from app.ui.pages import file_of
+from app.ui.runs import progress, state
+from slim_core.errors import SlimError
+from slim_core.runs.commands import command
+from slim_core.steps.registry import parse_spec
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+PAGE = file_of("jobs")
+
+
+def show(run: Run) -> None:
+    """One row of buttons; those that change something ask the role again."""
+    with st.container(horizontal=True, vertical_alignment="center", key=f"actions-{run.id}"):
+        if run.status == "done" and run.kind in result_links.PAGES:
+            page, link = result_links.address(run)
+            next_step.link(page, "Result", **link)
+        if state.is_active(run):
+            progress.stop_button(run)
+        if run.status in ("failed", "canceled"):
+            _retry(run)
+        _again(run)
+        _command(run)
+        if not state.is_active(run):
+            delete.button(run)
+
+
+def _retry(run: Run) -> None:
+    resumes = has_checkpoint(run)
+    label, about = ("Resume", "Goes on from its last checkpoint.") if resumes else ("Retry", "Begins anew.")
+    if st.button(label, icon=":material/replay:", help=about, type="primary", key=f"retry-{run.id}"):
+        with errors_told():
+            actions.retry(run.id)
+            st.rerun()
+
+
+def has_checkpoint(run: Run) -> bool:
+    """Whether an attempt has left something to go on from, on this machine."""
+    return run.attempt > 0 and any(session.store().artifacts.checkpoints(run.id).iterdir())
+
+
+def _again(run: Run) -> None:
+    """A press counts once: its button's key is used up before anything is submitted, so a second click finds none."""
+    turn = f"again-{run.id}"
+    presses = st.session_state.get(turn, 0)
+    with st.popover("Run again", icon=":material/refresh:"):
+        st.markdown("The same step on the same inputs, as a new run. With another seed, everything random differs.")
+        seed = st.number_input("Seed", 0, None, int(run.spec.get("seed", 0)), key=f"again-seed-{run.id}-{presses}")
+        pressed = st.button("Run it again", type="primary", key=f"again-{run.id}-{presses}")
+    if pressed:
+        st.session_state[turn] = presses + 1
+        with errors_told():
+            new, created = actions.run_again(run, seed=int(seed))
+            st.session_state["told-once"] = "" if created else f"Seed {seed} has been run already: this is that run."
+            st.switch_page(PAGE, query_params={"run": new.id})
+
+
+def _command(run: Run) -> None:
+    with st.popover("Copy as command", icon=":material/terminal:"):
+        try:
+            reference = session.store().runs.find(str(run.spec.get("reference") or ""))
+            line = command(parse_spec(run.spec), reference.spec if reference else None)
+        except SlimError as error:  # a spec of another version
+            st.markdown(prose(error))
+            return
+        st.markdown(
+            "Queues exactly this step, from a terminal with the same `SLIM_HOME`. A finished run is offered again; "
+            "`--force` repeats it."
+        )
+        st.code(line, language="bash", wrap_lines=True)

@@ -1,0 +1,88 @@
+"""What happened to a run, attempt by attempt, from the events that were kept of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from app import session
+from app.ui import link_table
+from app.ui.durations import duration
+from app.ui.link_table import Cell, Column, Tone
+
+if TYPE_CHECKING:
+    from slim_core.store import Event, Run
+
+MOST_EVENTS = 200
+COLUMNS = (
+    Column("When"),
+    Column("Attempt", right=True),
+    Column("What happened"),
+    Column("After", "Since the attempt began.", right=True),
+)
+_ENDS: dict[str, Tone] = {
+    "run.done": "good",
+    "run.failed": "bad",
+    "run.canceled": "quiet",
+    "run.lost": "warn",
+    "run.handed_back": "warn",
+}
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One event in words. ``after_s``: seconds since its attempt began, where it belongs to one."""
+
+    at: datetime
+    attempt: int
+    words: str
+    tone: Tone = ""
+    after_s: float | None = None
+
+
+def show(run: Run) -> None:
+    """The table, the oldest first."""
+    events = session.store().events.recent(MOST_EVENTS, subject=run.id)
+    link_table.show(f"attempts-{run.id}", "What happened", COLUMNS, [_row(one) for one in story(events[::-1])])
+
+
+def story(events: Sequence[Event]) -> list[Happening]:
+    """Events of one run, the oldest first, in words."""
+    told: list[Happening] = []
+    attempt, began = 0, None
+    for event in events:
+        if event.what == "run.claimed":
+            attempt, began = attempt + 1, event.at
+        after_s = (event.at - began).total_seconds() if began and event.what != "run.claimed" else None
+        told.append(Happening(event.at, attempt, _words(event), _ENDS.get(event.what, ""), after_s))
+        if event.what in _ENDS:
+            began = None
+    return told
+
+
+def _words(event: Event) -> str:
+    details = event.details
+    says = {
+        "run.submitted": f"{event.who} submitted it",
+        "run.claimed": f"{event.who} began, on {details.get('device') or 'its device'}",
+        "run.lost": f"{event.who} {details.get('why') or 'vanished'}",
+        "run.handed_back": f"{event.who} shut down and handed it back",
+        "run.stop": f"{event.who} asked it to stop",
+        "run.retried": f"{event.who} retried it",
+        "run.prioritised": f"{event.who} moved it to the front",
+        "run.done": "done",
+        "run.failed": f"failed: {details.get('message') or 'see the log'}",
+        "run.canceled": str(details.get("message") or "canceled"),
+    }
+    return says.get(event.what, f"{event.what.removeprefix('run.').replace('_', ' ')} ({event.who})")
+
+
+def _row(one: Happening) -> list[Cell]:
+    return [
+        Cell(time=one.at),
+        Cell(str(one.attempt) if one.attempt else "–"),
+        Cell(one.words, one.tone, title=one.words),
+        Cell("" if one.after_s is None else duration(one.after_s)),
+    ]

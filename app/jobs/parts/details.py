@@ -1,0 +1,114 @@
+"""One run: its state in a sentence, progress, curves and log as they come, and everything it is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.jobs.parts import (
+    actions,
+    attempts,
+    changes,
+    curves,
+    environment,
+    facts,
+    lineage,
+    log,
+    parameters,
+    queue_state,
+    shards,
+)
+from app.ui import next_step
+from app.ui.escape import prose, verbatim
+from app.ui.messages import errors_told
+from app.ui.pages import file_of
+from app.ui.runs import progress, state
+from slim_core.errors import NotFoundError
+from slim_core.store.history import History
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+PAGE = file_of("jobs")
+TABS = ("Parameters", "Lineage", "What happened", "What changed", "Environment")
+
+
+def show(run_id: str) -> Run | None:
+    """Everything about a run; what changes while it is active polls, the rest stays as it is. None: no such run."""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        next_step.link("jobs", "All jobs", icon="arrow_back")
+        try:
+            run = session.store().runs.fetch(run_id)
+        except NotFoundError as error:
+            st.warning(prose(error), icon=":material/search_off:")
+            return None
+        st.subheader(verbatim(run.name or run.kind), anchor=False, width="content")
+        st.caption(f"{run.kind} · `{run.id}`")
+    place = st.container()
+    st.fragment(_now, run_every=1 if state.is_active(run) else None)(run.id, run.status)
+    _tabs(run)
+    if state.is_active(run):
+        with place:
+            queue_state.show()
+    return run
+
+
+def _now(run_id: str, known: str) -> None:
+    """What changes while it runs."""
+    with errors_told():  # it may be deleted, or the database go away, while somebody looks
+        run = session.store().runs.fetch(run_id)
+        if run.status != known:
+            st.rerun()
+        _draw(run)
+
+
+def _draw(run: Run) -> None:
+    _state(run)
+    actions.show(run)
+    left, right = st.columns([5, 2], gap="large")
+    with left:
+        facts.headline(run)
+        curves.show(run)
+        shards.show(run)
+        st.markdown("**Log**")
+        log.show(run)
+    with right:
+        facts.show(run)
+
+
+def _state(run: Run) -> None:
+    view = session.queue().look()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        state.show(run.status)
+        st.markdown(prose(state.sentence(run, view)), width="stretch")
+    told = st.session_state.pop("told-once", "")
+    if told:
+        st.info(prose(told), icon=":material/history:")
+    if state.is_active(run):
+        if run.status != "queued" or run.progress.get("shards_running"):
+            st.progress(progress.fraction(run), text=progress.told(run))
+        return
+    if run.message:
+        (st.error if run.status == "failed" else st.info)(prose(run.message))
+    if run.status != "done" and run.progress.get("total"):
+        st.progress(progress.fraction(run), text=progress.told(run))
+
+
+def _tabs(run: Run) -> None:
+    history = History(session.store().database)
+    bodies: tuple[Callable[[], str | None], ...] = (
+        lambda: parameters.show(run, history),
+        lambda: lineage.show(run, history),
+        lambda: attempts.show(run),
+        lambda: changes.show(run, history),
+        lambda: environment.show(run),
+    )
+    for tab, body in zip(st.tabs(TABS, key="about", on_change="rerun", bind="query-params"), bodies, strict=True):
+        if tab.open:
+            with tab:
+                opened = body()
+            if opened:
+                st.switch_page(PAGE, query_params={"run": opened})

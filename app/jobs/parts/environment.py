@@ -1,0 +1,37 @@
+"""On what a run was computed: code, Python, packages, machine, seed; from what it wrote beside its log."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import session
+from app.ui import link_table
+from app.ui.link_table import Cell, Column
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+
+def show(run: Run) -> None:
+    """The table, or why there is none."""
+    found = read(run)
+    if not found:
+        st.caption("Nothing is known yet: a run writes down its environment when it starts.")
+        return
+    packages = found.pop("packages", {})
+    known = {name.replace("_", " "): value for name, value in {**found, **packages}.items() if value is not None}
+    rows = [[Cell(name), Cell(str(value), code=True)] for name, value in known.items()]
+    link_table.show(f"environment-{run.id}", "Environment", (Column("What"), Column("Version or value")), rows)
+
+
+def read(run: Run) -> dict[str, Any]:
+    """environment.json of the newest attempt; empty where there is none here."""
+    log = session.store().artifacts.log(run.id)
+    try:
+        found: dict[str, Any] = json.loads(log.with_name("environment.json").read_text()) if log else {}
+    except (FileNotFoundError, json.JSONDecodeError):  # not yet there, or half written
+        return {}
+    return found

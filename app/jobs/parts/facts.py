@@ -1,0 +1,93 @@
+"""A run in numbers: what it found, and when, where, how long and with how much memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app.ui import link_table
+from app.ui.durations import duration
+from app.ui.link_table import Cell, Column
+from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+# kind -> the numbers that say it: (path in the metrics, title, whether a rate, help)
+HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
+    "train": (
+        (("val", WGA), "Worst group, val", True, f"{DEFINITIONS[WGA]} On the validation images."),
+        (("val", AVERAGE), "Average, val", True, DEFINITIONS[AVERAGE]),
+        (("images",), "Images", False, "Of the training, repeats included."),
+        (("best_epoch",), "Epoch kept", False, "The one that was best on validation images."),
+    ),
+    "evaluate": (
+        ((WGA,), "Worst group", True, DEFINITIONS[WGA]),
+        ((AVERAGE,), "Average", True, DEFINITIONS[AVERAGE]),
+        ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
+        (("n",), "Images", False, "Of the split."),
+    ),
+    "gradcam": (
+        (("accuracy",), "Accuracy", True, "Of the images looked at."),
+        ((AIOU,), "AIoU", True, DEFINITIONS[AIOU]),
+        ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
+        (("n",), "Images", False, "Looked at."),
+    ),
+    "features": ((("n",), "Images", False, "Looked at."),),
+    "space": ((("images",), "Images", False, "In the space."),),
+    "curate": (
+        (("images",), "Images", False, "Of the subset, repeats included."),
+        (("images_unique",), "Different images", False, "Of the subset."),
+        (("answers",), "Answers", False, "It rests on."),
+        (("answers_share",), "Share answered", True, "Answers, of the images of the split."),
+    ),
+}
+
+
+def headline(run: Run) -> None:
+    """The numbers that say what a finished run found."""
+    numbers = [one for one in HEADLINES.get(run.kind, ()) if _at(run.metrics or {}, one[0]) is not None]
+    if not numbers:
+        return
+    for column, (path, title, rate, help_text) in zip(st.columns(len(numbers)), numbers, strict=True):
+        value = _at(run.metrics or {}, path)
+        column.metric(title, f"{100 * value:.1f} %" if rate else f"{value:,}", help=help_text, border=True)
+
+
+def _at(metrics: dict[str, Any], path: tuple[str, ...]) -> Any:
+    found: Any = metrics
+    for name in path:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+def show(run: Run) -> None:
+    """When, where, how long, how much."""
+    link_table.show(f"facts-{run.id}", "About this run", (Column("About"), Column("")), facts(run))
+
+
+def facts(run: Run) -> list[list[Cell]]:
+    """One row a fact, those that are known."""
+    found: list[tuple[str, Cell | None]] = [
+        ("Submitted", Cell(time=run.created_at)),
+        ("By", Cell(run.created_by)),
+        ("Waited", _waited(run)),
+        ("Started", Cell(time=run.started_at) if run.started_at else None),
+        ("Ended", Cell(time=run.finished_at) if run.finished_at else None),
+        ("Computing time", Cell(duration(run.seconds), title="All attempts together.") if run.seconds else None),
+        ("Attempts", Cell(str(run.attempt)) if run.attempt else None),
+        ("Worker", Cell(run.worker) if run.worker else None),
+        ("Device", Cell(run.device) if run.device else None),
+        ("Device asked for", Cell(run.device_asked) if run.device_asked else None),
+        ("Memory at most", Cell(f"{run.peak_memory_mb:,.0f} MB") if run.peak_memory_mb else None),
+        ("Priority", Cell(str(run.priority)) if run.priority else None),
+        ("Code", Cell(run.code_version) if run.code_version else None),
+    ]
+    return [[Cell(name, "quiet"), cell] for name, cell in found if cell is not None]
+
+
+def _waited(run: Run) -> Cell | None:
+    if run.started_at is None or run.queued_at is None or run.started_at < run.queued_at:
+        return None
+    return Cell(duration((run.started_at - run.queued_at).total_seconds()), title="Before its latest attempt.")

@@ -1,0 +1,127 @@
+"""Every run, newest first: filtered and paged by the database, the filters kept in the address."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import session
+from app.ui import link_table
+from app.ui.durations import duration
+from app.ui.link_table import Cell, Column
+from app.ui.runs import state
+from slim_core.steps.registry import STEPS
+from slim_core.store.history import History, RunFilter
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset, Run
+
+PER_PAGE = 25
+PAGE = "p"  # parameter of the address
+FOLDED = ("kind", "status", "by", "data", "since")  # parameters whose filters are drawn when one is asked for
+UNFOLDED = "history-unfolded"
+SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
+COLUMNS = (
+    Column("Run"),
+    Column("Step"),
+    Column("Status"),
+    Column("Data", from_px=620),
+    Column("Submitted"),
+    Column("Time", "Of computing, all attempts together.", right=True),
+    Column("By", from_px=700),
+    Column("Id", from_px=800),
+)
+
+
+def show() -> str | None:
+    """Filters, table and pages; returns the run a click has asked for."""
+    history = History(session.store().database)
+    if not history.count(RunFilter()):
+        _nothing(RunFilter())
+        return None
+    datasets = {one.id: one for one in session.store().datasets.all()}
+    which = _filters(history, datasets)
+    n = history.count(which)
+    if not n:
+        _nothing(which)
+        return None
+    pages = -(-n // PER_PAGE)
+    place = st.container()
+    page = _pager(pages)
+    runs = history.page(which, PER_PAGE, (page - 1) * PER_PAGE)
+    first = (page - 1) * PER_PAGE + 1
+    with place:
+        opened = link_table.show("history", "Runs", COLUMNS, [row(run, datasets) for run in runs])
+        st.caption(f"{first:,} to {first + len(runs) - 1:,} of {n:,} runs")
+    return opened
+
+
+def _pager(pages: int) -> int:
+    if pages == 1:
+        return 1
+    if st.session_state.get(PAGE, 1) > pages:  # a filter has left fewer
+        st.session_state[PAGE] = pages
+    return int(st.pagination(pages, key=PAGE, bind="query-params"))
+
+
+def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
+    """Filters, bound to parameters of the address. Most are folded until used: the table stands there sooner."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        text = st.text_input(
+            "Search", key="q", placeholder="Name, or beginning of the id", label_visibility="collapsed",
+            icon=":material/search:", width=320, bind="query-params", on_change=_to_the_first_page,
+        )  # fmt: skip
+        unfolded = any(st.query_params.get(name) for name in FOLDED) or st.session_state.get(UNFOLDED, False)
+        if not unfolded:
+            st.button("More filters", icon=":material/filter_list:", on_click=_unfold)
+    if not unfolded:
+        return RunFilter(text=text or "")
+    return replace(_folded(history, datasets), text=text or "")
+
+
+def _unfold() -> None:
+    st.session_state[UNFOLDED] = True
+
+
+def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
+    kinds, statuses, who, data, since = st.columns(5)
+    kept: dict[str, Any] = {"bind": "query-params", "on_change": _to_the_first_page}
+    within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **kept)
+    return RunFilter(
+        kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **kept)),
+        statuses=tuple(statuses.multiselect("Status", list(state.LOOKS), key="status", placeholder="Any", **kept)),
+        by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **kept),
+        dataset=data.selectbox(
+            "Data set", list(datasets), None, lambda one: datasets[one].name, key="data", placeholder="Any", **kept
+        ),
+        since=datetime.now(UTC) - SINCE[within] if within else None,
+    )
+
+
+def _to_the_first_page() -> None:
+    st.session_state[PAGE] = 1
+
+
+def _nothing(which: RunFilter) -> None:
+    if which == RunFilter():
+        st.info("No run yet: what you submit on the other pages, or with `slim ... --queue`, appears here.")
+    else:
+        st.info("No run passes these filters: clear one of them.")
+
+
+def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:
+    """One run's cells, in the order of COLUMNS."""
+    data = datasets.get(run.dataset_id)
+    return [
+        Cell(run.name or run.kind, run=run.id, title=run.name),
+        Cell(STEPS[run.kind].title if run.kind in STEPS else run.kind),
+        Cell(f"{state.SYMBOLS[run.status]} {run.status}", state.TONES[run.status], title=run.message or ""),
+        Cell(data.name if data else run.dataset_id, title=data.name if data else ""),
+        Cell(time=run.created_at),
+        Cell(duration(run.seconds) if run.seconds else "–"),
+        Cell(run.created_by),
+        Cell(run.id, "quiet", code=True),
+    ]

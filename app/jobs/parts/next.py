@@ -1,0 +1,37 @@
+"""The one next step at the end of the Jobs page: of all runs, or of the one that is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app import session
+from app.services import result_links
+from app.ui import next_step
+from app.ui.escape import verbatim
+from app.ui.runs import state
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+
+def of_all() -> None:
+    """On the list: see to the newest run if it failed, else go on with the loop."""
+    newest = next(iter(session.store().runs.all(limit=1, metrics=False)), None)
+    if newest is not None and newest.status == "failed":
+        named = verbatim(newest.name or newest.kind)
+        next_step.show(f"{named} has failed: see why, then retry it.", "jobs", "The run", run=newest.id)
+    else:
+        next_step.show("go on with the loop where it stands.", "overview", "Overview")
+
+
+def of_one(run: Run | None) -> None:
+    """On a run's page: its result, or what to do about it. None: there is no such run."""
+    if run is None:
+        next_step.show("choose one of the runs there are.", "jobs", "All jobs")
+    elif state.is_active(run):
+        next_step.here("let it run, you may close this page; or *Stop* it: what it has done is kept.")
+    elif run.status == "done" and run.kind in result_links.PAGES:
+        page, link = result_links.address(run)
+        next_step.show(result_links.PAGES[run.kind][1], page, "Result", **link)
+    else:
+        next_step.here("read the sentence above and the end of the log, then *Retry* it, or *Run again* as a new run.")

@@ -1,0 +1,74 @@
+"""What a run was asked for: every field of its spec, those that differ from the defaults first and marked."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from app.ui import link_table
+from app.ui.link_table import Cell, Column, Tone
+from slim_core.errors import SpecRefusedError
+from slim_core.steps.defaults import changed, inputs
+from slim_core.steps.registry import parse_spec
+from slim_core.store.history import History
+
+if TYPE_CHECKING:
+    from slim_core.steps.specs import Spec
+    from slim_core.store import Run
+
+COLUMNS = (
+    Column("Field"),
+    Column("Value"),
+    Column("Default", "What it would have been with these inputs; empty where it is that, or where there is none."),
+    Column("Meaning"),
+)
+
+
+def show(run: Run, history: History) -> str | None:
+    """The table; returns the run a click has asked for."""
+    parents = {link.parent for link in history.parents([run.id])}
+    return link_table.show(f"parameters-{run.id}", "Parameters", COLUMNS, rows(run, parents))
+
+
+def rows(run: Run, parents: set[str]) -> list[list[Cell]]:
+    """One row a field: inputs first, then what was changed, then the rest."""
+    spec = _parsed(run)
+    given = set() if spec is None else inputs(spec)
+    differing = {} if spec is None else changed(spec)
+    rank = {**dict.fromkeys(given, 0), **dict.fromkeys(differing, 1)}
+    names = sorted(run.spec, key=lambda name: rank.get(name, 2))
+    return [_row(name, run.spec[name], parents, differing, _meaning(spec, name)) for name in names if name != "kind"]
+
+
+def _row(name: str, value: Any, parents: set[str], differing: dict[str, Any], meaning: str) -> list[Cell]:
+    is_changed = name in differing
+    tone: Tone = "live" if is_changed else ""
+    about = "Differs from the default." if is_changed else ""
+    return [
+        Cell(f"● {name}" if is_changed else name, tone, title=about),
+        Cell(shown(value), tone, run=value if isinstance(value, str) and value in parents else None, code=True),
+        Cell(shown(differing[name]) if is_changed else "", "quiet", code=True),
+        Cell(meaning, "quiet"),
+    ]
+
+
+def shown(value: Any) -> str:
+    """A value of a spec in a table."""
+    if value is None or value == [] or value == {}:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _parsed(run: Run) -> Spec | None:
+    """None for the spec of another version, which is shown as it is."""
+    try:
+        return parse_spec(run.spec)
+    except SpecRefusedError:
+        return None
+
+
+def _meaning(spec: Spec | None, name: str) -> str:
+    field = type(spec).model_fields.get(name) if spec is not None else None
+    return (field.description or "") if field is not None else ""

@@ -1,0 +1,96 @@
+"""What runs, what waits, and who works: one part of the page that polls while something is under way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.jobs.parts import workers
+from app.services import actions
+from app.ui import next_step
+from app.ui.escape import prose, verbatim
+from app.ui.messages import errors_told
+from app.ui.pages import file_of
+from app.ui.runs import progress, state
+from app.ui.runs.progress import NAME_WIDTH
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+    from workers.queue import QueueView
+
+BUSY_S, IDLE_S = 1, 5
+MOST_WAITING = 10  # rows; the rest is counted
+PAGE = file_of("jobs")
+
+
+def show() -> None:
+    """Draw it, and again every second while something is under way, else every five seconds."""
+    counts = session.store().runs.counts()
+    st.fragment(_draw, run_every=BUSY_S if _active(counts) else IDLE_S)(counts)
+
+
+def _draw(known: Mapping[str, int]) -> None:
+    with errors_told():
+        view = session.queue().look()
+        if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
+            st.rerun()  # the list of finished runs has changed, or the pace of polling
+        active = session.store().runs.all(status=state.ACTIVE, metrics=False) if _active(view.counts) else []
+        _running([run for run in active if run.status != "queued" or run.progress.get("shards_running")])
+        _waiting([run for run in active if run.status == "queued" and not run.progress.get("shards_running")], view)
+        st.subheader(f"Workers ({len(view.workers)})", anchor="workers")
+        opened = workers.show(view)
+        if opened:
+            st.switch_page(PAGE, query_params={"run": opened})
+
+
+def _active(counts: Mapping[str, int]) -> int:
+    return sum(n for status, n in counts.items() if status in state.ACTIVE)
+
+
+def _ended(counts: Mapping[str, int]) -> int:
+    return sum(n for status, n in counts.items() if status not in state.ACTIVE)
+
+
+def _running(runs: list[Run]) -> None:
+    st.subheader(f"Running ({len(runs)})", anchor="running")
+    if not runs:
+        st.caption("Nothing runs now.")
+    for run in sorted(runs, key=lambda run: run.started_at or run.created_at):
+        progress.row(run, stoppable=True)
+
+
+def _waiting(runs: list[Run], view: QueueView) -> None:
+    if not runs:
+        return
+    st.subheader(f"Waiting ({len(runs)})", anchor="waiting")
+    last = len(runs) + 1
+    for run in sorted(runs, key=lambda run: (view.position(run.id) or last, run.created_at))[:MOST_WAITING]:
+        _waiting_row(run, view)
+    if len(runs) > MOST_WAITING:
+        st.caption(f"and {len(runs) - MOST_WAITING:,} more, further back")
+
+
+def _waiting_row(run: Run, view: QueueView) -> None:
+    place = view.position(run.id)
+    with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"waiting-{run.id}"):
+        st.markdown(f":gray-badge[{place or '–'}] **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
+        st.caption(prose(_about(run, view)), width="stretch")
+        next_step.link("jobs", "Open", icon="notes", run=run.id)
+        if st.button(
+            "To the front", key=f"front-{run.id}", icon=":material/vertical_align_top:", disabled=place in (None, 1),
+            help="Let it go before all others that wait. Needs the role lead.",
+        ):  # fmt: skip
+            with errors_told():
+                actions.move_to_front(run.id)
+                st.rerun(scope="fragment")
+        progress.stop_button(run)
+
+
+def _about(run: Run, view: QueueView) -> str:
+    parts = [state.waiting(run, view), f"By {run.created_by}."]
+    parts += [f"Asks for {run.device_asked}."] if run.device_asked else []
+    parts += [f"Priority {run.priority}."] if run.priority else []
+    return " ".join(parts)

@@ -1,0 +1,47 @@
+"""The parts a large pass is split into: any number of workers take them, a lost one is redone alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.ui import link_table
+from app.ui.durations import duration
+from app.ui.link_table import Cell, Column
+from app.ui.runs import progress, state
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+COLUMNS = (
+    Column("Shard"),
+    Column("Status"),
+    Column("Images", right=True),
+    Column("Time", right=True),
+    Column("Worker"),
+)
+
+
+def show(run: Run) -> None:
+    """One row a shard; nothing for most runs."""
+    shards = session.store().runs.shards(run.id)
+    if not shards:
+        return
+    done = sum(shard.status == "done" for shard in shards)
+    with st.expander(f"Shards: {done} of {len(shards)} done", expanded=not run.ended):
+        link_table.show(f"shards-{run.id}", "Shards", COLUMNS, [row(shard) for shard in shards])
+
+
+def row(shard: Run) -> list[Cell]:
+    """One shard as cells."""
+    total = shard.progress.get("total") or 0
+    status = f"{state.SYMBOLS[shard.status]} {shard.status}"
+    return [
+        Cell(f"{shard.spec['shard'] + 1} of {shard.spec['shards']}", run=shard.id),
+        Cell(status, state.TONES[shard.status], title=shard.message or ""),
+        Cell(f"{round(progress.fraction(shard) * total):,} of {total:,}"),
+        Cell(duration(shard.seconds) if shard.seconds else "–"),
+        Cell(shard.worker or "–"),
+    ]

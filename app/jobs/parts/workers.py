@@ -1,0 +1,77 @@
+"""The workers: where each computes, what it does now, and how its machine is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.ui import link_table
+from app.ui.durations import duration
+from app.ui.link_table import Cell, Column
+from slim_core.version import differs, outdated
+
+if TYPE_CHECKING:
+    from slim_core.store import Worker
+    from workers.queue import QueueView
+
+SILENT_S = 20  # after this long without a sign of life a worker may be gone
+COLUMNS = (
+    Column("Worker"),
+    Column("Device", "What torch computes on; a run may ask for it by this name."),
+    Column("Queues", "gpu: steps that run the network. cpu: the others.", from_px=500),
+    Column("Works on"),
+    Column("Memory", "Of the worker and its job.", right=True, from_px=640),
+    Column("GPU load", right=True),
+    Column("GPU memory", "Used, of all there is.", right=True, from_px=900),
+    Column("GPU temperature", right=True, from_px=1000),
+    Column("Sign of life", "How long since it was last heard of. After a minute it counts as gone.", right=True),
+    Column("Code", "Version and commit it runs; results of another commit may differ."),
+)
+_GPU = ("GPU load", "GPU memory", "GPU temperature")
+
+
+def show(view: QueueView) -> str | None:
+    """The table; returns the run a click has asked for. GPU columns only where there is a GPU."""
+    if not view.workers:
+        st.caption("None. Each machine that shall compute runs `python -m workers`.")
+        return None
+    now = datetime.now(UTC)
+    kept = [i for i, one in enumerate(COLUMNS) if one.title not in _GPU or any(each.load for each in view.workers)]
+    rows = [row(worker, view, now) for worker in view.workers]
+    columns = [COLUMNS[i] for i in kept]
+    return link_table.show("worker-table", "Workers", columns, [[cells[i] for i in kept] for cells in rows])
+
+
+def row(worker: Worker, view: QueueView, now: datetime) -> list[Cell]:
+    """One worker's cells, in the order of COLUMNS."""
+    silent_s = worker.silent_s(now)
+    return [
+        Cell(worker.id, title=f"process {worker.pid} on {worker.host}"),
+        Cell(worker.device, title=str(worker.load.get("name") or "")),
+        Cell(worker.queues.replace(",", ", ")),
+        Cell(worker.current_run, run=worker.current_run) if worker.current_run else Cell("free", "quiet"),
+        Cell(f"{worker.memory_mb:,.0f} MB" if worker.memory_mb else "–"),
+        *_gpu(worker),
+        Cell(f"{duration(round(silent_s))} ago", "warn" if silent_s > SILENT_S else ""),
+        _code(worker, view),
+    ]
+
+
+def _code(worker: Worker, view: QueueView) -> Cell:
+    if not worker.version:  # it has said that it is there, and not yet what it is
+        return Cell("starts", "quiet")
+    warning = outdated(worker.version, view.version) or differs(worker.version, view.version)
+    return Cell(f"⚠ {worker.version}", "warn", title=warning) if warning else Cell(worker.version)
+
+
+def _gpu(worker: Worker) -> list[Cell]:
+    load, used, whole, warmth = (
+        worker.load.get(name) for name in ("load_percent", "memory_used_mb", "memory_mb", "temperature_c")
+    )
+    return [
+        Cell("–" if load is None else f"{load:.0f} %"),
+        Cell("–" if used is None or not whole else f"{used / 1024:.1f} of {whole / 1024:.0f} GB"),
+        Cell("–" if warmth is None else f"{warmth:.0f} °C", "warn" if (warmth or 0) >= 85 else ""),
+    ]

@@ -1,0 +1,1 @@
+"""Overview: what the model got wrong, why, and whether it is better now."""

@@ -1,0 +1,48 @@
+"""The loop as a row of steps with their state, and the one next thing to do."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.services.loop_state import Loop, LoopStep
+from app.ui import next_step
+from app.ui.escape import verbatim
+
+# state -> (icon, colour, word)
+_LOOKS = {
+    "done": ("check_circle", "green", "done"),
+    "running": ("pending", "blue", "under way"),
+    "failed": ("error", "red", "failed"),
+    "open": ("radio_button_unchecked", "gray", "to do"),
+}
+
+
+def show(loop: Loop) -> None:
+    """All steps; the next one is marked."""
+    columns = st.columns(len(loop.steps), gap="small")
+    for position, (column, step) in enumerate(zip(columns, loop.steps, strict=True), start=1):
+        with column.container(border=True, height="stretch", key=f"loop-{step.name}"):
+            _card(position, step, is_next=step is loop.next)
+
+
+def _card(position: int, step: LoopStep, *, is_next: bool) -> None:
+    icon, colour, word = _LOOKS[step.state]
+    if is_next and step.state == "open":
+        icon, colour, word = "arrow_circle_right", "orange", "next"
+    next_step.link(step.page, f"{position} **{step.title}**", icon="", **step.params)
+    st.markdown(f":{colour}[:material/{icon}: {word}]")
+    st.caption(verbatim(step.note) or " ")
+
+
+def show_next(loop: Loop) -> None:
+    """The one next thing, with a link to where it is done."""
+    step = loop.next
+    if step is None:
+        next_step.show("the loop is complete: compare the models.", "compare", "Compare")
+    elif step.state == "running" and step.run is not None:
+        page = "train" if step.run.kind == "train" else "jobs"
+        next_step.show(f"{step.title} is under way: watch it.", page, "Watch", run=step.run.id)
+    elif step.state == "failed" and step.run is not None:
+        next_step.show(f"{step.title} did not finish: see why, then retry.", "jobs", "See the log", run=step.run.id)
+    else:
+        next_step.show(step.todo, step.page, step.action, **step.params)

@@ -1,0 +1,115 @@
+"""What pages change. Each action checks the viewer's role again; the store keeps an event of every write.
+
+All raise SlimErrors: ForbiddenError where the role does not suffice, QueueUnavailableError where Redis does not answer.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from app import session
+from slim_core.data.importing import import_data
+from slim_core.data.report import require
+from slim_core.data.sets.digits import write_demo
+from slim_core.errors import QueueUnavailableError
+from slim_core.settings import settings
+from slim_core.steps.registry import parse_spec
+from slim_core.store.priority import move_to_front as move_run_to_front
+
+if TYPE_CHECKING:
+    from slim_core.data.report import ImportReport
+    from slim_core.steps.specs import Spec
+    from slim_core.store import Dataset, Run
+
+_SEED_IN_NAME = re.compile(r",? seed \d+$")
+Progress = Callable[[int, int, str], None]  # done, total, what is being done
+
+
+def submit(
+    spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False, device: str | None = None
+) -> tuple[Run, bool]:
+    """Queue a step (needs lead). Returns its run, and False where the same step is there already.
+
+    ``device``: only a worker that computes there takes it, such as "cuda:1".
+
+    Raises:
+        SpecRefusedError: a field is unknown, missing or out of its range.
+        QueueUnavailableError: Redis does not answer; the run waits in the database and is taken up when it does.
+    """
+    viewer = _acting("lead")
+    parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
+    run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=device)
+    if created:
+        try:
+            session.queue().submit(run)
+        except QueueUnavailableError as error:
+            raise QueueUnavailableError(
+                f"The queue is away: run {run.id} is saved and starts by itself once it is back. {error}"
+            ) from error
+    return run, created
+
+
+def stop(run_id: str) -> None:
+    """Ask a run to stop (needs lead): at once where it waits, at its next batch where it runs."""
+    session.queue().stop(run_id, _acting("lead"))
+
+
+def retry(run_id: str) -> Run:
+    """Queue a failed or canceled run again (needs lead); it goes on from its last checkpoint."""
+    return session.queue().retry(run_id, _acting("lead"))
+
+
+def run_again(run: Run, *, seed: int | None = None) -> tuple[Run, bool]:
+    """Queue the spec of a run once more, though it is done (needs lead); or with another seed, where that is given.
+
+    Returns its run, and False where the spec with that seed is there already.
+    """
+    if seed is None or seed == run.spec["seed"]:
+        return submit(run.spec, name=run.name, force=True, device=run.device_asked)
+    name = f"{_SEED_IN_NAME.sub('', run.name or run.kind)}, seed {seed}"
+    return submit({**run.spec, "seed": seed}, name=name, device=run.device_asked)
+
+
+def move_to_front(run_id: str) -> None:
+    """Let a waiting run go before all others (needs lead)."""
+    store = session.store()
+    move_run_to_front(store.database, store.events, run_id, _acting("lead"))
+
+
+def delete_run(run_id: str, *, cascade: bool) -> None:
+    """Delete a run and its artifacts, with what was built on it where ``cascade`` (needs lead). Never images."""
+    session.store().runs.delete(run_id, by=_acting("lead"), cascade=cascade)
+
+
+def register(
+    path: str,
+    *,
+    format: str | None = None,
+    name: str | None = None,
+    options: Mapping[str, str] | None = None,
+    progress: Progress | None = None,
+) -> tuple[ImportReport, Dataset | None]:
+    """Import a folder or file (needs lead), and register it where the report has no errors."""
+    viewer = _acting("lead")
+    imported = import_data(path, format=format, name=name, options=options, progress=progress)
+    if not imported.report.ok:
+        return imported.report, None
+    return imported.report, session.store().datasets.register(imported, by=viewer)
+
+
+def register_demo(progress: Progress | None = None) -> Dataset:
+    """Write the demo data set into SLIM_HOME, where it is not there yet, and register it (needs lead)."""
+    viewer = _acting("lead")
+    folder = settings().home.resolve() / "demo-data" / "seed-0"  # the same folder as make demo's
+    write_demo(folder, progress=progress)
+    imported = import_data(folder, name="demo", progress=progress)
+    require(imported)
+    return session.store().datasets.register(imported, by=viewer)
+
+
+def _acting(role: str) -> str:
+    viewer = session.viewer()
+    viewer.require(role)
+    return viewer.name

@@ -1,0 +1,115 @@
+"""What pages change in campaigns and among members. Each action checks the viewer's role again.
+
+All raise SlimErrors: ForbiddenError where the role does not suffice; the store keeps an event of every write.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from app import session
+from app.services import actions
+from app.ui.runs import retrain
+from slim_core.annotation import plan as campaign_plan
+from slim_core.annotation.answer_import import Imported, import_file
+from slim_core.errors import ForbiddenError
+from slim_core.runs.whole_loop import retrain_spec
+from slim_core.steps.specs import SUBSET_SHARE
+from slim_core.store.members import Role
+
+if TYPE_CHECKING:
+    from slim_core.annotation.plan import Plan
+    from slim_core.store import Campaign, Run
+
+
+def open_campaign(plan: Plan) -> Campaign:
+    """Open the campaign of a plan (needs lead)."""
+    return campaign_plan.open_campaign(session.store(), plan, _acting("lead"))
+
+
+def extend(campaign: Campaign, n: int) -> Campaign:
+    """Ask about the n images more that would help most (needs lead)."""
+    return campaign_plan.extend(session.store(), campaign, n, _acting("lead"))
+
+
+def close(campaign: Campaign) -> None:
+    """Take no more answers (needs lead)."""
+    session.store().campaigns.close(campaign.id, _acting("lead"))
+
+
+def reopen(campaign: Campaign) -> None:
+    """Take answers again (needs lead)."""
+    session.store().campaigns.reopen(campaign.id, _acting("lead"))
+
+
+def set_deadline(campaign: Campaign, deadline: datetime | None) -> None:
+    """Move the deadline (needs lead)."""
+    session.store().campaigns.set_deadline(campaign.id, deadline, _acting("lead"))
+
+
+def set_members(campaign: Campaign, members: Sequence[str]) -> None:
+    """Say who may answer (needs lead)."""
+    session.store().campaigns.set_members(campaign.id, members, _acting("lead"))
+
+
+def set_gold(campaign: Campaign, known: Mapping[int, int | None]) -> None:
+    """Set known answers by item (needs lead)."""
+    session.store().campaigns.set_gold(campaign.id, known, _acting("lead"))
+
+
+def decide(campaign: Campaign, item: int, value: int | None, seen: Mapping[str, Any], duration_ms: int) -> None:
+    """Decide about an item, or take the last decision back with None (needs lead)."""
+    from slim_core.store import AnswerIn
+
+    by = _acting("lead")
+    decision = AnswerIn(secrets.token_hex(16), item, value, seen, max(0, duration_ms))
+    session.store().campaigns.decide(campaign.id, by, decision)
+
+
+def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: str, leave_out_unfit: bool) -> Imported:
+    """Keep the answers of a file of this name (needs lead)."""
+    by = _acting("lead")
+    annotator = annotator.strip() or by
+    return import_file(
+        session.store(), campaign, content, by, annotator=annotator, leave_out_unfit=leave_out_unfit, name=name
+    )
+
+
+def curate(campaign: Campaign) -> Run:
+    """Queue the default subset of the answers as they stand (needs lead)."""
+    from app.services.subset import Choice
+
+    n = campaign.n_split
+    choice = Choice(str(campaign.space_run_id), campaign.id, "slim", max(1, round(SUBSET_SHARE * n)), 0)
+    return actions.submit(choice.spec(campaign.dataset_id), name=f"Subset from {campaign.name}")[0]
+
+
+def curate_and_retrain(campaign: Campaign) -> Run:
+    """Queue the subset, a model retrained on it, and its evaluation (needs lead); the evaluation, which ends last."""
+    subset = curate(campaign)
+    spec = retrain_spec(retrain.reference_of(subset), subset, "reference", 0)
+    model = actions.submit(spec, name=f"Retrained from {campaign.name}")[0]
+    evaluation = {"kind": "evaluate", "dataset": campaign.dataset_id, "model": model.id}
+    return actions.submit(evaluation, name=f"{model.name} on test")[0]
+
+
+def set_member(email: str, role: Role) -> None:
+    """Add a person, or change what they may do (needs admin)."""
+    session.store().members.set_role(email, role, by=_acting("admin"))
+
+
+def remove_member(email: str) -> None:
+    """Take a person out (needs admin); their answers stay."""
+    by = _acting("admin")
+    if email == by:
+        raise ForbiddenError("You cannot take yourself out: ask another admin.")
+    session.store().members.remove(email, by=by)
+
+
+def _acting(role: Role) -> str:
+    viewer = session.viewer()
+    viewer.require(role)
+    return viewer.name

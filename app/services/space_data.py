@@ -1,0 +1,107 @@
+"""What a space run holds, joined with what else is known of its images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+import pandas as pd
+
+from app import session
+from app.services import attention_scores
+from slim_core.annotation.propagation import expand, live_scores
+from slim_core.data.groups import Grouping, grouping, pseudo_groups
+from slim_core.data.table import ImageTable
+from slim_core.steps.space import load_clusters
+
+NOT_ASKED = -2  # in an array of answers
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceData:
+    """The n images of a space run, in its order."""
+
+    run: str
+    dataset: str
+    attention: str  # the gradcam or features run it was made from
+    has_maps: bool  # the attention run kept maps
+    table: ImageTable
+    rows: np.ndarray  # (n,) int64
+    labels: np.ndarray  # (n,)
+    groups: Grouping  # of the n images
+    clusters: Grouping  # class x environment cluster
+    scores: pd.DataFrame  # attention_scores.frame of the n images
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def predictions(self) -> np.ndarray:
+        """(n,) int64."""
+        return self.scores["prediction"].to_numpy(np.int64)
+
+    @cached_property
+    def correct(self) -> np.ndarray:
+        """(n,) bool."""
+        return self.predictions == self.labels
+
+
+def load(run_id: str) -> SpaceData:
+    """A finished space run; read once, then kept in memory.
+
+    Raises:
+        DataRefusedError: the folder of its images has moved.
+    """
+    data = _load(run_id)
+    session.store().datasets.table(data.dataset)  # looks whether the images are there still
+    return data
+
+
+@lru_cache(maxsize=4)
+def _load(run_id: str) -> SpaceData:
+    store = session.store()
+    run, folder = store.runs.fetch(run_id), store.artifacts.folder(run_id)
+    table = store.datasets.table(run.dataset_id)
+    rows = np.load(folder / "rows.npy", allow_pickle=False).astype(np.int64)
+    labels = table.labels[rows]
+    clusters = load_clusters(folder)
+    attention = run.spec["attention"]
+    return SpaceData(
+        run=run_id,
+        dataset=run.dataset_id,
+        attention=attention,
+        has_maps=store.artifacts.has(attention, "maps.npy"),
+        table=table,
+        rows=rows,
+        labels=labels,
+        groups=grouping(table).take(rows),
+        clusters=pseudo_groups(labels, clusters.index, clusters.n_per_class, table.label_names),
+        scores=attention_scores.frame(attention).set_index("row", drop=False).loc[rows].reset_index(drop=True),
+    )
+
+
+def positions_of(data: SpaceData, rows: np.ndarray) -> np.ndarray:
+    """(m,) position of each row (m,) of the data set; -1 where the space does not hold it."""
+    order = np.argsort(data.rows, kind="stable")
+    at = np.minimum(np.searchsorted(data.rows, rows, sorter=order), len(data) - 1)
+    return np.where(data.rows[order[at]] == rows, order[at], -1)
+
+
+def answers(data: SpaceData, campaign: str | None) -> np.ndarray:
+    """(n,) int8: 1 right, 0 wrong, -1 unsure, NOT_ASKED, as the campaign's answers stand now."""
+    values = np.full(len(data), NOT_ASKED, np.int8)
+    current = session.store().campaigns.current(campaign) if campaign is not None else {}
+    at = positions_of(data, np.fromiter(current, np.int64, len(current)))
+    values[at[at >= 0]] = np.fromiter(current.values(), np.int8, len(current))[at >= 0]
+    return values
+
+
+def propagated(data: SpaceData, campaign: str | None) -> np.ndarray:
+    """(n,) score that the attention is right; NaN for a class without answers, and without a campaign."""
+    if campaign is None:
+        return np.full(len(data), np.nan)
+    if session.store().campaigns.fetch(campaign).space_run_id == data.run:
+        return live_scores(session.store(), campaign)
+    points = np.load(session.store().artifacts.folder(data.run) / "attention_space.npy", allow_pickle=False)
+    return expand(points, data.labels, np.maximum(answers(data, campaign), -1))

@@ -1,0 +1,75 @@
+"""The subset that a strategy would choose now, computed in this process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from app import session
+from app.services import space_data
+from app.services.space_data import SpaceData
+from slim_core.curation import CurationData, Subset, curate
+from slim_core.runs.whole_loop import ANSWERED
+from slim_core.steps.curate import UNANSWERED, curation_data
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is asked for. ``options`` are fields of CurateOptions, as pairs, so that a choice can be a key."""
+
+    space: str
+    campaign: str | None
+    strategy: str
+    size: int
+    seed: int
+    options: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def uses_answers(self) -> bool:
+        """True where the strategy reads the campaign's answers."""
+        return self.strategy in ANSWERED
+
+    def spec(self, dataset: str) -> dict[str, Any]:
+        """The curate step of this choice, with the answers as they stand now."""
+        campaign = self.campaign if self.uses_answers else None
+        return {
+            "kind": "curate",
+            "dataset": dataset,
+            "space": self.space,
+            "campaign": campaign,
+            "answers_seq": session.store().campaigns.last_seq(campaign) if campaign else None,
+            "strategy": self.strategy,
+            "size": self.size,
+            "seed": self.seed,
+            "options": dict(self.options) if self.uses_answers else {},
+        }
+
+
+def preview(choice: Choice) -> Subset:
+    """The subset of a choice.
+
+    Raises:
+        AnswersRefusedError: the strategy needs answers, and there are none that say right.
+        SpecRefusedError: so many images cannot be chosen.
+    """
+    campaign = choice.campaign if choice.uses_answers else None
+    return _preview(choice, session.store().campaigns.last_seq(campaign) if campaign else 0)
+
+
+@lru_cache(maxsize=16)
+def _preview(choice: Choice, seq: int) -> Subset:  # noqa: ARG001  # a new answer is a new entry
+    data = space_data.load(choice.space)
+    campaign = choice.campaign if choice.uses_answers else None
+    options = dict(choice.options) if choice.uses_answers else {}
+    return curate(
+        _curation_data(data, campaign), strategy=choice.strategy, size=choice.size, seed=choice.seed, **options
+    )
+
+
+def _curation_data(data: SpaceData, campaign: str | None) -> CurationData:
+    folder = session.store().artifacts.folder(data.run)
+    answers = np.maximum(space_data.answers(data, campaign), UNANSWERED)
+    return curation_data(data.table, folder, data.rows, space_data.propagated(data, campaign), answers)

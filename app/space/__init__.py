@@ -1,0 +1,1 @@
+"""Space: every image as a point near those of which the model sees the same."""

@@ -1,0 +1,50 @@
+"""Space: every image as a point, near the images of which the model sees the same."""
+
+import streamlit as st
+
+from app import session
+from app.space.parts import view
+from app.ui import next_step, pick
+from app.ui.glossary import explain
+from app.ui.messages import errors_told
+from app.ui.runs import submit
+
+st.title("Space", help=explain("attention space", "environment space"))
+
+store = session.store()
+with st.container(horizontal=True):
+    dataset = pick.dataset(width="stretch")
+    runs = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
+    run = pick.run("Space", runs, width="stretch")
+
+if run is not None:
+    with errors_told():
+        campaigns = [one for one in store.campaigns.all(dataset.id) if one.space_run_id == run.id]
+        subsets = [one for one in store.runs.children(run.id) if one.kind == "curate" and one.status == "done"]
+        view.show(run, campaigns, subsets[::-1])
+
+kinds = ("gradcam", "features")
+looks = (
+    [one for kind in kinds for one in store.runs.all(kind=kind, status="done", dataset=dataset.id)] if dataset else []
+)
+if dataset is None:
+    next_step.needs_data(
+        "Each image becomes a point here, near those of which a model sees the same: register data first."
+    )
+elif not looks:
+    st.info("A space is laid out from a model's attention, and none of this data set is mapped yet.")
+    next_step.show("map the attention of a model first.", "attention", "Attention", dataset=dataset.id)
+else:
+    with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
+        attention = pick.run("Attention maps or features", looks, param="attention")
+        split = st.segmented_control("Split", ("train", "val", "test"), default="train", key="space-split")
+        submit.button(
+            "Build the space",
+            lambda: {"kind": "space", "dataset": dataset.id, "attention": attention.id, "split": split or "train"},
+            key="submit-space",
+        )
+    if run is None:
+        next_step.here("press *Build the space*: every image then appears here as a point.")
+if run is not None:
+    link = {"dataset": run.dataset_id, "space": run.id}
+    next_step.show("ask about a few images that speak for the rest.", "annotate", "Annotate", **link)

@@ -1,0 +1,60 @@
+"""One answer to all selected images that an open campaign asks about, and its undoing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.services.space_data import SpaceData
+from app.ui.escape import verbatim
+from slim_core.store import AnswerIn
+from slim_core.store.campaign import RIGHT, UNSURE, WRONG
+from slim_core.store.database import new_id
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+SOURCE = "space"
+VALUES = {"right": RIGHT, "wrong": WRONG, "unsure": UNSURE}
+
+
+def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
+    """What would be answered, with its number, and the button that does so."""
+    items = asked_about(data, selected, campaign)
+    told = f"**{len(items):,}** of the {len(selected):,} selected images are asked about in {verbatim(campaign.name)}."
+    st.markdown(told if items else f"None of the selected images is asked about in {verbatim(campaign.name)}.")
+    value = st.segmented_control("Their attention is", list(VALUES), key="space-answer-value", width="content")
+    sure = f"Answer {len(items):,} images: {value}" if value else "Choose an answer"
+    if st.button(sure, key="space-answer", type="primary", disabled=not (items and value)):
+        answer(campaign.id, items, VALUES[str(value)])
+        st.session_state["space-said"] = f"{len(items):,} images answered: {value}."
+        st.rerun()
+    last = st.session_state.get("space-answered")
+    if last and last[0] == campaign.id and st.button(f"Undo the last {len(last[1]):,} answers", key="space-undo"):
+        answer(campaign.id, last[1], None)
+        st.session_state["space-said"] = f"{len(last[1]):,} answers taken back."
+        st.rerun()
+
+
+def asked_about(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> list[int]:
+    """Ids of the campaign's items whose image is selected."""
+    items = session.store().campaigns.items(campaign.id)
+    inside = np.isin([item.row for item in items], data.rows[selected])
+    return [item.id for item, chosen in zip(items, inside, strict=True) if chosen]
+
+
+def answer(campaign: str, items: list[int], value: int | None) -> None:
+    """Give every item this answer in the viewer's name (needs annotator); None takes the last one back.
+
+    Raises:
+        ForbiddenError: the viewer may not answer.
+        AnswersRefusedError: the campaign is closed.
+    """
+    viewer = session.viewer()
+    viewer.require("annotator")
+    given = [AnswerIn(new_id("a"), item, value, seen={"view": "space", "of": len(items)}) for item in items]
+    session.store().campaigns.save_answers(campaign, viewer.name, given, source=SOURCE)
+    st.session_state["space-answered"] = None if value is None else (campaign, items)

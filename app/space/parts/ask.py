@@ -1,0 +1,40 @@
+"""Asking people about the selected images: a new campaign, or more items for one that is open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.services.space_data import SpaceData
+from app.ui.escape import verbatim
+from app.ui.pages import file_of
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+
+def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
+    """A way to the form of a new campaign, which takes the selection from the session, and a button to extend."""
+    st.markdown(f"Ask annotators about the **{len(selected):,}** selected images.")
+    if st.button("Open a new campaign", key="space-campaign", type="primary", icon=":material/campaign:"):
+        st.session_state[f"campaign-choice-{data.run}"] = "selection"  # what the form begins with
+        link = {"dataset": data.dataset, "space": data.run, "section": "new"}
+        st.switch_page(file_of("annotate"), query_params=link)
+    if campaign is None or campaign.status != "open":
+        return
+    new = not_asked(data, selected, campaign)
+    if st.button(f"Add {len(new):,} new to {verbatim(campaign.name)}", key="space-extend", disabled=not len(new)):
+        viewer = session.viewer()
+        viewer.require("lead")
+        session.store().campaigns.extend(campaign.id, new, by=viewer.name)
+        st.session_state["space-said"] = f"{len(new):,} images added to {verbatim(campaign.name)}."
+        st.rerun()
+
+
+def not_asked(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> np.ndarray:
+    """Rows of the selected images that the campaign does not ask about yet."""
+    asked = [item.row for item in session.store().campaigns.items(campaign.id)]
+    return np.setdiff1d(data.rows[selected], asked)

@@ -1,0 +1,136 @@
+"""The ways to colour the images of a space."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from app import session
+from app.services import space_data
+from app.services.space_data import SpaceData
+from app.space import charts as colours
+from app.space.charts import Colouring
+from slim_core.evaluation.charts.palette import BLUE, RIGHT, WRONG
+from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION
+
+SEVERAL = "several tags"
+LIVE = ("propagated score", "answer")  # colours that change while people answer
+_NUMBERS = {"attention precision": ATTENTION_PRECISION, "AIoU": AIOU, "confidence": "confidence", "loss": "loss"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A space, and the campaign and curate run it is looked at with, where chosen."""
+
+    data: SpaceData
+    campaign: str | None = None
+    subset: str | None = None
+
+    def names(self) -> list[str]:
+        """The colourings that have something to show."""
+        scores = self.data.scores
+        hidden = {name for name, column in _NUMBERS.items() if column not in scores or scores[column].isna().all()}
+        if self.campaign is None:
+            hidden |= set(LIVE)
+        if self.subset is None:
+            hidden.add("subset")
+        if not session.store().tags.counts(self.data.dataset):
+            hidden.add("tag")
+        return [name for name in COLOURINGS if name not in hidden]
+
+
+def colouring(seen: Seen, by: str) -> Colouring:
+    """The colours of the n images by one of ``seen.names()``."""
+    return COLOURINGS[by](seen)
+
+
+def _group(seen: Seen) -> Colouring:
+    return colours.categories("Group", seen.data.groups.index, seen.data.groups.names)
+
+
+def _label(seen: Seen) -> Colouring:
+    return colours.categories("Label", seen.data.labels, seen.data.table.label_names)
+
+
+def _prediction(seen: Seen) -> Colouring:
+    return colours.categories("Prediction", seen.data.predictions, seen.data.table.label_names)
+
+
+def _outcome(seen: Seen) -> Colouring:
+    mistaken = np.where(seen.data.correct, 0, 1)
+    return colours.categories("Prediction", mistaken, ["correct", "mistaken"], [RIGHT, WRONG])
+
+
+def _precision(seen: Seen) -> Colouring:
+    return colours.continuous("Attention precision", _column(seen, ATTENTION_PRECISION))
+
+
+def _aiou(seen: Seen) -> Colouring:
+    return colours.continuous("AIoU", _column(seen, AIOU))
+
+
+def _confidence(seen: Seen) -> Colouring:
+    return colours.continuous("Confidence", _column(seen, "confidence"), 1 / seen.data.table.n_classes, 1.0)
+
+
+def _loss(seen: Seen) -> Colouring:
+    """From 0 to what 99 of 100 images stay below, so that one outlier does not take all colours."""
+    values = _column(seen, "loss")
+    return colours.continuous("Loss", values, 0.0, float(np.nanquantile(values, 0.99)) or 1.0)
+
+
+def _column(seen: Seen, name: str) -> np.ndarray:
+    return seen.data.scores[name].to_numpy(np.float64)
+
+
+def _propagated(seen: Seen) -> Colouring:
+    return colours.continuous("Propagated score", space_data.propagated(seen.data, seen.campaign))
+
+
+def _answer(seen: Seen) -> Colouring:
+    return colours.answers(space_data.answers(seen.data, seen.campaign))
+
+
+def _cluster(seen: Seen) -> Colouring:
+    return colours.categories("Environment cluster", seen.data.clusters.index, seen.data.clusters.names)
+
+
+def _subset(seen: Seen) -> Colouring:
+    chosen = pd.read_parquet(session.store().artifacts.folder(str(seen.subset)) / "subset.parquet", columns=["row"])
+    index = np.where(np.isin(seen.data.rows, chosen["row"].to_numpy()), 0, -1)
+    return colours.named_unknown(colours.categories("Subset", index, ["chosen"], [BLUE]), "not chosen")
+
+
+def _tag(seen: Seen) -> Colouring:
+    """By the one tag an image has; images with several are a category of their own."""
+    tags = session.store().tags
+    by_row = tags.by_row(seen.data.dataset)
+    several = any(len(found) > 1 for found in by_row.values())
+    names = [*tags.counts(seen.data.dataset), *([SEVERAL] if several else [])]
+    place = {name: k for k, name in enumerate(names)}
+    index = np.full(len(seen.data), -1)
+    rows = np.fromiter(by_row, np.int64, len(by_row))
+    at = space_data.positions_of(seen.data, rows)
+    codes = [place[found[0] if len(found) == 1 else SEVERAL] for found in by_row.values()]
+    index[at[at >= 0]] = np.asarray(codes, np.int64)[at >= 0]
+    return colours.named_unknown(colours.categories("Tag", index, names), "no tag")
+
+
+COLOURINGS: dict[str, Callable[[Seen], Colouring]] = {
+    "group": _group,
+    "label": _label,
+    "prediction": _prediction,
+    "correct or mistaken": _outcome,
+    "attention precision": _precision,
+    "AIoU": _aiou,
+    "propagated score": _propagated,
+    "answer": _answer,
+    "environment cluster": _cluster,
+    "subset": _subset,
+    "confidence": _confidence,
+    "loss": _loss,
+    "tag": _tag,
+}

@@ -1,0 +1,63 @@
+"""The selected images as files to take away."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.services import space_data
+from app.services.space_data import SpaceData
+
+
+def show(data: SpaceData, selected: np.ndarray, campaign: str | None) -> None:
+    """Two downloads, made when they are asked for."""
+    st.caption(f"{len(selected):,} images, one a line.")
+    st.download_button(
+        "All columns (CSV)",
+        lambda: csv(table(data, selected, campaign)),
+        file_name=f"selection-{data.run}.csv",
+        mime="text/csv",
+        key="space-export-all",
+        icon=":material/table:",
+        on_click="ignore",
+    )
+    st.download_button(
+        "Paths only",
+        lambda: "".join(f"{data.table.image_path(row)}\n" for row in data.rows[selected]).encode(),
+        file_name=f"selection-{data.run}.txt",
+        mime="text/plain",
+        key="space-export-paths",
+        icon=":material/list:",
+        on_click="ignore",
+    )
+
+
+def table(data: SpaceData, selected: np.ndarray, campaign: str | None) -> pd.DataFrame:
+    """Everything known of the selected images: path, labels, scores, places in both spaces, answer and tags."""
+    rows = data.rows[selected]
+    part = data.scores.iloc[selected].reset_index(drop=True)
+    part.insert(1, "path", data.table.frame["path"].to_numpy()[rows])
+    for name in ("attention_space", "environment_space"):
+        points = np.load(session.store().artifacts.folder(data.run) / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+        part[[f"{name}_x", f"{name}_y"]] = np.asarray(points[selected], np.float64)
+    part["environment_cluster"] = np.asarray([*data.clusters.names, ""])[data.clusters.index[selected]]
+    if campaign is not None:
+        part["propagated_score"] = space_data.propagated(data, campaign)[selected]
+        answers = pd.Series(space_data.answers(data, campaign)[selected])
+        part["answer"] = answers.map({1: "right", 0: "wrong", -1: "unsure"}).fillna("")
+    tags = session.store().tags.by_row(data.dataset)
+    part["tags"] = ["; ".join(tags.get(int(row), ())) for row in rows]
+    return part
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """The table as CSV; text that a spreadsheet would take for a formula is quoted away."""
+    texts = frame.select_dtypes(exclude="number").columns
+    safe = frame.assign(**{name: frame[name].map(_harmless) for name in texts})
+    return safe.to_csv(index=False).encode()
+
+
+def _harmless(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

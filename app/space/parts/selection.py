@@ -1,0 +1,51 @@
+"""What is selected in a space: its counts, what can be done with it, and the images themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import streamlit as st
+
+from app.services.space_data import SpaceData
+from app.space.parts import answers, ask, counts, export, strip, tags
+from app.ui.messages import errors_told
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+COUNTS_WIDTH = 440  # pixels
+
+
+def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
+    """Counts and images of the selected positions; counts of all images where nothing is selected."""
+    title = f"{len(selected):,} selected images" if len(selected) else "All images"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader(title, anchor=False, width="stretch")
+        _actions(data, selected, campaign)
+    said = st.session_state.pop("space-said", None)
+    if said:
+        st.toast(said, icon=":material/check:")
+    beside = st.container(horizontal=True, gap="large")
+    with beside.container(width=COUNTS_WIDTH):
+        counts.show(data, selected)
+    with beside.container():
+        if len(selected):
+            strip.show(data, selected)
+        else:
+            st.caption("Draw round some points, or click a colour: the images appear here.")
+
+
+def _actions(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
+    none = not len(selected)
+    is_open = campaign is not None and campaign.status == "open"
+    with st.popover("Ask", icon=":material/campaign:", disabled=none), errors_told():
+        ask.show(data, selected, campaign)
+    why = None if is_open else "Choose an open campaign of this space first."
+    with st.popover("Answer all", icon=":material/done_all:", disabled=none or not is_open, help=why), errors_told():
+        if campaign is not None and not none:
+            answers.show(data, selected, campaign)
+    with st.popover("Tag", icon=":material/label:"), errors_told():
+        tags.show(data, selected)
+    with st.popover("Export", icon=":material/download:", disabled=none):
+        export.show(data, selected, campaign.id if campaign else None)

@@ -1,0 +1,53 @@
+"""Tags on the selected images: put on, taken off, and selected by."""
+
+from __future__ import annotations
+
+import numpy as np
+import streamlit as st
+
+from app import session
+from app.services import space_data
+from app.services.space_data import SpaceData
+from app.ui import selection
+
+
+def show(data: SpaceData, selected: np.ndarray) -> None:
+    """A tag by name, old or new, and what to do with it."""
+    counts = session.store().tags.counts(data.dataset)
+    tag = st.selectbox(
+        "Tag",
+        list(counts),
+        index=None,
+        accept_new_options=True,
+        format_func=lambda name: f"{name} ({counts[name]:,})" if name in counts else name,
+        key="space-tag",
+        placeholder="Choose a tag, or type a new one",
+    )
+    with st.container(horizontal=True):
+        none = not len(selected)
+        add = st.button(f"Tag {len(selected):,} images", key="space-tag-add", type="primary", disabled=none or not tag)
+        off = st.button("Take off", key="space-tag-remove", disabled=none or tag not in counts)
+        pick = st.button("Select its images", key="space-tag-select", disabled=tag not in counts)
+    if add:
+        change(data, selected, str(tag), on=True)
+    elif off:
+        change(data, selected, str(tag), on=False)
+    elif pick:
+        at = space_data.positions_of(data, session.store().tags.rows(data.dataset, str(tag)))
+        selection.keep(data, at[at >= 0])
+        st.rerun()
+
+
+def change(data: SpaceData, selected: np.ndarray, tag: str, *, on: bool) -> None:
+    """Put a tag on the selected images, or take it off (needs annotator).
+
+    Raises:
+        ForbiddenError: the viewer may not.
+        SpecRefusedError: it is no tag.
+    """
+    viewer, tags = session.viewer(), session.store().tags
+    viewer.require("annotator")
+    changed = (tags.add if on else tags.remove)(data.dataset, data.rows[selected], tag, viewer.name)
+    done = "tagged" if on else "rid of the tag"
+    st.session_state["space-said"] = f"{changed:,} images {done} “{tag}”."
+    st.rerun()

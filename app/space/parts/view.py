@@ -1,0 +1,97 @@
+"""A space on the page: which space, which colours, the plot, and what is selected in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.services import space_data
+from app.services.space_data import SpaceData
+from app.space.charts import Colouring
+from app.space.parts import colours, plot
+from app.space.parts import selection as space_selection
+from app.space.parts.colours import Seen
+from app.space.parts.plot import Panel, Selection
+from app.ui import pick, selection
+from app.ui.messages import errors_told
+from app.ui.pictures import gallery
+
+if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
+    from slim_core.store import Campaign, Run
+
+SPACES = {
+    "both": ("attention_space", "environment_space"),
+    "attention": ("attention_space",),
+    "environment": ("environment_space",),
+}
+TITLES = {
+    "attention_space": "Attention space: what the model looks at",
+    "environment_space": "Environment space: what it sees elsewhere",
+}
+POLL = "3s"
+HELP = """What the colour of a point says of its image.
+
+- **Attention precision:** the share of the strongest attention that lies inside the true mask.
+- **AIoU:** how much better the true class's map fits the mask than another class's; 0.5 is no better.
+- **Propagated score:** the probability that the attention is right, spread from the answers over their neighbours.
+- **Environment cluster:** images whose surroundings look alike to the model (step S7)."""
+KEPT_COLOUR = "space-colour-kept"
+
+
+@st.fragment
+def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> None:
+    """The plot of a finished space run; campaigns and curate runs are those made from it."""
+    with errors_told():
+        data = space_data.load(run.id)
+        with st.container(horizontal=True):
+            spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels", width=250)
+            colour_at = st.container()
+            campaign = pick.campaign("Campaign", campaigns, width="stretch")
+            subset = pick.run("Subset", subsets, param="subset", width="stretch")
+        seen = Seen(data, campaign.id if campaign else None, subset.id if subset else None)
+        by = _colour(colour_at, seen)
+        _plot(data, SPACES[spaces or "both"], colours.colouring(seen, by))
+        space_selection.show(data, selection.positions(data), campaign)
+        if campaign is not None and campaign.status == "open" and by in colours.LIVE:
+            _watch(campaign.id, session.store().campaigns.last_seq(campaign.id))
+
+
+def _colour(at: DeltaGenerator, seen: Seen) -> str:
+    """What the points are coloured by: named by the address, or as it was when the page was left."""
+    names, key = seen.names(), "space-colour"
+    if st.session_state.get(key) not in names:
+        wanted = (st.query_params.get("colour"), st.session_state.get(KEPT_COLOUR))
+        st.session_state[key] = next((one for one in wanted if one in names), names[0])
+    by = str(at.selectbox("Colour by", names, key=key, help=HELP))
+    st.query_params["colour"] = st.session_state[KEPT_COLOUR] = by
+    return by
+
+
+def _plot(data: SpaceData, spaces: Sequence[str], colouring: Colouring) -> None:
+    token = session.token(dataset=data.dataset)
+    where = f"/api/points/{data.run}/{{name}}?token={token}"
+    panels = [Panel(f"{data.run} {name}", TITLES[name], where.format(name=f"{name}.bin")) for name in spaces]
+    drawn = {"kind": "overlay", "run": data.attention} if data.has_maps else {"kind": "image"}
+    selected = selection.positions(data)
+    plot.show(
+        f"space-{data.run}",
+        panels,
+        colouring,
+        Selection(len(data), selected, selection.version(data)),
+        card_url=where.format(name="at/AT"),
+        image_url=gallery.address(data.dataset, size=192, **drawn),
+        on_select=lambda made: selection.keep(data, made.positions, made.version),
+    )
+    selection.tell_address(data)
+
+
+@st.fragment(run_every=POLL)
+def _watch(campaign: str, seq: int) -> None:
+    """Draw the page again when somebody has answered: the selection stays."""
+    if session.store().campaigns.last_seq(campaign) != seq:
+        st.rerun()

@@ -1,0 +1,131 @@
+// One space: its points, the part of them in view, and what lies under the pointer.
+
+import { fit, NearestPoint } from "./geometry.js";
+import { Pointer } from "./pointer.js";
+import { PointLayer } from "./points.js";
+
+const NEAR = 9; // pixels from a point at which the pointer means it
+const STEP = 0.15; // share of the view an arrow key moves by
+
+export const many = (n) => n.toLocaleString("en");
+
+function element(tag, className, text) {
+  const made = document.createElement(tag);
+  made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+export class Panel {
+  constructor(owner, about, points) {
+    this.owner = owner;
+    const n = owner.data.n;
+    [this.x, this.y] = [points.subarray(0, n), points.subarray(n, 2 * n)];
+    this.box = element("figure", "slim-space-panel");
+    this.host = element("div", "slim-space-plot");
+    this.host.tabIndex = 0;
+    this.host.setAttribute("role", "img");
+    this.host.setAttribute("aria-label", `${about.title}. ${many(n)} images as points; the table below counts them.`);
+    this.box.append(element("figcaption", "", about.title), this.host);
+    owner.host.append(this.box);
+    this.memory = `slim-space ${about.key}`;
+    this.home = fit(this.x, this.y);
+    this.view = this.remembered() ?? this.home;
+    this.layer = new PointLayer(this.host, this.x, this.y, owner.data.above);
+    this.pointer = new Pointer(this);
+    this.host.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  remembered() {
+    try {
+      const kept = JSON.parse(sessionStorage.getItem(this.memory));
+      return [...kept.x, ...kept.y].every(Number.isFinite) ? kept : null;
+    } catch { return null; } // nothing kept, or no storage allowed
+  }
+
+  look(view) {
+    this.view = view;
+    try { sessionStorage.setItem(this.memory, JSON.stringify(view)); } catch { /* no storage allowed: not kept */ }
+    this.draw();
+  }
+
+  get width() { return this.view.x[1] - this.view.x[0]; }
+  get height() { return this.view.y[1] - this.view.y[0]; }
+
+  // Where a place of the panel, in pixels from its top left corner, lies among the points.
+  dataAt({ x, y }) {
+    const box = this.host.getBoundingClientRect();
+    return { x: this.view.x[0] + (x / box.width) * this.width, y: this.view.y[1] - (y / box.height) * this.height };
+  }
+
+  zoom(factor) {
+    const box = this.host.getBoundingClientRect();
+    this.zoomAt(factor, { x: box.width / 2, y: box.height / 2 });
+  }
+
+  // Below 1 the view becomes smaller; the place given in pixels stays where it is.
+  zoomAt(factor, place) {
+    const still = this.dataAt(place);
+    const scaled = ([low, high], fixed) => [fixed + (low - fixed) * factor, fixed + (high - fixed) * factor];
+    const whole = this.home.x[1] - this.home.x[0];
+    if ((factor > 1 && this.width > 20 * whole) || (factor < 1 && this.width < whole / 20_000)) return;
+    this.look({ x: scaled(this.view.x, still.x), y: scaled(this.view.y, still.y) });
+  }
+
+  // Move the view by shares of itself.
+  shift(dx, dy) {
+    this.look({ x: this.view.x.map((one) => one + dx * this.width), y: this.view.y.map((one) => one + dy * this.height) });
+  }
+
+  drag(x, y) {
+    const box = this.host.getBoundingClientRect();
+    this.shift(-x / box.width, y / box.height);
+  }
+
+  draw() {
+    this.waiting ??= requestAnimationFrame(() => {
+      this.waiting = undefined;
+      this.layer.draw(this.view);
+      this.owner.count();
+    });
+  }
+
+  under(place) {
+    if (this.layer.dense) return -1;
+    const { x, y } = this.dataAt(place);
+    const box = this.host.getBoundingClientRect();
+    this.nearest ??= new NearestPoint(this.x, this.y);
+    return this.nearest.find(x, y, (NEAR / box.width) * this.width, (NEAR / box.height) * this.height);
+  }
+
+  click(place, how) {
+    const id = this.under(place);
+    if (id < 0) return;
+    const region = new Uint8Array(this.x.length);
+    region[id] = 1;
+    this.owner.choose(region, how);
+  }
+
+  point(event, place) {
+    const id = event.pointerType === "touch" ? -1 : this.under(place);
+    if (id < 0) this.owner.card.hide();
+    else this.owner.card.show(id, event.clientX, event.clientY);
+  }
+
+  key(event) {
+    const moves = { ArrowLeft: [-STEP, 0], ArrowRight: [STEP, 0], ArrowUp: [0, STEP], ArrowDown: [0, -STEP] };
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (moves[event.key]) this.shift(...moves[event.key]);
+    else if (event.key === "+") this.zoom(0.7);
+    else if (event.key === "-") this.zoom(1 / 0.7);
+    else if (event.key === "0") this.look(this.home);
+    else return;
+    event.preventDefault();
+  }
+
+  dispose() {
+    cancelAnimationFrame(this.waiting);
+    this.layer.dispose();
+    this.box.remove();
+  }
+}

@@ -1,0 +1,151 @@
+// Attention spaces side by side with one selection, which goes up as a bitset: 17 kB for 100,000 points.
+
+import { HoverCard } from "./card.js";
+import { bytes, countOf, fromBits, joined, toBits } from "./geometry.js";
+import { Legend, paletteOf } from "./legend.js";
+import { many, Panel } from "./panel.js";
+import { howOf } from "./pointer.js";
+import { toolbar } from "./tools.js";
+
+async function fetchFloats(url) {
+  const response = await fetch(url);
+  const type = response.headers.get("content-type") || "";
+  if (!response.ok || type.includes("html")) throw new Error(`The points could not be loaded (${response.status}): reload the page.`);
+  return new Float32Array(await response.arrayBuffer());
+}
+
+const css = (element, name, otherwise) => getComputedStyle(element).getPropertyValue(name).trim() || otherwise;
+
+async function inflated(text) {
+  const stream = new Blob([bytes(text)]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return new Uint8Array(await new Response(stream).arrayBuffer());
+}
+
+class SpacePlot {
+  constructor(parent) {
+    this.root = parent.querySelector(".slim-space");
+    this.host = this.root.querySelector(".slim-space-panels");
+    this.status = this.root.querySelector(".slim-space-status");
+    this.legend = new Legend(this.root.querySelector(".slim-space-legend"), (mask, event) => this.choose(mask, howOf(event)));
+    this.card = new HoverCard(this.root);
+    this.use("lasso");
+    this.panels = [];
+    this.mask = null; // null = nothing selected, else one byte a point
+    this.known = new Set(); // versions of the selection that came from here, or were taken over
+    this.busy = Promise.resolve();
+    this.watch = new ResizeObserver(() => { for (const panel of this.panels) panel.draw(); });
+    this.watch.observe(this.host);
+    toolbar(this.root.querySelector(".slim-space-tools"), this);
+    this.root.querySelector(".slim-space-clear").addEventListener("click", () => this.clear());
+    this.escape = (event) => { if (event.key === "Escape" && !typing(event)) this.leaveOff(); };
+    document.addEventListener("keydown", this.escape);
+  }
+
+  update(data, setStateValue) {
+    this.data = data;
+    this.send = setStateValue;
+    this.card.update(data.card, data.image);
+    this.busy = this.busy.then(() => this.refresh()).catch((error) => { this.status.textContent = error.message; });
+  }
+
+  async refresh() {
+    const { data } = this;
+    const wanted = JSON.stringify(data.panels.map((panel) => panel.key));
+    this.adopt(data.selection);
+    if (wanted !== this.drawn) await this.build(wanted);
+    await this.recolour();
+    for (const panel of this.panels) panel.draw();
+    this.count();
+    this.root.dataset.ready = "true";
+    requestAnimationFrame(() => { this.root.dataset.painted = data.colouring.title; }); // after the panels' own frames
+  }
+
+  async build(wanted) {
+    this.status.textContent = "Loading the points ...";
+    const points = await Promise.all(this.data.panels.map((panel) => fetchFloats(panel.points)));
+    for (const panel of this.panels) panel.dispose();
+    this.panels = [];
+    this.painted = undefined;
+    for (const [at, about] of this.data.panels.entries()) this.panels.push(new Panel(this, about, points[at]));
+    for (const panel of this.panels) panel.layer.select(this.mask);
+    this.drawn = wanted;
+  }
+
+  async recolour() {
+    const { colouring } = this.data;
+    const ink = css(this.root, "--st-text-color", "#1f2933");
+    const painted = colouring.codes + colouring.title + ink;
+    if (painted === this.painted) return;
+    this.codes = await inflated(colouring.codes);
+    const palette = paletteOf(colouring.palette, ink);
+    for (const panel of this.panels) panel.layer.recolour(this.codes, palette, colouring.low !== null);
+    this.legend.show(colouring, this.codes, ink);
+    this.painted = painted;
+  }
+
+  adopt(selection) { // what the page has chosen itself, or kept from before; our own selections come back unread
+    if (!selection || this.known.has(selection.version)) return;
+    this.known.add(selection.version);
+    this.set(selection.bits ? fromBits(selection.bits, this.data.n) : null);
+  }
+
+  choose(region, how) {
+    const mask = joined(this.mask ?? new Uint8Array(this.data.n), region, how);
+    this.set(mask);
+    const version = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    this.known.add(version);
+    this.send("selection", { n: this.data.n, version, count: this.chosen, bits: this.mask ? toBits(this.mask) : "" });
+  }
+
+  // Esc: first what is being drawn, then the selection.
+  leaveOff() {
+    const drawn = this.panels.filter((panel) => panel.pointer.cancel());
+    if (!drawn.length && this.mask) this.clear();
+  }
+
+  clear() { this.choose(new Uint8Array(this.data.n), "replace"); }
+
+  set(mask) {
+    this.chosen = mask ? countOf(mask) : 0;
+    this.mask = this.chosen ? mask : null;
+    for (const panel of this.panels) { panel.layer.select(this.mask); panel.draw(); }
+    this.count();
+  }
+
+  use(tool) {
+    this.tool = tool;
+    this.root.dataset.tool = tool;
+  }
+
+  count() {
+    const whole = many(this.data.n);
+    const dense = this.panels.some((panel) => panel.layer.dense) ? " Drawn as density: zoom in to see each point." : "";
+    this.root.querySelector(".slim-space-clear").hidden = !this.chosen;
+    this.status.textContent = this.chosen
+      ? `${many(this.chosen)} of ${whole} images selected.${dense}`
+      : `${whole} images. Draw round some, or click a colour below.${dense}`;
+    this.legend.count(this.mask);
+  }
+
+  dispose() {
+    this.watch.disconnect();
+    document.removeEventListener("keydown", this.escape);
+    for (const panel of this.panels) panel.dispose();
+    this.card.hide();
+  }
+}
+
+const typing = (event) =>
+  ["INPUT", "TEXTAREA", "SELECT"].includes(event.composedPath()[0]?.tagName) || document.querySelector('[data-testid="stPopoverBody"], [role="dialog"], [role="listbox"]');
+
+export function update({ data, parentElement, setStateValue }) {
+  parentElement.__slimSpace ??= new SpacePlot(parentElement);
+  parentElement.__slimSpace.update(data, setStateValue);
+}
+
+export function leave(parentElement) {
+  const plot = parentElement.__slimSpace;
+  if (!plot || plot.root.isConnected) return;
+  plot.dispose();
+  delete parentElement.__slimSpace;
+}

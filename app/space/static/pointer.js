@@ -1,0 +1,123 @@
+// What the pointer does in one space: draw a lasso or a box, click a point, drag the view, zoom with the wheel or with
+// two fingers. With Shift a region is added to the selection, with Alt it is taken away.
+
+import { insideBox, insidePolygon } from "./geometry.js";
+
+const CLICK = 4; // pixels a press may move and still be a click
+const GRAIN = 2; // pixels between the corners of a lasso
+const SVG = "http://www.w3.org/2000/svg";
+
+export const howOf = (event) => (event.shiftKey ? "add" : event.altKey ? "subtract" : "replace");
+
+export class Pointer {
+  constructor(panel) {
+    [this.panel, this.host] = [panel, panel.host];
+    this.down = new Map(); // pointers that are pressed: id -> where
+    this.path = document.createElementNS(SVG, "path");
+    this.drawing = document.createElementNS(SVG, "svg");
+    this.drawing.setAttribute("class", "slim-space-drawing");
+    this.drawing.setAttribute("aria-hidden", "true");
+    this.drawing.append(this.path);
+    this.host.append(this.drawing);
+    const on = (kind, act) => this.host.addEventListener(kind, (event) => act.call(this, event), { passive: false });
+    on("pointerdown", this.press);
+    on("pointermove", this.move);
+    on("pointerup", this.release);
+    on("pointercancel", this.drop);
+    on("pointerleave", () => panel.owner.card.hide());
+    on("blur", () => { delete this.host.dataset.pressed; });
+    on("wheel", this.wheel);
+    on("dblclick", this.twice);
+  }
+
+  at(event) {
+    const box = this.host.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  press(event) {
+    if (event.button > 1) return;
+    if (event.pointerType !== "touch") event.preventDefault(); // no text is marked, no picture dragged
+    this.host.dataset.pressed = "true"; // reached by the pointer: no ring as for the keyboard
+    this.host.focus({ preventScroll: true });
+    this.host.setPointerCapture(event.pointerId);
+    this.panel.owner.card.hide();
+    this.down.set(event.pointerId, this.at(event));
+    this.how = howOf(event);
+    this.tool = event.button === 1 ? "pan" : this.panel.owner.tool;
+    this.trace = this.down.size === 1 ? [this.at(event)] : null; // a second finger ends the drawing
+    this.draw();
+  }
+
+  move(event) {
+    if (!this.down.size) return this.panel.point(event, this.at(event));
+    if (!this.down.has(event.pointerId)) return;
+    const [before, now] = [this.down.get(event.pointerId), this.at(event)];
+    if (this.down.size === 2) this.pinch(event.pointerId, before, now);
+    else if (this.tool === "pan") this.panel.drag(now.x - before.x, now.y - before.y);
+    this.down.set(event.pointerId, now);
+    if (!this.trace) return;
+    const last = this.trace.at(-1);
+    if (this.trace.length === 1 || Math.hypot(now.x - last.x, now.y - last.y) >= GRAIN) this.trace.push(now);
+    this.draw();
+  }
+
+  pinch(id, before, now) {
+    const other = [...this.down].find(([key]) => key !== id)[1];
+    const [was, is] = [before, now].map((one) => Math.hypot(one.x - other.x, one.y - other.y) || 1);
+    this.panel.zoomAt(was / is, other);
+  }
+
+  release(event) {
+    if (!this.down.delete(event.pointerId)) return;
+    const [trace, end] = [this.trace, this.at(event)];
+    this.trace = null;
+    this.draw();
+    if (!trace) return;
+    const far = trace.some((one) => Math.hypot(one.x - trace[0].x, one.y - trace[0].y) > CLICK);
+    if (!far) this.panel.click(end, this.how);
+    else if (this.tool !== "pan") this.panel.owner.choose(this.region([...trace, end]), this.how);
+  }
+
+  region(trace) {
+    const corners = trace.map((one) => this.panel.dataAt(one));
+    const axes = { x: corners.map((one) => one.x), y: corners.map((one) => one.y) };
+    const { x, y } = this.panel;
+    if (this.tool === "lasso") return insidePolygon(x, y, axes);
+    return insideBox(x, y, { x: [axes.x[0], axes.x.at(-1)], y: [axes.y[0], axes.y.at(-1)] });
+  }
+
+  drop(event) {
+    this.down.delete(event.pointerId);
+    this.cancel();
+  }
+
+  // Give up what is being drawn; true where something was.
+  cancel() {
+    const drawn = Boolean(this.trace);
+    this.trace = null;
+    this.draw();
+    return drawn;
+  }
+
+  draw() {
+    const trace = this.tool === "pan" ? null : this.trace;
+    if (!trace) return this.path.setAttribute("d", "");
+    const [first, last] = [trace[0], trace.at(-1)];
+    const box = `M${first.x} ${first.y}H${last.x}V${last.y}H${first.x}Z`;
+    this.path.setAttribute("d", this.tool === "lasso" ? `M${trace.map((one) => `${one.x} ${one.y}`).join("L")}Z` : box);
+  }
+
+  // With Ctrl (as two fingers on a touch pad have it), or while the view is what is dragged; else the page scrolls.
+  wheel(event) {
+    if (!event.ctrlKey && !event.metaKey && this.panel.owner.tool !== "pan") return;
+    event.preventDefault();
+    const pixels = event.deltaMode ? event.deltaY * 30 : event.deltaY;
+    this.panel.zoomAt(Math.exp(Math.max(-200, Math.min(200, pixels)) * 0.002), this.at(event));
+  }
+
+  twice(event) {
+    event.preventDefault();
+    if (this.panel.owner.tool === "pan") this.panel.look(this.panel.home);
+  }
+}

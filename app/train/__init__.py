@@ -1,0 +1,1 @@
+"""Train: submit a training and watch it."""

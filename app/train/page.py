@@ -1,0 +1,43 @@
+"""Train: submit a training, watch its curves, and see the accuracy of every group."""
+
+import streamlit as st
+
+from app import session
+from app.train import forms
+from app.ui import next_step, pick
+from app.ui.escape import verbatim
+from app.ui.runs import state, training
+
+st.title("Train")
+
+dataset = pick.dataset()
+if dataset is None:
+    next_step.needs_data("A model is trained here, and its accuracy told group by group: register a data set first.")
+    st.stop()
+
+runs = session.store().runs
+trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
+subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
+with st.expander("New training", icon=":material/add:", expanded=not trainings or "subset" in st.query_params):
+    forms.show(dataset, subsets)
+
+chosen = pick.run("Training", trainings)
+if chosen is None:
+    next_step.here("press *Train*: its curves and the accuracy of every group then appear here.")
+    st.stop()
+run = runs.fetch(chosen.id)
+
+with st.container(horizontal=True, vertical_alignment="center"):
+    state.show(run.status)
+    st.caption(verbatim(f"{run.spec['model']} · seed {run.spec['seed']} · by {run.created_by}"))
+    next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
+training.show(run)
+
+if run.status == "done" and run.spec.get("subset"):
+    next_step.show("compare it with the reference model.", "compare", "Compare", dataset=dataset.id)
+elif run.status == "done":
+    next_step.show("see where this model looks.", "attention", "Draw the maps", dataset=dataset.id, model=run.id)
+elif run.status in ("failed", "canceled"):
+    next_step.show("read its log, and resume it or run it again with other settings.", "jobs", "The run", run=run.id)
+else:
+    next_step.here("let it run, you may close this page: the accuracy of every group appears here when it is done.")

@@ -1,0 +1,124 @@
+"""The attention of two models on the same images, before and after."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from app.ui.escape import verbatim
+from app.ui.evaluations import Compared
+from app.ui.groups import images
+from app.ui.pictures import rows as compare_pictures
+from app.ui.pictures.rows import Shown, View
+from app.ui.runs import evaluate_models
+from slim_core.evaluation.metrics import ATTENTION_PRECISION
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+PER_PAGE = 12
+# name -> (before right, after right); None: whichever
+OUTCOMES: dict[str, tuple[bool | None, bool | None]] = {
+    "turned right": (False, True),
+    "turned wrong": (True, False),
+    "wrong in both": (False, False),
+    "right in both": (True, True),
+    "all": (None, None),
+}
+
+
+def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
+    """Baseline against one other run: which, which group, and which images are in the address."""
+    st.subheader("The same images, before and after", anchor=False)
+    others = [one for one in rows.index if one != baseline]
+    if not others:
+        st.info("Tick a second run in the table: its attention is set beside the baseline's.")
+        return
+    labels = compared.rows["label"].to_dict()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        after = _after(others, labels)
+        pairs = paired(images.judged(compared.evaluations[baseline]),
+                       images.judged(compared.evaluations[after]))  # fmt: skip
+        groups = ["all groups", *sorted(pairs["group_name"].unique())]
+        group = st.selectbox("Group", groups, key="group", bind="query-params", width=170)
+        if group != groups[0]:
+            pairs = pairs[pairs["group_name"] == group]
+        outcome = _outcome(pairs)
+        found = select(pairs, outcome)
+        page = _page(found)
+    maps = [images.maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
+    if None in maps:
+        _offer_maps([compared.evaluations[one] for one, run in zip((baseline, after), maps, strict=True) if not run])
+    if found.empty:
+        st.caption(f"No image {outcome}." if outcome.startswith("turned") else f"No image is {outcome}.")
+        return
+    dataset = compared.evaluations[after].dataset_id
+    st.caption(
+        f"{len(found):,} images. Each: the image, the attention of the baseline, the attention of the other run."
+    )
+    compare_pictures.show(dataset, [shown(record, *maps) for record in page.to_dict("records")], side=108)
+
+
+def _after(others: list[str], labels: dict[str, str]) -> str:
+    linked = st.query_params.get("after", "")
+    start = others.index(linked) if linked in others else 0
+    chosen = st.selectbox("Against the baseline", others, start, format_func=labels.get, key="compare-after", width=240)
+    st.query_params["after"] = chosen
+    return str(chosen)
+
+
+def paired(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """Images that both have judged, one row each; the columns of the second end in _after."""
+    return before.merge(after.drop(columns=["label", "label_name", "group", "group_name"]), on="row",
+                        suffixes=("", "_after"))  # fmt: skip
+
+
+def select(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """The pairs of an outcome, those first whose attention moved most onto the object, else the surest before."""
+    was, now = OUTCOMES[outcome]
+    keep = pd.Series(True, index=pairs.index)
+    for column, value in (("correct", was), ("correct_after", now)):
+        if value is not None:
+            keep &= pairs[column] == value
+    found = pairs[keep]
+    keys = [ATTENTION_PRECISION, f"{ATTENTION_PRECISION}_after"]
+    gain = found[keys[1]] - found[keys[0]] if set(keys) <= set(found) else pd.Series(float("nan"), index=found.index)
+    return found.assign(gain=gain).sort_values(["gain", "confidence", "row"], ascending=[False, False, True])
+
+
+def _outcome(pairs: pd.DataFrame) -> str:
+    counts = {name: len(select(pairs, name)) for name in OUTCOMES}
+    return st.segmented_control(
+        "Images", list(OUTCOMES), default="turned right", required=True, key="outcome", bind="query-params",
+        help=", ".join(f"{name}: {n:,}" for name, n in counts.items()),
+    )  # fmt: skip
+
+
+def _page(found: pd.DataFrame) -> pd.DataFrame:
+    n_pages = -(-len(found) // PER_PAGE)
+    if n_pages <= 1:
+        return found
+    number = int(st.number_input(f"Page, 1 to {n_pages:,}", 1, n_pages, key=f"pairs-page-{n_pages}", width=130))
+    return found.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
+
+
+def shown(record: dict[str, object], before: str | None, after: str | None) -> Shown:
+    """One image as it is and under both attentions; without maps only what was predicted is told."""
+    told = [
+        compare_pictures.verdict(bool(record[f"correct{end}"]), f"{record[f'prediction_name{end}']}",
+                                 float(record[f"confidence{end}"]))  # type: ignore[arg-type]
+        for end in ("", "_after")
+    ]  # fmt: skip
+    views = [View(f"<b>{record['group_name']}</b>"), View(told[0], before), View(told[1], after)]
+    gain = record.get("gain")
+    moved = "" if gain is None or gain != gain else f" · attention on the object {100 * float(gain):+.0f} points"  # type: ignore[arg-type]
+    return Shown(int(record["row"]), views, "", [f"image {record['row']}{moved}"])  # type: ignore[call-overload]
+
+
+def _offer_maps(evaluations: list[Run]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        names = " and ".join(verbatim(one.name) for one in evaluations)
+        st.markdown(f"No attention maps were kept by {names}.", width="stretch")
+        evaluate_models.again(evaluations)

@@ -1,0 +1,66 @@
+"""Charts: every one goes through here, so that the code that draws them keeps nothing else on a page waiting.
+
+That code is the largest the browser has to read, and while it does it paints nothing. So the first charts of a visit
+are sent when the browser says that all else on the page is painted; the room they need is kept, and nothing moves when
+they come.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import partial
+from typing import Any
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from app import deferred_charts, session
+from app.routes.assets import static
+
+MOST_S = 1.5  # the wait where no word comes: a tab in the background, a word that went to another server process
+_READ = "chart-code-read"  # in the session's state: this tab has charts already
+_PLACE = "after-the-page"  # takes no room; app/ui/static/page.css
+_waiting: ContextVar[list[Callable[[], Any]] | None] = ContextVar("waiting", default=None)
+_mount = st.components.v2.component("slim_painted", html="<i></i>", js=static("ui/painted.js").read_text())
+
+
+def show(figure: go.Figure, *, key: str, alt: str, **options: Any) -> None:
+    """A chart as wide as its column, without buttons over it.
+
+    ``figure`` has its height in pixels; ``alt``: what a reader without eyes is told; ``options`` as of st.plotly_chart.
+    """
+    place = st.container(key=f"chart-{key}", height=figure.layout.height, border=False)
+    draw = partial(place.plotly_chart, figure, key=key, alt=alt, config={"displayModeBar": False}, **options)
+    waiting = _waiting.get()
+    if waiting is None or _READ in st.session_state:
+        draw()
+    else:
+        waiting.append(draw)
+
+
+@contextmanager
+def last() -> Iterator[None]:
+    """Around a page: the first charts of a visit are sent at its end.
+
+    Streamlit sends nothing after st.stop(): a page that stops early has to do so before its charts.
+    """
+    waiting: list[Callable[[], Any]] = []
+    token = _waiting.set(waiting)
+    try:
+        yield
+        if waiting:
+            _until_painted()
+            st.session_state[_READ] = True
+        for draw in waiting:
+            draw()
+    finally:
+        _waiting.reset(token)
+
+
+def _until_painted() -> None:
+    """Wait for the browser's word that it has painted all that was sent so far."""
+    with deferred_charts.awaited() as page, st.container(key=_PLACE):
+        _mount(key="painted", data={"page": page.id, "url": "/api/painted", "token": session.token()})
+        page.told.wait(MOST_S)

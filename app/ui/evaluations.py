@@ -1,0 +1,46 @@
+"""Evaluations side by side, as frames for the table and the charts; read once for a set of runs, then kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from app import session
+from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.metrics import ESTIMATED_GROUPS
+from slim_core.evaluation.report import frames
+
+if TYPE_CHECKING:
+    from slim_core.store import Run, Store
+
+
+@dataclass(frozen=True, eq=False)
+class Compared:
+    """``rows`` by evaluation id, ``groups`` one row a run and group (report.frames), and their lineage."""
+
+    rows: pd.DataFrame
+    groups: pd.DataFrame
+    evaluations: dict[str, Run]
+    ancestry: Ancestry
+    estimated: bool  # some groups stand in for attributes nobody has given
+
+
+def read(dataset: str) -> Compared | None:
+    """All finished evaluations of a data set, newest first; None where there is none."""
+    store = session.store()
+    known = store.runs.all(kind="evaluate", status="done", dataset=dataset, metrics=False)
+    return _read(store, dataset, tuple(one.id for one in known)) if known else None
+
+
+@lru_cache(maxsize=4)
+def _read(store: Store, dataset: str, ids: tuple[str, ...]) -> Compared:
+    """A finished run never changes, so that its id says all."""
+    wanted = set(ids)
+    found = [one for one in store.runs.all(kind="evaluate", status="done", dataset=dataset) if one.id in wanted]
+    ancestry = Ancestry.read(store, dataset)
+    rows = frames.table(store, found, ancestry)
+    estimated = any((one.metrics or {}).get(ESTIMATED_GROUPS) for one in found)
+    return Compared(rows, frames.groups(found, rows["label"]), {one.id: one for one in found}, ancestry, estimated)

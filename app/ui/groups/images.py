@@ -1,0 +1,175 @@
+"""The images behind a number: a click on a bar, row or cell names them in the address (?cell=run.part.which&page=2),
+and they are shown below it, wrong ones first, each beside its attention."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import plotly.graph_objects as go
+import streamlit as st
+
+from app import session
+from app.ui import chart, next_step
+from app.ui.messages import errors_told
+from app.ui.pictures import rows as compare_pictures
+from app.ui.pictures.rows import Shown, View
+from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.metrics import ATTENTION_PRECISION
+from slim_core.evaluation.predictions import judgements, wrong_first
+from slim_core.evaluation.slices import Slices, slices_of
+from slim_core.percent import percent
+
+if TYPE_CHECKING:
+    from app.ui.evaluations import Compared
+    from slim_core.store import Run, Store
+
+PER_PAGE = 24
+OUTCOMES = ("all", "wrong", "right")
+
+
+def judged(evaluation: Run) -> pd.DataFrame:
+    """slim_core.evaluation.predictions of a finished evaluation, read once; read only, for it is shared."""
+    return _judged(session.store(), evaluation.id)
+
+
+@lru_cache(maxsize=16)
+def _judged(store: Store, evaluation: str) -> pd.DataFrame:
+    return judgements(store, store.runs.fetch(evaluation))
+
+
+def slices(evaluation: Run, ancestry: Ancestry) -> Slices:
+    """slim_core.evaluation.slices of a finished evaluation, found once: clustering takes a moment."""
+    return _slices(session.store(), evaluation.id, ancestry)
+
+
+@lru_cache(maxsize=16)
+def _slices(store: Store, evaluation: str, ancestry: Ancestry) -> Slices:
+    return slices_of(store, store.runs.fetch(evaluation), ancestry)
+
+
+def maps_of(evaluation: Run, ancestry: Ancestry) -> str | None:
+    """The run that kept the attention maps of the images an evaluation judged; None where there is none."""
+    artifacts = session.store().artifacts
+    if artifacts.has(evaluation.id, "maps.npy"):
+        return evaluation.id
+    wanted = (evaluation.spec["model"], evaluation.spec["split"])
+    looks = [
+        run.id
+        for run in ancestry.runs.values()
+        if run.kind == "gradcam" and run.status == "done" and run.spec["model"] == wanted[0]
+        and wanted[1] in run.spec["splits"]
+    ]  # fmt: skip
+    return next((run for run in looks if artifacts.has(run, "maps.npy")), None)
+
+
+def clickable(figure: go.Figure, key: str, alt: str) -> None:
+    """A chart of which each mark opens its images: the first of its custom data is the cell."""
+
+    def clicked() -> None:
+        points = st.session_state[key]["selection"]["points"]
+        opened(str(points[0]["customdata"][0]) if points else None)
+
+    chart.show(figure, key=key, alt=alt, on_select=clicked, selection_mode="points")
+
+
+def clicked_row(key: str, cells: Sequence[str]) -> Any:
+    """``on_select`` of a table whose rows open the cells."""
+
+    def clicked() -> None:
+        rows = st.session_state[key]["selection"]["rows"]
+        opened(cells[rows[0]] if rows else None)
+
+    return clicked
+
+
+def opened(cell: str | None) -> None:
+    """Name the cell in the address, from its first page on; None closes it."""
+    st.query_params.pop("page", None)
+    if cell is None:
+        st.query_params.pop("cell", None)
+    else:
+        st.query_params["cell"] = cell
+
+
+def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
+    """The images of the cell in the address, where it is of this ``part`` (and of this evaluation)."""
+    run_id, _, rest = st.query_params.get("cell", "").partition(".")
+    kind, _, which = rest.partition(".")
+    if not which or kind not in part.split("|") or (evaluation is not None and evaluation != run_id):
+        return
+    run = compared.evaluations.get(run_id)
+    with st.container(border=True), errors_told():
+        if run is None:
+            st.info("The run behind these images is gone: it was deleted, or belongs to another data set.")
+            return
+        found, title = _behind(run, compared.ancestry, kind, which)
+        _images(compared, run, found, title)
+
+
+def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.DataFrame, str]:
+    """The images of a group (index), slice (index), class (index) or cell of the confusion matrix (true-predicted)."""
+    frame = judged(run)
+    numbers = [int(part) for part in which.split("-") if part.isdecimal()] or [-1]
+    if kind == "slice":
+        grouping = slices(run, ancestry).grouping
+        name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "no such slice"
+        return frame[grouping.index == numbers[0]], name
+    if kind == "confusion":
+        found = frame[(frame["label"] == numbers[0]) & (frame["prediction"] == numbers[-1])]
+        names = session.store().datasets.table(run.dataset_id).label_names
+        known = [names[n] if 0 <= n < len(names) else "?" for n in (numbers[0], numbers[-1])]
+        return found, f"{known[0]}, predicted {known[1]}"
+    found = frame[frame["group"] == numbers[0]]
+    return found, str(found["group_name"].iloc[0]) if len(found) else "no such group"
+
+
+def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> None:
+    n_wrong = int((~found["correct"]).sum())
+    with st.container(horizontal=True, vertical_alignment="center"):
+        told = f"**{title}** in {compared.rows['label'].get(run.id, run.id)}: {n_wrong:,} wrong of {len(found):,}"
+        st.markdown(told, width="stretch")
+        outcome = st.segmented_control("Which", OUTCOMES, default="all", required=True, key="behind",
+                                       bind="query-params", label_visibility="collapsed")  # fmt: skip
+        next_step.link("jobs", "Its run", icon="account_tree", run=run.id)
+        st.button("Close", icon=":material/close:", type="tertiary", on_click=opened, args=(None,), key="close-cell")
+    found = found if outcome == "all" else found[found["correct"] == (outcome == "right")]
+    if found.empty:
+        st.caption(f"No image here is {outcome}." if outcome != "all" else "No image here.")
+        return
+    maps = maps_of(run, compared.ancestry)
+    if maps is None:
+        st.caption("No attention maps of these images: evaluate the model again, or map its attention.")
+    page = _page(wrong_first(found))
+    compare_pictures.show(run.dataset_id, [_shown(record, maps) for record in page.to_dict("records")], side=104)
+
+
+def _page(found: pd.DataFrame) -> pd.DataFrame:
+    """A page of the rows; its number is in the address."""
+    n_pages = -(-len(found) // PER_PAGE)
+    if n_pages == 1:
+        return found
+    linked = st.query_params.get("page", "1")
+    start = min(max(int(linked), 1), n_pages) if linked.isdecimal() else 1
+    key = f"page-{st.query_params['cell']}-{len(found)}"
+    number = int(st.number_input(f"Page, 1 to {n_pages:,}", 1, n_pages, start, key=key, width=150))
+    st.query_params["page"] = str(number)
+    return found.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
+
+
+def _shown(record: dict[str, Any], maps: str | None) -> Shown:
+    views = [View(""), View("", maps)] if maps else [View("")]
+    told = compare_pictures.verdict(record["correct"], f"predicted {record['prediction_name']}", record["confidence"])
+    return Shown(record["row"], views, told, [attention_told(record)])
+
+
+def attention_told(record: dict[str, Any]) -> str:
+    """Where the attention of one image lies, in a few words; its row."""
+    if record.get("no_evidence"):
+        return f"no evidence for its class · image {record['row']}"
+    precision = record.get(ATTENTION_PRECISION)
+    if precision is None or precision != precision:  # NaN: no mask
+        return f"image {record['row']}"
+    return f"{percent(precision, 0)} of the attention on the object · image {record['row']}"

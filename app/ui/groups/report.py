@@ -1,0 +1,117 @@
+"""The groups of one judged model: every number with its n and interval, and the images behind it one click away."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.ui import evaluations, next_step
+from app.ui.escape import prose
+from app.ui.glossary import explain
+from app.ui.groups import confusion, images
+from app.ui.groups import table as group_table
+from app.ui.side_by_side import halves
+from slim_core.errors import NotFoundError
+from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS
+from slim_core.evaluation.slices import MIN_N, mostly, worst_slices
+from slim_core.percent import percent
+
+if TYPE_CHECKING:
+    from app.ui.evaluations import Compared
+    from slim_core.store import Run
+
+WIDTHS = (4, 5)
+NUMBERS = {
+    WGA: ("Worst group", "WGA"),
+    AVERAGE: ("Average", "average accuracy"),
+    ADJUSTED: ("Adjusted average", "adjusted average"),
+    WORST_CLASS: ("Worst class", "worst-class accuracy"),
+}
+SLICE_COLUMNS = {
+    "name": st.column_config.TextColumn("Slice", help=explain("estimated group")),
+    "n": st.column_config.NumberColumn("Images", format="localized"),
+    "accuracy": st.column_config.NumberColumn("Accuracy", format="%.1f %%"),
+    "interval": st.column_config.TextColumn("95 % interval", help=explain("95 % interval")),
+    "mostly": st.column_config.TextColumn(
+        "Mostly", help="The attribute most of its images have: how well it was found."
+    ),
+}
+
+
+def show(evaluation: Run) -> None:
+    """Numbers, groups, confusion matrix and worst slices of a finished evaluation."""
+    compared = evaluations.read(evaluation.dataset_id)
+    metrics = evaluation.metrics
+    if compared is None or metrics is None:
+        return
+    show_numbers(metrics)
+    cells = [f"{evaluation.id}.group.{group['group']}" for group in metrics[GROUPS]]
+    left, right = halves([group["name"] for group in metrics[GROUPS]], WIDTHS, gap="large")
+    with left:
+        figure = charts.group_bars(charts.group_frame(metrics), cells)
+        images.clickable(figure, f"bars-{evaluation.id}", "Accuracy of each group with its interval")
+    with right:
+        group_table.show(metrics, cells, key=f"groups-{evaluation.id}")
+        st.caption("Click a bar or tick a row for the images behind it.")
+    images.panel(compared, "group", evaluation.id)
+    names = session.store().datasets.table(evaluation.dataset_id).label_names
+    left, right = halves(names, WIDTHS, gap="large")
+    with left:
+        confusion.show(evaluation)
+    with right:
+        _slices(evaluation, compared)
+    images.panel(compared, "confusion|slice", evaluation.id)
+
+
+def show_numbers(metrics: dict[str, object]) -> None:
+    """The four rates of a set of predictions, each with its definition."""
+    for column, (key, (title, word)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
+        value = metrics.get(key)
+        column.metric(
+            title, "–" if value is None else f"{100 * float(str(value)):.1f} %", help=explain(word), border=True
+        )
+
+
+def _slices(evaluation: Run, compared: Compared) -> None:
+    help = (
+        "Class and environment cluster: images that look alike where the model does not look. No attribute was used. "
+        f"Slices under {MIN_N} images are left out."
+    )
+    st.markdown("**Worst slices, found without attributes** :gray-badge[estimated]", help=help)
+    try:
+        with st.spinner("Clustering the environments"):
+            found = slice_rows(evaluation, compared)
+    except NotFoundError as error:
+        st.caption(prose(error))
+        next_step.link("attention", "Map the attention", model=evaluation.spec["model"], dataset=evaluation.dataset_id)
+        return
+    if found.empty:
+        st.caption(f"No slice holds {MIN_N} images or more: its accuracy would say little.")
+        return
+    key = f"slices-{evaluation.id}"
+    cells = [f"{evaluation.id}.slice.{index}" for index in found["slice"]]
+    st.dataframe(
+        found[[name for name in SLICE_COLUMNS if name in found]], hide_index=True, column_config=SLICE_COLUMNS, key=key,
+        on_select=images.clicked_row(key, cells), selection_mode="single-row", alt="Slices by rising accuracy",
+    )  # fmt: skip
+
+
+def slice_rows(evaluation: Run, compared: Compared) -> pd.DataFrame:
+    """slice (index) and the columns of SLICE_COLUMNS, lowest accuracy first; ``mostly`` where attributes are known."""
+    judged = images.judged(evaluation)
+    grouping = images.slices(evaluation, compared.ancestry).grouping
+    ranked = worst_slices(judged["correct"].to_numpy(), grouping)
+    rates = ranked[["accuracy", "low", "high"]] * 100
+    intervals = [group_table.interval(low, high) for low, high in zip(rates["low"], rates["high"], strict=True)]
+    found = ranked.assign(accuracy=rates["accuracy"], interval=intervals)
+    table = session.store().datasets.table(evaluation.dataset_id)
+    if not table.has_attributes:
+        return found
+    attributes = table.attributes[judged["row"].to_numpy()]
+    told = [mostly(attributes, grouping.index == index) for index in ranked["slice"]]
+    names = [f"{table.attribute_names[most]} ({percent(share, 0)})" if most >= 0 else "–" for most, share in told]
+    return found.assign(mostly=names)

@@ -1,0 +1,56 @@
+"""Accuracy per group as a table, with the number of images and the 95 % interval; the worst group is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app.ui.glossary import explain
+from app.ui.groups import images
+from slim_core.evaluation.charts.groups import ATTENTION, group_frame
+from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION
+
+COLUMNS = {
+    "group": st.column_config.TextColumn("Group"),
+    "n": st.column_config.NumberColumn("Images", format="localized"),
+    "accuracy": st.column_config.NumberColumn("Accuracy", format="%.1f %%"),
+    "interval": st.column_config.TextColumn("95 % interval", help=explain("95 % interval")),
+    ATTENTION_PRECISION: st.column_config.NumberColumn(
+        "Attention", format="%.1f %%", help=explain("attention precision")
+    ),
+    AIOU: st.column_config.NumberColumn("AIoU", format="%.1f %%", help=explain("AIoU")),
+}
+
+
+def show(metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: str = "group-table") -> None:
+    """``metrics``: as from metrics.classification_metrics; ``cells``: what a click on each row opens."""
+    table = group_rows(metrics)
+    clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
+    st.dataframe(table, hide_index=True, column_config=COLUMNS, placeholder="–", key=key, **clickable)
+    if metrics.get("estimated_groups"):
+        st.caption("These groups are estimated: the data set has no attribute column.")
+
+
+def group_rows(metrics: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a group with the columns of COLUMNS that are known; rates in percent."""
+    frame = group_frame(metrics)
+    percent = frame[["accuracy", "low", "high", *ATTENTION]] * 100
+    made = pd.DataFrame(
+        {
+            "group": [
+                f"{name} ← worst" if worst else name for name, worst in zip(frame.group, frame.worst, strict=True)
+            ],
+            "n": frame["n"],
+            "accuracy": percent["accuracy"],
+            "interval": [interval(low, high) for low, high in zip(percent["low"], percent["high"], strict=True)],
+        }
+    )
+    return made.join(percent[[key for key in ATTENTION if percent[key].notna().any()]])
+
+
+def interval(low: float, high: float) -> str:
+    """Of a rate in percent; a dash for a group without images."""
+    return "–" if low != low else f"{low:.1f} to {high:.1f}"

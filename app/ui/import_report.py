@@ -1,0 +1,55 @@
+"""What an import found, in words and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app.ui import chart
+from app.ui.escape import prose, verbatim
+from app.ui.glossary import explain
+from slim_core.evaluation.charts import groups as charts
+
+if TYPE_CHECKING:
+    from slim_core.data.report import ImportReport
+
+_LAST = "last-import-report"
+
+
+def keep_last(report: ImportReport) -> None:
+    """Remember a report for the rest of the session, so that a refused import stays readable."""
+    st.session_state[_LAST] = report.to_json()
+
+
+def show_last() -> None:
+    """The findings of the last import of this session, if it was refused."""
+    report = st.session_state.get(_LAST)
+    if report and not report["ok"]:
+        st.error(f"{verbatim(report['path'])} was not registered: nothing has changed.", icon=":material/error:")
+        findings(report)
+
+
+def findings(report: Mapping[str, Any]) -> None:
+    """Errors, then warnings, each as its sentence."""
+    for one in sorted(report["findings"], key=lambda finding: finding["level"]):
+        tell = st.error if one["level"] == "error" else st.warning
+        tell(prose(one["message"]))
+
+
+def counts(report: Mapping[str, Any]) -> None:
+    """Images per group and split, as a table and as shares."""
+    frame = charts.split_frame(report["groups"])
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
+        alt = "Images by group and split"
+        st.dataframe(frame.rename_axis("Group"), width="stretch", placeholder="–", column_config=numbers, alt=alt)
+        masks, images = report["n_masks"], report["n_images"]
+        st.caption(
+            f"{images:,} images; {masks:,} with a mask or box, which attention can be scored against.",
+            help=explain("attention precision", "AIoU"),
+        )
+    with right:
+        chart.show(charts.split_shares(frame), key="split-shares", alt="Share of each group in each split")

@@ -1,0 +1,104 @@
+"""Runs under way, with progress and time left. Polls while something runs, and for a moment after: the next step of
+a loop is often submitted just then. When the last one ends, the whole page is drawn again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.services import actions
+from app.ui import next_step
+from app.ui.durations import duration
+from app.ui.escape import verbatim
+from app.ui.messages import errors_told
+from app.ui.runs import state
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+LINGER = timedelta(seconds=8)
+NAME_WIDTH = 280  # pixels
+__all__ = ["duration", "fraction", "just_ended", "row", "show", "stop_button", "told"]
+
+
+def show(*, dataset: str | None = None, kind: str | None = None, stoppable: bool = False) -> bool:
+    """The active runs (of a data set, of a kind); nothing where none is active. Returns whether it polls."""
+    runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
+    polls = any(map(state.is_active, runs)) or just_ended(runs)
+    if polls:
+        _poll(dataset, kind, stoppable, _states(runs))
+    return polls
+
+
+@st.fragment(run_every="1s")
+def _poll(dataset: str | None, kind: str | None, stoppable: bool, known: tuple[tuple[str, str], ...]) -> None:
+    runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
+    active = [run for run in runs if state.is_active(run)]
+    for run in sorted(active, key=lambda run: (run.status == "queued", run.created_at)):
+        row(run, stoppable=stoppable)
+    if _states(runs) != known or not (active or just_ended(runs)):
+        st.rerun()
+
+
+def row(run: Run, *, stoppable: bool) -> None:
+    """One line: what, how far, how long still, and a link to its log."""
+    with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
+        st.markdown(f"{state.markdown(run.status)} **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
+        st.progress(fraction(run), text=told(run), width="stretch")
+        next_step.link("jobs", "Open", icon="notes", run=run.id)
+        if stoppable:
+            stop_button(run)
+
+
+def fraction(run: Run) -> float:
+    """How much of a run is done, 0..1."""
+    total = run.progress.get("total") or 0
+    return min(1.0, run.progress.get("done", 0) / total) if total else 0.0
+
+
+def told(run: Run) -> str:
+    """Progress in words: the phase, the epoch, the count, the loss, the speed, the time left; or where it stopped."""
+    progress = run.progress
+    if run.status == "queued" and not progress.get("shards_running"):
+        return "waits for a worker"
+    if not progress.get("total"):
+        return "starts"
+    phase = str(progress.get("phase") or "")
+    parts = [f"stopped during {phase}" if run.ended and phase else phase, _epoch(run)]
+    loss, speed, left = (progress.get(name) for name in ("train_loss", "images_per_s", "seconds_left"))
+    parts += [f"{progress['done']:,} of {progress['total']:,}", f"loss {loss:.3f}" if loss is not None else ""]
+    parts += [f"{speed:,.0f} images/s" if speed and not run.ended else ""]
+    parts += [f"{duration(round(left))} left" if left is not None and run.status == "running" else ""]
+    return " · ".join(part for part in parts if part)
+
+
+def _epoch(run: Run) -> str:
+    return f"epoch {run.progress['epoch']} of {run.progress['epochs']}" if run.progress.get("epoch") else ""
+
+
+def stop_button(run: Run) -> None:
+    """Stops the run, after asking."""
+    if run.status == "stopping":
+        st.button("Stopping", key=f"stopping-{run.id}", disabled=True)
+        return
+    with st.popover("Stop" if run.status == "running" else "Cancel"):
+        kept = "What it has done so far is kept for a retry." if run.attempt else "It has not started yet."
+        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}")
+        if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
+            with errors_told():
+                actions.stop(run.id)
+                st.rerun()
+
+
+def _states(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:
+    return tuple((run.id, run.status) for run in runs)
+
+
+def just_ended(runs: Sequence[Run]) -> bool:
+    """Whether one of them has ended within the last seconds."""
+    since = datetime.now(UTC) - LINGER
+    return any(run.finished_at is not None and run.finished_at > since for run in runs)

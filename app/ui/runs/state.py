@@ -1,0 +1,102 @@
+"""A run's status in one word and one colour, the same on every page, and its state in a plain sentence."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+from app.ui.durations import ago, duration
+
+if TYPE_CHECKING:
+    from app.ui.link_table import Tone
+    from slim_core.store import Run
+    from workers.queue import QueueView
+
+ACTIVE = ("queued", "running", "stopping")
+
+Colour = Literal["gray", "blue", "orange", "green", "red"]
+# status -> (colour, icon, word)
+LOOKS: dict[str, tuple[Colour, str, str]] = {
+    "queued": ("gray", "schedule", "queued"),
+    "running": ("blue", "play_circle", "running"),
+    "stopping": ("orange", "stop_circle", "stopping"),
+    "done": ("green", "check_circle", "done"),
+    "failed": ("red", "error", "failed"),
+    "canceled": ("gray", "cancel", "canceled"),
+}
+
+SYMBOLS = {"queued": "○", "running": "▶", "stopping": "■", "done": "✓", "failed": "✗", "canceled": "–"}  # in tables
+TONES: dict[str, Tone] = {
+    "queued": "quiet",
+    "running": "live",
+    "stopping": "warn",
+    "done": "good",
+    "failed": "bad",
+    "canceled": "quiet",
+}
+
+
+def show(status: str) -> None:
+    """The status as a badge."""
+    colour, icon, word = LOOKS[status]
+    st.badge(word, icon=f":material/{icon}:", color=colour)
+
+
+def markdown(status: str) -> str:
+    """The status as a badge inside other text."""
+    colour, icon, word = LOOKS[status]
+    return f":{colour}-badge[:material/{icon}: {word}]"
+
+
+def is_active(run: Run) -> bool:
+    """True while something may still happen to the run by itself."""
+    return run.status in ACTIVE
+
+
+def sentence(run: Run, view: QueueView, now: datetime | None = None) -> str:
+    """What is the matter with a run, in a sentence or two."""
+    now = now or datetime.now(UTC)
+    if run.status == "queued":
+        return _why_here(run) + waiting(run, view)
+    if run.status == "running":
+        since = f" for {duration((now - run.started_at).total_seconds())}" if run.started_at else ""
+        return f"It has been running on {run.worker} ({run.device}){since}."
+    if run.status == "stopping":
+        return "It was asked to stop and does so at its next batch; if it does not, it is ended by force."
+    ended = f", {ago(run.finished_at, now)}" if run.finished_at else ""
+    took = duration(run.seconds)
+    if run.status == "done":
+        return f"It was done after {took} of computing{ended}."
+    if run.status == "failed":
+        return f"It failed after {took}{ended}." if run.attempt else f"It failed before it started{ended}."
+    return f"It was stopped after {took}{ended}." if run.attempt else f"It was stopped before it started{ended}."
+
+
+def _why_here(run: Run) -> str:
+    """Of a run that has been queued again."""
+    return f"{run.message} " if run.message and run.attempt else ""
+
+
+def waiting(run: Run, view: QueueView) -> str:
+    """What a queued run waits for: its turn, a parent, a device, a worker."""
+    reason = view.waits_for(run.id)
+    if reason:
+        return reason
+    place = view.position(run.id)
+    if place is None:
+        return "It waits."
+    turn = "It is next in line" if place == 1 else f"It is number {place} in line"
+    starts_in_s, takes_s = view.starts_in_s(run.id), view.takes_s(run.id)
+    when = "" if starts_in_s is None else ", starts at once" if starts_in_s < 1 else f", starts in {about(starts_in_s)}"
+    return f"{turn}{when}{'' if takes_s is None else f', takes {about(takes_s)}'}."
+
+
+def about(seconds: float) -> str:
+    """A rough time: "about 40 s", "about 3 min", "about 2 h"."""
+    if seconds < 55:
+        return f"about {max(1, round(seconds / 5) * 5 if seconds > 10 else round(seconds))} s"
+    if seconds < 3300:
+        return f"about {max(1, round(seconds / 60))} min"
+    return f"about {max(1, round(seconds / 3600))} h"

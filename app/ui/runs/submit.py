@@ -1,0 +1,56 @@
+"""A button that queues a step, and what becomes of it, on the same page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from app.services import actions
+from app.ui import next_step
+from app.ui.escape import prose, verbatim
+from app.ui.messages import errors_told
+from app.ui.runs import progress, state
+from slim_core.errors import NotFoundError
+
+
+def button(
+    label: str,
+    spec: Callable[[], Mapping[str, Any]],
+    *,
+    key: str,
+    name: str | None = None,
+    icon: str = "play_arrow",
+    help: str | None = None,
+    disabled: bool = False,
+) -> str | None:
+    """Queue the spec when pressed, and tell below the button what becomes of it. Returns the id of that run."""
+    if st.button(label, key=key, type="primary", icon=f":material/{icon}:", help=help, disabled=disabled):
+        with errors_told():
+            run, created = actions.submit(spec(), name=name)
+            st.session_state[f"{key}-run"] = run.id
+            if not created:
+                told = "is done already" if run.status == "done" else f"is {run.status} already"
+                st.info(f"The same step on the same inputs {told}.", icon=":material/history:")
+                next_step.link("jobs", f"Open {verbatim(run.name or run.id)}", icon="history", run=run.id)
+    sent = st.session_state.get(f"{key}-run")
+    if sent:
+        follow(sent)
+    return sent
+
+
+def follow(run_id: str) -> None:
+    """The progress of a run, or how it ended."""
+    try:
+        run = session.store().runs.fetch(run_id)
+    except NotFoundError:  # deleted meanwhile
+        return
+    if state.is_active(run):
+        progress.show(dataset=run.dataset_id, kind=run.kind, stoppable=True)
+    elif run.status == "done":
+        st.success(f"The {run.kind} run {run.id} is done.", icon=":material/check_circle:")
+    else:
+        st.error(prose(run.message or f"The {run.kind} run {run.id} was stopped."), icon=":material/error:")
+        next_step.link("jobs", "See the log", icon="notes", run=run.id)

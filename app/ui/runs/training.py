@@ -1,0 +1,132 @@
+"""One training: its state, its curves while it runs and afterwards, and the accuracy of every group."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import session
+from app.ui import chart
+from app.ui.escape import prose
+from app.ui.glossary import explain
+from app.ui.groups import report, table
+from app.ui.messages import errors_told
+from app.ui.runs import evaluate_models, progress, state
+from slim_core.evaluation.charts import groups as group_charts
+from slim_core.evaluation.charts import training as charts
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+LIVE = "history.json"
+
+
+def show(run: Run) -> None:
+    """Curves and groups; polls while the run is under way."""
+    if state.is_active(run):
+        _poll(run.id, run.status)
+    else:
+        _curves(run)
+        _ended(run)
+
+
+@st.fragment(run_every="1s")
+def _poll(run_id: str, known: str) -> None:
+    run = session.store().runs.fetch(run_id)
+    if run.status != known:
+        st.rerun()
+    st.progress(progress.fraction(run), text=progress.told(run))
+    _curves(run)
+
+
+def _curves(run: Run) -> None:
+    frame = charts.history_frame(history(run))
+    if frame.empty:
+        if state.is_active(run):
+            st.caption("The curves begin with the first epoch.")
+        return
+    epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
+    left, right = st.columns(2, gap="large")
+    with left:
+        chart.show(charts.loss_curve(frame, epochs, best), key=f"loss-{run.id}", alt=f"Training loss of {run.id}")
+    with right:
+        figure = charts.accuracy_curves(frame, epochs, best)
+        chart.show(figure, key=f"accuracy-{run.id}", alt=f"Accuracies of {run.id}")
+
+
+def _ended(run: Run) -> None:
+    if run.status != "done":
+        st.error(prose(run.message or f"The training was {run.status}."), icon=":material/error:")
+        return
+    metrics = run.metrics or {}
+    facts = [
+        f"{metrics['images']:,} images ({metrics['images_unique']:,} different ones)",
+        f"trained in {progress.duration(metrics['seconds'])}",
+        f"epoch {metrics['best_epoch']} of {metrics['epochs']} kept" if metrics.get("best_epoch") else "",
+    ]
+    st.caption(" · ".join(fact for fact in facts if fact))
+    _groups(run)
+
+
+def _groups(run: Run) -> None:
+    """The groups on the split that is picked (?on): validation from the training, the others from evaluations."""
+    val = (run.metrics or {}).get("val") or {}
+    judged = {one.spec["split"]: one for one in _evaluations(run)}
+    sets = [*[split for split in ("test", "val", "train") if split in judged]]
+    if val.get("groups") and "val" not in judged:
+        sets.append("val")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.subheader("Groups", anchor=False, help=explain("group", "95 % interval"), width="content")
+        if len(sets) > 1:
+            picked = st.segmented_control("On", sets, default=sets[0], required=True, key="on", bind="query-params",
+                                          label_visibility="collapsed")  # fmt: skip
+        else:
+            picked = sets[0] if sets else None
+            st.caption(f"on {picked} images" if picked else "", width="stretch")
+    if "test" not in judged:
+        evaluate_models.show([run], judged_or_waiting(run))
+    with errors_told():
+        if picked in judged:
+            report.show(judged[picked])
+        elif picked is not None:
+            _of_training(run, val)
+
+
+def _of_training(run: Run, val: dict[str, Any]) -> None:
+    report.show_numbers(val)
+    left, right = st.columns([5, 6], gap="large")
+    figure = group_charts.group_bars(group_charts.group_frame(val))
+    with left:
+        chart.show(figure, key=f"groups-{run.id}", alt="Accuracy of each group")
+    with right:
+        table.show(val)
+        st.caption("Evaluate the model to see the images behind these numbers.")
+
+
+def _evaluations(run: Run) -> list[Run]:
+    """The finished evaluations of a model, oldest first, so that the newest of a split counts."""
+    runs = session.store().runs
+    found = [one for one in runs.children(run.id) if one.kind == "evaluate" and one.status == "done"]
+    return [runs.fetch(one.id) for one in found]
+
+
+def judged_or_waiting(run: Run) -> list[Run]:
+    """Evaluations on test that are done or will be, so that none is offered twice."""
+    over = ("failed", "canceled")
+    children = session.store().runs.children(run.id)
+    return [
+        one for one in children if one.kind == "evaluate" and one.spec["split"] == "test" and one.status not in over
+    ]
+
+
+def history(run: Run) -> list[dict[str, Any]]:
+    """One dict an epoch: of a finished run from its artifacts, of one under way from its checkpoint's record."""
+    artifacts = session.store().artifacts
+    folder = artifacts.folder(run.id) if artifacts.has(run.id, LIVE) else artifacts.checkpoints(run.id)
+    try:
+        found: list[dict[str, Any]] = json.loads((folder / LIVE).read_text())
+    except FileNotFoundError:
+        return []
+    return found

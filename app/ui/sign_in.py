@@ -1,0 +1,101 @@
+"""Who is here: signing in and out where ``[auth]`` is set up, else the name this browser was given."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import streamlit as st
+from streamlit.errors import StreamlitAuthError
+
+from app import session
+from app.bind_address import has_auth, signs_in
+from app.login_redirect import OUTCOME
+
+WIDTH = 440  # pixels
+OUTCOMES = {
+    "refused": "You are not signed in: the identity provider refused, or you stopped there.",
+    "failed": "You are not signed in: the provider's answer was not valid, or it came too late. Try again; if that "
+    "fails too, the log of the dashboard says why.",
+}
+
+
+def page() -> None:
+    """What is shown instead of every page until somebody has signed in."""
+    st.space("large")
+    with st.container(horizontal_alignment="center"), st.container(border=True, width=WIDTH, gap="medium"):
+        st.title("Sign in", anchor=False)
+        st.write(
+            "Answers, runs and campaigns are kept under the e-mail you sign in with. An admin says what you may do."
+        )
+        if told := OUTCOMES.get(st.query_params.pop(OUTCOME, "")):
+            st.warning(told, icon=":material/error:")
+        _elsewhere()
+        providers = _providers()
+        if not providers:
+            st.error("Signing in is not set up completely: [auth] names no provider. See docs/operations.md.")
+        for provider in providers:
+            _button(provider)
+
+
+def _button(provider: str | None) -> None:
+    label = "Sign in" if provider is None else f"Sign in with {provider.capitalize()}"
+    key = f"sign-in-{provider or 'default'}"
+    if st.button(label, type="primary", icon=":material/login:", key=key, width="stretch"):
+        _login(provider)
+
+
+def _providers() -> list[str | None]:
+    """The names of the providers in ``[auth]``; None is the one without a name."""
+    auth = st.secrets["auth"]
+    named: list[str | None] = [
+        name for name, value in auth.items() if isinstance(value, Mapping) and "client_id" in value
+    ]
+    return named if "client_id" not in auth else [None, *named]
+
+
+def _elsewhere() -> None:
+    """The provider sends people to one address alone, where a cookie of another one does not count."""
+    asked = str(st.secrets["auth"].get("redirect_uri", "")).replace("{port}", str(st.get_option("server.port")))
+    here, there = urlsplit(st.context.url or asked), urlsplit(asked)
+    if there.netloc and (here.scheme, here.netloc) != (there.scheme, there.netloc):
+        address = f"{there.scheme}://{there.netloc}"
+        st.warning(f"People sign in at another address of this dashboard: open {address}.", icon=":material/link:")
+
+
+def _login(provider: str | None) -> None:
+    try:
+        st.login(provider)
+    except StreamlitAuthError as error:
+        st.error(f"Signing in is not set up completely: {error}", icon=":material/error:")
+
+
+def corner() -> None:
+    """The person and their role, at the end of the navigation."""
+    if not signs_in() and session.given_name() is None:
+        return
+    who = session.viewer()
+    with st.sidebar.container(key="who"):
+        _small(f"{who.name} · {who.role}")
+        if signs_in() and not who.may("annotator"):
+            _small(_whom_to_ask())
+        if has_auth() and st.button("Sign out", icon=":material/logout:", key="sign-out", type="tertiary"):
+            st.logout()
+
+
+def _whom_to_ask() -> str:
+    """What somebody who looks on does to be let in."""
+    if session.is_unverified():
+        return (
+            "Nobody has checked your e-mail, so that no role counts: confirm it at your provider, then sign in again."
+        )
+    admins = [one.email for one in session.store().members.all() if one.role == "admin"]
+    if not admins:
+        return "You look on. Nobody is admin yet: whoever runs this server names one, by slim members set E-MAIL admin."
+    return f"You look on. To do more, ask {' or '.join(admins[:3])}."
+
+
+def _small(text: str) -> None:
+    """A line as it is: Markdown would make a link of every e-mail."""
+    st.html(f'<small style="overflow-wrap: anywhere">{html.escape(text)}</small>')

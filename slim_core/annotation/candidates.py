@@ -1,0 +1,224 @@
+"""S3: which images to ask people about, so that few answers speak for the whole attention space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from slim_core.errors import SpecRefusedError
+from slim_core.space.clustering import pick_diverse
+
+N_NEAREST = 5  # one random pick among this many images nearest to a centre (reference)
+N_UNSETTLED = 5  # times the budget: the unsettled images among which the candidates are spread
+HELP_FLOOR = 0.05  # worth of an image whose score is settled, so that unexplored places count too
+DEFAULT_SHARE = 0.03  # of a class; the paper claims that fewer than 3 % suffice
+
+
+def default_budgets(labels: np.ndarray, share: float | int = DEFAULT_SHARE) -> dict[int, int]:
+    """How many candidates to ask for in each class that has images.
+
+    Args:
+        labels: (N,) class of each image.
+        share: a float in (0, 1] is a share of each class, rounded down so that the total stays below it, though at
+            least one; an int is the total number of candidates, spread evenly, no class above its size.
+
+    Raises:
+        SpecRefusedError: the share or the count is out of range.
+    """
+    classes, sizes = np.unique(labels, return_counts=True)
+    if isinstance(share, int):
+        budgets = _even(sizes, share)
+    elif 0 < share <= 1:
+        budgets = np.maximum(1, np.floor(sizes * share + 1e-9)).astype(np.int64)
+    else:
+        raise SpecRefusedError(f"The share of images to ask about is {share}: give a fraction above 0 and at most 1.")
+    return {int(c): int(b) for c, b in zip(classes, budgets, strict=True)}
+
+
+def _even(sizes: np.ndarray, total: int) -> np.ndarray:
+    if not len(sizes) <= total <= sizes.sum():
+        raise SpecRefusedError(
+            f"{total} candidates were asked for: give at least one for each of the {len(sizes)} classes "
+            f"and at most {sizes.sum()}, the number of images."
+        )
+    budgets = np.zeros(len(sizes), np.int64)
+    while (left := total - int(budgets.sum())) > 0:
+        open_ = np.flatnonzero(budgets < sizes)
+        extra = np.full(len(open_), left // len(open_))
+        extra[: left % len(open_)] += 1
+        budgets[open_] = np.minimum(sizes[open_], budgets[open_] + extra)
+    return budgets
+
+
+def kmeans_candidates(points: np.ndarray, labels: np.ndarray, budgets: Mapping[int, int], seed: int) -> np.ndarray:
+    """The images to annotate (METHOD S3): per class, k-means with as many centres as its budget, one pick near each.
+
+    Args:
+        points: (N, 2) attention space E.
+        labels: (N,) class of each image.
+        budgets: class -> number of candidates; classes left out or at 0 get none.
+        seed: of k-means and of the picks; the order of the rows does not matter.
+
+    Returns:
+        (sum of budgets,) distinct positions, class after class, int64.
+
+    Raises:
+        SpecRefusedError: a budget is negative or larger than its class.
+    """
+    picks = [np.empty(0, np.int64)]
+    for label, budget in sorted(budgets.items()):
+        members = np.flatnonzero(labels == label)
+        check_budget(label, budget, len(members))
+        picks.append(members[pick_diverse(points[members], budget, N_NEAREST, seed)])
+    return np.concatenate(picks)
+
+
+def check_budget(label: int, budget: int, size: int, what: str = "images") -> None:
+    """Refuse a number of candidates that a class cannot give.
+
+    Raises:
+        SpecRefusedError: so.
+    """
+    if budget < 0:
+        raise SpecRefusedError(f"The budget of class {label} is {budget}: give 0 or more candidates.")
+    if budget > size:
+        raise SpecRefusedError(
+            f"The budget of class {label} is {budget}, but the class has only {size} {what}: ask for at most {size}."
+        )
+
+
+def uncertain_candidates(
+    points: np.ndarray,
+    labels: np.ndarray,
+    scores: np.ndarray,
+    budgets: Mapping[int, int],
+    seed: int,
+    asked: np.ndarray | None = None,
+) -> np.ndarray:
+    """The images about which the answers so far say least: scores nearest 0.5 first, spread over the space.
+
+    Per class, of the images nobody was asked about, the N_UNSETTLED x budget whose propagated score is nearest 0.5;
+    among them as many as the budget by k-means, so that they are not all of one spot. A class without scores (no
+    answer yet) gets ``kmeans_candidates``.
+
+    Args:
+        points, labels, budgets, seed: as of ``kmeans_candidates``.
+        scores: (N,) propagated scores, NaN where a class has no answers.
+        asked: (N,) bool, the images that were asked about already; None: none.
+
+    Returns:
+        (sum of budgets,) distinct positions, class after class, none of them asked about before.
+
+    Raises:
+        SpecRefusedError: a budget is negative, or larger than the images of the class that are left.
+    """
+    free = np.ones(len(labels), bool) if asked is None else ~asked
+    picks = [np.empty(0, np.int64)]
+    for label, budget in sorted(budgets.items()):
+        members = np.flatnonzero((labels == label) & free)
+        check_budget(label, budget, len(members), "images left that nobody was asked about")
+        doubt = np.abs(np.nan_to_num(scores[members], nan=0.5) - 0.5)
+        unsettled = members
+        if not np.isnan(scores[members]).any():
+            unsettled = members[np.argsort(doubt, kind="stable")[: N_UNSETTLED * budget]]
+        picks.append(unsettled[pick_diverse(points[unsettled], budget, N_NEAREST, seed)])
+    return np.concatenate(picks)
+
+
+def helpful_candidates(
+    points: np.ndarray, labels: np.ndarray, scores: np.ndarray, asked: np.ndarray, n: int
+) -> np.ndarray:
+    """The ``n`` images whose answers would help most: unsettled scores, far from every image asked about or chosen.
+
+    Greedy: each pick has the highest (1 - |2 score - 1| + HELP_FLOOR) x distance to the nearest image of its class that
+    was asked about, in standard deviations of the class. A class without answers counts as unsettled everywhere.
+
+    Args:
+        points: (N, 2); labels: (N,); scores: (N,) propagated, NaN unknown; asked: (N,) bool.
+        n: images to choose, over all classes together.
+
+    Returns:
+        (n,) distinct positions, none of them asked about, the most helpful first.
+
+    Raises:
+        SpecRefusedError: n is below 1, or above the images that are left.
+    """
+    n_left = int((~asked).sum())
+    if not 1 <= n <= n_left:
+        raise SpecRefusedError(f"{n} more images were asked for: give 1 to {n_left:,}, the images not asked about yet.")
+    doubt = 1 - np.abs(2 * np.nan_to_num(scores, nan=0.5) - 1) + HELP_FLOOR
+    scaled, distance = _standardised(points, labels), np.full(len(labels), np.inf)
+    for position in np.flatnonzero(asked):
+        _nearer(distance, scaled, labels, int(position))
+    far = distance[np.isfinite(distance)].max(initial=1.0)
+    picks: list[int] = []
+    for _ in range(n):
+        worth = np.where(np.isfinite(distance), distance, far) * doubt
+        worth[asked] = -1.0
+        worth[picks] = -1.0
+        picks.append(int(worth.argmax()))
+        _nearer(distance, scaled, labels, picks[-1])
+    return np.array(picks, np.int64)
+
+
+def _standardised(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    scaled = np.asarray(points, np.float64).copy()
+    for label in np.unique(labels):
+        spread = scaled[labels == label].std()
+        scaled[labels == label] /= spread if spread > 0 else 1.0
+    return scaled
+
+
+def _nearer(distance: np.ndarray, scaled: np.ndarray, labels: np.ndarray, position: int) -> None:
+    """Lower the distances (N,) of a class to the nearest image asked about, which now includes this one."""
+    members = np.flatnonzero(labels == labels[position])
+    new = np.linalg.norm(scaled[members] - scaled[position], axis=1)
+    distance[members] = np.minimum(distance[members], new)
+
+
+N_AHEAD = 12  # images of the next class that may come next
+N_BEHIND = 4  # images shown before that the next one should not resemble
+
+
+def spread_order(points: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+    """An order in which classes alternate and neighbours of the space do not follow each other.
+
+    The classes take turns as evenly as their sizes allow. Of the next ``N_AHEAD`` images of the class whose turn it
+    is, in random order, the one comes first that lies farthest from the ``N_BEHIND`` before it.
+
+    Args:
+        points: (N, d) attention space.
+        labels: (N,) class of each image.
+        seed: of the random order.
+
+    Returns:
+        (N,) a permutation of the positions, int64.
+    """
+    points = np.asarray(points, np.float64)
+    waiting = {label: list(pool) for label, pool in _shuffled(labels, seed).items()}
+    order = np.empty(len(labels), np.int64)
+    for place, label in enumerate(_turns(labels)):
+        pool = waiting[label]
+        ahead = np.asarray(pool[-N_AHEAD:])
+        pick = len(ahead) - 1
+        if place and len(ahead) > 1:
+            shown = points[order[max(0, place - N_BEHIND) : place]]
+            gaps = ((points[ahead][:, None] - shown[None]) ** 2).sum(-1)  # (ahead, shown)
+            pick = int(gaps.min(1).argmax())
+        order[place] = pool.pop(pick - len(ahead))
+    return order
+
+
+def _shuffled(labels: np.ndarray, seed: int) -> dict[int, np.ndarray]:
+    """Class -> its positions in random order."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    return {int(label): order[labels[order] == label] for label in np.unique(labels)}
+
+
+def _turns(labels: np.ndarray) -> list[int]:
+    """The class of each place, so that each class is spread evenly over all places."""
+    classes, sizes = np.unique(labels, return_counts=True)
+    owner = np.repeat(classes, sizes)
+    when = np.concatenate([(np.arange(size) + 0.5) / size for size in sizes]) if len(sizes) else np.empty(0)
+    return [int(label) for label in owner[np.lexsort((owner, when))]]

@@ -1,0 +1,162 @@
+"""How much the propagated scores still change with each answer, and when more answers no longer help."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slim_core.annotation.propagation import LiveCampaign, LivePropagation, live_campaign
+from slim_core.percent import percent
+from slim_core.store.campaign import DECISION, SKIP, Standing
+
+if TYPE_CHECKING:
+    from slim_core.store import Store
+
+SAMPLE = 4_000  # images the changes are measured on; every answered one is among them
+N_STEPS = 60  # points of the curve when a long history is read at once
+LOOK_BACK = 10  # answers over which the scores' sides are compared
+STOP_AT = 0.005  # share of the images whose side changed, up to which one can stop
+FEWEST = 20  # answers below which nothing is said
+KEPT = 4  # campaigns in memory
+
+
+@dataclass(frozen=True)
+class Step:
+    """What some answers changed."""
+
+    n_answers: int  # so far
+    change: float  # mean absolute change of the scores per answer, 0..1
+
+
+@dataclass(frozen=True)
+class Stability:
+    """The curve, and what to make of it."""
+
+    steps: tuple[Step, ...]
+    n_answers: int
+    sides_changed: float  # share of the images on another side of 0.5 than LOOK_BACK answers ago, 0..1; NaN: too few
+    n_measured: int  # images the changes are measured on
+
+    @property
+    def can_stop(self) -> bool:
+        """True where the last answers hardly changed anything."""
+        return self.n_answers >= FEWEST and self.sides_changed <= STOP_AT
+
+    @property
+    def hint(self) -> str:
+        """One sentence."""
+        if self.n_answers < FEWEST or np.isnan(self.sides_changed):
+            return f"{self.n_answers} answers so far: after {FEWEST} it can be told whether more would help."
+        changed = f"The last {LOOK_BACK} answers moved {percent(self.sides_changed)} of the images across 0.5"
+        return f"{changed}: you can stop." if self.can_stop else f"{changed}: more answers still help."
+
+
+class Settling:
+    """Measures the changes while answers come in, each answer once.
+
+    Unknown scores (a class without answers) count as 0.5.
+    """
+
+    def __init__(self, points: np.ndarray, labels: np.ndarray) -> None:
+        self._live, self._steps = LivePropagation(points, labels), list[Step]()
+        self._scores = np.full(len(labels), 0.5)
+        self._sides: list[tuple[int, np.ndarray]] = [(0, self._side())]  # (answers so far, (n,) -1, 0, 1)
+        self._n_answers = 0
+
+    def advance(self, changes: Sequence[tuple[int, int]]) -> None:
+        """Take in answers, as (position, value) in their order, in at most N_STEPS steps."""
+        size = max(1, -(-len(changes) // N_STEPS))
+        for start in range(0, len(changes), size):
+            block = changes[start : start + size]
+            answers = self._live.answers.copy()
+            for position, value in block:
+                answers[position] = value
+            self._live.update(answers)
+            before, self._scores = self._scores, np.nan_to_num(self._live.scores, nan=0.5)
+            self._n_answers += len(block)
+            change = float(np.abs(self._scores - before).mean()) / len(block)
+            self._steps.append(Step(self._n_answers, change))
+            self._sides.append((self._n_answers, self._side()))
+        known = [k for k, (n, _) in enumerate(self._sides) if n <= self._n_answers - LOOK_BACK]
+        self._sides = self._sides[known[-1] if known else 0 :]
+
+    def stability(self) -> Stability:
+        """What was measured so far."""
+        changed = float("nan")
+        if self._n_answers >= LOOK_BACK:
+            changed = float((self._sides[0][1] != self._sides[-1][1]).mean())
+        return Stability(tuple(self._steps), self._n_answers, changed, len(self._scores))
+
+    def _side(self) -> np.ndarray:
+        return np.sign(self._scores - 0.5).astype(np.int8)
+
+
+class CampaignSettling:
+    """The Settling of a campaign, on a seeded sample of its space where that is large."""
+
+    def __init__(self, live: LiveCampaign) -> None:
+        self._live, self._lock = live, threading.Lock()
+        self._start_anew(np.empty(0, np.int64))
+
+    def refresh(self, store: Store) -> Stability:
+        """Bring it up to date with the campaign's answers."""
+        with self._lock:
+            changes = self._new_changes(store)
+            outside = [position for position, _ in changes if position not in self._place]
+            if outside:  # an answered image that is not in the sample: measure again on a sample that has it
+                items = np.array([item.row for item in store.campaigns.items(self._live.campaign_id)], np.int64)
+                self._start_anew(np.flatnonzero(np.isin(self._live.rows, items)))
+                changes = self._new_changes(store)
+            self._settling.advance([(self._place[position], value) for position, value in changes])
+            return self._settling.stability()
+
+    def _start_anew(self, asked: np.ndarray) -> None:
+        n = len(self._live.rows)
+        others = np.random.default_rng(0).permutation(np.setdiff1d(np.arange(n), asked))
+        chosen = np.sort(np.concatenate([asked, others[: max(0, SAMPLE - len(asked))]]))
+        self._place = {int(position): place for place, position in enumerate(chosen)}
+        self._settling = Settling(self._live.points[chosen], self._live.labels[chosen])
+        self._seq, self._standing = 0, Standing()
+
+    def _new_changes(self, store: Store) -> list[tuple[int, int]]:
+        """(position in the space, what counts now) after each answer behind the last one known."""
+        changes = []
+        for row in store.campaigns.audit(self._live.campaign_id, after=self._seq):
+            self._seq = row["seq"]
+            if row["surplus"] or row["source"] == SKIP:
+                continue
+            if row["source"] == DECISION:
+                self._standing.decide(row["row"], row["value"])
+            else:
+                self._standing.push((row["row"], row["annotator"]), row["value"])
+            position, value = self._live.position(row["row"]), self._standing.of_row(row["row"])
+            if position is not None:
+                changes.append((position, -1 if value is None else value))
+        return changes
+
+
+_settling: OrderedDict[tuple[str, str], CampaignSettling] = OrderedDict()
+_lock = threading.Lock()
+
+
+def stability(store: Store, campaign_id: str) -> Stability:
+    """How settled the scores of a campaign are now; what was measured before is kept in this process.
+
+    Raises:
+        NotFoundError, AnswersRefusedError: as ``live_campaign``.
+    """
+    key = (store.database.shown, campaign_id)
+    live = live_campaign(store, campaign_id)
+    with _lock:
+        if key not in _settling:
+            _settling[key] = CampaignSettling(live)
+            while len(_settling) > KEPT:
+                _settling.popitem(last=False)
+        _settling.move_to_end(key)
+        found = _settling[key]
+    return found.refresh(store)

@@ -1,0 +1,90 @@
+"""What the answers of a campaign do now: the scores of every image, and the subset that would be curated from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slim_core.annotation.propagation import live_campaign
+from slim_core.curation import CurateOptions, CurationData, curate, keep
+from slim_core.curation.slim import NAME, cell_budgets
+from slim_core.errors import AnswersRefusedError
+from slim_core.steps.curate import curation_data
+from slim_core.steps.specs import SUBSET_SHARE
+
+if TYPE_CHECKING:
+    from slim_core.store import Store
+
+IMAGES_UP_TO = 5_000  # of a split: above it, choosing the very images takes longer than an answer
+N_IMAGES = 24  # shown of those that would be chosen
+
+
+@dataclass(frozen=True)
+class CellNow:
+    """A class in an environment, and what it would give to the subset."""
+
+    label: int
+    environment: int
+    size: int  # images
+    kept: int  # of them, trusted by their score
+    budget: int  # images of the subset, repeats counted
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """The state after one answer."""
+
+    seq: int  # of the newest answer
+    points: np.ndarray  # (n, 2)
+    scores: np.ndarray  # (n,) NaN in a class without answers
+    answers: np.ndarray  # (n,) 1, 0, -1 unsure or not asked
+    size: int  # images of the subset
+    cells: tuple[CellNow, ...]  # empty while no answer says right
+    rows: tuple[int, ...]  # of the data set: some that would be chosen, evenly spread; empty for a large split
+
+
+def effect(store: Store, campaign_id: str) -> Effect:
+    """The effect of the answers as they stand, with the default strategy, options, seed and size.
+
+    Raises:
+        NotFoundError, AnswersRefusedError: as ``live_campaign``.
+    """
+    live = live_campaign(store, campaign_id)
+    seq, scores, answers = live.refresh(store)
+    size = max(1, round(SUBSET_SHARE * len(scores)))
+    data = replace(_unanswered(store, live.space), scores=scores, answers=answers)
+    can_choose = bool((answers == 1).any())
+    cells = _cells(data, size) if can_choose else ()
+    rows = _chosen(data, live.rows, size) if can_choose and len(scores) <= IMAGES_UP_TO else ()
+    return Effect(seq, live.points, scores, answers, size, cells, rows)
+
+
+@lru_cache(maxsize=4)
+def _unanswered(store: Store, space: str) -> CurationData:
+    """What curation reads of a space, before there are answers; a finished run never changes."""
+    run, folder = store.runs.fetch(space), store.artifacts.folder(space)
+    rows = np.load(folder / "rows.npy", allow_pickle=False)
+    nothing = np.full(len(rows), -1, np.int8)
+    table = store.datasets.table(run.dataset_id)
+    return curation_data(table, folder, rows, np.full(len(rows), np.nan), nothing)
+
+
+def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
+    options = CurateOptions()
+    cells, budgets = cell_budgets(data, keep(data.scores, data.labels, options).mask, size, options)
+    return tuple(
+        CellNow(int(cell.label or 0), int(cell.note["environment"]), cell.size, int(cell.note["kept"]), budget)
+        for cell, budget in zip(cells, budgets.tolist(), strict=True)
+    )
+
+
+def _chosen(data: CurationData, rows: np.ndarray, size: int) -> tuple[int, ...]:
+    try:
+        positions = curate(data, strategy=NAME, size=max(size, data.n_classes), seed=0).positions
+    except AnswersRefusedError:
+        return ()
+    shown = np.unique(np.linspace(0, len(positions) - 1, min(N_IMAGES, len(positions))).astype(int))
+    return tuple(int(row) for row in rows[positions[shown]])

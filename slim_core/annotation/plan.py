@@ -1,0 +1,233 @@
+"""A campaign before anyone is asked: which images, in which order, how many, by whom; checked, and then opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from slim_core.annotation.candidates import (
+    N_NEAREST,
+    check_budget,
+    helpful_candidates,
+    kmeans_candidates,
+    spread_order,
+    uncertain_candidates,
+)
+from slim_core.annotation.propagation import live_campaign
+from slim_core.annotation.simulated_annotator import judge
+from slim_core.annotation.terminal import gradcam_of_space
+from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.evaluation.metrics import ATTENTION_PRECISION
+from slim_core.space.clustering import pick_diverse
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Run, Store
+
+ChoiceRule = Literal["kmeans", "uncertain", "selection"]
+CHOICE_RULES: tuple[ChoiceRule, ...] = ("kmeans", "uncertain", "selection")
+GUIDELINE = "Right: the bright area lies mostly on the object. Wrong: it lies mostly on the surroundings."
+MOST_EXAMPLES = 8  # of each kind
+MOST_ANNOTATORS = 20  # an item is answered by
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a lead wants to ask."""
+
+    space: str  # id of a finished space run
+    budgets: Mapping[int, int]  # class -> images
+    name: str = "Campaign"
+    choice: ChoiceRule = "kmeans"
+    earlier: str | None = None  # campaign of the same space whose answers "uncertain" reads
+    selection: tuple[int, ...] = ()  # rows that "selection" chooses among
+    seed: int = 0
+    overlap: int = 1
+    n_gold: int = 0  # images whose right answer is known, to tell how good annotators are
+    guideline: str = GUIDELINE
+    examples: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # "right" and "wrong" -> rows shown as such
+    blind: bool = False  # neither label nor prediction is told
+    members: tuple[str, ...] = ()  # who may answer; nobody named: everybody who may annotate
+    deadline: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.choice not in CHOICE_RULES:
+            raise SpecRefusedError(f"The choice is {self.choice!r}: use one of {', '.join(CHOICE_RULES)}.")
+        if not 0 <= self.seed < 2**32:
+            raise SpecRefusedError(f"The seed is {self.seed}: give 0 to {2**32 - 1}.")
+        if not 1 <= self.overlap <= MOST_ANNOTATORS:
+            raise SpecRefusedError(f"An overlap of {self.overlap} is out of range: use 1 to {MOST_ANNOTATORS}.")
+        if self.members and len(self.members) < self.overlap:
+            raise SpecRefusedError(
+                f"{self.overlap} people are to answer each image, but only {len(self.members)} may answer: "
+                f"name more people, or lower the overlap."
+            )
+        if self.deadline is not None and self.deadline <= datetime.now(UTC):
+            raise SpecRefusedError(f"The deadline {self.deadline:%Y-%m-%d %H:%M} UTC is over: choose a later one.")
+        if sum(self.budgets.values()) < 1:
+            raise SpecRefusedError("A campaign needs images: give at least one class a budget.")
+        if not 0 <= self.n_gold <= sum(self.budgets.values()):
+            raise SpecRefusedError(
+                f"{self.n_gold} gold images were asked for: give 0 to {sum(self.budgets.values())}, the images asked."
+            )
+
+
+def default_name(share: float, seed: int | None = None) -> str:
+    """What a campaign over a share of a split is called where nobody names it."""
+    name = f"Candidates {100 * share:.1f} %"
+    return name if seed is None else f"{name}, seed {seed}"
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """The images a plan asks about, in the order in which they are asked."""
+
+    positions: np.ndarray  # (n,) in the space
+    rows: np.ndarray  # (n,) in the data set's table
+    labels: np.ndarray  # (n,)
+
+
+def candidates(store: Store, plan: Plan) -> Candidates:
+    """Choose the images, and put them in an order in which neighbours do not follow each other.
+
+    Raises:
+        SpecRefusedError: a budget above its class, or what the choice needs is missing.
+        AnswersRefusedError: the earlier campaign belongs to another space.
+    """
+    space = _Space(store, plan.space)
+    chosen = {"kmeans": _by_kmeans, "uncertain": _by_doubt, "selection": _by_selection}[plan.choice](store, plan, space)
+    order = spread_order(space.points[chosen], space.labels[chosen], plan.seed)
+    positions = chosen[order]
+    return Candidates(positions, space.rows[positions], space.labels[positions])
+
+
+def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
+    """Open the campaign of a plan.
+
+    Gold images are drawn among the candidates; their right answers come from the masks where there are any, else the
+    lead sets them (``store.campaigns.set_gold``): options.gold names their rows.
+
+    Raises:
+        SpecRefusedError: as ``candidates``, or an example image is not in the data set.
+        AnswersRefusedError: as ``candidates``, or the space has no maps, so that nobody could see what is asked about.
+    """
+    run = store.runs.fetch(plan.space)
+    gradcam_of_space(store, run)
+    found = candidates(store, plan)
+    _check_examples(plan, len(store.datasets.table(run.dataset_id)))
+    gold = np.random.default_rng([plan.seed, 0x601D]).permutation(found.rows)[: plan.n_gold]
+    return store.campaigns.create(
+        plan.name.strip() or "Campaign",
+        run.dataset_id,
+        run.id,
+        found.rows,
+        run.spec["split"],
+        plan.guideline,
+        plan.seed,
+        plan.choice,
+        by,
+        overlap=plan.overlap,
+        deadline=plan.deadline,
+        options=_options(plan, gold),
+        gold=answers_by_masks(store, run, gold),
+        as_ordered=True,
+    )
+
+
+def extend(store: Store, campaign: Campaign, n: int, by: str) -> Campaign:
+    """Ask about the ``n`` images more that would help most, as the answers stand now.
+
+    Raises:
+        SpecRefusedError: n is below 1 or above the images that are left.
+        AnswersRefusedError: the campaign is closed, or belongs to no space.
+    """
+    chosen = most_helpful(store, campaign, n)
+    return store.campaigns.extend(campaign.id, chosen.rows, by, as_ordered=True)
+
+
+def most_helpful(store: Store, campaign: Campaign, n: int) -> Candidates:
+    """The ``n`` images whose answers would help most now, in an order to be asked in."""
+    live = live_campaign(store, campaign.id)
+    _, scores, _ = live.refresh(store)
+    asked = np.isin(live.rows, [item.row for item in store.campaigns.items(campaign.id)])
+    chosen = helpful_candidates(live.points, live.labels, scores, asked, n)
+    positions = chosen[spread_order(live.points[chosen], live.labels[chosen], campaign.seed)]
+    return Candidates(positions, live.rows[positions], live.labels[positions])
+
+
+def answers_by_masks(store: Store, space: Run, rows: np.ndarray) -> dict[int, int]:
+    """Row -> 1 or 0 by the attention precision, for those of the rows (n,) that have a mask."""
+    attention = store.runs.fetch(space.spec["attention"])
+    path = store.artifacts.folder(attention.id) / "scores.parquet"
+    if attention.kind != "gradcam" or not path.exists():
+        return {}
+    precision = pd.read_parquet(path, columns=["row", ATTENTION_PRECISION]).set_index("row")[ATTENTION_PRECISION]
+    known = precision.reindex(rows).dropna()
+    values = judge(known.to_numpy(float))
+    return {int(row): int(value) for row, value in zip(known.index, values, strict=True)}
+
+
+class _Space:
+    """The n images of a space run."""
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        run, folder = store.runs.fetch(run_id), store.artifacts.folder(run_id)
+        self.rows = np.load(folder / "rows.npy", allow_pickle=False).astype(np.int64)
+        self.labels = store.datasets.table(run.dataset_id).labels[self.rows]
+        self.points = np.load(folder / "attention_space.npy", allow_pickle=False)
+
+
+def _by_kmeans(store: Store, plan: Plan, space: _Space) -> np.ndarray:  # noqa: ARG001
+    return kmeans_candidates(space.points, space.labels, plan.budgets, plan.seed)
+
+
+def _by_doubt(store: Store, plan: Plan, space: _Space) -> np.ndarray:
+    if plan.earlier is None:
+        raise SpecRefusedError("Uncertainty needs answers: name an earlier campaign of this space, or use kmeans.")
+    live = live_campaign(store, plan.earlier)
+    if live.space != plan.space:
+        raise AnswersRefusedError(
+            f"Campaign {plan.earlier} belongs to the space {live.space}, not to {plan.space}: choose one of this space."
+        )
+    _, scores, _ = live.refresh(store)
+    if np.isnan(scores).all():
+        raise SpecRefusedError(f"Campaign {plan.earlier} has no answers yet: answer some images, or use kmeans.")
+    asked = np.isin(space.rows, [item.row for item in store.campaigns.items(plan.earlier)])
+    return uncertain_candidates(space.points, space.labels, scores, plan.budgets, plan.seed, asked)
+
+
+def _by_selection(store: Store, plan: Plan, space: _Space) -> np.ndarray:  # noqa: ARG001
+    inside = np.isin(space.rows, plan.selection)
+    if not inside.any():
+        raise SpecRefusedError("No image of this space is selected: select some on the Space page, or use kmeans.")
+    picks = [np.empty(0, np.int64)]
+    for label, budget in sorted(plan.budgets.items()):
+        members = np.flatnonzero(inside & (space.labels == label))
+        check_budget(label, budget, len(members), "selected images")
+        picks.append(members[pick_diverse(space.points[members], budget, N_NEAREST, plan.seed)])
+    return np.concatenate(picks)
+
+
+def _check_examples(plan: Plan, n_images: int) -> None:
+    for kind, rows in plan.examples.items():
+        if kind not in ("right", "wrong"):
+            raise SpecRefusedError(f"Examples are right or wrong, not {kind!r}.")
+        if len(rows) > MOST_EXAMPLES:
+            raise SpecRefusedError(f"{len(rows)} examples of {kind} are too many to look at: give {MOST_EXAMPLES}.")
+        for row in rows:
+            if not 0 <= row < n_images:
+                raise SpecRefusedError(f"Example image {row} does not exist: the data set has 0 to {n_images - 1}.")
+
+
+def _options(plan: Plan, gold: np.ndarray) -> dict[str, Any]:
+    return {
+        "earlier": plan.earlier,
+        "examples": {kind: list(rows) for kind, rows in plan.examples.items() if rows},
+        "blind": plan.blind,
+        "members": [name.strip() for name in plan.members],
+        "gold": sorted(gold.tolist()),
+    }

@@ -1,0 +1,162 @@
+"""S5: from a few answers to a score for every image, the probability that the attention is right.
+
+Label spreading at alpha -> 0 in closed form: kernel regression from the answered images, then kernel smoothing over
+all images of the class. Everything runs in logarithms, so that an image far from every answer still gets the score of
+the nearest ones, never 0/0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import numpy as np
+
+from slim_core.annotation.propagation.grid import Grid
+from slim_core.errors import AnswersRefusedError
+
+RIGHT, WRONG, UNSURE = 1, 0, -1
+GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
+GRID_ABOVE = 8_000  # images of a class; the exact smoothing is quadratic in time
+ALPHA = 1e-6  # of label spreading: how much of an answered image's label may flow
+CHUNK_ENTRIES = 4_000_000  # kernel entries held at once: 32 MB an array
+
+Method = Literal["auto", "exact", "grid"]
+
+
+def expand(
+    points: np.ndarray,
+    labels: np.ndarray,
+    answers: np.ndarray,
+    gammas: Sequence[float] = GAMMAS,
+    method: Method = "auto",
+) -> np.ndarray:
+    """Propagate answers to every image, class by class (METHOD S5).
+
+    Equals scikit-learn's ``LabelSpreading(kernel="rbf", gamma, alpha=1e-6)`` and its ``predict_proba`` of "right" on
+    the class's points, centred and divided by one standard deviation, to 1e-8.
+
+    Args:
+        points: (N, 2) attention space E.
+        labels: (N,) class of each image.
+        answers: (N,) int, 1 right, 0 wrong, -1 unsure or not asked.
+        gammas: kernel width of class 0, 1, ...; the last one also serves the classes after it.
+        method: "exact" needs O(n^2) time (memory stays small), "grid" O(n); "auto" takes the grid above GRID_ABOVE
+            images in the class.
+
+    Returns:
+        (N,) float64 scores in 0..1. A class whose answers all agree has that constant score. A class without any
+        right or wrong answer is all NaN: nothing is known about it; ``curate`` decides what to do then.
+
+    Raises:
+        AnswersRefusedError: arrays of different lengths, or an answer other than 1, 0 and -1.
+    """
+    check_answers(points, labels, answers)
+    scores = np.full(len(labels), np.nan)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        scores[members] = expand_class(points[members], answers[members], gamma_of(label, gammas), method)
+    return scores
+
+
+def check_answers(points: np.ndarray, labels: np.ndarray, answers: np.ndarray) -> None:
+    if not len(points) == len(labels) == len(answers):
+        raise AnswersRefusedError(
+            f"{len(answers)} answers do not fit {len(points)} points and {len(labels)} labels: they belong to another "
+            f"attention space; choose the campaign of this one."
+        )
+    strange = np.setdiff1d(answers, (RIGHT, WRONG, UNSURE))
+    if len(strange):
+        raise AnswersRefusedError(f"An answer is {strange[0]}: use 1 (right), 0 (wrong) or -1 (unsure).")
+
+
+def expand_class(points: np.ndarray, answers: np.ndarray, gamma: float, method: Method = "auto") -> np.ndarray:
+    """The scores (n,) of one class's points (n, 2), given its answers (n,)."""
+    known = np.flatnonzero(answers != UNSURE)
+    if len(known) == 0:
+        return np.full(len(points), np.nan)
+    if len(np.unique(answers[known])) == 1:  # exact, and free of rounding
+        return np.full(len(points), float(answers[known[0]]))
+    x = standardise(points)
+    first = _regress(x, known, answers[known], gamma)
+    smoothed = Grid(x, gamma).smooth(first) if on_grid(len(points), method) else _smooth(x, first, gamma)
+    return np.asarray(np.clip(smoothed, 0.0, 1.0))
+
+
+def gamma_of(label: int, gammas: Sequence[float]) -> float:
+    """The kernel width of a class; the last one also serves the classes after it."""
+    return gammas[min(int(label), len(gammas) - 1)]
+
+
+def on_grid(n: int, method: Method) -> bool:
+    """True where a class of n images is smoothed on the grid."""
+    return method == "grid" or (method == "auto" and n > GRID_ABOVE)
+
+
+def standardise(points: np.ndarray) -> np.ndarray:
+    """Points minus their mean, divided by one standard deviation over both axes: the aspect ratio stays."""
+    points = np.asarray(points, np.float64)
+    std = points.std()
+    return np.asarray((points - points.mean()) / (std if std > 0 else 1.0))
+
+
+def chunks(n: int, width: int) -> Iterator[slice]:
+    step = max(1, CHUNK_ENTRIES // max(1, width))
+    return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    from scipy.spatial.distance import cdist
+
+    return np.asarray(cdist(a, b, "sqeuclidean"))
+
+
+def _regress(x: np.ndarray, known: np.ndarray, values: np.ndarray, gamma: float) -> np.ndarray:
+    """F(1) of every point (n,): kernel regression from the answered points, each divided by the root of its degree."""
+    log_root = 0.5 * log_degrees(x, known, gamma)  # (L,)
+    right = values == RIGHT
+    scores = np.empty(len(x))
+    for rows in chunks(len(x), len(known)):
+        log_w = -gamma * squared_distances(x[rows], x[known]) - log_root
+        log_w -= log_w.max(axis=1, keepdims=True)
+        w = np.exp(log_w)
+        scores[rows] = w[:, right].sum(axis=1) / w.sum(axis=1)
+    scores[known] = _answered(x[known], right, log_root, gamma)
+    return scores
+
+
+def _answered(x: np.ndarray, right: np.ndarray, log_root: np.ndarray, gamma: float) -> np.ndarray:
+    """F(1) of the answered points (L, 2): their own answer, and a millionth of what the others say."""
+    scores = np.empty(len(x))
+    for rows in chunks(len(x), len(x)):
+        log_s = -gamma * squared_distances(x[rows], x) - log_root[rows, None] - log_root
+        log_s[np.arange(len(log_s)), np.arange(rows.start, rows.stop)] = -np.inf
+        s = np.exp(log_s)
+        own = (1 - ALPHA) * right[rows] + ALPHA * s[:, right].sum(axis=1)
+        scores[rows] = own / (1 - ALPHA + ALPHA * s.sum(axis=1))
+    return scores
+
+
+def log_degrees(x: np.ndarray, known: np.ndarray, gamma: float) -> np.ndarray:
+    """log D_j = log of the sum over i != j of W_ij (L,), for the answered points; 0 for a point that is alone."""
+    highest = np.full(len(known), -np.inf)
+    total = np.zeros(len(known))
+    for rows in chunks(len(x), len(known)):
+        log_w = -gamma * squared_distances(x[rows], x[known])
+        itself = np.flatnonzero((known >= rows.start) & (known < rows.stop))
+        log_w[known[itself] - rows.start, itself] = -np.inf
+        new = np.maximum(highest, log_w.max(axis=0))
+        safe = np.where(np.isfinite(new), new, 0.0)
+        total = total * np.exp(highest - safe) + np.exp(log_w - safe).sum(axis=0)
+        highest = new
+    alone = total == 0
+    return np.where(alone, 0.0, np.where(alone, 0.0, highest) + np.log(np.where(alone, 1.0, total)))
+
+
+def _smooth(x: np.ndarray, first: np.ndarray, gamma: float) -> np.ndarray:
+    """sum_m W_im F_m / sum_m W_im (n,), a block of rows at a time; W_ii = 1, so it never divides by 0."""
+    scores = np.empty(len(x))
+    for rows in chunks(len(x), len(x)):
+        w = np.exp(-gamma * squared_distances(x[rows], x))
+        scores[rows] = (w @ first) / w.sum(axis=1)
+    return scores

@@ -1,0 +1,101 @@
+"""The simulated annotator: answers a campaign from the true masks, with as many mistakes as asked for."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from slim_core.annotation.terminal import gradcam_of
+from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.evaluation.metrics import ATTENTION_PRECISION
+
+if TYPE_CHECKING:
+    from slim_core.store import Store
+
+ANNOTATOR = "simulated annotator"
+SOURCE = "masks"
+RIGHT, WRONG, UNSURE = 1, 0, -1
+SECONDS_AN_ANSWER = 2.0  # what an item is booked with: a person's pace, so that minutes are not zero
+
+
+def simulate_answers(
+    store: Store, campaign_id: str, *, threshold: float = 0.5, flip: float = 0.0, unsure: float = 0.0, seed: int = 0
+) -> int:
+    """Answer every item of a campaign: right where the attention precision at 0.8 is above the threshold.
+
+    A share ``flip`` of the answers is turned round and another share ``unsure`` withheld, the same ones for the same
+    seed. Saying it twice changes nothing: each answer has an id of its own.
+
+    Returns:
+        the number of items answered.
+
+    Raises:
+        AnswersRefusedError: the attention has no scores against masks.
+        SpecRefusedError: flip or unsure is not a share, or they exceed 1 together; or the threshold or the seed is
+            out of range.
+    """
+    from slim_core.store import AnswerIn
+
+    if not (flip >= 0 and unsure >= 0 and flip + unsure <= 1):
+        raise SpecRefusedError(f"flip {flip} and unsure {unsure} must be shares that add up to at most 1: lower them.")
+    if not 0 <= threshold <= 1:
+        raise SpecRefusedError(f"The threshold is {threshold}: give an attention precision from 0 to 1.")
+    if seed < 0:
+        raise SpecRefusedError(f"The seed is {seed}: give 0 or more.")
+    items = sorted(store.campaigns.items(campaign_id), key=lambda item: item.row)
+    precision = mask_scores(store, campaign_id).reindex([item.row for item in items]).to_numpy(float)
+    values = noisy(judge(precision, threshold), flip, unsure, seed)
+    answers = [
+        AnswerIn(
+            id=_answer_id(campaign_id, item.id, seed, value),
+            item_id=item.id,
+            value=int(value),
+            seen={"attention_precision": None if np.isnan(score) else round(float(score), 4)},
+            duration_ms=round(SECONDS_AN_ANSWER * 1000),
+        )
+        for item, value, score in zip(items, values, precision, strict=True)
+    ]
+    return len(store.campaigns.save_answers(campaign_id, ANNOTATOR, answers, source=SOURCE))
+
+
+def mask_scores(store: Store, campaign_id: str) -> pd.Series:
+    """Attention precision by row, of the attention pass that the campaign's space was made from.
+
+    Raises:
+        AnswersRefusedError: there are none, since the data has no masks or only features were computed.
+    """
+    attention = gradcam_of(store, store.campaigns.fetch(campaign_id))
+    scores = pd.read_parquet(store.artifacts.folder(attention.id) / "scores.parquet").set_index("row")
+    if scores[ATTENTION_PRECISION].isna().all():
+        raise AnswersRefusedError(
+            "No image has a mask, so that answers cannot be taken from masks: answer on the Annotate page, "
+            "from a file (slim answer --csv FILE), or in the terminal (slim answer --ask)."
+        )
+    return scores[ATTENTION_PRECISION]
+
+
+def judge(precision: NDArray[np.float64], threshold: float = 0.5) -> NDArray[np.int8]:
+    """(n,) RIGHT above the threshold, WRONG up to it, UNSURE where there is no score."""
+    values = np.where(precision > threshold, RIGHT, WRONG).astype(np.int8)
+    values[np.isnan(precision)] = UNSURE
+    return values
+
+
+def noisy(values: NDArray[np.int8], flip: float, unsure: float, seed: int) -> NDArray[np.int8]:
+    """(n,) the answers with round(n flip) of them turned round and round(n unsure) others withheld."""
+    order = np.random.default_rng([seed, 0xA11]).permutation(len(values))
+    n_flip, n_unsure = round(len(values) * flip), round(len(values) * unsure)
+    flipped, withheld = order[:n_flip], order[n_flip : n_flip + n_unsure]
+    result = values.copy()
+    result[flipped] = np.where(values[flipped] == UNSURE, UNSURE, 1 - values[flipped])
+    result[withheld] = UNSURE
+    return result
+
+
+def _answer_id(campaign_id: str, item_id: object, seed: int, value: int) -> str:
+    """The same for the same answer, so that it can arrive twice."""
+    return hashlib.sha256(f"{campaign_id} {item_id} {seed} {value}".encode()).hexdigest()[:32]

@@ -1,0 +1,222 @@
+"""What an attention pass leaves on disk: arrays filled batch by batch, that outlive an interruption, and are merged.
+
+Light: no torch, so that merging the shards of a pass needs no network.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N
+
+log = logging.getLogger(__name__)
+
+SCORES_FILE = "scores.parquet"
+ROWS_FILE = "rows.npy"
+MASK_SCORES = (IOU, AIOU, ATTENTION_PRECISION)
+KEEP_EVERY_S = 30.0  # an interrupted pass loses at most so much work
+_STATE = "pass.json"
+_MERGED_AT_ONCE = 4096  # rows
+
+
+class PassArrays:
+    """The arrays and scores of n images, filled in their order.
+
+    With a checkpoint folder they are kept there, about every half minute and when the pass is interrupted, and taken
+    up again by a pass of the same key. Two passes that believe they own the folder do no harm: each writes the same
+    numbers, under names of its own where it adds a file.
+    """
+
+    def __init__(self, out_dir: Path, n: int, checkpoint_dir: Path | None = None, key: str = "") -> None:
+        """``key``: what must agree for a checkpoint to be taken up; else the pass starts anew."""
+        self.n, self.done, self.seconds = n, 0, 0.0
+        self._out_dir, self._checkpoint_dir, self._key = out_dir, checkpoint_dir, key
+        self._folder = out_dir
+        self._arrays: dict[str, np.memmap[Any, Any]] = {}
+        self._scores: list[pd.DataFrame] = []  # since the last checkpoint
+        self._kept: list[str] = []  # names of the files of scores kept before
+        self._since = self._kept_at = time.monotonic()
+        if checkpoint_dir is not None and not self._take_up(checkpoint_dir):
+            self._folder = checkpoint_dir / f"pass-{secrets.token_hex(4)}"
+            self._folder.mkdir()
+
+    def add(self, values: dict[str, np.ndarray], scores: pd.DataFrame) -> None:
+        """The next batch: name -> (B, ...), and its rows of scores; kept from time to time."""
+        for name, part in values.items():
+            if name not in self._arrays:
+                self._arrays[name] = np.lib.format.open_memmap(
+                    self._folder / f"{name}.npy", mode="w+", dtype=part.dtype, shape=(self.n, *part.shape[1:])
+                )
+            self._arrays[name][self.done : self.done + len(part)] = part
+        self._scores.append(scores)
+        self.done += len(scores)
+        if time.monotonic() - self._kept_at > KEEP_EVERY_S:
+            self.keep()
+
+    def keep(self) -> None:
+        """Make a checkpoint of the batches so far; a disk that does not take it is logged, and the pass goes on."""
+        if self._checkpoint_dir is None or not self._scores:
+            return
+        try:
+            self._keep(self._checkpoint_dir)
+        except OSError as error:
+            log.warning("No checkpoint of the pass: %s", error)
+        self._kept_at = time.monotonic()
+
+    def _keep(self, checkpoint_dir: Path) -> None:
+        for array in self._arrays.values():
+            array.flush()
+        name = f"scores-{self.done}-{secrets.token_hex(4)}.parquet"
+        pd.concat(self._scores, ignore_index=True).to_parquet(self._folder / name, index=False)
+        _to_disk(self._folder / name)
+        state = {
+            "key": self._key,
+            "folder": self._folder.name,
+            "done": self.done,
+            "scores": [*self._kept, name],
+            "arrays": sorted(self._arrays),
+            "seconds": self.seconds_so_far(),
+        }
+        draft = checkpoint_dir / f"{_STATE}.{secrets.token_hex(4)}"
+        draft.write_text(json.dumps(state))
+        _to_disk(draft)
+        os.replace(draft, checkpoint_dir / _STATE)
+        self._kept.append(name)
+        self._scores.clear()
+
+    def seconds_so_far(self) -> float:
+        """Of all attempts together."""
+        return self.seconds + time.monotonic() - self._since
+
+    def _take_up(self, checkpoint_dir: Path) -> bool:
+        """Go on from the folder's checkpoint; False where it has none of this pass."""
+        try:
+            state = json.loads((checkpoint_dir / _STATE).read_text())
+            if state["key"] != self._key:
+                return False
+            self._folder = checkpoint_dir / state["folder"]
+            kept = [pd.read_parquet(self._folder / name) for name in state["scores"]]
+            arrays = {name: np.load(self._folder / f"{name}.npy", mmap_mode="r+") for name in state["arrays"]}
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("The checkpoint of the pass cannot be read (%s): it starts anew", error)
+            return False
+        if sum(map(len, kept)) != state["done"] or any(len(array) != self.n for array in arrays.values()):
+            log.warning("The checkpoint of the pass does not fit together: it starts anew")
+            return False
+        self._arrays, self._kept = arrays, list(state["scores"])
+        self.done, self.seconds = int(state["done"]), float(state["seconds"])
+        log.info("going on at image %d of %d", self.done, self.n)
+        return True
+
+    def finish(self, rows: np.ndarray) -> pd.DataFrame:
+        """Leave everything in the folder of the results. Returns the scores of all images, in the order of ``rows``."""
+        for array in self._arrays.values():
+            array.flush()
+        if self._folder != self._out_dir:
+            for name in self._arrays:
+                place(self._folder / f"{name}.npy", self._out_dir / f"{name}.npy")
+        scores = pd.concat([*(pd.read_parquet(self._folder / name) for name in self._kept), *self._scores])
+        scores = scores.reset_index(drop=True)
+        np.save(self._out_dir / ROWS_FILE, rows)
+        scores.to_parquet(self._out_dir / SCORES_FILE, index=False)
+        return scores
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Of one array."""
+        return tuple(self._arrays[name].shape)
+
+
+def _to_disk(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def place(source: Path, target: Path) -> None:
+    """The same file under a second name; a copy where the file system does not offer that."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def summed_up(
+    scores: pd.DataFrame,
+    labels: np.ndarray,
+    *,
+    path: str,
+    map_shape: Sequence[int],
+    n_features: int,
+    seconds: float,
+) -> dict[str, Any]:
+    """The metrics of a pass (see slim_core.attention.attention_pass.attention_pass) from the scores of its n images.
+
+    ``labels`` (n,) are the images' classes; ``seconds`` is the work of all attempts and shards together.
+    """
+    n, n_masks = len(scores), int(scores[IOU].notna().sum())
+    return {
+        N: n,
+        "accuracy": float((scores["prediction"] == labels).mean()),
+        "no_evidence": int(scores["no_evidence"].sum()),
+        "n_masks": n_masks,
+        COVERAGE: n_masks / n,
+        **{name: _mean(scores[name].to_numpy()) for name in MASK_SCORES},
+        "path": path,
+        "map_shape": list(map_shape),
+        "n_features": n_features,
+        "seconds": seconds,
+        "images_per_s": n / seconds,
+    }
+
+
+def _mean(values: np.ndarray) -> float | None:
+    """The mean of the numbers that are some; None where there are none."""
+    return float(np.nanmean(values)) if np.isfinite(values).any() else None
+
+
+def merge_arrays(
+    parts: Sequence[Path], out_dir: Path, on_progress: Callable[[int, int], None], check_stop: Callable[[], None]
+) -> None:
+    """Join each .npy of the folders, in their order, along the first axis: streamed, whatever their size.
+
+    Args:
+        parts: folders of passes over consecutive images, with the same arrays.
+        out_dir: an existing folder; gets the joined arrays, byte for byte those of one pass over all images.
+        on_progress: (rows of all arrays joined, rows in all).
+        check_stop: called now and then; raises to end the merge.
+    """
+    names = sorted(path.name for path in parts[0].glob("*.npy"))
+    sources = {name: [np.load(part / name, mmap_mode="r") for part in parts] for name in names}
+    total, done = sum(len(array) for arrays in sources.values() for array in arrays), 0
+    for name, arrays in sources.items():
+        shape = (sum(map(len, arrays)), *arrays[0].shape[1:])
+        joined = np.lib.format.open_memmap(out_dir / name, mode="w+", dtype=arrays[0].dtype, shape=shape)
+        start = 0
+        for array in arrays:
+            for first in range(0, len(array), _MERGED_AT_ONCE):
+                check_stop()
+                chunk = array[first : first + _MERGED_AT_ONCE]
+                joined[start + first : start + first + len(chunk)] = chunk
+                done += len(chunk)
+                on_progress(done, total)
+            start += len(array)
+        joined.flush()
+
+
+def merge_scores(parts: Sequence[Path], out_dir: Path) -> pd.DataFrame:
+    """Join the scores of passes over consecutive images. Returns all of them: about 70 bytes an image."""
+    scores = pd.concat([pd.read_parquet(part / SCORES_FILE) for part in parts], ignore_index=True)
+    scores.to_parquet(out_dir / SCORES_FILE, index=False)
+    return scores

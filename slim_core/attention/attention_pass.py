@@ -1,0 +1,239 @@
+"""S1 in one pass: maps, features, predictions and scores of every image, streamed into memory-mapped arrays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from slim_core.attention.arrays import MASK_SCORES, PassArrays, summed_up
+from slim_core.attention.arrays import SCORES_FILE as SCORES_FILE
+from slim_core.attention.maps import Mapper, open_mapper
+from slim_core.data.table import ImageTable
+from slim_core.errors import SpecRefusedError
+from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_precision, iou
+from slim_core.models.devices import memory_guard, open_device
+from slim_core.models.model import Model
+from slim_core.models.pixels import Pixels, split_batches, to_input
+from slim_core.models.prediction import Progress, keep_going, say_nothing
+
+ClassOfMap = Literal["label", "predicted", "both", "any"]
+FLOAT16_MAX = 65504.0
+MOST_CLASS_MAPS = 1024  # numbers an image in all classes' maps that are kept unasked: less than its features take
+
+
+def minmax(maps: Tensor) -> Tensor:
+    """Each (..., H, W) map scaled to 0..1; a constant one becomes zeros."""
+    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    return torch.where(high > low, (maps - low) / (high - low).clamp(min=torch.finfo(maps.dtype).tiny), 0)
+
+
+def heat_maps(maps: Tensor, size: int) -> np.ndarray:
+    """M (m, C, size, size) float32 in 0..1 of raw maps S (m, C, U, V): bilinear, then min-max (METHOD S1)."""
+    large = functional.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
+    return minmax(large).cpu().numpy()
+
+
+def attention_and_environment(A: Tensor, S: Tensor) -> tuple[Tensor, Tensor]:
+    """f_k = sum_uv A_k S and r_k = sum_uv A_k R, each (B, K), with R = 1 - minmax(S): 1 everywhere for a zero S."""
+    f = torch.einsum("nkuv,nuv->nk", A, S)
+    r = torch.einsum("nkuv,nuv->nk", A, 1 - minmax(S))
+    return f, r
+
+
+def to_half(values: Tensor) -> np.ndarray:
+    """float16, clipped to its range so that nothing becomes infinite."""
+    return values.float().clamp(-FLOAT16_MAX, FLOAT16_MAX).half().cpu().numpy()
+
+
+def attention_pass(
+    model: Model,
+    table: ImageTable,
+    rows: np.ndarray,
+    out_dir: Path,
+    *,
+    class_of_map: ClassOfMap = "label",
+    batch_size: int = 64,
+    device: str = "cpu",
+    on_progress: Progress = say_nothing,
+    check_stop: Callable[[], None] = keep_going,
+    pixels: Pixels | None = None,
+    score_masks: bool = True,
+    checkpoint_dir: Path | None = None,
+) -> dict[str, Any]:
+    """Look at each image once and write what the model sees into an existing folder.
+
+    Args:
+        model: whose attention.
+        table: N images.
+        rows: (n,) positions, in the order of the arrays.
+        out_dir: gets rows.npy (n,) int64; maps.npy (n, U, V) float16, raw S of the map's class (and, for "both",
+            maps_predicted.npy; for "any", and where that costs next to nothing, class_maps.npy (n, C, U, V) of every
+            class); attention_features.npy, environment_features.npy, pooled_features.npy (n, K) float16;
+            logits.npy (n, C) float32; scores.parquet with row, prediction, confidence, loss (nats), entropy (bits),
+            no_evidence, iou, aiou, attention_precision (NaN where the row has no mask).
+        class_of_map: the class explained; "both" and "any" take the label's for the features and scores.
+        batch_size: images at a time.
+        device: "cpu", "cuda" or "cuda:0".
+        on_progress: (images done, images in all), after each batch.
+        check_stop: called before each batch; raises to end the pass.
+        pixels: images already decoded under ``model.transform``.
+        score_masks: compare maps with object masks where there are some.
+        checkpoint_dir: where the batches so far are kept while the pass lasts; a pass of the same model over the same
+            rows goes on from there, and ends with the same bytes as one that was never interrupted.
+
+    Returns:
+        n, accuracy, no_evidence (count), n_masks, attention_coverage (share with a mask), the means of iou, aiou and
+        attention_precision over them (None without masks), path ("forward" or "gradient"), map_shape, n_features,
+        seconds, images_per_s.
+
+    Raises:
+        SpecRefusedError: no rows, a model that gives no numbers, or memory that does not hold a batch.
+        ImageRefusedError: an image or mask cannot be read.
+    """
+    rows = np.asarray(rows, np.int64)
+    if not len(rows):
+        raise SpecRefusedError(f"There is no image of {table.name} to look at: choose a split that has some.")
+    target = open_device(device)
+    key = "" if checkpoint_dir is None else _key(model, table, rows, class_of_map, batch_size, score_masks)
+    arrays = PassArrays(out_dir, len(rows), checkpoint_dir, key)
+    own = Pixels(table, model.transform, cache_bytes=0) if pixels is None else None
+    model.net.to(target)
+    look = _Pass(model, table, arrays, class_of_map, target, own or pixels, score_masks)  # type: ignore[arg-type]
+    try:
+        with open_mapper(model) as mapper, memory_guard(batch_size, partial(look.once_more, mapper)):
+            look.all_batches(mapper, split_batches(rows, batch_size), on_progress, check_stop)
+    finally:
+        if own is not None:
+            own.close()
+    return look.finish(rows)
+
+
+def _key(model: Model, table: ImageTable, rows: np.ndarray, *settings: str | int) -> str:
+    """What must agree for an interrupted pass to be taken up: weights, images, their order, and the settings."""
+    about = [model.name, asdict(model.transform), table.fingerprint, MOST_CLASS_MAPS, *settings]
+    digest = hashlib.blake2b(json.dumps(about).encode())
+    digest.update(np.ascontiguousarray(rows).tobytes())
+    for name, values in sorted(model.net.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(values.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+@dataclass
+class _Pass:
+    """One attention pass under way."""
+
+    model: Model
+    table: ImageTable
+    arrays: PassArrays
+    class_of_map: ClassOfMap
+    device: torch.device
+    pixels: Pixels
+    score_masks: bool
+    _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # rows and pixels of the current batch
+
+    def all_batches(
+        self, mapper: Mapper, parts: list[np.ndarray], on_progress: Progress, check_stop: Callable[[], None]
+    ) -> None:
+        """Every batch that is not there yet into the arrays; those so far are kept when something ends it early."""
+        ends = np.cumsum([len(part) for part in parts])
+        try:
+            for part, images in self.pixels.batches(parts[int(np.searchsorted(ends, self.arrays.done, "right")) :]):
+                check_stop()
+                self._at = part, images
+                self.arrays.add(*self._batch(mapper, part, images))
+                on_progress(self.arrays.done, self.arrays.n)
+        except BaseException:
+            self.arrays.keep()
+            raise
+
+    def once_more(self, mapper: Mapper, n: int) -> None:
+        """The work on the first n images of the batch that was looked at last."""
+        part, images = self._at
+        self._batch(mapper, part[:n], images[:n])
+
+    def _batch(
+        self, mapper: Mapper, part: np.ndarray, images: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+        """The batch's share of each array, and its rows of scores.parquet."""
+        mapper.look(to_input(images, self.model.transform, self.device))
+        logits = mapper.logits.float()
+        if not torch.isfinite(logits).all():
+            bad = part[int((~torch.isfinite(logits).all(1)).nonzero()[0])]
+            raise SpecRefusedError(
+                f"The model gives no finite numbers for {self.table.image_path(int(bad))}: "
+                f"its weights are damaged, or its training diverged; train it again with a smaller learning rate."
+            )
+        labels = torch.from_numpy(self.table.labels[part]).to(self.device)
+        predictions = logits.argmax(1)
+        S = mapper.maps(predictions if self.class_of_map == "predicted" else labels)  # (B, U, V)
+        f, r = attention_and_environment(mapper.activations, S)
+        values = {
+            "maps": to_half(S),
+            "attention_features": to_half(f),
+            "environment_features": to_half(r),
+            "pooled_features": to_half(mapper.pooled),
+            "logits": logits.cpu().numpy(),
+        }
+        if self.class_of_map == "both":
+            values["maps_predicted"] = to_half(mapper.maps(predictions))
+        if self._keeps_every_class(n_numbers=logits.shape[1] * S[0].numel()):
+            values["class_maps"] = to_half(mapper.maps_of_all(torch.arange(len(part), device=self.device)))
+        return values, self._score(mapper, part, logits, labels, S)
+
+    def _keeps_every_class(self, n_numbers: int) -> bool:
+        """Asked for; or they come with the forward pass, and take less room than the features."""
+        return self.class_of_map == "any" or (self.model.pools_linearly and n_numbers <= MOST_CLASS_MAPS)
+
+    def _score(self, mapper: Mapper, part: np.ndarray, logits: Tensor, labels: Tensor, S: Tensor) -> pd.DataFrame:
+        """The batch's rows of scores.parquet."""
+        log_p = logits.log_softmax(1)
+        entropy = -(log_p.exp() * log_p).sum(1) / np.log(2)
+        columns: dict[str, Any] = {
+            "row": part,
+            "prediction": logits.argmax(1).cpu().numpy(),
+            "confidence": log_p.amax(1).exp().cpu().numpy(),
+            "loss": functional.nll_loss(log_p, labels, reduction="none").cpu().numpy(),
+            "entropy": entropy.cpu().numpy(),
+            "no_evidence": (S.amax((1, 2)) <= 0).cpu().numpy(),
+            **self._against_masks(mapper, part, logits),
+        }
+        return pd.DataFrame(columns)
+
+    def _against_masks(self, mapper: Mapper, part: np.ndarray, logits: Tensor) -> dict[str, np.ndarray]:
+        """IoU, AIoU and attention precision of the batch; NaN where a row has no mask (METHOD section 2)."""
+        scores = {name: np.full(len(part), np.nan) for name in MASK_SCORES}
+        having = np.flatnonzero(self.table.has_mask[part]) if self.score_masks else np.empty(0, np.int64)
+        if not len(having):
+            return scores
+        M = heat_maps(mapper.maps_of_all(torch.from_numpy(having).to(self.device)), self.model.transform.size)
+        labels, predictions = self.table.labels[part], logits.argmax(1).cpu().numpy()
+        shown = predictions if self.class_of_map == "predicted" else labels
+        for maps, mask, i in zip(M, self.pixels.masks(part[having]), having, strict=True):
+            if mask is not None:
+                scores[IOU][i] = iou(maps[shown[i]], mask)
+                scores[AIOU][i] = aiou(maps, mask, int(labels[i]))
+                scores[ATTENTION_PRECISION][i] = attention_precision(maps[shown[i]], mask)
+        return scores
+
+    def finish(self, rows: np.ndarray) -> dict[str, Any]:
+        """Write what is left, and sum up."""
+        return summed_up(
+            self.arrays.finish(rows),
+            self.table.labels[rows],
+            path="forward" if self.model.pools_linearly else "gradient",
+            map_shape=self.arrays.shape("maps")[1:],
+            n_features=self.arrays.shape("attention_features")[1],
+            seconds=self.arrays.seconds_so_far(),
+        )

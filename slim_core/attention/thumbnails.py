@@ -1,0 +1,131 @@
+"""Small pictures of a run's images: one file that the worker fills while it decodes them, and an index to it.
+
+A page that shows fifty images then reads fifty times a few kB, instead of decoding fifty photographs. Each picture is
+the square the network sees, at most SIDE pixels a side, as a JPEG (14 times as fast to write as WebP, a fifth larger).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import os
+import struct
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from types import TracebackType
+
+import numpy as np
+from PIL import Image
+
+from slim_core.data.images import ImageTransform
+
+PACK, INDEX = "thumbnails.bin", "thumbnails.npy"
+DRAFT = "thumbnails.part"  # in the checkpoint folder, until the pass is done
+SIDE = 160  # pixels; larger pictures are drawn from the file
+QUALITY = 82
+_HEAD = struct.Struct("<qii")  # of each picture of a draft: row, bytes, side
+
+Entry = tuple[int, int, int, int]  # row, offset, bytes, side
+
+
+class ThumbnailWriter:
+    """Appends pictures to a draft, from any thread, and keeps none in memory. A context manager.
+
+    The draft outlives an interrupted pass: the next writer of the same folder goes on behind its last whole picture.
+    """
+
+    def __init__(self, checkpoint_dir: Path, transform: ImageTransform) -> None:
+        self._transform = transform
+        self._path = checkpoint_dir / DRAFT
+        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
+        self._entries = dict(_whole_pictures(self._path))  # row -> Entry; a picture made again replaces the older one
+        self._end = max((offset + length for _, offset, length, _ in self._entries.values()), default=0)
+        self._lock = threading.Lock()
+
+    def add(self, row: int, image: Image.Image) -> None:
+        """Keep the picture of a row; ``image``: the decoded RGB file."""
+        side = max(1, min(SIDE, round(min(image.size) / self._transform.resize_ratio)))
+        buffer = io.BytesIO()
+        dataclasses.replace(self._transform, size=side).fit(image).save(buffer, "JPEG", quality=QUALITY)
+        content = buffer.getvalue()
+        with self._lock:
+            self._file.seek(self._end)
+            self._file.write(_HEAD.pack(row, len(content), side) + content)
+            self._entries[row] = (row, self._end + _HEAD.size, len(content), side)
+            self._end += _HEAD.size + len(content)
+
+    def publish(self, folder: Path) -> None:
+        """Write the pack, in the order of the rows, and its index into a folder; the draft is gone then."""
+        ordered = [self._entries[row] for row in sorted(self._entries)]
+        _write_pack(folder, [(self._path, ordered)])
+        self._path.unlink()
+
+    def __enter__(self) -> ThumbnailWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+class Thumbnails:
+    """The pictures of a finished run, read from disk one at a time."""
+
+    def __init__(self, folder: Path) -> None:
+        self._pack = folder / PACK
+        self._index = np.load(folder / INDEX, mmap_mode="r", allow_pickle=False)  # (n, 4) int64: Entry, by row
+
+    @classmethod
+    def find(cls, folder: Path) -> Thumbnails | None:
+        """The pictures in a run's folder; None where the run kept none."""
+        return cls(folder) if (folder / INDEX).exists() and (folder / PACK).exists() else None
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def read(self, row: int, side: int) -> bytes | None:
+        """The JPEG of a row, where it has ``side`` pixels or as many as the image itself; else None."""
+        at = int(np.searchsorted(self._index[:, 0], row))
+        if at == len(self._index) or self._index[at, 0] != row:
+            return None
+        _, offset, length, kept = map(int, self._index[at])
+        if kept == SIDE and side > SIDE:
+            return None
+        with self._pack.open("rb") as pack:
+            pack.seek(offset)
+            return pack.read(length)
+
+
+def merge(parts: Iterable[Path], folder: Path) -> None:
+    """Join the packs of folders whose rows follow each other; nothing is written where one of them has none."""
+    parts = list(parts)
+    if all((part / INDEX).exists() for part in parts):
+        listed = [np.load(part / INDEX, allow_pickle=False).tolist() for part in parts]
+        _write_pack(folder, [(part / PACK, entries) for part, entries in zip(parts, listed, strict=True)])
+
+
+def _write_pack(folder: Path, sources: Iterable[tuple[Path, list[Entry]]]) -> None:
+    index: list[Entry] = []
+    with (folder / PACK).open("wb") as pack:
+        for path, entries in sources:
+            with path.open("rb") as source:
+                for row, offset, length, side in entries:
+                    source.seek(offset)
+                    index.append((row, pack.tell(), length, side))
+                    pack.write(source.read(length))
+    np.save(folder / INDEX, np.array(index, np.int64).reshape(-1, 4))
+
+
+def _whole_pictures(path: Path) -> Iterator[tuple[int, Entry]]:
+    """(row, Entry) of every picture a draft holds to its end, in the order they were written."""
+    size = path.stat().st_size
+    with path.open("rb") as draft:
+        while len(head := draft.read(_HEAD.size)) == _HEAD.size:
+            row, length, side = _HEAD.unpack(head)
+            offset = draft.tell()
+            if offset + length > size:
+                return
+            yield row, (row, offset, length, side)
+            draft.seek(length, os.SEEK_CUR)

@@ -1,0 +1,234 @@
+"""From an importer's draft to a table: splits, integers, classes, paths and counts (METHOD section 5).
+
+Everything wrong is collected with its count and row numbers, so that one import shows it all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from slim_core.data.draft import BOX_COLUMNS, Counts, Draft
+from slim_core.data.report import Findings, describe, rows_text
+from slim_core.data.table import COLUMNS, SPLITS, UNKNOWN, ImageTable
+from slim_core.errors import PathRefusedError
+from slim_core.settings import Settings
+
+SPLIT_WORDS = {
+    "train": ("0", "0.0", "train", "training"),
+    "val": ("1", "1.0", "val", "valid", "validation", "dev"),
+    "test": ("2", "2.0", "test", "testing"),
+}
+MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
+MAX_CLASSES = 10_000
+
+
+def build_table(draft: Draft, name: str, settings: Settings, findings: Findings) -> ImageTable | None:
+    """The table, or None where errors refuse it; what was found is added to ``findings``."""
+    splits = _splits(draft, findings)
+    labels, label_names = _numbers(draft, draft.labels, "label", draft.label_names, findings)
+    attributes, attribute_names = _attributes(draft, findings)
+    check_paths(draft.paths.reset_index(drop=True), draft, settings, findings)
+    masks = pd.Series("", range(len(draft.paths))) if draft.masks is None else draft.masks.reset_index(drop=True)
+    check_paths(masks[masks != ""], draft, settings, findings, what="mask")
+    if findings.refused:
+        return None
+    columns = {"path": draft.paths.to_numpy(str), "split": splits, "label": labels, "attribute": attributes}
+    frame = pd.DataFrame({**columns, "mask": masks.to_numpy(str), **_boxes(draft)})
+    table = ImageTable(name, draft.root, frame[list(COLUMNS)], label_names, draft.attribute_name, attribute_names)
+    _check_repeats(table, findings)
+    _check_coverage(table, findings)
+    _check_groups(table, draft.expected, findings)
+    return table
+
+
+def _boxes(draft: Draft) -> dict[str, np.ndarray]:
+    if draft.boxes is None:
+        return {column: np.full(len(draft.paths), np.nan) for column in BOX_COLUMNS}
+    return {column: draft.boxes[column].to_numpy(np.float64) for column in BOX_COLUMNS}
+
+
+def _splits(draft: Draft, findings: Findings) -> np.ndarray:
+    """(N,) of SPLITS; words and numbers are both understood."""
+    words = draft.splits.astype(str).str.strip().str.lower()
+    known = {word: split for split, alternatives in SPLIT_WORDS.items() for word in alternatives}
+    splits = words.map(known)
+    wrong = np.flatnonzero(splits.isna())
+    if len(wrong):
+        findings.error(
+            "splits",
+            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have the unknown split "
+            f"{draft.splits.iat[wrong[0]]!r} ({rows_text(wrong)}): use 0, 1, 2 or train, val, test.",
+            wrong,
+        )
+    return splits.fillna("").to_numpy(str)
+
+
+def _attributes(draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:
+    if draft.attributes is None:
+        return np.full(len(draft.paths), UNKNOWN, np.int64), ()
+    return _numbers(draft, draft.attributes, "attribute", draft.attribute_names, findings, optional=True)
+
+
+def _numbers(
+    draft: Draft,
+    raw: pd.Series,
+    what: str,
+    names: tuple[str, ...] | None,
+    findings: Findings,
+    *,
+    optional: bool = False,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(N,) int64 in 0..len(names)-1 and the names; UNKNOWN for an empty optional cell.
+
+    Numbers stay what they are; where the format allows names, they are numbered in alphabetical order.
+    """
+    words = raw.astype(str).str.strip()
+    empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
+    values = pd.to_numeric(words.where(~empty, str(UNKNOWN)), errors="coerce").to_numpy(np.float64)
+    if np.isnan(values).any() and not draft.strict_integers:
+        return _named(words, empty, names, what, draft, findings)
+    lowest = UNKNOWN if optional else 0
+    whole = np.isfinite(values) & (values == np.floor(values)) & (values >= lowest) & (values < MAX_CLASSES)
+    if names is not None:
+        whole &= values < len(names)
+    wrong = np.flatnonzero(~whole)
+    if len(wrong):
+        top = len(names) - 1 if names is not None else "C-1"
+        findings.error(
+            f"{what}s",
+            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have a {what} that is no whole number in "
+            f"0..{top}, such as {words.iat[wrong[0]]!r} ({rows_text(wrong)}): number the {what}s from 0.",
+            wrong,
+        )
+        return np.zeros(len(words), np.int64), names or ()
+    numbers = values.astype(np.int64)
+    return numbers, names or tuple(str(i) for i in range(int(numbers.max(initial=-1)) + 1))
+
+
+def _named(
+    words: pd.Series, empty: np.ndarray, names: tuple[str, ...] | None, what: str, draft: Draft, findings: Findings
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Cells that hold names: numbered in the order given, or alphabetically."""
+    absent = words.str.lower().isin(MISSING_WORDS).to_numpy()
+    known = names or tuple(sorted(set(words[~absent])))
+    values = words.map({name: i for i, name in enumerate(known)})
+    wrong = np.flatnonzero(values.isna() & ~empty)
+    if len(wrong):
+        findings.error(
+            f"{what}s",
+            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have the unknown {what} "
+            f"{words.iat[wrong[0]]!r} ({rows_text(wrong)}): use one of {', '.join(known[:10])}.",
+            wrong,
+        )
+    return values.fillna(UNKNOWN).to_numpy(np.int64), known
+
+
+def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Findings, what: str = "image") -> None:
+    """Refuse names that leave the data set's folder, and absolute ones outside the allowed roots.
+
+    ``paths`` is indexed by row. Links among the folders are followed here, links among the files when they are read.
+    """
+    names, rows = paths.to_numpy(str), paths.index.to_numpy(np.int64)
+    empty = rows[np.char.strip(names) == ""]
+    if len(empty):
+        findings.error(
+            "paths", f"{len(empty):,} rows of {draft.source} name no {what} ({rows_text(empty)}): fill them in.", empty
+        )
+    allowed: dict[str, bool] = {}
+    inside = np.array([_inside(str(path), draft.root, settings, allowed) for path in names], bool)
+    outside = rows[~inside]
+    if len(outside):
+        findings.error(
+            "path-escape",
+            f"{len(outside):,} {what} paths of {draft.source} lead out of {draft.root}, such as "
+            f"{str(names[~inside][0])!r} ({rows_text(outside)}): move the files inside it, "
+            f"or name absolute paths inside the folders of SLIM_DATA_ROOTS.",
+            outside,
+        )
+
+
+def _inside(path: str, root: Path, settings: Settings, allowed: dict[str, bool]) -> bool:
+    if not os.path.isabs(path) and os.path.normpath(path).split(os.sep)[0] == os.pardir:
+        return False
+    folder = os.path.normpath(os.path.join(root, os.path.dirname(path)))
+    if folder not in allowed:
+        allowed[folder] = is_allowed(Path(folder), settings)
+    return allowed[folder]
+
+
+def is_allowed(path: Path, settings: Settings) -> bool:
+    try:
+        settings.allowed(path)
+    except (PathRefusedError, OSError, ValueError):
+        return False
+    return True
+
+
+def _check_repeats(table: ImageTable, findings: Findings) -> None:
+    repeats = np.flatnonzero(table.frame["path"].duplicated().to_numpy())
+    if len(repeats):
+        findings.warning(
+            "repeated-paths",
+            f"{len(repeats):,} rows name an image that an earlier row names too ({rows_text(repeats)}): "
+            f"it will count more than once.",
+            repeats,
+        )
+
+
+def _check_coverage(table: ImageTable, findings: Findings) -> None:
+    """Train and val are needed, and every split that is there needs every class."""
+    for split in SPLITS:
+        rows = table.rows(split)
+        if not len(rows):
+            _missing_split(table, split, findings)
+            continue
+        counts = np.bincount(table.labels[rows], minlength=table.n_classes)
+        absent = np.flatnonzero(counts == 0)
+        if len(absent):
+            names = ", ".join(f"{table.label_names[c]} ({c})" for c in absent[:10])
+            findings.error(
+                "split-without-class",
+                f"The split {split} has {len(rows):,} images and none of class {names}: "
+                f"move images of that class into it, or drop the class.",
+            )
+
+
+def _missing_split(table: ImageTable, split: str, findings: Findings) -> None:
+    if split == "test":
+        findings.warning("no-test", f"{table.name} has no test images: results can only be shown on val.")
+        return
+    findings.error(
+        f"no-{split}",
+        f"{table.name} has no {split} images among its {len(table):,}: mark some rows with the split {split}.",
+    )
+
+
+def _check_groups(table: ImageTable, expected: Counts, findings: Findings) -> None:
+    if not table.has_attributes:
+        return
+    _, groups = describe(table)
+    for group in groups:
+        if group["n"] == 0 and len(table.rows(group["split"])):
+            findings.warning(
+                "empty-group",
+                f"The split {group['split']} has no image of the group {group['name']}: "
+                f"its accuracy there will be unknown, not 0.",
+            )
+    for split, counts in expected.items():
+        found = [group["n"] for group in groups if group["split"] == split]
+        _compare_counts(split, found, counts, findings)
+
+
+def _compare_counts(split: str, found: Sequence[int], expected: Sequence[int], findings: Findings) -> None:
+    if list(found) == list(expected):
+        return
+    findings.warning(
+        "expected-counts",
+        f"The split {split} has {' / '.join(f'{n:,}' for n in found)} images per group where the published data has "
+        f"{' / '.join(f'{n:,}' for n in expected)}: a re-generated copy differs a little, and so will its results.",
+    )

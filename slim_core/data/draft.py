@@ -1,0 +1,132 @@
+"""What an importer reads from its metadata, before anything is checked; and the reading they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import pandas as pd
+
+from slim_core.data.report import FormatRefusedError
+
+BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
+Counts = Mapping[str, Sequence[int]]  # images per group, by split
+
+
+@dataclass(frozen=True)
+class Draft:
+    """Raw columns of N rows. Splits, labels and attributes are as written; the checks make them numbers."""
+
+    source: str  # file name of the metadata, for messages
+    root: Path  # what relative paths start from
+    paths: pd.Series  # (N,) of str
+    splits: pd.Series  # (N,) of anything
+    labels: pd.Series  # (N,) of integers, or of names where ``label_names`` is None and they are no numbers
+    attributes: pd.Series | None = None  # (N,) likewise
+    masks: pd.Series | None = None  # (N,) of str, "" = none
+    boxes: pd.DataFrame | None = None  # (N, 4) BOX_COLUMNS, NaN = none
+    label_names: tuple[str, ...] | None = None
+    attribute_name: str | None = None
+    attribute_names: tuple[str, ...] | None = None
+    metadata: tuple[Path, ...] = ()  # every file the rows were read from
+    expected: Counts = field(default_factory=dict)  # published counts, where known
+    strict_integers: bool = True  # False: labels and attributes may be names
+
+
+class Importer(Protocol):
+    """Reads one form of data set. Each lives in a file of its own and is listed in FORMATS."""
+
+    name: str
+    about: str  # one line for ``slim import --help`` and the page
+    options: tuple[str, ...]  # the option names it understands
+
+    def matches(self, path: Path) -> bool:
+        """Whether the folder or file looks like this form."""
+        ...
+
+    def read(self, path: Path, options: Mapping[str, str]) -> Draft:
+        """The raw table.
+
+        Raises:
+            FormatRefusedError: the metadata is missing, unreadable or lacks a column.
+        """
+        ...
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV, TSV or Parquet file with its delimiter found by itself; every cell of a text file as it stands.
+
+    Raises:
+        FormatRefusedError: missing, empty or not a table.
+    """
+    if not path.is_file():
+        raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
+    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+        raise FormatRefusedError("linked-metadata", f"{path} is a link out of its folder: put the file itself there.")
+    try:
+        frame = pd.read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _read_text(path)
+    except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise FormatRefusedError("unreadable-metadata", f"{path} is not a readable table ({reason}).") from error
+    if not len(frame):
+        raise FormatRefusedError("empty-metadata", f"{path} has no rows: name a table with one row an image.")
+    return frame.rename(columns=lambda name: str(name).strip())
+
+
+def _read_text(path: Path) -> pd.DataFrame:
+    with path.open(encoding="utf-8-sig", errors="strict") as lines:
+        header = lines.readline()
+    return pd.read_csv(path, sep=sniff_delimiter(header), encoding="utf-8-sig", dtype=str, keep_default_na=False)
+
+
+def sniff_delimiter(header: str) -> str:
+    """The delimiter of a header line: comma, tab, semicolon, or runs of blanks."""
+    counts = {delimiter: header.count(delimiter) for delimiter in (",", "\t", ";")}
+    best = max(counts, key=lambda delimiter: counts[delimiter])
+    return best if counts[best] else r"\s+"
+
+
+def header_of(path: Path) -> tuple[str, ...]:
+    """Column names of a text table; empty where it cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig") as lines:
+            header = lines.readline().strip()
+    except (OSError, UnicodeDecodeError):
+        return ()
+    delimiter = sniff_delimiter(header)
+    return tuple(n.strip().strip('"') for n in (header.split() if delimiter == r"\s+" else header.split(delimiter)))
+
+
+def need_columns(frame: pd.DataFrame, columns: Sequence[str], source: str, remedy: str = "") -> None:
+    """Raise FormatRefusedError unless all columns are there."""
+    missing = [column for column in columns if column not in frame]
+    if missing:
+        plural = "s" if len(missing) > 1 else ""
+        there = ", ".join(map(str, list(frame.columns)[:20]))
+        raise FormatRefusedError(
+            "missing-column",
+            f"{source} lacks the column{plural} {', '.join(missing)} (it has: {there})"
+            f"{': ' + remedy if remedy else ': add it' if not plural else ': add them'}.",
+        )
+
+
+def boxes_frame(boxes: Mapping[int, Sequence[float]], n: int) -> pd.DataFrame:
+    """(N, 4) BOX_COLUMNS from row -> (x, y, width, height); NaN where a row has none."""
+    values = np.full((n, 4), np.nan)
+    for row, box in boxes.items():
+        values[row] = box
+    return pd.DataFrame(values, columns=list(BOX_COLUMNS))
+
+
+def find_masks(folder: Path, paths: pd.Series, candidates: Callable[[str], Sequence[str]]) -> pd.Series:
+    """(N,) of str: for each image the first candidate name that exists under ``folder``, else ""."""
+    there = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() == ".png"}
+    return paths.map(lambda path: next((name for name in candidates(path) if name in there), ""))
+
+
+def names_option(options: Mapping[str, str], key: str) -> tuple[str, ...] | None:
+    """A comma-separated option as names."""
+    return tuple(name.strip() for name in options[key].split(",")) if options.get(key) else None

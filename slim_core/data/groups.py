@@ -1,0 +1,66 @@
+"""Groups: (label, attribute) pairs, or, where no attribute is known, estimated stand-ins for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
+
+UNGROUPED = -1  # an image whose group is not known
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """Which group each of N images belongs to."""
+
+    index: np.ndarray  # (N,) int64 in 0..G-1, UNGROUPED where not known
+    names: tuple[str, ...]  # G names
+    estimated: bool = False  # True where the groups stand in for attributes nobody has given
+
+    def counts(self, rows: np.ndarray | None = None) -> np.ndarray:
+        """(G,) int64: images per group, among ``rows`` or all."""
+        index = self.index if rows is None else self.index[rows]
+        return np.bincount(index[index >= 0], minlength=len(self.names))
+
+    def take(self, rows: np.ndarray) -> Grouping:
+        """The same groups for a part of the images, in the order of ``rows``."""
+        return Grouping(self.index[rows], self.names, self.estimated)
+
+
+def group_index(labels: np.ndarray, attributes: np.ndarray, n_attributes: int) -> np.ndarray:
+    """(N,) int64 ``label * n_attributes + attribute``; UNGROUPED where the attribute is not known (METHOD, symbols)."""
+    labels, attributes = np.asarray(labels, np.int64), np.asarray(attributes, np.int64)
+    return np.where(attributes < 0, UNGROUPED, labels * n_attributes + attributes)
+
+
+def group_names(label_names: Sequence[str], attribute_names: Sequence[str]) -> list[str]:
+    """Names in the order of ``group_index``: "landbird, water"."""
+    return [f"{label}, {attribute}" for label in label_names for attribute in attribute_names]
+
+
+def grouping(table: ImageTable) -> Grouping:
+    """The table's groups by attribute; by label alone, and said to be estimated, where it has no attribute."""
+    if not table.has_attributes:
+        return Grouping(table.labels, table.label_names, estimated=True)
+    index = group_index(table.labels, table.attributes, table.n_attributes)
+    return Grouping(index, tuple(group_names(table.label_names, table.attribute_names)))
+
+
+def pseudo_groups(
+    labels: np.ndarray, clusters: np.ndarray, n_clusters: int | Sequence[int], label_names: Sequence[str]
+) -> Grouping:
+    """Estimated groups: class x environment cluster, where nobody has given attributes (METHOD section 2).
+
+    ``clusters`` (N,) counts within the class, UNGROUPED where unknown; ``n_clusters`` is one number or one a class.
+    """
+    per_class = [n_clusters] * len(label_names) if isinstance(n_clusters, int) else list(n_clusters)
+    first = np.concatenate([[0], np.cumsum(per_class)[:-1]]).astype(np.int64)  # (C,) first group of each class
+    labels, clusters = np.asarray(labels, np.int64), np.asarray(clusters, np.int64)
+    index = np.where(clusters < 0, UNGROUPED, first[labels] + clusters)
+    names = [f"{name}, cluster {k}" for name, n in zip(label_names, per_class, strict=True) for k in range(n)]
+    return Grouping(index, tuple(names), estimated=True)

@@ -1,0 +1,230 @@
+"""Pixels: safe decoding, the one evaluation geometry of images, masks and maps, heat maps and overlays.
+
+Image, mask and map speak of the same pixels because all three go through ``ImageTransform.fit`` (METHOD S1).
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from slim_core.errors import ImageRefusedError
+from slim_core.settings import settings
+
+if TYPE_CHECKING:  # the package of table.py reads images, so the arrow back is for types alone
+    from slim_core.data.table import ImageTable
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
+
+
+class ImageMissingError(ImageRefusedError):
+    """There is no such file."""
+
+
+class ImageTooLargeError(ImageRefusedError):
+    """The header promises more pixels than allowed."""
+
+
+# Every decoder here checks the header against SLIM_MAX_PIXELS; Pillow's own limit would only warn first.
+Image.MAX_IMAGE_PIXELS = None
+
+# Inferno (matplotlib, CC0) at ten equal steps: perceptually uniform, readable with every colour vision, also in grey.
+_INFERNO = ("000004", "1b0c41", "4a0c6b", "781c6d", "a52c60", "cf4446", "ed6925", "fb9b06", "f7d13d", "fcffa4")
+
+
+@dataclass(frozen=True)
+class ImageTransform:
+    """The geometry and scaling of evaluation: shorter side to ``size * resize_ratio``, centre crop, mean and std."""
+
+    size: int = 224  # pixels of a side of the network's input
+    resize_ratio: float = 8 / 7  # shorter side before the crop, in sizes
+    mean: tuple[float, float, float] = IMAGENET_MEAN  # of channels in 0..1
+    std: tuple[float, float, float] = IMAGENET_STD
+
+    def fit(self, image: Image.Image, resample: Image.Resampling = Image.Resampling.BILINEAR) -> Image.Image:
+        """The (size, size) image that the network sees, in the image's own mode."""
+        short = round(self.size * self.resize_ratio)
+        width, height = image.size
+        scale = short / min(width, height)
+        target = (max(short, round(width * scale)), max(short, round(height * scale)))
+        resized = image if target == image.size else image.resize(target, resample)
+        left, top = (target[0] - self.size) // 2, (target[1] - self.size) // 2
+        return resized.crop((left, top, left + self.size, top + self.size))
+
+    def to_json(self) -> dict[str, Any]:
+        """A plain dictionary for model.json."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ImageTransform:
+        """What ``to_json`` wrote."""
+        mean, std = tuple(map(float, values["mean"])), tuple(map(float, values["std"]))
+        return cls(int(values["size"]), float(values["resize_ratio"]), mean, std)  # type: ignore[arg-type]
+
+
+def _opened(path: Path, max_pixels: int | None) -> Image.Image:
+    """The image with its header read and its pixels not yet."""
+    limit = settings().max_pixels if max_pixels is None else max_pixels
+    try:
+        image = Image.open(path, formats=FORMATS)
+    except FileNotFoundError as error:
+        raise ImageMissingError(
+            f"{path} is missing: put the file back, or take its row out of the data set."
+        ) from error
+    except BROKEN as error:
+        raise ImageRefusedError(
+            f"{path} is not a readable image ({', '.join(FORMATS)}): replace the file, or take its row out."
+        ) from error
+    width, height = image.size
+    if width * height > limit:
+        image.close()
+        raise ImageTooLargeError(
+            f"{path} has {width} x {height} = {width * height / 1e6:.0f} million pixels, more than the "
+            f"{limit / 1e6:g} million allowed: make it smaller, or raise SLIM_MAX_PIXELS."
+        )
+    return image
+
+
+def image_size(path: Path, *, max_pixels: int | None = None) -> tuple[int, int]:
+    """(width, height) from the header alone.
+
+    Raises:
+        ImageRefusedError: missing, not an image, or more than ``max_pixels`` (default: SLIM_MAX_PIXELS).
+    """
+    with _opened(path, max_pixels) as image:
+        return image.size
+
+
+def _decoded(path: Path, mode: str, max_pixels: int | None, shorter_side: int | None = None) -> Image.Image:
+    with _opened(path, max_pixels) as image:
+        try:
+            if shorter_side is not None:  # a JPEG then decodes to a half, a quarter or an eighth, not below this
+                image.draft(None, (shorter_side, shorter_side))
+            image.load()
+            return _as_mode(image, mode)
+        except BROKEN as error:
+            raise ImageRefusedError(
+                f"{path} is broken or cut short ({error}): replace the file, or take its row out of the data set."
+            ) from error
+
+
+def _as_mode(image: Image.Image, mode: str) -> Image.Image:
+    if image.mode.startswith("I"):  # 16-bit scans: Pillow would clip them at 255
+        wide = np.asarray(image, np.float64)
+        image = Image.fromarray((wide / 257 if wide.max(initial=0) > 255 else wide).round().astype(np.uint8))
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    return image.convert(mode)
+
+
+def open_image(path: Path | str, *, max_pixels: int | None = None) -> Image.Image:
+    """The fully decoded RGB image, in the pixels the file stores (no EXIF rotation: masks and boxes count those).
+
+    Raises:
+        ImageRefusedError: missing, broken, cut short, or more than ``max_pixels`` (default: SLIM_MAX_PIXELS), which
+            is read from the header before any pixel is.
+    """
+    return _decoded(Path(path), "RGB", max_pixels)
+
+
+def load_pixels(path: Path | str, transform: ImageTransform) -> np.ndarray:
+    """(size, size, 3) uint8: the image as the network sees it, before scaling."""
+    return np.asarray(transform.fit(open_image(path)), np.uint8)
+
+
+def load_picture(path: Path | str, transform: ImageTransform) -> np.ndarray:
+    """(size, size, 3) uint8 for people to look at: as load_pixels, but a large JPEG is decoded to a part of its size.
+
+    Raises:
+        ImageRefusedError: as open_image; ImageMissingError where there is no such file.
+    """
+    shorter_side = round(transform.size * transform.resize_ratio)
+    return np.asarray(transform.fit(_decoded(Path(path), "RGB", None, shorter_side)), np.uint8)
+
+
+def box_mask(box: tuple[float, float, float, float], width: int, height: int) -> np.ndarray:
+    """(height, width) bool of the pixels a box (x, y, width, height) touches; origin top left, floats in pixels."""
+    x, y, box_width, box_height = box
+    mask = np.zeros((height, width), bool)
+    x0, y0 = max(0, math.floor(x)), max(0, math.floor(y))
+    x1, y1 = max(0, math.ceil(x + box_width)), max(0, math.ceil(y + box_height))
+    mask[y0:y1, x0:x1] = True
+    return mask
+
+
+def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndarray | None:
+    """(size, size) float32 in {0, 1}: the object's mask or box, carried through the transform; None where unknown.
+
+    A grey mask counts from one half up; a mask of another scale than its image is brought to the image's.
+
+    Raises:
+        ImageRefusedError: the mask or the image cannot be read.
+    """
+    mask_path, box = table.mask_path(row), table.box(row)
+    if mask_path is None and box is None:
+        return None
+    size = image_size(table.image_path(row))
+    if mask_path is not None:
+        inside = _grey_mask(mask_path)
+    else:
+        assert box is not None
+        inside = box_mask(box, *size)
+    mask = Image.fromarray(inside.astype(np.uint8) * 255)
+    if mask.size != size:
+        mask = mask.resize(size, Image.Resampling.NEAREST)
+    return (np.asarray(transform.fit(mask)) >= 128).astype(np.float32)
+
+
+def _grey_mask(path: Path) -> np.ndarray:
+    """(H, W) bool; files that store 0 and 1 instead of 0 and 255 are understood."""
+    grey = np.asarray(_decoded(path, "L", None))
+    inside: np.ndarray = grey > (0.5 if grey.max(initial=0) <= 1 else 127.5)
+    return inside
+
+
+def minmax(a: np.ndarray) -> np.ndarray:
+    """The array scaled to 0..1 as float32; a constant array becomes zeros, not 0/0."""
+    values = np.asarray(a, np.float32)
+    low, high = values.min(), values.max()
+    scaled: np.ndarray = (values - low) / (high - low) if high > low else np.zeros_like(values)
+    return scaled
+
+
+def heat_map(map2d: np.ndarray, size: int) -> np.ndarray:
+    """(size, size) float32 in 0..1: a raw map (U, V) resized bilinearly, then min-max (METHOD S1)."""
+    image = Image.fromarray(np.ascontiguousarray(map2d, np.float32))
+    return minmax(np.asarray(image.resize((size, size), Image.Resampling.BILINEAR)))
+
+
+def _colour_table() -> np.ndarray:
+    anchors = np.array([[int(code[i : i + 2], 16) for i in (0, 2, 4)] for code in _INFERNO], np.float32)
+    at = np.linspace(0, len(anchors) - 1, 256)
+    return np.stack([np.interp(at, np.arange(len(anchors)), anchors[:, c]) for c in range(3)], axis=1)
+
+
+HEAT_COLOURS: np.ndarray = _colour_table()  # (256, 3) float, 0..255
+
+
+def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float = 0.5) -> np.ndarray:
+    """(H, W, 3) uint8: the heat map (H, W) in 0..1, coloured, over the image; opacity 0 shows the image alone."""
+    colours = HEAT_COLOURS[(np.clip(heat, 0, 1) * 255).astype(np.uint8)]
+    return np.asarray(np.rint((1 - opacity) * pixels + opacity * colours), np.uint8)
+
+
+def encode(pixels: np.ndarray, format: str = "webp", quality: int = 85) -> bytes:
+    """The (H, W, 3) or (H, W) uint8 pixels as a webp, jpeg or png file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format=format.upper(), quality=quality, method=2)  # webp: half the time of 4
+    return buffer.getvalue()

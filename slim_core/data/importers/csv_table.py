@@ -1,0 +1,117 @@
+"""Any CSV, TSV or Parquet file with one row an image and named columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from slim_core.data.draft import BOX_COLUMNS, Draft, names_option, need_columns, read_table
+from slim_core.data.report import FormatRefusedError
+
+COMMON_NAMES = {
+    "path": ("path", "filename", "file_name", "img_filename", "image_path", "filepath", "file", "image", "img"),
+    "split": ("split", "partition", "set", "subset"),
+    "label": ("label", "y", "class", "target", "label_name", "category"),
+    "attribute": ("attribute", "a", "place", "context", "group_attribute", "spurious", "background"),
+    "mask": ("mask", "mask_path", "segmentation", "mask_filename"),
+}
+BOX_NAMES = {
+    "box_x": ("box_x", "bbox_x", "x"),
+    "box_y": ("box_y", "bbox_y"),
+    "box_width": ("box_width", "bbox_width", "bbox_w", "box_w"),
+    "box_height": ("box_height", "bbox_height", "bbox_h", "box_h"),
+}
+NEEDED = ("path", "split", "label")
+SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".txt")
+FILE_NAMES = ("metadata", "data", "labels", "table", "dataset", "index")
+
+
+class CsvTable:
+    """Columns by common names, or by the names given as options."""
+
+    name = "csv"
+    about = "a CSV, TSV or Parquet file with columns for path, split and label; attribute, mask and box are optional"
+    options: tuple[str, ...] = (*COMMON_NAMES, *BOX_NAMES, "file", "label_names", "attribute_names")
+
+    def matches(self, path: Path) -> bool:
+        """True where there is a table to read."""
+        return _find_file(path) is not None
+
+    def read(self, path: Path, options: Mapping[str, str]) -> Draft:
+        """The raw table."""
+        source = _table_file(path, options)
+        frame = read_table(source)
+        columns = _columns(frame, options, source.name)
+        attribute, mask = columns.get("attribute"), columns.get("mask")
+        return Draft(
+            source=source.name,
+            metadata=(source,),
+            root=source.parent,
+            paths=frame[columns["path"]].fillna("").astype(str).str.strip(),
+            splits=frame[columns["split"]],
+            labels=frame[columns["label"]],
+            attributes=frame[attribute] if attribute else None,
+            masks=frame[mask].fillna("").astype(str).str.strip() if mask else None,
+            boxes=_boxes(frame, columns, source.name),
+            label_names=names_option(options, "label_names"),
+            attribute_name=attribute,
+            attribute_names=names_option(options, "attribute_names"),
+            strict_integers=False,
+        )
+
+
+def _find_file(path: Path) -> Path | None:
+    """The named file, the one table of the folder, or the one with the most usual name."""
+    if path.is_file():
+        return path if path.suffix.lower() in SUFFIXES else None
+    tables = sorted(p for p in path.glob("*") if p.is_file() and p.suffix.lower() in SUFFIXES[:-1])
+    usual = [p for stem in FILE_NAMES for p in tables if p.stem.lower() == stem]
+    return usual[0] if usual else (tables[0] if len(tables) == 1 else None)
+
+
+def _table_file(path: Path, options: Mapping[str, str]) -> Path:
+    if options.get("file"):
+        return path / Path(options["file"]).name if path.is_dir() else path
+    found = _find_file(path)
+    if found is None:
+        raise FormatRefusedError(
+            "no-metadata",
+            f"{path} holds no single CSV, TSV or Parquet file: name it with the option file=NAME.",
+        )
+    return found
+
+
+def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> dict[str, str]:
+    """Role -> column name, for every role that has a column."""
+    columns = {}
+    for role, common in {**COMMON_NAMES, **BOX_NAMES}.items():
+        if options.get(role):
+            need_columns(frame, (options[role],), source, f"correct the option {role}")
+            columns[role] = options[role]
+        else:
+            found = next((name for name in common if name in frame), None)
+            columns |= {role: found} if found else {}
+    missing = [role for role in NEEDED if role not in columns]
+    if missing:
+        tried = "; ".join(f"{role}: {', '.join(COMMON_NAMES[role])}" for role in missing)
+        need_columns(
+            frame, missing, source, f"rename a column (understood are {tried}), or name it with {missing[0]}=COLUMN"
+        )
+    return columns
+
+
+def _boxes(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.DataFrame | None:
+    """(N, 4) BOX_COLUMNS where all four columns are there; an empty cell means no box."""
+    if not set(BOX_COLUMNS) <= set(columns):
+        return None
+    raw = frame[[columns[c] for c in BOX_COLUMNS]].set_axis(list(BOX_COLUMNS), axis=1)
+    try:
+        boxes = raw.replace("", None).apply(pd.to_numeric)
+    except ValueError as error:
+        raise FormatRefusedError("boxes", f"{source} has a box that is no number ({error}): repair it.") from error
+    values = boxes.to_numpy(np.float64)
+    values[np.isnan(values).any(axis=1)] = np.nan
+    return pd.DataFrame(values, columns=list(BOX_COLUMNS))

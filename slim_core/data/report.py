@@ -1,0 +1,135 @@
+"""What an import found: errors that refuse the data, warnings that do not, and the counts a person wants to see."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from slim_core.data.groups import grouping
+from slim_core.data.table import SPLITS, ImageTable
+from slim_core.errors import DataRefusedError
+
+ROWS_KEPT = 20  # row numbers a finding keeps; its message names the first few
+ROWS_NAMED = 5
+
+
+class FormatRefusedError(DataRefusedError):
+    """The metadata cannot be read as a table; ``code`` says why in one word for tests and pages."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing found. Rows count from 0, in the order of the metadata."""
+
+    level: Literal["error", "warning"]
+    code: str  # "missing-files", "labels", ...: the kind of finding
+    message: str  # one sentence with counts, row numbers and the remedy
+    rows: tuple[int, ...] = ()  # the first ROWS_KEPT
+    count: int = 0  # how many rows in all
+
+
+@dataclass
+class Findings:
+    """Collects findings while a data set is read."""
+
+    items: list[Finding] = field(default_factory=list)
+
+    def error(self, code: str, message: str, rows: Sequence[int] | np.ndarray = ()) -> None:
+        """Add what refuses the data set."""
+        self._add("error", code, message, rows)
+
+    def warning(self, code: str, message: str, rows: Sequence[int] | np.ndarray = ()) -> None:
+        """Add what a person should know."""
+        self._add("warning", code, message, rows)
+
+    def _add(
+        self, level: Literal["error", "warning"], code: str, message: str, rows: Sequence[int] | np.ndarray
+    ) -> None:
+        kept = tuple(int(row) for row in rows[:ROWS_KEPT])
+        self.items.append(Finding(level, code, message, kept, len(rows)))
+
+    @property
+    def refused(self) -> bool:
+        """True where an error is among them."""
+        return any(item.level == "error" for item in self.items)
+
+
+@dataclass(frozen=True)
+class ImportReport:
+    """The whole answer of an import; plain values only."""
+
+    format: str
+    name: str
+    path: str
+    findings: tuple[Finding, ...]
+    n_images: int = 0
+    splits: dict[str, int] = field(default_factory=dict)  # images per split
+    groups: tuple[dict[str, Any], ...] = ()  # one {"split", "group", "name", "n"} a split and group
+    n_masks: int = 0  # images with a mask or a box
+    checked: str = ""  # how thoroughly the files were read
+    metadata: tuple[str, ...] = ()  # paths of the files the table was read from
+
+    @property
+    def ok(self) -> bool:
+        """True where the data set may be used."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """What refuses it."""
+        return tuple(f for f in self.findings if f.level == "error")
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """What to know about it."""
+        return tuple(f for f in self.findings if f.level == "warning")
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values, for the database and ``slim import --json``."""
+        return {**asdict(self), "groups": list(self.groups), "ok": self.ok}
+
+
+@dataclass(frozen=True)
+class Imported:
+    """A table, unless it was refused, and the report on it."""
+
+    table: ImageTable | None
+    report: ImportReport
+
+
+def require(imported: Imported) -> ImageTable:
+    """The table of an import that found no error.
+
+    Raises:
+        DataRefusedError: with the first errors' sentences.
+    """
+    if imported.table is not None and imported.report.ok:
+        return imported.table
+    messages = [finding.message for finding in imported.report.errors]
+    more = f" ({len(messages) - 3} more errors follow.)" if len(messages) > 3 else ""
+    raise DataRefusedError(" ".join(messages[:3]) + more)
+
+
+def rows_text(rows: Sequence[int] | np.ndarray) -> str:
+    """The first row numbers for a message: "rows 3, 9, 17"."""
+    named = ", ".join(str(int(row)) for row in rows[:ROWS_NAMED])
+    return f"row{'s' if len(rows) > 1 else ''} {named}{', ...' if len(rows) > ROWS_NAMED else ''}"
+
+
+def describe(table: ImageTable) -> tuple[dict[str, int], tuple[dict[str, Any], ...]]:
+    """Images per split, and per split and group."""
+    groups, found = grouping(table), []
+    for split in SPLITS:
+        counts = groups.counts(table.rows(split))
+        found += [
+            {"split": split, "group": g, "name": name, "n": int(n)}
+            for g, (name, n) in enumerate(zip(groups.names, counts, strict=True))
+        ]
+    return {split: len(table.rows(split)) for split in SPLITS}, tuple(found)

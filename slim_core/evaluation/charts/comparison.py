@@ -1,0 +1,208 @@
+"""Charts that set runs side by side: the same on the Compare page and in the report. DataFrame -> plotly Figure.
+
+Run colours: the baseline is INK, the others take Okabe and Ito's colours by position. Above FEW runs a colour each says
+nothing any more: then the baseline and the best stand out, and the rest is grey, told apart on hover.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from slim_core.evaluation.report.frames import long
+
+INK, GREY, BLUE = "#6B7680", "#9AA0A6", "#0072B2"
+RUNS = (
+    BLUE,
+    "#E69F00",
+    "#56B4E9",
+    "#CC79A7",
+    "#009E73",
+    "#D55E00",
+    "#F0E442",
+)  # slim_core.evaluation.charts.palette, by a test
+FEW = 8  # runs that a colour each can tell apart
+LISTED = 3 * FEW  # runs that a line each can show
+INTERVAL = {"thickness": 1.5, "color": INK, "width": 3}
+
+
+def run_colours(runs: Sequence[str], baseline: str | None = None) -> dict[str, str]:
+    """The colour of each run, by its name; above FEW runs all but the baseline are grey."""
+    others = [run for run in runs if run != baseline]
+    drawn = {run: RUNS[place % len(RUNS)] if len(runs) <= FEW else GREY for place, run in enumerate(others)}
+    return {run: drawn.get(run, INK) for run in runs}
+
+
+def interval(part: pd.DataFrame) -> dict[str, Any]:
+    """The error bars of accuracy, low and high (0..1), in percent."""
+    above, below = (part["high"] - part["accuracy"]) * 100, (part["accuracy"] - part["low"]) * 100
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **INTERVAL}
+
+
+def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | None = None) -> go.Figure:
+    """Worst-group accuracy against what it cost, one dot a run with its 95 % interval; names where they fit.
+
+    ``frame``: run and method (names), wga, wga_low, wga_high (0..1) and the column ``cost``, one row a run. Runs of one
+    method share a colour where there are few methods.
+    """
+    figure = go.Figure()
+    methods = frame["method"].drop_duplicates().tolist()
+    against = frame.loc[frame["run"] == baseline, "method"]
+    colours = run_colours(methods, against.iloc[0] if len(against) else None)
+    named = len(frame) <= FEW
+    placed = frame.assign(name=_short_names(frame), side=_sides(frame[cost], frame["wga"]))
+    for method in methods:
+        part = placed[placed["method"] == method]
+        spread = part.rename(columns={"wga": "accuracy", "wga_low": "low", "wga_high": "high"})
+        figure.add_scatter(
+            x=part[cost],
+            y=part["wga"] * 100,
+            name=str(method),
+            mode="markers+text" if named else "markers",
+            text=part["name"],
+            textposition=part["side"].tolist(),
+            textfont={"size": 11},
+            customdata=part["run"],
+            cliponaxis=False,
+            marker={"color": colours[method], "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
+            error_y={**interval(spread), "thickness": 1, "width": 0, "color": colours[method]},
+            hovertemplate="%{customdata}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
+        )
+    highest = float(np.nan_to_num(frame[cost].to_numpy(float)).max(initial=0)) or 1.0
+    figure.update_layout(showlegend=not named and len(methods) <= FEW)
+    figure.update_xaxes(title=title, range=[-0.06 * highest, 1.06 * highest])
+    lowest = np.nan_to_num(frame["wga_low"].astype(float).min()) * 100
+    start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
+    figure.update_yaxes(title="worst group, 95 % interval", ticksuffix=" %", range=[start, 103])
+    return calm(figure, height=400)
+
+
+def _short_names(frame: pd.DataFrame) -> list[str]:
+    """Names short enough to stand beside a dot: the method's first word, and the seed where a method has several."""
+    short = frame["method"].str.partition(",")[0]
+    if short.duplicated().any():
+        short = frame["run"]
+    return [str(name) for name in short]
+
+
+def _sides(x: pd.Series, y: pd.Series) -> list[str]:
+    """Where the name of each dot goes: inwards from the edges; to the other side where the dot below has it there."""
+    across = (x / (x.max() or 1.0)).fillna(0.0).to_numpy()
+    sides = np.where(across > 0.55, "middle left", "middle right").astype(object)
+    order = np.argsort(np.nan_to_num(y.to_numpy(float)))
+    for low, high in itertools.pairwise(order):
+        near = abs(across[low] - across[high]) < 0.25 and abs(y.iloc[high] - y.iloc[low]) < 0.04
+        if near and sides[low] == sides[high]:
+            sides[high] = "top center" if sides[low] != "top center" else "bottom center"
+    return [str(side) for side in sides]
+
+
+def seed_differences(frame: pd.DataFrame) -> go.Figure:
+    """Change of worst-group accuracy against the baseline, in points: mean and 95 % t interval over paired seeds.
+
+    ``frame``: method, change, change_low, change_high (0..1, NaN = one pair has no interval) and pairs, one row a
+    method (slim_core.evaluation.comparison.over_seeds).
+    """
+    shown = frame[frame["pairs"] > 0]
+    figure = go.Figure()
+    figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
+    above = (shown["change_high"] - shown["change"]) * 100
+    below = (shown["change"] - shown["change_low"]) * 100
+    figure.add_scatter(
+        x=shown["change"] * 100,
+        y=[f"{method} ({counted(n, 'seed')})" for method, n in zip(shown["method"], shown["pairs"], strict=True)],
+        mode="markers",
+        marker={"color": BLUE, "size": 11},
+        error_x={"type": "data", "symmetric": False, "array": above, "arrayminus": below, **INTERVAL},
+        customdata=np.stack([shown["change_low"] * 100, shown["change_high"] * 100], axis=-1) if len(shown) else None,
+        hovertemplate="%{y}<br>%{x:+.1f} points (%{customdata[0]:+.1f} to %{customdata[1]:+.1f})<extra></extra>",
+    )
+    figure.update_xaxes(title="change of worst-group accuracy, points", zeroline=False)
+    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
+    return calm(figure, height=110 + 40 * max(len(shown), 1))
+
+
+def counted(n: int, what: str) -> str:
+    """1 seed, 2 seeds."""
+    return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def averages(rows: pd.DataFrame, measures: Mapping[str, str], baseline: str | None = None) -> go.Figure:
+    """A line a run with its worst group and averages; above LISTED runs worst group against average, a dot a run.
+
+    ``rows``: one row a run, as from slim_core.evaluation.report.frames.table.
+    """
+    if len(rows) <= LISTED:
+        return headline(long(rows, measures))
+    return cost_scatter(
+        rows.assign(run=rows["label"], percent=rows["average"] * 100), "percent", "average, %", baseline
+    )
+
+
+def attention(rows: pd.DataFrame, measures: Mapping[str, str], baseline: str | None = None) -> go.Figure:
+    """Attention scores of each run; above LISTED runs worst group against attention precision, a dot a run."""
+    if len(rows) <= LISTED:
+        return attention_change(long(rows, measures), baseline)
+    frame = rows.assign(run=rows["label"], percent=rows["attention_precision"] * 100)
+    return cost_scatter(frame, "percent", "attention precision, %", baseline)
+
+
+def headline(frame: pd.DataFrame) -> go.Figure:
+    """The numbers of each run on one line: how far worst group, average and adjusted average lie apart.
+
+    ``frame``: run (name), measure (name), value (0..1), one row a run and measure.
+    """
+    figure = go.Figure()
+    symbols = ("circle", "diamond-open", "square-open", "triangle-up-open", "cross-open")
+    for position, measure in enumerate(frame["measure"].drop_duplicates()):
+        part = frame[frame["measure"] == measure]
+        figure.add_scatter(
+            x=part["value"] * 100,
+            y=part["run"],
+            mode="markers",
+            name=str(measure),
+            marker={"size": 12, "symbol": symbols[position % len(symbols)], "color": INK},
+            hovertemplate=f"%{{y}}<br>{measure} %{{x:.1f}} %<extra></extra>",
+        )
+    figure.update_xaxes(ticksuffix=" %", title="accuracy", range=[0, 103])
+    figure.update_yaxes(autorange="reversed", automargin=True, type="category")
+    return calm(figure, height=120 + 34 * max(frame["run"].nunique(), 1))
+
+
+def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Figure:
+    """Attention precision and AIoU of each run, side by side: bars for a few runs, dots for many.
+
+    ``frame``: run (name), measure (name), value (0..1, NaN = no masks), one row a run and measure.
+    """
+    figure = go.Figure()
+    runs = frame["run"].drop_duplicates().tolist()
+    if len(runs) > FEW:
+        return headline(frame)
+    for run, colour in run_colours(runs, baseline).items():
+        part = frame[frame["run"] == run]
+        figure.add_bar(
+            x=part["measure"],
+            y=part["value"] * 100,
+            name=str(run),
+            marker={"color": colour, "opacity": 0.8},
+            hovertemplate=f"{run}<br>%{{x}} %{{y:.1f}} %<extra></extra>",
+        )
+    figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.08)
+    figure.update_yaxes(ticksuffix=" %", range=[0, 103], title="mean of the images")
+    return calm(figure, height=320)
+
+
+def calm(figure: go.Figure, height: int) -> go.Figure:
+    """The figure with our margins, its legend above the plot, and a height in pixels."""
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 40, "b": 8},
+        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0, "traceorder": "normal"},
+        hoverlabel={"align": "left"},
+    )
+    return figure

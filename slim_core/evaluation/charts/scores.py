@@ -1,0 +1,72 @@
+"""Charts of attention scores: per group, and the propagated score with its threshold."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from slim_core.evaluation.charts.compared_groups import MOST, told_left_out
+from slim_core.evaluation.charts.layout import calm
+from slim_core.evaluation.charts.palette import BLUE, INK, ORANGE, colour_of, tells
+
+N_BINS = 40
+
+
+def group_scores(frame: pd.DataFrame) -> go.Figure:
+    """Mean attention precision and AIoU of each group; of more than MOST groups those with the lowest precision.
+
+    ``frame``: one row a group with name, n, n_scored (images with a mask), attention_precision, aiou (0..1, NaN
+    where no image of the group has a mask).
+    """
+    n_groups = len(frame)
+    if n_groups > MOST:
+        frame = frame.sort_values("attention_precision", kind="stable").head(MOST)
+    figure = go.Figure()
+    for column, name, colour in (
+        ("attention_precision", "Attention precision", BLUE),
+        ("aiou", "AIoU", ORANGE),
+    ):
+        figure.add_bar(
+            y=frame["name"],
+            x=frame[column] * 100,
+            name=name,
+            orientation="h",
+            marker_color=colour,
+            customdata=np.stack([frame["n_scored"], frame["n"]], axis=-1) if len(frame) else None,
+            hovertemplate="%{y}<br>" + name + " %{x:.1f} %<br>over %{customdata[0]} of %{customdata[1]} images",
+        )
+    figure.add_vline(x=50, line_dash="dot", line_color=INK, opacity=0.4)
+    figure.update_xaxes(range=[0, 100.5], title=f"mean of the images{told_left_out(n_groups)}", ticksuffix=" %")
+    figure.update_yaxes(autorange="reversed", automargin=True)
+    return calm(figure, height=120 + 52 * max(len(frame), 1))
+
+
+def score_histogram(frame: pd.DataFrame, threshold: float | None = None) -> go.Figure:
+    """Propagated score of every image, stacked by class, with the threshold that keeps what lies right of it.
+
+    Where colours cannot tell the classes apart, all have one.
+
+    ``frame``: score (0..1, NaN = not scored) and class (name), one row an image.
+    """
+    if not tells(frame["class"].nunique()):
+        frame = frame.assign(**{"class": "all classes"})
+    edges = np.linspace(0, 1, N_BINS + 1)
+    figure = go.Figure()
+    for position, (name, part) in enumerate(frame.groupby("class", sort=True)):
+        counts, _ = np.histogram(part["score"].dropna(), bins=edges)
+        figure.add_bar(
+            x=(edges[:-1] + edges[1:]) / 2,
+            y=counts,
+            width=1 / N_BINS,
+            name=str(name),
+            marker_color=colour_of(position),
+            hovertemplate=f"{name}<br>score %{{x:.2f}}<br>%{{y}} images",
+        )
+    if threshold is not None:
+        label = f"kept from {threshold:.2f}"
+        figure.add_vline(x=threshold, line_color=INK, line_width=2, annotation_text=label)
+    figure.update_layout(barmode="stack", bargap=0)
+    figure.update_xaxes(range=[0, 1], title="propagated score")
+    figure.update_yaxes(title="images")
+    return calm(figure, height=300)

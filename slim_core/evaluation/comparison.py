@@ -1,0 +1,153 @@
+"""Evaluations side by side: one flat row each, for a table, a chart or JSON; repetitions over seeds put together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from slim_core.evaluation.ancestry import Ancestry, human_minutes
+from slim_core.evaluation.metrics import (
+    ADJUSTED,
+    AIOU,
+    ATTENTION_PRECISION,
+    AVERAGE,
+    GROUPS,
+    WGA,
+    WORST_CLASS,
+    WORST_GROUP,
+    paired_difference,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from slim_core.store import Run, Store
+
+NUMBERS = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION)
+COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
+WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
+
+COST_DEFINITIONS: dict[str, str] = {
+    "images": "Images the model was trained on, repeats counted.",
+    "answers": "Images people were asked about, up to the last answer this run used.",
+    "share": "Answers as a share of the training images.",
+    "seconds": "Training time of this model alone.",
+    "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
+    "each counted once.",
+    "gpu_hours": "Hours on a GPU, over everything this number rests on; 0 where all ran on processors.",
+    "minutes": "Minutes people spent answering, pauses over 60 seconds cut; a simulated annotator counts a fixed time "
+    "an answer.",
+}
+
+
+def row(store: Store, evaluation: Run) -> dict[str, Any]:
+    """A finished evaluate run: what was judged, each metric, each group's accuracy, and what the model cost.
+
+    Keys: evaluation, model, method, identity, split, seed, the names in NUMBERS, worst_group with its interval,
+    "group NAME" each, and the names in COSTS.
+    """
+    return rows(store, [evaluation])[0]
+
+
+def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = None) -> list[dict[str, Any]]:
+    """``row`` of many evaluations, in their order, with a handful of queries a data set for all of them."""
+    ancestry = ancestry or Ancestry.read(store, *{one.dataset_id: None for one in evaluations})
+    asked = {one.id: ancestry.asked(one) for one in evaluations}
+    minutes = human_minutes(store, (each for each in asked.values() if each))
+    found = []
+    for one in evaluations:
+        rests_on = asked[one.id]
+        found.append(_row(one, ancestry) | {"minutes": minutes[rests_on] if rests_on else 0.0})
+    return found
+
+
+def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
+    metrics = evaluation.metrics or {}
+    model = ancestry.runs.get(evaluation.spec["model"])
+    subset = ancestry.runs.get(model.spec.get("subset") or "") if model else None
+    chosen = ((subset or model).metrics if model else None) or {}
+    worst = worst_of(metrics) or {}
+    found: dict[str, Any] = {
+        "evaluation": evaluation.id,
+        "model": evaluation.spec["model"],
+        "method": method_of(model, subset) if model else "deleted model",
+        "identity": ancestry.identity(evaluation),
+        "split": evaluation.spec["split"],
+        "seed": model.spec["seed"] if model else None,
+        **{key: metrics.get(key) for key in NUMBERS},
+        WORST_GROUP: worst.get("name"),
+        WORST_LOW: worst.get("low"),
+        WORST_HIGH: worst.get("high"),
+    }
+    found |= {f"group {group['name']}": group["accuracy"] for group in metrics.get(GROUPS, ())}
+    return found | {
+        "images": chosen.get("images"),
+        "answers": chosen.get("answers", 0),
+        "seconds": model.seconds if model else None,
+        "lineage_seconds": ancestry.seconds(model) if model else None,
+        "gpu_hours": ancestry.gpu_hours(model) if model else None,
+    }
+
+
+def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The group with the lowest accuracy among those that have images."""
+    known = [group for group in metrics.get(GROUPS, ()) if group["accuracy"] is not None]
+    return min(known, key=lambda group: float(group["accuracy"]), default=None)
+
+
+def method_of(model: Run, subset: Run | None) -> str:
+    """ERM, or the strategy that chose the subset and how the model was retrained on it."""
+    if subset is None:
+        return str(model.spec.get("objective", "erm"))
+    how = "last layer" if model.spec.get("mode") == "last-layer" else f"from {model.spec.get('start', 'scratch')}"
+    return f"{subset.spec['strategy']}, {how}"
+
+
+def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WGA, AVERAGE)) -> pd.DataFrame:
+    """Runs that differ by their seed alone put together, one row a method, the baseline's first.
+
+    Args:
+        frame: indexed by evaluation, with identity, method, seed and the measures (0..1; NaN = none).
+        baseline: the evaluation whose method the others are compared with, paired by seed.
+
+    Returns:
+        method, identity, seeds (sorted list), n, for each measure its mean and sd ("wga_mean", "wga_sd"; sd NaN for one
+        seed), and for worst-group accuracy the paired difference: change, change_low, change_high (95 % t interval, NaN
+        below two pairs) and pairs. A seed that occurs twice counts once, as its mean.
+    """
+    import pandas as pd
+
+    per_seed = {
+        str(identity): part.groupby("seed")[[*measures]].mean()
+        for identity, part in frame.groupby("identity", sort=False)
+    }
+    against = str(frame.at[baseline, "identity"])
+    names = frame.drop_duplicates("identity").set_index("identity")["method"]
+    found = [
+        {
+            "method": names[identity],
+            "identity": identity,
+            "seeds": seeds.index.tolist(),
+            "n": len(seeds),
+            **{f"{measure}_mean": seeds[measure].mean() for measure in measures},
+            **{f"{measure}_sd": seeds[measure].std(ddof=1) for measure in measures},
+            **(_no_change() if identity == against else _change(seeds[measures[0]], per_seed[against][measures[0]])),
+        }
+        for identity, seeds in sorted(per_seed.items(), key=lambda pair: pair[0] != against)
+    ]
+    return pd.DataFrame(found)
+
+
+def _change(values: pd.Series, base: pd.Series) -> dict[str, Any]:
+    shared = values.index.intersection(base.index)
+    if not len(shared):
+        return _no_change()
+    told = paired_difference(values.loc[shared].tolist(), base.loc[shared].tolist())
+    nan = float("nan")
+    numbers = {key: nan if told[key] is None else told[key] for key in ("mean", "low", "high")}
+    return {"change": numbers["mean"], "change_low": numbers["low"], "change_high": numbers["high"], "pairs": told["n"]}
+
+
+def _no_change() -> dict[str, Any]:
+    nan = float("nan")
+    return {"change": nan, "change_low": nan, "change_high": nan, "pairs": 0}

@@ -1,0 +1,216 @@
+"""What a result is called and how it is computed (METHOD section 2). Every key is typed here, once.
+
+Rates are fractions in 0..1. A rate over nothing is None in results and NaN in functions, never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from slim_core.data.groups import Grouping
+
+WGA = "wga"
+AVERAGE = "average"
+ADJUSTED = "adjusted_average"
+GAP = "gap"
+WORST_CLASS = "worst_class"
+WORST_GROUP = "worst_group"
+ESTIMATED_GROUPS = "estimated_groups"
+N = "n"
+GROUPS = "groups"
+CLASSES = "classes"
+CONFUSION = "confusion"
+AIOU = "aiou"
+IOU = "iou"
+ATTENTION_PRECISION = "attention_precision"
+COVERAGE = "attention_coverage"
+
+DEFINITIONS: dict[str, str] = {
+    WGA: "Worst-group accuracy: the lowest accuracy among the groups that have images.",
+    AVERAGE: "Average accuracy: the share of all images that are predicted right.",
+    ADJUSTED: "Adjusted average: group accuracies weighted by the groups' shares of the training images "
+    "(what the Waterbirds literature calls average).",
+    GAP: "Gap: average accuracy minus worst-group accuracy.",
+    WORST_CLASS: "Worst-class accuracy: the lowest accuracy among the classes; it needs no group labels.",
+    WORST_GROUP: "The group with the lowest accuracy.",
+    ESTIMATED_GROUPS: "The groups are estimated (class and environment cluster), because no attribute is known.",
+    GROUPS: "Accuracy per group, with its number of images and its 95 % Wilson interval.",
+    CLASSES: "Accuracy, area under the ROC curve (one class against the rest) and F1 per class.",
+    CONFUSION: "Images by true class (rows) and predicted class (columns).",
+    IOU: "IoU: the sum of the smaller of map and mask, pixel by pixel, over the sum of the larger.",
+    AIOU: "AIoU: how much better the true class's map fits the mask than the best map of another class "
+    "(0.5 = no better).",
+    ATTENTION_PRECISION: "Attention precision: the share of the attention above 0.8 that lies inside the mask.",
+    COVERAGE: "Over how many of the images attention could be compared with a mask or box.",
+}
+
+Z_95 = 1.959963984540054  # two-sided 95 % quantile of the normal distribution
+
+
+def classification_metrics(
+    labels: np.ndarray, probabilities: np.ndarray, grouping: Grouping, train_counts: np.ndarray | None = None
+) -> dict[str, Any]:
+    """All accuracies of one set of predictions, as plain JSON values.
+
+    Args:
+        labels: (N,) true classes in 0..C-1.
+        probabilities: (N, C); the highest is the prediction.
+        grouping: of the same N images; images of no known group count in the averages alone.
+        train_counts: (G,) training images per group, for the adjusted average; None: no adjusted average.
+    """
+    labels = np.asarray(labels, np.int64)
+    right = probabilities.argmax(axis=1) == labels
+    groups = _group_rows(right, grouping)
+    classes = _class_rows(labels, probabilities)
+    known = [g for g in groups if g["accuracy"] is not None]
+    worst = min(known, key=lambda g: float(g["accuracy"]), default=None)
+    average = float(right.mean()) if len(right) else math.nan
+    wga = float(worst["accuracy"]) if worst else math.nan
+    class_accuracies = [c["accuracy"] for c in classes if c["accuracy"] is not None]
+    return {
+        WGA: _plain(wga),
+        AVERAGE: _plain(average),
+        ADJUSTED: _plain(adjusted_average([g["accuracy"] for g in groups], train_counts)),
+        GAP: _plain(average - wga),
+        WORST_CLASS: min(class_accuracies, default=None),
+        WORST_GROUP: worst["name"] if worst else None,
+        ESTIMATED_GROUPS: grouping.estimated,
+        N: len(labels),
+        GROUPS: groups,
+        CLASSES: classes,
+        CONFUSION: confusion(labels, probabilities.argmax(axis=1), probabilities.shape[1]).tolist(),
+    }
+
+
+def _plain(value: float) -> float | None:
+    """A number for JSON: NaN becomes None."""
+    return float(value) if math.isfinite(value) else None
+
+
+def _group_rows(right: np.ndarray, grouping: Grouping) -> list[dict[str, Any]]:
+    rows = []
+    for g, name in enumerate(grouping.names):
+        inside = right[grouping.index == g]
+        n, correct = len(inside), int(inside.sum())
+        low, high = wilson(correct, n)
+        accuracy = correct / n if n else None
+        interval = {"low": _plain(low), "high": _plain(high)}
+        rows.append({"group": g, "name": name, "n": n, "correct": correct, "accuracy": accuracy, **interval})
+    return rows
+
+
+def _class_rows(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, Any]]:
+    predictions, rows = probabilities.argmax(axis=1), []
+    for c in range(probabilities.shape[1]):
+        mine = labels == c
+        n = int(mine.sum())
+        rows.append(
+            {
+                "class": c,
+                "name": str(c),
+                "n": n,
+                "accuracy": float((predictions[mine] == c).mean()) if n else None,
+                "auroc": _plain(auroc(mine, probabilities[:, c])),
+                "f1": _plain(f1(mine, predictions == c)),
+            }
+        )
+    return rows
+
+
+def name_classes(metrics: dict[str, Any], label_names: Sequence[str]) -> dict[str, Any]:
+    """The same metrics with the classes called by their names instead of their numbers."""
+    named = [{**row, "name": label_names[row["class"]]} for row in metrics[CLASSES]]
+    return {**metrics, CLASSES: named}
+
+
+def adjusted_average(accuracies: Sequence[float | None], train_counts: np.ndarray | None) -> float:
+    """Group accuracies weighted by training shares; NaN without counts or where a weighted group has no accuracy.
+
+    Groups that the training set lacks weigh nothing. Groups that it has but the evaluated images lack make the
+    average unknown: leaving them out would compare different things.
+    """
+    if train_counts is None or not np.sum(train_counts):
+        return math.nan
+    weights = np.asarray(train_counts, np.float64) / np.sum(train_counts)
+    values = np.array([math.nan if a is None else a for a in accuracies])
+    return float(np.sum(weights[weights > 0] * values[weights > 0]))
+
+
+def confusion(labels: np.ndarray, predictions: np.ndarray, n_classes: int) -> np.ndarray:
+    """(C, C) int64: true classes in rows, predicted ones in columns."""
+    return np.bincount(labels * n_classes + predictions, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def wilson(correct: int, n: int) -> tuple[float, float]:
+    """95 % Wilson score interval of a rate; (NaN, NaN) over nothing."""
+    if n == 0:
+        return math.nan, math.nan
+    rate, z2 = correct / n, Z_95**2
+    centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 / (1 + z2 / n) * math.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def auroc(positive: np.ndarray, scores: np.ndarray) -> float:
+    """Area under the ROC curve, ties counted half; NaN where one side is empty."""
+    positive = np.asarray(positive, bool)
+    n_positive, n_negative = int(positive.sum()), int((~positive).sum())
+    if not n_positive or not n_negative:
+        return math.nan
+    _, inverse, counts = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # (N,) mean rank from 1
+    return float((ranks[positive].sum() - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def f1(positive: np.ndarray, predicted: np.ndarray) -> float:
+    """Harmonic mean of precision and recall; NaN where the class neither occurs nor is predicted."""
+    total = int(positive.sum()) + int(predicted.sum())
+    return 2 * int((positive & predicted).sum()) / total if total else math.nan
+
+
+def iou(m: np.ndarray, g: np.ndarray) -> float:
+    """sum min(M, G) / sum max(M, G) of a map and a mask in 0..1 of one shape; NaN where both are empty."""
+    larger = float(np.maximum(m, g).sum(dtype=np.float64))
+    return float(np.minimum(m, g).sum(dtype=np.float64)) / larger if larger > 0 else math.nan
+
+
+def aiou(maps: np.ndarray, mask: np.ndarray, label: int) -> float:
+    """IoU of the true class's map, over itself plus the best of the other classes' (METHOD section 2).
+
+    ``maps`` (C, H, W) in 0..1, ``mask`` (H, W) in {0, 1}, ``label`` the true class, whatever was predicted.
+    NaN for 0/0. 0.5: the true class's map is no better than another's.
+    """
+    values = [iou(m, mask) for m in maps]
+    best_other = max((v for c, v in enumerate(values) if c != label), default=math.nan)
+    total = values[label] + best_other
+    return values[label] / total if total > 0 else math.nan
+
+
+def attention_precision(m: np.ndarray, g: np.ndarray, delta: float = 0.8) -> float:
+    """sum(M G [M >= delta]) / sum(M [M >= delta]): the share of strong attention inside the mask; NaN for 0/0.
+
+    The arrays of the caller stay as they are.
+    """
+    strong = np.where(m >= delta, m, 0.0)
+    total = float(strong.sum(dtype=np.float64))
+    return float((strong * g).sum(dtype=np.float64)) / total if total > 0 else math.nan
+
+
+def paired_difference(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
+    """Mean of a - b over pairs (seeds) with its sd and 95 % t interval; sd and interval need two pairs, else None."""
+    from scipy.special import stdtrit
+
+    if len(a) != len(b):
+        raise ValueError(f"pairs need as many values on both sides, not {len(a)} and {len(b)}")
+    differences = np.asarray(a, np.float64) - np.asarray(b, np.float64)
+    differences = differences[np.isfinite(differences)]
+    n = len(differences)
+    if n < 2:
+        return {"n": n, "mean": float(differences[0]) if n else None, "sd": None, "low": None, "high": None}
+    mean, sd = float(differences.mean()), float(differences.std(ddof=1))
+    half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
+    return {"n": n, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}

@@ -1,0 +1,209 @@
+"""Collects what the report shows: figures, tables, examples, lineage, versions. ``page`` turns it into HTML."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from slim_core.errors import ImageRefusedError, NotFoundError
+from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.charts import compared_groups, comparison
+from slim_core.evaluation.comparison import over_seeds, worst_of
+from slim_core.evaluation.metrics import ESTIMATED_GROUPS, GROUPS
+from slim_core.evaluation.predictions import judgements, telling
+from slim_core.evaluation.report import frames, story
+from slim_core.evaluation.report.pictures import Attention, data_uri
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+    from slim_core.store import Dataset, Run, Store
+
+N_EXAMPLES, EXAMPLE_PX = 6, 128
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A titled figure with a sentence on how to read it."""
+
+    title: str
+    figure: go.Figure
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Example:
+    """One image as it is, under the attention of the baseline and of the other run: data URIs and what each said."""
+
+    row: int
+    pictures: tuple[str, str, str]
+    names: tuple[str, str, str]
+
+
+@dataclass(frozen=True)
+class Ancestor:
+    """One run of a lineage, in the words of a table."""
+
+    kind: str
+    id: str
+    name: str
+    seed: int
+    device: str
+    seconds: float
+    code: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything the file tells."""
+
+    dataset: Dataset
+    made_at: datetime
+    rows: pd.DataFrame  # slim_core.evaluation.report.frames.table with change, in the order shown
+    groups: pd.DataFrame
+    baseline: str
+    after: str | None  # the run set against the baseline in words and pictures
+    story: list[tuple[str, str]]  # heading, markdown
+    charts: list[Chart]
+    seeds: pd.DataFrame
+    examples: list[Example]
+    lineages: dict[str, list[Ancestor]]  # label of the run -> itself and all it descends from
+    versions: dict[str, str]
+    estimated: bool = False
+    link: str | None = None
+    missing: list[str] = field(default_factory=list)  # sentences about what could not be shown
+
+
+def collect(
+    store: Store,
+    evaluations: Sequence[Run],
+    baseline: str | None = None,
+    *,
+    ancestry: Ancestry | None = None,
+    after: str | None = None,
+    link: str | None = None,
+) -> Report:
+    """The report of finished evaluations of one data set.
+
+    Args:
+        evaluations: with their metrics, in the order to show.
+        baseline: id of the one the others are measured against; default: the first.
+        after: id of the run set beside the baseline in words and pictures; default: ``best`` of the others.
+        link: address of the same view in the dashboard.
+    """
+    ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
+    by_id = {one.id: one for one in evaluations}
+    rows = frames.table(store, evaluations, ancestry)
+    baseline = baseline if baseline in by_id else evaluations[0].id
+    after = after if after in by_id and after != baseline else best(rows.drop(index=baseline))
+    examples, missing = _examples(store, by_id[baseline], by_id[after]) if after else ([], [])
+    names = {one.id: str(rows.at[one.id, "label"]) for one in evaluations}
+    groups = frames.groups(evaluations, names)
+    return Report(
+        dataset=store.datasets.fetch(evaluations[0].dataset_id),
+        made_at=datetime.now(UTC),
+        rows=frames.with_change(rows, baseline),
+        groups=groups,
+        baseline=baseline,
+        after=after,
+        story=_story(store, by_id[baseline], by_id[after] if after else None, rows),
+        charts=_charts(rows, groups, str(rows.at[baseline, "label"])),
+        seeds=over_seeds(rows, baseline),
+        examples=examples,
+        lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
+        versions=_versions(store, by_id[baseline]),
+        estimated=any((one.metrics or {}).get(ESTIMATED_GROUPS) for one in evaluations),
+        link=link,
+        missing=missing,
+    )
+
+
+def best(rows: pd.DataFrame) -> str | None:
+    """The id of the highest worst-group accuracy; an oracle, which was told the groups, only where nothing else is."""
+    known = rows[rows["wga"].notna()]
+    honest = known[~known["method"].str.startswith("oracle")]
+    ranked = (honest if len(honest) else known)["wga"]
+    return str(ranked.idxmax()) if len(ranked) else None
+
+
+def _story(store: Store, before: Run, after: Run | None, rows: pd.DataFrame) -> list[tuple[str, str]]:
+    metrics, table = before.metrics or {}, store.datasets.table(before.dataset_id)
+    told = [("What was wrong", story.wrong(metrics)), ("Why", story.why(metrics, table))]
+    if after is not None:
+        cost = {str(key): value for key, value in rows.loc[after.id].items()}
+        told.append((f"Is {cost['label']} better?", story.better(metrics, after.metrics or {}, cost).text))
+    return told
+
+
+def _charts(rows: pd.DataFrame, groups: pd.DataFrame, name: str) -> list[Chart]:
+    frame = rows.assign(run=rows["label"])
+    charts = [
+        Chart("Every group", compared_groups.group_intervals(groups, name), "Accuracy with its 95 % Wilson interval."),
+        Chart("Worst group and averages", comparison.averages(rows, frames.HEADLINE, name)),
+        Chart("Against answers spent", comparison.cost_scatter(frame, "answers", "answers spent", name)),
+        Chart("Against images used", comparison.cost_scatter(frame, "images", "images trained on", name)),
+    ]
+    if len(frames.long(rows, frames.ATTENTION)):
+        figure = comparison.attention(rows, frames.ATTENTION, name)
+        charts.append(Chart("Attention", figure, "Measured against masks or boxes."))
+    return charts
+
+
+def seeds_chart(seeds: pd.DataFrame) -> Chart | None:
+    """The paired differences, where there are any."""
+    if not (seeds["pairs"] > 0).any():
+        return None
+    note = "Worst group against the baseline's method, paired by seed; 95 % t interval where there are two pairs."
+    return Chart("Differences over seeds", comparison.seed_differences(seeds), note)
+
+
+def _examples(store: Store, before: Run, after: Run) -> tuple[list[Example], list[str]]:
+    """Images of the baseline's worst group that show what changed; or why there are none."""
+    looks = [Attention.of(store, run) for run in (before, after)]
+    worst = worst_of(before.metrics or {})
+    if looks[0] is None or looks[1] is None or worst is None:
+        return [], ["No pictures: one of the two evaluations kept no attention maps. Evaluate its model again."]
+    index = next(g["group"] for g in (before.metrics or {})[GROUPS] if g["name"] == worst["name"])
+    try:
+        was, now = judgements(store, before), judgements(store, after)
+        rows = telling(was, now, index, N_EXAMPLES)
+        said = [frame.set_index("row") for frame in (was, now)]
+        return [_example(row, looks[0], looks[1], said) for row in rows], []
+    except (ImageRefusedError, NotFoundError) as error:
+        return [], [f"No pictures: {error}"]
+
+
+def _example(row: int, before: Attention, after: Attention, said: list[pd.DataFrame]) -> Example:
+    pictures = (before.image(row, EXAMPLE_PX), before.overlay(row, EXAMPLE_PX), after.overlay(row, EXAMPLE_PX))
+    told = [("✓ " if frame.at[row, "correct"] else "✗ ") + str(frame.at[row, "prediction_name"]) for frame in said]
+    first, second, third = (data_uri(each) for each in pictures)
+    return Example(row, (first, second, third), (str(said[0].at[row, "group_name"]), told[0], told[1]))
+
+
+def _ancestor(run: Run) -> Ancestor:
+    return Ancestor(
+        kind=run.kind,
+        id=run.id,
+        name=run.name,
+        seed=int(run.spec.get("seed", 0)),
+        device=run.device or "–",
+        seconds=round(run.seconds, 1),
+        code=run.code_version or "–",
+        at=f"{run.created_at:%Y-%m-%d %H:%M}",
+    )
+
+
+def _versions(store: Store, run: Run) -> dict[str, str]:
+    """Of the packages, as the baseline's evaluation noted them; empty where its files are gone."""
+    try:
+        noted: dict[str, Any] = json.loads((store.artifacts.folder(run.id) / "environment.json").read_text())
+    except (FileNotFoundError, NotFoundError):
+        return {}
+    named = {"python": str(noted.get("python", "")), "platform": str(noted.get("platform", ""))}
+    return named | {str(name): str(version) for name, version in noted.get("packages", {}).items()}

@@ -1,0 +1,108 @@
+"""Evaluations as frames: one row a run for the table and the costs, one row a run and group for the bars."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import COSTS, WORST_HIGH, WORST_LOW, rows
+from slim_core.evaluation.metrics import (
+    ADJUSTED,
+    AIOU,
+    ATTENTION_PRECISION,
+    AVERAGE,
+    GROUPS,
+    WGA,
+    WORST_CLASS,
+    WORST_GROUP,
+)
+
+if TYPE_CHECKING:
+    from slim_core.store import Run, Store
+
+HEADLINE = {WGA: "worst group", AVERAGE: "average", ADJUSTED: "adjusted average"}
+ATTENTION = {ATTENTION_PRECISION: "attention precision", AIOU: "AIoU"}
+RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU)
+GROUP_COLUMNS = ["run", "group", "accuracy", "low", "high", "n", "key"]
+
+
+def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = None) -> pd.DataFrame:
+    """One row an evaluation of one data set, by its id.
+
+    Returns:
+        model (id), method, identity, split, seed, worst_group (name), RATES and the worst group's interval (0..1),
+        COSTS, share (answers as a share of the training images) and label (a name no other run has).
+    """
+    found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
+    numbers = found[[*RATES, WORST_LOW, WORST_HIGH, *COSTS]].astype(float)
+    n_train = len(store.datasets.table(evaluations[0].dataset_id).rows("train"))
+    numbers["share"] = numbers["answers"] / (n_train or math.nan)
+    named = found[["model", "method", "identity", "split", "seed", WORST_GROUP]]
+    return pd.concat([named, numbers], axis=1).assign(label=labels(found))
+
+
+def labels(found: pd.DataFrame) -> list[str]:
+    """A name a run that no other has: method and seed; the split and the end of its id where those are needed."""
+    names = pd.Series([f"{one.method}, seed {one.seed}" for one in found.itertuples()], index=found.index)
+    if found["split"].nunique() > 1:
+        names = names + ", " + found["split"]
+    repeated = names.duplicated(keep=False)
+    ends = names.index.astype(str).str[-4:]
+    return [f"{name} ({end})" if twice else str(name) for name, end, twice in zip(names, ends, repeated, strict=True)]
+
+
+def with_change(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
+    """The rows with change: worst-group accuracy minus the baseline's (0..1; NaN for the baseline itself)."""
+    change = found[WGA] - float(found[WGA].get(baseline, math.nan))
+    return found.assign(change=change.where(found.index != baseline))
+
+
+def groups(evaluations: Sequence[Run], names: Mapping[Any, str]) -> pd.DataFrame:
+    """GROUP_COLUMNS: one row an evaluation and group (rates 0..1); ``key`` names both, for links to the images.
+
+    ``names``: label of each evaluation, by its id.
+    """
+    found = [
+        (
+            names[one.id],
+            group["name"],
+            *(group[key] for key in ("accuracy", "low", "high", "n")),
+            f"{one.id}.group.{group['group']}",
+        )
+        for one in evaluations
+        for group in (one.metrics or {}).get(GROUPS, ())
+    ]
+    frame = pd.DataFrame(found, columns=GROUP_COLUMNS)
+    return frame.astype({"accuracy": float, "low": float, "high": float})
+
+
+def told_seeds(seeds: Sequence[int]) -> str:
+    """0, 1, 5; a run of more than three as 0 to 39."""
+    parts: list[list[int]] = []
+    for seed in sorted(seeds):
+        if parts and seed == parts[-1][-1] + 1:
+            parts[-1].append(seed)
+        else:
+            parts.append([seed])
+    told = [f"{part[0]} to {part[-1]}" if len(part) > 3 else ", ".join(map(str, part)) for part in parts]
+    return ", ".join(told)
+
+
+def of_runs(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """The rows of these runs (by ``run``), in the order of the names."""
+    place = {name: position for position, name in enumerate(names)}
+    return frame[frame["run"].isin(names)].sort_values("run", key=lambda runs: runs.map(place), kind="stable")
+
+
+def long(found: pd.DataFrame, measures: Mapping[str, str]) -> pd.DataFrame:
+    """run, measure, value: one row a run and measure, without measures that no run has."""
+    parts = [
+        pd.DataFrame({"run": found["label"], "measure": name, "value": found[key]})
+        for key, name in measures.items()
+        if found[key].notna().any()
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "measure", "value"])

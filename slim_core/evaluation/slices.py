@@ -1,0 +1,130 @@
+"""Worst slices found without attributes: class x environment cluster, ranked by accuracy.
+
+Where nobody has said what a class is seen with, images that look alike *where the model does not look* still tell it:
+on the demo set, clusters of the environment features r hold 98-99 % of one attribute (METHOD, "What we measured").
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slim_core.data.groups import Grouping, pseudo_groups
+from slim_core.errors import NotFoundError
+from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.metrics import wilson
+from slim_core.space.embedding import environment_clusters
+from slim_core.steps.space import features_at, load_clusters
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from slim_core.store import Run, Store
+
+MIN_N = 20  # images of the smallest slice that is ranked: below, an accuracy says little
+COLUMNS = ["slice", "name", "n", "correct", "accuracy", "low", "high"]
+
+
+@dataclass(frozen=True, eq=False)
+class Slices:
+    """Estimated groups of some images, and the run whose features or clusters they come from."""
+
+    grouping: Grouping
+    source: str
+
+
+def worst_slices(correct: NDArray[np.bool_], grouping: Grouping, min_n: int = MIN_N) -> pd.DataFrame:
+    """One row a slice with at least ``min_n`` images, lowest accuracy first; of equal ones the larger first.
+
+    Args:
+        correct: (N,) whether each image is predicted right.
+        grouping: of the same N images.
+
+    Returns:
+        slice (its index in the grouping), name, n, correct, accuracy and its 95 % Wilson interval low, high (0..1).
+    """
+    import pandas as pd
+
+    found = []
+    for index, name in enumerate(grouping.names):
+        inside = correct[grouping.index == index]
+        n, n_right = len(inside), int(inside.sum())
+        if n >= max(1, min_n):
+            found.append((index, name, n, n_right, n_right / n, *wilson(n_right, n)))
+    ranked = pd.DataFrame(found, columns=COLUMNS)
+    return ranked.sort_values(["accuracy", "n", "slice"], ascending=[True, False, True], ignore_index=True)
+
+
+def mostly(attributes: NDArray[np.int64], inside: NDArray[np.bool_]) -> tuple[int, float]:
+    """The attribute most images of a slice have, and their share (0..1): what the slice turned out to be.
+
+    (-1, NaN) where no image has a known attribute.
+    """
+    known = attributes[inside & (attributes >= 0)]
+    if not len(known):
+        return -1, float("nan")
+    counts = np.bincount(known)
+    return int(counts.argmax()), float(counts.max() / len(known))
+
+
+def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
+    """Class x environment cluster of the images an evaluation judged, in the order of its predictions.
+
+    The clusters are those of a space run of that split where the evaluation descends from one; else the environment
+    features of its lineage are clustered now. Models retrained on a reference's subset thus share its slices.
+
+    Raises:
+        NotFoundError: no attention or features run that it descends from, or of its model, covers the split.
+    """
+    table = store.datasets.table(evaluation.dataset_id)
+    rows = table.rows(evaluation.spec["split"])
+    labels = table.labels[rows]
+    for run in _sources(evaluation, ancestry):
+        folder = store.artifacts.folder(run.id)
+        known = np.load(folder / "rows.npy", allow_pickle=False)
+        if run.kind == "space" and np.array_equal(known, rows):
+            found = load_clusters(folder)
+            return Slices(pseudo_groups(labels, found.index, _padded(found.n_per_class, table.n_classes),
+                                        table.label_names), run.id)  # fmt: skip
+        if run.kind != "space" and np.isin(rows, known).all():
+            return Slices(_clustered(folder, known, rows, labels, table.label_names), run.id)
+    raise NotFoundError(
+        f"No attention maps of the {evaluation.spec['split']} images: map the attention of the model on that split, "
+        "and its worst slices are found from what it sees."
+    )
+
+
+def _sources(evaluation: Run, ancestry: Ancestry) -> list[Run]:
+    """Finished space, gradcam and features runs whose clusters may serve: the evaluation's own lineage first, then the
+    oldest, so that a later look at the same model does not give its slices other borders."""
+    kinds = ("space", "gradcam", "features")
+    split, lineage = evaluation.spec["split"], ancestry.lineage(evaluation)
+    looks = [run for run in lineage if run.kind in kinds]
+    models = {run.id for run in lineage if run.kind == "train"}
+    oldest_first = sorted(ancestry.runs.values(), key=lambda run: (run.created_at, run.id))
+    looks += [run for run in oldest_first if run.kind in kinds[1:] and run.spec.get("model") in models]
+    spaces = [run for run in oldest_first if run.kind == "space" and run.spec["split"] == split]
+    looks = [run for run in spaces if run.spec["attention"] in {look.id for look in looks}] + looks
+    return list({run.id: run for run in looks if run.status == "done" and not run.shard_of}.values())
+
+
+def _clustered(
+    folder: Path,
+    known: NDArray[np.int64],
+    rows: NDArray[np.int64],
+    labels: NDArray[np.int64],
+    label_names: tuple[str, ...],
+) -> Grouping:
+    order = np.argsort(known)
+    positions = order[np.searchsorted(known, rows, sorter=order)]
+    found = environment_clusters(features_at(folder, "environment", positions), labels)
+    return pseudo_groups(labels, found.index, _padded(found.n_per_class, len(label_names)), label_names)
+
+
+def _padded(n_per_class: tuple[int, ...], n_classes: int) -> list[int]:
+    """One number a class, also for classes without an image here."""
+    return [*map(int, n_per_class), *[0] * (n_classes - len(n_per_class))]

@@ -1,0 +1,155 @@
+"""Images by row, as the network sees them: decoded once into a bounded cache, or in threads as they are needed."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from slim_core.data.images import ImageTransform, load_mask, load_pixels
+from slim_core.data.table import ImageTable
+
+CACHE_BYTES = 2 << 30  # Waterbirds at 224 px takes 1.8 GB
+_AHEAD = 3  # batches decoded before they are asked for
+_SMALL = 96  # px: below this, augmentation shifts whole pixels instead of resampling
+_CROP_AREA = (0.7, 1.0)  # share of the image a random crop keeps (DFR)
+
+
+class Pixels:
+    """The images of a table under one transform, as uint8 of shape (size, size, 3).
+
+    Images are decoded when they are first asked for, in threads. As many of ``rows`` as fit into ``cache_bytes`` are
+    kept; the others are decoded anew each time and never held.
+
+    Errors: reading a missing, broken or too large image raises ImageRefusedError with its path.
+    """
+
+    def __init__(
+        self,
+        table: ImageTable,
+        transform: ImageTransform,
+        *,
+        rows: np.ndarray | None = None,
+        cache_bytes: int = CACHE_BYTES,
+        n_threads: int | None = None,
+    ) -> None:
+        """``rows``: those that will be read, more than once; None: all N."""
+        self.table = table
+        self.transform = transform
+        kept = np.arange(len(table)) if rows is None else np.unique(rows)
+        kept = kept[: cache_bytes // (3 * transform.size**2)]
+        self._slot = np.full(len(table), -1, np.int64)  # (N,) place in the cache, -1: not kept
+        self._slot[kept] = np.arange(len(kept))
+        self._cache = np.zeros((len(kept), transform.size, transform.size, 3), np.uint8)  # pages are taken when written
+        self._known = np.zeros(len(kept), bool)
+        self._pool = ThreadPoolExecutor(n_threads or min(16, os.cpu_count() or 1), "pixels")
+
+    def __enter__(self) -> Pixels:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the threads; images not yet decoded are given up."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _one(self, row: int) -> np.ndarray:
+        slot = self._slot[row]
+        if slot >= 0 and self._known[slot]:
+            kept: np.ndarray = self._cache[slot]
+            return kept
+        pixels = load_pixels(self.table.image_path(row), self.transform)
+        if slot >= 0:
+            self._cache[slot] = pixels
+            self._known[slot] = True
+        return pixels
+
+    def _gathered(self, rows: np.ndarray) -> Callable[[], np.ndarray]:
+        """Start reading some rows; the result waits for them: (B, size, size, 3) uint8."""
+        slots = self._slot[rows]
+        if (slots >= 0).all() and self._known[slots].all():
+            return lambda: self._cache[slots]
+        futures: list[Future[np.ndarray]] = [self._pool.submit(self._one, int(row)) for row in rows]
+        return lambda: np.stack([future.result() for future in futures])
+
+    def read(self, rows: np.ndarray) -> np.ndarray:
+        """(B, size, size, 3) uint8."""
+        return self._gathered(np.asarray(rows, np.int64))()
+
+    def masks(self, rows: np.ndarray) -> list[np.ndarray | None]:
+        """Object masks (size, size) float32 in the same geometry; None where a row has none."""
+        return list(self._pool.map(lambda row: load_mask(self.table, int(row), self.transform), rows))
+
+    def batches(self, parts: Sequence[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """(rows, pixels) of each part, while the next ones are being decoded."""
+        waiting: deque[tuple[np.ndarray, Callable[[], np.ndarray]]] = deque()
+        for part in parts:
+            waiting.append((part, self._gathered(part)))
+            if len(waiting) > _AHEAD:
+                rows, ready = waiting.popleft()
+                yield rows, ready()
+        for rows, ready in waiting:
+            yield rows, ready()
+
+
+def split_batches(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
+    """The rows in order, in parts of ``batch_size``; a last part of one joins the one before (batch norm needs two)."""
+    parts = [rows[start : start + batch_size] for start in range(0, len(rows), batch_size)]
+    if len(parts) > 1 and len(parts[-1]) == 1:
+        parts[-2:] = [np.concatenate(parts[-2:])]
+    return parts
+
+
+def to_input(pixels: np.ndarray, transform: ImageTransform, device: torch.device) -> Tensor:
+    """(B, H, W, 3) uint8 -> normalised (B, 3, H, W) float32 in channels-last memory order on the device."""
+    mean = torch.tensor(transform.mean, device=device) * 255
+    std = torch.tensor(transform.std, device=device) * 255
+    values = torch.from_numpy(pixels).to(device, non_blocking=True).float().sub_(mean).div_(std)
+    return values.permute(0, 3, 1, 2)
+
+
+def augment(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Random flips and crops of a batch (B, 3, H, W), the same for the same generator state.
+
+    Small images are shifted by up to an eighth (edges repeated); larger ones are cropped to 70-100 % of their area
+    and resized back.
+    """
+    flips = torch.rand(len(images), generator=generator) < 0.5
+    crop = _shifted if images.shape[-1] <= _SMALL else _resized_crop
+    return crop(images, flips, generator)
+
+
+def _shifted(images: Tensor, flips: Tensor, generator: torch.Generator) -> Tensor:
+    n, size = len(images), images.shape[-1]
+    reach = size // 8
+    shift = torch.randint(-reach, reach + 1, (2, n, 1), generator=generator)
+    places = (torch.arange(size) + shift).clamp(0, size - 1)  # (2, N, size)
+    places[1] = torch.where(flips[:, None], places[1].flip(-1), places[1])
+    ys, xs = places.to(images.device)
+    which = torch.arange(n, device=images.device)[:, None, None]
+    moved = images.permute(0, 2, 3, 1)[which, ys[:, :, None], xs[:, None, :]]  # (N, H, W, 3)
+    return moved.permute(0, 3, 1, 2)
+
+
+def _resized_crop(images: Tensor, flips: Tensor, generator: torch.Generator) -> Tensor:
+    n = len(images)
+    area, ratio, x, y = torch.rand(4, n, generator=generator)
+    side = (_CROP_AREA[0] + (_CROP_AREA[1] - _CROP_AREA[0]) * area).sqrt()
+    stretch = (0.75 ** (1 - 2 * ratio)).sqrt()  # aspect ratio between 3/4 and 4/3
+    width, height = (side * stretch).clamp(max=1), (side / stretch).clamp(max=1)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0] = torch.where(flips, -width, width)
+    theta[:, 1, 1] = height
+    theta[:, 0, 2] = (2 * x - 1) * (1 - width)
+    theta[:, 1, 2] = (2 * y - 1) * (1 - height)
+    grid = torch.nn.functional.affine_grid(theta.to(images.device), list(images.shape), align_corners=False)
+    return torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

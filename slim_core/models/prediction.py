@@ -1,0 +1,84 @@
+"""Predictions of a model over rows of a table, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from slim_core.data.table import ImageTable
+from slim_core.models.devices import memory_guard, open_device
+from slim_core.models.model import Model
+from slim_core.models.pixels import Pixels, split_batches, to_input
+from slim_core.models.target_layer import evaluating
+
+Progress = Callable[[int, int], None]  # images done, images in all
+
+
+def keep_going() -> None:
+    """A ``check_stop`` that never stops."""
+
+
+def say_nothing(done: int, total: int) -> None:
+    """A progress callback that tells nobody."""
+    del done, total
+
+
+def predict(
+    model: Model,
+    table: ImageTable,
+    rows: np.ndarray,
+    *,
+    batch_size: int = 256,
+    device: str = "cpu",
+    on_progress: Progress = say_nothing,
+    check_stop: Callable[[], None] = keep_going,
+    pixels: Pixels | None = None,
+    guarded: bool = True,
+) -> np.ndarray:
+    """Softmax probabilities (n, C) float32 of the rows, in their order.
+
+    ``guarded=False`` is for a caller that turns running out of memory into a sentence itself.
+
+    Raises:
+        ImageRefusedError: an image cannot be read.
+        SpecRefusedError: no such device, or its memory does not hold a batch.
+    """
+    target = open_device(device)
+    if pixels is None:
+        with Pixels(table, model.transform, cache_bytes=0) as own:
+            return _predict(model, rows, own, batch_size, target, on_progress, check_stop, guarded)
+    return _predict(model, rows, pixels, batch_size, target, on_progress, check_stop, guarded)
+
+
+def _predict(
+    model: Model,
+    rows: np.ndarray,
+    pixels: Pixels,
+    batch_size: int,
+    device: torch.device,
+    on_progress: Progress,
+    check_stop: Callable[[], None],
+    guarded: bool,
+) -> np.ndarray:
+    probabilities = np.zeros((len(rows), model.n_classes), np.float32)
+    model.net.to(device)
+    done, images = 0, np.empty(0, np.uint8)
+    guard = memory_guard(batch_size, lambda n: forward(model.net, to_input(images[:n], model.transform, device)))
+    with evaluating(model.net), torch.inference_mode(), guard if guarded else nullcontext():
+        for part, images in pixels.batches(split_batches(np.asarray(rows, np.int64), batch_size)):
+            check_stop()
+            logits = forward(model.net, to_input(images, model.transform, device))
+            probabilities[done : done + len(part)] = logits.softmax(1).cpu().numpy()
+            done += len(part)
+            on_progress(done, len(rows))
+    return probabilities
+
+
+def forward(net: nn.Module, images: Tensor) -> Tensor:
+    """Logits (B, C) float32."""
+    logits: Tensor = net(images)
+    return logits.float()

@@ -1,0 +1,201 @@
+"""One attempt at a run: claim it, do its step under a lease, publish, finish. Called by workers and the command line.
+
+Whatever happens ends as a state of the run with a sentence in plain words, never as an exception of the caller; only a
+run that cannot be claimed raises.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import platform
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from slim_core.errors import RunCanceledError, RunLostError, SlimError
+from slim_core.runs import tracking
+from slim_core.runs.log_file import log_file
+from slim_core.signal_event import Signalled
+from slim_core.steps.context import Pulse, RunHandedBackError, StepContext
+from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.version import code_version, package_version
+
+if TYPE_CHECKING:
+    from slim_core.store import Run, Store
+
+log = logging.getLogger(__name__)
+
+_PAUSES_S = (0.5, 1.0, *(3.0,) * 200)  # while an end cannot be recorded: about ten minutes
+_PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "scipy", "umap-learn", "pillow")
+
+
+def execute(
+    store: Store,
+    run_id: str,
+    *,
+    worker: str,
+    device: str,
+    on_progress: Callable[[dict[str, Any]], None] | None = None,
+    limit_s: float | None = None,
+    hand_back: Signalled | None = None,
+) -> Run:
+    """Do a queued run here and now.
+
+    Args:
+        store: where the run is.
+        run_id: which run.
+        worker: name of who does it, for the jobs page.
+        device: what torch computes on, such as "cpu" or "cuda".
+        on_progress: called at each report of the step, in this process.
+        limit_s: how long the step may take; it then fails and says so. None: as long as it needs.
+        hand_back: set it to have the run stop soon and queued again, as a worker does that shuts down.
+
+    Returns:
+        The run as it ended: done, failed, canceled, or queued again (handed back). A run that was taken over by
+        another attempt meanwhile is returned as that attempt has it.
+
+    Raises:
+        ConflictError: it is not queued any more, or waits for another run.
+        NotFoundError: there is no such run.
+    """
+    store.runs.fetch(run_id)
+    token = store.runs.claim(run_id, worker, device, code_version())
+    return perform(store, run_id, token, device=device, on_progress=on_progress, limit_s=limit_s, hand_back=hand_back)
+
+
+def perform(
+    store: Store,
+    run_id: str,
+    token: str,
+    *,
+    device: str,
+    on_progress: Callable[[dict[str, Any]], None] | None = None,
+    limit_s: float | None = None,
+    hand_back: Signalled | None = None,
+) -> Run:
+    """Do a run that was claimed with this token; otherwise as ``execute``."""
+    run = store.runs.fetch(run_id)
+    pulse = Pulse(store, run_id, token, hand_back or Signalled(), on_progress, limit_s)
+    try:
+        out = store.artifacts.attempt(run_id, run.attempt)
+    except SlimError as error:  # not even room for a folder
+        message = str(error)
+        _end(run, lambda: store.runs.fail(run_id, token, message))
+        return store.runs.fetch(run_id)
+    with log_file(out / "log.txt"):
+        _settle(store, run, token, lambda: _attempt(store, run, out, device, pulse))
+        ended = store.runs.fetch(run_id)
+        tracking.record(store, ended)
+    return ended
+
+
+def _attempt(store: Store, run: Run, out: Path, device: str, pulse: Pulse) -> None:
+    """Do the step, and record that it is done."""
+    started = time.monotonic()
+    log.info("%s %s, attempt %d, on %s of %s", run.kind, run.id, run.attempt, device, run.worker)
+    untracked = tracking.missing(store.settings.mlflow_tracking_uri)
+    if untracked:
+        log.warning(untracked)
+    context = StepContext(
+        store, run.id, out, store.artifacts.checkpoints(run.id), device, logging.getLogger(f"slim.{run.kind}"), pulse
+    )
+    with pulse:
+        spec = parse_spec(run.spec)
+        step = STEPS[run.kind].load()
+        _write_json(out / "spec.json", run.spec)
+        _write_json(out / "environment.json", environment(run))
+        pulse.check()
+        metrics = step(spec, context)
+        pulse.check()
+        log.info("done in %.1f s", time.monotonic() - started)
+        _write_json(out / "metrics.json", metrics)
+        pulse.flush()
+        store.runs.renew(run.id, pulse.token)  # publish only what is still ours
+        store.artifacts.publish(run.id, run.attempt)
+        _end(run, lambda: store.runs.finish(run.id, pulse.token, metrics, peak_memory_mb()))
+
+
+def _settle(store: Store, run: Run, token: str, attempt: Callable[[], None]) -> None:
+    """Make the attempt; whatever ends it early becomes the run's state."""
+    try:
+        attempt()
+    except RunCanceledError:
+        log.info("stopped as asked")
+        _end(run, lambda: store.runs.canceled(run.id, token))
+    except RunHandedBackError:
+        log.info("handed back: the worker shuts down")
+        _end(run, lambda: store.runs.hand_back(run.id, token))
+    except RunLostError as error:
+        log.warning("%s", error)
+    except KeyboardInterrupt:
+        log.info("interrupted")
+        _end(run, lambda: store.runs.canceled(run.id, token))
+        raise
+    except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
+        log.exception("the step failed")
+        message = sentence(error, run)
+        _end(run, lambda: store.runs.fail(run.id, token, message, peak_memory_mb()))
+
+
+def _end(run: Run, write: Callable[[], None]) -> None:
+    """Record an end, with much patience where the database is away or its disk is full: the work is done."""
+    for pause_s in (*_PAUSES_S, None):
+        try:
+            return write()
+        except RunLostError as error:
+            return log.warning("%s", error)
+        except SlimError as error:
+            log.warning("Run %s could not be ended: %s", run.id, error)
+            if pause_s is None:
+                raise
+            time.sleep(pause_s)
+
+
+def sentence(error: Exception, run: Run) -> str:
+    """What the run's row says about an error: a SlimError's own words, else what to do about the usual causes."""
+    if isinstance(error, SlimError):
+        return str(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return out_of_memory(run)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "The disk is full: free some space and retry; the run goes on from its last checkpoint."
+    told = str(error).strip().splitlines() or [""]
+    return f"The step failed with {type(error).__name__}: {told[0] or 'no message'} (see the log)."
+
+
+def out_of_memory(run: Run) -> str:
+    """What to do about memory that did not suffice: which batch size to try next, where the step has one."""
+    batch_size = run.spec.get("batch_size")
+    if isinstance(batch_size, int) and batch_size > 1:
+        return f"Memory ran out at batch_size {batch_size}: submit it again with batch_size {batch_size // 2}."
+    return "Memory ran out: end other programs or use a machine with more memory, then retry."
+
+
+def environment(run: Run) -> dict[str, Any]:
+    """What a result depends on beside the spec: versions of code and packages, machine, seed."""
+    return {
+        "code_version": code_version(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: package_version(name) for name in _PACKAGES},
+        "seed": run.spec.get("seed"),
+        "device": run.device,
+        "worker": run.worker,
+        "attempt": run.attempt,
+    }
+
+
+def peak_memory_mb() -> float:
+    """The most memory this process, or one of its finished children, held at once, in MiB."""
+    usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    unit = 1024 if sys.platform != "darwin" else 1024**2  # KiB on Linux, bytes on macOS
+    return round(max(usage) / unit, 1)
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=1, sort_keys=True) + "\n", encoding="utf-8")

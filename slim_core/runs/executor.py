@@ -1,0 +1,170 @@
+"""Where steps run: a store, and what executes its runs: this process, or the workers behind the queue."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Protocol
+
+from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SlimError
+from slim_core.signal_event import Signalled
+
+if TYPE_CHECKING:
+    from slim_core.steps.specs import Spec
+    from slim_core.store import Run, Store
+
+ENTRY_POINTS = "slim_core.submitters"  # how the queue is found without importing it (docs/decisions)
+POLL_S = 0.25
+
+
+class Submitter(Protocol):
+    """What executes runs."""
+
+    def submit(self, spec: Spec, **options: Any) -> Run:
+        """The run of this spec: the finished or pending one of the same spec, else a new one.
+
+        ``options``: name (shown in lists) and force (run it again although it is done).
+        """
+        ...
+
+    def wait(self, run: Run) -> Run:
+        """The run once it is done.
+
+        Raises:
+            SlimError: it failed, was stopped or cannot be done; with the run's own sentence.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """A store and what executes its runs."""
+
+    store: Store
+    submitter: Submitter
+
+    def run(self, spec: Spec, **options: Any) -> Run:
+        """Submit and await one run; ``options`` are those of Submitter.submit."""
+        return self.submitter.wait(self.submitter.submit(spec, **options))
+
+
+class InProcess:
+    """Executes runs here and now, one at a time, without Redis."""
+
+    def __init__(self, store: Store, *, by: str = "local", device: str | None = None) -> None:
+        """``device``: of torch; None: the first GPU where there is one, else the CPU."""
+        self.store, self.by, self._device = store, by, device
+
+    def submit(self, spec: Spec, **options: Any) -> Run:
+        """Register the run; it starts when it is awaited. In one pass: shards serve many workers."""
+        return self.store.runs.submit(spec, by=self.by, sharded=False, **options)[0]
+
+    def wait(self, run: Run) -> Run:
+        """Execute the run, or watch the process that is already doing so.
+
+        Raises:
+            SlimError: it failed or was stopped; with its own sentence.
+            KeyboardInterrupt: Ctrl-C was pressed; the run is queued again and goes on from its last checkpoint.
+        """
+        while True:
+            run = self.store.runs.fetch(run.id)
+            if run.status == "queued":
+                self._execute(run)
+            elif run.ended:
+                return finished(run)
+            else:
+                self.store.runs.lose_expired()  # of a process that was killed
+                time.sleep(POLL_S)
+
+    def _execute(self, run: Run) -> None:
+        from slim_core.runs.execute import execute
+
+        for _, parent in self.store.runs.parents(run.id, shards=True):
+            if parent.status != "done":
+                self.wait(parent)
+        worker = f"{socket.gethostname()}:in-process"
+        with _ctrl_c() as pressed:
+            try:
+                execute(self.store, run.id, worker=worker, device=self.device(run), hand_back=pressed)
+            except ConflictError:  # another process claimed it a moment earlier
+                return
+        if pressed.is_set():
+            raise KeyboardInterrupt
+
+    def device(self, run: Run) -> str:
+        """Where torch computes."""
+        if run.spec["kind"] in ("space", "curate"):
+            return "cpu"
+        if self._device is None:
+            import torch
+
+            self._device = "cuda" if torch.cuda.is_available() else "cpu"
+        return self._device
+
+
+def finished(run: Run) -> Run:
+    """A run that is done.
+
+    Raises:
+        RunCanceledError: it was stopped.
+        SlimError: it failed; with its own sentence.
+    """
+    if run.status == "canceled":
+        raise RunCanceledError(f"The {run.kind} run {run.id} was stopped: submit it again to go on.")
+    if run.status == "failed":
+        raise SlimError(run.message or f"The {run.kind} run {run.id} failed: read its log.")
+    return run
+
+
+@contextmanager
+def _ctrl_c() -> Iterator[Signalled]:
+    """An event that the first Ctrl-C sets, so that the run is handed back in order; a second one interrupts as ever."""
+    pressed = Signalled()
+    if threading.current_thread() is not threading.main_thread():
+        yield pressed
+        return
+
+    def press(_number: int, _frame: object) -> None:
+        pressed.set()
+        signal.signal(signal.SIGINT, before)
+
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def queue_submitter(store: Store, **options: Any) -> Submitter:
+    """What submits through the queue, as the installed package ``workers`` offers it; with its ``options``.
+
+    Raises:
+        QueueUnavailableError: no such package is installed, or Redis does not answer.
+    """
+    found = list(entry_points(group=ENTRY_POINTS))
+    if not found:
+        raise QueueUnavailableError(
+            "This installation has no queue: install SLIM Studio as a whole (pip install -e .), or leave --queue out."
+        )
+    submitter: Submitter = found[0].load()(store, **options)
+    return submitter
+
+
+def open_workbench(*, queue: bool = False, device: str | None = None, priority: int = 0) -> Workbench:
+    """The store of the settings, and this process or the queue to execute its runs.
+
+    ``device``: of torch in this process, or that of the worker, such as "cuda:1" or "host/cuda:1"; ``priority``: in
+    the queue, higher goes first.
+    """
+    from slim_core.store import Store
+
+    store = Store.open()
+    if queue:
+        return Workbench(store, queue_submitter(store, device=device, priority=priority))
+    return Workbench(store, InProcess(store, device=device))

@@ -1,0 +1,5 @@
+"""Attention spaces: features in two dimensions, and the environments each class is seen in (METHOD S2, S7).
+
+Public: embedding (embed, SpaceConfig, environment_clusters, ClusterConfig), clustering (seeded_kmeans), projection
+(fit_pca), selections (Selections).
+"""

@@ -1,0 +1,89 @@
+"""UMAP as a space needs it: seeded, stoppable between its epochs, quiet, and compiled once for all processes."""
+
+from __future__ import annotations
+
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from slim_core.space.embedding import SpaceConfig
+
+_COUNT = re.compile(r"\b(\d+)/(\d+) \[")
+
+
+def fit_umap(features: np.ndarray, config: SpaceConfig, ticks: EpochTicks) -> tuple[Any, np.ndarray]:
+    """The fitted model, and the points (n, 2) float32 of ``features`` (n, K)."""
+    ticks.check_stop()
+    with quiet():
+        import numba
+
+        # Numba's OpenMP layer would change how many threads torch uses in this process.
+        numba.config.THREADING_LAYER = "workqueue"  # type: ignore[attr-defined]
+        import umap
+
+        _keep_compiled()
+        model = umap.UMAP(
+            n_components=2,
+            n_neighbors=config.n_neighbors,
+            min_dist=config.min_dist,
+            random_state=config.seed,
+            transform_seed=config.seed,
+            n_jobs=1,  # a seed allows no more; saying so keeps UMAP from warning
+            tqdm_kwds={"disable": False, "file": ticks, "mininterval": 1.0},
+        )
+        points = model.fit_transform(features)
+    ticks.check_stop()
+    return model, np.asarray(points, np.float32)
+
+
+def _keep_compiled() -> None:
+    """Keep what Numba compiles of UMAP on disk, as it does for the search of neighbours: about 9 s for each process.
+
+    Numba keeps it beside the package, or in the user's cache where that cannot be written, until UMAP changes.
+    """
+    from umap import umap_, utils
+
+    for function in (utils.fast_knn_indices, umap_.smooth_knn_dist, umap_.compute_membership_strengths):
+        function.enable_caching()
+
+
+class EpochTicks(io.StringIO):
+    """UMAP offers no callback, but writes a progress bar as it goes: each write is a chance to stop, and to tell."""
+
+    def __init__(self, check_stop: Callable[[], None], on_epoch: Callable[[int, int], None]) -> None:
+        super().__init__()
+        self.check_stop, self._on_epoch = check_stop, on_epoch
+        self._stopped = False
+
+    def write(self, text: str) -> int:
+        """What UMAP has to say of its epochs."""
+        if not self._stopped:
+            self._stopped = True  # the bar writes once more while it is torn down
+            self.check_stop()
+            self._stopped = False
+        for done, total in _COUNT.findall(text):  # "Epochs completed:  12%| 24/200 [00:01"
+            self._on_epoch(int(done), int(total))
+        return len(text)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Without the known remarks of UMAP and its parts that say nothing to a user."""
+    with warnings.catch_warnings():
+        for message in (
+            "n_jobs value",
+            "Spectral initialisation failed",
+            "Graph is not fully connected",
+            "A few of your vertices were disconnected",
+            "The TBB threading layer requires",
+        ):
+            warnings.filterwarnings("ignore", message=f".*{message}")
+        warnings.filterwarnings("ignore", category=FutureWarning, module="sklearn")
+        warnings.filterwarnings("ignore", category=ImportWarning, module="umap")
+        yield

@@ -1,0 +1,104 @@
+"""Epoch checkpoints: enough to go on after a crash exactly as if nothing had happened.
+
+Data order, augmentation and dropout are functions of (seed, epoch), so no random state has to be kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from slim_core.errors import CheckpointRefusedError
+from slim_core.models.checkpoints import read_tensors, write_tensors
+from slim_core.training.objectives import Objective
+
+STATE_FILE = "state.pt"
+HISTORY_FILE = "history.json"  # the course so far for those who look on without torch
+
+
+@dataclass
+class Course:
+    """How far a training is and what it has seen."""
+
+    epoch: int = 0  # epochs finished
+    best_epoch: int = 0  # 1-based; 0: none yet
+    best_score: tuple[float, float] = (float("-inf"), float("-inf"))
+    seconds: float = 0.0  # of all attempts together
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+class Checkpoints:
+    """The state after the last epoch, and the weights of the best one; in memory where no folder is given."""
+
+    def __init__(self, folder: Path | None, key: str) -> None:
+        """``key`` says what is being trained: a folder of another training is refused."""
+        self._folder, self._key = folder, key
+        self._best: dict[str, Tensor] = {}
+
+    def restore(self, net: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective) -> Course:
+        """Fill all three from the last checkpoint, if there is one.
+
+        Raises:
+            CheckpointRefusedError: the folder belongs to another training.
+        """
+        if self._folder is None or not (self._folder / STATE_FILE).is_file():
+            return Course()
+        state: Any = read_tensors(self._folder / STATE_FILE)
+        if state["key"] != self._key:
+            raise CheckpointRefusedError(
+                f"{self._folder} holds the checkpoint of another training (other images or settings): "
+                f"delete that folder, or choose another."
+            )
+        net.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        objective.restore(state["objective"])
+        about = json.loads(state["course"])
+        return Course(**{**about, "best_score": tuple(about["best_score"])})
+
+    def keep_best(self, net: nn.Module, epoch: int) -> None:
+        """Remember these weights as the best so far."""
+        state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in net.state_dict().items()}
+        if self._folder is None:
+            self._best = state
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self._folder / "best.tmp"
+        write_tensors(state, unfinished)
+        os.replace(unfinished, self._best_path(epoch))
+
+    def save(self, net: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective, course: Course) -> None:
+        """Write the state after an epoch; a crash while writing leaves the one before."""
+        if self._folder is None:
+            return
+        self._folder.mkdir(parents=True, exist_ok=True)
+        state = {
+            "key": self._key,
+            "model": net.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "objective": objective.state(),
+            "course": json.dumps(vars(course)),
+        }
+        unfinished = self._folder / "state.tmp"
+        with unfinished.open("wb") as file:  # a path would be written by C++, which tells a full disk as something else
+            torch.save(state, file)
+        os.replace(unfinished, self._folder / STATE_FILE)
+        unfinished.write_text(json.dumps(course.history))
+        os.replace(unfinished, self._folder / HISTORY_FILE)
+        for old in self._folder.glob("best-*.safetensors"):
+            if old != self._best_path(course.best_epoch):
+                old.unlink()
+
+    def load_best(self, net: nn.Module, epoch: int) -> None:
+        """Fill the network with the weights of the best epoch."""
+        net.load_state_dict(self._best if self._folder is None else load_file(self._best_path(epoch)))
+
+    def _best_path(self, epoch: int) -> Path:
+        assert self._folder is not None
+        return self._folder / f"best-{epoch:05d}.safetensors"

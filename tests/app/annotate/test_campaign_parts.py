@@ -1,0 +1,375 @@
+"""The parts of the annotate page that plan, watch, decide and sum up a campaign, on the home of a small loop."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
+
+from app import session
+from app.annotate import forms
+from app.annotate.parts import members, summary
+from app.services import campaign_actions
+from app.ui import selection
+from slim_core.errors import ForbiddenError, SpecRefusedError
+from slim_core.store import AnswerIn, Campaign
+
+pytestmark = pytest.mark.usefixtures("filled_home")
+
+
+def part(module: str, campaign: str, **state: object) -> AppTest:
+    """A page of one component."""
+
+    def page(module: str, campaign: str) -> None:
+        import importlib
+
+        from app import session
+
+        shown = session.store().campaigns.fetch(campaign)
+        importlib.import_module(f"app.annotate.parts.{module}").show(shown)
+
+    app = AppTest.from_function(page, default_timeout=60, kwargs={"module": module, "campaign": campaign})
+    for key, value in state.items():
+        app.session_state[key] = value
+    app.run()
+    assert not app.exception, app.exception[0].stack_trace
+    return app
+
+
+def form(space: str, **state: object) -> AppTest:
+    """The form of a new campaign."""
+
+    def page(space: str) -> None:
+        from app import session
+        from app.annotate import forms
+
+        forms.show(session.store().runs.fetch(space))
+
+    app = AppTest.from_function(page, default_timeout=60, kwargs={"space": space})
+    for key, value in state.items():
+        app.session_state[key] = value
+    app.run()
+    assert not app.exception, app.exception[0].stack_trace
+    return app
+
+
+@pytest.fixture
+def space() -> str:
+    return session.store().runs.all(kind="space")[0].id
+
+
+@pytest.fixture
+def pair(space: str) -> Campaign:
+    """Ann and Ben contradict each other about one image in three."""
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    store = session.store()
+    campaign = open_campaign(store, Plan(space, {0: 6, 1: 6}, name="pair", overlap=2, n_gold=3), "lea")
+    for who in ("ann", "ben"):
+        answers = [
+            AnswerIn(f"{who}-{k}", item.id, int((k % 2 == 0) ^ (who == "ben" and k % 3 == 0)), duration_ms=2_000)
+            for k, item in enumerate(store.campaigns.items(campaign.id))
+        ]
+        store.campaigns.save_answers(campaign.id, who, answers)
+    return campaign
+
+
+def newest() -> Campaign:
+    return session.store().campaigns.all()[0]
+
+
+def button(app: AppTest, start: str) -> Button:
+    """The first button whose key starts so: the rest of it names an item."""
+    return next(one for one in app.button if str(one.key).startswith(start))
+
+
+def text(app: AppTest) -> str:
+    return " ".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.error, *app.success])
+
+
+def test_a_campaign_is_opened_with_people_gold_examples_and_a_deadline(space: str):
+    app = form(space)
+    app.number_input(key="campaign-overlap").set_value(2)
+    app.number_input(key="campaign-gold").set_value(2)
+    app.text_input(key="campaign-examples-right").set_value("3, 5 3")
+    app.text_input(key="campaign-members").set_value("ann; ben,")
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)
+    app.date_input(key="campaign-deadline").set_value(tomorrow)
+    app.toggle(key="campaign-blind").set_value(True)
+    app.button(key="campaign-create").click().run()
+    made = newest()
+    assert (made.overlap, made.options["blind"], made.options["members"]) == (2, True, ["ann", "ben"])
+    assert made.options["examples"] == {"right": [3, 5]} and len(made.options["gold"]) == 2
+    assert made.deadline == datetime(*(tomorrow + timedelta(days=1)).timetuple()[:3], tzinfo=UTC)
+    gold = [item for item in session.store().campaigns.items(made.id) if item.row in made.options["gold"]]
+    assert all(item.gold in (0, 1) for item in gold)  # the demo set has masks
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("campaign-examples-wrong", "4, x7", "'x7' is not the number of an image"),
+        ("campaign-examples-wrong", "99999", "Example image 99999 does not exist"),
+        ("campaign-members", "ann", "but only 1 may answer"),
+    ],
+)
+def test_what_cannot_be_opened_is_said_and_nothing_is_opened(space: str, key: str, value: str, sentence: str):
+    known = len(session.store().campaigns.all())
+    app = form(space)
+    app.number_input(key="campaign-overlap").set_value(2)
+    app.text_input(key=key).set_value(value)
+    app.button(key="campaign-create").click().run()
+    assert len(app.error) == 1 and sentence in app.error[0].value
+    assert len(session.store().campaigns.all()) == known
+
+
+def test_a_deadline_that_is_over_is_refused(space: str):
+    app = form(space)
+    app.date_input(key="campaign-deadline").set_value(datetime(2020, 1, 1, tzinfo=UTC).date())
+    app.button(key="campaign-create").click().run()
+    assert "2020-01-02 00:00 UTC is over" in app.error[0].value
+
+
+def test_a_selection_of_the_space_page_can_be_asked_about(space: str):
+    rows = np.load(session.store().artifacts.folder(space) / "rows.npy")[:40]
+    app = form(space, **{selection.rows_key(space): rows})
+    app.selectbox(key=f"campaign-choice-{space}").set_value("selection").run()
+    app.button(key="campaign-create").click().run()
+    asked = {item.row for item in session.store().campaigns.items(newest().id)}
+    assert newest().strategy == "selection" and asked <= set(rows.tolist())
+
+
+def test_unsettled_images_can_be_asked_about_where_a_campaign_has_answers(space: str, pair: Campaign):
+    app = form(space)
+    app.selectbox(key=f"campaign-choice-{space}").set_value("uncertain").run()
+    app.selectbox(key="campaign-earlier").set_value(pair.id).run()
+    app.button(key="campaign-create").click().run()
+    asked = {item.row for item in session.store().campaigns.items(newest().id)}
+    assert newest().strategy == "uncertain" and newest().options["earlier"] == pair.id
+    assert not asked & {item.row for item in session.store().campaigns.items(pair.id)}
+
+
+def test_the_candidates_are_seen_on_the_space_before_anybody_is_asked(space: str):
+    known = len(session.store().campaigns.all())
+    app = form(space, **{"campaign-preview": True})
+    assert "in the order in which they are asked" in text(app)
+    assert len(app.get("plotly_chart")) == 1 and len(session.store().campaigns.all()) == known
+
+
+def test_the_overview_tells_what_is_asked_who_holds_what_and_whether_more_would_help(pair: Campaign):
+    store = session.store()
+    store.campaigns.extend(pair.id, store.datasets.table(pair.dataset_id).rows("train")[-2:])
+    held = len(store.campaigns.next_items(pair.id, "cid", 2, "tab"))
+    app = part("overview", pair.id)
+    told = text(app)
+    assert "of 240** train images are asked about" in told and "each by 2 people" in told
+    assert "of the images across 0.5" in told
+    assert app.dataframe[0].value["annotator"].tolist() == ["cid"] and app.dataframe[0].value["images"][0] == held
+
+
+def test_a_lead_closes_reopens_moves_the_deadline_and_says_who_may_answer(pair: Campaign):
+    campaigns = session.store().campaigns
+    part("controls", pair.id).button(key="campaign-status").click().run()
+    assert campaigns.fetch(pair.id).status == "closed"
+    part("controls", pair.id).button(key="campaign-status").click().run()
+    assert campaigns.fetch(pair.id).status == "open"
+    app = part("controls", pair.id)
+    day = datetime.now(UTC).date() + timedelta(days=3)
+    app.date_input(key=f"deadline-{pair.id}").set_value(day).run()
+    app.button(key="campaign-deadline-set").click().run()
+    assert campaigns.fetch(pair.id).deadline.date() == day + timedelta(days=1)
+    app = part("controls", pair.id)
+    app.text_input(key=f"may-answer-{pair.id}").set_value("ann, ben").run()
+    app.button(key="campaign-members-set").click().run()
+    assert campaigns.fetch(pair.id).options["members"] == ["ann", "ben"]
+
+
+def test_a_campaign_is_extended_by_the_images_that_would_help_most(pair: Campaign):
+    app = part("extend", pair.id)
+    app.number_input(key="extend-n").set_value(5).run()
+    app.button(key="extend").click().run()
+    assert len(session.store().campaigns.items(pair.id)) == 17
+
+
+def test_gold_images_get_their_right_answer_from_the_lead(pair: Campaign):
+    campaigns = session.store().campaigns
+    items = [item for item in campaigns.items(pair.id) if item.row in pair.options["gold"]]
+    campaigns.set_gold(pair.id, {item.id: None for item in items}, by="lea")
+    app = part("gold_images", pair.id)
+    assert "3 without a right answer" in app.expander[0].label
+    first = button(app, "gold-Wrong")
+    first.click().run()
+    assert first.key not in {one.key for one in app.button}  # a second click on it is void: the next image is unseen
+    assert [item.gold for item in campaigns.items(pair.id) if item.row in pair.options["gold"]].count(0) == 1
+
+
+def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_back(pair: Campaign):
+    campaigns = session.store().campaigns
+    app = part("agreement", pair.id)
+    assert "4 to decide, 0 decided" in text(app) and app.metric[0].label == "Cohen's kappa"
+    button(app, "decide-1").click().run()
+    button(app, "decide-0").click().run()
+    decided = {item.id: item.decision for item in campaigns.items(pair.id) if item.decision is not None}
+    assert sorted(decided.values()) == [0, 1] and "2 to decide, 2 decided" in text(app)
+    last = [row for row in campaigns.audit(pair.id) if row["source"] == "decision"][-1]
+    assert last["seen"]["opacity"] == 0.5 and last["seen"]["run"]
+    app.button(key="decide-undo").click().run()
+    left = {item.id: item.decision for item in campaigns.items(pair.id) if item.decision is not None}
+    assert left == {key: value for key, value in decided.items() if key != last["item_id"]}
+    app.button(key="decide-undo").click().run()
+    assert "4 to decide, 0 decided" in text(app)
+
+
+def test_a_second_click_decides_nothing_about_the_next_image_which_nobody_has_seen(pair: Campaign):
+    app = part("agreement", pair.id)
+    first = button(app, "decide-1")
+    first.click().run()
+    first.click().run()
+    decided = [item for item in session.store().campaigns.items(pair.id) if item.decision is not None]
+    assert len(decided) == 1 and "3 to decide, 1 decided" in text(app)
+
+
+def test_names_are_shown_as_they_are_written_and_not_as_markdown(pair: Campaign):
+    campaigns = session.store().campaigns
+    for who, value in (("![x](http://example.org/seen)", 1), ("__me__", 0)):
+        given = [AnswerIn(f"{who}{item.id}", item.id, value) for item in campaigns.items(pair.id)[-2:]]
+        campaigns.save_answers(pair.id, who, given)
+    campaigns.set_members(pair.id, ["**ann**"], "lea")
+    told = text(part("agreement", pair.id)) + text(part("overview", pair.id))
+    assert r"only \*\*ann\*\* may answer" in told
+    assert "![x](" not in told
+
+
+def test_answers_beyond_the_overlap_are_told_only_where_there_are_some(pair: Campaign):
+    assert "surplus" not in part("agreement", pair.id).dataframe[0].value
+    campaigns = session.store().campaigns
+    late = [AnswerIn(f"late-{item.id}", item.id, 1) for item in campaigns.items(pair.id)[:3]]
+    campaigns.save_answers(pair.id, "cem", late)
+    told = part("agreement", pair.id).dataframe[0].value.set_index("annotator")
+    assert (told.loc["cem", "answers"], told.loc["cem", "surplus"]) == (0, 3)
+
+
+def test_one_person_an_image_has_no_agreement_to_tell(space: str):
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    single = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}), "lea")
+    app = part("agreement", single.id)
+    assert "Each image is answered by one person" in text(app) and "Nobody contradicts anybody" in text(app)
+
+
+def test_the_summary_of_a_finished_campaign_adds_everything_up(pair: Campaign):
+    app = part("summary", pair.id)
+    metrics = {metric.label: metric.value for metric in app.metric}
+    assert metrics["Answered"] == "12 of 12" and metrics["Share of the split"] == "5.0\u00a0%"
+    assert metrics["Minutes of work"] == "0.8" and metrics["Agreement"].count(".") == 3
+    people, classes = app.dataframe[0].value, app.dataframe[1].value
+    assert people["annotator"].tolist() == ["ann", "ben"] and people["answers"].tolist() == [12, 12]
+    assert classes["images"].sum() == 240 and classes["answered"].sum() == 12
+
+
+def test_the_summary_is_a_csv_with_a_line_a_number(pair: Campaign):
+    from slim_core.annotation.agreement import annotators_of
+
+    store = session.store()
+    content = summary.csv(
+        pair, store.campaigns.progress(pair.id), annotators_of(store, pair.id), summary.by_class(pair)
+    )
+    frame = pd.read_csv(io.BytesIO(content))
+    assert set(frame["part"]) == {"campaign", "annotator", "class"}
+    assert frame[(frame["of"] == "ben") & (frame["what"] == "answers")]["value"].tolist() == [12]
+
+
+def test_a_campaign_under_way_is_summed_up_on_request(pair: Campaign):
+    store = session.store()
+    store.campaigns.extend(pair.id, store.datasets.table(pair.dataset_id).rows("train")[-2:])
+    app = part("summary", pair.id)
+    assert not app.metric
+    app.toggle(key=f"summary-{pair.id}").set_value(True).run()
+    assert app.metric[0].value.startswith("12 of")
+
+
+def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
+    app = part("live_effect", pair.id)
+    [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
+    assert "data:image/webp;base64," in drawn and "Subset curated now: 48 images" in drawn
+    item = session.store().campaigns.items(pair.id)[0]
+    campaign_actions.decide(pair, item.id, 0, {}, 0)
+    app.run()
+    [after] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
+    assert after != drawn
+
+
+def test_the_effect_of_no_answer_is_told_too(space: str):
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    empty = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}), "lea")
+    app = part("live_effect", empty.id)
+    assert any("previewed after the first <b>right</b>" in one.proto.body for one in app.get("html"))
+
+
+def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Campaign):
+    from slim_core.annotation.answer_import import check_file
+
+    items = session.store().campaigns.items(pair.id)
+    content = f"row,answer\n{items[0].row},1\n99999,1\n".encode()
+    assert check_file(session.store(), pair, content).n_fitting == 1
+    done = campaign_actions.import_answers(pair, content, "other.csv", annotator="cid", leave_out_unfit=True)
+    assert (done.n_new, done.n_surplus) == (1, 1) and len(done.unfit) == 1
+    assert len(part("answer_files", pair.id).expander) == 1
+
+
+def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
+    row = session.store().campaigns.items(pair.id)[0].row
+    app = part("answer_files", pair.id)
+    app.file_uploader[0].upload("other.jsonl", f'{{"row": {row}, "answer": "right"}}'.encode()).run()
+    assert any("**1 of 1** lines fit" in one.value for one in app.markdown)
+    next(one for one in app.button if one.label == "Import: 1").click().run()
+    assert any("1 answers are new" in one.value for one in app.success)
+
+
+def test_members_are_shown_to_admins_where_people_sign_in(monkeypatch, pair: Campaign):
+    assert not part("overview", pair.id).get("text_input") or not _has_members(pair)
+    monkeypatch.setattr(members, "signs_in", lambda: True)
+    app = part("overview", pair.id)
+    app.text_input(key="member-email").set_value("Ann@example.org").run()
+    app.button(key="member-set").click().run()
+    assert [(one.email, one.role) for one in session.store().members.all()] == [("ann@example.org", "annotator")]
+    app = part("overview", pair.id)
+    app.selectbox(key="member-out").set_value("ann@example.org").run()
+    app.button(key="member-remove").click().run()
+    assert session.store().members.all() == []
+
+
+def _has_members(campaign: Campaign) -> bool:
+    return any(one.label == "Members" for one in part("overview", campaign.id).expander)
+
+
+def test_who_is_no_lead_looks_on(monkeypatch, space: str, pair: Campaign):
+    from app.access import Viewer
+
+    monkeypatch.setattr(session, "viewer", lambda: Viewer("ann", "annotator"))
+    assert "A lead opens campaigns" in text(form(space))
+    app = part("overview", pair.id)
+    assert [one.label for one in app.expander] == ["Answers as files"]
+    assert "A lead decides" in text(part("agreement", pair.id))
+    for act in (
+        lambda: campaign_actions.close(pair),
+        lambda: campaign_actions.extend(pair, 1),
+        lambda: campaign_actions.decide(pair, 1, 1, {}, 0),
+        lambda: campaign_actions.set_gold(pair, {}),
+        lambda: campaign_actions.set_member("a@b.org", "admin"),
+    ):
+        with pytest.raises(ForbiddenError, match="Your role here is annotator"):
+            act()
+    assert session.store().campaigns.fetch(pair.id).status == "open"
+
+
+def test_numbers_of_images_are_read_as_people_write_them():
+    assert forms._numbers(" 3, 5;7\n3 ") == (3, 5, 7) and forms._numbers("") == ()
+    with pytest.raises(SpecRefusedError, match="'-1' is not the number of an image"):
+        forms._numbers("-1")

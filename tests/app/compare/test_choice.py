@@ -1,0 +1,50 @@
+"""Which runs are compared, in which order, against which."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from app.compare.parts import choice, view
+from slim_core.evaluation.comparison import over_seeds
+
+ROWS = pd.DataFrame(
+    {
+        "label": ["slim, seed 1", "random, seed 0", "erm, seed 0"],
+        "model": ["r-m3", "r-m2", "r-m1"],
+        "method": ["slim, from reference", "random, from reference", "erm"],
+        "identity": ["s", "r", "e"],
+        "seed": [0, 0, 0],
+        "split": ["test", "test", "test"],
+        "wga": [0.9, float("nan"), 0.6],
+        "average": [0.9, 0.8, 0.7],
+        "answers": [70.0, 0.0, 0.0],
+    },
+    index=["r-3", "r-2", "r-1"],
+)
+
+
+def test_filters_look_at_names_ids_models_methods_and_the_split() -> None:
+    assert choice.filtered(ROWS, "SEED 1", [], "test").index.tolist() == ["r-3"]
+    assert choice.filtered(ROWS, "r-m2", [], "test").index.tolist() == ["r-2"]
+    assert choice.filtered(ROWS, "", ["erm"], "test").index.tolist() == ["r-1"]
+    assert choice.filtered(ROWS, "(", [], "test").empty, "a text, not a pattern"
+    assert choice.filtered(ROWS, "", [], "val").empty
+
+
+def test_the_baseline_is_pinned_to_the_top_and_unknown_values_come_last() -> None:
+    assert choice.ordered(ROWS, "worst group", False, "r-1").index.tolist() == ["r-1", "r-3", "r-2"]
+    assert choice.ordered(ROWS, "average", True, "r-3").index.tolist() == ["r-3", "r-1", "r-2"]
+    assert choice.ordered(ROWS, "newest", False, "gone").index.tolist() == ["r-3", "r-2", "r-1"]
+    assert choice.ordered(ROWS, "name", False, "gone")["label"].tolist()[0] == "erm, seed 0"
+
+
+def test_the_first_baseline_is_the_oldest_run_of_no_subset() -> None:
+    assert choice.first_baseline(ROWS) == "r-1"
+    assert choice.first_baseline(ROWS[:2]) == "r-2"
+
+
+def test_the_table_of_seeds_speaks_in_percent_and_points() -> None:
+    table = view.seeds_table(over_seeds(ROWS, "r-1")).set_index("method")
+    assert table.at["erm", "wga"] == 60
+    assert round(table.at["slim, from reference", "change"], 6) == 30
+    assert table.at["slim, from reference", "interval"] == "–"

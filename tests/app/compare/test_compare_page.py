@@ -1,0 +1,153 @@
+"""Compare, empty, filled and failing."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+
+from app import session
+from app.ui import evaluations as compare_runs
+
+
+def evaluations():
+    return session.store().runs.all(kind="evaluate")
+
+
+def texts(app) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_without_data_the_page_sends_to_the_data_page(show) -> None:
+    assert "register a folder" in texts(show("compare"))
+
+
+def test_without_a_model_the_page_sends_to_training(show, dataset) -> None:
+    assert dataset is not None
+    assert "train a model" in texts(show("compare"))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
+    app = show("compare")
+    table = app.dataframe[0].value
+    erm, slim = reversed(evaluations())
+    assert table["wga"].tolist() == pytest.approx([100 * one.metrics["wga"] for one in (erm, slim)])
+    assert table["label"].tolist()[0].startswith("⚑ erm"), "the baseline is pinned"
+    assert table["answers"].tolist() == [0, 24]
+    assert table["share"].tolist() == pytest.approx([0, 10])
+    assert table["run"].tolist() == [f"jobs?run={one.id}" for one in (erm, slim)]
+    assert table["minutes"].tolist()[1] > 0 and table["gpu_hours"].tolist() == [0, 0]
+    assert len(app.get("plotly_chart")) == 2
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(("view", "n_charts"), [("Groups", 2), ("Cost", 4), ("Seeds", 1), ("Attention", 1)])
+def test_each_view_has_an_address_and_its_charts(show, view, n_charts) -> None:
+    app = show("compare", view=view)
+    assert len(app.get("plotly_chart")) == n_charts
+    assert not app.error
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_brings_back_runs_baseline_filter_and_order(show) -> None:
+    slim, erm = (one.id for one in evaluations())
+    app = show("compare", runs=slim, baseline=slim, sort="worst group", rising="true", find="slim")
+    assert app.selectbox(key="compare-baseline").value == slim
+    assert app.selectbox(key="sort").value == "worst group" and app.toggle(key="rising").value is True
+    assert len(app.dataframe[0].value) == 1
+    app = show("compare", runs=f"{slim},{erm}", baseline=erm)
+    assert app.query_params["runs"] == "all" and app.query_params["baseline"] == erm
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_with_no_run_ticked_or_none_that_passes_the_page_says_what_to_do(show) -> None:
+    assert "Tick the runs" in texts(show("compare", runs="none"))
+    assert "No run passes these filters" in texts(show("compare", find="no such name"))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_deleted_or_foreign_run_of_a_link_is_told_and_left_out(show) -> None:
+    store = session.store()
+    slim, erm = evaluations()
+    store.runs.delete(slim.id)
+    app = show("compare", runs=f"{slim.id},{erm.id},{erm.spec['model']},r-unheard", baseline=slim.id)
+    told = texts(app)
+    assert f"Run {slim.id} was deleted on" in told and "is a train run" in told and "no run r-unheard" in told
+    assert app.selectbox(key="compare-baseline").value == erm.id
+    assert len(app.dataframe[0].value) == 1
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_images_behind_a_group_have_an_address_wrong_ones_first(show) -> None:
+    erm = evaluations()[-1]
+    group = max(erm.metrics["groups"], key=lambda one: one["n"] - one["correct"])
+    app = show("compare", cell=f"{erm.id}.group.{group['group']}")
+    n_wrong = group["n"] - group["correct"]
+    assert f"{n_wrong:,} wrong of {group['n']:,}" in texts(app)
+    page = next(block.proto.body for block in app.get("html") if "slim-pairs" in block.proto.body)
+    assert page.count("<figure>") == min(24, group["n"]) and f"run={erm.id}" in page
+    assert page.find("✗") < page.find("✓") or "✓" not in page
+    narrowed = show("compare", cell=f"{erm.id}.group.{group['group']}", behind="right")
+    shown = [block.proto.body for block in narrowed.get("html") if "slim-pairs" in block.proto.body]
+    assert all("✗" not in each for each in shown)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_cell_of_a_deleted_run_or_missing_file_is_one_sentence(show) -> None:
+    slim, erm = evaluations()
+    (session.store().artifacts.folder(erm.id) / "predictions.parquet").unlink()
+    shutil.rmtree(session.store().artifacts.folder(slim.id))
+    assert "is gone" in texts(show("compare", cell="r-gone.group.0"))
+    assert f"predictions of {erm.id} are missing" in texts(show("compare", cell=f"{erm.id}.group.0"))
+    assert "predictions of" in texts(show("compare", view="Attention"))
+    app = show("compare", cell=f"{slim.id}.group.0")
+    assert f"no artifacts of {slim.id}" in texts(app)
+    assert len(app.dataframe[0].value) == 2, "the numbers are in the database, and stay"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_before_and_after_shows_the_same_images_under_both_attentions(show) -> None:
+    slim, erm = evaluations()
+    app = show("compare", view="Attention", outcome="all")
+    page = next(block.proto.body for block in app.get("html") if "slim-pairs" in block.proto.body)
+    assert page.count(f"run={erm.id}") == page.count(f"run={slim.id}") == 2 * 12, "each picture and its large version"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
+    store = session.store()
+    slim, erm = evaluations()
+    for one in (slim, erm):
+        (store.artifacts.folder(one.id) / "maps.npy").unlink()
+    for run in store.runs.all(kind="gradcam"):
+        (store.artifacts.folder(run.id) / "maps.npy").unlink()
+    app = show("compare", view="Attention")
+    assert "No attention maps were kept by" in texts(app)
+    app.button(key="evaluate-again").click().run()
+    assert not app.exception
+    assert {run.spec["model"] for run in store.runs.all(kind="evaluate", status="queued")} == {
+        slim.spec["model"],
+        erm.spec["model"],
+    }
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_model_without_evaluation_can_be_evaluated_from_here(show) -> None:
+    store = session.store()
+    doomed = evaluations()[0]
+    store.runs.delete(doomed.id)
+    app = show("compare")
+    app.button(key="evaluate").click().run()
+    assert not app.exception
+    assert [run.spec["model"] for run in store.runs.all(kind="evaluate", status="queued")] == [doomed.spec["model"]]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_new_evaluation_appears_although_the_others_are_remembered() -> None:
+    store = session.store()
+    dataset = evaluations()[0].dataset_id
+    assert len(compare_runs.read(dataset).rows) == 2
+    store.runs.delete(evaluations()[0].id)
+    assert len(compare_runs.read(dataset).rows) == 1

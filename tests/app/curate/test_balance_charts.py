@@ -1,0 +1,26 @@
+"""Subsets as charts."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from app.curate import charts
+
+
+def test_balance_compares_shares_so_that_a_small_subset_is_as_long_as_the_split() -> None:
+    before, after = charts.group_balance(pd.DataFrame({"name": ["a", "b"], "before": [90, 10], "after": [5, 5]})).data
+    assert list(before.x) == pytest.approx([90, 10])
+    assert list(after.x) == pytest.approx([50, 50])
+    assert list(after.customdata) == [5, 5]
+
+
+def test_an_empty_subset_is_nothing_rather_than_a_division_by_zero() -> None:
+    _, after = charts.group_balance(pd.DataFrame({"name": ["a"], "before": [1], "after": [0]})).data
+    assert list(after.x) == [0]
+
+
+def test_cells_tell_distinct_images_from_repeats() -> None:
+    frame = pd.DataFrame({"cell": ["x"], "size": [30], "chosen": [20], "repeated": [5]})
+    chosen, repeated = charts.cells(frame).data
+    assert (list(chosen.x), list(repeated.x)) == ([20], [5])

@@ -1,0 +1,27 @@
+"""Remarks and cells of a subset as people read them."""
+
+from __future__ import annotations
+
+from streamlit.testing.v1 import AppTest
+
+from app.curate.parts.subset import FEW
+
+
+def remarks(n: int) -> AppTest:
+    def page(n: int) -> None:
+        from app.curate.parts import subset
+
+        subset._remarks([f"remark {k}" for k in range(n)])
+
+    return AppTest.from_function(page, args=(n,)).run()
+
+
+def test_a_few_remarks_stand_on_the_page_one_by_one() -> None:
+    assert [one.value for one in remarks(FEW).warning] == [f"remark {k}" for k in range(FEW)]
+
+
+def test_of_many_remarks_the_first_stands_there_and_the_rest_is_one_click_away() -> None:
+    app = remarks(40)
+    assert [one.value for one in app.warning] == ["remark 0"]
+    assert app.expander[0].label == "39 more remarks"
+    assert "remark 39" in app.expander[0].markdown[0].value

@@ -1,0 +1,437 @@
+"""Jobs, empty, filled and failing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from redis import Redis
+
+from app import session
+from app.access import Viewer
+from app.jobs.parts import history as run_history
+from app.jobs.parts import log, workers
+from slim_core.settings import settings
+from slim_core.steps.registry import parse_spec
+from slim_core.store import Run
+from slim_core.version import code_version
+from workers.queue import Queue
+
+
+def tables(app) -> dict[str, dict[str, Any]]:
+    """Label -> what was sent to the browser, for every table on the page."""
+    found = [
+        json.loads(one.proto.json) for one in app.get("bidi_component") if one.proto.component_name == "slim_link_table"
+    ]
+    return {one["label"]: one for one in found}
+
+
+def cells(table: dict[str, Any]) -> list[list[str]]:
+    return [[cell.get("text", "") for cell in row] for row in table["rows"]]
+
+
+def said(app) -> str:
+    """Every sentence on the page."""
+    kinds = (app.markdown, app.caption, app.info, app.warning, app.error, app.subheader, app.code)
+    return "\n".join(one.value for kind in kinds for one in kind)
+
+
+def submitted(force: bool = True, **fields: Any) -> Run:
+    """A new run like the newest training."""
+    store = session.store()
+    spec = parse_spec({**store.runs.all(kind="train")[-1].spec, **fields})
+    return store.runs.submit(spec, by="tests", force=force)[0]
+
+
+def newest(kind: str) -> Run:
+    return session.store().runs.all(kind=kind)[0]
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("full", [True, False])
+def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch, full: bool) -> None:
+    monkeypatch.setattr(Queue, "silence", lambda _queue: None)
+    monkeypatch.setattr("workers.queue_view._LITTLE_SPACE", 2**62 if full else 0)
+    run = submitted()
+    try:
+        told, reason = said(show("jobs")), str(session.queue().look().waits_for(run.id))
+    finally:
+        session.store().runs.request_stop(run.id)
+    assert ("are left on the disk of" in told, "No worker is running" in told) == (full, not full)
+    assert ("free some space" in reason, "start one" in reason) == (full, not full)
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_without_runs_and_without_redis_the_page_says_what_to_do(show) -> None:
+    app = show("jobs")
+    assert any("start" in error.value for error in app.error)
+    assert "No run yet" in app.info[0].value
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_every_run_is_listed_with_its_status_newest_first(show) -> None:
+    history = tables(show("jobs"))["Runs"]
+    rows = cells(history)
+    assert {row[2] for row in rows} == {"✓ done"}
+    assert [row[-1] for row in rows] == [run.id for run in session.store().runs.all()]
+    assert history["rows"][0][0]["run"] == rows[0][-1]
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(
+    ("params", "kinds"),
+    [
+        ({"kind": "space"}, {"Attention space"}),
+        ({"q": "retrained"}, {"Train", "Evaluate"}),
+        ({"status": "failed"}, None),
+    ],
+)
+def test_filters_come_from_the_address(show, params: dict[str, str], kinds: set[str] | None) -> None:
+    app = show("jobs", **params)
+    if kinds is None:
+        assert "No run passes these filters" in said(app)
+    else:
+        assert {row[1] for row in cells(tables(app)["Runs"])} == kinds
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_pages_are_fetched_one_at_a_time(show) -> None:
+    for seed in range(30):
+        store, run = session.store(), submitted(seed=100 + seed)
+        store.runs.finish(run.id, store.runs.claim(run.id, "w", "cpu"), {})
+    app = show("jobs")
+    n = len(store.runs.all())
+    assert len(tables(app)["Runs"]["rows"]) == 25
+    assert f"1 to 25 of {n} runs" in said(app)
+    second = show("jobs", p="2")
+    assert len(tables(second)["Runs"]["rows"]) == n - 25
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_opens_a_run_with_its_log_numbers_and_parameters(show) -> None:
+    run = newest("evaluate")
+    app = show("jobs", run=run.id)
+    assert run.id in said(app)
+    assert "slim_core.runs.execute" in app.code[-1].value
+    assert {"Worst group", "Average"} <= {metric.label for metric in app.metric}
+    assert {"Computing time", "Memory at most"} <= {row[0] for row in cells(tables(app)["About this run"])}
+    model = next(row for row in tables(app)["Parameters"]["rows"] if row[0]["text"] == "model")
+    assert model[1]["run"] == run.spec["model"]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_what_differs_from_the_defaults_is_marked_with_what_it_would_have_been(show) -> None:
+    run = submitted(lr=0.123)
+    rows = {row[0]: row for row in cells(tables(show("jobs", run=run.id))["Parameters"])}
+    assert rows["● lr"][1:3] == ["0.123", "0.05"]
+    assert rows["momentum"][2] == ""
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("kind", ["train", "gradcam", "space", "curate", "evaluate"])
+def test_every_tab_of_every_kind_of_run_opens(show, kind: str) -> None:
+    run = newest(kind)
+    graph = show("jobs", run=run.id, about="Lineage")
+    assert run.id in graph.get("graphviz_chart")[0].proto.spec
+    happened = cells(tables(show("jobs", run=run.id, about="What happened"))["What happened"])
+    assert [row[2] for row in happened][0].endswith("submitted it")
+    assert happened[-1][2] == "done"
+    environment = dict(cells(tables(show("jobs", run=run.id, about="Environment"))["Environment"]))
+    assert {"python", "torch", "code version"} <= environment.keys()
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_what_changed_between_two_runs_is_a_table(show) -> None:
+    first, second = session.store().runs.all(kind="evaluate")[:2]
+    params = {"run": first.id, "about": "What changed", "with": second.id}
+    table = tables(show("jobs", **params))["What changed"]
+    assert second.id in table["columns"][2]["title"] and first.id in table["columns"][3]["title"]
+    assert ["input", "model", second.spec["model"], first.spec["model"], ""] in cells(table)
+    assert {row[0] for row in cells(table)} >= {"input", "result"}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_asking(show) -> None:
+    store, run = session.store(), submitted()
+    token = store.runs.claim(run.id, "worker-1", "cpu")
+    progress = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "train_loss": 0.25}
+    store.runs.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
+    app = show("jobs")
+    bar = app.get("progress")[0].proto
+    assert bar.value == 50
+    assert bar.text == "train · epoch 2 of 4 · 300 of 600 · loss 0.250 · 1,234 images/s · 1 min 15 s left"
+    app.button(key=f"stop-{run.id}").click().run()
+    assert not app.exception
+    assert store.runs.fetch(run.id).status == "stopping"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -> None:
+    runs = [submitted(), submitted(), submitted()]
+    store = session.store()
+    store.workers.beat("w", host="h", pid=1, device="cpu", queues=("gpu", "cpu"), version=code_version())
+    app = show("jobs")
+    assert "It is next in line" in said(app) and "It is number 3 in line" in said(app)
+    assert app.button(key=f"front-{runs[0].id}").disabled
+    app.button(key=f"front-{runs[2].id}").click().run()
+    assert store.runs.waiting()[0].id == runs[2].id
+    app.button(key=f"stop-{runs[1].id}").click().run()
+    assert store.runs.fetch(runs[1].id).status == "canceled"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_viewer_may_look_and_change_nothing(show, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [submitted(), submitted()]
+    monkeypatch.setattr(session, "viewer", lambda: Viewer("visitor", "viewer"))
+    app = show("jobs")
+    for key in (f"front-{runs[1].id}", f"stop-{runs[0].id}"):
+        app.button(key=key).click().run()
+        assert "needs the role lead" in said(app)
+    assert session.store().runs.queued() == runs
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_workers_are_listed_with_their_gpu_their_run_and_a_warning_about_old_code(show) -> None:
+    store, run = session.store(), submitted()
+    gpu = {"name": "H100", "load_percent": 93, "temperature_c": 88, "memory_used_mb": 40960, "memory_mb": 81920}
+    told = {"host": "box", "pid": 7, "queues": ("gpu",)}
+    store.workers.beat("new", device="cuda:0", current_run=run.id, load=gpu, version=code_version(), **told)
+    store.workers.beat("old", device="cpu", version="0.0.1/0001", **told)
+    app = show("jobs")
+    table = tables(app)["Workers"]
+    rows = {row[0]: row for row in cells(table)}
+    assert {"93 %", "40.0 of 80 GB", "88 °C", run.id} <= set(rows["new"])
+    assert "0.0.1/0001" in rows["old"][-1]
+    assert {row[0]["text"]: row[-1].get("tone") for row in table["rows"]} == {"new": None, "old": "warn"}
+    assert any("old: of older code" in warning.value for warning in app.warning)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
+    store, run = session.store(), submitted()
+    store.runs.fail(run.id, store.runs.claim(run.id, "w", "cpu"), "The disk is full: make room, then retry.")
+    app = show("jobs", run=run.id)
+    assert any(error.value == "The disk is full: make room, then retry." for error in app.error)
+    assert "There is no log" in said(app)
+    retry = app.button(key=f"retry-{run.id}")
+    assert retry.label == "Retry"  # nothing was saved
+    retry.click().run()
+    assert store.runs.fetch(run.id).status == "queued"
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("end", ["failed", "canceled"])
+def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> None:
+    store, run = session.store(), submitted()
+    token = store.runs.claim(run.id, "w", "cpu")
+    progress = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "train_loss": 0.25}
+    store.runs.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
+    store.runs.fail(run.id, token, "No room.") if end == "failed" else store.runs.canceled(run.id, token)
+    bar = show("jobs", run=run.id).get("progress")[0].proto
+    assert (bar.value, bar.text) == (50, "stopped during train · epoch 2 of 4 · 300 of 600 · loss 0.250")
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_stopped_run_with_a_checkpoint_is_resumed(show) -> None:
+    store, run = session.store(), submitted()
+    token = store.runs.claim(run.id, "w", "cpu")
+    (store.artifacts.checkpoints(run.id) / "last.pt").write_bytes(b"saved")
+    store.runs.canceled(run.id, token)
+    assert show("jobs", run=run.id).button(key=f"retry-{run.id}").label == "Resume"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_running_again_queues_the_same_spec_once_more_and_another_seed_is_another_run(show) -> None:
+    store, run = session.store(), newest("train")
+    app = show("jobs", run=run.id)
+    app.button(key=f"again-{run.id}-0").click().run()
+    again = store.runs.all(kind="train", status="queued")
+    assert [one.spec for one in again] == [run.spec]
+    assert f"run {again[0].id} is saved and starts by itself" in said(app)  # there is no Redis here
+    app = show("jobs", run=run.id)
+    app.number_input(key=f"again-seed-{run.id}-0").set_value(7).run()
+    app.button(key=f"again-{run.id}-0").click().run()
+    seeded = store.runs.all(kind="train", status="queued")[0]
+    assert seeded.spec == {**run.spec, "seed": 7}
+    assert seeded.name.endswith("seed 7")
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
+    store, run = session.store(), newest("train")
+    done = submitted(**{**run.spec, "seed": 7}, force=False)
+    n = len(store.runs.all())
+    app = show("jobs", run=run.id)
+    app.number_input(key=f"again-seed-{run.id}-0").set_value(7).run()
+    app.button(key=f"again-{run.id}-0").click().run()
+    assert app.query_params["run"] == done.id
+    assert any("Seed 7 has been run already" in info.value for info in app.info)
+    assert len(store.runs.all()) == n
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_command_of_a_run_is_offered(show) -> None:
+    run = session.store().runs.all(kind="train")[-1]
+    app = show("jobs", run=run.id)
+    assert any(code.value.startswith(f"slim train --data {run.dataset_id}") for code in app.code)
+
+
+def test_deleting_asks_first_and_leaves_the_images(show, filled_home: Path) -> None:
+    store, run = session.store(), newest("evaluate")
+    images = store.datasets.table(run.dataset_id)
+    app = show("jobs", run=run.id)
+    assert store.runs.find(run.id) is not None
+    app.button(key=f"delete-{run.id}").click().run()
+    assert not app.exception
+    assert store.runs.find(run.id) is None
+    assert not (filled_home / "runs" / run.id).exists()
+    assert images.image_path(0).exists()
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_run_that_others_were_made_from_is_deleted_with_them_only(show) -> None:
+    store, run = session.store(), newest("gradcam")
+    app = show("jobs", run=run.id)
+    assert app.button(key=f"delete-{run.id}").disabled
+    assert f"space {newest('space').id}" in said(app)
+    app.checkbox(key=f"cascade-{run.id}").check().run()
+    app.button(key=f"delete-{run.id}").click().run()
+    assert not app.exception
+    assert {one.kind for one in store.runs.all()} == {"train", "evaluate"}
+    assert len(store.runs.all()) == 2  # the reference and its evaluation
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_run_that_was_deleted_meanwhile_or_never_was_is_said_to_be(show) -> None:
+    store, run = session.store(), newest("evaluate")
+    app = show("jobs", run=run.id)
+    store.runs.delete(run.id)
+    assert "was deleted on" in said(app.run())
+    assert "There is no run r-never" in said(show("jobs", run="r-never"))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_log_that_is_gone_is_said_to_be(show, filled_home: Path) -> None:
+    run = newest("evaluate")
+    (filled_home / "runs" / run.id / "log.txt").unlink()
+    app = show("jobs", run=run.id, about="Environment")
+    assert "There is no log: its files were removed" in said(app)
+    assert "Nothing is known yet" in said(app)
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("one", [False, True])
+def test_a_database_that_is_gone_is_told_in_one_sentence(show, filled_home: Path, one: bool) -> None:
+    params = {"run": newest("evaluate").id} if one else {}
+    app = show("jobs", **params)
+    session.store().close()
+    for path in filled_home.glob("slim.db*"):
+        path.unlink()
+    (filled_home / "slim.db").mkdir()
+    app.run()
+    assert not app.exception
+    assert any("The database" in error.value and "set SLIM_HOME" in error.value for error in app.error)
+
+
+@contextmanager
+def redis_at(folder: Path) -> Iterator[str]:
+    """A Redis of the test's own."""
+    program = shutil.which("redis-server")
+    if program is None:
+        pytest.skip("no redis-server")
+    address = folder / "r.sock"
+    process = subprocess.Popen(
+        [program, "--port", "0", "--unixsocket", str(address), "--save", ""], stdout=subprocess.DEVNULL
+    )
+    try:
+        until = time.monotonic() + 30
+        while not address.exists():
+            assert time.monotonic() < until and process.poll() is None
+            time.sleep(0.02)
+        yield f"unix://{address}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@pytest.mark.redis
+@pytest.mark.parametrize("one", [False, True])
+@pytest.mark.usefixtures("filled_home")
+def test_a_frozen_redis_is_told_after_everything_that_the_database_knows(
+    show, one: bool, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[str] = []
+    for what, of in ((run_history, "show"), (log, "show"), (workers, "show"), (Queue, "silence")):
+        _noted(monkeypatch, what, of, drawn)
+    with redis_at(tmp_path_factory.mktemp("r")) as url:
+        monkeypatch.setenv("SLIM_REDIS_URL", url)
+        session.forget()
+        params = {"run": submitted().id} if one else {}
+        server = psutil.Process(Redis.from_url(url).info("server")["process_id"])
+        server.suspend()
+        try:
+            app = show("jobs", **params)
+        finally:
+            server.resume()
+        assert [error.value for error in app.error] == [
+            f"Redis at {url} does not answer: start it, or correct SLIM_REDIS_URL. The runs below are kept."
+        ]
+        assert drawn[-2 if one else -3 :] == (["show", "silence"] if one else ["show", "show", "silence"])
+    settings.cache_clear()
+
+
+def _noted(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, into: list[str]) -> None:
+    was = getattr(owner, name)
+
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        into.append(name)
+        return was(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, noted)
+
+
+@pytest.mark.redis
+def test_looking_writes_neither_to_redis_nor_to_the_database(
+    show, filled_home: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with redis_at(tmp_path_factory.mktemp("r")) as url:
+        monkeypatch.setenv("SLIM_REDIS_URL", url)
+        session.forget()
+        waiting, redis = submitted(), Redis.from_url(url)
+        session.queue().submit(waiting)
+        before = _database(filled_home), _redis(redis)
+        assert before[1][0]  # the waiting run has put something there
+        writes = _writes(redis)
+        for params in ({}, {"run": waiting.id}, {"run": newest("evaluate").id, "about": "Lineage"}):
+            app = show("jobs", **params)
+            assert not any("Redis" in error.value for error in app.error)
+        assert (_database(filled_home), _redis(redis)) == before
+        assert _writes(redis) == writes
+        redis.close()
+    settings.cache_clear()
+
+
+def _database(home: Path) -> dict[str, str]:
+    """Digest of the database's files, the log of its writes included."""
+    files = [path for path in home.glob("slim.db*") if not path.name.endswith("-shm")]  # who reads what: no content
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files if path.stat().st_size}
+
+
+def _redis(redis: Redis) -> tuple[dict[bytes, bytes], int]:
+    return {key: redis.dump(key) for key in redis.keys()}, redis.info("persistence")["rdb_changes_since_last_save"]
+
+
+def _writes(redis: Redis) -> dict[str, int]:
+    """How often each command was called, but for those that only read and that look at the server itself."""
+    calls = {name.removeprefix("cmdstat_"): told["calls"] for name, told in redis.info("commandstats").items()}
+    reads = ("ping", "info", "keys", "dump", "hello", "client", "lrange", "llen", "exists", "get", "hget", "type")
+    return {name: n for name, n in calls.items() if name.partition("|")[0] not in reads}

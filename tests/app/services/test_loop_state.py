@@ -1,0 +1,70 @@
+"""How far a data set has come in the loop."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from app.services import loop_state
+from slim_core.runs.whole_loop import create_campaign
+from slim_core.steps.registry import parse_spec
+
+
+def states(loop: loop_state.Loop) -> dict[str, str]:
+    return {step.name: step.state for step in loop.steps}
+
+
+def test_before_any_data_the_next_step_is_to_register_some() -> None:
+    assert loop_state.unbegun().next.name == "data"
+
+
+def test_each_step_follows_from_the_state_of_its_run(dataset) -> None:
+    store = session.store()
+    run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
+    assert states(loop_state.read(store, dataset.id))["train"] == "running"
+    token = store.runs.claim(run.id, "w", "cpu")
+    store.runs.fail(run.id, token, "It failed.")
+    loop = loop_state.read(store, dataset.id)
+    assert (loop.next.name, loop.next.state) == ("train", "failed")
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_new_reference_model_begins_a_new_loop_once_it_is_done() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    loop = loop_state.read(store, dataset)
+    assert set(states(loop).values()) == {"done"}
+    assert loop.next is None
+    assert loop.before.id != loop.after.id
+    spec = parse_spec({"kind": "train", "dataset": dataset, "model": "small-resnet", "seed": 7})
+    run, _ = store.runs.submit(spec)
+    assert loop_state.read(store, dataset).next is None  # the finished loop stays until the new model is there
+    token = store.runs.claim(run.id, "w", "cpu")
+    store.artifacts.attempt(run.id, 1)
+    store.artifacts.publish(run.id, 1)
+    store.runs.finish(run.id, token, {"images": 1, "images_unique": 1, "seconds": 1.0})
+    assert loop_state.read(store, dataset).next.name == "attention"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_new_campaign_is_worked_on_while_the_model_of_the_one_before_stays_the_answer() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    space = next(step.run for step in known.steps if step.name == "space")
+    campaign = create_campaign(store, space, share=0.1, seed=1, name="One more")
+    loop = loop_state.read(store, dataset)
+    assert (loop.campaign.id, loop.next.name) == (campaign.id, "annotate")
+    assert {states(loop)[name] for name in ("curate", "retrain", "compare")} == {"open"}
+    assert loop.after.id == known.after.id, "whether it is better is still known"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_subset_shown_is_the_default_strategys() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    step = next(step for step in loop_state.read(store, dataset).steps if step.name == "curate")
+    assert step.run.spec["strategy"] == "slim"
+    spec = step.run.spec
+    link = {"subset": step.run.id, "space": spec["space"], "campaign": spec["campaign"]}
+    assert step.params == {"dataset": dataset, **link}, "the page opens this subset, not the newest one"

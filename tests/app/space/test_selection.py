@@ -1,0 +1,87 @@
+"""What can be done with a selection, without a browser."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app import session
+from app.access import Viewer
+from app.services import space_data
+from app.space.parts import answers, ask, export, strip
+from slim_core.errors import AnswersRefusedError, ForbiddenError
+
+
+@pytest.fixture
+def data(filled_home):
+    return space_data.load(session.store().runs.all(kind="space")[0].id)
+
+
+@pytest.fixture
+def campaign(data):
+    (found,) = session.store().campaigns.all()
+    return found
+
+
+def test_one_answer_goes_to_every_selected_image_that_was_asked_about_and_can_be_taken_back(data, campaign) -> None:
+    campaigns = session.store().campaigns
+    asked = [item.row for item in campaigns.items(campaign.id)][:3]
+    selected = space_data.positions_of(data, np.array(asked))
+    before = campaigns.current(campaign.id)
+    items = answers.asked_about(data, np.append(selected, _not_asked(data, campaign)[0]), campaign)
+    assert len(items) == 3
+    answers.answer(campaign.id, items, -1)
+    given = campaigns.answers(campaign.id).tail(3)
+    assert given["row"].tolist() == sorted(asked, key=asked.index)
+    assert set(given["value"]) == {-1}
+    assert set(given["source"]) == {answers.SOURCE}
+    answers.answer(campaign.id, items, None)
+    assert campaigns.current(campaign.id) == before
+
+
+def test_a_closed_campaign_takes_no_answers(data, campaign) -> None:
+    session.store().campaigns.close(campaign.id)
+    items = answers.asked_about(data, np.arange(len(data)), campaign)
+    with pytest.raises(AnswersRefusedError, match="is closed"):
+        answers.answer(campaign.id, items, 1)
+
+
+def test_who_only_looks_on_cannot_answer(data, campaign, monkeypatch) -> None:
+    monkeypatch.setattr(session, "viewer", lambda: Viewer("guest", "viewer"))
+    before = session.store().campaigns.last_seq(campaign.id)
+    items = answers.asked_about(data, np.arange(len(data)), campaign)
+    with pytest.raises(ForbiddenError, match="needs the role annotator"):
+        answers.answer(campaign.id, items, 1)
+    assert session.store().campaigns.last_seq(campaign.id) == before
+
+
+def test_only_images_that_are_not_asked_about_yet_are_added(data, campaign) -> None:
+    asked = [item.row for item in session.store().campaigns.items(campaign.id)]
+    new = ask.not_asked(data, np.arange(len(data)), campaign)
+    assert sorted([*asked, *new]) == data.rows.tolist()
+
+
+def test_the_export_has_every_column_of_the_selected_images(data, campaign) -> None:
+    session.store().tags.add(data.dataset, data.rows[[7]], "=1+1")
+    selected = np.array([2, 7])
+    content = export.csv(export.table(data, selected, campaign.id))
+    read = pd.read_csv(io.BytesIO(content))
+    assert read["row"].tolist() == data.rows[selected].tolist()
+    assert read["path"].tolist() == [data.table.frame["path"][row] for row in data.rows[selected]]
+    assert read["tags"].tolist()[1] == "'=1+1"  # a spreadsheet shows it and does not compute it
+    assert read["propagated_score"].tolist() == pytest.approx(space_data.propagated(data, campaign.id)[selected])
+    columns = {"group", "label_name", "prediction_name", "confidence", "loss", "attention_precision", "answer"}
+    assert columns | {"attention_space_x", "environment_space_y", "environment_cluster"} <= set(read)
+
+
+def test_images_without_a_number_come_last_in_its_order() -> None:
+    part = pd.DataFrame({"row": [1, 2, 3], "loss": [0.5, np.nan, 2.0]})
+    assert strip.ordered(part, "highest loss")["row"].tolist() == [3, 1, 2]
+    assert strip.ordered(part, strip.AS_IN_SPACE)["row"].tolist() == [1, 2, 3]
+
+
+def _not_asked(data, campaign) -> np.ndarray:
+    return space_data.positions_of(data, ask.not_asked(data, np.arange(len(data)), campaign))

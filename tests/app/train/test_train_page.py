@@ -1,0 +1,145 @@
+"""Train, empty, filled and failing. No worker runs here: a submitted run stays queued."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from app.train import forms
+
+
+def button(app, label: str):
+    return next(one for one in app.button if one.label == label)
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_without_data_the_page_sends_to_the_data_page(show) -> None:
+    app = show("train")
+    assert "register a data set first" in app.info[0].value
+
+
+def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) -> None:
+    app = show("train")
+    assert app.selectbox(key=f"model-{dataset.id}").value == "small-resnet"
+    app.number_input(key="epochs-small-resnet-reference").set_value(2)
+    button(app, "Train").click().run()
+    (run,) = session.store().runs.all()
+    assert (run.kind, run.status, run.spec["epochs"], run.created_by) == ("train", "queued", 2, "local")
+    assert run.spec["selection"] == "worst_class"
+
+
+def test_without_redis_the_run_is_kept_and_the_page_says_so(show, dataset) -> None:
+    app = show("train")
+    button(app, "Train").click().run()
+    assert not app.exception
+    assert any("is saved and starts by itself" in error.value for error in app.error)
+    assert len(session.store().runs.all(status="queued")) == 1
+
+
+def test_a_model_that_is_not_a_photograph_recipe_proposes_other_numbers(show, dataset) -> None:
+    app = show("train")
+    app.selectbox(key=f"model-{dataset.id}").select("resnet50").run()
+    assert app.number_input(key="epochs-resnet50-reference").value == 100
+    assert app.selectbox(key="weights-resnet50").value == "imagenet"
+
+
+def test_a_model_that_was_mistyped_is_refused_when_it_is_submitted(show, dataset, monkeypatch) -> None:
+    monkeypatch.setattr(forms, "MODELS", (*forms.MODELS, "resnet5O"))  # a test cannot type a new one
+    app = show("train")
+    app.selectbox(key=f"model-{dataset.id}").select("resnet5O").run()
+    button(app, "Train").click().run()
+    assert not app.exception
+    assert any("take small-resnet, resnet50 or another" in error.value for error in app.error)
+    assert session.store().runs.all() == []
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_finished_training_shows_curves_and_every_group_with_its_interval(show) -> None:
+    run = next(run for run in session.store().runs.all(kind="train") if not run.spec["subset"])
+    app = show("train", run=run.id, on="val")
+    assert len(app.get("plotly_chart")) == 3
+    table = app.dataframe[0].value
+    assert len(table) == 4
+    assert table["n"].sum() == 80
+    assert all(" to " in interval for interval in table["interval"])
+    assert sum("worst" in group for group in table["group"]) >= 1
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_an_evaluated_model_shows_its_groups_confusion_and_worst_slices_on_test(show) -> None:
+    run = next(run for run in session.store().runs.all(kind="train") if not run.spec["subset"])
+    evaluation = next(one for one in session.store().runs.all(kind="evaluate") if one.spec["model"] == run.id)
+    groups, confusion, slices = (table.value for table in show("train", run=run.id).dataframe)
+    assert groups["n"].sum() == 120 and 20 <= slices["n"].min(), "smaller slices say little"
+    assert {"attention_precision", "aiou"} <= set(groups)
+    assert confusion.to_numpy()[:, 1:].tolist() == evaluation.metrics["confusion"]
+    assert slices["name"].str.contains(", cluster ").all() and slices["accuracy"].is_monotonic_increasing
+    assert slices["mostly"].str.contains("china|flower").all()
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("part", ["confusion.0-1", "slice.0", "group.1"])
+def test_the_images_behind_each_number_have_an_address(show, part) -> None:
+    run = next(run for run in session.store().runs.all(kind="train") if not run.spec["subset"])
+    evaluation = next(one for one in session.store().runs.all(kind="evaluate") if one.spec["model"] == run.id)
+    app = show("train", run=run.id, cell=f"{evaluation.id}.{part}")
+    assert not app.error
+    assert any(" wrong of " in text.value for text in app.markdown)
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("part", ["slice.99", "group.99", "confusion.9-9", "group.x", "confusion", "nonsense.1"])
+def test_a_cell_that_does_not_exist_breaks_nothing(show, part) -> None:
+    evaluation = session.store().runs.all(kind="evaluate")[0]
+    assert not show("train", run=evaluation.spec["model"], cell=f"{evaluation.id}.{part}").error
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_without_attention_maps_the_slices_say_what_to_run(show) -> None:
+    store = session.store()
+    reference = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
+    store.runs.delete(store.runs.all(kind="gradcam")[0].id, cascade=True)
+    assert store.runs.all(kind="evaluate", status="done"), "the reference's own stays"
+    app = show("train", run=reference.id)
+    assert any("map the attention of the model" in caption.value for caption in app.caption)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_model_that_is_not_evaluated_shows_validation_and_offers_to(show) -> None:
+    store = session.store()
+    evaluation = store.runs.all(kind="evaluate")[0]
+    store.runs.delete(evaluation.id)
+    app = show("train", run=evaluation.spec["model"])
+    assert app.dataframe[0].value["n"].sum() == 80
+    assert any(button.key == "evaluate" for button in app.button)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_with_a_subset_opens_the_retraining_form_with_its_reference(show) -> None:
+    runs = session.store().runs
+    subset = runs.all(kind="curate")[0]
+    reference = next(run for run in runs.all(kind="train") if not run.spec["subset"])
+    app = show("train", subset=subset.id)
+    assert any(reference.id in caption.value for caption in app.caption)
+    button(app, "Retrain").click().run()
+    assert not app.exception
+    newest = runs.all(kind="train")[0]
+    assert newest.spec["subset"] == subset.id
+    assert newest.spec["reference"] == reference.id
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_failed_training_shows_its_sentence(show) -> None:
+    store = session.store()
+    done = store.runs.all(kind="train")[0]
+    run, _ = store.runs.submit(_again(done), by="tests", force=True)
+    token = store.runs.claim(run.id, "w", "cpu")
+    store.runs.fail(run.id, token, "The learning rate is too large: lower it.")
+    app = show("train", run=run.id)
+    assert [error.value for error in app.error] == ["The learning rate is too large: lower it."]
+
+
+def _again(run):
+    from slim_core.steps.registry import parse_spec
+
+    return parse_spec(run.spec)

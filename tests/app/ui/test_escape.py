@@ -1,0 +1,33 @@
+"""Names and sentences as Markdown that shows them as they are written."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.ui.escape import prose, verbatim
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("team_one, seed 3: worst_group", "team_one, seed 3: worst_group"),
+        ("**loud**", r"\*\*loud\*\*"),
+        ("_x_ and __y__", r"\_x\_ and \_\_y\_\_"),
+        ("![a](http://example.org/seen.png)", r"!\[a](http://example.org/seen.png)"),
+        (":red[stop] 12:30", r"\:red\[stop] 12:30"),
+        ("$5 and $6, ~a~ and `b`", r"\$5 and \$6, \~a\~ and \`b\`"),
+        ("# one\n# two", r"\# one # two"),
+        ("a&amp;b, a & b, <b c=__d>", r"a\&amp;b, a & b, \<b c=\_\_d>"),
+        (r"a\*b", r"a\\\*b"),
+        ("漢字 🐦", "漢字 🐦"),
+    ],
+)
+def test_a_name_is_shown_as_it_is_written(name: str, shown: str) -> None:
+    assert verbatim(name) == shown
+
+
+def test_a_sentence_keeps_its_code_and_shows_paths_as_they_are() -> None:
+    told = "/data/_raw_/*.png is missing: start `python -m workers --cpu *`, or set SLIM_DATA_ROOTS."
+    assert prose(told) == (
+        r"/data/\_raw\_/\*.png is missing: start `python -m workers --cpu *`, or set SLIM_DATA_ROOTS."
+    )

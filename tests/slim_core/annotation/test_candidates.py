@@ -1,0 +1,166 @@
+"""S3: which images people are asked about."""
+
+import numpy as np
+import pytest
+
+from slim_core.annotation.candidates import (
+    default_budgets,
+    helpful_candidates,
+    kmeans_candidates,
+    spread_order,
+    uncertain_candidates,
+)
+from slim_core.errors import SpecRefusedError
+
+
+def blobs(n: int = 300, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    centres = np.array([[0, 0], [8, 0], [0, 8], [8, 8]])
+    points = centres[rng.integers(0, 4, n)] + rng.normal(size=(n, 2)) * 0.5
+    return points, np.arange(n) % 3
+
+
+def test_one_image_in_each_of_four_clear_clusters_is_asked_about():
+    corners = np.array([[0.0, 0.0], [10.0, 0.0], [0.0, 10.0], [10.0, 10.0]])
+    points = np.repeat(corners, 5, axis=0) + np.tile(np.linspace(0, 0.4, 5)[:, None], (4, 2))
+    picks = kmeans_candidates(points, np.zeros(20, int), {0: 4}, seed=0)
+    assert sorted(picks // 5) == [0, 1, 2, 3]
+
+
+def test_the_candidates_of_a_fixed_input_are_fixed():
+    points, labels = blobs()
+    assert kmeans_candidates(points, labels, {0: 3, 1: 2, 2: 1}, seed=7).tolist() == [213, 222, 33, 118, 76, 290]
+
+
+def test_each_class_gets_exactly_its_budget_of_distinct_images():
+    points, labels = blobs()
+    picks = kmeans_candidates(points, labels, {0: 60, 1: 7, 2: 0}, seed=1)
+    assert len(set(picks)) == len(picks) == 67
+    assert np.bincount(labels[picks], minlength=3).tolist() == [60, 7, 0]
+
+
+def test_a_pick_is_one_of_the_five_images_nearest_to_the_mean_of_its_class():
+    points, labels = blobs()
+    members = np.flatnonzero(labels == 1)
+    distance = np.linalg.norm(points[members] - points[members].mean(axis=0), axis=1)
+    nearest = set(members[np.argsort(distance)[:5]])
+    picks = {int(kmeans_candidates(points, labels, {1: 1}, seed=seed)[0]) for seed in range(30)}
+    assert picks <= nearest
+    assert len(picks) > 1  # a random one, not always the nearest
+
+
+def test_the_same_seed_asks_about_the_same_images_in_whatever_order_the_rows_come():
+    points, labels = blobs()
+    shuffle = np.random.default_rng(3).permutation(len(points))
+    straight = kmeans_candidates(points, labels, {0: 9, 1: 9, 2: 9}, seed=5)
+    shuffled = kmeans_candidates(points[shuffle], labels[shuffle], {0: 9, 1: 9, 2: 9}, seed=5)
+    assert straight.tolist() == shuffle[shuffled].tolist()
+    assert set(straight) != set(kmeans_candidates(points, labels, {0: 9, 1: 9, 2: 9}, seed=6))
+
+
+def test_the_candidates_of_a_class_do_not_depend_on_the_budget_of_another():
+    points, labels = blobs()
+    alone = kmeans_candidates(points, labels, {1: 8}, seed=2)
+    beside = kmeans_candidates(points, labels, {0: 30, 1: 8}, seed=2)
+    assert alone.tolist() == beside[30:].tolist()
+
+
+def test_images_at_the_same_place_still_give_distinct_candidates():
+    picks = kmeans_candidates(np.ones((10, 2)), np.zeros(10, int), {0: 6}, seed=0)
+    assert len(set(picks)) == 6
+
+
+def test_a_budget_as_large_as_the_class_takes_all_of_it():
+    points, labels = blobs()
+    assert set(kmeans_candidates(points, labels, {2: 100}, seed=0)) == set(np.flatnonzero(labels == 2))
+
+
+def test_a_budget_larger_than_the_class_is_refused_with_its_class_its_size_and_the_remedy():
+    points, labels = blobs()
+    with pytest.raises(
+        SpecRefusedError, match=r"class 2 is 101, but the class has only 100 images: ask for at most 100"
+    ):
+        kmeans_candidates(points, labels, {0: 3, 2: 101}, seed=0)
+
+
+def test_a_budget_for_a_class_without_images_is_refused():
+    points, labels = blobs()
+    with pytest.raises(SpecRefusedError, match="class 9 is 1, but the class has only 0 images"):
+        kmeans_candidates(points, labels, {9: 1}, seed=0)
+
+
+def test_a_negative_budget_is_refused():
+    points, labels = blobs()
+    with pytest.raises(SpecRefusedError, match="class 0 is -1"):
+        kmeans_candidates(points, labels, {0: -1}, seed=0)
+
+
+def test_the_default_budgets_stay_below_three_percent_but_leave_no_class_out():
+    labels = np.repeat([0, 1, 2], [1000, 399, 10])
+    assert default_budgets(labels) == {0: 30, 1: 11, 2: 1}
+
+
+def test_a_number_of_candidates_is_spread_evenly_over_the_classes_up_to_their_sizes():
+    labels = np.repeat([0, 1, 2], [100, 50, 3])
+    assert default_budgets(labels, 40) == {0: 19, 1: 18, 2: 3}
+    assert default_budgets(labels, 153) == {0: 100, 1: 50, 2: 3}
+
+
+@pytest.mark.parametrize("share", [0.0, -0.1, 1.5, 2, 154])
+def test_a_share_or_number_out_of_range_is_refused(share):
+    with pytest.raises(SpecRefusedError, match=str(share)):
+        default_budgets(np.repeat([0, 1, 2], [100, 50, 3]), share)
+
+
+def test_neighbours_of_the_space_do_not_follow_each_other_and_classes_take_turns():
+    rng = np.random.default_rng(0)
+    points, labels = rng.normal(size=(600, 2)), np.repeat([0, 1], [200, 400])
+    order = spread_order(points, labels, seed=1)
+    assert sorted(order) == list(range(600))
+    np.testing.assert_array_equal(order, spread_order(points, labels, seed=1))
+    assert (order != spread_order(points, labels, seed=2)).any()
+    assert all(labels[order[k : k + 3]].sum() == 2 for k in range(0, 600, 3))
+    shuffled = rng.permutation(600)
+    gap = {name: np.linalg.norm(np.diff(points[way], axis=0), axis=1) for name, way in
+           (("spread", order), ("random", shuffled))}  # fmt: skip
+    assert np.quantile(gap["spread"], 0.02) > 2 * np.quantile(gap["random"], 0.02)
+    assert spread_order(np.empty((0, 2)), np.empty(0, int), 0).tolist() == []
+    assert spread_order(points[:1], labels[:1], 0).tolist() == [0]
+
+
+def clumps(n: int, n_clumps: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Points in tight, far clumps, and the clump of each."""
+    rng = np.random.default_rng(seed)
+    clump = np.arange(n) % n_clumps
+    return rng.normal(size=(n_clumps, 2))[clump] * 20 + rng.normal(size=(n, 2)) * 0.1, clump
+
+
+def test_uncertain_candidates_are_the_unsettled_ones_nobody_was_asked_about():
+    points, _ = clumps(200, 10)
+    labels = np.arange(200) // 100
+    scores = np.where(np.arange(200) % 5 == 0, 0.5, 0.99)
+    asked = np.zeros(200, bool)
+    asked[:50:10] = True
+    picks = uncertain_candidates(points, labels, scores, {0: 3, 1: 4}, 0, asked)
+    assert np.bincount(labels[picks]).tolist() == [3, 4] and len(np.unique(picks)) == 7
+    assert not asked[picks].any()
+    assert (scores[picks] == 0.5).all()
+    np.testing.assert_array_equal(picks, uncertain_candidates(points, labels, scores, {0: 3, 1: 4}, 0, asked))
+    unknown = uncertain_candidates(points, labels, np.full(200, np.nan), {0: 3, 1: 4}, 0)
+    np.testing.assert_array_equal(unknown, kmeans_candidates(points, labels, {0: 3, 1: 4}, 0))
+    with pytest.raises(SpecRefusedError, match="only 95 images left that nobody was asked about"):
+        uncertain_candidates(points, labels, scores, {0: 96}, 0, asked)
+
+
+def test_the_most_helpful_images_are_unsettled_and_far_from_those_asked_about():
+    points = np.array([[0.0, 0], [0.1, 0], [5, 0], [5.1, 0], [10, 0], [10.1, 0]])
+    labels, asked = np.zeros(6, int), np.array([True, False, False, False, False, False])
+    settled = np.array([1.0, 1.0, 0.5, 0.5, 0.9, 0.9])
+    assert helpful_candidates(points, labels, settled, asked, 1).tolist() == [3]
+    first, second = helpful_candidates(points, labels, np.full(6, 0.5), asked, 2).tolist()
+    assert first == 5 and second in (2, 3)  # the farthest, then the middle, not the farthest's neighbour
+    everything = helpful_candidates(points, labels, settled, asked, 5)
+    assert sorted(everything) == [1, 2, 3, 4, 5]
+    for n in (0, 6):
+        with pytest.raises(SpecRefusedError, match="give 1 to 5, the images not asked about yet"):
+            helpful_candidates(points, labels, settled, asked, n)

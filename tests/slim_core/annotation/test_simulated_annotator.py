@@ -1,0 +1,59 @@
+"""The simulated annotator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from slim_core.annotation.simulated_annotator import RIGHT, UNSURE, WRONG, judge, noisy, simulate_answers
+from slim_core.errors import SpecRefusedError
+
+
+def test_attention_is_right_above_one_half_and_unsure_without_a_score():
+    assert judge(np.array([0.51, 0.5, 0.0, 1.0, np.nan])).tolist() == [RIGHT, WRONG, WRONG, RIGHT, UNSURE]
+
+
+def test_exactly_the_shares_asked_for_are_flipped_and_withheld():
+    values = np.tile(np.array([RIGHT, WRONG], np.int8), 50)
+    given = noisy(values, flip=0.1, unsure=0.2, seed=3)
+    assert (given == UNSURE).sum() == 20
+    assert ((given != values) & (given != UNSURE)).sum() == 10
+    assert values.tolist() == [RIGHT, WRONG] * 50, "the true answers are left alone"
+
+
+def test_mistakes_follow_from_the_seed():
+    values = np.ones(100, np.int8)
+    assert np.array_equal(noisy(values, 0.2, 0.1, seed=1), noisy(values, 0.2, 0.1, seed=1))
+    assert not np.array_equal(noisy(values, 0.2, 0.1, seed=1), noisy(values, 0.2, 0.1, seed=2))
+
+
+def test_an_unsure_answer_cannot_be_flipped():
+    assert (noisy(np.full(10, UNSURE, np.int8), flip=1.0, unsure=0.0, seed=0) == UNSURE).all()
+
+
+@pytest.mark.parametrize(("flip", "unsure"), [(-0.1, 0.0), (0.6, 0.6)])
+def test_shares_that_are_none_are_refused(looped, flip, unsure):
+    with pytest.raises(SpecRefusedError, match="must be shares"):
+        simulate_answers(looped.at.store, looped.loop.campaign.id, flip=flip, unsure=unsure)
+
+
+def test_answering_twice_keeps_each_answer_once(looped):
+    store, campaign = looped.at.store, looped.loop.campaign
+    before = len(store.campaigns.answers(campaign.id))
+    simulate_answers(store, campaign.id, threshold=looped.threshold)
+    answers = store.campaigns.answers(campaign.id)
+    assert len(answers) == before == len(store.campaigns.items(campaign.id))
+    assert set(answers["source"]) == {"masks"}
+
+
+def test_answers_agree_with_the_masks(looped):
+    import pandas as pd
+
+    store = looped.at.store
+    values = []
+    scores = pd.read_parquet(store.artifacts.folder(looped.loop.attention.id) / "scores.parquet").set_index("row")
+    for row, value in store.campaigns.current(looped.loop.campaign.id).items():
+        precision = scores["attention_precision"][row]
+        values.append(value)
+        assert value == (UNSURE if np.isnan(precision) else int(precision > looped.threshold))
+    assert {RIGHT, WRONG} <= set(values)

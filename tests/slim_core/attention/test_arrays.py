@@ -1,0 +1,145 @@
+"""What a pass leaves on disk: filled batch by batch, kept, taken up again, merged."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from slim_core.attention import arrays as attention_arrays
+from slim_core.attention.arrays import PassArrays, merge_arrays
+
+N, BATCH = 20, 3
+ROWS = np.arange(N) * 2
+STARTS = range(0, N, BATCH)
+
+
+def batch(start: int) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
+    part = ROWS[start : start + BATCH]
+    rng = np.random.default_rng(start)
+    maps, logits = rng.normal(size=(len(part), 4, 4)).astype(np.float16), rng.normal(size=(len(part), 2))
+    return {"maps": maps, "logits": logits}, pd.DataFrame({"row": part, "loss": rng.normal(size=len(part))})
+
+
+def left(out: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in out.iterdir()}
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Where results go, and the checkpoints."""
+    for name in ("out", "kept", "plain"):
+        (tmp_path / name).mkdir()
+    return tmp_path / "out", tmp_path / "kept"
+
+
+@pytest.fixture
+def expected(tmp_path: Path, folders) -> dict[str, bytes]:
+    """What a pass leaves that nothing interrupts."""
+    arrays = PassArrays(tmp_path / "plain", N)
+    for start in STARTS:
+        arrays.add(*batch(start))
+    arrays.finish(ROWS)
+    assert set(left(tmp_path / "plain")) == {"maps.npy", "logits.npy", "rows.npy", "scores.parquet"}
+    return left(tmp_path / "plain")
+
+
+@pytest.mark.parametrize("every_s", [0.0, 1e9])
+def test_a_pass_that_was_killed_goes_on_from_its_last_checkpoint(folders, expected, monkeypatch, every_s):
+    monkeypatch.setattr(attention_arrays, "KEEP_EVERY_S", every_s)
+    out, kept = folders
+    killed = PassArrays(out, N, kept, "key")
+    for start in (0, 3, 6, 9):
+        killed.add(*batch(start))
+        if start == 6:
+            killed.keep()
+    again = PassArrays(out, N, kept, "key")
+    assert again.done == (9 if every_s else 12)
+    for start in range(again.done, N, BATCH):
+        again.add(*batch(start))
+    again.finish(ROWS)
+    assert left(out) == expected
+
+
+def test_a_pass_that_ended_just_before_its_results_were_published_has_nothing_left_to_do(folders, expected):
+    out, kept = folders
+    first = PassArrays(out, N, kept, "key")
+    for start in STARTS:
+        first.add(*batch(start))
+    first.keep()
+    first.finish(ROWS)
+    for path in out.iterdir():
+        path.unlink()
+    again = PassArrays(out, N, kept, "key")
+    assert again.done == N
+    again.finish(ROWS)
+    assert left(out) == expected
+
+
+def test_two_passes_in_one_folder_do_no_harm_to_each_other(folders, expected):
+    out, kept = folders
+    lost = PassArrays(out, N, kept, "key")
+    lost.add(*batch(0))
+    lost.keep()
+    ours = PassArrays(out, N, kept, "key")
+    for start in STARTS[1:]:
+        ours.add(*batch(start))
+        ours.keep()
+        if start < 12:
+            lost.add(*batch(start))
+            lost.keep()
+    third = PassArrays(out, N, kept, "key")
+    for start in range(third.done, N, BATCH):
+        third.add(*batch(start))
+    third.finish(ROWS)
+    assert left(out) == expected
+
+
+def test_a_checkpoint_of_another_pass_or_a_damaged_one_is_not_taken_up(folders, expected):
+    out, kept = folders
+    before = PassArrays(out, N, kept, "key")
+    before.add(*batch(0))
+    before.keep()
+    assert PassArrays(out, N, kept, "another").done == 0
+    assert PassArrays(out, N + 1, kept, "key").done == 0
+    assert PassArrays(out, N, kept, "key").done == BATCH
+    state = json.loads((kept / "pass.json").read_text())
+    (kept / state["folder"] / state["scores"][0]).write_bytes(b"PAR1 and no more")
+    assert PassArrays(out, N, kept, "key").done == 0
+    (kept / "pass.json").write_text("{")
+    anew = PassArrays(out, N, kept, "key")
+    for start in STARTS:
+        anew.add(*batch(start))
+    anew.finish(ROWS)
+    assert left(out) == expected
+
+
+def test_a_checkpoint_that_cannot_be_written_does_not_end_the_pass(folders, expected, caplog):
+    out, kept = folders
+    arrays = PassArrays(out, N, kept, "key")
+    arrays.add(*batch(0))
+    (kept / "pass.json").mkdir()  # nothing can be renamed onto it
+    arrays.keep()
+    assert "No checkpoint of the pass" in caplog.text
+    for start in STARTS[1:]:
+        arrays.add(*batch(start))
+    arrays.finish(ROWS)
+    assert left(out) == expected
+
+
+def test_merging_streams_a_few_thousand_rows_at_a_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(attention_arrays, "_MERGED_AT_ONCE", 4)
+    folders = [tmp_path / name for name in "abc"]
+    whole = np.arange(66, dtype=np.float16).reshape(22, 3)
+    for folder, part in zip(folders, (whole[:9], whole[9:10], whole[10:]), strict=True):
+        folder.mkdir()
+        np.save(folder / "maps.npy", part)
+    (tmp_path / "out").mkdir()
+    told: list[tuple[int, int]] = []
+    merge_arrays(folders, tmp_path / "out", lambda *at: told.append(at), lambda: None)
+    np.save(tmp_path / "whole.npy", whole)
+    assert (tmp_path / "out" / "maps.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
+    assert told == [(4, 22), (8, 22), (9, 22), (10, 22), (14, 22), (18, 22), (22, 22)]

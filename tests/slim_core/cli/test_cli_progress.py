@@ -1,0 +1,50 @@
+"""The bars of the command line."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from rich.console import Console
+
+from slim_core.cli import progress
+from slim_core.cli.progress import ShownWorkbench, bars
+from slim_core.errors import SlimError
+from slim_core.runs.executor import Workbench
+from slim_core.steps.specs import TrainSpec
+from slim_core.store import Run
+
+
+class Failing:
+    """Runs nothing to its end: each fails in its second epoch, just after it said how fast it is."""
+
+    def __init__(self, store):
+        self.store = store
+
+    def submit(self, spec, **options: object) -> Run:
+        return self.store.runs.submit(spec, **options)[0]
+
+    def wait(self, run: Run) -> Run:
+        token = self.store.runs.claim(run.id, "w", "cpu")
+        told = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "images_per_s": 1234.0}
+        self.store.runs.progress(run.id, token, told)
+        self.store.runs.fail(run.id, token, "There is no room.")
+        raise SlimError("There is no room.")
+
+
+def test_the_bar_of_a_run_that_fails_ends_where_it_stopped(workbench, demo_folder, monkeypatch, capsys):
+    from slim_core import api
+
+    monkeypatch.setattr(progress, "errors", Console(stderr=True, width=200))
+    dataset = api.data_set(demo_folder, at=workbench)
+    shown = ShownWorkbench(Workbench(workbench.store, Failing(workbench.store)))
+    with pytest.raises(SlimError, match="no room"):
+        shown.run(TrainSpec(dataset=dataset.id, model="small-resnet"))
+    line = capsys.readouterr().err.strip().splitlines()[-1]
+    assert re.search(r"50% \d:\d\d:\d\d +failed during train epoch 2/4$", line.strip()), line
+
+
+def test_a_bar_on_its_way_tells_the_time_left(capsys):
+    with bars() as display:
+        display.add_task("reading", total=4, completed=2, note="")
+    assert "left -:--:--" in capsys.readouterr().err

@@ -1,0 +1,307 @@
+"""The strategies: what every one of them owes, and what each is for."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from slim_core.annotation.candidates import kmeans_candidates
+from slim_core.annotation.propagation import expand
+from slim_core.curation import STRATEGIES, CurateOptions, CurationData, Subset, curate
+from slim_core.curation.budgets import balance
+from slim_core.curation.cells import Cell, choose
+from slim_core.curation.slim_reference import joint_clusters, joint_weights
+from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.space.embedding import ClusterConfig, environment_clusters
+
+ANSWERED = ("slim", "slim-reference")
+
+
+def make(n: int = 400, n_classes: int = 2, agree: float = 0.9, seed: int = 0) -> CurationData:
+    """Images whose attribute agrees with their label mostly; where it does, the attention is mostly wrong."""
+    rng = np.random.default_rng(seed)
+    labels = np.arange(n) % n_classes
+    attributes = np.where(rng.random(n) < agree, labels % 2, 1 - labels % 2)
+    environment = rng.uniform(0, 4, size=(2, 16))[attributes] + np.abs(rng.normal(size=(n, 16))) * 0.3
+    right = rng.random(n) < np.where(attributes == labels % 2, 0.4, 0.9)
+    attention = np.column_stack([right * 4.0, labels * 3.0]) + rng.normal(size=(n, 2)) * 0.5
+    clusters = environment_clusters(environment, labels, ClusterConfig(pca_dims=6))
+    answers = np.full(n, -1, np.int8)
+    asked = kmeans_candidates(attention, labels, dict.fromkeys(range(n_classes), 10), seed)
+    answers[asked] = right[asked]
+    return CurationData(
+        labels=labels,
+        attention_space=attention,
+        environment_space=clusters.reduced[:, :2],
+        environment=clusters.reduced,
+        clusters=clusters,
+        scores=expand(attention, labels, answers),
+        answers=answers,
+        attributes=attributes,
+        n_classes=n_classes,
+    )
+
+
+DATA = make()
+
+
+def with_answers(data: CurationData, answers: np.ndarray) -> CurationData:
+    return replace(data, answers=answers, scores=expand(data.attention_space, data.labels, answers))
+
+
+def groups(data: CurationData, subset: Subset) -> np.ndarray:
+    """Images per (label, attribute), repeats counted."""
+    index = 2 * data.labels[subset.positions] + data.attributes[subset.positions]
+    return np.bincount(index, weights=subset.counts, minlength=2 * data.n_classes).astype(int)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("size", [2, 37, 120])
+def test_a_subset_has_exactly_the_size_asked_for_and_its_report_adds_up(strategy, size):
+    subset = curate(DATA, strategy=strategy, size=size, seed=0)
+    report = subset.report
+    assert subset.counts.sum() == report["images"] == size
+    assert len(set(subset.positions)) == len(subset.positions) == len(subset.cells) == report["unique"]
+    assert (subset.counts >= 1).all()
+    assert report["repeated"] == size - report["unique"]
+    assert sum(c["images"] for c in report["cells"]) == size == sum(c["budget"] for c in report["cells"])
+    assert sum(c["images"] for c in report["classes"]) == size
+    assert json.loads(json.dumps(report)) == report
+
+
+@pytest.mark.parametrize(
+    ("strategy", "cell"),
+    [("slim", "bird, environment 0"), ("class-balanced", "bird"), ("oracle", "bird, attribute 0")],
+)
+def test_a_cell_is_called_by_the_name_of_its_class_where_it_has_one(strategy, cell):
+    named = curate(replace(DATA, class_names=("bird", "fish")), strategy=strategy, size=40, seed=0)
+    plain = curate(DATA, strategy=strategy, size=40, seed=0)
+    assert named.report["cells"][0]["cell"] == cell
+    assert plain.report["cells"][0]["cell"] == cell.replace("bird", "class 0")
+    assert (named.positions == plain.positions).all()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_same_seed_gives_the_same_subset_and_another_seed_another(strategy):
+    first = curate(DATA, strategy=strategy, size=60, seed=5)
+    again = curate(DATA, strategy=strategy, size=60, seed=5)
+    other = curate(DATA, strategy=strategy, size=60, seed=6)
+    np.testing.assert_array_equal(first.positions, again.positions)
+    np.testing.assert_array_equal(first.counts, again.counts)
+    assert set(first.positions) != set(other.positions)
+
+
+@pytest.mark.parametrize("strategy", ANSWERED)
+def test_the_subset_does_not_depend_on_the_order_of_the_rows(strategy):
+    order = np.random.default_rng(9).permutation(len(DATA.labels))
+    arrays = ("labels", "attention_space", "environment_space", "environment", "scores", "answers", "attributes")
+    clusters = replace(DATA.clusters, index=DATA.clusters.index[order])
+    shuffled = replace(DATA, clusters=clusters, **{name: getattr(DATA, name)[order] for name in arrays})
+    straight = curate(DATA, strategy=strategy, size=80, seed=0)
+    again = curate(shuffled, strategy=strategy, size=80, seed=0)
+    assert set(straight.positions) == set(order[again.positions])
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_without_repeats_a_size_above_what_exists_is_capped_and_said(strategy):
+    subset = curate(DATA, strategy=strategy, size=5000, seed=0, repeats=False)
+    assert subset.report["images"] == subset.report["unique"] == len(subset.positions) <= 400
+    assert f"5000 images were asked for, but only {len(subset.positions)} can be given" in subset.report["notes"][-1]
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_with_repeats_the_size_is_reached_and_no_image_is_used_more_often_than_allowed(strategy):
+    subset = curate(DATA, strategy=strategy, size=900, seed=0, repeats=True, max_repeats=8)
+    assert subset.counts.sum() == 900
+    assert subset.counts.max() <= 8
+    assert subset.report["repeated"] == 900 - len(subset.positions) > 0
+
+
+@pytest.mark.parametrize("strategy", ANSWERED)
+def test_no_answers_or_only_unsure_ones_are_refused(strategy):
+    data = with_answers(DATA, np.full(400, -1))
+    with pytest.raises(AnswersRefusedError, match="no right or wrong answer yet.*annotate the candidates first"):
+        curate(data, strategy=strategy, size=50, seed=0)
+
+
+@pytest.mark.parametrize("strategy", ANSWERED)
+def test_answers_that_are_all_wrong_are_refused(strategy):
+    data = with_answers(DATA, np.where(DATA.answers >= 0, 0, -1))
+    assert (data.scores == 0).all()
+    with pytest.raises(AnswersRefusedError, match="All 20 answers say that the attention is wrong"):
+        curate(data, strategy=strategy, size=50, seed=0)
+
+
+@pytest.mark.parametrize("strategy", ANSWERED)
+def test_answers_that_are_all_right_keep_everything(strategy):
+    data = with_answers(DATA, np.where(DATA.answers >= 0, 1, -1))
+    report = curate(data, strategy=strategy, size=50, seed=0).report
+    assert report["keep"]["kept"] == 400
+    assert report["notes"] == []
+
+
+@pytest.mark.parametrize("strategy", ANSWERED)
+def test_a_class_without_answers_is_still_in_the_subset_and_the_report_says_why(strategy):
+    data = with_answers(DATA, np.where(DATA.labels == 1, -1, DATA.answers))
+    subset = curate(data, strategy=strategy, size=60, seed=0)
+    assert (data.labels[subset.positions] == 1).any()
+    assert "Class 1 has no answers, so all its 200 images are kept." in subset.report["notes"]
+
+
+@pytest.mark.parametrize("strategy", ["random", "class-balanced", "oracle"])
+def test_baselines_need_no_answers(strategy):
+    assert curate(with_answers(DATA, np.full(400, -1)), strategy=strategy, size=50, seed=0).counts.sum() == 50
+
+
+def test_slim_gives_every_class_and_environment_its_share():
+    subset = curate(DATA, strategy="slim", size=160, seed=0)
+    random = curate(DATA, strategy="random", size=160, seed=0)
+    assert groups(DATA, subset).min() >= 30
+    assert groups(DATA, random).min() <= 15
+    assert [c["images"] for c in subset.report["classes"]] == [80, 80]
+
+
+def test_slim_takes_trusted_images_before_others_when_told_to():
+    subset = curate(DATA, strategy="slim", size=40, seed=0, trusted_first=True)
+    for cell in subset.report["cells"]:
+        chosen = subset.positions[subset.cells == cell["cell"]]
+        trusted = (DATA.scores[chosen] >= 0.5).sum()
+        assert trusted == min(cell["kept"], cell["budget"])
+
+
+def test_slim_shifts_whole_environments_so_that_the_environment_still_does_not_tell_the_class():
+    equal = curate(DATA, strategy="slim", size=100, seed=0, trust=0.0).report["cells"]
+    shifted = curate(DATA, strategy="slim", size=100, seed=0, trust=1.0).report["cells"]
+    assert len({c["budget"] for c in equal}) == 1
+    by_environment = {}
+    for cell in shifted:
+        by_environment.setdefault(cell["environment"], []).append(cell)
+    assert all(max(c["budget"] for c in own) - min(c["budget"] for c in own) <= 1 for own in by_environment.values())
+    trust = {k: sum(c["trust"] for c in own) for k, own in by_environment.items()}
+    assert (
+        by_environment[max(trust, key=trust.get)][0]["budget"] > by_environment[min(trust, key=trust.get)][0]["budget"]
+    )
+
+
+def test_an_environment_in_which_a_class_is_rare_gets_less_for_every_class():
+    budgets = balance(np.array([0, 1, 0, 1]), np.array([0, 0, 1, 1]), np.array([500, 500, 500, 20]), 400, np.ones(2))
+    assert budgets.tolist() == [180, 180, 20, 20]
+
+
+def test_a_class_found_in_one_environment_alone_is_not_lost():
+    budgets = balance(np.array([0, 1, 2]), np.array([0, 0, 1]), np.array([50, 50, 50]), 60, np.ones(2))
+    assert budgets.tolist() == [20, 20, 20]
+
+
+def test_slim_works_on_many_classes_and_on_classes_of_one_image():
+    data = make(n=330, n_classes=3)
+    assert [c["images"] for c in curate(data, size=90, seed=0).report["classes"]] == [30, 30, 30]
+    labels = np.array([0] * 199 + [1] * 200 + [2])
+    clusters = environment_clusters(DATA.environment, labels)
+    tiny = replace(DATA, labels=labels, clusters=clusters, n_classes=3)
+    tiny = with_answers(tiny, tiny.answers)
+    subset = curate(tiny, size=60, seed=0)
+    assert subset.counts.sum() == 60
+    assert subset.counts[subset.positions == 400 - 1].tolist() == [10]
+
+
+def test_the_reference_clusters_spaces_into_different_numbers_and_loses_no_cell():
+    keep = np.arange(400)
+    options = CurateOptions(k_attention=2, k_environment=5)
+    a, b = joint_clusters(DATA.attention_space[keep], DATA.environment_space[keep], options, seed=0)
+    weights = joint_weights(DATA.attention_space[keep], DATA.environment_space[keep], a, b)
+    assert weights.shape == (2, 5)
+    assert weights.sum() == pytest.approx(1)
+    subset = curate(DATA, strategy="slim-reference", size=97, seed=0, k_attention=2, k_environment=5)
+    assert (subset.report["k_attention"], subset.report["k_environment"]) == (2, 5)
+    assert subset.counts.sum() == 97
+    assert sum(c["size"] for c in subset.report["cells"]) == subset.report["keep"]["kept"]
+
+
+def test_the_weights_of_the_reference_on_a_fixed_input_are_fixed():
+    E = np.array([[0.0, 0], [2, 0], [10, 0], [10, 0], [10, 6], [10, 6]])
+    Q = np.array([[0.0, 0], [0, 2], [5, 5], [5, 7], [9, 9], [9, 15]])
+    a, b = np.array([0, 0, 1, 1, 1, 1]), np.array([0, 0, 0, 0, 1, 1])
+    # spread in E: 1 and 3; in Q given a=1: 1 (b=0) and 3 (b=1)
+    np.testing.assert_allclose(joint_weights(E, Q, a, b), [[0.25, 0], [0.1875, 0.5625]])
+
+
+def test_the_reference_survives_cells_without_budget():
+    subset = curate(DATA, strategy="slim-reference", size=3, seed=0, k_attention=4, k_environment=4)
+    assert subset.counts.sum() == 3
+    assert any(c["budget"] == 0 for c in subset.report["cells"])
+
+
+def test_picks_are_distinct_and_stay_in_their_own_cell():
+    subset = curate(DATA, strategy="slim-reference", size=150, seed=0, keep="threshold")
+    assert (subset.counts == 1).all()
+    kept = np.flatnonzero(DATA.scores >= 0.5)
+    a, b = joint_clusters(DATA.attention_space[kept], DATA.environment_space[kept], CurateOptions(), seed=0)
+    cell_of = {int(p): f"attention {i}, environment {j}" for p, i, j in zip(kept, a, b, strict=True)}
+    assert [cell_of[int(p)] for p in subset.positions] == subset.cells.tolist()
+
+
+def test_a_cell_beside_a_denser_one_is_picked_from_itself():
+    points = np.concatenate([np.zeros((50, 2)), [[0.1, 0.0], [0.2, 0.0], [0.3, 0.0]]])
+    cell = Cell("thin", 0, np.array([50, 51, 52]), 3, {})
+    assert choose(cell, 2, points, seed=0).positions.min() >= 50
+
+
+def test_the_picks_in_a_fixed_cell_are_fixed_and_spread():
+    points = np.array([[0.0], [0.1], [0.2], [5.0], [5.1], [5.2], [9.0], [9.1], [9.2]])
+    cell = Cell("row", 0, np.arange(9), 9, {})
+    assert choose(cell, 3, points, seed=0).positions.tolist() == [2, 3, 6]  # one of each three
+    assert choose(cell, 12, points, seed=0).counts.tolist() == [1, 1, 2, 2, 1, 1, 2, 1, 1]
+
+
+def test_the_oracle_balances_groups_and_repeats_the_small_ones():
+    subset = curate(DATA, strategy="oracle", size=200, seed=0)
+    assert groups(DATA, subset).tolist() == [50, 50, 50, 50]
+    assert subset.report["repeated"] > 0
+
+
+def test_the_oracle_leaves_out_images_of_unknown_attribute():
+    attributes = np.where(np.arange(400) < 100, -1, DATA.attributes)
+    subset = curate(replace(DATA, attributes=attributes), strategy="oracle", size=80, seed=0)
+    assert subset.positions.min() >= 100
+    assert "100 images of unknown attribute are left out." in subset.report["notes"]
+
+
+@pytest.mark.parametrize("attributes", [None, np.full(400, -1)])
+def test_the_oracle_without_attributes_is_refused(attributes):
+    with pytest.raises(SpecRefusedError, match="this data set has no attribute: name its attribute column"):
+        curate(replace(DATA, attributes=attributes), strategy="oracle", size=80, seed=0)
+
+
+@pytest.mark.parametrize("strategy", ["slim", "slim-reference", "random", "class-balanced"])
+def test_only_the_oracle_reads_the_attributes(strategy):
+    with_them = curate(DATA, strategy=strategy, size=80, seed=0)
+    without = curate(replace(DATA, attributes=None), strategy=strategy, size=80, seed=0)
+    np.testing.assert_array_equal(with_them.positions, without.positions)
+
+
+def test_class_balanced_is_balanced_though_a_class_is_rare():
+    labels = (np.arange(400) < 12).astype(int)
+    data = with_answers(replace(DATA, labels=labels), DATA.answers)
+    subset = curate(data, strategy="class-balanced", size=100, seed=0)
+    assert [c["images"] for c in subset.report["classes"]] == [50, 50]
+    assert [c["unique"] for c in subset.report["classes"]] == [50, 12]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"strategy": "magic", "size": 10}, "strategy is 'magic': choose one of slim, slim-reference, random"),
+        ({"size": 1}, "size is 1: give at least 2"),
+        ({"size": 10, "colour": 3}, "no option 'colour': choose from keep, threshold"),
+    ],
+)
+def test_what_curation_cannot_do_is_refused(wrong, said):
+    with pytest.raises(SpecRefusedError, match=said):
+        curate(DATA, seed=0, **wrong)
+
+
+def test_arrays_of_different_spaces_are_refused():
+    with pytest.raises(SpecRefusedError, match="scores speaks of 3 images, labels of 400"):
+        replace(DATA, scores=np.zeros(3))

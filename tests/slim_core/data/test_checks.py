@@ -1,0 +1,194 @@
+import os
+
+import pandas as pd
+import pytest
+
+from slim_core.data.checks import build_table
+from slim_core.data.draft import Draft
+from slim_core.data.importing import import_data
+from slim_core.data.report import Findings, require
+from slim_core.errors import DataRefusedError, PathRefusedError
+from slim_core.settings import Settings
+
+
+def edit(folder, change):
+    """Rewrite metadata.csv through ``change``."""
+    frame = pd.read_csv(folder / "metadata.csv", dtype=object)
+    change(frame)
+    frame.to_csv(folder / "metadata.csv", index=False)
+
+
+def set_cell(column, row, value):
+    return lambda frame: frame.__setitem__(column, frame[column].where(frame.index != row, value))
+
+
+def one_error(folder, limits):
+    imported = import_data(folder, settings=limits)
+    assert imported.table is None
+    assert len(imported.report.errors) == 1, [f.message for f in imported.report.errors]
+    error = imported.report.errors[0]
+    assert error.message.endswith(".") and "\n" not in error.message
+    return error
+
+
+def test_a_folder_without_metadata_is_refused_with_what_to_put_there(data, limits):
+    error = one_error(data, limits)
+    assert error.code == "no-metadata"
+    assert f"{data} holds no metadata: put a metadata.csv" in error.message
+
+
+def test_a_folder_that_does_not_exist_is_refused_by_name(data, limits):
+    error = one_error(data / "nowhere", limits)
+    assert error.code == "missing-folder" and "nowhere does not exist" in error.message
+
+
+def test_a_path_outside_the_allowed_roots_is_refused(tmp_path, limits):
+    outside = tmp_path / "elsewhere"
+    outside.mkdir()
+    with pytest.raises(PathRefusedError, match="lies outside the allowed folders.*SLIM_DATA_ROOTS"):
+        import_data(outside, settings=limits)
+
+
+def test_a_link_out_of_the_allowed_roots_is_refused(tmp_path, data, limits):
+    (tmp_path / "elsewhere").mkdir()
+    (data / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(PathRefusedError):
+        import_data(data / "link", settings=limits)
+
+
+@pytest.mark.parametrize("column", ["split", "y"])
+def test_a_missing_column_is_named_with_the_columns_that_are_there(waterbirds, limits, column):
+    pd.read_csv(waterbirds / "metadata.csv").drop(columns=column).to_csv(waterbirds / "metadata.csv", index=False)
+    error = one_error(waterbirds, limits)
+    assert error.code == "missing-column"
+    assert f"metadata.csv lacks the column {column} (it has: img_id, img_filename" in error.message
+
+
+@pytest.mark.parametrize(("split", "number"), [("train", 0), ("val", 1), ("test", 2)])
+def test_a_split_without_a_class_is_named_with_both(waterbirds, limits, split, number):
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    frame[(frame["split"] != number) | (frame["y"] == 0)].to_csv(waterbirds / "metadata.csv", index=False)
+    error = one_error(waterbirds, limits)
+    assert error.code == "split-without-class"
+    assert f"The split {split} has 4 images and none of class waterbird (1)" in error.message
+
+
+def test_a_set_without_val_is_refused_and_one_without_test_is_warned_about(waterbirds, limits, codes):
+    whole = pd.read_csv(waterbirds / "metadata.csv")
+    whole[whole["split"] != 2].to_csv(waterbirds / "metadata.csv", index=False)
+    assert codes(import_data(waterbirds, settings=limits).report.findings) == ["no-test"]
+    whole[whole["split"] != 1].to_csv(waterbirds / "metadata.csv", index=False)
+    assert one_error(waterbirds, limits).code == "no-val"
+
+
+@pytest.mark.parametrize("value", ["1.5", "bird", "", "-1", "inf"])
+def test_a_label_that_is_no_whole_number_is_refused_with_its_row(waterbirds, limits, value):
+    edit(waterbirds, set_cell("y", 5, value))
+    error = one_error(waterbirds, limits)
+    assert (error.code, error.rows, error.count) == ("labels", (5,), 1)
+    assert "1 of 24 rows of metadata.csv have a label that is no whole number" in error.message
+    assert "(row 5)" in error.message
+
+
+@pytest.mark.parametrize("value", ["1.0", " 1 "])
+def test_a_whole_number_written_otherwise_is_understood(waterbirds, limits, value):
+    edit(waterbirds, set_cell("y", 5, value))
+    assert require(import_data(waterbirds, settings=limits)).labels[5] == 1
+
+
+def test_an_unknown_split_is_refused_with_its_rows(waterbirds, limits):
+    edit(waterbirds, lambda frame: frame.__setitem__("split", frame["split"].replace("2", "holdout")))
+    error = one_error(waterbirds, limits)
+    assert (error.code, error.count, error.rows) == ("splits", 8, tuple(range(16, 24)))
+    assert (
+        "8 of 24 rows of metadata.csv have the unknown split 'holdout' (rows 16, 17, 18, 19, 20, ...)" in error.message
+    )
+
+
+def test_an_empty_attribute_is_unknown_and_no_error(waterbirds, limits):
+    edit(waterbirds, set_cell("place", 5, ""))
+    table = require(import_data(waterbirds, settings=limits))
+    assert table.attributes[5] == -1 and table.attributes[4] == 0
+
+
+def test_an_attribute_that_is_no_whole_number_is_refused(waterbirds, limits):
+    edit(waterbirds, set_cell("place", 5, "forest"))
+    assert one_error(waterbirds, limits).code == "attributes"
+
+
+def test_an_empty_group_is_a_warning(waterbirds, limits):
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    gone = (frame["split"] == 2) & (frame["y"] == 1) & (frame["place"] == 0)
+    frame[~gone].to_csv(waterbirds / "metadata.csv", index=False)
+    imported = import_data(waterbirds, settings=limits)
+    assert imported.report.ok
+    assert [f.code for f in imported.report.warnings] == ["empty-group"]
+    assert "The split test has no image of the group waterbird, land" in imported.report.warnings[0].message
+
+
+@pytest.mark.parametrize("name", ["../../secret.jpg", "a/../../secret.jpg", "/etc/passwd"])
+def test_a_name_that_leaves_its_folder_is_refused_and_never_opened(waterbirds, limits, name):
+    edit(waterbirds, set_cell("img_filename", 5, name))
+    error = one_error(waterbirds, limits)
+    assert (error.code, error.rows) == ("path-escape", (5,))
+    assert repr(name) in error.message
+
+
+def test_dots_that_stay_inside_are_fine(waterbirds, limits):
+    name = pd.read_csv(waterbirds / "metadata.csv")["img_filename"].iat[5]
+    edit(waterbirds, set_cell("img_filename", 5, f"000.Bird/../{name}"))
+    assert import_data(waterbirds, settings=limits).report.ok
+
+
+def test_a_folder_link_and_a_file_link_out_of_the_roots_are_both_refused(waterbirds, tmp_path, limits):
+    secret = tmp_path / "secret"
+    secret.mkdir()
+    name = pd.read_csv(waterbirds / "metadata.csv")["img_filename"].iat[0]
+    os.replace(waterbirds / name, secret / "a.jpg")
+    (waterbirds / name).symlink_to(secret / "a.jpg")
+    assert one_error(waterbirds, limits).code == "path-escape"
+    (waterbirds / "linked").symlink_to(secret)
+    edit(waterbirds, set_cell("img_filename", 0, "linked/a.jpg"))
+    assert one_error(waterbirds, limits).code == "path-escape"
+
+
+def test_an_empty_name_is_refused_with_its_row(waterbirds, limits):
+    edit(waterbirds, set_cell("img_filename", 5, ""))
+    error = one_error(waterbirds, limits)
+    assert error.code == "paths" and "1 rows of metadata.csv name no image (row 5)" in error.message
+
+
+def test_a_name_given_twice_is_a_warning(waterbirds, limits, codes):
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    edit(waterbirds, set_cell("img_filename", 1, frame["img_filename"].iat[0]))
+    assert codes(import_data(waterbirds, settings=limits).report.findings) == ["repeated-paths"]
+
+
+def test_several_errors_are_all_found_at_once_and_told_by_require(waterbirds, limits, codes):
+    edit(waterbirds, set_cell("y", 5, "x"))
+    edit(waterbirds, set_cell("split", 6, "7"))
+    imported = import_data(waterbirds, settings=limits)
+    assert codes(imported.report.errors) == ["splits", "labels"]
+    with pytest.raises(DataRefusedError, match="unknown split '7'.*no whole number"):
+        require(imported)
+
+
+def test_counts_other_than_the_published_ones_are_warned_about_and_equal_ones_are_not(tmp_path):
+    cells = [(split, y, place) for split in ("train", "val") for y in (0, 1) for place in (0, 1)]
+    frame = pd.DataFrame(cells, columns=["split", "y", "place"])
+    draft = Draft(
+        source="metadata.csv",
+        root=tmp_path,
+        paths=pd.Series([f"{i}.jpg" for i in range(8)]),
+        splits=frame["split"],
+        labels=frame["y"],
+        attributes=frame["place"],
+        attribute_name="place",
+        expected={"train": (1, 1, 1, 1), "val": (9, 9, 9, 9)},
+    )
+    findings = Findings()
+    assert build_table(draft, "small", Settings(data_roots=(tmp_path,)), findings) is not None
+    messages = [f.message for f in findings.items if f.code == "expected-counts"]
+    assert len(messages) == 1
+    assert "The split val has 1 / 1 / 1 / 1 images per group where the published data has 9 / 9 / 9 / 9" in messages[0]
+    assert not findings.refused

@@ -1,0 +1,179 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from slim_core.data.importing import FORMATS, import_data
+from slim_core.data.report import require
+
+
+def frame_of(n=12):
+    return pd.DataFrame(
+        {
+            "path": [f"img/{i}.png" for i in range(n)],
+            "split": np.repeat(["train", "val", "test"], n // 3),
+            "label": [0, 0, 1, 1] * (n // 4),
+        }
+    )
+
+
+@pytest.fixture
+def folder(data):
+    """Twelve images and no table yet."""
+    folder = data / "mine"
+    (folder / "img").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / "img" / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("form", ["comma", "tab", "semicolon", "byte order mark", "parquet"])
+def test_every_usual_form_of_table_is_read(folder, limits, form):
+    frame = frame_of()
+    if form == "parquet":
+        frame.to_parquet(folder / "data.parquet")
+    else:
+        separator = {"tab": "\t", "semicolon": ";"}.get(form, ",")
+        encoding = "utf-8-sig" if form == "byte order mark" else "utf-8"
+        frame.to_csv(folder / "table.csv", index=False, sep=separator, encoding=encoding)
+    imported = import_data(folder, settings=limits)
+    table = require(imported)
+    assert imported.report.format == "csv" and imported.report.findings == ()
+    assert table.labels.tolist() == [0, 0, 1, 1] * 3
+    assert not table.has_attributes
+
+
+def test_columns_can_be_named(folder, limits):
+    frame = frame_of().rename(columns={"path": "where", "split": "fold", "label": "kind"})
+    frame.assign(light=["day", "night"] * 6).to_csv(folder / "t.csv", index=False)
+    options = {"path": "where", "split": "fold", "label": "kind", "attribute": "light"}
+    table = require(import_data(folder / "t.csv", options=options, settings=limits))
+    assert table.attribute_name == "light" and table.attribute_names == ("day", "night")
+    assert table.attributes.tolist() == [0, 1] * 6
+
+
+def test_common_names_are_understood_without_options(folder, limits):
+    frame = frame_of().rename(columns={"path": "filename", "label": "y"})  # SubpopBench's form
+    frame.assign(id=range(12), a=[0, 1] * 6, split=np.repeat([0, 1, 2], 4)).to_csv(folder / "m.csv", index=False)
+    table = require(import_data(folder, settings=limits))
+    assert table.n_attributes == 2 and table.labels.tolist() == [0, 0, 1, 1] * 3
+
+
+def test_labels_may_be_names_and_are_numbered_in_their_alphabet(folder, limits):
+    frame_of().assign(label=["wolf", "wolf", "dog", "dog"] * 3).to_csv(folder / "m.csv", index=False)
+    table = require(import_data(folder, settings=limits))
+    assert table.label_names == ("dog", "wolf")
+    assert table.labels.tolist() == [1, 1, 0, 0] * 3
+
+
+def test_the_order_of_names_can_be_given_and_others_are_refused(folder, limits):
+    frame_of().assign(label=["wolf", "wolf", "dog", "cat"] * 3).to_csv(folder / "m.csv", index=False)
+    report = import_data(folder, options={"label_names": "wolf,dog"}, settings=limits).report
+    assert [(f.code, f.count) for f in report.errors] == [("labels", 3)]
+    assert "unknown label 'cat' (rows 3, 7, 11): use one of wolf, dog" in report.errors[0].message
+
+
+def test_a_name_left_empty_is_refused_with_its_row(folder, limits):
+    labels = ["wolf", "wolf", "dog", "dog"] * 3
+    labels[6] = ""
+    frame_of().assign(label=labels).to_csv(folder / "m.csv", index=False)
+    report = import_data(folder, settings=limits).report
+    assert [(f.code, f.rows) for f in report.errors] == [("labels", (6,))]
+
+
+def test_a_missing_column_is_named_with_the_names_understood(folder, limits):
+    frame_of().drop(columns="label").to_csv(folder / "m.csv", index=False)
+    report = import_data(folder, settings=limits).report
+    assert [f.code for f in report.errors] == ["missing-column"]
+    assert "m.csv lacks the column label (it has: path, split)" in report.errors[0].message
+    assert "label=COLUMN" in report.errors[0].message
+
+
+def test_a_column_named_by_option_that_is_not_there_is_refused(folder, limits):
+    frame_of().to_csv(folder / "m.csv", index=False)
+    report = import_data(folder, options={"attribute": "weather"}, settings=limits).report
+    assert "m.csv lacks the column weather" in report.errors[0].message
+
+
+def test_masks_and_boxes_are_read_by_their_columns(folder, limits):
+    Image.new("L", (20, 20), 255).save(folder / "img" / "mask.png")
+    boxes = {"box_x": [1.5] * 3 + [""] * 9, "box_y": 2, "box_width": 3, "box_height": 4}
+    frame_of().assign(mask=["img/mask.png"] + [""] * 11, **boxes).to_csv(folder / "m.csv", index=False)
+    imported = import_data(folder, settings=limits)
+    table = require(imported)
+    assert imported.report.n_masks == 3
+    assert table.mask_path(0) == folder / "img" / "mask.png"
+    assert table.box(2) == (1.5, 2, 3, 4) and table.box(3) is None
+
+
+def test_a_box_that_is_no_number_is_refused(folder, limits):
+    frame_of().assign(box_x="left", box_y=2, box_width=3, box_height=4).to_csv(folder / "m.csv", index=False)
+    assert [f.code for f in import_data(folder, settings=limits).report.errors] == ["boxes"]
+
+
+def test_a_mask_that_is_missing_is_left_out_with_a_warning(folder, limits):
+    frame_of().assign(mask=["gone.png"] + [""] * 11).to_csv(folder / "m.csv", index=False)
+    imported = import_data(folder, settings=limits)
+    assert [f.code for f in imported.report.findings] == ["masks"]
+    assert not require(imported).has_mask.any()
+
+
+def test_a_mask_path_that_leaves_the_folder_is_refused(folder, limits):
+    frame_of().assign(mask=["../../m.png"] + [""] * 11).to_csv(folder / "m.csv", index=False)
+    report = import_data(folder, settings=limits).report
+    assert [(f.code, f.rows) for f in report.errors] == [("path-escape", (0,))]
+
+
+def test_absolute_paths_inside_the_roots_are_fine(folder, limits):
+    frame = frame_of()
+    frame.assign(path=[str(folder / p) for p in frame["path"]]).to_csv(folder / "m.csv", index=False)
+    assert require(import_data(folder, settings=limits)).image_path(0) == folder / "img" / "0.png"
+
+
+def test_of_several_tables_one_must_be_named(folder, limits):
+    for name in ("a.csv", "b.csv"):
+        frame_of().to_csv(folder / name, index=False)
+    assert import_data(folder, settings=limits).report.errors[0].code == "no-metadata"
+    assert "file=NAME" in import_data(folder, format="csv", settings=limits).report.errors[0].message
+    assert import_data(folder, format="csv", options={"file": "b.csv"}, settings=limits).report.ok
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00binary\x00", b'a,b\n"1,2\n3'])
+def test_what_is_no_table_is_refused_by_name(folder, limits, content):
+    (folder / "m.csv").write_bytes(content)
+    report = import_data(folder, format="csv", settings=limits).report
+    assert [f.level for f in report.findings] == ["error"]
+    assert "m.csv" in report.errors[0].message
+
+
+def test_a_table_without_rows_is_refused(folder, limits):
+    frame_of().head(0).to_csv(folder / "m.csv", index=False)
+    report = import_data(folder, settings=limits).report
+    assert [f.code for f in report.errors] == ["empty-metadata"]
+
+
+def test_an_unknown_option_and_an_unknown_format_are_refused_with_the_known_ones(folder, limits):
+    frame_of().to_csv(folder / "m.csv", index=False)
+    wrong = import_data(folder, options={"colour": "x"}, settings=limits).report.errors[0].message
+    assert "The format csv has no option 'colour': its options are path, split, label" in wrong
+    wrong = import_data(folder, format="coco", settings=limits).report.errors[0].message
+    assert f"'coco' is no format: use one of {', '.join(FORMATS)}" in wrong
+
+
+def test_the_report_is_plain_json(folder, limits):
+    import json
+
+    frame_of().to_csv(folder / "m.csv", index=False)
+    report = import_data(folder, settings=limits, name="my set").report
+    values = json.loads(json.dumps(report.to_json()))
+    assert (values["name"], values["n_images"], values["ok"]) == ("my set", 12, True)
+    assert values["splits"] == {"train": 4, "val": 4, "test": 4}
+
+
+def test_a_table_that_is_a_link_out_of_its_folder_is_refused(folder, limits, tmp_path):
+    frame_of().to_csv(tmp_path / "elsewhere.csv", index=False)
+    (folder / "metadata.csv").symlink_to(tmp_path / "elsewhere.csv")
+    imported = import_data(folder, settings=limits)
+    assert imported.table is None
+    assert "link out of its folder" in imported.report.errors[0].message

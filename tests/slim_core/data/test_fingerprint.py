@@ -1,0 +1,129 @@
+"""Data that is no longer what was imported ends a run with one sentence that names a path and the remedy."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from slim_core.data.fingerprint import SAMPLE, check, seal
+from slim_core.data.importing import import_data
+from slim_core.errors import DataRefusedError
+from slim_core.runs.execute import execute
+from slim_core.settings import Settings
+from slim_core.steps.specs import TrainSpec
+from slim_core.store import Dataset, Store
+
+
+@pytest.fixture
+def folder(demo_folder: Path, tmp_path: Path) -> Path:
+    """A copy of the small demo set that a test may spoil."""
+    return Path(shutil.copytree(demo_folder, tmp_path / "data"))
+
+
+@pytest.fixture
+def store(tmp_path: Path, folder: Path):
+    opened = Store.open(Settings(home=tmp_path / "home", data_roots=(tmp_path,)))
+    yield opened
+    opened.close()
+
+
+def register(store: Store, folder: Path) -> Dataset:
+    return store.datasets.register(import_data(folder, settings=store.settings))
+
+
+def images_of(dataset: Dataset) -> list[Path]:
+    """The images that are looked at."""
+    return [Path(record["path"]) for record in dataset.report["seal"]["images"]]
+
+
+def spoil_metadata(dataset: Dataset, folder: Path) -> str:
+    path = folder / "metadata.csv"
+    frame = pd.read_csv(path)
+    frame.loc[0, "y"] = 1 - frame.loc[0, "y"]
+    frame.to_csv(path, index=False)
+    return f"{path} has changed since data was imported: put the old file back, or import the data set again."
+
+
+def lose_metadata(dataset: Dataset, folder: Path) -> str:
+    (folder / "metadata.csv").unlink()
+    return f"{folder}/metadata.csv of data is missing since the import: put it back, or import the data set again."
+
+
+def lose_images(dataset: Dataset, folder: Path) -> str:
+    for path in images_of(dataset)[:3]:
+        path.unlink()
+    return f"3 of {SAMPLE} images of data looked at are missing, {images_of(dataset)[0]} for one: move them back, or"
+
+
+def change_an_image(dataset: Dataset, folder: Path) -> str:
+    changed = images_of(dataset)[5]
+    content = bytearray(changed.read_bytes())
+    content[-20] ^= 1  # as long as before
+    changed.write_bytes(content)
+    return f"1 of {SAMPLE} images of data looked at have changed since the import, {changed} for one: put the old"
+
+
+def move(dataset: Dataset, folder: Path) -> str:
+    folder.rename(folder.with_name("elsewhere"))
+    return f"The images of data are no longer in {folder}: move them back, or import the data set from where they are"
+
+
+@pytest.mark.parametrize("spoil", [spoil_metadata, lose_metadata, lose_images, change_an_image, move])
+def test_a_run_over_data_that_is_not_what_was_imported_fails_with_the_path_and_the_remedy(store, folder, spoil):
+    dataset = register(store, folder)
+    store.datasets.unchanged_table(dataset.id)
+    expected = spoil(dataset, folder)
+    run = store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet"))[0]
+    failed = execute(store, run.id, worker="tester", device="cpu")
+    assert failed.status == "failed" and failed.message.startswith(expected)
+    assert store.runs.counts() == {"failed": 1}
+
+
+def test_files_that_were_only_touched_or_copied_back_are_the_same_data(store, folder):
+    dataset = register(store, folder)
+    for path in [folder / "metadata.csv", *images_of(dataset)]:
+        os.utime(path, (1, 1))
+    store.datasets.unchanged_table(dataset.id)
+
+
+def test_an_image_the_sample_misses_ends_the_run_with_its_path(store, folder):
+    dataset = register(store, folder)
+    table = store.datasets.table(dataset.id)
+    row = next(int(row) for row in table.rows("train") if table.image_path(int(row)) not in images_of(dataset))
+    table.image_path(row).unlink()
+    run = store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet", epochs=1))[0]
+    failed = execute(store, run.id, worker="tester", device="cpu")
+    assert failed.message == f"{table.image_path(row)} is missing: put the file back, or take its row out of the " + (
+        "data set."
+    )
+
+
+def test_importing_again_takes_the_files_as_they_are_now(store, folder):
+    dataset = register(store, folder)
+    metadata = folder / "metadata.csv"
+    metadata.write_text(metadata.read_text() + "\n")  # another file, the same table
+    with pytest.raises(DataRefusedError, match="has changed since"):
+        store.datasets.unchanged_table(dataset.id)
+    assert register(store, folder).id == dataset.id
+    store.datasets.unchanged_table(dataset.id)
+    spoil_metadata(dataset, folder)
+    again = register(store, folder)
+    assert again.id != dataset.id, "another table is another data set"
+    store.datasets.unchanged_table(again.id)
+
+
+def test_a_seal_is_small_plain_json_however_large_the_data_set(store, folder):
+    dataset = register(store, folder)
+    sealed = dataset.report["seal"]
+    assert [record["path"] for record in sealed["metadata"]] == [str(folder / "metadata.csv")]
+    assert len(sealed["images"]) == SAMPLE < dataset.n_images
+    assert json.loads(json.dumps(sealed)) == sealed == seal(store.datasets.table(dataset.id), [folder / "metadata.csv"])
+
+
+def test_a_data_set_registered_before_there_were_seals_passes():
+    check("old", None)

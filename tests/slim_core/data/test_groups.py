@@ -1,0 +1,48 @@
+from dataclasses import replace
+
+import numpy as np
+
+from slim_core.data.groups import group_index, group_names, grouping, pseudo_groups
+
+
+def test_a_group_is_label_times_attributes_plus_attribute():
+    index = group_index(np.array([0, 0, 1, 1, 2]), np.array([0, 2, 0, 1, 2]), 3)
+    assert index.tolist() == [0, 2, 3, 4, 8]
+
+
+def test_an_unknown_attribute_belongs_to_no_group():
+    assert group_index(np.array([1, 1]), np.array([-1, 0]), 2).tolist() == [-1, 2]
+
+
+def test_names_stand_in_the_order_of_the_index():
+    assert group_names(["landbird", "waterbird"], ["land", "water"]) == [
+        "landbird, land",
+        "landbird, water",
+        "waterbird, land",
+        "waterbird, water",
+    ]
+
+
+def test_groups_of_a_table_count_its_images(tiny_table):
+    groups = grouping(tiny_table)
+    assert not groups.estimated
+    assert groups.counts().tolist() == [3, 3, 3, 3]
+    assert groups.counts(tiny_table.rows("train")).tolist() == [1, 1, 1, 1]
+    assert groups.take(np.array([3, 0])).index.tolist() == [3, 0]
+
+
+def test_without_attributes_groups_are_classes_and_said_to_be_estimated(tiny_table):
+    bare = replace(tiny_table, frame=tiny_table.frame.assign(attribute=-1), attribute_name=None, attribute_names=())
+    groups = grouping(bare)
+    assert groups.estimated
+    assert groups.names == ("landbird", "waterbird")
+    assert np.array_equal(groups.index, bare.labels)
+
+
+def test_pseudo_groups_are_class_times_cluster_with_their_own_number_of_clusters():
+    groups = pseudo_groups(np.array([0, 0, 1, 2]), np.array([1, -1, 0, 1]), [2, 3, 2], ["a", "b", "c"])
+    assert groups.estimated
+    assert groups.index.tolist() == [1, -1, 2, 6]
+    assert groups.names[:3] == ("a, cluster 0", "a, cluster 1", "b, cluster 0")
+    same = pseudo_groups(np.array([2]), np.array([1]), 2, ["a", "b", "c"])
+    assert same.index.tolist() == [5] and len(same.names) == 6

@@ -1,0 +1,127 @@
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from slim_core.data.groups import grouping
+from slim_core.data.images import ImageTransform, load_mask
+from slim_core.data.importers.waterbirds import EXPECTED, Waterbirds
+from slim_core.data.importing import import_data
+from slim_core.data.report import require
+from slim_core.errors import PathRefusedError
+
+
+def save_mask(path, box=(10, 5, 8, 20), size=(40, 30)):
+    x, y, width, height = box
+    mask = np.zeros((size[1], size[0]), np.uint8)
+    mask[y : y + height, x : x + width] = 255
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(mask).save(path)
+
+
+def test_a_folder_of_the_real_shape_is_found_and_read(waterbirds, limits):
+    imported = import_data(waterbirds, settings=limits)
+    table = require(imported)
+    assert imported.report.format == "waterbirds"
+    assert imported.report.findings == ()
+    assert imported.report.splits == {"train": 8, "val": 8, "test": 8}
+    assert table.name == "waterbird_complete95_forest2water2"
+    assert grouping(table).names == ("landbird, land", "landbird, water", "waterbird, land", "waterbird, water")
+    assert grouping(table).counts().tolist() == [6, 6, 6, 6]
+    assert table.image_path(0).is_file()
+
+
+def test_the_metadata_file_may_be_named_instead_of_its_folder(waterbirds, limits):
+    assert require(import_data(waterbirds / "metadata.csv", format="waterbirds", settings=limits)).root == waterbirds
+
+
+def test_cubs_masks_are_found_by_class_and_name(waterbirds, limits):
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    name = frame["img_filename"].iat[3]
+    save_mask(waterbirds / "segmentations" / name.replace(".jpg", ".png"))
+    imported = import_data(waterbirds, settings=limits)
+    assert imported.report.n_masks == 1
+    assert require(imported).mask_path(3) == waterbirds / "segmentations" / name.replace(".jpg", ".png")
+
+
+@pytest.mark.parametrize("place", ["beside", "named"])
+def test_cubs_annotations_may_lie_in_a_folder_of_their_own(waterbirds, data, limits, place):
+    cub = data / ("CUB_200_2011" if place == "beside" else "birds")
+    name = pd.read_csv(waterbirds / "metadata.csv")["img_filename"].iat[0]
+    save_mask(cub / "segmentations" / name.replace(".jpg", ".png"))
+    options = {} if place == "beside" else {"cub": str(cub)}
+    table = require(import_data(waterbirds, options=options, settings=limits))
+    assert table.has_mask.tolist() == [True] + [False] * 23
+    assert load_mask(table, 0, ImageTransform(30, 1.0)).sum() == 8 * 20
+
+
+def test_annotations_outside_the_allowed_roots_are_refused(waterbirds, tmp_path, limits):
+    with pytest.raises(PathRefusedError, match="lies outside the allowed folders"):
+        import_data(waterbirds, options={"cub": str(tmp_path / "cub")}, settings=limits)
+
+
+def test_mistake_3_boxes_are_matched_to_images_by_id_and_not_by_order(waterbirds, limits):
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    ids = {name: 5000 + i for i, name in enumerate(frame["img_filename"])}
+    shuffled = list(ids.items())[::-1]
+    (waterbirds / "images.txt").write_text("".join(f"{number} {name}\n" for name, number in shuffled))
+    lines = [f"{number} {number - 5000}.0 2.0 8.0 20.0\n" for _, number in shuffled[5:]]  # five images have no box
+    (waterbirds / "bounding_boxes.txt").write_text("".join(lines))
+    table = require(import_data(waterbirds, settings=limits))
+    assert table.box(0) == (0.0, 2.0, 8.0, 20.0)
+    assert table.box(7) == (7.0, 2.0, 8.0, 20.0)
+    assert table.box(18) == (18.0, 2.0, 8.0, 20.0)
+    assert table.box(19) is None
+    mask = load_mask(table, 7, ImageTransform(30, 1.0))  # 40 x 30 cropped to columns 5..35
+    expected = np.zeros((30, 30))
+    expected[2:22, 2:10] = 1
+    assert np.array_equal(mask, expected)
+
+
+def test_boxes_without_an_image_list_go_by_the_metadatas_own_id(waterbirds, limits):
+    (waterbirds / "bounding_boxes.txt").write_text("24 1.0 2.0 3.0 4.0\n1 5.0 6.0 7.0 8.0\n")
+    table = require(import_data(waterbirds, settings=limits))
+    assert table.box(23) == (1.0, 2.0, 3.0, 4.0)
+    assert table.box(0) == (5.0, 6.0, 7.0, 8.0)
+
+
+@pytest.mark.parametrize("line", ["1 2.0 3.0\n", "1 a b c d\n"])
+def test_a_damaged_box_file_is_named(waterbirds, limits, codes, line):
+    (waterbirds / "bounding_boxes.txt").write_text(line)
+    report = import_data(waterbirds, settings=limits).report
+    assert codes(report.errors) == ["boxes"]
+    assert "bounding_boxes.txt" in report.errors[0].message
+
+
+def test_without_a_place_the_set_has_no_attribute_and_that_is_no_finding(waterbirds, limits):
+    pd.read_csv(waterbirds / "metadata.csv").drop(columns=["place", "place_filename"]).to_csv(
+        waterbirds / "metadata.csv", index=False
+    )
+    imported = import_data(waterbirds, settings=limits)
+    assert imported.report.findings == ()
+    assert not require(imported).has_attributes
+    assert {group["name"] for group in imported.report.groups} == {"0", "1"}
+
+
+def test_more_classes_than_two_are_read_as_they_are(waterbirds, limits):
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    frame["y"] = np.arange(len(frame)) // 2 % 4
+    frame.to_csv(waterbirds / "metadata.csv", index=False)
+    table = require(import_data(waterbirds, settings=limits))
+    assert table.n_classes == 4 and table.label_names == ("0", "1", "2", "3")
+
+
+def test_names_can_be_given(waterbirds, limits):
+    options = {"label_names": "dry, wet", "attribute_names": "forest,lake"}
+    table = require(import_data(waterbirds, options=options, settings=limits))
+    assert (table.label_names, table.attribute_names) == (("dry", "wet"), ("forest", "lake"))
+
+
+def test_published_counts_are_compared_with_a_set_of_waterbirds_size(data):
+    sizes = [(s, g, n) for s, split in enumerate(("train", "val", "test")) for g, n in enumerate(EXPECTED[split])]
+    rows = [(s, g // 2, g % 2) for s, g, n in sizes for _ in range(n)]
+    frame = pd.DataFrame(rows, columns=["split", "y", "place"])
+    frame["img_filename"] = [f"{i}.jpg" for i in range(len(frame))]
+    frame.to_csv(data / "metadata.csv", index=False)
+    assert len(frame) == 11_788
+    assert Waterbirds().read(data, {}).expected == EXPECTED

@@ -1,0 +1,134 @@
+"""Runs side by side as charts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from slim_core.evaluation.charts import comparison, palette
+from slim_core.evaluation.charts import comparison as charts
+from slim_core.evaluation.charts.compared_groups import group_intervals
+
+GROUPS = pd.DataFrame(
+    {
+        "run": ["erm", "erm", "slim", "slim"],
+        "group": ["land", "sea", "land", "sea"],
+        "accuracy": [0.9, 0.5, 0.92, np.nan],
+        "low": [0.85, 0.4, 0.88, np.nan],
+        "high": [0.93, 0.6, 0.95, np.nan],
+        "n": [100, 50, 100, 0],
+        "key": ["r-1.group.0", "r-1.group.1", "r-2.group.0", "r-2.group.1"],
+    }
+)
+
+
+def many(n: int = 20) -> pd.DataFrame:
+    parts = [
+        GROUPS[:2].assign(run=f"run {i}", accuracy=[0.9 - i / 100, 0.5], key=[f"k{i}a", f"k{i}b"]) for i in range(n)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def test_every_run_has_a_bar_a_group_with_its_own_interval_and_n() -> None:
+    erm, slim = group_intervals(GROUPS).data
+    assert list(erm.y) == pytest.approx([90, 50])
+    assert list(erm.error_y.array) == pytest.approx([3, 10])
+    assert list(erm.error_y.arrayminus) == pytest.approx([5, 10])
+    assert list(erm.x) == ["land<br>n = 100", "sea<br>n = 50"]
+    assert erm.marker.color != slim.marker.color
+
+
+def test_an_empty_group_has_no_bar_rather_than_a_zero() -> None:
+    _, slim = group_intervals(GROUPS).data
+    assert np.isnan(slim.y[1])
+
+
+def test_each_mark_names_what_a_click_on_it_opens() -> None:
+    erm, _ = group_intervals(GROUPS).data
+    assert [row[0] for row in erm.customdata] == ["r-1.group.0", "r-1.group.1"]
+    drawn = group_intervals(many(), "run 3")
+    assert sorted(row[0] for trace in drawn.data for row in trace.customdata) == sorted(many()["key"])
+
+
+def test_many_runs_are_dots_by_rising_accuracy_with_the_baseline_marked() -> None:
+    others, baseline = group_intervals(many(), "run 3").data
+    assert (others.type, len(others.x), len(baseline.x)) == ("scatter", 38, 2)
+    land = others.x < 0.5
+    assert (np.diff(np.asarray(others.y)[land][np.argsort(np.asarray(others.x)[land])]) >= 0).all()
+    assert baseline.marker.color != others.marker.color
+
+
+def test_the_baseline_is_ink_and_the_colours_are_those_of_the_dashboard() -> None:
+    colours = charts.run_colours(["slim", "erm"], "erm")
+    assert list(colours) == ["slim", "erm"] and colours["erm"] == palette.INK
+    assert (comparison.INK, comparison.GREY, comparison.BLUE) == (palette.INK, palette.GREY, palette.BLUE)
+    assert set(comparison.RUNS) <= set(palette.GROUPS)
+
+
+def test_measures_differ_by_shape_since_colour_means_the_run() -> None:
+    frame = pd.DataFrame({"run": ["erm", "erm"], "measure": ["worst group", "average"], "value": [0.6, 0.9]})
+    worst, average = charts.headline(frame).data
+    assert worst.marker.symbol != average.marker.symbol
+    assert worst.marker.color == average.marker.color
+    assert list(worst.x) == [60]
+
+
+def test_attention_is_set_side_by_side_in_percent() -> None:
+    frame = pd.DataFrame({"run": ["erm", "slim"], "measure": ["AIoU", "AIoU"], "value": [0.4, 0.7]})
+    erm, slim = charts.attention_change(frame).data
+    assert (list(erm.y), list(slim.y)) == ([40], [70])
+
+
+def costs(n: int = 2) -> pd.DataFrame:
+    names = [f"m{i}" for i in range(n)]
+    return pd.DataFrame(
+        {"run": names, "method": names, "wga": 0.6, "wga_low": 0.5, "wga_high": 0.7, "answers": range(0, 10 * n, 10)}
+    )
+
+
+def test_a_run_stands_over_what_it_cost_with_its_name_and_interval() -> None:
+    figure = charts.cost_scatter(costs(), "answers", "answers spent", "m0")
+    first, second = figure.data
+    assert (list(first.x), list(second.x), list(second.y)) == ([0], [10], [60])
+    assert list(second.text) == ["m1"] and list(second.error_y.array) == pytest.approx([10])
+    assert first.marker.color == palette.INK
+    assert list(second.textposition)[0] == "middle left", "a name at the right edge goes inwards"
+
+
+def test_the_axis_of_dots_begins_below_the_lowest_interval_and_never_below_zero() -> None:
+    def start(low: float) -> float:
+        return charts.cost_scatter(costs().assign(wga_low=low), "answers", "answers spent").layout.yaxis.range[0]
+
+    assert [start(low) for low in (0.5, 0.84, 0.02, np.nan)] == [40, 60, 0, 0]
+
+
+def test_names_of_many_runs_are_left_to_the_hover() -> None:
+    figure = charts.cost_scatter(costs(30), "answers", "answers spent")
+    assert {trace.mode for trace in figure.data} == {"markers"}
+
+
+@pytest.mark.parametrize("chart", [charts.averages, charts.attention])
+def test_a_line_a_run_becomes_a_dot_a_run_where_there_are_many(chart) -> None:
+    rows = costs(30).assign(label=[f"m{i}" for i in range(30)], average=0.8, attention_precision=0.5)
+    few = chart(rows[:3], {"wga": "worst group"})
+    many = chart(rows, {"wga": "worst group"}, "m0")
+    assert few.layout.height < 400 and many.layout.height == 400
+    assert sum(len(trace.x) for trace in many.data) == 30
+
+
+def test_unknown_costs_do_not_break_the_axis() -> None:
+    assert charts.cost_scatter(costs().assign(answers=np.nan), "answers", "answers spent").layout.xaxis.range[1] > 0
+
+
+def test_differences_over_seeds_have_their_interval_and_methods_without_pairs_are_left_out() -> None:
+    frame = pd.DataFrame(
+        {
+            "method": ["erm", "slim", "one"], "pairs": [0, 3, 1], "change": [np.nan, 0.2, 0.1],
+            "change_low": [np.nan, 0.1, np.nan], "change_high": [np.nan, 0.3, np.nan],
+        }
+    )  # fmt: skip
+    (dots,) = charts.seed_differences(frame).data
+    assert list(dots.y) == ["slim (3 seeds)", "one (1 seed)"]
+    assert list(dots.x) == pytest.approx([20, 10])
+    assert dots.error_x.array[0] == pytest.approx(10) and np.isnan(dots.error_x.array[1])

@@ -1,0 +1,51 @@
+"""Group charts as pure functions."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from slim_core.evaluation.charts import groups as charts
+from slim_core.evaluation.charts.palette import VERMILION
+
+METRICS = {
+    "groups": [
+        {"name": "0, sea", "n": 90, "correct": 81, "accuracy": 0.9, "low": 0.82, "high": 0.95},
+        {"name": "1, sea", "n": 10, "correct": 4, "accuracy": 0.4, "low": 0.17, "high": 0.69},
+        {"name": "1, land", "n": 0, "correct": 0, "accuracy": None, "low": None, "high": None},
+    ],
+}
+
+
+def test_an_empty_group_has_no_accuracy_rather_than_zero() -> None:
+    frame = charts.group_frame(METRICS)
+    assert math.isnan(frame["accuracy"].iat[2])
+    assert frame["worst"].tolist() == [False, True, False]
+
+
+def test_bars_show_percent_with_the_interval_and_mark_the_worst_group() -> None:
+    (bars,) = charts.group_bars(charts.group_frame(METRICS)).data
+    assert bars.x[0] == pytest.approx(90)
+    assert bars.error_x.array[1] == pytest.approx(29)
+    assert bars.error_x.arrayminus[1] == pytest.approx(23)
+    assert [colour == VERMILION for colour in bars.marker.color] == [False, True, False]
+    assert bars.y[1] == "1, sea (n = 10)"
+
+
+def test_split_counts_keep_the_order_of_the_groups_and_fill_gaps_with_zero() -> None:
+    groups = [
+        {"split": "train", "group": 1, "name": "b", "n": 30}, {"split": "train", "group": 0, "name": "a", "n": 10},
+        {"split": "test", "group": 1, "name": "b", "n": 5},
+    ]  # fmt: skip
+    frame = charts.split_frame(groups)
+    assert frame.index.tolist() == ["b", "a"]
+    assert frame.loc["a"].tolist() == [10, 0, 0]
+    assert frame.loc["b"].tolist() == [30, 0, 5]
+
+
+def test_shares_are_of_each_split_and_an_empty_split_is_not_divided_by_zero() -> None:
+    frame = charts.split_frame([{"split": "train", "name": "a", "n": 1}, {"split": "train", "name": "b", "n": 3}])
+    first, second = charts.split_shares(frame).data
+    assert list(first.x) == [25, 0, 0]
+    assert list(second.x) == [75, 0, 0]

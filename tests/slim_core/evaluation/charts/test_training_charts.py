@@ -1,0 +1,39 @@
+"""Training curves as pure functions."""
+
+from __future__ import annotations
+
+import pytest
+
+from slim_core.evaluation.charts import training as charts
+
+HISTORY = [
+    {"epoch": 1, "train_loss": 0.7, "val": {"wga": 0.2, "average": 0.6, "groups": [{"name": "a", "accuracy": 0.2}]}},
+    {"epoch": 2, "train_loss": 0.5, "val": None},
+    {"epoch": 3, "train_loss": 0.3, "val": {"wga": 0.4, "average": 0.8, "groups": [{"name": "a", "accuracy": None}]}},
+]
+
+
+def test_history_becomes_one_row_an_epoch_and_series_without_missing_values() -> None:
+    frame = charts.history_frame(HISTORY)
+    assert len(frame) == 3 + 2 + 2 + 1
+    assert frame[frame["series"] == "worst group"]["value"].tolist() == [0.2, 0.4]
+    assert frame[frame["series"] == "a"]["epoch"].tolist() == [1]
+
+
+def test_no_history_is_an_empty_frame_and_an_empty_chart() -> None:
+    frame = charts.history_frame([])
+    assert frame.empty
+    assert len(charts.accuracy_curves(frame, epochs=3).data) == 0
+
+
+def test_the_loss_curve_holds_the_losses_and_marks_the_epoch_kept() -> None:
+    figure = charts.loss_curve(charts.history_frame(HISTORY), epochs=8, best_epoch=3)
+    assert list(figure.data[0].y) == [0.7, 0.5, 0.3]
+    assert figure.layout.shapes[0].x0 == 3
+    assert figure.layout.xaxis.range[1] > 8  # room for the epochs to come
+
+
+def test_accuracies_are_drawn_in_percent_with_the_worst_group_first() -> None:
+    figure = charts.accuracy_curves(charts.history_frame(HISTORY), epochs=3)
+    assert [trace.name for trace in figure.data] == ["worst group", "average", "a"]
+    assert list(figure.data[1].y) == pytest.approx([60, 80])

@@ -1,0 +1,64 @@
+"""Evaluations as frames."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from slim_core.evaluation.report import frames
+
+
+@pytest.fixture
+def evaluations(looped):
+    return looped.at.store.runs.all(kind="evaluate", status="done")
+
+
+def test_each_evaluation_is_one_row_with_its_numbers_and_costs(looped, evaluations) -> None:
+    table = frames.table(looped.at.store, evaluations)
+    assert table.index.tolist() == [one.id for one in evaluations]
+    assert table["label"].is_unique
+    for one in evaluations:
+        assert table.at[one.id, "wga"] == one.metrics["wga"]
+        assert table.at[one.id, "wga_low"] <= table.at[one.id, "wga"] <= table.at[one.id, "wga_high"]
+    slim = table[table["method"].str.startswith("slim,")].iloc[0]
+    n_train = len(looped.loop.table.rows("train"))
+    assert slim["answers"] > 0 and slim["share"] == pytest.approx(slim["answers"] / n_train)
+    assert slim["minutes"] == pytest.approx(looped.at.store.campaigns.progress(looped.loop.campaign.id)["minutes"])
+    assert slim["lineage_seconds"] == pytest.approx(looped.outcomes["slim"].seconds, abs=0.01)
+    assert table[table["method"] == "erm"].iloc[0]["answers"] == 0
+
+
+def test_names_that_two_runs_share_tell_them_apart_by_their_ids() -> None:
+    found = pd.DataFrame({"method": ["erm", "erm", "slim"], "seed": [0, 0, 0], "split": "test"},
+                         index=["r-aaaa", "r-bbbb", "r-cccc"])  # fmt: skip
+    assert frames.labels(found) == ["erm, seed 0 (aaaa)", "erm, seed 0 (bbbb)", "slim, seed 0"]
+    assert frames.labels(found.assign(split=["test", "val", "test"]))[:2] == ["erm, seed 0, test", "erm, seed 0, val"]
+
+
+def test_the_change_is_against_the_baseline_and_it_has_none() -> None:
+    found = pd.DataFrame({"wga": [0.6, 0.9]}, index=["a", "b"])
+    change = frames.with_change(found, "a")["change"]
+    assert np.isnan(change["a"]) and change["b"] == pytest.approx(0.3)
+    assert frames.with_change(found, "filtered away")["change"].isna().all()
+
+
+def test_every_group_of_every_run_has_its_n_its_interval_and_its_key(looped, evaluations) -> None:
+    table = frames.table(looped.at.store, evaluations)
+    groups = frames.groups(evaluations, table["label"])
+    assert len(groups) == 4 * len(evaluations)
+    known = groups[groups["n"] > 0]
+    assert ((known["low"] <= known["accuracy"] + 1e-9) & (known["accuracy"] <= known["high"] + 1e-9)).all()
+    assert groups["key"].is_unique and groups["key"].iloc[1] == f"{evaluations[0].id}.group.1"
+    order = table["label"].tolist()[::-1]
+    assert frames.of_runs(groups, order)["run"].drop_duplicates().tolist() == order
+
+
+def test_seeds_in_a_row_are_told_by_their_ends() -> None:
+    assert frames.told_seeds([3, 0, 1, 2, 7]) == "0 to 3, 7"
+    assert frames.told_seeds([0, 1, 2]) == "0, 1, 2"
+
+
+def test_a_measure_that_no_run_has_is_left_out() -> None:
+    found = pd.DataFrame({"label": ["erm"], "aiou": [np.nan], "attention_precision": [0.5]})
+    assert frames.long(found, frames.ATTENTION)["measure"].tolist() == ["attention precision"]

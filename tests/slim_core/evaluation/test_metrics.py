@@ -1,0 +1,202 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from slim_core.data.groups import Grouping, group_index, group_names
+from slim_core.evaluation import metrics as m
+from slim_core.evaluation.metrics import (
+    aiou,
+    attention_precision,
+    auroc,
+    classification_metrics,
+    confusion,
+    iou,
+    name_classes,
+    paired_difference,
+    wilson,
+)
+
+
+def one_hot(predictions, n_classes, sure=0.9):
+    probabilities = np.full((len(predictions), n_classes), (1 - sure) / (n_classes - 1))
+    probabilities[np.arange(len(predictions)), predictions] = sure
+    return probabilities
+
+
+def binary_case():
+    """Groups of 4, 2, 2, 0 images with 4, 1, 2 right."""
+    labels = np.array([0, 0, 0, 0, 0, 0, 1, 1])
+    attributes = np.array([0, 0, 0, 0, 1, 1, 0, 0])
+    predictions = np.array([0, 0, 0, 0, 0, 1, 1, 1])
+    names = tuple(group_names(["a", "b"], ["x", "y"]))
+    return labels, one_hot(predictions, 2), Grouping(group_index(labels, attributes, 2), names)
+
+
+def test_worst_group_average_and_gap_on_a_case_counted_by_hand():
+    result = classification_metrics(*binary_case(), None)
+    assert result[m.WGA] == 0.5
+    assert result[m.WORST_GROUP] == "a, y"
+    assert result[m.AVERAGE] == pytest.approx(7 / 8)
+    assert result[m.GAP] == pytest.approx(7 / 8 - 1 / 2)
+    assert result[m.WORST_CLASS] == pytest.approx(5 / 6)
+    assert result[m.CONFUSION] == [[5, 1], [0, 2]]
+
+
+def test_mistake_5_an_empty_group_has_no_accuracy_and_is_never_the_worst():
+    groups = classification_metrics(*binary_case(), None)[m.GROUPS]
+    assert groups[3] == {
+        "group": 3,
+        "name": "b, y",
+        "n": 0,
+        "correct": 0,
+        "accuracy": None,
+        "low": None,
+        "high": None,
+    }
+
+
+def test_mistake_5_the_adjusted_average_weighs_groups_by_training_share_and_leaves_the_worst_out():
+    result = classification_metrics(*binary_case(), np.array([60, 20, 20, 0]))
+    assert result[m.ADJUSTED] == pytest.approx(0.6 * 1 + 0.2 * 0.5 + 0.2 * 1)
+    values = [1, 0.5, 1]
+    assert result[m.AVERAGE] != pytest.approx(np.mean([*values, min(values)]))
+
+
+def test_the_adjusted_average_is_unknown_without_counts_or_for_a_group_nobody_evaluated():
+    assert classification_metrics(*binary_case(), None)[m.ADJUSTED] is None
+    assert classification_metrics(*binary_case(), np.array([1, 1, 1, 1]))[m.ADJUSTED] is None
+
+
+def test_mistake_14_three_classes_and_three_attributes_give_nine_groups():
+    labels = np.repeat([0, 1, 2], 6)
+    attributes = np.tile([0, 1, 2], 6)
+    predictions = labels.copy()
+    predictions[0] = 2  # one of the two images of group (0, 0)
+    names = tuple(group_names("abc", "xyz"))
+    groups = Grouping(group_index(labels, attributes, 3), names)
+    result = classification_metrics(labels, one_hot(predictions, 3), groups, np.ones(9))
+    assert len(result[m.GROUPS]) == 9
+    assert (result[m.WGA], result[m.WORST_GROUP]) == (0.5, "a, x")
+    assert [row["accuracy"] for row in result[m.CLASSES]] == [pytest.approx(5 / 6), 1.0, 1.0]
+    assert result[m.CLASSES][2]["f1"] == pytest.approx(2 * 6 / (6 + 7))
+    assert np.array(result[m.CONFUSION]).tolist() == [[5, 0, 1], [0, 6, 0], [0, 0, 6]]
+
+
+def test_results_are_plain_json_also_where_nothing_can_be_said():
+    nothing = classification_metrics(np.zeros(0, int), np.zeros((0, 2)), Grouping(np.zeros(0, int), ("g",)), None)
+    assert nothing[m.WGA] is None and nothing[m.AVERAGE] is None and nothing[m.WORST_GROUP] is None
+    for result in (nothing, classification_metrics(*binary_case(), np.array([1, 1, 1, 0]))):
+        assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_images_of_no_known_group_count_in_the_average_alone():
+    labels, probabilities, groups = binary_case()
+    unknown = Grouping(np.where(groups.index == 1, -1, groups.index), groups.names)
+    result = classification_metrics(labels, probabilities, unknown, None)
+    assert result[m.WGA] == 1.0
+    assert result[m.AVERAGE] == pytest.approx(7 / 8)
+
+
+def test_classes_can_be_called_by_name():
+    result = name_classes(classification_metrics(*binary_case(), None), ["land", "water"])
+    assert [row["name"] for row in result[m.CLASSES]] == ["land", "water"]
+
+
+def test_every_number_that_is_shown_has_a_definition():
+    shown = {m.WGA, m.AVERAGE, m.ADJUSTED, m.GAP, m.WORST_CLASS, m.AIOU, m.IOU, m.ATTENTION_PRECISION, m.COVERAGE}
+    assert shown <= set(m.DEFINITIONS)
+
+
+def test_the_wilson_interval_matches_published_values():
+    low, high = wilson(81, 263)  # Newcombe 1998, table I
+    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
+    low, high = wilson(0, 20)
+    assert low == 0 and round(high, 4) == 0.1611
+    assert wilson(29, 29)[1] == 1.0
+    assert all(math.isnan(v) for v in wilson(0, 0))
+
+
+def test_the_area_under_the_curve_equals_scikit_learns_with_ties():
+    from sklearn.metrics import roc_auc_score
+
+    rng = np.random.default_rng(0)
+    positive, scores = rng.random(300) < 0.3, rng.integers(0, 12, 300) / 12
+    assert auroc(positive, scores) == pytest.approx(roc_auc_score(positive, scores), abs=1e-12)
+    assert math.isnan(auroc(np.ones(3, bool), np.arange(3)))
+
+
+def test_the_confusion_matrix_has_true_classes_in_rows():
+    assert confusion(np.array([0, 0, 1]), np.array([1, 0, 1]), 3).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
+
+
+M = np.array([[1.0, 0.5], [0.0, 0.9]])
+G = np.array([[1.0, 0.0], [1.0, 1.0]])
+
+
+def test_iou_of_a_map_and_a_mask_by_hand():
+    assert iou(M, G) == pytest.approx((1 + 0 + 0 + 0.9) / (1 + 0.5 + 1 + 1))
+    assert iou(G, G) == 1.0
+    assert iou(np.zeros((2, 2)), G) == 0.0
+    assert math.isnan(iou(np.zeros((2, 2)), np.zeros((2, 2))))
+
+
+def test_attention_precision_at_a_threshold_by_hand():
+    assert attention_precision(M, G, 0.8) == 1.0
+    assert attention_precision(M, 1 - G, 0.8) == 0.0
+    assert attention_precision(M, G, 0.5) == pytest.approx(1.9 / 2.4)
+    assert math.isnan(attention_precision(np.zeros((2, 2)), G))
+
+
+def test_mistake_2_attention_precision_leaves_the_callers_map_as_it_was():
+    mine = M.copy()
+    before = iou(mine, G)
+    attention_precision(mine, G, 0.8)
+    assert np.array_equal(mine, M)
+    assert iou(mine, G) == before
+
+
+def test_aiou_by_hand_and_its_two_ends():
+    good, bad = G.copy(), 1 - G
+    assert aiou(np.stack([good, bad]), G, 0) == 1.0
+    assert aiou(np.stack([good, bad]), G, 1) == 0.0
+    assert aiou(np.stack([M, M]), G, 0) == 0.5
+    first, second = iou(M, G), iou(1 - M, G)
+    assert aiou(np.stack([M, 1 - M]), G, 0) == pytest.approx(first / (first + second))
+
+
+def test_mistake_4_aiou_takes_the_true_classs_map_whatever_was_predicted():
+    maps = np.stack([1 - G, M])  # the model predicts class 0 by looking at the background; the truth is class 1
+    assert aiou(maps, G, label=1) == 1.0
+    wrongly = iou(maps[0], G) / (iou(maps[0], G) + iou(maps[0], G) or math.nan)
+    assert math.isnan(wrongly)
+
+
+def test_aiou_compares_with_the_best_of_several_other_classes():
+    maps = np.stack([M, 1 - G, G])
+    assert aiou(maps, G, 0) == pytest.approx(iou(M, G) / (iou(M, G) + 1))
+
+
+def test_aiou_over_an_empty_mask_or_empty_maps_is_unknown():
+    assert math.isnan(aiou(np.stack([M, M]), np.zeros((2, 2)), 0))
+    assert math.isnan(aiou(np.zeros((2, 2, 2)), G, 0))
+
+
+def test_the_paired_interval_equals_scipys_t_interval():
+    from scipy import stats
+
+    a, b = [0.9, 0.8, 0.85, 0.95, 0.7], [0.7, 0.75, 0.8, 0.7, 0.72]
+    result = paired_difference(a, b)
+    expected = stats.ttest_rel(a, b).confidence_interval(0.95)
+    assert (result["low"], result["high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
+    assert result["n"] == 5 and result["mean"] == pytest.approx(np.mean(a) - np.mean(b))
+
+
+def test_one_pair_has_a_mean_and_no_interval():
+    alone = {"n": 1, "mean": pytest.approx(0.4), "sd": None, "low": None, "high": None}
+    assert paired_difference([0.9], [0.5]) == alone
+    assert paired_difference([], [])["mean"] is None
+    assert paired_difference([0.9, math.nan], [0.5, 0.1])["n"] == 1
+    with pytest.raises(ValueError, match="as many values"):
+        paired_difference([1.0], [])

@@ -1,0 +1,79 @@
+"""The report is one file: plotly once, pictures inside, everything said, nothing fetched."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import pytest
+
+from slim_core.errors import SpecRefusedError
+from slim_core.evaluation.report.build import best, collect
+from slim_core.evaluation.report.page import render, script_json, write
+
+
+@pytest.fixture
+def evaluations(looped):
+    return [looped.outcomes[name].evaluation for name in looped.outcomes]
+
+
+@pytest.fixture
+def report(looped, evaluations):
+    return collect(looped.at.store, evaluations, looped.outcomes["erm"].evaluation.id)
+
+
+def test_it_holds_numbers_groups_definitions_lineage_seeds_and_versions(looped, report) -> None:
+    page = render(report)
+    for one in report.rows.itertuples():
+        assert one.label in page and f"{100 * one.wga:.1f}" in page
+    for run in (looped.loop.reference, looped.loop.space, looped.outcomes["slim"].subset):
+        assert run.id in page
+    assert "Worst-group accuracy: the lowest accuracy" in page and "Hours on a GPU" in page
+    assert "torch" in page and report.dataset.fingerprint in page
+    assert "1, flower" in page
+
+
+def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
+    page = render(report)
+    assert page.count("plotly.js v") == 1
+    head, _, rest = page.partition("<script>")
+    assert not re.search(r"""(src|href)=["']?https?:""", head + rest.rpartition("</script>")[0][-20_000:])
+    assert page.count("data:image/webp;base64,") == 3 * len(report.examples) > 0
+    figures = json.loads(re.search(r'id="figures">(.*?)</script>', page, re.S)[1])
+    assert len(figures) == page.count("<div class=chart")
+
+
+def test_a_name_cannot_break_out_of_the_file(report) -> None:
+    evil = "</script><script>alert(1)</script>"
+    page = render(replace(report, rows=report.rows.assign(label=[evil, *report.rows["label"][1:]])))
+    assert evil not in page
+    assert "</script" not in script_json({"name": evil})
+
+
+def test_examples_are_of_the_worst_group_and_turned_right_first(looped, report) -> None:
+    worst = looped.outcomes["erm"].evaluation.metrics["worst_group"]
+    assert {example.names[0] for example in report.examples} == {worst}
+    marks = [(example.names[1][0], example.names[2][0]) for example in report.examples]
+    assert marks == sorted(marks, key=lambda pair: pair != ("✗", "✓"))
+
+
+def test_the_oracle_is_not_taken_for_the_best_where_another_run_is(report) -> None:
+    rows = report.rows.assign(method=["oracle, from scratch", *["slim, from scratch"] * (len(report.rows) - 1)],
+                              wga=[0.99, *[0.5] * (len(report.rows) - 1)])  # fmt: skip
+    assert best(rows) == rows.index[1]
+    assert best(rows[:1]) == rows.index[0]
+
+
+def test_pictures_that_cannot_be_drawn_are_said_to_be_missing(looped, evaluations, monkeypatch) -> None:
+    from slim_core.evaluation.report.pictures import Attention
+
+    monkeypatch.setattr(Attention, "of", lambda _store, _run: None)
+    report = collect(looped.at.store, evaluations)
+    assert not report.examples
+    assert "kept no attention maps" in render(report)
+
+
+def test_a_file_that_cannot_be_written_is_named(report, tmp_path) -> None:
+    with pytest.raises(SpecRefusedError, match="nowhere/report.html cannot be written"):
+        write(report, tmp_path / "nowhere" / "report.html")

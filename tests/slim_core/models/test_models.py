@@ -1,0 +1,213 @@
+"""Models by name, what they say of themselves, and the checkpoints they take and refuse."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
+from slim_core.models.build import build, list_models, load_model
+from slim_core.models.model import load_checkpoint, save_model
+from slim_core.models.target_layer import tokens_to_map
+from slim_core.models.torchvision_models import fetch_weights, imagenet_weights, weights_path
+
+
+def logits(model, n=2):
+    size = model.transform.size
+    with torch.inference_mode():
+        return model.net.eval()(torch.randn(n, 3, size, size, generator=torch.Generator().manual_seed(1)))
+
+
+@pytest.mark.parametrize(
+    "name, linear, n_channels",
+    [
+        ("small-resnet", True, 64),
+        ("resnet18", True, 512),
+        ("regnet_y_400mf", True, 440),
+        ("mobilenet_v2", True, 1280),
+        ("densenet121", False, 1024),  # a ReLU stands between its last map and the pooling
+        ("mobilenet_v3_small", False, 576),  # a hidden layer stands between pooling and head
+        ("squeezenet1_1", False, 512),  # its head is a convolution
+    ],
+)
+def test_target_layer_and_head_are_found_by_watching_the_network(name, linear, n_channels):
+    model = build(name, 3, weights="none", image_size=64)
+    shapes = []
+    handle = model.target_layer.register_forward_hook(lambda _m, _i, output: shapes.append(output.shape))
+    assert logits(model).shape == (2, 3)
+    handle.remove()
+    assert shapes[0][1] == n_channels
+    assert model.pools_linearly is linear
+
+
+def test_the_tokens_of_a_vision_transformer_become_a_map_without_the_class_token():
+    tokens = torch.randn(2, 5, 8)
+    maps = tokens_to_map(tokens)
+    assert maps.shape == (2, 8, 2, 2)
+    assert torch.equal(maps[:, :, 0, 1], tokens[:, 2])
+
+
+def test_the_small_network_keeps_an_eighth_of_the_image():
+    model = build("small-resnet", 4)
+    assert model.net.stages(model.net.stem(torch.zeros(1, 3, 64, 64))).shape == (1, 64, 8, 8)
+    assert model.transform.resize_ratio == 1.0
+
+
+def test_examining_a_network_leaves_its_training_modes_alone():
+    model = build("small-resnet", 2)
+    model.net.train()
+    model.net.stem.eval()
+    assert model.head is model.net.fc
+    assert model.net.training and not model.net.stem.training and not model.net.stem[1].training
+
+
+def test_the_same_seed_gives_the_same_weights_and_leaves_the_global_state_alone():
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    first, again, other = (build("small-resnet", 2, seed=seed) for seed in (5, 5, 6))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(logits(first), logits(again))
+    assert not torch.equal(logits(first), logits(other))
+
+
+def test_an_unknown_name_is_refused():
+    with pytest.raises(SpecRefusedError, match="resnet51.*take small-resnet, resnet50"):
+        build("resnet51", 2)
+    assert {"small-resnet", "resnet50", "vit_b_16"} <= set(list_models())
+
+
+def test_imagenet_weights_come_from_the_cache_folder_without_a_download(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    source = build("resnet18", 1000, weights="none", seed=9)
+    path = weights_path("resnet18")
+    path.parent.mkdir(parents=True)
+    torch.save(source.net.state_dict(), path)
+    model = build("resnet18", 2)
+    assert torch.equal(model.net.conv1.weight, source.net.conv1.weight)
+    assert model.net.fc.out_features == 2
+    assert model.transform.size == 224 and model.transform.resize_ratio == pytest.approx(8 / 7)
+
+
+def test_offline_missing_weights_say_which_file_to_put_where(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    weights = imagenet_weights("resnet50")
+    offline = type(weights.value)(url="http://127.0.0.1:9/resnet50-0676ba61.pth", transforms=None, meta={})
+    monkeypatch.setattr(weights, "_value_", offline)
+    with pytest.raises(WeightsMissingError, match=rf"put the file at {tmp_path}.*resnet50-0676ba61.pth"):
+        fetch_weights("resnet50")
+
+
+def test_a_cached_weights_file_with_code_inside_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    path = weights_path("resnet18")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
+    with pytest.raises(CheckpointRefusedError, match="would run code"):
+        build("resnet18", 2)
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_saved_model_comes_back_the_same(tmp_path):
+    model = build("small-resnet", 3, label_names=("a", "b", "c"), image_size=32, seed=4)
+    logits(model)
+    save_model(model, tmp_path)
+    again = load_model(tmp_path)
+    assert (again.name, again.label_names, again.transform) == (model.name, model.label_names, model.transform)
+    assert torch.equal(logits(again), logits(model))
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path):
+    with pytest.raises(CheckpointRefusedError, match="model.json is missing"):
+        load_model(tmp_path)
+
+
+def wrapped(layout, state):
+    """The state dict as training scripts in the field write it (METHOD section 3, mistake 1)."""
+    return {
+        "bare": state,
+        "module": {f"module.{key}": value for key, value in state.items()},
+        "model_state_dict": {"epoch": 3, "model_state_dict": state},
+        "model_state_dict of DataParallel": {"model_state_dict": {f"module.{k}": v for k, v in state.items()}},
+        "algorithm": {"algorithm": {f"model.{key}": value for key, value in state.items()}, "best_val_metric": 0.9},
+        "algorithm of DataParallel": {"algorithm": {f"model.module.{key}": value for key, value in state.items()}},
+    }[layout]
+
+
+@pytest.mark.parametrize(
+    "layout",
+    [
+        "bare",
+        "module",
+        "model_state_dict",
+        "model_state_dict of DataParallel",
+        "algorithm",
+        "algorithm of DataParallel",
+    ],
+)
+def test_each_checkpoint_layout_is_read(tmp_path, layout):
+    source, model = build("small-resnet", 2, seed=1), build("small-resnet", 2, seed=2)
+    torch.save(wrapped(layout, source.net.state_dict()), tmp_path / "model.pth")
+    load_checkpoint(model, tmp_path / "model.pth")
+    assert torch.equal(logits(model), logits(source))
+
+
+def test_a_safetensors_checkpoint_is_read(tmp_path):
+    source, model = build("small-resnet", 2, seed=1), build("small-resnet", 2, seed=2)
+    save_file({k: v.contiguous() for k, v in source.net.state_dict().items()}, tmp_path / "w.safetensors")
+    load_checkpoint(model, tmp_path / "w.safetensors")
+    assert torch.equal(logits(model), logits(source))
+
+
+def test_a_checkpoint_that_does_not_fit_names_the_first_tensors_and_changes_nothing(tmp_path):
+    model = build("small-resnet", 2, seed=2)
+    before = logits(model)
+    torch.save(build("small-resnet", 5).net.state_dict(), tmp_path / "five.pt")
+    with pytest.raises(CheckpointRefusedError, match=r"fc.weight has shape \(5, 64\) instead of \(2, 64\)"):
+        load_checkpoint(model, tmp_path / "five.pt")
+    torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(CheckpointRefusedError, match=r"stem.0.weight is missing.*and \d+ more"):
+        load_checkpoint(model, tmp_path / "other.pt")
+    assert torch.equal(logits(model), before)
+
+
+class Bomb:
+    """Unpickling it would create a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+def test_a_checkpoint_with_code_inside_is_refused_and_does_not_run(tmp_path):
+    torch.save({"model_state_dict": {}, "callback": Bomb(tmp_path / "ran")}, tmp_path / "bomb.pt")
+    (tmp_path / "plain.pkl").write_bytes(pickle.dumps(Bomb(tmp_path / "ran")))
+    torch.save(build("small-resnet", 2).net, tmp_path / "whole_network.pt")
+    for name in ("bomb.pt", "plain.pkl", "whole_network.pt"):
+        with pytest.raises(CheckpointRefusedError, match=r"pickle that would run code \(.*\).*state_dict"):
+            load_checkpoint(build("small-resnet", 2), tmp_path / name)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>404</html>", b"PK\x03\x04 broken", b"\x80\x02K\x01."])
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_a_broken_checkpoint_is_refused(tmp_path, content, suffix):
+    path = tmp_path / f"broken{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointRefusedError, match=str(path)):
+        load_checkpoint(build("small-resnet", 2), path)
+
+
+def test_a_missing_checkpoint_is_refused(tmp_path):
+    with pytest.raises(CheckpointRefusedError, match="no checkpoint .*nothing.pt"):
+        load_checkpoint(build("small-resnet", 2), tmp_path / "nothing.pt")
+
+
+def test_a_transformer_with_imagenet_weights_refuses_another_image_size():
+    with pytest.raises(SpecRefusedError, match="takes images of 224 px, not 64"):
+        build("vit_b_16", 2, image_size=64)

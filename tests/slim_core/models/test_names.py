@@ -1,0 +1,39 @@
+"""Names of models and losses, known before torch is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import get_args
+
+import pytest
+
+from slim_core.models import names as model_names
+from slim_core.models.names import SMALL_RESNET, check_model, classifiers
+from slim_core.models.torchvision_models import names
+from slim_core.steps.specs import TrainSpec
+from slim_core.training.objectives import OBJECTIVES
+
+
+def test_the_names_read_from_the_source_are_those_that_torchvision_has():
+    assert sorted(classifiers()) == names()
+
+
+def test_a_wrong_name_is_refused_by_a_process_that_never_imports_torch():
+    code = (
+        "import sys; from slim_core.models.names import check_model\n"
+        "try: check_model('nosuch')\n"
+        "except ValueError as error: print(error, 'torch' in sys.modules or 'torchvision' in sys.modules)"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert said.startswith("there is no such model") and said.endswith("False\n")
+
+
+def test_what_cannot_be_read_refuses_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(model_names, "classifiers", lambda: ())
+    check_model("one_of_tomorrow")
+
+
+def test_a_spec_takes_the_losses_that_there_are_and_the_small_network():
+    assert get_args(TrainSpec.model_fields["objective"].annotation) == tuple(OBJECTIVES)
+    assert TrainSpec(dataset="d", model=SMALL_RESNET).model == SMALL_RESNET

@@ -1,0 +1,153 @@
+"""The command line of a spec, read back by the real command line."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slim_core.cli import main
+from slim_core.data.importing import import_data
+from slim_core.runs.commands import command
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.settings import settings
+from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.steps.specs import Spec
+from slim_core.store import Dataset, Run, Store
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """The store of a SLIM_HOME of the test's own."""
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    opened = Store.open()
+    yield opened
+    opened.close()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def dataset(store: Store, demo_folder: Path) -> Dataset:
+    """A registered data set that is not the newest one."""
+    return store.datasets.register(import_data(demo_folder))
+
+
+def finished(store: Store, **fields: Any) -> Run:
+    """A run of this spec, done."""
+    run, _ = store.runs.submit(parse_spec(fields))
+    store.runs.finish(run.id, store.runs.claim(run.id, "w", "cpu"), {})
+    return store.runs.fetch(run.id)
+
+
+@pytest.fixture
+def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any] | None]]:
+    """Name -> (a spec whose parents exist, the spec of the reference it retrains)."""
+    base = {"dataset": dataset.id}
+    model = finished(store, kind="train", model="small-resnet", **base)
+    maps = finished(store, kind="gradcam", model=model.id, **base)
+    space = finished(store, kind="space", attention=maps.id, **base)
+    subset = finished(store, kind="curate", space=space.id, strategy="random", size=20, **base)
+    campaign = store.campaigns.create(
+        name="c", dataset_id=dataset.id, space_run_id=space.id, rows=[1, 2], split="train", seed=0, guideline="?",
+        strategy="kmeans", by="local",
+    )  # fmt: skip
+    train, retrain = {"kind": "train", **base}, {"kind": "train", **base, "model": "small-resnet", "subset": subset.id}
+    from_reference = retrain | {"start": "reference", "reference": model.id}
+    given: dict[str, dict[str, Any]] = {
+        "train": train | {"model": "small-resnet"},
+        "train with numbers": train | {"model": "small-resnet", "epochs": 7, "lr": 0.3, "augment": True, "seed": 4},
+        "train a photograph model": train
+        | {"model": "resnet18", "weights": "none", "image_size": 64, "augment": False},
+        "train with momentum": train | {"model": "small-resnet", "momentum": 0.5},
+        "train with milestones": train | {"model": "small-resnet", "milestones": [3, 4], "epochs": 9},
+        "retrain": from_reference,
+        "retrain with numbers": from_reference | {"epochs": 3, "batch_size": 16, "class_weights": True, "seed": 2},
+        "retrain the last layer": retrain | {"mode": "last-layer", "reference": model.id},
+        "retrain from scratch": retrain,
+        "gradcam": {"kind": "gradcam", **base, "model": model.id},
+        "gradcam of two splits": {"kind": "gradcam", **base, "model": model.id, "splits": ["val", "test"]},
+        "gradcam in small batches": {"kind": "gradcam", **base, "model": model.id, "batch_size": 8},
+        "features": {"kind": "features", **base, "model": model.id, "class_of_map": "both"},
+        "space": {"kind": "space", **base, "attention": maps.id, "n_neighbors": 9, "n_clusters": 3, "seed": 1},
+        "space with pca": {"kind": "space", **base, "attention": maps.id, "pca_above": 1000},
+        "curate": {"kind": "curate", **base, "space": space.id, "strategy": "class-balanced", "size": 12, "seed": 5},
+        "curate by answers": {"kind": "curate", **base, "space": space.id, "campaign": campaign.id, "size": 12},
+        "evaluate": {"kind": "evaluate", **base, "model": model.id, "split": "val", "space": space.id},
+        "evaluate without attention": {"kind": "evaluate", **base, "model": model.id, "attention": False},
+    }
+    by_id = {model.id: model.spec}
+    return {name: (parse_spec(one), by_id.get(one.get("reference", ""))) for name, one in given.items()}
+
+
+IN_JSON = {
+    "train with momentum",
+    "train with milestones",
+    "retrain from scratch",
+    "gradcam in small batches",
+    "space with pca",
+    "curate by answers",
+    "evaluate without attention",
+}
+
+
+def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
+    store: Store, specs: dict[str, tuple[Spec, dict[str, Any] | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[Spec] = []
+
+    class Noting(InProcess):
+        def submit(self, spec: Spec, **options: Any) -> Run:
+            submitted.append(spec)
+            run = super().submit(spec, **options)
+            if run.status == "queued":
+                self.store.runs.finish(run.id, self.store.runs.claim(run.id, "w", "cpu"), {"groups": []})
+            return self.store.runs.fetch(run.id)
+
+    def queue_only(*, queue: bool = False, **_how: object) -> Workbench:
+        assert queue
+        return Workbench(store, Noting(store, device="cpu"))
+
+    monkeypatch.setattr("slim_core.runs.executor.open_workbench", queue_only)
+    monkeypatch.setattr("slim_core.cli.models.show_groups", lambda _metrics: None)
+    assert {spec.kind for spec, _ in specs.values()} == set(STEPS)
+    for name, (spec, reference) in specs.items():
+        words = shlex.split(command(spec, reference))
+        assert words[0] == "slim"
+        assert (words[1] == "submit") == (name in IN_JSON), words
+        main_of(words[1:])
+        assert submitted[-1] == spec, name
+
+
+def main_of(arguments: list[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert not ended.value.code
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ("{kind: train}", "not JSON"),
+        ("[1]", "list, not an object"),
+        (json.dumps({"kind": "bake"}), "no step 'bake'"),
+        (json.dumps({"kind": "train", "dataset": "d", "lernrate": 1}), "no field 'lernrate'"),
+        (json.dumps({"kind": "train", "dataset": "d-gone"}), "no data set 'd-gone'"),
+    ],
+)
+def test_a_spec_that_cannot_be_submitted_is_refused_in_one_sentence(store: Store, capsys, spec: str, told: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["submit", "--spec", spec])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err.strip()
+    assert told in said
+    assert store.runs.all() == []
+
+
+def test_the_help_of_submit_shows_an_example(capsys) -> None:
+    main_of(["submit", "--help"])
+    assert "Example: slim submit --spec" in " ".join(capsys.readouterr().out.split())

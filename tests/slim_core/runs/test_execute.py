@@ -1,0 +1,282 @@
+"""One attempt at a run, in this process: how each end of a step is recorded."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, ClassVar, Literal
+
+import pytest
+
+from slim_core.data.importing import import_data
+from slim_core.errors import ConflictError, NotFoundError, RunCanceledError, RunLostError, SpecRefusedError
+from slim_core.runs import execute as execution
+from slim_core.runs.execute import execute
+from slim_core.settings import Settings
+from slim_core.steps.context import StepContext, _Pace
+from slim_core.steps.registry import STEPS, Step
+from slim_core.steps.specs import QueueName, Spec
+from slim_core.store import Run, Store
+
+
+class Probe(Spec):
+    """A step whose work is a function of the test."""
+
+    queue: ClassVar[QueueName] = "cpu"
+    kind: Literal["probe"] = "probe"
+    batch_size: int = 64
+
+
+@pytest.fixture
+def store(tmp_path: Path, demo_folder: Path) -> Iterator[Store]:
+    """A store with one data set; leases are short enough to be renewed within a test."""
+    settings = Settings(home=tmp_path / "home", data_roots=(demo_folder,), lease_s=30.0, renew_s=0.05)
+    opened = Store.open(settings)
+    opened.datasets.register(import_data(demo_folder, settings=settings))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def attempt(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Run]:
+    """Executes a new probe whose step is the given function."""
+    monkeypatch.setattr("slim_core.steps.context.BEAT_S", 0.02)
+
+    def run(step: Callable[[Probe, StepContext], dict[str, Any]], run: Run | None = None, **options: Any) -> Run:
+        known = Step("probe", Probe, "unused:unused", "Probe")
+        monkeypatch.setitem(STEPS, "probe", known)
+        monkeypatch.setattr(Step, "load", lambda self: step if self is known else pytest.fail("another step"))
+        run = run or store.runs.submit(Probe(dataset=store.datasets.all()[0].id), force=True)[0]
+        return execute(store, run.id, worker="tester", device="cpu", **options)
+
+    return run
+
+
+def _until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_a_step_that_returns_is_done_and_everything_it_wrote_is_published(store, attempt):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        (context.out / "answer.txt").write_text("42")
+        context.log.info("thinking")
+        logging.getLogger("slim_core.anything").info("helping")
+        return {"answer": 42}
+
+    run = attempt(step)
+
+    assert run.status == "done" and run.metrics == {"answer": 42} and run.message is None
+    assert run.worker == "tester" and run.device == "cpu" and run.code_version == execution.code_version()
+    assert run.peak_memory_mb > 1
+    folder = store.artifacts.folder(run.id)
+    assert (folder / "answer.txt").read_text() == "42"
+    assert json.loads((folder / "spec.json").read_text())["kind"] == "probe"
+    assert json.loads((folder / "metrics.json").read_text()) == {"answer": 42}
+    environment = json.loads((folder / "environment.json").read_text())
+    assert environment["seed"] == 0 and environment["packages"]["numpy"]
+    log = (folder / "log.txt").read_text()
+    assert "thinking" in log and "helping" in log
+
+
+def test_a_refusal_fails_with_its_sentence_and_publishes_nothing(store, attempt):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        (context.out / "half.txt").write_text("half")
+        raise SpecRefusedError("Too large: take less.")
+
+    run = attempt(step)
+
+    assert run.status == "failed" and run.message == "Too large: take less."
+    with pytest.raises(NotFoundError):
+        store.artifacts.folder(run.id)
+
+
+OF_MEMORY = "Memory ran out at batch_size 64: submit it again with batch_size 32."
+OF_DISK = "The disk is full: free some space and retry; the run goes on from its last checkpoint."
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (ValueError("one\ntwo"), "The step failed with ValueError: one (see the log)."),
+        (ZeroDivisionError(), "The step failed with ZeroDivisionError: no message (see the log)."),
+        (MemoryError(), OF_MEMORY),
+        (OSError(28, "No space left"), OF_DISK),
+    ],
+)
+def test_an_unexpected_error_fails_with_a_sentence_and_its_trace_in_the_log(store, attempt, error, message):
+    def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+        raise error
+
+    run = attempt(step)
+
+    assert run.status == "failed" and run.message == message
+    assert "Traceback" in store.artifacts.log(run.id).read_text()
+
+
+def _to_a_full_disk(store: Store, run: Run) -> None:
+    (store.artifacts.attempt(run.id, 1) / "log.txt").symlink_to("/dev/full")
+
+
+def _to_no_folder(store: Store, run: Run) -> None:
+    (store.artifacts.attempt(run.id, 1) / "log.txt").symlink_to(store.settings.home / "none" / "log.txt")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+@pytest.mark.parametrize("lead", [_to_a_full_disk, _to_no_folder])
+def test_a_log_that_cannot_be_written_changes_no_end_and_is_told_once(store, attempt, lead, caplog, capsys):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        context.log.info("thinking")
+        raise OSError(28, "No space left")
+
+    run = store.runs.submit(Probe(dataset=store.datasets.all()[0].id), force=True)[0]
+    lead(store, run)
+    assert attempt(step, run).message == OF_DISK
+    told = [one.getMessage() for one in caplog.records if one.name == "slim_core.runs.log_file"]
+    assert len(told) == 1 and told[0].startswith("The log ") and "lacks lines" in told[0]
+    assert "Logging error" not in capsys.readouterr().err
+
+
+def test_an_attempt_without_room_for_its_folder_fails_in_a_sentence(store, attempt):
+    run = store.runs.submit(Probe(dataset=store.datasets.all()[0].id), force=True)[0]
+    (store.artifacts.checkpoints(run.id).parent / "attempt-1").write_text("in the way")
+    ended = attempt(lambda _spec, _context: {}, run)
+    assert ended.status == "failed" and "attempt-1 cannot be made" in ended.message
+
+
+def test_progress_is_kept_with_the_time_left_and_written_at_most_once_a_beat(store, attempt, monkeypatch):
+    writes = []
+    write = store.runs.progress
+    monkeypatch.setattr(type(store.runs), "progress", lambda _self, *given: (writes.append(given), write(*given)))
+
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        for done in range(1, 501):
+            context.progress(done, 500, "counting", loss=1 / done)
+            time.sleep(0.001)
+        return {}
+
+    def busy(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        monkeypatch.setattr("slim_core.steps.context.BEAT_S", 0.1)
+        return step(_spec, context)
+
+    started = time.monotonic()
+    run = attempt(busy)
+
+    assert run.progress["done"] == run.progress["total"] == 500 and run.progress["phase"] == "counting"
+    assert run.progress["loss"] == 1 / 500 and run.progress["seconds_left"] == 0
+    assert 1 <= len(writes) <= (time.monotonic() - started) / 0.1 + 2
+
+
+def test_a_caller_in_this_process_hears_of_every_progress(attempt):
+    heard = []
+
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        for done in range(3):
+            context.progress(done, 3, "counting")
+        return {}
+
+    attempt(step, on_progress=heard.append)
+
+    assert [progress["done"] for progress in heard] == [0, 1, 2]
+
+
+def test_a_step_asked_to_stop_ends_as_canceled_and_keeps_its_checkpoint_for_a_retry(store, attempt):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        saved = context.checkpoint_dir / "saved.txt"
+        if saved.exists():
+            return {"resumed": True}
+        saved.write_text("1")
+        store.runs.request_stop(context.run_id, "ann")
+        with pytest.raises(RunCanceledError):
+            _until(context.check_stop)
+        context.check_stop()
+        raise AssertionError("check_stop goes on raising")
+
+    run = attempt(step)
+    assert run.status == "canceled" and run.message == "Stopped as asked."
+
+    again = attempt(step, store.runs.retry(run.id))
+    assert again.status == "done" and again.metrics == {"resumed": True} and again.attempt == 2
+
+
+def test_a_run_handed_back_is_queued_again_without_counting_as_lost(attempt):
+    shutting_down = threading.Event()
+
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        shutting_down.set()
+        context.check_stop()
+        return {}
+
+    run = attempt(step, hand_back=shutting_down)
+
+    assert run.status == "queued" and run.losses == 0
+
+
+def test_a_run_taken_by_another_attempt_is_left_alone(store, attempt):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        store.runs.lose(context.run_id, context.pulse.token, "was cut off")
+        store.runs.claim(context.run_id, "another", "cpu")
+        with pytest.raises(RunLostError):
+            _until(context.check_stop)
+        return {"mine": True}
+
+    run = attempt(step)
+
+    assert run.status == "running" and run.worker == "another" and run.metrics is None
+    with pytest.raises(NotFoundError):
+        store.artifacts.folder(run.id)
+
+
+def test_the_lease_is_renewed_while_the_step_works_without_a_word(store, attempt):
+    seen = {}
+
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        seen["first"] = store.runs.fetch(context.run_id).lease_until
+        _until(lambda: store.runs.fetch(context.run_id).lease_until > seen["first"])
+        return {}
+
+    assert attempt(step).status == "done"
+
+
+def test_a_step_beyond_its_time_limit_fails_and_says_what_to_do(attempt):
+    def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
+        _until(context.check_stop)
+        return {}
+
+    run = attempt(step, limit_s=0.05)
+
+    assert run.status == "failed" and "raise SLIM_JOB_TIMEOUT_S and retry" in run.message
+
+
+def test_ctrl_c_cancels_the_run_and_reaches_the_caller(store, attempt):
+    def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt(step)
+    assert store.runs.all()[0].status == "canceled"
+
+
+def test_a_run_that_is_not_queued_is_refused(store, attempt):
+    run = attempt(lambda _spec, _context: {})
+    with pytest.raises(ConflictError, match="is done"):
+        execute(store, run.id, worker="tester", device="cpu")
+    with pytest.raises(NotFoundError):
+        execute(store, "r-nowhere", worker="tester", device="cpu")
+
+
+def test_time_left_follows_the_pace_and_starts_anew_with_another_count(monkeypatch):
+    now = iter([0.0, 1.0, 2.0, 2.0, 4.0])
+    monkeypatch.setattr("slim_core.steps.context.time", SimpleNamespace(monotonic=lambda: next(now)))
+    pace = _Pace()
+    told = [pace.add_time_left({"done": done, "total": total})["seconds_left"]
+            for done, total in ((10, 100), (10, 100), (30, 100), (0, 8), (4, 8))]  # fmt: skip
+
+    assert told == [None, None, 7.0, None, 2.0]

@@ -1,0 +1,133 @@
+"""The whole loop in one process."""
+
+from __future__ import annotations
+
+import json
+
+import pandas as pd
+import pytest
+
+from slim_core import api
+from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
+from slim_core.runs.whole_loop import ANSWERED, METHODS, Loop, LoopConfig
+
+ENTRY = {
+    "seed",
+    "wga",
+    "average",
+    "adjusted_average",
+    "worst_class",
+    "groups",
+    "aiou",
+    "attention_precision",
+    "answers",
+    "answers_share",
+    "images",
+    "images_unique",
+    "seconds",
+}
+
+
+def test_every_method_ends_with_the_metrics_of_its_model(looped):
+    assert set(looped.outcomes) == set(METHODS)
+    for outcome in looped.outcomes.values():
+        entry = json.loads(json.dumps(outcome.to_json()))
+        assert set(entry) == ENTRY
+        assert 0 <= entry["wga"] <= entry["average"] <= 1
+        assert entry["wga"] == min(group["accuracy"] for group in entry["groups"])
+        assert len(entry["groups"]) == 4
+        assert entry["attention_precision"] is not None
+
+
+def test_every_subset_has_the_same_size_and_is_retrained_the_same_way(looped):
+    subsets = [outcome for outcome in looped.outcomes.values() if outcome.method != "erm"]
+    assert {outcome.n_images for outcome in subsets} == {60}
+    ways = [{k: v for k, v in outcome.model.spec.items() if k != "subset"} for outcome in subsets]
+    assert all(way == ways[0] for way in ways)
+    assert len({outcome.model.spec["subset"] for outcome in subsets}) == 5
+
+
+def test_answers_are_at_most_the_share_asked_for_and_only_two_methods_use_them(looped):
+    for method, outcome in looped.outcomes.items():
+        assert (outcome.n_answers > 0) == (method in ANSWERED)
+        assert outcome.answers_share <= 0.03
+        assert outcome.n_answers == round(outcome.answers_share * 200)
+
+
+def test_the_oracle_subset_is_balanced_over_the_groups(looped):
+    at, outcome = looped.at, looped.outcomes["oracle"]
+    chosen = pd.read_parquet(at.store.artifacts.folder(outcome.subset.id) / "subset.parquet")
+    table = at.store.datasets.table(looped.dataset.id)
+    groups = chosen.groupby([table.labels[chosen["row"]], table.attributes[chosen["row"]]])["count"].sum()
+    assert groups.tolist() == [15, 15, 15, 15]
+
+
+def test_a_second_loop_does_nothing_again(looped):
+    before = len(looped.at.store.runs.all())
+    again = Loop(looped.at, looped.loop.config, annotate=lambda _campaign: 0)
+    assert again.outcome("slim") == looped.outcomes["slim"]
+    assert again.campaign.id == looped.loop.campaign.id
+    assert len(looped.at.store.runs.all()) == before
+
+
+def test_each_model_can_be_traced_to_the_reference_it_came_from(looped):
+    runs = looped.at.store.runs
+    outcome = looped.outcomes["slim"]
+    assert {role for role, _ in runs.parents(outcome.model.id)} == {"reference", "subset"}
+    assert api.reference_of(looped.at, outcome.subset).id == looped.loop.reference.id
+    ancestors = {looped.loop.reference.id, looped.loop.attention.id, looped.loop.space.id, outcome.subset.id}
+    spent = sum(runs.fetch(run_id).seconds for run_id in ancestors) + outcome.model.seconds
+    assert outcome.seconds == pytest.approx(spent, abs=0.01)
+
+
+def test_other_mistakes_of_the_annotator_are_another_campaign(looped):
+    config = LoopConfig(dataset=looped.dataset.id, size=60, flip=0.5, train={"epochs": 2, "batch_size": 32})
+    noisy = Loop(looped.at, config)
+    assert noisy.space.id == looped.loop.space.id
+    assert noisy.campaign.id != looped.loop.campaign.id
+    current = looped.at.store.campaigns.current
+    assert current(noisy.campaign.id) != current(looped.loop.campaign.id)
+
+
+def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plain_folder, workbench):
+    dataset = api.data_set(plain_folder, at=workbench)
+    answered = []
+
+    def annotate(campaign):
+        from slim_core.annotation import terminal
+
+        rows = [item.row for item in workbench.store.campaigns.items(campaign.id)]
+        answered.append(terminal.save(workbench.store, campaign, "a person", {row: row % 2 for row in rows}))
+        return answered[-1]
+
+    config = LoopConfig(dataset=dataset.id, size=40, train={"epochs": 1, "batch_size": 32})
+    loop = Loop(workbench, config, annotate=annotate)
+    outcome = loop.outcome("slim")
+    metrics = outcome.evaluation.metrics
+    assert answered and answered[0] == outcome.n_answers
+    assert metrics["estimated_groups"] and len(metrics["groups"]) > 2
+    assert all("cluster" in group["name"] for group in metrics["groups"])
+    assert metrics["aiou"] is None and metrics["adjusted_average"] is None
+    with pytest.raises(SpecRefusedError, match="no attribute column.*leave the oracle out"):
+        loop.outcome("oracle")
+    with pytest.raises(AnswersRefusedError, match="No image has a mask.*slim answer --csv"):
+        api.answer_from_masks(loop.campaign.id, at=workbench)
+
+
+def test_an_unknown_method_is_refused_by_name(looped):
+    with pytest.raises(SpecRefusedError, match="no method 'magic': choose among erm, slim"):
+        looped.loop.outcome("magic")
+
+
+def test_a_run_that_fails_raises_its_own_sentence_and_can_be_repeated(plain_folder, workbench):
+    dataset = api.data_set(plain_folder, at=workbench)
+    victim = plain_folder / "images" / "train_00000.png"
+    whole = victim.read_bytes()
+    victim.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(SlimError, match="train_00000.png"):
+        api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)
+    failed = workbench.store.runs.all(kind="train")[0]
+    assert failed.status == "failed" and "train_00000.png" in failed.message
+    victim.write_bytes(whole)
+    again = api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)
+    assert again.status == "done" and again.id != failed.id

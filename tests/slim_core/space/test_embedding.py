@@ -1,0 +1,208 @@
+"""S2: two-dimensional spaces and environment clusters."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from slim_core.errors import RunCanceledError, SpecRefusedError
+from slim_core.space.embedding import ClusterConfig, SpaceConfig, embed, environment_clusters
+from slim_core.space.projection import fit_pca, normalise_rows, project
+
+
+def features(n: int = 200, k: int = 24, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two well separated clumps of non-negative features, and which clump each row is from."""
+    rng = np.random.default_rng(seed)
+    clump = np.arange(n) % 2
+    prototypes = rng.uniform(0, 4, size=(2, k))
+    return (np.abs(prototypes[clump] + rng.normal(size=(n, k)) * 0.3)).astype(np.float16), clump
+
+
+def test_the_same_features_and_seed_give_the_same_points():
+    x, _ = features()
+    first = embed(x, SpaceConfig(seed=3))
+    assert first.shape == (200, 2)
+    assert first.dtype == np.float32
+    np.testing.assert_array_equal(first, embed(x, SpaceConfig(seed=3)))
+    assert np.abs(first - embed(x, SpaceConfig(seed=4))).max() > 0.1
+
+
+def test_clumps_stay_apart_in_the_space():
+    x, clump = features()
+    points = embed(x)
+    centres = np.array([points[clump == c].mean(axis=0) for c in (0, 1)])
+    nearest = np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1)
+    assert (nearest == clump).mean() > 0.98
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6, 7, 8, 12])
+def test_a_few_images_are_enough_for_a_space(n):
+    points = embed(features(n)[0])
+    assert points.shape == (n, 2)
+    assert np.isfinite(points).all()
+
+
+def test_images_that_are_all_alike_have_a_space():
+    for n in (4, 40):
+        points = embed(np.ones((n, 5)))
+        assert points.shape == (n, 2)
+        assert np.isfinite(points).all()
+
+
+def test_above_the_limit_a_sample_is_fitted_and_the_rest_transformed():
+    x, clump = features(700)
+    config = SpaceConfig(pca_above=300, pca_dims=10)
+    points = embed(x, config)
+    np.testing.assert_array_equal(points, embed(x, config))
+    assert np.isfinite(points).all()
+    centres = np.array([points[clump == c].mean(axis=0) for c in (0, 1)])
+    nearest = np.linalg.norm(points[:, None] - centres, axis=2).argmin(axis=1)
+    assert (nearest == clump).mean() > 0.95
+
+
+@pytest.mark.parametrize("config", [SpaceConfig(), SpaceConfig(pca_above=100, pca_dims=5)])
+def test_a_stop_is_seen_while_the_space_is_computed(config):
+    calls = []
+
+    def stop_at_the_third_look() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise RunCanceledError("stopped")
+
+    with pytest.raises(RunCanceledError):
+        embed(features()[0], config, check_stop=stop_at_the_third_look)
+    assert len(calls) == 3
+
+
+def test_features_that_are_not_finite_are_refused_with_their_row():
+    x = np.ones((50, 4), np.float16)
+    x[17, 2] = np.inf
+    with pytest.raises(SpecRefusedError, match="image 17"):
+        embed(x)
+    with pytest.raises(SpecRefusedError, match="image 17"):
+        environment_clusters(x, np.zeros(50, int))
+
+
+def test_features_of_another_shape_are_refused():
+    with pytest.raises(SpecRefusedError, match=r"\(4, 3, 2\)"):
+        embed(np.ones((4, 3, 2)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [({"n_neighbors": 1}, "n_neighbors is 1"), ({"min_dist": 1.0}, "min_dist is 1.0"), ({"pca_dims": 1}, "pca_dims 1")],
+)
+def test_a_space_config_checks_itself(wrong, said):
+    with pytest.raises(SpecRefusedError, match=said):
+        SpaceConfig(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"scope": "some"}, {"k_min": 5, "k_max": 4}, {"n_clusters": 0}, {"pca_dims": 0}])
+def test_a_cluster_config_checks_itself(wrong):
+    with pytest.raises(SpecRefusedError):
+        ClusterConfig(**wrong)
+
+
+def confounded(agree: float, n: int = 600) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Environment features, labels of three classes, and the background that mostly goes with each."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(n) % 3
+    attributes = np.where(rng.random(n) < agree, labels % 2, 1 - labels % 2)
+    backgrounds = rng.uniform(0, 4, size=(2, 32))
+    x = np.abs(backgrounds[attributes] + rng.normal(size=(n, 32)) * 0.5) * rng.uniform(0.5, 2, (n, 1))
+    return x, labels, attributes
+
+
+@pytest.mark.parametrize("scope", ["all", "class"])
+def test_environment_clusters_separate_the_attribute_within_each_class(scope):
+    x, labels, attributes = confounded(0.9)
+    clusters = environment_clusters(x, labels, ClusterConfig(scope=scope))
+    assert clusters.index.shape == (600,)
+    assert clusters.reduced.shape == (600, 10)
+    for label, n_clusters in enumerate(clusters.n_per_class):
+        assert 2 <= n_clusters <= 8
+        for k in range(n_clusters):
+            inside = attributes[(labels == label) & (clusters.index == k)]
+            assert max(inside.mean(), 1 - inside.mean()) > 0.97
+
+
+def test_an_environment_that_is_rare_in_a_class_is_found_by_its_images_in_another():
+    x, labels, attributes = confounded(0.99)
+    index = environment_clusters(x, labels).index
+    for label in range(3):
+        rare = (labels == label) & (attributes != label % 2)
+        others = (labels == label) & ~rare
+        assert 0 < rare.sum() < 6
+        assert not set(index[rare]) & set(index[others])
+
+
+@pytest.mark.parametrize("scope", ["all", "class"])
+def test_clusters_are_the_same_for_the_same_seed_and_do_not_depend_on_the_order_of_the_rows(scope):
+    x, _ = features(300)
+    labels = np.arange(300) // 150
+    order = np.random.default_rng(0).permutation(300)
+    config = ClusterConfig(scope=scope)
+    straight, shuffled = environment_clusters(x, labels, config), environment_clusters(x[order], labels[order], config)
+    assert straight.n_per_class == shuffled.n_per_class
+    np.testing.assert_array_equal(straight.index[order], shuffled.index)
+
+
+def test_a_class_of_one_two_or_three_images_or_none_is_one_cluster_or_no_cluster():
+    x, _ = features(46)
+    labels = np.array([0] * 40 + [1] * 1 + [2] * 2 + [4] * 3)
+    assert environment_clusters(x, labels, ClusterConfig(scope="class")).n_per_class == (2, 1, 1, 0, 1)
+    assert environment_clusters(x, labels).n_per_class == (2, 2, 2, 0, 2)
+
+
+def test_a_given_number_of_clusters_is_taken_up_to_the_size_of_the_class():
+    x, _ = features(43)
+    labels = np.array([0] * 40 + [1] * 3)
+    assert environment_clusters(x, labels, ClusterConfig(scope="class", n_clusters=5)).n_per_class == (5, 3)
+    assert environment_clusters(x, labels, ClusterConfig(n_clusters=5)).n_per_class == (5, 5)
+
+
+def test_images_without_any_environment_features_are_one_cluster():
+    clusters = environment_clusters(np.zeros((20, 6)), np.arange(20) % 2)
+    assert clusters.n_per_class == (1, 1)
+    assert np.isfinite(clusters.reduced).all()
+
+
+def test_what_clusters_report_is_json():
+    import json
+
+    x, _ = features(60)
+    about = environment_clusters(x, np.zeros(60, int)).to_json()
+    assert json.loads(json.dumps(about)) == about
+    assert about["n_per_class"] == [2]
+
+
+def test_rows_are_scaled_to_length_one_and_zero_rows_stay():
+    rows = normalise_rows(np.array([[3.0, 4.0], [0.0, 0.0]]))
+    np.testing.assert_allclose(rows, [[0.6, 0.8], [0, 0]])
+
+
+def test_projecting_in_chunks_equals_projecting_at_once(monkeypatch):
+    x, _ = features(100)
+    pca = fit_pca(x, 4, seed=0)
+    at_once = project(pca, x)
+    monkeypatch.setattr("slim_core.space.projection.CHUNK_ROWS", 7)
+    np.testing.assert_allclose(project(pca, x), at_once, atol=1e-5)
+
+
+def test_the_method_imports_neither_torch_nor_umap_nor_scikit_learn_until_it_is_used():
+    code = (
+        "import sys; import slim_core.space.embedding, slim_core.annotation.candidates, "
+        "slim_core.annotation.propagation, slim_core.curation; "
+        "print([m for m in ('torch', 'umap', 'sklearn', 'numba', 'streamlit', 'redis', 'rq') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_umap_leaves_the_number_of_threads_of_torch_alone():
+    code = (
+        "import torch, numpy as np; from slim_core.space.embedding import embed; torch.set_num_threads(1); "
+        "embed(np.random.default_rng(0).normal(size=(60, 8))); assert torch.get_num_threads() == 1"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)

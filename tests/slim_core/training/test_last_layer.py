@@ -1,0 +1,163 @@
+"""Retraining the last layer: it removes a spurious feature, and is tuned on images it has not fitted, by class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from slim_core.errors import SpecRefusedError
+from slim_core.models.build import build
+from slim_core.models.prediction import predict
+from slim_core.training import last_layer
+from slim_core.training.last_layer import apply_last_layer, fit_last_layer
+from tests.slim_core.painted import painted_table
+
+GRID = (1.0, 0.1, 0.01)
+
+
+def features(n, agreement, seed, n_classes=2):
+    """(n, 20) noise with a weak true feature 0 and a strong spurious feature 1; labels, attributes."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, n_classes, n)
+    attributes = np.where(rng.random(n) < agreement, labels, rng.integers(0, n_classes, n))
+    pooled = rng.normal(0, 1, (n, 20))
+    pooled[:, 0] = labels * 3 + rng.normal(0, 0.8, n) + 100  # far from 0, for the standardisation
+    pooled[:, 1] = attributes * 30 + rng.normal(0, 1, n)
+    return pooled.astype(np.float32), labels, attributes
+
+
+def accuracy_of(weight, bias, pooled, labels):
+    return ((pooled @ weight.T + bias).argmax(1) == labels).mean()
+
+
+def fit(train, val, **options):
+    pooled, labels, _ = train
+    val_pooled, val_labels, _ = val
+    options = {"counts": None, "seed": 0, "grid": GRID, "n_refits": 5, **options}
+    return fit_last_layer(pooled, labels, options.pop("counts"), val_pooled, val_labels, **options)
+
+
+def test_a_balanced_subset_takes_the_spurious_feature_out():
+    biased, balanced = features(400, 0.95, 0), features(400, 0.0, 1)
+    val, (pooled, labels, attributes) = features(300, 0.0, 2), features(2000, 0.0, 3)
+    rare = labels != attributes
+    from_biased = accuracy_of(*fit(biased, biased), pooled[rare], labels[rare])
+    from_balanced = accuracy_of(*fit(balanced, val), pooled[rare], labels[rare])
+    assert from_balanced > 0.9 > from_biased
+
+
+def test_three_classes_are_fitted_one_against_the_rest():
+    weight, bias = fit(features(600, 0.0, 0, 3), features(300, 0.0, 1, 3))
+    assert weight.shape == (3, 20) and bias.shape == (3,) and weight.dtype == np.float32
+    pooled, labels, _ = features(1000, 0.0, 2, 3)
+    pooled[:, 0] = np.where(labels == 1, 100 + 9, pooled[:, 0])  # a line tells the ends apart, not the middle
+    assert accuracy_of(weight, bias, pooled[labels != 1], labels[labels != 1]) > 0.85
+
+
+def test_two_classes_give_the_probabilities_of_the_logistic_regression():
+    from sklearn.linear_model import LogisticRegression
+
+    pooled, labels, _ = features(200, 0.0, 0)
+    rows = np.concatenate([np.flatnonzero(labels == c)[:80] for c in (0, 1)])
+    pooled, labels = pooled[rows], labels[rows]
+    weight, bias = fit((pooled, labels, None), features(50, 0.0, 1), grid=(0.1,))
+    X = ((pooled - pooled.mean(0, dtype=np.float64)) / pooled.std(0, dtype=np.float64))[np.argsort(rows)]
+    expected = LogisticRegression(**last_layer._l1_penalty(), C=0.1, solver="liblinear", random_state=0).fit(
+        X, labels[np.argsort(rows)]
+    )
+    p = torch.softmax(torch.from_numpy(pooled @ weight.T + bias), 1).numpy()[np.argsort(rows)]
+    assert np.abs(p - expected.predict_proba(X)).max() < 1e-3
+
+
+def tuned_on(monkeypatch, *args, **options):
+    """(fitted rows, scored images) of each trial while C is chosen."""
+    seen = []
+    mean_layer, predict_of = last_layer._mean_layer, last_layer._Layer.predict
+
+    def spy_fit(X, *rest):
+        seen.append(X.copy())
+        return mean_layer(X, *rest)
+
+    def spy_predict(layer, X):
+        seen.append(X.copy())
+        return predict_of(layer, X)
+
+    monkeypatch.setattr(last_layer, "_mean_layer", spy_fit)
+    monkeypatch.setattr(last_layer._Layer, "predict", spy_predict)
+    fit(*args, grid=(0.1,), **options)
+    return seen[0], seen[1]
+
+
+def test_the_penalty_is_never_tuned_on_the_images_it_is_fitted_on(monkeypatch):
+    """Mistake 13 of METHOD section 3."""
+    nothing = np.empty((0, 20), np.float32), np.empty(0, np.int64), None
+    for val in (features(60, 0.0, 1), nothing):
+        with monkeypatch.context() as patch:
+            fitted, scored = tuned_on(patch, features(100, 0.0, 0), val)
+        assert not {row.tobytes() for row in fitted} & {row.tobytes() for row in scored}
+        assert len(scored) in (60, 50, 49, 51)
+
+
+def test_the_penalty_is_chosen_by_worst_class_and_by_worst_group_only_when_groups_are_given(monkeypatch):
+    """Mistake 13: group labels are an oracle, never used silently."""
+    y_val = np.array([0] * 10 + [1] * 10)
+    groups = np.array([0] * 8 + [1] * 2 + [2] * 10)
+    even, uneven = np.ones(20, bool), np.ones(20, bool)
+    even[[0, 8, 10, 11]] = False  # worst class 80 %, worst group 50 %
+    uneven[[0, 1, 2, 10]] = False  # worst class 70 %, worst group 5/8
+    right_at = {1.0: even, 0.1: uneven}
+
+    class Fake:
+        def __init__(self, C):
+            self.C = C
+
+        def predict(self, _):
+            return np.where(right_at[self.C], y_val, 1 - y_val)
+
+    monkeypatch.setattr(last_layer, "_mean_layer", lambda *args: Fake(args[3]))
+    data = np.zeros((2, 1)), np.array([0, 1]), np.ones(2), np.zeros((20, 1)), y_val
+    assert last_layer._choose(*data, None, (1.0, 0.1), 0) == 1.0
+    assert last_layer._choose(*data, groups, (1.0, 0.1), 0) == 0.1
+
+
+def test_counts_weigh_an_image_like_its_copies():
+    pooled, labels, attributes = features(80, 0.0, 0)
+    order = np.argsort(labels, kind="stable")
+    pooled, labels = pooled[order], labels[order]
+    n = min(np.bincount(labels))
+    rows = np.concatenate([np.flatnonzero(labels == c)[:n] for c in (0, 1)])
+    X, y = pooled[rows].astype(np.float64), labels[rows]
+    counts = np.where(np.arange(2 * n) % 2, 1.0, 3.0)
+    copies = np.repeat(np.arange(2 * n), counts.astype(int))
+    weighted = last_layer._fit(X - X.mean(0), y, counts, 0.1, 0, 2)
+    repeated = last_layer._fit((X - X.mean(0))[copies], y[copies], np.ones(len(copies)), 0.1, 0, 2)
+    assert np.allclose(weighted.weight, repeated.weight, atol=1e-2)
+
+
+def test_the_same_seed_gives_the_same_layer():
+    data = features(150, 0.5, 0), features(60, 0.0, 1)
+    first, again, other = fit(*data), fit(*data), fit(*data, seed=8)
+    assert np.array_equal(first[0], again[0]) and np.array_equal(first[1], again[1])
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_the_fitted_layer_is_what_the_model_predicts_with(tmp_path):
+    table = painted_table(tmp_path, 10, size=32)
+    model = build("small-resnet", 2, image_size=32)
+    weight = np.zeros((2, 64), np.float32)
+    apply_last_layer(model, weight, np.array([0.0, np.log(3)], np.float32))
+    assert predict(model, table, np.arange(10)) == pytest.approx(np.tile([0.25, 0.75], (10, 1)))
+
+
+def test_what_cannot_be_fitted_is_refused():
+    pooled, labels, _ = features(20, 0.0, 0)
+    nothing = np.empty((0, 20), np.float32), np.empty(0, np.int64), None
+    with pytest.raises(SpecRefusedError, match="without images of class 0"):
+        fit((pooled, np.ones_like(labels), None), nothing)
+    with pytest.raises(SpecRefusedError, match="one class"):
+        fit((pooled, np.zeros_like(labels), None), nothing)
+    with pytest.raises(SpecRefusedError, match="worst group needs validation images"):
+        fit((pooled, labels, None), nothing, val_groups=np.empty(0, np.int64))
+    with pytest.raises(SpecRefusedError, match=r"squeezenet1_1 \(none\) does not take weights of shape \(2, 20\)"):
+        apply_last_layer(build("squeezenet1_1", 2, weights="none"), np.zeros((2, 20)), np.zeros(2))

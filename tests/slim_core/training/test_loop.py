@@ -1,0 +1,277 @@
+"""Training: it learns, selects, resumes exactly, stops when told, and refuses what cannot be trained."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from slim_core.data.groups import grouping
+from slim_core.errors import CheckpointRefusedError, ImageRefusedError, RunCanceledError, SpecRefusedError
+from slim_core.evaluation.metrics import WGA, WORST_CLASS
+from slim_core.models.build import build
+from slim_core.models.prediction import predict
+from slim_core.training.loop import TrainConfig, train
+from slim_core.training.objectives import OBJECTIVES, Erm, class_weights
+from tests.slim_core.painted import painted_table
+
+CONFIG = TrainConfig(epochs=4, batch_size=16, lr=0.05, augment=True, seed=3)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return painted_table(tmp_path_factory.mktemp("painted"), 100, size=32)
+
+
+def train_on(table, config=CONFIG, model=None, rows=None, counts=None, **options):
+    model = model or build("small-resnet", table.n_classes, image_size=32, seed=1)
+    options.setdefault("val_rows", table.rows("val"))
+    rows = table.rows("train") if rows is None else rows
+    return model, train(model, table, rows, counts, config, grouping=grouping(table), **options)
+
+
+def weights(model):
+    return torch.cat([value.float().flatten() for value in model.net.state_dict().values()])
+
+
+def without_times(history):
+    return [{key: value for key, value in e.items() if key not in ("seconds", "images_per_s")} for e in history]
+
+
+def test_it_learns_and_records_every_epoch(table):
+    model, result = train_on(table, replace(CONFIG, epochs=10))
+    assert len(result.history) == 10
+    entry = result.history[-1]
+    assert {"epoch", "lr", "train_loss", "train_accuracy", "val", "images_per_s", "seconds"} <= entry.keys()
+    assert {WGA, WORST_CLASS, "average", "groups", "loss"} <= entry["val"].keys()
+    assert len(entry["val"]["groups"]) == 4
+    assert entry["train_loss"] < result.history[0]["train_loss"]
+    test = table.rows("test")
+    assert (predict(model, table, test).argmax(1) == table.labels[test]).mean() > 0.9
+
+
+def test_the_model_keeps_the_weights_of_the_best_epoch(table):
+    model, result = train_on(table, replace(CONFIG, epochs=6))
+    best = result.history[result.best_epoch - 1]["val"]
+    val = table.rows("val")
+    probabilities = predict(model, table, val)
+    assert -np.log(probabilities[np.arange(len(val)), table.labels[val]]).mean() == pytest.approx(best["loss"], 1e-4)
+    assert best[WORST_CLASS] == max(entry["val"][WORST_CLASS] for entry in result.history)
+
+
+@pytest.mark.parametrize("selection", ["worst_class", "average", "worst_group", "last"])
+def test_the_selection_decides_which_epoch_is_best(table, monkeypatch, selection):
+    scores = {  # epoch -> (worst class, average, worst group)
+        0: (0.9, 0.5, 0.1),
+        1: (0.5, 0.9, 0.2),
+        2: (0.6, 0.6, 0.9),
+        3: (0.1, 0.1, 0.1),
+    }
+    epochs = iter(range(4))
+
+    def fake_metrics(*args):
+        worst_class, average, wga = scores[next(epochs)]
+        return {"worst_class": worst_class, "average": average, "wga": wga, "adjusted_average": 0.0, "groups": []}
+
+    monkeypatch.setattr("slim_core.training.validation.classification_metrics", fake_metrics)
+    _, result = train_on(table, replace(CONFIG, selection=selection))
+    assert result.best_epoch == {"worst_class": 1, "average": 2, "worst_group": 3, "last": 4}[selection]
+
+
+def test_the_same_seed_trains_the_same_weights_whatever_the_global_state(table):
+    first, _ = train_on(table)
+    torch.manual_seed(99)
+    again, _ = train_on(table)
+    other, _ = train_on(table, replace(CONFIG, seed=4))
+    assert torch.equal(weights(first), weights(again))
+    assert not torch.equal(weights(first), weights(other))
+
+
+class KilledError(Exception):
+    """Stands for a process that dies."""
+
+
+def die_in_epoch(epoch):
+    def on_progress(report):
+        if report.epoch == epoch and report.phase == "train":
+            raise KilledError
+
+    return on_progress
+
+
+@pytest.mark.parametrize("name", ["small-resnet", "mobilenet_v2"])  # the second draws dropout masks too
+def test_a_killed_training_resumes_from_its_last_epoch_as_if_nothing_had_happened(table, tmp_path, name):
+    def fresh():
+        return build(name, 2, image_size=32, weights="none", seed=1)
+
+    config, few = replace(CONFIG, milestones=(2,), batch_size=12), table.rows("train")[:24]
+    uninterrupted, expected = train_on(table, config, fresh(), few)
+    for epoch in (2, 4):
+        with pytest.raises(KilledError):
+            train_on(table, config, fresh(), few, checkpoint_dir=tmp_path, on_progress=die_in_epoch(epoch))
+    resumed, result = train_on(table, config, fresh(), few, checkpoint_dir=tmp_path)
+    assert (weights(resumed) - weights(uninterrupted)).abs().max() < 1e-6
+    assert result.best_epoch == expected.best_epoch
+    assert without_times(result.history) == without_times(expected.history)
+
+
+def test_a_finished_training_is_not_done_again(table, tmp_path):
+    done, first = train_on(table, checkpoint_dir=tmp_path)
+    reports = []
+    again, second = train_on(table, checkpoint_dir=tmp_path, on_progress=reports.append)
+    assert not reports and second == first
+    assert torch.equal(weights(done), weights(again))
+
+
+def test_only_the_last_state_the_history_and_the_best_weights_stay_on_disk(table, tmp_path):
+    _, result = train_on(table, replace(CONFIG, epochs=6), checkpoint_dir=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f"best-{result.best_epoch:05d}.safetensors",
+        "history.json",
+        "state.pt",
+    ]
+
+
+def test_the_checkpoint_of_another_training_is_refused(table, tmp_path):
+    train_on(table, replace(CONFIG, epochs=1), checkpoint_dir=tmp_path)
+    with pytest.raises(CheckpointRefusedError, match="another training.*delete that folder"):
+        train_on(table, replace(CONFIG, epochs=1, lr=0.01), checkpoint_dir=tmp_path)
+
+
+def test_progress_is_told_and_stop_is_asked_at_each_batch(table):
+    reports, asked = [], []
+    train_on(table, replace(CONFIG, epochs=2), on_progress=reports.append, check_stop=lambda: asked.append(1))
+    n = len(table.rows("train"))
+    training = [report for report in reports if report.phase == "train"]
+    assert [report.done for report in training[:4]] == [16, 32, 48, 60]
+    assert training[-1].done == training[-1].total == 2 * n
+    assert len(asked) == len(training) + 2  # and once for each epoch's one validation batch
+    assert reports[-1].val is not None and reports[-1].images_per_s > 0
+
+
+def test_a_stop_ends_the_training_at_the_next_batch(table):
+    def stop():
+        raise RunCanceledError("stopped")
+
+    with pytest.raises(RunCanceledError):
+        train_on(table, check_stop=stop)
+
+
+def test_counts_repeat_an_image_within_an_epoch(table):
+    rows, seen = table.rows("train")[:4], []
+
+    class Spy(Erm):
+        def loss(self, batch):
+            seen.extend(batch.rows.tolist())
+            return super().loss(batch)
+
+    OBJECTIVES["spy"] = Spy
+    try:
+        train_on(table, replace(CONFIG, epochs=1, objective="spy"), rows=rows, counts=np.array([3, 1, 2, 0]))
+    finally:
+        del OBJECTIVES["spy"]
+    assert sorted(seen) == sorted([rows[0]] * 3 + [rows[1]] + [rows[2]] * 2)
+
+
+def test_training_the_head_alone_leaves_the_backbone_as_it_was(table):
+    model = build("small-resnet", 2, image_size=32, seed=1)
+    before = {name: value.clone() for name, value in model.net.state_dict().items()}
+    train_on(table, replace(CONFIG, epochs=1, trainable="head"), model)
+    changed = {name for name, value in model.net.state_dict().items() if not torch.equal(value, before[name])}
+    assert changed == {"fc.weight", "fc.bias"}
+    assert all(parameter.requires_grad for parameter in model.net.parameters())
+
+
+def test_the_learning_rate_falls_at_the_milestones():
+    config = TrainConfig(lr=0.1, milestones=(3, 7), gamma=0.5)
+    assert [config.lr_at(epoch) for epoch in (0, 2, 3, 6, 7)] == pytest.approx([0.1, 0.1, 0.05, 0.05, 0.025])
+
+
+def test_class_weights_give_each_class_the_same_total():
+    labels = torch.tensor([0, 0, 0, 1])
+    weight = class_weights(labels, 3)
+    assert weight.tolist() == pytest.approx([4 / 9, 4 / 3, 0.0])
+    assert weight[labels[:3]].sum() == pytest.approx(weight[labels[3:]].sum())
+
+
+def test_three_classes_without_attributes_or_validation_train_too(tmp_path):
+    table = painted_table(tmp_path, 45, size=32, n_classes=3)
+    table = replace(table, frame=table.frame.assign(attribute=-1), attribute_name=None, attribute_names=())
+    _, result = train_on(table, replace(CONFIG, epochs=2), val_rows=np.empty(0, np.int64))
+    assert result.best_epoch == 2 and result.history[0]["val"] is None
+    _, result = train_on(table, replace(CONFIG, epochs=1))
+    assert [group["name"] for group in result.history[0]["val"]["groups"]] == ["level 0", "level 1", "level 2"]
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"epochs": 0}, r"Epochs \(0\)"),
+        ({"lr": -1.0}, r"learning rate \(-1.0\)"),
+        ({"objective": "sgd"}, "no objective 'sgd': take one of erm"),
+        ({"selection": "best"}, "no selection 'best': take worst_class"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(change, message):
+    with pytest.raises(SpecRefusedError, match=message):
+        replace(CONFIG, **change)
+
+
+def test_rows_without_a_class_are_refused(table):
+    rows = table.rows("train")
+    with pytest.raises(SpecRefusedError, match="hold none of the class level 1"):
+        train_on(table, rows=rows[table.labels[rows] == 0])
+    with pytest.raises(SpecRefusedError, match="The 0 training images"):
+        train_on(table, rows=rows[:0])
+
+
+def test_a_model_of_another_number_of_classes_is_refused(table):
+    with pytest.raises(SpecRefusedError, match="tells 3 classes apart and painted has 2"):
+        train_on(table, model=build("small-resnet", 3, image_size=32))
+
+
+def test_a_diverging_training_asks_for_a_smaller_rate(table):
+    with pytest.raises(SpecRefusedError, match=r"loss became (nan|inf) in epoch \d+ at learning rate 1e\+30"):
+        train_on(table, replace(CONFIG, lr=1e30))
+
+
+@pytest.mark.parametrize(
+    ("largest", "modes", "said"),
+    [
+        (5, (True, False), "hold batches of 16 images; 2 were seen to fit: submit it again with batch_size 2"),
+        (10, (False,), "hold batches of 16 images; 4 were seen to fit: submit it again with batch_size 4"),
+        (0, (True,), "hold batches of 16 images, nor smaller ones: end other programs"),
+    ],
+)
+def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_to_fit(table, largest, modes, said):
+    """Validation looks at twice the batch, so that both must fit."""
+    model = build("small-resnet", 2, image_size=32)
+
+    def burst(module, inputs):
+        if len(inputs[0]) > largest and module.training in modes:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
+
+    model.net.register_forward_pre_hook(burst)
+    with pytest.raises(SpecRefusedError, match=said):
+        train_on(table, model=model)
+
+
+@pytest.mark.parametrize("device", ["cuda:77", "gpu"])
+def test_a_device_this_machine_lacks_is_refused(table, device):
+    with pytest.raises(SpecRefusedError, match=f"'{device}'.*take cpu"):
+        train_on(table, device=device)
+
+
+def test_a_broken_image_ends_the_training_with_its_path(tmp_path):
+    table = painted_table(tmp_path, 20, size=32)
+    path = table.image_path(int(table.rows("train")[3]))
+    path.write_bytes(b"\x89PNG")
+    with pytest.raises(ImageRefusedError, match=str(path)):
+        train_on(table)
+
+
+def test_an_option_that_the_loss_does_not_have_is_refused(table):
+    with pytest.raises(SpecRefusedError, match="The objective erm has no option 'eta': leave objective_options empty."):
+        train_on(table, replace(CONFIG, objective_options={"eta": 0.1}))

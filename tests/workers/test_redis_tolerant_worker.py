@@ -1,0 +1,115 @@
+"""A worker whose Redis goes away: one sentence, no traceback, and the same worker goes on when it is back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from redis import Redis
+
+from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
+from workers.local import environment
+from workers.redis_home import RedisHome, answers
+from workers.slot import SlotWorker
+from workers.spare import Handed
+
+pytestmark = pytest.mark.redis
+
+
+@contextmanager
+def redis_of(bench: Bench) -> Iterator[RedisHome]:
+    """The embedded Redis of a home without a service: once killed, it stays away."""
+    owner = RedisHome(bench.home)
+    assert owner.acquire()
+    owner.ensure()
+    try:
+        yield owner
+    finally:
+        owner.stop()
+
+
+@contextmanager
+def slot_of(bench: Bench, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One worker process that nobody starts again."""
+    command = [
+        *DRILL_WORKERS,
+        "slot",
+        "--queues",
+        "cpu",
+        "--device",
+        "cpu",
+        "--name",
+        "w",
+        "--parent",
+        str(os.getpid()),
+    ]
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, env=environment(bench.settings), stdout=output, stderr=subprocess.STDOUT) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.terminate()
+
+
+def back(owner: RedisHome, url: str) -> bool:
+    owner.ensure()
+    return answers(url)
+
+
+def test_a_redis_that_is_gone_when_a_job_ends_costs_one_sentence_and_no_worker(tmp_path: Path, images: Path):
+    bench, log = Bench(tmp_path / "home", images), tmp_path / "slot.log"
+    with redis_of(bench) as owner, slot_of(bench, log) as process:
+        run = bench.submit(counts=30, pause_s=0.1)
+        bench.await_count(run, 3)
+        os.kill(owner.pid, signal.SIGKILL)
+        done = bench.await_status(run, "done")
+        until(lambda: "Redis went away" in log.read_text() or process.poll() is not None, "the worker to notice")
+        until(lambda: back(owner, owner.url), "Redis to be back")
+        follower = bench.await_status(bench.submit(), "done")
+
+        assert process.poll() is None and (done.worker, follower.worker) == ("w", "w")
+        assert (done.attempt, done.losses) == (1, 0)
+        assert log.read_text().count("Redis went away") == 1 and "Traceback" not in log.read_text()
+    bench.store.close()
+
+
+def test_a_job_that_ignores_a_stop_is_killed_in_time_though_redis_is_frozen(tmp_path: Path, images: Path):
+    bench, log = Bench(tmp_path / "home", images), tmp_path / "slot.log"
+    with redis_of(bench) as owner, slot_of(bench, log):
+        run = bench.submit(misbehave="hang once")
+        bench.await_count(run, 1)
+        os.kill(owner.pid, signal.SIGSTOP)
+        try:
+            time.sleep(2.5)  # the watch has met it
+            bench.store.runs.request_stop(run.id)
+            asked = time.monotonic()
+            ended = bench.await_status(run, "canceled")
+            took_s = time.monotonic() - asked
+        finally:
+            os.kill(owner.pid, signal.SIGCONT)
+        assert ended.message.startswith("Stopped") and took_s < bench.settings.stop_grace_s + 6
+        assert bench.await_status(bench.submit(), "done").worker == "w" and "Traceback" not in log.read_text()
+    bench.store.close()
+
+
+def test_a_redis_that_is_gone_when_a_waiting_process_gets_its_job_costs_one_sentence(
+    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
+):
+    bench = Bench(tmp_path / "home", images)
+    with redis_of(bench) as owner:
+        worker = SlotWorker(
+            ("cpu",), connection=Redis.from_url(owner.url), name="w", store=bench.store, device="cpu"
+        )  # fmt: skip
+        os.kill(owner.pid, signal.SIGKILL)
+        worker._perform_handed(Handed("r-1-x", "cpu", "e"))
+
+    assert "Redis went away before job r-1-x began" in caplog.text and "Traceback" not in caplog.text
+    bench.store.close()

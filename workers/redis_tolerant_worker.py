@@ -1,0 +1,77 @@
+"""RQ's forking worker, made to outlive its Redis.
+
+RQ waits for a Redis that is away only while it waits for a job; anywhere else it ends with a long traceback. The
+database knows every run, so nothing hangs on what could not be said to Redis: it is left unsaid, and where that lasts,
+the wait for the next job says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from typing import Any
+
+import rq
+from redis.exceptions import RedisError
+from rq.executions import Execution
+from rq.job import Job
+
+from workers.notify_workers import connect
+
+log = logging.getLogger(__name__)
+
+_LOOK_S = 0.5  # how long a look at a job may wait for Redis
+
+
+class PatientWorker(rq.Worker):
+    """A worker that Redis may leave at any time after it has started."""
+
+    max_connection_wait_time = 2.0
+    url: str  # where Redis is
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Look, where there is a Redis, whether workers are to rest."""
+        with contextlib.suppress(RedisError):
+            super().check_for_suspension(burst)
+
+    def run_maintenance_tasks(self) -> None:
+        """Tidy up, where there is a Redis."""
+        with contextlib.suppress(RedisError):
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+
+    def set_state(self, state: str, pipeline: Any = None) -> None:
+        """Say what it does."""
+        with contextlib.suppress(RedisError):
+            super().set_state(state, pipeline)
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Say that it lives."""
+        with contextlib.suppress(RedisError):
+            super().heartbeat(timeout, pipeline)
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Say that its job lives."""
+        with contextlib.suppress(RedisError):
+            super().maintain_heartbeats(job, execution)
+
+    def monitor_work_horse(self, job: Job, queue: rq.Queue, execution: Execution) -> None:
+        """Watch the job each second, also where Redis is frozen: its other clients wait for it up to a minute."""
+        patient = self.connection
+        with connect(self.url, timeout_s=_LOOK_S) as self.connection:
+            job.connection = self.connection
+            try:
+                super().monitor_work_horse(job, queue, execution)
+            finally:
+                self.connection = job.connection = patient
+
+    def execute_job(self, job: Job, queue: rq.Queue) -> None:
+        """Perform the job; how its run ended is in the database, whether Redis hears of it or not."""
+        try:
+            super().execute_job(job, queue)
+        except RedisError as error:
+            log.warning("Redis went away during job %s (%s): nothing is lost, the next job is awaited", job.id, error)
+
+    def teardown(self) -> None:
+        """Sign off, unless there is no Redis to sign off from."""
+        with contextlib.suppress(RedisError):
+            super().teardown()  # type: ignore[no-untyped-call]
