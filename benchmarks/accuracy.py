@@ -81,7 +81,7 @@ def epochs_of_both(loop) -> int:
 
 def summary(methods: dict[str, list[dict]]) -> dict:
     """Means, and SLIM's paired differences with 95 % intervals over the seeds."""
-    from slim_core.evaluation.metrics import paired_difference
+    from slim_core.metrics import paired_difference
 
     wga = {method: [entry["wga"] for entry in entries] for method, entries in methods.items()}
     mean = {method: sum(values) / len(values) for method, values in wga.items()}

@@ -1,4 +1,4 @@
-"""Annotators without a browser: they ask for images, answer and wait over HTTP as the page in app/annotate/static does."""
+"""Annotators without a browser: they ask for images, answer and wait over HTTP as app/annotate/static does."""
 
 from __future__ import annotations
 

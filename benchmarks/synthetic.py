@@ -30,7 +30,7 @@ from slim_core.data.importing import import_data
 from slim_core.data.report import Imported, ImportReport, describe, require
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.data.table import ImageTable
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, classification_metrics, name_classes
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, classification_metrics, name_classes
 from slim_core.runs.execute import environment
 from slim_core.runs.whole_loop import retrain_spec
 from slim_core.space.embedding import Clusters

@@ -9,7 +9,7 @@ import pandas as pd
 
 from slim_core.data.groups import Grouping, grouping
 from slim_core.data.table import ImageTable
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, IOU
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU
 
 MAP_SIDE = 8
 

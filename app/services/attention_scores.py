@@ -10,7 +10,7 @@ import pandas as pd
 
 from app import session
 from slim_core.data.groups import grouping
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 COLUMNS = ("confidence", "loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)
 OUTCOMES = ("all predictions", "correct", "mistaken")

@@ -14,7 +14,7 @@ from app.access import Viewer
 from app.routes.guard import guarded, tagged
 from app.services import space_data
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 # What a page may ask for: small per-image arrays, not maps or features.
 NAMES = ("rows", "attention_space", "environment_space", "clusters", "scores")

@@ -13,7 +13,7 @@ from app.ui.groups import images
 from app.ui.pictures import rows as compare_pictures
 from app.ui.pictures.rows import Shown, View
 from app.ui.runs import evaluate_models
-from slim_core.evaluation.metrics import ATTENTION_PRECISION
+from slim_core.metrics import ATTENTION_PRECISION
 
 if TYPE_CHECKING:
     from slim_core.store import Run

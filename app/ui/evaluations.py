@@ -10,8 +10,8 @@ import pandas as pd
 
 from app import session
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.metrics import ESTIMATED_GROUPS
 from slim_core.evaluation.report import frames
+from slim_core.metrics import ESTIMATED_GROUPS
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store

@@ -7,7 +7,7 @@ Human Annotations", ECCV 2024. Numbers take the definition of the metric that ow
 
 from __future__ import annotations
 
-from slim_core.evaluation.metrics import (
+from slim_core.metrics import (
     ADJUSTED,
     AIOU,
     ATTENTION_PRECISION,

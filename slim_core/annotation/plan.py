@@ -22,7 +22,7 @@ from slim_core.annotation.propagation import live_campaign
 from slim_core.annotation.simulated_annotator import judge
 from slim_core.annotation.terminal import gradcam_of_space
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.evaluation.metrics import ATTENTION_PRECISION
+from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.space.clustering import pick_diverse
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from slim_core.annotation.terminal import gradcam_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.evaluation.metrics import ATTENTION_PRECISION
+from slim_core.metrics import ATTENTION_PRECISION
 
 if TYPE_CHECKING:
     from slim_core.store import Store

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N
 
 log = logging.getLogger(__name__)
 

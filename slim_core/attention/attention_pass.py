@@ -21,7 +21,7 @@ from slim_core.attention.arrays import SCORES_FILE as SCORES_FILE
 from slim_core.attention.maps import Mapper, open_mapper
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_precision, iou
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_precision, iou
 from slim_core.models.devices import memory_guard, open_device
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, split_batches, to_input

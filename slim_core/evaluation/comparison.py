@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slim_core.evaluation.ancestry import Ancestry, human_minutes
-from slim_core.evaluation.metrics import (
+from slim_core.metrics import (
     ADJUSTED,
     AIOU,
     ATTENTION_PRECISION,

@@ -8,7 +8,7 @@ import numpy as np
 
 from slim_core.data.groups import UNGROUPED
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, GROUPS
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, GROUPS
 
 if TYPE_CHECKING:
     import pandas as pd

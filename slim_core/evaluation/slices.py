@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from slim_core.data.groups import Grouping, pseudo_groups
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.metrics import wilson
+from slim_core.metrics import wilson
 from slim_core.space.embedding import environment_clusters
 from slim_core.steps.space import features_at, load_clusters
 

@@ -17,7 +17,7 @@ from slim_core.annotation.candidates import default_budgets
 from slim_core.annotation.plan import Plan, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.errors import SpecRefusedError
-from slim_core.evaluation.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
+from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec

@@ -13,7 +13,7 @@ from slim_core.attention.attention_pass import SCORES_FILE, attention_pass
 from slim_core.data.groups import Grouping, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
-from slim_core.evaluation.metrics import (
+from slim_core.metrics import (
     AIOU,
     ATTENTION_PRECISION,
     COVERAGE,
@@ -38,7 +38,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     """Judge the model on the split; leaves predictions.parquet and, with attention, rows, maps and logits.
 
     Returns:
-        the metrics of evaluation.metrics, each group also with the means of AIoU and attention precision over its
+        the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision over its
         n_masks images with a mask; iou, aiou and attention_precision (means over the images with a mask, None
         without masks), attention_coverage (share of images with a mask) and n_masks.
 

@@ -16,7 +16,7 @@ from slim_core.attention.attention_pass import attention_pass
 from slim_core.data.groups import grouping
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
-from slim_core.evaluation.metrics import classification_metrics
+from slim_core.metrics import classification_metrics
 from slim_core.models.build import build, load_model
 from slim_core.models.model import Model, load_checkpoint, save_model
 from slim_core.models.prediction import predict

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from slim_core.errors import SpecRefusedError
-from slim_core.evaluation.metrics import AVERAGE, WGA, WORST_CLASS
+from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
 from slim_core.training.objectives import OBJECTIVES
 
 Selection = Literal["worst_class", "average", "worst_group", "last"]

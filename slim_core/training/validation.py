@@ -9,7 +9,7 @@ import numpy as np
 
 from slim_core.data.groups import Grouping
 from slim_core.data.table import ImageTable
-from slim_core.evaluation.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, classification_metrics
+from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS, classification_metrics
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels
 from slim_core.models.prediction import predict

@@ -34,7 +34,7 @@ LIGHT = (
     "slim_core.data.importing",
     "slim_core.data.images",
     "slim_core.data.groups",
-    "slim_core.evaluation.metrics",
+    "slim_core.metrics",
     "slim_core.annotation.candidates",
     "slim_core.annotation.propagation",
     "slim_core.curation",

@@ -13,7 +13,7 @@ from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.pictures import gallery
 from app.ui.pictures.gallery import ALTS, KINDS, Look
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
 
 PARAM = "image"

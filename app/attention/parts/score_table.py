@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import streamlit as st
 
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, DEFINITIONS
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, DEFINITIONS
 
 
 def show(per_group: pd.DataFrame) -> None:

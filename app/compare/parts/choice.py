@@ -12,7 +12,7 @@ from app import session
 from app.ui.escape import prose, verbatim
 from app.ui.evaluations import Compared
 from slim_core.errors import NotFoundError
-from slim_core.evaluation.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
+from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 
 FIRST = 8  # evaluations chosen where the address names none
 SORTS = {  # what a person picks -> column

@@ -10,7 +10,8 @@ import streamlit as st
 from app.compare.parts import choice as compare_choice
 from app.compare.parts.choice import Choice
 from slim_core.evaluation.comparison import COST_DEFINITIONS
-from slim_core.evaluation.metrics import (
+from slim_core.evaluation.report.frames import RATES, with_change
+from slim_core.metrics import (
     ADJUSTED,
     AIOU,
     ATTENTION_PRECISION,
@@ -20,7 +21,6 @@ from slim_core.evaluation.metrics import (
     WORST_CLASS,
     WORST_GROUP,
 )
-from slim_core.evaluation.report.frames import RATES, with_change
 
 TITLES = {
     "label": "Run",

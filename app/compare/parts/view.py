@@ -14,8 +14,8 @@ from app.ui.groups import images
 from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.compared_groups import group_intervals
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
-from slim_core.evaluation.metrics import AVERAGE, DEFINITIONS, WGA
 from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, long, of_runs, told_seeds
+from slim_core.metrics import AVERAGE, DEFINITIONS, WGA
 
 ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
 

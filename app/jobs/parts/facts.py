@@ -9,7 +9,7 @@ import streamlit as st
 from app.ui import link_table
 from app.ui.durations import duration
 from app.ui.link_table import Cell, Column
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
 
 if TYPE_CHECKING:
     from slim_core.store import Run

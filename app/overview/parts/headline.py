@@ -20,9 +20,9 @@ from slim_core.evaluation.charts.compared_groups import group_intervals, lowest
 from slim_core.evaluation.charts.groups import group_frame
 from slim_core.evaluation.charts.palette import CHOSEN, WORST
 from slim_core.evaluation.comparison import worst_of
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA
 from slim_core.evaluation.predictions import telling, wrong_first
 from slim_core.evaluation.report import story
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA
 
 if TYPE_CHECKING:
     from app.ui.evaluations import Compared

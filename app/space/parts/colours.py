@@ -14,7 +14,7 @@ from app.services.space_data import SpaceData
 from app.space import charts as colours
 from app.space.charts import Colouring
 from slim_core.evaluation.charts.palette import BLUE, RIGHT, WRONG
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 SEVERAL = "several tags"
 LIVE = ("propagated score", "answer")  # colours that change while people answer

@@ -12,7 +12,7 @@ import streamlit as st
 from app import session
 from app.ui.glossary import explain
 from app.ui.groups import images
-from slim_core.evaluation.metrics import CONFUSION
+from slim_core.metrics import CONFUSION
 
 if TYPE_CHECKING:
     from slim_core.store import Run

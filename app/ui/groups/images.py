@@ -17,9 +17,9 @@ from app.ui.messages import errors_told
 from app.ui.pictures import rows as compare_pictures
 from app.ui.pictures.rows import Shown, View
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.metrics import ATTENTION_PRECISION
 from slim_core.evaluation.predictions import judgements, wrong_first
 from slim_core.evaluation.slices import Slices, slices_of
+from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import percent
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from app.ui.groups import table as group_table
 from app.ui.side_by_side import halves
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import groups as charts
-from slim_core.evaluation.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.evaluation.slices import MIN_N, mostly, worst_slices
+from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.percent import percent
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import streamlit as st
 from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts.groups import ATTENTION, group_frame
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 COLUMNS = {
     "group": st.column_config.TextColumn("Group"),

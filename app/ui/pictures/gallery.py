@@ -14,7 +14,7 @@ from app import session
 from app.routes.assets import static
 from app.routes.images import image_url
 from slim_core.attention.thumbnails import SIDE
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
 
 KINDS = {"image": "image", "overlay": "overlay", "heat": "heat map", "contour": "contour", "mask": "mask"}

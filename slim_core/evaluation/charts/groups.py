@@ -12,7 +12,7 @@ from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.compared_groups import lowest, told_left_out
 from slim_core.evaluation.charts.layout import calm
 from slim_core.evaluation.charts.palette import BLUE, INK, SKY, VERMILION, colour_of, tells
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]

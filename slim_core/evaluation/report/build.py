@@ -14,10 +14,10 @@ from slim_core.errors import ImageRefusedError, NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.charts import compared_groups, comparison
 from slim_core.evaluation.comparison import over_seeds, worst_of
-from slim_core.evaluation.metrics import ESTIMATED_GROUPS, GROUPS
 from slim_core.evaluation.predictions import judgements, telling
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
+from slim_core.metrics import ESTIMATED_GROUPS, GROUPS
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

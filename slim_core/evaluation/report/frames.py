@@ -10,7 +10,7 @@ import pandas as pd
 
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import COSTS, WORST_HIGH, WORST_LOW, rows
-from slim_core.evaluation.metrics import (
+from slim_core.metrics import (
     ADJUSTED,
     AIOU,
     ATTENTION_PRECISION,

@@ -13,9 +13,9 @@ import pandas as pd
 
 from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.comparison import COST_DEFINITIONS
-from slim_core.evaluation.metrics import DEFINITIONS
 from slim_core.evaluation.report.build import Chart, Example, Report, seeds_chart
 from slim_core.evaluation.report.frames import RATES, told_seeds
+from slim_core.metrics import DEFINITIONS
 
 ASSETS = Path(__file__).parent / "assets"
 TITLES = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.data.groups import grouping
 from slim_core.evaluation.comparison import worst_of
-from slim_core.evaluation.metrics import ATTENTION_PRECISION, AVERAGE, GROUPS
+from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, GROUPS
 from slim_core.percent import percent
 
 if TYPE_CHECKING:

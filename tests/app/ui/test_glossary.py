@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from app.ui import glossary
-from slim_core.evaluation.metrics import DEFINITIONS, WGA
+from slim_core.metrics import DEFINITIONS, WGA
 
 APP = Path(glossary.__file__).parent
 

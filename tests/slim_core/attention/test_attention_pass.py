@@ -15,7 +15,7 @@ from slim_core.attention.maps import ForwardMapper, GradientMapper, open_mapper
 from slim_core.data.images import heat_map, load_mask
 from slim_core.data.images import minmax as minmax_numpy
 from slim_core.errors import ImageRefusedError, RunCanceledError, SpecRefusedError
-from slim_core.evaluation.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, aiou, attention_precision, iou
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, aiou, attention_precision, iou
 from slim_core.models.build import build
 from slim_core.models.prediction import predict
 from tests.slim_core.painted import painted_table

@@ -12,7 +12,7 @@ from slim_core.annotation.convergence import stability
 from slim_core.annotation.plan import Plan, answers_by_masks, candidates, extend, most_helpful, open_campaign
 from slim_core.annotation.propagation import expand, live_campaign, live_scores
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
-from slim_core.evaluation.metrics import ATTENTION_PRECISION
+from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.steps.specs import FeaturesSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
 from tests.slim_core.store.store_makers import train_spec

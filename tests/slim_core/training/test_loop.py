@@ -10,7 +10,7 @@ import torch
 
 from slim_core.data.groups import grouping
 from slim_core.errors import CheckpointRefusedError, ImageRefusedError, RunCanceledError, SpecRefusedError
-from slim_core.evaluation.metrics import WGA, WORST_CLASS
+from slim_core.metrics import WGA, WORST_CLASS
 from slim_core.models.build import build
 from slim_core.models.prediction import predict
 from slim_core.training.loop import TrainConfig, train

@@ -4,9 +4,9 @@ import math
 import numpy as np
 import pytest
 
+from slim_core import metrics as m
 from slim_core.data.groups import Grouping, group_index, group_names
-from slim_core.evaluation import metrics as m
-from slim_core.evaluation.metrics import (
+from slim_core.metrics import (
     aiou,
     attention_precision,
     auroc,
