@@ -12,6 +12,7 @@ import importlib
 import pkgutil
 
 LOOK_S = 10
+SCRIPTS = (".page", ".main")  # they run when they are imported
 ENOUGH = 20_000  # objects: scanning them costs a poll some 2 ms, and a settling takes 0.2 s
 
 
@@ -21,12 +22,13 @@ def warm_up() -> None:
     import pyarrow.parquet  # noqa: F401
     from PIL import Image
 
+    import app
     import workers.queue  # noqa: F401
-    from app import components
     from slim_core.evaluation.charts.compared_groups import group_intervals
 
-    for part in pkgutil.iter_modules(components.__path__):
-        importlib.import_module(f"{components.__name__}.{part.name}")
+    for part in pkgutil.walk_packages(app.__path__, f"{app.__name__}."):
+        if not part.name.endswith(SCRIPTS):
+            importlib.import_module(part.name)
     Image.init()  # Pillow and Plotly import their parts when the first image is opened and the first chart drawn
     rates = pd.DataFrame([{"run": "", "group": "", "accuracy": 0.5, "low": 0.0, "high": 1.0, "n": 1}])
     group_intervals(rates).to_json()
