@@ -193,39 +193,39 @@ def test_the_pages_never_import_torch() -> None:
     assert not loaded_by("\n".join(f"import {name}" for name in parts)) & set(HEAVY)
 
 
-@pytest.mark.parametrize("path", list(files()), ids=name_of)
-def test_a_file_prints_nothing_and_reads_the_environment_nowhere(path: Path) -> None:
-    calls = [node.func for node in ast.walk(tree(path)) if isinstance(node, ast.Call)]
-    prints = [call for call in calls if isinstance(call, ast.Name) and call.id == "print"]
-    assert not prints or path.name == "__main__.py", "logging, never print"
-    reads = [
-        node
-        for node in ast.walk(tree(path))
-        if isinstance(node, ast.Attribute)
-        and node.attr in ("environ", "getenv")
-        and isinstance(node.value, ast.Name)
-        and node.value.id == "os"
-    ]
-    allowed = {"slim_core.settings", *PASSES_THE_ENVIRONMENT_ON}
-    assert not reads or name_of(path) in allowed
+def test_no_file_prints_or_reads_the_environment() -> None:
+    found = [name_of(path) for path in files() if path.name != "__main__.py" and calls(path, "print")]
+    assert not found, "logging, never print"
+    readers = {name_of(path) for path in files() if any(map(reads_environment, ast.walk(tree(path))))}
+    assert not readers - {"slim_core.settings", *PASSES_THE_ENVIRONMENT_ON}
 
 
 # What a child process inherits, and the variables CUDA itself defines, are not settings.
 PASSES_THE_ENVIRONMENT_ON = {"workers.local", "workers.gpu", "workers.service", "workers.slot"}
 
 
-@pytest.mark.parametrize("path", list(files()), ids=name_of)
-def test_a_module_is_named_for_what_it_is(path: Path) -> None:
-    assert not set(path.relative_to(ROOT).with_suffix("").parts) & VAGUE
-
-
-@pytest.mark.parametrize("path", list(files()), ids=name_of)
-def test_no_exception_is_swallowed_whole(path: Path) -> None:
-    bare = [node for node in ast.walk(tree(path)) if isinstance(node, ast.ExceptHandler) and node.type is None]
-    assert not bare
-    evaluated = [
-        node
+def calls(path: Path, *names: str) -> bool:
+    return any(
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
         for node in ast.walk(tree(path))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("eval", "exec")
+    )
+
+
+def reads_environment(node: ast.AST) -> bool:
+    named = isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    return named and isinstance(node.value, ast.Name) and node.value.id == "os"
+
+
+def test_each_module_is_named_for_what_it_is() -> None:
+    assert not [name_of(path) for path in files() if set(path.relative_to(ROOT).with_suffix("").parts) & VAGUE]
+
+
+def test_no_exception_is_swallowed_whole_and_no_text_is_run_as_code() -> None:
+    bare = [
+        f"{name_of(path)}:{node.lineno}"
+        for path in files()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
-    assert not evaluated
+    assert not bare
+    assert not [name_of(path) for path in files() if calls(path, "eval", "exec")]
