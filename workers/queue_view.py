@@ -11,7 +11,6 @@ from pathlib import Path
 from slim_core.store import Store, Worker
 from slim_core.store.estimates import Estimate
 from slim_core.store.order import Waiting
-from slim_core.version import code_version, may_take
 
 QUEUES = ("gpu", "cpu")
 _START = "start one with `python -m workers`"
@@ -30,7 +29,6 @@ class QueueView:
     estimates: dict[str, Estimate] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # run id -> what a queued run waits for beside its turn
     warnings: tuple[str, ...] = ()  # what threatens every run, such as a disk that is nearly full
-    version: str = ""  # of the code that looks; Worker.version is compared to it
 
     def position(self, run_id: str) -> int | None:
         """Place of a run in its queue, from 1; None when it does not wait for a worker."""
@@ -66,7 +64,6 @@ def look(store: Store) -> QueueView:
         estimates=store.runs.estimates(waiting, workers),
         reasons=_of_parents(store.runs.unfinished_parents()) | _of_workers(waiting, workers, remedy),
         warnings=warnings,
-        version=code_version(),
     )
 
 
@@ -96,12 +93,12 @@ def _of_parent(parent: str, status: str, is_shard: bool) -> str:
 
 def _of_workers(waiting: Sequence[Waiting], workers: Sequence[Worker], remedy: str) -> dict[str, str]:
     """Runs no living worker takes. Asked once for all runs that are alike. ``remedy``: where there is no worker."""
-    known: dict[tuple[str, str | None, str | None], str | None] = {}
+    known: dict[tuple[str, str | None], str | None] = {}
     for run in waiting:
-        alike = (run.queue, run.device_asked, run.code_version)
+        alike = (run.queue, run.device_asked)
         if alike not in known:
             known[alike] = _lacking(run, workers, remedy)
-    reasons = {run.id: known[run.queue, run.device_asked, run.code_version] for run in waiting}
+    reasons = {run.id: known[run.queue, run.device_asked] for run in waiting}
     return {run_id: reason for run_id, reason in reasons.items() if reason}
 
 
@@ -109,10 +106,7 @@ def _lacking(run: Waiting, workers: Sequence[Worker], remedy: str) -> str | None
     serving = [worker for worker in workers if worker.serves(run.queue)]
     if not serving:
         return f"It waits for a worker of the queue {run.queue}: {remedy}."
-    fitting = [worker for worker in serving if worker.serves(run.queue, run.device_asked)]
-    if not fitting:
+    if not any(worker.serves(run.queue, run.device_asked) for worker in serving):
         there = ", ".join(sorted({worker.device for worker in serving}))
         return f"It waits for a worker with {run.device_asked}: {_START} there, or stop it and ask for one of {there}."
-    if not any(not worker.version or may_take(worker.version, run.code_version) for worker in fitting):  # "": starting
-        return "It waits for a worker of newer code: restart the workers, python -m workers."
     return None

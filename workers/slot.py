@@ -29,7 +29,7 @@ from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
 from slim_core.signal_event import Signalled
 from slim_core.store import Run, Store
 from slim_core.store.workers import names_of
-from slim_core.version import code_version, may_take, source_stamp
+from slim_core.version import code_version
 from workers import tasks
 from workers.claimed import held_by
 from workers.crash import record_death
@@ -49,7 +49,6 @@ WATCH_S = 1  # how often the parent looks at its job; RQ's alarms are whole seco
 _WORKER_TTL_S = 60
 _LOST_GRACE_S = 5.0  # how long a job may go on after its run was taken from it
 _TRACKING_S = 120.0  # how long a job may log its finished run to MLflow
-_REST_S = 30.0  # how long a worker whose code is too old leaves the jobs to others
 _CALM_S = 5.0  # how long the first spare process leaves the machine to a dashboard that is starting
 
 
@@ -81,7 +80,6 @@ class SlotWorker(PatientWorker):
         )
         self.store, self.device = store, device
         self.url = redis_url(store.settings)
-        self._stamp = source_stamp()
         self._watch = Watch(0.0)
         self._ended: tuple[int | None, int | None, Any] = (None, None, None)
         self._hand_back = Signalled()  # set in the forked process alone
@@ -151,14 +149,6 @@ class SlotWorker(PatientWorker):
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
         """Fork a process for the job, watch it, and settle what it left open."""
-        if source_stamp() != self._stamp:
-            log.info("Files of the code have changed: ending, to be started again with what is there now")
-            queue.push_job_id(job.id, at_front=True)
-            raise StopRequested()
-        if self._is_too_old():
-            queue.push_job_id(job.id, at_front=True)
-            self._rest()
-            return
         self._watch, self._ended = Watch(job.timeout or 0), (None, None, None)
         try:
             super().execute_job(job, queue)
@@ -180,23 +170,6 @@ class SlotWorker(PatientWorker):
             self._horse_pid = spare.pid
         else:
             super().fork_work_horse(job, queue)
-
-    def _is_too_old(self) -> bool:
-        """Whether the best run for a worker like this was submitted by newer code."""
-        try:
-            waiting = self.store.runs.next_for(self.takes.queues, self.takes.devices)
-        except SlimError as error:  # the job will meet the same, and say so
-            log.warning("%s", error)
-            return False
-        return bool(waiting) and not may_take(code_version(), waiting[0].code_version)
-
-    def _rest(self) -> None:
-        """Take no jobs for a while, so that they wake workers of newer code."""
-        log.warning("Runs wait that newer code has submitted than %s: restart it, python -m workers", code_version())
-        until = time.monotonic() + _REST_S
-        while time.monotonic() < until and not self._stop_requested and source_stamp() == self._stamp:
-            time.sleep(WATCH_S)
-        self.heartbeat()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Called each second while the job runs; a database that is away for a while does not end the job."""

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.specs import (
+    SPEC_VERSION,
     CurateSpec,
     EvaluateSpec,
     FeaturesSpec,
@@ -75,12 +76,19 @@ def parse_spec(given: Mapping[str, Any]) -> Spec:
     """The spec a plain dict describes.
 
     Raises:
-        SpecRefusedError: the kind is unknown, or a field is unknown, missing or out of its range; the first such
-            field is named.
+        SpecRefusedError: newer code has written it, the kind is unknown, or a field is unknown, missing or out of its
+            range; the first such field is named.
     """
-    step = step_named(given.get("kind"))
+    fields = dict(given)
+    version = fields.pop("spec_version", 1)
+    if not isinstance(version, int) or version > SPEC_VERSION:
+        raise SpecRefusedError(
+            f"The spec is of version {version}, this code reads up to version {SPEC_VERSION}: update SLIM Studio here, "
+            "restart what runs it (`python -m workers`, the dashboard), then retry."
+        )
+    step = step_named(fields.get("kind"))
     try:
-        return step.spec.model_validate(dict(given))
+        return step.spec.model_validate(fields)
     except ValidationError as error:
         raise SpecRefusedError(_sentence(step.kind, error)) from error
 

@@ -34,6 +34,9 @@ MOST_SHARDS = 1000
 _FROM_RECIPE: Any = None  # never stays: the recipe fills it in before the field is checked
 
 
+# Raise it with a change to the specs that workers of older code would misread: they refuse such runs in a sentence.
+SPEC_VERSION = 1
+
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
 
 
@@ -56,6 +59,11 @@ class Spec(BaseModel):
         """(spec, images) of the parts it is split into above ``largest`` images; none where it is done in one."""
         del n_per_split, largest
         return ()
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON, as a run keeps it. From version 2 on it names its version; one without is of version 1."""
+        version = {"spec_version": SPEC_VERSION} if SPEC_VERSION > 1 else {}
+        return self.model_dump(mode="json") | version
 
     @property
     def fingerprint(self) -> str:

@@ -20,7 +20,6 @@ from slim_core.store.events import Events
 from slim_core.store.order import Waiting
 from slim_core.store.run import COLUMNS, Run
 from slim_core.store.workers import Worker, Workers
-from slim_core.version import may_take
 
 _LOOKED_AT = 20  # of the best runs, where others may take the first few before us
 _LOOKS = 5
@@ -82,13 +81,13 @@ class Claims:
             device: what it computes on, as people know it.
             queues: which it serves.
             devices: the names it goes by, where a run asks for a device.
-            code_version: of its code; a run that was submitted by newer code is left to a newer worker.
+            code_version: of its code, which the run records.
 
         Returns:
             The run's id and the token of the attempt, or None where nothing waits for this worker.
         """
         for _ in range(_LOOKS):
-            best = [each for each in self.next_for(queues, devices) if may_take(code_version, each.code_version)]
+            best = self.next_for(queues, devices)
             for each in best:
                 with contextlib.suppress(ConflictError):  # another worker was first
                     return each.id, self.claim(each.id, worker, device, code_version)

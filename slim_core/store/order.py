@@ -35,7 +35,6 @@ class Waiting:
     dataset_id: str
     shard_of: str | None
     device_asked: str | None  # only a worker that goes by this name takes it
-    code_version: str | None  # of who submitted it, or of its last worker
 
 
 _COLUMNS = [_t.c[name] for name in Waiting.__dataclass_fields__]

@@ -201,7 +201,7 @@ class Runs(Attempts):
         dataset = self._datasets.find(spec.dataset)
         if dataset is None:
             raise NotFoundError(f"There is no data set {spec.dataset!r}: import it first.")
-        plain = spec.model_dump(mode="json") | {"dataset": dataset.id}
+        plain = spec.record() | {"dataset": dataset.id}
         if plain.get("shard") is not None:
             raise SpecRefusedError(f"A {spec.kind} step refuses shard = {plain['shard']}: leave it out.")
         with self._database.read() as connection:
@@ -230,7 +230,7 @@ class Runs(Attempts):
         table = self._datasets.table(dataset.id)
         n_per_split = {split: len(table.rows(split)) for split in SPLITS}
         parts = spec.in_shards(n_per_split, self._shard_images)
-        return [shard_row(row, part.model_dump(mode="json"), n_images) for part, n_images in parts]
+        return [shard_row(row, part.record(), n_images) for part, n_images in parts]
 
     def _same(self, spec_hash: str) -> Run | None:
         query = sa.select(*COLUMNS).where(

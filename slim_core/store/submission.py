@@ -43,8 +43,8 @@ class SpecLike(Protocol):
     def parents(self) -> Mapping[str, str]:
         """Role -> run id."""
 
-    def model_dump(self, *, mode: str) -> dict[str, Any]:
-        """The spec as plain JSON."""
+    def record(self) -> dict[str, Any]:
+        """The spec as plain JSON, as a run keeps it."""
 
     def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> Sequence[tuple[SpecLike, int]]:
         """The specs of its parts and the images of each, where it is too large to be done in one."""

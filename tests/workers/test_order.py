@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 
 from slim_core.cli import main
@@ -113,30 +110,17 @@ def test_the_view_tells_what_a_run_waits_for_and_when_it_probably_starts(bench: 
     assert bench.await_status(child, "done").attempt == 1
 
 
-def test_a_worker_of_older_code_leaves_a_newer_run_waiting_and_does_the_rest(bench: Bench, busy: Run):
-    newer, usual = _submit(bench, "ann", priority=-1), _submit(bench, "ann")
+def test_a_worker_refuses_the_spec_of_newer_code_in_a_sentence_and_does_the_rest(bench: Bench, busy: Run):
+    newer, usual = _submit(bench, "ann", priority=1), _submit(bench, "ann")
     with bench.store.database.write() as connection:
         change = schema.runs.update().where(schema.runs.c.id == newer.id)
-        connection.execute(change.values(code_version="99.0/0002"))
+        connection.execute(change.values(spec=newer.spec | {"spec_version": 99}))
     bench.queue.stop(busy.id)
 
-    assert bench.await_status(usual, "done").code_version == bench.queue.look().version
-    until(lambda: "restart it, python -m workers" in bench.services.log_path.read_text(), "the worker to say so")
-    assert bench.fetch(newer).status == "queued" and bench.fetch(newer).attempt == 0
-    assert "restart the workers" in bench.queue.look().waits_for(newer.id)
-    bench.queue.stop(newer.id)  # the worker rests for a while, until its files change: see the next test
-
-
-def test_a_worker_whose_files_change_is_started_again_with_the_new_ones(bench: Bench):
-    before = bench.slot("light").pid
-    touched = Path(__file__).parents[2] / "workers" / "__init__.py"
-    was = touched.stat()
-    os.utime(touched)
-    try:
-        assert bench.await_status(bench.submit(counts=1), "done").attempt == 1
-        until(lambda: bench.slot("light").pid != before, "another worker process")
-    finally:
-        os.utime(touched, ns=(was.st_atime_ns, was.st_mtime_ns))
+    refused = bench.await_status(newer, "failed")
+    assert refused.message.startswith("The spec is of version 99, this code reads up to version 1")
+    assert "restart what runs it (`python -m workers`" in refused.message
+    assert bench.await_status(usual, "done").code_version == code_version()
 
 
 def _slim(arguments: list[str]) -> int:

@@ -117,20 +117,6 @@ def test_a_stop_and_a_crash_end_its_job_as_any_other(bench: Bench):
     assert done.attempt == 2 and done.losses == 1
 
 
-def test_one_older_than_the_files_of_the_code_takes_no_job(bench: Bench):
-    spare = spare_of(bench)
-    touched = Path(__file__).parents[2] / "workers" / "__init__.py"
-    was = touched.stat()
-    os.utime(touched)
-    try:
-        run = bench.await_status(heavy(bench), "done")
-    finally:
-        os.utime(touched, ns=(was.st_atime_ns, was.st_mtime_ns))
-
-    assert run.attempt == 1 and spare.pid not in {pid for pid, _, _ in bench.trace(run)}
-    assert not spare.is_running()
-
-
 def test_it_ends_with_its_worker(bench: Bench):
     spare = spare_of(bench)
     bench.slot("cpu0").kill()

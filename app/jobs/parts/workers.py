@@ -10,7 +10,6 @@ import streamlit as st
 from app.ui import link_table
 from app.ui.durations import duration
 from app.ui.link_table import Cell, Column
-from slim_core.version import differs, outdated
 
 if TYPE_CHECKING:
     from slim_core.store import Worker
@@ -27,7 +26,7 @@ COLUMNS = (
     Column("GPU memory", "Used, of all there is.", right=True, from_px=900),
     Column("GPU temperature", right=True, from_px=1000),
     Column("Sign of life", "How long since it was last heard of. After a minute it counts as gone.", right=True),
-    Column("Code", "Version and commit it runs; results of another commit may differ."),
+    Column("Code", "Version and commit it runs."),
 )
 _GPU = ("GPU load", "GPU memory", "GPU temperature")
 
@@ -39,12 +38,12 @@ def show(view: QueueView) -> str | None:
         return None
     now = datetime.now(UTC)
     kept = [i for i, one in enumerate(COLUMNS) if one.title not in _GPU or any(each.load for each in view.workers)]
-    rows = [row(worker, view, now) for worker in view.workers]
+    rows = [row(worker, now) for worker in view.workers]
     columns = [COLUMNS[i] for i in kept]
     return link_table.show("worker-table", "Workers", columns, [[cells[i] for i in kept] for cells in rows])
 
 
-def row(worker: Worker, view: QueueView, now: datetime) -> list[Cell]:
+def row(worker: Worker, now: datetime) -> list[Cell]:
     """One worker's cells, in the order of COLUMNS."""
     silent_s = worker.silent_s(now)
     return [
@@ -55,15 +54,8 @@ def row(worker: Worker, view: QueueView, now: datetime) -> list[Cell]:
         Cell(f"{worker.memory_mb:,.0f} MB" if worker.memory_mb else "–"),
         *_gpu(worker),
         Cell(f"{duration(round(silent_s))} ago", "warn" if silent_s > SILENT_S else ""),
-        _code(worker, view),
+        Cell(worker.version) if worker.version else Cell("starting", "quiet"),
     ]
-
-
-def _code(worker: Worker, view: QueueView) -> Cell:
-    if not worker.version:  # it has said that it is there, and not yet what it is
-        return Cell("starts", "quiet")
-    warning = outdated(worker.version, view.version) or differs(worker.version, view.version)
-    return Cell(f"⚠ {worker.version}", "warn", title=warning) if warning else Cell(worker.version)
 
 
 def _gpu(worker: Worker) -> list[Cell]:

@@ -76,6 +76,16 @@ def test_a_spec_survives_its_journey_as_json():
     assert parse_spec(spec.model_dump(mode="json")) == spec
 
 
+def test_a_spec_of_version_1_is_recorded_as_it_always_was_and_a_later_one_names_its_version(monkeypatch):
+    spec = TrainSpec(dataset="d", subset="r-s")
+    assert spec.record() == spec.model_dump(mode="json")
+
+    monkeypatch.setattr("slim_core.steps.specs.SPEC_VERSION", 2)
+    monkeypatch.setattr("slim_core.steps.registry.SPEC_VERSION", 2)
+    assert spec.record() == spec.model_dump(mode="json") | {"spec_version": 2}
+    assert parse_spec(spec.record()) == parse_spec(spec.model_dump(mode="json")) == spec
+
+
 def test_equal_specs_have_equal_fingerprints_whatever_the_order_of_their_fields():
     one = parse_spec({"kind": "gradcam", "dataset": "d", "model": "m"})
     two = parse_spec({"model": "m", "splits": ["train", "val", "test"], "dataset": "d", "kind": "gradcam"})
@@ -91,6 +101,11 @@ def test_a_spec_cannot_be_changed():
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
+        (
+            {"kind": "train", "dataset": "d", "spec_version": 2},
+            r"The spec is of version 2, this code reads up to version 1: .*restart .*`python -m workers`.*then retry",
+        ),
+        ({"kind": "train", "dataset": "d", "spec_version": "x"}, "The spec is of version x, this code reads up to"),
         ({"kind": "trane"}, "There is no step 'trane': choose one of train, gradcam"),
         ({"kind": "train"}, "A train step needs the field 'dataset': give it."),
         ({"kind": "train", "dataset": "d", "epoch": 3}, "A train step has no field 'epoch': its fields are .*epochs"),

@@ -105,19 +105,6 @@ def test_many_claimers_take_each_run_once_and_the_best_first(store, dataset):
     assert list(filter(None, in_threads(4, take))) == ["ann-6"] and take(0) is None
 
 
-def test_a_run_submitted_by_newer_code_is_left_to_a_newer_worker(store, dataset):
-    put(store, dataset, "ann", "newer", code_version="9.0/0002 abc")
-    put(store, dataset, "ann", "mine", code_version=code_version())
-    put(store, dataset, "ann", "older", code_version="0.0.1/0001 abc")
-
-    def take(version: str) -> str | None:
-        claimed = store.runs.claim_best("w", "cpu", ("gpu",), ANY, version)
-        return claimed and claimed[0]
-
-    assert [take(code_version()) for _ in range(3)] == ["mine", "older", None]
-    assert take("9.0/0002 def") == "newer"
-
-
 def test_a_device_no_worker_has_is_refused_with_those_there_are(store, dataset):
     with pytest.raises(SpecRefusedError, match=r"No worker computes on 'cuda:1': none is running, start one"):
         store.runs.submit(train_spec(dataset), device="cuda:1")
