@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
 MIN_N = 20  # images of the smallest slice that is ranked: below, an accuracy says little
-COLUMNS = ["slice", "name", "n", "correct", "accuracy", "low", "high"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,13 +48,10 @@ def worst_slices(correct: NDArray[np.bool_], grouping: Grouping, min_n: int = MI
     """
     import pandas as pd
 
-    found = []
-    for index, name in enumerate(grouping.names):
-        inside = correct[grouping.index == index]
-        n, n_right = len(inside), int(inside.sum())
-        if n >= max(1, min_n):
-            found.append((index, name, n, n_right, n_right / n, *wilson(n_right, n)))
-    ranked = pd.DataFrame(found, columns=COLUMNS)
+    n, n_right = grouping.counts(), grouping.counts(np.flatnonzero(correct))
+    low, high = wilson(n_right, n)
+    slices = pd.DataFrame({"name": grouping.names, "n": n, "correct": n_right}).rename_axis("slice").reset_index()
+    ranked = slices.assign(accuracy=slices["correct"] / slices["n"], low=low, high=high)[n >= max(1, min_n)]
     return ranked.sort_values(["accuracy", "n", "slice"], ascending=[True, False, True], ignore_index=True)
 
 
@@ -88,8 +84,8 @@ def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
         known = np.load(folder / "rows.npy", allow_pickle=False)
         if run.kind == "space" and np.array_equal(known, rows):
             found = load_clusters(folder)
-            return Slices(pseudo_groups(labels, found.index, _padded(found.n_per_class, table.n_classes),
-                                        table.label_names), run.id)  # fmt: skip
+            n_clusters = found.n_clusters(table.n_classes)
+            return Slices(pseudo_groups(labels, found.index, n_clusters, table.label_names), run.id)
         if run.kind != "space" and np.isin(rows, known).all():
             return Slices(_clustered(folder, known, rows, labels, table.label_names), run.id)
     raise NotFoundError(
@@ -122,9 +118,4 @@ def _clustered(
     order = np.argsort(known)
     positions = order[np.searchsorted(known, rows, sorter=order)]
     found = environment_clusters(features_at(folder, "environment", positions), labels)
-    return pseudo_groups(labels, found.index, _padded(found.n_per_class, len(label_names)), label_names)
-
-
-def _padded(n_per_class: tuple[int, ...], n_classes: int) -> list[int]:
-    """One number a class, also for classes without an image here."""
-    return [*map(int, n_per_class), *[0] * (n_classes - len(n_per_class))]
+    return pseudo_groups(labels, found.index, found.n_clusters(len(label_names)), label_names)

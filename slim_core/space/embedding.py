@@ -69,6 +69,10 @@ class Clusters:
     reduced: np.ndarray  # (N, d) float32, row-normalised environment features after PCA
     silhouettes: tuple[dict[int, float], ...] = field(default=())  # per class: number of clusters -> mean silhouette
 
+    def n_clusters(self, n_classes: int) -> list[int]:
+        """Clusters of each class of the data set, 0 also for the last classes, of which no image is here."""
+        return [*map(int, self.n_per_class), *[0] * (n_classes - len(self.n_per_class))]
+
     def to_json(self) -> dict[str, Any]:
         """What is worth showing, without the arrays."""
         scores = [{str(k): round(score, 4) for k, score in one.items()} for one in self.silhouettes]

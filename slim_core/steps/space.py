@@ -46,7 +46,7 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     context.progress(3, len(STAGES), STAGES[2])
     return {
         "images": len(rows),
-        "clusters": dict(zip(table.label_names, _padded(clusters.n_per_class, table), strict=True)),
+        "clusters": dict(zip(table.label_names, clusters.n_clusters(table.n_classes), strict=True)),
     }
 
 
@@ -119,15 +119,10 @@ def _cluster_config(spec: SpaceSpec) -> ClusterConfig:
     )
 
 
-def _padded(n_per_class: tuple[int, ...], table: ImageTable) -> list[int]:
-    """One number a class of the data set, also for classes the split has no image of."""
-    return [*map(int, n_per_class), *[0] * (table.n_classes - len(n_per_class))]
-
-
 def _save_clusters(clusters: Clusters, table: ImageTable, out: Path) -> None:
     np.save(out / "environment_reduced.npy", clusters.reduced)
     np.save(out / "clusters.npy", clusters.index)
-    about = clusters.to_json() | {"n_per_class": _padded(clusters.n_per_class, table)}
+    about = clusters.to_json() | {"n_per_class": clusters.n_clusters(table.n_classes)}
     (out / "clusters.json").write_text(json.dumps(about, indent=1))
 
 

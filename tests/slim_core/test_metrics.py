@@ -110,21 +110,44 @@ def test_every_number_that_is_shown_has_a_definition():
 
 
 def test_the_wilson_interval_matches_published_values():
-    low, high = wilson(81, 263)  # Newcombe 1998, table I
-    assert (round(low, 4), round(high, 4)) == (0.2553, 0.3662)
-    low, high = wilson(0, 20)
-    assert low == 0 and round(high, 4) == 0.1611
-    assert wilson(29, 29)[1] == 1.0
-    assert all(math.isnan(v) for v in wilson(0, 0))
+    low, high = wilson([81, 0, 29, 0], [263, 20, 29, 0])  # Newcombe 1998, table I
+    assert (round(low[0], 4), round(high[0], 4)) == (0.2553, 0.3662)
+    assert low[1] == 0 and round(high[1], 4) == 0.1611
+    assert high[2] == 1.0
+    assert math.isnan(low[3]) and math.isnan(high[3])
 
 
-def test_the_area_under_the_curve_equals_scikit_learns_with_ties():
-    from sklearn.metrics import roc_auc_score
+def test_the_wilson_intervals_of_a_whole_table_equal_scipys():
+    from scipy.stats import binomtest
 
-    rng = np.random.default_rng(0)
-    positive, scores = rng.random(300) < 0.3, rng.integers(0, 12, 300) / 12
-    assert auroc(positive, scores) == pytest.approx(roc_auc_score(positive, scores), abs=1e-12)
+    rates = [(k, n) for n in (1, 2, 7, 600, 10**6) for k in {0, 1, n // 3, n - 1, n}]
+    low, high = wilson(*np.transpose(rates))
+    expected = [binomtest(k, n).proportion_ci(method="wilson") for k, n in rates]
+    assert low == pytest.approx([one.low for one in expected], abs=1e-12)
+    assert high == pytest.approx([one.high for one in expected], abs=1e-12)
+
+
+def test_the_area_under_the_curve_counts_ties_half_and_is_unknown_where_one_side_is_empty():
+    assert auroc(np.array([True, False]), np.array([0.5, 0.5])) == 0.5
+    assert auroc(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.4, 0.1])) == 3.5 / 4
     assert math.isnan(auroc(np.ones(3, bool), np.arange(3)))
+    assert math.isnan(auroc(np.zeros(0, bool), np.zeros(0)))
+
+
+def test_a_model_whose_probabilities_are_no_numbers_has_no_area_and_still_its_accuracies():
+    labels, probabilities, groups = binary_case()
+    result = classification_metrics(labels, probabilities * math.nan, groups, None)
+    assert [row["auroc"] for row in result[m.CLASSES]] == [None, None]
+    assert result[m.AVERAGE] == 0.75
+
+
+def test_a_class_that_neither_occurs_nor_is_predicted_has_no_numbers():
+    labels, groups = np.array([0, 0, 1]), Grouping(np.zeros(3, int), ("all",))
+    result = classification_metrics(labels, one_hot([0, 1, 1], 4), groups, None)
+    assert [row["f1"] for row in result[m.CLASSES]] == [pytest.approx(2 / 3), pytest.approx(2 / 3), None, None]
+    assert [row["accuracy"] for row in result[m.CLASSES]] == [0.5, 1.0, None, None]
+    assert [row["auroc"] is None for row in result[m.CLASSES]] == [False, False, True, True]
+    assert np.shape(result[m.CONFUSION]) == (4, 4)
 
 
 def test_the_confusion_matrix_has_true_classes_in_rows():
