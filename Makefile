@@ -10,10 +10,13 @@ INSTALLED := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench screenshots clean
+.PHONY: help install demo test test-fast check bench screenshots clean
+
+# Some hundred processes start here, of tests and of workers; each would compile every file again.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the verbs
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 $(BASE):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -39,10 +42,15 @@ install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
 demo: $(INSTALLED) ## the whole loop on the demo data, and the dashboard (PORT=8501)
 	@exec $(BIN)/python -m workers.demo --port $(PORT)
 
-# Two files at a time; what a machine of two cores can do.
-PYTEST_ARGS ?= -n 2 --dist loadfile
+# Two tests at a time; what a machine of two cores can do. A process that has none left takes half of the other's.
+TWO := -n 2 --dist worksteal
+PYTEST_ARGS ?= $(TWO)
+test test-fast: export OMP_NUM_THREADS ?= 1
 test: $(DEV) ## all tests, a real Chromium included
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-fast: $(DEV) ## the tests without a browser, without workers, and none that takes ten seconds
+	$(BIN)/python -m pytest $(TWO) -m "not browser and not redis and not slow"
 
 check: $(DEV) ## ruff and mypy
 	$(BIN)/ruff check .

@@ -69,6 +69,7 @@ def test_a_team_answers_everything_and_nothing_twice(address: str, store: Store,
     assert store.campaigns.progress(campaign.id)["done"] == 60
 
 
+@pytest.mark.kills_processes
 def test_answers_and_place_outlive_a_server_that_is_killed(ben: Page, home: Path, tmp_path: Path) -> None:
     page = ben  # whose console may tell of the lost connection
     own = tmp_path / "home"

@@ -11,6 +11,7 @@ from benchmarks.chaos import chaos, differences
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
 
+@pytest.mark.kills_processes
 def test_a_loop_under_random_kills_loses_nothing_and_ends_with_the_same_numbers(tmp_path: Path):
     seen = chaos(tmp_path, kills=5, seed=7, pause_s=3.0, images=200)
 

@@ -19,7 +19,7 @@ from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 from workers.local import EmbeddedServices, environment, redis_url
 from workers.queue import Queue
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
 
 def _never_twice_at_once(bench: Bench, run) -> bool:

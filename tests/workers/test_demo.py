@@ -56,6 +56,7 @@ def test_a_dashboard_that_does_not_start_shows_the_end_of_its_log(port, tmp_path
     dashboard.stop()
 
 
+@pytest.mark.kills_processes
 @pytest.mark.slow
 @pytest.mark.redis
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])

@@ -51,6 +51,7 @@ def test_the_whole_loop_runs_through_the_queue(bench: Bench):
     assert ("train", "running") in seen
 
 
+@pytest.mark.kills_processes
 def test_a_training_killed_halfway_ends_with_the_weights_of_an_undisturbed_one(bench: Bench):
     # Long enough that the kill meets it running: progress is told at most once a second.
     fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 30, "batch_size": 8, "seed": 5}

@@ -54,6 +54,7 @@ def test_only_one_can_own_a_home(owner: RedisHome, tmp_path: Path):
     second.stop()
 
 
+@pytest.mark.kills_processes
 def test_a_killed_server_comes_back_at_the_same_address_with_what_it_held(owner: RedisHome):
     url, pid = owner.url, owner.pid
     client = Redis.from_url(url)
@@ -70,6 +71,7 @@ def test_a_killed_server_comes_back_at_the_same_address_with_what_it_held(owner:
     assert Redis.from_url(url).lrange("rq:queue:cpu", 0, -1) == [b"r-1"]
 
 
+@pytest.mark.kills_processes
 def test_one_that_does_not_answer_is_waited_for_once(owner: RedisHome):
     client = connect(owner.url, timeout_s=2.0)
     os.kill(owner.pid, signal.SIGSTOP)
@@ -94,6 +96,7 @@ def test_it_ends_without_leaving_a_socket_an_address_or_a_process(tmp_path: Path
         os.kill(pid, 0)
 
 
+@pytest.mark.kills_processes
 def test_the_lock_is_held_until_the_server_is_gone_also_when_its_owner_was_killed(tmp_path: Path):
     script = "import sys, time; from pathlib import Path; from workers.redis_home import RedisHome\n"
     script += "home = RedisHome(Path(sys.argv[1])); home.acquire(); home.ensure(); print(home.pid, flush=True)\n"

@@ -19,7 +19,7 @@ from workers.redis_home import RedisHome, answers
 from workers.slot import SlotWorker
 from workers.spare import Handed
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
 
 @contextmanager

@@ -82,6 +82,7 @@ def test_a_running_run_stops_within_five_seconds_and_a_retry_goes_on(bench: Benc
     bench.await_status(run, "canceled")
 
 
+@pytest.mark.kills_processes
 def test_a_run_that_ignores_a_stop_is_killed_after_the_grace_time(bench: Bench):
     run = bench.submit(counts=1000, pause_s=0.1, misbehave="deaf")
     bench.await_count(run, 1)
@@ -106,6 +107,7 @@ def test_a_queued_run_that_is_stopped_never_starts(bench: Bench):
     assert last.attempt == 1
 
 
+@pytest.mark.kills_processes
 def test_a_killed_job_goes_on_from_its_checkpoint_and_its_row_says_what_happened(bench: Bench):
     run = bench.submit(counts=30, pause_s=0.1)
     bench.await_count(run, 5)
@@ -120,6 +122,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint_and_its_row_says_what_happened
     assert bench.store.events.recent(20, subject=run.id)[0].what == "run.done"
 
 
+@pytest.mark.kills_processes
 def test_a_run_whose_process_dies_again_and_again_fails_after_the_third_time(bench: Bench):
     run = bench.await_status(bench.submit(misbehave="segfault"), "failed")
 
@@ -127,6 +130,7 @@ def test_a_run_whose_process_dies_again_and_again_fails_after_the_third_time(ben
     assert "vanished 3 times" in run.message and "SIGSEGV" in run.message
 
 
+@pytest.mark.kills_processes
 def test_a_process_that_exits_without_a_word_counts_as_lost(bench: Bench):
     run = bench.await_status(bench.submit(misbehave="exit"), "failed")
 

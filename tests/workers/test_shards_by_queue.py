@@ -66,6 +66,7 @@ def contents(bench: Bench, run: Run) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.suffix in (".npy", ".parquet")}
 
 
+@pytest.mark.kills_processes
 def test_shards_are_shared_by_the_workers_redone_alone_and_merged_into_the_bytes_of_one_pass(bench: Bench):
     for each in LABELS:
         bench.slot(each)  # is up

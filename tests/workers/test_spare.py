@@ -21,7 +21,7 @@ from workers.imports import import_torch_half
 from workers.notify_workers import waiting_jobs
 from workers.spare import Handed, Spare
 
-pytestmark = pytest.mark.redis
+pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
 
 def spare_of(bench: Bench, label: str = "cpu0") -> psutil.Process:

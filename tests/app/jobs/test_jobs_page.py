@@ -363,6 +363,7 @@ def redis_at(folder: Path) -> Iterator[str]:
         process.wait()
 
 
+@pytest.mark.kills_processes
 @pytest.mark.redis
 @pytest.mark.parametrize("one", [False, True])
 @pytest.mark.usefixtures("filled_home")

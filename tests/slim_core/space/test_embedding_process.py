@@ -77,6 +77,7 @@ def test_a_stop_ends_the_process_whatever_it_is_doing(tmp_path, exchange):
     assert not any(process.is_running() for process in seen)
 
 
+@pytest.mark.kills_processes
 def test_the_process_ends_with_its_parent_also_when_that_is_killed(tmp_path, exchange):
     source = stored(tmp_path, "attention")
     code = (
@@ -115,6 +116,7 @@ def test_a_file_that_is_gone_is_the_same_error_as_here(tmp_path, exchange):
     assert caught.value.errno == errno.ENOENT
 
 
+@pytest.mark.kills_processes
 def test_a_process_that_is_killed_is_told_in_a_sentence(tmp_path, exchange):
     def kill(_heard: Heard) -> None:
         for child in children():
