@@ -45,7 +45,7 @@ from benchmarks.annotation_keys import (
 from benchmarks.annotators import race
 from benchmarks.browser import chromium, server, visit
 from benchmarks.synthetic import Synthetic, make_home
-from slim_core.annotation.answer_export import FORMATS, export
+from slim_core.annotation.answer_files.writing import FORMATS, export
 from slim_core.settings import Settings
 from slim_core.store import AnswerIn, Campaign, Store
 from slim_core.store.database import driver_url

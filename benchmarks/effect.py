@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from app.annotate.live_map import live_map
-from slim_core.annotation.answer_export import FORMATS, export
-from slim_core.annotation.answer_import import import_file
+from slim_core.annotation.answer_files.checking import import_file
+from slim_core.annotation.answer_files.writing import FORMATS, export
 from slim_core.annotation.convergence import stability
 from slim_core.annotation.live_effect import effect
 from slim_core.annotation.plan import Plan, open_campaign

@@ -14,7 +14,7 @@ from app import session
 from app.services import actions
 from app.ui.runs import retrain
 from slim_core.annotation import plan as campaign_plan
-from slim_core.annotation.answer_import import Imported, import_file
+from slim_core.annotation.answer_files.checking import Imported, import_file
 from slim_core.errors import ForbiddenError
 from slim_core.runs.whole_loop import retrain_spec
 from slim_core.steps.specs import SUBSET_SHARE

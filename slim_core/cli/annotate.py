@@ -75,7 +75,7 @@ def answer(
 ) -> None:
     """Say where the attention is right: from the masks, from a CSV, or asked in the terminal."""
     from slim_core import api
-    from slim_core.annotation.answer_import import import_file
+    from slim_core.annotation.answer_files.checking import import_file
     from slim_core.runs.resolve import newest_campaign
 
     if [from_masks, csv is not None, ask].count(True) != 1:

@@ -40,7 +40,7 @@ def export(
     ] = False,
 ) -> None:
     """Write every answer, change, undo, skip and decision to a file: who, when, what was seen, how long."""
-    from slim_core.annotation.answer_export import export as chunks
+    from slim_core.annotation.answer_files.writing import export as chunks
 
     store, chosen = _chosen(campaign)
     content = chunks(store, chosen, path.suffix.removeprefix(".").lower(), standing=standing)
@@ -64,7 +64,7 @@ def import_(
     leave_out: Annotated[bool, typer.Option("--leave-out-unfit", help="Take the lines that fit.")] = False,
 ) -> None:
     """Keep the answers of a file: all, or none where a line does not fit. The same file twice adds nothing."""
-    from slim_core.annotation.answer_import import import_file
+    from slim_core.annotation.answer_files.checking import import_file
 
     store, chosen = _chosen(campaign)
     done = import_file(store, chosen, path, BY, annotator=annotator, leave_out_unfit=leave_out)

@@ -10,8 +10,8 @@ from app import session
 from app.services import campaign_actions
 from app.ui.escape import prose
 from app.ui.messages import errors_told
-from slim_core.annotation.answer_export import FORMATS, export
-from slim_core.annotation.answer_import import Checked, check_file
+from slim_core.annotation.answer_files.checking import Checked, check_file
+from slim_core.annotation.answer_files.writing import FORMATS, export
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

@@ -313,7 +313,7 @@ def test_the_effect_of_no_answer_is_told_too(space: str):
 
 
 def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Campaign):
-    from slim_core.annotation.answer_import import check_file
+    from slim_core.annotation.answer_files.checking import check_file
 
     items = session.store().campaigns.items(pair.id)
     content = f"row,answer\n{items[0].row},1\n99999,1\n".encode()

@@ -9,8 +9,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from slim_core.annotation.answer_export import COLUMNS, export
-from slim_core.annotation.answer_import import check_file, import_file
+from slim_core.annotation.answer_files.checking import check_file, import_file
+from slim_core.annotation.answer_files.writing import COLUMNS, export
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.slim_core.store.store_makers import statements

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slim_core.annotation import answer_lines
+from slim_core.annotation.answer_files import reading as answer_lines
 from slim_core.annotation.terminal import value_of
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.campaign import DECISION, SKIP, AnswerIn, put
