@@ -16,7 +16,6 @@ from rich.table import Table
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.cli.progress import ShownWorkbench
     from slim_core.store import Run
 
 PIPED_WIDTH = 140  # columns where the output is no terminal
@@ -33,20 +32,6 @@ Device = Annotated[
 Priority = Annotated[int, typer.Option(help="With --queue: higher goes first.")]
 Force = Annotated[bool, typer.Option("--force", help="Run it again although the same run is done.")]
 Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
-
-
-def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> ShownWorkbench:
-    """The workbench of a command, which shows progress bars while it waits.
-
-    Raises:
-        SpecRefusedError: a priority without a queue.
-    """
-    from slim_core.cli.progress import ShownWorkbench
-    from slim_core.runs.executor import open_workbench
-
-    if priority and not queue:
-        raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")
-    return ShownWorkbench(open_workbench(queue=queue, device=device, priority=priority))
 
 
 def done(run: Run, then: str = "") -> None:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from slim_core.cli.console import Force, Priority, Queued, Seed, bench, done, table
+from slim_core.cli.bench import bench
+from slim_core.cli.console import Force, Priority, Queued, Seed, done, table
 
 
 def add_to(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from slim_core.cli.bench import bench
 from slim_core.cli.console import (
     Device,
     Force,
@@ -13,7 +14,6 @@ from slim_core.cli.console import (
     Priority,
     Queued,
     Seed,
-    bench,
     done,
     in_percent,
     table,

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Device, Json, Queued, bench, errors, in_percent, table, write_json
+from slim_core.cli.bench import bench
+from slim_core.cli.console import Device, Json, Queued, errors, in_percent, table, write_json
 from slim_core.cli.data import numbers
 from slim_core.percent import percent
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from slim_core.errors import SpecRefusedError
-from slim_core.space.embedding import Clusters
+from slim_core.space.environments import Clusters
 
 KeepRule = Literal["threshold", "quantile", "median"]
 KEEP_RULES: tuple[KeepRule, ...] = ("threshold", "quantile", "median")

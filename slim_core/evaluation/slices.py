@@ -17,7 +17,7 @@ from slim_core.data.groups import Grouping, pseudo_groups
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import wilson
-from slim_core.space.embedding import environment_clusters
+from slim_core.space.environments import environment_clusters
 from slim_core.steps.space import features_at, load_clusters
 
 if TYPE_CHECKING:

@@ -34,7 +34,7 @@ from slim_core.space.embedding import SpaceConfig, embed
 log = logging.getLogger(__name__)
 
 POLL_S = 0.2
-_ROOT = Path(__file__).resolve().parents[1]  # what the child imports this package from
+_ROOT = Path(__file__).resolve().parents[2]  # what the child imports this package from
 _PR_SET_PDEATHSIG = 1
 _REQUEST, _POSITIONS, _ERRORS = "request.json", "positions.npy", "stderr.txt"
 

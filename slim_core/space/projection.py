@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from slim_core.errors import SpecRefusedError
+
 CHUNK_ROWS = 20_000
 
 
@@ -47,3 +49,20 @@ def normalise_rows(features: np.ndarray) -> np.ndarray:
     features = np.asarray(features, np.float32)
     length = np.linalg.norm(features, axis=1, keepdims=True)
     return np.asarray(features / np.where(length > 0, length, 1.0), np.float32)
+
+
+def check_finite(features: np.ndarray) -> None:
+    """Refuse features that no distance can be taken of.
+
+    Raises:
+        SpecRefusedError: they are not (N, K), or hold NaN or infinity.
+    """
+    if features.ndim != 2:
+        raise SpecRefusedError(f"Features have the shape {features.shape}: (images, features) is needed.")
+    for start in range(0, len(features), CHUNK_ROWS):
+        bad = np.flatnonzero(~np.isfinite(features[start : start + CHUNK_ROWS]).all(axis=1))
+        if len(bad):
+            raise SpecRefusedError(
+                f"The features of image {start + bad[0]} of this split are not finite: run gradcam again on a model "
+                f"whose loss did not diverge."
+            )

@@ -7,17 +7,16 @@ import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from slim_core.space.embedding import SpaceConfig
 
 _COUNT = re.compile(r"\b(\d+)/(\d+) \[")
 
 
-def fit_umap(features: np.ndarray, config: SpaceConfig, ticks: EpochTicks) -> tuple[Any, np.ndarray]:
+def fit_umap(
+    features: np.ndarray, ticks: EpochTicks, *, n_neighbors: int, min_dist: float, seed: int
+) -> tuple[Any, np.ndarray]:
     """The fitted model, and the points (n, 2) float32 of ``features`` (n, K)."""
     ticks.check_stop()
     with quiet():
@@ -30,10 +29,10 @@ def fit_umap(features: np.ndarray, config: SpaceConfig, ticks: EpochTicks) -> tu
         _keep_compiled()
         model = umap.UMAP(
             n_components=2,
-            n_neighbors=config.n_neighbors,
-            min_dist=config.min_dist,
-            random_state=config.seed,
-            transform_seed=config.seed,
+            n_neighbors=n_neighbors,
+            min_dist=min_dist,
+            random_state=seed,
+            transform_seed=seed,
             n_jobs=1,  # a seed allows no more; saying so keeps UMAP from warning
             tqdm_kwds={"disable": False, "file": ticks, "mininterval": 1.0},
         )

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.space.embedding import ClusterConfig, Clusters, SpaceConfig, environment_clusters
+from slim_core.space.embedding import SpaceConfig
 from slim_core.space.embedding_process import Heard, embed_apart
+from slim_core.space.environments import ClusterConfig, Clusters, environment_clusters
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import SpaceSpec
 

@@ -13,7 +13,7 @@ from slim_core.curation.budgets import balance
 from slim_core.curation.cells import Cell, choose
 from slim_core.curation.slim_reference import joint_clusters, joint_weights
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.space.embedding import ClusterConfig, environment_clusters
+from slim_core.space.environments import ClusterConfig, environment_clusters
 
 ANSWERED = ("slim", "slim-reference")
 

@@ -56,6 +56,10 @@ def test_the_points_are_those_of_the_same_process_and_its_epochs_are_told(tmp_pa
     assert not children()
 
 
+def test_the_child_imports_the_code_of_its_parent_and_not_what_is_installed():
+    assert Path(embedding_process.__file__).is_relative_to(embedding_process._ROOT / "slim_core")
+
+
 def test_epochs_of_umap_are_heard():
     heard: list[tuple[int, int]] = []
     embed(np.random.default_rng(0).normal(size=(60, 8)), on_epoch=lambda done, total: heard.append((done, total)))

@@ -1,0 +1,24 @@
+"""The workbench of a command. Light at import: the store is loaded when a command runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from slim_core.errors import SpecRefusedError
+
+if TYPE_CHECKING:
+    from slim_core.cli.progress import ShownWorkbench
+
+
+def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> ShownWorkbench:
+    """The workbench of a command, which shows progress bars while it waits.
+
+    Raises:
+        SpecRefusedError: a priority without a queue.
+    """
+    from slim_core.cli.progress import ShownWorkbench
+    from slim_core.runs.executor import open_workbench
+
+    if priority and not queue:
+        raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")
+    return ShownWorkbench(open_workbench(queue=queue, device=device, priority=priority))

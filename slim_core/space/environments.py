@@ -1,0 +1,137 @@
+"""S2 and S7: the environments that images are seen in, as clusters of what the model sees where it does not look."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+
+from slim_core.errors import SpecRefusedError
+from slim_core.space.clustering import canonical_order, seeded_kmeans
+from slim_core.space.projection import CHUNK_ROWS, check_finite, fit_pca, normalise_rows, project
+
+SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
+
+
+@dataclass(frozen=True)
+class ClusterConfig:
+    """How environment features become clusters."""
+
+    scope: Literal["all", "class"] = "all"  # cluster the images of all classes at once, or each class by itself
+    pca_dims: int = 10
+    k_min: int = 2
+    k_max: int = 8
+    seed: int = 0
+    n_clusters: int | None = None  # None: chosen from the data between k_min and k_max
+
+    def __post_init__(self) -> None:
+        if self.scope not in ("all", "class"):
+            raise SpecRefusedError(f"The scope of clusters is {self.scope!r}: choose all or class.")
+        if not 1 <= self.k_min <= self.k_max:
+            raise SpecRefusedError(f"k_min {self.k_min}, k_max {self.k_max}: 1 <= k_min <= k_max is needed.")
+        if self.n_clusters is not None and self.n_clusters < 1:
+            raise SpecRefusedError(f"n_clusters is {self.n_clusters}: give at least 1, or leave it out.")
+        if self.pca_dims < 1:
+            raise SpecRefusedError(f"pca_dims is {self.pca_dims}: give at least 1.")
+
+
+@dataclass(frozen=True, eq=False)
+class Clusters:
+    """The environment clusters of N images."""
+
+    index: np.ndarray  # (N,) int64, 0 the largest; in scope "all" a number means the same environment in every class
+    n_per_class: tuple[int, ...]  # class 0, 1, ... has clusters 0..n-1, of which some may be empty; 0 without images
+    reduced: np.ndarray  # (N, d) float32, row-normalised environment features after PCA
+    silhouettes: tuple[dict[int, float], ...] = field(default=())  # per class: number of clusters -> mean silhouette
+
+    def n_clusters(self, n_classes: int) -> list[int]:
+        """Clusters of each class of the data set, 0 also for the last classes, of which no image is here."""
+        return [*map(int, self.n_per_class), *[0] * (n_classes - len(self.n_per_class))]
+
+    def to_json(self) -> dict[str, Any]:
+        """What is worth showing, without the arrays."""
+        scores = [{str(k): round(score, 4) for k, score in one.items()} for one in self.silhouettes]
+        return {"n_per_class": list(self.n_per_class), "silhouettes": scores, "dims": int(self.reduced.shape[1])}
+
+
+def environment_clusters(
+    environment_features: np.ndarray, labels: np.ndarray, config: ClusterConfig | None = None
+) -> Clusters:
+    """The environments that images are seen in: r row-normalised, PCA, k-means.
+
+    What the model sees where it does not look separates the spurious attribute far better than pooled or attention
+    features do (METHOD, "What we measured"). Clustering all classes at once (the default) names the environments the
+    same in every class, and finds one that is rare in a class by its many images in another: on the demo set at 90, 95
+    and 98 % correlation, equal weights on class x environment leave the attribute's share 0.05, 0.1 and 0.2 apart
+    between the classes, against 0.37, 0.9 and 0.97 with clusters of each class by itself.
+
+    The number of clusters, where none is given, is the largest in k_min..k_max whose mean silhouette lies within a
+    tenth of the best: splitting an environment in two costs little, merging two loses the group.
+
+    Args:
+        environment_features: (N, K) r, any float type; may be memory-mapped.
+        labels: (N,) class of each image.
+        config: see ClusterConfig.
+
+    Raises:
+        SpecRefusedError: the features are not (N, K) or hold NaN or infinity.
+    """
+    config = config or ClusterConfig()
+    check_finite(environment_features)
+    reduced = _reduce_environment(environment_features, config)
+    n_classes = int(labels.max()) + 1 if len(labels) else 0
+    index = np.zeros(len(labels), np.int64)
+    n_per_class = np.zeros(n_classes, np.int64)
+    silhouettes: list[dict[int, float]] = [{} for _ in range(n_classes)]
+    for members in _scopes(labels, config):
+        index[members], scores = _cluster(reduced[members], config)
+        for label in np.unique(labels[members]):
+            n_per_class[label], silhouettes[label] = index[members].max() + 1, scores
+    return Clusters(index, tuple(n_per_class.tolist()), reduced, tuple(silhouettes))
+
+
+def _scopes(labels: np.ndarray, config: ClusterConfig) -> list[np.ndarray]:
+    """The positions that are clustered together."""
+    if config.scope == "all":
+        return [np.arange(len(labels))] if len(labels) else []
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
+
+
+def _cluster(points: np.ndarray, config: ClusterConfig) -> tuple[np.ndarray, dict[int, float]]:
+    """The cluster of each point (n,), and the silhouettes its number was chosen by."""
+    scores = {} if config.n_clusters else _silhouettes(points, config)
+    return seeded_kmeans(points, config.n_clusters or _choose(scores), config.seed)[0], scores
+
+
+def _reduce_environment(features: np.ndarray, config: ClusterConfig) -> np.ndarray:
+    n = len(features)
+    sample = np.arange(n)
+    if n > CHUNK_ROWS:
+        sample = np.sort(np.random.default_rng(config.seed).choice(n, CHUNK_ROWS, replace=False))
+    pca = fit_pca(normalise_rows(features[sample]), config.pca_dims, config.seed)
+    chunks = [project(pca, normalise_rows(features[i : i + CHUNK_ROWS])) for i in range(0, n, CHUNK_ROWS)]
+    return np.concatenate(chunks) if chunks else np.empty((0, len(pca.axes)), np.float32)
+
+
+def _silhouettes(points: np.ndarray, config: ClusterConfig) -> dict[int, float]:
+    """Mean silhouette of each number of clusters, on a seeded sample; empty where the class is too small to split."""
+    from sklearn.metrics import silhouette_score
+
+    if len(points) > SILHOUETTE_ROWS:
+        chosen = np.random.default_rng(config.seed).choice(len(points), SILHOUETTE_ROWS, replace=False)
+        points = points[canonical_order(points)[np.sort(chosen)]]
+    scores = {}
+    for k in range(max(2, config.k_min), config.k_max + 1):
+        if len(points) < 2 * k or len(np.unique(points, axis=0)) <= k:
+            break
+        index = seeded_kmeans(points, k, config.seed)[0]
+        scores[k] = float(silhouette_score(points, index))
+    return scores
+
+
+def _choose(scores: dict[int, float]) -> int:
+    if not scores or max(scores.values()) <= 0:
+        return 1
+    best = max(scores.values())
+    return max(k for k, score in scores.items() if score >= 0.9 * best)
