@@ -20,34 +20,41 @@ COLOURS = {"error": "bold red", "warning": "yellow"}
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command("demo-data", epilog="Example: slim demo-data demo --correlation 0.95 --classes 0,1,8")(demo_data)
+    from slim_core.data.sets import SETS
+
+    listed = "\n\n".join(f"{name}: {demo.about}" for name, demo in SETS.items())
+    example = "Example: slim demo-data demo --set pictures --correlation 0.95"
+    app.command("demo-data", epilog=f"{listed}\n\n{example}")(demo_data)
     app.command("import", epilog="Example: slim import waterbirds-folder --json report.json")(import_folder)
     app.command("datasets", epilog="Example: slim datasets")(datasets)
 
 
 def demo_data(
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
+    set_name: Annotated[str, typer.Option("--set", help="Which set; slim demo-data --help lists them.")] = "digits",
     seed: Seed = 0,
-    correlation: Annotated[float, typer.Option(help="Share of train in which label and photograph agree.")] = 0.9,
-    train: Annotated[int, typer.Option(help="Images of train.")] = 2400,
-    val: Annotated[int, typer.Option(help="Images of val.")] = 600,
-    test: Annotated[int, typer.Option(help="Images of test.")] = 1200,
-    classes: Annotated[str, typer.Option(help="Digits, joined by commas.")] = "0,1",
-    size: Annotated[int, typer.Option(help="Side of an image in pixels.")] = 64,
+    correlation: Annotated[float | None, typer.Option(help="Share of train where class and attribute agree.")] = None,
+    train: Annotated[int | None, typer.Option(help="Images of train.")] = None,
+    val: Annotated[int | None, typer.Option(help="Images of val.")] = None,
+    test: Annotated[int | None, typer.Option(help="Images of test.")] = None,
+    classes: Annotated[str | None, typer.Option(help="Digits, joined by commas, where the set has them.")] = None,
+    size: Annotated[int | None, typer.Option(help="Side of an image in pixels.")] = None,
 ) -> None:
-    """Write the demo data set: handwritten digits on photographs, with masks. The same seed gives the same files."""
+    """Write a demo data set with masks. The same seed gives the same files; what is left out is the set's own."""
     from slim_core.cli.progress import counted
-    from slim_core.data.sets.digits import DemoConfig, write_demo
+    from slim_core.data.sets import make_set
+    from slim_core.data.sets.demo_set import write_set
 
-    config = DemoConfig(
-        seed=seed, correlation=correlation, train=train, val=val, test=test, classes=numbers(classes), size=size
-    )
+    given = {"correlation": correlation, "train": train, "val": val, "test": test, "size": size}
+    chosen = make_set(set_name, seed=seed, classes=numbers(classes) if classes else None, **given)
     with counted("Drawing the demo images") as progress:
-        write_demo(folder, config, progress)
-    console.print(f"{train + val + test} images in [bold]{escape(str(folder))}[/]", soft_wrap=True)
+        write_set(folder, chosen, progress)
+    total = chosen.train + chosen.val + chosen.test
+    console.print(f"{total} images in [bold]{escape(str(folder))}[/]", soft_wrap=True)
     data = typed(str(folder))
-    told = f"next: [cyan]slim run --data {data}[/], or step by step: [cyan]slim train --data {data}[/]"
-    console.print(told, soft_wrap=True)
+    console.print(
+        f"next: [cyan]slim run --data {data}[/], or step by step: [cyan]slim train --data {data}[/]", soft_wrap=True
+    )
 
 
 def typed(word: str) -> str:

@@ -10,9 +10,9 @@ from slim_core.data.draft import Importer
 from slim_core.data.files import Progress, check_files
 from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.csv_table import CsvTable
+from slim_core.data.importers.demo import Demo
 from slim_core.data.importers.waterbirds import Waterbirds
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
-from slim_core.data.sets.digits import Demo
 from slim_core.data.table import ImageTable
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings

@@ -1,1 +1,39 @@
-"""Demo data sets, one generator a file: real pictures with a known shortcut, and the true masks."""
+"""Demo data sets, one generator a file: real pictures with a known shortcut, and the true masks.
+
+Public: SETS (by name), make_set, demo_set (DemoSet, write_set).
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Any
+
+from slim_core.data.sets.demo_set import DemoSet
+from slim_core.data.sets.digits import DemoConfig
+from slim_core.data.sets.patch import Patch
+from slim_core.data.sets.pictures import Pictures
+from slim_core.data.sets.presets import Hard, NoShortcut
+from slim_core.data.sets.subtypes import Subtypes
+from slim_core.data.sets.three_by_three import ThreeByThree
+from slim_core.errors import SpecRefusedError
+
+SETS: dict[str, type[DemoSet]] = {
+    demo.name: demo for demo in (DemoConfig, Pictures, ThreeByThree, Patch, Subtypes, NoShortcut, Hard)
+}
+
+__all__ = ["SETS", "DemoSet", "make_set"]
+
+
+def make_set(name: str, **parameters: Any) -> DemoSet:
+    """A set by name; parameters that are None are left to the set.
+
+    Raises:
+        SpecRefusedError: no set has this name, or the set has no such parameter or refuses its value.
+    """
+    if name not in SETS:
+        raise SpecRefusedError(f"No demo set is named {name!r}: choose one of {', '.join(SETS)}.")
+    given = {key: value for key, value in parameters.items() if value is not None}
+    legal = {field.name for field in fields(SETS[name])}
+    if unknown := sorted(given.keys() - legal):
+        raise SpecRefusedError(f"The set {name} has no {unknown[0]}: its parameters are {', '.join(sorted(legal))}.")
+    return SETS[name](**given)

@@ -77,7 +77,7 @@ def test_train_agrees_with_its_photograph_as_asked_and_val_and_test_by_half(demo
 def test_the_digits_of_the_splits_are_disjoint_and_of_their_class():
     digits = load_digits()
     for digit in (0, 1, 7):
-        parts = [demo._glyphs_of(digits, digit, split, seed=0) for split in ("train", "val", "test")]
+        parts = [demo.glyphs_of(digits, digit, split, seed=0) for split in ("train", "val", "test")]
         assert sum(map(len, parts)) == (digits.target == digit).sum()
         seen = [{glyph.tobytes() for glyph in part} for part in parts]
         mine = {glyph.tobytes() for glyph in digits.images[digits.target == digit]}
@@ -89,16 +89,16 @@ def test_the_digits_of_the_splits_are_disjoint_and_of_their_class():
 def test_train_sees_another_part_of_each_photograph_than_val_and_test():
     for name in demo.PHOTOGRAPHS:
         whole = load_sample_image(f"{name}.jpg")
-        left, right = demo._part(whole, "train"), demo._part(whole, "val")
+        left, right = demo.part_of(whole, "train"), demo.part_of(whole, "val")
         assert np.array_equal(np.concatenate([left, right], axis=1), whole)
-        assert np.array_equal(right, demo._part(whole, "test"))
+        assert np.array_equal(right, demo.part_of(whole, "test"))
 
 
 def test_pixels_outside_the_digit_are_the_photographs_own(demo_folder):
     frame = pd.read_csv(demo_folder / "metadata.csv")
     row = frame[frame["split"] == 0].iloc[0]
     image = np.asarray(Image.open(demo_folder / row["img_filename"]))
-    part = demo._part(load_sample_image(row["place_filename"]), "train")
+    part = demo.part_of(load_sample_image(row["place_filename"]), "train")
     windows = np.lib.stride_tricks.sliding_window_view(part, (64, 8), axis=(0, 1))  # strips of 64 rows x 8 columns
     strips = [image[:, :8], image[:, -8:]]  # a digit of at most 40 px leaves one of the edges free
     found = [(windows == strip.transpose(2, 0, 1)).all(axis=(2, 3, 4)).any() for strip in strips]

@@ -1,0 +1,200 @@
+"""What every demo set is: parameters that give the same bytes, images with masks, and a folder written whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from slim_core.data.table import SPLITS
+from slim_core.errors import DataRefusedError, SpecRefusedError
+
+Progress = Callable[[int, int, str], None]  # done, total, what is being done
+Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
+
+MARKER = "config.json"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """One image to draw, and what the table says of it."""
+
+    name: str  # "train_00012.png"
+    label: int
+    attribute: int
+    draw: Callable[[], Picture]
+
+
+@dataclass(frozen=True)
+class DemoSet(ABC):
+    """The parameters of a set; the same values give the same bytes. A subclass is one generator."""
+
+    seed: int = 0
+    correlation: float = 0.9  # share of the training images where label and attribute agree; val and test have chance
+    train: int = 2400  # images
+    val: int = 600  # images
+    test: int = 1200  # images
+    size: int = 64  # pixels of a side
+
+    name: ClassVar[str]
+    about: ClassVar[str]
+    attribute_name: ClassVar[str]
+    sizes: ClassVar[tuple[int, int]] = (16, 512)  # legal sides of an image in pixels
+    version: ClassVar[int] = 1  # raised whenever the same parameters would give other pixels
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.correlation <= 1:
+            raise SpecRefusedError(f"correlation is a share in 0..1, not {self.correlation}.")
+        if not self.sizes[0] <= self.size <= self.sizes[1]:
+            raise SpecRefusedError(
+                f"size is at least {self.sizes[0]} and at most {self.sizes[1]} pixels, not {self.size}."
+            )
+        if self.seed < 0:
+            raise SpecRefusedError(f"seed is 0 or more, not {self.seed}.")
+        least = 2 * len(self.label_names)
+        for split in SPLITS:
+            if self.images(split) < least:
+                raise SpecRefusedError(f"{split} needs at least {least} images, two a class, not {self.images(split)}.")
+
+    @property
+    @abstractmethod
+    def label_names(self) -> tuple[str, ...]:
+        """The classes, by number."""
+
+    @property
+    @abstractmethod
+    def attribute_names(self) -> tuple[str, ...]:
+        """The values of the spurious attribute, by number."""
+
+    @abstractmethod
+    def drawings(self) -> Iterator[Drawing]:
+        """Every image, train before val before test."""
+
+    def images(self, split: str) -> int:
+        """How many images a split has."""
+        return int(getattr(self, split))
+
+    def marker(self) -> dict[str, Any]:
+        """What the marker file holds: enough to know the set again, and to read it without its generator."""
+        names = {"label_names": self.label_names, "attribute_name": self.attribute_name}
+        about = {"format": "slim-demo", "set": self.name, "version": self.version, **asdict(self), **names}
+        plain: dict[str, Any] = json.loads(json.dumps({**about, "attribute_names": self.attribute_names}))
+        return plain
+
+    def source_of(self, attribute: int) -> str:
+        """The file or thing an image's attribute comes from, for the column place_filename."""
+        return self.attribute_names[attribute]
+
+
+def cells(demo: DemoSet, split: str, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """(label, attribute) of each image of a split: exact shares, in random order.
+
+    A class's own attribute value is its number modulo how many there are. In train the share ``correlation`` of the
+    class has it, elsewhere an equal share of each; what is left is spread evenly over the other values.
+    """
+    n, n_labels, n_attributes = demo.images(split), len(demo.label_names), len(demo.attribute_names)
+    share = demo.correlation if split == "train" else 1 / n_attributes
+    found: list[tuple[int, int]] = []
+    for label in range(n_labels):
+        size = n // n_labels + (label < n % n_labels)
+        agreeing = round(share * size)
+        others = [a for a in range(n_attributes) if a != label % n_attributes]
+        found += [(label, label % n_attributes)] * agreeing
+        found += [(label, others[i % len(others)]) for i in range(size - agreeing)]
+    return [found[i] for i in rng.permutation(n)]
+
+
+def partition(items: np.ndarray, shares: Mapping[str, float], split: str) -> np.ndarray:
+    """The part of ``items`` that belongs to this split alone; ``shares`` in the order of the splits, summing to 1."""
+    ends = np.cumsum([round(shares[s] * len(items)) for s in SPLITS])
+    number = SPLITS.index(split)
+    return items[(ends[number - 1] if number else 0) : ends[number]]
+
+
+def write_set(folder: Path | str, demo: DemoSet, progress: Progress | None = None) -> None:
+    """Write the set into ``folder``, whole or not at all; does nothing where the same set is there already.
+
+    Raises:
+        DataRefusedError: the folder holds something else, or the set needs a package that is not installed.
+    """
+    folder = Path(folder)
+    if _is_written(folder, demo):
+        return
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _write_files(draft, demo, progress)
+        draft.chmod(0o755)
+        _put_in_place(draft, folder, demo)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _is_written(folder: Path, demo: DemoSet) -> bool:
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return False
+    found = demo_marker(folder)
+    if found == demo.marker():
+        return True
+    what = "a demo set of other parameters" if found else "other files"
+    raise DataRefusedError(f"{folder} holds {what}: name another folder, or delete this one first.")
+
+
+def demo_marker(folder: Path) -> dict[str, Any] | None:
+    """What the folder's marker says, if the folder is a demo set."""
+    try:
+        values = json.loads((folder / MARKER).read_text())
+    except (OSError, ValueError):
+        return None
+    return values if isinstance(values, dict) and values.get("format") == "slim-demo" else None
+
+
+def _put_in_place(draft: Path, folder: Path, demo: DemoSet) -> None:
+    try:
+        os.replace(draft, folder)  # over nothing, or over an empty folder
+    except OSError:
+        if not _is_written(folder, demo):  # another process may have been first
+            raise
+
+
+def _write_files(folder: Path, demo: DemoSet, progress: Progress | None) -> None:
+    (folder / "images").mkdir()
+    (folder / "masks").mkdir()
+    drawings = list(demo.drawings())
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        for done, _ in enumerate(pool.map(lambda drawing: write_image(folder, drawing), drawings), start=1):
+            if progress and (done % 100 == 0 or done == len(drawings)):
+                progress(done, len(drawings), "Drawing the demo images")
+    _metadata(demo, drawings).to_csv(folder / "metadata.csv", index=False)
+    (folder / MARKER).write_text(json.dumps(demo.marker(), indent=2) + "\n")
+
+
+def _metadata(demo: DemoSet, drawings: list[Drawing]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "img_id": range(len(drawings)),
+            "img_filename": [f"images/{one.name}" for one in drawings],
+            "y": [one.label for one in drawings],
+            "split": [SPLITS.index(one.name.split("_")[0]) for one in drawings],
+            "place": [one.attribute for one in drawings],
+            "place_filename": [demo.source_of(one.attribute) for one in drawings],
+        }
+    )
+
+
+def write_image(folder: Path, drawing: Drawing) -> None:
+    """Draw one image and its mask into ``images/`` and ``masks/``."""
+    pixels, mask = drawing.draw()
+    Image.fromarray(pixels).save(folder / "images" / drawing.name, compress_level=1)
+    Image.fromarray(mask).save(folder / "masks" / drawing.name, compress_level=1)

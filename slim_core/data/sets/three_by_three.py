@@ -1,0 +1,85 @@
+"""Three by three: three digits in three places, so that each class has one place of its own and two that mislead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+
+from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells
+from slim_core.data.sets.digits import glyphs_of, ink_on
+from slim_core.data.table import SPLITS
+from slim_core.errors import SpecRefusedError
+
+# place -> (photograph of scikit-learn, top, left, height, width): three parts of the two photographs
+PLACES = {
+    "roofs": ("china.jpg", 90, 60, 250, 270),
+    "sky": ("china.jpg", 0, 330, 200, 310),
+    "petals": ("flower.jpg", 80, 165, 290, 290),
+}
+
+
+@dataclass(frozen=True)
+class ThreeByThree(DemoSet):
+    """Three digits, three places; class c's place is number c."""
+
+    train: int = 2700
+    val: int = 675
+    test: int = 1350
+    classes: tuple[int, ...] = (0, 1, 7)  # digits
+
+    name: ClassVar[str] = "three-by-three"
+    about: ClassVar[str] = "three digits in three places; nine groups"
+    attribute_name: ClassVar[str] = "place"
+    sizes: ClassVar[tuple[int, int]] = (16, 96)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "classes", tuple(self.classes))
+        if len(self.classes) != 3 or len(set(self.classes)) != 3 or not set(self.classes) <= set(range(10)):
+            raise SpecRefusedError(f"classes are three different digits in 0..9, not {self.classes}.")
+        super().__post_init__()
+
+    @property
+    def label_names(self) -> tuple[str, ...]:
+        """The digits."""
+        return tuple(str(digit) for digit in self.classes)
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """The places."""
+        return tuple(PLACES)
+
+    def drawings(self) -> Iterator[Drawing]:
+        """Every image; the digits of the three splits are disjoint, and train sees the upper part of each place."""
+        from sklearn.datasets import load_digits
+
+        scans, row = load_digits(), 0
+        for number, split in enumerate(SPLITS):
+            rng = np.random.default_rng([self.seed, number])
+            places = [place_of(name, split) for name in PLACES]
+            glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in self.classes]
+            for i, (label, place) in enumerate(cells(self, split, rng)):
+                glyph = glyphs[label][rng.integers(len(glyphs[label]))]
+                draw = partial(draw_on, glyph, places[place], self.size, (self.seed, row))
+                yield Drawing(f"{split}_{i:05d}.png", label, place, draw)
+                row += 1
+
+
+def place_of(name: str, split: str) -> np.ndarray:
+    """(H, W, 3) uint8: the left part of a place for train, the right part for val and test."""
+    from sklearn.datasets import load_sample_image
+
+    photograph, top, left, height, width = PLACES[name]
+    whole: np.ndarray = load_sample_image(photograph)[top : top + height, left : left + width]
+    cut = int(width * 0.6)
+    return whole[:, :cut] if split == "train" else whole[:, cut:]
+
+
+def draw_on(glyph: np.ndarray, place: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
+    """A digit on a random window of a place."""
+    rng = np.random.default_rng(seed)
+    top, left = (int(rng.integers(side - size + 1)) for side in place.shape[:2])
+    return ink_on(place[top : top + size, left : left + size].astype(np.float64), glyph, rng)

