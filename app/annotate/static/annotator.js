@@ -1,267 +1,405 @@
-// The annotation page in the browser: one key an image, or a page of images at once.
-// Answers go straight to the server by POST (outbox.js), images are held under leases (window.js) and
-// decoded before they are shown (pictures.js). Image and heat map lie on each other: the overlay is the heat
-// map's opacity, so changing it loads nothing.
+// The annotation page in the browser: one key an image, or a page of images at once. How a key becomes a saved answer:
+//
+//   1. keys.js         names the action of a key; buttons and swipes name theirs
+//   2. annotator.js    applies the action: `act` finds it in ACTIONS, SINGLE or GRID, which call `answer`
+//   3. outbox.js       keeps the answer in localStorage; the queue gives up the image, the history remembers the step
+//   4. single.js       (or grid.js) draws the next image, which pictures.js has decoded before
+//   5. outbox.js       sends what waits by connection.js, and again until the server has it; then it lets the answer go
+//                      and says so: `saved`
+//
+// Each module knows those it calls and none that calls it: queue, history -> outbox -> connection -> session; views are
+// given what they draw.
 
-import { fill } from "./frame.js";
-import { Grid } from "./grid.js";
-import { action } from "./keys.js";
-import { Exchange } from "./exchange.js";
-import { remember, remembered } from "./look.js";
-import * as names from "./name.js";
-import { Outbox, randomId } from "./outbox.js";
-import { Pictures } from "./pictures.js";
-import { Single, VIEWS } from "./single.js";
-import { Window } from "./window.js";
-import * as words from "./words.js";
+import { Connection } from "./connection.js";
+import { GridPage } from "./grid_page.js";
+import { History } from "./history.js";
+import { actionOf, onSwipe } from "./keys.js";
+import * as messages from "./messages.js";
+import * as nameForm from "./name_form.js";
+import { Outbox } from "./outbox.js";
+import { Parts } from "./parts.js";
+import * as preferences from "./preferences.js";
+import { Queue } from "./queue.js";
+import { Screen } from "./screen.js";
+import { Session } from "./session.js";
+import { VIEWS, viewOf } from "./views.js";
 
-const BEAT_MS = 500;
+const HEARTBEAT_MS = 500;
 const SHOWN_MS = 300; // from the first image to what else the page has to draw
-const RENEW_MS = 30000;
-const IDLE_MS = 120000; // nobody looks any more: the images are not kept
+const RENEW_LEASES_MS = 30000;
+const RENEW_TOKEN_MS = 5000; // at most once
+const IDLE_MS = 120000; // nobody is here any more: the leases run out
+const DECODED_AHEAD = 8;
+const MOST_DECODED = 12; // with those that an undo brings back
+
+const ACTIONS = { // in both modes, also where there is no image now
+  keys: (app) => app.showKeys(!app.dialog.open),
+  close: (app) => app.showKeys(false),
+  rename: (app) => app.rename(),
+  undo: (app) => app.undo(),
+  view: (app) => app.prefer({ view: (app.preferences.view + 1) % VIEWS.length }),
+  beside: (app) => app.prefer({ beside: !app.preferences.beside }),
+  grid: (app) => app.prefer({ grid: !app.preferences.grid }),
+  more: (app) => app.preferOpacity(0.1),
+  less: (app) => app.preferOpacity(-0.1),
+};
+const SINGLE = {
+  right: (app) => app.answerImage(1),
+  wrong: (app) => app.answerImage(0),
+  unsure: (app) => app.answerImage(-1),
+  skip: (app) => app.skip(),
+};
+const GRID = {
+  next: (app) => app.moveCursor(1),
+  previous: (app) => app.moveCursor(-1),
+  up: (app) => app.moveCursor(-app.screen.grid.columns),
+  down: (app) => app.moveCursor(app.screen.grid.columns),
+  flip: (app) => app.flipTile((page) => page.flip()),
+  unsure: (app) => app.flipTile((page) => page.flipUnsure()),
+  tile: (app, place) => app.flipTile((page) => page.flip(), place),
+  confirm: (app) => app.answerPage(),
+};
 
 class Annotator {
   constructor(parent, data) {
     this.root = parent.querySelector(".slim-annotator");
     this.data = data;
     this.identity = identity(data);
-    this.root.dataset.ready = "";
-    delete this.find("stage").dataset.row;
     this.abort = new AbortController();
     this.signal = this.abort.signal;
-    this.look = remembered();
-    this.outbox = new Outbox(data.campaign, data.who);
-    this.window = new Window(data.campaign, data.who);
-    this.exchange = new Exchange(this);
-    this.pictures = new Pictures(() => this.exchange.renew());
-    this.history = []; // steps: {entries: [{item, value}], skip}
-    this.made = [];
+    this.preferences = preferences.load();
+    this.parts = new Parts(this.root);
+    this.dialog = this.parts.find("keys");
+    this.session = new Session(data.campaign, data.who);
+    this.connection = new Connection(data.campaign, this.session, data.urls, () => this.renewToken());
+    this.outbox = new Outbox(data.campaign, data.who, this.connection, { changed: () => this.sendingChanged(), saved: (receipt) => this.saved(receipt) });
+    this.queue = new Queue(this.connection, this.outbox, { need: () => this.need(), changed: () => this.draw() });
+    this.history = new History(this.connection, this.outbox, () => this.drawHead());
+    this.page = new GridPage();
+    this.screen = new Screen(this.parts, { expired: () => this.renewToken(), failed: () => this.draw() });
     this.lastInput = performance.now();
-    this.single = new Single(this);
-    this.grid = new Grid(this);
-    this.mode = this.look.grid ? this.grid : this.single;
+    this.root.dataset.ready = "";
+    delete this.parts.find("stage").dataset.row;
     this.listen();
   }
 
-  find(name) { return this.root.querySelector(`[data-part="${name}"]`); }
-  button(name) { return this.root.querySelector(`[data-act="${name}"]`); }
-  text(name, text) { this.find(name).textContent = text; }
-  tell(text) { this.text("live", text); }
-  get stopped() { return !this.window.queue.length || Boolean(this.exchange.closed || this.exchange.barred); }
-  leftNow() { return Math.max(0, (this.window.open ?? 0) - this.outbox.net); }
-  leftText() { return words.left(this.leftNow()); }
-  guess(item) { return (this.look.guess ? item.guess : null) ?? 1; }
+  get stopped() { return !this.queue.items.length || Boolean(this.connection.closed || this.connection.barred); }
+  get naming() { return !this.parts.find("who").hidden; }
 
   listen() {
+    const { parts } = this;
     const on = (target, type, handler, more = {}) => target.addEventListener(type, handler, { signal: this.signal, ...more });
     on(document, "keydown", (event) => this.key(event), { capture: true });
-    on(window, "online", () => { this.exchange.soon(); });
+    on(window, "online", () => this.retryNow());
     on(window, "pagehide", () => this.leave());
     on(window, "pageshow", (event) => event.persisted && this.comeBack());
-    on(document, "visibilitychange", () => document.visibilityState === "visible" && this.exchange.refill(true));
+    on(document, "visibilitychange", () => document.visibilityState === "visible" && this.refill(true));
     on(this.root, "pointerdown", () => this.input());
     for (const button of this.root.querySelectorAll("[data-act]")) on(button, "click", () => this.act(button.dataset.act));
-    on(this.find("who"), "submit", (event) => { event.preventDefault(); names.give(this); });
-    on(this.find("size"), "change", (event) => this.setLook({ size: Number(event.target.value) }));
-    on(this.find("guess"), "change", (event) => { this.setLook({ guess: event.target.checked }); this.grid.values.clear(); this.exchange.refill(true); });
-    this.beating = setInterval(() => this.beat(), BEAT_MS);
+    onSwipe(parts.find("stages"), (name) => this.act(name), this.signal);
+    on(parts.find("tiles"), "click", (event) => this.clickTile(event));
+    on(parts.find("who"), "submit", (event) => { event.preventDefault(); this.submitName(); });
+    on(parts.find("size"), "change", (event) => this.prefer({ size: Number(event.target.value) }));
+    on(parts.find("guess"), "change", (event) => this.preferGuess(event.target.checked));
+    this.beating = setInterval(() => this.heartbeat(), HEARTBEAT_MS);
   }
 
+  // A run of the page's script: what it says, and the way to answer it.
   update(data, trigger) {
     const renewed = data.token !== this.data.token;
     this.data = data;
     this.trigger = trigger;
-    fill(this);
-    names.judged(this);
-    if (!data.who) names.ask(this);
+    this.connection.token = data.token;
+    this.parts.fill(data, this.preferences);
+    nameForm.settle(this.parts, data, trigger);
+    if (!data.who) nameForm.open(this.parts);
     else if (!this.started) this.start();
-    else if (renewed) this.exchange.soon();
-  }
-
-  rename() {
-    if (this.outbox.waiting.length && !this.exchange.barred) return this.say("Your answers are sent first, then the name can be changed", true);
-    names.ask(this, "");
-    this.find("who-name").focus();
+    else if (renewed) this.retryNow();
   }
 
   async start() {
     this.started = true;
-    this.find("who").hidden = true;
-    this.find("head").hidden = false;
-    await this.exchange.refill(true);
+    this.parts.hide({ who: true, head: false });
+    await this.refill(true);
     if (this.signal.aborted) return;
     this.root.dataset.ready = "true";
-    this.exchange.flush();
-    this.exchange.earlier();
+    this.outbox.send();
+    this.history.prefetch();
     setTimeout(() => this.signal.aborted || this.trigger("shown", 1), SHOWN_MS);
   }
 
+  rename() {
+    if (this.outbox.waiting.length && !this.connection.barred) return this.drawStatus([messages.RENAME_LATER, true]);
+    nameForm.open(this.parts, "");
+    this.parts.find("who-name").focus();
+  }
+
+  submitName() {
+    const name = nameForm.read(this.parts);
+    if (name && name === this.data.who) this.start(); // it stays as it was
+    else if (name) nameForm.submit(name, this.data.who, this.trigger);
+  }
+
+  // Actions
+
   key(event) {
-    if (!this.root.isConnected || !this.started || !this.find("who").hidden) return;
-    const [name, tile] = action(event, this.mode === this.grid ? "grid" : "single") ?? [];
-    const dialog = this.find("keys");
-    if (!name || (dialog.open && name !== "keys" && name !== "close") || (name === "close" && !dialog.open)) return;
+    if (!this.root.isConnected || !this.started || this.naming) return;
+    const [name, place] = actionOf(event, this.preferences.grid) ?? [];
+    if (!name || (this.dialog.open && name !== "keys" && name !== "close") || (name === "close" && !this.dialog.open)) return;
     event.preventDefault();
     event.stopPropagation();
     this.input();
-    if (!event.repeat || name === "more" || name === "less") this.act(name, tile);
+    if (!event.repeat || name === "more" || name === "less") this.act(name, place);
   }
 
-  // Somebody is here; after a long pause what was held may be others' by now.
+  // Somebody is here; after a long pause others may hold what this page held.
   input() {
     const idle = performance.now() - this.lastInput;
     this.lastInput = performance.now();
-    if (idle > IDLE_MS) this.exchange.refill(true);
+    if (idle > IDLE_MS) this.refill(true);
   }
 
-  act(name, tile) {
-    const dialog = this.find("keys");
-    if (name === "keys") dialog.open ? dialog.close() : dialog.showModal();
-    else if (name === "close") dialog.close();
-    else if (name === "rename") this.rename();
-    else if (name === "undo") this.undo();
-    else if (name === "view") this.setLook({ view: (this.look.view + 1) % VIEWS.length });
-    else if (name === "beside") this.setLook({ beside: !this.look.beside });
-    else if (name === "grid") this.setLook({ grid: !this.look.grid });
-    else if (name === "more" || name === "less") {
-      const opacity = this.look.opacity + (name === "more" ? 0.1 : -0.1);
-      this.setLook({ view: 0, opacity: Math.min(0.9, Math.max(0.1, Math.round(opacity * 10) / 10)) });
-    } else if (!this.stopped) this.mode.act(name, tile);
+  act(name, place) {
+    const mode = this.preferences.grid ? GRID : SINGLE;
+    if (name in ACTIONS) ACTIONS[name](this);
+    else if (name in mode && !this.stopped) mode[name](this, place);
   }
 
-  setLook(change) {
-    Object.assign(this.look, change);
-    remember(this.look);
-    const mode = this.look.grid ? this.grid : this.single;
-    if (mode !== this.mode) { this.mode = mode; this.grid.page = []; this.single.item = null; }
-    if (change.size) this.grid.page = [];
-    this.show();
-    this.exchange.refill();
+  showKeys(open) {
+    if (open) this.dialog.showModal();
+    else this.dialog.close();
   }
 
-  answer(pairs, ms, seen) {
-    for (const [item, value] of pairs) this.push(item, { value, net: 1, ms, seen });
-    this.history.push({ entries: pairs.map(([item, value]) => ({ item, value })) });
-    this.made.push([pairs.length, ms]);
-    this.window.remove(pairs.map(([item]) => item));
+  prefer(change) {
+    const { grid } = this.preferences;
+    Object.assign(this.preferences, change);
+    preferences.save(this.preferences);
+    if (grid !== this.preferences.grid || change.size) this.page.items = [];
+    if (grid !== this.preferences.grid) this.screen.single.clear();
+    this.draw();
+    this.refill();
+  }
+
+  preferOpacity(step) {
+    const opacity = Math.round((this.preferences.opacity + step) * 10) / 10;
+    this.prefer({ view: 0, opacity: Math.min(0.9, Math.max(0.1, opacity)) });
+  }
+
+  preferGuess(guess) {
+    this.prefer({ guess });
+    this.page.values.clear();
+    this.refill(true);
+  }
+
+  answerImage(value) {
+    const { item, since, unseen } = this.screen.single;
+    if (!item || (unseen && value !== -1)) return;
+    this.answer([{ item, value }], Math.round(performance.now() - since));
+  }
+
+  answerPage() {
+    const { page } = this;
+    if (!page.items.length) return;
+    const ms = Math.round((performance.now() - page.since) / page.items.length);
+    const entries = page.confirm();
+    this.answer(entries, ms, { page: entries.length });
+  }
+
+  // `ms`: an image.
+  answer(entries, ms, seen = {}) {
+    for (const { item, value } of entries) this.outbox.push({ item: item.id, seen: this.seen(seen), value, net: 1, ms });
+    this.history.add(entries, ms);
+    this.queue.remove(entries.map((entry) => entry.item));
     this.moved();
   }
 
-  skip(item, ms) {
-    this.push(item, { value: null, skip: true, net: 0, ms, seen: { view: VIEWS[this.look.view] } });
-    this.history.push({ entries: [{ item, value: null }], skip: true });
-    this.window.remove([item]);
+  skip() {
+    const { item, since } = this.screen.single;
+    if (!item) return;
+    const ms = Math.round(performance.now() - since);
+    this.outbox.push({ item: item.id, seen: this.seen(), value: null, skip: true, net: 0, ms });
+    this.history.add([{ item, value: null }], ms, true);
+    this.queue.remove([item]);
     this.moved();
   }
 
   async undo() {
-    if (!this.history.length) await this.exchange.earlier();
-    const step = this.history.pop();
+    const step = await this.history.take();
     if (!step) return;
-    for (const { item } of step.entries) this.push(item, { value: null, net: step.skip ? 0 : -1, ms: 0, seen: {} });
-    if (!step.skip) this.made.pop();
-    this.window.bringBack(step.entries.map((entry) => entry.item));
-    this.mode.restore?.(step.entries);
-    this.single.item = null;
+    const net = step.skip ? 0 : -1;
+    for (const { item } of step.entries) this.outbox.push({ item: item.id, seen: this.seen(), value: null, net, ms: 0 });
+    this.queue.bringBack(step.entries.map((entry) => entry.item));
+    if (this.preferences.grid) this.page.restore(step.entries);
+    this.screen.single.clear();
     this.moved();
-    if (this.history.length < 3) this.exchange.earlier();
+    this.history.prefetch();
   }
 
-  push(item, { seen, ...answer }) {
-    const { opacity, beside } = this.look;
-    const shown = { run: this.data.run, opacity, beside, grid: this.mode === this.grid, ...seen };
-    this.outbox.push({ id: randomId(), item: item.id, seen: shown, ...answer });
+  // What the image was shown as, kept with the answer.
+  seen(more = {}) {
+    const { opacity, beside, grid } = this.preferences;
+    return { run: this.data.run, opacity, beside, grid, view: viewOf(this.preferences), ...more };
   }
 
+  // Answers were pushed: the next image first, then the server.
   moved() {
-    this.toldDone = false;
-    this.show();
-    this.exchange.flush();
-    this.exchange.refill();
+    this.doneReported = false;
+    this.draw();
+    this.outbox.send();
+    this.refill();
   }
 
-  beat() {
+  moveCursor(step) {
+    this.page.move(step);
+    this.drawTiles();
+    this.screen.grid.focus(this.page.cursor);
+  }
+
+  flipTile(flip, place = this.page.cursor) {
+    if (place >= this.page.items.length) return;
+    this.page.cursor = place;
+    flip(this.page);
+    this.drawTiles();
+    this.screen.announce(messages.flipped(this.page.current, this.page.value(this.page.current)));
+  }
+
+  clickTile(event) {
+    const place = this.screen.grid.placeOf(event.target);
+    if (place >= 0) this.flipTile((page) => (event.shiftKey ? page.flipUnsure() : page.flip()), place);
+  }
+
+  // The server
+
+  refill(force = false) {
+    return this.started ? this.queue.refill(force) : undefined;
+  }
+
+  // What the queue is asked for: enough for a fast hand, and fewer near the end, so that others find something too.
+  need() {
+    const { grid, size, guess } = this.preferences;
+    if (grid) return { n: 2 * size, shown: this.page.items, guess };
+    const n = this.queue.progress ? Math.min(24, Math.max(4, Math.ceil(this.queue.left / 4))) : 12;
+    return { n, shown: this.queue.items.slice(0, 1), guess: false };
+  }
+
+  saved({ net, lost, recovered }) {
+    this.queue.open -= net;
+    if (this.queue.dropLost(lost).length) {
+      this.draw();
+      this.screen.announce(messages.LOST);
+    }
+    const empty = !this.outbox.waiting.length && !this.queue.items.length;
+    if (recovered || empty) this.refill(true); // what arrived twice is counted once
+  }
+
+  sendingChanged() {
+    if (this.connection.closed || this.connection.barred) this.draw();
+    else this.drawStatus();
+  }
+
+  retryNow() {
+    this.outbox.send();
+    this.queue.nextPoll = 0;
+  }
+
+  // The page's script knows who is here, and signs another token.
+  renewToken() {
+    const now = performance.now();
+    if (now - (this.renewedAt ?? -Infinity) <= RENEW_TOKEN_MS) return;
+    this.renewedAt = now;
+    this.trigger("renew", Math.round(now));
+  }
+
+  heartbeat() {
     if (!this.root.isConnected) return this.dispose();
     if (!this.started) return;
-    const { exchange } = this;
     const now = performance.now();
-    if (this.outbox.waiting.length && now >= exchange.nextTry) exchange.flush();
-    const looking = document.visibilityState === "visible" && now - this.lastInput < IDLE_MS;
-    const empty = this.stopped;
-    if ((empty || exchange.failures) && now >= exchange.nextAsk) exchange.refill(true);
-    else if (looking && now - exchange.asked > RENEW_MS) exchange.refill(true);
-    if (empty) this.drawRest();
+    const here = document.visibilityState === "visible" && now - this.lastInput < IDLE_MS;
+    if (this.stopped || this.connection.failures) {
+      if (now >= this.queue.nextPoll) this.refill(true);
+    } else if (here && now - this.queue.repliedAt > RENEW_LEASES_MS) this.refill(true);
+    if (this.stopped) this.drawRest();
   }
 
-  say(text, alarm = true) {
-    const [line, loud] = text ? [text, alarm] : words.connection(this.outbox.waiting.length, this.exchange, this.outbox.volatile);
-    const status = this.find("status");
-    if (status.textContent !== line) status.textContent = line;
-    status.classList.toggle("alarm", loud);
-    this.root.dataset.unsent = String(this.outbox.waiting.length);
+  // Drawing
+
+  draw() {
+    if (this.signal.aborted || this.naming) return;
+    const { stopped, screen, data, preferences } = this;
+    screen.show(stopped ? "rest" : preferences.grid ? "grid" : "work");
+    if (stopped) this.drawRest();
+    else if (preferences.grid) this.drawPage();
+    else this.drawImage();
+    screen.prefetch(this.near(), data, preferences);
+    this.drawHead();
+    this.drawStatus();
+    screen.keepFocus();
   }
 
-  show() {
-    if (!this.find("who").hidden) return;
-    const empty = this.stopped;
-    const grid = this.mode === this.grid;
-    this.find("work").hidden = empty || grid;
-    this.find("grid").hidden = empty || !grid;
-    this.find("rest").hidden = !empty;
-    if (empty) this.drawRest();
-    else this.mode.show();
-    this.mode.prefetch();
-    this.head();
-    this.say();
-    this.keepFocus();
+  drawImage() {
+    const [item] = this.queue.items;
+    const turned = this.screen.single.draw(item, this.data, this.preferences);
+    if (turned) this.screen.announce(messages.image(item, this.queue.left, this.data.blind));
   }
 
-  head() {
-    const total = this.window.standing?.total ?? 0;
-    const n = this.leftNow();
-    this.text("count", this.window.standing ? words.left(n) : "Loading ...");
-    this.find("bar").max = Math.max(total, 1);
-    this.find("bar").value = total - n;
-    this.text("share", this.window.standing ? words.share(total, n, this.data) : "");
-    this.text("pace", words.pace(this.made));
-    this.text("tally", words.tally(this.history.filter((step) => !step.old)));
-    for (const button of this.root.querySelectorAll('[data-act="undo"]')) button.disabled = !this.history.length && this.exchange.first;
+  drawPage() {
+    const { guess, size } = this.preferences;
+    const turned = this.page.fit(this.queue.items, size, (item) => (guess ? item.guess : null) ?? 1);
+    if (turned) this.screen.announce(messages.page(this.page.items.length, this.queue.left));
+    this.drawTiles();
   }
 
+  drawTiles() {
+    this.screen.grid.draw(this.page, this.data, this.preferences);
+  }
+
+  // The images that come next, or came last.
+  near() {
+    const { items } = this.queue;
+    if (this.preferences.grid) return items.slice(0, 2 * this.preferences.size);
+    return [...items.slice(0, DECODED_AHEAD), ...this.history.last(2)].slice(0, MOST_DECODED);
+  }
+
+  drawHead() {
+    if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data);
+  }
+
+  drawStatus(message = messages.status(this.outbox, this.connection.problem)) {
+    if (!this.signal.aborted) this.screen.drawStatus(message, this.outbox.waiting.length);
+  }
+
+  // Why there is no image now.
   drawRest() {
-    const { standing, open } = this.window;
     const unsent = this.outbox.waiting.length;
-    const { closed, problem, refused, asked } = this.exchange;
-    const state = { standing, open, closed, problem, refused, unsent, overlap: this.data.overlap };
-    const [title, sentence, finished] = words.rest(state, (performance.now() - asked) / 1000);
-    if (this.find("rest-title").textContent !== title) { this.text("rest-title", title); this.tell(title); }
-    this.text("rest-text", sentence);
-    if (finished && !unsent && !this.toldDone) { this.toldDone = true; this.trigger("done", this.history.length); }
+    const since = (performance.now() - this.queue.repliedAt) / 1000;
+    const [title, sentence, finished] = messages.rest(this.queue, this.connection, { unsent, since, overlap: this.data.overlap });
+    this.screen.drawRest(title, sentence);
+    if (!finished || unsent || this.doneReported) return;
+    this.doneReported = true;
+    this.trigger("done", this.history.steps.length);
   }
 
-  // A part that was hidden takes its focus along: then it comes here, never away from a field elsewhere.
-  keepFocus() {
-    if (document.activeElement === document.body) this.root.focus({ preventScroll: true });
-  }
+  // Its end
 
   leave() {
-    this.window.leave();
-    if (this.started) this.exchange.farewell();
+    this.session.close();
+    if (this.started) this.connection.farewell(this.outbox.batch());
   }
 
   comeBack() {
-    const { queue, standing, open } = this.window;
-    this.window = Object.assign(new Window(this.data.campaign, this.data.who), { queue, standing, open });
-    this.exchange.refill(true);
+    this.session.open();
+    this.queue.after = -1;
+    this.refill(true);
   }
 
-  // `replaced`: another one in this page goes on with what this one held.
+  // `replaced`: another one in this page takes over what this one held.
   dispose(replaced = false) {
     if (this.signal.aborted) return;
     this.abort.abort();
+    this.outbox.stop();
     clearInterval(this.beating);
     living.delete(this);
-    if (replaced) this.window.leave();
+    if (replaced) this.session.close();
     else this.leave();
   }
 }

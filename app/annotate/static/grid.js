@@ -1,141 +1,74 @@
-// Many images at once: all taken for right (or as the answers so far suggest), the wrong ones flipped, one key for all.
+// Many images at once, as tiles: each shows its value and the key that flips it.
 
 import { TILES } from "./keys.js";
-import { VIEWS } from "./single.js";
-
-const WORDS = { "1": "right", "0": "wrong", "-1": "unsure" };
+import { wordOf } from "./messages.js";
+import { settled } from "./pictures.js";
+import { addressOf, heatOpacity, viewOf } from "./views.js";
 
 export class Grid {
-  constructor(app) {
-    this.app = app;
-    this.page = [];
-    this.values = new Map(); // item id -> value
-    this.at = 0;
-    app.find("tiles").addEventListener("click", (event) => this.clicked(event), { signal: app.signal });
+  // `failed()`: a picture on the page cannot be shown.
+  constructor(parts, pictures, failed) {
+    Object.assign(this, { parts, pictures, failed });
+    this.tiles = parts.find("tiles");
   }
 
-  get shown() {
-    return this.page;
+  get columns() {
+    return getComputedStyle(this.tiles).gridTemplateColumns.split(" ").length;
   }
 
-  get size() {
-    return this.app.look.size;
-  }
-
-  get wanted() {
-    return 2 * this.size;
-  }
-
-  pictures(item) {
-    const { data, look } = this.app;
+  addresses(item, data, preferences) {
     const name = `Image ${item.row}`;
-    if (VIEWS[look.view] === "contour") return [[data.tileContour.replace("ROW", item.row), name]];
-    return [[data.tileImage.replace("ROW", item.row), name], [data.tileHeat.replace("ROW", item.row), "Where the model looks"]];
+    if (viewOf(preferences) === "contour") return [[addressOf(data.tileContour, item), name]];
+    return [[addressOf(data.tileImage, item), name], [addressOf(data.tileHeat, item), "Where the model looks"]];
   }
 
-  prefetch() {
-    this.app.pictures.want(this.app.window.queue.slice(0, this.wanted).flatMap((item) => this.pictures(item)));
-  }
-
-  show() {
-    const { app } = this;
-    const ids = new Set(app.window.queue.map((item) => item.id));
-    this.page = this.page.filter((item) => ids.has(item.id));
-    if (!this.page.length || app.window.queue[0] !== this.page[0]) this.turn();
-    const more = app.window.queue.filter((item) => !this.page.includes(item)).slice(0, this.size - this.page.length);
-    this.page = [...this.page, ...more].slice(0, this.size);
-    for (const item of this.page) if (!this.values.has(item.id)) this.values.set(item.id, app.guess(item));
-    this.at = Math.min(this.at, Math.max(0, this.page.length - 1));
-    this.draw();
-  }
-
-  turn() {
-    this.page = this.app.window.queue.slice(0, this.size);
-    this.at = 0;
-    this.since = performance.now();
-    this.app.tell(`A page of ${this.page.length} images, all taken for right. ${this.app.leftText()}`);
-  }
-
-  draw() {
-    const tiles = this.app.find("tiles");
-    const focused = tiles.getRootNode().activeElement?.classList.contains("tile");
-    this.page.forEach((item, place) => {
-      const tile = tiles.children[place] ?? tiles.appendChild(newTile());
-      this.drawTile(tile, item, place);
+  // A page (GridPage); an image that cannot be shown is unsure.
+  draw(page, data, preferences) {
+    const focused = this.tiles.getRootNode().activeElement?.classList.contains("tile");
+    page.items.forEach((item, place) => {
+      const pictures = this.addresses(item, data, preferences).map(([address, alt]) => this.pictures.get(address, alt));
+      const tile = this.tiles.children[place] ?? this.tiles.appendChild(newTile());
+      const failed = this.drawPictures(tile, pictures, heatOpacity(preferences));
+      if (failed) page.values.set(item.id, -1);
+      this.label(tile, place, item, wordOf(page.value(item)), failed, data.blind);
     });
-    while (tiles.children.length > this.page.length) tiles.lastChild.remove();
-    if (focused) tiles.children[this.at]?.focus();
-    const counts = [1, 0, -1].map((value) => this.page.filter((item) => this.values.get(item.id) === value).length);
-    this.app.text("page-tally", `${counts[0]} right, ${counts[1]} wrong, ${counts[2]} unsure`);
+    while (this.tiles.children.length > page.items.length) this.tiles.lastChild.remove();
+    this.mark(page.cursor);
+    if (focused) this.focus(page.cursor);
+    this.parts.text("page-tally", `${page.count(1)} right, ${page.count(0)} wrong, ${page.count(-1)} unsure`);
   }
 
-  drawTile(tile, item, place) {
-    const { look, pictures, data } = this.app;
-    const [over, heat] = this.pictures(item).map(([address, alt]) => pictures.get(address, alt));
-    const view = VIEWS[look.view];
-    const made = [over.image, ...(heat ? [heat.image] : [])];
-    if (heat) heat.image.style.opacity = view === "overlay" ? look.opacity : view === "heat map" ? 1 : 0;
-    tile.querySelector(".picture").replaceChildren(...made);
-    const failed = [over, heat].some((picture) => picture?.state === "failed");
-    if (failed) this.values.set(item.id, -1);
-    else if (over.state !== "ready") over.told = [(picture) => picture.state === "failed" && this.page.includes(item) && this.draw()];
-    const word = WORDS[this.values.get(item.id)];
-    tile.dataset.value = word;
-    tile.dataset.id = item.id;
+  // True where one of them cannot be shown.
+  drawPictures(tile, pictures, opacity) {
+    const [over, heat] = pictures;
+    if (heat) heat.image.style.opacity = opacity;
+    tile.querySelector(".picture").replaceChildren(...pictures.map((picture) => picture.image));
+    if (!settled(over)) over.settled = ({ state }) => state === "failed" && over.image.isConnected && this.failed();
+    return pictures.some((picture) => picture.state === "failed");
+  }
+
+  label(tile, place, item, word, failed, blind) {
+    Object.assign(tile.dataset, { value: word, id: item.id });
     tile.classList.toggle("failed", failed);
-    tile.tabIndex = place === this.at ? 0 : -1;
-    tile.classList.toggle("at", place === this.at);
     tile.querySelector("kbd").textContent = TILES[place].toUpperCase();
     tile.querySelector(".word").textContent = failed ? "no image" : word;
-    tile.setAttribute("aria-label", `${TILES[place]}: image ${item.row}${data.blind ? "" : `, label ${item.label}`}: ${word}`);
+    tile.setAttribute("aria-label", `${TILES[place]}: image ${item.row}${blind ? "" : `, label ${item.label}`}: ${word}`);
   }
 
-  clicked(event) {
-    const tile = event.target.closest(".tile");
-    if (!tile) return;
-    this.at = this.page.findIndex((item) => String(item.id) === tile.dataset.id);
-    this.flip(event.shiftKey ? -1 : null);
+  mark(cursor) {
+    for (const [place, tile] of [...this.tiles.children].entries()) {
+      tile.tabIndex = place === cursor ? 0 : -1;
+      tile.classList.toggle("at", place === cursor);
+    }
   }
 
-  flip(value = null) {
-    const item = this.page[this.at];
-    if (!item) return;
-    const before = this.values.get(item.id);
-    this.values.set(item.id, value === null ? (before === 1 ? 0 : 1) : before === value ? 1 : value);
-    this.draw();
-    this.app.tell(`Image ${item.row}: ${WORDS[this.values.get(item.id)]}`);
+  focus(place) {
+    this.tiles.children[place]?.focus();
   }
 
-  move(step) {
-    this.at = Math.min(this.page.length - 1, Math.max(0, this.at + step));
-    this.draw();
-    this.app.find("tiles").children[this.at]?.focus();
-  }
-
-  act(name, tile) {
-    const tiles = this.app.find("tiles");
-    const row = getComputedStyle(tiles).gridTemplateColumns.split(" ").length;
-    const steps = { next: 1, previous: -1, up: -row, down: row };
-    if (name in steps) this.move(steps[name]);
-    else if (name === "flip") this.flip();
-    else if (name === "unsure") this.flip(-1);
-    else if (name === "confirm") this.confirm();
-    else if (name === "tile" && tile < this.page.length) { this.at = tile; this.flip(); }
-  }
-
-  confirm() {
-    const { page, app } = this;
-    if (!page.length) return;
-    const ms = Math.round((performance.now() - this.since) / page.length);
-    const answers = page.map((item) => [item, this.values.get(item.id)]);
-    this.page = [];
-    app.answer(answers, ms, { view: VIEWS[app.look.view], page: page.length });
-  }
-
-  // A page that was confirmed is here again, as it was.
-  restore(entries) {
-    for (const { item, value } of entries) if (value !== null) this.values.set(item.id, value);
-    this.page = [];
+  // The place of the tile that an element belongs to; -1 where it belongs to none.
+  placeOf(element) {
+    return [...this.tiles.children].indexOf(element.closest(".tile"));
   }
 }
 

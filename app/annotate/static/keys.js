@@ -13,21 +13,21 @@ const SWIPE_PX = 60;
 function name(event) {
   const typed = event.key.toLowerCase();
   if (/^[a-z0-9+=?\- ]$/.test(typed) || typed.length > 1) return typed;
-  const lies = /^(?:Key|Digit)([A-Z0-9])$/.exec(event.code);
-  return lies ? lies[1].toLowerCase() : typed;
+  const physical = /^(?:Key|Digit)([A-Z0-9])$/.exec(event.code);
+  return physical ? physical[1].toLowerCase() : typed;
 }
 
 const typing = (target) => target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 
-// [action, index of the tile]; undefined for a key that is not ours.
-export function action(event, mode) {
+// [action, place of the tile]; undefined for a key that is not ours.
+export function actionOf(event, grid) {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.composedPath()[0])) return undefined;
   const key = name(event);
-  if (mode !== "grid") return KEYS[key] && [KEYS[key]];
+  if (!grid) return KEYS[key] && [KEYS[key]];
   const onButton = event.composedPath()[0].closest?.("button:not(.tile)");
   if (GRID[key] && !(onButton && (key === "enter" || key === " "))) return [GRID[key]];
-  const tile = TILES.indexOf(key);
-  if (tile >= 0) return ["tile", tile];
+  const place = TILES.indexOf(key);
+  if (place >= 0) return ["tile", place];
   return KEYS[key] && [KEYS[key]];
 }
 

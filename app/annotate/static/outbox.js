@@ -1,32 +1,69 @@
 // Answers on their way: each under a random id of its own, kept in localStorage until the server has acknowledged it,
-// so that nothing is lost with a page or a connection, and nothing counts twice.
+// so that nothing is lost with a page or a connection, and nothing counts twice. Only the outbox sends them.
+
+import { randomId } from "./session.js";
 
 const BATCH = 200;
-const KEEPALIVE_BYTES = 60000; // what a browser still sends for a page that is closing
-const TIMEOUT_MS = 15000;
-
-export const randomId = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
 
 // One entry of localStorage an answer, so that two tabs never overwrite each other; the key keeps their order.
 export class Outbox {
-  constructor(campaign, who) {
+  // `changed()`: sending has begun, or has failed or ended. `saved({net, lost, recovered})`: the server has answers:
+  // so many more images count as answered by them; items that are leased to others by now; requests had failed before.
+  constructor(campaign, who, connection, { changed, saved }) {
+    Object.assign(this, { connection, changed, saved });
     this.prefix = `slim-answer:${campaign}:${who}:`;
     this.sequence = 0;
     const keys = stored().filter((key) => key.startsWith(this.prefix)).sort();
     this.waiting = keys.flatMap((key) => read(key) ?? []);
-    this.fromBefore = this.waiting.length > 0; // another page left some: the server may know them
+    this.uncertain = this.waiting.length > 0; // the server may know some that wait: another page has left them
+    this.volatile = false; // some are only in this page
+    this.unknown = 0; // answers that this campaign could not take: it does not ask about their images
   }
 
   push(answer) {
     this.sequence += 1;
-    const key = `${this.prefix}${Date.now()}-${String(this.sequence).padStart(6, "0")}-${answer.id}`;
-    this.waiting.push({ ...answer, key });
+    const kept = { id: randomId(), ...answer };
+    const key = `${this.prefix}${Date.now()}-${String(this.sequence).padStart(6, "0")}-${kept.id}`;
+    this.waiting.push({ ...kept, key });
     try {
-      localStorage.setItem(key, JSON.stringify(answer));
+      localStorage.setItem(key, JSON.stringify(kept));
     } catch { // no room, or storage is off: the answer is still kept in this page
       this.volatile = true;
     }
+  }
+
+  // Send what waits, batch after batch; after a failure, again when the connection says so.
+  async send() {
+    clearTimeout(this.retry);
+    if (this.sending || !this.waiting.length) return;
+    this.sending = true;
+    this.changed();
+    const saved = await this.sendBatch();
+    this.sending = false;
+    if (saved) this.saved(saved);
+    this.changed();
+    if (saved) this.send();
+    else if (!this.stopped) this.retry = setTimeout(() => this.send(), this.connection.patience);
+  }
+
+  async sendBatch() {
+    const recovered = this.uncertain || this.connection.failures > 0;
+    try {
+      const { ids, lost, strange } = await this.connection.answers(this.batch());
+      this.unknown += strange.length;
+      const net = this.drop([...ids, ...strange]);
+      this.uncertain &&= this.waiting.length > 0;
+      return { net, lost, recovered };
+    } catch {
+      this.uncertain = true; // only the acknowledgement may be lost
+      return null;
+    }
+  }
+
+  // Nothing is tried again from this page.
+  stop() {
+    this.stopped = true;
+    clearTimeout(this.retry);
   }
 
   // These have arrived; returns how many more images count as answered by them.
@@ -35,7 +72,6 @@ export class Outbox {
     const gone = new Set(ids);
     for (const answer of this.waiting) if (gone.has(answer.id)) localStorage.removeItem(answer.key);
     this.waiting = this.waiting.filter((answer) => !gone.has(answer.id));
-    this.fromBefore &&= this.waiting.length > 0;
     return before - this.net;
   }
 
@@ -69,46 +105,5 @@ function stored() {
     return Object.keys(localStorage);
   } catch {
     return [];
-  }
-}
-
-// One request at a time, so that what the server says of the next images always includes the answers before it.
-export class Line {
-  constructor(token) {
-    this.token = token;
-    this.last = Promise.resolve();
-  }
-
-  post(url, body) {
-    const sent = this.last.then(() => this.send(url, JSON.stringify(body)));
-    this.last = sent.catch(() => {});
-    return sent;
-  }
-
-  // At once, beside the line: for a page that is closing.
-  farewell(url, body) {
-    const text = JSON.stringify(body);
-    if (text.length < KEEPALIVE_BYTES) fetch(url, this.request(text)).catch(() => {});
-  }
-
-  request(text) {
-    const headers = { "X-Slim-Token": this.token(), "Content-Type": "application/json" };
-    return { method: "POST", body: text, headers, keepalive: text.length < KEEPALIVE_BYTES };
-  }
-
-  async send(url, text) {
-    const abort = new AbortController();
-    const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
-    try {
-      const response = await fetch(url, { ...this.request(text), signal: abort.signal });
-      const json = (response.headers.get("content-type") || "").includes("json");
-      const body = json ? await response.json() : { error: "The server gave no answer: reload the page." };
-      if (!response.ok || body.error) {
-        throw Object.assign(new Error(body.error), { status: response.status, closed: Boolean(body.closed) });
-      }
-      return body;
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }

@@ -4,19 +4,18 @@ const AT_ONCE = 3; // of the six connections a browser keeps to a server
 const RETRY_MS = 1000;
 
 export class Pictures {
-  constructor(refused) {
-    this.refused = refused; // called where the server no longer takes the address's token
-    this.kept = new Map(); // address -> {image, state: "waiting" | "loading" | "ready" | "failed", sentence}
+  // `expired()`: the server no longer accepts the token of an address.
+  constructor(expired) {
+    this.expired = expired;
+    this.kept = new Map(); // address -> {address, image, state: waiting | loading | later | ready | failed, sentence, settled}
     this.loading = 0;
+    this.order = [];
   }
 
   get(address, alt) {
     if (!this.kept.has(address)) {
-      const image = new Image();
-      image.decoding = "sync";
-      image.draggable = false;
-      image.alt = alt;
-      this.kept.set(address, { address, image, state: "waiting", sentence: "", told: [] });
+      const image = Object.assign(new Image(), { decoding: "sync", draggable: false, alt });
+      this.kept.set(address, { address, image, state: "waiting", sentence: "", settled: null });
     }
     return this.kept.get(address);
   }
@@ -32,7 +31,7 @@ export class Pictures {
   }
 
   next() {
-    for (const picture of this.order ?? []) {
+    for (const picture of this.order) {
       if (this.loading >= AT_ONCE) return;
       if (picture.state === "waiting") this.load(picture);
     }
@@ -49,25 +48,30 @@ export class Pictures {
       await this.explain(picture);
     }
     this.loading -= 1;
-    if (picture.state === "ready" || picture.state === "failed") for (const tell of picture.told.splice(0)) tell(picture);
+    if (settled(picture)) picture.settled?.(picture);
     this.next();
   }
 
   // Why it did not come: the server says so, or it cannot be reached and is asked again.
   async explain(picture) {
-    picture.state = "waiting";
     try {
       const response = await fetch(picture.address);
-      if (response.ok) throw new Error("not a picture");
-      if (response.status === 401) throw this.refused();
+      if (response.status === 401) this.expired();
+      if (response.ok || response.status === 401) return this.later(picture);
       picture.sentence = (await response.json()).error;
       picture.state = "failed";
     } catch {
-      picture.state = "later";
-      setTimeout(() => {
-        if (picture.state === "later") picture.state = "waiting";
-        this.next();
-      }, RETRY_MS);
+      this.later(picture);
     }
   }
+
+  later(picture) {
+    picture.state = "later";
+    setTimeout(() => {
+      if (picture.state === "later") picture.state = "waiting";
+      this.next();
+    }, RETRY_MS);
+  }
 }
+
+export const settled = (picture) => picture.state === "ready" || picture.state === "failed";

@@ -1,110 +1,82 @@
 // One image at a time, large, with the attention over it or beside it.
 
-import { onSwipe } from "./keys.js";
+import { settled } from "./pictures.js";
+import { addressOf, heatOpacity, viewOf } from "./views.js";
 
-export const VIEWS = ["overlay", "image", "heat map", "contour"];
-const DECODED_AHEAD = 8;
 const VERDICT = { true: "correct", false: "mistaken" };
 
 export class Single {
-  constructor(app) {
-    this.app = app;
-    onSwipe(app.find("stages"), (name) => app.act(name), app.signal);
-  }
-
-  get shown() {
-    return this.app.window.queue.slice(0, 1);
-  }
-
-  // Enough for a fast hand, and fewer near the end, so that others find something too.
-  get wanted() {
-    return this.app.window.standing ? Math.min(24, Math.max(4, Math.ceil(this.app.leftNow() / 4))) : 12;
+  constructor(parts, pictures) {
+    Object.assign(this, { parts, pictures });
+    this.item = null; // on screen
+    this.since = 0; // when it came there, by performance.now()
+    this.unseen = false; // it cannot be shown
   }
 
   // The addresses of all pictures an image is shown with, in the order in which they are needed.
-  pictures(item) {
-    const { data, look } = this.app;
+  addresses(item, data, preferences) {
     const name = data.blind ? `Image ${item.row}` : `Image ${item.row}, label ${item.label}`;
-    const made = [[data.image.replace("ROW", item.row), name], [data.heat.replace("ROW", item.row), "Where the model looks"]];
-    if (VIEWS[look.view] === "contour") made.push([data.contour.replace("ROW", item.row), `${name}, attention outlined`]);
+    const made = [[addressOf(data.image, item), name], [addressOf(data.heat, item), "Where the model looks"]];
+    if (viewOf(preferences) === "contour") made.push([addressOf(data.contour, item), `${name}, attention outlined`]);
     return made;
   }
 
-  prefetch() {
-    const { window, history, pictures } = this.app;
-    const near = [...window.queue.slice(0, DECODED_AHEAD), ...history.slice(-2).flatMap((step) => step.entries.map((entry) => entry.item))].slice(0, 12);
-    pictures.want(near.flatMap((item) => this.pictures(item)));
+  // The next image counts as another one, also where it is the same.
+  clear() {
+    this.item = null;
   }
 
-  show() {
-    const [item] = this.shown;
-    if (!item) return;
-    const { app } = this;
-    if (this.item !== item) {
+  // True where it is another image than before.
+  draw(item, data, preferences) {
+    const turned = this.item !== item;
+    if (turned) {
       this.item = item;
       this.since = performance.now();
       this.describe(item);
     }
-    this.draw(item);
-    app.find("stage").dataset.row = item.row;
+    this.drawPictures(item, data, preferences);
+    this.drawBeside(item, data, preferences.beside);
+    this.parts.find("stage").dataset.row = item.row;
+    return turned;
   }
 
   describe(item) {
-    const { app } = this;
-    app.text("label", item.label ?? "");
-    app.text("prediction", item.prediction ?? "not known");
-    app.text("sure", item.confidence == null ? "" : `${Math.round(item.confidence * 100)} % sure`);
-    app.text("verdict", item.prediction == null ? "" : VERDICT[item.prediction === item.label]);
-    app.text("row", `image ${Number(item.row).toLocaleString("en")}`);
-    const seen = app.data.blind ? "" : `, label ${item.label}, prediction ${item.prediction ?? "not known"}`;
-    app.tell(`Image ${item.row}${seen}. ${app.leftText()}`);
+    const { parts } = this;
+    parts.text("label", item.label ?? "");
+    parts.text("prediction", item.prediction ?? "not known");
+    parts.text("sure", item.confidence == null ? "" : `${Math.round(item.confidence * 100)} % sure`);
+    parts.text("verdict", item.prediction == null ? "" : VERDICT[item.prediction === item.label]);
+    parts.text("row", `image ${Number(item.row).toLocaleString("en")}`);
   }
 
-  draw(item) {
-    const { app } = this;
-    const [image, heat, contour] = this.pictures(item).map(([address, alt]) => app.pictures.get(address, alt));
-    const view = VIEWS[app.look.view];
+  drawPictures(item, data, preferences) {
+    const [image, heat, contour] = this.addresses(item, data, preferences).map(([address, alt]) => this.pictures.get(address, alt));
     const over = contour ?? image;
-    app.find("stage").replaceChildren(over.image, heat.image);
-    heat.image.style.opacity = view === "overlay" ? app.look.opacity : view === "heat map" ? 1 : 0;
-    this.besides(item, app.look.beside);
-    app.text("view", view === "overlay" ? `overlay, ${Math.round(app.look.opacity * 100)} %` : view);
-    this.failure([over, heat]);
+    const view = viewOf(preferences);
+    this.parts.find("stage").replaceChildren(over.image, heat.image);
+    heat.image.style.opacity = heatOpacity(preferences);
+    this.parts.text("view", view === "overlay" ? `overlay, ${Math.round(preferences.opacity * 100)} %` : view);
+    this.drawFailure([over, heat]);
   }
 
   // The plain image beside it: a second element of the same address, which the browser has at hand.
-  besides(item, on) {
-    const beside = this.app.find("beside");
+  drawBeside(item, data, on) {
+    const beside = this.parts.find("beside");
     beside.hidden = !on;
     if (!on || beside.dataset.row === String(item.row)) return;
-    const plain = new Image();
-    plain.src = this.app.data.image.replace("ROW", item.row);
-    plain.alt = "The image without attention";
-    plain.draggable = false;
+    const plain = Object.assign(new Image(), { src: addressOf(data.image, item), alt: "The image without attention", draggable: false });
     beside.replaceChildren(plain);
     beside.dataset.row = item.row;
   }
 
-  failure(pictures) {
-    const { app } = this;
-    for (const picture of pictures) {
-      if (picture.state !== "ready" && picture.state !== "failed") picture.told = [() => this.failure(pictures)];
-    }
+  // Why it cannot be shown, now or as soon as that is known.
+  drawFailure(pictures) {
+    for (const picture of pictures) if (!settled(picture)) picture.settled = () => this.drawFailure(pictures);
+    if (pictures[0].image !== this.parts.find("stage").children[0]) return; // the next one is on screen by now
     const failed = pictures.find((picture) => picture.state === "failed");
-    if (pictures[0].image !== app.find("stage").children[0]) return; // the next one is on screen by now
-    app.find("failure").hidden = !failed;
-    app.text("failure", failed ? `${failed.sentence} Press U or S to go on.` : "");
+    this.parts.hide({ failure: !failed });
+    this.parts.text("failure", failed ? `${failed.sentence} Press U or S to go on.` : "");
     this.unseen = Boolean(failed);
-    for (const name of ["right", "wrong"]) app.button(name).disabled = this.unseen;
-  }
-
-  act(name) {
-    const { app } = this;
-    const [item] = this.shown;
-    const values = { right: 1, wrong: 0, unsure: -1 };
-    if (!item || (this.unseen && (name === "right" || name === "wrong"))) return;
-    const ms = Math.round(performance.now() - this.since);
-    if (name in values) app.answer([[item, values[name]]], ms, { view: VIEWS[app.look.view] });
-    else if (name === "skip") app.skip(item, ms);
+    for (const answer of ["right", "wrong"]) for (const button of this.parts.buttons(answer)) button.disabled = this.unseen;
   }
 }

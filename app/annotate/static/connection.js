@@ -1,0 +1,109 @@
+// The four requests a page makes, one at a time, so that what the server says of the next images always includes the
+// answers before it; and whether it can be reached, and when to try again where it cannot.
+
+const RETRY_MS = [500, 1000, 2000, 5000];
+const REFUSED_MS = 5000; // the server has refused: it is asked again, but not all the time
+const CLOSED_MS = 3000; // a campaign that is closed may be reopened
+const KEEPALIVE_BYTES = 60000; // what a browser still sends for a page that is closing
+const TIMEOUT_MS = 15000;
+
+export class Connection {
+  // `expired()`: the token is over its time.
+  constructor(campaign, session, urls, expired) {
+    Object.assign(this, { campaign, session, urls, expired });
+    this.token = "";
+    this.last = Promise.resolve();
+    this.failures = 0; // since the last success
+    this.problem = ""; // why the last request failed
+    this.closed = ""; // why the campaign takes no answers
+    this.refused = this.barred = false; // not now; this person may not answer here any more
+  }
+
+  async next(n, after, guess) {
+    const { campaign, session } = this;
+    const body = { campaign, session: session.id, n, after };
+    if (session.previous.length) body.was = session.previous;
+    if (guess) body.guess = true;
+    const reply = await this.post(this.urls.next, body);
+    session.previous = [];
+    this.closed = "";
+    return reply;
+  }
+
+  answers(answers) {
+    return this.post(this.urls.answers, { campaign: this.campaign, session: this.session.id, answers });
+  }
+
+  given(n, before) {
+    return this.post(this.urls.given, { campaign: this.campaign, n, before });
+  }
+
+  // The page closes: these answers are sent along, and the images are released; at once, beside what is under way.
+  farewell(answers) {
+    const about = { campaign: this.campaign, session: this.session.id };
+    if (answers.length) this.sendLast(this.urls.answers, { ...about, answers });
+    this.sendLast(this.urls.release, about);
+  }
+
+  // How long to wait after a failure.
+  get patience() {
+    if (this.closed) return CLOSED_MS;
+    return this.refused ? REFUSED_MS : RETRY_MS[Math.min(this.failures, RETRY_MS.length) - 1] ?? 0;
+  }
+
+  post(url, body) {
+    const sent = this.last.then(() => this.send(url, JSON.stringify(body)));
+    this.last = sent.catch(() => {});
+    return sent;
+  }
+
+  async send(url, text) {
+    try {
+      const reply = await this.fetched(url, text);
+      this.failures = 0;
+      this.problem = "";
+      this.refused = this.barred = false;
+      return reply;
+    } catch (error) {
+      this.failed(error);
+      throw error;
+    }
+  }
+
+  async fetched(url, text) {
+    const abort = new AbortController();
+    const timer = setTimeout(() => abort.abort(), TIMEOUT_MS);
+    try {
+      const response = await fetch(url, { ...this.request(text), signal: abort.signal });
+      const json = (response.headers.get("content-type") || "").includes("json");
+      const body = json ? await response.json() : { error: "The server gave no answer: reload the page." };
+      if (!response.ok || body.error) {
+        throw Object.assign(new Error(body.error), { status: response.status, closed: Boolean(body.closed) });
+      }
+      return body;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  request(text) {
+    const headers = { "X-Slim-Token": this.token, "Content-Type": "application/json" };
+    return { method: "POST", body: text, headers, keepalive: text.length < KEEPALIVE_BYTES };
+  }
+
+  sendLast(url, body) {
+    const text = JSON.stringify(body);
+    if (text.length < KEEPALIVE_BYTES) fetch(url, this.request(text)).catch(() => {});
+  }
+
+  failed(error) {
+    this.failures += 1;
+    const expired = error.status === 401;
+    if (expired) this.expired();
+    if (error.closed) this.closed = error.message;
+    this.refused = Boolean(error.status) && !expired;
+    this.barred = error.status === 403;
+    this.problem = !error.status ? "No connection"
+      : expired && this.failures < RETRY_MS.length ? "The page's permission is renewed" : error.message;
+  }
+}

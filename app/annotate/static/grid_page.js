@@ -1,0 +1,67 @@
+// A page of the grid: its images, a value for each, and the one the cursor is on. Each starts as right, or as the answers
+// so far suggest.
+
+export class GridPage {
+  constructor() {
+    this.items = [];
+    this.values = new Map(); // item id -> 1 right, 0 wrong, -1 unsure
+    this.cursor = 0;
+    this.since = 0; // when the page was turned, by performance.now()
+  }
+
+  get current() {
+    return this.items[this.cursor];
+  }
+
+  // Keep what is still in the queue and fill up with what follows; true where this is another page.
+  fit(queued, size, initial) {
+    const held = new Set(queued.map((item) => item.id));
+    this.items = this.items.filter((item) => held.has(item.id)).slice(0, size);
+    const turned = !this.items.length || queued[0] !== this.items[0];
+    if (turned) this.turn();
+    const more = queued.filter((item) => !this.items.includes(item));
+    this.items = [...this.items, ...more.slice(0, size - this.items.length)];
+    for (const item of this.items) if (!this.values.has(item.id)) this.values.set(item.id, initial(item));
+    this.cursor = Math.min(this.cursor, Math.max(0, this.items.length - 1));
+    return turned;
+  }
+
+  turn() {
+    this.items = [];
+    this.cursor = 0;
+    this.since = performance.now();
+  }
+
+  move(step) {
+    this.cursor = Math.min(this.items.length - 1, Math.max(0, this.cursor + step));
+  }
+
+  flip() {
+    this.values.set(this.current.id, this.value(this.current) === 1 ? 0 : 1);
+  }
+
+  flipUnsure() {
+    this.values.set(this.current.id, this.value(this.current) === -1 ? 1 : -1);
+  }
+
+  value(item) {
+    return this.values.get(item.id);
+  }
+
+  count(value) {
+    return this.items.filter((item) => this.value(item) === value).length;
+  }
+
+  // The answers of the page, which is done with.
+  confirm() {
+    const entries = this.items.map((item) => ({ item, value: this.value(item) }));
+    this.items = [];
+    return entries;
+  }
+
+  // A page that was confirmed is here again, as it was.
+  restore(entries) {
+    for (const { item, value } of entries) if (value !== null) this.values.set(item.id, value);
+    this.items = [];
+  }
+}

@@ -1,0 +1,31 @@
+// The parts of the annotator's HTML, by name, and those that stay as they are while the page is open.
+
+export class Parts {
+  constructor(root) {
+    this.root = root;
+  }
+
+  find(name) { return this.root.querySelector(`[data-part="${name}"]`); }
+  buttons(action) { return this.root.querySelectorAll(`[data-act="${action}"]`); }
+  text(name, text) { this.find(name).textContent = text; }
+  hide(hidden) { for (const [name, value] of Object.entries(hidden)) this.find(name).hidden = value; }
+
+  // Guideline, examples, name, choices.
+  fill(data, preferences) {
+    this.text("guideline", data.guideline);
+    this.text("name", data.who ?? "");
+    this.hide({ rename: !data.rename || !data.who, seen: data.blind, "guess-row": data.blind });
+    this.hide({ question: data.blind, "blind-question": !data.blind });
+    for (const kind of ["right", "wrong"]) this.fillExamples(kind, data.examples[kind] ?? []);
+    this.find("size").value = String(preferences.size);
+    this.find("guess").checked = preferences.guess;
+  }
+
+  fillExamples(kind, addresses) {
+    const place = this.find(`examples-${kind}`);
+    place.closest("figure").hidden = !addresses.length;
+    if (place.dataset.shown === addresses.join()) return;
+    place.dataset.shown = addresses.join();
+    place.replaceChildren(...addresses.map((address) => Object.assign(new Image(), { src: address, alt: `Example: ${kind}`, loading: "lazy" })));
+  }
+}

@@ -1,0 +1,63 @@
+// What is on screen: the head, and under it one image, a page of them, or why there is none.
+
+import { Grid } from "./grid.js";
+import * as messages from "./messages.js";
+import { Pictures } from "./pictures.js";
+import { Single } from "./single.js";
+
+const BODIES = ["work", "grid", "rest"];
+
+export class Screen {
+  // `expired()`: the server no longer accepts the token of the pictures; `failed()`: a tile cannot show its image.
+  constructor(parts, { expired, failed }) {
+    this.parts = parts;
+    this.pictures = new Pictures(expired);
+    this.single = new Single(parts, this.pictures);
+    this.grid = new Grid(parts, this.pictures, failed);
+  }
+
+  show(body) {
+    for (const name of BODIES) this.parts.find(name).hidden = name !== body;
+  }
+
+  // Fetch and decode what these images are shown with.
+  prefetch(items, data, preferences) {
+    const view = preferences.grid ? this.grid : this.single;
+    this.pictures.want(items.flatMap((item) => view.addresses(item, data, preferences)));
+  }
+
+  drawHead({ progress, left }, history, data) {
+    const { parts } = this;
+    const total = progress?.total ?? 0;
+    parts.text("count", progress ? messages.left(left) : "Loading ...");
+    parts.find("bar").max = Math.max(total, 1);
+    parts.find("bar").value = total - left;
+    parts.text("share", progress ? messages.share(total, left, data) : "");
+    parts.text("pace", messages.pace(history.answered));
+    parts.text("tally", messages.tally(history.answered));
+    for (const button of parts.buttons("undo")) button.disabled = history.empty && history.complete;
+  }
+
+  drawStatus([text, alarm], unsent) {
+    const status = this.parts.find("status");
+    if (status.textContent !== text) status.textContent = text;
+    status.classList.toggle("alarm", alarm);
+    this.parts.root.dataset.unsent = String(unsent);
+  }
+
+  drawRest(title, sentence) {
+    if (this.parts.find("rest-title").textContent !== title) {
+      this.parts.text("rest-title", title);
+      this.announce(title);
+    }
+    this.parts.text("rest-text", sentence);
+  }
+
+  // For screen readers.
+  announce(text) { this.parts.text("live", text); }
+
+  // A part that was hidden takes its focus along: then it comes here, never away from a field elsewhere.
+  keepFocus() {
+    if (document.activeElement === document.body) this.parts.root.focus({ preventScroll: true });
+  }
+}

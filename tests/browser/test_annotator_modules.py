@@ -1,0 +1,262 @@
+"""The annotator's modules by themselves, in a real Chromium: real requests and a real localStorage, no dashboard."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlparse
+
+import pytest
+from playwright.sync_api import Browser, Page, Route
+
+from app.routes.assets import static
+
+pytestmark = pytest.mark.browser
+
+ORIGIN = "http://annotator.test"
+SETUP = """
+const [{ Session }, { Connection }, { Outbox }, { Queue }, { GridPage }, { actionOf }] = await Promise.all(
+  ["session", "connection", "outbox", "queue", "grid_page", "keys"].map((name) => import(`/static/${name}.js`)));
+const urls = { next: "/api/next", answers: "/api/answers", given: "/api/given", release: "/api/release" };
+const receipts = [], until = async (done) => { while (!done()) await new Promise((go) => setTimeout(go, 10)); };
+const open = (need = { n: 3, shown: [], guess: false }) => {
+  const session = new Session("c", "ann"), connection = new Connection("c", session, urls, () => {});
+  const outbox = new Outbox("c", "ann", connection, { changed: () => {}, saved: (receipt) => receipts.push(receipt) });
+  const queue = new Queue(connection, outbox, { need: () => need, changed: () => {} });
+  return { session, connection, outbox, queue, need };
+};
+const answer = (item, value = 1) => ({ item, value, net: 1, ms: 5, seen: {} });
+"""
+
+
+class Annotation:
+    """A page of the origin that serves the modules; its requests are recorded, its replies set by the test."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.sent: dict[str, list[dict[str, Any]]] = {"next": [], "answers": [], "given": [], "release": []}
+        self.refusals: list[tuple[int, dict[str, Any]]] = []  # (status, body); status 0: no connection
+        self.items: list[int] = []
+        page.route(f"{ORIGIN}/**", self._serve)
+        page.goto(ORIGIN)
+
+    def run(self, script: str) -> Any:
+        """What the script returns, after SETUP."""
+        return self.page.evaluate(f"async () => {{ {SETUP} {script} }}")
+
+    def _serve(self, route: Route) -> None:
+        folder, _, name = urlparse(route.request.url).path.strip("/").partition("/")
+        if folder == "static":
+            route.fulfill(content_type="text/javascript", body=static(f"annotate/{name}").read_text())
+        elif folder == "api":
+            self._reply(route, name)
+        else:
+            route.fulfill(content_type="text/html", body="<!doctype html><title>Annotation</title>")
+
+    def _reply(self, route: Route, name: str) -> None:
+        body = json.loads(route.request.post_data or "{}")
+        self.sent[name].append(body)
+        if self.refusals:
+            status, refusal = self.refusals.pop(0)
+            route.fulfill(status=status, json=refusal) if status else route.abort()
+        elif name == "answers":
+            route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "strange": []})
+        elif name == "next":
+            items = [{"id": item, "row": 100 + item, "position": item} for item in self.items]
+            standing = {"total": 50, "done": 10, "answered": 5, "held": []}
+            route.fulfill(json={"items": items, "standing": standing})
+
+
+@pytest.fixture
+def annotation(browser: Browser) -> Iterator[Annotation]:
+    """The modules in a browser of their own."""
+    context = browser.new_context()
+    yield Annotation(context.new_page())
+    context.close()
+
+
+def test_an_answer_is_stored_before_it_is_sent_and_let_go_when_the_server_has_it(annotation: Annotation) -> None:
+    stored, left, receipts = annotation.run("""
+        const { outbox } = open();
+        outbox.push(answer(7));
+        const stored = Object.values(localStorage).map((text) => JSON.parse(text).item);
+        await outbox.send();
+        return [stored, localStorage.length, receipts];
+    """)
+    assert stored == [7] and left == 0
+    assert receipts == [{"net": 1, "lost": [], "recovered": False}]
+    (body,) = annotation.sent["answers"]
+    assert body["campaign"] == "c" and len(body["session"]) == 24
+    assert set(body["answers"][0]) == {"id", "item", "value", "ms", "seen"}
+
+
+def test_the_outbox_tries_again_by_itself_with_the_same_id(annotation: Annotation) -> None:
+    annotation.refusals = [(0, {}), (500, {"error": "The database is busy."})]
+    problems = annotation.run("""
+        const { outbox, connection } = open();
+        outbox.push(answer(7));
+        const problems = [];
+        await outbox.send();
+        problems.push(connection.problem);
+        await until(() => connection.failures === 2);
+        problems.push(connection.problem);
+        await until(() => receipts.length);
+        return [...problems, connection.problem, localStorage.length, receipts[0].recovered];
+    """)
+    assert problems == ["No connection", "The database is busy.", "", 0, True]
+    ids = [body["answers"][0]["id"] for body in annotation.sent["answers"]]
+    assert len(ids) == 3 and len(set(ids)) == 1
+
+
+def test_many_answers_are_sent_in_batches_in_the_order_in_which_they_were_given(annotation: Annotation) -> None:
+    annotation.run("""
+        const { outbox } = open();
+        for (let item = 0; item < 450; item++) outbox.push(answer(item));
+        outbox.send();
+        await until(() => !outbox.waiting.length);
+    """)
+    batches = [[one["item"] for one in body["answers"]] for body in annotation.sent["answers"]]
+    assert [len(batch) for batch in batches] == [200, 200, 50]
+    assert sum(batches, []) == list(range(450))
+
+
+def test_the_next_page_takes_over_what_its_annotator_left_in_this_browser_and_nothing_else(
+    annotation: Annotation,
+) -> None:
+    waiting = annotation.run("""
+        open().outbox.push(answer(1));
+        const { connection } = open();
+        new Outbox("c", "ben", connection, {}).push(answer(2));
+        new Outbox("other", "ann", connection, {}).push(answer(3));
+        const { outbox } = open();
+        outbox.send();
+        await until(() => receipts.length);
+        return [receipts[0].recovered, localStorage.length];
+    """)
+    assert waiting == [True, 2]
+    assert [one["item"] for one in annotation.sent["answers"][0]["answers"]] == [1]
+
+
+def test_without_room_in_the_browser_an_answer_is_sent_all_the_same(annotation: Annotation) -> None:
+    volatile = annotation.run("""
+        Storage.prototype.setItem = () => { throw new DOMException("full", "QuotaExceededError"); };
+        const { outbox } = open();
+        outbox.push(answer(7));
+        await outbox.send();
+        return [outbox.volatile, outbox.waiting.length];
+    """)
+    assert volatile == [True, 0]
+    assert len(annotation.sent["answers"]) == 1
+
+
+def test_a_reply_leaves_what_is_on_screen_first_and_brings_back_nothing_that_was_answered(
+    annotation: Annotation,
+) -> None:
+    annotation.items = [3, 4, 5, 6]
+    found = annotation.run("""
+        const { queue, outbox, need } = open();
+        queue.items = [1, 2, 3].map((id) => ({ id, row: 100 + id, position: id }));
+        const [first, , third] = queue.items;
+        need.shown = [first];
+        outbox.push(answer(4));
+        outbox.push({ ...answer(2, null), net: -1 });
+        await queue.refill(true);
+        return [queue.items.map((item) => item.id), queue.items[0] === first, queue.items[2] === third, queue.after,
+                queue.open, queue.left];
+    """)
+    assert found == [[1, 2, 3, 5, 6], True, True, 6, 35, 35]
+    assert annotation.sent["next"][0] | {"session": ""} == {"campaign": "c", "session": "", "n": 5, "after": -1}
+
+
+def test_the_queue_asks_for_more_only_where_less_than_two_thirds_are_left(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    annotation.run("""
+        const { queue } = open();
+        await queue.refill();
+        await queue.refill();
+        queue.remove(queue.items.slice(0, 1));
+        await queue.refill();
+    """)
+    assert [body["after"] for body in annotation.sent["next"]] == [-1, 3]
+
+
+def test_a_page_takes_over_the_images_of_the_page_before_it_until_the_server_has_handed_them_over(
+    annotation: Annotation,
+) -> None:
+    annotation.refusals = [(0, {})]
+    before = annotation.run("""
+        const before = new Session("c", "ann");
+        before.close();
+        const { queue } = open();
+        for (let turn = 0; turn < 3; turn++) await queue.refill(true);
+        return before.id;
+    """)
+    assert [body.get("was") for body in annotation.sent["next"]] == [[before], [before], None]
+
+
+@pytest.mark.parametrize(
+    ("status", "refusal", "state"),
+    [
+        (409, {"error": "It is closed.", "closed": True}, ["It is closed.", "It is closed.", False, 3000]),
+        (403, {"error": "Ask its lead."}, ["Ask its lead.", "", True, 5000]),
+        (500, {"error": "Busy."}, ["Busy.", "", False, 5000]),
+        (0, {}, ["No connection", "", False, 500]),
+    ],
+)
+def test_the_connection_knows_why_it_failed_and_how_long_to_wait(
+    annotation: Annotation, status: int, refusal: dict[str, Any], state: list[Any]
+) -> None:
+    annotation.refusals = [(status, refusal)]
+    found = annotation.run("""
+        const { connection } = open();
+        const failed = await connection.next(3, -1, false).then(() => false, () => true);
+        const { problem, closed, barred, patience } = connection;
+        await connection.next(3, -1, false);
+        const after = [connection.problem, connection.closed, connection.barred];
+        return [failed, [problem, closed, barred, patience], after];
+    """)
+    assert found == [True, state, ["", "", False]]
+
+
+def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotation) -> None:
+    found = annotation.run("""
+        const page = new GridPage(), queued = [1, 2, 3, 4].map((id) => ({ id, guess: id === 3 ? 0 : null }));
+        const initial = (item) => item.guess ?? 1, values = () => page.items.map((item) => page.value(item));
+        const seen = [page.fit(queued, 3, initial), page.fit(queued, 3, initial), values()];
+        page.flip(); page.move(1); page.flipUnsure(); page.move(9); page.flip();
+        seen.push(page.cursor, values());
+        const entries = page.confirm();
+        seen.push(page.fit(queued.slice(3), 3, initial), values());
+        page.restore(entries);
+        page.fit(queued, 3, initial);
+        seen.push(page.cursor, values());
+        return seen;
+    """)
+    assert found == [True, False, [1, 1, 0], 2, [0, -1, 1], True, [1], 0, [0, -1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("key", "code", "grid", "action"),
+    [
+        ("1", "Digit1", False, ["right"]),
+        ("&", "Digit1", False, ["right"]),  # a French keyboard
+        ("\u043d", "KeyY", False, None),
+        ("\u0433", "KeyU", False, ["unsure"]),  # a Russian one
+        ("Enter", "Enter", False, None),
+        ("Enter", "Enter", True, ["confirm"]),
+        ("2", "Digit2", True, ["tile", 1]),
+        ("u", "KeyU", True, ["unsure"]),
+    ],
+)
+def test_a_key_names_its_action(
+    annotation: Annotation, key: str, code: str, grid: bool, action: list[Any] | None
+) -> None:
+    event = json.dumps({"key": key, "code": code, "bubbles": True})
+    found = annotation.run(f"""
+        let found;
+        document.body.addEventListener("keydown", (event) => {{ found = actionOf(event, {json.dumps(grid)}); }});
+        document.body.dispatchEvent(new KeyboardEvent("keydown", {event}));
+        return found ?? null;
+    """)
+    assert found == action
