@@ -305,7 +305,7 @@ def _sort(process: psutil.Process) -> str:
         parent = process.parent()
         if parent is None or "-m workers.slot" not in " ".join(parent.cmdline()):
             return "worker"
-        return "job" if _runs_of(process) else "spare"  # that waits for its job
+        return "job"
     return "service" if "-m workers" in command else "other"
 
 

@@ -101,7 +101,7 @@ class Slot:
             self.process.wait()
 
     def memory_mb(self) -> float | None:
-        """Resident memory of the worker and the process of its job, or of the next one, in MiB."""
+        """Resident memory of the worker and the process of its job, in MiB."""
         if self.process is None:
             return None
         try:

@@ -1,9 +1,9 @@
 """One worker process: takes jobs of its queues one at a time, and forks a process for each.
 
 The parent imports what light steps need, so that they start within milliseconds, but never torch: forking a process
-that holds CUDA or OpenMP threads is not safe. Where steps need torch, the process of the next job is forked early and
-imports it meanwhile (workers.spare). The parent watches its job from outside: renews the lease while the process lives,
-kills it when a stop has lasted too long, and says in a plain sentence what an unexpected death was.
+that holds CUDA or OpenMP threads is not safe. A process whose step needs torch imports it after the fork, which takes
+about a second. The parent watches its job from outside: renews the lease while the process lives, kills it when a stop
+has lasted too long, and says in a plain sentence what an unexpected death was.
 """
 
 from __future__ import annotations
@@ -41,7 +41,6 @@ from workers.pdeath import die_with_parent
 from workers.redis_tolerant_worker import PatientWorker
 from workers.running_job import Watch
 from workers.slots import host
-from workers.spare import Handed, Spare
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +48,6 @@ WATCH_S = 1  # how often the parent looks at its job; RQ's alarms are whole seco
 _WORKER_TTL_S = 60
 _LOST_GRACE_S = 5.0  # how long a job may go on after its run was taken from it
 _TRACKING_S = 120.0  # how long a job may log its finished run to MLflow
-_CALM_S = 5.0  # how long the first spare process leaves the machine to a dashboard that is starting
 
 
 class SlotWorker(PatientWorker):
@@ -83,38 +81,13 @@ class SlotWorker(PatientWorker):
         self._watch = Watch(0.0)
         self._ended: tuple[int | None, int | None, Any] = (None, None, None)
         self._hand_back = Signalled()  # set in the forked process alone
-        self._spare: Spare | None = None
 
     # --- the forked process -------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        """Bind the forked process to this one; SIGTERM lets it hand its run back."""
+    def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
+        """Bind the process to this one, then perform the job on what this worker was given; SIGTERM hands it back."""
         die_with_parent(self.pid or 0, signal.SIGKILL)
         signal.signal(signal.SIGTERM, lambda *_: self._hand_back.set())
-
-    def _begin_as_spare(self) -> None:
-        """The same in a process that is to wait for its job, in a group of its own, as RQ's are."""
-        os.setpgrp()
-        self._begin()
-        self.setup_work_horse_signals()
-
-    def _perform_handed(self, handed: Handed) -> None:
-        """Look up in Redis the job that the parent has taken, then perform it."""
-        try:
-            job = StepJob.fetch(handed.job, connection=self.connection, serializer=self.serializer)
-            self.execution = Execution.fetch(handed.execution, handed.job, connection=self.connection)
-        except RedisError as error:
-            log.warning("Redis went away before job %s began (%s): its run waits for the next", handed.job, error)
-            return
-        self._perform(job, rq_queue(handed.queue, self.connection))
-
-    def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
-        """Perform the job in a process that was forked for it now."""
-        self._begin()
-        self._perform(job, queue)
-
-    def _perform(self, job: Job, queue: rq.Queue) -> None:
-        """Perform the job, on what this worker was given, and end the process."""
         mine = tasks.Assignment(
             self.store, self.name, self.device, self.takes, job.timeout, self._hand_back, self._push
         )
@@ -122,7 +95,7 @@ class SlotWorker(PatientWorker):
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:
-        """Ctrl-C is the parent's business; SIGTERM (set by _begin) hands the run back."""
+        """Ctrl-C is the parent's business; SIGTERM (set by main_work_horse) hands the run back."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     # --- the parent ---------------------------------------------------------------------------------------------
@@ -141,12 +114,6 @@ class SlotWorker(PatientWorker):
                     raise StopRequested()
         super().heartbeat(timeout, pipeline)
 
-    def teardown(self) -> None:
-        """End the spare process; sign off."""
-        if self._spare is not None:
-            self._spare.end()
-        super().teardown()
-
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
         """Fork a process for the job, watch it, and settle what it left open."""
         self._watch, self._ended = Watch(job.timeout or 0), (None, None, None)
@@ -155,21 +122,6 @@ class SlotWorker(PatientWorker):
         finally:
             if not self.is_horse:
                 self._settle()
-                self.prepare_spare()
-
-    def prepare_spare(self, calm_s: float = 0.0) -> None:
-        """Make the process of the next job, where it will need torch."""
-        if "gpu" in self.takes.queues and self._spare is None and not self._stop_requested:
-            self._spare = Spare(self._begin_as_spare, self._perform_handed, calm_s=calm_s)
-
-    def fork_work_horse(self, job: Job, queue: rq.Queue) -> None:
-        """Hand the job to the spare process; fork one now where there is none, or it has died."""
-        spare, self._spare = self._spare, None
-        assert self.execution is not None  # RQ prepares it before
-        if spare is not None and spare.take(Handed(job.id, queue.name, self.execution.id)):
-            self._horse_pid = spare.pid
-        else:
-            super().fork_work_horse(job, queue)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Called each second while the job runs; a database that is away for a while does not end the job."""
@@ -248,7 +200,6 @@ def main(arguments: list[str] | None = None) -> int:
         store.workers.beat(
             given.name, host=host(), pid=os.getpid(), device=shown, queues=queues, version=code_version()
         )
-        worker.prepare_spare(_CALM_S)
         worker.work(burst=given.burst, logging_level="WARNING")
     except (SlimError, RedisError) as error:
         log.error("%s", error)

@@ -11,13 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
 from workers.local import environment
 from workers.redis_home import RedisHome, answers
-from workers.slot import SlotWorker
-from workers.spare import Handed
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
@@ -97,19 +94,4 @@ def test_a_job_that_ignores_a_stop_is_killed_in_time_though_redis_is_frozen(tmp_
             os.kill(owner.pid, signal.SIGCONT)
         assert ended.message.startswith("Stopped") and took_s < bench.settings.stop_grace_s + 6
         assert bench.await_status(bench.submit(), "done").worker == "w" and "Traceback" not in log.read_text()
-    bench.store.close()
-
-
-def test_a_redis_that_is_gone_when_a_waiting_process_gets_its_job_costs_one_sentence(
-    tmp_path: Path, images: Path, caplog: pytest.LogCaptureFixture
-):
-    bench = Bench(tmp_path / "home", images)
-    with redis_of(bench) as owner:
-        worker = SlotWorker(
-            ("cpu",), connection=Redis.from_url(owner.url), name="w", store=bench.store, device="cpu"
-        )  # fmt: skip
-        os.kill(owner.pid, signal.SIGKILL)
-        worker._perform_handed(Handed("r-1-x", "cpu", "e"))
-
-    assert "Redis went away before job r-1-x began" in caplog.text and "Traceback" not in caplog.text
     bench.store.close()

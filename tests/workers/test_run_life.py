@@ -148,6 +148,14 @@ def test_a_long_heavy_run_does_not_keep_a_light_one_waiting(bench: Bench):
     bench.await_status(heavy, "canceled")
 
 
+def test_runs_that_follow_at_once_are_done_in_a_process_each(bench: Bench):
+    runs = [bench.submit(drill=HeavyDrill, counts=1) for _ in range(4)]
+    done = [bench.await_status(run, "done") for run in runs]
+
+    assert {run.attempt for run in done} == {1}
+    assert len({pid for run in runs for pid, _, _ in bench.trace(run)}) == 4
+
+
 def test_a_light_run_starts_at_once(bench: Bench):
     waits = []
     for _ in range(7):
