@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import StarletteDeprecationWarning
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from app import server, session
 from app.ui import chart
-from app.ui.pages import file_of
 from slim_core.store import Dataset
+from tests.built_once import built_once
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2, which nothing else here needs
     warnings.simplefilter("ignore", StarletteDeprecationWarning)
@@ -52,11 +56,8 @@ def empty_home(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def loop_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home in which the whole loop ran once, in this process, on a small demo data set. Read it; copy to write."""
-    home = tmp_path_factory.mktemp("loop") / "home"
-    with home_at(home):
-        _run_loop(home)
-    return home
+    """A home in which the whole loop ran once, on a small demo data set. Read it; copy to write."""
+    return built_once(tmp_path_factory, "loop", lambda folder: _run_loop(folder / "home")) / "home"
 
 
 @pytest.fixture
@@ -69,14 +70,28 @@ def filled_home(loop_home: Path, tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.fixture
+def own_images(loop_home: Path, filled_home: Path) -> Path:
+    """The folder of the images of ``filled_home``, for a test that moves it: its data set lies here, not there."""
+    folder = Path(shutil.copytree(loop_home / "demo-data", filled_home / "demo-data", copy_function=os.link))
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    table = replace(store.datasets.table(dataset.id), root=folder)
+    table.save(store.artifacts.dataset_folder(dataset.id))
+    with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
+        database.execute("UPDATE datasets SET root = ?, fingerprint = ?", (str(folder), table.fingerprint))
+    session.forget()
+    return folder
+
+
+@pytest.fixture
 def show() -> Show:
-    """show("train", run=...) runs a page through main.py and fails where it raised."""
+    """show("train", run=...) opens a page at its address, through main.py, and fails where it raised."""
 
     def run_page(page: str, **params: str) -> AppTest:
-        app = AppTest.from_file(MAIN, default_timeout=60).run()
-        app.query_params.update(params) if page == "overview" else app.switch_page(file_of(page))
-        for name, value in params.items():
-            app.query_params[name] = value
+        app = AppTest.from_file(MAIN, default_timeout=60)
+        app.query_params.update(params)
+        if page != "overview":  # the first page
+            app._page_hash = calc_hash(page)  # switch_page() knows the pages only after a first run, of the first page
         app.run()
         assert not app.exception, app.exception[0].stack_trace
         return app
@@ -92,12 +107,14 @@ def _run_loop(home: Path) -> None:
 
     folder = home / "demo-data"
     write_demo(folder, DemoConfig(train=240, val=80, test=120))
-    bench = open_workbench(device="cpu")
-    dataset = bench.store.datasets.register(import_data(folder), by="tests")
-    config = LoopConfig(dataset.id, answers=0.1, train={"epochs": 2})
-    loop = Loop(bench, config)
-    for method in ("erm", "slim"):
-        loop.outcome(method)
+    with home_at(home):
+        bench = open_workbench(device="cpu")
+        dataset = bench.store.datasets.register(import_data(folder), by="tests")
+        config = LoopConfig(dataset.id, answers=0.1, train={"epochs": 2})
+        loop = Loop(bench, config)
+        for method in ("erm", "slim"):
+            loop.outcome(method)
+        bench.store.close()
 
 
 @pytest.fixture(scope="session")
@@ -105,9 +122,9 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demo data set of 40 images, not registered anywhere."""
     from slim_core.data.sets.digits import DemoConfig, write_demo
 
-    folder = tmp_path_factory.mktemp("data") / "small-demo"
-    write_demo(folder, DemoConfig(train=20, val=10, test=10))
-    return folder
+    return built_once(
+        tmp_path_factory, "small-demo", lambda folder: write_demo(folder, DemoConfig(train=20, val=10, test=10))
+    )
 
 
 @pytest.fixture

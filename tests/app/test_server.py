@@ -43,7 +43,7 @@ def test_the_server_starts_a_queue_and_workers_and_ends_them_with_itself(client_
     assert session.queue().silence()
 
 
-def test_pages_and_routes_never_load_torch(loop_home: Path) -> None:
+def test_pages_and_routes_never_load_torch(filled_home: Path) -> None:
     script = """
 import sys
 from pathlib import Path
@@ -58,7 +58,7 @@ for name in [name for group in PAGES.values() for name, _ in group]:
 loaded = [name for name in ("torch", "torchvision", "umap", "numba") if name in sys.modules]
 assert not loaded, loaded
 """
-    environment = {**os.environ, "SLIM_HOME": str(loop_home), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "SLIM_HOME": str(filled_home), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
 
