@@ -12,6 +12,7 @@ from PIL import Image
 
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.data.table import COLUMNS, ImageTable
+from tests.built_once import built_once
 
 # Processes that tests start import this tree, whichever tree the virtual environment was installed from.
 ROOT = str(Path(__file__).parents[1])
@@ -23,9 +24,7 @@ SMALL_DEMO = DemoConfig(seed=0, train=200, val=60, test=80)
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory):
     """A demo set of 340 images with masks, written once; read it, never write into it."""
-    folder = tmp_path_factory.mktemp("demo") / "demo"
-    write_demo(folder, SMALL_DEMO)
-    return folder
+    return built_once(tmp_path_factory, "demo", lambda folder: write_demo(folder, SMALL_DEMO))
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlparse
@@ -13,6 +14,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 from slim_core.store import Store
 from tests.browser import chromium
 from tests.browser.server import dashboard
+from tests.built_once import built_once
 
 SIZE = {"width": 1440, "height": 900}
 NAMED = {"name": "slim-name", "value": "ann", "domain": "127.0.0.1", "path": "/"}  # as a browser that gave its name
@@ -34,13 +36,17 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with a small demo set, a model, its attention and a space: all that a campaign needs."""
+    built = built_once(tmp_path_factory, "studio", _look_at_demo)
+    return Path(shutil.copytree(built / "home", tmp_path_factory.mktemp("studio") / "home"))
+
+
+def _look_at_demo(folder: Path) -> None:
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import InProcess, Workbench
     from slim_core.runs.whole_loop import Loop, LoopConfig
     from slim_core.settings import Settings
 
-    folder = tmp_path_factory.mktemp("studio")
     write_demo(folder / "demo", DemoConfig(train=240, val=80, test=120))
     store = Store.open(Settings(home=folder / "home"))
     dataset = store.datasets.register(import_data(folder / "demo"), by="tests")
@@ -49,7 +55,6 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     loop.evaluation(loop.reference)
     assert loop.space.status == "done"
     store.close()
-    return folder / "home"
 
 
 @pytest.fixture(scope="session")

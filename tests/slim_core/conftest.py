@@ -15,6 +15,7 @@ from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.whole_loop import METHODS, Loop, LoopConfig, Outcome
 from slim_core.settings import Settings
 from slim_core.store import Campaign, Dataset, Store
+from tests.built_once import built_once
 
 QUICK = {"epochs": 2, "batch_size": 32}
 
@@ -45,8 +46,19 @@ def workbench(tmp_path):
 
 @pytest.fixture(scope="session")
 def looped(demo_folder, tmp_path_factory):
-    """All six methods on the small demo set. Read it; what a test adds, other tests see."""
-    at = open_bench(tmp_path_factory.mktemp("looped") / "home")
+    """All six methods on the small demo set. Read it; what a test adds, other tests of its process see."""
+    built = built_once(
+        tmp_path_factory, "looped", lambda folder: loop_at(folder / "home", demo_folder).at.store.close()
+    )
+    home = Path(shutil.copytree(built / "home", tmp_path_factory.mktemp("looped") / "home"))
+    found = loop_at(home, demo_folder)
+    yield found
+    found.at.store.close()
+
+
+def loop_at(home: Path, demo_folder: Path) -> Looped:
+    """Run the loop, or find that it was run: a run with the spec of a finished one is that run."""
+    at = open_bench(home)
     dataset = api.data_set(demo_folder, at=at)
     thresholds = []
 
@@ -58,8 +70,7 @@ def looped(demo_folder, tmp_path_factory):
 
     loop = Loop(at, LoopConfig(dataset=dataset.id, size=60, train=QUICK), annotate=annotate)
     outcomes = {method: loop.outcome(method) for method in METHODS}
-    yield Looped(at, dataset, loop, outcomes, thresholds[0])
-    at.store.close()
+    return Looped(at, dataset, loop, outcomes, thresholds[0])
 
 
 @pytest.fixture
