@@ -155,13 +155,12 @@ def bare(store: Store, spec: TrainSpec) -> float:
     """Seconds of the fastest epoch of the same training without store, lease, progress, log and checkpoints."""
     from slim_core.data.groups import grouping
     from slim_core.models.build import build
-    from slim_core.steps.train import train_config
-    from slim_core.training.loop import train
+    from slim_core.training.loop import TrainData, train
 
     table = store.datasets.table(spec.dataset)
     model = build(spec.model, table.n_classes, weights="none", seed=spec.seed)
     rows, val_rows = table.rows("train"), table.rows("val")
-    result = train(model, table, rows, None, train_config(spec), val_rows=val_rows, grouping=grouping(table))
+    result = train(model, TrainData(table, rows, val_rows, grouping(table)), spec)
     return min(entry["seconds"] for entry in result.history)
 
 

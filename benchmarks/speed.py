@@ -28,7 +28,8 @@ from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.models.build import build
 from slim_core.models.devices import open_device
 from slim_core.models.pixels import Pixels, to_input
-from slim_core.training.loop import TrainConfig, train
+from slim_core.training.config import TrainConfig
+from slim_core.training.loop import TrainData, train
 
 
 def main() -> None:
@@ -100,7 +101,7 @@ def training(table, pixels, repeats: int) -> dict:
     def ours() -> None:
         model = build("small-resnet", 2, seed=0)
         nothing = np.empty(0, np.int64)
-        train(model, table, rows, None, config, val_rows=nothing, grouping=grouping(table), pixels=pixels)
+        train(model, TrainData(table, rows, nothing, grouping(table), pixels=pixels), config)
 
     def plain() -> None:
         net = build("small-resnet", 2, seed=0).net

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +17,7 @@ from torch.nn import functional
 
 from slim_core.attention.arrays import MASK_SCORES, PassArrays, summed_up
 from slim_core.attention.arrays import SCORES_FILE as SCORES_FILE
+from slim_core.attention.config import ClassOfMap, PassConfig
 from slim_core.attention.maps import Mapper, open_mapper
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
@@ -25,9 +25,8 @@ from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_pr
 from slim_core.models.devices import memory_guard, open_device
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, split_batches, to_input
-from slim_core.models.prediction import Progress, keep_going, say_nothing
+from slim_core.models.runtime import Runtime
 
-ClassOfMap = Literal["label", "predicted", "both", "any"]
 FLOAT16_MAX = 65504.0
 MOST_CLASS_MAPS = 1024  # numbers an image in all classes' maps that are kept unasked: less than its features take
 
@@ -61,17 +60,13 @@ def attention_pass(
     table: ImageTable,
     rows: np.ndarray,
     out_dir: Path,
+    config: PassConfig | None = None,
     *,
-    class_of_map: ClassOfMap = "label",
-    batch_size: int = 64,
-    device: str = "cpu",
-    on_progress: Progress = say_nothing,
-    check_stop: Callable[[], None] = keep_going,
+    runtime: Runtime | None = None,
     pixels: Pixels | None = None,
     score_masks: bool = True,
-    checkpoint_dir: Path | None = None,
 ) -> dict[str, Any]:
-    """Look at each image once and write what the model sees into an existing folder.
+    """One forward pass an image: what the model sees of it is written into an existing folder.
 
     Args:
         model: whose attention.
@@ -82,15 +77,12 @@ def attention_pass(
             class); attention_features.npy, environment_features.npy, pooled_features.npy (n, K) float16;
             logits.npy (n, C) float32; scores.parquet with row, prediction, confidence, loss (nats), entropy (bits),
             no_evidence, iou, aiou, attention_precision (NaN where the row has no mask).
-        class_of_map: the class explained; "both" and "any" take the label's for the features and scores.
-        batch_size: images at a time.
-        device: "cpu", "cuda" or "cuda:0".
-        on_progress: (images done, images in all), after each batch.
-        check_stop: called before each batch; raises to end the pass.
+        config: the class explained, and the images at a time.
+        runtime: where it runs; with a ``checkpoint_dir`` the batches so far are kept there while the pass lasts: a
+            pass of the same model over the same rows resumes from them, and ends with the same bytes as one that was
+            never interrupted.
         pixels: images already decoded under ``model.transform``.
         score_masks: compare maps with object masks where there are some.
-        checkpoint_dir: where the batches so far are kept while the pass lasts; a pass of the same model over the same
-            rows goes on from there, and ends with the same bytes as one that was never interrupted.
 
     Returns:
         n, accuracy, no_evidence (count), n_masks, attention_coverage (share with a mask), the means of iou, aiou and
@@ -104,19 +96,20 @@ def attention_pass(
     rows = np.asarray(rows, np.int64)
     if not len(rows):
         raise SpecRefusedError(f"There is no image of {table.name} to look at: choose a split that has some.")
-    target = open_device(device)
-    key = "" if checkpoint_dir is None else _key(model, table, rows, class_of_map, batch_size, score_masks)
-    arrays = PassArrays(out_dir, len(rows), checkpoint_dir, key)
+    config, runtime = config or PassConfig(), runtime or Runtime()
+    target, kept = open_device(runtime.device), runtime.checkpoint_dir
+    key = "" if kept is None else _key(model, table, rows, config.class_of_map, config.batch_size, score_masks)
+    arrays = PassArrays(out_dir, len(rows), kept, key)
     own = Pixels(table, model.transform, cache_bytes=0) if pixels is None else None
     model.net.to(target)
-    look = _Pass(model, table, arrays, class_of_map, target, own or pixels, score_masks)  # type: ignore[arg-type]
+    under_way = _Pass(model, table, arrays, config.class_of_map, target, own or pixels, score_masks)  # type: ignore[arg-type]
     try:
-        with open_mapper(model) as mapper, memory_guard(batch_size, partial(look.once_more, mapper)):
-            look.all_batches(mapper, split_batches(rows, batch_size), on_progress, check_stop)
+        with open_mapper(model) as mapper, memory_guard(config.batch_size, partial(under_way.once_more, mapper)):
+            under_way.all_batches(mapper, split_batches(rows, config.batch_size), runtime)
     finally:
         if own is not None:
             own.close()
-    return look.finish(rows)
+    return under_way.finish(rows)
 
 
 def _key(model: Model, table: ImageTable, rows: np.ndarray, *settings: str | int) -> str:
@@ -143,17 +136,15 @@ class _Pass:
     score_masks: bool
     _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # rows and pixels of the current batch
 
-    def all_batches(
-        self, mapper: Mapper, parts: list[np.ndarray], on_progress: Progress, check_stop: Callable[[], None]
-    ) -> None:
+    def all_batches(self, mapper: Mapper, parts: list[np.ndarray], runtime: Runtime) -> None:
         """Every batch that is not there yet into the arrays; those so far are kept when something ends it early."""
         ends = np.cumsum([len(part) for part in parts])
         try:
             for part, images in self.pixels.batches(parts[int(np.searchsorted(ends, self.arrays.done, "right")) :]):
-                check_stop()
+                runtime.check_stop()
                 self._at = part, images
                 self.arrays.add(*self._batch(mapper, part, images))
-                on_progress(self.arrays.done, self.arrays.n)
+                runtime.on_progress(self.arrays.done, self.arrays.n)
         except BaseException:
             self.arrays.keep()
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import nullcontext
 
 import numpy as np
@@ -13,18 +12,8 @@ from slim_core.data.table import ImageTable
 from slim_core.models.devices import memory_guard, open_device
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, split_batches, to_input
+from slim_core.models.runtime import Runtime
 from slim_core.models.target_layer import evaluating
-
-Progress = Callable[[int, int], None]  # images done, images in all
-
-
-def keep_going() -> None:
-    """A ``check_stop`` that never stops."""
-
-
-def say_nothing(done: int, total: int) -> None:
-    """A progress callback that tells nobody."""
-    del done, total
 
 
 def predict(
@@ -33,9 +22,7 @@ def predict(
     rows: np.ndarray,
     *,
     batch_size: int = 256,
-    device: str = "cpu",
-    on_progress: Progress = say_nothing,
-    check_stop: Callable[[], None] = keep_going,
+    runtime: Runtime | None = None,
     pixels: Pixels | None = None,
     guarded: bool = True,
 ) -> np.ndarray:
@@ -47,34 +34,28 @@ def predict(
         ImageRefusedError: an image cannot be read.
         SpecRefusedError: no such device, or its memory does not hold a batch.
     """
-    target = open_device(device)
+    runtime = runtime or Runtime()
     if pixels is None:
         with Pixels(table, model.transform, cache_bytes=0) as own:
-            return _predict(model, rows, own, batch_size, target, on_progress, check_stop, guarded)
-    return _predict(model, rows, pixels, batch_size, target, on_progress, check_stop, guarded)
+            return _predict(model, rows, own, batch_size, runtime, guarded)
+    return _predict(model, rows, pixels, batch_size, runtime, guarded)
 
 
 def _predict(
-    model: Model,
-    rows: np.ndarray,
-    pixels: Pixels,
-    batch_size: int,
-    device: torch.device,
-    on_progress: Progress,
-    check_stop: Callable[[], None],
-    guarded: bool,
+    model: Model, rows: np.ndarray, pixels: Pixels, batch_size: int, runtime: Runtime, guarded: bool
 ) -> np.ndarray:
     probabilities = np.zeros((len(rows), model.n_classes), np.float32)
+    device = open_device(runtime.device)
     model.net.to(device)
     done, images = 0, np.empty(0, np.uint8)
     guard = memory_guard(batch_size, lambda n: forward(model.net, to_input(images[:n], model.transform, device)))
     with evaluating(model.net), torch.inference_mode(), guard if guarded else nullcontext():
         for part, images in pixels.batches(split_batches(np.asarray(rows, np.int64), batch_size)):
-            check_stop()
+            runtime.check_stop()
             logits = forward(model.net, to_input(images, model.transform, device))
             probabilities[done : done + len(part)] = logits.softmax(1).cpu().numpy()
             done += len(part)
-            on_progress(done, len(rows))
+            runtime.on_progress(done, len(rows))
     return probabilities
 
 

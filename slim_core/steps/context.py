@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
+from slim_core.models.runtime import Runtime
 from slim_core.signal_event import Signalled
 
 if TYPE_CHECKING:
@@ -76,6 +77,15 @@ class StepContext:
             RunTooLongError: it takes longer than it may.
         """
         self.pulse.check()
+
+    def runtime(self, phase: str) -> Runtime:
+        """Where a pass over images runs: on the run's device, reporting to it under the name of a phase."""
+        return Runtime(
+            device=self.device,
+            on_progress=lambda done, total: self.progress(done, total, phase),
+            check_stop=self.check_stop,
+            checkpoint_dir=self.checkpoint_dir,
+        )
 
     def table(self, dataset_id: str) -> ImageTable:
         """The images of the run's data set.

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.attention.attention_pass import SCORES_FILE, attention_pass
+from slim_core.attention.config import PassConfig
 from slim_core.data.groups import Grouping, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
@@ -91,15 +92,7 @@ def train_counts(table: ImageTable, groups: Grouping) -> NDArray[np.int64] | Non
 def _plain(
     model: Model, table: ImageTable, rows: Rows, spec: EvaluateSpec, context: StepContext
 ) -> NDArray[np.float32]:
-    return predict(
-        model,
-        table,
-        rows,
-        batch_size=spec.batch_size,
-        device=context.device,
-        on_progress=lambda done, total: context.progress(done, total, "evaluate"),
-        check_stop=context.check_stop,
-    )
+    return predict(model, table, rows, batch_size=spec.batch_size, runtime=context.runtime("evaluate"))
 
 
 def _with_attention(
@@ -107,17 +100,8 @@ def _with_attention(
 ) -> tuple[NDArray[np.float32], dict[str, Any], pd.DataFrame]:
     folder = context.out / "attention"
     folder.mkdir()
-    found = attention_pass(
-        model,
-        table,
-        rows,
-        folder,
-        batch_size=spec.batch_size,
-        device=context.device,
-        on_progress=lambda done, total: context.progress(done, total, "evaluate"),
-        check_stop=context.check_stop,
-        checkpoint_dir=context.checkpoint_dir,
-    )
+    config = PassConfig(batch_size=spec.batch_size)
+    found = attention_pass(model, table, rows, folder, config, runtime=context.runtime("evaluate"))
     logits = np.load(folder / "logits.npy", allow_pickle=False)
     scores = pd.read_parquet(folder / SCORES_FILE)[[*OF_IMAGES]]
     for name in ("rows.npy", "logits.npy", "maps.npy", "class_maps.npy"):  # small: each number can show its images

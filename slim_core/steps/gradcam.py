@@ -13,7 +13,7 @@ from slim_core.steps.specs import FeaturesSpec
 def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """Write the arrays of an attention pass over the spec's splits (attention_pass) and return its metrics.
 
-    A run with shards merges theirs. A pass that was interrupted goes on at the batch after its last checkpoint.
+    A run with shards merges theirs. A pass that was interrupted resumes at the batch after its last checkpoint.
 
     Raises:
         DataRefusedError: none of the splits has an image, or the data set is no longer what was imported.
@@ -35,13 +35,9 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
                 table,
                 rows_of(table, spec),
                 context.out,
-                class_of_map=spec.class_of_map,
-                batch_size=spec.batch_size,
-                device=context.device,
-                on_progress=lambda done, total: context.progress(done, total, "attention"),
-                check_stop=context.check_stop,
+                spec,
+                runtime=context.runtime("attention"),
                 pixels=pixels,
-                checkpoint_dir=context.checkpoint_dir,
             )
         thumbnails.publish(context.out)
     return metrics

@@ -1,7 +1,8 @@
 """What a step is asked for: one frozen model a kind, plain JSON, checked when built. Light: no torch, no store.
 
-A spec names its data set and its parent runs by id, so that the same spec on the same inputs is the same run.
-Training numbers that are not given come from slim_core.steps.recipes.
+A spec names its data set and its parent runs by id, so that the same spec on the same inputs is the same run. Each
+setting is written here once, with its label, meaning and bounds: the command line and the forms are made from it
+(slim_core.parameters). Hyper-parameters are those of TrainConfig; what is not given comes from slim_core.steps.recipes.
 """
 
 from __future__ import annotations
@@ -10,46 +11,42 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    NonNegativeInt,
-    SerializerFunctionWrapHandler,
-    field_validator,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, field_validator, model_validator
 
+from slim_core.attention.config import PassConfig
 from slim_core.data.table import Split
-from slim_core.models.names import check_model
-from slim_core.steps.recipes import recipe
+from slim_core.models.names import SMALL_RESNET, check_model
+from slim_core.parameters import Config, Seed, Shown
+from slim_core.steps.recipes import OF_A_RECIPE, recipe
+from slim_core.training.config import TrainConfig
 
 QueueName = Literal["gpu", "cpu"]
 Option = bool | int | float | str
 MOST_SHARDS = 1000
-_FROM_RECIPE: Any = None  # never stays: the recipe fills it in before the field is checked
-
 
 # Raise it with a change to the specs that workers of older code would misread: they refuse such runs in a sentence.
 SPEC_VERSION = 1
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
 
+_INPUTS = ("kind", "dataset", "campaign", "answers_seq", "model", "shard", "shards")  # what a step works on
+_BY_ITSELF = Shown(place="nowhere", on_command_line=False)  # filled in by whoever submits the spec
+_SHARD = Shown(place="nowhere", on_command_line=False, added_later=True)
+_FOLDED = Shown(place="more")
 
-class Spec(BaseModel):
-    """What every step is told."""
 
-    # JSON has no infinity: one would come back as null, and the step would take its default instead
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+class Spec(Config):
+    """What every step is asked for."""
+
     queue: ClassVar[QueueName] = "cpu"
+    decided_by: ClassVar[tuple[str, ...]] = ()  # fields beside the inputs that decide the defaults of others
+    in_words: ClassVar[Mapping[str, str]] = {}  # field -> its default in words, where it depends on other fields
 
     kind: str
-    dataset: str = Field(description="Id of a registered data set.")
-    seed: int = Field(default=0, ge=0, lt=2**32, description="Everything random in the step follows from it.")
+    dataset: str = Field(title="Data set", description="Id of a registered data set.")
+    seed: Seed = 0
 
     def parents(self) -> dict[str, str]:
         """Role -> id of each run whose artifacts this step reads."""
@@ -71,44 +68,68 @@ class Spec(BaseModel):
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
+    def inputs(self) -> set[str]:
+        """Fields that name what the step works on, and those that have no default."""
+        fields = type(self).model_fields
+        required = {name for name, about in fields.items() if about.is_required()}
+        return required | set(self.parents()) | {name for name in _INPUTS if name in fields}
 
-class TrainSpec(Spec):
+    def defaults(self) -> dict[str, Any]:
+        """Field -> the value it has where nobody gives one, with the inputs and the recipe of this spec; no inputs."""
+        given = self._deciding()
+        found = type(self).model_validate(given).every_field()
+        found |= {name: type(self).model_fields[name].default for name in self.decided_by}
+        return {name: value for name, value in found.items() if name not in self.inputs()}
+
+    def changed(self) -> dict[str, Any]:
+        """Field -> default, for the fields that have another value."""
+        plain = self.every_field()
+        return {name: value for name, value in self.defaults().items() if plain[name] != value}
+
+    def _deciding(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in (*self.inputs(), *self.decided_by)}
+
+
+class TrainSpec(TrainConfig, Spec):
     """Train the reference model, or retrain on a curated subset."""
 
     queue: ClassVar[QueueName] = "gpu"
+    decided_by: ClassVar[tuple[str, ...]] = ("mode", "start")  # of the recipe
+    in_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(OF_A_RECIPE, "of the recipe"),
+        "model": "by the data set",
+        "weights": "imagenet, but none for small-resnet",
+    }
 
     kind: Literal["train"] = "train"
-    model: str = Field(default="resnet50", description='"small-resnet", or any torchvision classifier by name.')
-    weights: Literal["imagenet", "none"] = Field(default="imagenet", description="First weights.")
-    checkpoint: str | None = Field(default=None, description="A local checkpoint to start from instead of the weights.")
-    image_size: int | None = Field(default=None, ge=8, le=1024, description="Side in pixels; default: the model's own.")
-    mode: Literal["full", "last-layer"] = Field(
-        default="full", description="Train everything, or refit the last layer."
+    model: str = Field(
+        default="resnet50", title="Model", description="small-resnet, or any torchvision classifier by its name."
     )
-    start: Literal["scratch", "reference"] = Field(
-        default="scratch", description="From the first weights, or a trained run."
+    weights: Literal["imagenet", "none"] = Field(
+        default="imagenet", title="Initial weights", description="Initial (pretrained) weights."
     )
-    reference: str | None = Field(default=None, description="Train run to start from, or whose last layer is refitted.")
+    checkpoint: str | None = Field(
+        default=None,
+        title="Local checkpoint",
+        description="A .safetensors, .pt or .pth file to start from instead of the initial weights.",
+    )
+    image_size: Annotated[int | None, _FOLDED] = Field(
+        default=None, ge=8, le=1024, title="Image size", description="Side in pixels; default: the model's own."
+    )
+    mode: Annotated[Literal["full", "last-layer"], _BY_ITSELF] = Field(
+        default="full", title="Mode", description="Train everything, or refit the last layer."
+    )
+    start: Annotated[Literal["scratch", "reference"], _BY_ITSELF] = Field(
+        default="scratch", title="Start", description="From the initial weights, or a trained run."
+    )
+    reference: str | None = Field(
+        default=None,
+        title="Reference model",
+        description="Train run to start from, or whose last layer is refitted.",
+    )
     subset: str | None = Field(
-        default=None, description="Curate run whose subset is trained on; default: all of train."
+        default=None, title="Subset", description="Curate run whose subset is trained on; default: all of train."
     )
-    objective: Literal["erm"] = Field(default="erm", description="Name of the loss.")
-    objective_options: dict[str, float] = Field(default_factory=dict, description="Settings of the loss.")
-    selection: Literal["worst_class", "average", "worst_group", "last"] = Field(
-        default="worst_class",
-        description='Which epoch is kept, by validation; "worst_group" uses group labels (an oracle).',
-    )
-    epochs: int = Field(default=_FROM_RECIPE, ge=1, le=10_000)
-    batch_size: int = Field(default=_FROM_RECIPE, ge=1, le=65_536)
-    lr: float = Field(default=_FROM_RECIPE, gt=0, description="Step size of SGD.")
-    weight_decay: float = Field(default=_FROM_RECIPE, ge=0)
-    momentum: float = Field(default=0.9, ge=0, lt=1)
-    milestones: tuple[NonNegativeInt, ...] = Field(
-        default=(), description="Epochs at which the step size is multiplied by gamma."
-    )
-    gamma: float = Field(default=0.5, gt=0, le=1)
-    class_weights: bool = Field(default=False, description="Weigh the loss by inverse class frequency.")
-    augment: bool = Field(default=_FROM_RECIPE, description="Random crops and flips.")
 
     @model_validator(mode="before")
     @classmethod
@@ -116,12 +137,16 @@ class TrainSpec(Spec):
         """Fields that are missing or None come from the recipe of the model and situation."""
         if not isinstance(given, dict):
             return given
-        model = str(given.get("model", "resnet50"))
-        defaults: dict[str, Any] = asdict(recipe(model, _situation(given)))
-        defaults["weights"] = "none" if model == "small-resnet" else "imagenet"
+        defaults = cls.proposed(str(given.get("model", "resnet50")), _situation(given))
         if isinstance(epochs := given.get("epochs"), int):  # the recipe's milestones, at the same shares of the way
             defaults["milestones"] = tuple(round(m * epochs / defaults["epochs"]) for m in defaults["milestones"])
         return defaults | {key: value for key, value in given.items() if value is not None or key not in defaults}
+
+    @classmethod
+    def proposed(cls, model: str, situation: str) -> dict[str, Any]:
+        """Field -> what is proposed for a model in a situation (slim_core.steps.recipes)."""
+        weights = "none" if model == SMALL_RESNET else "imagenet"
+        return {**recipe(model, situation).model_dump(), "weights": weights}
 
     @field_validator("model")
     @classmethod
@@ -143,8 +168,13 @@ class TrainSpec(Spec):
         named = {"reference": self.reference, "subset": self.subset}
         return {role: run_id for role, run_id in named.items() if run_id}
 
+    def defaults(self) -> dict[str, Any]:
+        """As of every spec; the milestones keep their place on the way through the epochs."""
+        as_long = type(self).model_validate({**self._deciding(), "epochs": self.epochs})
+        return super().defaults() | {"milestones": list(as_long.milestones)}
 
-def _situation(given: dict[str, Any]) -> str:
+
+def _situation(given: Mapping[str, Any]) -> str:
     if given.get("mode") == "last-layer":
         return "last-layer"
     if given.get("start") == "reference":
@@ -152,20 +182,22 @@ def _situation(given: dict[str, Any]) -> str:
     return "scratch" if given.get("subset") else "reference"
 
 
-class FeaturesSpec(Spec):
+class FeaturesSpec(PassConfig, Spec):
     """Attention, environment and pooled features of a model, without maps and attention scores."""
 
     queue: ClassVar[QueueName] = "gpu"
 
     kind: Literal["features"] = "features"
-    model: str = Field(description="Train run whose model looks at the images.")
-    splits: tuple[Split, ...] = Field(default=("train", "val", "test"), min_length=1)
-    class_of_map: Literal["label", "predicted", "both", "any"] = Field(
-        default="label", description="Whose attention is drawn; any: every class's."
+    model: str = Field(title="Model", description="Train run whose attention is computed.")
+    splits: tuple[Split, ...] = Field(
+        default=("train", "val", "test"), min_length=1, title="Splits", description="Whose images are seen."
     )
-    batch_size: int = Field(default=64, ge=1, le=4096)
-    shard: int | None = Field(default=None, ge=0, description="Which part of the images; filled in when submitted.")
-    shards: int | None = Field(default=None, ge=2, le=MOST_SHARDS, description="Of how many parts.")
+    shard: Annotated[int | None, _SHARD] = Field(
+        default=None, ge=0, title="Shard", description="Which part of the images; filled in when submitted."
+    )
+    shards: Annotated[int | None, _SHARD] = Field(
+        default=None, ge=2, le=MOST_SHARDS, title="Shards", description="Of how many parts."
+    )
 
     @field_validator("splits")
     @classmethod
@@ -182,12 +214,6 @@ class FeaturesSpec(Spec):
             raise ValueError(f"shard: {self.shard} is not below the number of shards {self.shards}")
         return self
 
-    @model_serializer(mode="wrap")
-    def _without_empty_shard(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """A pass that is no shard does not speak of shards: its hash is what it was before there were any."""
-        plain: dict[str, Any] = dump(self)
-        return {key: value for key, value in plain.items() if value is not None or key not in ("shard", "shards")}
-
     def parents(self) -> dict[str, str]:
         """The model."""
         return {"model": self.model}
@@ -202,7 +228,7 @@ class FeaturesSpec(Spec):
         return tuple((shard, len(shard.share(n))) for shard in shards)
 
     def share(self, n_images: int) -> range:
-        """Positions of the images this spec looks at, of all in its splits: those of whole batches (all: no shard).
+        """Positions of the images this spec covers, of all in its splits: those of whole batches (all: no shard).
 
         Batches are those of the unsharded pass, so that every number is the same: of ``batch_size`` each, and a last
         one of a single image joins the one before (slim_core.models.pixels.split_batches).
@@ -226,17 +252,36 @@ class SpaceSpec(Spec):
     """The two attention spaces and the environment clusters of one split."""
 
     kind: Literal["space"] = "space"
-    attention: str = Field(description="Gradcam or features run whose features are embedded.")
-    split: Split = "train"
-    n_neighbors: int = Field(default=5, ge=2, le=500, description="Of UMAP.")
-    min_dist: float = Field(default=0.0, ge=0, lt=1, description="Of UMAP.")
-    pca_above: int = Field(default=50_000, ge=100, description="Above so many images PCA goes before UMAP.")
-    pca_dims: int = Field(default=50, ge=2)
-    cluster_dims: int = Field(default=10, ge=1, description="PCA dimensions in which the environment is clustered.")
-    k_min: int = Field(default=2, ge=1, description="Fewest environment clusters a class may get.")
-    k_max: int = Field(default=8, ge=1, le=64, description="Most environment clusters a class may get.")
-    n_clusters: int | None = Field(
-        default=None, ge=1, le=64, description="Clusters per class; default: chosen from the data."
+    attention: str = Field(
+        title="Attention maps or features", description="Gradcam or features run whose features are embedded."
+    )
+    split: Split = Field(default="train", title="Split", description="Whose images are laid out.")
+    n_neighbors: Annotated[int, _FOLDED] = Field(
+        default=5, ge=2, le=500, title="Neighbours", description="Neighbours of an image in UMAP."
+    )
+    min_dist: Annotated[float, Shown(step=0.05, place="more")] = Field(
+        default=0.0, ge=0, lt=1, title="Minimum distance", description="Minimum distance between points in UMAP."
+    )
+    n_clusters: Annotated[int | None, _FOLDED] = Field(
+        default=None, ge=1, le=64, title="Clusters", description="Clusters per class; default: chosen from the data."
+    )
+    k_min: Annotated[int, _FOLDED] = Field(
+        default=2, ge=1, title="Fewest clusters", description="Fewest environment clusters a class may get."
+    )
+    k_max: Annotated[int, _FOLDED] = Field(
+        default=8, ge=1, le=64, title="Most clusters", description="Most environment clusters a class may get."
+    )
+    cluster_dims: Annotated[int, _FOLDED] = Field(
+        default=10,
+        ge=1,
+        title="Cluster dimensions",
+        description="PCA dimensions in which the environment is clustered.",
+    )
+    pca_above: Annotated[int, _FOLDED] = Field(
+        default=50_000, ge=100, title="PCA above", description="Above so many images PCA goes before UMAP."
+    )
+    pca_dims: Annotated[int, _FOLDED] = Field(
+        default=50, ge=2, title="PCA dimensions", description="Dimensions of that PCA."
     )
 
     @model_validator(mode="after")
@@ -250,24 +295,36 @@ class SpaceSpec(Spec):
         return {"attention": self.attention}
 
 
+def _strategies() -> dict[str, str]:
+    from slim_core.curation import STRATEGIES
+
+    return {name: name for name in STRATEGIES}
+
+
 class CurateSpec(Spec):
     """Propagate the answers of a campaign and choose a subset of the space's images."""
 
     kind: Literal["curate"] = "curate"
-    space: str = Field(description="Space run whose images are chosen from.")
+    space: str = Field(title="Space", description="Space run whose images are chosen from.")
     campaign: str | None = Field(
-        default=None, description="Campaign whose answers are used; none: a strategy without any."
+        default=None, title="Campaign", description="Campaign whose answers are used; none: a strategy without any."
     )
-    answers_seq: int | None = Field(
-        default=None, ge=0, description="Last answer that counts; filled in when submitted."
+    answers_seq: Annotated[int | None, _BY_ITSELF] = Field(
+        default=None, ge=0, title="Answers", description="Last answer that counts; filled in when submitted."
     )
-    strategy: str = Field(default="slim", description="Name of a curation strategy.")
-    size: int = Field(ge=1, description="Images of the subset, repeats included.")
-    gammas: tuple[float, ...] = Field(
-        default=(10.0, 5.0), min_length=1, description="Width of the propagation per class."
+    strategy: Annotated[str, Shown(labels=_strategies)] = Field(
+        default="slim", title="Strategy", description="Name of a curation strategy."
     )
-    expansion: Literal["auto", "exact", "grid"] = Field(default="auto", description="How the propagation is computed.")
-    options: dict[str, Option] = Field(default_factory=dict, description="Further settings of the strategy.")
+    size: int = Field(ge=1, title="Images in the subset", description="Images of the subset, repeats included.")
+    gammas: Annotated[tuple[float, ...], Shown(place="nowhere")] = Field(
+        default=(10.0, 5.0), min_length=1, title="Gammas", description="Width of the propagation per class."
+    )
+    expansion: Annotated[Literal["auto", "exact", "grid"], _FOLDED] = Field(
+        default="auto", title="Propagation", description="How the propagation is computed."
+    )
+    options: Annotated[dict[str, Option], Shown(short="-o")] = Field(
+        default_factory=dict, title="Options", description="Further settings of the strategy, such as threshold=0.6."
+    )
 
     def parents(self) -> dict[str, str]:
         """The space."""
@@ -280,13 +337,19 @@ class EvaluateSpec(Spec):
     queue: ClassVar[QueueName] = "gpu"
 
     kind: Literal["evaluate"] = "evaluate"
-    model: str = Field(description="Train run that is judged.")
-    split: Split = "test"
-    attention: bool = Field(
-        default=True, description="Also score its attention against the masks, where there are any."
+    model: str = Field(title="Model", description="Train run that is evaluated.")
+    split: Split = Field(default="test", title="Split", description="Whose images the model is evaluated on.")
+    attention: Annotated[bool, _FOLDED] = Field(
+        default=True,
+        title="Attention",
+        description="Also score its attention against the masks, where there are any.",
     )
-    space: str | None = Field(default=None, description="Space run whose clusters stand in for missing attributes.")
-    batch_size: int = Field(default=64, ge=1, le=4096)
+    space: str | None = Field(
+        default=None, title="Space", description="Space run whose clusters stand in for missing attributes."
+    )
+    batch_size: Annotated[int, _FOLDED] = Field(
+        default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
+    )
 
     def parents(self) -> dict[str, str]:
         """The model, and the space of the pseudo-groups where given."""

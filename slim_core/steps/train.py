@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,11 @@ from slim_core.metrics import classification_metrics
 from slim_core.models.build import build, load_model
 from slim_core.models.model import Model, load_checkpoint, save_model
 from slim_core.models.prediction import predict
+from slim_core.models.runtime import Runtime
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
-from slim_core.training.loop import EpochReport, TrainConfig, TrainResult, train
+from slim_core.training.data import TrainData
+from slim_core.training.loop import EpochReport, TrainResult, train
 
 Rows = NDArray[np.int64]
 
@@ -35,12 +37,12 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
 
     Raises:
         DataRefusedError: a split has no images, or a class of the data has none to train on.
-        WeightsMissingError, CheckpointRefusedError: the first weights cannot be read.
+        WeightsMissingError, CheckpointRefusedError: the initial weights cannot be read.
     """
     table = context.table(spec.dataset)
     rows, counts = training_rows(spec, table, context)
     _check_rows(table, rows)
-    model = _first_model(spec, table, context)
+    model = _initial_model(spec, table, context)
     if spec.mode == "last-layer":
         result = _refit(model, table, rows, counts, spec, context)
     else:
@@ -74,7 +76,7 @@ def _check_rows(table: ImageTable, rows: Rows) -> None:
         )
 
 
-def _first_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> Model:
+def _initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> Model:
     if spec.reference is not None:
         return load_model(context.parent(spec.reference))
     path = context.store.settings.allowed(spec.checkpoint) if spec.checkpoint else None
@@ -94,18 +96,13 @@ def _first_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> Mo
 def _train(
     model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
 ) -> TrainResult:
+    data = TrainData(table, rows, table.rows("val"), grouping(table), counts)
     return train(
         model,
-        table,
-        rows,
-        counts,
-        train_config(spec),
-        val_rows=table.rows("val"),
-        grouping=grouping(table),
-        on_progress=lambda report: _report(report, context),
-        check_stop=context.check_stop,
-        checkpoint_dir=context.checkpoint_dir,
-        device=context.device,
+        data,
+        spec,
+        on_report=lambda report: _report(report, context),
+        runtime=context.runtime("train"),
     )
 
 
@@ -128,7 +125,7 @@ def _refit(
         val_groups=grouping(table).index[val] if spec.selection == "worst_group" else None,
     )
     apply_last_layer(model, weight, bias)
-    probabilities = predict(model, table, val, device=context.device, check_stop=context.check_stop)
+    probabilities = predict(model, table, val, runtime=Runtime(device=context.device, check_stop=context.check_stop))
     metrics = classification_metrics(table.labels[val], probabilities, grouping(table).take(val), None)
     return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started)
 
@@ -137,38 +134,11 @@ def pooled_features(model: Model, table: ImageTable, rows: Rows, context: StepCo
     """(n, K) inputs of the head for the given rows."""
     folder = context.out / "pooled"
     folder.mkdir()
-    attention_pass(
-        model,
-        table,
-        rows,
-        folder,
-        device=context.device,
-        on_progress=lambda done, total: context.progress(done, total, "features"),
-        check_stop=context.check_stop,
-        score_masks=False,
-    )
+    runtime = replace(context.runtime("features"), checkpoint_dir=None)
+    attention_pass(model, table, rows, folder, runtime=runtime, score_masks=False)
     pooled: NDArray[np.float32] = np.load(folder / "pooled_features.npy", allow_pickle=False).astype(np.float32)
     shutil.rmtree(folder)
     return pooled
-
-
-def train_config(spec: TrainSpec) -> TrainConfig:
-    """The training loop's view of the spec."""
-    return TrainConfig(
-        epochs=spec.epochs,
-        batch_size=spec.batch_size,
-        lr=spec.lr,
-        weight_decay=spec.weight_decay,
-        momentum=spec.momentum,
-        milestones=spec.milestones,
-        gamma=spec.gamma,
-        class_weights=spec.class_weights,
-        augment=spec.augment,
-        selection=spec.selection,
-        objective=spec.objective,
-        objective_options=spec.objective_options,
-        seed=spec.seed,
-    )
 
 
 def _report(report: EpochReport, context: StepContext) -> None:

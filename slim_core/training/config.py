@@ -1,50 +1,92 @@
-"""How to train: the settings of one training, checked when built."""
+"""How to train: the hyper-parameters of one training, each written here once, checked when built. Light: no torch."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from slim_core.errors import SpecRefusedError
+from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
+
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
-from slim_core.training.objectives import OBJECTIVES
+from slim_core.parameters import Config, Seed, Shown
+from slim_core.training.objectives import OBJECTIVES, checked_options
 
 Selection = Literal["worst_class", "average", "worst_group", "last"]
 SELECTED_BY = {"worst_class": WORST_CLASS, "average": AVERAGE, "worst_group": WGA}  # selection -> validation metric
+_SELECTIONS = {
+    "worst_class": "worst class on validation",
+    "average": "average on validation",
+    "worst_group": "worst group on validation (uses group labels)",
+    "last": "the last epoch",
+}
 
 
-@dataclass(frozen=True)
-class TrainConfig:
+def _objectives() -> dict[str, str]:
+    return {name: objective.label for name, objective in OBJECTIVES.items()}
+
+
+class TrainConfig(Config):
     """How to train. The defaults suit the demo's small network from scratch."""
 
-    epochs: int = 20
-    batch_size: int = 64
-    lr: float = 0.05
-    weight_decay: float = 5e-4
-    momentum: float = 0.9
-    milestones: tuple[int, ...] = ()  # epochs (0-based) at which the rate is multiplied by gamma
-    gamma: float = 0.5
-    class_weights: bool = False  # weigh the loss by 1 / class size
-    augment: bool = True  # random flips and crops
-    selection: Selection = "worst_class"  # which epoch's weights are kept; "worst_group" reads group labels: an oracle
-    objective: str = "erm"
-    objective_options: dict[str, float] = field(default_factory=dict)
-    seed: int = 0
-    trainable: Literal["all", "head"] = "all"
+    epochs: int = Field(default=20, ge=1, le=10_000, title="Epochs", description="Passes over the training images.")
+    batch_size: int = Field(
+        default=64, ge=1, le=65_536, title="Batch size", description="Images in one step of the optimizer."
+    )
+    lr: Annotated[float, Shown(step=1e-3)] = Field(
+        default=0.05, gt=0, title="Learning rate", description="Learning rate of SGD."
+    )
+    weight_decay: Annotated[float, Shown(step=1e-4)] = Field(
+        default=5e-4, ge=0, title="Weight decay", description="Strength of the L2 penalty on the weights."
+    )
+    seed: Seed = 0
+    selection: Annotated[Selection, Shown(labels=_SELECTIONS)] = Field(
+        default="worst_class",
+        title="Keep the epoch with the best",
+        description='Which epoch is kept, by validation; "worst_group" uses group labels (an oracle).',
+    )
+    augment: bool = Field(
+        default=True, title="Random crops and flips", description="Random crops and flips of the training images."
+    )
+    class_weights: bool = Field(
+        default=False, title="Class weights", description="Weigh the loss by inverse class frequency."
+    )
+    momentum: Annotated[float, Shown(step=0.05, place="more")] = Field(
+        default=0.9, ge=0, lt=1, title="Momentum", description="Momentum of SGD."
+    )
+    milestones: Annotated[tuple[NonNegativeInt, ...], Shown(place="nowhere")] = Field(
+        default=(), title="Milestones", description="Epochs at which the learning rate is multiplied by gamma."
+    )
+    gamma: Annotated[float, Shown(step=0.05, place="more")] = Field(
+        default=0.5, gt=0, le=1, title="Gamma", description="Factor of the learning rate at each milestone."
+    )
+    objective: Annotated[str, Shown(labels=_objectives)] = Field(
+        default="erm", title="Objective", description="Name of the loss."
+    )
+    objective_options: dict[str, Any] = Field(
+        default_factory=dict, validate_default=True, title="Objective options", description="Settings of the loss."
+    )
+    trainable: Annotated[Literal["all", "head"], Shown(place="nowhere", on_command_line=False, added_later=True)] = (
+        Field(default="all", title="Trainable", description="Train everything, or the last layer alone by SGD.")
+    )
 
-    def __post_init__(self) -> None:
-        if self.epochs < 1 or self.batch_size < 1:
-            raise SpecRefusedError(f"Epochs ({self.epochs}) and batch size ({self.batch_size}) must be 1 or more.")
-        if not (self.lr > 0 and math.isfinite(self.lr)) or self.weight_decay < 0:
-            raise SpecRefusedError(
-                f"The learning rate ({self.lr}) must be above 0 and weight decay ({self.weight_decay}) 0 or more."
-            )
-        if self.objective not in OBJECTIVES:
-            raise SpecRefusedError(f"There is no objective {self.objective!r}: take one of {', '.join(OBJECTIVES)}.")
-        if self.selection not in (*SELECTED_BY, "last"):
-            raise SpecRefusedError(f"There is no selection {self.selection!r}: take {', '.join(SELECTED_BY)} or last.")
+    @field_validator("objective")
+    @classmethod
+    def _check_objective(cls, objective: str) -> str:
+        if objective not in OBJECTIVES:
+            raise ValueError(f"Input should be {' or '.join(map(repr, OBJECTIVES))}")
+        return objective
+
+    @field_validator("objective_options")
+    @classmethod
+    def _fill_options(cls, given: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
+        """The objective's own settings, checked by it, those that are not given at their defaults."""
+        name = about.data.get("objective")
+        return given if name is None else checked_options(name, given)
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate of an epoch (0-based)."""
         return self.lr * self.gamma ** sum(milestone <= epoch for milestone in self.milestones)
+
+    def trained_with(self) -> dict[str, Any]:
+        """Plain values of the fields above, also of a config with further ones: a checkpoint belongs to these."""
+        plain = self.model_dump(mode="json", include=set(TrainConfig.model_fields))
+        return {**plain, "trainable": self.trainable}

@@ -7,33 +7,31 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from slim_core.data.groups import Grouping
-from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.models.devices import half_precision, memory_guard, open_device, own_random_state
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, augment, split_batches, to_input
-from slim_core.models.prediction import keep_going, predict
+from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
+from slim_core.training.data import TrainData
 from slim_core.training.meter import EpochReport, Meter
-from slim_core.training.objectives import OBJECTIVES, Batch, Objective, Setting, class_weights
-from slim_core.training.resume import Checkpoints, Course
+from slim_core.training.objectives import OBJECTIVES, Batch, Objective, TrainContext, class_weights
+from slim_core.training.resume import Checkpoints
 from slim_core.training.validation import selection_score, validation_metrics
 
-__all__ = ["EpochReport", "Pixels", "TrainConfig", "TrainResult", "predict", "train"]
+__all__ = ["EpochReport", "TrainConfig", "TrainData", "TrainResult", "train"]
 
 
 @dataclass(frozen=True)
 class TrainResult:
-    """What came of it; the model holds the weights of ``best_epoch``."""
+    """What a training leaves; the model holds the weights of ``best_epoch``."""
 
     history: list[dict[str, Any]]  # one entry an epoch
     best_epoch: int  # 1-based
@@ -41,54 +39,42 @@ class TrainResult:
 
 
 def ignore_report(report: EpochReport) -> None:
-    """A progress callback that tells nobody."""
+    """A progress callback that shows nothing."""
     del report
 
 
 def train(
     model: Model,
-    table: ImageTable,
-    rows: np.ndarray,
-    counts: np.ndarray | None,
+    data: TrainData,
     config: TrainConfig,
     *,
-    val_rows: np.ndarray,
-    grouping: Grouping,
-    on_progress: Callable[[EpochReport], None] = ignore_report,
-    check_stop: Callable[[], None] = keep_going,
-    checkpoint_dir: Path | None = None,
-    device: str = "cpu",
-    pixels: Pixels | None = None,
+    on_report: Callable[[EpochReport], None] = ignore_report,
+    runtime: Runtime | None = None,
 ) -> TrainResult:
     """Train the model in place, and leave it with the weights of its best epoch.
 
     Args:
         model: starts from the weights it has.
-        table: N images.
-        rows: (n,) positions to train on.
-        counts: (n,) how often each is seen in an epoch; None: once.
-        config: how.
-        val_rows: positions the best epoch is chosen on; empty: the last epoch is kept.
-        grouping: groups of all N images, for the metrics (and for objectives that say they use groups).
-        on_progress: called after each batch.
-        check_stop: called before each batch; raises to end the training.
-        checkpoint_dir: where the state is kept after each epoch, and taken up again.
-        device: "cpu", "cuda" or "cuda:0".
-        pixels: images already decoded under ``model.transform``; several trainings may share them.
+        data: the images, to train on and to choose the best epoch by.
+        config: the hyper-parameters.
+        on_report: called after each batch.
+        runtime: where it runs; the state is kept in its ``checkpoint_dir`` after each epoch, and taken up again.
 
     Raises:
         SpecRefusedError: nothing to train on, a class without images, a loss that is no number, or memory too small.
         ImageRefusedError: an image cannot be read.
         CheckpointRefusedError: ``checkpoint_dir`` belongs to another training.
     """
-    target = open_device(device)
-    rows, counts = _checked(model, table, rows, counts)
-    own = Pixels(table, model.transform, rows=np.concatenate([rows, val_rows])) if pixels is None else None
-    run = _Run(model, table, np.repeat(rows, counts), val_rows, grouping, config, own or pixels, target, check_stop)  # type: ignore[arg-type]
+    runtime = runtime or Runtime()
+    target = open_device(runtime.device)
+    data.check(model.n_classes)
+    used = np.concatenate([data.rows, data.val_rows])
+    own = Pixels(data.table, model.transform, rows=used) if data.pixels is None else None
+    run = _Run(model, data, config, own or data.pixels, target, runtime, on_report)  # type: ignore[arg-type]
     try:
         with own_random_state(target), memory_guard(config.batch_size, run.once_more, smallest=2):
             run.freeze()
-            return run.all_epochs(on_progress, checkpoint_dir)
+            return run.all_epochs()
     finally:
         model.net.requires_grad_(True)
         model.net.eval()
@@ -96,40 +82,22 @@ def train(
             own.close()
 
 
-def _checked(
-    model: Model, table: ImageTable, rows: np.ndarray, counts: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    rows = np.asarray(rows, np.int64)
-    counts = np.ones(len(rows), np.int64) if counts is None else np.asarray(counts, np.int64)
-    if model.n_classes != table.n_classes:
-        raise SpecRefusedError(
-            f"The model tells {model.n_classes} classes apart and {table.name} has {table.n_classes}: "
-            f"build it for this data set."
-        )
-    seen = np.bincount(table.labels[rows], weights=counts, minlength=table.n_classes)
-    missing = [table.label_names[c] for c in np.flatnonzero(seen == 0)]
-    if missing:
-        raise SpecRefusedError(
-            f"The {len(rows)} training images hold none of the class {', '.join(missing)}: "
-            f"choose images of every class."
-        )
-    return rows, counts
-
-
 @dataclass
 class _Run:
     """One training under way."""
 
     model: Model
-    table: ImageTable
-    rows: np.ndarray  # (n,) with repeats
-    val_rows: np.ndarray
-    grouping: Grouping
+    data: TrainData
     config: TrainConfig
     pixels: Pixels
     device: torch.device
-    check_stop: Callable[[], None]
+    runtime: Runtime
+    on_report: Callable[[EpochReport], None]
+    rows: np.ndarray = field(init=False, repr=False)  # (n,) with repeats
     _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # rows and pixels of the current batch
+
+    def __post_init__(self) -> None:
+        self.rows = self.data.repeated()
 
     def once_more(self, n: int) -> None:
         """The work on n images of the batch that did not fit: down and up in training, forward in validation."""
@@ -139,7 +107,7 @@ class _Run:
         inputs = to_input(images, self.model.transform, self.device)
         with half_precision(self.device):
             _, logits = self._forward(inputs, needs_pooled=False)
-        labels = torch.from_numpy(self.table.labels[rows]).to(self.device)
+        labels = torch.from_numpy(self.data.table.labels[rows]).to(self.device)
         nn.functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
         with torch.inference_mode():
             self.model.net.eval()(to_input(np.concatenate([images, images]), self.model.transform, self.device))
@@ -152,25 +120,25 @@ class _Run:
             self.model.net.requires_grad_(False)
             self.model.head.requires_grad_(True)
 
-    def all_epochs(self, on_progress: Callable[[EpochReport], None], checkpoint_dir: Path | None) -> TrainResult:
+    def all_epochs(self) -> TrainResult:
         """From the last checkpoint, or the start, to the end."""
         net = self.model.net.to(self.device)
         optimizer = self._optimizer()
-        objective = OBJECTIVES[self.config.objective](self._setting())
-        checkpoints = Checkpoints(checkpoint_dir, self._key())
-        course = checkpoints.restore(net, optimizer, objective)
-        while course.epoch < self.config.epochs:
-            entry = self._epoch(course, optimizer, objective, on_progress)
-            course.history.append(entry)
-            course.seconds += entry["seconds"]
-            course.epoch += 1
-            score = selection_score(self.config.selection, course.epoch, entry["val"])
-            if score >= course.best_score:
-                course.best_score, course.best_epoch = score, course.epoch
-                checkpoints.keep_best(net, course.epoch)
-            checkpoints.save(net, optimizer, objective, course)
-        checkpoints.load_best(net, course.best_epoch)
-        return TrainResult(course.history, course.best_epoch, course.seconds)
+        objective = OBJECTIVES[self.config.objective](self._context())
+        checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key())
+        state = checkpoints.restore(net, optimizer, objective)
+        while state.epoch < self.config.epochs:
+            entry = self._epoch(state.epoch, optimizer, objective)
+            state.history.append(entry)
+            state.seconds += entry["seconds"]
+            state.epoch += 1
+            score = selection_score(self.config.selection, state.epoch, entry["val"])
+            if score >= state.best_score:
+                state.best_score, state.best_epoch = score, state.epoch
+                checkpoints.keep_best(net, state.epoch)
+            checkpoints.save(net, optimizer, objective, state)
+        checkpoints.load_best(net, state.best_epoch)
+        return TrainResult(state.history, state.best_epoch, state.seconds)
 
     def _optimizer(self) -> torch.optim.Optimizer:
         parameters = [parameter for parameter in self.model.net.parameters() if parameter.requires_grad]
@@ -178,36 +146,30 @@ class _Run:
             parameters, lr=self.config.lr, momentum=self.config.momentum, weight_decay=self.config.weight_decay
         )
 
-    def _setting(self) -> Setting:
-        labels = torch.from_numpy(self.table.labels[self.rows])
+    def _context(self) -> TrainContext:
+        labels = torch.from_numpy(self.data.table.labels[self.rows])
         weights = class_weights(labels, self.model.n_classes).to(self.device) if self.config.class_weights else None
-        counts = torch.from_numpy(self.grouping.counts(self.rows)).to(self.device)
-        return Setting(self.model.n_classes, weights, counts, self.config.objective_options)
+        counts = torch.from_numpy(self.data.grouping.counts(self.rows)).to(self.device)
+        return TrainContext(self.model.n_classes, weights, counts, self.config.objective_options)
 
     def _key(self) -> str:
         """What must agree for a checkpoint to be taken up."""
-        about = [self.model.name, self.model.n_classes, self.table.fingerprint, asdict(self.config)]
+        about = [self.model.name, self.model.n_classes, self.data.table.fingerprint, self.config.trained_with()]
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        for rows in (self.rows, self.val_rows):
+        for rows in (self.rows, self.data.val_rows):
             digest.update(np.ascontiguousarray(rows, np.int64).tobytes())
         return digest.hexdigest()
 
-    def _epoch(
-        self,
-        course: Course,
-        optimizer: torch.optim.Optimizer,
-        objective: Objective,
-        on_progress: Callable[[EpochReport], None],
-    ) -> dict[str, Any]:
+    def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer, objective: Objective) -> dict[str, Any]:
         """One pass over the training rows and one over the validation rows: an entry of the history."""
         started = time.perf_counter()
-        epoch, config = course.epoch, self.config
+        config = self.config
         for group in optimizer.param_groups:
             group["lr"] = config.lr_at(epoch)
         meter = Meter(epoch, config.epochs, len(self.rows))
         self._to_training_mode()
         for rows, images, generator in self._batches(epoch):
-            self.check_stop()
+            self.runtime.check_stop()
             self._at = rows, images
             loss, n_right = self._step(rows, images, generator, optimizer, objective)
             if not math.isfinite(loss):
@@ -216,10 +178,10 @@ class _Run:
                     f"take a smaller rate."
                 )
             meter.add(len(rows), loss, n_right)
-            on_progress(meter.report("train", None))
+            self.on_report(meter.report("train", None))
         images_per_s = meter.images_per_s
-        val = self._validate(lambda: on_progress(meter.report("validate", None)))
-        on_progress(meter.report("validate", val))
+        val = self._validate(lambda: self.on_report(meter.report("validate", None)))
+        self.on_report(meter.report("validate", val))
         return {
             "epoch": epoch + 1,
             "lr": config.lr_at(epoch),
@@ -251,7 +213,7 @@ class _Run:
         optimizer: torch.optim.Optimizer,
         objective: Objective,
     ) -> tuple[float, int]:
-        """One step down: the batch's loss before it, and how many predictions were right."""
+        """One step down: the batch's loss before it, and how many predictions were correct."""
         inputs = to_input(images, self.model.transform, self.device)
         if self.config.augment:
             inputs = augment(inputs, generator)
@@ -259,8 +221,8 @@ class _Run:
             pooled, logits = self._forward(inputs, objective.needs_pooled)
         batch = Batch(
             rows=torch.from_numpy(rows).to(self.device),
-            labels=torch.from_numpy(self.table.labels[rows]).to(self.device),
-            groups=torch.from_numpy(self.grouping.index[rows]).to(self.device),
+            labels=torch.from_numpy(self.data.table.labels[rows]).to(self.device),
+            groups=torch.from_numpy(self.data.grouping.index[rows]).to(self.device),
             pooled=pooled,
             logits=logits.float(),
         )
@@ -280,15 +242,6 @@ class _Run:
         return (seen[0] if seen else None), logits
 
     def _validate(self, tick: Callable[[], None]) -> dict[str, Any] | None:
-        return validation_metrics(
-            self.model,
-            self.table,
-            self.val_rows,
-            self.grouping,
-            self.rows,
-            batch_size=2 * self.config.batch_size,
-            device=str(self.device),
-            tick=tick,
-            check_stop=self.check_stop,
-            pixels=self.pixels,
-        )
+        runtime = replace(self.runtime, on_progress=lambda _done, _total: tick())
+        data = replace(self.data, pixels=self.pixels)
+        return validation_metrics(self.model, data, batch_size=2 * self.config.batch_size, runtime=runtime)

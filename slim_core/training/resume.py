@@ -1,4 +1,4 @@
-"""Epoch checkpoints: enough to go on after a crash exactly as if nothing had happened.
+"""Epoch checkpoints: enough to resume after a crash exactly as if nothing had happened.
 
 Data order, augmentation and dropout are functions of (seed, epoch), so no random state has to be kept.
 """
@@ -20,12 +20,13 @@ from slim_core.models.checkpoints import read_tensors, write_tensors
 from slim_core.training.objectives import Objective
 
 STATE_FILE = "state.pt"
-HISTORY_FILE = "history.json"  # the course so far for those who look on without torch
+_STATE = "course"  # its name in the file since the first version
+HISTORY_FILE = "history.json"  # the history so far, for those who follow without torch
 
 
 @dataclass
-class Course:
-    """How far a training is and what it has seen."""
+class TrainState:
+    """How far a training is, and its history."""
 
     epoch: int = 0  # epochs finished
     best_epoch: int = 0  # 1-based; 0: none yet
@@ -42,57 +43,57 @@ class Checkpoints:
         self._folder, self._key = folder, key
         self._best: dict[str, Tensor] = {}
 
-    def restore(self, net: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective) -> Course:
+    def restore(self, net: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective) -> TrainState:
         """Fill all three from the last checkpoint, if there is one.
 
         Raises:
             CheckpointRefusedError: the folder belongs to another training.
         """
         if self._folder is None or not (self._folder / STATE_FILE).is_file():
-            return Course()
-        state: Any = read_tensors(self._folder / STATE_FILE)
-        if state["key"] != self._key:
+            return TrainState()
+        found: Any = read_tensors(self._folder / STATE_FILE)
+        if found["key"] != self._key:
             raise CheckpointRefusedError(
                 f"{self._folder} holds the checkpoint of another training (other images or settings): "
                 f"delete that folder, or choose another."
             )
-        net.load_state_dict(state["model"])
-        optimizer.load_state_dict(state["optimizer"])
-        objective.restore(state["objective"])
-        about = json.loads(state["course"])
-        return Course(**{**about, "best_score": tuple(about["best_score"])})
+        net.load_state_dict(found["model"])
+        optimizer.load_state_dict(found["optimizer"])
+        objective.restore(found["objective"])
+        about = json.loads(found[_STATE])
+        return TrainState(**{**about, "best_score": tuple(about["best_score"])})
 
     def keep_best(self, net: nn.Module, epoch: int) -> None:
         """Remember these weights as the best so far."""
-        state = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in net.state_dict().items()}
+        weights = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in net.state_dict().items()}
         if self._folder is None:
-            self._best = state
+            self._best = weights
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self._folder / "best.tmp"
-        write_tensors(state, unfinished)
+        write_tensors(weights, unfinished)
         os.replace(unfinished, self._best_path(epoch))
 
-    def save(self, net: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective, course: Course) -> None:
+    def save(self, net: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective, state: TrainState) -> None:
         """Write the state after an epoch; a crash while writing leaves the one before."""
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        state = {
+        written = {
             "key": self._key,
             "model": net.state_dict(),
             "optimizer": optimizer.state_dict(),
             "objective": objective.state(),
-            "course": json.dumps(vars(course)),
+            _STATE: json.dumps(vars(state)),
         }
         unfinished = self._folder / "state.tmp"
         with unfinished.open("wb") as file:  # a path would be written by C++, which tells a full disk as something else
-            torch.save(state, file)
+            torch.save(written, file)
         os.replace(unfinished, self._folder / STATE_FILE)
-        unfinished.write_text(json.dumps(course.history))
+        unfinished.write_text(json.dumps(state.history))
         os.replace(unfinished, self._folder / HISTORY_FILE)
         for old in self._folder.glob("best-*.safetensors"):
-            if old != self._best_path(course.best_epoch):
+            if old != self._best_path(state.best_epoch):
                 old.unlink()
 
     def load_best(self, net: nn.Module, epoch: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from app.ui import link_table
 from app.ui.link_table import Cell, Column, Tone
 from slim_core.errors import SpecRefusedError
-from slim_core.steps.defaults import changed, inputs
+from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import parse_spec
 from slim_core.store.history import History
 
@@ -33,11 +33,18 @@ def show(run: Run, history: History) -> str | None:
 def rows(run: Run, parents: set[str]) -> list[list[Cell]]:
     """One row a field: inputs first, then what was changed, then the rest."""
     spec = _parsed(run)
-    given = set() if spec is None else inputs(spec)
-    differing = {} if spec is None else changed(spec)
+    if spec is None:
+        return [_row(name, value, parents, {}, "") for name, value in run.spec.items() if name != "kind"]
+    given, differing, about = spec.inputs(), spec.changed(), parameters(type(spec))
     rank = {**dict.fromkeys(given, 0), **dict.fromkeys(differing, 1)}
-    names = sorted(run.spec, key=lambda name: rank.get(name, 2))
-    return [_row(name, run.spec[name], parents, differing, _meaning(spec, name)) for name in names if name != "kind"]
+    values = {name: value for name, value in spec.every_field().items() if name in run.spec or _is_offered(about[name])}
+    names = sorted(values, key=lambda name: rank.get(name, 2))
+    return [_row(name, values[name], parents, differing, about[name].help) for name in names if name != "kind"]
+
+
+def _is_offered(parameter: Parameter) -> bool:
+    """A setting that people can choose: it is listed also where it has its default, which the JSON may leave out."""
+    return parameter.shown.on_command_line
 
 
 def _row(name: str, value: Any, parents: set[str], differing: dict[str, Any], meaning: str) -> list[Cell]:
@@ -67,8 +74,3 @@ def _parsed(run: Run) -> Spec | None:
         return parse_spec(run.spec)
     except SpecRefusedError:
         return None
-
-
-def _meaning(spec: Spec | None, name: str) -> str:
-    field = type(spec).model_fields.get(name) if spec is not None else None
-    return (field.description or "") if field is not None else ""

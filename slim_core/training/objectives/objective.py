@@ -1,23 +1,30 @@
-"""What a training loss is: one small protocol, so that each robust-training method is a file of its own."""
+"""What a training loss is: a class with one hole to fill, so that each robust-training method is one file."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import torch
-from torch import Tensor
+from slim_core.parameters import Config
+
+if TYPE_CHECKING:  # the names and options of objectives are known without torch
+    from torch import Tensor
+
+
+class NoOptions(Config):
+    """An objective without settings of its own."""
 
 
 @dataclass(frozen=True)
-class Setting:
+class TrainContext:
     """What an objective may know of the training set before it starts."""
 
     n_classes: int
     class_weights: Tensor | None  # (C,) mean 1 over the images; None: all alike
     group_counts: Tensor  # (G,) training images per group; groups of no known attribute are left out
-    options: dict[str, float]  # of the method, by name
+    options: Mapping[str, Any]  # of the objective, by name: those of its ``Options``
 
 
 @dataclass(frozen=True)
@@ -31,25 +38,32 @@ class Batch:
     logits: Tensor  # (B, C)
 
 
-class Objective(Protocol):
+class Objective(ABC):
     """A loss with whatever it keeps between steps."""
 
-    needs_pooled: bool  # True: ``Batch.pooled`` is filled
+    label: ClassVar[str]  # on the form
+    Options: ClassVar[type[Config]] = NoOptions  # its own settings: fields with title, description and bounds
+    needs_pooled: ClassVar[bool] = False  # True: ``Batch.pooled`` is filled
 
+    def __init__(self, context: TrainContext) -> None:
+        self.context = context
+
+    @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
         """The scalar to step down, with its gradient."""
 
     def state(self) -> dict[str, Tensor]:
-        """What a checkpoint must keep for an exact resume."""
+        """What a checkpoint must keep for an exact resume; by default nothing."""
+        return {}
 
     def restore(self, state: dict[str, Tensor]) -> None:
         """Take back what ``state`` gave."""
-
-
-ObjectiveFactory = Callable[[Setting], Objective]
+        del state
 
 
 def class_weights(labels: Tensor, n_classes: int) -> Tensor:
     """(C,) weights N / (C n_c), mean 1 over the images; an empty class gets 0."""
+    import torch
+
     counts = torch.bincount(labels, minlength=n_classes).float()
     return torch.where(counts > 0, len(labels) / (n_classes * counts.clamp(min=1)), torch.zeros_like(counts))

@@ -11,6 +11,7 @@ from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
 from slim_core.attention import attention_pass as attention
 from slim_core.attention.attention_pass import attention_pass, heat_maps, to_half
+from slim_core.attention.config import PassConfig
 from slim_core.attention.maps import ForwardMapper, GradientMapper, open_mapper
 from slim_core.data.images import heat_map, load_mask
 from slim_core.data.images import minmax as minmax_numpy
@@ -18,6 +19,7 @@ from slim_core.errors import ImageRefusedError, RunCanceledError, SpecRefusedErr
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, aiou, attention_precision, iou
 from slim_core.models.build import build
 from slim_core.models.prediction import predict
+from slim_core.models.runtime import Runtime
 from tests.slim_core.painted import painted_table
 
 N = 20
@@ -104,10 +106,15 @@ def test_the_hooks_are_gone_afterwards():
         assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.net.modules())
 
 
+IN_RUNTIME = {"device", "on_progress", "check_stop", "checkpoint_dir"}
+
+
 def run(table, folder, model=None, rows=None, **options):
     folder.mkdir(exist_ok=True)
     rows = np.arange(len(table)) if rows is None else rows
-    metrics = attention_pass(model or some_model(), table, rows, folder, batch_size=8, **options)
+    config = PassConfig(batch_size=8, class_of_map=options.pop("class_of_map", "label"))
+    runtime = Runtime(**{name: options.pop(name) for name in IN_RUNTIME & options.keys()})
+    metrics = attention_pass(model or some_model(), table, rows, folder, config, runtime=runtime, **options)
     arrays = {path.stem: np.load(path, mmap_mode="r") for path in folder.glob("*.npy")}
     return metrics, arrays, pd.read_parquet(folder / "scores.parquet")
 

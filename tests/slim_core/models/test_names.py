@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import get_args
 
 import pytest
 
 from slim_core.models import names as model_names
 from slim_core.models.names import SMALL_RESNET, check_model, classifiers
 from slim_core.models.torchvision_models import names
+from slim_core.parameters import parameters
 from slim_core.steps.specs import TrainSpec
 from slim_core.training.objectives import OBJECTIVES
 
@@ -35,5 +35,5 @@ def test_what_cannot_be_read_refuses_nothing(monkeypatch: pytest.MonkeyPatch):
 
 
 def test_a_spec_takes_the_losses_that_there_are_and_the_small_network():
-    assert get_args(TrainSpec.model_fields["objective"].annotation) == tuple(OBJECTIVES)
+    assert tuple(parameters(TrainSpec)["objective"].choices) == tuple(OBJECTIVES)
     assert TrainSpec(dataset="d", model=SMALL_RESNET).model == SMALL_RESNET

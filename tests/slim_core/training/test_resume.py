@@ -11,8 +11,8 @@ import torch
 
 from slim_core.models.build import build
 from slim_core.models.model import save_model
-from slim_core.training.objectives import OBJECTIVES, Setting
-from slim_core.training.resume import Checkpoints, Course
+from slim_core.training.objectives import OBJECTIVES, TrainContext
+from slim_core.training.resume import Checkpoints, TrainState
 
 FULL = Path("/dev/full")  # every write to it is one to a full disk
 pytestmark = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this system")
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this 
 
 def _state(folder: Path) -> None:
     net = build("small-resnet", 2, weights="none", image_size=64).net
-    objective = OBJECTIVES["erm"](Setting(2, None, torch.ones(2), {}))
-    Checkpoints(folder, "key").save(net, torch.optim.SGD(net.parameters(), lr=0.1), objective, Course())
+    objective = OBJECTIVES["erm"](TrainContext(2, None, torch.ones(2), {}))
+    Checkpoints(folder, "key").save(net, torch.optim.SGD(net.parameters(), lr=0.1), objective, TrainState())
 
 
 def _best(folder: Path) -> None:

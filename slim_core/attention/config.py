@@ -1,0 +1,25 @@
+"""How attention is computed, written here once. Light: no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from slim_core.parameters import Config, Shown
+
+ClassOfMap = Literal["label", "predicted", "both", "any"]
+CLASSES = {"label": "the label", "predicted": "the prediction", "both": "both", "any": "every class"}
+
+
+class PassConfig(Config):
+    """Settings of one attention pass."""
+
+    class_of_map: Annotated[ClassOfMap, Shown(labels=CLASSES)] = Field(
+        default="label",
+        title="Map of",
+        description="The class whose attention is drawn; both and any take the label's for the features and scores.",
+    )
+    batch_size: Annotated[int, Shown(place="more")] = Field(
+        default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
+    )

@@ -1,0 +1,142 @@
+"""Settings that describe themselves: each field of a config says its label, meaning, bounds and choices, once.
+
+The command line, the forms, "copy as command" and the run's page are made from ``parameters`` of a config's class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic import BaseModel, ConfigDict, Field, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
+from pydantic.fields import FieldInfo
+
+Seed = Annotated[int, Field(ge=0, lt=2**32, title="Seed", description="Everything random follows from it.")]
+_EVERY_FIELD = {"every field": True}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a form or the command line needs beyond a field's type, title, description and bounds (in Annotated)."""
+
+    labels: Mapping[str, str] | Callable[[], Mapping[str, str]] = field(default_factory=dict)  # choice -> its label
+    step: float | None = None  # of a number's input on a form
+    place: Literal["form", "more", "nowhere"] = "form"  # more: among the settings that are folded away
+    on_command_line: bool = True
+    short: str | None = None  # a second name of the option, such as "-o"
+    default: str | None = None  # the default in words, where it depends on other fields
+    added_later: bool = False  # left out of the JSON at its default: specs from before it keep their digest
+
+
+class Config(BaseModel):
+    """Settings that are checked when they are built: frozen, plain JSON, no unknown fields."""
+
+    # JSON has no infinity: one would come back as null, and the step would take its default instead
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+    def every_field(self) -> dict[str, Any]:
+        """Field -> plain value, also of fields that the JSON leaves out at their default."""
+        return self.model_dump(mode="json", context=_EVERY_FIELD)
+
+    @model_serializer(mode="wrap")
+    def _leave_out_later_fields(self, dump: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        plain: dict[str, Any] = dump(self)
+        if info.context == _EVERY_FIELD:
+            return plain
+        return {name: value for name, value in plain.items() if not self._is_left_out(name)}
+
+    def _is_left_out(self, name: str) -> bool:
+        about = type(self).model_fields[name]
+        return _shown(about).added_later and getattr(self, name) == about.get_default(call_default_factory=True)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One field of a config, as it is asked for."""
+
+    name: str
+    label: str
+    help: str
+    type: type  # bool, int, float, str, tuple or dict
+    default: Any  # None where it is required
+    required: bool
+    optional: bool  # None is a value
+    choices: Mapping[str, str]  # value -> label; of a tuple: those of its elements
+    low: float | None
+    high: float | None
+    bounds: str  # both in words; "" without any
+    shown: Shown
+
+    @property
+    def flag(self) -> str:
+        """The option of the command line; that of a dict is given once for each of its keys."""
+        name = self.name.removesuffix("s") if self.type is dict else self.name
+        return "--" + name.replace("_", "-")
+
+
+def parameters(config: type[BaseModel]) -> dict[str, Parameter]:
+    """Name -> parameter, in the order of the fields."""
+    return {name: _parameter(name, about) for name, about in config.model_fields.items()}
+
+
+def _parameter(name: str, about: FieldInfo) -> Parameter:
+    shown, (kind, optional) = _shown(about), _without_none(about.annotation)
+    low, high = _bounds(about, whole=kind is int)
+    plain = get_origin(kind) or kind
+    return Parameter(
+        name=name,
+        label=about.title or name.replace("_", " ").capitalize(),
+        help=about.description or "",
+        type=str if plain is Literal else plain,
+        default=None if about.is_required() else about.get_default(call_default_factory=True),
+        required=about.is_required(),
+        optional=optional,
+        choices=_choices(kind, shown),
+        low=low,
+        high=high,
+        bounds=_in_words(about),
+        shown=shown,
+    )
+
+
+def _shown(about: FieldInfo) -> Shown:
+    return next((each for each in about.metadata if isinstance(each, Shown)), Shown())
+
+
+def _without_none(annotation: Any) -> tuple[Any, bool]:
+    """The type beside None, and whether there was a None."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation, False
+    others = [each for each in get_args(annotation) if each is not NoneType]
+    return others[0], len(others) < len(get_args(annotation))
+
+
+def _choices(kind: Any, shown: Shown) -> dict[str, str]:
+    labels = shown.labels() if callable(shown.labels) else shown.labels
+    element = get_args(kind)[0] if get_origin(kind) is tuple else kind
+    if get_origin(element) is Literal:
+        return {value: labels.get(value, value) for value in get_args(element)}
+    return dict(labels)
+
+
+def _bounds(about: FieldInfo, *, whole: bool) -> tuple[float | None, float | None]:
+    """Lowest and highest value; of an open end of the real numbers, the end itself."""
+    low = high = None
+    for each in about.metadata:
+        if isinstance(each, Ge | Gt):
+            low = each.ge if isinstance(each, Ge) else each.gt + whole  # type: ignore[operator]
+        elif isinstance(each, Le | Lt):
+            high = each.le if isinstance(each, Le) else each.lt - whole  # type: ignore[operator]
+    return low, high  # type: ignore[return-value]
+
+
+def _in_words(about: FieldInfo) -> str:
+    found = {type(each): each for each in about.metadata}
+    low = f"{found[Ge].ge}" if Ge in found else f"above {found[Gt].gt}" if Gt in found else ""
+    high = f"{found[Le].le}" if Le in found else f"below {found[Lt].lt}" if Lt in found else ""
+    if low and high:
+        return f"{low} to {high}"
+    return f"at most {high}" if high else low if Gt in found else f"{low} or more" if low else ""

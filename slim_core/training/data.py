@@ -1,0 +1,52 @@
+"""What a training sees: the images to train on, with repeats, and those the best epoch is chosen by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from slim_core.data.groups import Grouping
+from slim_core.data.table import ImageTable
+from slim_core.errors import SpecRefusedError
+
+if TYPE_CHECKING:
+    from slim_core.models.pixels import Pixels
+
+
+@dataclass(frozen=True, eq=False)
+class TrainData:
+    """Rows of a table, and what is known of them."""
+
+    table: ImageTable  # N images
+    rows: np.ndarray  # (n,) positions to train on
+    val_rows: np.ndarray  # positions the best epoch is chosen on; empty: the last epoch is kept
+    grouping: Grouping  # groups of all N images, for the metrics (and for objectives that say they use groups)
+    counts: np.ndarray | None = None  # (n,) how often each is seen in an epoch; None: once
+    pixels: Pixels | None = None  # images already decoded under the model's transform; trainings may share them
+
+    def repeated(self) -> np.ndarray:
+        """(sum of counts,) int64: each row as often as it is seen in an epoch."""
+        rows = np.asarray(self.rows, np.int64)
+        return rows if self.counts is None else np.repeat(rows, np.asarray(self.counts, np.int64))
+
+    def check(self, n_classes: int) -> None:
+        """Refuse what a model of so many classes cannot be trained on.
+
+        Raises:
+            SpecRefusedError: the data set has another number of classes, or one of them has no image to train on.
+        """
+        table = self.table
+        if n_classes != table.n_classes:
+            raise SpecRefusedError(
+                f"The model tells {n_classes} classes apart and {table.name} has {table.n_classes}: "
+                f"build it for this data set."
+            )
+        seen = np.bincount(table.labels[self.repeated()], minlength=table.n_classes)
+        missing = [table.label_names[c] for c in np.flatnonzero(seen == 0)]
+        if missing:
+            raise SpecRefusedError(
+                f"The {len(self.rows)} training images hold none of the class {', '.join(missing)}: "
+                f"choose images of every class."
+            )
