@@ -20,6 +20,7 @@ from slim_core.settings import Settings, settings
 
 if TYPE_CHECKING:
     from slim_core.store import Store
+    from slim_core.store.members import Role
     from workers.queue import Queue
 
 NAME = "slim-name"  # of the cookie, and of the entry in the session's state
@@ -66,6 +67,17 @@ def viewer() -> Viewer:
         return Viewer(name=given_name() or "local", role="admin")
     email = signed_in_as() or ""
     return Viewer(name=email or "guest", role=(store().members.role(email) if email else None) or "viewer")
+
+
+def acting_as(role: Role) -> str:
+    """The name under which this viewer changes something that needs ``role``.
+
+    Raises:
+        ForbiddenError: their role does not suffice.
+    """
+    who = viewer()
+    who.require(role)
+    return who.name
 
 
 def signed_in_as() -> str | None:

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.jobs.parts import details, history, next, queue, queue_state
+from app.ui import pages
 from app.ui.messages import errors_told
 
 st.title("Jobs")
@@ -17,7 +18,7 @@ with errors_told():
         st.subheader("All runs", anchor="runs")
         opened = history.show()
         if opened:
-            st.switch_page(queue.PAGE, query_params={"run": opened})
+            pages.go_to("jobs", run=opened)
         next.of_all()
         with place:
             queue_state.show()

@@ -38,7 +38,7 @@ def submit(
         SpecRefusedError: a field is unknown, missing or out of its range.
         QueueUnavailableError: Redis does not answer; the run waits in the database and is taken up when it does.
     """
-    viewer = _acting("lead")
+    viewer = session.acting_as("lead")
     parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
     run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=device)
     if created:
@@ -53,12 +53,12 @@ def submit(
 
 def stop(run_id: str) -> None:
     """Ask a run to stop (needs lead): at once where it waits, at its next batch where it runs."""
-    session.queue().stop(run_id, _acting("lead"))
+    session.queue().stop(run_id, session.acting_as("lead"))
 
 
 def retry(run_id: str) -> Run:
     """Queue a failed or canceled run again (needs lead); it goes on from its last checkpoint."""
-    return session.queue().retry(run_id, _acting("lead"))
+    return session.queue().retry(run_id, session.acting_as("lead"))
 
 
 def run_again(run: Run, *, seed: int | None = None) -> tuple[Run, bool]:
@@ -75,12 +75,12 @@ def run_again(run: Run, *, seed: int | None = None) -> tuple[Run, bool]:
 def move_to_front(run_id: str) -> None:
     """Let a waiting run go before all others (needs lead)."""
     store = session.store()
-    move_run_to_front(store.database, store.events, run_id, _acting("lead"))
+    move_run_to_front(store.database, store.events, run_id, session.acting_as("lead"))
 
 
 def delete_run(run_id: str, *, cascade: bool) -> None:
     """Delete a run and its artifacts, with what was built on it where ``cascade`` (needs lead). Never images."""
-    session.store().runs.delete(run_id, by=_acting("lead"), cascade=cascade)
+    session.store().runs.delete(run_id, by=session.acting_as("lead"), cascade=cascade)
 
 
 def register(
@@ -92,7 +92,7 @@ def register(
     progress: Progress | None = None,
 ) -> tuple[ImportReport, Dataset | None]:
     """Import a folder or file (needs lead), and register it where the report has no errors."""
-    viewer = _acting("lead")
+    viewer = session.acting_as("lead")
     imported = import_data(path, format=format, name=name, options=options, progress=progress)
     if not imported.report.ok:
         return imported.report, None
@@ -101,15 +101,9 @@ def register(
 
 def register_demo(progress: Progress | None = None) -> Dataset:
     """Write the demo data set into SLIM_HOME, where it is not there yet, and register it (needs lead)."""
-    viewer = _acting("lead")
+    viewer = session.acting_as("lead")
     folder = settings().home.resolve() / "demo-data" / "seed-0"  # the same folder as make demo's
     write_demo(folder, progress=progress)
     imported = import_data(folder, name="demo", progress=progress)
     require(imported)
     return session.store().datasets.register(imported, by=viewer)
-
-
-def _acting(role: str) -> str:
-    viewer = session.viewer()
-    viewer.require(role)
-    return viewer.name

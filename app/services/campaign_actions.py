@@ -11,8 +11,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.services import actions
-from app.ui.runs import retrain
+from app.services import actions, subset
+from app.services.retraining import reference_of
 from slim_core.annotation import plan as campaign_plan
 from slim_core.annotation.answer_files.checking import Imported, import_file
 from slim_core.errors import ForbiddenError
@@ -27,51 +27,51 @@ if TYPE_CHECKING:
 
 def open_campaign(plan: Plan) -> Campaign:
     """Open the campaign of a plan (needs lead)."""
-    return campaign_plan.open_campaign(session.store(), plan, _acting("lead"))
+    return campaign_plan.open_campaign(session.store(), plan, session.acting_as("lead"))
 
 
 def extend(campaign: Campaign, n: int) -> Campaign:
     """Ask about the n images more that would help most (needs lead)."""
-    return campaign_plan.extend(session.store(), campaign, n, _acting("lead"))
+    return campaign_plan.extend(session.store(), campaign, n, session.acting_as("lead"))
 
 
 def close(campaign: Campaign) -> None:
     """Take no more answers (needs lead)."""
-    session.store().campaigns.close(campaign.id, _acting("lead"))
+    session.store().campaigns.close(campaign.id, session.acting_as("lead"))
 
 
 def reopen(campaign: Campaign) -> None:
     """Take answers again (needs lead)."""
-    session.store().campaigns.reopen(campaign.id, _acting("lead"))
+    session.store().campaigns.reopen(campaign.id, session.acting_as("lead"))
 
 
 def set_deadline(campaign: Campaign, deadline: datetime | None) -> None:
     """Move the deadline (needs lead)."""
-    session.store().campaigns.set_deadline(campaign.id, deadline, _acting("lead"))
+    session.store().campaigns.set_deadline(campaign.id, deadline, session.acting_as("lead"))
 
 
 def set_members(campaign: Campaign, members: Sequence[str]) -> None:
     """Say who may answer (needs lead)."""
-    session.store().campaigns.set_members(campaign.id, members, _acting("lead"))
+    session.store().campaigns.set_members(campaign.id, members, session.acting_as("lead"))
 
 
 def set_gold(campaign: Campaign, known: Mapping[int, int | None]) -> None:
     """Set known answers by item (needs lead)."""
-    session.store().campaigns.set_gold(campaign.id, known, _acting("lead"))
+    session.store().campaigns.set_gold(campaign.id, known, session.acting_as("lead"))
 
 
 def decide(campaign: Campaign, item: int, value: int | None, seen: Mapping[str, Any], duration_ms: int) -> None:
     """Decide about an item, or take the last decision back with None (needs lead)."""
     from slim_core.store import AnswerIn
 
-    by = _acting("lead")
+    by = session.acting_as("lead")
     decision = AnswerIn(secrets.token_hex(16), item, value, seen, max(0, duration_ms))
     session.store().campaigns.decide(campaign.id, by, decision)
 
 
 def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: str, leave_out_unfit: bool) -> Imported:
     """Keep the answers of a file of this name (needs lead)."""
-    by = _acting("lead")
+    by = session.acting_as("lead")
     annotator = annotator.strip() or by
     return import_file(
         session.store(), campaign, content, by, annotator=annotator, leave_out_unfit=leave_out_unfit, name=name
@@ -80,17 +80,15 @@ def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: 
 
 def curate(campaign: Campaign) -> Run:
     """Queue the default subset of the answers as they stand (needs lead)."""
-    from app.services.subset import Choice
-
     n = campaign.n_split
-    choice = Choice(str(campaign.space_run_id), campaign.id, "slim", max(1, round(SUBSET_SHARE * n)), 0)
+    choice = subset.Choice(str(campaign.space_run_id), campaign.id, "slim", max(1, round(SUBSET_SHARE * n)), 0)
     return actions.submit(choice.spec(campaign.dataset_id), name=f"Subset from {campaign.name}")[0]
 
 
 def curate_and_retrain(campaign: Campaign) -> Run:
     """Queue the subset, a model retrained on it, and its evaluation (needs lead); the evaluation, which ends last."""
-    subset = curate(campaign)
-    spec = retrain_spec(retrain.reference_of(subset), subset, "reference", 0)
+    chosen = curate(campaign)
+    spec = retrain_spec(reference_of(chosen), chosen, "reference", 0)
     model = actions.submit(spec, name=f"Retrained from {campaign.name}")[0]
     evaluation = {"kind": "evaluate", "dataset": campaign.dataset_id, "model": model.id}
     return actions.submit(evaluation, name=f"{model.name} on test")[0]
@@ -98,18 +96,12 @@ def curate_and_retrain(campaign: Campaign) -> Run:
 
 def set_member(email: str, role: Role) -> None:
     """Add a person, or change what they may do (needs admin)."""
-    session.store().members.set_role(email, role, by=_acting("admin"))
+    session.store().members.set_role(email, role, by=session.acting_as("admin"))
 
 
 def remove_member(email: str) -> None:
     """Take a person out (needs admin); their answers stay."""
-    by = _acting("admin")
+    by = session.acting_as("admin")
     if email == by:
         raise ForbiddenError("You cannot take yourself out: ask another admin.")
     session.store().members.remove(email, by=by)
-
-
-def _acting(role: Role) -> str:
-    viewer = session.viewer()
-    viewer.require(role)
-    return viewer.name

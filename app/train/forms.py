@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import session
 from app.services import actions
+from app.services.retraining import reference_of
 from app.ui import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_told
@@ -45,13 +45,6 @@ def show(dataset: Dataset, subsets: Sequence[Run]) -> None:
         _train_on_all(dataset)
     else:
         _retrain(subset)
-
-
-def reference_of(subset: Run) -> Run:
-    """The model whose attention was curated: subset -> space -> attention -> model."""
-    runs = session.store().runs
-    space = runs.fetch(subset.spec["space"])
-    return runs.fetch(runs.fetch(space.spec["attention"]).spec["model"])
 
 
 def _subset(subsets: Sequence[Run]) -> Run | None:

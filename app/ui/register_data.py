@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.services import actions
-from app.ui import import_report
+from app.ui import import_report, pages
 from app.ui.escape import verbatim
 from app.ui.messages import errors_told
-from app.ui.pages import file_of
 from slim_core.data.importing import FORMATS
 from slim_core.settings import settings
 
@@ -74,7 +73,7 @@ def _demo() -> None:
 
 def _open(dataset: Dataset) -> None:
     st.toast(f"{verbatim(dataset.name)} is registered: {dataset.n_images:,} images.", icon=":material/check_circle:")
-    st.switch_page(file_of("data"), query_params={"dataset": dataset.id})
+    pages.go_to("data", dataset=dataset.id)
 
 
 def _onto(bar: st.delta_generator.DeltaGenerator) -> actions.Progress:

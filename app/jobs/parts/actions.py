@@ -9,10 +9,9 @@ import streamlit as st
 from app import session
 from app.jobs.parts import delete
 from app.services import actions, result_links
-from app.ui import next_step
+from app.ui import next_step, pages
 from app.ui.escape import prose
 from app.ui.messages import errors_told
-from app.ui.pages import file_of
 from app.ui.runs import progress, state
 from slim_core.errors import SlimError
 from slim_core.runs.commands import command
@@ -20,8 +19,6 @@ from slim_core.steps.registry import parse_spec
 
 if TYPE_CHECKING:
     from slim_core.store import Run
-
-PAGE = file_of("jobs")
 
 
 def show(run: Run) -> None:
@@ -67,7 +64,7 @@ def _again(run: Run) -> None:
         with errors_told():
             new, created = actions.run_again(run, seed=int(seed))
             st.session_state["told-once"] = "" if created else f"Seed {seed} has been run already: this is that run."
-            st.switch_page(PAGE, query_params={"run": new.id})
+            pages.go_to("jobs", run=new.id)
 
 
 def _command(run: Run) -> None:

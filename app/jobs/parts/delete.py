@@ -8,15 +8,14 @@ import streamlit as st
 
 from app import session
 from app.services import actions
+from app.ui import pages
 from app.ui.escape import verbatim
 from app.ui.messages import errors_told
-from app.ui.pages import file_of
 from slim_core.evaluation.charts.comparison import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
 
-PAGE = file_of("jobs")
 MOST_NAMED = 5
 
 
@@ -38,7 +37,7 @@ def button(run: Run) -> None:
         if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
             with errors_told():
                 actions.delete_run(run.id, cascade=cascade)
-                st.switch_page(PAGE)
+                pages.go_to("jobs")
 
 
 def _runs(children: list[Run]) -> str:

@@ -21,10 +21,9 @@ from app.jobs.parts import (
     queue_state,
     shards,
 )
-from app.ui import next_step
+from app.ui import next_step, pages
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_told
-from app.ui.pages import file_of
 from app.ui.runs import progress, state
 from slim_core.errors import NotFoundError
 from slim_core.store.history import History
@@ -32,7 +31,6 @@ from slim_core.store.history import History
 if TYPE_CHECKING:
     from slim_core.store import Run
 
-PAGE = file_of("jobs")
 TABS = ("Parameters", "Lineage", "What happened", "What changed", "Environment")
 
 
@@ -111,4 +109,4 @@ def _tabs(run: Run) -> None:
             with tab:
                 opened = body()
             if opened:
-                st.switch_page(PAGE, query_params={"run": opened})
+                pages.go_to("jobs", run=opened)

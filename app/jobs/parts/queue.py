@@ -10,10 +10,9 @@ import streamlit as st
 from app import session
 from app.jobs.parts import workers
 from app.services import actions
-from app.ui import next_step
+from app.ui import next_step, pages
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_told
-from app.ui.pages import file_of
 from app.ui.runs import progress, state
 from app.ui.runs.progress import NAME_WIDTH
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 BUSY_S, IDLE_S = 1, 5
 MOST_WAITING = 10  # rows; the rest is counted
-PAGE = file_of("jobs")
 
 
 def show() -> None:
@@ -43,7 +41,7 @@ def _draw(known: Mapping[str, int]) -> None:
         st.subheader(f"Workers ({len(view.workers)})", anchor="workers")
         opened = workers.show(view)
         if opened:
-            st.switch_page(PAGE, query_params={"run": opened})
+            pages.go_to("jobs", run=opened)
 
 
 def _active(counts: Mapping[str, int]) -> int:

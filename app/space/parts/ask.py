@@ -9,8 +9,8 @@ import streamlit as st
 
 from app import session
 from app.services.space_data import SpaceData
+from app.ui import pages
 from app.ui.escape import verbatim
-from app.ui.pages import file_of
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -21,15 +21,12 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
     st.markdown(f"Ask annotators about the **{len(selected):,}** selected images.")
     if st.button("Open a new campaign", key="space-campaign", type="primary", icon=":material/campaign:"):
         st.session_state[f"campaign-choice-{data.run}"] = "selection"  # what the form begins with
-        link = {"dataset": data.dataset, "space": data.run, "section": "new"}
-        st.switch_page(file_of("annotate"), query_params=link)
+        pages.go_to("annotate", dataset=data.dataset, space=data.run, section="new")
     if campaign is None or campaign.status != "open":
         return
     new = not_asked(data, selected, campaign)
     if st.button(f"Add {len(new):,} new to {verbatim(campaign.name)}", key="space-extend", disabled=not len(new)):
-        viewer = session.viewer()
-        viewer.require("lead")
-        session.store().campaigns.extend(campaign.id, new, by=viewer.name)
+        session.store().campaigns.extend(campaign.id, new, by=session.acting_as("lead"))
         st.session_state["space-said"] = f"{len(new):,} images added to {verbatim(campaign.name)}."
         st.rerun()
 

@@ -45,9 +45,8 @@ def change(data: SpaceData, selected: np.ndarray, tag: str, *, on: bool) -> None
         ForbiddenError: the viewer may not.
         SpecRefusedError: it is no tag.
     """
-    viewer, tags = session.viewer(), session.store().tags
-    viewer.require("annotator")
-    changed = (tags.add if on else tags.remove)(data.dataset, data.rows[selected], tag, viewer.name)
+    who, tags = session.acting_as("annotator"), session.store().tags
+    changed = (tags.add if on else tags.remove)(data.dataset, data.rows[selected], tag, who)
     done = "tagged" if on else "rid of the tag"
     st.session_state["space-said"] = f"{changed:,} images {done} “{tag}”."
     st.rerun()

@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import session
-from app.services import actions
+from app.services import retraining
 from app.ui import next_step
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.messages import errors_told
 from app.ui.runs import submit
-from slim_core.errors import SpecRefusedError
-from slim_core.runs.whole_loop import retrain_spec
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -48,37 +45,10 @@ def show(subset: Run) -> None:
         pressed = st.button("Retrain and evaluate", type="primary", icon=":material/model_training:", key="retrain")
     if pressed:
         with errors_told():
-            st.session_state["retrain-run"] = queue(subset, way, seed)
+            st.session_state["retrain-run"] = retraining.retrain(subset, way, seed).id
     if "retrain-run" in st.session_state:
         submit.follow(st.session_state["retrain-run"])
-    if _retrained(subset):
+    if retraining.is_retrained(subset):
         next_step.show("see what it changed.", "compare", "Compare", dataset=subset.dataset_id)
     else:
         next_step.here("press *Retrain and evaluate*: the Compare page then says whether the worst group is better.")
-
-
-def queue(subset: Run, way: str, seed: int) -> str:
-    """Queue the training and its evaluation; the id of the evaluation, which ends last."""
-    model, _ = actions.submit(retrain_spec(reference_of(subset), subset, way, seed))
-    evaluation, _ = actions.submit({"kind": "evaluate", "dataset": subset.dataset_id, "model": model.id})
-    return evaluation.id
-
-
-def _retrained(subset: Run) -> bool:
-    """True where a model trained on the subset is finished or under way."""
-    after = [run for run in session.store().runs.children(subset.id) if run.kind == "train"]
-    return any(run.status not in ("failed", "canceled") for run in after)
-
-
-def reference_of(subset: Run) -> Run:
-    """The model whose attention led to a subset: curate -> space -> attention -> model.
-
-    Raises:
-        SpecRefusedError: it was deleted.
-    """
-    runs, run = session.store().runs, subset
-    for role in ("space", "attention", "model"):
-        run = runs.find(str(run.spec.get(role)))
-        if run is None:
-            raise SpecRefusedError(f"The {role} run behind {subset.id} was deleted: curate again from another space.")
-    return run

@@ -1,0 +1,40 @@
+"""From a curated subset to the models retrained on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app import session
+from app.services import actions
+from slim_core.errors import SpecRefusedError
+from slim_core.runs.whole_loop import retrain_spec
+
+if TYPE_CHECKING:
+    from slim_core.runs.whole_loop import Retrain
+    from slim_core.store import Run
+
+
+def reference_of(subset: Run) -> Run:
+    """The model whose attention led to a subset: curate -> space -> attention -> model.
+
+    Raises:
+        SpecRefusedError: it was deleted.
+    """
+    runs, run = session.store().runs, subset
+    for role in ("space", "attention", "model"):
+        run = runs.find(str(run.spec.get(role)))
+        if run is None:
+            raise SpecRefusedError(f"The {role} run behind {subset.id} was deleted: curate again from another space.")
+    return run
+
+
+def retrain(subset: Run, way: Retrain, seed: int) -> Run:
+    """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last."""
+    model, _ = actions.submit(retrain_spec(reference_of(subset), subset, way, seed))
+    return actions.submit({"kind": "evaluate", "dataset": subset.dataset_id, "model": model.id})[0]
+
+
+def is_retrained(subset: Run) -> bool:
+    """True where a model trained on the subset is finished or under way."""
+    after = [run for run in session.store().runs.children(subset.id) if run.kind == "train"]
+    return any(run.status not in ("failed", "canceled") for run in after)
