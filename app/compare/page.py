@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, table, view
-from app.ui import evaluations as compare_runs
+from app.services import evaluations as compare_runs
 from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_told

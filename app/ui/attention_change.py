@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
+from app.services.evaluations import Compared
 from app.ui.escape import verbatim
-from app.ui.evaluations import Compared
 from app.ui.groups import images
 from app.ui.pictures import rows as compare_pictures
 from app.ui.pictures.rows import Shown, View

@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.services.evaluations import Compared
 from app.ui.escape import prose, verbatim
-from app.ui.evaluations import Compared
 from slim_core.errors import NotFoundError
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 

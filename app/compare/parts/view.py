@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from app.services.evaluations import Compared
 from app.ui import attention_change, chart
-from app.ui.evaluations import Compared
 from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts import comparison as charts

@@ -8,8 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.services import evaluations as compare_runs
 from app.ui import attention_change, chart, next_step
-from app.ui import evaluations as compare_runs
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups import images
@@ -25,7 +25,7 @@ from slim_core.evaluation.report import story
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA
 
 if TYPE_CHECKING:
-    from app.ui.evaluations import Compared
+    from app.services.evaluations import Compared
     from slim_core.store import Run
 
 # key -> (name, word of the glossary)

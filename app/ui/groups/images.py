@@ -23,7 +23,7 @@ from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
-    from app.ui.evaluations import Compared
+    from app.services.evaluations import Compared
     from slim_core.store import Run, Store
 
 PER_PAGE = 24

@@ -8,7 +8,8 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.ui import evaluations, next_step
+from app.services import evaluations
+from app.ui import next_step
 from app.ui.escape import prose
 from app.ui.glossary import explain
 from app.ui.groups import confusion, images
@@ -21,7 +22,7 @@ from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
-    from app.ui.evaluations import Compared
+    from app.services.evaluations import Compared
     from slim_core.store import Run
 
 WIDTHS = (4, 5)

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from app import session
-from app.ui import evaluations as compare_runs
+from app.services import evaluations as compare_runs
 
 
 def evaluations():
