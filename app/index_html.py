@@ -1,4 +1,4 @@
-"""The document a visit begins with, as Streamlit serves it, under our title and with our style in it.
+"""The document a visit begins with, as Streamlit serves it, under our title and with our styles in it.
 
 A style that a page sends comes after the first elements are drawn, and everything moves when it does.
 """
@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers, MutableHeaders
 
 from app.routes.assets import static
+from slim_core.evaluation.charts.palette import CHOSEN, INK, RIGHT, WRONG
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 TITLE = "SLIM Studio"
+# What st.html draws has its style here, once, instead of in each piece that is sent.
+SHEETS = ("ui/page.css", "ui/pictures.css", "annotate/effect.css", "space/counts.css")
+COLOURS = {"right": RIGHT, "wrong": WRONG, "chosen": CHOSEN, "ink": INK}  # of charts, as --slim-right and so on
 # A kept copy without our style must not be confirmed, and one with it not taken for Streamlit's own.
 _ASKED = (b"if-none-match", b"if-modified-since", b"accept-encoding", b"range")
 _GIVEN = ("etag", "last-modified", "accept-ranges")
@@ -78,4 +82,6 @@ def added(document: bytes) -> bytes:
 
 @lru_cache(maxsize=1)
 def _style() -> bytes:
-    return b"<style>" + static("ui/page.css").read_bytes() + b"</style>"
+    colours = "".join(f"--slim-{name}: {colour};" for name, colour in COLOURS.items())
+    sheets = "".join(static(sheet).read_text() for sheet in SHEETS)
+    return f"<style>:root {{{colours}}}\n{sheets}</style>".encode()

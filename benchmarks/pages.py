@@ -35,9 +35,9 @@ from slim_core.store import Store
 # page -> what is there once it is of use; of Annotate an image, or the word that all are answered
 CONTENT: Mapping[str, str] = {
     "overview": "[data-testid=stMetric]",
-    "data": ".slim-grid img",
+    "data": ".slim-pictures img",
     "train": "[data-testid=stMetric]",
-    "attention": ".slim-tiles img",
+    "attention": ".slim-gallery img",
     "space": ".slim-space[data-ready=true]",
     "annotate": ".slim-annotator [data-part=stage] img, .slim-annotator [data-part=rest]",
     "curate": "[data-testid=stMetric]",

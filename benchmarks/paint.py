@@ -1,6 +1,6 @@
 """When is a page's content painted? Told by the browser's own clock, to the frame, from the start of the navigation.
 
-first = painted(context.new_page(), f"{dashboard}/data", ".slim-grid img").content_s
+first = painted(context.new_page(), f"{dashboard}/data", ".slim-pictures img").content_s
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ TIMEOUT_MS = 60_000
 NOTE = """() => { for (const kind of ["pointerup", "click"])
   window.addEventListener(kind, () => { window.since = performance.now(); }, { capture: true }); }"""
 PAINTED = "title => document.querySelector('.slim-space')?.dataset.painted === title && performance.now()"
-SHOWN = """before => { const one = document.querySelector('.slim-strip img');
+SHOWN = """before => { const one = document.querySelector('.slim-pictures img');
   return one && one.src !== before && one.naturalWidth > 0 && performance.now() - window.since }"""
 
 
@@ -73,7 +73,7 @@ def lasso_to_images(page: Page, part: float) -> float:
     assert box is not None
     left, top, bottom = box["x"] + 4, box["y"] + 4, box["y"] + box["height"] - 4
     right = box["x"] + box["width"] * part
-    before = page.evaluate("() => document.querySelector('.slim-strip img')?.src ?? ''")
+    before = page.evaluate("() => document.querySelector('.slim-pictures img')?.src ?? ''")
     page.mouse.move(left, top)
     page.mouse.down()
     for x, y in ((right, top), (right, bottom), (left, bottom), (left, top)):

@@ -21,11 +21,12 @@ from slim_core.errors import NotFoundError, SpecRefusedError
 KINDS = ("image", "overlay", "heat", "mask", "contour")
 MAP_KINDS = ("overlay", "heat", "contour")
 MIN_SIZE, MAX_SIZE = 16, 1024
+ROW = "ROW"  # stands in an address for the row that the browser puts there
 
 
 def image_url(
     dataset: str,
-    row: int,
+    row: int | str,
     token: str,
     *,
     size: int = 96,
@@ -34,7 +35,10 @@ def image_url(
     map_of: str = "label",
     opacity: float = 0.5,
 ) -> str:
-    """Address of a row's image, or of its overlay, heat map, contour (of a gradcam ``run``) or true mask."""
+    """Address of a row's image, or of its overlay, heat map, contour (of a gradcam ``run``) or true mask.
+
+    ``row``: ROW for an address of which the browser makes those of many images.
+    """
     query = {"size": size, "kind": kind, "token": token}
     if run is not None:
         query |= {"run": run, "map_of": map_of, "opacity": opacity}

@@ -17,7 +17,7 @@ from app.routes.kept_maps import open_maps
 from slim_core.attention.thumbnails import Thumbnails
 from slim_core.data import images
 from slim_core.data.table import ImageTable
-from slim_core.errors import NotFoundError
+from slim_core.errors import NotFoundError, SpecRefusedError
 
 PLAIN = images.ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
 CONTOUR_AT = 0.5  # of the map's maximum
@@ -41,7 +41,22 @@ class Picture:
         kept = self._kept() if kind == "image" else None
         if kept is not None:
             return kept, "image/jpeg"
-        return images.encode(getattr(self, f"_{kind}")(), "webp", 85), "image/webp"
+        return images.encode(self._drawn(kind), "webp", 85), "image/webp"
+
+    def _drawn(self, kind: str) -> np.ndarray:
+        """(size, size, 3) uint8."""
+        match kind:
+            case "image":
+                return self._image()
+            case "overlay":
+                return images.overlay(self._image(), self._map(), self.opacity)
+            case "heat":
+                return images.overlay(self._image(), self._map(), 1.0)
+            case "contour":
+                return self._contour()
+            case "mask":
+                return self._mask()
+        raise SpecRefusedError(f"There is no picture of kind {kind!r}.")
 
     @property
     def _transform(self) -> images.ImageTransform:
@@ -65,12 +80,6 @@ class Picture:
         """(size, size) float32 in 0..1."""
         assert self.run is not None  # the route refuses map kinds without a run
         return images.heat_map(open_maps(self.run).of(self.row, self.map_of), self.size)
-
-    def _overlay(self) -> np.ndarray:
-        return images.overlay(self._image(), self._map(), self.opacity)
-
-    def _heat(self) -> np.ndarray:
-        return images.overlay(self._image(), self._map(), 1.0)
 
     def _contour(self) -> np.ndarray:
         pixels, inside = self._image().copy(), self._map() >= CONTOUR_AT

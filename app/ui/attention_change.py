@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 from app.services.evaluations import Compared
+from app.ui import pictures
 from app.ui.escape import verbatim
 from app.ui.groups import images
-from app.ui.pictures import rows as compare_pictures
-from app.ui.pictures.rows import Shown, View
+from app.ui.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
 from slim_core.metrics import ATTENTION_PRECISION
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
-PER_PAGE = 12
+PER_PAGE, SIDE_PX = 12, 108
 # name -> (before right, after right); None: whichever
 OUTCOMES: dict[str, tuple[bool | None, bool | None]] = {
     "turned right": (False, True),
@@ -58,7 +58,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     st.caption(
         f"{len(found):,} images. Each: the image, the attention of the baseline, the attention of the other run."
     )
-    compare_pictures.show(dataset, [shown(record, *maps) for record in page.to_dict("records")], side=108)
+    pictures.linked(dataset, [tile(record, *maps) for record in page.to_dict("records")], side=SIDE_PX)
 
 
 def _after(others: list[str], labels: dict[str, str]) -> str:
@@ -104,17 +104,20 @@ def _page(found: pd.DataFrame) -> pd.DataFrame:
     return found.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
 
 
-def shown(record: dict[str, object], before: str | None, after: str | None) -> Shown:
+def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:
     """One image as it is and under both attentions; without maps only what was predicted is told."""
-    told = [
-        compare_pictures.verdict(bool(record[f"correct{end}"]), f"{record[f'prediction_name{end}']}",
-                                 float(record[f"confidence{end}"]))  # type: ignore[arg-type]
+    judged = [
+        verdict(record[f"correct{end}"], record[f"prediction_name{end}"], record[f"confidence{end}"])
         for end in ("", "_after")
-    ]  # fmt: skip
-    views = [View(f"<b>{record['group_name']}</b>"), View(told[0], before), View(told[1], after)]
+    ]
+    views = [
+        View(name=bold(record["group_name"])),
+        under(before, whose="before", name=judged[0]),
+        under(after, whose="after", name=judged[1]),
+    ]
     gain = record.get("gain")
-    moved = "" if gain is None or gain != gain else f" · attention on the object {100 * float(gain):+.0f} points"  # type: ignore[arg-type]
-    return Shown(int(record["row"]), views, "", [f"image {record['row']}{moved}"])  # type: ignore[call-overload]
+    moved = "" if gain is None or gain != gain else f" · attention on the object {100 * float(gain):+.0f} points"
+    return Tile(int(record["row"]), views, [quiet(f"image {record['row']}{moved}")])
 
 
 def _offer_maps(evaluations: list[Run]) -> None:

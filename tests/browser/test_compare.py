@@ -32,12 +32,10 @@ def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
     expect(page).to_have_url(re.compile(rf"cell={evaluation.id}\.group\.{highest}"), timeout=30_000)
     for _ in range(2):
         settle(page)
-        first = page.locator(".slim-pairs img").first
+        first = page.locator(".slim-pictures img").first
         expect(first).to_be_visible(timeout=30_000)
-        page.wait_for_function("document.querySelector('.slim-pairs img').naturalWidth > 0", timeout=30_000)
-        expect(page.locator(".slim-pairs img").nth(1)).to_have_attribute(
-            "alt", re.compile("under the attention of run")
-        )
+        page.wait_for_function("document.querySelector('.slim-pictures img').naturalWidth > 0", timeout=30_000)
+        expect(page.locator(".slim-pictures img").nth(1)).to_have_attribute("alt", re.compile("under its heat map"))
         page.reload()
 
 

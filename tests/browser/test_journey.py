@@ -28,7 +28,7 @@ def test_a_person_goes_from_data_to_a_curated_subset(page: Page, address: str, s
 
 def look_at_attention(page: Page, address: str) -> None:
     visit(page, address, "attention")
-    pictures = page.locator(".slim-tiles img")
+    pictures = page.locator(".slim-gallery img")
     expect(pictures).to_have_count(36)
     pictures.last.scroll_into_view_if_needed()
     for picture in pictures.all():
@@ -58,7 +58,7 @@ def select_in_the_space(page: Page, address: str) -> None:
         page.mouse.move(x, y, steps=4)
     page.mouse.up()
     expect(page.locator(".slim-space-status")).to_contain_text("selected")
-    expect(page.locator(".slim-strip img").first).to_be_visible()
+    expect(page.locator(".slim-pictures img").first).to_be_visible()
     counted = page.locator(".slim-space-status").inner_text()
     choose(page, "Colour by", "environment cluster")
     expect(page.locator(".slim-space-title")).to_have_text("Environment cluster")

@@ -103,7 +103,7 @@ def test_an_engineer_registers_a_folder_trains_and_sees_where_the_model_looks(
     expect(page.get_by_role("heading", level=1, name="Attention")).to_be_visible()
     settle(page)
     page.get_by_role("button", name="Map the attention").click()
-    expect(page.locator(".slim-tiles img").first).to_be_visible(timeout=JOB_MS)
+    expect(page.locator(".slim-gallery img").first).to_be_visible(timeout=JOB_MS)
     assert own_store.runs.fetch(newest(own_store, "gradcam").id).metrics["n"] == 120
     assert own_store.artifacts.has(newest(own_store, "gradcam").id, "thumbnails.bin")
 

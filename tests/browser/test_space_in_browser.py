@@ -107,7 +107,7 @@ def test_a_lasso_in_one_space_shows_the_same_images_in_the_other(opened) -> None
     assert page.evaluate(MASKS) == [n, n]
     counted(page, n)
     assert other.screenshot() != before
-    expect(page.locator(".slim-strip img").first).to_be_visible()
+    expect(page.locator(".slim-pictures img").first).to_be_visible()
 
 
 def test_shift_adds_alt_takes_away_and_escape_clears(opened) -> None:
@@ -158,7 +158,7 @@ def test_a_click_selects_one_image_and_the_pointer_shows_it(opened) -> None:
     page.mouse.click(*at)
     assert selected(page) == 1
     counted(page, 1)
-    expect(page.locator(".slim-strip img")).to_have_count(1)
+    expect(page.locator(".slim-pictures img")).to_have_count(1)
 
 
 def test_selected_images_are_tagged_coloured_by_tag_and_exported(opened, store: Store, space: Run) -> None:

@@ -13,9 +13,10 @@ import streamlit as st
 from app import session
 from app.annotate.parts import annotator_table
 from app.services import campaign_actions, space_data
+from app.ui import pictures
 from app.ui.escape import verbatim
 from app.ui.messages import errors_told
-from app.ui.pictures import image_grid
+from app.ui.pictures import Tile, View, under
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
 
 if TYPE_CHECKING:
@@ -88,12 +89,11 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
     since = st.session_state.setdefault(f"decide-since-{dispute.item.id}", time.monotonic())
     table = session.store().datasets.table(campaign.dataset_id)
     with st.container(border=True):
-        pictures, said = st.columns([3, 4], gap="large")
-        with pictures:
-            kinds = ["image"] if run is None else ["image", "overlay"]
-            for column, kind in zip(st.columns(len(kinds)), kinds, strict=True):
-                with column:
-                    image_grid.show(campaign.dataset_id, [dispute.item.row], [kind], side=200, kind=kind, run=run)
+        shown, said = st.columns([3, 4], gap="large")
+        with shown:
+            views = [View(run=run, name=pictures.quiet("image"))]
+            views += [] if run is None else [under(run, name=pictures.quiet("overlay"))]
+            pictures.show(campaign.dataset_id, [Tile(dispute.item.row, views)], wide=200 * len(views), size=400)
         with said:
             st.markdown(f"**{verbatim(table.label_names[dispute.item.label])}**, image {dispute.item.row}")
             votes = sorted(dispute.votes.items())

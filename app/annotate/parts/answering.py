@@ -11,7 +11,7 @@ from app import session
 from app.annotate.parts import annotator, live_effect, summary
 from app.annotate.questions import attention_of, input_side
 from app.bind_address import signs_in
-from app.ui.pictures import gallery
+from app.ui.pictures import View, address, under
 from slim_core.errors import NameRefusedError
 from slim_core.percent import percent
 
@@ -90,15 +90,16 @@ def _pictures(dataset: str, run: str) -> dict[str, str]:
     """Addresses by name. A small image is drawn no larger than it has to be: every pixel takes its time."""
     large = min(IMAGE_SIDE, max(TILE_SIDE, SHARPEST * input_side(run)))
     sides = {"image": large, "contour": IMAGE_SIDE, "heat": TILE_SIDE}
-    made = {kind: gallery.address(dataset, size=side, kind=kind, run=run) for kind, side in sides.items()}
-    small = {kind: gallery.address(dataset, size=TILE_SIDE, kind=kind, run=run) for kind in sides}
-    return made | {f"tile{kind.capitalize()}": address for kind, address in small.items()}
+    made = {kind: address(dataset, View(kind, run), side) for kind, side in sides.items()}
+    return made | {f"tile{kind.capitalize()}": address(dataset, View(kind, run), TILE_SIDE) for kind in sides}
 
 
 def _examples(dataset: str, run: str, examples: Mapping[str, Any]) -> dict[str, list[str]]:
     """Addresses of the campaign's examples of right and wrong attention."""
-    where = gallery.address(dataset, size=EXAMPLE_SIDE, kind="overlay", run=run)
     return {
-        kind: [where.replace("ROW", str(int(row)), 1) for row in list(examples.get(kind) or [])[:MAX_EXAMPLES]]
+        kind: [
+            address(dataset, under(run), EXAMPLE_SIDE, int(row))
+            for row in list(examples.get(kind) or [])[:MAX_EXAMPLES]
+        ]
         for kind in ("right", "wrong")
     }

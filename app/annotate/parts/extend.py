@@ -8,8 +8,8 @@ import streamlit as st
 
 from app import session
 from app.services import campaign_actions, space_data
+from app.ui import pictures
 from app.ui.messages import errors_told
-from app.ui.pictures import gallery
 from slim_core.annotation.plan import most_helpful
 
 if TYPE_CHECKING:
@@ -45,4 +45,4 @@ def _show(campaign: Campaign, n: int) -> None:
     data = space_data.load(str(campaign.space_run_id))
     found = most_helpful(session.store(), campaign, n)
     names = [data.table.label_names[label] for label in found.labels[:SHOWN]]
-    gallery.strip(data.dataset, found.rows[:SHOWN].tolist(), names, data.attention if data.has_maps else None)
+    pictures.strip(data.dataset, found.rows[:SHOWN].tolist(), names, data.attention if data.has_maps else None)

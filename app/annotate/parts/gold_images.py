@@ -8,8 +8,9 @@ import streamlit as st
 
 from app import session
 from app.services import campaign_actions, space_data
+from app.ui import pictures
 from app.ui.messages import errors_told
-from app.ui.pictures import image_grid
+from app.ui.pictures import Tile, under
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Item
@@ -40,8 +41,8 @@ def _one(campaign: Campaign, item: Item) -> None:
         run = data.attention if data.has_maps else None
     picture, buttons = st.columns([1, 3])
     with picture:
-        kind = "image" if run is None else "overlay"
-        image_grid.show(campaign.dataset_id, [item.row], [f"image {item.row}"], side=180, kind=kind, run=run)
+        tile = Tile(item.row, [under(run)], [pictures.quiet(f"image {item.row}")])
+        pictures.show(campaign.dataset_id, [tile], wide=180, size=360)
     with buttons.container(horizontal=True):
         for value, word in ((1, "Right"), (0, "Wrong"), (None, "Not gold")):  # keys of its own: a second click is void
             if st.button(word, key=f"gold-{word}-{item.id}", disabled=item.gold == value and value is not None):

@@ -14,12 +14,12 @@ import streamlit as st
 from app import session
 from app.annotate.live_map import live_map
 from app.services import campaign_actions, space_data
+from app.ui import pictures
 from app.ui.messages import errors_told
-from app.ui.pictures import gallery
 from app.ui.runs import submit
 from slim_core.annotation.live_effect import Effect, effect
 from slim_core.data import images
-from slim_core.evaluation.charts.palette import BLUE, RIGHT, UNSURE, WRONG
+from slim_core.evaluation.charts.palette import BLUE, CIVIDIS, RIGHT, UNSURE, WRONG
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
@@ -27,21 +27,7 @@ if TYPE_CHECKING:
 
 FAST_S, SLOW_S = 2, 12  # how often it is looked for new answers: while they come in, and while they do not
 QUIET_AFTER_S = 60.0
-_STYLE = """<style>
-.slim-effect img {width: 100%; max-width: 460px; border-radius: 0.4rem; display: block;
-  border: 1px solid color-mix(in srgb, currentColor 20%, transparent);}
-.slim-effect .key {font-size: 0.78rem; opacity: 0.85; padding-top: 0.3rem;}
-.slim-effect .key i {display: inline-block; width: 0.65rem; height: 0.65rem; border-radius: 50%;
-  margin: 0 0.25rem 0 0.6rem;}
-.slim-effect .ramp {display: inline-block; width: 4.5rem; height: 0.65rem; vertical-align: middle; margin: 0 0.3rem;
-  outline: 1px solid #6b7680; background: linear-gradient(90deg, #00224e, #434e6c, #7d7c78, #bcaf6f, #fee838);}
-.slim-effect {display: grid; gap: 2rem; align-items: start;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr));}
-.slim-cells {display: grid; grid-template-columns: auto 1fr auto; gap: 0.45rem 0.7rem; align-items: center;
-  font-size: 0.85rem; max-height: 20rem; overflow-y: auto;}
-.slim-cells .bar {height: 0.8rem; border-radius: 0.2rem; min-width: 2px;}
-.slim-cells small {opacity: 0.75;}
-</style>"""
+RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
 
 
 def show(campaign: Campaign) -> None:
@@ -109,10 +95,10 @@ def _drawn(campaign_id: str, seq: int) -> str:
     )
     left = (
         f'<div><img src="data:image/webp;base64,{source}" alt="Map of the propagated scores: {trusted}">'
-        f'<div class="key">score 0<span class="ramp"></span>1 {answers}</div>'
+        f'<div class="key">score 0<span class="ramp" style="background:{RAMP}"></span>1 {answers}</div>'
         f'<div class="key"><b>{trusted}</b></div></div>'
     )
-    return f'{_STYLE}<div class="slim-effect">{left}{_cells(found, data.table.label_names)}</div>'
+    return f'<div class="slim-effect">{left}{_cells(found, data.table.label_names)}</div>'
 
 
 def _cells(found: Effect, names: tuple[str, ...]) -> str:
@@ -137,7 +123,7 @@ def _images(campaign: Campaign, rows: tuple[int, ...]) -> None:
     names = data.table.label_names
     with st.expander(f"{len(rows)} of the images that would be chosen", icon=":material/photo_library:"):
         captions = [names[data.table.labels[row]] for row in rows]
-        gallery.strip(campaign.dataset_id, list(rows), captions, data.attention if data.has_maps else None)
+        pictures.strip(campaign.dataset_id, list(rows), captions, data.attention if data.has_maps else None)
 
 
 def _buttons(campaign: Campaign) -> None:

@@ -11,8 +11,7 @@ import streamlit as st
 from app import session
 from app.annotate import charts
 from app.services.space_data import SpaceData
-from app.ui import chart
-from app.ui.pictures import gallery
+from app.ui import chart, pictures
 from slim_core.annotation.plan import Candidates, Plan, candidates
 
 FIRST = 12  # images shown, in the order in which they are asked
@@ -35,7 +34,7 @@ def show(data: SpaceData, plan: Plan) -> None:
     st.caption(f"The first {min(FIRST, len(names))} in the order in which they are asked:")
     rows = found.rows[:FIRST].tolist()
     captions = names[:FIRST].tolist()
-    gallery.strip(data.dataset, rows, captions, data.attention if data.has_maps else None)
+    pictures.strip(data.dataset, rows, captions, data.attention if data.has_maps else None)
 
 
 class _Key:

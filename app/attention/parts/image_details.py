@@ -9,15 +9,16 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.attention.parts.tiles import Look, views
+from app.ui import pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.pictures import gallery
-from app.ui.pictures.gallery import ALTS, KINDS, Look
+from app.ui.pictures import KINDS, Markup, Tile, View
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
 
 PARAM = "image"
-SIZE = 448  # pixels a side
+SIZE, WIDE_PX = 448, 195  # pixels a side that are drawn; of a view at least, so that three stand in a row
 # column -> (name, how it is told, word of the glossary)
 NUMBERS = {
     "confidence": ("Confidence", percent, "confidence"),
@@ -26,13 +27,6 @@ NUMBERS = {
     ATTENTION_PRECISION: ("Attention precision", percent, "attention precision"),
     AIOU: ("AIoU", percent, "AIoU"),
 }
-_STYLE = """<style>
-.slim-large {display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 0.75rem;}
-.slim-large figure {margin: 0;}
-.slim-large img {width: 100%; aspect-ratio: 1; display: block; border-radius: 0.4rem;
-  background: rgba(128,128,128,.12);}
-.slim-large figcaption {font-size: 0.82rem; padding-top: 0.2rem; opacity: 0.85;}
-</style>"""
 
 
 def show(dataset: str, looks: Sequence[Look], scores: pd.DataFrame, clicked: int | None) -> None:
@@ -59,23 +53,17 @@ def _closed() -> None:
 def _content(dataset: str, looks: Sequence[Look], record: dict[str, Any]) -> None:
     row, table = int(record["row"]), session.store().datasets.table(dataset)
     kinds = [kind for kind in KINDS if kind != "mask" or table.has_mask[row]]
-    cells = [_cell(dataset, look, kind, row, len(looks) > 1) for look in looks for kind in _of(look, looks, kinds)]
-    st.html(f'{_STYLE}<div class="slim-large">{"".join(cells)}</div>')
+    large = [Tile(row, [view], [_named(view)]) for view in views(looks, kinds)]
+    pictures.show(dataset, large, wide=WIDE_PX, size=SIZE)
     for look, column in zip(looks, st.columns(len(looks)), strict=True):
         with column:
             _numbers(record, "" if look is looks[0] else "_after", look.name if len(looks) > 1 else "")
     st.caption(f"{record['split']} · {table.image_path(row)}")
 
 
-def _of(look: Look, looks: Sequence[Look], kinds: Sequence[str]) -> list[str]:
-    """The image and its mask are the same for every model: they are shown once."""
-    return [kind for kind in kinds if look is looks[0] or kind not in ("image", "mask")]
-
-
-def _cell(dataset: str, look: Look, kind: str, row: int, named: bool) -> str:
-    where = gallery.address(dataset, size=SIZE, kind=kind, run=look.run, map_of=look.map_of)
-    of = f", {look.name}" if named and kind not in ("image", "mask") else ""
-    return f"<figure>{gallery.image(where, row, ALTS[kind] + of)}<figcaption>{KINDS[kind]}{of}</figcaption></figure>"
+def _named(view: View) -> Markup:
+    """What the view shows, and of which model where there are two."""
+    return pictures.quiet(f"{KINDS[view.kind]}, {view.whose}" if view.whose else KINDS[view.kind])
 
 
 def _numbers(record: dict[str, Any], of: str, name: str) -> None:

@@ -5,23 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import streamlit as st
 
 from app import session
-from app.attention.parts import filter, image_details
+from app.attention.parts import filter, image_details, tiles
+from app.attention.parts.tiles import Look
 from app.routes.kept_maps import LABEL, PREDICTED, open_maps
 from app.services import attention_scores
-from app.ui import pick
+from app.ui import pick, pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.pictures import gallery
-from app.ui.pictures.gallery import KINDS, Look
+from app.ui.pictures import KINDS
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 CLASSES = {LABEL: "label", PREDICTED: "prediction"}
 MOST_BUTTONS = 6
+WIDE_PX, EACH_PX = {1: 135, 2: 210, 3: 285, 4: 360, 5: 420}, 90  # of a tile, by its pictures; of each of more
 USUAL = ("image", "overlay", "heat")
 NAMES = ("before", "after")
 COMPARE = "The same images under the attention of a second model beside the first: before and after."
@@ -47,8 +49,16 @@ def show(run: Run, others: Sequence[Run]) -> None:
         st.info("No image passes this filter: choose another group, split or prediction.")
     clicked = None
     if len(rows):
-        clicked = gallery.show(run.dataset_id, looks, kinds, filter.page(rows), key="attention-gallery")
+        clicked = _gallery(run.dataset_id, looks, kinds, filter.page(rows))
     image_details.show(run.dataset_id, looks, scores, clicked)
+
+
+def _gallery(dataset: str, looks: Sequence[Look], kinds: Sequence[str], page: pd.DataFrame) -> int | None:
+    """A tile for each row of the page; the row that was clicked just now."""
+    shown = tiles.views(looks, kinds)
+    made = [tiles.tile(record, shown, len(looks)) for record in page.to_dict("records")]
+    wide = WIDE_PX.get(len(shown), EACH_PX * len(shown))
+    return pictures.gallery(dataset, made, key="attention-gallery", wide=wide)
 
 
 def runs_with_maps(dataset: str) -> list[Run]:

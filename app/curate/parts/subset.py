@@ -11,9 +11,8 @@ import streamlit as st
 from app.curate import charts
 from app.services import space_data
 from app.services.space_data import SpaceData
-from app.ui import chart
+from app.ui import chart, pictures
 from app.ui.glossary import explain
-from app.ui.pictures import gallery
 from slim_core.curation import Subset
 from slim_core.evaluation.charts import scores
 from slim_core.percent import percent
@@ -92,5 +91,5 @@ def show_images(data: SpaceData, subset: Subset) -> None:
     chosen = data.scores.iloc[subset.positions[at]]
     repeats = [f", {count}×" if count > 1 else "" for count in subset.counts[at]]
     captions = [f"{group}{repeat}" for group, repeat in zip(chosen["group"], repeats, strict=True)]
-    gallery.strip(data.dataset, chosen["row"].tolist(), captions, data.attention if data.has_maps else None)
+    pictures.strip(data.dataset, chosen["row"].tolist(), captions, data.attention if data.has_maps else None)
     st.caption(f"{len(at)} of {len(subset.positions):,} distinct images.")

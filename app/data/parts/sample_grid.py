@@ -9,8 +9,9 @@ import numpy as np
 import streamlit as st
 
 from app import session
+from app.ui import pictures
 from app.ui.escape import verbatim
-from app.ui.pictures import image_grid
+from app.ui.pictures import Tile, View
 from slim_core.data.groups import Grouping, grouping
 from slim_core.data.table import SPLITS
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
 
 PER_PAGE = 24
+SIDE_PX = 112
 ANY = "any group"
 
 
@@ -41,7 +43,9 @@ def show(dataset: str) -> None:
     shown = rows[(page - 1) * PER_PAGE : page * PER_PAGE]
     names, index = _grouping(table).names, _grouping(table).index
     captions = [names[index[row]] if index[row] >= 0 else table.label_names[table.labels[row]] for row in shown]
-    image_grid.show(dataset, shown.tolist(), captions, kind="mask" if masked else "image")
+    view = View("mask" if masked else "image")
+    tiles = [Tile(row, [view], [pictures.quiet(group)]) for row, group in zip(shown.tolist(), captions, strict=True)]
+    pictures.show(dataset, tiles, wide=SIDE_PX, size=2 * SIDE_PX, small=True)
 
 
 def _rows(table: ImageTable, split: str, group: str, masked: bool) -> np.ndarray:

@@ -9,13 +9,11 @@ import streamlit as st
 
 from app import session
 from app.services import evaluations as compare_runs
-from app.ui import attention_change, chart, next_step
+from app.ui import attention_change, chart, next_step, pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups import images
 from app.ui.messages import errors_told
-from app.ui.pictures import rows as compare_pictures
-from app.ui.pictures.rows import Shown, View
 from slim_core.evaluation.charts.compared_groups import group_intervals, lowest
 from slim_core.evaluation.charts.groups import group_frame
 from slim_core.evaluation.charts.palette import CHOSEN, WORST
@@ -118,7 +116,8 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
     was = images.judged(first)
     if after is None or images.maps_of(after, compared.ancestry) is None:
         st.markdown(f"**{verbatim(worst['name'])}: what it sees**", help="The surest mistakes of the worst group.")
-        shown = _mistakes(was[was["group"] == index], maps)
+        mistakes = wrong_first(was[was["group"] == index]).head(N_EXAMPLES)
+        shown = [images.tile(record, maps) for record in mistakes.to_dict("records")]
     else:
         st.markdown(
             f"**{verbatim(worst['name'])}: image, attention before, after**",
@@ -128,20 +127,8 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
         pairs = attention_change.paired(was, images.judged(after)).set_index("row", drop=False)
         rows = telling(was, images.judged(after), index, N_EXAMPLES)
         runs = (maps, images.maps_of(after, compared.ancestry))
-        shown = [attention_change.shown(pairs.loc[row].to_dict(), *runs) for row in rows]
+        shown = [attention_change.tile(pairs.loc[row].to_dict(), *runs) for row in rows]
     if shown:
-        compare_pictures.show(first.dataset_id, shown, side=WIDE_PX // len(shown[0].views))
+        pictures.linked(first.dataset_id, shown, side=WIDE_PX // len(shown[0].views))
     cell = f"{first.id}.group.{index}"
     next_step.link("compare", "All its images", icon="photo_library", dataset=first.dataset_id, cell=cell)
-
-
-def _mistakes(found: pd.DataFrame, maps: str | None) -> list[Shown]:
-    records = wrong_first(found).head(N_EXAMPLES).to_dict("records")
-    return [
-        Shown(
-            record["row"],
-            [View(""), View("", maps)] if maps else [View("")],
-            compare_pictures.verdict(record["correct"], f"predicted {record['prediction_name']}", record["confidence"]),
-        )
-        for record in records
-    ]

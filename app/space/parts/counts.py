@@ -13,27 +13,13 @@ from slim_core.data.groups import Grouping
 from slim_core.percent import percent
 
 WAYS = ("group", "label", "prediction")
-_STYLE = """<style>
-.slim-scroll {max-height: 30rem; overflow-y: auto;}
-.slim-counts {width: 100%; border-collapse: collapse; font-size: 0.85rem; font-variant-numeric: tabular-nums;}
-.slim-counts caption {text-align: left; opacity: 0.75; padding-bottom: 0.3rem; caption-side: top;}
-.slim-counts th, .slim-counts td {text-align: right; padding: 0.28rem 0.5rem; white-space: nowrap;
-  border-bottom: 1px solid rgba(128,128,128,.25);}
-.slim-counts th:first-child {text-align: left; font-weight: 500; white-space: normal;}
-.slim-counts thead th {font-weight: 600; white-space: normal; vertical-align: bottom;}
-.slim-counts .bar {display: inline-block; width: 4.5rem; height: 0.55rem; margin-right: 0.5rem; position: relative;
-  background: rgba(128,128,128,.18); border-radius: 2px; vertical-align: baseline;}
-.slim-counts .rate {display: inline-block; min-width: 3.4rem;}
-.slim-counts .bar i {position: absolute; inset: 0 auto 0 0; background: #0072B2; border-radius: 2px;}
-.slim-counts .bar u {position: absolute; top: -2px; bottom: -2px; width: 2px; background: currentColor;}
-</style>"""
 
 
 def show(data: SpaceData, selected: np.ndarray) -> None:
     """The table, by what the person chooses; all images where nothing is selected."""
     by = st.segmented_control("Count by", WAYS, default=WAYS[0], key="space-count", width="content") or WAYS[0]
     table = counted(data, selected, by)
-    st.html(_STYLE + as_html(table, by, len(selected), len(data)))
+    st.html(as_html(table, by, len(selected), len(data)))
 
 
 def counted(data: SpaceData, selected: np.ndarray, by: str) -> pd.DataFrame:

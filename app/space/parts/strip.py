@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.services import attention_scores
 from app.services.space_data import SpaceData
-from app.ui.pictures import gallery
+from app.ui import pictures
 
 SHOWN = 24  # images at once
 AS_IN_SPACE = "as in the data set"
@@ -24,7 +24,7 @@ def show(data: SpaceData, selected: np.ndarray) -> None:
         page = _page(pages, len(selected))
     shown = ordered(part, order).iloc[(page - 1) * SHOWN : page * SHOWN]
     captions = [f"{one.label_name} → {one.prediction_name}" for one in shown.itertuples()]
-    gallery.strip(data.dataset, shown["row"].tolist(), captions, data.attention if data.has_maps else None)
+    pictures.strip(data.dataset, shown["row"].tolist(), captions, data.attention if data.has_maps else None)
     st.caption("Label → prediction" + (f" · page {page:,} of {pages:,}" if pages > 1 else ""))
 
 

@@ -17,7 +17,7 @@ from app.space.parts.colours import Seen
 from app.space.parts.plot import Panel, Selection
 from app.ui import pick, selection
 from app.ui.messages import errors_told
-from app.ui.pictures import gallery
+from app.ui.pictures import address, under
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -34,6 +34,7 @@ TITLES = {
     "environment_space": "Environment space: what it sees elsewhere",
 }
 POLL = "3s"
+CARD_PX = 192  # of the image on the card beside the pointer
 HELP = """What the colour of a point says of its image.
 
 - **Attention precision:** the share of the strongest attention that lies inside the true mask.
@@ -76,7 +77,6 @@ def _plot(data: SpaceData, spaces: Sequence[str], colouring: Colouring) -> None:
     token = session.token(dataset=data.dataset)
     where = f"/api/points/{data.run}/{{name}}?token={token}"
     panels = [Panel(f"{data.run} {name}", TITLES[name], where.format(name=f"{name}.bin")) for name in spaces]
-    drawn = {"kind": "overlay", "run": data.attention} if data.has_maps else {"kind": "image"}
     selected = selection.positions(data)
     plot.show(
         f"space-{data.run}",
@@ -84,7 +84,7 @@ def _plot(data: SpaceData, spaces: Sequence[str], colouring: Colouring) -> None:
         colouring,
         Selection(len(data), selected, selection.version(data)),
         card_url=where.format(name="at/AT"),
-        image_url=gallery.address(data.dataset, size=192, **drawn),
+        image_url=address(data.dataset, under(data.attention if data.has_maps else None), CARD_PX),
         on_select=lambda made: selection.keep(data, made.positions, made.version),
     )
     selection.tell_address(data)

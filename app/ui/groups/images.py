@@ -12,10 +12,9 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
-from app.ui import chart, next_step
+from app.ui import chart, next_step, pictures
 from app.ui.messages import errors_told
-from app.ui.pictures import rows as compare_pictures
-from app.ui.pictures.rows import Shown, View
+from app.ui.pictures import Tile, View, quiet, under, verdict
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.predictions import judgements, wrong_first
 from slim_core.evaluation.slices import Slices, slices_of
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from app.services.evaluations import Compared
     from slim_core.store import Run, Store
 
-PER_PAGE = 24
+PER_PAGE, SIDE_PX = 24, 104
 OUTCOMES = ("all", "wrong", "right")
 
 
@@ -143,7 +142,7 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
     if maps is None:
         st.caption("No attention maps of these images: evaluate the model again, or map its attention.")
     page = _page(wrong_first(found))
-    compare_pictures.show(run.dataset_id, [_shown(record, maps) for record in page.to_dict("records")], side=104)
+    pictures.linked(run.dataset_id, [tile(record, maps) for record in page.to_dict("records")], side=SIDE_PX)
 
 
 def _page(found: pd.DataFrame) -> pd.DataFrame:
@@ -159,10 +158,11 @@ def _page(found: pd.DataFrame) -> pd.DataFrame:
     return found.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
 
 
-def _shown(record: dict[str, Any], maps: str | None) -> Shown:
-    views = [View(""), View("", maps)] if maps else [View("")]
-    told = compare_pictures.verdict(record["correct"], f"predicted {record['prediction_name']}", record["confidence"])
-    return Shown(record["row"], views, told, [attention_told(record)])
+def tile(record: dict[str, Any], maps: str | None) -> Tile:
+    """One image with its attention beside it, what was predicted, and where the attention lies."""
+    views = [View(), under(maps)] if maps else [View()]
+    told = verdict(record["correct"], f"predicted {record['prediction_name']}", record["confidence"])
+    return Tile(record["row"], views, [told, quiet(attention_told(record))])
 
 
 def attention_told(record: dict[str, Any]) -> str:

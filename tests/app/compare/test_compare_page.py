@@ -86,11 +86,11 @@ def test_the_images_behind_a_group_have_an_address_wrong_ones_first(show) -> Non
     app = show("compare", cell=f"{erm.id}.group.{group['group']}")
     n_wrong = group["n"] - group["correct"]
     assert f"{n_wrong:,} wrong of {group['n']:,}" in texts(app)
-    page = next(block.proto.body for block in app.get("html") if "slim-pairs" in block.proto.body)
-    assert page.count("<figure>") == min(24, group["n"]) and f"run={erm.id}" in page
+    page = next(block.proto.body for block in app.get("html") if "slim-pictures" in block.proto.body)
+    assert page.count("slim-tile") == min(24, group["n"]) and f"run={erm.id}" in page
     assert page.find("✗") < page.find("✓") or "✓" not in page
     narrowed = show("compare", cell=f"{erm.id}.group.{group['group']}", behind="right")
-    shown = [block.proto.body for block in narrowed.get("html") if "slim-pairs" in block.proto.body]
+    shown = [block.proto.body for block in narrowed.get("html") if "slim-pictures" in block.proto.body]
     assert all("✗" not in each for each in shown)
 
 
@@ -111,7 +111,7 @@ def test_a_cell_of_a_deleted_run_or_missing_file_is_one_sentence(show) -> None:
 def test_before_and_after_shows_the_same_images_under_both_attentions(show) -> None:
     slim, erm = evaluations()
     app = show("compare", view="Attention", outcome="all")
-    page = next(block.proto.body for block in app.get("html") if "slim-pairs" in block.proto.body)
+    page = next(block.proto.body for block in app.get("html") if "slim-pictures" in block.proto.body)
     assert page.count(f"run={erm.id}") == page.count(f"run={slim.id}") == 2 * 12, "each picture and its large version"
 
 

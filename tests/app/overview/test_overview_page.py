@@ -49,8 +49,8 @@ def test_three_texts_tell_what_is_wrong_why_and_whether_it_is_better(show) -> No
     assert f"{100 * before.metrics['average']:.1f} % of" in told
     assert "What it gets wrong" in told and "of its strong attention lies beside the object" in told
     assert "training images" in told and "24 answers" in told
-    pictures = next(block.proto.body for block in app.get("html") if "slim-pairs" in block.proto.body)
-    assert pictures.count("<figure>") == 3 and pictures.count("under the attention of run") == 6
+    pictures = next(block.proto.body for block in app.get("html") if "slim-pictures" in block.proto.body)
+    assert pictures.count("slim-tile") == 3 and pictures.count("under its heat map") == 6
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -1,0 +1,55 @@
+"""What the gallery shows of each image: its views under one model's attention or two, and what each model predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from app.ui.pictures import Markup, Tile, View, bold, joined, quiet, verdict
+from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.percent import percent
+
+
+@dataclass(frozen=True)
+class Look:
+    """How one model's attention is drawn: its run, the class its maps are of, and the name readers know it by."""
+
+    run: str
+    map_of: str
+    name: str
+
+
+def views(looks: Sequence[Look], kinds: Sequence[str]) -> list[View]:
+    """All kinds under the first model's attention, then what differs under the second's."""
+    return [
+        View(kind, look.run, look.map_of, look.name if len(looks) > 1 else "")
+        for look in looks
+        for kind in kinds
+        if look is looks[0] or len(kinds) == 1 or kind not in ("image", "mask")  # the same, whatever the model
+    ]
+
+
+def tile(record: dict[str, Any], shown: Sequence[View], n_models: int) -> Tile:
+    """One image of attention_scores.frame; columns ending in _after are the second model's."""
+    head = joined(bold(record["group"]), quiet(f"image {record['row']}, {record['split']}"))
+    lines = [_line(record, "", "before: " if n_models > 1 else "")]
+    if n_models > 1:
+        lines.append(_line(record, "_after", "after: "))
+    return Tile(int(record["row"]), shown, [head, *lines], name=str(record["group"]))
+
+
+def _line(record: dict[str, Any], of: str, whose: str) -> Markup:
+    predicted = verdict(record[f"correct{of}"], f"{whose}{record[f'prediction_name{of}']}", record[f"confidence{of}"])
+    return Markup(predicted + quiet(_attention(record, of)))
+
+
+def _attention(record: dict[str, Any], of: str) -> str:
+    if record.get(f"no_evidence{of}") is True:
+        return " · no evidence"
+    parts = [("precision", record.get(ATTENTION_PRECISION + of)), ("AIoU", record.get(AIOU + of))]
+    return "".join(
+        f" · {name} {percent(value, 0)}" for name, value in parts if value is not None and not pd.isna(value)
+    )

@@ -1,0 +1,176 @@
+"""Images of a data set, fetched by the browser by address: tiles of one or more views, in a grid, a strip or a gallery.
+
+Python writes the markup, ``pictures.css`` (part of every document, see app/index_html.py) says how it looks, and in a
+gallery ``pictures.js`` listens: a click or Enter on a tile opens it.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NewType
+
+import streamlit as st
+
+from app import session
+from app.routes.assets import static
+from app.routes.images import ROW, image_url
+from slim_core.attention.thumbnails import SIDE
+from slim_core.percent import percent
+
+Markup = NewType("Markup", str)  # HTML in which every name is escaped: made by the functions below
+
+KINDS = {"image": "image", "overlay": "overlay", "heat": "heat map", "contour": "contour", "mask": "mask"}
+ALTS = {
+    "image": "Image {}",
+    "overlay": "Image {} under its heat map",
+    "heat": "Heat map of image {}",
+    "contour": "Image {} with the outline of its attention",
+    "mask": "Image {} with all but its object dimmed",
+}
+SMALL_PX, SMALL_MOST_PX = 88, 128  # of an image in a strip
+LARGE_PX = 768  # of the image that a link opens
+
+_mount = st.components.v2.component(
+    "slim_gallery",
+    html='<div class="slim-gallery"></div>',
+    js=static("ui/pictures.js").read_text(),
+    isolate_styles=False,
+)
+
+
+@dataclass(frozen=True)
+class View:
+    """One picture of an image: of a kind of KINDS, under the attention of a ``run`` that kept its maps.
+
+    ``whose``: the name by which readers know the model, where there are several; ``name``: what is said below it.
+    """
+
+    kind: str = "image"
+    run: str | None = None
+    map_of: str = "label"
+    whose: str = ""
+    name: Markup = Markup("")
+
+
+@dataclass(frozen=True)
+class Tile:
+    """An image, its views from left to right, and the lines below them. ``name``: its group, to screen readers."""
+
+    row: int
+    views: Sequence[View] = (View(),)
+    lines: Sequence[Markup] = ()
+    name: str = ""
+
+
+def under(run: str | None, *, whose: str = "", name: Markup = Markup("")) -> View:
+    """The image under the attention of a run; as it is, where there is none."""
+    return View("image" if run is None else "overlay", run, whose=whose, name=name)
+
+
+def show(
+    dataset: str, tiles: Sequence[Tile], *, wide: int, most: int | None = None, size: int = SIDE, small: bool = False
+) -> None:
+    """A grid of tiles of ``wide`` px or more (and ``most`` px at most); nothing where there are none.
+
+    ``size``: pixels a side that are asked of the server; ``small``: in small type.
+    """
+    if tiles:
+        st.html(_grid(_Drawn(dataset, size).tiles(tiles), wide, most, small))
+
+
+def linked(dataset: str, tiles: Sequence[Tile], *, side: int) -> None:
+    """A grid of tiles whose views have ``side`` px or more each; a click on a view opens it large in a new tab."""
+    if tiles:
+        wide = side * max(len(one.views) for one in tiles)
+        drawn = _Drawn(dataset, min(2 * side, LARGE_PX), is_linked=True)
+        st.html(_grid(drawn.tiles(tiles), wide, most=round(1.3 * wide)))
+
+
+def strip(dataset: str, rows: Sequence[int], captions: Sequence[str], run: str | None) -> None:
+    """Small images in a row, under their heat maps where a gradcam run is named."""
+    tiles = [Tile(int(row), [under(run)], [quiet(caption)]) for row, caption in zip(rows, captions, strict=True)]
+    show(dataset, tiles, wide=SMALL_PX, most=SMALL_MOST_PX, small=True)
+
+
+def gallery(dataset: str, tiles: Sequence[Tile], *, key: str, wide: int) -> int | None:
+    """A grid of which every tile opens; returns the row that was opened just now."""
+    drawn = _grid(_Drawn(dataset, SIDE, is_button=True).tiles(tiles), wide)
+    opened = _mount(key=key, data={"html": drawn}, on_open_change=_nothing).get("open")
+    return None if opened is None else int(opened)
+
+
+def address(dataset: str, view: View, size: int, row: int | str = ROW) -> str:
+    """Address of a view of an image; without a row, ROW stands where the browser puts it."""
+    return _Drawn(dataset, size).address(view, row)
+
+
+def plain(text: object) -> Markup:
+    """Text as it is."""
+    return Markup(html.escape(str(text)))
+
+
+def bold(text: object) -> Markup:
+    """Text in bold."""
+    return Markup(f"<b>{html.escape(str(text))}</b>")
+
+
+def quiet(text: object) -> Markup:
+    """Text that steps back."""
+    return Markup(f'<span class="quiet">{html.escape(str(text))}</span>')
+
+
+def joined(*parts: Markup) -> Markup:
+    """Parts of one line."""
+    return Markup(" ".join(part for part in parts if part))
+
+
+def verdict(correct: bool, predicted: object, confidence: float | None = None) -> Markup:
+    """A tick or a cross in its colour, and the class that was predicted."""
+    name, mark = ("right", "✓") if correct else ("wrong", "✗")
+    sure = "" if confidence is None else f", confidence {percent(confidence, 0)}"
+    return Markup(f'<b class="{name}">{mark}</b> {html.escape(str(predicted))}{sure}')
+
+
+def _grid(tiles: str, wide: int, most: int | None = None, small: bool = False) -> str:
+    size = f"--wide: {wide}px; --most: {f'{most}px' if most else 'none'}"
+    return f'<ul class="slim-pictures{" small" if small else ""}" style="{size}" aria-label="Images">{tiles}</ul>'
+
+
+class _Drawn:
+    """The markup of tiles of a data set, ``size`` pixels a picture."""
+
+    def __init__(self, dataset: str, size: int, *, is_button: bool = False, is_linked: bool = False) -> None:
+        self.dataset, self.size, self.is_button, self.is_linked = dataset, size, is_button, is_linked
+        self.token = session.token(dataset=dataset)
+
+    def tiles(self, tiles: Sequence[Tile]) -> str:
+        return "".join(self._tile(one) for one in tiles)
+
+    def address(self, view: View, row: int | str, size: int | None = None) -> str:
+        drawn = {"kind": view.kind, "run": view.run, "map_of": view.map_of, "size": size or self.size}
+        return image_url(self.dataset, row, self.token, **drawn)  # type: ignore[arg-type]
+
+    def _tile(self, tile: Tile) -> str:
+        views = "".join(self._view(tile.row, view) for view in tile.views)
+        names = "".join(f"<span>{view.name}</span>" for view in tile.views)
+        below = f'<div class="names">{names}</div>' if any(view.name for view in tile.views) else ""
+        below += "".join(f"<div>{line}</div>" for line in tile.lines)
+        tag, options = "div", ""
+        if self.is_button:
+            label = html.escape(f"Open image {tile.row}, {tile.name}")
+            tag, options = "button", f' type="button" aria-label="{label}"'
+        return f'<li class="slim-tile" data-row="{tile.row}"><{tag} class="views"{options}>{views}</{tag}>{below}</li>'
+
+    def _view(self, row: int, view: View) -> str:
+        alt = html.escape(ALTS[view.kind].format(row) + (f", {view.whose}" if view.whose else ""))
+        source = html.escape(self.address(view, row))
+        picture = f'<img src="{source}" loading="lazy" decoding="async" alt="{alt}">'
+        if not self.is_linked:
+            return picture
+        return f'<a href="{html.escape(self.address(view, row, LARGE_PX))}" target="_blank">{picture}</a>'
+
+
+def _nothing() -> None:
+    """A callback that only makes Streamlit listen."""
