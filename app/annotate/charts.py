@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.layout import calm
+from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import BLUE, GREY, INK, colour_of
 
 MOST_POINTS = 20_000  # drawn behind the candidates; more are thinned out evenly
@@ -33,7 +33,7 @@ def candidates(points: pd.DataFrame, chosen: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
-    return calm(figure, height=380)
+    return base_layout(figure, height=380)
 
 
 def settling(frame: pd.DataFrame) -> go.Figure:
@@ -53,4 +53,4 @@ def settling(frame: pd.DataFrame) -> go.Figure:
     figure.add_hline(y=0, line_color=INK, line_width=1, opacity=0.4)
     figure.update_xaxes(title="answers", rangemode="tozero")
     figure.update_yaxes(title="change of a score, points", rangemode="tozero")
-    return calm(figure, height=240)
+    return base_layout(figure, height=240)

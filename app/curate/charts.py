@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.compared_groups import MOST
-from slim_core.evaluation.charts.layout import calm
+from slim_core.evaluation.charts.groups import MOST
+from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import CHOSEN, REPEATED, WHOLE
 
 
@@ -33,7 +33,7 @@ def group_balance(frame: pd.DataFrame) -> go.Figure:
     left_out = "" if n_groups <= MOST else f"<br>the {MOST} of {n_groups:,} groups that change most"
     figure.update_xaxes(title=f"share of the images{left_out}", ticksuffix=" %", rangemode="tozero")
     figure.update_yaxes(autorange="reversed", automargin=True)
-    return calm(figure, height=110 + 40 * max(len(frame), 1))
+    return base_layout(figure, height=110 + 40 * max(len(frame), 1))
 
 
 def cells(frame: pd.DataFrame) -> go.Figure:
@@ -60,4 +60,4 @@ def cells(frame: pd.DataFrame) -> go.Figure:
     left_out = "" if n_cells <= MOST else f"<br>the {MOST} of {n_cells:,} cells with the most repeats"
     figure.update_xaxes(title=f"images{left_out}")
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    return calm(figure, height=110 + 40 * max(len(frame), 1))
+    return base_layout(figure, height=110 + 40 * max(len(frame), 1))

@@ -15,15 +15,6 @@ if TYPE_CHECKING:
 
     from slim_core.store import Store
 
-RATES = {
-    "wga": "WGA",
-    "average": "average",
-    "adjusted_average": "adjusted",
-    "worst_class": "class",
-    "attention_precision": "attention",
-    "aiou": "AIoU",
-}
-
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
@@ -96,13 +87,15 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
 
 def show_comparison(found: pd.DataFrame) -> None:
     """Print one table of the metrics and one of the groups."""
+    from slim_core.evaluation.report.frames import RATES, TITLES
+
     models = found.to_dict("records")
     rows = [
         [str(row["method"]), str(row["seed"]), *(in_percent(row[key]) for key in RATES), *map(shown, costs(row))]
         for row in models
     ]
-    title = "Models, in % (class: worst class, attention: its precision at 0.8)"
-    table(title, ["method", "seed", *RATES.values(), "images", "answers", "seconds"], rows)
+    named = [TITLES[key] for key in (*RATES, "images", "answers", "seconds")]
+    table("Models, in % (attention: its precision at 0.8)", ["method", "seed", *named], rows)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
     rows = [[str(row["method"]), str(row["model"]), *(in_percent(row[key]) for key in groups)] for row in models]
     table("Accuracy in % per group", ["method", "model", *(name.removeprefix("group ") for name in groups)], rows)

@@ -10,36 +10,11 @@ import streamlit as st
 from app.compare.parts import choice as compare_choice
 from app.compare.parts.choice import Choice
 from slim_core.evaluation.comparison import COST_DEFINITIONS
+from slim_core.evaluation.report import frames
 from slim_core.evaluation.report.frames import RATES, with_change
-from slim_core.metrics import (
-    ADJUSTED,
-    AIOU,
-    ATTENTION_PRECISION,
-    AVERAGE,
-    DEFINITIONS,
-    WGA,
-    WORST_CLASS,
-    WORST_GROUP,
-)
+from slim_core.metrics import ADJUSTED, AIOU, DEFINITIONS, WORST_CLASS, WORST_GROUP
 
-TITLES = {
-    "label": "Run",
-    WGA: "Worst group",
-    "change": "Change",
-    WORST_GROUP: "Which",
-    AVERAGE: "Average",
-    ADJUSTED: "Adjusted",
-    WORST_CLASS: "Worst class",
-    ATTENTION_PRECISION: "Attention",
-    AIOU: "AIoU",
-    "answers": "Answers",
-    "share": "Share",
-    "minutes": "Minutes",
-    "images": "Images",
-    "seconds": "Seconds",
-    "lineage_seconds": "All seconds",
-    "gpu_hours": "GPU hours",
-}
+TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in frames.TITLES.items()}}
 ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "seconds", "lineage_seconds", "gpu_hours")
 SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
 PINNED = "⚑ "

@@ -12,10 +12,11 @@ from app.ui import attention_change, chart
 from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts import comparison as charts
-from slim_core.evaluation.charts.compared_groups import group_intervals
+from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
-from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, long, of_runs, told_seeds
+from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, of_runs, told_seeds
 from slim_core.metrics import AVERAGE, DEFINITIONS, WGA
+from slim_core.percent import counted, interval
 
 ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
 
@@ -81,7 +82,7 @@ def _seeds(chosen: Chosen) -> None:
     frame = over_seeds(chosen.rows, chosen.baseline)
     if frame["n"].max() < ENOUGH_SEEDS:
         st.caption(
-            f"At most {charts.counted(int(frame['n'].max()), 'seed')} a method: "
+            f"At most {counted(int(frame['n'].max()), 'seed')} a method: "
             f"{ENOUGH_SEEDS} or more are needed to tell small differences from chance."
         )
     st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, placeholder="–")
@@ -110,10 +111,8 @@ SEED_COLUMNS = {
 
 def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of SEED_COLUMNS from over_seeds; rates in percent, differences in points."""
-    intervals = [
-        "–" if low != low else f"{100 * low:+.1f} to {100 * high:+.1f}"  # NaN: fewer than two pairs
-        for low, high in zip(frame["change_low"], frame["change_high"], strict=True)
-    ]
+    bounds = zip(frame["change_low"], frame["change_high"], strict=True)  # NaN: fewer than two pairs
+    intervals = [interval(low, high, "+.1f") for low, high in bounds]
     made = pd.DataFrame({"method": frame["method"], "seeds": [told_seeds(seeds) for seeds in frame["seeds"]]})
     for measure in (WGA, AVERAGE):
         made[measure], made[f"{measure}_sd"] = frame[f"{measure}_mean"] * 100, frame[f"{measure}_sd"] * 100
@@ -122,7 +121,7 @@ def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _attention(chosen: Chosen) -> None:
     st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
-    if long(chosen.rows, ATTENTION).empty:
+    if charts.long(chosen.rows, ATTENTION).empty:
         st.caption("Attention is scored against masks or boxes, and these images have none.")
     else:
         alt = "Attention precision and AIoU of each run"

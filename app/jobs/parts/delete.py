@@ -11,7 +11,7 @@ from app.services import actions
 from app.ui import pages
 from app.ui.escape import verbatim
 from app.ui.messages import errors_told
-from slim_core.evaluation.charts.comparison import counted
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run

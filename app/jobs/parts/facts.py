@@ -10,6 +10,7 @@ from app.ui import link_table
 from app.ui.durations import duration
 from app.ui.link_table import Cell, Column
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
+from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -52,7 +53,7 @@ def headline(run: Run) -> None:
         return
     for column, (path, title, rate, help_text) in zip(st.columns(len(numbers)), numbers, strict=True):
         value = _at(run.metrics or {}, path)
-        column.metric(title, f"{100 * value:.1f} %" if rate else f"{value:,}", help=help_text, border=True)
+        column.metric(title, percent(value) if rate else f"{value:,}", help=help_text, border=True)
 
 
 def _at(metrics: dict[str, Any], path: tuple[str, ...]) -> Any:

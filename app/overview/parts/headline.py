@@ -14,13 +14,13 @@ from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups import images
 from app.ui.messages import errors_told
-from slim_core.evaluation.charts.compared_groups import group_intervals, lowest
-from slim_core.evaluation.charts.groups import group_frame
+from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
 from slim_core.evaluation.charts.palette import CHOSEN, WORST
 from slim_core.evaluation.comparison import worst_of
 from slim_core.evaluation.predictions import telling, wrong_first
 from slim_core.evaluation.report import story
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA
+from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from app.services.evaluations import Compared
@@ -34,7 +34,7 @@ NUMBERS = {
     AIOU: ("AIoU", "AIoU"),
 }
 BEFORE, AFTER = "reference", "retrained"
-N_EXAMPLES = 3
+N_EXAMPLES, N_MISTAKES = 3, 2  # of three narrow views each, of two wide ones
 WIDE_PX, HIGH_PX = 288, 460  # of an example, however many views it has; of the chart beside all of them
 
 
@@ -87,7 +87,7 @@ def _numbers(before: Run | None, after: Run | None) -> None:
         same = delta is not None and abs(delta) < 0.05
         column.metric(
             name,
-            "–" if value is None else f"{100 * value:.1f} %",
+            percent(value),
             None if delta is None else f"{delta:+.1f} points",
             delta_color="off" if same else "normal",
             delta_arrow="off" if same else "auto",
@@ -107,7 +107,7 @@ def _groups(evaluations: dict[str, Run]) -> None:
 
 
 def _examples(compared: Compared, first: Run, after: Run | None) -> None:
-    """Three images of the worst group, with the attention on them before and after."""
+    """Images of the worst group, with the attention on them before and after."""
     worst = worst_of(first.metrics or {})
     maps = images.maps_of(first, compared.ancestry)
     if worst is None:
@@ -116,7 +116,7 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
     was = images.judged(first)
     if after is None or images.maps_of(after, compared.ancestry) is None:
         st.markdown(f"**{verbatim(worst['name'])}: what it sees**", help="The surest mistakes of the worst group.")
-        mistakes = wrong_first(was[was["group"] == index]).head(N_EXAMPLES)
+        mistakes = wrong_first(was[was["group"] == index]).head(N_MISTAKES)
         shown = [images.tile(record, maps) for record in mistakes.to_dict("records")]
     else:
         st.markdown(

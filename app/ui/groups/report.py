@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -19,7 +19,7 @@ from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import groups as charts
 from slim_core.evaluation.slices import MIN_N, mostly, worst_slices
 from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS
-from slim_core.percent import percent
+from slim_core.percent import interval, percent
 
 if TYPE_CHECKING:
     from app.services.evaluations import Compared
@@ -68,13 +68,10 @@ def show(evaluation: Run) -> None:
     images.panel(compared, "confusion|slice", evaluation.id)
 
 
-def show_numbers(metrics: dict[str, object]) -> None:
+def show_numbers(metrics: dict[str, Any]) -> None:
     """The four rates of a set of predictions, each with its definition."""
     for column, (key, (title, word)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
-        value = metrics.get(key)
-        column.metric(
-            title, "–" if value is None else f"{100 * float(str(value)):.1f} %", help=explain(word), border=True
-        )
+        column.metric(title, percent(metrics.get(key)), help=explain(word), border=True)
 
 
 def _slices(evaluation: Run, compared: Compared) -> None:
@@ -106,9 +103,8 @@ def slice_rows(evaluation: Run, compared: Compared) -> pd.DataFrame:
     judged = images.judged(evaluation)
     grouping = images.slices(evaluation, compared.ancestry).grouping
     ranked = worst_slices(judged["correct"].to_numpy(), grouping)
-    rates = ranked[["accuracy", "low", "high"]] * 100
-    intervals = [group_table.interval(low, high) for low, high in zip(rates["low"], rates["high"], strict=True)]
-    found = ranked.assign(accuracy=rates["accuracy"], interval=intervals)
+    intervals = list(map(interval, ranked["low"], ranked["high"]))
+    found = ranked.assign(accuracy=ranked["accuracy"] * 100, interval=intervals)
     table = session.store().datasets.table(evaluation.dataset_id)
     if not table.has_attributes:
         return found

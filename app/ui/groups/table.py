@@ -12,6 +12,7 @@ from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts.groups import ATTENTION, group_frame
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.percent import interval
 
 COLUMNS = {
     "group": st.column_config.TextColumn("Group"),
@@ -37,7 +38,7 @@ def show(metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: st
 def group_rows(metrics: Mapping[str, Any]) -> pd.DataFrame:
     """One row a group with the columns of COLUMNS that are known; rates in percent."""
     frame = group_frame(metrics)
-    percent = frame[["accuracy", "low", "high", *ATTENTION]] * 100
+    percent = frame[["accuracy", *ATTENTION]] * 100
     made = pd.DataFrame(
         {
             "group": [
@@ -45,12 +46,7 @@ def group_rows(metrics: Mapping[str, Any]) -> pd.DataFrame:
             ],
             "n": frame["n"],
             "accuracy": percent["accuracy"],
-            "interval": [interval(low, high) for low, high in zip(percent["low"], percent["high"], strict=True)],
+            "interval": list(map(interval, frame["low"], frame["high"])),
         }
     )
     return made.join(percent[[key for key in ATTENTION if percent[key].notna().any()]])
-
-
-def interval(low: float, high: float) -> str:
-    """Of a rate in percent; a dash for a group without images."""
-    return "–" if low != low else f"{low:.1f} to {high:.1f}"

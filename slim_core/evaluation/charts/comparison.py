@@ -1,47 +1,19 @@
-"""Charts that set runs side by side: the same on the Compare page and in the report. DataFrame -> plotly Figure.
-
-Run colours: the baseline is INK, the others take Okabe and Ito's colours by position. Above FEW runs a colour each says
-nothing any more: then the baseline and the best stand out, and the rest is grey, told apart on hover.
-"""
+"""Charts that set runs side by side: the same on the Compare page and in the report. DataFrame -> plotly Figure."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.report.frames import long
+from slim_core.evaluation.charts.layout import base_layout, interval
+from slim_core.evaluation.charts.palette import BLUE, FEW, INK, run_colours
+from slim_core.percent import counted
 
-INK, GREY, BLUE = "#6B7680", "#9AA0A6", "#0072B2"
-RUNS = (
-    BLUE,
-    "#E69F00",
-    "#56B4E9",
-    "#CC79A7",
-    "#009E73",
-    "#D55E00",
-    "#F0E442",
-)  # slim_core.evaluation.charts.palette, by a test
-FEW = 8  # runs that a colour each can tell apart
 LISTED = 3 * FEW  # runs that a line each can show
-INTERVAL = {"thickness": 1.5, "color": INK, "width": 3}
-
-
-def run_colours(runs: Sequence[str], baseline: str | None = None) -> dict[str, str]:
-    """The colour of each run, by its name; above FEW runs all but the baseline are grey."""
-    others = [run for run in runs if run != baseline]
-    drawn = {run: RUNS[place % len(RUNS)] if len(runs) <= FEW else GREY for place, run in enumerate(others)}
-    return {run: drawn.get(run, INK) for run in runs}
-
-
-def interval(part: pd.DataFrame) -> dict[str, Any]:
-    """The error bars of accuracy, low and high (0..1), in percent."""
-    above, below = (part["high"] - part["accuracy"]) * 100, (part["accuracy"] - part["low"]) * 100
-    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, **INTERVAL}
 
 
 def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | None = None) -> go.Figure:
@@ -58,7 +30,6 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
     placed = frame.assign(name=_short_names(frame), side=_sides(frame[cost], frame["wga"]))
     for method in methods:
         part = placed[placed["method"] == method]
-        spread = part.rename(columns={"wga": "accuracy", "wga_low": "low", "wga_high": "high"})
         figure.add_scatter(
             x=part[cost],
             y=part["wga"] * 100,
@@ -70,7 +41,12 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
             customdata=part["run"],
             cliponaxis=False,
             marker={"color": colours[method], "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
-            error_y={**interval(spread), "thickness": 1, "width": 0, "color": colours[method]},
+            error_y={
+                **interval(part, "wga", "wga_low", "wga_high"),
+                "thickness": 1,
+                "width": 0,
+                "color": colours[method],
+            },
             hovertemplate="%{customdata}<br>worst group %{y:.1f} %<br>" + title + " %{x:,.4~g}<extra></extra>",
         )
     highest = float(np.nan_to_num(frame[cost].to_numpy(float)).max(initial=0)) or 1.0
@@ -79,7 +55,7 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
     lowest = np.nan_to_num(frame["wga_low"].astype(float).min()) * 100
     start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
     figure.update_yaxes(title="worst group, 95 % interval", ticksuffix=" %", range=[start, 103])
-    return calm(figure, height=400)
+    return base_layout(figure, height=400)
 
 
 def _short_names(frame: pd.DataFrame) -> list[str]:
@@ -111,25 +87,18 @@ def seed_differences(frame: pd.DataFrame) -> go.Figure:
     shown = frame[frame["pairs"] > 0]
     figure = go.Figure()
     figure.add_vline(x=0, line={"color": INK, "width": 1, "dash": "dot"})
-    above = (shown["change_high"] - shown["change"]) * 100
-    below = (shown["change"] - shown["change_low"]) * 100
     figure.add_scatter(
         x=shown["change"] * 100,
         y=[f"{method} ({counted(n, 'seed')})" for method, n in zip(shown["method"], shown["pairs"], strict=True)],
         mode="markers",
         marker={"color": BLUE, "size": 11},
-        error_x={"type": "data", "symmetric": False, "array": above, "arrayminus": below, **INTERVAL},
+        error_x=interval(shown, "change", "change_low", "change_high"),
         customdata=np.stack([shown["change_low"] * 100, shown["change_high"] * 100], axis=-1) if len(shown) else None,
         hovertemplate="%{y}<br>%{x:+.1f} points (%{customdata[0]:+.1f} to %{customdata[1]:+.1f})<extra></extra>",
     )
     figure.update_xaxes(title="change of worst-group accuracy, points", zeroline=False)
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    return calm(figure, height=110 + 40 * max(len(shown), 1))
-
-
-def counted(n: int, what: str) -> str:
-    """1 seed, 2 seeds."""
-    return f"{n:,} {what}{'' if n == 1 else 's'}"
+    return base_layout(figure, height=110 + 40 * max(len(shown), 1))
 
 
 def averages(rows: pd.DataFrame, measures: Mapping[str, str], baseline: str | None = None) -> go.Figure:
@@ -171,7 +140,7 @@ def headline(frame: pd.DataFrame) -> go.Figure:
         )
     figure.update_xaxes(ticksuffix=" %", title="accuracy", range=[0, 103])
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
-    return calm(figure, height=120 + 34 * max(frame["run"].nunique(), 1))
+    return base_layout(figure, height=120 + 34 * max(frame["run"].nunique(), 1))
 
 
 def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Figure:
@@ -194,15 +163,17 @@ def attention_change(frame: pd.DataFrame, baseline: str | None = None) -> go.Fig
         )
     figure.update_layout(barmode="group", bargap=0.25, bargroupgap=0.08)
     figure.update_yaxes(ticksuffix=" %", range=[0, 103], title="mean of the images")
-    return calm(figure, height=320)
+    return base_layout(figure, height=320)
 
 
-def calm(figure: go.Figure, height: int) -> go.Figure:
-    """The figure with our margins, its legend above the plot, and a height in pixels."""
-    figure.update_layout(
-        height=height,
-        margin={"l": 8, "r": 8, "t": 40, "b": 8},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0, "traceorder": "normal"},
-        hoverlabel={"align": "left"},
-    )
-    return figure
+def long(found: pd.DataFrame, measures: Mapping[str, str]) -> pd.DataFrame:
+    """run, measure, value: one row a run and measure, without measures that no run has.
+
+    ``measures``: their names by column of ``found``, which has one row a run and its ``label``.
+    """
+    parts = [
+        pd.DataFrame({"run": found["label"], "measure": name, "value": found[key]})
+        for key, name in measures.items()
+        if found[key].notna().any()
+    ]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "measure", "value"])

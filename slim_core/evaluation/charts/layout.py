@@ -1,11 +1,18 @@
-"""Margins, legend and bar gaps, alike in every chart."""
+"""Margins, legend and error bars, alike in every chart."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import pandas as pd
 import plotly.graph_objects as go
 
+from slim_core.evaluation.charts.palette import INK
 
-def calm(figure: go.Figure, height: int) -> go.Figure:
+INTERVAL = {"type": "data", "symmetric": False, "thickness": 1.5, "color": INK, "width": 3}
+
+
+def base_layout(figure: go.Figure, height: int) -> go.Figure:
     """The figure with our margins, its legend above the plot, and a height in pixels."""
     figure.update_layout(
         height=height,
@@ -14,3 +21,9 @@ def calm(figure: go.Figure, height: int) -> go.Figure:
         hoverlabel={"align": "left"},
     )
     return figure
+
+
+def interval(frame: pd.DataFrame, value: str = "accuracy", low: str = "low", high: str = "high") -> dict[str, Any]:
+    """The error bars of a rate with its bounds (columns of ``frame``, 0..1), in percent."""
+    above, below = (frame[high] - frame[value]) * 100, (frame[value] - frame[low]) * 100
+    return {**INTERVAL, "array": above, "arrayminus": below}

@@ -6,9 +6,13 @@ One meaning per colour, on every page:
 - UNSURE (orange): neither, and what is drawn a second time. UNKNOWN (grey): not known, or all that is not looked at.
 - CHOSEN (blue): the run, the group or the subset that is looked at; WHOLE (grey): what it was before, or came from.
 - Groups, clusters and classes take the colours of GROUPS by position.
+- Runs side by side take those of RUNS by position; the baseline is INK. Above FEW runs a colour each says nothing any
+  more: then the baseline stands out, and the rest is grey, named on hover.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
@@ -23,6 +27,8 @@ INK = "#6B7680"  # lines and marks that must show on a light and on a dark page;
 RIGHT, WRONG, UNSURE, UNKNOWN = GREEN, VERMILION, ORANGE, GREY
 CHOSEN, WHOLE, REPEATED, WORST = BLUE, GREY, ORANGE, VERMILION
 GROUPS = (BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, INK)
+RUNS = (BLUE, ORANGE, SKY, PURPLE, GREEN, VERMILION, YELLOW)
+FEW = 8  # runs that a colour each can tell apart
 
 CIVIDIS = ((0, "#00224e"), (0.25, "#434e6c"), (0.5, "#7d7c78"), (0.75, "#bcaf6f"), (1, "#fee838"))
 
@@ -35,3 +41,10 @@ def tells(n: int) -> bool:
 def colour_of(position: int) -> str:
     """The colour of the group, class or cluster at a position; UNKNOWN below zero."""
     return UNKNOWN if position < 0 else GROUPS[position % len(GROUPS)]
+
+
+def run_colours(runs: Sequence[str], baseline: str | None = None) -> dict[str, str]:
+    """The colour of each run, by its name; above FEW runs all but the baseline are grey."""
+    others = [run for run in runs if run != baseline]
+    drawn = {run: RUNS[place % len(RUNS)] if len(runs) <= FEW else GREY for place, run in enumerate(others)}
+    return {run: drawn.get(run, INK) for run in runs}

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.compared_groups import MOST, told_left_out
-from slim_core.evaluation.charts.layout import calm
+from slim_core.evaluation.charts.groups import MOST, told_left_out
+from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import BLUE, INK, ORANGE, colour_of, tells
 
 N_BINS = 40
@@ -39,7 +39,7 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
     figure.add_vline(x=50, line_dash="dot", line_color=INK, opacity=0.4)
     figure.update_xaxes(range=[0, 100.5], title=f"mean of the images{told_left_out(n_groups)}", ticksuffix=" %")
     figure.update_yaxes(autorange="reversed", automargin=True)
-    return calm(figure, height=120 + 52 * max(len(frame), 1))
+    return base_layout(figure, height=120 + 52 * max(len(frame), 1))
 
 
 def score_histogram(frame: pd.DataFrame, threshold: float | None = None) -> go.Figure:
@@ -69,4 +69,4 @@ def score_histogram(frame: pd.DataFrame, threshold: float | None = None) -> go.F
     figure.update_layout(barmode="stack", bargap=0)
     figure.update_xaxes(range=[0, 1], title="propagated score")
     figure.update_yaxes(title="images")
-    return calm(figure, height=300)
+    return base_layout(figure, height=300)

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.layout import calm
+from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import BLUE, GREY, INK, colour_of, tells
 
 
@@ -75,4 +75,4 @@ def _by_epoch(figure: go.Figure, epochs: int, best_epoch: int | None, at: str = 
         line = {"color": GREY, "width": 1, "dash": "dot"}
         side = f"{at} left" if best_epoch > epochs / 2 else f"{at} right"  # inside the plot
         figure.add_vline(x=best_epoch, line=line, annotation_text="kept", annotation_position=side)
-    return calm(figure, 320)
+    return base_layout(figure, 320)

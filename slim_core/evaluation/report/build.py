@@ -12,7 +12,8 @@ import pandas as pd
 
 from slim_core.errors import ImageRefusedError, NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.charts import compared_groups, comparison
+from slim_core.evaluation.charts import comparison
+from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import over_seeds, worst_of
 from slim_core.evaluation.predictions import judgements, telling
 from slim_core.evaluation.report import frames, story
@@ -144,12 +145,12 @@ def _story(store: Store, before: Run, after: Run | None, rows: pd.DataFrame) -> 
 def _charts(rows: pd.DataFrame, groups: pd.DataFrame, name: str) -> list[Chart]:
     frame = rows.assign(run=rows["label"])
     charts = [
-        Chart("Every group", compared_groups.group_intervals(groups, name), "Accuracy with its 95 % Wilson interval."),
+        Chart("Every group", group_intervals(groups, name), "Accuracy with its 95 % Wilson interval."),
         Chart("Worst group and averages", comparison.averages(rows, frames.HEADLINE, name)),
         Chart("Against answers spent", comparison.cost_scatter(frame, "answers", "answers spent", name)),
         Chart("Against images used", comparison.cost_scatter(frame, "images", "images trained on", name)),
     ]
-    if len(frames.long(rows, frames.ATTENTION)):
+    if len(comparison.long(rows, frames.ATTENTION)):
         figure = comparison.attention(rows, frames.ATTENTION, name)
         charts.append(Chart("Attention", figure, "Measured against masks or boxes."))
     return charts

@@ -27,6 +27,24 @@ if TYPE_CHECKING:
 HEADLINE = {WGA: "worst group", AVERAGE: "average", ADJUSTED: "adjusted average"}
 ATTENTION = {ATTENTION_PRECISION: "attention precision", AIOU: "AIoU"}
 RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU)
+# Of the columns of a table of runs: on the Compare page, in the report and in the terminal.
+TITLES = {
+    WGA: "worst group",
+    "change": "change",
+    WORST_GROUP: "which",
+    AVERAGE: "average",
+    ADJUSTED: "adjusted",
+    WORST_CLASS: "worst class",
+    ATTENTION_PRECISION: "attention",
+    AIOU: "AIoU",
+    "answers": "answers",
+    "share": "share",
+    "minutes": "minutes",
+    "images": "images",
+    "seconds": "seconds",
+    "lineage_seconds": "all seconds",
+    "gpu_hours": "GPU hours",
+}
 GROUP_COLUMNS = ["run", "group", "accuracy", "low", "high", "n", "key"]
 
 
@@ -96,13 +114,3 @@ def of_runs(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """The rows of these runs (by ``run``), in the order of the names."""
     place = {name: position for position, name in enumerate(names)}
     return frame[frame["run"].isin(names)].sort_values("run", key=lambda runs: runs.map(place), kind="stable")
-
-
-def long(found: pd.DataFrame, measures: Mapping[str, str]) -> pd.DataFrame:
-    """run, measure, value: one row a run and measure, without measures that no run has."""
-    parts = [
-        pd.DataFrame({"run": found["label"], "measure": name, "value": found[key]})
-        for key, name in measures.items()
-        if found[key].notna().any()
-    ]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "measure", "value"])

@@ -14,27 +14,11 @@ import pandas as pd
 from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.comparison import COST_DEFINITIONS
 from slim_core.evaluation.report.build import Chart, Example, Report, seeds_chart
-from slim_core.evaluation.report.frames import RATES, told_seeds
+from slim_core.evaluation.report.frames import RATES, TITLES, told_seeds
 from slim_core.metrics import DEFINITIONS
+from slim_core.percent import UNKNOWN, interval
 
 ASSETS = Path(__file__).parent / "assets"
-TITLES = {
-    "wga": "worst group",
-    "change": "change",
-    "worst_group": "which",
-    "average": "average",
-    "adjusted_average": "adjusted average",
-    "worst_class": "worst class",
-    "attention_precision": "attention precision",
-    "aiou": "AIoU",
-    "answers": "answers",
-    "share": "share",
-    "minutes": "minutes",
-    "images": "images",
-    "seconds": "seconds",
-    "lineage_seconds": "all seconds",
-    "gpu_hours": "GPU hours",
-}
 DIGITS = {"minutes": 1, "seconds": 0, "lineage_seconds": 0, "gpu_hours": 2, "answers": 0, "images": 0}
 DEFINED = (*RATES, "gap", "groups")
 
@@ -107,17 +91,12 @@ def numbers(report: Report) -> tuple[list[str], list[list[str]]]:
 def shown(key: str, value: Any) -> str:
     """A cell: rates in percent, changes in points, counts with their separators, a dash where there is none."""
     if value is None or value != value:  # NaN
-        return "–"
+        return UNKNOWN
     if key in RATES or key == "share":
         return f"{100 * value:.1f}"
     if key == "change":
         return f"{100 * value:+.1f}"
     return f"{value:,.{DIGITS[key]}f}" if key in DIGITS else str(value)
-
-
-def interval(low: float, high: float, form: str) -> str:
-    """An interval in percent or points; a dash where there is none."""
-    return "–" if low != low else f"{100 * low:{form}} to {100 * high:{form}}"  # NaN
 
 
 def groups(report: Report) -> tuple[list[str], list[list[str]]]:
@@ -130,7 +109,7 @@ def groups(report: Report) -> tuple[list[str], list[list[str]]]:
             row["group"] + (" ← worst" if row["accuracy"] == row["worst"] else ""),
             f"{row['n']:,}",
             shown("wga", row["accuracy"]),
-            interval(row["low"], row["high"], ".1f"),
+            interval(row["low"], row["high"]),
         ]
         for row in records
     ]

@@ -8,6 +8,7 @@ import pytest
 
 from app import session
 from slim_core.evaluation.charts import palette
+from slim_core.percent import percent
 
 
 def texts(app) -> str:
@@ -37,7 +38,7 @@ def test_a_finished_loop_shows_every_step_done_and_the_numbers_before_and_after(
     worst = next(metric for metric in app.metric if metric.label == "Worst-group accuracy")
     runs = session.store().runs
     after = next(run for run in runs.all(kind="evaluate") if "slim" in run.name)
-    assert worst.value == f"{100 * after.metrics['wga']:.1f} %"
+    assert worst.value == percent(after.metrics["wga"])
     assert worst.delta.endswith("points")
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from slim_core.evaluation.charts.comparison import long
 from slim_core.evaluation.report import frames
 
 
@@ -61,4 +62,4 @@ def test_seeds_in_a_row_are_told_by_their_ends() -> None:
 
 def test_a_measure_that_no_run_has_is_left_out() -> None:
     found = pd.DataFrame({"label": ["erm"], "aiou": [np.nan], "attention_precision": [0.5]})
-    assert frames.long(found, frames.ATTENTION)["measure"].tolist() == ["attention precision"]
+    assert long(found, frames.ATTENTION)["measure"].tolist() == ["attention precision"]

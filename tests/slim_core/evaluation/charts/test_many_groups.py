@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 
 from app.curate import charts
-from slim_core.evaluation.charts import compared_groups, groups, scores, training
-from slim_core.evaluation.charts.compared_groups import MOST, STANDING
+from slim_core.evaluation.charts import groups, scores, training
+from slim_core.evaluation.charts.groups import MOST, STANDING
 
 N = 80
 
@@ -24,7 +24,7 @@ def rates(n: int = N, runs: tuple[str, ...] = ("erm", "slim")) -> pd.DataFrame:
 
 def test_of_many_groups_the_lowest_are_compared_lying_and_the_axis_tells_how_many_are_left_out() -> None:
     shuffled = rates().sample(frac=1, random_state=0)
-    figure = compared_groups.group_intervals(shuffled, "erm")
+    figure = groups.group_intervals(shuffled, "erm")
     assert [len(trace.y) for trace in figure.data] == [MOST, MOST]
     assert figure.data[0].y[0] == "g0 (n = 10)" and figure.data[0].orientation == "h"
     assert f"the {MOST} lowest of {N} groups" in figure.layout.xaxis.title.text
@@ -33,17 +33,17 @@ def test_of_many_groups_the_lowest_are_compared_lying_and_the_axis_tells_how_man
 def test_a_group_that_one_run_alone_gets_wrong_is_among_the_lowest() -> None:
     frame = rates()
     frame.loc[(frame["group"] == "g79") & (frame["run"] == "slim"), "accuracy"] = 0.0
-    assert "g79 (n = 10)" in compared_groups.group_intervals(frame, "erm").data[0].y
+    assert "g79 (n = 10)" in groups.group_intervals(frame, "erm").data[0].y
 
 
 def test_groups_whose_names_no_longer_fit_side_by_side_lie_and_none_is_left_out() -> None:
-    figure = compared_groups.group_intervals(rates(STANDING + 1), "erm")
+    figure = groups.group_intervals(rates(STANDING + 1), "erm")
     assert figure.data[0].orientation == "h" and len(figure.data[0].y) == STANDING + 1
     assert "lowest" not in figure.layout.xaxis.title.text
 
 
 def test_many_runs_over_many_groups_are_dots_of_the_lowest_groups() -> None:
-    figure = compared_groups.group_intervals(rates(runs=tuple(f"run {k}" for k in range(9))), "run 0")
+    figure = groups.group_intervals(rates(runs=tuple(f"run {k}" for k in range(9))), "run 0")
     assert len(figure.layout.xaxis.ticktext) == MOST
     assert f"the {MOST} lowest of {N} groups" in figure.layout.yaxis.title.text
 
