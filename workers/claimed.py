@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from slim_core.store import Store
 from slim_core.store.schema import runs as _runs
+from slim_core.store.states import WORKING
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Held:
 def held_by(worker: str, store: Store) -> list[Held]:
     """What a worker holds: one run at most, unless something went wrong."""
     query = sa.select(_runs.c.id, _runs.c.token, _runs.c.status, _runs.c.progress_at).where(
-        _runs.c.worker == worker, _runs.c.status.in_(("running", "stopping")), _runs.c.deleted_at.is_(None)
+        _runs.c.worker == worker, _runs.c.status.in_(WORKING), _runs.c.deleted_at.is_(None)
     )
     with store.database.read() as connection:
         return [Held(row.id, row.token, row.status == "stopping", row.progress_at) for row in connection.execute(query)]

@@ -11,6 +11,7 @@ from pathlib import Path
 from slim_core.store import Store, Worker
 from slim_core.store.estimates import Estimate
 from slim_core.store.order import Waiting
+from slim_core.store.states import UNFINISHED
 
 QUEUES = ("gpu", "cpu")
 _START = "start one with `python -m workers`"
@@ -86,7 +87,7 @@ def _of_parents(unfinished: Mapping[str, tuple[str, str, bool]]) -> dict[str, st
 def _of_parent(parent: str, status: str, is_shard: bool) -> str:
     if is_shard:
         return "It waits for its shards."
-    if status in ("failed", "canceled"):
+    if status in UNFINISHED:
         return f"It waits for {parent}, which is {status}: retry that one."
     return f"It waits for {parent}, which is {status}."
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from slim_core.evaluation.charts.palette import CIVIDIS, INK, RIGHT, UNKNOWN, UNSURE, WRONG
+from slim_core.evaluation.charts.palette import ANSWERS, CIVIDIS, INK, UNKNOWN
 
 MARGIN = 8  # pixels
 FEW = 20_000  # points above which each is a single pixel
@@ -40,7 +40,7 @@ def live_map(
 
 
 def _mark(picture: np.ndarray, x: np.ndarray, y: np.ndarray, answers: np.ndarray) -> None:
-    for value, colour in ((-1, UNSURE), (0, WRONG), (1, RIGHT)):
+    for value, colour in reversed(ANSWERS.items()):  # right ones on top
         mine = answers == value
         for radius, shade in ((4, RING), (3, colour)):
             for dx, dy in _disk(radius):

@@ -10,6 +10,7 @@ from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_told
 from app.ui.runs import evaluate_models
+from slim_core.store.states import UNFINISHED
 
 st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 
@@ -21,7 +22,7 @@ if dataset is None:
 
 models = store.runs.all(kind="train", status="done", dataset=dataset.id, metrics=False)
 evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
-evaluate_models.show(models, [one for one in evaluations if one.status not in ("failed", "canceled")])
+evaluate_models.show(models, [one for one in evaluations if one.status not in UNFINISHED])
 
 if any(one.status == "done" for one in evaluations):
     with errors_told():

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.services import result_links
+from slim_core.store.states import ACTIVE
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
-
-ACTIVE = ("queued", "running", "stopping")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from app import session
 from app.services import actions
 from slim_core.errors import SpecRefusedError
 from slim_core.runs.whole_loop import retrain_spec
+from slim_core.store.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.runs.whole_loop import Retrain
@@ -37,4 +38,4 @@ def retrain(subset: Run, way: Retrain, seed: int) -> Run:
 def is_retrained(subset: Run) -> bool:
     """True where a model trained on the subset is finished or under way."""
     after = [run for run in session.store().runs.children(subset.id) if run.kind == "train"]
-    return any(run.status not in ("failed", "canceled") for run in after)
+    return any(run.status not in UNFINISHED for run in after)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.evaluation.charts.palette import CIVIDIS, GROUPS, INK, RIGHT, UNKNOWN, UNSURE, WRONG
+from slim_core.evaluation.charts.palette import ANSWERS, CIVIDIS, GROUPS, INK, UNKNOWN
 
 LEVELS = 256  # of a continuous scale: 0 is "unknown", 1..255 run from low to high
 OTHER = "other"  # what is beyond the eight colours that can be told apart
@@ -100,9 +100,10 @@ def _ramp(n: int) -> list[str]:
 
 def answers(values: np.ndarray) -> Colouring:
     """Colour by answer. ``values`` (N,): 1 right, 0 wrong, -1 unsure, anything else not asked."""
-    index = np.select([values == 1, values == 0, values == -1], [0, 1, 2], default=-1)
+    places = range(len(ANSWERS))
+    index = np.select([values == value for value in ANSWERS], places, default=-1)
     names = ("attention right", "attention wrong", "unsure")
-    return named_unknown(categories("Answer", index, names, (RIGHT, WRONG, UNSURE)), "not asked")
+    return named_unknown(categories("Answer", index, names, list(ANSWERS.values())), "not asked")
 
 
 def named_unknown(colouring: Colouring, name: str) -> Colouring:

@@ -7,6 +7,7 @@ from app.train import forms
 from app.ui import next_step, pick
 from app.ui.escape import verbatim
 from app.ui.runs import state, training
+from slim_core.store.states import UNFINISHED
 
 st.title("Train")
 
@@ -37,7 +38,7 @@ if run.status == "done" and run.spec.get("subset"):
     next_step.show("compare it with the reference model.", "compare", "Compare", dataset=dataset.id)
 elif run.status == "done":
     next_step.show("see where this model looks.", "attention", "Draw the maps", dataset=dataset.id, model=run.id)
-elif run.status in ("failed", "canceled"):
+elif run.status in UNFINISHED:
     next_step.show("read its log, and resume it or run it again with other settings.", "jobs", "The run", run=run.id)
 else:
     next_step.here("let it run, you may close this page: the accuracy of every group appears here when it is done.")

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from slim_core.annotation.terminal import gradcam_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
+from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
 
 if TYPE_CHECKING:
     from slim_core.store import Store
 
 ANNOTATOR = "simulated annotator"
 SOURCE = "masks"
-RIGHT, WRONG, UNSURE = 1, 0, -1
 SECONDS_AN_ANSWER = 2.0  # what an item is booked with: a person's pace, so that minutes are not zero
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slim_core.errors import AnswersRefusedError
+from slim_core.store.answer_values import NAMED, UNSURE, VALUES
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Item, Run, Store
 
-WORDS: dict[str, int] = {"1": 1, "right": 1, "0": 0, "wrong": 0, "-1": -1, "u": -1, "unsure": -1}
+WRITTEN = {**NAMED, **{str(value): value for value in VALUES}, "u": UNSURE}
 
 
 def value_of(text: object) -> int:
@@ -25,9 +26,9 @@ def value_of(text: object) -> int:
         AnswersRefusedError: it is none of the words.
     """
     word = str(text).strip().lower().removesuffix(".0")
-    if word not in WORDS:
+    if word not in WRITTEN:
         raise AnswersRefusedError(f"{text!r} is not an answer: write 1 or right, 0 or wrong, -1 or unsure.")
-    return WORDS[word]
+    return WRITTEN[word]
 
 
 def save(store: Store, campaign: Campaign, by: str, answers: Mapping[int, int], *, duration_ms: int = 0) -> int:

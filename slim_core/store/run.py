@@ -12,6 +12,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from slim_core.store import schema
+from slim_core.store.states import ENDED
 
 Status = Literal["queued", "running", "stopping", "done", "failed", "canceled"]
 _t = schema.runs
@@ -53,7 +54,7 @@ class Run:
     @property
     def ended(self) -> bool:
         """True where nothing more will happen by itself."""
-        return self.status in schema.ENDED
+        return self.status in ENDED
 
 
 COLUMNS: list[sa.Column[Any]] = [_t.c[name] for name in Run.__dataclass_fields__]

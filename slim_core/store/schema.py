@@ -13,10 +13,9 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 from sqlalchemy.types import TypeDecorator
 
-HEAD = "0002"  # the newest migration; a test holds it equal to the folder's
+from slim_core.store.states import LIVE as LIVE
 
-LIVE = ("queued", "running", "stopping", "done")  # a run in one of these is offered instead of a second one
-ENDED = ("done", "failed", "canceled")
+HEAD = "0002"  # the newest migration; a test holds it equal to the folder's
 
 
 class UtcTime(TypeDecorator[datetime]):

@@ -18,11 +18,12 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_told
 from app.ui.pictures import Tile, View, under
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
+from slim_core.store.answer_values import RIGHT, UNSURE, WORDS, WRONG
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-WORDS = {1: "right", 0: "wrong", -1: "unsure"}
+KEYS = {RIGHT: "1", WRONG: "0", UNSURE: "u"}
 OPACITY = 0.5  # of the overlay that is shown
 
 
@@ -99,7 +100,7 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
             votes = sorted(dispute.votes.items())
             st.markdown("  \n".join(f"{verbatim(who)}: **{WORDS[value]}**" for who, value in votes))
             with st.container(horizontal=True):
-                for value, key in ((1, "1"), (0, "0"), (-1, "u")):
+                for value, key in KEYS.items():
                     if st.button(WORDS[value].capitalize(), key=f"decide-{value}-{dispute.item.id}", shortcut=key):
                         seen = {"run": run, "view": "image and overlay", "opacity": OPACITY}
                         spent = round(1000 * (time.monotonic() - since))

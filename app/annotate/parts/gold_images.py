@@ -11,11 +11,13 @@ from app.services import campaign_actions, space_data
 from app.ui import pictures
 from app.ui.messages import errors_told
 from app.ui.pictures import Tile, under
+from slim_core.store.answer_values import RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Item
 
-WORDS = {1: "right", 0: "wrong", -1: "unsure", None: "not set"}
+NOT_SET = "not set"
+BUTTONS = {RIGHT: "Right", WRONG: "Wrong", None: "Not gold"}
 
 
 def show(campaign: Campaign) -> None:
@@ -29,7 +31,10 @@ def show(campaign: Campaign) -> None:
     with st.expander(title, icon=":material/workspace_premium:", expanded=bool(unset)), errors_told():
         by_id = {one.id: one for one in [*unset, *(one for one in gold if one.gold is not None)]}
         chosen = st.selectbox(
-            "Image", list(by_id), format_func=lambda one: f"image {by_id[one].row}: {WORDS[by_id[one].gold]}", width=300
+            "Image",
+            list(by_id),
+            format_func=lambda one: f"image {by_id[one].row}: {WORDS.get(by_id[one].gold, NOT_SET)}",
+            width=300,
         )
         _one(campaign, by_id[chosen])
 
@@ -44,7 +49,7 @@ def _one(campaign: Campaign, item: Item) -> None:
         tile = Tile(item.row, [under(run)], [pictures.quiet(f"image {item.row}")])
         pictures.show(campaign.dataset_id, [tile], wide=180, size=360)
     with buttons.container(horizontal=True):
-        for value, word in ((1, "Right"), (0, "Wrong"), (None, "Not gold")):  # keys of its own: a second click is void
+        for value, word in BUTTONS.items():  # keys of its own: a second click is void
             if st.button(word, key=f"gold-{word}-{item.id}", disabled=item.gold == value and value is not None):
                 campaign_actions.set_gold(campaign, {item.id: value})
                 st.rerun()

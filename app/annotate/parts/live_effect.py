@@ -19,8 +19,9 @@ from app.ui.messages import errors_told
 from app.ui.runs import submit
 from slim_core.annotation.live_effect import Effect, effect
 from slim_core.data import images
-from slim_core.evaluation.charts.palette import BLUE, CIVIDIS, RIGHT, UNSURE, WRONG
+from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import percent
+from slim_core.store.answer_values import WORDS
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -90,8 +91,8 @@ def _drawn(campaign_id: str, seq: int) -> str:
     share = percent((found.scores[known] >= 0.5).mean(), 0) if known.any() else ""
     trusted = f"{share} of the images are trusted" if share else "no answer yet"
     answers = " ".join(
-        f'<i style="background:{colour}"></i>{name} {int((found.answers[asked] == value).sum())}'
-        for value, name, colour in ((1, "right", RIGHT), (0, "wrong", WRONG), (-1, "unsure", UNSURE))
+        f'<i style="background:{ANSWERS[value]}"></i>{word} {int((found.answers[asked] == value).sum())}'
+        for value, word in WORDS.items()
     )
     left = (
         f'<div><img src="data:image/webp;base64,{source}" alt="Map of the propagated scores: {trusted}">'

@@ -16,6 +16,7 @@ from app.ui.runs import progress, state
 from slim_core.errors import SlimError
 from slim_core.runs.commands import command
 from slim_core.steps.registry import parse_spec
+from slim_core.store.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -29,7 +30,7 @@ def show(run: Run) -> None:
             next_step.link(page, "Result", **link)
         if state.is_active(run):
             progress.stop_button(run)
-        if run.status in ("failed", "canceled"):
+        if run.status in UNFINISHED:
             _retry(run)
         _again(run)
         _command(run)

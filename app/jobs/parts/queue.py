@@ -15,6 +15,7 @@ from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_told
 from app.ui.runs import progress, state
 from app.ui.runs.progress import NAME_WIDTH
+from slim_core.store.states import ACTIVE
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -35,7 +36,7 @@ def _draw(known: Mapping[str, int]) -> None:
         view = session.queue().look()
         if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
             st.rerun()  # the list of finished runs has changed, or the pace of polling
-        active = session.store().runs.all(status=state.ACTIVE, metrics=False) if _active(view.counts) else []
+        active = session.store().runs.all(status=ACTIVE, metrics=False) if _active(view.counts) else []
         _running([run for run in active if run.status != "queued" or run.progress.get("shards_running")])
         _waiting([run for run in active if run.status == "queued" and not run.progress.get("shards_running")], view)
         st.subheader(f"Workers ({len(view.workers)})", anchor="workers")
@@ -45,11 +46,11 @@ def _draw(known: Mapping[str, int]) -> None:
 
 
 def _active(counts: Mapping[str, int]) -> int:
-    return sum(n for status, n in counts.items() if status in state.ACTIVE)
+    return sum(n for status, n in counts.items() if status in ACTIVE)
 
 
 def _ended(counts: Mapping[str, int]) -> int:
-    return sum(n for status, n in counts.items() if status not in state.ACTIVE)
+    return sum(n for status, n in counts.items() if status not in ACTIVE)
 
 
 def _running(runs: list[Run]) -> None:

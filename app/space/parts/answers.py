@@ -11,14 +11,13 @@ from app import session
 from app.services.space_data import SpaceData
 from app.ui.escape import verbatim
 from slim_core.store import AnswerIn
-from slim_core.store.campaign import RIGHT, UNSURE, WRONG
+from slim_core.store.answer_values import NAMED
 from slim_core.store.database import new_id
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
 SOURCE = "space"
-VALUES = {"right": RIGHT, "wrong": WRONG, "unsure": UNSURE}
 
 
 def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
@@ -26,10 +25,10 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     items = asked_about(data, selected, campaign)
     told = f"**{len(items):,}** of the {len(selected):,} selected images are asked about in {verbatim(campaign.name)}."
     st.markdown(told if items else f"None of the selected images is asked about in {verbatim(campaign.name)}.")
-    value = st.segmented_control("Their attention is", list(VALUES), key="space-answer-value", width="content")
+    value = st.segmented_control("Their attention is", list(NAMED), key="space-answer-value", width="content")
     sure = f"Answer {len(items):,} images: {value}" if value else "Choose an answer"
     if st.button(sure, key="space-answer", type="primary", disabled=not (items and value)):
-        answer(campaign.id, items, VALUES[str(value)])
+        answer(campaign.id, items, NAMED[str(value)])
         st.session_state["space-said"] = f"{len(items):,} images answered: {value}."
         st.rerun()
     last = st.session_state.get("space-answered")

@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
+from slim_core.store.answer_values import WORDS
 
 
 def show(data: SpaceData, selected: np.ndarray, campaign: str | None) -> None:
@@ -46,7 +47,7 @@ def table(data: SpaceData, selected: np.ndarray, campaign: str | None) -> pd.Dat
     if campaign is not None:
         part["propagated_score"] = space_data.propagated(data, campaign)[selected]
         answers = pd.Series(space_data.answers(data, campaign)[selected])
-        part["answer"] = answers.map({1: "right", 0: "wrong", -1: "unsure"}).fillna("")
+        part["answer"] = answers.map(WORDS).fillna("")
     tags = session.store().tags.by_row(data.dataset)
     part["tags"] = ["; ".join(tags.get(int(row), ())) for row in rows]
     return part

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app.ui.durations import ago, duration
+from slim_core.store.states import ACTIVE
 
 if TYPE_CHECKING:
     from app.ui.link_table import Tone
     from slim_core.store import Run
     from workers.queue import QueueView
-
-ACTIVE = ("queued", "running", "stopping")
 
 Colour = Literal["gray", "blue", "orange", "green", "red"]
 # status -> (colour, icon, word)

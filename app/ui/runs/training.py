@@ -16,6 +16,7 @@ from app.ui.messages import errors_told
 from app.ui.runs import evaluate_models, progress, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
+from slim_core.store.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -114,10 +115,11 @@ def _evaluations(run: Run) -> list[Run]:
 
 def judged_or_waiting(run: Run) -> list[Run]:
     """Evaluations on test that are done or will be, so that none is offered twice."""
-    over = ("failed", "canceled")
     children = session.store().runs.children(run.id)
     return [
-        one for one in children if one.kind == "evaluate" and one.spec["split"] == "test" and one.status not in over
+        one
+        for one in children
+        if one.kind == "evaluate" and one.spec["split"] == "test" and one.status not in UNFINISHED
     ]
 
 

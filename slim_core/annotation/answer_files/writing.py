@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from slim_core.errors import SpecRefusedError
+from slim_core.store.answer_values import WORDS
 from slim_core.store.campaign import DECISION, SKIP, Standing
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
 Format = Literal["csv", "jsonl", "parquet"]
 FORMATS: dict[Format, str] = {"csv": "text/csv", "jsonl": "application/x-ndjson", "parquet": "application/x-parquet"}
-WORDS = {1: "right", 0: "wrong", -1: "unsure"}
 COLUMNS = (  # name -> what a cell holds, in this order
     "seq",  # order of all answers of this installation
     "at",  # UTC, ISO 8601

@@ -13,9 +13,6 @@ from slim_core.annotation.propagation.grid import Grid
 from slim_core.annotation.propagation.spreading import (
     ALPHA,
     GAMMAS,
-    RIGHT,
-    UNSURE,
-    WRONG,
     Method,
     check_answers,
     chunks,
@@ -25,6 +22,7 @@ from slim_core.annotation.propagation.spreading import (
     squared_distances,
     standardise,
 )
+from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
 
 ONE_BY_ONE = 24  # changes of a class at once above which its sums are made anew
 DOMINATES = 0.5  # share of a sum above which an answer is not subtracted from it (digits would be lost)

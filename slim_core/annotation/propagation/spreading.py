@@ -14,8 +14,8 @@ import numpy as np
 
 from slim_core.annotation.propagation.grid import Grid
 from slim_core.errors import AnswersRefusedError
+from slim_core.store.answer_values import RIGHT, UNSURE, VALUES
 
-RIGHT, WRONG, UNSURE = 1, 0, -1
 GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
 GRID_ABOVE = 8_000  # images of a class; the exact smoothing is quadratic in time
 ALPHA = 1e-6  # of label spreading: how much of an answered image's label may flow
@@ -65,7 +65,7 @@ def check_answers(points: np.ndarray, labels: np.ndarray, answers: np.ndarray) -
             f"{len(answers)} answers do not fit {len(points)} points and {len(labels)} labels: they belong to another "
             f"attention space; choose the campaign of this one."
         )
-    strange = np.setdiff1d(answers, (RIGHT, WRONG, UNSURE))
+    strange = np.setdiff1d(answers, VALUES)
     if len(strange):
         raise AnswersRefusedError(f"An answer is {strange[0]}: use 1 (right), 0 (wrong) or -1 (unsure).")
 

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from slim_core.store import answer_values
+
 ORANGE = "#E69F00"
 SKY = "#56B4E9"
 GREEN = "#009E73"
@@ -26,6 +28,7 @@ INK = "#6B7680"  # lines and marks that must show on a light and on a dark page;
 
 RIGHT, WRONG, UNSURE, UNKNOWN = GREEN, VERMILION, ORANGE, GREY
 CHOSEN, WHOLE, REPEATED, WORST = BLUE, GREY, ORANGE, VERMILION
+ANSWERS = {answer_values.RIGHT: RIGHT, answer_values.WRONG: WRONG, answer_values.UNSURE: UNSURE}
 GROUPS = (BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, INK)
 RUNS = (BLUE, ORANGE, SKY, PURPLE, GREEN, VERMILION, YELLOW)
 FEW = 8  # runs that a colour each can tell apart

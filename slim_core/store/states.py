@@ -1,0 +1,9 @@
+"""The states of a run, as the sets that are asked for."""
+
+from __future__ import annotations
+
+WORKING = ("running", "stopping")  # a worker has it
+ACTIVE = ("queued", *WORKING)  # something may still happen to it by itself
+UNFINISHED = ("failed", "canceled")  # it ended without a result, and may be retried
+ENDED = ("done", *UNFINISHED)
+LIVE = (*ACTIVE, "done")  # it is offered instead of a second run with the same spec
