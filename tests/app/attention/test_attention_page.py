@@ -24,7 +24,7 @@ def tiles(app) -> list[dict[str, Any]]:
         {
             "row": int(re.match(r"\d+", tile)[0]),
             "group": re.search("<div><b>(.*?)</b>", tile)[1],
-            "split": re.search(r"image \d+, (\w+)", tile)[1],
+            "split": re.search(r"<span class=.quiet.>image \d+, (\w+)", tile)[1],
             "right": [mark == "✓" for mark in re.findall("[✓✗]", tile)],
             "alts": re.findall('alt="(.*?)"', tile),
         }
