@@ -86,6 +86,11 @@ def notifying(store: Store, url: str, n: int = 1) -> Iterator[list[Notifier]]:
         assert not each.is_alive()
 
 
+def is_through(notifier: Notifier) -> bool:
+    """Whether it has sent all that it had to send until now."""
+    return notifier._newest_event == notify._newest_event(notifier._store.database)
+
+
 @pytest.fixture
 def store(tmp_path: Path, images: Path, monkeypatch) -> Iterator[Store]:
     """A store with a data set, and notifiers that are not patient."""
@@ -112,13 +117,13 @@ def _end(store: Store, tmp_path: Path, **fields: object) -> Run:
 
 def test_done_and_failed_runs_are_told_once_by_any_number_of_services_and_earlier_ones_never(store, tmp_path):
     _end(store, tmp_path)  # before the address was set
-    with receiver() as server, notifying(store, server.url, n=3):
+    with receiver() as server, notifying(store, server.url, n=3) as notifiers:
         done, failed = _end(store, tmp_path, counts=2), _end(store, tmp_path, misbehave="refuse")
         until(lambda: len(server.got) >= 2, "both to be told")
         retried = store.runs.retry(failed.id)
         execute(store, retried.id, worker="tester", device="cpu")
         until(lambda: len(server.got) >= 3, "the failed retry to be told, too")
-        time.sleep(0.3)
+        until(lambda: all(map(is_through, notifiers)), "each to have looked at all that has happened")
         told = {each["id"]: each for each in server.got}
 
     assert [each["id"] for each in server.got].count(done.id) == 1 and len(server.got) == 3
@@ -162,10 +167,10 @@ def test_a_receiver_that_fails_is_asked_three_times_and_then_left_alone(store, t
 
 
 def test_a_receiver_that_fails_once_is_told_at_the_second_try(store, tmp_path, caplog):
-    with receiver(lambda n: "badly" if n == 1 else "well") as server, notifying(store, server.url):
+    with receiver(lambda n: "badly" if n == 1 else "well") as server, notifying(store, server.url) as notifiers:
         run = _end(store, tmp_path)
-        until(lambda: len(server.got) == 2, "the second try")
-        time.sleep(0.2)
+        until(lambda: len(server.got) >= 2, "the second try")
+        until(lambda: all(map(is_through, notifiers)), "no third")
 
     assert [each["id"] for each in server.got] == [run.id] * 2 and "was not told" not in caplog.text
 

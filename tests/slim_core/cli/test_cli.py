@@ -338,8 +338,11 @@ def test_a_campaign_is_opened_for_several_people_with_gold_images(asked, looped,
     campaign = max(looped.at.store.campaigns.all(), key=lambda one: one.created_at)
     items = looped.at.store.campaigns.items(campaign.id)
     assert campaign.overlap == 3 and f"campaign {campaign.id}" in capsys.readouterr().out
-    known = {item.row for item in items if item.gold is not None}
-    assert len(campaign.options["gold"]) == 4 and known < set(campaign.options["gold"])  # one has no mask
+    scores = pd.read_parquet(looped.at.store.artifacts.folder(looped.loop.attention.id) / "scores.parquet")
+    precision = scores.set_index("row")["attention_precision"].reindex(campaign.options["gold"])
+    assert len(precision) == 4 and set(precision.index) <= {item.row for item in items}
+    by_masks = {row: int(value > 0.5) for row, value in precision.dropna().items()}  # NaN: no mask, or no strong spot
+    assert {item.row: item.gold for item in items if item.gold is not None} == by_masks
 
 
 def test_gold_images_without_a_mask_are_to_be_set_on_the_page(plain_folder, home, capsys):
