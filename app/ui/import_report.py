@@ -32,10 +32,13 @@ def show_last() -> None:
 
 
 def findings(report: Mapping[str, Any]) -> None:
-    """Errors, then warnings, each as its sentence."""
-    for one in sorted(report["findings"], key=lambda finding: finding["level"]):
-        tell = st.error if one["level"] == "error" else st.warning
-        tell(prose(one["message"]))
+    """Errors, then warnings, each as its sentence; then how the data was read, in small print."""
+    for level, show in (("error", st.error), ("warning", st.warning), ("note", st.caption)):
+        for one in report["findings"]:
+            if one["level"] == level:
+                show(prose(one["message"]))
+    if report.get("reason"):
+        st.caption(prose(f"Read as {report['format']}: {report['reason']}."))
 
 
 def counts(report: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from slim_core.errors import SpecRefusedError
 if TYPE_CHECKING:
     from slim_core.data.report import ImportReport
 
-COLOURS = {"error": "bold red", "warning": "yellow"}
+COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -77,7 +77,7 @@ def numbers(text: str) -> tuple[int, ...]:
 def import_folder(
     path: Annotated[Path, typer.Argument(help="A folder, or its CSV file.")],
     format: Annotated[
-        str | None, typer.Option("--format", help="demo, waterbirds, celeba, csv; default: found.")
+        str | None, typer.Option("--format", help="How to read it; default: found out. A wrong name lists them.")
     ] = None,
     name: Annotated[str | None, typer.Option(help="Of the data set; default: the folder's.")] = None,
     option: Annotated[
@@ -116,7 +116,9 @@ def pairs(given: list[str] | None) -> dict[str, str]:
 def show_report(report: ImportReport) -> None:
     """Print what an import found."""
     masks = f"{report.n_masks} with a mask or box" if report.n_masks else "no masks"
-    console.print(f"{report.name}: {report.format}, {report.n_images} images, {masks}", soft_wrap=True)
+    console.print(f"{report.name}: {report.n_images:,} images, {masks}", soft_wrap=True)
+    if report.reason:
+        console.print(f"read as {report.format}, for {report.reason}", markup=False, soft_wrap=True)
     splits = [split for split in ("train", "val", "test") if report.splits.get(split)]
     counts = {(group["name"], group["split"]): group["n"] for group in report.groups}
     names = list(dict.fromkeys(group["name"] for group in report.groups))

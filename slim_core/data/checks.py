@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 
 from slim_core.data.draft import BOX_COLUMNS, Counts, Draft
-from slim_core.data.report import Findings, describe, rows_text
+from slim_core.data.report import Findings, describe
+from slim_core.data.splits import VAL_OF_TRAIN, make_splits
 from slim_core.data.table import COLUMNS, SPLITS, UNKNOWN, ImageTable
 from slim_core.errors import PathRefusedError
 from slim_core.settings import Settings
@@ -27,11 +28,18 @@ MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
 MAX_CLASSES = 10_000
 
 
-def build_table(draft: Draft, name: str, settings: Settings, findings: Findings) -> ImageTable | None:
-    """The table, or None where errors refuse it; what was found is added to ``findings``."""
-    splits = _splits(draft, findings)
+def build_table(draft: Draft, name: str, settings: Settings, findings: Findings, *, seed: int = 0) -> ImageTable | None:
+    """The table, or None where errors refuse it; what was found is added to ``findings``.
+
+    ``seed`` is that of the splits, where the data set has none or lacks one that is needed.
+    """
+    findings.lines = draft.paths.index.to_numpy(np.int64) if draft.lines else None
+    for sentence in draft.notes:
+        findings.note("importer", sentence)
+    named = None if draft.splits is None else _named_splits(draft, draft.splits, findings)
     labels, label_names = _numbers(draft, draft.labels, "label", draft.label_names, findings)
     attributes, attribute_names = _attributes(draft, findings)
+    splits = _splits(draft, named, labels, attributes, seed, findings)
     check_paths(draft.paths.reset_index(drop=True), draft, settings, findings)
     masks = pd.Series("", range(len(draft.paths))) if draft.masks is None else draft.masks.reset_index(drop=True)
     check_paths(masks[masks != ""], draft, settings, findings, what="mask")
@@ -52,9 +60,37 @@ def _boxes(draft: Draft) -> dict[str, np.ndarray]:
     return {column: draft.boxes[column].to_numpy(np.float64) for column in BOX_COLUMNS}
 
 
-def _splits(draft: Draft, findings: Findings) -> np.ndarray:
-    """(N,) of SPLITS; words and numbers are both understood."""
-    words = draft.splits.astype(str).str.strip().str.lower()
+def _splits(
+    draft: Draft,
+    named: np.ndarray | None,
+    labels: np.ndarray,
+    attributes: np.ndarray,
+    seed: int,
+    findings: Findings,
+) -> np.ndarray:
+    """(N,) of SPLITS: those that are named, and what is missing of them made."""
+    if named is None:
+        findings.note(
+            "made-splits",
+            f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
+            f"{' and attribute' if draft.attributes is not None else ''} with seed {seed}, and kept.",
+        )
+        return make_splits(labels, attributes, seed)
+    train = np.flatnonzero(named == "train")
+    if len(train) and not (named == "val").any() and not findings.refused:
+        findings.note(
+            "made-val",
+            f"{draft.source} has no val images: a fifth of train is set apart within each class with seed {seed}.",
+        )
+        named[train] = make_splits(
+            labels[train], attributes[train], seed, {"train": 1 - VAL_OF_TRAIN, "val": VAL_OF_TRAIN}
+        )
+    return named
+
+
+def _named_splits(draft: Draft, given: pd.Series, findings: Findings) -> np.ndarray:
+    """(N,) of SPLITS; words and numbers are both understood, "" where they are not."""
+    words = given.astype(str).str.strip().str.lower()
     known = {word: split for split, alternatives in SPLIT_WORDS.items() for word in alternatives}
     splits = words.map(known)
     wrong = np.flatnonzero(splits.isna())
@@ -62,10 +98,10 @@ def _splits(draft: Draft, findings: Findings) -> np.ndarray:
         findings.error(
             "splits",
             f"{len(wrong):,} of {len(words):,} rows of {draft.source} have the unknown split "
-            f"{draft.splits.iat[wrong[0]]!r} ({rows_text(wrong)}): use 0, 1, 2 or train, val, test.",
+            f"{given.iat[wrong[0]]!r} ({findings.where(wrong)}): use 0, 1, 2 or train, val, test.",
             wrong,
         )
-    return splits.fillna("").to_numpy(str)
+    return splits.fillna("").to_numpy(str).astype("<U5")
 
 
 def _attributes(draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -101,8 +137,8 @@ def _numbers(
         top = len(names) - 1 if names is not None else "C-1"
         findings.error(
             f"{what}s",
-            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have a {what} that is no whole number in "
-            f"0..{top}, such as {words.iat[wrong[0]]!r} ({rows_text(wrong)}): number the {what}s from 0.",
+            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have a {what} that is not a whole number in "
+            f"0..{top}, such as {words.iat[wrong[0]]!r} ({findings.where(wrong)}): number the {what}s from 0.",
             wrong,
         )
         return np.zeros(len(words), np.int64), names or ()
@@ -122,7 +158,7 @@ def _named(
         findings.error(
             f"{what}s",
             f"{len(wrong):,} of {len(words):,} rows of {draft.source} have the unknown {what} "
-            f"{words.iat[wrong[0]]!r} ({rows_text(wrong)}): use one of {', '.join(known[:10])}.",
+            f"{words.iat[wrong[0]]!r} ({findings.where(wrong)}): use one of {', '.join(known[:10])}.",
             wrong,
         )
     return values.fillna(UNKNOWN).to_numpy(np.int64), known
@@ -137,7 +173,9 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
     empty = rows[np.char.strip(names) == ""]
     if len(empty):
         findings.error(
-            "paths", f"{len(empty):,} rows of {draft.source} name no {what} ({rows_text(empty)}): fill them in.", empty
+            "paths",
+            f"{len(empty):,} rows of {draft.source} name no {what} ({findings.where(empty)}): fill them in.",
+            empty,
         )
     allowed: dict[str, bool] = {}
     inside = np.array([_inside(str(path), draft.root, settings, allowed) for path in names], bool)
@@ -146,7 +184,7 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
         findings.error(
             "path-escape",
             f"{len(outside):,} {what} paths of {draft.source} lead out of {draft.root}, such as "
-            f"{str(names[~inside][0])!r} ({rows_text(outside)}): move the files inside it, "
+            f"{str(names[~inside][0])!r} ({findings.where(outside)}): move the files inside it, "
             f"or name absolute paths inside the folders of SLIM_DATA_ROOTS.",
             outside,
         )
@@ -174,7 +212,7 @@ def _check_repeats(table: ImageTable, findings: Findings) -> None:
     if len(repeats):
         findings.warning(
             "repeated-paths",
-            f"{len(repeats):,} rows name an image that an earlier row names too ({rows_text(repeats)}): "
+            f"{len(repeats):,} rows name an image that an earlier row names too ({findings.where(repeats)}): "
             f"it will count more than once.",
             repeats,
         )

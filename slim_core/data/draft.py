@@ -12,6 +12,7 @@ import pandas as pd
 
 from slim_core.data.report import FormatRefusedError
 
+FIRST_LINE = 2  # of the rows of a text table, after its header
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
 Counts = Mapping[str, Sequence[int]]  # images per group, by split
 
@@ -23,7 +24,7 @@ class Draft:
     source: str  # file name of the metadata, for messages
     root: Path  # what relative paths start from
     paths: pd.Series  # (N,) of str
-    splits: pd.Series  # (N,) of anything
+    splits: pd.Series | None  # (N,) of anything; None: they are to be made
     labels: pd.Series  # (N,) of integers, or of names where ``label_names`` is None and they are no numbers
     attributes: pd.Series | None = None  # (N,) likewise
     masks: pd.Series | None = None  # (N,) of str, "" = none
@@ -34,6 +35,8 @@ class Draft:
     metadata: tuple[Path, ...] = ()  # every file the rows were read from
     expected: Counts = field(default_factory=dict)  # published counts, where known
     strict_integers: bool = True  # False: labels and attributes may be names
+    lines: bool = False  # the index of ``paths`` is the line of each row in ``source``, the first line of the file 1
+    notes: tuple[str, ...] = ()  # what the importer decided, a sentence each
 
 
 class Importer(Protocol):
@@ -43,8 +46,8 @@ class Importer(Protocol):
     about: str  # one line for ``slim import --help`` and the page
     options: tuple[str, ...]  # the option names it understands
 
-    def matches(self, path: Path) -> bool:
-        """Whether the folder or file looks like this form."""
+    def matches(self, path: Path) -> str | None:
+        """Why the folder or file looks like this form, as the end of "It is read as ..., for ..."; None where not."""
         ...
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
@@ -77,9 +80,19 @@ def read_table(path: Path) -> pd.DataFrame:
 
 
 def _read_text(path: Path) -> pd.DataFrame:
+    """Rows under the number of their line: the header is line 1. Empty lines are no rows."""
     with path.open(encoding="utf-8-sig", errors="strict") as lines:
         header = lines.readline()
-    return pd.read_csv(path, sep=sniff_delimiter(header), encoding="utf-8-sig", dtype=str, keep_default_na=False)
+    frame = pd.read_csv(
+        path,
+        sep=sniff_delimiter(header),
+        encoding="utf-8-sig",
+        dtype=str,
+        keep_default_na=False,
+        skip_blank_lines=False,
+    )
+    frame.index = pd.RangeIndex(FIRST_LINE, FIRST_LINE + len(frame))
+    return frame[(frame != "").any(axis=1)]
 
 
 def sniff_delimiter(header: str) -> str:

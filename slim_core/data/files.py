@@ -14,7 +14,7 @@ import numpy as np
 
 from slim_core.data.checks import is_allowed
 from slim_core.data.images import ImageMissingError, ImageTooLargeError, image_size, open_image
-from slim_core.data.report import Findings, rows_text
+from slim_core.data.report import Findings
 from slim_core.data.table import ImageTable
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
@@ -110,7 +110,7 @@ def _report_faults(table: ImageTable, looks: list[_Look], findings: Findings) ->
         if rows:
             findings.error(
                 code,
-                f"{len(rows):,} of {len(table):,} images {text} ({rows_text(rows)}); "
+                f"{len(rows):,} of {len(table):,} images {text} ({findings.where(rows)}); "
                 f"the first: {looks[rows[0]].detail}",
                 rows,
             )
@@ -124,8 +124,9 @@ def _report_doubles(table: ImageTable, paths: list[Path], looks: list[_Look], fi
         rows = sorted({row for rows in doubles for row in rows})
         findings.warning(
             "duplicates",
-            f"{len(rows):,} images have a double in another split ({rows_text(rows)}; rows {first} and {second} "
-            f"hold the same bytes): accuracy on them says nothing, so take one of each out.",
+            f"{len(rows):,} images have a double in another split ({findings.where(rows)}; "
+            f"{findings.where([first, second])} hold the same bytes): accuracy on them says "
+            f"nothing, so take one of each out.",
             rows,
         )
 
@@ -173,7 +174,9 @@ def _check_masks(
     first = next(iter(unusable.values())).detail or "its shape is not its image's."
     named = list(unusable)
     findings.warning(
-        "masks", f"{len(named):,} of {len(rows):,} masks are left out ({rows_text(named)}); the first: {first}", named
+        "masks",
+        f"{len(named):,} of {len(rows):,} masks are left out ({findings.where(named)}); the first: {first}",
+        named,
     )
     masks = masks.copy()
     masks[named] = ""

@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from slim_core.data.checks import build_table
 from slim_core.data.draft import Importer
 from slim_core.data.files import Progress, check_files
 from slim_core.data.importers.celeba import CelebA
+from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable
 from slim_core.data.importers.demo import Demo
+from slim_core.data.importers.huggingface import HuggingFace
+from slim_core.data.importers.image_folder import ImageFolder
+from slim_core.data.importers.imagenet9 import ImageNet9
+from slim_core.data.importers.isic import Isic
+from slim_core.data.importers.metashift import MetaShift
+from slim_core.data.importers.nico import Nico
+from slim_core.data.importers.nicopp import NicoPlusPlus
+from slim_core.data.importers.spawrious import Spawrious
+from slim_core.data.importers.subpopbench import SubpopBench
 from slim_core.data.importers.waterbirds import Waterbirds
+from slim_core.data.importers.wilds import Wilds
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
 # In the order in which they are tried: the most telling form first.
-FORMATS: dict[str, Importer] = {importer.name: importer for importer in (Demo(), CelebA(), Waterbirds(), CsvTable())}
-FOLDER_OPTIONS = {"cub"}  # options that name a folder, which the allowed roots hold for too
+_IMPORTERS: tuple[Importer, ...] = (
+    Demo(),
+    CelebA(),
+    Nico(),
+    Waterbirds(),
+    Wilds(),
+    SubpopBench(),
+    Isic(),
+    HuggingFace(),
+    Coco(),
+    MetaShift(),
+    ImageNet9(),
+    Spawrious(),
+    NicoPlusPlus(),
+    CsvTable(),
+    ImageFolder(),
+)
+FORMATS: dict[str, Importer] = {importer.name: importer for importer in _IMPORTERS}
+SEED = "seed"  # the option of every format: that of the splits, where they have to be made
+FOLDER_OPTIONS = {"cub", "root"}  # options that name a folder, which the allowed roots hold for too
 
 
 def import_data(
@@ -53,61 +83,70 @@ def import_data(
         limits.allowed((options or {})[key])
     named = name or (folder.stem if folder.is_file() else folder.name)
     findings = Findings()
-    table, checked, form = None, "", format or "unknown"
+    table, checked, form, reason = None, "", format or "unknown", ""
     metadata: tuple[str, ...] = ()
     try:
-        importer = _importer(folder, format)
+        importer, reason = _importer(folder, format)
         form = importer.name
-        _check_options(importer, options or {})
-        draft = importer.read(folder, options or {})
+        given = _check_options(importer, options or {})
+        draft = importer.read(folder, given)
         metadata = tuple(map(str, draft.metadata))
-        table = build_table(draft, named, limits, findings)
+        table = build_table(draft, named, limits, findings, seed=_seed(options or {}))
     except FormatRefusedError as error:
         findings.error(error.code, str(error))
     if table is not None:
         table, checked = check_files(table, limits, findings, progress)
-    return _imported(form, named, folder, table, findings, checked, metadata)
+    report = ImportReport(form, named, str(folder), tuple(findings.items), reason=reason)
+    return _imported(report, table, checked, metadata)
 
 
-def _imported(
-    form: str,
-    name: str,
-    folder: Path,
-    table: ImageTable | None,
-    findings: Findings,
-    checked: str,
-    metadata: tuple[str, ...],
-) -> Imported:
-    found = tuple(findings.items)
+def _imported(report: ImportReport, table: ImageTable | None, checked: str, metadata: tuple[str, ...]) -> Imported:
     if table is None:
-        return Imported(None, ImportReport(form, name, str(folder), found))
+        return Imported(None, report)
     splits, groups = describe(table)
-    n_masks = int(table.has_mask.sum())
-    report = ImportReport(form, name, str(folder), found, len(table), splits, groups, n_masks, checked, metadata)
-    return Imported(None if findings.refused else table, report)
+    counted = replace(
+        report,
+        n_images=len(table),
+        splits=splits,
+        groups=groups,
+        n_masks=int(table.has_mask.sum()),
+        checked=checked,
+        metadata=metadata,
+    )
+    return Imported(table if report.ok else None, counted)
 
 
-def _importer(path: Path, format: str | None) -> Importer:
+def _importer(path: Path, format: str | None) -> tuple[Importer, str]:
+    """The importer, and why it is that one."""
     if not path.exists():
         raise FormatRefusedError("missing-folder", f"{path} does not exist: name the folder of a data set.")
     if format is not None:
         if format not in FORMATS:
-            raise FormatRefusedError("format", f"{format!r} is no format: use one of {', '.join(FORMATS)}.")
-        return FORMATS[format]
+            raise FormatRefusedError("format", f"There is no format {format!r}: use one of {', '.join(FORMATS)}.")
+        return FORMATS[format], "it was asked for"
     for importer in FORMATS.values():
-        if importer.matches(path):
-            return importer
+        if reason := importer.matches(path):
+            return importer, reason
     raise FormatRefusedError(
         "no-metadata",
-        f"{path} holds no metadata: put a metadata.csv with the columns path, split and label there "
-        f"(or Waterbirds' or CelebA's own files).",
+        f"{path} holds no data set that is known: put images into a folder for each class, or a CSV file with the "
+        f"columns path and label there, or name the format ({', '.join(FORMATS)}).",
     )
 
 
-def _check_options(importer: Importer, options: Mapping[str, str]) -> None:
-    unknown = [key for key in options if key not in importer.options]
+def _check_options(importer: Importer, options: Mapping[str, str]) -> Mapping[str, str]:
+    """The options without those that every format has."""
+    unknown = [key for key in options if key not in (*importer.options, SEED)]
     if unknown:
-        known = ", ".join(importer.options) or "none"
+        known = ", ".join((*importer.options, SEED))
         raise FormatRefusedError(
             "options", f"The format {importer.name} has no option {unknown[0]!r}: its options are {known}."
         )
+    return {key: value for key, value in options.items() if key != SEED}
+
+
+def _seed(options: Mapping[str, str]) -> int:
+    given = options.get(SEED) or "0"
+    if not given.isdecimal():
+        raise FormatRefusedError("options", f"The option {SEED} is a whole number from 0, not {given!r}.")
+    return int(given)

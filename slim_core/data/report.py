@@ -28,7 +28,7 @@ class FormatRefusedError(DataRefusedError):
 class Finding:
     """One thing found. Rows count from 0, in the order of the metadata."""
 
-    level: Literal["error", "warning"]
+    level: Literal["error", "warning", "note"]
     code: str  # "missing-files", "labels", ...: the kind of finding
     message: str  # one sentence with counts, row numbers and the remedy
     rows: tuple[int, ...] = ()  # the first ROWS_KEPT
@@ -40,6 +40,7 @@ class Findings:
     """Collects findings while a data set is read."""
 
     items: list[Finding] = field(default_factory=list)
+    lines: np.ndarray | None = None  # (N,) the line of each row in its file, the first line of the file 1
 
     def error(self, code: str, message: str, rows: Sequence[int] | np.ndarray = ()) -> None:
         """Add what refuses the data set."""
@@ -49,11 +50,21 @@ class Findings:
         """Add what a person should know."""
         self._add("warning", code, message, rows)
 
+    def note(self, code: str, message: str) -> None:
+        """Add what was decided for the data set: nothing is wrong."""
+        self._add("note", code, message, ())
+
     def _add(
-        self, level: Literal["error", "warning"], code: str, message: str, rows: Sequence[int] | np.ndarray
+        self, level: Literal["error", "warning", "note"], code: str, message: str, rows: Sequence[int] | np.ndarray
     ) -> None:
         kept = tuple(int(row) for row in rows[:ROWS_KEPT])
         self.items.append(Finding(level, code, message, kept, len(rows)))
+
+    def where(self, rows: Sequence[int] | np.ndarray) -> str:
+        """The first of these rows, for a message: "lines 3, 9, 17" of the file where known, else "rows 1, 7, 15"."""
+        word = "row" if self.lines is None else "line"
+        named = ", ".join(str(int(row if self.lines is None else self.lines[row])) for row in rows[:ROWS_NAMED])
+        return f"{word}{'s' if len(rows) > 1 else ''} {named}{', ...' if len(rows) > ROWS_NAMED else ''}"
 
     @property
     def refused(self) -> bool:
@@ -75,6 +86,7 @@ class ImportReport:
     n_masks: int = 0  # images with a mask or a box
     checked: str = ""  # how thoroughly the files were read
     metadata: tuple[str, ...] = ()  # paths of the files the table was read from
+    reason: str = ""  # why it was read as this format
 
     @property
     def ok(self) -> bool:
@@ -115,12 +127,6 @@ def require(imported: Imported) -> ImageTable:
     messages = [finding.message for finding in imported.report.errors]
     more = f" ({len(messages) - 3} more errors follow.)" if len(messages) > 3 else ""
     raise DataRefusedError(" ".join(messages[:3]) + more)
-
-
-def rows_text(rows: Sequence[int] | np.ndarray) -> str:
-    """The first row numbers for a message: "rows 3, 9, 17"."""
-    named = ", ".join(str(int(row)) for row in rows[:ROWS_NAMED])
-    return f"row{'s' if len(rows) > 1 else ''} {named}{', ...' if len(rows) > ROWS_NAMED else ''}"
 
 
 def describe(table: ImageTable) -> tuple[dict[str, int], tuple[dict[str, Any], ...]]:

@@ -36,10 +36,12 @@ class CelebA:
     about = "list_attr_celeba and list_eval_partition (.csv or .txt), or metadata.csv; options target=, attribute="
     options: tuple[str, ...] = ("target", "attribute")
 
-    def matches(self, path: Path) -> bool:
-        """True where CelebA's own files lie, or a metadata.csv with its default target."""
+    def matches(self, path: Path) -> str | None:
+        """CelebA's own files lie there, or a metadata.csv with its default target."""
         folder = folder_of(path)
-        return _find(folder, ATTRIBUTES) is not None or TARGET in header_of(folder / "metadata.csv")
+        if found := _find(folder, ATTRIBUTES):
+            return f"{found.name} is there"
+        return f"metadata.csv has the column {TARGET}" if TARGET in header_of(folder / "metadata.csv") else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""

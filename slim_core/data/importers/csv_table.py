@@ -24,7 +24,7 @@ BOX_NAMES = {
     "box_width": ("box_width", "bbox_width", "bbox_w", "box_w"),
     "box_height": ("box_height", "bbox_height", "bbox_h", "box_h"),
 }
-NEEDED = ("path", "split", "label")
+NEEDED = ("path", "label")
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".txt")
 FILE_NAMES = ("metadata", "data", "labels", "table", "dataset", "index")
 
@@ -33,34 +33,50 @@ class CsvTable:
     """Columns by common names, or by the names given as options."""
 
     name = "csv"
-    about = "a CSV, TSV or Parquet file with columns for path, split and label; attribute, mask and box are optional"
+    about = "a CSV, TSV or Parquet file with columns for path and label; split, attribute(s), mask and box are optional"
     options: tuple[str, ...] = (*COMMON_NAMES, *BOX_NAMES, "file", "label_names", "attribute_names")
 
-    def matches(self, path: Path) -> bool:
-        """True where there is a table to read."""
-        return _find_file(path) is not None
+    def matches(self, path: Path) -> str | None:
+        """There is a table to read."""
+        found = _find_file(path)
+        return f"{found.name} is its table" if found else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""
         source = _table_file(path, options)
         frame = read_table(source)
         columns = _columns(frame, options, source.name)
-        attribute, mask = columns.get("attribute"), columns.get("mask")
+        mask, attributes = columns.get("mask"), _attributes(frame, options, columns, source.name)
         return Draft(
             source=source.name,
             metadata=(source,),
             root=source.parent,
             paths=frame[columns["path"]].fillna("").astype(str).str.strip(),
-            splits=frame[columns["split"]],
+            splits=frame[columns["split"]] if "split" in columns else None,
             labels=frame[columns["label"]],
-            attributes=frame[attribute] if attribute else None,
+            attributes=attributes,
             masks=frame[mask].fillna("").astype(str).str.strip() if mask else None,
             boxes=_boxes(frame, columns, source.name),
             label_names=names_option(options, "label_names"),
-            attribute_name=attribute,
+            attribute_name=str(attributes.name) if attributes is not None else None,
             attribute_names=names_option(options, "attribute_names"),
             strict_integers=False,
+            lines=source.suffix.lower() not in (".parquet", ".pq"),
         )
+
+
+def _attributes(
+    frame: pd.DataFrame, options: Mapping[str, str], columns: Mapping[str, str], source: str
+) -> pd.Series | None:
+    """The attribute's column; several joined by commas are crossed: "urban, night" is one value of "place, time"."""
+    named = names_option(options, "attribute")
+    if named is None or len(named) < 2:
+        return frame[columns["attribute"]] if "attribute" in columns else None
+    need_columns(frame, named, source, "correct the option attribute")
+    parts = [frame[name].astype(str).str.strip() for name in named]
+    together = pd.concat(parts, axis=1)
+    crossed = together.agg(", ".join, axis=1).where((together != "").all(axis=1), "")
+    return crossed.rename(", ".join(named))
 
 
 def _find_file(path: Path) -> Path | None:
@@ -88,6 +104,8 @@ def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> di
     """Role -> column name, for every role that has a column."""
     columns = {}
     for role, common in {**COMMON_NAMES, **BOX_NAMES}.items():
+        if role == "attribute" and "," in options.get(role, ""):
+            continue  # several, crossed in _attributes
         if options.get(role):
             need_columns(frame, (options[role],), source, f"correct the option {role}")
             columns[role] = options[role]

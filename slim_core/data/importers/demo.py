@@ -8,7 +8,7 @@ from pathlib import Path
 
 from slim_core.data.draft import Draft
 from slim_core.data.importers.waterbirds import Waterbirds, folder_of
-from slim_core.data.sets.demo_set import demo_marker
+from slim_core.data.sets.demo_set import MARKER, demo_marker
 from slim_core.data.sets.digits import PHOTOGRAPHS
 
 
@@ -17,11 +17,11 @@ class Demo(Waterbirds):
 
     name = "demo"
     about = "a demo set, written by slim demo-data"
-    options = ()
+    options: tuple[str, ...] = ()
 
-    def matches(self, path: Path) -> bool:
-        """True where the marker is."""
-        return demo_marker(folder_of(path)) is not None
+    def matches(self, path: Path) -> str | None:
+        """The marker is there."""
+        return f"{MARKER} marks it as one" if demo_marker(folder_of(path)) is not None else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""

@@ -33,10 +33,12 @@ class Waterbirds:
     options: tuple[str, ...] = ("cub", "label_names", "attribute_names")
     remedy = "take the metadata.csv of the release, or use the format csv and name your columns"
 
-    def matches(self, path: Path) -> bool:
-        """True where metadata.csv speaks of img_filename and place, or of Waterbirds' columns alone."""
+    def matches(self, path: Path) -> str | None:
+        """metadata.csv speaks of img_filename and place, or of Waterbirds' columns alone."""
         header = set(header_of(folder_of(path) / METADATA))
-        return "img_filename" in header and ("place" in header or header <= set(COLUMNS))
+        if "img_filename" in header and ("place" in header or header <= set(COLUMNS)):
+            return f"{METADATA} has the columns {', '.join(name for name in COLUMNS if name in header)}"
+        return None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table; place may be absent."""
@@ -57,6 +59,7 @@ class Waterbirds:
             masks=_masks(folder, cub, paths),
             boxes=_boxes(cub, frame),
             label_names=names_option(options, "label_names") or _names(frame, "y", ("landbird", "waterbird")),
+            lines=True,
             attribute_name="place" if has_place else None,
             attribute_names=names_option(options, "attribute_names") or _names(frame, "place", ("land", "water")),
             expected=EXPECTED if has_place and _looks_published(frame) else {},

@@ -76,7 +76,7 @@ def test_a_folder_without_metadata_is_refused_in_one_sentence_and_changes_nothin
     button(app, "Check and register").click().run()
     errors = [error.value for error in app.error]
     assert any("was not registered: nothing has changed" in error for error in errors)
-    assert any("holds no metadata" in error for error in errors)
+    assert any("holds no data set that is known" in error for error in errors)
     assert session.store().datasets.all() == []
 
 

@@ -34,7 +34,7 @@ def one_error(folder, limits):
 def test_a_folder_without_metadata_is_refused_with_what_to_put_there(data, limits):
     error = one_error(data, limits)
     assert error.code == "no-metadata"
-    assert f"{data} holds no metadata: put a metadata.csv" in error.message
+    assert f"{data} holds no data set that is known: put images into a folder for each class" in error.message
 
 
 def test_a_folder_that_does_not_exist_is_refused_by_name(data, limits):
@@ -73,12 +73,20 @@ def test_a_split_without_a_class_is_named_with_both(waterbirds, limits, split, n
     assert f"The split {split} has 4 images and none of class waterbird (1)" in error.message
 
 
-def test_a_set_without_val_is_refused_and_one_without_test_is_warned_about(waterbirds, limits, codes):
+def test_a_set_without_val_gets_one_from_train_and_one_without_test_is_warned_about(waterbirds, limits, codes):
     whole = pd.read_csv(waterbirds / "metadata.csv")
     whole[whole["split"] != 2].to_csv(waterbirds / "metadata.csv", index=False)
     assert codes(import_data(waterbirds, settings=limits).report.findings) == ["no-test"]
     whole[whole["split"] != 1].to_csv(waterbirds / "metadata.csv", index=False)
-    assert one_error(waterbirds, limits).code == "no-val"
+    imported = import_data(waterbirds, settings=limits)
+    assert codes(imported.report.findings)[0] == "made-val" and imported.report.ok
+    assert imported.report.splits["val"] > 0
+
+
+def test_a_set_without_train_is_refused(waterbirds, limits):
+    whole = pd.read_csv(waterbirds / "metadata.csv")
+    whole[whole["split"] != 0].to_csv(waterbirds / "metadata.csv", index=False)
+    assert one_error(waterbirds, limits).code == "no-train"
 
 
 @pytest.mark.parametrize("value", ["1.5", "bird", "", "-1", "inf"])
@@ -86,8 +94,8 @@ def test_a_label_that_is_no_whole_number_is_refused_with_its_row(waterbirds, lim
     edit(waterbirds, set_cell("y", 5, value))
     error = one_error(waterbirds, limits)
     assert (error.code, error.rows, error.count) == ("labels", (5,), 1)
-    assert "1 of 24 rows of metadata.csv have a label that is no whole number" in error.message
-    assert "(row 5)" in error.message
+    assert "1 of 24 rows of metadata.csv have a label that is not a whole number" in error.message
+    assert "(line 7)" in error.message
 
 
 @pytest.mark.parametrize("value", ["1.0", " 1 "])
@@ -101,7 +109,7 @@ def test_an_unknown_split_is_refused_with_its_rows(waterbirds, limits):
     error = one_error(waterbirds, limits)
     assert (error.code, error.count, error.rows) == ("splits", 8, tuple(range(16, 24)))
     assert (
-        "8 of 24 rows of metadata.csv have the unknown split 'holdout' (rows 16, 17, 18, 19, 20, ...)" in error.message
+        "8 of 24 rows of metadata.csv have the unknown split 'holdout' (lines 18, 19, 20, 21, 22, ...)" in error.message
     )
 
 
@@ -155,7 +163,7 @@ def test_a_folder_link_and_a_file_link_out_of_the_roots_are_both_refused(waterbi
 def test_an_empty_name_is_refused_with_its_row(waterbirds, limits):
     edit(waterbirds, set_cell("img_filename", 5, ""))
     error = one_error(waterbirds, limits)
-    assert error.code == "paths" and "1 rows of metadata.csv name no image (row 5)" in error.message
+    assert error.code == "paths" and "1 rows of metadata.csv name no image (line 7)" in error.message
 
 
 def test_a_name_given_twice_is_a_warning(waterbirds, limits, codes):
@@ -169,7 +177,7 @@ def test_several_errors_are_all_found_at_once_and_told_by_require(waterbirds, li
     edit(waterbirds, set_cell("split", 6, "7"))
     imported = import_data(waterbirds, settings=limits)
     assert codes(imported.report.errors) == ["splits", "labels"]
-    with pytest.raises(DataRefusedError, match="unknown split '7'.*no whole number"):
+    with pytest.raises(DataRefusedError, match="unknown split '7'.*not a whole number"):
         require(imported)
 
 

@@ -71,7 +71,7 @@ def test_the_order_of_names_can_be_given_and_others_are_refused(folder, limits):
     frame_of().assign(label=["wolf", "wolf", "dog", "cat"] * 3).to_csv(folder / "m.csv", index=False)
     report = import_data(folder, options={"label_names": "wolf,dog"}, settings=limits).report
     assert [(f.code, f.count) for f in report.errors] == [("labels", 3)]
-    assert "unknown label 'cat' (rows 3, 7, 11): use one of wolf, dog" in report.errors[0].message
+    assert "unknown label 'cat' (lines 5, 9, 13): use one of wolf, dog" in report.errors[0].message
 
 
 def test_a_name_left_empty_is_refused_with_its_row(folder, limits):
@@ -157,8 +157,8 @@ def test_an_unknown_option_and_an_unknown_format_are_refused_with_the_known_ones
     frame_of().to_csv(folder / "m.csv", index=False)
     wrong = import_data(folder, options={"colour": "x"}, settings=limits).report.errors[0].message
     assert "The format csv has no option 'colour': its options are path, split, label" in wrong
-    wrong = import_data(folder, format="coco", settings=limits).report.errors[0].message
-    assert f"'coco' is no format: use one of {', '.join(FORMATS)}" in wrong
+    wrong = import_data(folder, format="imagenet", settings=limits).report.errors[0].message
+    assert f"There is no format 'imagenet': use one of {', '.join(FORMATS)}" in wrong
 
 
 def test_the_report_is_plain_json(folder, limits):

@@ -27,7 +27,7 @@ def test_missing_images_are_counted_and_their_rows_named(waterbirds, limits):
         (waterbirds / names_of(waterbirds)[row]).unlink()
     error = one_error(waterbirds, limits)
     assert (error.code, error.rows, error.count) == ("missing-files", (2, 9), 2)
-    assert "2 of 24 images are missing (rows 2, 9)" in error.message
+    assert "2 of 24 images are missing (lines 4, 11)" in error.message
     assert names_of(waterbirds)[2] in error.message
 
 
@@ -72,7 +72,7 @@ def test_the_same_content_in_two_splits_is_a_warning_with_both_rows(waterbirds, 
     report = import_data(waterbirds, settings=limits).report
     assert report.ok and [f.code for f in report.findings] == ["duplicates"]
     assert report.findings[0].rows == (0, 20)
-    assert "2 images have a double in another split (rows 0, 20" in report.findings[0].message
+    assert "2 images have a double in another split (lines 2, 22" in report.findings[0].message
 
 
 def test_only_files_whose_size_occurs_in_two_splits_are_hashed(tmp_path, monkeypatch):
@@ -97,7 +97,7 @@ def test_masks_that_cannot_be_used_are_left_out_and_counted(waterbirds, limits):
     imported = import_data(waterbirds, settings=limits)
     assert [f.code for f in imported.report.findings] == ["masks"]
     assert imported.report.findings[0].rows == (2, 3)
-    assert "2 of 4 masks are left out (rows 2, 3)" in imported.report.findings[0].message
+    assert "2 of 4 masks are left out (lines 4, 5)" in imported.report.findings[0].message
     assert require(imported).has_mask.tolist() == [True, True] + [False] * 22
 
 

@@ -1,0 +1,135 @@
+"""COCO: ``annotations/instances_train2017.json`` and its like; the largest object of an image is its class and box.
+
+An image has one label here. Its class is that of its largest annotation by area, whose box comes along; images without
+annotations are left out. A file's split is in its name; one file alone is dealt out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from slim_core.data.draft import BOX_COLUMNS, Draft
+from slim_core.data.importers.folders import names_of
+from slim_core.data.report import FormatRefusedError
+
+KEYS = {"images", "annotations", "categories"}
+SPLITS = ("train", "val", "test")
+PEEK = 4096  # bytes of a file that are read to see whether it may be one
+
+
+class Coco:
+    """Detection or segmentation annotations, read as a classification set."""
+
+    name = "coco"
+    about = "a JSON file with images, annotations and categories (COCO); an image's class is its largest object's"
+    options: tuple[str, ...] = ("file", "images")
+
+    def matches(self, path: Path) -> str | None:
+        """A JSON file with the three lists."""
+        found = _find(path)
+        return f"{found[0].name} has images, annotations and categories" if found else None
+
+    def read(self, path: Path, options: Mapping[str, str]) -> Draft:
+        """The raw table."""
+        files = [path / options["file"]] if options.get("file") else _find(path)
+        if not files:
+            raise FormatRefusedError("no-metadata", f"{path} holds no annotations of COCO: name them with file=NAME.")
+        root = path if path.is_dir() else path.parent
+        parts = [_rows(file, root, options.get("images")) for file in files]
+        rows = pd.concat([frame for frame, _ in parts], ignore_index=True)
+        if not len(rows):
+            raise FormatRefusedError("no-images", f"{files[0].name} annotates no image: name another file.")
+        named = rows["split"].isin(SPLITS).all() and (rows["split"] == "train").any()
+        empty = sum(n for _, n in parts)
+        return Draft(
+            source=files[0].name,
+            metadata=tuple(files),
+            root=root,
+            paths=rows["path"],
+            splits=rows["split"] if named else None,
+            labels=rows["label"],
+            boxes=rows[list(BOX_COLUMNS)],
+            label_names=names_of(rows["label"]),
+            strict_integers=False,
+            notes=(f"{empty:,} images without an annotation are left out.",) if empty else (),
+        )
+
+
+def _find(path: Path) -> list[Path]:
+    if path.is_file():
+        return [path] if _is_coco(path) else []
+    if not path.is_dir():
+        return []
+    return [file for folder in (path, path / "annotations") for file in sorted(folder.glob("*.json")) if _is_coco(file)]
+
+
+def _is_coco(path: Path) -> bool:
+    """Whether the file is one: the head of a large one must name a key, a small one is read."""
+    if path.suffix.lower() != ".json":
+        return False
+    try:
+        with path.open(encoding="utf-8") as file:
+            head = file.read(PEEK)
+        if not any(f'"{key}"' in head for key in (*KEYS, "info")):
+            return False
+        return set(_load(path)) >= KEYS
+    except (OSError, ValueError, FormatRefusedError):
+        return False
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise FormatRefusedError("unreadable-metadata", f"{path} is not readable JSON ({error}).") from error
+    if not isinstance(content, dict) or not set(content) >= KEYS:
+        raise FormatRefusedError("missing-column", f"{path.name} lacks one of {', '.join(sorted(KEYS))}: add it.")
+    return content
+
+
+def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, int]:
+    """One row an annotated image, and how many images have no annotation."""
+    content = _load(path)
+    if not content["images"]:
+        return pd.DataFrame(columns=["path", "split", "label", *BOX_COLUMNS]), 0
+    try:
+        pictures = pd.DataFrame(content["images"])[["id", "file_name"]]
+        kinds = {kind["id"]: str(kind["name"]) for kind in content["categories"]}
+        objects = pd.DataFrame(content["annotations"])
+        objects = objects.reindex(columns=["image_id", "category_id", "bbox", "area"])
+        objects["area"] = objects["area"].fillna(objects["bbox"].map(lambda box: float(box[2]) * float(box[3])))
+        largest = objects.sort_values("area", kind="stable").groupby("image_id").tail(1)
+        rows = pictures.merge(largest, left_on="id", right_on="image_id").sort_values("id", kind="stable")
+        boxes = pd.DataFrame(rows["bbox"].tolist(), columns=list(BOX_COLUMNS), index=rows.index).astype(float)
+    except (KeyError, TypeError, ValueError, IndexError) as error:
+        raise FormatRefusedError(
+            "missing-column",
+            f"{path.name} has an image, annotation or category without its id, file_name, bbox or name ({error}).",
+        ) from error
+    folder = _folder_of(path, root, images, str(rows["file_name"].iloc[0]) if len(rows) else "")
+    split = next((split for split in SPLITS if split in path.stem.lower()), "")
+    frame = pd.DataFrame(
+        {
+            "path": rows["file_name"].map(lambda name: f"{folder}/{name}" if folder else name),
+            "split": split,
+            "label": rows["category_id"].map(kinds),
+            **{column: boxes[column] for column in BOX_COLUMNS},
+        }
+    )
+    return frame, len(pictures) - len(rows)
+
+
+def _folder_of(path: Path, root: Path, images: str | None, first: str) -> str:
+    """The images' folder: as named, or one called as the file's split or year is (train2017), or images/."""
+    if images:
+        return images
+    stem = path.stem.lower().removeprefix("instances_").removeprefix("_annotations")
+    for name in (stem, f"images/{stem}", "images", ""):
+        if (root / name / first).is_file():
+            return name
+    return ""

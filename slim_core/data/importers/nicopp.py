@@ -1,0 +1,40 @@
+"""NICO++: ``<context>/<label>/*.jpg``; the context is the spurious attribute."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from slim_core.data.draft import Draft
+from slim_core.data.importers.folders import at_depth, list_images, names_of, subfolders
+
+CONTEXTS = {"autumn", "dim", "grass", "outdoor", "rock", "water"}  # of the public part
+
+
+class NicoPlusPlus:
+    """Contexts are folders with a folder for each class; the splits are made."""
+
+    name = "nico++"
+    about = "<context>/<label>/*.jpg (NICO++); the splits are made"
+    options: tuple[str, ...] = ()
+
+    def matches(self, path: Path) -> str | None:
+        """Two or more of the published contexts are folders here."""
+        found = sorted(CONTEXTS & set(subfolders(path)))
+        return f"the contexts {', '.join(found)} are folders" if len(found) > 1 else None
+
+    def read(self, path: Path, options: Mapping[str, str]) -> Draft:  # noqa: ARG002  # this form has no options
+        """The raw table."""
+        rows = at_depth(list_images(path), 2, path, "CONTEXT/LABEL/IMAGE")
+        return Draft(
+            source=path.name,
+            root=path,
+            paths=rows["path"],
+            splits=None,
+            labels=rows[1],
+            attributes=rows[0],
+            label_names=names_of(rows[1]),
+            attribute_name="context",
+            attribute_names=names_of(rows[0]),
+            strict_integers=False,
+        )

@@ -1,0 +1,71 @@
+"""The release layout of WILDS: a folder with ``RELEASE_v1.0.txt``, ``metadata.csv`` and splits by words.
+
+Waterbirds and CelebA of the same release are read by their own formats. The out-of-distribution splits are val and
+test; what is set apart within the distribution (id_val, id_test) is left out, and the report says how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from slim_core.data.draft import Draft, header_of, need_columns, read_table
+from slim_core.data.importers.waterbirds import folder_of
+
+METADATA = "metadata.csv"
+PATHS = ("filename", "path", "img_filename", "image_path")
+ATTRIBUTES = ("location_remapped", "location", "region", "domain", "country", "a")
+LEFT_OUT = ("id_val", "id_test", "unlabeled", "extra_unlabeled", "none", "")
+
+
+class Wilds:
+    """A classification set in WILDS' release layout, such as iWildCam."""
+
+    name = "wilds"
+    about = "RELEASE_v*.txt beside metadata.csv with filename, y, split and a domain (WILDS)"
+    options: tuple[str, ...] = ("attribute",)
+
+    def matches(self, path: Path) -> str | None:
+        """The release's file, and a table with a file name and y."""
+        folder = folder_of(path)
+        header = set(header_of(folder / METADATA))
+        if any(folder.glob("RELEASE_v*.txt")) and "y" in header and header & set(PATHS):
+            return "a RELEASE file lies beside metadata.csv"
+        return None
+
+    def read(self, path: Path, options: Mapping[str, str]) -> Draft:
+        """The raw table."""
+        folder = folder_of(path)
+        frame = read_table(folder / METADATA)
+        name = next((column for column in PATHS if column in frame), PATHS[0])
+        attribute = options.get("attribute") or next((column for column in ATTRIBUTES if column in frame), None)
+        need_columns(frame, (name, "y", "split", *([attribute] if attribute else [])), METADATA)
+        kept = frame[~frame["split"].str.strip().str.lower().isin(LEFT_OUT)]
+        dropped = len(frame) - len(kept)
+        return Draft(
+            source=METADATA,
+            metadata=(folder / METADATA,),
+            root=folder,
+            paths=_paths(folder, kept[name].str.strip(), kept["split"].str.strip()),
+            splits=kept["split"],
+            labels=kept["y"],
+            attributes=kept[attribute] if attribute else None,
+            attribute_name=attribute,
+            strict_integers=False,
+            lines=True,
+            notes=(f"{dropped:,} rows of {METADATA} are in no split of ours (id_val, id_test) and left out.",)
+            if dropped
+            else (),
+        )
+
+
+def _paths(folder: Path, names: pd.Series, splits: pd.Series) -> pd.Series:
+    """Names as they stand where the first is there; else below ``train/`` or a folder for each split."""
+    first = str(names.iloc[0])
+    if (folder / first).is_file():
+        return names
+    if (folder / "train" / first).is_file():
+        return "train/" + names
+    return splits + "/" + names

@@ -1,0 +1,289 @@
+"""Every form of data set, on a small folder of its real shape: found by itself, read, and what is missing made."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from slim_core.data.groups import grouping
+from slim_core.data.importing import FORMATS, import_data
+from slim_core.data.report import require
+from slim_core.settings import Settings
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "data" / "mine"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def limits(tmp_path):
+    return Settings(home=tmp_path / "home", data_roots=(tmp_path,))
+
+
+def draw(*paths):
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(RNG.integers(0, 256, (12, 16, 3), np.uint8)).save(path)
+
+
+def read(root, limits, form, **options):
+    """The table; the form must have been found without being named."""
+    imported = import_data(root, options=options, settings=limits)
+    assert imported.report.format == form and imported.report.reason
+    return require(imported), {finding.code: finding.message for finding in imported.report.findings}
+
+
+def counts(table, split):
+    groups = grouping(table)
+    return dict(zip(groups.names, groups.counts(table.rows(split)).tolist(), strict=True))
+
+
+def test_a_folder_for_each_class_in_folders_for_each_split(root, limits):
+    for split in ("train", "valid", "test"):
+        draw(*(root / split / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(3)))
+    table, codes = read(root, limits, "image-folder")
+    assert table.label_names == ("cat", "dog") and codes == {}
+    assert [len(table.rows(split)) for split in ("train", "val", "test")] == [6, 6, 6]
+
+
+def test_class_folders_alone_are_dealt_out_the_same_each_time_and_otherwise_by_another_seed(root, limits):
+    draw(*(root / name / f"{i}.png" for name in ("3", "5", "7") for i in range(20)))
+    table, codes = read(root, limits, "image-folder")
+    again, _ = read(root, limits, "image-folder")
+    other, _ = read(root, limits, "image-folder", seed="4")
+    assert table.label_names == ("3", "5", "7") and "with seed 0" in codes["made-splits"]
+    assert {split: len(table.rows(split)) for split in ("train", "val", "test")} == {"train": 36, "val": 9, "test": 15}
+    assert np.array_equal(table.splits, again.splits) and not np.array_equal(table.splits, other.splits)
+    for split in ("train", "val", "test"):
+        assert len(set(np.bincount(table.labels[table.rows(split)]))) == 1  # stratified
+
+
+def test_a_train_folder_without_val_gives_a_fifth_of_itself(root, limits):
+    for split, n in (("train", 10), ("test", 4)):
+        draw(*(root / split / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(n)))
+    table, codes = read(root, limits, "image-folder")
+    assert [len(table.rows(split)) for split in ("train", "val", "test")] == [16, 4, 8] and "made-val" in codes
+
+
+def test_images_that_lie_elsewhere_are_counted_and_links_are_not_followed(root, limits):
+    draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(8)), root / "stray.jpg")
+    (root / "cat" / "loop").symlink_to(root)
+    table, codes = read(root, limits, "image-folder")
+    assert len(table) == 16 and "1 images that do not lie as CLASS/IMAGE are left out" in codes["importer"]
+
+
+def test_any_columns_and_no_split(root, limits):
+    draw(*(root / f"{i}.png" for i in range(24)))
+    frame = pd.DataFrame({"picture": [f"{i}.png" for i in range(24)], "species": ["owl", "elk"] * 12})
+    frame.to_csv(root / "things.csv", index=False, sep=";", encoding="utf-8-sig", lineterminator="\r\n")
+    table, codes = read(root, limits, "csv", path="picture", label="species")
+    assert table.label_names == ("elk", "owl") and "made-splits" in codes and not table.has_attributes
+
+
+def test_several_attributes_are_crossed(root, limits):
+    draw(*(root / f"{i}.png" for i in range(24)))
+    frame = pd.DataFrame({"path": [f"{i}.png" for i in range(24)], "label": [0, 1] * 12})
+    frame.assign(place=["sea", "sea", "land"] * 8, time=["day"] * 12 + ["night"] * 12).to_csv(
+        root / "a.csv", index=False
+    )
+    table, _ = read(root, limits, "csv", attribute="place,time")
+    assert table.attribute_name == "place, time"
+    assert table.attribute_names == ("land, day", "land, night", "sea, day", "sea, night")
+
+
+def test_lines_of_the_file_are_named_where_empty_lines_lie_between(root, limits):
+    draw(root / "0.png", root / "1.png")
+    (root / "a.csv").write_text("path,label,split\n0.png,0,train\n\n\n1.png,x,train\n")
+    message = import_data(root, options={"label_names": "0,1"}, settings=limits).report.errors[0].message
+    assert "(line 5)" in message
+
+
+def test_nico_by_its_table_and_by_its_names(root, limits):
+    names = [
+        f"{label}_{context}_{i}.jpg" for label in ("cat", "dog") for context in ("on grass", "indoor") for i in (1, 2)
+    ]
+    draw(*(root / name for name in names * 1))
+    table, codes = read(root, limits, "nico")
+    assert table.label_names == ("cat", "dog") and table.attribute_names == ("indoor", "on grass")
+    assert "made-splits" in codes
+    parts = [name.split("_") for name in names]
+    frame = pd.DataFrame(
+        {
+            "img_id": range(8),
+            "img_filename": names,
+            "y": [0] * 4 + [1] * 4,
+            "label_name": [part[0] for part in parts],
+            "split": [0, 1] * 4,
+            "context": [0, 0, 1, 1] * 2,
+            "context_name": [part[1] for part in parts],
+        }
+    )
+    frame.to_csv(root / "metadata.csv", index=False)
+    table, _ = read(root, limits, "nico")
+    assert counts(table, "train") == {"cat, indoor": 1, "cat, on grass": 1, "dog, indoor": 1, "dog, on grass": 1}
+
+
+def test_nico_plus_plus(root, limits):
+    draw(*(root / c / label / f"{i}.jpg" for c in ("autumn", "water") for label in ("bear", "car") for i in range(5)))
+    table, codes = read(root, limits, "nico++")
+    assert table.label_names == ("bear", "car") and table.attribute_names == ("autumn", "water")
+    assert "within each class and attribute" in codes["made-splits"]
+    assert set(counts(table, "train").values()) == {3} and set(counts(table, "test").values()) <= {1, 2}
+
+
+def test_imagenet_9(root, limits):
+    for variant, part in (("original", "train"), ("original", "val"), ("mixed_same", "val"), ("mixed_rand", "val")):
+        draw(*(root / variant / part / name / f"{i}.JPEG" for name in ("00_dog", "01_bird") for i in range(2)))
+    table, _ = read(root, limits, "imagenet-9")
+    assert table.label_names == ("00_dog", "01_bird") and table.attribute_name == "background"
+    assert [len(table.rows(split)) for split in ("train", "val", "test")] == [4, 4, 8]
+    assert counts(table, "test")["00_dog, mixed_rand"] == 2 and counts(table, "test")["00_dog, original"] == 0
+
+
+def test_metashift(root, limits):
+    draw(
+        *(
+            root / "train" / label / f"{label}({c})" / f"{i}.jpg"
+            for label, c in (("cat", "sofa"), ("dog", "bench"))
+            for i in range(5)
+        )
+    )
+    draw(*(root / "test" / label / f"{label}(shelf)" / f"{i}.jpg" for label in ("cat", "dog") for i in range(2)))
+    table, codes = read(root, limits, "metashift")
+    assert table.attribute_names == ("bench", "shelf", "sofa") and "made-val" in codes
+    assert counts(table, "test")["cat, shelf"] == 2 and counts(table, "train")["cat, sofa"] == 4
+
+
+def test_spawrious_with_its_halves(root, limits):
+    for half, places in (("0", ("beach", "snow")), ("1", ("desert",))):
+        draw(*(root / half / p / b / f"{i}.png" for p in places for b in ("corgi", "labrador") for i in range(5)))
+    table, codes = read(root, limits, "spawrious")
+    assert table.label_names == ("corgi", "labrador") and table.attribute_names == ("beach", "desert", "snow")
+    assert len(table.rows("test")) == 10 and "made-val" in codes
+
+
+def test_subpopbench(root, limits):
+    draw(*(root / f"{i}.png" for i in range(12)))
+    frame = pd.DataFrame(
+        {"id": range(12), "filename": [f"{i}.png" for i in range(12)], "split": [0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2]}
+    )
+    frame.assign(y=[0, 1] * 6, a=[0, 0, 1, 1] * 3).to_csv(root / "metadata_mine.csv", index=False)
+    table, _ = read(root, limits, "subpopbench")
+    assert table.attribute_name == "a" and counts(table, "val") == {"0, 0": 1, "0, 1": 1, "1, 0": 1, "1, 1": 1}
+
+
+def test_wilds_leaves_out_what_is_within_the_distribution_and_says_so(root, limits):
+    words = ["train", "train", "val", "val", "test", "test", "id_val", "id_test"]
+    draw(*(root / "train" / f"{i}.jpg" for i in range(8)))
+    (root / "RELEASE_v2.0.txt").write_text("")
+    frame = pd.DataFrame({"filename": [f"{i}.jpg" for i in range(8)], "split": words, "y": [0, 1] * 4})
+    frame.assign(location_remapped=[5, 5, 6, 6, 7, 7, 5, 5]).to_csv(root / "metadata.csv", index=False)
+    table, codes = read(root, limits, "wilds")
+    assert len(table) == 6 and table.attribute_name == "location_remapped"
+    assert "2 rows of metadata.csv are in no split of ours" in codes["importer"]
+
+
+@pytest.mark.parametrize(("artefact", "labels"), [("patches", ["benign", "malignant"]), ("hair", ["0", "1.0"])])
+def test_isic_in_both_set_ups(root, limits, artefact, labels):
+    draw(*(root / "images" / f"ISIC_{i}.jpg" for i in range(24)))
+    frame = pd.DataFrame({"image": [f"ISIC_{i}" for i in range(24)], "label": labels * 12})
+    present = [0 if label == 1 and artefact == "patches" else i // 2 % 2 for i, label in enumerate([0, 1] * 12)]
+    frame.assign(**{artefact: present}).to_csv(root / "isic.csv", index=False)
+    table, codes = read(root, limits, "isic")
+    assert table.label_names == ("benign", "malignant") and table.attribute_names == (f"no {artefact}", artefact)
+    assert ("empty-group" in codes) == (artefact == "patches")
+
+
+def test_coco_takes_the_largest_object_and_its_box(root, limits):
+    for split, n in (("train", 8), ("val", 4)):
+        draw(*(root / f"{split}2017" / f"{i}.jpg" for i in range(n)))
+        content = {
+            "images": [{"id": i, "file_name": f"{i}.jpg"} for i in range(n)],
+            "categories": [{"id": 3, "name": "car"}, {"id": 17, "name": "cat"}],
+            "annotations": [
+                {
+                    "id": 2 * i + k,
+                    "image_id": i,
+                    "category_id": [3, 17][(i + k) % 2],
+                    "bbox": [1, 2, 3 + 5 * (1 - k), 4],
+                }
+                for i in range(n - 1)
+                for k in (0, 1)
+            ],
+        }
+        (root / "annotations").mkdir(exist_ok=True)
+        (root / "annotations" / f"instances_{split}2017.json").write_text(json.dumps(content))
+    table, codes = read(root, limits, "coco")
+    assert table.label_names == ("car", "cat") and [len(table.rows(s)) for s in ("train", "val")] == [7, 3]
+    assert table.box(0) == (1, 2, 8, 4) and table.labels[:3].tolist() == [0, 1, 0]
+    assert "2 images without an annotation are left out" in codes["importer"]
+
+
+def test_a_hugging_face_folder_whose_images_lie_inside_it(root, limits, monkeypatch, tmp_path):
+    import pyarrow as pa
+
+    monkeypatch.setattr("slim_core.data.importers.huggingface.settings", lambda: limits)
+    draw(tmp_path / "one.png")
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    for split in ("train", "test"):
+        part = root / split
+        part.mkdir()
+        draw(*(tmp_path / split / f"{i}.png" for i in range(10)))
+        images = [{"bytes": (tmp_path / split / f"{i}.png").read_bytes(), "path": None} for i in range(10)]
+        table = pa.table({"img": pa.array(images, kind), "label": pa.array([0, 1] * 5)})
+        with (
+            pa.OSFile(str(part / "data-00000-of-00001.arrow"), "wb") as file,
+            pa.ipc.new_stream(file, table.schema) as out,
+        ):
+            out.write_table(table)
+        features = {"img": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["no", "yes"]}}
+        (part / "dataset_info.json").write_text(json.dumps({"features": features}))
+        (part / "state.json").write_text("{}")
+    (root / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "test"]}))
+    read_table, codes = read(root, limits, "huggingface")
+    assert read_table.label_names == ("no", "yes") and len(read_table.rows("test")) == 10 and "made-val" in codes
+    assert read_table.image_path(0).is_relative_to(limits.home.resolve()) and "20 images" in codes["importer"]
+
+
+def test_every_format_says_what_it_reads():
+    assert all(importer.about and importer.name == name for name, importer in FORMATS.items())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("dataset_dict.json", '{"splits": ["train"]}', "lacks the Arrow files of"),
+        ("annotations.json", '{"images": [], "annotations": [], "categories": []}', "annotates no image"),
+        ("annotations.json", '{"images": [{}], "annotations": [{}], "categories": [{}]}', "without its id"),
+        ("metadata.csv", "<html><body>404</body></html>\n<p>gone</p>", "lacks the columns"),
+        ("metadata.csv", "", "is not a readable table"),
+    ],
+)
+def test_broken_metadata_is_refused_in_a_sentence(root, limits, name, content, message):
+    (root / name).write_text(content)
+    report = import_data(root, settings=limits).report
+    assert len(report.errors) == 1 and message in report.errors[0].message
+
+
+def test_a_folder_that_cannot_be_read_is_refused_by_name(root, limits, monkeypatch):
+    draw(*(root / name / "0.jpg" for name in ("cat", "dog")))
+    import os
+
+    real = os.scandir
+    denied = PermissionError(13, "Permission denied")
+
+    def guarded(path="."):
+        if str(path).endswith("dog"):
+            raise denied
+        return real(path)
+
+    monkeypatch.setattr("slim_core.data.importers.folders.os.scandir", guarded)
+    message = import_data(root, format="image-folder", settings=limits).report.errors[0].message
+    assert "dog cannot be read (Permission denied)" in message
