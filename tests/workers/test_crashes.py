@@ -134,8 +134,8 @@ def test_two_starts_on_one_home_share_one_redis_and_the_second_takes_over(tmp_pa
     bench.services.start()
     first_redis = _redis_pid(bench)
     with EmbeddedServices(bench.settings, (*DRILL_WORKERS, "--embedded", "--cpu", "1")) as second:
-        names = [process.name() for process in psutil.Process(second.pid).children(recursive=True)]
-        assert not [name for name in names if "redis" in name]
+        commands = [" ".join(process.cmdline()) for process in psutil.Process(second.pid).children(recursive=True)]
+        assert not [command for command in commands if "-server unixsocket:" in command]
 
         bench.services.stop()
         until(lambda: _redis_pid(bench) not in (None, first_redis), "the second to run Redis")

@@ -18,7 +18,7 @@ from slim_core.settings import Settings
 from workers import demo
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("streamlit run", "workers --embedded", "workers.slot", "redis-server unixsocket:")
+PARTS = ("streamlit run", "workers --embedded", "workers.slot", "-server unixsocket:")
 
 
 @pytest.fixture

