@@ -191,10 +191,9 @@ def environment(run: Run) -> dict[str, Any]:
 
 
 def peak_memory_mb() -> float:
-    """The most memory this process, or one of its finished children, held at once, in MiB."""
-    usage = [resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    """The most memory this process held at once, in MiB."""
     unit = 1024 if sys.platform != "darwin" else 1024**2  # KiB on Linux, bytes on macOS
-    return round(max(usage) / unit, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
 def _write_json(path: Path, value: Any) -> None:

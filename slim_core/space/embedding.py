@@ -52,7 +52,7 @@ def embed(
         features: (N, K), any float type; may be memory-mapped.
         config: see SpaceConfig.
         check_stop: called between stages and about once a second during UMAP's epochs; what it raises ends the step.
-            The search for neighbours before the first epoch cannot be interrupted (embedding_process can).
+            The search for neighbours before the first epoch cannot be interrupted.
         on_epoch: (epochs of UMAP done, in all), about once a second.
 
     Raises:

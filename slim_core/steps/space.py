@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from numpy.typing import NDArray
 
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.space.embedding import SpaceConfig
-from slim_core.space.embedding_process import Heard, embed_apart
+from slim_core.space.embedding import SpaceConfig, embed
 from slim_core.space.environments import ClusterConfig, Clusters, environment_clusters
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import SpaceSpec
@@ -26,19 +24,19 @@ SMALLEST = 10  # images below which neighbours mean nothing
 def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     """Write rows, attention_space, environment_space, environment_reduced, clusters (.npy) and clusters.json.
 
-    The spaces are computed in a process of their own, so that a stop ends them at once.
+    A stop is seen between the epochs of UMAP. Its search for neighbours cannot be interrupted from within: there a
+    worker kills the process of the job after the grace time.
 
     Raises:
-        SpecRefusedError: the features do not cover the split, or there are too few images.
-        EmbeddingFailedError: that process failed.
+        SpecRefusedError: the features do not cover the split or are not finite, or there are too few images.
     """
     table = context.table(spec.dataset)
     folder = context.parent(spec.attention)
     positions = positions_of(table, folder, spec.split)
     rows = np.load(folder / "rows.npy", allow_pickle=False)[positions]
     np.save(context.out / "rows.npy", rows)
-    for name, space in _spaces(spec, folder, positions, context).items():
-        np.save(context.out / f"{name}_space.npy", space)
+    for at, name in enumerate(SPACES):
+        np.save(context.out / f"{name}_space.npy", _space(at, features_at(folder, name, positions), spec, context))
     context.check_stop()
     context.progress(2, len(STAGES), STAGES[2])
     features = features_at(folder, "environment", positions)
@@ -51,30 +49,14 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     }
 
 
-def _spaces(
-    spec: SpaceSpec, folder: Path, positions: NDArray[np.int64], context: StepContext
-) -> dict[str, NDArray[np.float32]]:
-    """Name -> (n, 2), of "attention" and "environment"."""
-    context.progress(0, len(STAGES), STAGES[0])
-    exchange = context.out / ".embedding"
-    exchange.mkdir()
-    found = embed_apart(
-        {name: folder / f"{name}_features.npy" for name in SPACES},
-        positions,
-        _space_config(spec),
-        exchange,
-        on_progress=lambda heard: _report(heard, context),
-        check_stop=context.check_stop,
-    )
-    shutil.rmtree(exchange)
-    return found
+def _space(at: int, features: NDArray[np.float32], spec: SpaceSpec, context: StepContext) -> NDArray[np.float32]:
+    """Features (n, K) as points (n, 2); ``at``: which of the stages this is."""
 
+    def report(epoch: int, epochs: int) -> None:
+        context.progress(at, len(STAGES), STAGES[at], epoch=epoch, epochs=epochs)
 
-def _report(heard: Heard, context: StepContext) -> None:
-    """Which space, which epoch of UMAP; computing_s tells a long search for neighbours from a process that hangs."""
-    at = SPACES.index(heard.name) if heard.name in SPACES else 0
-    epochs = {"epoch": heard.epoch, "epochs": heard.epochs} if heard.epochs else {}
-    context.progress(at, len(STAGES), STAGES[at], computing_s=int(heard.cpu_s), **epochs)
+    context.progress(at, len(STAGES), STAGES[at])
+    return embed(features, _space_config(spec), check_stop=context.check_stop, on_epoch=report)
 
 
 def positions_of(table: ImageTable, folder: Path, split: str) -> NDArray[np.int64]:

@@ -21,6 +21,12 @@ def test_the_same_features_and_seed_give_the_same_points():
     assert np.abs(first - embed(x, SpaceConfig(seed=4))).max() > 0.1
 
 
+def test_epochs_of_umap_are_reported():
+    seen: list[tuple[int, int]] = []
+    embed(np.random.default_rng(0).normal(size=(60, 8)), on_epoch=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (500, 500)
+
+
 def test_clumps_stay_apart_in_the_space():
     x, clump = features()
     points = embed(x)
