@@ -1,4 +1,4 @@
-"""Answers of another tool: a file is checked line by line, and then kept as a whole or not at all."""
+"""Answers of another tool: every line of a file is checked, and then all of them are kept or none."""
 
 from __future__ import annotations
 
@@ -10,17 +10,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slim_core.annotation.answer_files import reading as answer_lines
-from slim_core.annotation.terminal import value_of
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from slim_core.annotation.answer_files import reading
+from slim_core.annotation.terminal import WRITTEN
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.campaign import DECISION, SKIP, AnswerIn, put
 
 if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
     from slim_core.store import Campaign, Store
 
 SHOWN = 5  # lines named in a sentence
 LONGEST = 120  # letters shown of a line
-NOBODY = "file"  # annotator of lines that name none
+UNNAMED = "file"  # annotator of lines that name none
+_LONGEST_MS = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -28,7 +34,7 @@ class Unfit:
     """Lines of a file that do not fit, and why, as one sentence."""
 
     kind: str  # fields, image, pair, answer, asked, conflict, annotator
-    lines: tuple[int, ...]  # numbered as answer_lines.read does
+    lines: tuple[int, ...]  # numbered as reading.read does
     sentence: str
 
 
@@ -57,25 +63,24 @@ class Imported:
 
 
 def check_file(
-    store: Store, campaign: Campaign, source: Path | bytes, annotator: str = NOBODY, *, name: str | None = None
+    store: Store, campaign: Campaign, source: Path | bytes, annotator: str = UNNAMED, *, name: str | None = None
 ) -> Checked:
     """Read a file with the columns row or path, and answer (or value): 1, 0, -1 or right, wrong, unsure.
 
-    CSV, JSON lines or Parquet, by the ending of the file, or of its ``name`` where ``source`` is what it holds.
-    Also read, where there are: annotator (else all answers are of ``annotator``) and seconds. Of our own export of
-    everything, what stands is read. Nothing is kept yet.
+    CSV, JSON lines or Parquet, by the ending of the file, or of its ``name`` where ``source`` is its content. Also
+    read, where there are: annotator (else all answers are of ``annotator``) and seconds. Of our own export of
+    everything, the current answers are read. Nothing is kept yet.
 
     Raises:
         AnswersRefusedError: the file cannot be read, lacks a column, or is not what its ending says.
     """
-    lines = answer_lines.read(source, name)
+    lines = reading.read(source, name)
     table = store.datasets.table(campaign.dataset_id)
-    known = {str(path): row for row, path in enumerate(table.frame["path"])}
     items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
-    reader = _Reader(_Said(campaign.id, store.campaigns.audit(campaign.id)), items, known, len(table), annotator)
-    for line, record, n_more in lines:
-        reader.read(line, record, n_more)
-    return Checked(len(lines), reader.answers(), reader.unfit(table.name, campaign.id))
+    meant = _interpreted(lines, table, annotator)
+    checked = _contradictions(meant.assign(kind=_problems(meant, items)))
+    history = _History(campaign.id, store.campaigns.audit(campaign.id))
+    return Checked(len(lines), _answers(checked, items, history), _unfit(checked, table.name, campaign.id))
 
 
 def import_file(
@@ -84,7 +89,7 @@ def import_file(
     source: Path | bytes,
     by: str,
     *,
-    annotator: str = NOBODY,
+    annotator: str = UNNAMED,
     leave_out_unfit: bool = False,
     name: str | None = None,
 ) -> Imported:
@@ -106,7 +111,99 @@ def import_file(
     return Imported(n_new, checked.n_fitting - n_new, n_surplus, checked.unfit)
 
 
-class _Said:
+def _interpreted(lines: pd.DataFrame, table: ImageTable, annotator: str) -> pd.DataFrame:
+    """What each line means that is not empty, nor an image without an answer (not answered yet): no mistakes.
+
+    Returns:
+        The columns that were read and: image (row of the table) and value, NaN where the line means none; both
+        (whether row and path are given) and ms.
+    """
+    lines = lines.assign(answer=lines["answer"].where(lines["answer"] != "", lines["value"]))
+    lines = lines[(lines["answer"] != "") | (lines[reading.MORE] != "")]
+    number = lines["row"].str.removesuffix(".0")
+    by_number = pd.to_numeric(number.where(number.str.fullmatch("[0-9]{1,15}").astype(bool))).astype(float)
+    by_number = by_number.where(by_number < len(table))
+    by_path = lines["path"].map({str(path): row for row, path in enumerate(table.frame["path"])}).astype(float)
+    both = (lines["row"] != "") & (lines["path"] != "")
+    seconds = pd.to_numeric(lines["seconds"], errors="coerce").replace([np.inf, -np.inf], np.nan).fillna(0)
+    return lines.assign(
+        both=both,
+        image=by_number.where(lines["row"] != "", by_path).where(~both | (by_number == by_path)),
+        value=lines["answer"].str.lower().str.removesuffix(".0").map(WRITTEN).astype(float),
+        annotator=lines["annotator"].where(lines["annotator"] != "", annotator),
+        ms=(1000 * seconds).round().clip(0, _LONGEST_MS).astype(int),
+    )
+
+
+def _problems(meant: pd.DataFrame, items: Mapping[int, int]) -> NDArray[np.object_]:
+    """Why each line does not fit, "" where it does; of several reasons the first of these."""
+    unnamable = (meant["annotator"].str.len() > 200) | ~meant["annotator"].map(str.isprintable).astype(bool)
+    problems = {
+        "fields": meant[reading.MORE] != "",
+        "pair": meant["image"].isna() & meant["both"],
+        "image": meant["image"].isna(),
+        "answer": meant["value"].isna(),
+        "asked": ~meant["image"].isin(list(items)),
+        "annotator": unnamable,
+    }
+    return np.select(list(problems.values()), [np.array(kind, object) for kind in problems], "")
+
+
+def _contradictions(checked: pd.DataFrame) -> pd.DataFrame:
+    """Lines that say otherwise than the first one about their annotator and image are of kind conflict.
+
+    That first line (its number in the column first) is contradicted, and is not taken, either.
+    """
+    fit = checked[checked["kind"] == ""].reset_index()
+    said = fit.groupby(["annotator", "image"], sort=False)
+    first = said[["value", "line"]].transform("first")
+    against = fit["value"] != first["value"]
+    kind = against.map({True: "conflict", False: ""}).mask(~against & said["value"].transform("nunique").gt(1), "first")
+    found = pd.DataFrame({"kind": kind, "first": first["line"]}).set_index(fit["line"])
+    return checked.assign(kind=found["kind"].reindex(checked.index).fillna(checked["kind"]), first=found["first"])
+
+
+def _answers(checked: pd.DataFrame, items: Mapping[int, int], history: _History) -> dict[str, tuple[AnswerIn, ...]]:
+    """Annotator -> the answers that fit; of lines that repeat each other the last."""
+    kept = checked[checked["kind"] == ""].drop_duplicates(["annotator", "image"], keep="last")
+    answers: dict[str, list[AnswerIn]] = {}
+    for who, image, value, ms in kept[["annotator", "image", "value", "ms"]].itertuples(index=False, name=None):
+        row, value = int(image), int(value)
+        answer = AnswerIn(history.id_of(who, row, value), items[row], value, {"file": True}, int(ms))
+        answers.setdefault(who, []).append(answer)
+    return {annotator: tuple(given) for annotator, given in answers.items()}
+
+
+def _unfit(checked: pd.DataFrame, data_set: str, campaign_id: str) -> tuple[Unfit, ...]:
+    """What does not fit, a sentence a kind."""
+    named = checked["row"].where(checked["row"] != "", checked["path"])
+    described = {
+        "fields": ("with more fields than the header", checked[reading.MORE]),
+        "image": (f"with an image that {data_set} does not have", named),
+        "pair": ("whose row and path are not of one image", "row " + checked["row"] + ", path " + checked["path"]),
+        "answer": ("without an answer (1 or right, 0 or wrong, -1 or unsure)", checked["answer"]),
+        "asked": (f"about an image that campaign {campaign_id} does not ask about", named),
+        "annotator": ("with an annotator nobody can be called", checked["annotator"].str[:20]),
+        "conflict": (
+            "against another line about the same image and annotator",
+            named + " (line " + checked["first"].map("{:.0f}".format).astype(str) + ")",
+        ),
+    }
+    found = []
+    for kind, (what, shown) in described.items():
+        of_kind = shown[checked["kind"] == kind]
+        if len(of_kind):
+            found.append(Unfit(kind, tuple(map(int, of_kind.index)), _sentence(of_kind, what)))
+    return tuple(found)
+
+
+def _sentence(shown: pd.Series[str], what: str) -> str:
+    listed = ", ".join(f"{line}: {text[:LONGEST]!r}" for line, text in shown.head(SHOWN).items())
+    more = f" and {len(shown) - SHOWN} more" if len(shown) > SHOWN else ""
+    return f"{len(shown)} line{'s' if len(shown) > 1 else ''} {what} (line {listed}{more})."
+
+
+class _History:
     """What annotators have said before the file: from it follow the ids of its answers, on every reading the same."""
 
     def __init__(self, campaign_id: str, audit: Iterable[Mapping[str, Any]]) -> None:
@@ -120,106 +217,9 @@ class _Said:
                 put(self._stacks.setdefault(key, []), None if value is None else (value, each["id"]))
 
     def id_of(self, annotator: str, row: int, value: int) -> str:
-        """The id of the answer that stands, where it says the same; else that of the change it would be."""
+        """The id of the current answer, where it says the same; else that of the change it would be."""
         stack = self._stacks.get((annotator, row))
         if stack and stack[-1][0] == value:
             return stack[-1][1]
         change = [self._campaign_id, row, annotator, value, self._n[annotator, row]]
         return "f-" + hashlib.sha256(json.dumps(change).encode()).hexdigest()[:40]
-
-
-class _Reader:
-    """Sorts the lines of a file into answers and what does not fit."""
-
-    def __init__(
-        self, said: _Said, items: Mapping[int, int], paths: Mapping[str, int], n_images: int, annotator: str
-    ) -> None:
-        self._said, self._items, self._paths, self._n_images = said, items, paths, n_images
-        self._annotator = annotator
-        self._kept: dict[tuple[str, int], tuple[int, int, int]] = {}  # (annotator, row) -> (value, line, milliseconds)
-        self._contradicted: set[tuple[str, int]] = set()
-        self._unfit: dict[str, list[tuple[int, str]]] = {}
-
-    def read(self, line: int, record: Mapping[str, str], n_more: int) -> None:
-        """One line; an empty one, and an image without an answer (not answered yet), is no mistake."""
-        if n_more:
-            self._put("fields", line, f"{n_more} more")
-            return
-        said = (record.get("answer") or record.get("value") or "").strip()
-        if not said:
-            return
-        number, path = (record.get("row") or "").strip(), (record.get("path") or "").strip()
-        named = number or path
-        row = self._row(number.removesuffix(".0"), path)
-        if row is None:
-            both = f"row {number}, path {path}"
-            self._put(*(("pair", line, both) if number and path else ("image", line, named)))
-            return
-        try:
-            value = value_of(said)
-        except AnswersRefusedError:
-            self._put("answer", line, said)
-            return
-        annotator = (record.get("annotator") or "").strip() or self._annotator
-        if row not in self._items:
-            self._put("asked", line, named)
-        elif len(annotator) > 200 or not annotator.isprintable():
-            self._put("annotator", line, annotator[:20])
-        elif (annotator, row) in self._kept and self._kept[annotator, row][0] != value:
-            self._contradicted.add((annotator, row))
-            self._put("conflict", line, f"{named} (line {self._kept[annotator, row][1]})")
-        else:
-            self._kept[annotator, row] = (value, line, _milliseconds(record.get("seconds")))
-
-    def _row(self, number: str, path: str) -> int | None:
-        """The row in the data set's table; where both row and path are given, they must speak of one image."""
-        is_number = number.isascii() and number.isdigit() and len(number) < LONGEST  # Python reads no endless ones
-        by_number = int(number) if is_number and int(number) < self._n_images else None
-        if path and number:
-            return by_number if self._paths.get(path) == by_number else None
-        return by_number if number else self._paths.get(path)
-
-    def answers(self) -> dict[str, tuple[AnswerIn, ...]]:
-        """Annotator -> answers, without those that contradict each other."""
-        found: dict[str, list[AnswerIn]] = {}
-        for (annotator, row), (value, _, duration_ms) in self._kept.items():
-            if (annotator, row) in self._contradicted:
-                continue
-            answer = AnswerIn(
-                self._said.id_of(annotator, row, value), self._items[row], value, {"file": True}, duration_ms
-            )
-            found.setdefault(annotator, []).append(answer)
-        return {annotator: tuple(given) for annotator, given in found.items()}
-
-    def unfit(self, data_set: str, campaign_id: str) -> tuple[Unfit, ...]:
-        """What did not fit, a sentence a kind."""
-        told = {
-            "fields": "with more fields than the header",
-            "image": f"with an image that {data_set} does not have",
-            "pair": "whose row and path are not of one image",
-            "answer": "without an answer (1 or right, 0 or wrong, -1 or unsure)",
-            "asked": f"about an image that campaign {campaign_id} does not ask about",
-            "annotator": "with an annotator nobody can be called",
-            "conflict": "against another line about the same image and annotator",
-        }
-        return tuple(
-            Unfit(kind, tuple(line for line, _ in self._unfit[kind]), _sentence(self._unfit[kind], what))
-            for kind, what in told.items()
-            if kind in self._unfit
-        )
-
-    def _put(self, kind: str, line: int, shown: str) -> None:
-        self._unfit.setdefault(kind, []).append((line, shown))
-
-
-def _sentence(found: list[tuple[int, str]], what: str) -> str:
-    listed = ", ".join(f"{line}: {shown[:LONGEST]!r}" for line, shown in found[:SHOWN])
-    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return f"{len(found)} line{'s' if len(found) > 1 else ''} {what} (line {listed}{more})."
-
-
-def _milliseconds(text: str | None) -> int:
-    try:
-        return max(0, round(1000 * float(text or 0)))
-    except (ValueError, OverflowError):
-        return 0

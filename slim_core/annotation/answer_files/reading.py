@@ -1,6 +1,8 @@
-"""The lines of a file of answers, whoever wrote it: another tool, a spreadsheet, our own export of all that happened.
+"""A file of answers as a table of text, whoever wrote it: another tool, a spreadsheet, our own export of everything.
 
 Three forms, told apart by the file's ending: JSON lines (.jsonl, .ndjson), Parquet (.parquet), and CSV (any other).
+The CSV is read by the standard library: of pandas' two readers one drops a last line whose quote is not closed, the
+other the surplus fields of the first line, both without a word.
 """
 
 from __future__ import annotations
@@ -8,48 +10,62 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePath
 from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from slim_core.errors import AnswersRefusedError
 
 MOST_BYTES = 100_000_000
-_MORE = "\0"  # stands for the fields beyond the header
+COLUMNS = ("row", "path", "answer", "value", "annotator", "seconds", "what", "stands")  # what is read of a file
+MORE = "beyond the header"  # and the fields that a line has beyond the header
 _NEEDED = "row (or path) and answer"
-_SEPARATORS = ",;\t"
 _HISTORY = {"annotator", "what", "stands"}  # columns of our own export of everything
 _BY_THE_LEAD = ("decision", "decision undone")
-_READ = ("row", "path", "answer", "value", "annotator", "seconds", "what", "stands")
-_PARQUET_MARK = b"PAR1"
+_FORMS = {".jsonl": "JSON lines", ".ndjson": "JSON lines", ".parquet": "Parquet"}
 _ROWS_AT_ONCE = 1_024
 
-Line = tuple[int, dict[str, str], int]  # its number, its fields by name, how many fields it has beyond the header
-Table = tuple[list[str], list[Line]]  # the names of the columns, and the lines
+Lines = tuple[list[str], dict[int, Mapping[str, Any]]]  # the names of the columns; number of the line -> its values
 
 
-def read(source: Path | bytes, name: str | None = None) -> list[Line]:
-    """Every line of answers; of an export of everything, what stands for each annotator and image.
+class _UnreadableError(ValueError):
+    """Why a file is not of its form, and what to do."""
 
-    Lines count as an editor numbers them (the header of a CSV is line 1), those of a Parquet file from 1.
+    def __init__(self, reason: object, remedy: str = f"it needs {_NEEDED}") -> None:
+        super().__init__(str(reason))
+        self.remedy = remedy
+
+
+def read(source: Path | bytes, name: str | None = None) -> pd.DataFrame:
+    """Every line of a file of answers; of an export of everything, the current answer of each annotator and image.
 
     Args:
-        source: the file, or what it holds.
-        name: of the file, where what it holds is given; its ending says the form.
+        source: the file, or its content.
+        name: of the file, where its content is given; its ending says the form.
+
+    Returns:
+        COLUMNS as stripped text, "" where nothing is given, and MORE. The index, line, counts as an editor does (the
+        header of a CSV is line 1), and the rows of a Parquet file from 1.
 
     Raises:
         AnswersRefusedError: the file cannot be read, lacks a column, or is not what its ending says.
     """
     shown = str(source) if isinstance(source, Path) else name or "The file"
-    columns, found = _form(shown)(_content(source, shown), shown)
+    form = _FORMS.get(PurePath(shown).suffix.lower(), "CSV")
+    try:
+        columns, lines = _READERS[form](_content(source, shown))
+    except _UnreadableError as error:
+        reason = (str(error).strip().splitlines() or ["it is damaged"])[0].rstrip(".")[:200]
+        raise AnswersRefusedError(f"{shown} cannot be read as {form} ({reason}): {error.remedy}.") from error
     if not {"row", "path"} & set(columns) or not {"answer", "value"} & set(columns):
         raise AnswersRefusedError(f"{shown} has the columns {', '.join(columns) or 'none'}: it needs {_NEEDED}.")
-    return _standing(found) if set(columns) >= _HISTORY else found
-
-
-def _form(name: str) -> Callable[[bytes, str], Table]:
-    forms = {".jsonl": _jsonl, ".ndjson": _jsonl, ".parquet": _parquet}
-    return forms.get(PurePath(name).suffix.lower(), _csv)
+    index = pd.Index(list(lines), name="line")
+    frame = pd.DataFrame(list(lines.values()), index, [*COLUMNS, MORE], dtype=object).map(_as_text)
+    return _current(frame) if set(columns) >= _HISTORY else frame
 
 
 def _content(source: Path | bytes, name: str) -> bytes:
@@ -62,113 +78,86 @@ def _content(source: Path | bytes, name: str) -> bytes:
         raise AnswersRefusedError(f"{name} cannot be read ({error.strerror}): name a file of answers.") from error
 
 
-def _text(content: bytes, name: str, form: str) -> str:
-    if content.startswith(_PARQUET_MARK):
-        raise AnswersRefusedError(f"{name} is a Parquet file and cannot be read as {form}: let it end in .parquet.")
+def _text(content: bytes) -> str:
+    if content.startswith(b"PAR1"):
+        raise _UnreadableError("it is a Parquet file", "its name must end in .parquet")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise AnswersRefusedError(
-            f"{name} cannot be read as {form}, for it is no UTF-8 text (byte {error.start:,}): "
-            f"save it as {form} in UTF-8."
-        ) from error
+        raise _UnreadableError(f"byte {error.start:,} is not UTF-8 text", "save it in UTF-8") from error
 
 
-def _csv(content: bytes, name: str) -> Table:
-    text = _text(content, name, "CSV")
+def _csv(content: bytes) -> Lines:
+    text = _text(content)
     if text.lstrip().startswith(("{", "[")):
-        raise AnswersRefusedError(
-            f"{name} holds JSON and cannot be read as CSV: let a file of JSON lines end in .jsonl."
-        )
+        raise _UnreadableError("it is JSON", "the name of a file of JSON lines must end in .jsonl")
+    separator = max(",;\t", key=text.split("\n", 1)[0].count)  # spreadsheets of many countries write semicolons
+    reader = csv.DictReader(io.StringIO(text, newline=""), restkey=MORE, strict=True, delimiter=separator)
     try:
-        reader = csv.DictReader(
-            io.StringIO(text, newline=""), restval="", restkey=_MORE, strict=True, delimiter=_separator(text)
-        )
-        columns = [column.strip() for column in reader.fieldnames or ()]
-        reader.fieldnames = columns
-        return columns, [(reader.line_num, fields, len(fields.pop(_MORE, ()))) for fields in reader]
+        reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
+        return list(reader.fieldnames), dict((reader.line_num, fields) for fields in reader)  # noqa: C402 (B035)
     except csv.Error as error:
-        raise AnswersRefusedError(f"{name} cannot be read as CSV ({error}): it needs {_NEEDED}.") from error
+        raise _UnreadableError(f"line {reader.line_num}: {error}") from error
 
 
-def _separator(text: str) -> str:
-    """What separates the columns: spreadsheets of many countries write semicolons."""
-    header = text.split("\n", 1)[0]
-    return max(_SEPARATORS, key=header.count)
-
-
-def _jsonl(content: bytes, name: str) -> Table:
+def _jsonl(content: bytes) -> Lines:
     columns: dict[str, None] = {}
-    found: list[Line] = []
-    for number, text in enumerate(_text(content, name, "JSON lines").split("\n"), 1):
+    lines: dict[int, Mapping[str, Any]] = {}
+    for number, text in enumerate(_text(content).split("\n"), 1):
         if text.strip():
-            record = _json_object(text, name, number)
-            columns |= dict.fromkeys(record)
-            found.append((number, _fields(record.items()), 0))
-    return list(columns), found
+            lines[number] = _json_object(text, number)
+            columns |= dict.fromkeys(lines[number])
+    return list(columns), lines
 
 
-def _json_object(text: str, name: str, number: int) -> dict[str, Any]:
+def _json_object(text: str, number: int) -> dict[str, Any]:
     try:
         record = json.loads(text)
+        if isinstance(record, dict):
+            return record
+        reason = "is not an object"
     except (ValueError, RecursionError) as error:
-        told = getattr(error, "msg", "too deep or too long")
-        raise AnswersRefusedError(
-            f"{name} cannot be read as JSON lines (line {number}: {told}): write one object a line, with {_NEEDED}."
-        ) from error
-    if not isinstance(record, dict):
-        raise AnswersRefusedError(
-            f'Line {number} of {name} is no JSON object: write one a line, such as {{"row": 1, "answer": "right"}}.'
-        )
-    return record
+        reason = getattr(error, "msg", "is too deep or too long")
+    raise _UnreadableError(f"line {number}: {reason}", 'write one object a line, such as {"row": 1, "answer": "right"}')
 
 
-def _parquet(content: bytes, name: str) -> Table:
+def _parquet(content: bytes) -> Lines:
     """Read by Arrow alone, which executes nothing a file holds: our columns, and no more than may be unpacked."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    found: list[Line] = []
+    lines: dict[int, Mapping[str, Any]] = {}
+    size = 0
     try:
         with pq.ParquetFile(io.BytesIO(content)) as file:
-            columns, size = list(file.schema_arrow.names), 0
-            wanted = [column for column in _READ if column in columns]
+            columns = list(file.schema_arrow.names)
+            wanted = [column for column in COLUMNS if column in columns]
             for batch in file.iter_batches(_ROWS_AT_ONCE, columns=wanted):
                 size += max(batch.nbytes, batch.num_rows)  # a row of one repeated value may take no bytes at all
                 if size > MOST_BYTES:
-                    raise AnswersRefusedError(
-                        f"{name} unpacks to more than {MOST_BYTES:,} bytes: split it into smaller files."
-                    )
-                found += [(len(found) + n, _fields(row.items()), 0) for n, row in enumerate(batch.to_pylist(), 1)]
-    except (OSError, ValueError, pa.ArrowException) as error:
-        told = (str(error).strip().splitlines() or ["it is damaged"])[0].rstrip(".")
-        raise AnswersRefusedError(f"{name} cannot be read as Parquet ({told[:200]}): it needs {_NEEDED}.") from error
-    return columns, found
+                    raise _UnreadableError(f"it unpacks to more than {MOST_BYTES:,} bytes", "split it")
+                lines |= enumerate(batch.to_pylist(), len(lines) + 1)
+    except (OSError, pa.ArrowException) as error:
+        raise _UnreadableError(error) from error
+    return columns, lines
 
 
-def _fields(record: Iterable[tuple[str, Any]]) -> dict[str, str]:
-    """What is read of a line, as a CSV would have it."""
-    return {name: _written(value) for name, value in record if name in _READ}
+_READERS = {"CSV": _csv, "JSON lines": _jsonl, "Parquet": _parquet}
 
 
-def _written(value: object) -> str:
+def _as_text(value: Any) -> str:
+    """A value as a CSV would have it: whole numbers without a fraction, though a column with gaps makes them floats."""
     if value is None or value != value:  # NaN: a number that is missing
         return ""
     if isinstance(value, bytes):
-        return value.decode(errors="replace")
+        return value.decode(errors="replace").strip()
     if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
         return str(int(value))
-    return str(value)
+    return str(value).strip()
 
 
-def _standing(lines: Sequence[Line]) -> list[Line]:
-    """Of all that happened, what stands: an answer that was changed or taken back says nothing any more.
+def _current(history: pd.DataFrame) -> pd.DataFrame:
+    """Of all that happened, the current answers: one that was changed or undone says nothing any more.
 
-    A lead's decision is nobody's answer, and is left out.
+    A lead's decision is not an annotator's answer, and is left out.
     """
-    last: dict[tuple[str, str, str], Line] = {}
-    for line, fields, n_more in lines:
-        if fields.get("what") not in _BY_THE_LEAD:
-            key = (fields.get("annotator", ""), fields.get("row", ""), fields.get("path", ""))
-            last[key] = (line, fields | {"answer": fields.get("stands", ""), "value": ""}, n_more)
-    return list(last.values())
+    given = history[~history["what"].isin(_BY_THE_LEAD)].reset_index()
+    last = given.groupby(["annotator", "row", "path"], sort=False, as_index=False).last()
+    return last.assign(answer=last["stands"], value="").set_index("line").astype(object)  # also where none is left

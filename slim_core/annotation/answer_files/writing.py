@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import io
+import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from slim_core.errors import SpecRefusedError
 from slim_core.store.answer_values import WORDS
@@ -36,15 +40,18 @@ COLUMNS = (  # name -> what a cell holds, in this order
     "source",
     "id",
 )
+STANDING_COLUMNS = ("annotator", "path", "row", "label", "answer", "value")
 AT_ONCE = 1_000  # rows of a chunk
 
+Row = dict[str, Any]  # column -> cell
 
-def audit_rows(store: Store, campaign: Campaign) -> Iterator[dict[str, Any]]:
+
+def audit_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
     """Every answer, change, undo, skip and decision in their order, with the keys of COLUMNS."""
     table, standing = store.datasets.table(campaign.dataset_id), Standing()
     paths = table.frame["path"].to_numpy()
     for row in store.campaigns.audit(campaign.id):
-        what, stands = _told(row, standing)
+        what, stands = _event(row, standing)
         yield {
             "seq": row["seq"],
             "at": row["created_at"].isoformat(timespec="milliseconds"),
@@ -66,8 +73,8 @@ def audit_rows(store: Store, campaign: Campaign) -> Iterator[dict[str, Any]]:
         }
 
 
-def _told(row: Mapping[str, Any], standing: Standing) -> tuple[str, int | None]:
-    """What a row of the audit was, and what stands after it."""
+def _event(row: Mapping[str, Any], standing: Standing) -> tuple[str, int | None]:
+    """What a row of the audit was, and the annotator's answer (or the decision) after it."""
     key, value = (row["row"], row["annotator"]), row["value"]
     if row["source"] == DECISION:
         standing.decide(row["row"], value)
@@ -81,8 +88,8 @@ def _told(row: Mapping[str, Any], standing: Standing) -> tuple[str, int | None]:
     return what, standing.top(key)
 
 
-def standing_rows(store: Store, campaign: Campaign) -> Iterator[dict[str, Any]]:
-    """The answers that count now, one a row with annotator, path, row, label, answer and value: a file to import."""
+def standing_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
+    """The answers that count now, one a row with the keys of STANDING_COLUMNS: a file that can be imported."""
     table = store.datasets.table(campaign.dataset_id)
     items = {item.id: item for item in store.campaigns.items(campaign.id)}
     for item_id, annotator, value in store.campaigns.standing_answers(campaign.id):
@@ -105,53 +112,48 @@ def export(store: Store, campaign: Campaign, form: str, *, standing: bool = Fals
     """
     if form not in FORMATS:
         raise SpecRefusedError(f"There is no format {form!r}: choose {', '.join(FORMATS)}.")
-    rows = standing_rows(store, campaign) if standing else audit_rows(store, campaign)
-    columns = COLUMNS if not standing else ("annotator", "path", "row", "label", "answer", "value")
-    write = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}[form]
-    return write(rows, columns)
+    if standing:
+        return _WRITERS[form](standing_rows(store, campaign), STANDING_COLUMNS)
+    return _WRITERS[form](audit_rows(store, campaign), COLUMNS)
 
 
-def _chunks(rows: Iterator[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    chunk: list[dict[str, Any]] = []
-    for row in rows:
-        chunk.append(row)
-        if len(chunk) == AT_ONCE:
-            yield chunk
-            chunk = []
-    if chunk:
+def _chunks(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    while chunk := list(itertools.islice(rows, AT_ONCE)):
         yield chunk
 
 
-def _csv(rows: Iterator[dict[str, Any]], columns: Iterable[str]) -> Iterator[bytes]:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(columns), lineterminator="\n")
-    writer.writeheader()
-    yield text.getvalue().encode()
+def _csv(rows: Iterator[Row], columns: Sequence[str]) -> Iterator[bytes]:
+    yield (",".join(columns) + "\n").encode()
     for chunk in _chunks(rows):
-        text.seek(0)
-        text.truncate()
-        writer.writerows(chunk)
-        yield text.getvalue().encode()
+        frame = pd.DataFrame(chunk, columns=list(columns), dtype=object)  # a column with gaps keeps its whole numbers
+        yield frame.to_csv(index=False, header=False, lineterminator="\n").encode()
 
 
-def _jsonl(rows: Iterator[dict[str, Any]], columns: Iterable[str]) -> Iterator[bytes]:  # noqa: ARG001
+def _jsonl(rows: Iterator[Row], _columns: Sequence[str]) -> Iterator[bytes]:
     for chunk in _chunks(rows):
-        told = [{**row, "seen": json.loads(row["seen"])} if "seen" in row else row for row in chunk]
-        yield "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in told).encode()
+        records = [{**row, "seen": json.loads(row["seen"])} if "seen" in row else row for row in chunk]
+        yield "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
 
 
 _TYPES = {"seq": "int64", "row": "int64", "value": "int8", "counted": "bool_", "seconds": "float64"}
 
 
-def _parquet(rows: Iterator[dict[str, Any]], columns: Iterable[str]) -> Iterator[bytes]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
+def _parquet(rows: Iterator[Row], columns: Sequence[str]) -> Iterator[bytes]:
     schema = pa.schema([(name, getattr(pa, _TYPES.get(name, "string"))()) for name in columns])
-    sink, sent = io.BytesIO(), 0
-    with pq.ParquetWriter(sink, schema, compression="zstd") as writer:
+    file = io.BytesIO()
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
         for chunk in _chunks(rows):
             writer.write_table(pa.Table.from_pylist(chunk, schema))
-            yield sink.getvalue()[sent:]
-            sent = len(sink.getvalue())
-    yield sink.getvalue()[sent:]
+            yield _taken(file)
+    yield _taken(file)
+
+
+def _taken(file: io.BytesIO) -> bytes:
+    """What was written since the last call; Arrow counts for itself how far the file has come."""
+    content = file.getvalue()
+    file.seek(0)
+    file.truncate()
+    return content
+
+
+_WRITERS = {"csv": _csv, "jsonl": _jsonl, "parquet": _parquet}

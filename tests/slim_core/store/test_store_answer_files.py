@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from slim_core.annotation.answer_files.checking import check_file, import_file
-from slim_core.annotation.answer_files.writing import COLUMNS, export
+from slim_core.annotation.answer_files.writing import AT_ONCE, COLUMNS, export
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.slim_core.store.store_makers import statements
@@ -170,9 +170,9 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
     [
         (b"", "has the columns none"),
         (b"\xff\xfe\x00", "cannot be read as CSV"),
-        ("row,answer\n1,1\n".encode("utf-16"), "no UTF-8 text .byte 0.: save it as CSV in UTF-8"),
+        ("row,answer\n1,1\n".encode("utf-16"), "byte 0 is not UTF-8 text.: save it in UTF-8"),
         (b'row,answer\n"1,1\n', "cannot be read as CSV"),
-        (b"row,answer\n1,1,2,3\n2,1\n", "1 line with more fields than the header .line 2: '2 more'"),
+        (b"row,answer\n1,1,2,3\n2,1\n", "1 line with more fields than the header .line 2: .*'2', '3'"),
         (b"image,answer\n1,1\n", "it needs row .or path. and answer"),
         (b"row,label\n1,1\n", "it needs row .or path. and answer"),
         (b"row,answer\n", "holds no answer that fits"),
@@ -233,3 +233,12 @@ def test_eight_thousand_answers_are_exported_in_few_reads(store: Store, pair: Ca
         with statements(store.database) as told:
             assert len(whole(store, pair, form)) > 10_000
         assert len(told) < 50  # pages of answers, never one by one
+
+
+def test_an_export_holds_one_chunk_at_a_time(store: Store, pair: Campaign):
+    item = store.campaigns.items(pair.id)[0]
+    answers = [AnswerIn(f"a-{k}", item.id, k % 2, {"note": f"{k} " * 100}) for k in range(3 * AT_ONCE)]
+    store.campaigns.save_answers(pair.id, "ann", answers)
+    for form in ("csv", "jsonl", "parquet"):
+        sizes = [len(chunk) for chunk in export(store, pair, form)]
+        assert len(sizes) >= 3 and max(sizes) < 0.6 * sum(sizes)

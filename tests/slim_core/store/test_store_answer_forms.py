@@ -68,10 +68,22 @@ def test_what_does_not_fit_is_reported_alike_in_every_form(store: Store, pair: C
 @pytest.mark.parametrize(
     ("content", "name", "sentence"),
     [
-        (TABLE, "x.csv", "x.csv is a Parquet file .* as CSV: let it end in .parquet"),
-        (TABLE, "x.jsonl", "x.jsonl is a Parquet file .* as JSON lines: let it end in .parquet"),
-        (LINES, "x.csv", "x.csv holds JSON .* let a file of JSON lines end in .jsonl"),
-        (b'[{"row": 1, "answer": 1}]', "x.json", "x.json holds JSON .* let a file of JSON lines end in .jsonl"),
+        (TABLE, "x.csv", "x.csv cannot be read as CSV .it is a Parquet file.: its name must end in .parquet"),
+        (
+            TABLE,
+            "x.jsonl",
+            "x.jsonl cannot .* as JSON lines .it is a Parquet file.: its name must end in .parquet",
+        ),
+        (
+            LINES,
+            "x.csv",
+            "x.csv cannot .* as CSV .it is JSON.: the name of a file of JSON lines must end in .jsonl",
+        ),
+        (
+            b'[{"row": 1, "answer": 1}]',
+            "x.json",
+            "x.json cannot .* as CSV .it is JSON.: the name .* must end in .jsonl",
+        ),
         (LINES, "x.parquet", "x.parquet cannot be read as Parquet"),
         (b"row,answer\n1,1\n", "x.parquet", "x.parquet cannot be read as Parquet"),
         (b"", "x.parquet", "x.parquet cannot be read as Parquet"),
@@ -79,9 +91,13 @@ def test_what_does_not_fit_is_reported_alike_in_every_form(store: Store, pair: C
         (TABLE[:20] + b"\xff" * 200 + TABLE[220:], "x.parquet", "x.parquet cannot be read as Parquet"),
         (b"row,answer\n1,1\n", "x.jsonl", "x.jsonl cannot be read as JSON lines .line 1: Expecting value.: write one"),
         (b'{"row": 1, "answer": 1}\n{"row": 2,', "x.jsonl", "x.jsonl cannot be read as JSON lines .line 2: "),
-        (b"[" * 100_000, "x.jsonl", "x.jsonl cannot be read as JSON lines .line 1: too deep or too long"),
-        (b"[1, 2]", "x.jsonl", 'Line 1 of x.jsonl is no JSON object: write one a line, such as {"row": 1, "answer"'),
-        (b"\xff", "x.jsonl", "x.jsonl cannot be read as JSON lines, for it is no UTF-8 text .byte 0."),
+        (b"[" * 100_000, "x.jsonl", "x.jsonl cannot be read as JSON lines .line 1: is too deep or too long"),
+        (
+            b"[1, 2]",
+            "x.jsonl",
+            '.line 1: is not an object.: write one object a line, such as {"row": 1,',
+        ),
+        (b"\xff", "x.jsonl", "x.jsonl cannot be read as JSON lines .byte 0 is not UTF-8 text.: save it in UTF-8"),
         (b"", "x.jsonl", "x.jsonl has the columns none: it needs row .or path. and answer"),
         (b'{"image": 1, "answer": 1}', "x.jsonl", "x.jsonl has the columns image, answer: it needs"),
         (packed(image=[1], answer=[1]), "x.parquet", "x.parquet has the columns image, answer: it needs"),
@@ -92,3 +108,17 @@ def test_what_is_not_what_its_ending_says_is_refused_in_a_sentence(store, pair: 
     with pytest.raises(AnswersRefusedError, match=sentence):
         import_file(store, pair, content, "lea", name=name)
     assert len(store.campaigns.answers(pair.id)) == 0
+
+
+def test_a_byte_order_mark_windows_lines_short_lines_and_lines_within_a_field_keep_their_numbers(store, pair: Campaign):
+    content = '\ufeffrow,path,answer\r\n1,,1\r\n\r\n2\r\n,"0/2\n.png",1\r\n99,,1\r\n4.0,,WRONG'.encode()
+    checked = check_file(store, pair, content)
+    assert [(one.kind, one.lines) for one in checked.unfit] == [("image", (6, 7))] and checked.n_fitting == 2
+
+
+def test_each_line_against_the_first_about_its_image_is_named_and_none_of_them_is_taken(store, pair: Campaign):
+    lines = ["1,1,ann", "1,1,ann", "1,0,ann", "2,0,ann", "1,0,ben", "1,-1,ann"]
+    checked = check_file(store, pair, "\n".join(["row,answer,annotator", *lines]).encode())
+    assert [(one.kind, one.lines) for one in checked.unfit] == [("conflict", (4, 7))]
+    assert "line 4: '1 (line 2)', 7: '1 (line 2)'" in checked.unfit[0].sentence
+    assert {who: [one.value for one in given] for who, given in checked.answers.items()} == {"ann": [0], "ben": [0]}
