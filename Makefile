@@ -62,8 +62,8 @@ bench: $(DEV) ## every benchmark; results go to benchmarks/results
 	@for name in $(BENCHMARKS); do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name --json benchmarks/results/$$name.json || exit 1; done
 
-screenshots: $(DEV) ## pictures of every page for the documentation
-	$(BIN)/python -m tests.browser.screenshots
+screenshots: $(DEV) ## the pictures that the README shows
+	$(BIN)/python -m tests.browser.screenshots --readme
 
 clean: ## remove the virtual environment and caches (SLIM_HOME stays)
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

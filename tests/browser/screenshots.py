@@ -1,4 +1,7 @@
-"""Pictures of every page into docs/images: empty, filled and failing, light and dark, at two sizes: `make screenshots`.
+"""Pictures of every page: empty, filled and failing, light and dark, at two sizes.
+
+    python -m tests.browser.screenshots --out FOLDER    all of them, to look at; not to be committed
+    make screenshots                                    those that the README shows, into docs/images
 
 The whole loop runs first, on the demo data set, with the simulated annotator, in this process: minutes. A filled page
 in light colours at 1440 pixels is <page>.png, every other one <page>-<state>-<theme>-<width>.webp.
@@ -12,6 +15,7 @@ import logging
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +33,11 @@ from tests.browser.steps import choose, settle, visit
 
 log = logging.getLogger(__name__)
 
-FOLDER = ROOT / "docs" / "images"
+README_IMAGES = ROOT / "docs" / "images"
 SIZES = ((1440, 900), (1280, 800))
 THEMES = ("light", "dark")
 PAGES = ("overview", "data", "train", "attention", "space", "annotate", "curate", "compare", "jobs")
+IN_README = ("overview", "space", "compare")  # filled, light, at the first size
 METHODS = ("erm", "random", "slim")  # the newest is what the pages open with
 OPEN = "Open for annotators"  # name of the campaign that is pictured half answered
 FAILED = "From a checkpoint that is gone"
@@ -46,21 +51,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, help="SLIM_HOME to picture; default: a new one with the demo loop")
     parser.add_argument("--only", default=",".join(PAGES), help="pages, joined by commas")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--out", type=Path, help="folder of all pictures")
+    where.add_argument("--readme", action="store_true", help="only what the README shows, into docs/images")
     asked = parser.parse_args()
     executable = chromium.find()
     if executable is None:
         log.error("No Chromium on PATH: install it (Debian: apt-get install chromium).")
         return 2
-    FOLDER.mkdir(parents=True, exist_ok=True)
+    out = README_IMAGES if asked.readme else asked.out
+    out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, chromium.launched(executable) as browser:
         home = asked.home or Path(folder) / "home"
         if asked.home is None:
             fill(home, Path(folder) / "demo")
+        if asked.readme:
+            with dashboard(home) as address:
+                picture_all(browser, address, list(IN_README), "filled", "light", SIZES[:1], out)
+            return 0
         for state, there in (("filled", home), ("failing", lost(home, Path(folder))), ("empty", Path(folder) / "new")):
             there.mkdir(exist_ok=True)
             with dashboard(there) as address:
                 for theme in THEMES:
-                    picture_all(browser, address, asked.only.split(","), state, theme)
+                    picture_all(browser, address, asked.only.split(","), state, theme, SIZES, out)
     return 0
 
 
@@ -98,7 +111,15 @@ def lost(home: Path, folder: Path) -> Path:
     return there
 
 
-def picture_all(browser: Browser, address: str, pages: list[str], state: str, theme: str) -> None:
+def picture_all(
+    browser: Browser,
+    address: str,
+    pages: list[str],
+    state: str,
+    theme: str,
+    sizes: Sequence[tuple[int, int]],
+    out: Path,
+) -> None:
     """The pages in one state and theme, each at every size."""
     context = browser.new_context(color_scheme=theme)  # type: ignore[arg-type]  # one of THEMES
     context.add_cookies([NAMED])
@@ -110,9 +131,9 @@ def picture_all(browser: Browser, address: str, pages: list[str], state: str, th
         visit(page, address, name)
         if state == "filled":
             prepare(page, name)
-        for width, height in SIZES:
+        for width, height in sizes:
             page.set_viewport_size({"width": width, "height": height})
-            save(page, name, state, theme, width)
+            save(page, out, name, state, theme, width)
     context.close()
 
 
@@ -133,18 +154,18 @@ def prepare(page: Page, name: str) -> None:
         choose(page, "Colour by", "environment cluster")
 
 
-def save(page: Page, name: str, state: str, theme: str, width: int) -> None:
+def save(page: Page, out: Path, name: str, state: str, theme: str, width: int) -> None:
     """One picture: a palette suffices for what the README shows, WebP for all others."""
     page.wait_for_load_state("networkidle")
     page.wait_for_timeout(1500)  # charts and images fade in
     image = Image.open(io.BytesIO(page.screenshot())).convert("RGB")
     if (state, theme, width) == ("filled", "light", SIZES[0][0]):
-        path = FOLDER / f"{name}.png"
+        path = out / f"{name}.png"
         in_few_colours(image).save(path, optimize=True)
     else:
-        path = FOLDER / f"{name}-{state}-{theme}-{width}.webp"
+        path = out / f"{name}-{state}-{theme}-{width}.webp"
         image.save(path, quality=70, method=6)
-    log.info("%s", path.relative_to(ROOT))
+    log.info("%s", path)
 
 
 def in_few_colours(image: Image.Image) -> Image.Image:
