@@ -19,7 +19,7 @@ from streamlit.util import calc_hash
 
 from app import server, session
 from app.ui import chart
-from slim_core.store import Dataset
+from slim_core.store import Campaign, Dataset
 from tests.built_once import built_once
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2, which nothing else here needs
@@ -100,21 +100,27 @@ def show() -> Show:
 
 
 def _run_loop(home: Path) -> None:
+    from slim_core.annotation.simulated_annotator import simulate_answers
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import open_workbench
     from slim_core.runs.whole_loop import Loop, LoopConfig
+    from tests.annotators import median_threshold
+
+    def annotate(campaign: Campaign) -> int:
+        return simulate_answers(store, campaign.id, threshold=median_threshold(store, campaign))
 
     folder = home / "demo-data"
     write_demo(folder, DemoConfig(train=240, val=80, test=120))
     with home_at(home):
         bench = open_workbench(device="cpu")
-        dataset = bench.store.datasets.register(import_data(folder), by="tests")
+        store = bench.store
+        dataset = store.datasets.register(import_data(folder), by="tests")
         config = LoopConfig(dataset.id, answers=0.1, train={"epochs": 2})
-        loop = Loop(bench, config)
+        loop = Loop(bench, config, annotate=annotate)
         for method in ("erm", "slim"):
             loop.outcome(method)
-        bench.store.close()
+        store.close()
 
 
 @pytest.fixture(scope="session")

@@ -10,11 +10,12 @@ import pandas as pd
 import pytest
 
 from slim_core import api
-from slim_core.annotation.simulated_annotator import mask_scores, simulate_answers
+from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.whole_loop import METHODS, Loop, LoopConfig, Outcome
 from slim_core.settings import Settings
 from slim_core.store import Campaign, Dataset, Store
+from tests.annotators import median_threshold
 from tests.built_once import built_once
 
 QUICK = {"epochs": 2, "batch_size": 32}
@@ -63,9 +64,7 @@ def loop_at(home: Path, demo_folder: Path) -> Looped:
     thresholds = []
 
     def annotate(campaign: Campaign) -> int:
-        """Two epochs teach a model little, so right is what looks better than the median."""
-        rows = [item.row for item in at.store.campaigns.items(campaign.id)]
-        thresholds.append(float(mask_scores(at.store, campaign.id)[rows].median()))
+        thresholds.append(median_threshold(at.store, campaign))
         return simulate_answers(at.store, campaign.id, threshold=thresholds[-1])
 
     loop = Loop(at, LoopConfig(dataset=dataset.id, size=60, train=QUICK), annotate=annotate)

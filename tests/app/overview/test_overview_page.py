@@ -57,13 +57,15 @@ def test_three_texts_tell_what_is_wrong_why_and_whether_it_is_better(show) -> No
 @pytest.mark.usefixtures("filled_home")
 def test_before_the_loop_is_closed_the_mistakes_of_the_worst_group_are_shown(show) -> None:
     runs = session.store().runs
-    after = next(run for run in runs.all(kind="evaluate") if "slim" in run.name)
+    before, after = sorted(runs.all(kind="evaluate"), key=lambda run: "slim" in run.name)
     runs.delete(after.id)
     app = show("overview")
     assert "Not known yet" in texts(app) and "what it sees" in texts(app)
     (chart,) = app.get("plotly_chart")
     colours = json.loads(chart.proto.spec)["data"][0]["marker"]["color"]
-    assert (colours.count(palette.WORST), colours.count(palette.CHOSEN)) == (1, 3), "the worst group stands out"
+    rates = [group["accuracy"] for group in before.metrics["groups"]]
+    n_worst = rates.count(min(rates))  # two may be equally bad
+    assert (colours.count(palette.WORST), colours.count(palette.CHOSEN)) == (n_worst, 4 - n_worst), "it stands out"
 
 
 @pytest.mark.usefixtures("filled_home")
