@@ -1,4 +1,4 @@
-"""Charts of a campaign: the candidates on the space, and how much answers still change."""
+"""Charts of a campaign: the candidates on the space, and how much each answer still changes the scores."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def candidates(points: pd.DataFrame, chosen: pd.DataFrame) -> go.Figure:
             marker={"color": colour_of(position), "size": 9, "line": {"color": "white", "width": 1}},
             name=f"{name} ({len(part)})",
             customdata=np.stack([part["row"], part["place"]], axis=-1),
-            hovertemplate="image %{customdata[0]}<br>asked as number %{customdata[1]}<extra></extra>",
+            hovertemplate="image %{customdata[0]}<br>candidate %{customdata[1]}<extra></extra>",
         )
     figure.update_xaxes(visible=False)
     figure.update_yaxes(visible=False, scaleanchor="x")
     return base_layout(figure, height=380)
 
 
-def settling(frame: pd.DataFrame) -> go.Figure:
+def convergence(frame: pd.DataFrame) -> go.Figure:
     """Mean absolute change of the propagated scores per answer, in percentage points.
 
     ``frame``: n_answers and change (0..1).
@@ -48,9 +48,9 @@ def settling(frame: pd.DataFrame) -> go.Figure:
         mode="lines+markers",
         line={"color": BLUE, "width": 2},
         marker={"size": 4},
-        hovertemplate="after %{x} answers<br>%{y:.2f} points an answer<extra></extra>",
+        hovertemplate="after %{x} answers<br>%{y:.2f} points per answer<extra></extra>",
     )
     figure.add_hline(y=0, line_color=INK, line_width=1, opacity=0.4)
     figure.update_xaxes(title="answers", rangemode="tozero")
-    figure.update_yaxes(title="change of a score, points", rangemode="tozero")
+    figure.update_yaxes(title="score change per answer (points)", rangemode="tozero")
     return base_layout(figure, height=240)

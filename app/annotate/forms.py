@@ -1,4 +1,4 @@
-"""Open a campaign: which images people are asked about, how many of each class, and how they are asked."""
+"""Open a campaign: which images, how many of each class, and how annotators answer them."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 DEFAULT_SHARE = 0.02  # of each class
 CHOICES: dict[ChoiceRule, str] = {
     "kmeans": "spread over the space (k-means, as in the paper)",
-    "uncertain": "least settled by the answers of another campaign",
-    "selection": "only among images selected on the Space page",
+    "uncertain": "most uncertain after the answers of another campaign",
+    "selection": "from the images selected on the Space page",
 }
 
 
 def show(space: Run) -> None:
     """The form; it opens the campaign and shows it."""
     if not session.viewer().may("lead"):
-        st.info("A lead opens campaigns: ask one, or an admin for the role.")
+        st.info("Opening a campaign requires the lead role. Ask a lead to open one, or an admin for the role.")
         return
     data = space_data.load(space.id)
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -46,12 +46,12 @@ def show(space: Run) -> None:
     st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         name = st.text_input("Name", default_name(asked / n), key="campaign-name")
-        seed = st.number_input("Seed", 0, key="campaign-seed", width=140, help="The same seed asks the same images.")
+        seed = st.number_input("Seed", 0, key="campaign-seed", width=140, help="The same seed chooses the same images.")
         overlap = _overlap()
         n_gold = _gold(data, asked)
     guideline = st.text_area("Guideline for the annotators", GUIDELINE, key="campaign-guideline", height=72)
     examples = _examples()
-    members, deadline, blind = _people()
+    members, deadline, blind = _annotators()
 
     def plan() -> Plan:
         return Plan(
@@ -82,7 +82,7 @@ def show(space: Run) -> None:
 
 
 def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
-    """How candidates are chosen, the campaign whose answers say where scores are unsettled, the selected rows."""
+    """How candidates are chosen, the campaign whose answers say where scores are uncertain, the selected rows."""
     rows = st.session_state.get(space_kept.rows_key(data.run))
     selection = () if rows is None else tuple(int(row) for row in rows)
     answered = _answered(data)
@@ -96,9 +96,7 @@ def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
     earlier = None
     if choice == "uncertain":
         names = {one.id: one.name for one in answered}
-        earlier = st.selectbox(
-            "By the answers of", list(names), format_func=names.get, key="campaign-earlier", width=240
-        )
+        earlier = st.selectbox("Answers of", list(names), format_func=names.get, key="campaign-earlier", width=240)
     return choice, earlier, selection
 
 
@@ -128,37 +126,39 @@ def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) ->
 
 
 def _overlap() -> int:
-    told = "How many people answer each image. Two or more make their agreement known."
-    return int(st.number_input("People an image", 1, MOST_ANNOTATORS, key="campaign-overlap", width=150, help=told))
+    help = "How many annotators answer each image. Measuring agreement needs two or more."
+    return int(
+        st.number_input("Annotators per image", 1, MOST_ANNOTATORS, key="campaign-overlap", width=170, help=help)
+    )
 
 
 def _gold(data: SpaceData, asked: int) -> int:
     masked = "attention_precision" in data.scores and data.scores["attention_precision"].notna().any()
-    source = "Their right answers come from the masks." if masked else "You set their right answers afterwards."
-    told = f"Images whose right answer is known, asked like all others: they tell how good annotators are. {source}"
-    return int(st.number_input("Gold images", 0, max(asked, 0), 0, key="campaign-gold", width=150, help=told))
+    source = "The masks give the correct answers." if masked else "You set the correct answers afterwards."
+    help = f"Images with a known correct answer, mixed in with the others to measure annotators. {source}"
+    return int(st.number_input("Gold images", 0, max(asked, 0), 0, key="campaign-gold", width=150, help=help))
 
 
 def _examples() -> dict[str, str]:
-    """Numbers of images, as typed, to be shown as right and as wrong."""
-    told = "Numbers of images, as the Attention and Space pages tell them."
+    """Image numbers as typed: examples of right and of wrong attention."""
+    help = "Image numbers, as shown on the Attention and Space pages."
     with st.container(horizontal=True):
         return {
             kind: st.text_input(
-                f"Examples of {kind} attention", placeholder="12, 48", key=f"campaign-examples-{kind}", help=told
+                f"Examples of {kind} attention", placeholder="12, 48", key=f"campaign-examples-{kind}", help=help
             )
             for kind in ("right", "wrong")
         }
 
 
-def _people() -> tuple[str, datetime | None, bool]:
+def _annotators() -> tuple[str, datetime | None, bool]:
     """Who may answer, until when, and whether label and prediction are hidden from them."""
-    who = "E-mails" if signs_in() else "Names"
+    who = "e-mails" if signs_in() else "names"
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        members = st.text_input(f"{who} of those who may answer", placeholder="everybody", key="campaign-members")
-        day = st.date_input("Deadline (UTC)", None, key="campaign-deadline", width=180, help="The end of that day.")
-        told = "Annotators see neither the label nor what the model predicted."
-        blind = st.toggle("Hide label and prediction", key="campaign-blind", help=told)
+        members = st.text_input(f"Allowed annotators ({who})", placeholder="everyone", key="campaign-members")
+        day = st.date_input("Deadline (UTC)", None, key="campaign-deadline", width=180, help="The end of this day.")
+        help = "Annotators see neither the label nor the prediction."
+        blind = st.toggle("Hide label and prediction", key="campaign-blind", help=help)
     return members, end_of_day(day), blind
 
 
@@ -168,13 +168,13 @@ def end_of_day(day: object) -> datetime | None:
 
 
 def _names(text: str) -> tuple[str, ...]:
-    """Names or e-mails, joined by commas or semicolons."""
+    """Names or e-mails, separated by commas or semicolons."""
     return tuple(part.strip() for part in re.split("[,;]", text) if part.strip())
 
 
 def _numbers(text: str) -> tuple[int, ...]:
     words = [word for word in re.split(r"[\s,;]+", text) if word]
-    strange = [word for word in words if not (word.isascii() and word.isdigit())]
-    if strange:
-        raise SpecRefusedError(f"{strange[0]!r} is not the number of an image: write numbers, joined by commas.")
+    invalid = [word for word in words if not (word.isascii() and word.isdigit())]
+    if invalid:
+        raise SpecRefusedError(f"{invalid[0]!r} is not an image number: write numbers, separated by commas.")
     return tuple(dict.fromkeys(int(word) for word in words))

@@ -1,4 +1,4 @@
-"""Annotate: is the attention right? One key an image."""
+"""Annotate: is the attention right? One key per image."""
 
 import streamlit as st
 
@@ -21,10 +21,10 @@ with st.container(horizontal=True):
 spaces = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
 if dataset is None:
     next_step.needs_data(
-        "People say here, with one key an image, whether a model looks at the right thing: register data first."
+        "Annotators say here, with one key per image, whether the model looks at the right thing. Register data first."
     )
 elif campaign is None and not spaces:
-    st.info("The images people are asked about are chosen in an attention space, and this data set has none yet.")
+    st.info("The images of a campaign are chosen in an attention space. This data set has none yet.")
     next_step.show("build an attention space, to choose images from.", "space", "Space", dataset=dataset.id)
 else:
     section = sections.choose(campaign)

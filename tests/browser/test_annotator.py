@@ -34,7 +34,7 @@ def test_answers_outlive_a_lost_connection_and_a_reload(
     for key in "101":
         annotator.keyboard.press(key)
     unsent(annotator, 3)
-    tells(annotator, "No connection. 3 answers wait in this browser")
+    tells(annotator, "No connection. 3 answers are stored in this browser")
     open_campaign(annotator, address, campaign)
     asked = rows_of(store, campaign)
     shows(annotator, asked[3])
@@ -67,7 +67,7 @@ def test_what_lies_in_the_browser_and_is_no_answer_keeps_nobody_from_answering(
     annotator.keyboard.press("1")
     tells(annotator, "5 left")
     unsent(annotator, 0)
-    tells(annotator, "Saved, but for 1 about images that are not asked about any more")
+    tells(annotator, "Saved, except 1 answer about images that are not in this campaign")
     assert store.campaigns.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
 
 
@@ -151,8 +151,8 @@ def test_a_campaign_closed_meanwhile_says_so_and_takes_what_waited_once_it_is_op
     asked = rows_of(store, campaign)
     store.campaigns.close(campaign.id, by="lead")
     annotator.keyboard.press("1")
-    tells(annotator, "This campaign takes no answers now")
-    tells(annotator, "1 of your answers came too late: it stays in this browser")
+    tells(annotator, "This campaign is not accepting answers")
+    tells(annotator, "1 answer arrived too late: it stays in this browser")
     store.campaigns.reopen(campaign.id, by="lead")
     unsent(annotator, 0)
     shows(annotator, asked[1])
@@ -165,7 +165,7 @@ def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answe
     tolerated |= {ANSWERS, "/api/next", "/api/given"}
     store.campaigns.set_members(campaign.id, ["ben"])
     annotator.keyboard.press("1")
-    tells(annotator, "You cannot go on here")
+    tells(annotator, "You cannot answer in this campaign")
     tells(annotator, "ann is not among those who answer Six images: ask its lead to be added.")
     unsent(annotator, 1)
     store.campaigns.set_members(campaign.id, [])
@@ -203,7 +203,7 @@ def test_an_image_that_was_deleted_meanwhile_says_so_and_can_only_be_passed_over
     gone = json.dumps({"error": "photo.png is not there any more: put it back, or import the data again."})
     page.route(f"**{where}?**", lambda route: route.fulfill(status=404, content_type="application/json", body=gone))
     open_campaign(page, address, campaign)
-    tells(page, "photo.png is not there any more: put it back, or import the data again. Press U or S to go on.")
+    tells(page, "photo.png is not there any more: put it back, or import the data again. Press U or S to continue.")
     page.keyboard.press("1")
     shows(page, first)
     expect(page.get_by_role("button", name="Right 1")).to_be_disabled()

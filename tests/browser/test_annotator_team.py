@@ -54,8 +54,8 @@ def test_whoever_finds_nothing_is_told_who_holds_the_rest_and_goes_on_when_it_is
     campaign = ask_about(store, 5, "Held")
     open_campaign(page, address, campaign)
     open_campaign(ben, address, campaign)
-    tells(ben, "Others look at the last images")
-    tells(ben, "ann looks at 5 images, for 1:")
+    tells(ben, "The last images are with other annotators")
+    tells(ben, "ann has 5 images open, for at most 1:")
     expect(ben.get_by_text("All images of this campaign are answered")).to_have_count(0)
     page.goto("about:blank")  # the tab is closed, and gives back what it held
     shows(ben, rows_of(store, campaign)[0])

@@ -44,7 +44,7 @@ def test_each_answer_shows_in_the_map_and_the_subset_without_a_reload(
     answering.open_campaign(page, address, campaign)
     effect = page.locator(".slim-effect")
     expect(effect).to_contain_text("right 1 wrong 1 unsure 2", timeout=PATIENCE_MS)
-    expect(effect).to_contain_text("Subset curated now")
+    expect(effect).to_contain_text("Subset from these answers")
     before = effect.locator("img").get_attribute("src")
     page.keyboard.press("1")
     expect(effect).to_contain_text("right 2", timeout=PATIENCE_MS)
@@ -80,10 +80,10 @@ def test_answers_are_downloaded_and_those_of_a_file_are_taken_in_with_a_report(
     content = f"row,answer,annotator\n{rows[5]},1,dan\n{rows[6]},maybe,dan\n".encode()
     file = {"name": "answers.csv", "mimeType": "text/csv", "buffer": io.BytesIO(content).getvalue()}
     page.locator("input[type=file]").set_input_files(file)
-    expect(page.get_by_text("1 of 2 lines fit.")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("1 of 2 lines are valid.")).to_be_visible(timeout=PATIENCE_MS)
     expect(page.get_by_text("(line 3: 'maybe')")).to_be_visible()
-    page.get_by_role("button", name="Import what fits: 1").click()
-    expect(page.get_by_text("1 answers are new")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Import valid lines: 1").click()
+    expect(page.get_by_text("Imported 1 new answers")).to_be_visible(timeout=PATIENCE_MS)
     assert store.campaigns.current(campaign.id, "dan") == {rows[5]: 1}
 
 

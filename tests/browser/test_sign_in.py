@@ -165,12 +165,12 @@ def test_a_lead_decides_and_plans_and_a_viewer_sees_no_such_control(person: Pers
     for page, n in ((lead, 1), (viewer, 0)):
         expect(page.get_by_role("radio", name="Campaign", exact=True)).to_be_visible()
         expect(page.get_by_role("radio", name="Open a new campaign")).to_have_count(n)
-        part(page, "Campaign", "images are asked about")
-        expect(expander(page, "Run this campaign")).to_have_count(n)
-        expect(expander(page, "Ask about more images")).to_have_count(n)
+        part(page, "Campaign", "images are in this campaign")
+        expect(expander(page, "Manage this campaign")).to_have_count(n)
+        expect(expander(page, "Add images")).to_have_count(n)
         expect(expander(page, "Members")).to_have_count(0)  # an admin's
         part(page, "Agreement", "2 to decide, 0 decided")
-        expect(page.get_by_text("A lead decides.")).to_have_count(1 - n)
+        expect(page.get_by_text("Deciding requires the lead role.")).to_have_count(1 - n)
         expect(page.get_by_role("button", name=re.compile("^Right"))).to_have_count(n)
     lead.get_by_role("button", name=re.compile("^Right")).click()
     is_told(lead, "1 to decide, 1 decided")

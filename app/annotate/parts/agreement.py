@@ -1,4 +1,4 @@
-"""How far annotators agree, and the images about which they do not: the lead decides with one click."""
+"""How far annotators agree, and the images on which they disagree: the lead decides with one click."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def show(campaign: Campaign) -> None:
     found = _agreement(campaign.id, seq)
     _measure(campaign, found)
     annotator_table.show(campaign)
-    st.subheader("Contradictions", anchor=False)
+    st.subheader("Disagreements", anchor=False)
     items = store.campaigns.items(campaign.id)
     open_ones = disputes(items, store.campaigns.standing_answers(campaign.id))
     if not open_ones:
-        st.caption("Nobody contradicts anybody.")
+        st.caption("No disagreements.")
         return
     with errors_told():
         _queue(campaign, open_ones)
@@ -51,27 +51,25 @@ def _agreement(campaign_id: str, seq: int) -> Agreement:  # noqa: ARG001  # a ne
 
 def _measure(campaign: Campaign, found: Agreement) -> None:
     if campaign.overlap == 1 and found.n_items == 0:
-        st.info("Each image is answered by one person: open a campaign with two or more to see whether they agree.")
+        st.info("Each image has one annotator. Open a campaign with two or more per image to measure agreement.")
         return
     if np.isnan(found.value):
         st.info(found.note)
         return
     value, interval, items = st.columns(3)
-    told = "Agreement beyond chance: 1 is perfect, 0 is chance. Unsure is no opinion."
-    value.metric(found.measure, f"{found.value:.2f}", border=True, help=told)
+    help = "Agreement beyond chance: 1 is perfect, 0 is chance. Unsure answers are left out."
+    value.metric(found.measure, f"{found.value:.2f}", border=True, help=help)
     interval.metric("95 % interval", f"{found.low:.2f} to {found.high:.2f}", border=True, help="Bootstrap over images.")
     items.metric(
-        "Answered by several", f"{found.n_items:,} images", border=True, help=f"{found.n_annotators} annotators."
+        "Answered by two or more", f"{found.n_items:,} images", border=True, help=f"{found.n_annotators} annotators."
     )
 
 
 def _queue(campaign: Campaign, found: list[Dispute]) -> None:
     decided = [one for one in found if one.item.decision is not None]
-    st.caption(
-        f"{len(found) - len(decided)} to decide, {len(decided)} decided. A decision counts instead of all votes."
-    )
+    st.caption(f"{len(found) - len(decided)} to decide, {len(decided)} decided. A decision replaces all votes.")
     if not session.viewer().may("lead"):
-        st.caption("A lead decides.")
+        st.caption("Deciding requires the lead role.")
         _table(campaign, found)
         return
     undecided = [one for one in found if one.item.decision is None]
@@ -90,12 +88,12 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
     since = st.session_state.setdefault(f"decide-since-{dispute.item.id}", time.monotonic())
     table = session.store().datasets.table(campaign.dataset_id)
     with st.container(border=True):
-        shown, said = st.columns([3, 4], gap="large")
+        shown, answers = st.columns([3, 4], gap="large")
         with shown:
             views = [View(run=run, name=pictures.quiet("image"))]
             views += [] if run is None else [under(run, name=pictures.quiet("overlay"))]
             pictures.show(campaign.dataset_id, [Tile(dispute.item.row, views)], wide=200 * len(views), size=400)
-        with said:
+        with answers:
             st.markdown(f"**{verbatim(table.label_names[dispute.item.label])}**, image {dispute.item.row}")
             votes = sorted(dispute.votes.items())
             st.markdown("  \n".join(f"{verbatim(who)}: **{WORDS[value]}**" for who, value in votes))
@@ -109,7 +107,7 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
 
 
 def _run(campaign: Campaign) -> str | None:
-    """The gradcam run whose attention was asked about; None where there are no maps."""
+    """The gradcam run whose attention is shown; None where there are no maps."""
     if not session.store().campaigns.has_space(campaign):
         return None
     data = space_data.load(str(campaign.space_run_id))
@@ -129,9 +127,9 @@ def _table(campaign: Campaign, found: list[Dispute]) -> None:
         {
             "Image": one.item.row,
             "Class": names[one.item.label],
-            "Said": ", ".join(f"{who} {WORDS[value]}" for who, value in sorted(one.votes.items())),
-            "Decided": "" if one.item.decision is None else WORDS[one.item.decision],
+            "Answers": ", ".join(f"{who} {WORDS[value]}" for who, value in sorted(one.votes.items())),
+            "Decision": "" if one.item.decision is None else WORDS[one.item.decision],
         }
         for one in found
     ]
-    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Images about which people disagree")
+    st.dataframe(pd.DataFrame(rows), hide_index=True, alt="Images on which annotators disagree")

@@ -39,8 +39,8 @@ class Session:
     split: str
     n_split: int  # images of the split
     overlap: int
-    blind: bool  # neither label nor prediction is told
-    refused: str = ""  # why the name that was just given is not taken
+    blind: bool  # neither label nor prediction is shown
+    refused: str = ""  # why the name that was just given is not accepted
     examples: Mapping[str, Sequence[str]] = field(default_factory=dict)  # "right", "wrong" -> addresses
 
     def wire(self) -> dict[str, Any]:
@@ -65,20 +65,20 @@ class Session:
 
 
 @dataclass(frozen=True)
-class Said:
-    """What the browser told the page since its last run."""
+class Events:
+    """What has happened in the browser since the last run of the page."""
 
-    name: str | None  # the person's name was given
+    name: str | None  # the name that was given
     done: bool  # the last image is answered
     shown: bool  # the first image is on screen
 
 
-def show(key: str, session: Session) -> Said:
-    """Mount the component. It also asks for a run of the page when its token is over its time."""
+def show(key: str, session: Session) -> Events:
+    """Mount the component. It also asks for a run of the page when its token has expired."""
     events = {f"on_{name}_change": _nothing for name in ("name", "done", "shown", "renew")}
     result = _mount(key=key, data=session.wire(), **events)
-    told = {name: result.get(name) is not None for name in ("done", "shown")}
-    return Said(name=result.get("name"), **told)
+    happened = {name: result.get(name) is not None for name in ("done", "shown")}
+    return Events(name=result.get("name"), **happened)
 
 
 def _nothing() -> None:

@@ -1,4 +1,4 @@
-"""One row an annotator: how much, how fast, and how well it fits what is known."""
+"""One row per annotator: how many answers, how fast, and how well they agree with gold images and others."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from slim_core.annotation.agreement import annotators_of
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-_PERCENT = {"gold_agree": "With gold", "others_agree": "With others"}
+_PERCENT = {"gold_agree": "Gold accuracy", "others_agree": "Agreement"}
 _NUMBERS = {
     "answers": "Answers",
     "right": "Right",
@@ -28,14 +28,14 @@ _NUMBERS = {
 
 
 def show(campaign: Campaign) -> pd.DataFrame:
-    """The table of everybody who answered; returned as it is in slim_core.annotation.agreement.annotators."""
+    """The table of annotators; returned as it is in slim_core.annotation.agreement.annotators."""
     frame = table(campaign.id, session.store().campaigns.last_seq(campaign.id))
     if not len(frame):
-        st.caption("Nobody has answered yet.")
+        st.caption("No answers yet.")
         return frame
     shown = frame.drop(columns=["gold_n", "others_n", *([] if frame["surplus"].any() else ["surplus"])])
     shown = shown.assign(**{name: shown[name] * 100 for name in _PERCENT})
-    st.dataframe(shown, hide_index=True, placeholder="–", column_config=_columns(), alt="Everybody who answered")
+    st.dataframe(shown, hide_index=True, placeholder="–", column_config=_columns(), alt="Annotators")
     return frame
 
 
@@ -47,16 +47,16 @@ def table(campaign_id: str, seq: int) -> pd.DataFrame:  # noqa: ARG001  # a new 
 
 def _columns() -> dict[str, object]:
     number = st.column_config.NumberColumn
-    told = {
+    helps = {
         "answers": "Images whose answer counts.",
-        "surplus": "Images answered when as many others as are asked had answered already: kept, and not counted.",
-        "gold_agree": "Share of the gold images answered as is known.",
-        "others_agree": "Share of the images on which the majority of the others says the same.",
+        "surplus": "Answers given after the image already had enough annotators: stored, not counted.",
+        "gold_agree": "Share of the gold images answered correctly.",
+        "others_agree": "Share of the images answered like the majority of the others.",
     }
     return {
         "annotator": st.column_config.TextColumn("Annotator"),
-        **{name: number(title, help=told.get(name)) for name, title in _NUMBERS.items()},
+        **{name: number(title, help=helps.get(name)) for name, title in _NUMBERS.items()},
         "minutes": number("Minutes", format="%.1f"),
-        "per_minute": number("A minute", format="%.1f", help="Answers given a minute of work, counted or not."),
-        **{name: number(title, format="%.0f %%", help=told[name]) for name, title in _PERCENT.items()},
+        "per_minute": number("Per minute", format="%.1f", help="Answers per minute of work, counted or not."),
+        **{name: number(title, format="%.0f %%", help=helps[name]) for name, title in _PERCENT.items()},
     }

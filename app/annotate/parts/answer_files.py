@@ -1,4 +1,4 @@
-"""Answers as files: every one of them out, those of other tools in."""
+"""Answers as files: export, and import from other tools."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from slim_core.annotation.answer_files.writing import FORMATS, export
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-ALL, STANDING = "everything that happened", "the answers that count now"
+ALL, CURRENT = "all events", "current answers"
 
 
 def show(campaign: Campaign) -> None:
     """Two halves of an expander; only a lead may bring answers in."""
     with st.expander("Answers as files", icon=":material/download:"):
-        _out(campaign)
+        _export(campaign)
         if session.viewer().may("lead"):
             st.divider()
-            _in(campaign)
+            _import(campaign)
 
 
-def _out(campaign: Campaign) -> None:
+def _export(campaign: Campaign) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        what = st.selectbox("Export", (ALL, STANDING), key="export-what", width=260)
+        what = st.selectbox("Export", (ALL, CURRENT), key="export-what", width=260)
         form = st.selectbox("Format", list(FORMATS), key="export-format", width=140)
 
         def content() -> bytes:
-            return b"".join(export(session.store(), campaign, form, standing=what == STANDING))
+            return b"".join(export(session.store(), campaign, form, standing=what == CURRENT))
 
         st.download_button(
             "Download",
@@ -45,13 +45,13 @@ def _out(campaign: Campaign) -> None:
             key="export",
             on_click="ignore",
         )
-    st.caption("A row each: who, when, which image, what they saw, what they said, how long it took.")
+    st.caption("One row per answer: annotator, time, image, view, value and duration.")
 
 
-def _in(campaign: Campaign) -> None:
+def _import(campaign: Campaign) -> None:
     help = (
-        "CSV, JSON lines or Parquet, by the ending of the file. Columns: row or path, and answer "
-        "(1, 0, -1 or right, wrong, unsure); maybe annotator and seconds."
+        "CSV, JSON lines or Parquet, by the file extension. Columns: row or path, and answer "
+        "(1, 0, -1 or right, wrong, unsure); optionally annotator and seconds."
     )
     given = st.file_uploader("Import answers from a file", type=list(FORMATS), key=f"import-{campaign.id}", help=help)
     if given is None:
@@ -61,17 +61,17 @@ def _in(campaign: Campaign) -> None:
         checked = check_file(session.store(), campaign, content, name=given.name)
         _report(checked)
         with st.container(horizontal=True, vertical_alignment="bottom"):
-            whose = st.text_input("Whose answers, where the file does not say", session.viewer().name, width=320)
-            label = "Import what fits" if checked.unfit else "Import"
+            whose = st.text_input("Annotator, if the file names none", session.viewer().name, width=320)
+            label = "Import valid lines" if checked.unfit else "Import"
             if st.button(f"{label}: {checked.n_fitting:,}", type="primary", disabled=not checked.n_fitting):
                 done = campaign_actions.import_answers(
                     campaign, content, given.name, annotator=whose, leave_out_unfit=bool(checked.unfit)
                 )
-                late = f", {done.n_surplus:,} of them beyond the overlap (not counted)" if done.n_surplus else ""
-                st.success(f"{done.n_new:,} answers are new{late}, {done.n_known:,} were there already.")
+                late = f", {done.n_surplus:,} of them over quota (not counted)" if done.n_surplus else ""
+                st.success(f"Imported {done.n_new:,} new answers{late}; {done.n_known:,} were already stored.")
 
 
 def _report(checked: Checked) -> None:
-    st.markdown(f"**{checked.n_fitting:,} of {checked.n_lines:,}** lines fit.")
+    st.markdown(f"**{checked.n_fitting:,} of {checked.n_lines:,}** lines are valid.")
     for one in checked.unfit:
         st.warning(prose(one.sentence), icon=":material/warning:")

@@ -1,4 +1,4 @@
-"""The answering of a campaign: the annotator, and what the answers do."""
+"""The answering of a campaign: the annotator, and the effect of the answers."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ REFUSED = "name-refused"
 
 
 def show(campaign: Campaign) -> None:
-    """The annotator of a campaign, and what the answers do.
+    """The annotator of a campaign, and the effect of the answers.
 
     Raises:
-        AnswersRefusedError: its space was made from features alone, so that there is no attention to judge.
-        ForbiddenError: the viewer may look, but not answer.
+        AnswersRefusedError: its space was made from features alone, so that it has no attention maps.
+        ForbiddenError: the viewer may not answer.
     """
     session.viewer().require("annotator")
     about = _session(campaign)
-    said = annotator.show(f"annotator-{campaign.id}", about)
-    if said.name:
-        _name(said.name)
+    events = annotator.show(f"annotator-{campaign.id}", about)
+    if events.name:
+        _name(events.name)
         st.rerun()
     _finished(campaign)
     shown = f"annotator-shown-{campaign.id}"
-    st.session_state[shown] = said.shown or st.session_state.get(shown, False)
+    st.session_state[shown] = events.shown or st.session_state.get(shown, False)
     if about.who is None or st.session_state[shown]:  # what takes its time does not keep the first image waiting
         live_effect.show(campaign)
 
@@ -55,8 +55,8 @@ def _name(name: str) -> None:
 def _finished(campaign: Campaign) -> None:
     """What it took, where every image is answered."""
     campaigns = session.store().campaigns
-    standing = campaigns.standing(campaign.id, "")  # counts alone: all of the progress is read where it is told
-    if standing.done < standing.total:
+    counts = campaigns.standing(campaign.id, "")  # the whole progress is read only where it is shown
+    if counts.done < counts.total:
         return
     progress = campaigns.progress(campaign.id)
     answered = int(progress["answered"])

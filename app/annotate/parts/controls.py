@@ -1,4 +1,4 @@
-"""What a lead does with a running campaign: close it or open it again, move the deadline, say who may answer."""
+"""What a lead does with a running campaign: close or reopen it, move the deadline, name its annotators."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def show(campaign: Campaign) -> None:
     """One expander."""
-    with st.expander("Run this campaign", icon=":material/settings:"):
+    with st.expander("Manage this campaign", icon=":material/settings:"):
         _status(campaign)
         _deadline(campaign)
         _members(campaign)
@@ -26,7 +26,7 @@ def show(campaign: Campaign) -> None:
 
 def _status(campaign: Campaign) -> None:
     is_open = campaign.status == "open"
-    label, icon = ("Close: take no more answers", "lock") if is_open else ("Reopen: take answers again", "lock_open")
+    label, icon = ("Close the campaign", "lock") if is_open else ("Reopen the campaign", "lock_open")
     if st.button(label, icon=f":material/{icon}:", key="campaign-status"):
         with errors_told():
             (campaign_actions.close if is_open else campaign_actions.reopen)(campaign)
@@ -36,7 +36,7 @@ def _status(campaign: Campaign) -> None:
 def _deadline(campaign: Campaign) -> None:
     last_day = None if campaign.deadline is None else (campaign.deadline - timedelta(seconds=1)).date()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        day = st.date_input("Deadline, end of the day in UTC", last_day, key=f"deadline-{campaign.id}", width=240)
+        day = st.date_input("Deadline (UTC, end of the day)", last_day, key=f"deadline-{campaign.id}", width=240)
         if st.button("Set the deadline", key="campaign-deadline-set", disabled=day == last_day):
             with errors_told():
                 campaign_actions.set_deadline(campaign, forms.end_of_day(day))
@@ -46,8 +46,8 @@ def _deadline(campaign: Campaign) -> None:
 def _members(campaign: Campaign) -> None:
     named = ", ".join(campaign.options.get("members") or ())
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Who may answer", named, placeholder="everybody", key=f"may-answer-{campaign.id}")
-        if st.button("Set who may answer", key="campaign-members-set", disabled=text.strip() == named):
+        text = st.text_input("Allowed annotators", named, placeholder="everyone", key=f"may-answer-{campaign.id}")
+        if st.button("Set the annotators", key="campaign-members-set", disabled=text.strip() == named):
             with errors_told():
                 campaign_actions.set_members(campaign, re.split("[,;]", text))
                 st.rerun()

@@ -1,4 +1,4 @@
-"""Ask a running campaign about more images: those whose answers would help most now."""
+"""Add images to a running campaign: those whose answers would help most now."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ SHOWN = 12
 
 
 def show(campaign: Campaign) -> None:
-    """How many more, which ones, and the button that asks about them."""
+    """How many more, a preview, and the button that adds them."""
     if campaign.status != "open":
         return
-    with st.expander("Ask about more images", icon=":material/add:"):
+    with st.expander("Add images", icon=":material/add:"):
         left = campaign.n_split - sum(campaign.budgets.values())
         if left < 1:
-            st.caption("Every image of the split is asked about.")
+            st.caption("Every image of the split is in this campaign.")
             return
-        st.caption("Those come first whose score is least settled, far from every image asked about so far.")
+        st.caption("The images with the most uncertain scores, far from those already in the campaign.")
         with st.container(horizontal=True, vertical_alignment="bottom"):
             n = int(st.number_input("Images", 1, left, min(PROPOSED, left), key="extend-n", width=140))
-            looked = st.button("Show them", key="extend-look")
-            pressed = st.button(f"Ask about {n:,} more", type="primary", key="extend")
+            previewed = st.button("Preview", key="extend-look")
+            pressed = st.button(f"Add {n:,} images", type="primary", key="extend")
         with errors_told():
             if pressed:
                 campaign_actions.extend(campaign, n)
                 st.rerun()
-            if looked:
-                _show(campaign, n)
+            if previewed:
+                _preview(campaign, n)
 
 
-def _show(campaign: Campaign, n: int) -> None:
+def _preview(campaign: Campaign, n: int) -> None:
     data = space_data.load(str(campaign.space_run_id))
     found = most_helpful(session.store(), campaign, n)
     names = [data.table.label_names[label] for label in found.labels[:SHOWN]]

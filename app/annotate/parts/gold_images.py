@@ -1,4 +1,4 @@
-"""The gold images of a campaign: the lead sets the right answers that no mask gives."""
+"""The gold images of a campaign: the lead sets the correct answers that no mask gives."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ BUTTONS = {RIGHT: "Right", WRONG: "Wrong", None: "Not gold"}
 
 
 def show(campaign: Campaign) -> None:
-    """One image at a time, those without a right answer first; nothing where the campaign has no gold images."""
+    """One image at a time, those without a correct answer first; nothing where the campaign has no gold images."""
     named = set(campaign.options.get("gold") or ())
     gold = [one for one in session.store().campaigns.items(campaign.id) if one.row in named or one.gold is not None]
     if not gold:
         return
     unset = [one for one in gold if one.gold is None]
-    title = f"Gold images: {len(gold)}" + (f", {len(unset)} without a right answer" if unset else "")
+    title = f"Gold images: {len(gold)}" + (f", {len(unset)} without a correct answer" if unset else "")
     with st.expander(title, icon=":material/workspace_premium:", expanded=bool(unset)), errors_told():
         by_id = {one.id: one for one in [*unset, *(one for one in gold if one.gold is not None)]}
         chosen = st.selectbox(

@@ -1,4 +1,4 @@
-"""What the answers do, at once: the map of propagated scores, and the subset that would be curated now."""
+"""The effect of the answers so far: the map of propagated scores, and the subset that they would give."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from slim_core.store.answer_values import WORDS
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-FAST_S, SLOW_S = 2, 12  # how often it is looked for new answers: while they come in, and while they do not
+FAST_S, SLOW_S = 2, 12  # polling for new answers: while they come in, and while they do not
 QUIET_AFTER_S = 60.0
 RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
 
@@ -89,7 +89,7 @@ def _drawn(campaign_id: str, seq: int) -> str:
     source = base64.b64encode(images.encode(picture, "webp")).decode("ascii")
     known = ~np.isnan(found.scores)
     share = percent((found.scores[known] >= 0.5).mean(), 0) if known.any() else ""
-    trusted = f"{share} of the images are trusted" if share else "no answer yet"
+    trusted = f"{share} of the images are trusted" if share else "no answers yet"
     answers = " ".join(
         f'<i style="background:{ANSWERS[value]}"></i>{word} {int((found.answers[asked] == value).sum())}'
         for value, word in WORDS.items()
@@ -103,26 +103,26 @@ def _drawn(campaign_id: str, seq: int) -> str:
 
 
 def _cells(found: Effect, names: tuple[str, ...]) -> str:
-    """A bar a cell: how much it would give to the subset."""
+    """A bar per cell: its part of the subset."""
     if not found.cells:
-        return "<div>The subset is previewed after the first <b>right</b>.</div>"
+        return "<div>The preview of the subset appears after the first <b>right</b> answer.</div>"
     most = max(max(cell.budget for cell in found.cells), 1)
     rows = "".join(
         f"<span>{html.escape(names[cell.label])}, environment {cell.environment}</span>"
         f'<span class="bar" style="width:{100 * cell.budget / most:.1f}%;background:{BLUE}"></span>'
-        f"<span><b>{cell.budget:,}</b> <small>from {cell.size:,}, {percent(cell.kept / max(cell.size, 1), 0)} trusted"
+        f"<span><b>{cell.budget:,}</b> <small>of {cell.size:,}, {percent(cell.kept / max(cell.size, 1), 0)} trusted"
         "</small></span>"
         for cell in found.cells
     )
     total = sum(cell.budget for cell in found.cells)
-    told = f"<p><b>Subset curated now: {total:,} images</b></p>"
-    return f'<div>{told}<div class="slim-cells" tabindex="0">{rows}</div></div>'
+    title = f"<p><b>Subset from these answers: {total:,} images</b></p>"
+    return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div></div>'
 
 
 def _images(campaign: Campaign, rows: tuple[int, ...]) -> None:
     data = space_data.load(str(campaign.space_run_id))
     names = data.table.label_names
-    with st.expander(f"{len(rows)} of the images that would be chosen", icon=":material/photo_library:"):
+    with st.expander(f"{len(rows)} images of this subset", icon=":material/photo_library:"):
         captions = [names[data.table.labels[row]] for row in rows]
         pictures.strip(campaign.dataset_id, list(rows), captions, data.attention if data.has_maps else None)
 

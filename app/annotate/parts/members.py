@@ -1,4 +1,4 @@
-"""Who may do what, where people sign in: roles by e-mail, set by admins."""
+"""Roles of the people who sign in, by e-mail, set by admins."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from app.services import campaign_actions
 from app.ui.messages import errors_told
 from slim_core.store.members import ROLES, Role
 
-MEANS: dict[Role, str] = {
-    "viewer": "looks on",
+PERMISSIONS: dict[Role, str] = {
+    "viewer": "views all pages",
     "annotator": "answers images",
-    "lead": "opens campaigns, decides, queues runs",
-    "admin": "gives roles",
+    "lead": "opens campaigns, decides disagreements, queues runs",
+    "admin": "assigns roles",
 }
 
 
 def show() -> None:
-    """An expander for admins; nothing where nobody signs in, since then everybody may do all."""
+    """An expander for admins; nothing without sign-in, where everyone may do everything."""
     if not signs_in() or not session.viewer().may("admin"):
         return
     with st.expander("Members", icon=":material/group:"):
@@ -35,9 +35,9 @@ def show() -> None:
 
 def _set() -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        email = st.text_input("E-mail this person signs in with", key="member-email", width=320)
+        email = st.text_input("Sign-in e-mail", key="member-email", width=320)
         role = st.selectbox(
-            "Role", ROLES, 1, format_func=lambda one: f"{one}: {MEANS[one]}", key="member-role", width=320
+            "Role", ROLES, 1, format_func=lambda one: f"{one}: {PERMISSIONS[one]}", key="member-role", width=320
         )
         if st.button("Set the role", key="member-set", disabled=not email.strip()):
             with errors_told():
@@ -47,8 +47,8 @@ def _set() -> None:
 
 def _remove(emails: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        email = st.selectbox("Take out", emails, None, key="member-out", width=320)
-        if st.button("Take out; their answers stay", key="member-remove", disabled=email is None):
+        email = st.selectbox("Remove", emails, None, key="member-out", width=320)
+        if st.button("Remove (answers are kept)", key="member-remove", disabled=email is None):
             with errors_told():
                 campaign_actions.remove_member(str(email))
                 st.rerun()

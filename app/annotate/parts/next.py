@@ -23,13 +23,13 @@ def show(campaign: Campaign | None, section: str) -> None:
         )
         return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
-    standing = session.store().campaigns.standing(campaign.id, "")
-    if standing.done >= standing.total:
+    progress = session.store().campaigns.standing(campaign.id, "")
+    if progress.done >= progress.total:
         next_step.show("all images are answered: choose a subset by these answers.", "curate", "Curate", **link)
     elif campaign.status != "open":
         next_step.show("the campaign is closed: choose a subset by its answers.", "curate", "Curate", **link)
     elif section == ANSWER:
-        told = "answer the images that are left, or choose a subset by the answers so far."
-        next_step.show(told, "curate", "Curate as it stands", **link)
+        sentence = "answer the images that are left, or choose a subset by the answers so far."
+        next_step.show(sentence, "curate", "Curate with these answers", **link)
     else:
         next_step.show("answer the images that are left.", "annotate", "Answer", section="answer", **link)

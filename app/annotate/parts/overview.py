@@ -1,4 +1,4 @@
-"""A campaign at a glance: what is asked, how far it is, who holds what now, whether more answers would help."""
+"""A campaign at a glance: its images, its progress, who holds leases now, whether more answers would help."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 POLL = "4s"
 CHOSEN = {
     "kmeans": "spread over the space",
-    "uncertain": "least settled by earlier answers",
+    "uncertain": "most uncertain after earlier answers",
     "selection": "from a selection in the space",
 }
 
@@ -33,11 +33,11 @@ def show(campaign: Campaign) -> None:
     with errors_told():
         session.store().campaigns.require_space(campaign)
     has_space = session.store().campaigns.has_space(campaign)
-    _asked(campaign)
+    _about(campaign)
     (_now_polled if campaign.status == "open" else _now)(campaign)
     if has_space:
         with errors_told():
-            _settled(stability(session.store(), campaign.id))
+            _convergence(stability(session.store(), campaign.id))
     if session.viewer().may("lead"):
         controls.show(campaign)
         if has_space:
@@ -48,27 +48,27 @@ def show(campaign: Campaign) -> None:
     summary.show(campaign)
 
 
-def _asked(campaign: Campaign) -> None:
+def _about(campaign: Campaign) -> None:
     names = session.store().datasets.table(campaign.dataset_id).label_names
     asked = sum(campaign.budgets.values())
     by_class = ", ".join(f"{verbatim(names[int(label)])}: {n:,}" for label, n in sorted(campaign.budgets.items()))
-    people = "one person" if campaign.overlap == 1 else f"{campaign.overlap} people"
+    people = "one annotator" if campaign.overlap == 1 else f"{campaign.overlap} annotators"
     st.markdown(
-        f"**{asked:,} of {campaign.n_split:,}** {campaign.split} images are asked about, "
-        f"**{percent(asked / max(campaign.n_split, 1))}** of the split ({by_class}), each by {people}."
+        f"**{asked:,} of {campaign.n_split:,}** {campaign.split} images are in this campaign, "
+        f"**{percent(asked / max(campaign.n_split, 1))}** of the split ({by_class}), with {people} per image."
     )
-    told = [
+    facts = [
         f"opened by {verbatim(campaign.created_by)} on {campaign.created_at:%d %b %Y}",
         f"images {CHOSEN.get(campaign.strategy, campaign.strategy)}",
     ]
     if campaign.deadline is not None:
         over = "was" if campaign.deadline < datetime.now(UTC) else "is"
-        told.append(f"the deadline {over} {campaign.deadline:%d %b %Y %H:%M} UTC")
+        facts.append(f"the deadline {over} {campaign.deadline:%d %b %Y %H:%M} UTC")
     if campaign.options.get("members"):
-        told.append("only " + ", ".join(map(verbatim, campaign.options["members"])) + " may answer")
+        facts.append("only " + ", ".join(map(verbatim, campaign.options["members"])) + " may answer")
     if campaign.status != "open":
-        told.append("closed")
-    st.caption(" · ".join(told))
+        facts.append("closed")
+    st.caption(" · ".join(facts))
 
 
 @st.fragment(run_every=POLL)
@@ -77,31 +77,31 @@ def _now_polled(campaign: Campaign) -> None:
 
 
 def _now(campaign: Campaign) -> None:
-    """Numbers, and who looks at what."""
+    """Counts, and who holds leases."""
     progress = session.store().campaigns.progress(campaign.id)
     total = progress["total"]
     columns = st.columns(5)
     columns[0].metric("Answered", f"{progress['answered']:,} of {total:,}", border=True)
     columns[1].metric("Right", f"{progress['right']:,}", border=True)
     columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True)
-    columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or as many right as wrong.")
-    columns[4].metric("Minutes", f"{progress['minutes']:.1f}", border=True, help="Pauses over a minute are cut.")
+    columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or a tie.")
+    columns[4].metric("Minutes", f"{progress['minutes']:.1f}", border=True, help="Pauses are capped at a minute.")
     held = holders(campaign.id)
     if len(held):
-        st.dataframe(held, hide_index=True, width="content", column_config=_HELD, alt="Who looks at images now")
+        st.dataframe(held, hide_index=True, width="content", column_config=_HELD, alt="Active annotators")
     elif campaign.status == "open":
-        st.caption("Nobody looks at an image of this campaign now.")
+        st.caption("No active annotators.")
 
 
 _HELD = {
-    "annotator": st.column_config.TextColumn("Looks at images now"),
-    "images": st.column_config.NumberColumn("Images held"),
-    "seconds": st.column_config.NumberColumn("Free in at most", format="%d s"),
+    "annotator": st.column_config.TextColumn("Active annotator"),
+    "images": st.column_config.NumberColumn("Images leased"),
+    "seconds": st.column_config.NumberColumn("Released within", format="%d s"),
 }
 
 
 def holders(campaign_id: str) -> pd.DataFrame:
-    """One row an annotator who holds images: annotator, images, seconds until the last is free."""
+    """One row per annotator with leases: annotator, images, seconds until the last lease ends."""
     now = datetime.now(UTC)
     holds = session.store().campaigns.holders(campaign_id)
     frame = pd.DataFrame(
@@ -111,12 +111,12 @@ def holders(campaign_id: str) -> pd.DataFrame:
     return grouped.set_axis(["annotator", "images", "seconds"], axis=1)
 
 
-def _settled(found: Stability) -> None:
+def _convergence(found: Stability) -> None:
     st.subheader("Do more answers help?", anchor=False)
     mark = ":material/check_circle:" if found.can_stop else ":material/trending_down:"
     st.markdown(f"{mark} {found.hint}")
     if len(found.steps) > 1:
         frame = pd.DataFrame([(step.n_answers, step.change) for step in found.steps], columns=["n_answers", "change"])
         alt = "Mean change of the propagated scores per answer"
-        chart.show(charts.settling(frame), key="settling", alt=alt)
-        st.caption(f"Mean change of a propagated score by one answer, over {found.n_measured:,} images.")
+        chart.show(charts.convergence(frame), key="convergence", alt=alt)
+        st.caption(f"Mean change of a propagated score per answer, over {found.n_measured:,} images.")

@@ -1,4 +1,4 @@
-"""The candidates of a plan on the space, before anybody is asked."""
+"""The candidates of a plan on the space, before the campaign is opened."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _LINKS = {"answer": ANSWER, "campaign": CAMPAIGN, "agreement": AGREEMENT, "new":
 
 
 def choose(campaign: Campaign | None) -> str:
-    """The part the person looks at; another campaign, or a link, starts with its answers."""
+    """The part that is open; another campaign, or a link, starts with its answers."""
     linked = _LINKS.get(st.query_params.pop("section", ""), None)
     if campaign is None:
         return NEW

@@ -1,4 +1,4 @@
-"""The summary of a campaign: who did what, how long it took, how far people agree, and what it changed."""
+"""The summary of a campaign: answers by annotator, time, agreement, and the scores of each class."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from slim_core.percent import percent
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-UNSETTLED = 0.25  # a score nearer to 0.5 than this says little
+UNCERTAIN = 0.25  # a score nearer to 0.5 than this says little
 
 
 def show(campaign: Campaign) -> None:
@@ -33,39 +33,41 @@ def show(campaign: Campaign) -> None:
     columns = st.columns(4)
     columns[0].metric("Answered", f"{progress['answered']:,} of {progress['total']:,}", border=True)
     columns[1].metric("Share of the split", percent(progress["share"]), border=True)
-    columns[2].metric("Minutes of work", f"{progress['minutes']:.1f}", border=True, help="Pauses over a minute cut.")
-    value, told = _agreement(campaign)
-    columns[3].metric("Agreement", value, border=True, help=told)
+    columns[2].metric(
+        "Minutes of work", f"{progress['minutes']:.1f}", border=True, help="Pauses are capped at a minute."
+    )
+    value, note = _agreement(campaign)
+    columns[3].metric("Agreement", value, border=True, help=note)
     people = annotator_table.show(campaign)
-    changed = pd.DataFrame()
+    scores = pd.DataFrame()
     with errors_told():
-        changed = _changed(campaign)
-    content = csv(campaign, progress, people, changed)
+        scores = _scores(campaign)
+    content = csv(campaign, progress, people, scores)
     name = f"summary-{campaign.id}.csv"
     st.download_button("Download as CSV", content, name, "text/csv", icon=":material/download:", key="summary-csv")
 
 
 def _agreement(campaign: Campaign) -> tuple[str, str]:
-    """The number with its interval, and what is to be known about it."""
+    """The number with its interval, and a note on it."""
     found = agreement(session.store().campaigns.standing_answers(campaign.id))
     if np.isnan(found.value):
         return "–", found.note
     return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})", f"{found.measure}, with its 95 % interval."
 
 
-def _changed(campaign: Campaign) -> pd.DataFrame:
-    """By class: what the scores say now."""
+def _scores(campaign: Campaign) -> pd.DataFrame:
+    """The scores by class."""
     if not session.store().campaigns.has_space(campaign):
         return pd.DataFrame()
     frame = by_class(campaign)
-    st.markdown("**What the answers changed.** Before them every score is unknown.")
+    st.markdown("**Scores by class.** Before the first answer every score is unknown.")
     st.dataframe(
         frame,
         hide_index=True,
         width="content",
         placeholder="–",
         column_config=_COLUMNS,
-        alt="What the scores of each class say now",
+        alt="Scores of each class",
     )
     st.caption(stability(session.store(), campaign.id).hint)
     return frame
@@ -76,7 +78,7 @@ _COLUMNS = {
     "images": st.column_config.NumberColumn("Images", format="localized"),
     "answered": st.column_config.NumberColumn("Answered"),
     "trusted": st.column_config.NumberColumn("Trusted", format="%.1f %%", help="Score of 0.5 or more."),
-    "unsettled": st.column_config.NumberColumn("Unsettled", format="%.1f %%", help="Score from 0.25 to 0.75."),
+    "unsettled": st.column_config.NumberColumn("Uncertain", format="%.1f %%", help="Score from 0.25 to 0.75."),
 }
 
 
@@ -92,7 +94,7 @@ def by_class(campaign: Campaign) -> pd.DataFrame:
             "class": names,
             "answered": answered,
             "trusted": np.where(known, scores >= 0.5, np.nan) * 100,
-            "unsettled": np.where(known, np.abs(scores - 0.5) < UNSETTLED, np.nan) * 100,
+            "unsettled": np.where(known, np.abs(scores - 0.5) < UNCERTAIN, np.nan) * 100,
         }
     )
     grouped = frame.groupby("class", sort=True)
@@ -100,10 +102,10 @@ def by_class(campaign: Campaign) -> pd.DataFrame:
     return table.join(grouped[["trusted", "unsettled"]].mean()).reset_index()
 
 
-def csv(campaign: Campaign, progress: dict[str, object], people: pd.DataFrame, changed: pd.DataFrame) -> bytes:
+def csv(campaign: Campaign, progress: dict[str, object], people: pd.DataFrame, scores: pd.DataFrame) -> bytes:
     """One table: part, of, what, value; a line a number."""
     lines = [("campaign", campaign.name, str(what), value) for what, value in progress.items()]
-    for part, frame in (("annotator", people), ("class", changed)):
+    for part, frame in (("annotator", people), ("class", scores)):
         for record in frame.to_dict("records"):
             of = record.pop(part)
             lines += [(part, str(of), str(what), value) for what, value in record.items()]

@@ -76,7 +76,7 @@ export class Connection {
     try {
       const response = await fetch(url, { ...this.request(text), signal: abort.signal });
       const json = (response.headers.get("content-type") || "").includes("json");
-      const body = json ? await response.json() : { error: "The server gave no answer: reload the page." };
+      const body = json ? await response.json() : { error: "The server sent an unexpected reply: reload the page." };
       if (!response.ok || body.error) {
         throw Object.assign(new Error(body.error), { status: response.status, closed: Boolean(body.closed) });
       }
@@ -104,6 +104,6 @@ export class Connection {
     this.refused = Boolean(error.status) && !expired;
     this.barred = error.status === 403;
     this.problem = !error.status ? "No connection"
-      : expired && this.failures < RETRY_MS.length ? "The page's permission is renewed" : error.message;
+      : expired && this.failures < RETRY_MS.length ? "Renewing the page's token" : error.message;
   }
 }

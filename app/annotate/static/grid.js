@@ -19,7 +19,7 @@ export class Grid {
   addresses(item, data, preferences) {
     const name = `Image ${item.row}`;
     if (viewOf(preferences) === "contour") return [[addressOf(data.tileContour, item), name]];
-    return [[addressOf(data.tileImage, item), name], [addressOf(data.tileHeat, item), "Where the model looks"]];
+    return [[addressOf(data.tileImage, item), name], [addressOf(data.tileHeat, item), "Attention heat map"]];
   }
 
   // A page (GridPage); an image that cannot be shown is unsure.

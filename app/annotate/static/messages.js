@@ -1,7 +1,7 @@
 // What the annotator says: how far it is, whether answers have arrived, and what the rest is waiting for.
 
 export const number = (n) => Number(n).toLocaleString("en");
-const images = (n) => `${number(n)} ${n === 1 ? "image" : "images"}`;
+const count = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
 const IDLE_MS = 60000; // longer pauses are not work
 const WORDS = { "1": "right", "0": "wrong", "-1": "unsure" };
 
@@ -13,20 +13,20 @@ export function left(n) {
 
 // For a screen reader.
 export function image(item, n, blind) {
-  const seen = blind ? "" : `, label ${item.label}, prediction ${item.prediction ?? "not known"}`;
+  const seen = blind ? "" : `, label ${item.label}, prediction ${item.prediction ?? "unknown"}`;
   return `Image ${item.row}${seen}. ${left(n)}`;
 }
 
 export function page(nImages, n) {
-  return `A page of ${nImages} images, all taken for right. ${left(n)}`;
+  return `A page of ${nImages} images. ${left(n)}`;
 }
 
 export function flipped(item, value) {
   return `Image ${item.row}: ${wordOf(value)}`;
 }
 
-export const LOST = "Somebody else looks at that image by now: here is the next one";
-export const RENAME_LATER = "Your answers are sent first, then the name can be changed";
+export const LOST = "Another annotator has that image now: here is the next one";
+export const RENAME_LATER = "Your answers are still being sent: change the name once they are saved";
 
 // How much of the split is answered; `n`: images that are left of `total`.
 export function share(total, n, data) {
@@ -35,11 +35,11 @@ export function share(total, n, data) {
   return `${number(answered)} of ${number(data.nSplit)} ${data.split} images answered${part}`;
 }
 
-// Answers a minute of work, once there are enough to say; `steps`: {entries, ms an image}.
+// Answers per minute of work, once there are enough of them; `steps`: {entries, ms an image}.
 export function pace(steps) {
   const n = steps.reduce((sum, { entries }) => sum + entries.length, 0);
   const ms = steps.reduce((sum, { entries, ms: each }) => sum + entries.length * Math.min(each, IDLE_MS), 0);
-  return n >= 3 && ms > 0 ? `${number(Math.round(60000 * n / ms))} a minute` : "";
+  return n >= 3 && ms > 0 ? `${number(Math.round(60000 * n / ms))} per minute` : "";
 }
 
 export function tally(steps) {
@@ -49,36 +49,38 @@ export function tally(steps) {
 
 // [text, alarm]
 export function status({ waiting: { length: n }, unknown, volatile }, problem) {
-  const waiting = n ? `${number(n)} ${n === 1 ? "answer waits" : "answers wait"}` : "";
-  const where = volatile ? "in this page: keep it open" : "in this browser and will be sent again";
-  if (problem) return [[problem.replace(/\.$/, ""), waiting && `${waiting} ${where}`].filter(Boolean).join(". "), true];
-  if (unknown && !n) return [`Saved, but for ${number(unknown)} about images that are not asked about any more`, true];
+  const where = volatile ? "only in this page: keep it open" : "in this browser and will be sent again";
+  const waiting = n ? `${count(n, "answer")} ${n === 1 ? "is" : "are"} stored ${where}` : "";
+  if (problem) return [[problem.replace(/\.$/, ""), waiting].filter(Boolean).join(". "), true];
+  if (unknown && !n) return [`Saved, except ${count(unknown, "answer")} about images that are not in this campaign`, true];
   return n ? ["Saving ...", false] : ["All answers saved", false];
 }
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
 
+// Somebody who has images now.
 function holder({ you, who, n, seconds }, since) {
   const rest = Math.max(0, seconds - since);
-  return `${you ? "You, in another tab, look" : `${who} looks`} at ${images(n)}, for ${clock(rest)} more at most`;
+  return `${you ? "Another tab of yours" : who} has ${count(n, "image")} open, for at most ${clock(rest)}`;
 }
 
 // [title, sentence, finished] where this annotator has no image now; `since`: seconds since the server said so.
-export function rest({ progress, open }, { closed, problem, refused }, { unsent, overlap, since }) {
+export function rest({ progress, open }, { closed, problem, refused, barred }, { unsent, overlap, since }) {
   if (closed) {
-    const answers = `${number(unsent)} of your answers came too late: ${unsent === 1 ? "it stays" : "they stay"}`;
-    const kept = unsent ? ` ${answers} in this browser, to be sent if it is reopened.` : "";
-    return ["This campaign takes no answers now", closed + kept, false];
+    const late = `${count(unsent, "answer")} arrived too late: ${unsent === 1 ? "it stays" : "they stay"} in this browser`;
+    return ["This campaign is not accepting answers", unsent ? `${closed} ${late} and will be sent if it reopens.` : closed, false];
   }
-  if (refused) return ["You cannot go on here", problem, false];
-  if (problem) return ["Waiting for the connection", "The next images come by themselves when it is back.", false];
-  if (!progress) return ["Looking for the next image ...", "", false];
+  if (barred) return ["You cannot answer in this campaign", problem, false];
+  if (refused) return ["The server reports an error", problem, false];
+  if (problem) return ["No connection to the server", "The next images load when it is back.", false];
+  if (!progress) return ["Loading the next image ...", "", false];
   if (progress.done === progress.total) return ["All images of this campaign are answered", "", true];
   if (open <= 0) {
-    const others = `This campaign asks ${number(overlap)} people about each image: ${images(progress.total - progress.done)} still`;
-    return ["You have answered all of yours", `${others} need somebody else.`, false];
+    const n = progress.total - progress.done;
+    const others = `${count(n, "image")} still ${n === 1 ? "needs" : "need"} another annotator.`;
+    return ["You have answered all of yours", `Each image needs ${count(overlap, "annotator")}: ${others}`, false];
   }
-  if (!progress.held.length) return ["Looking for the next image ...", "", false];
+  if (!progress.held.length) return ["Loading the next image ...", "", false];
   const held = progress.held.map((one) => holder(one, since)).join(". ");
-  return ["Others look at the last images", `${held}. Whatever they leave comes here by itself.`, false];
+  return ["The last images are with other annotators", `${held}. Images they release appear here.`, false];
 }

@@ -3,7 +3,11 @@
 import { settled } from "./pictures.js";
 import { addressOf, heatOpacity, viewOf } from "./views.js";
 
-const VERDICT = { true: "correct", false: "mistaken" };
+function verdict({ prediction, label, confidence }) {
+  if (prediction == null) return "";
+  const correct = prediction === label ? "correct" : "incorrect";
+  return confidence == null ? correct : `${correct}, confidence ${Math.round(confidence * 100)} %`;
+}
 
 export class Single {
   constructor(parts, pictures) {
@@ -16,8 +20,8 @@ export class Single {
   // The addresses of all pictures an image is shown with, in the order in which they are needed.
   addresses(item, data, preferences) {
     const name = data.blind ? `Image ${item.row}` : `Image ${item.row}, label ${item.label}`;
-    const made = [[addressOf(data.image, item), name], [addressOf(data.heat, item), "Where the model looks"]];
-    if (viewOf(preferences) === "contour") made.push([addressOf(data.contour, item), `${name}, attention outlined`]);
+    const made = [[addressOf(data.image, item), name], [addressOf(data.heat, item), "Attention heat map"]];
+    if (viewOf(preferences) === "contour") made.push([addressOf(data.contour, item), `${name}, attention contour`]);
     return made;
   }
 
@@ -43,9 +47,8 @@ export class Single {
   describe(item) {
     const { parts } = this;
     parts.text("label", item.label ?? "");
-    parts.text("prediction", item.prediction ?? "not known");
-    parts.text("sure", item.confidence == null ? "" : `${Math.round(item.confidence * 100)} % sure`);
-    parts.text("verdict", item.prediction == null ? "" : VERDICT[item.prediction === item.label]);
+    parts.text("prediction", item.prediction ?? "unknown");
+    parts.text("verdict", verdict(item));
     parts.text("row", `image ${Number(item.row).toLocaleString("en")}`);
   }
 
@@ -64,7 +67,7 @@ export class Single {
     const beside = this.parts.find("beside");
     beside.hidden = !on;
     if (!on || beside.dataset.row === String(item.row)) return;
-    const plain = Object.assign(new Image(), { src: addressOf(data.image, item), alt: "The image without attention", draggable: false });
+    const plain = Object.assign(new Image(), { src: addressOf(data.image, item), alt: "Image without attention", draggable: false });
     beside.replaceChildren(plain);
     beside.dataset.row = item.row;
   }
@@ -75,7 +78,7 @@ export class Single {
     if (pictures[0].image !== this.parts.find("stage").children[0]) return; // the next one is on screen by now
     const failed = pictures.find((picture) => picture.state === "failed");
     this.parts.hide({ failure: !failed });
-    this.parts.text("failure", failed ? `${failed.sentence} Press U or S to go on.` : "");
+    this.parts.text("failure", failed ? `${failed.sentence} Press U or S to continue.` : "");
     this.unseen = Boolean(failed);
     for (const answer of ["right", "wrong"]) for (const button of this.parts.buttons(answer)) button.disabled = this.unseen;
   }

@@ -71,6 +71,6 @@ def test_candidates_are_drawn_by_class_over_all_images_thinned_out():
     assert figure.data[1].customdata.tolist() == [[0, 1], [2, 3], [4, 5]]
 
 
-def test_the_settling_curve_shows_points_of_a_score():
-    figure = charts.settling(pd.DataFrame({"n_answers": [1, 2], "change": [0.5, 0.01]}))
+def test_the_convergence_curve_shows_points_of_a_score():
+    figure = charts.convergence(pd.DataFrame({"n_answers": [1, 2], "change": [0.5, 0.01]}))
     assert list(figure.data[0].y) == [50, 1] and list(figure.data[0].x) == [1, 2]

@@ -121,7 +121,7 @@ def test_a_campaign_is_opened_with_people_gold_examples_and_a_deadline(space: st
 @pytest.mark.parametrize(
     ("key", "value", "sentence"),
     [
-        ("campaign-examples-wrong", "4, x7", "'x7' is not the number of an image"),
+        ("campaign-examples-wrong", "4, x7", "'x7' is not an image number"),
         ("campaign-examples-wrong", "99999", "Example image 99999 does not exist"),
         ("campaign-members", "ann", "but only 1 may answer"),
     ],
@@ -175,7 +175,7 @@ def test_the_overview_tells_what_is_asked_who_holds_what_and_whether_more_would_
     held = len(store.campaigns.next_items(pair.id, "cid", 2, "tab"))
     app = part("overview", pair.id)
     told = text(app)
-    assert "of 240** train images are asked about" in told and "each by 2 people" in told
+    assert "of 240** train images are in this campaign" in told and "with 2 annotators per image" in told
     assert "of the images across 0.5" in told
     assert app.dataframe[0].value["annotator"].tolist() == ["cid"] and app.dataframe[0].value["images"][0] == held
 
@@ -209,7 +209,7 @@ def test_gold_images_get_their_right_answer_from_the_lead(pair: Campaign):
     items = [item for item in campaigns.items(pair.id) if item.row in pair.options["gold"]]
     campaigns.set_gold(pair.id, {item.id: None for item in items}, by="lea")
     app = part("gold_images", pair.id)
-    assert "3 without a right answer" in app.expander[0].label
+    assert "3 without a correct answer" in app.expander[0].label
     first = button(app, "gold-Wrong")
     first.click().run()
     assert first.key not in {one.key for one in app.button}  # a second click on it is void: the next image is unseen
@@ -267,7 +267,7 @@ def test_one_person_an_image_has_no_agreement_to_tell(space: str):
 
     single = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}), "lea")
     app = part("agreement", single.id)
-    assert "Each image is answered by one person" in text(app) and "Nobody contradicts anybody" in text(app)
+    assert "Each image has one annotator" in text(app) and "No disagreements" in text(app)
 
 
 def test_the_summary_of_a_finished_campaign_adds_everything_up(pair: Campaign):
@@ -304,7 +304,7 @@ def test_a_campaign_under_way_is_summed_up_on_request(pair: Campaign):
 def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
-    assert "data:image/webp;base64," in drawn and "Subset curated now: 48 images" in drawn
+    assert "data:image/webp;base64," in drawn and "Subset from these answers: 48 images" in drawn
     item = session.store().campaigns.items(pair.id)[0]
     campaign_actions.decide(pair, item.id, 0, {}, 0)
     app.run()
@@ -317,7 +317,7 @@ def test_the_effect_of_no_answer_is_told_too(space: str):
 
     empty = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}), "lea")
     app = part("live_effect", empty.id)
-    assert any("previewed after the first <b>right</b>" in one.proto.body for one in app.get("html"))
+    assert any("appears after the first <b>right</b> answer" in one.proto.body for one in app.get("html"))
 
 
 def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Campaign):
@@ -335,9 +335,9 @@ def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
     row = session.store().campaigns.items(pair.id)[0].row
     app = part("answer_files", pair.id)
     app.file_uploader[0].upload("other.jsonl", f'{{"row": {row}, "answer": "right"}}'.encode()).run()
-    assert any("**1 of 1** lines fit" in one.value for one in app.markdown)
+    assert any("**1 of 1** lines are valid" in one.value for one in app.markdown)
     next(one for one in app.button if one.label == "Import: 1").click().run()
-    assert any("1 answers are new" in one.value for one in app.success)
+    assert any("Imported 1 new answers" in one.value for one in app.success)
 
 
 def test_members_are_shown_to_admins_where_people_sign_in(monkeypatch, pair: Campaign):
@@ -361,10 +361,10 @@ def test_who_is_no_lead_looks_on(monkeypatch, space: str, pair: Campaign):
     from app.access import Viewer
 
     monkeypatch.setattr(session, "viewer", lambda: Viewer("ann", "annotator"))
-    assert "A lead opens campaigns" in text(form(space))
+    assert "Opening a campaign requires the lead role" in text(form(space))
     app = part("overview", pair.id)
     assert [one.label for one in app.expander] == ["Answers as files"]
-    assert "A lead decides" in text(part("agreement", pair.id))
+    assert "Deciding requires the lead role" in text(part("agreement", pair.id))
     for act in (
         lambda: campaign_actions.close(pair),
         lambda: campaign_actions.extend(pair, 1),
@@ -379,5 +379,5 @@ def test_who_is_no_lead_looks_on(monkeypatch, space: str, pair: Campaign):
 
 def test_numbers_of_images_are_read_as_people_write_them():
     assert forms._numbers(" 3, 5;7\n3 ") == (3, 5, 7) and forms._numbers("") == ()
-    with pytest.raises(SpecRefusedError, match="'-1' is not the number of an image"):
+    with pytest.raises(SpecRefusedError, match="'-1' is not an image number"):
         forms._numbers("-1")
