@@ -1,7 +1,6 @@
-// One space: its points, the part of them in view, and what lies under the pointer.
+// One space: its points, the part of them in view, and which point lies at a place.
 
 import { fit, NearestPoint } from "./geometry.js";
-import { Pointer } from "./pointer.js";
 import { PointLayer } from "./points.js";
 
 const NEAR = 9; // pixels from a point at which the pointer means it
@@ -17,9 +16,9 @@ function element(tag, className, text) {
 }
 
 export class Panel {
-  constructor(owner, about, points) {
-    this.owner = owner;
-    const n = owner.data.n;
+  // `above`: points in view from which density is drawn; `drawn()`: called after each frame.
+  constructor(host, about, points, n, above, drawn) {
+    this.drawn = drawn;
     [this.x, this.y] = [points.subarray(0, n), points.subarray(n, 2 * n)];
     this.box = element("figure", "slim-space-panel");
     this.host = element("div", "slim-space-plot");
@@ -27,12 +26,11 @@ export class Panel {
     this.host.setAttribute("role", "img");
     this.host.setAttribute("aria-label", `${about.title}. ${many(n)} images as points; the table below counts them.`);
     this.box.append(element("figcaption", "", about.title), this.host);
-    owner.host.append(this.box);
+    host.append(this.box);
     this.memory = `slim-space ${about.key}`;
     this.home = fit(this.x, this.y);
     this.view = this.remembered() ?? this.home;
-    this.layer = new PointLayer(this.host, this.x, this.y, owner.data.above);
-    this.pointer = new Pointer(this);
+    this.layer = new PointLayer(this.host, this.x, this.y, above);
     this.host.addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -43,7 +41,7 @@ export class Panel {
     } catch { return null; } // nothing kept, or no storage allowed
   }
 
-  look(view) {
+  show(view) {
     this.view = view;
     try { sessionStorage.setItem(this.memory, JSON.stringify(view)); } catch { /* no storage allowed: not kept */ }
     this.draw();
@@ -69,12 +67,12 @@ export class Panel {
     const scaled = ([low, high], fixed) => [fixed + (low - fixed) * factor, fixed + (high - fixed) * factor];
     const whole = this.home.x[1] - this.home.x[0];
     if ((factor > 1 && this.width > 20 * whole) || (factor < 1 && this.width < whole / 20_000)) return;
-    this.look({ x: scaled(this.view.x, still.x), y: scaled(this.view.y, still.y) });
+    this.show({ x: scaled(this.view.x, still.x), y: scaled(this.view.y, still.y) });
   }
 
   // Move the view by shares of itself.
   shift(dx, dy) {
-    this.look({ x: this.view.x.map((one) => one + dx * this.width), y: this.view.y.map((one) => one + dy * this.height) });
+    this.show({ x: this.view.x.map((one) => one + dx * this.width), y: this.view.y.map((one) => one + dy * this.height) });
   }
 
   drag(x, y) {
@@ -86,10 +84,11 @@ export class Panel {
     this.waiting ??= requestAnimationFrame(() => {
       this.waiting = undefined;
       this.layer.draw(this.view);
-      this.owner.count();
+      this.drawn();
     });
   }
 
+  // The point at a place of the panel; -1 where there is none.
   under(place) {
     if (this.layer.dense) return -1;
     const { x, y } = this.dataAt(place);
@@ -98,18 +97,11 @@ export class Panel {
     return this.nearest.find(x, y, (NEAR / box.width) * this.width, (NEAR / box.height) * this.height);
   }
 
-  click(place, how) {
-    const id = this.under(place);
-    if (id < 0) return;
+  // The region of one point.
+  only(id) {
     const region = new Uint8Array(this.x.length);
     region[id] = 1;
-    this.owner.choose(region, how);
-  }
-
-  point(event, place) {
-    const id = event.pointerType === "touch" ? -1 : this.under(place);
-    if (id < 0) this.owner.card.hide();
-    else this.owner.card.show(id, event.clientX, event.clientY);
+    return region;
   }
 
   key(event) {
@@ -118,7 +110,7 @@ export class Panel {
     if (moves[event.key]) this.shift(...moves[event.key]);
     else if (event.key === "+") this.zoom(0.7);
     else if (event.key === "-") this.zoom(1 / 0.7);
-    else if (event.key === "0") this.look(this.home);
+    else if (event.key === "0") this.show(this.home);
     else return;
     event.preventDefault();
   }

@@ -4,7 +4,7 @@ import { HoverCard } from "./card.js";
 import { bytes, countOf, fromBits, joined, toBits } from "./geometry.js";
 import { Legend, paletteOf } from "./legend.js";
 import { many, Panel } from "./panel.js";
-import { howOf } from "./pointer.js";
+import { howOf, Pointer } from "./pointer.js";
 import { toolbar } from "./tools.js";
 
 async function fetchFloats(url) {
@@ -30,14 +30,18 @@ class SpacePlot {
     this.card = new HoverCard(this.root);
     this.use("lasso");
     this.panels = [];
+    this.pointers = []; // one a panel
     this.mask = null; // null = nothing selected, else one byte a point
     this.known = new Set(); // versions of the selection that came from here, or were taken over
     this.busy = Promise.resolve();
     this.watch = new ResizeObserver(() => { for (const panel of this.panels) panel.draw(); });
     this.watch.observe(this.host);
-    toolbar(this.root.querySelector(".slim-space-tools"), this);
+    toolbar(this.root.querySelector(".slim-space-tools"), this.tool, {
+      use: (tool) => this.use(tool),
+      move: (change) => this.panels.forEach(change),
+    });
     this.root.querySelector(".slim-space-clear").addEventListener("click", () => this.clear());
-    this.escape = (event) => { if (event.key === "Escape" && !typing(event)) this.leaveOff(); };
+    this.escape = (event) => { if (event.key === "Escape" && !typing(event)) this.cancel(); };
     document.addEventListener("keydown", this.escape);
   }
 
@@ -65,10 +69,20 @@ class SpacePlot {
     const points = await Promise.all(this.data.panels.map((panel) => fetchFloats(panel.points)));
     for (const panel of this.panels) panel.dispose();
     this.panels = [];
+    const { n, above } = this.data;
     this.painted = undefined;
-    for (const [at, about] of this.data.panels.entries()) this.panels.push(new Panel(this, about, points[at]));
+    this.panels = this.data.panels.map((about, at) => new Panel(this.host, about, points[at], n, above, () => this.count()));
+    this.pointers = this.panels.map((panel) => this.pointerOf(panel));
     for (const panel of this.panels) panel.layer.select(this.mask);
     this.drawn = wanted;
+  }
+
+  pointerOf(panel) {
+    return new Pointer(panel, {
+      tool: () => this.tool,
+      choose: (region, how) => this.choose(region, how),
+      hover: (id, event) => (id < 0 ? this.card.hide() : this.card.show(id, event.clientX, event.clientY)),
+    });
   }
 
   async recolour() {
@@ -98,8 +112,8 @@ class SpacePlot {
   }
 
   // Esc: first what is being drawn, then the selection.
-  leaveOff() {
-    const drawn = this.panels.filter((panel) => panel.pointer.cancel());
+  cancel() {
+    const drawn = this.pointers.filter((pointer) => pointer.cancel());
     if (!drawn.length && this.mask) this.clear();
   }
 

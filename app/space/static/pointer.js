@@ -10,8 +10,10 @@ const SVG = "http://www.w3.org/2000/svg";
 export const howOf = (event) => (event.shiftKey ? "add" : event.altKey ? "subtract" : "replace");
 
 export class Pointer {
-  constructor(panel) {
-    [this.panel, this.host] = [panel, panel.host];
+  // `tool()`: which is in use; `choose(region, how)`: one was drawn or clicked; `hover(id, event)`: the point under the
+  // pointer, -1 where there is none.
+  constructor(panel, { tool, choose, hover }) {
+    Object.assign(this, { panel, host: panel.host, choose, hover, toolInUse: tool });
     this.down = new Map(); // pointers that are pressed: id -> where
     this.path = document.createElementNS(SVG, "path");
     this.drawing = document.createElementNS(SVG, "svg");
@@ -24,7 +26,7 @@ export class Pointer {
     on("pointermove", this.move);
     on("pointerup", this.release);
     on("pointercancel", this.drop);
-    on("pointerleave", () => panel.owner.card.hide());
+    on("pointerleave", (event) => this.hover(-1, event));
     on("blur", () => { delete this.host.dataset.pressed; });
     on("wheel", this.wheel);
     on("dblclick", this.twice);
@@ -41,16 +43,16 @@ export class Pointer {
     this.host.dataset.pressed = "true"; // reached by the pointer: no ring as for the keyboard
     this.host.focus({ preventScroll: true });
     this.host.setPointerCapture(event.pointerId);
-    this.panel.owner.card.hide();
+    this.hover(-1, event);
     this.down.set(event.pointerId, this.at(event));
     this.how = howOf(event);
-    this.tool = event.button === 1 ? "pan" : this.panel.owner.tool;
+    this.tool = event.button === 1 ? "pan" : this.toolInUse();
     this.trace = this.down.size === 1 ? [this.at(event)] : null; // a second finger ends the drawing
     this.draw();
   }
 
   move(event) {
-    if (!this.down.size) return this.panel.point(event, this.at(event));
+    if (!this.down.size) return this.hover(event.pointerType === "touch" ? -1 : this.panel.under(this.at(event)), event);
     if (!this.down.has(event.pointerId)) return;
     const [before, now] = [this.down.get(event.pointerId), this.at(event)];
     if (this.down.size === 2) this.pinch(event.pointerId, before, now);
@@ -75,8 +77,13 @@ export class Pointer {
     this.draw();
     if (!trace) return;
     const far = trace.some((one) => Math.hypot(one.x - trace[0].x, one.y - trace[0].y) > CLICK);
-    if (!far) this.panel.click(end, this.how);
-    else if (this.tool !== "pan") this.panel.owner.choose(this.region([...trace, end]), this.how);
+    if (!far) this.click(end);
+    else if (this.tool !== "pan") this.choose(this.region([...trace, end]), this.how);
+  }
+
+  click(place) {
+    const id = this.panel.under(place);
+    if (id >= 0) this.choose(this.panel.only(id), this.how);
   }
 
   region(trace) {
@@ -110,7 +117,7 @@ export class Pointer {
 
   // With Ctrl (as two fingers on a touch pad have it), or while the view is what is dragged; else the page scrolls.
   wheel(event) {
-    if (!event.ctrlKey && !event.metaKey && this.panel.owner.tool !== "pan") return;
+    if (!event.ctrlKey && !event.metaKey && this.toolInUse() !== "pan") return;
     event.preventDefault();
     const pixels = event.deltaMode ? event.deltaY * 30 : event.deltaY;
     this.panel.zoomAt(Math.exp(Math.max(-200, Math.min(200, pixels)) * 0.002), this.at(event));
@@ -118,6 +125,6 @@ export class Pointer {
 
   twice(event) {
     event.preventDefault();
-    if (this.panel.owner.tool === "pan") this.panel.look(this.panel.home);
+    if (this.toolInUse() === "pan") this.panel.show(this.panel.home);
   }
 }

@@ -8,23 +8,24 @@ const TOOLS = {
 const VIEWS = {
   in: ["Zoom in (Ctrl and wheel)", "M8 3v10M3 8h10", (panel) => panel.zoom(0.7)],
   out: ["Zoom out (Ctrl and wheel)", "M3 8h10", (panel) => panel.zoom(1 / 0.7)],
-  home: ["Show all points", "M2.5 6v-3.5h3.5M10 2.5h3.5v3.5M13.5 10v3.5h-3.5M6 13.5h-3.5v-3.5", (panel) => panel.look(panel.home)],
+  home: ["Show all points", "M2.5 6v-3.5h3.5M10 2.5h3.5v3.5M13.5 10v3.5h-3.5M6 13.5h-3.5v-3.5", (panel) => panel.show(panel.home)],
 };
 
-export function toolbar(host, plot) {
+// `use(tool)`: a tool was chosen; `move(change)`: change(panel) is wanted of every panel.
+export function toolbar(host, tool, { use, move }) {
   const tools = Object.entries(TOOLS).map(([name, [label, path]]) => {
     const button = icon(label, path);
     button.dataset.tool = name;
-    button.addEventListener("click", () => { plot.use(name); mark(); });
+    button.addEventListener("click", () => { use(name); mark(name); });
     return button;
   });
-  const mark = () => tools.forEach((button) => button.setAttribute("aria-pressed", button.dataset.tool === plot.tool));
-  const views = Object.values(VIEWS).map(([label, path, move]) => {
+  const mark = (used) => tools.forEach((button) => button.setAttribute("aria-pressed", button.dataset.tool === used));
+  const views = Object.values(VIEWS).map(([label, path, change]) => {
     const button = icon(label, path);
-    button.addEventListener("click", () => plot.panels.forEach(move));
+    button.addEventListener("click", () => move(change));
     return button;
   });
-  mark();
+  mark(tool);
   host.replaceChildren(...tools, ...views);
 }
 
