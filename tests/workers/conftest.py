@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from slim_core.data.sets.digits import DemoConfig, write_demo
+from tests.built_once import built_once
 from tests.workers.worker_bench import Bench, bench_at
 from workers.redis_home import server_binary
 
@@ -47,9 +48,8 @@ def _path_without_servers(folder: Path) -> str:
 @pytest.fixture(scope="session")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny demo data set."""
-    folder = tmp_path_factory.mktemp("images")
-    write_demo(folder, DemoConfig(train=16, val=8, test=8, size=16))
-    return folder
+    config = DemoConfig(train=16, val=8, test=8, size=16)
+    return built_once(tmp_path_factory, "images", lambda folder: write_demo(folder, config))
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from slim_core.store import Run
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
 from workers.local import environment
 from workers.redis_home import RedisHome, answers
@@ -61,6 +62,13 @@ def back(owner: RedisHome, url: str) -> bool:
     return answers(url)
 
 
+def await_renewals(bench: Bench, run: Run, n: int) -> None:
+    """Until the lease of the run has been renewed so often from now on."""
+    for _ in range(n):
+        was = bench.fetch(run).lease_until
+        until(lambda was=was: bench.fetch(run).lease_until != was, f"{run.id} to have its lease renewed")
+
+
 def test_a_redis_that_is_gone_when_a_job_ends_costs_one_sentence_and_no_worker(tmp_path: Path, images: Path):
     bench, log = Bench(tmp_path / "home", images), tmp_path / "slot.log"
     with redis_of(bench) as owner, slot_of(bench, log) as process:
@@ -85,7 +93,7 @@ def test_a_job_that_ignores_a_stop_is_killed_in_time_though_redis_is_frozen(tmp_
         bench.await_count(run, 1)
         os.kill(owner.pid, signal.SIGSTOP)
         try:
-            time.sleep(2.5)  # the watch has met it
+            await_renewals(bench, run, 3)  # the worker has met it, and watches on
             bench.store.runs.request_stop(run.id)
             asked = time.monotonic()
             ended = bench.await_status(run, "canceled")
