@@ -10,7 +10,7 @@ import pytest
 
 from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.report.build import best, collect
-from slim_core.evaluation.report.page import render, script_json, write
+from slim_core.evaluation.report.page import render, write
 
 
 @pytest.fixture
@@ -44,11 +44,36 @@ def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
     assert len(figures) == page.count("<div class=chart")
 
 
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7 * 7 }}"
+
+
 def test_a_name_cannot_break_out_of_the_file(report) -> None:
-    evil = "</script><script>alert(1)</script>"
-    page = render(replace(report, rows=report.rows.assign(label=[evil, *report.rows["label"][1:]])))
-    assert evil not in page
-    assert "</script" not in script_json({"name": evil})
+    label = [EVIL, *report.rows["label"][1:]]
+    example = replace(report.examples[0], names=(EVIL, EVIL, EVIL))
+    chart = replace(report.charts[0], title=EVIL, note=EVIL)
+    chart.figure.update_layout(title=EVIL)
+    hostile = replace(
+        report,
+        dataset=replace(report.dataset, name=EVIL),
+        rows=report.rows.assign(label=label, worst_group=EVIL),
+        groups=report.groups.assign(run=EVIL, group=EVIL),
+        seeds=report.seeds.assign(method=EVIL),
+        story=[(EVIL, f"**{EVIL}** is bold")],
+        charts=[
+            replace(report.charts[0], title=EVIL, note=EVIL, figure=report.charts[0].figure.update_layout(title=EVIL))
+        ],
+        examples=[example],
+        lineages={EVIL: [replace(run, name=EVIL, device=EVIL) for run in next(iter(report.lineages.values()))]},
+        versions={EVIL: EVIL},
+        link='javascript:"><script>alert(3)</script>',
+        missing=[EVIL],
+    )
+    page = render(hostile)
+    assert "<script>alert" not in page and "<img src=x" not in page and "49" not in page.partition("<main>")[2][:2000]
+    assert page.count("<script") == 3
+    assert "<b>&lt;/script&gt;" in page
+    figures = json.loads(re.search(r'id="figures">(.*?)</script>', page, re.S)[1])
+    assert figures[0]["layout"]["title"]["text"] == EVIL
 
 
 def test_examples_are_of_the_worst_group_and_turned_right_first(looped, report) -> None:
