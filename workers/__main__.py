@@ -22,8 +22,8 @@ from slim_core.settings import settings
 from workers.gpu import gpus
 from workers.pdeath import die_with_parent
 from workers.redis_home import RedisHome
+from workers.slots import QUEUES, plan_slots
 
-QUEUES = ("gpu", "cpu")
 SLOT = (sys.executable, "-m", "workers.slot")
 
 
@@ -65,10 +65,9 @@ def _serve(given: argparse.Namespace, queues: Sequence[str], slot_command: Seque
     if redis is not None and redis.acquire():
         redis.ensure()  # before the imports below: the dashboard waits for it
     from workers.service import Service
-    from workers.slots import plan
 
     found = gpus() if "gpu" in queues and given.cpu is None else []
-    plans = plan(queues, given.cpu, found, chosen.cpu_workers, chosen.threads)
+    plans = plan_slots(queues, given.cpu, found, chosen.cpu_workers, chosen.threads)
     service = Service(chosen, plans, redis, burst=given.burst, only_as_owner=given.embedded, slot_command=slot_command)
     service.run()
 

@@ -1,7 +1,7 @@
-"""What a worker holds: runs it has claimed and not ended, with the token of the attempt.
+"""The runs a worker has claimed and not ended, with the token of the attempt.
 
-The token is known to the forked job alone, in memory; its parent and its service read it here, to renew or end in the
-name of a worker that they start and watch.
+The token is known to the forked job alone, in memory; its parent and its service read it here, to renew or end the run
+in the name of a worker that they started.
 """
 
 from __future__ import annotations
@@ -17,19 +17,22 @@ from slim_core.store.states import WORKING
 
 
 @dataclass(frozen=True)
-class Held:
-    """A run in a worker's hands."""
+class ClaimedRun:
+    """A run that a worker has claimed and not ended."""
 
     run_id: str
     token: str
-    stopping: bool  # somebody asked it to stop
-    progress_at: datetime | None  # when it last reported progress, by the database's clock
+    stopping: bool  # its stop was requested
+    progress_at: datetime | None  # of its last progress, by the database's clock
 
 
-def held_by(worker: str, store: Store) -> list[Held]:
-    """What a worker holds: one run at most, unless something went wrong."""
+def claimed_by(worker: str, store: Store) -> list[ClaimedRun]:
+    """The claimed runs of a worker: one at most, unless something went wrong."""
     query = sa.select(_runs.c.id, _runs.c.token, _runs.c.status, _runs.c.progress_at).where(
         _runs.c.worker == worker, _runs.c.status.in_(WORKING), _runs.c.deleted_at.is_(None)
     )
     with store.database.read() as connection:
-        return [Held(row.id, row.token, row.status == "stopping", row.progress_at) for row in connection.execute(query)]
+        return [
+            ClaimedRun(row.id, row.token, row.status == "stopping", row.progress_at)
+            for row in connection.execute(query)
+        ]

@@ -1,4 +1,4 @@
-"""What the run's row says after its process ended without a word: seen from outside, in plain words."""
+"""What is recorded of a run whose process ended without recording it itself."""
 
 from __future__ import annotations
 
@@ -8,39 +8,39 @@ import signal
 from slim_core.runs.execute import out_of_memory
 from slim_core.steps.context import too_long
 from slim_core.store import Run, Store
-from workers.claimed import Held
-from workers.running_job import Watch
+from workers.claimed import ClaimedRun
+from workers.running_job import RunningJob
 
 _HUNG_TOO_OFTEN = "raise SLIM_HUNG_AFTER_S if the step needs longer, else see the log, then retry."
 
 
-def record_death(store: Store, held: Held, watch: Watch, status: int | None) -> Run:
-    """End the run or queue it again, and say why.
+def record_crash(store: Store, claimed: ClaimedRun, job: RunningJob, status: int | None) -> Run:
+    """End the run or queue it again, with the reason.
 
     Args:
         store: where the run is.
-        held: the run, as its process left it.
-        watch: what its worker saw.
-        status: how the process ended, as wait() tells it; None: unknown.
+        claimed: the run, as its process left it.
+        job: what its worker observed.
+        status: of the process, as wait() returns it; None: unknown.
 
     Returns:
         The run as it is now.
 
     Raises:
-        RunLostError: it belongs to another attempt meanwhile.
+        RunLostError: it belongs to another attempt by now.
     """
-    runs, run = store.runs, store.runs.fetch(held.run_id)
+    runs, run = store.runs, store.runs.fetch(claimed.run_id)
     if run.status == "stopping":
-        runs.canceled(run.id, held.token)
-    elif watch.overdue:
-        runs.fail(run.id, held.token, too_long(watch.limit_s))
-    elif watch.hung:
-        silent = f"reported no progress for {store.settings.hung_after_s:.0f} s and was ended"
-        return runs.lose(run.id, held.token, silent, _HUNG_TOO_OFTEN)
-    elif watch.out_of_memory_seen() and _signal(status) == signal.SIGKILL:
-        runs.fail(run.id, held.token, out_of_memory(run))
+        runs.canceled(run.id, claimed.token)
+    elif job.overdue:
+        runs.fail(run.id, claimed.token, too_long(job.limit_s))
+    elif job.hung:
+        reason = f"reported no progress for {store.settings.hung_after_s:.0f} s and was ended"
+        return runs.lose(run.id, claimed.token, reason, _HUNG_TOO_OFTEN)
+    elif job.out_of_memory_seen() and _signal(status) == signal.SIGKILL:
+        runs.fail(run.id, claimed.token, out_of_memory(run))
     else:
-        return runs.lose(run.id, held.token, _how_it_ended(status))
+        return runs.lose(run.id, claimed.token, _how_it_ended(status))
     return runs.fetch(run.id)
 
 
@@ -53,4 +53,4 @@ def _how_it_ended(status: int | None) -> str:
     if number is not None:
         return f"was killed by {signal.Signals(number).name} (signal {number})"
     code = os.waitstatus_to_exitcode(status) if status is not None else "unknown"
-    return f"ended without a word (exit code {code})"
+    return f"ended unexpectedly (exit code {code})"

@@ -18,7 +18,7 @@ _QUERY_TIMEOUT_S = 10.0
 
 @dataclass(frozen=True)
 class Gpu:
-    """One graphics processor as the driver shows it; None where the driver does not say."""
+    """One graphics processor as the driver shows it; None where the driver does not report it."""
 
     index: int
     uuid: str
@@ -35,8 +35,8 @@ def gpus() -> list[Gpu]:
 
 
 def _query() -> list[Gpu]:
-    told = nvml.read()
-    return _ask_nvidia_smi() if told is None else [Gpu(**each) for each in told]
+    found = nvml.read()
+    return _ask_nvidia_smi() if found is None else [Gpu(**each) for each in found]
 
 
 def _ask_nvidia_smi() -> list[Gpu]:

@@ -76,7 +76,7 @@ class StepDeathPenalty(UnixSignalDeathPenalty):
     """RQ's alarm clock, but not for the job itself.
 
     RQ raises an exception out of a signal, which any ``except Exception`` on the way swallows, that of a log handler
-    included. The step's own ``check_stop`` ends it in time, and the slot's watch kills one that does not come to check.
+    included. The step's own ``check_stop`` ends it in time, and the slot kills one that does not come to check.
     """
 
     def setup_death_penalty(self) -> None:

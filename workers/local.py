@@ -122,7 +122,7 @@ class EmbeddedServices:
         raise QueueUnavailableError(f"The embedded Redis did not start within {timeout_s:.0f} s: read {self.log_path}.")
 
     def stop(self) -> None:
-        """End the service and with it Redis and the workers. A running job is handed back with its checkpoint."""
+        """End the service and with it Redis and the workers. A running job is requeued with its checkpoint."""
         self._stopping.set()
         if self._child is not None:
             _end(self._child)
@@ -131,7 +131,7 @@ class EmbeddedServices:
         self._keeper = self._child = None
 
     def _keep(self) -> None:
-        """Keep one service running until told to stop; wait longer after each quick death."""
+        """Keep one service running until stop(); wait longer after each quick death."""
         pause_s = 0.2
         while not self._stopping.is_set():
             started = time.monotonic()

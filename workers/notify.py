@@ -1,6 +1,6 @@
 """The webhook: one JSON POST for each run that is done or has failed, to the address in SLIM_WEBHOOK_URL.
 
-Every service may send: runs.notified_at is set by compare-and-set before the first try, so that an end is told at most
+Every service may send: runs.notified_at is set by compare-and-set before the first try, so that an end is sent at most
 once. A thread of its own does it; a receiver that is slow, broken or gone holds up nothing.
 """
 
@@ -24,11 +24,11 @@ from slim_core.store.database import Database
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 2.0
+POLL_S = 2.0
 TIMEOUT_S = 5.0  # of one try
 PAUSES_S = (1.0, 5.0)  # between tries
-_AT_ONCE = 50  # runs a look takes up, at most
-_TOLD = ("done", "failed")
+_AT_ONCE = 50  # runs sent between two polls, at most
+_ENDS = ("done", "failed")
 _SET = "webhook.set"
 _t, _events = schema.runs, schema.events
 
@@ -44,25 +44,25 @@ class Notifier(threading.Thread):
         self._newest_event = -1
 
     def run(self) -> None:
-        """Look every two seconds for runs that have ended."""
+        """Poll every two seconds for runs that have ended."""
         if urlsplit(self._url).scheme not in ("http", "https") or not urlsplit(self._url).hostname:
             log.error("SLIM_WEBHOOK_URL %r is no http or https address: correct it; nothing is sent", shown(self._url))
             return
         while not self.ending.is_set():
             try:
-                self.look()
+                self.send_ended()
             except SlimError as error:  # the database is away: what ended meanwhile is found later
                 log.warning("%s", error)
-            self.ending.wait(LOOK_S)
+            self.ending.wait(POLL_S)
 
-    def look(self) -> None:
-        """Send what has ended since the address was set and has not been told of."""
+    def send_ended(self) -> None:
+        """Send what has ended since the address was set and has not been sent."""
         if self._since is None:
             self._since = _set_at(self._store, self._url)
         newest = _newest_event(self._store.database)
         if newest == self._newest_event:  # a run does not end without an event
             return
-        found = _untold(self._store.database, self._since)
+        found = _unsent(self._store.database, self._since)
         for run_id in found:
             if self.ending.is_set():
                 return
@@ -79,13 +79,13 @@ class Notifier(threading.Thread):
                 return
             if pause_s is None or self.ending.wait(pause_s):
                 break
-        log.warning("The webhook %s was not told that run %s is %s: %s", shown(self._url), run.id, run.status, trouble)
+        log.warning("Run %s is %s, but webhook %s was not notified: %s", run.id, run.status, shown(self._url), trouble)
 
 
 def message(run: Run, public_url: str | None = None) -> dict[str, Any]:
-    """What is sent: who, how it ended, its single numbers, and where to look."""
+    """What is sent: the run, how it ended, its single numbers, and its page."""
     numbers = {key: value for key, value in (run.metrics or {}).items() if isinstance(value, int | float | str)}
-    told: dict[str, Any] = {
+    content: dict[str, Any] = {
         "id": run.id,
         "kind": run.kind,
         "name": run.name,
@@ -97,8 +97,8 @@ def message(run: Run, public_url: str | None = None) -> dict[str, Any]:
         "metrics": numbers,
     }
     if public_url:
-        told["link"] = f"{public_url.rstrip('/')}/jobs?run={run.id}"
-    return told
+        content["link"] = f"{public_url.rstrip('/')}/jobs?run={run.id}"
+    return content
 
 
 def shown(url: str) -> str:
@@ -148,9 +148,9 @@ def _newest_event(database: Database) -> int:
         return int(connection.execute(sa.select(sa.func.max(_events.c.id))).scalar() or 0)
 
 
-def _untold(database: Database, since: datetime) -> list[str]:
+def _unsent(database: Database, since: datetime) -> list[str]:
     query = sa.select(_t.c.id).where(
-        _t.c.status.in_(_TOLD),
+        _t.c.status.in_(_ENDS),
         _t.c.notified_at.is_(None),
         _t.c.finished_at >= since,
         _t.c.shard_of.is_(None),
@@ -161,7 +161,7 @@ def _untold(database: Database, since: datetime) -> list[str]:
 
 
 def _claim(database: Database, run_id: str) -> bool:
-    """Whether this is the one service that tells of the run."""
+    """Whether this is the one service that sends this run."""
     with database.write() as connection:
-        mine = _t.update().where(_t.c.id == run_id, _t.c.notified_at.is_(None), _t.c.status.in_(_TOLD))
+        mine = _t.update().where(_t.c.id == run_id, _t.c.notified_at.is_(None), _t.c.status.in_(_ENDS))
         return bool(connection.execute(mine.values(notified_at=database.now(connection))).rowcount)

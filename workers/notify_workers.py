@@ -1,7 +1,7 @@
 """The Redis side of the queue: jobs that wake a worker. Which run the worker then takes, the database decides.
 
-A job's run id only says who asked for it. There should be as many jobs as runs that can start; one too many finds
-nothing to do, one too few is put in by a worker service within two seconds.
+A job's run id only says for which run it was enqueued. There should be as many jobs as runs that can start; one too
+many finds nothing to do, one too few is enqueued by a worker service within two seconds.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _RESULT_TTL_S = 600
 _FAILURE_TTL_S = 24 * 3600
 
 
-class Wakeful(Protocol):
-    """A run, or what is known of a waiting one."""
+class Startable(Protocol):
+    """A run that can start: a whole one, or what is known of a waiting one."""
 
     @property
     def id(self) -> str: ...
@@ -50,25 +50,25 @@ def rq_queue(name: str, connection: Redis) -> rq.Queue:
     return rq.Queue(name, connection=connection, serializer=SERIALIZER, job_class=StepJob)
 
 
-def bell(run: Wakeful) -> str:
+def queue_name(run: Startable) -> str:
     """The RQ queue whose jobs wake a worker that may take the run: one of its own for each device asked for."""
-    return bell_of(run.queue, run.device_asked)
+    return named_queue(run.queue, run.device_asked)
 
 
-def bell_of(queue: str, device: str | None) -> str:
+def named_queue(queue: str, device: str | None) -> str:
     """The same for any run that asks for a device, or for none."""
     return f"{queue}@{device}" if device else queue
 
 
-def bells(queues: Iterable[str], devices: Iterable[str]) -> list[str]:
+def queue_names(queues: Iterable[str], devices: Iterable[str]) -> list[str]:
     """The RQ queues a worker listens to, which goes by these names of its device."""
     devices = tuple(devices)
-    return [bell for queue in queues for bell in (*(bell_of(queue, device) for device in devices), queue)]
+    return [name for queue in queues for name in (*(named_queue(queue, device) for device in devices), queue)]
 
 
-def push(run: Wakeful, redis: Redis, timeout_s: int) -> None:
-    """Wake a worker for a run."""
-    rq_queue(bell(run), redis).enqueue_call(
+def enqueue_wakeup(run: Startable, redis: Redis, timeout_s: int) -> None:
+    """Enqueue a job that wakes a worker for a run."""
+    rq_queue(queue_name(run), redis).enqueue_call(
         RUN_STEP,
         args=[run.id],
         timeout=timeout_s,
@@ -79,15 +79,15 @@ def push(run: Wakeful, redis: Redis, timeout_s: int) -> None:
     )
 
 
-def forget(run: Wakeful, redis: Redis) -> None:
+def remove_wakeups(run: Startable, redis: Redis) -> None:
     """Take a run's jobs out; those that a worker has taken for another run are gone already."""
-    for job in waiting_jobs(bell(run), redis):
+    for job in waiting_jobs(queue_name(run), redis):
         if run_of(job) == run.id:
-            rq_queue(bell(run), redis).remove(job)
+            rq_queue(queue_name(run), redis).remove(job)
 
 
 def waiting_jobs(name: str, redis: Redis) -> list[str]:
-    """Ids of a queue's waiting jobs, next first. Reads the list itself: RQ's own way to look removes dead entries."""
+    """Ids of a queue's waiting jobs, next first. Reads the list itself: RQ's own method removes dead entries."""
     found = cast(list[bytes], redis.lrange(f"rq:queue:{name}", 0, -1))
     return [job.decode() for job in found]
 

@@ -1,4 +1,4 @@
-"""The queue as the dashboard and the command line see it: submit, stop, retry, look.
+"""The queue as the dashboard and the command line see it: submit, stop, retry, view.
 
 The database owns the state of a run; Redis only carries its id to a worker. So a run that Redis refuses now is not
 lost: it stays queued in the database, and a worker service puts it into Redis as soon as that answers again.
@@ -22,11 +22,11 @@ from slim_core.settings import settings as settings_of_environment
 from slim_core.steps.specs import Spec
 from slim_core.store import Run, Store
 from workers.local import redis_url
-from workers.notify_workers import Wakeful, connect, count_jobs, forget, push
-from workers.queue_view import QUEUES, QueueView, look
+from workers.notify_workers import Startable, connect, count_jobs, enqueue_wakeup, remove_wakeups
+from workers.queue_view import QueueView, view_of
 from workers.redis_home import trouble
 
-__all__ = ["QUEUES", "Queue", "QueueView", "Submitter"]
+__all__ = ["Queue", "QueueView", "Submitter"]
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ class Queue:
         self._connection: tuple[str, Redis] | None = None
 
     def submit(self, run: Run) -> None:
-        """Wake a worker for a queued run, or for its shards; while its parents are not done, a service does so later.
+        """Enqueue a wake-up for a queued run, or for its shards; before its parents are done, a service does so later.
 
         Raises:
             QueueUnavailableError: Redis does not answer. The run stays queued and goes in later by itself.
@@ -51,17 +51,17 @@ class Queue:
         if ready:
             with self._redis(f"Run {run.id} is saved and starts by itself once the queue is back") as redis:
                 for each in ready:
-                    push(each, redis, self.settings.job_timeout_s)
+                    enqueue_wakeup(each, redis, self.settings.job_timeout_s)
 
-    def wake(self, runs: Iterable[Wakeful]) -> None:
-        """Put in a job for each of these runs, which can start.
+    def enqueue_wakeups(self, runs: Iterable[Startable]) -> None:
+        """Enqueue a wake-up for each of these runs, which can start.
 
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
         with self._redis("Nothing is lost") as redis:
             for run in runs:
-                push(run, redis, self.settings.job_timeout_s)
+                enqueue_wakeup(run, redis, self.settings.job_timeout_s)
 
     def ready(self, run: Run) -> bool:
         """Whether all parents of a run are done."""
@@ -73,7 +73,7 @@ class Queue:
         run = self.store.runs.request_stop(run_id, by)
         for each in before:
             if each.status == "queued":
-                self._forget(each)
+                self._remove_wakeups(each)
         return run
 
     def retry(self, run_id: str, by: str = "local") -> Run:
@@ -87,9 +87,9 @@ class Queue:
         self.submit(run)
         return run
 
-    def look(self) -> QueueView:
+    def view(self) -> QueueView:
         """What waits and who works, by reading the database only: ``silence`` asks Redis."""
-        return look(self.store)
+        return view_of(self.store)
 
     def silence(self) -> str | None:
         """That, and why, Redis does not answer, in a sentence; None where it does. Takes a second or two at most."""
@@ -98,7 +98,7 @@ class Queue:
         except QueueUnavailableError as error:
             return str(error)
         met = trouble(url)
-        return None if met is None else f"{_told(self.settings, url, met)} The runs below are kept."
+        return None if met is None else f"{_sentence(self.settings, url, met)} The runs below are kept."
 
     def jobs(self, names: Iterable[str]) -> dict[str, int]:
         """How many jobs wait in each of these RQ queues.
@@ -109,16 +109,16 @@ class Queue:
         with self._redis("Nothing is lost") as redis:
             return count_jobs(names, redis)
 
-    def _forget(self, run: Run) -> None:
+    def _remove_wakeups(self, run: Run) -> None:
         """Take a canceled run out of Redis. If that fails a worker is woken for nothing."""
         try:
             with self._redis("") as redis:
-                forget(run, redis)
+                remove_wakeups(run, redis)
         except QueueUnavailableError:
             log.info("Run %s is canceled; its job stays in a Redis that does not answer", run.id)
 
     @contextmanager
-    def _redis(self, comfort: str) -> Iterator[Redis]:
+    def _redis(self, reassurance: str) -> Iterator[Redis]:
         """A connection, whose failures become one sentence."""
         url = redis_url(self.settings)
         if self._connection is None or self._connection[0] != url:
@@ -126,10 +126,10 @@ class Queue:
         try:
             yield self._connection[1]
         except (RedisError, OSError) as error:
-            raise QueueUnavailableError(f"{_told(self.settings, url, error)} {comfort}.".strip()) from error
+            raise QueueUnavailableError(f"{_sentence(self.settings, url, error)} {reassurance}.".strip()) from error
 
 
-def _told(settings: Settings, url: str, met: Exception) -> str:
+def _sentence(settings: Settings, url: str, met: Exception) -> str:
     """Why Redis takes no jobs: it does not answer, or it refuses, as it does while it cannot write to its disk."""
     shown = url.rpartition("@")[2] if "@" in url else url  # without the password
     server = "The embedded Redis" if settings.embedded else f"Redis at {shown}"
@@ -156,7 +156,7 @@ class Submitter:
         priority: int = 0,
         device: str | None = None,
     ) -> None:
-        """``on_progress`` is called with the run at each look at it while it is awaited.
+        """``on_progress`` is called with the run at each poll while it is awaited.
 
         ``priority`` (higher goes first) is that of every run; ``device`` is asked for by those that need torch.
         """

@@ -12,17 +12,17 @@ from slim_core.store import Store, Worker
 from slim_core.store.estimates import Estimate
 from slim_core.store.order import Waiting
 from slim_core.store.states import UNFINISHED
+from workers.slots import QUEUES
 
-QUEUES = ("gpu", "cpu")
 _START = "start one with `python -m workers`"
-_MAKE_ROOM = "free some space on the disk first, for a worker that cannot write is not heard of"
+_MAKE_ROOM = "free some space on the disk first, for a worker that cannot write has no heartbeat"
 _LITTLE_SPACE = 200 * 2**20  # bytes
 _UNKNOWN = Estimate(None, None)
 
 
 @dataclass(frozen=True)
 class QueueView:
-    """One look at the queue. All of it comes from the database: a Redis that is away keeps nobody waiting."""
+    """The queue at one moment. All of it comes from the database: a Redis that is away keeps nobody waiting."""
 
     waiting: dict[str, list[str]]  # queue -> run ids in the order workers will take them
     workers: list[Worker]  # those whose heartbeat is not older than a minute
@@ -52,7 +52,7 @@ class QueueView:
         return {run_id: place for ids in self.waiting.values() for place, run_id in enumerate(ids, 1)}
 
 
-def look(store: Store) -> QueueView:
+def view_of(store: Store) -> QueueView:
     """A view of the queue. Few queries, however many runs."""
     waiting, workers = store.runs.waiting(), store.workers.alive()
     warnings = _warnings(store.settings.home)
@@ -69,7 +69,7 @@ def look(store: Store) -> QueueView:
 
 
 def _warnings(home: Path) -> tuple[str, ...]:
-    """A full disk cannot be told by the runs it stops: nothing can be written down any more."""
+    """A full disk cannot be reported by the runs it stops: nothing can be written down any more."""
     try:
         free = shutil.disk_usage(home).free
     except OSError:  # the home is gone: every other read says so

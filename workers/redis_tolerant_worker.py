@@ -1,8 +1,8 @@
 """RQ's forking worker, made to outlive its Redis.
 
 RQ waits for a Redis that is away only while it waits for a job; anywhere else it ends with a long traceback. The
-database knows every run, so nothing hangs on what could not be said to Redis: it is left unsaid, and where that lasts,
-the wait for the next job says so.
+database knows every run, so nothing depends on what could not be written to Redis: it is left out, and where that
+lasts, the wait for the next job logs it.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from workers.notify_workers import connect
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 0.5  # how long a look at a job may wait for Redis
+_ANSWER_S = 0.5  # how long a check of a job may wait for Redis
 
 
-class PatientWorker(rq.Worker):
+class RedisTolerantWorker(rq.Worker):
     """A worker that Redis may leave at any time after it has started."""
 
     max_connection_wait_time = 2.0
     url: str  # where Redis is
 
     def check_for_suspension(self, burst: bool) -> None:
-        """Look, where there is a Redis, whether workers are to rest."""
+        """Ask, where there is a Redis, whether workers are suspended."""
         with contextlib.suppress(RedisError):
             super().check_for_suspension(burst)
 
@@ -40,32 +40,32 @@ class PatientWorker(rq.Worker):
             super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
-        """Say what it does."""
+        """Report what it does."""
         with contextlib.suppress(RedisError):
             super().set_state(state, pipeline)
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Say that it lives."""
+        """Send a heartbeat."""
         with contextlib.suppress(RedisError):
             super().heartbeat(timeout, pipeline)
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
-        """Say that its job lives."""
+        """Send a heartbeat of its job."""
         with contextlib.suppress(RedisError):
             super().maintain_heartbeats(job, execution)
 
     def monitor_work_horse(self, job: Job, queue: rq.Queue, execution: Execution) -> None:
-        """Watch the job each second, also where Redis is frozen: its other clients wait for it up to a minute."""
-        patient = self.connection
-        with connect(self.url, timeout_s=_LOOK_S) as self.connection:
+        """Check the job each second, also where Redis is frozen: its other clients wait for it up to a minute."""
+        usual = self.connection
+        with connect(self.url, timeout_s=_ANSWER_S) as self.connection:
             job.connection = self.connection
             try:
                 super().monitor_work_horse(job, queue, execution)
             finally:
-                self.connection = job.connection = patient
+                self.connection = job.connection = usual
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
-        """Perform the job; how its run ended is in the database, whether Redis hears of it or not."""
+        """Perform the job; how its run ended is in the database, whether Redis gets it or not."""
         try:
             super().execute_job(job, queue)
         except RedisError as error:

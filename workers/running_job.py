@@ -1,4 +1,4 @@
-"""What a worker's parent knows of its running job, seen from outside."""
+"""What a worker observes of its running job from outside."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from datetime import datetime
 from pathlib import Path
 
 
-class Watch:
-    """How long a job has run, when it last showed progress, and when it has to end. Times are monotonic seconds.
+class RunningJob:
+    """How long a job has run, when it last reported progress, and when it has to end. Times are monotonic seconds.
 
-    Silence is counted by this process's own clock since it saw the last progress change: no clock of another machine
-    has a part in it.
+    Time without progress is counted by this process's own clock since it saw the last progress change: no clock of
+    another machine has a part in it.
     """
 
     def __init__(self, limit_s: float) -> None:
         self.since = time.monotonic()
         self.limit_s = limit_s
-        self.claimed = False  # the job has been seen to own a run
-        self.hung = False  # it was ended because it showed no progress
+        self.claimed = False  # the job has been seen to claim a run
+        self.hung = False  # it was ended because it reported no progress
         self.ends_at = float("inf")
         self._renewed_at = self.since
         self._progress: tuple[datetime | None, float] = (None, self.since)
@@ -36,7 +36,7 @@ class Watch:
         self._renewed_at = time.monotonic()
         return True
 
-    def silent_s(self, progress_at: datetime | None) -> float:
+    def no_progress_s(self, progress_at: datetime | None) -> float:
         """Seconds since ``progress_at``, the time of the last progress as the database has it, was seen to change."""
         if progress_at != self._progress[0]:
             self._progress = (progress_at, time.monotonic())

@@ -25,7 +25,7 @@ from slim_core.settings import Settings
 from slim_core.signal_event import Signalled
 from slim_core.store import Store
 from slim_core.store.workers import names_of
-from workers.claimed import held_by
+from workers.claimed import claimed_by
 from workers.gpu import Gpu, gpus
 from workers.local import environment
 from workers.notify import Notifier
@@ -37,8 +37,8 @@ from workers.supervision import Supervisor
 log = logging.getLogger(__name__)
 
 TICK_S = 1.0
-BEAT_S = 5.0  # between two heartbeats on the roll
-HAND_BACK_S = 6.0  # how long jobs may take to hand their run back when the service ends
+BEAT_S = 5.0  # between two heartbeats in the table of workers
+REQUEUE_S = 6.0  # how long jobs may take to requeue their run when the service ends
 _LONGEST_PAUSE_S = 30.0
 
 
@@ -86,7 +86,7 @@ class Slot:
         self.process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, process_group=0)
 
     def ask_to_end(self) -> None:
-        """Let a running job hand its run back, then end."""
+        """Let a running job requeue its run, then end."""
         if self.process is not None and self.alive:
             self.process.terminate()
 
@@ -108,7 +108,7 @@ class Slot:
             root = psutil.Process(self.process.pid)
             family = [root, *root.children(recursive=True)]
             return round(sum(each.memory_info().rss for each in family) / 2**20, 1)
-        except psutil.Error:  # ended between two looks
+        except psutil.Error:  # it has just ended
             return None
 
 
@@ -177,7 +177,7 @@ class Service:
             log.warning("%s", error)
 
     def _has_redis(self) -> bool:
-        """Keep the embedded Redis running where nobody else does. False: somebody does, and we only stand by."""
+        """Keep the embedded Redis running where nobody else does. False: another service does, and this one waits."""
         if self.redis is None:
             return True
         if self.redis.acquire():
@@ -190,11 +190,11 @@ class Service:
             if slot.alive or slot.finished:
                 continue
             if slot.process is not None:
-                self._bury(slot)
+                self._record_end(slot)
             slot.start()
 
-    def _bury(self, slot: Slot) -> None:
-        """A worker died: what it held is queued again at once."""
+    def _record_end(self, slot: Slot) -> None:
+        """A worker died: what it had claimed is queued again at once."""
         if slot.process is not None and self._supervisor is not None:
             log.warning("Worker %s ended with code %s", slot.name, slot.process.returncode)
             self._supervisor.lose_all_of(slot.name, _end_of(slot.process.returncode))
@@ -227,25 +227,25 @@ class Service:
                 pid=slot.process.pid,
                 device=slot.plan.shown_device,
                 queues=slot.plan.queues,
-                current_run=next((held.run_id for held in held_by(slot.name, store)), None),
+                current_run=next((run.run_id for run in claimed_by(slot.name, store)), None),
                 memory_mb=slot.memory_mb(),
                 load=_load(loads.get(slot.plan.gpu.uuid)) if slot.plan.gpu else {},
             )
         store.workers.forget_silent()
 
     def _end(self) -> None:
-        """End the slots, hand back what they could not, then end Redis."""
+        """End the slots, requeue what they could not, then end Redis."""
         if self._notifier is not None:
             self._notifier.ending.set()
         for slot in self.slots:
             slot.ask_to_end()
-        until = time.monotonic() + HAND_BACK_S
+        until = time.monotonic() + REQUEUE_S
         for slot in self.slots:
             slot.end(until)
         try:
             if self._supervisor is not None:
                 for slot in self.slots:
-                    self._supervisor.hand_back_all_of(slot.name)
+                    self._supervisor.requeue_all_of(slot.name)
                     self._supervisor.store.workers.leave(slot.name)
         except SlimError as error:
             log.warning("%s", error)

@@ -2,8 +2,8 @@
 
 The parent imports what light steps need, so that they start within milliseconds, but never torch: forking a process
 that holds CUDA or OpenMP threads is not safe. A process whose step needs torch imports it after the fork, which takes
-about a second. The parent watches its job from outside: renews the lease while the process lives, kills it when a stop
-has lasted too long, and says in a plain sentence what an unexpected death was.
+about a second. The parent checks its job from outside: renews the lease while the process lives, kills it when a stop
+has lasted too long, and records an unexpected death in a sentence.
 """
 
 from __future__ import annotations
@@ -31,26 +31,26 @@ from slim_core.store import Run, Store
 from slim_core.store.workers import names_of
 from slim_core.version import code_version
 from workers import tasks
-from workers.claimed import held_by
-from workers.crash import record_death
+from workers.claimed import claimed_by
+from workers.crash import record_crash
 from workers.imports import import_light_half
 from workers.job import StepDeathPenalty, StepJob
 from workers.local import redis_url
-from workers.notify_workers import SERIALIZER, bells, push, rq_queue
+from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_queue
 from workers.pdeath import die_with_parent
-from workers.redis_tolerant_worker import PatientWorker
-from workers.running_job import Watch
+from workers.redis_tolerant_worker import RedisTolerantWorker
+from workers.running_job import RunningJob
 from workers.slots import host
 
 log = logging.getLogger(__name__)
 
-WATCH_S = 1  # how often the parent looks at its job; RQ's alarms are whole seconds
+CHECK_S = 1  # between two checks of a running job; RQ's alarms are whole seconds
 _WORKER_TTL_S = 60
 _LOST_GRACE_S = 5.0  # how long a job may go on after its run was taken from it
 _TRACKING_S = 120.0  # how long a job may log its finished run to MLflow
 
 
-class SlotWorker(PatientWorker):
+class SlotWorker(RedisTolerantWorker):
     """RQ's forking worker, bound to its parent, to our one kind of job, and to the database."""
 
     death_penalty_class = StepDeathPenalty
@@ -68,17 +68,17 @@ class SlotWorker(PatientWorker):
         """``device``: as torch calls it here; ``shown_device``: as people do, where several are seen by one each."""
         self.takes = tasks.Takes(queues, shown_device or device, names_of(host(), shown_device or device))
         super().__init__(
-            [rq_queue(each, connection) for each in bells(queues, self.takes.devices)],
+            [rq_queue(each, connection) for each in queue_names(queues, self.takes.devices)],
             name=name,
             connection=connection,
             serializer=SERIALIZER,
             job_class=StepJob,
             worker_ttl=_WORKER_TTL_S,
-            job_monitoring_interval=WATCH_S,
+            job_monitoring_interval=CHECK_S,
         )
         self.store, self.device = store, device
         self.url = redis_url(store.settings)
-        self._watch = Watch(0.0)
+        self._job = RunningJob(0.0)
         self._ended: tuple[int | None, int | None, Any] = (None, None, None)
         self._hand_back = Signalled()  # set in the forked process alone
 
@@ -89,7 +89,7 @@ class SlotWorker(PatientWorker):
         die_with_parent(self.pid or 0, signal.SIGKILL)
         signal.signal(signal.SIGTERM, lambda *_: self._hand_back.set())
         mine = tasks.Assignment(
-            self.store, self.name, self.device, self.takes, job.timeout, self._hand_back, self._push
+            self.store, self.name, self.device, self.takes, job.timeout, self._hand_back, self._wake_for
         )
         tasks.assignment.set(mine)
         super().main_work_horse(job, queue)
@@ -115,18 +115,18 @@ class SlotWorker(PatientWorker):
         super().heartbeat(timeout, pipeline)
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
-        """Fork a process for the job, watch it, and settle what it left open."""
-        self._watch, self._ended = Watch(job.timeout or 0), (None, None, None)
+        """Fork a process for the job, check it each second, and record what it left open."""
+        self._job, self._ended = RunningJob(job.timeout or 0), (None, None, None)
         try:
             super().execute_job(job, queue)
         finally:
             if not self.is_horse:
-                self._settle()
+                self._record_unfinished()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         """Called each second while the job runs; a database that is away for a while does not end the job."""
         try:
-            self._guard()
+            self._check_job()
         except SlimError as error:
             log.warning("%s", error)
         super().maintain_heartbeats(job, execution)
@@ -136,43 +136,43 @@ class SlotWorker(PatientWorker):
         self._ended = super().wait_for_horse()
         return self._ended
 
-    def _guard(self) -> None:
-        """Renew the lease of a living job; end one that overstays, or that no longer gets on."""
-        watch, settings, held = self._watch, self.store.settings, held_by(self.name, self.store)
-        for each in held:
-            watch.claimed = True
-            if each.stopping or watch.overdue:
+    def _check_job(self) -> None:
+        """Renew the lease of a living job; end one over its time limit, or without progress."""
+        job, settings, claimed = self._job, self.store.settings, claimed_by(self.name, self.store)
+        for each in claimed:
+            job.claimed = True
+            if each.stopping or job.overdue:
                 self._kill_after(settings.stop_grace_s, "it did not stop in time")
-            elif watch.silent_s(each.progress_at) > settings.hung_after_s:
-                watch.hung = True
+            elif job.no_progress_s(each.progress_at) > settings.hung_after_s:
+                job.hung = True
                 self._kill_after(0.0, f"it has reported no progress for {settings.hung_after_s:.0f} s")
-            if watch.lease_is_due(settings.renew_s):
-                with contextlib.suppress(RunLostError):  # seen at the next look
+            if job.lease_is_due(settings.renew_s):
+                with contextlib.suppress(RunLostError):  # seen at the next check
                     self.store.runs.renew(each.run_id, each.token)
-        if watch.claimed and not held:
+        if job.claimed and not claimed:
             grace_s = _TRACKING_S if settings.mlflow_tracking_uri else _LOST_GRACE_S
             self._kill_after(grace_s, "its run has ended, or belongs to another attempt")
 
     def _kill_after(self, grace_s: float, why: str) -> None:
-        self._watch.ends_at = min(self._watch.ends_at, time.monotonic() + grace_s)
-        if time.monotonic() >= self._watch.ends_at and self.horse_pid:
+        self._job.ends_at = min(self._job.ends_at, time.monotonic() + grace_s)
+        if time.monotonic() >= self._job.ends_at and self.horse_pid:
             log.warning("Killing the process %d of a job: %s", self.horse_pid, why)
             self.kill_horse()
 
-    def _settle(self) -> None:
-        """Put into words what a job left open that ended without a word."""
+    def _record_unfinished(self) -> None:
+        """Record the end of a run whose process ended without doing so."""
         try:
-            for each in held_by(self.name, self.store):
+            for each in claimed_by(self.name, self.store):
                 with contextlib.suppress(RunLostError):
-                    self._push(record_death(self.store, each, self._watch, self._ended[1]))
+                    self._wake_for(record_crash(self.store, each, self._job, self._ended[1]))
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
 
-    def _push(self, run: Run) -> None:
+    def _wake_for(self, run: Run) -> None:
         """Wake a worker for a run that waits; where Redis is away, a service does so later."""
         if run.status == "queued":
             with contextlib.suppress(RedisError):
-                push(run, self.connection, self.store.settings.job_timeout_s)
+                enqueue_wakeup(run, self.connection, self.store.settings.job_timeout_s)
 
 
 def main(arguments: list[str] | None = None) -> int:

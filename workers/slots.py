@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 
 from workers.gpu import Gpu
 
+QUEUES = ("gpu", "cpu")  # steps that run the network, and the others
+
 
 @dataclass(frozen=True)
 class SlotPlan:
@@ -27,7 +29,7 @@ def host() -> str:
     return re.sub(r"[^A-Za-z0-9.]", "-", socket.gethostname())[:40]
 
 
-def plan(
+def plan_slots(
     queues: Sequence[str], cpu: int | None, found: Sequence[Gpu], cpu_workers: int, threads: int
 ) -> list[SlotPlan]:
     """The slots of this machine.

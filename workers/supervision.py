@@ -10,15 +10,15 @@ import logging
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Run
-from workers.claimed import held_by
-from workers.notify_workers import bell, bell_of
+from workers.claimed import claimed_by
+from workers.notify_workers import named_queue, queue_name
 from workers.queue import Queue
 
 log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Looks after all runs of a store."""
+    """Requeues lost runs and refills Redis, for all runs of a store."""
 
     def __init__(self, queue: Queue) -> None:
         self.queue, self.store = queue, queue.store
@@ -46,7 +46,7 @@ class Supervisor:
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
-        ready = {bell_of(*alike): n for alike, n in self.store.runs.count_waiting().items()}
+        ready = {named_queue(*alike): n for alike, n in self.store.runs.count_waiting().items()}
         jobs = self.queue.jobs(ready) if ready else {}
         missing = {name: n - jobs[name] for name, n in ready.items() if n > jobs[name]}
         overdue = {name: n if at_once else min(n, self._missing.get(name, 0)) for name, n in missing.items()}
@@ -58,17 +58,17 @@ class Supervisor:
         waiting = self.store.runs.waiting()
         for name, n in overdue.items():
             log.info("%d runs that can start have no job in %s: put in", n, name)
-            self.queue.wake([run for run in waiting if bell(run) == name][:n])
+            self.queue.enqueue_wakeups([run for run in waiting if queue_name(run) == name][:n])
 
     def lose_all_of(self, worker: str, why: str) -> None:
-        """A worker process was seen to die: queue again what it held."""
-        for held in held_by(worker, self.store):
-            self._put_back(self.store.runs.lose(held.run_id, held.token, why))
+        """A worker process has died: queue again what it had claimed."""
+        for claimed in claimed_by(worker, self.store):
+            self._put_back(self.store.runs.lose(claimed.run_id, claimed.token, why))
 
-    def hand_back_all_of(self, worker: str) -> None:
-        """A worker was ended on purpose before its job could hand its run back: do it in its place."""
-        for held in held_by(worker, self.store):
-            self.store.runs.hand_back(held.run_id, held.token)
+    def requeue_all_of(self, worker: str) -> None:
+        """A worker was ended on purpose before its job could requeue its run: do it in its place."""
+        for claimed in claimed_by(worker, self.store):
+            self.store.runs.hand_back(claimed.run_id, claimed.token)
 
     def _put_back(self, run: Run) -> None:
         """A run was lost: into Redis with it at once, where it is to go on."""

@@ -43,8 +43,8 @@ assignment: ContextVar[Assignment] = ContextVar("assignment")
 def run_step(run_id: str) -> None:
     """Do the best run this worker may take now. How it ends is in the database; nothing is returned through Redis.
 
-    ``run_id`` says who woke the worker, not what it does: that the database decides. Safe to be called twice, and for
-    a run that was canceled, deleted or taken meanwhile: where nothing waits, nothing is done.
+    ``run_id`` is the run whose job woke the worker; which run it does the database decides. Safe to be called twice,
+    and for a run that was canceled, deleted or taken meanwhile: where nothing waits, nothing is done.
     """
     mine = assignment.get()
     takes = mine.takes

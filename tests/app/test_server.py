@@ -32,7 +32,7 @@ def test_the_server_starts_a_queue_and_workers_and_ends_them_with_itself(client_
     with client_of(load_main().app) as client:
         assert client.get("/assets/ui/icon.svg").headers["content-type"] == "image/svg+xml"
         until = time.monotonic() + 30
-        while (silence := session.queue().silence()) or not (view := session.queue().look()).workers:
+        while (silence := session.queue().silence()) or not (view := session.queue().view()).workers:
             assert time.monotonic() < until, silence
             time.sleep(0.1)
         pids = [worker.pid for worker in view.workers]

@@ -86,7 +86,7 @@ def test_a_run_saved_while_redis_is_away_starts_by_itself_later(tmp_path: Path, 
     ):
         bench.submit()
     run = bench.store.runs.queued()[0]
-    assert "start the dashboard" in bench.queue.silence() and bench.queue.look().counts == {"queued": 1}
+    assert "start the dashboard" in bench.queue.silence() and bench.queue.view().counts == {"queued": 1}
 
     with bench.services:
         assert bench.await_status(run, "done").attempt == 1

@@ -41,7 +41,7 @@ def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_que
         until(
             lambda: "could not be ended: The disk of the database" in bench.services.log_path.read_text(), "the error"
         )
-        warnings = bench.queue.look().warnings
+        warnings = bench.queue.view().warnings
         assert len(warnings) == 1 and warnings[0].startswith("0 MB are left on the disk of ")
         assert bench.fetch(run).status == "running"  # nothing can be written down yet
         until(bench.queue.silence, "Redis to meet the full disk")

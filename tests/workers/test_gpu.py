@@ -9,7 +9,7 @@ import pytest
 
 from workers import gpu
 from workers.gpu import Gpu, parse
-from workers.slots import plan
+from workers.slots import plan_slots
 
 LISTING = """0, GPU-aaaa, NVIDIA H100 80GB HBM3, 81559, 512, 37, 41
 1, GPU-bbbb, NVIDIA A2, passive, 15356, 3, [N/A], [N/A]
@@ -114,7 +114,7 @@ def test_without_a_driver_or_the_package_nvidia_smi_is_asked(monkeypatch, two: l
 
 
 def test_each_gpu_gets_a_slot_that_sees_only_it_and_light_jobs_one_that_sees_none(two: list[Gpu]):
-    slots = plan(("gpu", "cpu"), None, two, cpu_workers=1, threads=2)
+    slots = plan_slots(("gpu", "cpu"), None, two, cpu_workers=1, threads=2)
 
     assert [(slot.label, slot.queues, slot.device, slot.shown_device) for slot in slots] == [
         ("gpu0", ("gpu",), "cuda", "cuda:0"),
@@ -125,17 +125,17 @@ def test_each_gpu_gets_a_slot_that_sees_only_it_and_light_jobs_one_that_sees_non
 
 
 def test_cpu_slots_leave_gpus_alone_and_share_the_cores(two: list[Gpu]):
-    slots = plan(("gpu",), 2, two, cpu_workers=1, threads=8)
+    slots = plan_slots(("gpu",), 2, two, cpu_workers=1, threads=8)
 
     assert [(slot.label, slot.device) for slot in slots] == [("cpu0", "cpu"), ("cpu1", "cpu")]
     assert [slot.environment["SLIM_THREADS"] for slot in slots] == ["4", "4"]
 
 
 def test_without_a_gpu_the_settings_say_how_many_slots_compute_on_the_cpu():
-    assert [slot.label for slot in plan(("gpu", "cpu"), None, [], cpu_workers=3, threads=2)] == [
+    assert [slot.label for slot in plan_slots(("gpu", "cpu"), None, [], cpu_workers=3, threads=2)] == [
         "cpu0",
         "cpu1",
         "cpu2",
         "light",
     ]
-    assert [slot.label for slot in plan(("cpu",), None, [], cpu_workers=3, threads=2)] == ["light"]
+    assert [slot.label for slot in plan_slots(("cpu",), None, [], cpu_workers=3, threads=2)] == ["light"]

@@ -94,7 +94,7 @@ def is_through(notifier: Notifier) -> bool:
 @pytest.fixture
 def store(tmp_path: Path, images: Path, monkeypatch) -> Iterator[Store]:
     """A store with a data set, and notifiers that are not patient."""
-    monkeypatch.setattr(notify, "LOOK_S", 0.02)
+    monkeypatch.setattr(notify, "POLL_S", 0.02)
     monkeypatch.setattr(notify, "PAUSES_S", (0.02, 0.05))
     monkeypatch.setattr(notify, "TIMEOUT_S", 0.3)
     monkeypatch.setattr("slim_core.steps.context.BEAT_S", 0.02)
@@ -157,7 +157,7 @@ def test_what_ended_while_no_service_ran_is_told_later(store, tmp_path):
 def test_a_receiver_that_fails_is_asked_three_times_and_then_left_alone(store, tmp_path, caplog, how):
     with receiver(lambda n: how if n <= 3 else "well") as server, notifying(store, server.url):
         first = _end(store, tmp_path)
-        until(lambda: "was not told" in caplog.text, "it to be given up")
+        until(lambda: "was not notified" in caplog.text, "it to be given up")
         second = _end(store, tmp_path)
         until(lambda: len(server.got) >= 4, "the next run to be told")
 
@@ -172,13 +172,13 @@ def test_a_receiver_that_fails_once_is_told_at_the_second_try(store, tmp_path, c
         until(lambda: len(server.got) >= 2, "the second try")
         until(lambda: all(map(is_through, notifiers)), "no third")
 
-    assert [each["id"] for each in server.got] == [run.id] * 2 and "was not told" not in caplog.text
+    assert [each["id"] for each in server.got] == [run.id] * 2 and "was not notified" not in caplog.text
 
 
 def test_a_receiver_that_is_gone_holds_up_nothing(store, tmp_path, caplog):
     with notifying(store, "http://127.0.0.1:1/hook"):
         run = _end(store, tmp_path)
-        until(lambda: "was not told" in caplog.text, "it to be given up")
+        until(lambda: "was not notified" in caplog.text, "it to be given up")
 
     assert run.status == "done" and "refused" in caplog.text.lower()
 

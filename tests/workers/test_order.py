@@ -39,7 +39,7 @@ def _started(bench: Bench, runs: list[Run]) -> list[str]:
 def test_fifty_runs_of_one_user_do_not_keep_another_users_single_run_waiting(bench: Bench, busy: Run):
     many = [_submit(bench, "ann") for _ in range(50)]
     single = _submit(bench, "ben")
-    view = bench.queue.look()
+    view = bench.queue.view()
     assert view.position(many[0].id) == 1 and view.position(single.id) == 2 and view.position(many[49].id) == 51
     bench.queue.stop(busy.id)
     bench.await_status(single, "done")
@@ -59,7 +59,7 @@ def test_the_highest_priority_goes_first_whoever_waited_longer(bench: Bench, bus
 
 def test_a_job_too_many_does_nothing_and_one_too_few_is_put_in(bench: Bench, busy: Run):
     first, second = _submit(bench, "ann"), _submit(bench, "ann")
-    bench.queue.wake([first, first, second])  # three too many
+    bench.queue.enqueue_wakeups([first, first, second])  # three too many
     bench.queue.stop(busy.id)
     assert _started(bench, [first, second]) == [first.id, second.id]
     assert bench.fetch(first).attempt == bench.fetch(second).attempt == 1
@@ -84,11 +84,11 @@ def test_a_run_that_asks_for_a_device_is_done_by_a_worker_that_has_it(bench: Ben
 def test_a_run_whose_device_is_gone_waits_and_the_view_says_for_what(bench: Bench):
     bench.store.workers.beat("gone", host="far", pid=1, device="cuda:5", queues=["gpu"], version=code_version())
     run = Submitter(bench.store, settings=bench.settings, device="cuda:5").submit(bench.spec(drill=HeavyDrill))
-    assert bench.queue.look().waits_for(run.id) is None
+    assert bench.queue.view().waits_for(run.id) is None
     bench.store.workers.leave("gone")
     other = bench.await_status(bench.submit(drill=HeavyDrill), "done")
 
-    view = bench.queue.look()
+    view = bench.queue.view()
     assert other.status == "done" and bench.fetch(run).status == "queued"
     assert view.waits_for(run.id).startswith("It waits for a worker with cuda:5: start one with `python -m workers`")
     assert view.waits_for(run.id).endswith("or stop it and ask for one of cpu.") and view.starts_in_s(run.id) is None
@@ -100,12 +100,12 @@ def test_the_view_tells_what_a_run_waits_for_and_when_it_probably_starts(bench: 
     bench.await_count(under_way, 1)
     parent = bench.submit(counts=2)
     child = bench.submit(parent=parent.id)
-    view = bench.queue.look()
+    view = bench.queue.view()
 
     assert view.waits_for(child.id) == f"It waits for {parent.id}, which is queued." and view.position(child.id) is None
     assert view.waits_for(parent.id) is None and view.position(parent.id) == 1
-    until(lambda: bench.queue.look().starts_in_s(parent.id), "the run under way to tell how long it takes")
-    assert bench.queue.look().starts_in_s(parent.id) > 20 and bench.queue.look().takes_s(parent.id) > 0
+    until(lambda: bench.queue.view().starts_in_s(parent.id), "the run under way to tell how long it takes")
+    assert bench.queue.view().starts_in_s(parent.id) > 20 and bench.queue.view().takes_s(parent.id) > 0
     bench.queue.stop(under_way.id)
     assert bench.await_status(child, "done").attempt == 1
 

@@ -208,13 +208,13 @@ def test_looking_changes_nothing_in_redis(bench: Bench):
     redis = bench.redis()
     redis.rpush("rq:queue:cpu", "dead-job-1")  # RQ's own look would remove it
     before = _content(redis)
-    view = bench.queue.look()
+    view = bench.queue.view()
 
     assert bench.queue.silence() is None
     assert view.waiting == {"gpu": [], "cpu": [run.id for run in waiting]}
     assert view.position(waiting[1].id) == 2 and view.position(first.id) is None
     assert view.counts["running"] == 1
-    until(lambda: len(bench.queue.look().workers) >= 2, "both workers on the roll")
+    until(lambda: len(bench.queue.view().workers) >= 2, "both workers on the roll")
     assert _content(redis) == before
     for run in (first, *waiting):
         bench.queue.stop(run.id)

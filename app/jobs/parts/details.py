@@ -78,7 +78,7 @@ def _draw(run: Run) -> None:
 
 
 def _state(run: Run) -> None:
-    view = session.queue().look()
+    view = session.queue().view()
     with st.container(horizontal=True, vertical_alignment="center"):
         state.show(run.status)
         st.markdown(prose(state.sentence(run, view)), width="stretch")

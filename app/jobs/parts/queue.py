@@ -33,7 +33,7 @@ def show() -> None:
 
 def _draw(known: Mapping[str, int]) -> None:
     with errors_told():
-        view = session.queue().look()
+        view = session.queue().view()
         if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
             st.rerun()  # the list of finished runs has changed, or the pace of polling
         active = session.store().runs.all(status=ACTIVE, metrics=False) if _active(view.counts) else []

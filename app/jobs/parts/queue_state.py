@@ -22,10 +22,10 @@ def show() -> None:
 
 
 def _draw(silence: str | None) -> None:
-    view = session.queue().look()
+    view = session.queue().view()
     if silence:
         st.error(silence, icon=":material/cloud_off:")
     elif not view.workers and not view.warnings:  # on a full disk nobody can say that they live
-        st.warning("No worker is running: start one with `python -m workers`.", icon=":material/person_off:")
+        st.warning("No workers online. Run `python -m workers` on each machine.", icon=":material/person_off:")
     for warning in view.warnings:
         st.error(prose(warning), icon=":material/hard_drive:")

@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from slim_core.store import Worker
     from workers.queue import QueueView
 
-SILENT_S = 20  # after this long without a sign of life a worker may be gone
+SILENT_S = 20  # after this long without a heartbeat a worker may be gone
 COLUMNS = (
     Column("Worker"),
     Column("Device", "What torch computes on; a run may ask for it by this name."),
     Column("Queues", "gpu: steps that run the network. cpu: the others.", from_px=500),
-    Column("Works on"),
+    Column("Current run"),
     Column("Memory", "Of the worker and its job.", right=True, from_px=640),
     Column("GPU load", right=True),
     Column("GPU memory", "Used, of all there is.", right=True, from_px=900),
     Column("GPU temperature", right=True, from_px=1000),
-    Column("Sign of life", "How long since it was last heard of. After a minute it counts as gone.", right=True),
+    Column("Heartbeat", "Time since its last heartbeat. After a minute it counts as gone.", right=True),
     Column("Code", "Version and commit it runs."),
 )
 _GPU = ("GPU load", "GPU memory", "GPU temperature")
@@ -34,7 +34,7 @@ _GPU = ("GPU load", "GPU memory", "GPU temperature")
 def show(view: QueueView) -> str | None:
     """The table; returns the run a click has asked for. GPU columns only where there is a GPU."""
     if not view.workers:
-        st.caption("None. Each machine that shall compute runs `python -m workers`.")
+        st.caption("No workers online. Run `python -m workers` on each machine.")
         return None
     now = datetime.now(UTC)
     kept = [i for i, one in enumerate(COLUMNS) if one.title not in _GPU or any(each.load for each in view.workers)]

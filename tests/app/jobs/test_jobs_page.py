@@ -63,10 +63,10 @@ def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch
     monkeypatch.setattr("workers.queue_view._LITTLE_SPACE", 2**62 if full else 0)
     run = submitted()
     try:
-        told, reason = said(show("jobs")), str(session.queue().look().waits_for(run.id))
+        told, reason = said(show("jobs")), str(session.queue().view().waits_for(run.id))
     finally:
         session.store().runs.request_stop(run.id)
-    assert ("are left on the disk of" in told, "No worker is running" in told) == (full, not full)
+    assert ("are left on the disk of" in told, "No workers online" in told) == (full, not full)
     assert ("free some space" in reason, "start one" in reason) == (full, not full)
 
 
