@@ -6,17 +6,19 @@ Everything wrong is collected with its count and row numbers, so that one import
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from slim_core.data.associations import association
 from slim_core.data.draft import BOX_COLUMNS, Counts, Draft
 from slim_core.data.report import Findings, describe
 from slim_core.data.splits import VAL_OF_TRAIN, make_splits
 from slim_core.data.table import COLUMNS, SPLITS, UNKNOWN, ImageTable
 from slim_core.errors import PathRefusedError
+from slim_core.percent import percent
 from slim_core.settings import Settings
 
 SPLIT_WORDS = {
@@ -26,6 +28,9 @@ SPLIT_WORDS = {
 }
 MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
 MAX_CLASSES = 10_000
+TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
+NAMED = 5  # groups a finding names
+SHORTCUT_V = 0.3  # Cramer's V from which an attribute may serve as a shortcut (a medium effect, Cohen 1988)
 
 
 def build_table(draft: Draft, name: str, settings: Settings, findings: Findings, *, seed: int = 0) -> ImageTable | None:
@@ -250,16 +255,48 @@ def _check_groups(table: ImageTable, expected: Counts, findings: Findings) -> No
     if not table.has_attributes:
         return
     _, groups = describe(table)
-    for group in groups:
-        if group["n"] == 0 and len(table.rows(group["split"])):
-            findings.warning(
-                "empty-group",
-                f"The split {group['split']} has no image of the group {group['name']}: "
-                f"its accuracy there will be unknown, not 0.",
-            )
-    for split, counts in expected.items():
-        found = [group["n"] for group in groups if group["split"] == split]
-        _compare_counts(split, found, counts, findings)
+    for split in SPLITS:
+        sizes = {group["name"]: group["n"] for group in groups if group["split"] == split}
+        if len(table.rows(split)):
+            _check_sizes(split, sizes, findings)
+        if split in expected:
+            _compare_counts(split, list(sizes.values()), expected[split], findings)
+    _check_association(table, findings)
+
+
+def _check_sizes(split: str, sizes: Mapping[str, int], findings: Findings) -> None:
+    """One finding a split for its empty groups, and one for its tiny ones."""
+    empty = [name for name, n in sizes.items() if n == 0]
+    tiny = [f"{name} ({n})" for name, n in sizes.items() if 0 < n < TINY_GROUP]
+    if empty:
+        findings.warning(
+            "empty-group",
+            f"The split {split} has no image of {_listed(empty)}: accuracy there is unknown, not 0.",
+        )
+    if tiny and split != "train":
+        findings.warning(
+            "tiny-group",
+            f"The split {split} has fewer than {TINY_GROUP} images of {_listed(tiny)}: accuracy there says little.",
+        )
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"{'the group ' if len(names) == 1 else f'{len(names):,} groups: '}{'; '.join(names[:NAMED])}{more}"
+
+
+def _check_association(table: ImageTable, findings: Findings) -> None:
+    found = association(table)
+    if found is None:
+        return
+    text = (
+        f"{table.attribute_name or 'The attribute'} alone tells the class of {percent(found.given_away)} of train "
+        f"({percent(found.by_chance)} by always naming the most frequent class; Cramer's V {found.cramers_v:.2f})"
+    )
+    if found.cramers_v >= SHORTCUT_V:
+        findings.warning("shortcut", f"{text}: a model may learn it instead of the class.")
+    else:
+        findings.note("shortcut", f"{text}.")
 
 
 def _compare_counts(split: str, found: Sequence[int], expected: Sequence[int], findings: Findings) -> None:

@@ -6,6 +6,7 @@ from slim_core.data.groups import grouping
 from slim_core.data.importers.celeba import EXPECTED, FULL_SIZE
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
+from tests.slim_core.data.faults import faults
 
 ATTRIBUTES = ["Blond_Hair", "Male", "Smiling"]
 NAMES = [f"{i + 1:06d}.jpg" for i in range(24)]
@@ -64,7 +65,7 @@ def test_every_form_gives_the_same_labels_attributes_and_splits(data, limits, fo
     FORMS[form](folder)
     imported = import_data(folder, settings=limits)
     table = require(imported)
-    assert imported.report.format == "celeba" and imported.report.findings == ()
+    assert imported.report.format == "celeba" and faults(imported.report) == ()
     assert table.labels.tolist() == ((VALUES[:, 0] + 1) // 2).tolist()
     assert table.attributes.tolist() == ((VALUES[:, 1] + 1) // 2).tolist()
     assert table.splits.tolist() == np.array(["train", "val", "test"])[SPLITS].tolist()
@@ -120,7 +121,7 @@ def test_a_download_that_is_no_table_is_refused_by_name(data, limits, name):
     write_csv_form(data / "celeba")
     (data / "celeba" / name).write_bytes(b"PK\x03\x04\xff\xfe\x00\x9c" * 20)
     report = import_data(data / "celeba", settings=limits).report
-    assert [f.level for f in report.findings] == ["error"]
+    assert [f.level for f in faults(report)] == ["error"]
     assert name in report.errors[0].message
 
 

@@ -5,6 +5,7 @@ from PIL import Image
 
 from slim_core.data.importing import FORMATS, import_data
 from slim_core.data.report import require
+from tests.slim_core.data.faults import faults
 
 
 def frame_of(n=12):
@@ -39,7 +40,7 @@ def test_every_usual_form_of_table_is_read(folder, limits, form):
         frame.to_csv(folder / "table.csv", index=False, sep=separator, encoding=encoding)
     imported = import_data(folder, settings=limits)
     table = require(imported)
-    assert imported.report.format == "csv" and imported.report.findings == ()
+    assert imported.report.format == "csv" and faults(imported.report) == ()
     assert table.labels.tolist() == [0, 0, 1, 1] * 3
     assert not table.has_attributes
 
@@ -115,7 +116,7 @@ def test_a_box_that_is_no_number_is_refused(folder, limits):
 def test_a_mask_that_is_missing_is_left_out_with_a_warning(folder, limits):
     frame_of().assign(mask=["gone.png"] + [""] * 11).to_csv(folder / "m.csv", index=False)
     imported = import_data(folder, settings=limits)
-    assert [f.code for f in imported.report.findings] == ["masks"]
+    assert [f.code for f in faults(imported.report)] == ["masks"]
     assert not require(imported).has_mask.any()
 
 
@@ -143,7 +144,7 @@ def test_of_several_tables_one_must_be_named(folder, limits):
 def test_what_is_no_table_is_refused_by_name(folder, limits, content):
     (folder / "m.csv").write_bytes(content)
     report = import_data(folder, format="csv", settings=limits).report
-    assert [f.level for f in report.findings] == ["error"]
+    assert [f.level for f in faults(report)] == ["error"]
     assert "m.csv" in report.errors[0].message
 
 

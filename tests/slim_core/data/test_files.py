@@ -10,6 +10,7 @@ from PIL import Image
 from slim_core.data import files
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
+from tests.slim_core.data.faults import faults
 
 
 def names_of(folder):
@@ -18,7 +19,7 @@ def names_of(folder):
 
 def one_error(folder, limits):
     report = import_data(folder, settings=limits).report
-    assert [f.level for f in report.findings] == ["error"]
+    assert [f.level for f in faults(report)] == ["error"]
     return report.errors[0]
 
 
@@ -70,9 +71,9 @@ def test_the_same_content_in_two_splits_is_a_warning_with_both_rows(waterbirds, 
     shutil.copyfile(waterbirds / names[0], waterbirds / names[20])  # train and test
     shutil.copyfile(waterbirds / names[1], waterbirds / names[2])  # both train: no leak
     report = import_data(waterbirds, settings=limits).report
-    assert report.ok and [f.code for f in report.findings] == ["duplicates"]
-    assert report.findings[0].rows == (0, 20)
-    assert "2 images have a double in another split (lines 2, 22" in report.findings[0].message
+    assert report.ok and [f.code for f in faults(report)] == ["duplicates"]
+    assert faults(report)[0].rows == (0, 20)
+    assert "2 images have a double in another split (lines 2, 22" in faults(report)[0].message
 
 
 def test_only_files_whose_size_occurs_in_two_splits_are_hashed(tmp_path, monkeypatch):
@@ -95,9 +96,9 @@ def test_masks_that_cannot_be_used_are_left_out_and_counted(waterbirds, limits):
         Image.new("L", size, 255).save(mask)
     mask.parent.joinpath(names[3].split("/")[1].replace(".jpg", ".png")).write_bytes(b"no mask")
     imported = import_data(waterbirds, settings=limits)
-    assert [f.code for f in imported.report.findings] == ["masks"]
-    assert imported.report.findings[0].rows == (2, 3)
-    assert "2 of 4 masks are left out (lines 4, 5)" in imported.report.findings[0].message
+    assert [f.code for f in faults(imported.report)] == ["masks"]
+    assert faults(imported.report)[0].rows == (2, 3)
+    assert "2 of 4 masks are left out (lines 4, 5)" in faults(imported.report)[0].message
     assert require(imported).has_mask.tolist() == [True, True] + [False] * 22
 
 

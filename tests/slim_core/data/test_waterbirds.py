@@ -9,6 +9,7 @@ from slim_core.data.importers.waterbirds import EXPECTED, Waterbirds
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.errors import PathRefusedError
+from tests.slim_core.data.faults import faults
 
 
 def save_mask(path, box=(10, 5, 8, 20), size=(40, 30)):
@@ -23,7 +24,7 @@ def test_a_folder_of_the_real_shape_is_found_and_read(waterbirds, limits):
     imported = import_data(waterbirds, settings=limits)
     table = require(imported)
     assert imported.report.format == "waterbirds"
-    assert imported.report.findings == ()
+    assert faults(imported.report) == ()
     assert imported.report.splits == {"train": 8, "val": 8, "test": 8}
     assert table.name == "waterbird_complete95_forest2water2"
     assert grouping(table).names == ("landbird, land", "landbird, water", "waterbird, land", "waterbird, water")
@@ -98,7 +99,7 @@ def test_without_a_place_the_set_has_no_attribute_and_that_is_no_finding(waterbi
         waterbirds / "metadata.csv", index=False
     )
     imported = import_data(waterbirds, settings=limits)
-    assert imported.report.findings == ()
+    assert faults(imported.report) == ()
     assert not require(imported).has_attributes
     assert {group["name"] for group in imported.report.groups} == {"0", "1"}
 

@@ -1,0 +1,40 @@
+"""How far an attribute gives the class away, before any training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from slim_core.data.table import UNKNOWN, ImageTable
+
+
+@dataclass(frozen=True)
+class Association:
+    """Label and attribute of the images of one split that have both."""
+
+    n: int  # images
+    given_away: float  # share of images whose class is the most frequent one of their attribute value
+    by_chance: float  # share of the most frequent class: what knowing nothing gives
+    cramers_v: float  # 0: independent, 1: one determines the other (Cramer 1946, without correction for bias)
+
+
+def association(table: ImageTable, split: str = "train") -> Association | None:
+    """Of a split; None where fewer than two classes or attribute values are there."""
+    rows = table.rows(split)
+    rows = rows[table.attributes[rows] != UNKNOWN]
+    counts = np.zeros((table.n_classes, table.n_attributes), np.int64)
+    np.add.at(counts, (table.labels[rows], table.attributes[rows]), 1)
+    counts = counts[counts.any(axis=1)][:, counts.any(axis=0)]  # (classes, values) that occur
+    if min(counts.shape) < 2:
+        return None
+    n = int(counts.sum())
+    return Association(n, float(counts.max(axis=0).sum() / n), float(counts.sum(axis=1).max() / n), cramers_v(counts))
+
+
+def cramers_v(counts: np.ndarray) -> float:
+    """Cramer's V of a contingency table (R, C) of counts without empty rows or columns: sqrt(chi2 / (n (min - 1)))."""
+    n = counts.sum()
+    expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / n
+    chi2 = ((counts - expected) ** 2 / expected).sum()
+    return float(np.sqrt(chi2 / (n * (min(counts.shape) - 1))))

@@ -1,0 +1,12 @@
+"""What an import found, without what every set of a few images has: tiny groups, and labels that attributes tell."""
+
+from __future__ import annotations
+
+from slim_core.data.report import Finding, ImportReport
+
+OF_SMALL_SETS = {"tiny-group", "shortcut"}
+
+
+def faults(report: ImportReport) -> tuple[Finding, ...]:
+    """The other findings, in order."""
+    return tuple(finding for finding in report.findings if finding.code not in OF_SMALL_SETS)

@@ -1,0 +1,41 @@
+"""How far an attribute gives the class away: against scipy's own measure, and in the report's words."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats.contingency import association as scipy_association
+
+from slim_core.data.associations import association, cramers_v
+from slim_core.data.importing import import_data
+from slim_core.data.sets import make_set
+from slim_core.data.sets.demo_set import write_set
+from slim_core.data.table import COLUMNS, ImageTable
+
+
+def table_of(labels, attributes, tmp_path):
+    frame = pd.DataFrame({"path": [f"{i}.png" for i in range(len(labels))], "split": "train", "label": labels})
+    frame = frame.assign(attribute=attributes, mask="", box_x=np.nan, box_y=np.nan, box_width=np.nan, box_height=np.nan)
+    return ImageTable("t", tmp_path, frame[list(COLUMNS)], ("a", "b"), "place", ("x", "y", "z"))
+
+
+@pytest.mark.parametrize("counts", [[[90, 10], [10, 90]], [[5, 5, 1], [2, 9, 30]], [[7, 7], [7, 7]]])
+def test_cramers_v_is_scipys(counts):
+    assert cramers_v(np.array(counts)) == pytest.approx(scipy_association(np.array(counts), method="cramer"))
+
+
+def test_images_without_an_attribute_and_values_that_do_not_occur_count_for_nothing(tmp_path):
+    found = association(table_of([0, 0, 0, 1, 1, 1], [0, 0, 2, 2, 2, -1], tmp_path))
+    assert found is not None and found.n == 5
+    assert found.given_away == pytest.approx(4 / 5) and found.by_chance == pytest.approx(3 / 5)
+
+
+@pytest.mark.parametrize(("labels", "attributes"), [([0, 0], [0, 1]), ([0, 1], [2, 2]), ([0, 1], [-1, -1]), ([], [])])
+def test_of_one_class_or_one_value_nothing_is_said(labels, attributes, tmp_path):
+    assert association(table_of(labels, attributes, tmp_path)) is None
+
+
+@pytest.mark.parametrize(("name", "level", "told"), [("hard", "warning", "98.3"), ("no-shortcut", "note", "50.0")])
+def test_the_report_says_before_any_training_how_far_the_attribute_gives_the_class_away(tmp_path, name, level, told):
+    write_set(tmp_path / "a", make_set(name, train=120, val=12, test=12))
+    (found,) = (finding for finding in import_data(tmp_path / "a").report.findings if finding.code == "shortcut")
+    assert found.level == level and f"photograph alone tells the class of {told}\u00a0% of train" in found.message
