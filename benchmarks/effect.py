@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from app.annotate.live_map import live_map
+from slim_core import result_files
 from slim_core.annotation.answer_files.checking import import_file
 from slim_core.annotation.answer_files.writing import FORMATS, export
 from slim_core.annotation.convergence import stability
@@ -82,8 +83,8 @@ def finish(store: Store, spec: Spec, arrays: dict[str, np.ndarray], clusters: di
     attempt = store.runs.fetch(run.id).attempt
     out = store.artifacts.attempt(run.id, attempt)
     for name, array in arrays.items():
-        np.save(out / f"{name}.npy", array)
-    (out / "clusters.json").write_text(json.dumps(clusters or {}))
+        np.save(out / result_files.array_file(name), array)
+    (out / result_files.CLUSTERS_ABOUT).write_text(json.dumps(clusters or {}))
     store.artifacts.publish(run.id, attempt)
     store.runs.finish(run.id, token, {})
     return store.runs.fetch(run.id)

@@ -26,6 +26,7 @@ from statistics import median
 
 from benchmarks.browser import chromium, opened, server
 from benchmarks.paint import painted
+from slim_core import result_files
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.runs.executor import InProcess, Workbench
@@ -34,6 +35,7 @@ from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, SpaceSpec, Spec, TrainSpec
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import new_id
+from slim_core.store.results import ModelResult
 from workers.local import EmbeddedServices
 from workers.queue import Queue
 
@@ -107,7 +109,7 @@ def started_after(store: Store, queue: Queue, spec: Spec) -> float:
 def ready_after(store: Store, queue: Queue, spec: Spec) -> float:
     """Seconds until the process of the job had imported torch: it then writes spec.json, whose time stays."""
     submitted, run = time.time(), done(store, queue, spec)
-    return (store.artifacts.folder(run.id) / "spec.json").stat().st_mtime - submitted
+    return (store.artifacts.folder(run.id) / result_files.SPEC).stat().st_mtime - submitted
 
 
 def done(store: Store, queue: Queue, spec: Spec) -> Run:
@@ -147,7 +149,7 @@ def overhead(home: Path, dataset: str, pairs: int, epochs: int = 6) -> float:
 def inside(store: Store, spec: TrainSpec) -> float:
     """Seconds of the fastest epoch of a run."""
     run = Workbench(store, InProcess(store, device="cpu")).run(spec)
-    history = json.loads((store.artifacts.folder(run.id) / "history.json").read_text())
+    history = ModelResult(store.artifacts.folder(run.id)).history()
     return min(entry["seconds"] for entry in history)
 
 

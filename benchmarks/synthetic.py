@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.synthetic_images import MAP_SIDE, Drawn
+from slim_core import result_files
 from slim_core.annotation.candidates import default_budgets, kmeans_candidates
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.data.importing import import_data
@@ -36,6 +37,7 @@ from slim_core.runs.whole_loop import retrain_spec
 from slim_core.space.environments import Clusters
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run, Store
+from slim_core.store.results import SpaceResult
 
 HELD_OUT = 0.1  # val and test images each, as a share of the training images
 CORRELATION = 0.9  # of label and photograph in train
@@ -158,9 +160,14 @@ class _Filling:
         run = self.store.runs.fetch(run.id)
         out = self.store.artifacts.attempt(run.id, run.attempt)
         metrics = write(out)
-        for file, content in (("spec", run.spec), ("environment", environment(run)), ("metrics", metrics)):
-            (out / f"{file}.json").write_text(json.dumps(content, indent=1))
-        (out / "log.txt").write_text(f"INFO synthetic {run.kind} {run.id}\n")
+        recorded = {
+            result_files.SPEC: run.spec,
+            result_files.ENVIRONMENT: environment(run),
+            result_files.METRICS: metrics,
+        }
+        for file, content in recorded.items():
+            (out / file).write_text(json.dumps(content, indent=1))
+        (out / result_files.LOG).write_text(f"INFO synthetic {run.kind} {run.id}\n")
         self.store.artifacts.publish(run.id, run.attempt)
         self.store.runs.finish(run.id, token, metrics)
         return self.store.runs.fetch(run.id)
@@ -178,7 +185,7 @@ class _Filling:
                 val = self._classified(rows, self.drawn.probabilities(rows, worst * epoch / 10))
                 about = {"lr": 0.05, "train_loss": 0.7 / epoch, "train_accuracy": 1 - 0.3 / epoch}
                 history.append({"epoch": epoch, **about, "val": val | {"loss": 0.6 / epoch}, "seconds": 1.0})
-            (out / "history.json").write_text(json.dumps(history))
+            (out / result_files.HISTORY).write_text(json.dumps(history))
             n = images or self.n
             best = {"epochs": 10, "best_epoch": 10, "seconds": 10.0, "val": history[-1]["val"]}
             return {"images": n, "images_unique": n, **best}
@@ -189,14 +196,14 @@ class _Filling:
         """Maps, features, logits and scores of every row."""
         n = len(self.table)
         probabilities = self.drawn.probabilities(np.arange(n), 0.62)
-        np.save(out / "rows.npy", np.arange(n))
-        np.save(out / "maps.npy", self.drawn.maps())
-        for name in ("attention", "environment", "pooled"):
+        np.save(out / result_files.ROWS, np.arange(n))
+        np.save(out / result_files.MAPS, self.drawn.maps())
+        for file in result_files.FEATURES.values():
             features = self.rng.normal(size=(n, N_FEATURES)).astype(np.float16)
-            np.save(out / f"{name}_features.npy", features)
-        np.save(out / "logits.npy", np.log(probabilities).astype(np.float32))
+            np.save(out / file, features)
+        np.save(out / result_files.LOGITS, np.log(probabilities).astype(np.float32))
         scores = self.drawn.scores(probabilities)
-        scores.to_parquet(out / "scores.parquet", index=False)
+        scores.to_parquet(out / result_files.SCORES, index=False)
         means = {name: float(scores[name].mean()) for name in (IOU, AIOU, ATTENTION_PRECISION)}
         right = float((scores["prediction"] == self.table.labels).mean())
         shape = {"path": "forward", "map_shape": [MAP_SIDE, MAP_SIDE], "n_features": N_FEATURES}
@@ -207,20 +214,23 @@ class _Filling:
         rows = self.table.rows("train")
         labels, attributes = self.table.labels[rows], self.table.attributes[rows]
         part = self.rng.integers(0, 6, len(rows))
-        np.save(out / "rows.npy", rows)
-        np.save(out / "attention_space.npy", self.drawn.islands(labels * 12 + self.drawn.looks_right[rows] * 6 + part))
-        np.save(out / "environment_space.npy", self.drawn.islands(labels * 12 + attributes * 6 + part))
+        np.save(out / result_files.ROWS, rows)
+        np.save(
+            out / result_files.SPACES["attention"],
+            self.drawn.islands(labels * 12 + self.drawn.looks_right[rows] * 6 + part),
+        )
+        np.save(out / result_files.SPACES["environment"], self.drawn.islands(labels * 12 + attributes * 6 + part))
         reduced = self.rng.normal(size=(len(rows), N_REDUCED)) + 4 * attributes[:, None]
         clusters = Clusters(index=attributes, n_per_class=(2, 2), reduced=reduced)
-        np.save(out / "environment_reduced.npy", clusters.reduced)
-        np.save(out / "clusters.npy", clusters.index)
-        (out / "clusters.json").write_text(json.dumps(clusters.to_json()))
+        np.save(out / result_files.ENVIRONMENT_REDUCED, clusters.reduced)
+        np.save(out / result_files.CLUSTERS, clusters.index)
+        (out / result_files.CLUSTERS_ABOUT).write_text(json.dumps(clusters.to_json()))
         return {"images": len(rows), "clusters": dict.fromkeys(self.table.label_names, 2)}
 
     def campaign(self, space: Run) -> str:
         """A campaign with all its answers."""
         folder, rows = self.store.artifacts.folder(space.id), self.table.rows("train")
-        points, labels = np.load(folder / "attention_space.npy"), self.table.labels[rows]
+        points, labels = SpaceResult(folder).points(), self.table.labels[rows]
         budgets = default_budgets(labels, min(ANSWERED, 1000 / self.n))
         asked = rows[kmeans_candidates(points, labels, budgets, self.seed)]
         campaign = self.store.campaigns.create("Candidates", self.dataset.id, space.id, asked, seed=self.seed)
@@ -256,7 +266,7 @@ class _Filling:
             metrics = name_classes(self._classified(rows, probabilities), self.table.label_names)
             columns = {"row": rows, "label": self.table.labels[rows], "prediction": probabilities.argmax(1)}
             columns |= {"group": self.drawn.groups.index[rows], "confidence": probabilities.max(1)}
-            pd.DataFrame(columns).to_parquet(out / "predictions.parquet", index=False)
+            pd.DataFrame(columns).to_parquet(out / result_files.PREDICTIONS, index=False)
             return metrics | {
                 IOU: 0.3,
                 AIOU: 0.7,

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
+from slim_core.curation import default_subset_size
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.runs.executor import Workbench, open_workbench
 from slim_core.runs.resolve import a_run, newest_campaign, newest_data_set
 from slim_core.runs.whole_loop import ANSWERED, Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import SUBSET_SHARE, Option
+from slim_core.steps.specs import Option
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -231,7 +232,7 @@ def _of_train(space: Run) -> bool:
 
 def default_size(at: Workbench, dataset_id: str) -> int:
     """Images of a subset where nobody says how many."""
-    return max(1, round(SUBSET_SHARE * len(at.store.datasets.table(dataset_id).rows("train"))))
+    return default_subset_size(len(at.store.datasets.table(dataset_id).rows("train")))
 
 
 def evaluate(

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from app import session
+from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Item
@@ -55,14 +54,14 @@ def input_side(run_id: str) -> int:
     """Pixels a side of what the model of an attention pass sees."""
     store = session.store()
     model = str(store.runs.fetch(run_id).spec["model"])
-    return int(json.loads((store.artifacts.folder(model) / "model.json").read_text())["transform"]["size"])
+    return ModelResult(store.artifacts.folder(model)).transform.size
 
 
 @lru_cache(maxsize=8)
 def predictions(run_id: str) -> Predictions:
     """Of a finished attention pass, which never changes."""
-    path = session.store().artifacts.folder(run_id) / "scores.parquet"
-    scores = pd.read_parquet(path, columns=["row", "prediction", "confidence"]).sort_values("row")
+    seen = AttentionResult(session.store().artifacts.folder(run_id))
+    scores = seen.scores(["row", "prediction", "confidence"]).sort_values("row")
     return Predictions(*(scores[name].to_numpy() for name in scores))
 
 

@@ -9,9 +9,8 @@ import streamlit as st
 from app.services.space_data import SpaceData
 from app.services.subset import Choice
 from app.ui.glossary import explain
-from slim_core.curation import DEFAULT_KEEP, KEEP_RULES, STRATEGIES, CurateOptions
+from slim_core.curation import DEFAULT_KEEP, KEEP_RULES, STRATEGIES, CurateOptions, default_subset_size
 from slim_core.runs.whole_loop import ORACLE
-from slim_core.steps.specs import SUBSET_SHARE
 
 ABOUT = {
     "slim": "Every class equally often in every environment; the answers weigh the environments.",
@@ -38,7 +37,7 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
     st.caption(ABOUT.get(strategy, ""))
     n = len(data)
     size = st.number_input(
-        f"Images in the subset (of {n:,})", data.table.n_classes, n, max(1, round(SUBSET_SHARE * n)), key="curate-size"
+        f"Images in the subset (of {n:,})", data.table.n_classes, n, default_subset_size(n), key="curate-size"
     )
     seed = st.number_input("Seed", 0, key="curate-seed", help=explain("seed"))
     choice = Choice(data.run, campaign, strategy, size, seed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import json
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,11 +12,11 @@ import numpy as np
 from PIL import Image
 
 from app import session
-from app.routes.kept_maps import open_maps
 from slim_core.attention.thumbnails import Thumbnails
 from slim_core.data import images
 from slim_core.data.table import ImageTable
 from slim_core.errors import NotFoundError, SpecRefusedError
+from slim_core.store.results import LABEL, Maps, ModelResult
 
 PLAIN = images.ImageTransform(resize_ratio=1.0)  # no run named: the centre square of the whole image
 CONTOUR_AT = 0.5  # of the map's maximum
@@ -99,6 +98,26 @@ def _thumbnails(folder: Path) -> Thumbnails | None:
     return Thumbnails.find(folder)
 
 
+def open_maps(run_id: str) -> Maps:
+    """Those of a finished run.
+
+    Raises:
+        NotFoundError: it kept none.
+    """
+    return _open_maps(run_id, session.store().artifacts.folder(run_id))
+
+
+@lru_cache(maxsize=16)
+def _open_maps(run_id: str, folder: Path) -> Maps:
+    """Mapped from disk once; a finished run never changes."""
+    store = session.store()
+    run = store.runs.fetch(run_id)
+    if run.kind not in ("gradcam", "evaluate"):
+        raise NotFoundError(f"Run {run_id} has no attention maps: name a finished gradcam run.")
+    labels = store.datasets.table(run.dataset_id).labels
+    return Maps.open(run_id, folder, run.spec.get("class_of_map", LABEL), labels)
+
+
 @lru_cache(maxsize=64)
 def _transform(run_id: str) -> images.ImageTransform:
     """How the model of a gradcam run sees images."""
@@ -106,8 +125,7 @@ def _transform(run_id: str) -> images.ImageTransform:
     model = store.runs.fetch(run_id).spec.get("model")
     if not isinstance(model, str):
         raise NotFoundError(f"Run {run_id} looks at no images: name a gradcam run.")
-    about = json.loads((store.artifacts.folder(model) / "model.json").read_text())
-    return images.ImageTransform.from_json(about["transform"])
+    return ModelResult(store.artifacts.folder(model)).transform
 
 
 def _edge(inside: np.ndarray, width: int) -> np.ndarray:

@@ -11,6 +11,7 @@ import pandas as pd
 from app import session
 from slim_core.data.groups import grouping
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.store.results import AttentionResult, EvaluationResult
 
 COLUMNS = ("confidence", "loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)
 OUTCOMES = ("all predictions", "correct", "mistaken")
@@ -66,8 +67,8 @@ def joined(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
 
 def _scores(folder: Path) -> pd.DataFrame:
     """What an attention pass, or an evaluation with attention, wrote of each image."""
-    kept = folder / "scores.parquet"
-    return pd.read_parquet(kept if kept.exists() else folder / "predictions.parquet")
+    seen = AttentionResult(folder)
+    return seen.scores() if seen.has_scores else EvaluationResult(folder).predictions()
 
 
 def per_group(scores: pd.DataFrame) -> pd.DataFrame:

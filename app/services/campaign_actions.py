@@ -15,9 +15,9 @@ from app.services import actions, subset
 from app.services.retraining import reference_of
 from slim_core.annotation import plan as campaign_plan
 from slim_core.annotation.answer_files.checking import Imported, import_file
+from slim_core.curation import default_subset_size
 from slim_core.errors import ForbiddenError
 from slim_core.runs.whole_loop import retrain_spec
-from slim_core.steps.specs import SUBSET_SHARE
 from slim_core.store.members import Role
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: 
 def curate(campaign: Campaign) -> Run:
     """Queue the default subset of the answers as they stand (needs lead)."""
     n = campaign.n_split
-    choice = subset.Choice(str(campaign.space_run_id), campaign.id, "slim", max(1, round(SUBSET_SHARE * n)), 0)
+    choice = subset.Choice(str(campaign.space_run_id), campaign.id, "slim", default_subset_size(n), 0)
     return actions.submit(choice.spec(campaign.dataset_id), name=f"Subset from {campaign.name}")[0]
 
 

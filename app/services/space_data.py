@@ -10,10 +10,11 @@ import pandas as pd
 
 from app import session
 from app.services import attention_scores
+from slim_core import result_files
 from slim_core.annotation.propagation import expand, live_scores
 from slim_core.data.groups import Grouping, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
-from slim_core.steps.space import load_clusters
+from slim_core.store.results import SpaceResult
 
 NOT_ASKED = -2  # in an array of answers
 
@@ -61,17 +62,17 @@ def load(run_id: str) -> SpaceData:
 @lru_cache(maxsize=4)
 def _load(run_id: str) -> SpaceData:
     store = session.store()
-    run, folder = store.runs.fetch(run_id), store.artifacts.folder(run_id)
+    run, space = store.runs.fetch(run_id), SpaceResult(store.artifacts.folder(run_id))
     table = store.datasets.table(run.dataset_id)
-    rows = np.load(folder / "rows.npy", allow_pickle=False).astype(np.int64)
+    rows = space.rows
     labels = table.labels[rows]
-    clusters = load_clusters(folder)
+    clusters = space.clusters()
     attention = run.spec["attention"]
     return SpaceData(
         run=run_id,
         dataset=run.dataset_id,
         attention=attention,
-        has_maps=store.artifacts.has(attention, "maps.npy"),
+        has_maps=store.artifacts.has(attention, result_files.MAPS),
         table=table,
         rows=rows,
         labels=labels,
@@ -103,5 +104,5 @@ def propagated(data: SpaceData, campaign: str | None) -> np.ndarray:
         return np.full(len(data), np.nan)
     if session.store().campaigns.fetch(campaign).space_run_id == data.run:
         return live_scores(session.store(), campaign)
-    points = np.load(session.store().artifacts.folder(data.run) / "attention_space.npy", allow_pickle=False)
+    points = SpaceResult(session.store().artifacts.folder(data.run)).points()
     return expand(points, data.labels, np.maximum(answers(data, campaign), -1))

@@ -11,9 +11,10 @@ import numpy as np
 from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
+from slim_core.annotation.curation_data import UNANSWERED, curation_data
 from slim_core.curation import CurationData, Subset, curate
 from slim_core.runs.whole_loop import ANSWERED
-from slim_core.steps.curate import UNANSWERED, curation_data
+from slim_core.store.results import SpaceResult
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,6 @@ def _preview(choice: Choice, seq: int) -> Subset:  # noqa: ARG001  # a new answe
 
 
 def _curation_data(data: SpaceData, campaign: str | None) -> CurationData:
-    folder = session.store().artifacts.folder(data.run)
+    space = SpaceResult(session.store().artifacts.folder(data.run))
     answers = np.maximum(space_data.answers(data, campaign), UNANSWERED)
-    return curation_data(data.table, folder, data.rows, space_data.propagated(data, campaign), answers)
+    return curation_data(data.table, space, space_data.propagated(data, campaign), answers)

@@ -15,9 +15,8 @@ from app.routes.guard import guarded, tagged
 from app.services import space_data
 from slim_core.errors import NotFoundError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.store.results import ARRAYS_OF_IMAGES, mapped
 
-# What a page may ask for: small per-image arrays, not maps or features.
-NAMES = ("rows", "attention_space", "environment_space", "clusters", "scores")
 _FACTS = {"Attention precision": ATTENTION_PRECISION, "AIoU": AIOU, "Confidence": "confidence"}
 
 
@@ -27,14 +26,15 @@ def points(request: Request, viewer: Viewer, body: dict[str, object]) -> Respons
     run_id, name = request.path_params["run"], request.path_params["name"]
     run = session.store().runs.fetch(run_id)
     viewer.require_dataset(run.dataset_id)
-    if name not in NAMES or not session.store().artifacts.has(run_id, f"{name}.npy"):
-        raise NotFoundError(f"Run {run_id} has no array {name}: ask for one of {', '.join(NAMES)}.")
+    file = ARRAYS_OF_IMAGES.get(name)
+    if file is None or not session.store().artifacts.has(run_id, file):
+        raise NotFoundError(f"Run {run_id} has no array {name}: ask for one of {', '.join(ARRAYS_OF_IMAGES)}.")
     etag = hashlib.sha256(f"{run_id}/{name}/{run.finished_at}".encode()).hexdigest()[:16]
-    return tagged(request, etag, lambda: (_columns(run_id, name), "application/octet-stream"))
+    return tagged(request, etag, lambda: (_columns(run_id, file), "application/octet-stream"))
 
 
-def _columns(run_id: str, name: str) -> bytes:
-    array = np.load(session.store().artifacts.folder(run_id) / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+def _columns(run_id: str, file: str) -> bytes:
+    array = mapped(session.store().artifacts.folder(run_id) / file)
     return np.asarray(array.T, dtype="<f4").tobytes()  # (n,) or (n, d) -> d columns of n
 
 

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from slim_core.annotation.curation_data import UNANSWERED, curation_data
 from slim_core.annotation.propagation import live_campaign
-from slim_core.curation import CurateOptions, CurationData, curate, keep
+from slim_core.curation import CurateOptions, CurationData, curate, default_subset_size, keep
 from slim_core.curation.slim import NAME, cell_budgets
 from slim_core.errors import AnswersRefusedError
-from slim_core.steps.curate import curation_data
-from slim_core.steps.specs import SUBSET_SHARE
+from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -54,7 +54,7 @@ def effect(store: Store, campaign_id: str) -> Effect:
     """
     live = live_campaign(store, campaign_id)
     seq, scores, answers = live.refresh(store)
-    size = max(1, round(SUBSET_SHARE * len(scores)))
+    size = default_subset_size(len(scores))
     data = replace(_unanswered(store, live.space), scores=scores, answers=answers)
     can_choose = bool((answers == 1).any())
     cells = _cells(data, size) if can_choose else ()
@@ -65,11 +65,9 @@ def effect(store: Store, campaign_id: str) -> Effect:
 @lru_cache(maxsize=4)
 def _unanswered(store: Store, space: str) -> CurationData:
     """What curation reads of a space, before there are answers; a finished run never changes."""
-    run, folder = store.runs.fetch(space), store.artifacts.folder(space)
-    rows = np.load(folder / "rows.npy", allow_pickle=False)
-    nothing = np.full(len(rows), -1, np.int8)
-    table = store.datasets.table(run.dataset_id)
-    return curation_data(table, folder, rows, np.full(len(rows), np.nan), nothing)
+    table, found = store.datasets.table(store.runs.fetch(space).dataset_id), SpaceResult(store.artifacts.folder(space))
+    n = len(found.rows)
+    return curation_data(table, found, np.full(n, np.nan), np.full(n, UNANSWERED, np.int8))
 
 
 def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:

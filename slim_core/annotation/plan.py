@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from slim_core.annotation.candidates import (
     N_NEAREST,
@@ -24,6 +23,7 @@ from slim_core.annotation.terminal import gradcam_of_space
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.space.clustering import pick_diverse
+from slim_core.store.results import AttentionResult, SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
@@ -162,10 +162,10 @@ def most_helpful(store: Store, campaign: Campaign, n: int) -> Candidates:
 def answers_by_masks(store: Store, space: Run, rows: np.ndarray) -> dict[int, int]:
     """Row -> 1 or 0 by the attention precision, for those of the rows (n,) that have a mask."""
     attention = store.runs.fetch(space.spec["attention"])
-    path = store.artifacts.folder(attention.id) / "scores.parquet"
-    if attention.kind != "gradcam" or not path.exists():
+    seen = AttentionResult(store.artifacts.folder(attention.id))
+    if attention.kind != "gradcam" or not seen.has_scores:
         return {}
-    precision = pd.read_parquet(path, columns=["row", ATTENTION_PRECISION]).set_index("row")[ATTENTION_PRECISION]
+    precision = seen.scores(["row", ATTENTION_PRECISION]).set_index("row")[ATTENTION_PRECISION]
     known = precision.reindex(rows).dropna()
     values = judge(known.to_numpy(float))
     return {int(row): int(value) for row, value in zip(known.index, values, strict=True)}
@@ -175,10 +175,10 @@ class _Space:
     """The n images of a space run."""
 
     def __init__(self, store: Store, run_id: str) -> None:
-        run, folder = store.runs.fetch(run_id), store.artifacts.folder(run_id)
-        self.rows = np.load(folder / "rows.npy", allow_pickle=False).astype(np.int64)
+        run, space = store.runs.fetch(run_id), SpaceResult(store.artifacts.folder(run_id))
+        self.rows = space.rows
         self.labels = store.datasets.table(run.dataset_id).labels[self.rows]
-        self.points = np.load(folder / "attention_space.npy", allow_pickle=False)
+        self.points = space.points()
 
 
 def _by_kmeans(store: Store, plan: Plan, space: _Space) -> np.ndarray:  # noqa: ARG001

@@ -13,6 +13,7 @@ from slim_core.annotation.terminal import gradcam_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
+from slim_core.store.results import AttentionResult
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -69,7 +70,7 @@ def mask_scores(store: Store, campaign_id: str) -> pd.Series:
         AnswersRefusedError: there are none, since the data has no masks or only features were computed.
     """
     attention = gradcam_of(store, store.campaigns.fetch(campaign_id))
-    scores = pd.read_parquet(store.artifacts.folder(attention.id) / "scores.parquet").set_index("row")
+    scores = AttentionResult(store.artifacts.folder(attention.id)).scores().set_index("row")
     if scores[ATTENTION_PRECISION].isna().all():
         raise AnswersRefusedError(
             "No image has a mask, so that answers cannot be taken from masks: answer on the Annotate page, "

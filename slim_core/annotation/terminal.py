@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.answer_values import NAMED, UNSURE, VALUES
+from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Item, Run, Store
@@ -68,14 +66,17 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
     from slim_core.data.images import encode, heat_map, load_pixels, overlay
 
     table = store.datasets.table(campaign.dataset_id)
-    maps, where, transform = _maps(store, campaign)
+    attention = gradcam_of(store, campaign)
+    seen = AttentionResult(store.artifacts.folder(attention.id))
+    transform = ModelResult(store.artifacts.folder(attention.spec["model"])).transform
     folder.mkdir(parents=True, exist_ok=True)
     drawn = {}
     for item in items:
         pixels = load_pixels(table.image_path(item.row), transform)
-        heat = heat_map(np.asarray(maps[where[item.row]], np.float32), transform.size)
+        raw = seen.map_of(item.row)
+        assert raw is not None  # an item of a space is one its attention has seen
         drawn[item.row] = folder / f"{item.row}.png"
-        drawn[item.row].write_bytes(encode(overlay(pixels, heat), "png"))
+        drawn[item.row].write_bytes(encode(overlay(pixels, heat_map(raw, transform.size)), "png"))
     return drawn
 
 
@@ -111,14 +112,3 @@ def gradcam_of_space(store: Store, space: Run) -> Run:
         f"Space {space.id} was made from features alone ({attention.id}), so there is no attention to look at: "
         f"compute it (slim gradcam --model {model} --splits {split} --class-of-map {class_of_map}), and keep the space."
     )
-
-
-def _maps(store: Store, campaign: Campaign) -> tuple[Any, dict[int, int], Any]:
-    from slim_core.data.images import ImageTransform
-
-    attention = gradcam_of(store, campaign)
-    folder = store.artifacts.folder(attention.id)
-    about = json.loads((store.artifacts.folder(attention.spec["model"]) / "model.json").read_text())
-    rows = np.load(folder / "rows.npy", allow_pickle=False)
-    maps = np.load(folder / "maps.npy", mmap_mode="r", allow_pickle=False)
-    return maps, {int(row): place for place, row in enumerate(rows)}, ImageTransform.from_json(about["transform"])

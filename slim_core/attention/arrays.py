@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from slim_core import result_files
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N
+from slim_core.result_files import array_file
 
 log = logging.getLogger(__name__)
 
-SCORES_FILE = "scores.parquet"
-ROWS_FILE = "rows.npy"
 MASK_SCORES = (IOU, AIOU, ATTENTION_PRECISION)
 KEEP_EVERY_S = 30.0  # an interrupted pass loses at most so much work
 _STATE = "pass.json"
@@ -56,7 +56,10 @@ class PassArrays:
         for name, part in values.items():
             if name not in self._arrays:
                 self._arrays[name] = np.lib.format.open_memmap(
-                    self._folder / f"{name}.npy", mode="w+", dtype=part.dtype, shape=(self.n, *part.shape[1:])
+                    self._folder / array_file(name),
+                    mode="w+",
+                    dtype=part.dtype,
+                    shape=(self.n, *part.shape[1:]),
                 )
             self._arrays[name][self.done : self.done + len(part)] = part
         self._scores.append(scores)
@@ -107,7 +110,7 @@ class PassArrays:
                 return False
             self._folder = checkpoint_dir / state["folder"]
             kept = [pd.read_parquet(self._folder / name) for name in state["scores"]]
-            arrays = {name: np.load(self._folder / f"{name}.npy", mmap_mode="r+") for name in state["arrays"]}
+            arrays = {name: np.load(self._folder / array_file(name), mmap_mode="r+") for name in state["arrays"]}
         except FileNotFoundError:
             return False
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -127,11 +130,11 @@ class PassArrays:
             array.flush()
         if self._folder != self._out_dir:
             for name in self._arrays:
-                place(self._folder / f"{name}.npy", self._out_dir / f"{name}.npy")
+                place(self._folder / array_file(name), self._out_dir / array_file(name))
         scores = pd.concat([*(pd.read_parquet(self._folder / name) for name in self._kept), *self._scores])
         scores = scores.reset_index(drop=True)
-        np.save(self._out_dir / ROWS_FILE, rows)
-        scores.to_parquet(self._out_dir / SCORES_FILE, index=False)
+        np.save(self._out_dir / result_files.ROWS, rows)
+        scores.to_parquet(self._out_dir / result_files.SCORES, index=False)
         return scores
 
     def shape(self, name: str) -> tuple[int, ...]:
@@ -217,6 +220,6 @@ def merge_arrays(
 
 def merge_scores(parts: Sequence[Path], out_dir: Path) -> pd.DataFrame:
     """Join the scores of passes over consecutive images. Returns all of them: about 70 bytes an image."""
-    scores = pd.concat([pd.read_parquet(part / SCORES_FILE) for part in parts], ignore_index=True)
-    scores.to_parquet(out_dir / SCORES_FILE, index=False)
+    scores = pd.concat([pd.read_parquet(part / result_files.SCORES) for part in parts], ignore_index=True)
+    scores.to_parquet(out_dir / result_files.SCORES, index=False)
     return scores

@@ -16,7 +16,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from slim_core.attention.arrays import MASK_SCORES, PassArrays, summed_up
-from slim_core.attention.arrays import SCORES_FILE as SCORES_FILE
 from slim_core.attention.config import ClassOfMap, PassConfig
 from slim_core.attention.maps import Mapper, open_mapper
 from slim_core.data.table import ImageTable

@@ -19,8 +19,8 @@ import numpy as np
 from PIL import Image
 
 from slim_core.data.images import ImageTransform
+from slim_core.result_files import THUMBNAIL_INDEX, THUMBNAILS
 
-PACK, INDEX = "thumbnails.bin", "thumbnails.npy"
 DRAFT = "thumbnails.part"  # in the checkpoint folder, until the pass is done
 SIDE = 160  # pixels; larger pictures are drawn from the file
 QUALITY = 82
@@ -74,13 +74,15 @@ class Thumbnails:
     """The pictures of a finished run, read from disk one at a time."""
 
     def __init__(self, folder: Path) -> None:
-        self._pack = folder / PACK
-        self._index = np.load(folder / INDEX, mmap_mode="r", allow_pickle=False)  # (n, 4) int64: Entry, by row
+        self._pack = folder / THUMBNAILS
+        self._index = np.load(
+            folder / THUMBNAIL_INDEX, mmap_mode="r", allow_pickle=False
+        )  # (n, 4) int64: Entry, by row
 
     @classmethod
     def find(cls, folder: Path) -> Thumbnails | None:
         """The pictures in a run's folder; None where the run kept none."""
-        return cls(folder) if (folder / INDEX).exists() and (folder / PACK).exists() else None
+        return cls(folder) if (folder / THUMBNAIL_INDEX).exists() and (folder / THUMBNAILS).exists() else None
 
     def __len__(self) -> int:
         return len(self._index)
@@ -101,21 +103,21 @@ class Thumbnails:
 def merge(parts: Iterable[Path], folder: Path) -> None:
     """Join the packs of folders whose rows follow each other; nothing is written where one of them has none."""
     parts = list(parts)
-    if all((part / INDEX).exists() for part in parts):
-        listed = [np.load(part / INDEX, allow_pickle=False).tolist() for part in parts]
-        _write_pack(folder, [(part / PACK, entries) for part, entries in zip(parts, listed, strict=True)])
+    if all((part / THUMBNAIL_INDEX).exists() for part in parts):
+        listed = [np.load(part / THUMBNAIL_INDEX, allow_pickle=False).tolist() for part in parts]
+        _write_pack(folder, [(part / THUMBNAILS, entries) for part, entries in zip(parts, listed, strict=True)])
 
 
 def _write_pack(folder: Path, sources: Iterable[tuple[Path, list[Entry]]]) -> None:
     index: list[Entry] = []
-    with (folder / PACK).open("wb") as pack:
+    with (folder / THUMBNAILS).open("wb") as pack:
         for path, entries in sources:
             with path.open("rb") as source:
                 for row, offset, length, side in entries:
                     source.seek(offset)
                     index.append((row, pack.tell(), length, side))
                     pack.write(source.read(length))
-    np.save(folder / INDEX, np.array(index, np.int64).reshape(-1, 4))
+    np.save(folder / THUMBNAIL_INDEX, np.array(index, np.int64).reshape(-1, 4))
 
 
 def _whole_pictures(path: Path) -> Iterator[tuple[int, Entry]]:

@@ -1,7 +1,7 @@
 """S6 to S9: from scores and spaces to a small, balanced subset, by strategies with names."""
 
 from slim_core.curation.curate import STRATEGIES, check_options, curate
-from slim_core.curation.data import CurateOptions, CurationData, Strategy, Subset
+from slim_core.curation.data import CurateOptions, CurationData, Strategy, Subset, default_subset_size
 from slim_core.curation.keep import DEFAULT_KEEP, KEEP_RULES, compare_rules, keep
 
 __all__ = [
@@ -15,5 +15,6 @@ __all__ = [
     "check_options",
     "compare_rules",
     "curate",
+    "default_subset_size",
     "keep",
 ]

@@ -11,8 +11,15 @@ import numpy as np
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import Clusters
 
+SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
+
 KeepRule = Literal["threshold", "quantile", "median"]
 KEEP_RULES: tuple[KeepRule, ...] = ("threshold", "quantile", "median")
+
+
+def default_subset_size(n: int) -> int:
+    """Images of a subset of ``n`` training images, where nobody says how many."""
+    return max(1, round(SUBSET_SHARE * n))
 
 
 @dataclass(frozen=True, eq=False)

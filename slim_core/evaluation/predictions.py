@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slim_core.data.groups import UNGROUPED
-from slim_core.errors import NotFoundError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, GROUPS
+from slim_core.store.results import EvaluationResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slim_core.store import Run, Store
 
-FILE = "predictions.parquet"
 OPTIONAL = ("loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)
 
 
@@ -31,12 +30,7 @@ def judgements(store: Store, evaluation: Run) -> pd.DataFrame:
     """
     import pandas as pd
 
-    try:
-        kept = pd.read_parquet(store.artifacts.folder(evaluation.id) / FILE)
-    except FileNotFoundError as error:
-        raise NotFoundError(
-            f"The predictions of {evaluation.id} are missing ({FILE} was removed): evaluate its model again."
-        ) from error
+    kept = EvaluationResult(store.artifacts.folder(evaluation.id)).predictions()
     names = np.asarray(store.datasets.table(evaluation.dataset_id).label_names)
     groups = np.append([group["name"] for group in (evaluation.metrics or {}).get(GROUPS, ())], "unknown")
     index = kept["group"].to_numpy(np.int64)

@@ -18,7 +18,7 @@ from slim_core.errors import NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import wilson
 from slim_core.space.environments import environment_clusters
-from slim_core.steps.space import features_at, load_clusters
+from slim_core.store.results import AttentionResult, SpaceResult
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -81,9 +81,9 @@ def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
     labels = table.labels[rows]
     for run in _sources(evaluation, ancestry):
         folder = store.artifacts.folder(run.id)
-        known = np.load(folder / "rows.npy", allow_pickle=False)
+        known = AttentionResult(folder).rows
         if run.kind == "space" and np.array_equal(known, rows):
-            found = load_clusters(folder)
+            found = SpaceResult(folder).clusters()
             n_clusters = found.n_clusters(table.n_classes)
             return Slices(pseudo_groups(labels, found.index, n_clusters, table.label_names), run.id)
         if run.kind != "space" and np.isin(rows, known).all():
@@ -117,5 +117,5 @@ def _clustered(
 ) -> Grouping:
     order = np.argsort(known)
     positions = order[np.searchsorted(known, rows, sorter=order)]
-    found = environment_clusters(features_at(folder, "environment", positions), labels)
+    found = environment_clusters(AttentionResult(folder).features("environment", positions), labels)
     return pseudo_groups(labels, found.index, found.n_clusters(len(label_names)), label_names)

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
+from slim_core import result_files
 from slim_core.data.images import ImageTransform
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
 from slim_core.models.checkpoints import load_weights
-from slim_core.models.model import ABOUT_FILE, WEIGHTS_FILE, Model
+from slim_core.models.model import Model
 from slim_core.models.names import SMALL_RESNET
 from slim_core.models.small_resnet import SMALL_SIZE, SmallResNet
 
@@ -85,12 +86,12 @@ def load_model(folder: Path) -> Model:
     Raises:
         CheckpointRefusedError: the folder does not hold one.
     """
-    about_path = folder / ABOUT_FILE
+    about_path = folder / result_files.MODEL
     if not about_path.is_file():
-        raise CheckpointRefusedError(f"{folder} holds no model ({ABOUT_FILE} is missing): train one first.")
+        raise CheckpointRefusedError(f"{folder} holds no model ({result_files.MODEL} is missing): train one first.")
     about = json.loads(about_path.read_text())
     transform = ImageTransform.from_json(about["transform"])
     model = build(about["name"], about["n_classes"], weights=NO_WEIGHTS, image_size=transform.size)
-    load_weights(model.net, folder / WEIGHTS_FILE, model.name)
+    load_weights(model.net, folder / result_files.WEIGHTS, model.name)
     model.transform, model.label_names = transform, tuple(about["label_names"])
     return model

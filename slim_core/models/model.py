@@ -8,12 +8,10 @@ from pathlib import Path
 
 from torch import nn
 
+from slim_core import result_files
 from slim_core.data.images import ImageTransform
 from slim_core.models.checkpoints import load_weights, write_tensors
 from slim_core.models.target_layer import Anatomy, examine
-
-WEIGHTS_FILE = "weights.safetensors"
-ABOUT_FILE = "model.json"
 
 
 @dataclass
@@ -62,11 +60,11 @@ def load_checkpoint(model: Model, path: Path | str) -> None:
 def save_model(model: Model, folder: Path) -> None:
     """Write weights.safetensors and model.json into an existing folder."""
     state = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.net.state_dict().items()}
-    write_tensors(state, folder / WEIGHTS_FILE)
+    write_tensors(state, folder / result_files.WEIGHTS)
     about = {
         "name": model.name,
         "n_classes": model.n_classes,
         "label_names": list(model.label_names),
         "transform": model.transform.to_json(),
     }
-    (folder / ABOUT_FILE).write_text(json.dumps(about, indent=2))
+    (folder / result_files.MODEL).write_text(json.dumps(about, indent=2))

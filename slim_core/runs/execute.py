@@ -17,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slim_core import result_files
 from slim_core.errors import RunCanceledError, RunLostError, SlimError
 from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
@@ -87,7 +88,7 @@ def perform(
         message = str(error)
         _end(run, lambda: store.runs.fail(run_id, token, message))
         return store.runs.fetch(run_id)
-    with log_file(out / "log.txt"):
+    with log_file(out / result_files.LOG):
         _settle(store, run, token, lambda: _attempt(store, run, out, device, pulse))
         ended = store.runs.fetch(run_id)
         tracking.record(store, ended)
@@ -107,13 +108,13 @@ def _attempt(store: Store, run: Run, out: Path, device: str, pulse: Pulse) -> No
     with pulse:
         spec = parse_spec(run.spec)
         step = STEPS[run.kind].load()
-        _write_json(out / "spec.json", run.spec)
-        _write_json(out / "environment.json", environment(run))
+        _write_json(out / result_files.SPEC, run.spec)
+        _write_json(out / result_files.ENVIRONMENT, environment(run))
         pulse.check()
         metrics = step(spec, context)
         pulse.check()
         log.info("done in %.1f s", time.monotonic() - started)
-        _write_json(out / "metrics.json", metrics)
+        _write_json(out / result_files.METRICS, metrics)
         pulse.flush()
         store.runs.renew(run.id, pulse.token)  # publish only what is still ours
         store.artifacts.publish(run.id, run.attempt)

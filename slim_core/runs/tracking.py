@@ -16,6 +16,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from slim_core import result_files
+from slim_core.store.results import ModelResult
+
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
@@ -23,7 +26,7 @@ log = logging.getLogger(__name__)
 
 EXPERIMENT = "SLIM Studio"
 RUN_ID = "slim.run_id"
-_FILES = ("metrics.json", "spec.json", "history.json", "environment.json")
+_FILES = (result_files.METRICS, result_files.SPEC, result_files.HISTORY, result_files.ENVIRONMENT)
 _PATIENCE = {"MLFLOW_HTTP_REQUEST_TIMEOUT": 10, "MLFLOW_HTTP_REQUEST_MAX_RETRIES": 1}  # else minutes, where it is gone
 _LONGEST_VALUE = 6000  # characters of a parameter
 _BATCH = {"params": 100, "metrics": 1000}  # the most one request may hold
@@ -66,7 +69,7 @@ def _record(client: Any, store: Store, run: Run) -> None:
     began, ended = (_milliseconds(moment) for moment in (run.started_at, run.finished_at))
     made = client.create_run(experiment_id, start_time=began, tags=tags(store, run), run_name=run.name)
     folder = store.artifacts.folder(run.id)
-    _log(client, made.info.run_id, run, _history(folder / "history.json"))
+    _log(client, made.info.run_id, run, ModelResult(folder).history())
     for name in _FILES:
         if (folder / name).exists():
             client.log_artifact(made.info.run_id, str(folder / name))

@@ -11,18 +11,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-
 from slim_core.annotation.candidates import default_budgets
 from slim_core.annotation.plan import Plan, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
+from slim_core.curation import default_subset_size
 from slim_core.errors import SpecRefusedError
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import (
-    SUBSET_SHARE,
     CurateSpec,
     EvaluateSpec,
     GradcamSpec,
@@ -30,6 +28,7 @@ from slim_core.steps.specs import (
     SpaceSpec,
     TrainSpec,
 )
+from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -51,7 +50,7 @@ class LoopConfig:
     seed: int = 0
     model: str = "small-resnet"
     answers: float = 0.03  # at most this share of the training images is asked about
-    size: int | None = None  # images of every subset; None: SUBSET_SHARE of the training images
+    size: int | None = None  # images of every subset; None: default_subset_size of the training images
     retrain: Retrain = "reference"
     flip: float = 0.0  # share of the simulated answers that is turned round
     unsure: float = 0.0  # share of the simulated answers that is withheld
@@ -192,7 +191,7 @@ class Loop:
     def size(self) -> int:
         """Images of every subset."""
         given = self.config.size
-        return round(SUBSET_SHARE * len(self.table.rows("train"))) if given is None else given
+        return default_subset_size(len(self.table.rows("train"))) if given is None else given
 
     @property
     def _noise(self) -> str:
@@ -280,6 +279,6 @@ def create_campaign(
     Raises:
         SpecRefusedError: the share, the overlap or the number of gold images is out of range.
     """
-    rows = np.load(store.artifacts.folder(space.id) / "rows.npy", allow_pickle=False)
+    rows = SpaceResult(store.artifacts.folder(space.id)).rows
     budgets = default_budgets(store.datasets.table(space.dataset_id).labels[rows], share)
     return open_campaign(store, Plan(space.id, budgets, name=name, seed=seed, overlap=overlap, n_gold=n_gold), by)

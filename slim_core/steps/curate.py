@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from slim_core import result_files
+from slim_core.annotation.curation_data import UNANSWERED, curation_data
 from slim_core.annotation.propagation import expand
-from slim_core.curation import CurationData, Subset, curate
+from slim_core.curation import Subset, curate
 from slim_core.data.table import ImageTable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.steps.context import StepContext
-from slim_core.steps.space import load_clusters
 from slim_core.steps.specs import CurateSpec
+from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.store import Run
-
-UNANSWERED = -1
 
 Answers = NDArray[np.int8]
 
@@ -38,23 +37,23 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     """
     require_train(context.store.runs.fetch(spec.space))
     table = context.table(spec.dataset)
-    folder = context.parent(spec.space)
-    rows = np.load(folder / "rows.npy", allow_pickle=False)
+    space = SpaceResult(context.parent(spec.space))
+    rows = space.rows
     answers, n_given = answers_of(spec, rows, context)
     context.progress(0, 2, "propagation")
-    scores = propagate(spec, folder, table.labels[rows], answers)
-    np.save(context.out / "scores.npy", scores)
+    scores = propagate(spec, space.points(), table.labels[rows], answers)
+    np.save(context.out / result_files.PROPAGATED, scores)
     context.check_stop()
     context.progress(1, 2, "curation")
     subset = curate(
-        curation_data(table, folder, rows, scores, answers),
+        curation_data(table, space, scores, answers),
         strategy=spec.strategy,
         size=spec.size,
         seed=spec.seed,
         **spec.options,
     )
-    _table(subset, rows, scores, table).to_parquet(context.out / "subset.parquet", index=False)
-    (context.out / "report.json").write_text(json.dumps(subset.report, indent=1))
+    _table(subset, rows, scores, table).to_parquet(context.out / result_files.SUBSET, index=False)
+    (context.out / result_files.REPORT).write_text(json.dumps(subset.report, indent=1))
     context.progress(2, 2, "curation")
     return _metrics(subset, answers, n_given)
 
@@ -96,31 +95,13 @@ def answers_of(spec: CurateSpec, rows: NDArray[np.int64], context: StepContext) 
     return answers, len(answered)
 
 
-def propagate(spec: CurateSpec, folder: Path, labels: NDArray[np.int64], answers: Answers) -> NDArray[np.float64]:
+def propagate(
+    spec: CurateSpec, points: NDArray[np.float32], labels: NDArray[np.int64], answers: Answers
+) -> NDArray[np.float64]:
     """(n,) score that the attention is right, 0..1; NaN for a class nobody has answered, and without answers."""
     if not (answers >= 0).any():
         return np.full(len(labels), np.nan)
-    space = np.load(folder / "attention_space.npy", allow_pickle=False)
-    return expand(space, labels, answers, gammas=spec.gammas, method=spec.expansion)
-
-
-def curation_data(
-    table: ImageTable, folder: Path, rows: NDArray[np.int64], scores: NDArray[np.float64], answers: Answers
-) -> CurationData:
-    """What a strategy chooses from: a space run's folder joined with its (n,) rows, scores and answers."""
-    clusters = load_clusters(folder)
-    return CurationData(
-        labels=table.labels[rows],
-        attention_space=np.load(folder / "attention_space.npy", allow_pickle=False),
-        environment_space=np.load(folder / "environment_space.npy", allow_pickle=False),
-        environment=clusters.reduced,
-        clusters=clusters,
-        scores=scores,
-        answers=answers,
-        attributes=table.attributes[rows] if table.has_attributes else None,
-        n_classes=table.n_classes,
-        class_names=tuple(table.label_names),
-    )
+    return expand(points, labels, answers, gammas=spec.gammas, method=spec.expansion)
 
 
 def _table(subset: Subset, rows: NDArray[np.int64], scores: NDArray[np.float64], table: ImageTable) -> pd.DataFrame:

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slim_core.attention.attention_pass import SCORES_FILE, attention_pass
+from slim_core import result_files
+from slim_core.attention.attention_pass import attention_pass
 from slim_core.attention.config import PassConfig
 from slim_core.data.groups import Grouping, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
@@ -27,12 +28,13 @@ from slim_core.models.build import load_model
 from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
-from slim_core.steps.space import load_clusters
 from slim_core.steps.specs import EvaluateSpec
+from slim_core.store.results import AttentionResult, SpaceResult
 
 Rows = NDArray[np.int64]
 ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, "n_masks")
 OF_IMAGES = ("loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)  # columns of the predictions, with attention
+KEPT = (result_files.ROWS, result_files.LOGITS, result_files.MAPS, result_files.CLASS_MAPS)
 
 
 def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     if scores is not None:
         predictions = predictions.join(scores)
         metrics[GROUPS] = [row | _group_attention(scores, groups.index == row["group"]) for row in metrics[GROUPS]]
-    predictions.to_parquet(context.out / "predictions.parquet", index=False)
+    predictions.to_parquet(context.out / result_files.PREDICTIONS, index=False)
     return name_classes(metrics, table.label_names) | attention
 
 
@@ -71,13 +73,13 @@ def groups_of(spec: EvaluateSpec, table: ImageTable, rows: Rows, context: StepCo
     """The groups of the rows: by attribute; else class x environment cluster of the space; else by class."""
     if table.has_attributes or spec.space is None:
         return grouping(table).take(rows)
-    folder = context.parent(spec.space)
-    if not np.array_equal(np.load(folder / "rows.npy", allow_pickle=False), rows):
+    space = SpaceResult(context.parent(spec.space))
+    if not np.array_equal(space.rows, rows):
         raise SpecRefusedError(
             f"Space {spec.space} does not hold the {spec.split} images: pseudo-groups of {spec.split} need a "
             f"space run with split={spec.split}."
         )
-    clusters = load_clusters(folder)
+    clusters = space.clusters()
     return pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names)
 
 
@@ -102,9 +104,9 @@ def _with_attention(
     folder.mkdir()
     config = PassConfig(batch_size=spec.batch_size)
     found = attention_pass(model, table, rows, folder, config, runtime=context.runtime("evaluate"))
-    logits = np.load(folder / "logits.npy", allow_pickle=False)
-    scores = pd.read_parquet(folder / SCORES_FILE)[[*OF_IMAGES]]
-    for name in ("rows.npy", "logits.npy", "maps.npy", "class_maps.npy"):  # small: each number can show its images
+    seen = AttentionResult(folder)
+    logits, scores = np.array(seen.logits), seen.scores()[[*OF_IMAGES]]
+    for name in KEPT:  # small: each number can show its images
         if (folder / name).exists():
             (folder / name).replace(context.out / name)
     shutil.rmtree(folder)  # the features, which are large, come from a gradcam or features run

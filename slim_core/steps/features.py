@@ -8,17 +8,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from slim_core.attention.arrays import SCORES_FILE, place
+from slim_core import result_files
+from slim_core.attention.arrays import place
 from slim_core.steps import gradcam
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import FeaturesSpec
+from slim_core.store.results import AttentionResult, mapped
 
-ARRAYS = (
-    "rows.npy",
-    "attention_features.npy",
-    "environment_features.npy",
-    "pooled_features.npy",
-    "logits.npy",
+ARRAYS = (result_files.ROWS, *result_files.FEATURES.values(), result_files.LOGITS)
+NOT_KEPT = (
+    result_files.MAPS,
+    result_files.MAPS_PREDICTED,
+    result_files.CLASS_MAPS,
+    result_files.THUMBNAILS,
+    result_files.THUMBNAIL_INDEX,
 )
 SCORES = ("row", "prediction", "confidence", "loss", "entropy", "no_evidence")
 
@@ -36,12 +39,12 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     done = finished_gradcam(spec, context)
     if done is None:
         gradcam.run(spec, context)
-        for unasked in (*context.out.glob("*maps*.npy"), *context.out.glob("thumbnails.*")):
-            unasked.unlink()
-        scores = pd.read_parquet(context.out / SCORES_FILE)
+        for name in NOT_KEPT:
+            (context.out / name).unlink(missing_ok=True)
+        scores = AttentionResult(context.out).scores()
     else:
         scores = _take_over(spec, context.store.artifacts.folder(done), context)
-    scores[list(SCORES)].to_parquet(context.out / SCORES_FILE, index=False)
+    scores[list(SCORES)].to_parquet(context.out / result_files.SCORES, index=False)
     return {"images": len(scores), "reused": done}
 
 
@@ -56,13 +59,12 @@ def finished_gradcam(spec: FeaturesSpec, context: StepContext) -> str | None:
 
 def _take_over(spec: FeaturesSpec, source: Path, context: StepContext) -> pd.DataFrame:
     """The arrays of a finished pass, or a shard's part of them. Returns the scores of the same images."""
-    scores = pd.read_parquet(source / SCORES_FILE)
+    scores = AttentionResult(source).scores()
     share = spec.share(len(scores))
     for name in ARRAYS:
         if spec.shard is None:
             place(source / name, context.out / name)
         else:
-            stored = np.load(source / name, mmap_mode="r", allow_pickle=False)
-            np.save(context.out / name, stored[share.start : share.stop])
+            np.save(context.out / name, mapped(source / name)[share.start : share.stop])
     context.progress(len(share), len(share), "taken over")
     return scores[share.start : share.stop].reset_index(drop=True)

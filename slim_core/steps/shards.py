@@ -13,12 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slim_core import result_files
 from slim_core.attention import thumbnails
-from slim_core.attention.arrays import ROWS_FILE, merge_arrays, merge_scores, summed_up
+from slim_core.attention.arrays import merge_arrays, merge_scores, summed_up
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import FeaturesSpec
+from slim_core.store.results import AttentionResult
 from slim_core.store.run import Run
 
 
@@ -52,7 +54,7 @@ def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: Ste
         context.check_stop,
     )
     rows = rows_of(table, spec)
-    if not np.array_equal(np.load(context.out / ROWS_FILE, allow_pickle=False), rows):
+    if not np.array_equal(AttentionResult(context.out).rows, rows):
         raise SpecRefusedError(f"The shards of {context.run_id} hold other images than {table.name}: submit it again.")
     scores = merge_scores(folders, context.out)
     thumbnails.merge(folders, context.out)
@@ -69,7 +71,7 @@ def _left_by(shard: Run, context: StepContext) -> Path:
         folder = context.parent(shard.id)
     except NotFoundError:
         folder = None
-    if folder is None or not (folder / ROWS_FILE).is_file():
+    if folder is None or not (folder / result_files.ROWS).is_file():
         raise SpecRefusedError(
             f"What shard {shard.spec['shard'] + 1} of {shard.spec['shards']} left ({shard.id}) is gone: submit the "
             f"{shard.kind} step again."

@@ -9,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from slim_core import result_files
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.space.embedding import SpaceConfig, embed
 from slim_core.space.environments import ClusterConfig, Clusters, environment_clusters
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import SpaceSpec
+from slim_core.store.results import AttentionResult
 
 SPACES = ("attention", "environment")
 STAGES = ("attention space", "environment space", "environment clusters")
@@ -31,15 +33,15 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
         SpecRefusedError: the features do not cover the split or are not finite, or there are too few images.
     """
     table = context.table(spec.dataset)
-    folder = context.parent(spec.attention)
-    positions = positions_of(table, folder, spec.split)
-    rows = np.load(folder / "rows.npy", allow_pickle=False)[positions]
-    np.save(context.out / "rows.npy", rows)
+    seen = AttentionResult(context.parent(spec.attention))
+    positions = positions_of(table, seen, spec.split)
+    rows = seen.rows[positions]
+    np.save(context.out / result_files.ROWS, rows)
     for at, name in enumerate(SPACES):
-        np.save(context.out / f"{name}_space.npy", _space(at, features_at(folder, name, positions), spec, context))
+        np.save(context.out / result_files.SPACES[name], _space(at, seen.features(name, positions), spec, context))
     context.check_stop()
     context.progress(2, len(STAGES), STAGES[2])
-    features = features_at(folder, "environment", positions)
+    features = seen.features("environment", positions)
     clusters = environment_clusters(features, table.labels[rows], _cluster_config(spec))
     _save_clusters(clusters, table, context.out)
     context.progress(3, len(STAGES), STAGES[2])
@@ -59,7 +61,7 @@ def _space(at: int, features: NDArray[np.float32], spec: SpaceSpec, context: Ste
     return embed(features, _space_config(spec), check_stop=context.check_stop, on_epoch=report)
 
 
-def positions_of(table: ImageTable, folder: Path, split: str) -> NDArray[np.int64]:
+def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArray[np.int64]:
     """Positions in the arrays of an attention pass that belong to the split.
 
     Raises:
@@ -70,20 +72,13 @@ def positions_of(table: ImageTable, folder: Path, split: str) -> NDArray[np.int6
         raise SpecRefusedError(
             f"{table.name} has {len(wanted)} {split} images: an attention space needs at least {SMALLEST}."
         )
-    rows = np.load(folder / "rows.npy", allow_pickle=False)
-    positions = np.flatnonzero(np.isin(rows, wanted))
+    positions = np.flatnonzero(np.isin(seen.rows, wanted))
     if len(positions) < len(wanted):
         raise SpecRefusedError(
             f"The features cover {len(positions)} of the {len(wanted)} {split} images: "
             f"run gradcam or features with {split} among its splits."
         )
     return positions
-
-
-def features_at(folder: Path, name: str, positions: NDArray[np.int64]) -> NDArray[np.float32]:
-    """(n, K) float32 of "attention" or "environment" features."""
-    stored = np.load(folder / f"{name}_features.npy", mmap_mode="r", allow_pickle=False)
-    return np.asarray(stored[positions], dtype=np.float32)
 
 
 def _space_config(spec: SpaceSpec) -> SpaceConfig:
@@ -103,16 +98,7 @@ def _cluster_config(spec: SpaceSpec) -> ClusterConfig:
 
 
 def _save_clusters(clusters: Clusters, table: ImageTable, out: Path) -> None:
-    np.save(out / "environment_reduced.npy", clusters.reduced)
-    np.save(out / "clusters.npy", clusters.index)
+    np.save(out / result_files.ENVIRONMENT_REDUCED, clusters.reduced)
+    np.save(out / result_files.CLUSTERS, clusters.index)
     about = clusters.to_json() | {"n_per_class": clusters.n_clusters(table.n_classes)}
-    (out / "clusters.json").write_text(json.dumps(about, indent=1))
-
-
-def load_clusters(folder: Path) -> Clusters:
-    """The environment clusters a space run has left."""
-    return Clusters(
-        index=np.load(folder / "clusters.npy", allow_pickle=False),
-        n_per_class=tuple(json.loads((folder / "clusters.json").read_text())["n_per_class"]),
-        reduced=np.load(folder / "environment_reduced.npy", allow_pickle=False),
-    )
+    (out / result_files.CLUSTERS_ABOUT).write_text(json.dumps(about, indent=1))

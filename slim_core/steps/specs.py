@@ -29,8 +29,6 @@ MOST_SHARDS = 1000
 # Raise it with a change to the specs that workers of older code would misread: they refuse such runs in a sentence.
 SPEC_VERSION = 1
 
-SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
-
 _INPUTS = ("kind", "dataset", "campaign", "answers_seq", "model", "shard", "shards")  # what a step works on
 _BY_ITSELF = Shown(place="nowhere", on_command_line=False)  # filled in by whoever submits the spec
 _SHARD = Shown(place="nowhere", on_command_line=False, added_later=True)

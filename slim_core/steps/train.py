@@ -9,9 +9,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from slim_core import result_files
 from slim_core.attention.attention_pass import attention_pass
 from slim_core.data.groups import grouping
 from slim_core.data.table import ImageTable
@@ -23,6 +23,7 @@ from slim_core.models.prediction import predict
 from slim_core.models.runtime import Runtime
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
+from slim_core.store.results import AttentionResult, SubsetResult
 from slim_core.training.data import TrainData
 from slim_core.training.loop import EpochReport, TrainResult, train
 
@@ -48,7 +49,7 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     else:
         result = _train(model, table, rows, counts, spec, context)
     save_model(model, context.out)
-    (context.out / "history.json").write_text(json.dumps(result.history, indent=1))
+    (context.out / result_files.HISTORY).write_text(json.dumps(result.history, indent=1))
     return _metrics(result, rows, counts)
 
 
@@ -56,7 +57,7 @@ def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> t
     """Rows to train on, and how often each is used: the subset's, or all of train once (counts None)."""
     if spec.subset is None:
         return table.rows("train"), None
-    chosen = pd.read_parquet(context.parent(spec.subset) / "subset.parquet")
+    chosen = SubsetResult(context.parent(spec.subset)).images()
     return chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64)
 
 
@@ -136,7 +137,7 @@ def pooled_features(model: Model, table: ImageTable, rows: Rows, context: StepCo
     folder.mkdir()
     runtime = replace(context.runtime("features"), checkpoint_dir=None)
     attention_pass(model, table, rows, folder, runtime=runtime, score_masks=False)
-    pooled: NDArray[np.float32] = np.load(folder / "pooled_features.npy", allow_pickle=False).astype(np.float32)
+    pooled = AttentionResult(folder).features("pooled")
     shutil.rmtree(folder)
     return pooled
 

@@ -18,6 +18,7 @@ import shutil
 from pathlib import Path
 from typing import NoReturn
 
+from slim_core import result_files
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
 from slim_core.store.missing import why_missing
@@ -25,7 +26,7 @@ from slim_core.store.remote import Remote
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MARK = "published.json"
-RECORDS = (_MARK, "log.txt", "spec.json", "environment.json", "metrics.json")
+RECORDS = (_MARK, result_files.LOG, result_files.SPEC, result_files.ENVIRONMENT, result_files.METRICS)
 
 
 class Artifacts:
@@ -51,7 +52,7 @@ class Artifacts:
     def log(self, run_id: str) -> Path | None:
         """The log.txt of a run: the published one, else that of its newest attempt on this machine, else None."""
         attempts = sorted(self._work(run_id).glob("attempt-*"), key=lambda path: int(path.name[8:]))
-        found = [folder / "log.txt" for folder in (self._place("runs", run_id), *reversed(attempts))]
+        found = [folder / result_files.LOG for folder in (self._place("runs", run_id), *reversed(attempts))]
         return next((path for path in found if path.is_file()), None)
 
     def publish(self, run_id: str, attempt: int) -> Path:

@@ -14,8 +14,9 @@ from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 from sqlalchemy.types import TypeDecorator
 
 from slim_core.store.states import LIVE as LIVE
+from slim_core.version import SCHEMA
 
-HEAD = "0002"  # the newest migration; a test holds it equal to the folder's
+HEAD = SCHEMA  # the newest migration
 
 
 class UtcTime(TypeDecorator[datetime]):

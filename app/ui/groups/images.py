@@ -15,6 +15,7 @@ from app import session
 from app.ui import chart, next_step, pictures
 from app.ui.messages import errors_told
 from app.ui.pictures import Tile, View, quiet, under, verdict
+from slim_core import result_files
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.predictions import judgements, wrong_first
 from slim_core.evaluation.slices import Slices, slices_of
@@ -52,7 +53,7 @@ def _slices(store: Store, evaluation: str, ancestry: Ancestry) -> Slices:
 def maps_of(evaluation: Run, ancestry: Ancestry) -> str | None:
     """The run that kept the attention maps of the images an evaluation judged; None where there is none."""
     artifacts = session.store().artifacts
-    if artifacts.has(evaluation.id, "maps.npy"):
+    if artifacts.has(evaluation.id, result_files.MAPS):
         return evaluation.id
     wanted = (evaluation.spec["model"], evaluation.spec["split"])
     looks = [
@@ -61,7 +62,7 @@ def maps_of(evaluation: Run, ancestry: Ancestry) -> str | None:
         if run.kind == "gradcam" and run.status == "done" and run.spec["model"] == wanted[0]
         and wanted[1] in run.spec["splits"]
     ]  # fmt: skip
-    return next((run for run in looks if artifacts.has(run, "maps.npy")), None)
+    return next((run for run in looks if artifacts.has(run, result_files.MAPS)), None)
 
 
 def clickable(figure: go.Figure, key: str, alt: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -16,12 +15,11 @@ from app.ui.messages import errors_told
 from app.ui.runs import evaluate_models, progress, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
+from slim_core.store.results import training_history
 from slim_core.store.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
-
-LIVE = "history.json"
 
 
 def show(run: Run) -> None:
@@ -124,11 +122,5 @@ def judged_or_waiting(run: Run) -> list[Run]:
 
 
 def history(run: Run) -> list[dict[str, Any]]:
-    """One dict an epoch: of a finished run from its artifacts, of one under way from its checkpoint's record."""
-    artifacts = session.store().artifacts
-    folder = artifacts.folder(run.id) if artifacts.has(run.id, LIVE) else artifacts.checkpoints(run.id)
-    try:
-        found: list[dict[str, Any]] = json.loads((folder / LIVE).read_text())
-    except FileNotFoundError:
-        return []
-    return found
+    """One dict an epoch, also while the run is under way."""
+    return training_history(session.store().artifacts, run.id)

@@ -10,6 +10,7 @@ import numpy as np
 
 from slim_core.annotation.propagation.live import LivePropagation
 from slim_core.errors import AnswersRefusedError
+from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -27,11 +28,11 @@ class LiveCampaign:
         campaign = store.campaigns.fetch(campaign_id)
         if campaign.space_run_id is None:
             raise AnswersRefusedError(f"Campaign {campaign_id} belongs to no attention space: nothing to spread over.")
-        folder = store.artifacts.folder(campaign.space_run_id)
+        space = SpaceResult(store.artifacts.folder(campaign.space_run_id))
         self.campaign_id, self.space = campaign_id, campaign.space_run_id
-        self.rows = np.load(folder / "rows.npy", allow_pickle=False).astype(np.int64)  # (n,)
+        self.rows = space.rows  # (n,)
         self.labels = store.datasets.table(campaign.dataset_id).labels[self.rows]  # (n,)
-        self.points = np.load(folder / "attention_space.npy", allow_pickle=False)  # (n, 2)
+        self.points = space.points()  # (n, 2)
         self.seq = -1  # of the newest answer that the scores know
         self._place = {int(row): position for position, row in enumerate(self.rows)}
         self._propagation = LivePropagation(self.points, self.labels)

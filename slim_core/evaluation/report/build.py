@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -19,6 +18,7 @@ from slim_core.evaluation.predictions import judgements, telling
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
 from slim_core.metrics import ESTIMATED_GROUPS, GROUPS
+from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -203,8 +203,10 @@ def _ancestor(run: Run) -> Ancestor:
 def _versions(store: Store, run: Run) -> dict[str, str]:
     """Of the packages, as the baseline's evaluation noted them; empty where its files are gone."""
     try:
-        noted: dict[str, Any] = json.loads((store.artifacts.folder(run.id) / "environment.json").read_text())
-    except (FileNotFoundError, NotFoundError):
+        noted = recorded_environment(store.artifacts.folder(run.id))
+    except NotFoundError:
+        return {}
+    if not noted:
         return {}
     named = {"python": str(noted.get("python", "")), "platform": str(noted.get("platform", ""))}
     return named | {str(name): str(version) for name, version in noted.get("packages", {}).items()}

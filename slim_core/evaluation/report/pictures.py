@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
-import json
 from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +12,7 @@ from numpy.typing import NDArray
 
 from slim_core.data import images
 from slim_core.errors import NotFoundError
+from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -25,30 +23,19 @@ if TYPE_CHECKING:
 class Attention:
     """The attention maps that an evaluate or gradcam run kept. Finished runs never change."""
 
-    folder: Path
-    model_folder: Path
+    seen: AttentionResult
+    model: ModelResult
     table: ImageTable
 
     @classmethod
     def of(cls, store: Store, run: Run) -> Attention | None:
         """None where the run kept no maps, or its files or its model's are gone."""
         try:
-            folder, model = store.artifacts.folder(run.id), store.artifacts.folder(run.spec["model"])
+            seen = AttentionResult(store.artifacts.folder(run.id))
+            model = ModelResult(store.artifacts.folder(run.spec["model"]))
         except NotFoundError:
             return None
-        if not (folder / "maps.npy").is_file() or not (model / "model.json").is_file():
-            return None
-        return cls(folder, model, store.datasets.table(run.dataset_id))
-
-    @cached_property
-    def _positions(self) -> dict[int, int]:
-        rows = np.load(self.folder / "rows.npy", allow_pickle=False)
-        return {int(row): position for position, row in enumerate(rows)}
-
-    @cached_property
-    def _transform(self) -> images.ImageTransform:
-        about = json.loads((self.model_folder / "model.json").read_text())
-        return images.ImageTransform.from_json(about["transform"])
+        return cls(seen, model, store.datasets.table(run.dataset_id)) if seen.has_maps and model.exists else None
 
     def image(self, row: int, size: int) -> NDArray[np.uint8]:
         """(size, size, 3): what the model saw.
@@ -56,17 +43,14 @@ class Attention:
         Raises:
             ImageRefusedError: the file is gone, damaged or too large.
         """
-        transform = dataclasses.replace(self._transform, size=size)
+        transform = dataclasses.replace(self.model.transform, size=size)
         return images.load_pixels(self.table.image_path(row), transform)
 
     def overlay(self, row: int, size: int) -> NDArray[np.uint8]:
         """(size, size, 3): the same under its attention; the plain image where no map of the row was kept."""
         pixels = self.image(row, size)
-        if row not in self._positions:
-            return pixels
-        maps = np.load(self.folder / "maps.npy", mmap_mode="r", allow_pickle=False)
-        heat = images.heat_map(np.asarray(maps[self._positions[row]], np.float32), size)
-        return images.overlay(pixels, heat)
+        raw = self.seen.map_of(row)
+        return pixels if raw is None else images.overlay(pixels, images.heat_map(raw, size))
 
 
 def data_uri(pixels: NDArray[np.uint8], quality: int = 80) -> str:

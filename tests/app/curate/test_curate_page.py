@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import session
-from slim_core.steps.specs import SUBSET_SHARE
+from slim_core.curation import default_subset_size
 from slim_core.store import AnswerIn
 
 
@@ -49,7 +49,7 @@ def test_every_strategy_has_a_preview(show) -> None:
     for name in app.selectbox(key="curate-strategy").options:
         app.selectbox(key="curate-strategy").select(name).run()
         assert not app.exception, name
-        assert numbers(app)["Images"] == str(round(SUBSET_SHARE * 240)), name
+        assert numbers(app)["Images"] == str(default_subset_size(240)), name
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -1,0 +1,42 @@
+"""The names of the files a run leaves: steps write by them, slim_core.store.results reads by them.
+
+A leaf of its own, for the rooms that write (models, training, attention) know no store.
+"""
+
+from __future__ import annotations
+
+# every run
+LOG, SPEC, ENVIRONMENT, METRICS = "log.txt", "spec.json", "environment.json", "metrics.json"
+
+# train
+MODEL = "model.json"  # what the network is, and how it sees images
+WEIGHTS = "weights.safetensors"
+HISTORY = "history.json"  # a dict an epoch; during a training it lies among the checkpoints
+
+# gradcam, features, and evaluate with attention: of n images
+ROWS = "rows.npy"  # (n,) int64 rows of the data set; also of a space
+MAPS = "maps.npy"  # (n, U, V) raw S of the class that was asked for
+MAPS_PREDICTED = "maps_predicted.npy"  # (n, U, V) of the predicted class
+CLASS_MAPS = "class_maps.npy"  # (n, C, U, V)
+LOGITS = "logits.npy"  # (n, C)
+SCORES = "scores.parquet"  # prediction, confidence and scores against the masks, one row an image
+FEATURES = {name: f"{name}_features.npy" for name in ("attention", "environment", "pooled")}  # (n, K)
+THUMBNAILS, THUMBNAIL_INDEX = "thumbnails.bin", "thumbnails.npy"
+
+# space: of n images
+SPACES = {name: f"{name}_space.npy" for name in ("attention", "environment")}  # (n, 2)
+CLUSTERS, CLUSTERS_ABOUT = "clusters.npy", "clusters.json"  # (n,) and how many each class has
+ENVIRONMENT_REDUCED = "environment_reduced.npy"  # (n, d)
+
+# curate
+SUBSET = "subset.parquet"  # row, count, cell, score, label
+PROPAGATED = "scores.npy"  # (n,) aligned with the space
+REPORT = "report.json"
+
+# evaluate
+PREDICTIONS = "predictions.parquet"  # row, label, prediction, group, confidence, and attention scores
+
+
+def array_file(name: str) -> str:
+    """The file of an array by its name in an attention pass: ``maps`` is in maps.npy."""
+    return f"{name}.npy"

@@ -1,0 +1,253 @@
+"""The one reader of what finished runs left: a class a kind of result, over the folder that Artifacts gives.
+
+``store.artifacts.folder(run_id)`` fetches a folder that lies behind a URL. Arrays that grow with the maps or features
+are mapped from disk, so that no reader loads them whole. The names of the files are in slim_core.result_files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from slim_core import result_files as names
+from slim_core.errors import NotFoundError
+from slim_core.space.environments import Clusters
+
+if TYPE_CHECKING:
+    from slim_core.data.images import ImageTransform
+    from slim_core.store.artifacts import Artifacts
+
+LABEL, PREDICTED = "label", "predicted"  # classes of a map; a class of its own is named by its number
+ARRAYS_OF_IMAGES = {  # small, of one or two numbers an image: what a browser may ask for
+    "rows": names.ROWS,
+    "attention_space": names.SPACES["attention"],
+    "environment_space": names.SPACES["environment"],
+    "clusters": names.CLUSTERS,
+    "scores": names.PROPAGATED,
+}
+
+
+def mapped(path: Path) -> NDArray[Any]:
+    """An array that stays on disk."""
+    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return array
+
+
+def loaded(path: Path) -> NDArray[Any]:
+    """An array in memory."""
+    array: NDArray[Any] = np.load(path, allow_pickle=False)
+    return array
+
+
+@dataclass(frozen=True)
+class AttentionResult:
+    """Of a gradcam or features run, or, without features, of an evaluation with attention; n images."""
+
+    folder: Path
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """(n,) rows of the data set."""
+        return loaded(self.folder / names.ROWS).astype(np.int64, copy=False)
+
+    @property
+    def has_maps(self) -> bool:
+        """A features run, and an old evaluation, have none."""
+        return (self.folder / names.MAPS).is_file()
+
+    def map_of(self, row: int) -> NDArray[np.float32] | None:
+        """(U, V): the raw map of the class that the run was asked for; None where the run has not seen the row."""
+        at = np.flatnonzero(self.rows == row)
+        return np.asarray(mapped(self.folder / names.MAPS)[at[0]], np.float32) if len(at) else None
+
+    @cached_property
+    def logits(self) -> NDArray[np.float32]:
+        """(n, C), mapped."""
+        return mapped(self.folder / names.LOGITS)
+
+    @property
+    def has_scores(self) -> bool:
+        """An evaluation keeps its scores with its predictions."""
+        return (self.folder / names.SCORES).is_file()
+
+    def scores(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
+        """One row an image: row, prediction, confidence, loss, entropy, no_evidence, scores against the masks."""
+        return pd.read_parquet(self.folder / names.SCORES, columns=None if columns is None else list(columns))
+
+    def features(self, name: str, positions: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
+        """(m, K) "attention", "environment" or "pooled" features of the positions; None: of all n images."""
+        stored = mapped(self.folder / names.FEATURES[name])
+        return np.asarray(stored if positions is None else stored[positions], dtype=np.float32)
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Raw maps S of n images by the class they are of, mapped from disk."""
+
+    run: str
+    rows: NDArray[np.int64]  # (n,)
+    labels: NDArray[np.int64]  # (n,)
+    logits: NDArray[np.float32] | None  # (n, C)
+    files: dict[str, NDArray[Any]]  # LABEL or PREDICTED -> (n, U, V)
+    of_classes: NDArray[Any] | None  # (n, C, U, V)
+
+    @classmethod
+    def open(cls, run: str, folder: Path, class_of_map: str, labels: NDArray[np.int64]) -> Maps:
+        """Those in a run's folder.
+
+        Args:
+            run: id of the run, for messages.
+            folder: of its artifacts.
+            class_of_map: of its spec.
+            labels: of all images of its data set.
+
+        Raises:
+            NotFoundError: it kept none.
+        """
+        kept = {name: _mapped_if_there(folder / name) for name in (names.MAPS, names.ROWS)}
+        maps, rows = kept[names.MAPS], kept[names.ROWS]
+        if maps is None or rows is None:
+            raise NotFoundError(f"Run {run} has no attention maps: name a finished gradcam run.")
+        files = {PREDICTED if class_of_map == PREDICTED else LABEL: maps}
+        predicted = _mapped_if_there(folder / names.MAPS_PREDICTED)
+        files |= {} if predicted is None else {PREDICTED: predicted}
+        logits, of_classes = (_mapped_if_there(folder / name) for name in (names.LOGITS, names.CLASS_MAPS))
+        return cls(run, rows, labels[rows], logits, files, of_classes)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """What may be asked for: LABEL, PREDICTED, and the numbers of classes, whichever there are maps of."""
+        if self.of_classes is None:
+            return tuple(self.files)
+        return (LABEL, PREDICTED, *map(str, range(self.of_classes.shape[1])))
+
+    def of(self, row: int, map_of: str) -> NDArray[np.float32]:
+        """(U, V): the map of a row.
+
+        Raises:
+            NotFoundError: the run has not seen this row, or kept no map of that class.
+        """
+        at = np.flatnonzero(self.rows == row)
+        if map_of not in self.classes or not len(at):
+            what = f"no map of image {row}" if map_of in self.classes else f"no map of the {map_of} class"
+            raise NotFoundError(f"Run {self.run} has {what}: run the attention maps with that class and split.")
+        return np.asarray(self._at(int(at[0]), map_of), np.float32)
+
+    def _at(self, position: int, map_of: str) -> NDArray[Any]:
+        if map_of in self.files:
+            found: NDArray[Any] = self.files[map_of][position]
+            return found
+        assert self.of_classes is not None and self.logits is not None  # classes says so
+        known = {LABEL: self.labels[position], PREDICTED: self.logits[position].argmax()}
+        found = self.of_classes[position, int(known.get(map_of, map_of))]
+        return found
+
+
+def _mapped_if_there(path: Path) -> NDArray[Any] | None:
+    return mapped(path) if path.exists() else None
+
+
+@dataclass(frozen=True)
+class SpaceResult:
+    """Of a space run; n images."""
+
+    folder: Path
+
+    @cached_property
+    def rows(self) -> NDArray[np.int64]:
+        """(n,) rows of the data set."""
+        return loaded(self.folder / names.ROWS).astype(np.int64, copy=False)
+
+    def points(self, name: str = "attention") -> NDArray[np.float32]:
+        """(n, 2) of the "attention" or the "environment" space."""
+        return loaded(self.folder / names.SPACES[name])
+
+    def clusters(self) -> Clusters:
+        """The environment clusters of the images."""
+        return Clusters(
+            index=loaded(self.folder / names.CLUSTERS),
+            n_per_class=tuple(json.loads((self.folder / names.CLUSTERS_ABOUT).read_text())["n_per_class"]),
+            reduced=loaded(self.folder / names.ENVIRONMENT_REDUCED),
+        )
+
+
+@dataclass(frozen=True)
+class ModelResult:
+    """Of a train run, without its weights: those are read by slim_core.models, which loads torch."""
+
+    folder: Path
+
+    @property
+    def exists(self) -> bool:
+        """False where the files of the model were removed."""
+        return (self.folder / names.MODEL).is_file()
+
+    @cached_property
+    def transform(self) -> ImageTransform:
+        """How the model sees images."""
+        from slim_core.data.images import ImageTransform  # it loads the decoders
+
+        return ImageTransform.from_json(json.loads((self.folder / names.MODEL).read_text())["transform"])
+
+    def history(self) -> list[dict[str, Any]]:
+        """One dict an epoch; empty where the run has kept none."""
+        try:
+            found: list[dict[str, Any]] = json.loads((self.folder / names.HISTORY).read_text())
+        except FileNotFoundError:
+            return []
+        return found
+
+
+def training_history(artifacts: Artifacts, run_id: str) -> list[dict[str, Any]]:
+    """One dict an epoch: of a finished run from its artifacts, of one that runs from beside its checkpoints."""
+    done = artifacts.has(run_id, names.HISTORY)
+    return ModelResult(artifacts.folder(run_id) if done else artifacts.checkpoints(run_id)).history()
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """Of an evaluate run."""
+
+    folder: Path
+
+    def predictions(self) -> pd.DataFrame:
+        """One row an image of the split: row, label, prediction, group (index), confidence, and attention scores.
+
+        Raises:
+            NotFoundError: the file was removed.
+        """
+        try:
+            return pd.read_parquet(self.folder / names.PREDICTIONS)
+        except FileNotFoundError as error:
+            raise NotFoundError(
+                f"The predictions of {self.folder.name} are missing ({names.PREDICTIONS} was removed): evaluate its "
+                f"model again."
+            ) from error
+
+
+@dataclass(frozen=True)
+class SubsetResult:
+    """Of a curate run."""
+
+    folder: Path
+
+    def images(self) -> pd.DataFrame:
+        """One row a distinct image: row, count (how often it is used), cell, score, label."""
+        return pd.read_parquet(self.folder / names.SUBSET)
+
+
+def recorded_environment(folder: Path) -> dict[str, Any]:
+    """What a run recorded of its machine and packages; empty where the file is missing."""
+    try:
+        found: dict[str, Any] = json.loads((folder / names.ENVIRONMENT).read_text())
+    except FileNotFoundError:
+        return {}
+    return found
