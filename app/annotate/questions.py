@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import session
-from slim_core.store.results import AttentionResult, ModelResult
+from app.services import attention_scores
+from slim_core.store.results import ModelResult
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Item
@@ -60,9 +61,8 @@ def input_side(run_id: str) -> int:
 @lru_cache(maxsize=8)
 def predictions(run_id: str) -> Predictions:
     """Of a finished attention pass, which never changes."""
-    seen = AttentionResult(session.store().artifacts.folder(run_id))
-    scores = seen.scores(["row", "prediction", "confidence"]).sort_values("row")
-    return Predictions(*(scores[name].to_numpy() for name in scores))
+    scores = attention_scores.frame(run_id).sort_values("row")
+    return Predictions(*(scores[name].to_numpy() for name in ("row", "prediction", "confidence")))
 
 
 def described(campaign: Campaign, items: list[Item], *, guess: bool = False) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ from app.ui.escape import verbatim
 from app.ui.groups import images
 from app.ui.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
+from slim_core.evaluation.predictions import paired
 from slim_core.metrics import ATTENTION_PRECISION
 
 if TYPE_CHECKING:
@@ -67,12 +68,6 @@ def _after(others: list[str], labels: dict[str, str]) -> str:
     chosen = st.selectbox("Against the baseline", others, start, format_func=labels.get, key="compare-after", width=240)
     st.query_params["after"] = chosen
     return str(chosen)
-
-
-def paired(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
-    """Images that both have judged, one row each; the columns of the second end in _after."""
-    return before.merge(after.drop(columns=["label", "label_name", "group", "group_name"]), on="row",
-                        suffixes=("", "_after"))  # fmt: skip
 
 
 def select(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:

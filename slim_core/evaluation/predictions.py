@@ -1,70 +1,98 @@
-"""What a model said of each image an evaluation judged: the rows behind every number."""
+"""What a model predicts for each image: one table, of an evaluation or of an attention pass, and of two models."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from slim_core.data.groups import UNGROUPED
+from slim_core.data.groups import grouping
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, GROUPS
-from slim_core.store.results import EvaluationResult
+from slim_core.store.results import AttentionResult, EvaluationResult
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from slim_core.data.table import ImageTable
     from slim_core.store import Run, Store
 
 OPTIONAL = ("loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)
+OF_THE_IMAGE = ("split", "label", "label_name", "group", "group_name")  # the same whatever the model
 
 
-def judgements(store: Store, evaluation: Run) -> pd.DataFrame:
-    """One row an image, in the order of the split.
+def predictions(store: Store, evaluation: Run) -> pd.DataFrame:
+    """One row an image, in the order of the split, with the groups of the evaluation.
 
     Returns:
-        row, label, label_name, prediction, prediction_name, correct, group (index, UNGROUPED = -1), group_name,
-        confidence (0..1), and those of OPTIONAL that the evaluation has kept.
+        row, split, label, label_name, prediction, prediction_name, correct, group (index, UNGROUPED = -1), group_name,
+        confidence (0..1), and those of OPTIONAL that the run has kept.
 
     Raises:
         NotFoundError: the evaluation is not done, or its files were removed.
     """
+    kept = EvaluationResult(store.artifacts.folder(evaluation.id)).predictions()
+    names = [group["name"] for group in (evaluation.metrics or {}).get(GROUPS, ())]
+    return _table(store.datasets.table(evaluation.dataset_id), kept, kept["group"].to_numpy(np.int64), names)
+
+
+def predictions_of_pass(store: Store, run: Run) -> pd.DataFrame:
+    """The same of a gradcam, features or evaluate run, with the groups of its data set, in the order of its rows.
+
+    Raises:
+        NotFoundError: the run is not done, or its files were removed.
+    """
+    folder, table = store.artifacts.folder(run.id), store.datasets.table(run.dataset_id)
+    seen = AttentionResult(folder)
+    kept = seen.scores() if seen.has_scores else EvaluationResult(folder).predictions()
+    groups = grouping(table)
+    return _table(table, kept, groups.index[kept["row"].to_numpy(np.int64)], groups.names)
+
+
+def _table(table: ImageTable, kept: pd.DataFrame, group: NDArray[np.int64], names: Sequence[str]) -> pd.DataFrame:
+    """``kept``: row, prediction, confidence and some of OPTIONAL; ``group`` (n,): index in ``names``, or -1."""
     import pandas as pd
 
-    kept = EvaluationResult(store.artifacts.folder(evaluation.id)).predictions()
-    names = np.asarray(store.datasets.table(evaluation.dataset_id).label_names)
-    groups = np.append([group["name"] for group in (evaluation.metrics or {}).get(GROUPS, ())], "unknown")
-    index = kept["group"].to_numpy(np.int64)
-    told = pd.DataFrame(
+    rows, prediction = kept["row"].to_numpy(np.int64), kept["prediction"].to_numpy(np.int64)
+    classes, groups = np.asarray(table.label_names), np.asarray([*names, "unknown"])  # UNGROUPED is -1, the last
+    found = pd.DataFrame(
         {
-            "row": kept["row"],
-            "label": kept["label"],
-            "label_name": names[kept["label"]],
-            "prediction": kept["prediction"],
-            "prediction_name": names[kept["prediction"]],
-            "correct": kept["prediction"] == kept["label"],
-            "group": index,
-            "group_name": groups[np.where(index == UNGROUPED, len(groups) - 1, index)],
-            "confidence": kept["confidence"],
+            "row": rows,
+            "split": table.splits[rows],
+            "label": table.labels[rows],
+            "label_name": classes[table.labels[rows]],
+            "prediction": prediction,
+            "prediction_name": classes[prediction],
+            "correct": prediction == table.labels[rows],
+            "group": group,
+            "group_name": groups[group],
         }
     )
-    return pd.concat([told, kept[[name for name in OPTIONAL if name in kept]]], axis=1)
+    return pd.concat([found, kept[[name for name in ("confidence", *OPTIONAL) if name in kept]]], axis=1)
+
+
+def paired(before: pd.DataFrame, after: pd.DataFrame) -> pd.DataFrame:
+    """The images that both models have predicted: columns of ``before``, and those of the second model as ..._after."""
+    other = after.drop(columns=[name for name in OF_THE_IMAGE if name in after])
+    return before.merge(other.rename(columns={name: f"{name}_after" for name in other if name != "row"}), on="row")
 
 
 def wrong_first(found: pd.DataFrame) -> pd.DataFrame:
-    """The worst judgements first: wrong and sure of it, then wrong and unsure, right and unsure, right and sure."""
+    """The worst predictions first: wrong and sure of it, then wrong and unsure, right and unsure, right and sure."""
     sureness = found["confidence"].where(found["correct"], -found["confidence"])
     order = np.lexsort((found["row"], sureness, found["correct"]))
     return found.iloc[order]
 
 
-def telling(before: pd.DataFrame, after: pd.DataFrame, group: int, n: int = 3) -> list[int]:
+def examples_of_change(before: pd.DataFrame, after: pd.DataFrame, group: int, n: int = 3) -> list[int]:
     """Rows of up to ``n`` images of a group that show best what changed: wrong before and right after.
 
-    Those come first whose attention moved most onto the object (where masks tell), else those the first model was
-    surest of. Where fewer turned right, images that both models judge alike fill up, the wrong ones first. It is a
+    Those come first whose attention moved most onto the object (where there are masks), else those the first model was
+    surest of. Where fewer turned right, images that both models predict alike fill up, the wrong ones first. It is a
     choice of examples, and has to be called that: the numbers stand beside it.
     """
-    both = before.merge(after, on="row", suffixes=("", "_after"))
+    both = paired(before, after)
     both = both[both["group"] == group]
     gain = both["confidence"].astype(float)
     for key in (ATTENTION_PRECISION,):

@@ -18,6 +18,7 @@ from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.pictures import KINDS
 from slim_core import result_files
+from slim_core.evaluation.predictions import paired
 from slim_core.store.results import LABEL, PREDICTED
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def show(run: Run, others: Sequence[Run]) -> None:
     scores = attention_scores.frame(run.id)
     if other is not None:
         looks.append(Look(other.id, _same_or_kept(other.id, map_of), NAMES[1]))
-        scores = attention_scores.joined(scores, attention_scores.frame(other.id))
+        scores = paired(scores, attention_scores.frame(other.id))
     rows = filter.show(scores)
     if scores.empty:
         st.info("The two runs have no image in common: compare with a run that looked at the same split.")

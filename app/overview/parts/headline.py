@@ -17,7 +17,7 @@ from app.ui.messages import errors_told
 from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
 from slim_core.evaluation.charts.palette import CHOSEN, WORST
 from slim_core.evaluation.comparison import worst_of
-from slim_core.evaluation.predictions import telling, wrong_first
+from slim_core.evaluation.predictions import examples_of_change, paired, wrong_first
 from slim_core.evaluation.report import story
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA
 from slim_core.percent import percent
@@ -124,8 +124,8 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
             help="Chosen to show the change: images of the worst group that turned right, those first whose attention "
             "moved most onto the object.",
         )
-        pairs = attention_change.paired(was, images.judged(after)).set_index("row", drop=False)
-        rows = telling(was, images.judged(after), index, N_EXAMPLES)
+        pairs = paired(was, images.judged(after)).set_index("row", drop=False)
+        rows = examples_of_change(was, images.judged(after), index, N_EXAMPLES)
         runs = (maps, images.maps_of(after, compared.ancestry))
         shown = [attention_change.tile(pairs.loc[row].to_dict(), *runs) for row in rows]
     if shown:

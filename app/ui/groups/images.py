@@ -17,7 +17,7 @@ from app.ui.messages import errors_told
 from app.ui.pictures import Tile, View, quiet, under, verdict
 from slim_core import result_files
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.predictions import judgements, wrong_first
+from slim_core.evaluation.predictions import predictions, wrong_first
 from slim_core.evaluation.slices import Slices, slices_of
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import percent
@@ -37,7 +37,7 @@ def judged(evaluation: Run) -> pd.DataFrame:
 
 @lru_cache(maxsize=16)
 def _judged(store: Store, evaluation: str) -> pd.DataFrame:
-    return judgements(store, store.runs.fetch(evaluation))
+    return predictions(store, store.runs.fetch(evaluation))
 
 
 def slices(evaluation: Run, ancestry: Ancestry) -> Slices:

@@ -14,7 +14,7 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.charts import comparison
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import over_seeds, worst_of
-from slim_core.evaluation.predictions import judgements, telling
+from slim_core.evaluation.predictions import examples_of_change, predictions
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
 from slim_core.metrics import ESTIMATED_GROUPS, GROUPS
@@ -172,8 +172,8 @@ def _examples(store: Store, before: Run, after: Run) -> tuple[list[Example], lis
         return [], ["No pictures: one of the two evaluations kept no attention maps. Evaluate its model again."]
     index = next(g["group"] for g in (before.metrics or {})[GROUPS] if g["name"] == worst["name"])
     try:
-        was, now = judgements(store, before), judgements(store, after)
-        rows = telling(was, now, index, N_EXAMPLES)
+        was, now = predictions(store, before), predictions(store, after)
+        rows = examples_of_change(was, now, index, N_EXAMPLES)
         said = [frame.set_index("row") for frame in (was, now)]
         return [_example(row, looks[0], looks[1], said) for row in rows], []
     except (ImageRefusedError, NotFoundError) as error:

@@ -9,7 +9,7 @@ import pytest
 from slim_core.data.groups import Grouping
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.predictions import judgements, telling, wrong_first
+from slim_core.evaluation.predictions import examples_of_change, paired, predictions, predictions_of_pass, wrong_first
 from slim_core.evaluation.slices import mostly, slices_of, worst_slices
 
 
@@ -32,7 +32,7 @@ def test_a_slice_is_called_after_the_attribute_most_of_its_images_have() -> None
 def test_on_the_demo_the_slices_found_without_attributes_are_the_true_groups(looped) -> None:
     store, evaluation = looped.at.store, looped.outcomes["erm"].evaluation
     found = slices_of(store, evaluation, Ancestry.read(store, evaluation.dataset_id))
-    rows = judgements(store, evaluation)["row"].to_numpy()
+    rows = predictions(store, evaluation)["row"].to_numpy()
     assert found.source == looped.loop.attention.id
     assert found.grouping.estimated and set(np.unique(found.grouping.index)) <= set(range(len(found.grouping.names)))
     assert len(found.grouping.index) == len(rows)
@@ -66,12 +66,32 @@ def test_the_surest_mistakes_come_first_and_the_surest_hits_last() -> None:
 def test_examples_turned_right_come_first_by_how_far_their_attention_moved() -> None:
     before = frame(correct=[False, False, True, False], attention_precision=[0.1, 0.2, 0.9, 0.0], group=[0, 0, 0, 1])
     after = frame(correct=[True, True, True, True], attention_precision=[0.3, 0.9, 0.9, 1.0], group=[0, 0, 0, 1])
-    assert telling(before, after, group=0, n=3) == [1, 0, 2]
-    assert telling(before, after, group=1, n=3) == [3]
+    assert examples_of_change(before, after, group=0, n=3) == [1, 0, 2]
+    assert examples_of_change(before, after, group=1, n=3) == [3]
 
 
 def test_an_evaluation_whose_files_are_gone_says_to_evaluate_again(looped, tmp_path, monkeypatch) -> None:
     store = looped.at.store
     monkeypatch.setattr(store.artifacts, "folder", lambda _run: tmp_path)
     with pytest.raises(NotFoundError, match=r"predictions of .* are missing .* evaluate its model again"):
-        judgements(store, looped.outcomes["erm"].evaluation)
+        predictions(store, looped.outcomes["erm"].evaluation)
+
+
+def test_two_models_are_set_beside_each_other_on_the_images_both_have_predicted() -> None:
+    before = frame(correct=[True, False], label_name=["a", "b"])
+    after = frame(correct=[True, True, True], label_name=["a", "b", "c"], loss=[0.1, 0.2, 0.3]).iloc[[1, 2]]
+    both = paired(before, after)
+    assert both["row"].tolist() == [1] and both["label_name"].tolist() == ["b"]
+    assert both["correct"].tolist() == [False] and both["correct_after"].tolist() == [True]
+    assert both["loss_after"].tolist() == [0.2] and "group_after" not in both
+
+
+def test_an_evaluation_and_an_attention_pass_give_the_same_table(looped) -> None:
+    store, evaluation = looped.at.store, looped.outcomes["erm"].evaluation
+    of_evaluation = predictions(store, evaluation)
+    of_pass = predictions_of_pass(store, looped.loop.attention).set_index("row")
+    shared = of_evaluation[of_evaluation["row"].isin(of_pass.index)]
+    for one in (of_evaluation, of_pass.reset_index()):
+        assert {"row", "split", "label_name", "prediction_name", "correct", "group_name", "confidence"} <= set(one)
+    for name in ("label_name", "group_name", "split"):
+        assert shared[name].tolist() == of_pass.loc[shared["row"], name].tolist()
