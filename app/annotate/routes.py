@@ -19,7 +19,7 @@ from app.routes.guard import guarded
 from slim_core.errors import AnswersRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.store.asking import Standing
+    from slim_core.store.assignments import Standing
 
 MAX_ANSWERS = 500
 MAX_AHEAD = 100  # images a page may hold at once
@@ -31,7 +31,7 @@ _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pa
 @guarded("annotator")
 def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/next: the images this session shows next, its leases on them renewed, and how far the campaign is."""
-    from slim_core.store.asking import CampaignClosedError
+    from slim_core.store.assignments import CampaignClosedError
 
     campaign_id, who = _allowed(body, viewer)
     campaigns, tab = session.store().campaigns, _text(body, "session")
@@ -57,7 +57,7 @@ def answers(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:
 
     One about an image that the campaign does not ask about holds up no other: it is named as ``strange``, not kept.
     """
-    from slim_core.store.asking import CampaignClosedError
+    from slim_core.store.assignments import CampaignClosedError
 
     campaign_id, who = _allowed(body, viewer)
     given = body.get("answers")

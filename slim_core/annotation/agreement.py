@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from slim_core.store.campaign import DECISION, IDLE_MS, RIGHT, SKIP, UNSURE, WRONG, Item, consensus
+from slim_core.store.consensus import DECISION, IDLE_MS, RIGHT, SKIP, UNSURE, WRONG, Item, consensus
 
 if TYPE_CHECKING:
     from slim_core.store import Store

@@ -21,7 +21,7 @@ from slim_core.errors import DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import FeaturesSpec
 from slim_core.store.results import AttentionResult
-from slim_core.store.run import Run
+from slim_core.store.run_rows import Run
 
 
 def rows_of(table: ImageTable, spec: FeaturesSpec) -> NDArray[np.int64]:

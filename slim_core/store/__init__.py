@@ -8,14 +8,14 @@ from typing import Self
 from slim_core.settings import Settings
 from slim_core.settings import settings as read_settings
 from slim_core.store.artifacts import Artifacts
-from slim_core.store.campaign import LEASE_S, AnswerIn, Campaign, Hold, Item
 from slim_core.store.campaigns import Campaigns
+from slim_core.store.consensus import LEASE_S, AnswerIn, Campaign, Hold, Item
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Event, Events
 from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
-from slim_core.store.run import Run, Status
+from slim_core.store.run_rows import Run, Status
 from slim_core.store.runs import Runs
 from slim_core.store.tags import Tags
 from slim_core.store.workers import Worker, Workers

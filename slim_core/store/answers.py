@@ -17,8 +17,8 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import leases, schema
-from slim_core.store.asking import Asking
-from slim_core.store.campaign import DECISION, SKIP, AnswerIn, Receipt, Standing, arrays, consensus
+from slim_core.store.assignments import Asking
+from slim_core.store.consensus import DECISION, SKIP, AnswerIn, Receipt, Standing, arrays, consensus
 from slim_core.store.database import plain
 
 if TYPE_CHECKING:

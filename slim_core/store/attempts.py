@@ -15,9 +15,9 @@ from sqlalchemy.exc import IntegrityError
 
 from slim_core.errors import ConflictError, RunLostError
 from slim_core.store import schema
-from slim_core.store.claims import Claims
 from slim_core.store.database import plain
-from slim_core.store.run import Run
+from slim_core.store.queue import Claims
+from slim_core.store.run_rows import Run
 from slim_core.store.shards import fate, shards_of
 
 MAX_LOSSES = 2  # a run whose worker vanished goes on so many times

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.campaign import DECISION, IDLE_MS, RIGHT, SKIP, UNSURE, WRONG, Campaign, Item, interleaved
+from slim_core.store.consensus import DECISION, IDLE_MS, RIGHT, SKIP, UNSURE, WRONG, Campaign, Item, interleaved
 from slim_core.store.database import new_id, plain
 from slim_core.store.decisions import Decisions
 from slim_core.store.leases import ITEM_COLUMNS

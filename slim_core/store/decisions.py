@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import AnswersRefusedError, NotFoundError
 from slim_core.store import schema
 from slim_core.store.answers import Answers, Batch, check_answers
-from slim_core.store.campaign import DECISION, RIGHT, UNSURE, WRONG, AnswerIn
+from slim_core.store.consensus import DECISION, RIGHT, UNSURE, WRONG, AnswerIn
 from slim_core.store.database import plain
 
 READ_AT_ONCE = 2_000  # rows of the audit in one transaction

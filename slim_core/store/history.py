@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from slim_core.store import schema
 from slim_core.store.database import Database
 from slim_core.store.lineage import Link
-from slim_core.store.run import WITHOUT_METRICS, Run
+from slim_core.store.run_rows import WITHOUT_METRICS, Run
 from slim_core.store.shards import with_progress
 
 _t, _parents = schema.runs, schema.run_parents

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.campaign import LEASE_S, Item
+from slim_core.store.consensus import LEASE_S, Item
 
 _items, _leases, _current = schema.items, schema.leases, schema.current_answers
 ITEM_COLUMNS: list[sa.Column[Any]] = [_items.c[name] for name in Item.__dataclass_fields__]

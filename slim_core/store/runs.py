@@ -17,7 +17,7 @@ from slim_core.store.attempts import Attempts
 from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Datasets
 from slim_core.store.events import Events
-from slim_core.store.run import COLUMNS, WITHOUT_METRICS, Run, hash_of
+from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, hash_of
 from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
 from slim_core.store.submission import PARENT_KINDS, SpecLike, freeze_answers, relate
 from slim_core.version import code_version

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.campaign import SKIP
+from slim_core.store.consensus import SKIP
 
 _answers = schema.answers
 

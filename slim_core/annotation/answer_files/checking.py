@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from slim_core.annotation.answer_files import reading
 from slim_core.annotation.terminal import WRITTEN
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.campaign import DECISION, SKIP, AnswerIn, put
+from slim_core.store.consensus import DECISION, SKIP, AnswerIn, put
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from slim_core.errors import SpecRefusedError
 from slim_core.store.answer_values import WORDS
-from slim_core.store.campaign import DECISION, SKIP, Standing
+from slim_core.store.consensus import DECISION, SKIP, Standing
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store

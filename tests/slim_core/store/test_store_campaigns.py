@@ -10,7 +10,7 @@ import pytest
 from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
-from slim_core.store.campaign import interleaved
+from slim_core.store.consensus import interleaved
 from tests.slim_core.store.store_makers import image_table, imported, statements, train_spec
 
 

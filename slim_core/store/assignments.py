@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from slim_core.errors import AnswersRefusedError, NotFoundError
 from slim_core.store import leases, schema
-from slim_core.store.campaign import Hold, Item
+from slim_core.store.consensus import Hold, Item
 from slim_core.store.database import Database
 from slim_core.store.datasets import Datasets
 from slim_core.store.events import Events

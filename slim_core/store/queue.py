@@ -18,7 +18,7 @@ from slim_core.store.datasets import Datasets
 from slim_core.store.estimates import Estimate
 from slim_core.store.events import Events
 from slim_core.store.order import Waiting
-from slim_core.store.run import COLUMNS, Run
+from slim_core.store.run_rows import COLUMNS, Run
 from slim_core.store.workers import Worker, Workers
 
 _LOOKED_AT = 20  # of the best runs, where others may take the first few before us
