@@ -79,14 +79,14 @@ def a_space(store: Store, folder: Path, n: int) -> Run:
 def finish(store: Store, spec: Spec, arrays: dict[str, np.ndarray], clusters: dict[str, Any] | None = None) -> Run:
     """A run of the spec that leaves these arrays."""
     run = store.runs.submit(spec)[0]
-    token = store.runs.claim(run.id, "bench", "cpu")
+    token = store.queue.claim(run.id, "bench", "cpu")
     attempt = store.runs.fetch(run.id).attempt
     out = store.artifacts.attempt(run.id, attempt)
     for name, array in arrays.items():
         np.save(out / result_files.array_file(name), array)
     (out / result_files.CLUSTERS_ABOUT).write_text(json.dumps(clusters or {}))
     store.artifacts.publish(run.id, attempt)
-    store.runs.finish(run.id, token, {})
+    store.attempts.finish(run.id, token, {})
     return store.runs.fetch(run.id)
 
 

@@ -101,7 +101,7 @@ def measure_poll(browser: Browser, dashboard: Server, home: Synthetic) -> float:
             page.wait_for_timeout(1000 * POLLED_S)
             spent, seconds = sum(process.cpu_times()[:2]) - before, time.monotonic() - since
     finally:
-        store.runs.request_stop(run.id, by="benchmark")
+        store.attempts.request_stop(run.id, by="benchmark")
         store.close()
     return round(1000 * spent / seconds, 1)
 

@@ -156,7 +156,7 @@ class _Filling:
     def finished(self, spec: Mapping[str, Any], name: str, write: Write) -> Run:
         """A run that is done, with what ``write`` leaves in its folder."""
         run, _ = self.store.runs.submit(parse_spec(dict(spec)), by="benchmark", name=name)
-        token = self.store.runs.claim(run.id, "synthetic", "cpu", None)
+        token = self.store.queue.claim(run.id, "synthetic", "cpu", None)
         run = self.store.runs.fetch(run.id)
         out = self.store.artifacts.attempt(run.id, run.attempt)
         metrics = write(out)
@@ -169,7 +169,7 @@ class _Filling:
             (out / file).write_text(json.dumps(content, indent=1))
         (out / result_files.LOG).write_text(f"INFO synthetic {run.kind} {run.id}\n")
         self.store.artifacts.publish(run.id, run.attempt)
-        self.store.runs.finish(run.id, token, metrics)
+        self.store.attempts.finish(run.id, token, metrics)
         return self.store.runs.fetch(run.id)
 
     def train(self, worst: float, images: int | None = None) -> Write:

@@ -29,19 +29,19 @@ def record_crash(store: Store, claimed: ClaimedRun, job: RunningJob, status: int
     Raises:
         RunLostError: it belongs to another attempt by now.
     """
-    runs, run = store.runs, store.runs.fetch(claimed.run_id)
+    run, attempts = store.runs.fetch(claimed.run_id), store.attempts
     if run.status == "stopping":
-        runs.canceled(run.id, claimed.token)
+        attempts.cancel(run.id, claimed.token)
     elif job.overdue:
-        runs.fail(run.id, claimed.token, too_long(job.limit_s))
+        attempts.fail(run.id, claimed.token, too_long(job.limit_s))
     elif job.hung:
         reason = f"reported no progress for {store.settings.hung_after_s:.0f} s and was ended"
-        return runs.lose(run.id, claimed.token, reason, _HUNG_TOO_OFTEN)
+        return attempts.lose(run.id, claimed.token, reason, _HUNG_TOO_OFTEN)
     elif job.out_of_memory_seen() and _signal(status) == signal.SIGKILL:
-        runs.fail(run.id, claimed.token, out_of_memory(run))
+        attempts.fail(run.id, claimed.token, out_of_memory(run))
     else:
-        return runs.lose(run.id, claimed.token, _how_it_ended(status))
-    return runs.fetch(run.id)
+        return attempts.lose(run.id, claimed.token, _how_it_ended(status))
+    return store.runs.fetch(run.id)
 
 
 def _signal(status: int | None) -> int | None:

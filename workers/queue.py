@@ -70,7 +70,7 @@ class Queue:
     def stop(self, run_id: str, by: str = "local") -> Run:
         """Cancel a queued run at once; ask a running one to stop, which it does within seconds, else is killed."""
         before = [self.store.runs.fetch(run_id), *self.store.runs.shards(run_id)]
-        run = self.store.runs.request_stop(run_id, by)
+        run = self.store.attempts.request_stop(run_id, by)
         for each in before:
             if each.status == "queued":
                 self._remove_wakeups(each)
@@ -83,7 +83,7 @@ class Queue:
             ConflictError: the run is neither.
             QueueUnavailableError: Redis does not answer; the run goes in later by itself.
         """
-        run = self.store.runs.retry(run_id, by)
+        run = self.store.attempts.retry(run_id, by)
         self.submit(run)
         return run
 

@@ -54,7 +54,7 @@ class QueueView:
 
 def view_of(store: Store) -> QueueView:
     """A view of the queue. Few queries, however many runs."""
-    waiting, workers = store.runs.waiting(), store.workers.alive()
+    waiting, workers = store.queue.waiting(), store.workers.alive()
     warnings = _warnings(store.settings.home)
     remedy = _MAKE_ROOM if warnings and not workers else _START
     by_queue = {name: [run.id for run in waiting if run.queue == name] for name in QUEUES}
@@ -62,8 +62,8 @@ def view_of(store: Store) -> QueueView:
         waiting=by_queue,
         workers=workers,
         counts=store.runs.counts(),
-        estimates=store.runs.estimates(waiting, workers),
-        reasons=_of_parents(store.runs.unfinished_parents()) | _of_workers(waiting, workers, remedy),
+        estimates=store.queue.estimates(waiting, workers),
+        reasons=_of_parents(store.queue.unfinished_parents()) | _of_workers(waiting, workers, remedy),
         warnings=warnings,
     )
 

@@ -158,8 +158,8 @@ class Service:
         """Every slot found its queue empty, and nothing has become ready meanwhile."""
         if not self._burst or not all(slot.finished for slot in self.slots) or self._supervisor is None:
             return False
-        runs = self._supervisor.store.runs
-        if not any(runs.next_for(slot.plan.queues, names_of(host(), slot.plan.shown_device)) for slot in self.slots):
+        queue = self._supervisor.store.queue
+        if not any(queue.next_for(slot.plan.queues, names_of(host(), slot.plan.shown_device)) for slot in self.slots):
             return True
         for slot in self.slots:
             slot.process = None  # started again at the next round

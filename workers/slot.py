@@ -148,7 +148,7 @@ class SlotWorker(RedisTolerantWorker):
                 self._kill_after(0.0, f"it has reported no progress for {settings.hung_after_s:.0f} s")
             if job.lease_is_due(settings.renew_s):
                 with contextlib.suppress(RunLostError):  # seen at the next check
-                    self.store.runs.renew(each.run_id, each.token)
+                    self.store.attempts.renew(each.run_id, each.token)
         if job.claimed and not claimed:
             grace_s = _TRACKING_S if settings.mlflow_tracking_uri else _LOST_GRACE_S
             self._kill_after(grace_s, "its run has ended, or belongs to another attempt")

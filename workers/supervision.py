@@ -31,7 +31,7 @@ class Supervisor:
             StoreUnavailableError: the database is away.
         """
         try:
-            for run in self.store.runs.lose_expired():
+            for run in self.store.attempts.lose_expired():
                 self._put_back(run)
             self.refill()
         except QueueUnavailableError as error:
@@ -46,7 +46,7 @@ class Supervisor:
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
-        ready = {named_queue(*alike): n for alike, n in self.store.runs.count_waiting().items()}
+        ready = {named_queue(*alike): n for alike, n in self.store.queue.count_waiting().items()}
         jobs = self.queue.jobs(ready) if ready else {}
         missing = {name: n - jobs[name] for name, n in ready.items() if n > jobs[name]}
         overdue = {name: n if at_once else min(n, self._missing.get(name, 0)) for name, n in missing.items()}
@@ -55,7 +55,7 @@ class Supervisor:
         self._missing = missing
 
     def _put_in(self, overdue: dict[str, int]) -> None:
-        waiting = self.store.runs.waiting()
+        waiting = self.store.queue.waiting()
         for name, n in overdue.items():
             log.info("%d runs that can start have no job in %s: put in", n, name)
             self.queue.enqueue_wakeups([run for run in waiting if queue_name(run) == name][:n])
@@ -63,12 +63,12 @@ class Supervisor:
     def lose_all_of(self, worker: str, why: str) -> None:
         """A worker process has died: queue again what it had claimed."""
         for claimed in claimed_by(worker, self.store):
-            self._put_back(self.store.runs.lose(claimed.run_id, claimed.token, why))
+            self._put_back(self.store.attempts.lose(claimed.run_id, claimed.token, why))
 
     def requeue_all_of(self, worker: str) -> None:
         """A worker was ended on purpose before its job could requeue its run: do it in its place."""
         for claimed in claimed_by(worker, self.store):
-            self.store.runs.hand_back(claimed.run_id, claimed.token)
+            self.store.attempts.requeue(claimed.run_id, claimed.token)
 
     def _put_back(self, run: Run) -> None:
         """A run was lost: into Redis with it at once, where it is to go on."""

@@ -48,7 +48,7 @@ def run_step(run_id: str) -> None:
     """
     mine = assignment.get()
     takes = mine.takes
-    claimed = mine.store.runs.claim_best(mine.worker, takes.device, takes.queues, takes.devices, code_version())
+    claimed = mine.store.queue.claim_best(mine.worker, takes.device, takes.queues, takes.devices, code_version())
     if claimed is None:
         log.info("Woken by run %s, but nothing waits for this worker", run_id)
         return

@@ -16,7 +16,6 @@ from slim_core.data.sets.digits import write_demo
 from slim_core.errors import QueueUnavailableError
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
-from slim_core.store.priority import move_to_front as move_run_to_front
 
 if TYPE_CHECKING:
     from slim_core.data.report import ImportReport
@@ -74,8 +73,7 @@ def run_again(run: Run, *, seed: int | None = None) -> tuple[Run, bool]:
 
 def move_to_front(run_id: str) -> None:
     """Let a waiting run go before all others (needs lead)."""
-    store = session.store()
-    move_run_to_front(store.database, store.events, run_id, session.acting_as("lead"))
+    session.store().queue.move_to_front(run_id, session.acting_as("lead"))
 
 
 def delete_run(run_id: str, *, cascade: bool) -> None:

@@ -65,7 +65,7 @@ def execute(
         NotFoundError: there is no such run.
     """
     store.runs.fetch(run_id)
-    token = store.runs.claim(run_id, worker, device, code_version())
+    token = store.queue.claim(run_id, worker, device, code_version())
     return perform(store, run_id, token, device=device, on_progress=on_progress, limit_s=limit_s, hand_back=hand_back)
 
 
@@ -86,7 +86,7 @@ def perform(
         out = store.artifacts.attempt(run_id, run.attempt)
     except SlimError as error:  # not even room for a folder
         message = str(error)
-        _end(run, lambda: store.runs.fail(run_id, token, message))
+        _end(run, lambda: store.attempts.fail(run_id, token, message))
         return store.runs.fetch(run_id)
     with log_file(out / result_files.LOG):
         _settle(store, run, token, lambda: _attempt(store, run, out, device, pulse))
@@ -116,9 +116,9 @@ def _attempt(store: Store, run: Run, out: Path, device: str, pulse: Pulse) -> No
         log.info("done in %.1f s", time.monotonic() - started)
         _write_json(out / result_files.METRICS, metrics)
         pulse.flush()
-        store.runs.renew(run.id, pulse.token)  # publish only what is still ours
+        store.attempts.renew(run.id, pulse.token)  # publish only what is still ours
         store.artifacts.publish(run.id, run.attempt)
-        _end(run, lambda: store.runs.finish(run.id, pulse.token, metrics, peak_memory_mb()))
+        _end(run, lambda: store.attempts.finish(run.id, pulse.token, metrics, peak_memory_mb()))
 
 
 def _settle(store: Store, run: Run, token: str, attempt: Callable[[], None]) -> None:
@@ -127,20 +127,20 @@ def _settle(store: Store, run: Run, token: str, attempt: Callable[[], None]) -> 
         attempt()
     except RunCanceledError:
         log.info("stopped as asked")
-        _end(run, lambda: store.runs.canceled(run.id, token))
+        _end(run, lambda: store.attempts.cancel(run.id, token))
     except RunHandedBackError:
         log.info("handed back: the worker shuts down")
-        _end(run, lambda: store.runs.hand_back(run.id, token))
+        _end(run, lambda: store.attempts.requeue(run.id, token))
     except RunLostError as error:
         log.warning("%s", error)
     except KeyboardInterrupt:
         log.info("interrupted")
-        _end(run, lambda: store.runs.canceled(run.id, token))
+        _end(run, lambda: store.attempts.cancel(run.id, token))
         raise
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
         log.exception("the step failed")
         message = sentence(error, run)
-        _end(run, lambda: store.runs.fail(run.id, token, message, peak_memory_mb()))
+        _end(run, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb()))
 
 
 def _end(run: Run, write: Callable[[], None]) -> None:

@@ -79,7 +79,7 @@ class InProcess:
             elif run.ended:
                 return finished(run)
             else:
-                self.store.runs.lose_expired()  # of a process that was killed
+                self.store.attempts.lose_expired()  # of a process that was killed
                 time.sleep(POLL_S)
 
     def _execute(self, run: Run) -> None:

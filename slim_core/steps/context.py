@@ -154,7 +154,7 @@ class Pulse:
         with self._told_lock:
             told, self._told = self._told, None
         if told is not None:
-            self.store.runs.progress(self.run_id, self.token, told)
+            self.store.attempts.progress(self.run_id, self.token, told)
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S) and self._ending is None:
@@ -168,12 +168,12 @@ class Pulse:
 
     def _look(self) -> None:
         self.flush()
-        if self.store.runs.stop_requested(self.run_id):
+        if self.store.attempts.stop_requested(self.run_id):
             # "Not running" may also mean that the run was taken from us: renew tells which.
-            self.store.runs.renew(self.run_id, self.token)
+            self.store.attempts.renew(self.run_id, self.token)
             self._ending = RunCanceledError(f"Run {self.run_id} was asked to stop.")
         elif time.monotonic() - self._renewed_at >= self.store.settings.renew_s:
-            self.store.runs.renew(self.run_id, self.token)
+            self.store.attempts.renew(self.run_id, self.token)
             self._renewed_at = time.monotonic()
 
     def _outlived(self) -> SlimError | None:

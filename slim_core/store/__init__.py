@@ -8,6 +8,7 @@ from typing import Self
 from slim_core.settings import Settings
 from slim_core.settings import settings as read_settings
 from slim_core.store.artifacts import Artifacts
+from slim_core.store.attempts import Attempts
 from slim_core.store.campaigns import Campaigns
 from slim_core.store.consensus import LEASE_S, AnswerIn, Campaign, Hold, Item
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
@@ -15,6 +16,7 @@ from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Event, Events
 from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
+from slim_core.store.queue import Queue
 from slim_core.store.run_rows import Run, Status
 from slim_core.store.runs import Runs
 from slim_core.store.tags import Tags
@@ -49,6 +51,8 @@ class Store:
     events: Events
     datasets: Datasets
     runs: Runs
+    queue: Queue
+    attempts: Attempts
     campaigns: Campaigns
     members: Members
     workers: Workers
@@ -71,7 +75,7 @@ class Store:
             database.close()
             raise
         artifacts = Artifacts(settings.home.resolve(), settings.artifacts_url, database)
-        events = Events(database)
+        events, workers = Events(database), Workers(database)
         datasets = Datasets(database, artifacts, events)
         return cls(
             settings=settings,
@@ -79,10 +83,12 @@ class Store:
             artifacts=artifacts,
             events=events,
             datasets=datasets,
-            runs=Runs(database, artifacts, events, datasets, settings.lease_s, settings.shard_images),
+            runs=Runs(database, artifacts, events, datasets, workers, settings.shard_images),
+            queue=Queue(database, events, settings.lease_s),
+            attempts=Attempts(database, artifacts, events, settings.lease_s),
             campaigns=Campaigns(database, events, datasets),
             members=Members(database, events),
-            workers=Workers(database),
+            workers=workers,
             tags=Tags(database, events, datasets),
         )
 

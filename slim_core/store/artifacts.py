@@ -18,10 +18,13 @@ import shutil
 from pathlib import Path
 from typing import NoReturn
 
+import sqlalchemy as sa
+from sqlalchemy.engine import Row
+
 from slim_core import result_files
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
+from slim_core.store import schema
 from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
-from slim_core.store.missing import why_missing
 from slim_core.store.remote import Remote
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -153,7 +156,7 @@ class Artifacts:
         return target
 
     def _refuse(self, area: str, name: str) -> NoReturn:
-        raise NotFoundError(why_missing(self._database, f"{area}/{name}"))
+        raise NotFoundError(_why_missing(self._database, f"{area}/{name}"))
 
     def _published(self, folder: Path) -> int:
         """Number of the attempt a published folder came from; 0 where there is none."""
@@ -213,3 +216,34 @@ def _discard(folder: Path) -> None:
     except OSError as error:
         raise StoreUnavailableError(f"{folder} cannot be removed ({error.strerror}): check its permissions.") from error
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def _why_missing(database: Database | None, place: str) -> str:
+    """The sentence about ``place``: "runs/<id>" or "datasets/<id>"; without a database nothing is known of them."""
+    area, _, name = place.partition("/")
+    row = None if database is None else _row(database, area, name)
+    if row is None:
+        return f"There are no artifacts of {name}: it has not finished, or they were deleted."
+    if area == "datasets":
+        return (
+            f"There is no table of the data set {row.name} ({name}): put {place} back from a backup, or import its "
+            f"folder {row.root} again."
+        )
+    what = f"There are no artifacts of {name}, the {row.kind} run {row.name or row.kind}"
+    if row.deleted_at is not None:
+        return f"{what}: it was deleted, so choose another."
+    if row.status == "done":
+        return (
+            f"{what}: put {place} back from a backup, or press Run again on its page of Jobs and go on with the new "
+            "run."
+        )
+    if row.status in ("failed", "canceled"):
+        return f"{what}: it is {row.status}, so retry it on its page of Jobs."
+    return f"{what}: it is {row.status}, so wait until it is done."
+
+
+def _row(database: Database, area: str, name: str) -> Row[tuple[object, ...]] | None:
+    table = {"runs": schema.runs, "datasets": schema.datasets}[area]
+    wanted = ("name", "root") if area == "datasets" else ("name", "kind", "status", "deleted_at")
+    with database.read() as connection:
+        return connection.execute(sa.select(*(table.c[one] for one in wanted)).where(table.c.id == name)).first()

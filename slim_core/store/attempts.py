@@ -1,4 +1,4 @@
-"""How a claimed run is executed: renewed, and ended by a compare-and-set on the token of its attempt.
+"""The attempts of a run from its claim to its end: renewed, lost, ended by a compare-and-set on the attempt's token.
 
 Of two workers that believe they own a run, only the one whose token is in the row can write progress or end it.
 """
@@ -6,7 +6,7 @@ Of two workers that believe they own a run, only the one whose token is in the r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,19 +15,24 @@ from sqlalchemy.exc import IntegrityError
 
 from slim_core.errors import ConflictError, RunLostError
 from slim_core.store import schema
-from slim_core.store.database import plain
-from slim_core.store.queue import Claims
-from slim_core.store.run_rows import Run
+from slim_core.store.artifacts import Artifacts
+from slim_core.store.database import Database, plain
+from slim_core.store.events import Events
+from slim_core.store.run_rows import Run, descendants_of, find_run, lock_run
 from slim_core.store.shards import fate, shards_of
+from slim_core.store.states import UNFINISHED, WORKING
 
 MAX_LOSSES = 2  # a run whose worker vanished goes on so many times
 _t, _parents = schema.runs, schema.run_parents
-_WORKING = ("running", "stopping")
 _OF_THE_PACE = ("images_per_s", "seconds_left")  # of the progress: what the next attempt must not be shown with
 
 
-class Attempts(Claims):
-    """What workers do with the runs they have claimed. The base of Runs."""
+class Attempts:
+    """What workers do with the runs they have claimed, and people who stop a run or have it tried again."""
+
+    def __init__(self, database: Database, artifacts: Artifacts, events: Events, lease_s: float = 30.0) -> None:
+        self._database, self._artifacts, self._events = database, artifacts, events
+        self._lease = timedelta(seconds=lease_s)
 
     def renew(self, run_id: str, token: str) -> bool:
         """Extend the lease.
@@ -65,10 +70,10 @@ class Attempts(Claims):
         with self._database.write() as connection:
             shards = shards_of(connection, run_id, lock=True)
             begun = any(shard.attempt for shard in shards)
-            self._stop(connection, self._require(connection, run_id), by, begun=begun)
+            self._stop(connection, lock_run(connection, run_id), by, begun=begun)
             for shard in shards:
                 self._stop(connection, shard, by, begun=False)
-            return self._require(connection, run_id)
+            return lock_run(connection, run_id)
 
     def _stop(self, connection: Connection, run: Run, by: str, *, begun: bool) -> None:
         if run.status == "queued":
@@ -103,7 +108,7 @@ class Attempts(Claims):
             run = self._owned(connection, run_id, token)
             self._end(connection, run, "failed", message, peak_memory_mb=peak_memory_mb)
 
-    def canceled(self, run_id: str, token: str) -> None:
+    def cancel(self, run_id: str, token: str) -> None:
         """Stopped as asked; its checkpoints stay, so that it can be resumed.
 
         Raises:
@@ -112,7 +117,7 @@ class Attempts(Claims):
         with self._database.write() as connection:
             self._end(connection, self._owned(connection, run_id, token), "canceled", "Stopped as asked.")
 
-    def hand_back(self, run_id: str, token: str) -> None:
+    def requeue(self, run_id: str, token: str) -> None:
         """Queue a run again because its worker shuts down; does not count as a loss.
 
         Raises:
@@ -136,24 +141,24 @@ class Attempts(Claims):
         try:
             with self._database.write() as connection:
                 shards = shards_of(connection, run_id, lock=True)
-                run = self._require(connection, run_id)
-                if run.status not in ("failed", "canceled"):
+                run = lock_run(connection, run_id)
+                if run.status not in UNFINISHED:
                     raise ConflictError(f"Run {run_id} is {run.status}: only a failed or canceled run is retried.")
                 if any(shard.status == "stopping" for shard in shards):
                     raise ConflictError(f"Shards of run {run_id} are still stopping: retry it in a few seconds.")
                 self._requeue(connection, run, None, losses=0, progress={}, notified_at=None)
                 for shard in shards:
-                    if shard.status in ("failed", "canceled"):
+                    if shard.status in UNFINISHED:
                         self._requeue(connection, shard, None, losses=0)
                 self._refuse_before_parent(connection, run_id)
                 self._events.note(connection, by, "run.retried", run_id)
-                return self._require(connection, run_id)
+                return lock_run(connection, run_id)
         except IntegrityError as error:
             raise ConflictError(f"The same run as {run_id} is queued, running or done already: use that.") from error
 
     def _refuse_before_parent(self, connection: Connection, run_id: str) -> None:
         query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
-        query = query.where(_parents.c.run_id == run_id, _t.c.status.in_(("failed", "canceled")))
+        query = query.where(_parents.c.run_id == run_id, _t.c.status.in_(UNFINISHED))
         parent = connection.execute(query).first()
         if parent is not None:
             what = "has failed" if parent.status == "failed" else "was canceled"
@@ -165,7 +170,7 @@ class Attempts(Claims):
         Returns:
             Those runs as they are now: queued (put them back into the queue), failed or canceled.
         """
-        overdue = sa.select(_t.c.id).where(_t.c.status.in_(_WORKING), _t.c.deleted_at.is_(None))
+        overdue = sa.select(_t.c.id).where(_t.c.status.in_(WORKING), _t.c.deleted_at.is_(None))
         with self._database.read() as connection:
             moment = now or self._database.now(connection)
             if not connection.execute(overdue.where(_t.c.lease_until < moment).limit(1)).first():
@@ -173,8 +178,8 @@ class Attempts(Claims):
         with self._database.write() as connection:
             late = connection.execute(overdue.where(_t.c.lease_until < moment).with_for_update()).scalars().all()
             for run_id in late:
-                self._lose(connection, self._require(connection, run_id))
-            return [self._require(connection, run_id) for run_id in late]
+                self._lose(connection, lock_run(connection, run_id))
+            return [lock_run(connection, run_id) for run_id in late]
 
     def lose(self, run_id: str, token: str, why: str, remedy: str | None = None) -> Run:
         """The same for one run whose process was seen to die: it need not wait for its lease to end.
@@ -187,7 +192,7 @@ class Attempts(Claims):
         """
         with self._database.write() as connection:
             self._lose(connection, self._owned(connection, run_id, token), why, remedy)
-            return self._require(connection, run_id)
+            return lock_run(connection, run_id)
 
     def _lose(self, connection: Connection, run: Run, why: str = "vanished", remedy: str | None = None) -> None:
         self._events.note(connection, run.worker or "", "run.lost", run.id, {"attempt": run.attempt, "why": why})
@@ -205,13 +210,13 @@ class Attempts(Claims):
     def _requeue(self, connection: Connection, run: Run, message: str | None, **values: Any) -> None:
         now = self._database.now(connection)
         values |= {"status": "queued", "token": None, "lease_until": None, "queued_at": now, "finished_at": None}
-        values["seconds"] = run.seconds + (self._spent(run, now) if run.status in _WORKING else 0.0)
+        values["seconds"] = run.seconds + (_seconds_spent(run, now) if run.status in WORKING else 0.0)
         values.setdefault("progress", {name: run.progress[name] for name in run.progress if name not in _OF_THE_PACE})
         connection.execute(_t.update().where(_t.c.id == run.id).values(message=message, **values))
 
     def _end(self, connection: Connection, run: Run, status: str, message: str | None, **values: Any) -> None:
         now = self._database.now(connection)
-        spent = run.seconds + (self._spent(run, now) if run.status in _WORKING else 0.0)
+        spent = run.seconds + (_seconds_spent(run, now) if run.status in WORKING else 0.0)
         values |= {"status": status, "message": message, "finished_at": now, "seconds": spent}
         connection.execute(_t.update().where(_t.c.id == run.id).values(token=None, lease_until=None, **values))
         self._events.note(connection, run.worker or run.created_by, f"run.{status}", run.id, {"message": message})
@@ -222,39 +227,30 @@ class Attempts(Claims):
 
     def _end_whole(self, connection: Connection, run_id: str, message: str) -> None:
         """A shard did not get done: neither does the run it is a part of."""
-        whole = self._find(connection, run_id, lock=True)
+        whole = find_run(connection, run_id, lock=True)
         if whole is not None and whole.status == "queued":
             self._end(connection, whole, "failed", message)
 
     def _fail_waiting(self, connection: Connection, run_id: str, status: str, now: datetime) -> None:
-        doomed = self._descendants(connection, run_id)
+        waiting = _t.c.id.in_(descendants_of(connection, run_id))
         message = f"Its parent {run_id} has {status}: retry that one, then this." if status == "failed" else None
         message = message or f"Its parent {run_id} was canceled: retry that one, then this."
-        waiting = _t.update().where(_t.c.id.in_(doomed), _t.c.status == "queued")
-        connection.execute(waiting.values(status="failed", message=message, finished_at=now))
-
-    def _spent(self, run: Run, now: datetime) -> float:
-        if run.started_at is None:
-            return 0.0
-        end = min(now, run.lease_until) if run.lease_until else now
-        return max(0.0, (end - run.started_at).total_seconds())
-
-    def _descendants(self, connection: Connection, run_id: str) -> list[str]:
-        """Ids of all runs made from this one, directly or not, that were not deleted; nearest first."""
-        found: list[str] = []
-        level = [run_id]
-        while level:
-            query = sa.select(_parents.c.run_id).distinct().join(_t, _t.c.id == _parents.c.run_id)
-            query = query.where(_parents.c.parent_id.in_(level), _t.c.deleted_at.is_(None))
-            level = [each for each in connection.execute(query).scalars() if each not in found]
-            found += level
-        return found
+        failed = _t.update().where(waiting, _t.c.status == "queued")
+        connection.execute(failed.values(status="failed", message=message, finished_at=now))
 
     def _change(self, connection: Connection, run_id: str, token: str, /, **values: Any) -> None:
-        mine = _t.update().where(_t.c.id == run_id, _t.c.token == token, _t.c.status.in_(_WORKING))
+        mine = _t.update().where(_t.c.id == run_id, _t.c.token == token, _t.c.status.in_(WORKING))
         if not connection.execute(mine.values(**values)).rowcount:
             raise RunLostError(f"Run {run_id} no longer belongs to this attempt: its result is dropped.")
 
     def _owned(self, connection: Connection, run_id: str, token: str) -> Run:
         self._change(connection, run_id, token, token=token)  # locks the row where the token is ours
-        return self._require(connection, run_id)
+        return lock_run(connection, run_id)
+
+
+def _seconds_spent(run: Run, now: datetime) -> float:
+    """Of its current attempt; a worker that vanished has worked until its lease ended at the latest."""
+    if run.started_at is None:
+        return 0.0
+    end = min(now, run.lease_until) if run.lease_until else now
+    return max(0.0, (end - run.started_at).total_seconds())

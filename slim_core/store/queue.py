@@ -1,4 +1,4 @@
-"""How a run is taken: the best of those a worker may do, by compare-and-set, under a token and a lease."""
+"""What waits for a worker, and how a run is taken: the best by compare-and-set, under a token and a lease."""
 
 from __future__ import annotations
 
@@ -12,28 +12,23 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.store import estimates, order, schema
-from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database
-from slim_core.store.datasets import Datasets
 from slim_core.store.estimates import Estimate
 from slim_core.store.events import Events
 from slim_core.store.order import Waiting
-from slim_core.store.run_rows import COLUMNS, Run
-from slim_core.store.workers import Worker, Workers
+from slim_core.store.run_rows import find_run
+from slim_core.store.workers import Worker
 
-_LOOKED_AT = 20  # of the best runs, where others may take the first few before us
-_LOOKS = 5
+_CANDIDATES = 20  # of the best runs, where others may take the first few before us
+_ROUNDS = 5
 _t, _parents = schema.runs, schema.run_parents
 
 
-class Claims:
-    """What waits, and who takes it. The base of Attempts."""
+class Queue:
+    """The runs that wait, and who takes them."""
 
-    def __init__(
-        self, database: Database, artifacts: Artifacts, events: Events, datasets: Datasets, lease_s: float = 30.0
-    ) -> None:
-        self._database, self._artifacts, self._events = database, artifacts, events
-        self._datasets = datasets
+    def __init__(self, database: Database, events: Events, lease_s: float = 30.0) -> None:
+        self._database, self._events = database, events
         self._lease = timedelta(seconds=lease_s)
 
     def claim(self, run_id: str, worker: str, device: str, code_version: str | None = None) -> str:
@@ -47,7 +42,7 @@ class Claims:
         """
         token = secrets.token_hex(12)
         with self._database.write() as connection:
-            self._refuse_early(connection, run_id)
+            _refuse_early(connection, run_id)
             now = self._database.now(connection)
             taken = connection.execute(
                 _t.update()
@@ -67,7 +62,7 @@ class Claims:
                 )
             )
             if not taken.rowcount:
-                raise ConflictError(f"Run {run_id} {self._why_not(connection, run_id)}: another worker has it.")
+                raise ConflictError(f"Run {run_id} {_why_not(connection, run_id)}: another worker has it.")
             self._events.note(connection, worker, "run.claimed", run_id, {"device": device})
         return token
 
@@ -86,7 +81,7 @@ class Claims:
         Returns:
             The run's id and the token of the attempt, or None where nothing waits for this worker.
         """
-        for _ in range(_LOOKS):
+        for _ in range(_ROUNDS):
             best = self.next_for(queues, devices)
             for each in best:
                 with contextlib.suppress(ConflictError):  # another worker was first
@@ -98,7 +93,7 @@ class Claims:
     def next_for(self, queues: tuple[str, ...], devices: tuple[str, ...]) -> list[Waiting]:
         """The next few runs for a worker of these queues and devices, best first."""
         with self._database.read() as connection:
-            return order.waiting(connection, queues, devices, _LOOKED_AT)
+            return order.waiting(connection, queues, devices, _CANDIDATES)
 
     def waiting(self) -> list[Waiting]:
         """Every run that waits for nothing but a worker, next first. One query, however many wait."""
@@ -127,29 +122,50 @@ class Claims:
             now = self._database.now(connection)
             return estimates.estimates(waiting, workers, under_way, known, now)
 
-    def _checked_device(self, device: str | None, queue: str) -> str | None:
-        """The device a run may ask for: one that a living worker of its queue goes by."""
-        if device is None:
-            return None
-        return Workers(self._database).require(device.strip(), queue)
+    def move_to_front(self, run_id: str, by: str) -> int:
+        """Put a queued run, its shards, and the queued runs it waits for, before everything else that waits.
 
-    def _refuse_early(self, connection: Connection, run_id: str) -> None:
-        query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
-        unfinished = connection.execute(query.where(_parents.c.run_id == run_id, _t.c.status != "done")).first()
-        if unfinished is not None:
-            raise ConflictError(f"Run {run_id} waits for {unfinished.id}, which is {unfinished.status}.")
+        Returns:
+            Its new priority.
 
-    def _why_not(self, connection: Connection, run_id: str) -> str:
-        run = self._find(connection, run_id)
-        return f"is {run.status}" if run else "does not exist or was deleted"
+        Raises:
+            NotFoundError: there is no such run.
+            ConflictError: it does not wait any more.
+        """
+        with self._database.write() as connection:
+            status = connection.execute(
+                sa.select(_t.c.status).where(_t.c.id == run_id, _t.c.deleted_at.is_(None))
+            ).scalar()
+            if status is None:
+                raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
+            if status != "queued":
+                raise ConflictError(f"Run {run_id} is {status} by now: only a waiting run can be moved to the front.")
+            moved = _with_ancestors(connection, run_id)
+            waits = sa.and_(_t.c.status == "queued", _t.c.deleted_at.is_(None))
+            highest = sa.select(sa.func.max(_t.c.priority)).where(waits, _t.c.id.not_in(moved))
+            priority = max(0, connection.execute(highest).scalar() or 0) + 1
+            mine = sa.or_(_t.c.id.in_(moved), _t.c.shard_of.in_(moved))
+            connection.execute(_t.update().where(waits, mine).values(priority=priority))
+            self._events.note(connection, by, "run.prioritised", run_id, {"priority": priority})
+        return priority
 
-    def _require(self, connection: Connection, run_id: str) -> Run:
-        run = self._find(connection, run_id, lock=True)
-        if run is None:
-            raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
-        return run
 
-    def _find(self, connection: Connection, run_id: str, *, lock: bool = False) -> Run | None:
-        query = sa.select(*COLUMNS).where(_t.c.id == run_id, _t.c.deleted_at.is_(None))
-        row = connection.execute(query.with_for_update() if lock else query).mappings().first()
-        return None if row is None else Run(**row)
+def _refuse_early(connection: Connection, run_id: str) -> None:
+    query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
+    unfinished = connection.execute(query.where(_parents.c.run_id == run_id, _t.c.status != "done")).first()
+    if unfinished is not None:
+        raise ConflictError(f"Run {run_id} waits for {unfinished.id}, which is {unfinished.status}.")
+
+
+def _why_not(connection: Connection, run_id: str) -> str:
+    run = find_run(connection, run_id)
+    return f"is {run.status}" if run else "does not exist or was deleted"
+
+
+def _with_ancestors(connection: Connection, run_id: str) -> list[str]:
+    found, level = [run_id], [run_id]
+    while level:
+        above = sa.select(_parents.c.parent_id).where(_parents.c.run_id.in_(level)).distinct()
+        level = [each for each in connection.execute(above).scalars() if each not in found]
+        found += level
+    return found

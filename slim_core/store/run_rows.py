@@ -1,4 +1,4 @@
-"""A run: one execution of a step, as the database tells it."""
+"""A run as a row of the database: one execution of a step, and how such rows are read inside a transaction."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
+from slim_core.errors import NotFoundError
 from slim_core.store import schema
 from slim_core.store.states import ENDED
 
 Status = Literal["queued", "running", "stopping", "done", "failed", "canceled"]
-_t = schema.runs
+_t, _parents = schema.runs, schema.run_parents
 
 
 @dataclass(frozen=True)
@@ -69,3 +71,34 @@ def hash_of(spec: Mapping[str, Any], fingerprint: str) -> str:
     inputs = {"spec": {**spec, "dataset": fingerprint}}
     text = json.dumps(inputs, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def find_run(connection: Connection, run_id: str, *, lock: bool = False) -> Run | None:
+    """The run of this id, if there is one and it was not deleted; ``lock`` keeps others from changing it."""
+    query = sa.select(*COLUMNS).where(_t.c.id == run_id, _t.c.deleted_at.is_(None))
+    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+    return None if row is None else Run(**row)
+
+
+def lock_run(connection: Connection, run_id: str) -> Run:
+    """The run of this id, which others cannot change before the transaction ends.
+
+    Raises:
+        NotFoundError: there is none, or it was deleted.
+    """
+    run = find_run(connection, run_id, lock=True)
+    if run is None:
+        raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
+    return run
+
+
+def descendants_of(connection: Connection, run_id: str) -> list[str]:
+    """Ids of all runs made from this one, directly or not, that were not deleted; nearest first."""
+    found: list[str] = []
+    level = [run_id]
+    while level:
+        query = sa.select(_parents.c.run_id).distinct().join(_t, _t.c.id == _parents.c.run_id)
+        query = query.where(_parents.c.parent_id.in_(level), _t.c.deleted_at.is_(None))
+        level = [each for each in connection.execute(query).scalars() if each not in found]
+        found += level
+    return found

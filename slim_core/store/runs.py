@@ -1,32 +1,66 @@
-"""Runs as people see them: submitted once, listed, stopped, retried, deleted. How they are executed: attempts.py."""
+"""Runs as people see them: submitted once, listed, deleted. How they are taken: queue.py; executed: attempts.py."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from slim_core.data.table import SPLITS
+from slim_core.data.table import SPLITS, Split
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
-from slim_core.store.attempts import Attempts
 from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Datasets
 from slim_core.store.events import Events
-from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, hash_of
+from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, descendants_of, find_run, hash_of, lock_run
 from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
-from slim_core.store.submission import PARENT_KINDS, SpecLike, freeze_answers, relate
+from slim_core.store.states import WORKING
+from slim_core.store.workers import Workers
 from slim_core.version import code_version
 
 _t, _parents = schema.runs, schema.run_parents
 _NAMED = 20  # ids a message names at most
 
+# role -> kinds of the runs that can have it
+PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
+    "model": ("train",),
+    "reference": ("train",),
+    "subset": ("curate",),
+    "attention": ("gradcam", "features"),
+    "space": ("space",),
+}
 
-class Runs(Attempts):
+
+class SpecLike(Protocol):
+    """What can be submitted: every spec of slim_core.steps.specs."""
+
+    @property
+    def kind(self) -> str:
+        """Name of the step."""
+
+    @property
+    def dataset(self) -> str:
+        """Id or name of a data set."""
+
+    @property
+    def queue(self) -> str:
+        """Which workers take it."""
+
+    def parents(self) -> Mapping[str, str]:
+        """Role -> run id."""
+
+    def record(self) -> dict[str, Any]:
+        """The spec as plain JSON, as a run keeps it."""
+
+    def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> Sequence[tuple[SpecLike, int]]:
+        """The specs of its parts and the images of each, where it is too large to be done in one."""
+
+
+class Runs:
     """All runs. Shards (see store/shards.py) are left out of lists unless asked for."""
 
     def __init__(
@@ -35,10 +69,11 @@ class Runs(Attempts):
         artifacts: Artifacts,
         events: Events,
         datasets: Datasets,
-        lease_s: float = 30.0,
+        workers: Workers,
         shard_images: int = 20_000,
     ) -> None:
-        super().__init__(database, artifacts, events, datasets, lease_s)
+        self._database, self._artifacts, self._events = database, artifacts, events
+        self._datasets, self._workers = datasets, workers
         self._shard_images = shard_images
 
     def submit(
@@ -69,7 +104,8 @@ class Runs(Attempts):
             DataRefusedError: the images are no longer where they were.
         """
         row = self._row(spec, by, name, force, priority)
-        row |= {"device_asked": self._checked_device(device, spec.queue), "code_version": code_version()}
+        device_asked = None if device is None else self._workers.require(device.strip(), spec.queue)
+        row |= {"device_asked": device_asked, "code_version": code_version()}
         shards = self._shard_rows(spec, row) if sharded else []
         for _ in range(3):
             same = None if force else self._same(row["spec_hash"])
@@ -93,15 +129,15 @@ class Runs(Attempts):
             return run
         query = sa.select(_t.c.deleted_at).where(_t.c.id == run_id)
         with self._database.read() as connection:
-            deleted = connection.execute(query).scalar()
-        if deleted is not None:
-            raise NotFoundError(f"Run {run_id} was deleted on {deleted:%Y-%m-%d}: submit it again.")
+            deleted_at = connection.execute(query).scalar()
+        if deleted_at is not None:
+            raise NotFoundError(f"Run {run_id} was deleted on {deleted_at:%Y-%m-%d}: submit it again.")
         raise NotFoundError(f"There is no run {run_id}: see the Jobs page, or `slim runs`.")
 
     def find(self, run_id: str) -> Run | None:
         """The run of this id, if there is one and it was not deleted."""
         with self._database.read() as connection:
-            run = self._find(connection, run_id)
+            run = find_run(connection, run_id)
             with_progress(connection, [run] if run else [])
             return run
 
@@ -142,15 +178,6 @@ class Runs(Attempts):
         with self._database.read() as connection:
             return {str(row[0]): int(row[1]) for row in connection.execute(query)}
 
-    def queued(self, queue: str | None = None) -> list[Run]:
-        """Runs that wait for a worker, shards among them, in the order in which they should go."""
-        order = (_t.c.priority.desc(), _t.c.queued_at, _t.c.id)
-        query = sa.select(*COLUMNS).where(_t.c.status == "queued", _t.c.deleted_at.is_(None)).order_by(*order)
-        if queue is not None:
-            query = query.where(_t.c.queue == queue)
-        with self._database.read() as connection:
-            return [Run(**row) for row in connection.execute(query).mappings()]
-
     def parents(self, run_id: str, *, shards: bool = False) -> list[tuple[str, Run]]:
         """(role, run) of everything this run reads; deleted parents are left out."""
         related = self._related(_parents.c.parent_id, _parents.c.run_id, run_id)
@@ -164,7 +191,7 @@ class Runs(Attempts):
     def descendants(self, run_id: str) -> list[str]:
         """Ids of all runs made from this one, directly or not; nearest first."""
         with self._database.read() as connection:
-            return self._descendants(connection, run_id)
+            return descendants_of(connection, run_id)
 
     def waiting_for(self, run_id: str) -> list[Run]:
         """The parents and shards that have to finish before this run can start."""
@@ -184,18 +211,18 @@ class Runs(Attempts):
             raise ConflictError(f"Run {run_id} is a shard of {whole}: delete that one.")
         with self._database.write() as connection:
             shards = shards_of(connection, run_id, lock=True)
-            self._require(connection, run_id)  # locked: nobody can build on it meanwhile
-            doomed = [run_id, *self._descendants(connection, run_id)]
-            self._refuse_delete(connection, run_id, doomed, shards, cascade)
-            doomed += [shard.id for shard in shards]
+            lock_run(connection, run_id)  # locked: nobody can build on it meanwhile
+            deleted = [run_id, *descendants_of(connection, run_id)]
+            _refuse_delete(connection, run_id, deleted, shards, cascade)
+            deleted += [shard.id for shard in shards]
             now = self._database.now(connection)
-            gone = _t.update().where(_t.c.id.in_(doomed))
+            gone = _t.update().where(_t.c.id.in_(deleted))
             connection.execute(gone.where(_t.c.status == "queued").values(status="canceled", finished_at=now))
             connection.execute(gone.values(deleted_at=now))
-            self._events.note(connection, by, "run.deleted", run_id, {"runs": doomed})
-        for each in doomed:
+            self._events.note(connection, by, "run.deleted", run_id, {"runs": deleted})
+        for each in deleted:
             self._artifacts.remove(each)
-        return doomed[::-1]
+        return deleted[::-1]
 
     def _row(self, spec: SpecLike, by: str, name: str | None, force: bool, priority: int) -> dict[str, Any]:
         dataset = self._datasets.find(spec.dataset)
@@ -205,7 +232,7 @@ class Runs(Attempts):
         if plain.get("shard") is not None:
             raise SpecRefusedError(f"A {spec.kind} step refuses shard = {plain['shard']}: leave it out.")
         with self._database.read() as connection:
-            freeze_answers(connection, plain)
+            _freeze_answers(connection, plain)
         return {
             "id": new_id("r"),
             "kind": spec.kind,
@@ -243,26 +270,13 @@ class Runs(Attempts):
     def _insert(self, row: dict[str, Any], parents: Mapping[str, str], shards: Sequence[dict[str, Any]]) -> None:
         with self._database.write() as connection:
             for role, parent_id in sorted(parents.items(), key=lambda pair: pair[1]):  # one order: locks never cross
-                self._check_parent(connection, role, parent_id, row["dataset_id"])
+                _check_parent(connection, role, parent_id, row["dataset_id"])
             now = self._database.now(connection)
             for each in (row, *shards):
                 connection.execute(_t.insert().values(**each, created_at=now, queued_at=now))
-                relate(connection, each["id"], parents)
-            relate(connection, row["id"], {f"shard-{n:03}": shard["id"] for n, shard in enumerate(shards)})
+                _relate(connection, each["id"], parents)
+            _relate(connection, row["id"], {f"shard-{n:03}": shard["id"] for n, shard in enumerate(shards)})
             self._events.note(connection, row["created_by"], "run.submitted", row["id"], {"kind": row["kind"]})
-
-    def _check_parent(self, connection: Connection, role: str, parent_id: str, dataset_id: str) -> None:
-        parent = self._find(connection, parent_id, lock=True)
-        if parent is None:
-            raise NotFoundError(f"The {role} run {parent_id} does not exist or was deleted: choose another.")
-        if parent.status not in ("queued", "running", "done"):
-            raise SpecRefusedError(f"The {role} run {parent_id} is {parent.status}: retry it, or choose another.")
-        if parent.kind not in (kinds := PARENT_KINDS.get(role, (parent.kind,))):
-            raise SpecRefusedError(
-                f"The {role} run {parent_id} is a {parent.kind} run: choose a {' or '.join(kinds)} run."
-            )
-        if parent.dataset_id != dataset_id:
-            raise SpecRefusedError(f"The {role} run {parent_id} was made on another data set: choose one of this.")
 
     def _related(self, wanted: sa.Column[Any], given: sa.Column[Any], run_id: str) -> list[tuple[str, Run]]:
         query = (
@@ -277,23 +291,55 @@ class Runs(Attempts):
             with_progress(connection, [run for _, run in found])
         return found
 
-    def _refuse_delete(
-        self, connection: Connection, run_id: str, doomed: list[str], shards: Sequence[Run], cascade: bool
-    ) -> None:
-        working = sa.select(_t.c.id).where(_t.c.id.in_(doomed), _t.c.status.in_(("running", "stopping")))
-        busy = list(connection.execute(working.with_for_update()).scalars())
-        busy += [run_id] if any(shard.status in ("running", "stopping") for shard in shards) else []
-        if busy:
-            raise ConflictError(f"Run {', '.join(busy[:_NAMED])} is running: stop it first, then delete.")
-        if cascade:
-            return
-        if len(doomed) > 1:
-            others = ", ".join(doomed[1 : _NAMED + 1])
-            raise ConflictError(f"Run {run_id} was used by {others}: delete those too, or keep it.")
-        campaigns = sa.select(schema.campaigns.c.name).where(schema.campaigns.c.space_run_id == run_id).limit(_NAMED)
-        names = list(connection.execute(campaigns).scalars())
-        if names:
-            raise ConflictError(
-                f"Run {run_id} is the space of the campaign {', '.join(names)}: keep it, or delete it with cascade "
-                "(answers stay)."
-            )
+
+def _check_parent(connection: Connection, role: str, parent_id: str, dataset_id: str) -> None:
+    parent = find_run(connection, parent_id, lock=True)
+    if parent is None:
+        raise NotFoundError(f"The {role} run {parent_id} does not exist or was deleted: choose another.")
+    if parent.status not in ("queued", "running", "done"):
+        raise SpecRefusedError(f"The {role} run {parent_id} is {parent.status}: retry it, or choose another.")
+    if parent.kind not in (kinds := PARENT_KINDS.get(role, (parent.kind,))):
+        raise SpecRefusedError(f"The {role} run {parent_id} is a {parent.kind} run: choose a {' or '.join(kinds)} run.")
+    if parent.dataset_id != dataset_id:
+        raise SpecRefusedError(f"The {role} run {parent_id} was made on another data set: choose one of this.")
+
+
+def _refuse_delete(
+    connection: Connection, run_id: str, deleted: list[str], shards: Sequence[Run], cascade: bool
+) -> None:
+    working = sa.select(_t.c.id).where(_t.c.id.in_(deleted), _t.c.status.in_(WORKING))
+    busy = list(connection.execute(working.with_for_update()).scalars())
+    busy += [run_id] if any(shard.status in WORKING for shard in shards) else []
+    if busy:
+        raise ConflictError(f"Run {', '.join(busy[:_NAMED])} is running: stop it first, then delete.")
+    if cascade:
+        return
+    if len(deleted) > 1:
+        others = ", ".join(deleted[1 : _NAMED + 1])
+        raise ConflictError(f"Run {run_id} was used by {others}: delete those too, or keep it.")
+    campaigns = sa.select(schema.campaigns.c.name).where(schema.campaigns.c.space_run_id == run_id).limit(_NAMED)
+    names = list(connection.execute(campaigns).scalars())
+    if names:
+        raise ConflictError(
+            f"Run {run_id} is the space of the campaign {', '.join(names)}: keep it, or delete it with cascade "
+            "(answers stay)."
+        )
+
+
+def _relate(connection: Connection, run_id: str, parents: Mapping[str, str]) -> None:
+    """Keep what a run reads."""
+    for role, parent_id in parents.items():
+        connection.execute(_parents.insert().values(run_id=run_id, role=role, parent_id=parent_id))
+
+
+def _freeze_answers(connection: Connection, spec: dict[str, Any]) -> None:
+    """Where a spec names a campaign, pin the answers given so far, so that the run can be repeated exactly."""
+    campaign_id = spec.get("campaign")
+    if campaign_id is None:
+        return
+    known = connection.execute(sa.select(schema.campaigns.c.id).where(schema.campaigns.c.id == campaign_id)).scalar()
+    if known is None:
+        raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
+    if spec.get("answers_seq") is None:
+        newest = sa.select(sa.func.max(schema.answers.c.seq)).where(schema.answers.c.campaign_id == campaign_id)
+        spec["answers_seq"] = connection.execute(newest).scalar() or 0

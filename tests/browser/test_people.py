@@ -147,7 +147,7 @@ def test_what_is_typed_stays_while_a_run_is_going(page: Page, own_address: str, 
     expect(field).to_be_focused()
     page.keyboard.type("th.pt")
     expect(field).to_have_value("half a path.pt")
-    own_store.runs.request_stop(run.id)
+    own_store.attempts.request_stop(run.id)
     page.wait_for_function("() => !document.body.innerText.match(/epoch \\d+ of 4,?000/)", timeout=JOB_MS)
 
 

@@ -85,7 +85,7 @@ def test_a_run_saved_while_redis_is_away_starts_by_itself_later(tmp_path: Path, 
         QueueUnavailableError, match="No queue runs for .*: start the dashboard, or `python -m workers`"
     ):
         bench.submit()
-    run = bench.store.runs.queued()[0]
+    run = bench.store.runs.all(status="queued")[0]
     assert "start the dashboard" in bench.queue.silence() and bench.queue.view().counts == {"queued": 1}
 
     with bench.services:

@@ -120,7 +120,7 @@ def test_done_and_failed_runs_are_told_once_by_any_number_of_services_and_earlie
     with receiver() as server, notifying(store, server.url, n=3) as notifiers:
         done, failed = _end(store, tmp_path, counts=2), _end(store, tmp_path, misbehave="refuse")
         until(lambda: len(server.got) >= 2, "both to be told")
-        retried = store.runs.retry(failed.id)
+        retried = store.attempts.retry(failed.id)
         execute(store, retried.id, worker="tester", device="cpu")
         until(lambda: len(server.got) >= 3, "the failed retry to be told, too")
         until(lambda: all(map(is_through, notifiers)), "each to have looked at all that has happened")

@@ -94,7 +94,7 @@ def test_a_job_that_ignores_a_stop_is_killed_in_time_though_redis_is_frozen(tmp_
         os.kill(owner.pid, signal.SIGSTOP)
         try:
             await_renewals(bench, run, 3)  # the worker has met it, and watches on
-            bench.store.runs.request_stop(run.id)
+            bench.store.attempts.request_stop(run.id)
             asked = time.monotonic()
             ended = bench.await_status(run, "canceled")
             took_s = time.monotonic() - asked

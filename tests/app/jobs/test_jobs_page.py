@@ -65,7 +65,7 @@ def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch
     try:
         told, reason = said(show("jobs")), str(session.queue().view().waits_for(run.id))
     finally:
-        session.store().runs.request_stop(run.id)
+        session.store().attempts.request_stop(run.id)
     assert ("are left on the disk of" in told, "No workers online" in told) == (full, not full)
     assert ("free some space" in reason, "start one" in reason) == (full, not full)
 
@@ -107,7 +107,7 @@ def test_filters_come_from_the_address(show, params: dict[str, str], kinds: set[
 def test_pages_are_fetched_one_at_a_time(show) -> None:
     for seed in range(30):
         store, run = session.store(), submitted(seed=100 + seed)
-        store.runs.finish(run.id, store.runs.claim(run.id, "w", "cpu"), {})
+        store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
     app = show("jobs")
     n = len(store.runs.all())
     assert len(tables(app)["Runs"]["rows"]) == 25
@@ -162,9 +162,9 @@ def test_what_changed_between_two_runs_is_a_table(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_asking(show) -> None:
     store, run = session.store(), submitted()
-    token = store.runs.claim(run.id, "worker-1", "cpu")
+    token = store.queue.claim(run.id, "worker-1", "cpu")
     progress = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "train_loss": 0.25}
-    store.runs.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
+    store.attempts.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
     app = show("jobs")
     bar = app.get("progress")[0].proto
     assert bar.value == 50
@@ -183,7 +183,7 @@ def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -
     assert "It is next in line" in said(app) and "It is number 3 in line" in said(app)
     assert app.button(key=f"front-{runs[0].id}").disabled
     app.button(key=f"front-{runs[2].id}").click().run()
-    assert store.runs.waiting()[0].id == runs[2].id
+    assert store.queue.waiting()[0].id == runs[2].id
     app.button(key=f"stop-{runs[1].id}").click().run()
     assert store.runs.fetch(runs[1].id).status == "canceled"
 
@@ -196,7 +196,7 @@ def test_a_viewer_may_look_and_change_nothing(show, monkeypatch: pytest.MonkeyPa
     for key in (f"front-{runs[1].id}", f"stop-{runs[0].id}"):
         app.button(key=key).click().run()
         assert "needs the role lead" in said(app)
-    assert session.store().runs.queued() == runs
+    assert session.store().runs.all(status="queued")[::-1] == runs
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -218,7 +218,7 @@ def test_workers_are_listed_with_their_gpu_their_run_and_their_code(show) -> Non
 @pytest.mark.usefixtures("filled_home")
 def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
     store, run = session.store(), submitted()
-    store.runs.fail(run.id, store.runs.claim(run.id, "w", "cpu"), "The disk is full: make room, then retry.")
+    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "The disk is full: make room, then retry.")
     app = show("jobs", run=run.id)
     assert any(error.value == "The disk is full: make room, then retry." for error in app.error)
     assert "There is no log" in said(app)
@@ -232,10 +232,10 @@ def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
 @pytest.mark.parametrize("end", ["failed", "canceled"])
 def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> None:
     store, run = session.store(), submitted()
-    token = store.runs.claim(run.id, "w", "cpu")
+    token = store.queue.claim(run.id, "w", "cpu")
     progress = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "train_loss": 0.25}
-    store.runs.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
-    store.runs.fail(run.id, token, "No room.") if end == "failed" else store.runs.canceled(run.id, token)
+    store.attempts.progress(run.id, token, progress | {"images_per_s": 1234.0, "seconds_left": 75.0})
+    store.attempts.fail(run.id, token, "No room.") if end == "failed" else store.attempts.cancel(run.id, token)
     bar = show("jobs", run=run.id).get("progress")[0].proto
     assert (bar.value, bar.text) == (50, "stopped during train · epoch 2 of 4 · 300 of 600 · loss 0.250")
 
@@ -243,9 +243,9 @@ def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> N
 @pytest.mark.usefixtures("filled_home")
 def test_a_stopped_run_with_a_checkpoint_is_resumed(show) -> None:
     store, run = session.store(), submitted()
-    token = store.runs.claim(run.id, "w", "cpu")
+    token = store.queue.claim(run.id, "w", "cpu")
     (store.artifacts.checkpoints(run.id) / "last.pt").write_bytes(b"saved")
-    store.runs.canceled(run.id, token)
+    store.attempts.cancel(run.id, token)
     assert show("jobs", run=run.id).button(key=f"retry-{run.id}").label == "Resume"
 
 

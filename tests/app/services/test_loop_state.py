@@ -22,8 +22,8 @@ def test_each_step_follows_from_the_state_of_its_run(dataset) -> None:
     store = session.store()
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet"}))
     assert states(loop_state.read(store, dataset.id))["train"] == "running"
-    token = store.runs.claim(run.id, "w", "cpu")
-    store.runs.fail(run.id, token, "It failed.")
+    token = store.queue.claim(run.id, "w", "cpu")
+    store.attempts.fail(run.id, token, "It failed.")
     loop = loop_state.read(store, dataset.id)
     assert (loop.next.name, loop.next.state) == ("train", "failed")
 
@@ -39,10 +39,10 @@ def test_a_new_reference_model_begins_a_new_loop_once_it_is_done() -> None:
     spec = parse_spec({"kind": "train", "dataset": dataset, "model": "small-resnet", "seed": 7})
     run, _ = store.runs.submit(spec)
     assert loop_state.read(store, dataset).next is None  # the finished loop stays until the new model is there
-    token = store.runs.claim(run.id, "w", "cpu")
+    token = store.queue.claim(run.id, "w", "cpu")
     store.artifacts.attempt(run.id, 1)
     store.artifacts.publish(run.id, 1)
-    store.runs.finish(run.id, token, {"images": 1, "images_unique": 1, "seconds": 1.0})
+    store.attempts.finish(run.id, token, {"images": 1, "images_unique": 1, "seconds": 1.0})
     assert loop_state.read(store, dataset).next.name == "attention"
 
 

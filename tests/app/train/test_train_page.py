@@ -141,8 +141,8 @@ def test_a_failed_training_shows_its_sentence(show) -> None:
     store = session.store()
     done = store.runs.all(kind="train")[0]
     run, _ = store.runs.submit(_again(done), by="tests", force=True)
-    token = store.runs.claim(run.id, "w", "cpu")
-    store.runs.fail(run.id, token, "The learning rate is too large: lower it.")
+    token = store.queue.claim(run.id, "w", "cpu")
+    store.attempts.fail(run.id, token, "The learning rate is too large: lower it.")
     app = show("train", run=run.id)
     assert [error.value for error in app.error] == ["The learning rate is too large: lower it."]
 

@@ -25,10 +25,10 @@ class Failing:
         return self.store.runs.submit(spec, **options)[0]
 
     def wait(self, run: Run) -> Run:
-        token = self.store.runs.claim(run.id, "w", "cpu")
+        token = self.store.queue.claim(run.id, "w", "cpu")
         told = {"done": 300, "total": 600, "phase": "train", "epoch": 2, "epochs": 4, "images_per_s": 1234.0}
-        self.store.runs.progress(run.id, token, told)
-        self.store.runs.fail(run.id, token, "There is no room.")
+        self.store.attempts.progress(run.id, token, told)
+        self.store.attempts.fail(run.id, token, "There is no room.")
         raise SlimError("There is no room.")
 
 

@@ -40,7 +40,7 @@ def dataset(store: Store, demo_folder: Path) -> Dataset:
 def finished(store: Store, **fields: Any) -> Run:
     """A run of this spec, done."""
     run, _ = store.runs.submit(parse_spec(fields))
-    store.runs.finish(run.id, store.runs.claim(run.id, "w", "cpu"), {})
+    store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
     return store.runs.fetch(run.id)
 
 
@@ -105,7 +105,7 @@ def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
             submitted.append(spec)
             run = super().submit(spec, **options)
             if run.status == "queued":
-                self.store.runs.finish(run.id, self.store.runs.claim(run.id, "w", "cpu"), {"groups": []})
+                self.store.attempts.finish(run.id, self.store.queue.claim(run.id, "w", "cpu"), {"groups": []})
             return self.store.runs.fetch(run.id)
 
     def queue_only(*, queue: bool = False, **_how: object) -> Workbench:

@@ -153,8 +153,8 @@ def test_an_attempt_without_room_for_its_folder_fails_in_a_sentence(store, attem
 
 def test_progress_is_kept_with_the_time_left_and_written_at_most_once_a_beat(store, attempt, monkeypatch):
     writes = []
-    write = store.runs.progress
-    monkeypatch.setattr(type(store.runs), "progress", lambda _self, *given: (writes.append(given), write(*given)))
+    write = store.attempts.progress
+    monkeypatch.setattr(type(store.attempts), "progress", lambda _self, *given: (writes.append(given), write(*given)))
 
     def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
         for done in range(1, 501):
@@ -193,7 +193,7 @@ def test_a_step_asked_to_stop_ends_as_canceled_and_keeps_its_checkpoint_for_a_re
         if saved.exists():
             return {"resumed": True}
         saved.write_text("1")
-        store.runs.request_stop(context.run_id, "ann")
+        store.attempts.request_stop(context.run_id, "ann")
         with pytest.raises(RunCanceledError):
             _until(context.check_stop)
         context.check_stop()
@@ -202,7 +202,7 @@ def test_a_step_asked_to_stop_ends_as_canceled_and_keeps_its_checkpoint_for_a_re
     run = attempt(step)
     assert run.status == "canceled" and run.message == "Stopped as asked."
 
-    again = attempt(step, store.runs.retry(run.id))
+    again = attempt(step, store.attempts.retry(run.id))
     assert again.status == "done" and again.metrics == {"resumed": True} and again.attempt == 2
 
 
@@ -221,8 +221,8 @@ def test_a_run_handed_back_is_queued_again_without_counting_as_lost(attempt):
 
 def test_a_run_taken_by_another_attempt_is_left_alone(store, attempt):
     def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
-        store.runs.lose(context.run_id, context.pulse.token, "was cut off")
-        store.runs.claim(context.run_id, "another", "cpu")
+        store.attempts.lose(context.run_id, context.pulse.token, "was cut off")
+        store.queue.claim(context.run_id, "another", "cpu")
         with pytest.raises(RunLostError):
             _until(context.check_stop)
         return {"mine": True}

@@ -49,7 +49,7 @@ def test_a_run_of_an_old_database_is_offered_again(workbench: Workbench, demo_fo
     store = workbench.store
     dataset = store.datasets.register(import_data(demo_folder))
     run, _ = store.runs.submit(parse_spec({"kind": "train", "dataset": dataset.id}))
-    store.runs.finish(run.id, store.runs.claim(run.id, "w", "cpu"), {})
+    store.attempts.finish(run.id, store.queue.claim(run.id, "w", "cpu"), {})
     old = OLD[1]["spec"] | {"dataset": dataset.id}
     as_it_was = {"spec": old, "spec_hash": hash_of(old, dataset.fingerprint)}
     with store.runs._database.write() as connection:

@@ -45,10 +45,10 @@ def trained(store: Store, dataset: Dataset, name: str = "small-resnet") -> Run:
         model.net.train()
         model.net(torch.randn(8, 3, 64, 64))
     run = store.runs.submit(TrainSpec(dataset=dataset.id, model=name), force=True)[0]
-    token = store.runs.claim(run.id, "tester", "cpu")
+    token = store.queue.claim(run.id, "tester", "cpu")
     save_model(model, store.artifacts.attempt(run.id, 1))
     store.artifacts.publish(run.id, 1)
-    store.runs.finish(run.id, token, {})
+    store.attempts.finish(run.id, token, {})
     return store.runs.fetch(run.id)
 
 

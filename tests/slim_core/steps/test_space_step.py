@@ -35,12 +35,12 @@ def store(tmp_path: Path, demo_folder: Path) -> Iterator[Store]:
 
 def finished(store: Store, run: Run, **arrays: np.ndarray) -> Run:
     """The run, as if a worker had left these arrays."""
-    token = store.runs.claim(run.id, "tester", "cpu")
+    token = store.queue.claim(run.id, "tester", "cpu")
     for name, values in arrays.items():
         np.save(store.artifacts.attempt(run.id, 1) / f"{name}.npy", values)
     store.artifacts.attempt(run.id, 1)
     store.artifacts.publish(run.id, 1)
-    store.runs.finish(run.id, token, {})
+    store.attempts.finish(run.id, token, {})
     return store.runs.fetch(run.id)
 
 
@@ -74,7 +74,7 @@ def test_a_stop_during_umap_cancels_the_run(store, attention):
 
     def stop_at_an_epoch(progress: dict) -> None:
         if progress.get("epoch") and progress["phase"] == "attention space":
-            store.runs.request_stop(run.id)
+            store.attempts.request_stop(run.id)
             until(lambda: not any(run.id in thread.name for thread in threading.enumerate()))  # its thread has seen it
 
     ended = execute(store, run.id, worker="tester", device="cpu", on_progress=stop_at_an_epoch)

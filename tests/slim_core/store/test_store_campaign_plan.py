@@ -34,7 +34,7 @@ def space(store: Store, dataset) -> Run:
 
 def work(store: Store, run: Run, files: dict) -> Run:
     """Finish a run that leaves these arrays and tables."""
-    token = store.runs.claim(run.id, "worker-1", "cpu")
+    token = store.queue.claim(run.id, "worker-1", "cpu")
     folder = store.artifacts.attempt(run.id, store.runs.fetch(run.id).attempt)
     for name, content in files.items():
         if isinstance(content, pd.DataFrame):
@@ -42,7 +42,7 @@ def work(store: Store, run: Run, files: dict) -> Run:
         else:
             np.save(folder / f"{name}.npy", content)
     store.artifacts.publish(run.id, store.runs.fetch(run.id).attempt)
-    store.runs.finish(run.id, token, {})
+    store.attempts.finish(run.id, token, {})
     return store.runs.fetch(run.id)
 
 

@@ -78,7 +78,7 @@ def ten_thousand(store: Store, dataset) -> None:
 
 def test_the_newest_finished_runs_say_how_long_one_takes_along_an_index(store: Store, ten_thousand):
     store.workers.beat("w1", host="h", pid=1, device="cpu", queues=["gpu"], version="")
-    assert store.runs.estimates(store.runs.waiting(), store.workers.alive()) == {"w": Estimate(0.0, 50.0)}
+    assert store.queue.estimates(store.queue.waiting(), store.workers.alive()) == {"w": Estimate(0.0, 50.0)}
     if store.database.is_sqlite:
         with store.database.read() as connection:
             plan = connection.execute(

@@ -10,7 +10,6 @@ from slim_core.errors import ConflictError, NotFoundError
 from slim_core.steps.specs import GradcamSpec
 from slim_core.store.history import History, RunFilter
 from slim_core.store.lineage import Link
-from slim_core.store.priority import move_to_front
 from tests.slim_core.store.store_makers import train_spec
 
 
@@ -25,8 +24,8 @@ def runs(store, dataset):
         store.runs.submit(train_spec(dataset, n), by="ada" if n < 3 else "grace", name=f"50%_try {n}")[0]
         for n in range(5)
     ]
-    for run, end in zip(made, (store.runs.finish, store.runs.fail), strict=False):
-        end(run.id, store.runs.claim(run.id, "w", "cpu"), {"wga": 1.0} if end == store.runs.finish else "no luck")
+    for run, end in zip(made, (store.attempts.finish, store.attempts.fail), strict=False):
+        end(run.id, store.queue.claim(run.id, "w", "cpu"), {"wga": 1.0} if end == store.attempts.finish else "no luck")
     return made
 
 
@@ -83,23 +82,23 @@ def test_links_are_read_both_ways_and_a_deleted_child_is_not_shown(store, runs, 
 
 
 def test_a_run_moved_to_the_front_is_next_and_the_move_is_noted(store, runs) -> None:
-    assert store.runs.waiting()[-1].id != runs[2].id or len(store.runs.waiting()) == 1
+    assert store.queue.waiting()[-1].id != runs[2].id or len(store.queue.waiting()) == 1
     for run in (runs[4], runs[3]):
-        move_to_front(store.database, store.events, run.id, "lead")
-        assert store.runs.waiting()[0].id == run.id
+        store.queue.move_to_front(run.id, "lead")
+        assert store.queue.waiting()[0].id == run.id
     event = store.events.recent(1)[0]
     assert (event.what, event.who, event.subject) == ("run.prioritised", "lead", runs[3].id)
 
 
 def test_what_a_moved_run_waits_for_goes_with_it(store, runs, dataset) -> None:
     child = store.runs.submit(GradcamSpec(dataset=dataset.id, model=runs[4].id), by="ada")[0]
-    move_to_front(store.database, store.events, child.id, "lead")
-    assert store.runs.waiting()[0].id == runs[4].id
+    store.queue.move_to_front(child.id, "lead")
+    assert store.queue.waiting()[0].id == runs[4].id
     assert store.runs.fetch(runs[0].id).priority == 0  # done: nothing to move
 
 
 def test_only_a_waiting_run_is_moved(store, runs) -> None:
     with pytest.raises(ConflictError, match="is done by now"):
-        move_to_front(store.database, store.events, runs[0].id, "lead")
+        store.queue.move_to_front(runs[0].id, "lead")
     with pytest.raises(NotFoundError):
-        move_to_front(store.database, store.events, "r-nothere", "lead")
+        store.queue.move_to_front("r-nothere", "lead")

@@ -74,10 +74,10 @@ def test_only_what_can_start_waits(store, dataset, finish):
     child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id), by="ann")
     gone, _ = store.runs.submit(train_spec(dataset, seed=1), by="ann")
     store.runs.delete(gone.id)
-    assert names(store) == [model.id] and store.runs.count_waiting() == {("gpu", None): 1}
-    assert store.runs.unfinished_parents() == {child.id: (model.id, "queued", False)}
+    assert names(store) == [model.id] and store.queue.count_waiting() == {("gpu", None): 1}
+    assert store.queue.unfinished_parents() == {child.id: (model.id, "queued", False)}
     finish(model)
-    assert names(store) == [child.id] and store.runs.unfinished_parents() == {}
+    assert names(store) == [child.id] and store.queue.unfinished_parents() == {}
 
 
 def test_a_device_is_given_only_to_who_has_it(store, dataset):
@@ -87,7 +87,7 @@ def test_a_device_is_given_only_to_who_has_it(store, dataset):
     assert names(store, ("gpu",), ("host/cuda:0", "cuda:0", "host/cuda", "cuda")) == ["anywhere"]
     assert names(store, ("gpu",), ("other/cuda:0", "cuda:0", "other/cuda", "cuda")) == ["anywhere", "there"]
     assert names(store, ("gpu",), ("host/cuda:1", "cuda:1", "host/cuda", "cuda")) == ["anywhere", "second"]
-    assert store.runs.count_waiting() == {("gpu", None): 1, ("gpu", "cuda:1"): 1, ("gpu", "other/cuda:0"): 1}
+    assert store.queue.count_waiting() == {("gpu", None): 1, ("gpu", "cuda:1"): 1, ("gpu", "other/cuda:0"): 1}
 
 
 def test_many_claimers_take_each_run_once_and_the_best_first(store, dataset):
@@ -96,7 +96,7 @@ def test_many_claimers_take_each_run_once_and_the_best_first(store, dataset):
             put(store, dataset, user, f"{user}-{k}")
 
     def take(k: int) -> str | None:
-        claimed = store.runs.claim_best(f"worker-{k}", "cpu", ("gpu",), ANY, code_version())
+        claimed = store.queue.claim_best(f"worker-{k}", "cpu", ("gpu",), ANY, code_version())
         return claimed and claimed[0]
 
     first, second = in_processes(4, take), in_threads(4, take)
@@ -130,22 +130,22 @@ def test_a_device_no_worker_has_is_refused_with_those_there_are(store, dataset):
 def test_a_run_is_not_retried_before_its_parent(store, dataset):
     model, _ = store.runs.submit(train_spec(dataset))
     child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
-    store.runs.fail(model.id, store.runs.claim(model.id, "w", "cpu"), "No.")
+    store.attempts.fail(model.id, store.queue.claim(model.id, "w", "cpu"), "No.")
     with pytest.raises(ConflictError, match=f"Its parent {model.id} has failed: retry that one first"):
-        store.runs.retry(child.id)
+        store.attempts.retry(child.id)
     assert store.runs.fetch(child.id).status == "failed"
-    store.runs.retry(model.id)
-    assert store.runs.retry(child.id).status == "queued"
+    store.attempts.retry(model.id)
+    assert store.attempts.retry(child.id).status == "queued"
 
 
 def test_progress_is_dated_so_that_a_hung_run_shows(store, dataset):
     run, _ = store.runs.submit(train_spec(dataset))
-    token = store.runs.claim(run.id, "w", "cpu")
+    token = store.queue.claim(run.id, "w", "cpu")
     claimed = store.runs.fetch(run.id).progress_at
     assert claimed is not None
-    store.runs.renew(run.id, token)
+    store.attempts.renew(run.id, token)
     assert store.runs.fetch(run.id).progress_at == claimed
-    store.runs.progress(run.id, token, {"done": 1})
+    store.attempts.progress(run.id, token, {"done": 1})
     assert store.runs.fetch(run.id).progress_at > claimed
 
 
@@ -158,6 +158,6 @@ def test_the_order_of_thousands_is_read_at_once(store, dataset):
         connection.execute(schema.runs.insert(), rows)
         connection.execute(schema.run_parents.insert(), parents)
     with statements(store.database) as told:
-        assert len(store.runs.waiting()) == 2_500 and len(store.runs.unfinished_parents()) == 2_500
-        assert [run.id for run in store.runs.next_for(("gpu",), ANY)][:7] == [f"r-{k:05}" for k in range(7)]
+        assert len(store.queue.waiting()) == 2_500 and len(store.queue.unfinished_parents()) == 2_500
+        assert [run.id for run in store.queue.next_for(("gpu",), ANY)][:7] == [f"r-{k:05}" for k in range(7)]
     assert len(told) <= 9

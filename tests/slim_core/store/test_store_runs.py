@@ -29,7 +29,7 @@ def child(store: Store, dataset, run: Run) -> Run:
 
 def expire(store: Store, run_id: str) -> list[Run]:
     """Let the lease of a run end, as if its worker had been killed."""
-    return store.runs.lose_expired(datetime.now(UTC) + timedelta(seconds=store.settings.lease_s + 5))
+    return store.attempts.lose_expired(datetime.now(UTC) + timedelta(seconds=store.settings.lease_s + 5))
 
 
 def test_a_submitted_run_tells_what_it_was_asked_for(store, dataset, run):
@@ -59,12 +59,12 @@ def test_the_same_spec_on_changed_data_is_another_run(store, dataset, run, tmp_p
 
 @pytest.mark.parametrize("ending", ["fail", "canceled"])
 def test_a_run_that_failed_or_was_canceled_is_not_offered_again(store, dataset, run, ending):
-    token = store.runs.claim(run.id, "w", "cpu")
-    store.runs.fail(run.id, token, "No.") if ending == "fail" else store.runs.canceled(run.id, token)
+    token = store.queue.claim(run.id, "w", "cpu")
+    store.attempts.fail(run.id, token, "No.") if ending == "fail" else store.attempts.cancel(run.id, token)
     again, created = store.runs.submit(train_spec(dataset))
     assert created and again.id != run.id
     with pytest.raises(ConflictError, match="queued, running or done already: use that"):
-        store.runs.retry(run.id)
+        store.attempts.retry(run.id)
 
 
 @pytest.mark.parametrize("at_once", [in_processes, in_threads])
@@ -81,28 +81,28 @@ def test_six_submitters_at_once_queue_one_run(store, dataset, at_once):
 def test_of_six_claimers_at_once_one_wins(store, run):
     def claim(k: int) -> str | None:
         try:
-            return store.runs.claim(run.id, f"worker-{k}", "cpu")
+            return store.queue.claim(run.id, f"worker-{k}", "cpu")
         except ConflictError:
             return None
 
     for work in (in_processes, in_threads):
         tokens = [token for token in work(6, claim) if token]
         assert len(tokens) == 1
-        store.runs.renew(run.id, tokens[0])
-        store.runs.hand_back(run.id, tokens[0])
+        store.attempts.renew(run.id, tokens[0])
+        store.attempts.requeue(run.id, tokens[0])
     assert store.runs.fetch(run.id).attempt == 2
 
 
 def test_a_claimed_run_reports_progress_and_ends_with_its_metrics(store, run):
-    token = store.runs.claim(run.id, "host:1", "cuda:0", code_version="0.1.0")
-    assert store.runs.renew(run.id, token) is False and not store.runs.stop_requested(run.id)
-    store.runs.progress(run.id, token, {"done": 3, "total": 9, "loss": float("nan")})
+    token = store.queue.claim(run.id, "host:1", "cuda:0", code_version="0.1.0")
+    assert store.attempts.renew(run.id, token) is False and not store.attempts.stop_requested(run.id)
+    store.attempts.progress(run.id, token, {"done": 3, "total": 9, "loss": float("nan")})
     running = store.runs.fetch(run.id)
     assert (running.status, running.worker, running.device, running.attempt) == ("running", "host:1", "cuda:0", 1)
     assert running.progress == {"done": 3, "total": 9, "loss": None}
     (store.artifacts.attempt(run.id, 1) / "log.txt").write_text("line")
     store.artifacts.publish(run.id, 1)
-    store.runs.finish(run.id, token, {"wga": 0.7}, peak_memory_mb=12.5)
+    store.attempts.finish(run.id, token, {"wga": 0.7}, peak_memory_mb=12.5)
     done = store.runs.fetch(run.id)
     assert (done.status, done.metrics, done.peak_memory_mb) == ("done", {"wga": 0.7}, 12.5)
     assert done.finished_at and done.seconds >= 0 and done.ended
@@ -110,41 +110,41 @@ def test_a_claimed_run_reports_progress_and_ends_with_its_metrics(store, run):
 
 
 def test_nobody_without_the_token_changes_a_run(store, run):
-    token = store.runs.claim(run.id, "w", "cpu")
+    token = store.queue.claim(run.id, "w", "cpu")
     for call in (
-        lambda t: store.runs.renew(run.id, t),
-        lambda t: store.runs.progress(run.id, t, {}),
-        lambda t: store.runs.finish(run.id, t, {}),
-        lambda t: store.runs.fail(run.id, t, "no"),
-        lambda t: store.runs.canceled(run.id, t),
-        lambda t: store.runs.hand_back(run.id, t),
+        lambda t: store.attempts.renew(run.id, t),
+        lambda t: store.attempts.progress(run.id, t, {}),
+        lambda t: store.attempts.finish(run.id, t, {}),
+        lambda t: store.attempts.fail(run.id, t, "no"),
+        lambda t: store.attempts.cancel(run.id, t),
+        lambda t: store.attempts.requeue(run.id, t),
     ):
         with pytest.raises(RunLostError, match="no longer belongs to this attempt"):
             call("another token")
     assert store.runs.fetch(run.id).status == "running"
-    store.runs.finish(run.id, token, {})
+    store.attempts.finish(run.id, token, {})
     with pytest.raises(RunLostError):
-        store.runs.finish(run.id, token, {"twice": 1})
+        store.attempts.finish(run.id, token, {"twice": 1})
     assert store.runs.fetch(run.id).metrics == {}
 
 
 def test_a_worker_that_lost_its_run_cannot_finish_it_after_another_took_over(store, run):
-    first = store.runs.claim(run.id, "w1", "cpu")
+    first = store.queue.claim(run.id, "w1", "cpu")
     assert [lost.status for lost in expire(store, run.id)] == ["queued"]
-    second = store.runs.claim(run.id, "w2", "cpu")
+    second = store.queue.claim(run.id, "w2", "cpu")
     with pytest.raises(RunLostError):
-        store.runs.finish(run.id, first, {"by": "first"})
-    store.runs.finish(run.id, second, {"by": "second"})
+        store.attempts.finish(run.id, first, {"by": "first"})
+    store.attempts.finish(run.id, second, {"by": "second"})
     assert store.runs.fetch(run.id).metrics == {"by": "second"}
 
 
 def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(store, run, child):
     for _ in range(2):
-        store.runs.claim(run.id, "w", "cpu")
-        assert store.runs.lose_expired() == []
+        store.queue.claim(run.id, "w", "cpu")
+        assert store.attempts.lose_expired() == []
         [lost] = expire(store, run.id)
         assert lost.status == "queued" and "goes on from its last checkpoint" in lost.message
-    store.runs.claim(run.id, "w", "cpu")
+    store.queue.claim(run.id, "w", "cpu")
     [lost] = expire(store, run.id)
     assert lost.status == "failed" and "vanished 3 times" in lost.message and lost.attempt == 3
     assert store.runs.fetch(child.id).status == "failed"
@@ -152,70 +152,71 @@ def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(sto
 
 
 def test_a_run_whose_process_was_seen_to_die_is_queued_again_at_once(store, run):
-    token = store.runs.claim(run.id, "host:1", "cpu")
-    lost = store.runs.lose(run.id, token, "was killed by SIGKILL (signal 9)")
+    token = store.queue.claim(run.id, "host:1", "cpu")
+    lost = store.attempts.lose(run.id, token, "was killed by SIGKILL (signal 9)")
     assert lost.status == "queued" and lost.losses == 1
     assert lost.message == "Its worker host:1 was killed by SIGKILL (signal 9); it goes on from its last checkpoint."
     with pytest.raises(RunLostError):
-        store.runs.lose(run.id, token, "was killed twice")
+        store.attempts.lose(run.id, token, "was killed twice")
 
 
 @pytest.mark.parametrize("again", ["lost", "handed back"])
 def test_the_next_attempt_does_not_begin_with_the_pace_of_the_last(store, run, again):
-    token = store.runs.claim(run.id, "w1", "cpu")
+    token = store.queue.claim(run.id, "w1", "cpu")
     told = {"done": 30, "total": 40, "phase": "train", "epoch": 3, "epochs": 4}
-    store.runs.progress(run.id, token, {**told, "images_per_s": 812.5, "seconds_left": 9.0})
+    store.attempts.progress(run.id, token, {**told, "images_per_s": 812.5, "seconds_left": 9.0})
     if again == "lost":
-        store.runs.lose(run.id, token, "was killed")
+        store.attempts.lose(run.id, token, "was killed")
     else:
-        store.runs.hand_back(run.id, token)
-    store.runs.claim(run.id, "w2", "cpu")
+        store.attempts.requeue(run.id, token)
+    store.queue.claim(run.id, "w2", "cpu")
     assert store.runs.fetch(run.id).progress == told
 
 
 def test_a_run_that_is_lost_too_often_says_how_and_what_to_do(store, run):
     for _ in range(3):
-        token = store.runs.claim(run.id, "w", "cpu")
-        lost = store.runs.lose(run.id, token, "reported no progress for 9 s and was ended", "raise SLIM_HUNG_AFTER_S.")
+        token = store.queue.claim(run.id, "w", "cpu")
+        why, remedy = "reported no progress for 9 s and was ended", "raise SLIM_HUNG_AFTER_S."
+        lost = store.attempts.lose(run.id, token, why, remedy)
     assert lost.status == "failed" and "vanished 3 times" in lost.message
     assert lost.message.endswith("at last it reported no progress for 9 s and was ended: raise SLIM_HUNG_AFTER_S.")
 
 
 def test_a_stopping_run_whose_worker_vanishes_is_canceled(store, run):
-    store.runs.claim(run.id, "w", "cpu")
-    store.runs.request_stop(run.id)
+    store.queue.claim(run.id, "w", "cpu")
+    store.attempts.request_stop(run.id)
     assert [lost.status for lost in expire(store, run.id)] == ["canceled"]
 
 
 def test_stopping_cancels_a_queued_run_and_asks_a_running_one(store, dataset, run):
-    token = store.runs.claim(run.id, "w", "cpu")
-    assert store.runs.request_stop(run.id, by="ann").status == "stopping"
-    assert store.runs.renew(run.id, token) is True and store.runs.stop_requested(run.id)
-    store.runs.canceled(run.id, token)
+    token = store.queue.claim(run.id, "w", "cpu")
+    assert store.attempts.request_stop(run.id, by="ann").status == "stopping"
+    assert store.attempts.renew(run.id, token) is True and store.attempts.stop_requested(run.id)
+    store.attempts.cancel(run.id, token)
     stopped = store.runs.fetch(run.id)
     assert stopped.status == "canceled" and stopped.message == "Stopped as asked."
-    assert store.runs.request_stop(run.id) == stopped
+    assert store.attempts.request_stop(run.id) == stopped
     queued, _ = store.runs.submit(train_spec(dataset, seed=3))
-    assert store.runs.request_stop(queued.id, by="ann").status == "canceled"
+    assert store.attempts.request_stop(queued.id, by="ann").status == "canceled"
     with pytest.raises(ConflictError, match="is canceled"):
-        store.runs.claim(queued.id, "w", "cpu")
+        store.queue.claim(queued.id, "w", "cpu")
 
 
 def test_a_stopped_run_is_retried_from_where_it_was(store, run):
-    token = store.runs.claim(run.id, "w", "cpu")
+    token = store.queue.claim(run.id, "w", "cpu")
     (store.artifacts.checkpoints(run.id) / "epoch.json").write_text("{}")
-    store.runs.canceled(run.id, token)
-    assert store.runs.retry(run.id).status == "queued"
+    store.attempts.cancel(run.id, token)
+    assert store.attempts.retry(run.id).status == "queued"
     assert (store.artifacts.checkpoints(run.id) / "epoch.json").exists()
-    store.runs.claim(run.id, "w", "cpu")
+    store.queue.claim(run.id, "w", "cpu")
     with pytest.raises(ConflictError, match="is running: only a failed or canceled run"):
-        store.runs.retry(run.id)
+        store.attempts.retry(run.id)
 
 
 def test_a_run_waits_for_its_parents(store, run, child, finish):
     assert store.runs.waiting_for(child.id) == [run]
     with pytest.raises(ConflictError, match=f"waits for {run.id}, which is queued"):
-        store.runs.claim(child.id, "w", "cpu")
+        store.queue.claim(child.id, "w", "cpu")
     done = finish(run).run
     assert store.runs.waiting_for(child.id) == [] and store.runs.parents(child.id) == [("model", done)]
     assert [each.id for each in store.runs.children(run.id)] == [child.id]
@@ -224,13 +225,13 @@ def test_a_run_waits_for_its_parents(store, run, child, finish):
 
 def test_runs_that_wait_for_a_failed_one_fail_with_it_and_can_be_retried(store, dataset, run, child):
     space, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=child.id))
-    token = store.runs.claim(run.id, "w", "cpu")
-    store.runs.fail(run.id, token, "The batch does not fit.")
+    token = store.queue.claim(run.id, "w", "cpu")
+    store.attempts.fail(run.id, token, "The batch does not fit.")
     assert [store.runs.fetch(each.id).status for each in (run, child, space)] == ["failed"] * 3
     with pytest.raises(SpecRefusedError, match="is failed: retry it, or choose another"):
         store.runs.submit(GradcamSpec(dataset=dataset.id, model=run.id))
     for each in (run, child, space):
-        assert store.runs.retry(each.id).status == "queued"
+        assert store.attempts.retry(each.id).status == "queued"
 
 
 def test_a_spec_that_names_what_is_not_there_is_refused(store, dataset, run, tmp_path):
@@ -267,12 +268,12 @@ def test_lists_are_filtered_and_newest_first(store, dataset, run, child, finish)
     assert [each.id for each in store.runs.all(limit=1, offset=1)] == [run.id]
     assert store.runs.all(kind="train", metrics=False)[0].metrics is None
     assert store.runs.counts() == {"done": 1, "queued": 1}
-    assert [each.id for each in store.runs.queued("gpu")] == [child.id] and store.runs.queued("cpu") == []
+    assert [(each.id, each.queue) for each in store.queue.waiting()] == [(child.id, "gpu")]
 
 
 def test_queued_runs_go_by_priority_then_by_age(store, dataset):
     first, second, urgent = (store.runs.submit(train_spec(dataset, seed=k), priority=k == 2)[0] for k in range(3))
-    assert [run.id for run in store.runs.queued()] == [urgent.id, first.id, second.id]
+    assert [run.id for run in store.queue.waiting()] == [urgent.id, first.id, second.id]
 
 
 def test_deleting_removes_the_artifacts_of_a_run_and_nothing_else(store, dataset, run, child, finish):
@@ -291,10 +292,10 @@ def test_deleting_removes_the_artifacts_of_a_run_and_nothing_else(store, dataset
 
 
 def test_a_running_run_is_not_deleted(store, run):
-    token = store.runs.claim(run.id, "w", "cpu")
+    token = store.queue.claim(run.id, "w", "cpu")
     with pytest.raises(ConflictError, match="is running: stop it first"):
         store.runs.delete(run.id, cascade=True)
-    store.runs.canceled(run.id, token)
+    store.attempts.cancel(run.id, token)
     assert store.runs.delete(run.id) == [run.id]
 
 

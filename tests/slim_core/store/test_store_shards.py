@@ -82,24 +82,24 @@ def test_lists_and_counts_show_shards_only_when_asked(many, model, whole):
     assert many.runs.counts(shards=True) == {"done": 1, "queued": 1 + N_SHARDS}
     assert [run.id for run in many.runs.children(model.id)] == [whole.id]
     assert [role for role, _ in many.runs.parents(whole.id)] == ["model"]
-    assert len(many.runs.queued()) == 1 + N_SHARDS, "workers take shards as they take runs"
+    assert len(many.runs.all(status="queued", shards=True)) == 1 + N_SHARDS, "workers take shards as they take runs"
 
 
 def test_a_run_waits_for_its_shards_is_claimed_once_and_then_their_artifacts_are_removed(many, whole, finish):
     shards = many.runs.shards(whole.id)
     for shard in shards:
         with pytest.raises(ConflictError, match="waits for"):
-            many.runs.claim(whole.id, "w", "cpu")
+            many.queue.claim(whole.id, "w", "cpu")
         finish(shard)
 
     def claim(k: int) -> bool:
         try:
-            return bool(many.runs.claim(whole.id, f"w{k}", "cpu"))
+            return bool(many.queue.claim(whole.id, f"w{k}", "cpu"))
         except ConflictError:
             return False
 
     assert sum(in_threads(4, claim)) == 1
-    many.runs.lose_expired(datetime.now(UTC) + timedelta(minutes=5))
+    many.attempts.lose_expired(datetime.now(UTC) + timedelta(minutes=5))
     assert all((many.artifacts.folder(shard.id) / "out.txt").exists() for shard in shards), "kept for another merge"
     finish(many.runs.fetch(whole.id))
     assert states(many, whole) == ["done"] * N_SHARDS
@@ -110,36 +110,36 @@ def test_a_run_waits_for_its_shards_is_claimed_once_and_then_their_artifacts_are
 def test_progress_is_that_of_the_shards_at_each_moment(many, whole, finish):
     first, second, _ = many.runs.shards(whole.id)
     assert many.runs.fetch(whole.id).progress["phase"] == f"0 of {N_SHARDS} shards"
-    token = many.runs.claim(first.id, "w", "cpu")
-    many.runs.progress(first.id, token, {"done": 4, "total": 16, "phase": "attention", "seconds_left": 6.0})
+    token = many.queue.claim(first.id, "w", "cpu")
+    many.attempts.progress(first.id, token, {"done": 4, "total": 16, "phase": "attention", "seconds_left": 6.0})
     told = many.runs.fetch(whole.id).progress
     assert (told["done"], told["total"], told["shards_running"]) == (4, 50, 1)
     assert told["seconds_left"] == 23.0, "46 images at 2 images a second"
-    many.runs.progress(first.id, token, {"done": 16, "total": 16, "phase": "attention", "seconds_left": 0.0})
-    many.runs.finish(first.id, token, {})
+    many.attempts.progress(first.id, token, {"done": 16, "total": 16, "phase": "attention", "seconds_left": 0.0})
+    many.attempts.finish(first.id, token, {})
     (listed,) = many.runs.all(kind="gradcam")
     assert (listed.progress["done"], listed.progress["phase"]) == (16, f"1 of {N_SHARDS} shards")
     assert listed.progress["seconds_left"] is None
-    many.runs.claim(second.id, "w", "cpu")
-    many.runs.request_stop(whole.id)
+    many.queue.claim(second.id, "w", "cpu")
+    many.attempts.request_stop(whole.id)
     assert many.runs.fetch(whole.id).progress["shards_done"] == 1
 
 
 def test_stopping_the_run_stops_its_shards_and_a_retry_goes_on_with_those_that_are_not_done(many, whole, finish):
     first, second, third = many.runs.shards(whole.id)
     finish(first)
-    token = many.runs.claim(second.id, "w", "cpu")
+    token = many.queue.claim(second.id, "w", "cpu")
 
-    stopped = many.runs.request_stop(whole.id, "ann")
+    stopped = many.attempts.request_stop(whole.id, "ann")
 
     assert stopped.status == "canceled" and "Stopped by ann" in stopped.message
     assert states(many, whole) == ["done", "stopping", "canceled"]
     with pytest.raises(ConflictError, match="still stopping: retry it in a few seconds"):
-        many.runs.retry(whole.id)
-    many.runs.canceled(second.id, token)
+        many.attempts.retry(whole.id)
+    many.attempts.cancel(second.id, token)
     assert many.runs.fetch(whole.id).message == stopped.message
 
-    assert many.runs.retry(whole.id).status == "queued"
+    assert many.attempts.retry(whole.id).status == "queued"
     assert states(many, whole) == ["done", "queued", "queued"]
     for shard in (second, third):
         finish(many.runs.fetch(shard.id))
@@ -150,12 +150,12 @@ def test_a_failed_shard_fails_the_run_with_its_sentence_and_is_redone_alone(many
     space = many.runs.submit(SpaceSpec(dataset=dataset.id, attention=whole.id))[0]
     first, second, third = many.runs.shards(whole.id)
     finish(first)
-    many.runs.fail(second.id, many.runs.claim(second.id, "w", "cpu"), "x.png is missing: put it back.")
+    many.attempts.fail(second.id, many.queue.claim(second.id, "w", "cpu"), "x.png is missing: put it back.")
     failed = many.runs.fetch(whole.id)
     assert failed.status == "failed" and failed.message.startswith("Shard 2 of 3 failed. x.png is missing: put it back")
     assert many.runs.fetch(space.id).status == "failed"
     finish(third)
-    many.runs.retry(whole.id)
+    many.attempts.retry(whole.id)
     assert states(many, whole) == ["done", "queued", "done"]
     assert many.runs.fetch(first.id).attempt == many.runs.fetch(third.id).attempt == 1
 
@@ -163,8 +163,8 @@ def test_a_failed_shard_fails_the_run_with_its_sentence_and_is_redone_alone(many
 def test_a_lost_shard_is_queued_again_alone(many, whole, finish):
     first, second, _ = many.runs.shards(whole.id)
     finish(first)
-    many.runs.claim(second.id, "w", "cpu")
-    lost = many.runs.lose_expired(datetime.now(UTC) + timedelta(minutes=5))
+    many.queue.claim(second.id, "w", "cpu")
+    lost = many.attempts.lose_expired(datetime.now(UTC) + timedelta(minutes=5))
     assert [(run.id, run.status) for run in lost] == [(second.id, "queued")]
     assert many.runs.fetch(whole.id).status == "queued" and states(many, whole)[0] == "done"
 
@@ -173,13 +173,13 @@ def test_deleting_the_run_deletes_its_shards(many, model, whole, finish):
     first, *_ = many.runs.shards(whole.id)
     with pytest.raises(ConflictError, match=f"is a shard of {whole.id}: delete that one"):
         many.runs.delete(first.id)
-    token = many.runs.claim(first.id, "w", "cpu")
+    token = many.queue.claim(first.id, "w", "cpu")
     with pytest.raises(ConflictError, match=f"{whole.id} is running: stop it first"):
         many.runs.delete(whole.id)
-    many.runs.hand_back(first.id, token)
+    many.attempts.requeue(first.id, token)
     finish(many.runs.fetch(first.id))
     many.runs.delete(whole.id)
-    assert many.runs.shards(whole.id) == [] and many.runs.queued() == []
+    assert many.runs.shards(whole.id) == [] and many.runs.all(status="queued", shards=True) == []
     with pytest.raises(NotFoundError):
         many.artifacts.folder(first.id)
     assert many.runs.delete(model.id) == [model.id]
@@ -188,7 +188,7 @@ def test_deleting_the_run_deletes_its_shards(many, model, whole, finish):
 def test_a_pass_submitted_again_after_a_failure_has_shards_of_its_own(many, dataset, model, whole, finish):
     first, second, _ = many.runs.shards(whole.id)
     finish(first)
-    many.runs.fail(second.id, many.runs.claim(second.id, "w", "cpu"), "no")
+    many.attempts.fail(second.id, many.queue.claim(second.id, "w", "cpu"), "no")
     again, created = many.runs.submit(gradcam(dataset, model))
     assert created and states(many, again) == ["queued"] * N_SHARDS
     forced = many.runs.submit(gradcam(dataset, model), force=True)[0]
