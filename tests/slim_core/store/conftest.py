@@ -1,4 +1,7 @@
-"""A store on SQLite, and on PostgreSQL too where SLIM_TEST_POSTGRES_URL names a server that may make databases."""
+"""A store on SQLite, and on PostgreSQL too where SLIM_TEST_POSTGRES_URL names a server that may make databases.
+
+On PostgreSQL one database serves all tests of a process and is emptied before each; tests of migrations have their own.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from slim_core.settings import Settings
-from slim_core.store import Dataset, Run, Store
+from slim_core.store import Dataset, Run, Store, schema
 from slim_core.store.database import driver_url
 from tests.slim_core.store.store_makers import Worked, image_table, imported
 
@@ -34,12 +37,12 @@ def server() -> Iterator[sa.Engine | None]:
 
 
 @contextmanager
-def database(server: sa.Engine | None, template: str = "template1") -> Iterator[str]:
+def database(server: sa.Engine | None) -> Iterator[str]:
     """URL of a new database, which is dropped afterwards."""
     assert server, "SLIM_TEST_POSTGRES_URL names no PostgreSQL server, which CI must have"
     name = f"slim_test_{secrets.token_hex(6)}"
     with server.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
     try:
         yield server.url.set(database=name).render_as_string(hide_password=False)
     finally:
@@ -56,7 +59,7 @@ def settings(request, server: sa.Engine | None, tmp_path: Path) -> Iterator[Sett
 
 @pytest.fixture(scope="session", params=DATABASES)
 def migrated(request, server: sa.Engine | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
-    """Settings of a database with all tables, which tests copy and leave alone."""
+    """Settings of a database with all tables: a SQLite file to be copied, a PostgreSQL database to be emptied."""
     with database(server) if request.param == "postgresql" else nullcontext() as url:
         template = Settings(home=tmp_path_factory.mktemp("migrated"), database_url=url, artifacts_url=None)
         Store.open(template).close()
@@ -64,17 +67,27 @@ def migrated(request, server: sa.Engine | None, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture
-def store(migrated: Settings, server: sa.Engine | None, tmp_path: Path) -> Iterator[Store]:
+def store(migrated: Settings, tmp_path: Path) -> Iterator[Store]:
     """An open store with nothing in it."""
     home = tmp_path / "home"
     home.mkdir()
-    source = migrated.database_url
-    if source is None:
+    if migrated.database_url is None:
         shutil.copy(migrated.home / "slim.db", home)
-    with database(server, sa.make_url(source).database) if source else nullcontext() as url:
-        opened = Store.open(Settings(home=home, database_url=url, artifacts_url=None))
-        yield opened
-        opened.close()
+    else:
+        empty(migrated.database_url)
+    opened = Store.open(Settings(home=home, database_url=migrated.database_url, artifacts_url=None))
+    yield opened
+    opened.close()
+
+
+def empty(url: str) -> None:
+    """End what an earlier test has left connected to a PostgreSQL database, and remove all rows."""
+    tables = ", ".join(table.name for table in schema.metadata.sorted_tables)
+    others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+    engine = sa.create_engine(driver_url(url), poolclass=sa.NullPool)
+    with engine.begin() as connection:
+        connection.execute(sa.text(f"{others} AND pid <> pg_backend_pid()"))
+        connection.execute(sa.text(f"TRUNCATE {tables} RESTART IDENTITY"))
 
 
 @pytest.fixture
