@@ -78,7 +78,7 @@ def measure_kill(browser: Browser, store: Store, home: Synthetic) -> int:
         shown = page.locator('.slim-annotator [data-part="stage"]').get_attribute("data-row")
     page.context.close()
     wanted = {row: int(place < 30) for place, row in enumerate(rows[:40])}
-    current = store.campaigns.current(campaign.id)
+    current = store.answers.current(campaign.id)
     return sum(current.get(row) != value for row, value in wanted.items()) + (shown != str(rows[40]))
 
 
@@ -87,7 +87,7 @@ def measure_export(store: Store, home: Synthetic, n: int) -> float:
     rows = store.datasets.table(home.dataset).rows("train")[:n]
     campaign = store.campaigns.create("export", home.dataset, home.space, rows, by="bench")
     given = [AnswerIn(f"{campaign.id}-{item.id}", item.id, item.row % 2) for item in store.campaigns.items(campaign.id)]
-    store.campaigns.save_answers(campaign.id, "bench", given)
+    store.answers.save(campaign.id, "bench", given)
     spent = []
     for form in FORMATS:
         since = time.perf_counter()
@@ -103,7 +103,7 @@ def measure_open(browser: Browser, address: str, store: Store, home: Synthetic) 
     items = store.campaigns.items(campaign.id)
     for start in range(0, len(items) // 2, 5_000):  # half answered, by somebody else
         some = items[start : start + 5_000]
-        store.campaigns.save_answers(campaign.id, "earlier", [AnswerIn(f"o{one.id}", one.id, 1) for one in some])
+        store.answers.save(campaign.id, "earlier", [AnswerIn(f"o{one.id}", one.id, 1) for one in some])
     new_browser, again = [], []
     for turn in range(4):
         context = as_annotator(browser, f"bench open {turn}")

@@ -114,7 +114,7 @@ def measure_burst(browser: Browser, address: str, store: Store, campaign: Campai
     all_saved(page)
     context.close()
     asked = [item.row for item in store.campaigns.items(campaign.id)]
-    kept = store.campaigns.answers(campaign.id)
+    kept = store.answers.frame(campaign.id)
     found = list(zip(kept["row"].tolist(), kept["value"].tolist(), strict=True))
     wanted = [(row, VALUES[key]) for row, key in zip(asked, keys, strict=False)]
     return sum(pair not in found for pair in wanted) + (len(found) != len(wanted)) + (found != wanted)

@@ -153,7 +153,7 @@ def _left(store: Store, campaign: str) -> int:
 def _double(store: Store, campaign: str) -> int:
     """Answers beyond the overlap, counted from the append-only rows, surplus ones included."""
     overlap = store.campaigns.fetch(campaign).overlap
-    rows = store.campaigns.answers(campaign)
+    rows = store.answers.frame(campaign)
     standing = rows.assign(change=rows["value"].notna().map({True: 1, False: -1}))
     per_person = standing.groupby(["item_id", "annotator"])["change"].sum()
     per_item = per_person.clip(upper=1).groupby("item_id").sum()

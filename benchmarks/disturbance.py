@@ -243,7 +243,7 @@ class Annotator(Part):
         """Answers that are not in the database exactly once."""
         missing = 0
         for campaign, ids in self._sent.items():
-            kept = Counter(self._store.campaigns.answers(campaign)["id"])
+            kept = Counter(self._store.answers.frame(campaign)["id"])
             missing += sum(kept[each] != 1 for each in ids)
         return missing
 
@@ -292,7 +292,7 @@ class Annotator(Part):
         from slim_core.store import AnswerIn
 
         given = AnswerIn(str(answer["id"]), int(str(answer["item"])), int(str(answer["value"])), {}, 200)
-        return bool(self._store.campaigns.save_answers(campaign, "chaos", [given]))
+        return bool(self._store.answers.save(campaign, "chaos", [given]))
 
 
 def _sort(process: psutil.Process) -> str:

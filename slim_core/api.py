@@ -217,7 +217,7 @@ def curate(
         "dataset": run.dataset_id,
         "space": run.id,
         "campaign": chosen.id if chosen else None,
-        "answers_seq": at.store.campaigns.last_seq(chosen.id) if chosen else None,
+        "answers_seq": at.store.answers.last_seq(chosen.id) if chosen else None,
         "strategy": strategy,
         "size": default_size(at, run.dataset_id) if size is None else size,
         "seed": seed,

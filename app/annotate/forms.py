@@ -102,8 +102,9 @@ def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
 
 def _answered(data: SpaceData) -> list[Campaign]:
     """The campaigns of this space that have answers."""
-    campaigns = session.store().campaigns
-    return [one for one in campaigns.all(data.dataset) if one.space_run_id == data.run and campaigns.last_seq(one.id)]
+    store = session.store()
+    of_space = [one for one in store.campaigns.all(data.dataset) if one.space_run_id == data.run]
+    return [one for one in of_space if store.answers.last_seq(one.id)]
 
 
 def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) -> dict[int, int]:

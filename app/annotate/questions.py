@@ -13,7 +13,7 @@ from app.services import attention_scores
 from slim_core.store.results import ModelResult
 
 if TYPE_CHECKING:
-    from slim_core.store import Campaign, Item
+    from slim_core.store import Campaign, Dataset, Item
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +65,20 @@ def predictions(run_id: str) -> Predictions:
     return Predictions(*(scores[name].to_numpy() for name in ("row", "prediction", "confidence")))
 
 
-def described(campaign: Campaign, items: list[Item], *, guess: bool = False) -> list[dict[str, Any]]:
+def described(
+    campaign: Campaign, items: list[Item], dataset: Dataset | None = None, *, guess: bool = False
+) -> list[dict[str, Any]]:
     """The items as JSON: id, row, position; label, prediction, confidence unless the campaign is blind; guess.
 
-    ``guess``: 1 or 0, what the answers so far say of images like this one; null where they say nothing.
+    The caller has checked that the campaign's space is there. ``dataset``: the campaign's, where the caller has fetched
+    it. ``guess``: 1 or 0, what the answers so far say of images like this one; null where they say nothing.
     """
     made = [{"id": item.id, "row": item.row, "position": item.position} for item in items]
     if campaign.options.get("blind"):
         return made
-    names = session.store().datasets.table(campaign.dataset_id).label_names
-    seen = predictions(attention_of(campaign)) if campaign.space_run_id else None
+    datasets = session.store().datasets
+    names = datasets.table_of(dataset or datasets.fetch(campaign.dataset_id)).label_names
+    seen = predictions(_attention_of(campaign.id)) if campaign.space_run_id else None
     likely = _likely(campaign, [item.row for item in items]) if guess and items else [None] * len(items)
     for entry, item, value in zip(made, items, likely, strict=True):
         prediction = seen.of(item.row) if seen else None
@@ -86,13 +90,11 @@ def described(campaign: Campaign, items: list[Item], *, guess: bool = False) -> 
 
 def _likely(campaign: Campaign, rows: list[int]) -> list[int | None]:
     """1 or 0 by the propagated score of each row; None where it has none."""
-    from app.services import space_data
+    from slim_core.annotation.propagation.campaign import live_campaign
 
     if campaign.space_run_id is None:
         return [None] * len(rows)
-    data = space_data.load(campaign.space_run_id)
-    scores = space_data.propagated(data, campaign.id)
-    order = np.argsort(data.rows)
-    at = order[np.searchsorted(data.rows, rows, sorter=order).clip(max=len(order) - 1)]
-    known = (data.rows[at] == rows) & ~np.isnan(scores[at])
-    return [int(scores[place] >= 0.5) if there else None for place, there in zip(at, known, strict=True)]
+    live = live_campaign(session.store(), campaign.id)
+    _, scores, _ = live.refresh(session.store())
+    of_rows = [np.nan if (at := live.position(row)) is None else scores[at] for row in rows]
+    return [None if np.isnan(score) else int(score >= 0.5) for score in of_rows]

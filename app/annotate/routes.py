@@ -19,7 +19,8 @@ from app.routes.guard import guarded
 from slim_core.errors import AnswersRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.store.assignments import Standing
+    from slim_core.store import AnswerIn, Campaign
+    from slim_core.store.assignments import Progress
 
 MAX_ANSWERS = 500
 MAX_AHEAD = 100  # images a page may hold at once
@@ -31,24 +32,22 @@ _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pa
 @guarded("annotator")
 def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/next: the images this session shows next, its leases on them renewed, and how far the campaign is."""
-    from slim_core.store.assignments import CampaignClosedError
+    from slim_core.store.campaigns import CampaignClosedError
 
-    campaign_id, who = _allowed(body, viewer)
-    campaigns, tab = session.store().campaigns, _text(body, "session")
+    campaign_id, who = _campaign_and_name(body, viewer)
+    assignments, tab = session.store().assignments, _text(body, "session")
     n, after = _number(body, "n", 1, MAX_AHEAD), _number({"after": -1} | body, "after", -1, 2**31)
     was = body.get("was", [])
     if not isinstance(was, list) or len(was) > MAX_WAS:
         raise AnswersRefusedError(f"was is a list of at most {MAX_WAS} sessions, not {was!r}: reload the page.")
-    campaign = campaigns.fetch(campaign_id)
-    campaigns.require_space(campaign)
     try:
-        items = campaigns.next_items(campaign_id, who, n, tab, was=[str(one)[:80] for one in was], after=after)
+        found = assignments.assign(campaign_id, who, n, tab, was=[str(one)[:80] for one in was], after=after)
     except CampaignClosedError as error:
-        return JSONResponse({"error": str(error), "closed": True}, status_code=409)
-    if (campaign_id, tab) in _left:  # a question that the page's farewell has overtaken: nobody sees its answer
-        campaigns.release(campaign_id, who, tab)
-    told = described(campaign, items, guess=bool(body.get("guess")))
-    return JSONResponse({"items": told, "standing": _standing(campaigns.standing(campaign_id, who, tab), who)})
+        return _closed(error)
+    if (campaign_id, tab) in _left:  # the page closed while it asked: nobody sees this answer
+        assignments.release(campaign_id, who, tab)
+    shown = described(found.campaign, found.items, found.dataset, guess=bool(body.get("guess")))
+    return JSONResponse({"items": shown, "standing": _progress(found.progress, who)})
 
 
 @guarded("annotator")
@@ -57,58 +56,68 @@ def answers(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:
 
     One about an image that the campaign does not ask about holds up no other: it is named as ``strange``, not kept.
     """
-    from slim_core.store.assignments import CampaignClosedError
+    from slim_core.store.campaigns import CampaignClosedError
 
-    campaign_id, who = _allowed(body, viewer)
+    campaign_id, who = _campaign_and_name(body, viewer)
     given = body.get("answers")
     if not isinstance(given, list) or len(given) > MAX_ANSWERS:
         raise AnswersRefusedError(f"Send a list of at most {MAX_ANSWERS} answers at once.")
-    tab, campaigns, read = (
-        str(body.get("session") or "")[:80],
-        session.store().campaigns,
-        [_answer(one) for one in given],
-    )
-    strangers = campaigns.strangers(campaign_id, [answer.item_id for answer in read])
-    strange = [answer.id for answer in read if answer.item_id in strangers]
+    tab, read = str(body.get("session") or "")[:80], [_answer(one) for one in given]
     try:
-        receipt = campaigns.deliver(campaign_id, who, [one for one in read if one.item_id not in strangers], tab)
+        kept = session.store().answers.deliver(campaign_id, who, read, tab)
     except CampaignClosedError as error:
-        return JSONResponse({"error": str(error), "closed": True}, status_code=409)
-    return JSONResponse({"ids": receipt.ids, "surplus": receipt.surplus, "lost": receipt.lost, "strange": strange})
+        return _closed(error)
+    return JSONResponse({"ids": kept.ids, "surplus": kept.over_quota, "lost": kept.lost, "strange": kept.unknown})
 
 
 @guarded("annotator")
 def given(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/given: this annotator's last answers that count now, newest first, to be undone or changed."""
-    campaign_id, who = _allowed(body, viewer)
+    campaign_id, who = _campaign_and_name(body, viewer)
     before = None if body.get("before") is None else _number(body, "before", 0, 2**62)
-    store = session.store()
-    found = store.campaigns.given(campaign_id, who, _number(body, "n", 1, MAX_BACK), before)
-    told = described(store.campaigns.fetch(campaign_id), [each.item for each in found])
+    campaign = _answered_by(campaign_id, who)
+    found = session.store().answers.latest(campaign_id, who, _number(body, "n", 1, MAX_BACK), before)
+    if not campaign.options.get("blind"):
+        session.store().campaigns.require_space(campaign)
+    shown = described(campaign, [each.item for each in found])
     return JSONResponse(
-        {"given": [one | {"value": each.value, "seq": each.seq} for one, each in zip(told, found, strict=True)]}
+        {"given": [one | {"value": each.value, "seq": each.seq} for one, each in zip(shown, found, strict=True)]}
     )
 
 
 @guarded("annotator")
 def release(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/release: a page closes and gives back the images it held."""
-    campaign_id, who = _allowed(body, viewer)
+    campaign_id, who = _campaign_and_name(body, viewer)
+    _answered_by(campaign_id, who)
     tab = _text(body, "session")
     _left.append((campaign_id, tab))
-    session.store().campaigns.release(campaign_id, who, tab)
+    session.store().assignments.release(campaign_id, who, tab)
     return JSONResponse({})
 
 
-def _allowed(body: dict[str, Any], viewer: Viewer) -> tuple[str, str]:
-    """The campaign asked for and the annotator's name, if this person may answer there as of now."""
+def _closed(error: AnswersRefusedError) -> Response:
+    return JSONResponse({"error": str(error), "closed": True}, status_code=409)
+
+
+def _campaign_and_name(body: dict[str, Any], viewer: Viewer) -> tuple[str, str]:
+    """The campaign asked for and the annotator's name, if this person may annotate as of now.
+
+    Whether the campaign names them among its annotators is checked in the transaction that reads or writes it.
+    """
     value = body.get("campaign")
     if not isinstance(value, str) or not value:
         raise AnswersRefusedError("Name the campaign: reload the page.")
     viewer.require_campaign(value)
     session.as_of_now(viewer).require("annotator")
-    session.store().campaigns.require_annotator(value, viewer.name)
     return value, viewer.name
+
+
+def _answered_by(campaign_id: str, who: str) -> Campaign:
+    """The campaign, if this person may answer it."""
+    campaign = session.store().campaigns.fetch(campaign_id)
+    campaign.require_annotator(who)
+    return campaign
 
 
 def _text(body: dict[str, Any], name: str) -> str:
@@ -125,17 +134,15 @@ def _number(body: dict[str, Any], name: str, least: int, most: int) -> int:
     return value
 
 
-def _standing(standing: Standing, who: str) -> dict[str, Any]:
-    held = [{"who": one.annotator, "n": one.n, "seconds": round(one.seconds)} for one in standing.held]
-    return {
-        "total": standing.total,
-        "done": standing.done,
-        "answered": standing.answered,
-        "held": [one | {"you": one["who"] == who} for one in held],
-    }
+def _progress(progress: Progress, who: str) -> dict[str, Any]:
+    held = [
+        {"who": one.annotator, "n": one.n_items, "seconds": round(one.seconds_left), "you": one.annotator == who}
+        for one in progress.leases
+    ]
+    return {"total": progress.total, "done": progress.done, "answered": progress.answered, "held": held}
 
 
-def _answer(one: object) -> Any:
+def _answer(one: object) -> AnswerIn:
     from slim_core.store import AnswerIn
 
     if not isinstance(one, Mapping) or not isinstance(one.get("id"), str):
@@ -147,7 +154,7 @@ def _answer(one: object) -> Any:
         raise AnswersRefusedError(f"Answer {one['id']} is malformed: reload the page.")
     return AnswerIn(
         id=one["id"],
-        item_id=one.get("item"),
+        item_id=one.get("item"),  # checked by the store
         value=value,
         seen=dict(seen),
         duration_ms=int(duration),

@@ -57,7 +57,7 @@ def set_members(campaign: Campaign, members: Sequence[str]) -> None:
 
 def set_gold(campaign: Campaign, known: Mapping[int, int | None]) -> None:
     """Set known answers by item (needs lead)."""
-    session.store().campaigns.set_gold(campaign.id, known, session.acting_as("lead"))
+    session.store().decisions.set_gold(campaign.id, known, session.acting_as("lead"))
 
 
 def decide(campaign: Campaign, item: int, value: int | None, seen: Mapping[str, Any], duration_ms: int) -> None:
@@ -66,7 +66,7 @@ def decide(campaign: Campaign, item: int, value: int | None, seen: Mapping[str, 
 
     by = session.acting_as("lead")
     decision = AnswerIn(secrets.token_hex(16), item, value, seen, max(0, duration_ms))
-    session.store().campaigns.decide(campaign.id, by, decision)
+    session.store().decisions.decide(campaign.id, by, decision)
 
 
 def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: str, leave_out_unfit: bool) -> Imported:

@@ -92,7 +92,7 @@ def positions_of(data: SpaceData, rows: np.ndarray) -> np.ndarray:
 def answers(data: SpaceData, campaign: str | None) -> np.ndarray:
     """(n,) int8: 1 right, 0 wrong, -1 unsure, NOT_ASKED, as the campaign's answers stand now."""
     values = np.full(len(data), NOT_ASKED, np.int8)
-    current = session.store().campaigns.current(campaign) if campaign is not None else {}
+    current = session.store().answers.current(campaign) if campaign is not None else {}
     at = positions_of(data, np.fromiter(current, np.int64, len(current)))
     values[at[at >= 0]] = np.fromiter(current.values(), np.int8, len(current))[at >= 0]
     return values

@@ -41,7 +41,7 @@ class Choice:
             "dataset": dataset,
             "space": self.space,
             "campaign": campaign,
-            "answers_seq": session.store().campaigns.last_seq(campaign) if campaign else None,
+            "answers_seq": session.store().answers.last_seq(campaign) if campaign else None,
             "strategy": self.strategy,
             "size": self.size,
             "seed": self.seed,
@@ -57,7 +57,7 @@ def preview(choice: Choice) -> Subset:
         SpecRefusedError: so many images cannot be chosen.
     """
     campaign = choice.campaign if choice.uses_answers else None
-    return _preview(choice, session.store().campaigns.last_seq(campaign) if campaign else 0)
+    return _preview(choice, session.store().answers.last_seq(campaign) if campaign else 0)
 
 
 @lru_cache(maxsize=16)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from slim_core.store.consensus import DECISION, IDLE_MS, RIGHT, SKIP, UNSURE, WRONG, Item, consensus
+from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
+from slim_core.store.campaigns import IDLE_MS, Item
+from slim_core.store.consensus import DECISION, SKIP, majority
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -150,9 +152,9 @@ def _row(
     beside = []
     for item, _, value in mine:
         others = [one for who, one in said[item].items() if who != name and one != UNSURE]
-        majority = consensus(others.count(RIGHT), others.count(WRONG))
-        if value != UNSURE and majority != UNSURE:
-            beside.append(majority == value)
+        of_others = majority(others.count(RIGHT), others.count(WRONG))
+        if value != UNSURE and of_others != UNSURE:
+            beside.append(of_others == value)
     counts = [values.count(each) for each in (RIGHT, WRONG, UNSURE)]
     return (name, len(values), *counts, len(known), _share(known), len(beside), _share(beside))
 
@@ -190,6 +192,5 @@ def _work(audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
 
 def annotators_of(store: Store, campaign_id: str) -> pd.DataFrame:
     """``annotators`` of a campaign as it stands now."""
-    campaigns = store.campaigns
-    votes = campaigns.standing_answers(campaign_id)
-    return annotators(campaigns.items(campaign_id), votes, campaigns.audit(campaign_id))
+    items, votes = store.campaigns.items(campaign_id), store.answers.votes(campaign_id)
+    return annotators(items, votes, store.answers.audit(campaign_id))

@@ -12,7 +12,7 @@ import numpy as np
 
 from slim_core.annotation.propagation import LiveCampaign, LivePropagation, live_campaign
 from slim_core.percent import percent
-from slim_core.store.consensus import DECISION, SKIP, Standing
+from slim_core.store.consensus import DECISION, SKIP, Consensus
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -121,20 +121,20 @@ class CampaignSettling:
         chosen = np.sort(np.concatenate([asked, others[: max(0, SAMPLE - len(asked))]]))
         self._place = {int(position): place for place, position in enumerate(chosen)}
         self._settling = Settling(self._live.points[chosen], self._live.labels[chosen])
-        self._seq, self._standing = 0, Standing()
+        self._seq, self._consensus = 0, Consensus()
 
     def _new_changes(self, store: Store) -> list[tuple[int, int]]:
         """(position in the space, what counts now) after each answer behind the last one known."""
         changes = []
-        for row in store.campaigns.audit(self._live.campaign_id, after=self._seq):
+        for row in store.answers.audit(self._live.campaign_id, after=self._seq):
             self._seq = row["seq"]
             if row["surplus"] or row["source"] == SKIP:
                 continue
             if row["source"] == DECISION:
-                self._standing.decide(row["row"], row["value"])
+                self._consensus.decide(row["row"], row["value"])
             else:
-                self._standing.push((row["row"], row["annotator"]), row["value"])
-            position, value = self._live.position(row["row"]), self._standing.of_row(row["row"])
+                self._consensus.push((row["row"], row["annotator"]), row["value"])
+            position, value = self._live.position(row["row"]), self._consensus.of_row(row["row"])
             if position is not None:
                 changes.append((position, -1 if value is None else value))
         return changes

@@ -60,7 +60,7 @@ def simulate_answers(
         )
         for item, value, score in zip(items, values, precision, strict=True)
     ]
-    return len(store.campaigns.save_answers(campaign_id, ANNOTATOR, answers, source=SOURCE))
+    return len(store.answers.save(campaign_id, ANNOTATOR, answers, source=SOURCE))
 
 
 def mask_scores(store: Store, campaign_id: str) -> pd.Series:

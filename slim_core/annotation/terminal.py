@@ -48,12 +48,12 @@ def save(store: Store, campaign: Campaign, by: str, answers: Mapping[int, int], 
         AnswerIn(id=secrets.token_hex(16), item_id=items[row].id, value=value, duration_ms=duration_ms)
         for row, value in answers.items()
     ]
-    return len(store.campaigns.save_answers(campaign.id, by, given, source="command line"))
+    return len(store.answers.save(campaign.id, by, given, source="command line"))
 
 
 def unanswered(store: Store, campaign: Campaign) -> list[Item]:
     """The items nobody has answered, in their order."""
-    known = store.campaigns.current(campaign.id)
+    known = store.answers.current(campaign.id)
     return [item for item in store.campaigns.items(campaign.id) if item.row not in known]
 
 

@@ -70,9 +70,9 @@ def import_(
     done = import_file(store, chosen, path, BY, annotator=annotator, leave_out_unfit=leave_out)
     for one in done.unfit:
         errors.print(f"left out: {one.sentence}", style="yellow", markup=False, soft_wrap=True)
-    surplus = f", {done.n_surplus} of them beyond the overlap (kept, not counted)" if done.n_surplus else ""
+    late = f", {done.n_over_quota} of them beyond the overlap (kept, not counted)" if done.n_over_quota else ""
     console.print(
-        f"[bold green]answers[/] of [bold]{chosen.id}[/]: {done.n_new} new{surplus}, {done.n_known} were there already",
+        f"[bold green]answers[/] of [bold]{chosen.id}[/]: {done.n_new} new{late}, {done.n_known} were there already",
         soft_wrap=True,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from slim_core.store import schema
-from slim_core.store.consensus import IDLE_MS
+from slim_core.store.campaigns import IDLE_MS
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store

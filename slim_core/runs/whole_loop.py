@@ -146,7 +146,7 @@ class Loop:
             **self._common(),
             space=self.space.id,
             campaign=self.campaign.id if answered else None,
-            answers_seq=self.store.campaigns.last_seq(self.campaign.id) if answered else None,
+            answers_seq=self.store.answers.last_seq(self.campaign.id) if answered else None,
             strategy=strategy,
             size=self.size,
             options=self.config.options if answered else {},

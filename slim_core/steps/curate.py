@@ -76,9 +76,9 @@ def answers_of(spec: CurateSpec, rows: NDArray[np.int64], context: StepContext) 
     answers = np.full(len(rows), UNANSWERED, np.int8)
     if spec.campaign is None:
         return answers, 0
-    campaigns = context.store.campaigns
-    seq = campaigns.last_seq(spec.campaign) if spec.answers_seq is None else spec.answers_seq
-    answered, values = campaigns.snapshot(spec.campaign, seq)
+    given = context.store.answers
+    seq = given.last_seq(spec.campaign) if spec.answers_seq is None else spec.answers_seq
+    answered, values = given.snapshot(spec.campaign, seq)
     if not (values >= 0).any():
         raise AnswersRefusedError(
             f"Campaign {spec.campaign} has no answer yet that says right or wrong: answer some images first "

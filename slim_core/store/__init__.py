@@ -7,13 +7,17 @@ from typing import Self
 
 from slim_core.settings import Settings
 from slim_core.settings import settings as read_settings
+from slim_core.store.answer_batch import AnswerIn
+from slim_core.store.answers import Answers
 from slim_core.store.artifacts import Artifacts
+from slim_core.store.assignments import Assignments
 from slim_core.store.attempts import Attempts
-from slim_core.store.campaigns import Campaigns
-from slim_core.store.consensus import LEASE_S, AnswerIn, Campaign, Hold, Item
+from slim_core.store.campaigns import Campaign, Campaigns, Item
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.datasets import Dataset, Datasets
+from slim_core.store.decisions import Decisions
 from slim_core.store.events import Event, Events
+from slim_core.store.leases import LEASE_S, Lease
 from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
 from slim_core.store.queue import Queue
@@ -27,9 +31,9 @@ __all__ = [
     "Campaign",
     "Dataset",
     "Event",
-    "Hold",
     "Item",
     "LEASE_S",
+    "Lease",
     "Member",
     "ROLES",
     "Role",
@@ -54,6 +58,9 @@ class Store:
     queue: Queue
     attempts: Attempts
     campaigns: Campaigns
+    assignments: Assignments
+    answers: Answers
+    decisions: Decisions
     members: Members
     workers: Workers
     tags: Tags
@@ -87,6 +94,9 @@ class Store:
             queue=Queue(database, events, settings.lease_s),
             attempts=Attempts(database, artifacts, events, settings.lease_s),
             campaigns=Campaigns(database, events, datasets),
+            assignments=Assignments(database),
+            answers=Answers(database, events),
+            decisions=Decisions(database, events),
             members=Members(database, events),
             workers=workers,
             tags=Tags(database, events, datasets),

@@ -1,91 +1,99 @@
-"""Who is asked what next: items under leases, what was skipped, who holds the rest, and what was answered last.
+"""Which items an annotator sees next: under leases, what was skipped last, and who holds the rest.
 
 A session is a browser tab. What it holds is its own: two tabs of one person are never shown the same item at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, RowMapping
+from sqlalchemy.engine import Connection
 
-from slim_core.errors import AnswersRefusedError, NotFoundError
 from slim_core.store import leases, schema
-from slim_core.store.consensus import Hold, Item
+from slim_core.store.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign, require_space
+from slim_core.store.consensus import SKIP
 from slim_core.store.database import Database
-from slim_core.store.datasets import Datasets
-from slim_core.store.events import Events
-from slim_core.store.skips import Skips
+from slim_core.store.datasets import Dataset, find_dataset
+from slim_core.store.leases import Lease
 
-_LOOK_BACK = 200  # answers read at once when the last ones are looked for
 _items, _leases, _answers, _current = schema.items, schema.leases, schema.answers, schema.current_answers
-_t = schema.campaigns
-
-
-class CampaignClosedError(AnswersRefusedError):
-    """The campaign takes no answers now."""
 
 
 @dataclass(frozen=True)
-class Held:
+class AnnotatorLeases:
     """What one annotator holds of a campaign."""
 
     annotator: str
-    n: int  # items
-    seconds: float  # until the last of them is free at the latest
+    n_items: int
+    seconds_left: float  # until the last of them is free at the latest
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How far a campaign is, as one annotator may be told."""
+class Progress:
+    """How far a campaign is, as one annotator sees it."""
 
     total: int  # items
     done: int  # answered by as many as the overlap asks for
     answered: int  # open ones that this annotator has answered
-    held: tuple[Held, ...]  # open ones that are looked at now, this session's own left out
+    leases: tuple[AnnotatorLeases, ...]  # open ones that others look at now, or this annotator in another session
 
 
 @dataclass(frozen=True)
-class Given:
-    """An answer of an annotator that counts now."""
+class Assignment:
+    """What one session of an annotator shows next."""
 
-    item: Item
-    value: int
-    seq: int
+    campaign: Campaign
+    dataset: Dataset | None  # None: it was deleted
+    items: list[Item]
+    progress: Progress
 
 
-class Asking:
-    """What annotators are asked. The base of Answers."""
+class Assignments:
+    """The items that annotators look at, and those they look at next."""
 
-    def __init__(self, database: Database, events: Events, datasets: Datasets) -> None:
-        self._database, self._events, self._datasets = database, events, datasets
-        self._skips = Skips()
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._skips = _Skips()
 
-    def next_item(self, campaign_id: str, annotator: str, session: str = "") -> Item | None:
-        """The item this annotator should answer now, kept for them for LEASE_S; None where there is none for them.
+    def assign(
+        self, campaign_id: str, annotator: str, n: int, session: str, *, was: Sequence[str] = (), after: int = -1
+    ) -> Assignment:
+        """``next_items`` for an annotator's page, with all else it shows: one transaction to assign, one to count.
 
-        The same session (a browser tab) gets the same item again until it is answered; others get others.
+        Counting takes longer than all the rest at 100,000 items, so it holds no lock that others wait for.
 
         Raises:
+            NotFoundError: there is no such campaign.
+            ForbiddenError: the campaign names its annotators, and this is none of them.
+            AnswersRefusedError: its space was deleted.
             CampaignClosedError: the campaign is closed, or its deadline has passed.
         """
-        found = self.next_items(campaign_id, annotator, 1, session)
-        return found[0] if found else None
+        with self._database.write() as connection:
+            campaign = lock_campaign(connection, campaign_id)
+            campaign.require_annotator(annotator)
+            require_space(connection, campaign)
+            dataset = find_dataset(connection, campaign.dataset_id)
+            items = self._next(connection, campaign, annotator, n, session, was, after)
+        return Assignment(campaign, dataset, items, self.progress(campaign_id, annotator, session))
 
     def next_items(
         self, campaign_id: str, annotator: str, n: int, session: str = "", *, was: Sequence[str] = (), after: int = -1
     ) -> list[Item]:
         """Up to ``n`` items for this annotator, all under a lease from now: one to show, the rest to prefetch.
 
+        The same session (a browser tab) gets the same items again until they are answered; others get others.
+
         Args:
             campaign_id: of which campaign.
             annotator: for whom.
             n: how many, those that the session holds already included.
             session: the browser tab.
-            was: the sessions that this one goes on from (a page before its reload); what they held is now held here.
+            was: the sessions that this one replaces (a page before its reload); what they held is now held here.
             after: a position to look behind first. Only speed depends on it.
 
         Returns:
@@ -95,20 +103,8 @@ class Asking:
             CampaignClosedError: the campaign is closed, or its deadline has passed.
         """
         with self._database.write() as connection:
-            now = self._database.now(connection)
-            overlap = self._open(connection, campaign_id, now)["overlap"]
-            if was:
-                leases.hand_over(connection, campaign_id, annotator, was, session)
-            skipped = self._skips.of(connection, campaign_id, annotator)
-            asked = leases.Asked(connection, campaign_id, annotator, now, overlap)
-
-            def turn(item: Item) -> tuple[int, int]:
-                return skipped.get(item.id, 0), item.position
-
-            found = sorted(asked.held(session), key=turn)[:n]
-            found += asked.free(n - len(found), list(skipped), after)
-            leases.keep(connection, campaign_id, [item.id for item in found], annotator, session, now)
-        return sorted(found, key=turn)
+            campaign = lock_campaign(connection, campaign_id)
+            return self._next(connection, campaign, annotator, n, session, was, after)
 
     def release(self, campaign_id: str, annotator: str, session: str = "") -> None:
         """Give back the items this session holds, so that others need not wait."""
@@ -116,15 +112,15 @@ class Asking:
         with self._database.write() as connection:
             connection.execute(_leases.delete().where(*mine))
 
-    def holders(self, campaign_id: str) -> list[Hold]:
+    def leases(self, campaign_id: str) -> list[Lease]:
         """Who looks at which unanswered item, and until when at the latest."""
         with self._database.read() as connection:
             now = self._database.now(connection)
             query = sa.select(_leases.c.item_id, _leases.c.annotator, _leases.c.expires_at.label("until"))
             query = query.where(_leases.c.campaign_id == campaign_id, _leases.c.expires_at > now)
-            return [Hold(**row) for row in connection.execute(query.order_by(_leases.c.expires_at)).mappings()]
+            return [Lease(**row) for row in connection.execute(query.order_by(_leases.c.expires_at)).mappings()]
 
-    def standing(self, campaign_id: str, annotator: str, session: str = "") -> Standing:
+    def progress(self, campaign_id: str, annotator: str, session: str = "") -> Progress:
         """How far the campaign is, by counts on indexes alone: a few ms at 100,000 items."""
         counted = sa.select(_items.c.done, sa.func.count()).where(_items.c.campaign_id == campaign_id)
         still_open = (_current.c.campaign_id == campaign_id, _items.c.done.is_(sa.false()))
@@ -135,58 +131,126 @@ class Asking:
             by_done = {bool(done): n for done, n in connection.execute(counted.group_by(_items.c.done))}
             n_answered = connection.execute(answered).scalar_one() if by_done.get(False) else 0
             held = leases.by_annotator(connection, campaign_id, annotator, session, now)
-        return Standing(
+        return Progress(
             total=sum(by_done.values()),
             done=by_done.get(True, 0),
             answered=n_answered,
-            held=tuple(Held(who, n, max(0.0, (until - now).total_seconds())) for who, n, until in held),
+            leases=tuple(AnnotatorLeases(who, n, max(0.0, (until - now).total_seconds())) for who, n, until in held),
         )
 
-    def given(self, campaign_id: str, annotator: str, n: int, before: int | None = None) -> list[Given]:
-        """The last ``n`` answers of an annotator that count now, newest first; ``before``: older than that seq."""
-        found: dict[int, Given] = {}
-        with self._database.read() as connection:
-            while len(found) < n:
-                query = sa.select(_answers.c.seq, _answers.c.item_id).where(
-                    _answers.c.campaign_id == campaign_id, _answers.c.annotator == annotator
-                )
-                query = query.where(_answers.c.value.is_not(None), _answers.c.surplus.is_(sa.false()))
-                if before is not None:
-                    query = query.where(_answers.c.seq < before)
-                rows = connection.execute(query.order_by(_answers.c.seq.desc()).limit(_LOOK_BACK)).all()
-                for each in self._counting(connection, annotator, {row.item_id: row.seq for row in reversed(rows)}):
-                    found.setdefault(each.item.id, each)
-                if len(rows) < _LOOK_BACK:
-                    break
-                before = rows[-1].seq
-        return list(found.values())[:n]
+    def _next(
+        self,
+        connection: Connection,
+        campaign: Campaign,
+        annotator: str,
+        n: int,
+        session: str,
+        was: Sequence[str],
+        after: int,
+    ) -> list[Item]:
+        now = self._database.now(connection)
+        campaign.require_open(now)
+        if was:
+            leases.hand_over(connection, campaign.id, annotator, was, session)
+        skipped = self._skips.of(connection, campaign.id, annotator)
+        open_items = _OpenItems(connection, campaign, annotator, now)
 
-    def strangers(self, campaign_id: str, item_ids: Sequence[int]) -> set[int]:
-        """Those of the items that are not this campaign's: the database is an older one, put back from a copy."""
-        wanted = {each for each in item_ids if isinstance(each, int) and 0 <= each < 2**31}
-        query = sa.select(_items.c.id).where(_items.c.campaign_id == campaign_id, _items.c.id.in_(wanted))
-        with self._database.read() as connection:
-            return wanted - set(connection.execute(query).scalars())
+        def turn(item: Item) -> tuple[int, int]:
+            return skipped.get(item.id, 0), item.position
 
-    def _counting(self, connection: Connection, annotator: str, seqs: dict[int, int]) -> list[Given]:
-        """Those of the items (id -> seq of the newest answer) whose answer counts, newest first."""
-        query = sa.select(*leases.ITEM_COLUMNS, _current.c.value).join(_current, _current.c.item_id == _items.c.id)
-        query = query.where(_current.c.annotator == annotator, _items.c.id.in_(list(seqs)))
-        rows = [dict(row) for row in connection.execute(query).mappings()]
-        found = [Given(value=row.pop("value"), seq=seqs[row["id"]], item=Item(**row)) for row in rows]
-        return sorted(found, key=lambda each: -each.seq)
+        found = sorted(open_items.leased_by(session), key=turn)[:n]
+        found += open_items.free(n - len(found), list(skipped), after)
+        leases.keep(connection, campaign.id, [item.id for item in found], annotator, session, now)
+        return sorted(found, key=turn)
 
-    def _open(self, connection: Connection, campaign_id: str, now: datetime | None) -> RowMapping:
-        """The campaign's row, locked; ``now`` also checks the deadline (answers under way may still arrive)."""
-        query = sa.select(_t).where(_t.c.id == campaign_id).with_for_update()
-        campaign = connection.execute(query).mappings().first()
-        if campaign is None:
-            raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
-        if campaign["status"] != "open":
-            raise CampaignClosedError(f"The campaign {campaign['name']} is closed: ask its lead to reopen it.")
-        deadline = campaign["deadline"]
-        if now is not None and deadline is not None and deadline < now:
-            raise CampaignClosedError(
-                f"The deadline of {campaign['name']} was {deadline:%Y-%m-%d %H:%M} UTC: ask its lead to move it."
-            )
-        return campaign
+
+@dataclass(frozen=True)
+class _OpenItems:
+    """The items of a campaign that need more answers, as one annotator sees them, inside a transaction."""
+
+    connection: Connection
+    campaign: Campaign
+    annotator: str
+    now: datetime
+
+    def leased_by(self, session: str) -> list[Item]:
+        """Those under a lease of this session, in their order."""
+        query = sa.select(*ITEM_COLUMNS).join(_leases, _leases.c.item_id == _items.c.id)
+        query = query.where(
+            _leases.c.campaign_id == self.campaign.id,
+            _leases.c.annotator == self.annotator,
+            _leases.c.session == session,
+            _leases.c.expires_at > self.now,
+            _items.c.done.is_(sa.false()),
+        )
+        return self._items(query.order_by(_items.c.position))
+
+    def free(self, n: int, skipped: Collection[int] = (), after: int = -1) -> list[Item]:
+        """Up to ``n`` items that are neither answered nor held by this annotator, nor spoken for by enough others.
+
+        Those at positions above ``after`` first: an annotator who has answered thousands need not be led past them
+        again. What they ``skipped`` comes last, in that order.
+        """
+        fresh = _items.c.id.not_in(list(skipped))
+        found: list[Item] = []
+        for wanted in (sa.and_(fresh, _items.c.position > after), fresh):
+            if len(found) < n:
+                unknown = _items.c.id.not_in([item.id for item in found])
+                found += self._free(sa.and_(wanted, unknown), n - len(found))
+        if len(found) < n and skipped:
+            rank = {item_id: place for place, item_id in enumerate(skipped)}
+            again = self._free(_items.c.id.in_(list(skipped)), len(skipped))
+            found += sorted(again, key=lambda item: rank[item.id])[: n - len(found)]
+        return found
+
+    def _free(self, wanted: sa.ColumnElement[bool], n: int) -> list[Item]:
+        leased = sa.select(sa.func.count()).where(_leases.c.item_id == _items.c.id, _leases.c.expires_at > self.now)
+        mine = sa.exists().where(_current.c.item_id == _items.c.id, _current.c.annotator == self.annotator)
+        kept = leased.where(_leases.c.annotator == self.annotator).correlate(_items).scalar_subquery()
+        others = leased.where(_leases.c.annotator != self.annotator).correlate(_items).scalar_subquery()
+        query = sa.select(*ITEM_COLUMNS).where(
+            _items.c.campaign_id == self.campaign.id,
+            _items.c.done.is_(sa.false()),
+            ~mine,
+            kept == 0,
+            _items.c.n_answers + others < self.campaign.overlap,
+            wanted,
+        )
+        return self._items(query.order_by(_items.c.position).limit(n))
+
+    def _items(self, query: sa.Select[Any]) -> list[Item]:
+        return [Item(**row) for row in self.connection.execute(query).mappings()]
+
+
+class _Skips:
+    """What annotators skipped, by campaign: read once, then only what was added, for answers are never changed."""
+
+    def __init__(self) -> None:
+        self._read: dict[str, int] = {}  # campaign -> seq up to which its answers were read
+        self._skipped: dict[tuple[str, str], dict[int, int]] = {}  # (campaign, annotator) -> item -> seq
+        self._lock = threading.Lock()
+
+    def of(self, connection: Connection, campaign_id: str, annotator: str) -> dict[int, int]:
+        """Item -> seq of the skip, oldest first, of those that this annotator skipped and did not take back."""
+        newest = connection.execute(
+            sa.select(sa.func.max(_answers.c.seq)).where(_answers.c.campaign_id == campaign_id)
+        ).scalar()
+        with self._lock:
+            before = self._read.get(campaign_id, 0)
+            if newest is not None and newest > before:
+                self._add(connection, campaign_id, before, newest)
+                self._read[campaign_id] = newest
+            return dict(self._skipped.get((campaign_id, annotator), {}))
+
+    def _add(self, connection: Connection, campaign_id: str, before: int, newest: int) -> None:
+        query = sa.select(_answers.c.seq, _answers.c.item_id, _answers.c.annotator, _answers.c.source).where(
+            _answers.c.campaign_id == campaign_id,
+            _answers.c.seq > before,
+            _answers.c.seq <= newest,
+            _answers.c.value.is_(None),  # skips, and answers taken back
+        )
+        for seq, item_id, annotator, source in connection.execute(query.order_by(_answers.c.seq)):
+            mine = self._skipped.setdefault((campaign_id, annotator), {})
+            mine.pop(item_id, None)  # a later skip goes behind the others; an undo takes a skip back
+            if source == SKIP:
+                mine[item_id] = seq

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sqlalchemy as sa
@@ -13,17 +14,90 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.consensus import DECISION, IDLE_MS, RIGHT, SKIP, UNSURE, WRONG, Campaign, Item, interleaved
-from slim_core.store.database import new_id, plain
-from slim_core.store.decisions import Decisions
-from slim_core.store.leases import ITEM_COLUMNS
+from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
+from slim_core.store.consensus import DECISION, SKIP, current_by_row
+from slim_core.store.database import Database, new_id, plain
+from slim_core.store.datasets import Datasets
+from slim_core.store.events import Events
+from slim_core.store.run_rows import find_run
 
+IDLE_MS = 60_000  # longer pauses than this do not count as work
 _t, _items, _answers = schema.campaigns, schema.items, schema.answers
+
+
+class CampaignClosedError(AnswersRefusedError):
+    """The campaign takes no answers now."""
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """Questions about some images of one split."""
+
+    id: str
+    name: str
+    dataset_id: str
+    space_run_id: str | None
+    split: str
+    n_split: int  # images of the split, for "48 of 2,400"
+    guideline: str
+    seed: int
+    strategy: str  # how the candidates were chosen
+    budgets: dict[str, int]  # class -> images asked about
+    overlap: int  # annotators an item is answered by
+    options: dict[str, Any]
+    deadline: datetime | None
+    status: Literal["open", "closed"]
+    created_by: str
+    created_at: datetime
+    closed_at: datetime | None
+
+    def require_open(self, now: datetime | None = None) -> None:
+        """Refuse where no answers are taken; ``now`` checks the deadline too (answers under way may still arrive).
+
+        Raises:
+            CampaignClosedError: the campaign is closed, or its deadline was before ``now``.
+        """
+        if self.status != "open":
+            raise CampaignClosedError(f"The campaign {self.name} is closed: ask its lead to reopen it.")
+        if now is not None and self.deadline is not None and self.deadline < now:
+            raise CampaignClosedError(
+                f"The deadline of {self.name} was {self.deadline:%Y-%m-%d %H:%M} UTC: ask its lead to move it."
+            )
+
+    def require_annotator(self, name: str) -> None:
+        """Refuse who is not among those that the campaign names; where it names nobody, everybody may answer.
+
+        Raises:
+            ForbiddenError: the campaign names others.
+        """
+        named = [str(one).lower() for one in self.options.get("members") or ()]
+        if named and name.strip().lower() not in named:
+            raise ForbiddenError(f"{name} is not among those who answer {self.name}: ask its lead to be added.")
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question."""
+
+    id: int
+    row: int  # of the image, in the table of the data set
+    label: int
+    position: int = 0  # order in which it is asked
+    n_answers: int = 0  # annotators whose answer counts
+    done: bool = False  # answered by as many as the overlap asks for
+    gold: int | None = None  # the known answer, where there is one
+    decision: int | None = None  # of the lead; counts instead of the annotators' answers
+
+
 _COLUMNS: list[sa.Column[Any]] = [_t.c[name] for name in Campaign.__dataclass_fields__]
+ITEM_COLUMNS: list[sa.Column[Any]] = [_items.c[name] for name in Item.__dataclass_fields__]
 
 
-class Campaigns(Decisions):
+class Campaigns:
     """All campaigns."""
+
+    def __init__(self, database: Database, events: Events, datasets: Datasets) -> None:
+        self._database, self._events, self._datasets = database, events, datasets
 
     def create(
         self,
@@ -79,7 +153,7 @@ class Campaigns(Decisions):
             "created_by": by,
         }
         with self._database.write() as connection:
-            self._check_space(connection, space_run_id)
+            _check_space(connection, space_run_id)
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
             order = chosen if as_ordered else interleaved(chosen, labels, seed)
             self._add_items(connection, campaign_id, order, dataset_id, 0, gold)
@@ -94,9 +168,9 @@ class Campaigns(Decisions):
         Raises:
             SpecRefusedError: no new row, or one outside the split.
         """
-        campaign = self.fetch(campaign_id)
         with self._database.write() as connection:
-            self._open(connection, campaign_id, None)
+            campaign = lock_campaign(connection, campaign_id)
+            campaign.require_open()
             asked = sa.select(_items.c.row, _items.c.position).where(_items.c.campaign_id == campaign_id)
             positions = {row: position for row, position in connection.execute(asked)}  # noqa: C416
             fresh = np.array([row for row in np.asarray(rows).tolist() if row not in positions], np.int64)
@@ -117,10 +191,7 @@ class Campaigns(Decisions):
             NotFoundError: there is none.
         """
         with self._database.read() as connection:
-            row = connection.execute(sa.select(*_COLUMNS).where(_t.c.id == campaign_id)).mappings().first()
-        if row is None:
-            raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
-        return Campaign(**row)
+            return _fetch(connection, campaign_id)
 
     def all(self, dataset: str | None = None) -> list[Campaign]:
         """Every campaign, newest first."""
@@ -144,8 +215,6 @@ class Campaigns(Decisions):
             wrong, unsure (by consensus), answers (given in all, undone ones too), share (answered of the split, 0..1)
             and minutes (of work, pauses over 60 s cut).
         """
-        campaign = self.fetch(campaign_id)
-        values = list(self.current(campaign_id).values())
         worked = sa.func.sum(sa.case((_answers.c.duration_ms > IDLE_MS, IDLE_MS), else_=_answers.c.duration_ms))
         spent = sa.select(sa.func.count(), worked).where(
             _answers.c.campaign_id == campaign_id,
@@ -154,6 +223,8 @@ class Campaigns(Decisions):
         )
         done = sa.func.sum(sa.case((_items.c.done, 1), else_=0))
         with self._database.read() as connection:
+            n_split = _fetch(connection, campaign_id).n_split
+            values = list(current_by_row(connection, campaign_id).values())
             n_answers, worked_ms = connection.execute(spent).one()
             total, n_done = connection.execute(
                 sa.select(sa.func.count(), done).where(_items.c.campaign_id == campaign_id)
@@ -166,7 +237,7 @@ class Campaigns(Decisions):
             "wrong": values.count(WRONG),
             "unsure": values.count(UNSURE),
             "answers": n_answers,
-            "share": len(values) / campaign.n_split if campaign.n_split else 0.0,
+            "share": len(values) / n_split if n_split else 0.0,
             "minutes": float(worked_ms or 0) / 60_000,
         }
 
@@ -187,51 +258,39 @@ class Campaigns(Decisions):
         options = self.fetch(campaign_id).options | {"members": [name.strip() for name in members if name.strip()]}
         return self._change(campaign_id, by, "campaign.members", options=options)
 
-    def require_annotator(self, campaign_id: str, name: str) -> None:
-        """Refuse who is not among those that a campaign names.
-
-        Raises:
-            ForbiddenError: so.
-        """
-        campaign = self.fetch(campaign_id)
-        named = [str(one).lower() for one in campaign.options.get("members") or ()]
-        if named and name.strip().lower() not in named:
-            raise ForbiddenError(f"{name} is not among those who answer {campaign.name}: ask its lead to be added.")
-
     def has_space(self, campaign: Campaign) -> bool:
         """Whether it belongs to an attention space that was not deleted meanwhile."""
         if campaign.space_run_id is None:
             return False
         with self._database.read() as connection:
-            return _is_there(connection, campaign.space_run_id)
+            return find_run(connection, campaign.space_run_id) is not None
 
     def require_space(self, campaign: Campaign) -> None:
         """Refuse a campaign whose space was deleted: there is nothing left to look at.
 
         Raises:
-            AnswersRefusedError: so.
+            AnswersRefusedError: its space was deleted.
         """
-        if campaign.space_run_id is not None and not self.has_space(campaign):
-            raise AnswersRefusedError(
-                f"The space {campaign.space_run_id} of the campaign {campaign.name} was deleted, so nothing can be "
-                "asked or curated from it: its answers stay; export them, import them into a campaign on another space."
-            )
+        if campaign.space_run_id is not None:
+            with self._database.read() as connection:
+                require_space(connection, campaign)
 
     def _change(self, campaign_id: str, by: str, what: str, **values: Any) -> Campaign:
-        self.fetch(campaign_id)
         with self._database.write() as connection:
+            lock_campaign(connection, campaign_id)
             connection.execute(_t.update().where(_t.c.id == campaign_id).values(**values))
             self._events.note(connection, by, what, campaign_id, {key: str(value) for key, value in values.items()})
-        return self.fetch(campaign_id)
+            return _fetch(connection, campaign_id)
 
     def _set_status(self, campaign_id: str, status: str, by: str) -> Campaign:
-        self.fetch(campaign_id)
         with self._database.write() as connection:
+            campaign = lock_campaign(connection, campaign_id)
+            if campaign.status == status:
+                return campaign
             closed_at = self._database.now(connection) if status == "closed" else None
-            change = _t.update().where(_t.c.id == campaign_id, _t.c.status != status)
-            if connection.execute(change.values(status=status, closed_at=closed_at)).rowcount:
-                self._events.note(connection, by, f"campaign.{status}", campaign_id)
-        return self.fetch(campaign_id)
+            connection.execute(_t.update().where(_t.c.id == campaign_id).values(status=status, closed_at=closed_at))
+            self._events.note(connection, by, f"campaign.{status}", campaign_id)
+            return _fetch(connection, campaign_id)
 
     def _checked(
         self, dataset_id: str, split: str, rows: Sequence[int] | NDArray[np.int64]
@@ -248,12 +307,6 @@ class Campaigns(Decisions):
         if (counts > 1).any():
             raise SpecRefusedError(f"Row {unique[counts > 1][0]} is chosen twice: name each image once.")
         return chosen, table.labels[chosen], len(inside)
-
-    def _check_space(self, connection: Connection, space_run_id: str | None) -> None:
-        if space_run_id is None:
-            return
-        if not _is_there(connection, space_run_id):
-            raise NotFoundError(f"There is no run {space_run_id}: choose a space of the Space page.")
 
     def _add_items(
         self,
@@ -272,10 +325,51 @@ class Campaigns(Decisions):
         connection.execute(_items.insert(), [one | {"position": first + k} for k, one in enumerate(entries)])
 
 
-def _is_there(connection: Connection, run_id: str) -> bool:
-    """Whether there is such a run."""
-    query = sa.select(schema.runs.c.id).where(schema.runs.c.id == run_id, schema.runs.c.deleted_at.is_(None))
-    return connection.execute(query).first() is not None
+def lock_campaign(connection: Connection, campaign_id: str) -> Campaign:
+    """The campaign, which others cannot write to before the transaction ends.
+
+    So ``seq`` is the order in which its answers became visible, and a snapshot up to a ``seq`` never changes.
+
+    Raises:
+        NotFoundError: there is none of this id.
+    """
+    return _fetch(connection, campaign_id, lock=True)
+
+
+def require_space(connection: Connection, campaign: Campaign) -> None:
+    """Refuse a campaign whose space was deleted: there is nothing left to look at.
+
+    Raises:
+        AnswersRefusedError: its space was deleted.
+    """
+    if campaign.space_run_id is not None and find_run(connection, campaign.space_run_id) is None:
+        raise AnswersRefusedError(
+            f"The space {campaign.space_run_id} of the campaign {campaign.name} was deleted, so nothing can be "
+            "asked or curated from it: its answers stay; export them, import them into a campaign on another space."
+        )
+
+
+def _fetch(connection: Connection, campaign_id: str, *, lock: bool = False) -> Campaign:
+    query = sa.select(*_COLUMNS).where(_t.c.id == campaign_id)
+    row = connection.execute(query.with_for_update() if lock else query).mappings().first()
+    if row is None:
+        raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
+    return Campaign(**row)
+
+
+def _check_space(connection: Connection, space_run_id: str | None) -> None:
+    if space_run_id is not None and find_run(connection, space_run_id) is None:
+        raise NotFoundError(f"There is no run {space_run_id}: choose a space of the Space page.")
+
+
+def interleaved(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """The rows (n,), shuffled, with the classes alternating as evenly as their sizes allow."""
+    order = np.random.default_rng(seed).permutation(len(rows))
+    place = np.empty(len(rows))
+    for label in np.unique(labels):
+        mine = order[labels[order] == label]
+        place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)
+    return rows[np.lexsort((labels, place))]
 
 
 def _check_gold(gold: Mapping[int, int], rows: NDArray[np.int64]) -> None:

@@ -1,110 +1,34 @@
-"""The values of a campaign: what is asked, by whom it is answered, and what the answers add up to."""
+"""What the answers to an image add up to: each annotator's last answer, the majority of them, a lead's decision."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal, TypeVar
+from typing import TypeVar
 
 import numpy as np
+import sqlalchemy as sa
 from numpy.typing import NDArray
+from sqlalchemy.engine import Connection
+
+from slim_core.store import schema
+from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
 
 T = TypeVar("T")
-RIGHT, WRONG, UNSURE = 1, 0, -1
-LEASE_S = 120.0  # how long an item is kept for the annotator who looks at it
-IDLE_MS = 60_000  # longer pauses than this do not count as work
 DECISION, SKIP = "decision", "skip"  # sources of rows that are kept with the answers and are no annotator's vote
+_items, _current = schema.items, schema.current_answers
 
 
-@dataclass(frozen=True)
-class Campaign:
-    """Questions about some images of one split."""
-
-    id: str
-    name: str
-    dataset_id: str
-    space_run_id: str | None
-    split: str
-    n_split: int  # images of the split, for "48 of 2,400"
-    guideline: str
-    seed: int
-    strategy: str  # how the candidates were chosen
-    budgets: dict[str, int]  # class -> images asked about
-    overlap: int  # annotators an item is answered by
-    options: dict[str, Any]
-    deadline: datetime | None
-    status: Literal["open", "closed"]
-    created_by: str
-    created_at: datetime
-    closed_at: datetime | None
-
-
-@dataclass(frozen=True)
-class Item:
-    """One question."""
-
-    id: int
-    row: int  # of the image, in the table of the data set
-    label: int
-    position: int = 0  # order in which it is asked
-    n_answers: int = 0  # annotators whose answer counts
-    done: bool = False  # answered by as many as the overlap asks for
-    gold: int | None = None  # the known answer, where there is one
-    decision: int | None = None  # of the lead; counts instead of the annotators' answers
-
-
-@dataclass(frozen=True)
-class AnswerIn:
-    """An answer as it arrives. ``id`` is random and made where the key was pressed: it may arrive twice."""
-
-    id: str
-    item_id: int
-    value: int | None  # RIGHT, WRONG, UNSURE; None takes back the annotator's last answer to this item
-    seen: Mapping[str, Any] = field(default_factory=dict)  # run, view, opacity, ...
-    duration_ms: int = 0
-    skip: bool = False  # given back unanswered (value is None): others may have it
-
-
-@dataclass(frozen=True)
-class Receipt:
-    """What became of some answers."""
-
-    ids: list[str]  # of those that are kept now: all that were given
-    surplus: list[str]  # kept, but not counted: others had answered as often as the overlap asks
-    lost: list[int]  # items that were taken back, but that others look at by now
-
-
-@dataclass(frozen=True)
-class Hold:
-    """An item that someone looks at now."""
-
-    item_id: int
-    annotator: str
-    until: datetime
-
-
-def interleaved(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """The rows (n,), shuffled, with the classes alternating as evenly as their sizes allow."""
-    order = np.random.default_rng(seed).permutation(len(rows))
-    place = np.empty(len(rows))
-    for label in np.unique(labels):
-        mine = order[labels[order] == label]
-        place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)
-    return rows[np.lexsort((labels, place))]
-
-
-def consensus(n_right: int, n_wrong: int) -> int:
+def majority(n_right: int, n_wrong: int) -> int:
     """What the annotators of one item say together: the majority of those who are sure; a tie is UNSURE."""
     if n_right == n_wrong:
         return UNSURE
     return RIGHT if n_right > n_wrong else WRONG
 
 
-class Standing:
+class Consensus:
     """Folds answers in their order: each (row, annotator) has a stack, None takes off its top.
 
-    A lead's decision about a row, while it stands, counts instead of all answers to it.
+    A lead's decision about a row, until it is taken back, counts instead of all answers to it.
     """
 
     def __init__(self) -> None:
@@ -126,7 +50,7 @@ class Standing:
         return stack[-1] if stack else None
 
     def decision(self, row: int) -> int | None:
-        """The decision that stands."""
+        """The decision that counts now."""
         stack = self._decisions.get(row)
         return stack[-1] if stack else None
 
@@ -136,7 +60,7 @@ class Standing:
         cast = [stack[-1] for stack in self._stacks.get(row, {}).values() if stack]
         if decided is not None or not cast:
             return decided
-        return consensus(cast.count(RIGHT), cast.count(WRONG))
+        return majority(cast.count(RIGHT), cast.count(WRONG))
 
     def by_row(self) -> dict[int, int]:
         """Row -> what counts, for rows with an answer or a decision, ascending."""
@@ -156,3 +80,23 @@ def put(stack: list[T], value: T | None) -> None:
 def arrays(by_row: Mapping[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
     """Rows (n,) and values (n,)."""
     return np.fromiter(by_row.keys(), np.int64, len(by_row)), np.fromiter(by_row.values(), np.int8, len(by_row))
+
+
+def current_by_row(connection: Connection, campaign_id: str, annotator: str | None = None) -> dict[int, int]:
+    """Row -> what counts now, ascending: the answer of one annotator, or else the decision or the majority."""
+    n_right, n_wrong = (sa.func.sum(sa.case((_current.c.value == value, 1), else_=0)) for value in (RIGHT, WRONG))
+    query = sa.select(_items.c.row, n_right, n_wrong).join(_current, _current.c.item_id == _items.c.id)
+    query = query.where(_current.c.campaign_id == campaign_id).group_by(_items.c.row)
+    if annotator is not None:
+        query = query.where(_current.c.annotator == annotator)
+    found = {row: majority(int(right), int(wrong)) for row, right, wrong in connection.execute(query)}
+    if annotator is None:
+        found |= _decisions(connection, campaign_id)
+    return dict(sorted(found.items()))
+
+
+def _decisions(connection: Connection, campaign_id: str) -> dict[int, int]:
+    """Row -> what the lead decided."""
+    query = sa.select(_items.c.row, _items.c.decision)
+    query = query.where(_items.c.campaign_id == campaign_id, _items.c.decision.is_not(None))
+    return {row: int(value) for row, value in connection.execute(query)}

@@ -111,10 +111,17 @@ class Datasets:
             NotFoundError: there is no such data set.
             DataRefusedError: its folder has moved, or the kept table is not the registered one.
         """
-        dataset = self.fetch(dataset_id)
+        return self.table_of(self.fetch(dataset_id))
+
+    def table_of(self, dataset: Dataset) -> ImageTable:
+        """The table of a data set that was just fetched, which costs no transaction; read once, then kept in memory.
+
+        Raises:
+            DataRefusedError: its folder has moved, or the kept table is not the registered one.
+        """
         with self._lock:
-            table = self._tables.pop(dataset_id, None) or self._load(dataset)
-            self._tables[dataset_id] = table
+            table = self._tables.pop(dataset.id, None) or self._load(dataset)
+            self._tables[dataset.id] = table
             while len(self._tables) > _TABLES_KEPT:
                 self._tables.pop(next(iter(self._tables)))
         if not table.root.is_dir():
@@ -208,7 +215,16 @@ class Datasets:
         return self._one(_t.c.fingerprint == fingerprint)
 
     def _one(self, where: sa.ColumnElement[bool]) -> Dataset | None:
-        query = sa.select(*_COLUMNS).where(where, _t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc()).limit(1)
         with self._database.read() as connection:
-            row = connection.execute(query).mappings().first()
-        return None if row is None else Dataset(**row)
+            return _newest(connection, where)
+
+
+def find_dataset(connection: Connection, dataset_id: str) -> Dataset | None:
+    """The data set of this id, if there is one and it was not deleted."""
+    return _newest(connection, _t.c.id == dataset_id)
+
+
+def _newest(connection: Connection, where: sa.ColumnElement[bool]) -> Dataset | None:
+    query = sa.select(*_COLUMNS).where(where, _t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc()).limit(1)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else Dataset(**row)

@@ -2,78 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.consensus import LEASE_S, Item
 
-_items, _leases, _current = schema.items, schema.leases, schema.current_answers
-ITEM_COLUMNS: list[sa.Column[Any]] = [_items.c[name] for name in Item.__dataclass_fields__]
+LEASE_S = 120.0  # how long an item is kept for the annotator who looks at it
+_items, _leases = schema.items, schema.leases
 
 
 @dataclass(frozen=True)
-class Asked:
-    """An annotator of a campaign, inside a transaction."""
+class Lease:
+    """An item that someone looks at now."""
 
-    connection: Connection
-    campaign_id: str
+    item_id: int
     annotator: str
-    now: datetime
-    overlap: int
-
-    def held(self, session: str) -> list[Item]:
-        """The unanswered items that this session holds, in their order."""
-        query = sa.select(*ITEM_COLUMNS).join(_leases, _leases.c.item_id == _items.c.id)
-        query = query.where(
-            _leases.c.campaign_id == self.campaign_id,
-            _leases.c.annotator == self.annotator,
-            _leases.c.session == session,
-            _leases.c.expires_at > self.now,
-            _items.c.done.is_(sa.false()),
-        )
-        return self._items(query.order_by(_items.c.position))
-
-    def free(self, n: int, skipped: Collection[int] = (), after: int = -1) -> list[Item]:
-        """Up to ``n`` items that are neither answered nor held by this annotator, nor spoken for by enough others.
-
-        Those at positions above ``after`` first: an annotator who has answered thousands need not be led past them
-        again. What they ``skipped`` comes last, in that order.
-        """
-        fresh = _items.c.id.not_in(list(skipped))
-        found: list[Item] = []
-        for wanted in (sa.and_(fresh, _items.c.position > after), fresh):
-            if len(found) < n:
-                unknown = _items.c.id.not_in([item.id for item in found])
-                found += self._free(sa.and_(wanted, unknown), n - len(found))
-        if len(found) < n and skipped:
-            rank = {item_id: place for place, item_id in enumerate(skipped)}
-            again = self._free(_items.c.id.in_(list(skipped)), len(skipped))
-            found += sorted(again, key=lambda item: rank[item.id])[: n - len(found)]
-        return found
-
-    def _free(self, wanted: sa.ColumnElement[bool], n: int) -> list[Item]:
-        leased = sa.select(sa.func.count()).where(_leases.c.item_id == _items.c.id, _leases.c.expires_at > self.now)
-        mine = sa.exists().where(_current.c.item_id == _items.c.id, _current.c.annotator == self.annotator)
-        kept = leased.where(_leases.c.annotator == self.annotator).correlate(_items).scalar_subquery()
-        others = leased.where(_leases.c.annotator != self.annotator).correlate(_items).scalar_subquery()
-        query = sa.select(*ITEM_COLUMNS).where(
-            _items.c.campaign_id == self.campaign_id,
-            _items.c.done.is_(sa.false()),
-            ~mine,
-            kept == 0,
-            _items.c.n_answers + others < self.overlap,
-            wanted,
-        )
-        return self._items(query.order_by(_items.c.position).limit(n))
-
-    def _items(self, query: sa.Select[Any]) -> list[Item]:
-        return [Item(**row) for row in self.connection.execute(query).mappings()]
+    until: datetime
 
 
 def keep(

@@ -59,7 +59,7 @@ class Members:
             return [Member(**row) for row in connection.execute(sa.select(_t).order_by(_t.c.email)).mappings()]
 
     def role(self, email: str) -> Role | None:
-        """The role of a person; None for a stranger."""
+        """The role of a person; None for one who is not a member."""
         with self._database.read() as connection:
             return self._role(connection, email)
 

@@ -93,7 +93,7 @@ def fill(home: Path, data: Path) -> None:
     campaign = create_campaign(store, loop.space, share=0.02, seed=1, name=OPEN)
     items = store.campaigns.items(campaign.id)
     given = [AnswerIn(f"picture-{item.id}", item.id, item.id % 2, duration_ms=1500) for item in items[:19]]
-    store.campaigns.save_answers(campaign.id, NAMED["value"], given)
+    store.answers.save(campaign.id, NAMED["value"], given)
     store.close()
 
 

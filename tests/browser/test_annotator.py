@@ -43,8 +43,8 @@ def test_answers_outlive_a_lost_connection_and_a_reload(
     unsent(annotator, 0)
     tells(annotator, "All answers saved")
     tells(annotator, "3 left")
-    assert store.campaigns.current(campaign.id) == {asked[0]: 1, asked[1]: 0, asked[2]: 1}
-    assert len(store.campaigns.answers(campaign.id)) == 3
+    assert store.answers.current(campaign.id) == {asked[0]: 1, asked[1]: 0, asked[2]: 1}
+    assert len(store.answers.frame(campaign.id)) == 3
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800), (1024, 768)])
@@ -68,7 +68,7 @@ def test_what_lies_in_the_browser_and_is_no_answer_keeps_nobody_from_answering(
     tells(annotator, "5 left")
     unsent(annotator, 0)
     tells(annotator, "Saved, except 1 answer about images that are not in this campaign")
-    assert store.campaigns.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
+    assert store.answers.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
 
 
 def test_answers_of_a_page_that_cannot_send_are_delivered_by_the_next_page_of_the_browser(
@@ -78,11 +78,11 @@ def test_answers_of_a_page_that_cannot_send_are_delivered_by_the_next_page_of_th
     annotator.route(f"**{ANSWERS}", lambda route: route.abort())
     annotator.keyboard.press("1")
     unsent(annotator, 1)
-    assert store.campaigns.current(campaign.id) == {}
+    assert store.answers.current(campaign.id) == {}
     second = annotator.context.new_page()
     open_campaign(second, address, campaign)
     unsent(second, 0)
-    assert store.campaigns.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
+    assert store.answers.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
 
 
 def test_an_answer_whose_acknowledgement_was_lost_counts_once(
@@ -103,7 +103,7 @@ def test_an_answer_whose_acknowledgement_was_lost_counts_once(
     unsent(annotator, 1)
     unsent(annotator, 0)
     assert lost == [200]
-    assert store.campaigns.answers(campaign.id)["value"].tolist() == [-1]
+    assert store.answers.frame(campaign.id)["value"].tolist() == [-1]
 
 
 def test_the_page_opens_where_the_server_says_and_undo_goes_back_to_earlier_answers(
@@ -122,8 +122,8 @@ def test_the_page_opens_where_the_server_says_and_undo_goes_back_to_earlier_answ
     shows(annotator, asked[0])
     annotator.keyboard.press("0")
     unsent(annotator, 0)
-    assert store.campaigns.current(campaign.id) == {asked[0]: 0}
-    assert store.campaigns.answers(campaign.id)["annotator"].unique().tolist() == ["ann"]
+    assert store.answers.current(campaign.id) == {asked[0]: 0}
+    assert store.answers.frame(campaign.id)["annotator"].unique().tolist() == ["ann"]
 
 
 def test_typing_in_a_field_and_held_keys_and_shortcuts_answer_nothing(
@@ -136,12 +136,12 @@ def test_typing_in_a_field_and_held_keys_and_shortcuts_answer_nothing(
     annotator.locator(".slim-annotator .question").first.click()
     annotator.keyboard.press("Control+1")
     unsent(annotator, 0)
-    assert len(store.campaigns.answers(campaign.id)) == 0
+    assert len(store.answers.frame(campaign.id)) == 0
     annotator.keyboard.down("1")
     annotator.keyboard.down("1")  # what a keyboard sends while a key is held
     annotator.keyboard.up("1")
     unsent(annotator, 0)
-    assert store.campaigns.answers(campaign.id)["value"].tolist() == [1]
+    assert store.answers.frame(campaign.id)["value"].tolist() == [1]
 
 
 def test_a_campaign_closed_meanwhile_says_so_and_takes_what_waited_once_it_is_open_again(
@@ -156,7 +156,7 @@ def test_a_campaign_closed_meanwhile_says_so_and_takes_what_waited_once_it_is_op
     store.campaigns.reopen(campaign.id, by="lead")
     unsent(annotator, 0)
     shows(annotator, asked[1])
-    assert store.campaigns.current(campaign.id) == {asked[0]: 1}
+    assert store.answers.current(campaign.id) == {asked[0]: 1}
 
 
 def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answered_is_kept(
@@ -170,7 +170,7 @@ def test_an_annotator_who_was_taken_off_the_campaign_is_told_and_what_they_answe
     unsent(annotator, 1)
     store.campaigns.set_members(campaign.id, [])
     unsent(annotator, 0)
-    assert store.campaigns.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
+    assert store.answers.current(campaign.id) == {rows_of(store, campaign)[0]: 1}
 
 
 def test_a_token_over_its_time_is_renewed_without_a_word_from_the_person(
@@ -191,7 +191,7 @@ def test_a_token_over_its_time_is_renewed_without_a_word_from_the_person(
     unsent(annotator, 1)
     unsent(annotator, 0)
     tells(annotator, "All answers saved")
-    assert len(refused) == 1 and len(store.campaigns.answers(campaign.id)) == 1
+    assert len(refused) == 1 and len(store.answers.frame(campaign.id)) == 1
 
 
 def test_an_image_that_was_deleted_meanwhile_says_so_and_can_only_be_passed_over(
@@ -211,7 +211,7 @@ def test_an_image_that_was_deleted_meanwhile_says_so_and_can_only_be_passed_over
     shows(page, second)
     expect(page.get_by_role("button", name="Right 1")).to_be_enabled()
     unsent(page, 0)
-    assert store.campaigns.current(campaign.id) == {first: -1}
+    assert store.answers.current(campaign.id) == {first: -1}
 
 
 def test_a_browser_gives_its_name_once_and_may_change_it(
@@ -235,7 +235,7 @@ def test_a_browser_gives_its_name_once_and_may_change_it(
     shows(page, rows_of(store, campaign)[1])
     page.keyboard.press("0")
     unsent(page, 0)
-    kept = store.campaigns.answers(campaign.id)
+    kept = store.answers.frame(campaign.id)
     assert list(kept["annotator"]) == ["Ben 1 O", "Cid"] and list(kept["value"]) == [1, 0]
 
 

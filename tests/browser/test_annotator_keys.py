@@ -46,8 +46,8 @@ def test_buttons_answer_as_keys_do(annotator: Page, store: Store, campaign: Camp
     for name in ("Right 1", "Wrong 0", "Unsure U"):
         annotator.get_by_role("button", name=name).click()
     unsent(annotator, 0)
-    assert store.campaigns.answers(campaign.id)["value"].tolist() == [1, 0, -1]
-    seen = store.campaigns.answers(campaign.id)["seen"].iloc[0]
+    assert store.answers.frame(campaign.id)["value"].tolist() == [1, 0, -1]
+    seen = store.answers.frame(campaign.id)["seen"].iloc[0]
     assert (seen["view"], seen["opacity"], seen["grid"]) == ("overlay", 0.5, False) and seen["run"].startswith("r-")
 
 
@@ -67,8 +67,8 @@ def test_a_skipped_image_comes_back_at_the_end_and_a_skip_can_be_undone(
     annotator.keyboard.press("ArrowLeft")
     tells(annotator, "All images of this campaign are answered")
     unsent(annotator, 0)
-    assert store.campaigns.current(campaign.id) == {row: int(row != asked[0]) for row in asked}
-    assert store.campaigns.answers(campaign.id)["source"].tolist().count("skip") == 2
+    assert store.answers.current(campaign.id) == {row: int(row != asked[0]) for row in asked}
+    assert store.answers.frame(campaign.id)["source"].tolist().count("skip") == 2
 
 
 def test_the_keys_are_shown_and_while_they_are_nothing_is_answered(
@@ -80,7 +80,7 @@ def test_the_keys_are_shown_and_while_they_are_nothing_is_answered(
     annotator.keyboard.press("Escape")
     expect(annotator.get_by_role("dialog", name="Keys")).to_be_hidden()
     unsent(annotator, 0)
-    assert len(store.campaigns.answers(campaign.id)) == 0
+    assert len(store.answers.frame(campaign.id)) == 0
 
 
 def test_a_swipe_to_the_right_says_right_and_to_the_left_wrong(
@@ -99,7 +99,7 @@ def test_a_swipe_to_the_right_says_right_and_to_the_left_wrong(
         touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     shows(annotator, rows_of(store, campaign)[2])
     unsent(annotator, 0)
-    assert store.campaigns.answers(campaign.id)["value"].tolist() == [1, 0]
+    assert store.answers.frame(campaign.id)["value"].tolist() == [1, 0]
 
 
 def test_a_blind_campaign_shows_neither_label_nor_prediction(page: Page, address: str, store: Store) -> None:
@@ -132,16 +132,16 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     tells(annotator, "All images of this campaign are answered")
     unsent(annotator, 0)
     expected = dict(zip(asked, (1, 0, 0, -1, 1, 0), strict=True))
-    assert store.campaigns.current(campaign.id) == dict(sorted(expected.items()))
+    assert store.answers.current(campaign.id) == dict(sorted(expected.items()))
     annotator.keyboard.press("z")
     tells(annotator, "2 right, 3 wrong, 1 unsure")
     unsent(annotator, 0)
-    assert store.campaigns.current(campaign.id) == {}
+    assert store.answers.current(campaign.id) == {}
     tiles.nth(5).click()
     annotator.keyboard.press("Enter")
     unsent(annotator, 0)
-    assert store.campaigns.current(campaign.id)[asked[5]] == 1
-    assert store.campaigns.answers(campaign.id)["seen"].iloc[0]["grid"] is True
+    assert store.answers.current(campaign.id)[asked[5]] == 1
+    assert store.answers.frame(campaign.id)["seen"].iloc[0]["grid"] is True
 
 
 def test_a_screen_reader_hears_each_image_and_every_control_has_a_name(annotator: Page) -> None:

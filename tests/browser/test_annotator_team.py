@@ -44,8 +44,8 @@ def test_two_tabs_of_one_person_never_show_the_same_image(page: Page, address: s
     for tab in (page, other):
         unsent(tab, 0)
     assert len(set(seen)) == 6
-    assert sorted(map(int, seen)) == sorted(store.campaigns.current(campaign.id))
-    assert not store.campaigns.answers(campaign.id)["surplus"].any()
+    assert sorted(map(int, seen)) == sorted(store.answers.current(campaign.id))
+    assert not store.answers.frame(campaign.id)["surplus"].any()
 
 
 def test_whoever_finds_nothing_is_told_who_holds_the_rest_and_goes_on_when_it_is_given_back(
@@ -94,5 +94,5 @@ def test_answers_and_place_outlive_a_server_that_is_killed(ben: Page, home: Path
         shows(page, asked[6])
         unsent(page, 0)
         expected = {row: int(place < 3) for place, row in enumerate(asked[:6])}
-        assert store.campaigns.current(campaign.id) == dict(sorted(expected.items()))
+        assert store.answers.current(campaign.id) == dict(sorted(expected.items()))
     store.close()

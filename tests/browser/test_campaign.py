@@ -26,7 +26,7 @@ def campaign(store: Store) -> Campaign:
     items = store.campaigns.items(made.id)
     for who, values in (("cid", (1, 0, 1, 0)), ("ben", (0, 1, 1, 0))):
         given = [AnswerIn(f"{made.id}-{who}-{k}", items[k].id, value) for k, value in enumerate(values)]
-        store.campaigns.save_answers(made.id, who, given)
+        store.answers.save(made.id, who, given)
     return made
 
 
@@ -84,7 +84,7 @@ def test_answers_are_downloaded_and_those_of_a_file_are_taken_in_with_a_report(
     expect(page.get_by_text("(line 3: 'maybe')")).to_be_visible()
     page.get_by_role("button", name="Import valid lines: 1").click()
     expect(page.get_by_text("Imported 1 new answers")).to_be_visible(timeout=PATIENCE_MS)
-    assert store.campaigns.current(campaign.id, "dan") == {rows[5]: 1}
+    assert store.answers.current(campaign.id, "dan") == {rows[5]: 1}
 
 
 def test_one_click_curates_retrains_and_evaluates(page: Page, address: str, store: Store, campaign: Campaign) -> None:

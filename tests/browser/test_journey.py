@@ -94,8 +94,8 @@ def answer_by_keys(page: Page, store: Store, campaign: Campaign) -> None:
         page.keyboard.press("1")
     expect(page.get_by_role("heading", name="All images of this campaign are answered")).to_be_visible()
     expect(page.locator(".slim-annotator[data-unsent='0']")).to_be_attached()
-    assert store.campaigns.current(campaign.id) == {row: int(row != rows[0]) for row in rows}
-    given = store.campaigns.answers(campaign.id)["value"].tolist()
+    assert store.answers.current(campaign.id) == {row: int(row != rows[0]) for row in rows}
+    given = store.answers.frame(campaign.id)["value"].tolist()
     assert len(given) == len(rows) + 2
     settle(page)
 

@@ -167,7 +167,7 @@ def test_two_annotators_share_a_campaign_and_no_image_is_answered_twice(
             break
     for one in pages:
         one.context.close()
-    given = store.campaigns.answers(campaign.id)
+    given = store.answers.frame(campaign.id)
     assert sorted(given["row"].tolist()) == sorted(item.row for item in store.campaigns.items(campaign.id))
 
 

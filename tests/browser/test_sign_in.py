@@ -102,7 +102,7 @@ def test_a_stranger_looks_on_writes_nothing_and_is_told_whom_to_ask(
     token = access.sign(access.Viewer(STRANGER, "annotator"), home)  # as one who was annotator a while ago
     assert post(address, "answers", token, answer(store, campaign)) == (403, {"error": REFUSAL})
     assert events(home) == before
-    assert len(store.campaigns.answers(campaign.id)) == 0
+    assert len(store.answers.frame(campaign.id)) == 0
 
 
 def events(home: Path) -> int:
@@ -131,7 +131,7 @@ def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_
         shows(ann, row)
         ann.keyboard.press("1")
     unsent(ann, 0)
-    given = store.campaigns.answers(campaign.id)
+    given = store.answers.frame(campaign.id)
     assert given["annotator"].tolist() == [ANN] * 3 and given["row"].tolist() == asked[:3]
 
     tolerated.add("/api/answers")
@@ -141,11 +141,11 @@ def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_
     ann.keyboard.press("0")
     tells(ann, REFUSAL)
     unsent(ann, 1)
-    assert len(store.campaigns.answers(campaign.id)) == 3
+    assert len(store.answers.frame(campaign.id)) == 3
     slim(home, "members", "set", ANN, "annotator")
     unsent(ann, 0)  # what was kept in the browser comes by itself
-    assert store.campaigns.current(campaign.id) == dict(sorted(zip(asked, (1, 1, 1, 0), strict=False)))
-    assert set(store.campaigns.answers(campaign.id)["annotator"]) == {ANN}
+    assert store.answers.current(campaign.id) == dict(sorted(zip(asked, (1, 1, 1, 0), strict=False)))
+    assert set(store.answers.frame(campaign.id)["annotator"]) == {ANN}
 
 
 def until(done: Callable[[], bool]) -> None:
@@ -174,7 +174,7 @@ def test_a_lead_decides_and_plans_and_a_viewer_sees_no_such_control(person: Pers
         expect(page.get_by_role("button", name=re.compile("^Right"))).to_have_count(n)
     lead.get_by_role("button", name=re.compile("^Right")).click()
     is_told(lead, "1 to decide, 1 decided")
-    decisions = store.campaigns.answers(campaign.id).query("source == 'decision'")
+    decisions = store.answers.frame(campaign.id).query("source == 'decision'")
     assert decisions["annotator"].tolist() == [LEA]
 
 
@@ -193,7 +193,7 @@ def contradict(store: Store, campaign: Campaign, who: str, value: int) -> None:
     from slim_core.store import AnswerIn
 
     items = store.campaigns.items(campaign.id)
-    store.campaigns.deliver(campaign.id, who, [AnswerIn(f"{who}-{one.id}", one.id, value, {}, 1) for one in items])
+    store.answers.deliver(campaign.id, who, [AnswerIn(f"{who}-{one.id}", one.id, value, {}, 1) for one in items])
 
 
 def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
@@ -214,7 +214,7 @@ def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
     monkeypatch.undo()
     status, told = post(address, "answers", old, answer(store, campaign))
     assert status == 401 and "reload the page" in str(told["error"])
-    assert len(store.campaigns.answers(campaign.id)) == 0
+    assert len(store.answers.frame(campaign.id)) == 0
 
 
 def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(browser: Browser, address: str, store: Store) -> None:

@@ -194,10 +194,10 @@ def test_all_selected_images_are_answered_at_once_and_taken_back(opened, store: 
     page.get_by_role("button", name="Answer 30 images: wrong").click()
     entry = page.locator(".slim-space-entry", has_text="attention wrong")
     expect(entry).to_contain_text("30 of 30", timeout=SLOW_MS)  # coloured anew, and still selected
-    assert set(store.campaigns.current(campaign.id).values()) == {0}
+    assert set(store.answers.current(campaign.id).values()) == {0}
     page.get_by_role("button", name="Undo the last 30 answers").click()
     expect(entry).to_have_count(0, timeout=SLOW_MS)
-    assert store.campaigns.current(campaign.id) == {}
+    assert store.answers.current(campaign.id) == {}
     assert selected(page) == 240
 
 
@@ -219,7 +219,7 @@ def test_an_answer_given_elsewhere_colours_the_space_and_keeps_the_selection(ope
     n = selected(page)
     counted(page, n)
     item = store.campaigns.items(campaign.id)[0]
-    store.campaigns.save_answers(campaign.id, "somebody else", [AnswerIn("elsewhere", item.id, 1)])
+    store.answers.save(campaign.id, "somebody else", [AnswerIn("elsewhere", item.id, 1)])
     expect(page.locator(".slim-space-entry", has_text="attention right")).to_contain_text("of 1", timeout=SLOW_MS)
     assert page.evaluate(MASKS) == [n, n]
 

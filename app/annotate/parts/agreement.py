@@ -30,13 +30,13 @@ OPACITY = 0.5  # of the overlay that is shown
 def show(campaign: Campaign) -> None:
     """The measure, a table of annotators, and the queue of disputes."""
     store = session.store()
-    seq = store.campaigns.last_seq(campaign.id)
+    seq = store.answers.last_seq(campaign.id)
     found = _agreement(campaign.id, seq)
     _measure(campaign, found)
     annotator_table.show(campaign)
     st.subheader("Disagreements", anchor=False)
     items = store.campaigns.items(campaign.id)
-    open_ones = disputes(items, store.campaigns.standing_answers(campaign.id))
+    open_ones = disputes(items, store.answers.votes(campaign.id))
     if not open_ones:
         st.caption("No disagreements.")
         return
@@ -46,7 +46,7 @@ def show(campaign: Campaign) -> None:
 
 @lru_cache(maxsize=16)
 def _agreement(campaign_id: str, seq: int) -> Agreement:  # noqa: ARG001  # a new answer is a new entry
-    return agreement(session.store().campaigns.standing_answers(campaign_id))
+    return agreement(session.store().answers.votes(campaign_id))
 
 
 def _measure(campaign: Campaign, found: Agreement) -> None:
@@ -117,7 +117,7 @@ def _run(campaign: Campaign) -> str | None:
 def _last_decided(campaign: Campaign, decided: list[Dispute]) -> int:
     """The item whose decision is newest."""
     mine = {one.item.id for one in decided}
-    rows = [row for row in session.store().campaigns.audit(campaign.id) if row["source"] == "decision"]
+    rows = [row for row in session.store().answers.audit(campaign.id) if row["source"] == "decision"]
     return int(next(row["item_id"] for row in reversed(rows) if row["item_id"] in mine))
 
 

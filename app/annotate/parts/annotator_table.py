@@ -29,7 +29,7 @@ _NUMBERS = {
 
 def show(campaign: Campaign) -> pd.DataFrame:
     """The table of annotators; returned as it is in slim_core.annotation.agreement.annotators."""
-    frame = table(campaign.id, session.store().campaigns.last_seq(campaign.id))
+    frame = table(campaign.id, session.store().answers.last_seq(campaign.id))
     if not len(frame):
         st.caption("No answers yet.")
         return frame

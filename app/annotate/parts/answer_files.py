@@ -67,7 +67,7 @@ def _import(campaign: Campaign) -> None:
                 done = campaign_actions.import_answers(
                     campaign, content, given.name, annotator=whose, leave_out_unfit=bool(checked.unfit)
                 )
-                late = f", {done.n_surplus:,} of them over quota (not counted)" if done.n_surplus else ""
+                late = f", {done.n_over_quota:,} of them over quota (not counted)" if done.n_over_quota else ""
                 st.success(f"Imported {done.n_new:,} new answers{late}; {done.n_known:,} were already stored.")
 
 

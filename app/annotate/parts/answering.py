@@ -54,11 +54,11 @@ def _name(name: str) -> None:
 
 def _finished(campaign: Campaign) -> None:
     """What it took, where every image is answered."""
-    campaigns = session.store().campaigns
-    counts = campaigns.standing(campaign.id, "")  # the whole progress is read only where it is shown
+    store = session.store()
+    counts = store.assignments.progress(campaign.id, "")  # the whole progress is read only where it is shown
     if counts.done < counts.total:
         return
-    progress = campaigns.progress(campaign.id)
+    progress = store.campaigns.progress(campaign.id)
     answered = int(progress["answered"])
     share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"

@@ -57,15 +57,15 @@ def _slow(campaign: Campaign) -> None:
 
 def _follow(campaign: Campaign) -> None:
     with errors_told():
-        st.html(_drawn(campaign.id, session.store().campaigns.last_seq(campaign.id)))
-        rows = _effect(campaign.id, session.store().campaigns.last_seq(campaign.id)).rows
+        st.html(_drawn(campaign.id, session.store().answers.last_seq(campaign.id)))
+        rows = _effect(campaign.id, session.store().answers.last_seq(campaign.id)).rows
         if rows:
             _images(campaign, rows)
 
 
 def _is_busy(campaign: Campaign) -> bool:
     """True while answers come in: the newest one is not known yet, or not old."""
-    key, seq = f"effect-{campaign.id}", session.store().campaigns.last_seq(campaign.id)
+    key, seq = f"effect-{campaign.id}", session.store().answers.last_seq(campaign.id)
     known, since = st.session_state.get(key, (None, 0.0))
     if known != seq:
         known, since = seq, 0.0 if known is None and campaign.status != "open" else time.monotonic()
@@ -84,7 +84,7 @@ def _drawn(campaign_id: str, seq: int) -> str:
     found = _effect(campaign_id, seq)
     campaign = session.store().campaigns.fetch(campaign_id)
     data = space_data.load(str(campaign.space_run_id))
-    asked = np.isin(data.rows, list(session.store().campaigns.current(campaign_id)))
+    asked = np.isin(data.rows, list(session.store().answers.current(campaign_id)))
     picture = live_map(found.points, found.scores, found.answers, asked)
     source = base64.b64encode(images.encode(picture, "webp")).decode("ascii")
     known = ~np.isnan(found.scores)

@@ -23,7 +23,7 @@ def show(campaign: Campaign | None, section: str) -> None:
         )
         return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
-    progress = session.store().campaigns.standing(campaign.id, "")
+    progress = session.store().assignments.progress(campaign.id, "")
     if progress.done >= progress.total:
         next_step.show("all images are answered: choose a subset by these answers.", "curate", "Curate", **link)
     elif campaign.status != "open":

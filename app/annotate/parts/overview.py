@@ -103,7 +103,7 @@ _HELD = {
 def holders(campaign_id: str) -> pd.DataFrame:
     """One row per annotator with leases: annotator, images, seconds until the last lease ends."""
     now = datetime.now(UTC)
-    holds = session.store().campaigns.holders(campaign_id)
+    holds = session.store().assignments.leases(campaign_id)
     frame = pd.DataFrame(
         [(one.annotator, (one.until - now).total_seconds()) for one in holds], columns=["annotator", "seconds"]
     )

@@ -42,7 +42,7 @@ class _Key:
     """A plan as a key of the cache: only what decides about the images, and the answers they are chosen by."""
 
     def __init__(self, plan: Plan) -> None:
-        seq = session.store().campaigns.last_seq(plan.earlier) if plan.earlier else 0
+        seq = session.store().answers.last_seq(plan.earlier) if plan.earlier else 0
         budgets = tuple(sorted(plan.budgets.items()))
         self.plan, self._key = plan, (plan.space, budgets, plan.choice, plan.earlier, plan.selection, plan.seed, seq)
 

@@ -49,7 +49,7 @@ def show(campaign: Campaign) -> None:
 
 def _agreement(campaign: Campaign) -> tuple[str, str]:
     """The number with its interval, and a note on it."""
-    found = agreement(session.store().campaigns.standing_answers(campaign.id))
+    found = agreement(session.store().answers.votes(campaign.id))
     if np.isnan(found.value):
         return "–", found.note
     return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})", f"{found.measure}, with its 95 % interval."
@@ -86,7 +86,7 @@ def by_class(campaign: Campaign) -> pd.DataFrame:
     """One row a class: class, images, answered, trusted and unsettled (percent of its images; NaN: no answer)."""
     live = live_campaign(session.store(), campaign.id)
     _, scores, _ = live.refresh(session.store())
-    answered = np.isin(live.rows, list(session.store().campaigns.current(campaign.id)))
+    answered = np.isin(live.rows, list(session.store().answers.current(campaign.id)))
     names = np.asarray(session.store().datasets.table(campaign.dataset_id).label_names)[live.labels]
     known = np.isfinite(scores)
     frame = pd.DataFrame(

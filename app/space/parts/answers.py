@@ -54,5 +54,5 @@ def answer(campaign: str, items: list[int], value: int | None) -> None:
     """
     who = session.acting_as("annotator")
     given = [AnswerIn(new_id("a"), item, value, seen={"view": "space", "of": len(items)}) for item in items]
-    session.store().campaigns.save_answers(campaign, who, given, source=SOURCE)
+    session.store().answers.save(campaign, who, given, source=SOURCE)
     st.session_state["space-answered"] = None if value is None else (campaign, items)

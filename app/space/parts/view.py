@@ -59,7 +59,7 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
         _plot(data, SPACES[spaces or "both"], colours.colouring(seen, by))
         space_selection.show(data, selection.positions(data), campaign)
         if campaign is not None and campaign.status == "open" and by in colours.LIVE:
-            _watch(campaign.id, session.store().campaigns.last_seq(campaign.id))
+            _watch(campaign.id, session.store().answers.last_seq(campaign.id))
 
 
 def _colour(at: DeltaGenerator, seen: Seen) -> str:
@@ -93,5 +93,5 @@ def _plot(data: SpaceData, spaces: Sequence[str], colouring: Colouring) -> None:
 @st.fragment(run_every=POLL)
 def _watch(campaign: str, seq: int) -> None:
     """Draw the page again when somebody has answered: the selection stays."""
-    if session.store().campaigns.last_seq(campaign) != seq:
+    if session.store().answers.last_seq(campaign) != seq:
         st.rerun()

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from slim_core.annotation.answer_files import reading
 from slim_core.annotation.terminal import WRITTEN
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.consensus import DECISION, SKIP, AnswerIn, put
+from slim_core.store.answer_batch import AnswerIn
+from slim_core.store.consensus import DECISION, SKIP, put
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -58,7 +59,7 @@ class Imported:
 
     n_new: int
     n_known: int  # were there already
-    n_surplus: int  # of the new ones: beyond the overlap, kept but not counted
+    n_over_quota: int  # of the new ones: beyond the overlap, kept but not counted
     unfit: tuple[Unfit, ...]  # left out, where that was wanted
 
 
@@ -79,7 +80,7 @@ def check_file(
     items = {item.row: item.id for item in store.campaigns.items(campaign.id)}
     meant = _interpreted(lines, table, annotator)
     checked = _contradictions(meant.assign(kind=_problems(meant, items)))
-    history = _History(campaign.id, store.campaigns.audit(campaign.id))
+    history = _History(campaign.id, store.answers.audit(campaign.id))
     return Checked(len(lines), _answers(checked, items, history), _unfit(checked, table.name, campaign.id))
 
 
@@ -107,8 +108,8 @@ def import_file(
         )
     if not checked.n_fitting:
         raise AnswersRefusedError("The file holds no answer that fits: nothing was imported.")
-    n_new, n_surplus = store.campaigns.take_in(campaign.id, by, checked.answers)
-    return Imported(n_new, checked.n_fitting - n_new, n_surplus, checked.unfit)
+    n_new, n_over_quota = store.answers.import_file(campaign.id, by, checked.answers)
+    return Imported(n_new, checked.n_fitting - n_new, n_over_quota, checked.unfit)
 
 
 def _interpreted(lines: pd.DataFrame, table: ImageTable, annotator: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from slim_core.errors import SpecRefusedError
 from slim_core.store.answer_values import WORDS
-from slim_core.store.consensus import DECISION, SKIP, Standing
+from slim_core.store.consensus import DECISION, SKIP, Consensus
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
@@ -48,10 +48,10 @@ Row = dict[str, Any]  # column -> cell
 
 def audit_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
     """Every answer, change, undo, skip and decision in their order, with the keys of COLUMNS."""
-    table, standing = store.datasets.table(campaign.dataset_id), Standing()
+    table, consensus = store.datasets.table(campaign.dataset_id), Consensus()
     paths = table.frame["path"].to_numpy()
-    for row in store.campaigns.audit(campaign.id):
-        what, stands = _event(row, standing)
+    for row in store.answers.audit(campaign.id):
+        what, stands = _event(row, consensus)
         yield {
             "seq": row["seq"],
             "at": row["created_at"].isoformat(timespec="milliseconds"),
@@ -73,26 +73,26 @@ def audit_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
         }
 
 
-def _event(row: Mapping[str, Any], standing: Standing) -> tuple[str, int | None]:
+def _event(row: Mapping[str, Any], consensus: Consensus) -> tuple[str, int | None]:
     """What a row of the audit was, and the annotator's answer (or the decision) after it."""
     key, value = (row["row"], row["annotator"]), row["value"]
     if row["source"] == DECISION:
-        standing.decide(row["row"], value)
-        return ("decision undone" if value is None else "decision"), standing.decision(row["row"])
-    before = standing.top(key)
+        consensus.decide(row["row"], value)
+        return ("decision undone" if value is None else "decision"), consensus.decision(row["row"])
+    before = consensus.top(key)
     if row["source"] == SKIP:
         return "skip", before
     if not row["surplus"]:
-        standing.push(key, value)
+        consensus.push(key, value)
     what = "undo" if value is None else ("answer" if before is None else "change")
-    return what, standing.top(key)
+    return what, consensus.top(key)
 
 
 def standing_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
     """The answers that count now, one a row with the keys of STANDING_COLUMNS: a file that can be imported."""
     table = store.datasets.table(campaign.dataset_id)
     items = {item.id: item for item in store.campaigns.items(campaign.id)}
-    for item_id, annotator, value in store.campaigns.standing_answers(campaign.id):
+    for item_id, annotator, value in store.answers.votes(campaign.id):
         item = items[item_id]
         yield {
             "annotator": annotator,

@@ -41,9 +41,9 @@ class LiveCampaign:
     def refresh(self, store: Store) -> tuple[int, np.ndarray, np.ndarray]:
         """(number of the newest answer, scores (n,), answers (n,)) as the campaign stands now; copies."""
         with self._lock:
-            seq = store.campaigns.last_seq(self.campaign_id)
+            seq = store.answers.last_seq(self.campaign_id)
             if seq != self.seq:
-                self._propagation.update(self.aligned(store.campaigns.current(self.campaign_id)))
+                self._propagation.update(self.aligned(store.answers.current(self.campaign_id)))
                 self.seq = seq
             return seq, self._propagation.scores.copy(), self._propagation.answers.copy()
 

@@ -75,7 +75,7 @@ def pair(space: str) -> Campaign:
             AnswerIn(f"{who}-{k}", item.id, int((k % 2 == 0) ^ (who == "ben" and k % 3 == 0)), duration_ms=2_000)
             for k, item in enumerate(store.campaigns.items(campaign.id))
         ]
-        store.campaigns.save_answers(campaign.id, who, answers)
+        store.answers.save(campaign.id, who, answers)
     return campaign
 
 
@@ -172,7 +172,7 @@ def test_the_candidates_are_seen_on_the_space_before_anybody_is_asked(space: str
 def test_the_overview_tells_what_is_asked_who_holds_what_and_whether_more_would_help(pair: Campaign):
     store = session.store()
     store.campaigns.extend(pair.id, store.datasets.table(pair.dataset_id).rows("train")[-2:])
-    held = len(store.campaigns.next_items(pair.id, "cid", 2, "tab"))
+    held = len(store.assignments.next_items(pair.id, "cid", 2, "tab"))
     app = part("overview", pair.id)
     told = text(app)
     assert "of 240** train images are in this campaign" in told and "with 2 annotators per image" in told
@@ -207,7 +207,7 @@ def test_a_campaign_is_extended_by_the_images_that_would_help_most(pair: Campaig
 def test_gold_images_get_their_right_answer_from_the_lead(pair: Campaign):
     campaigns = session.store().campaigns
     items = [item for item in campaigns.items(pair.id) if item.row in pair.options["gold"]]
-    campaigns.set_gold(pair.id, {item.id: None for item in items}, by="lea")
+    session.store().decisions.set_gold(pair.id, {item.id: None for item in items}, by="lea")
     app = part("gold_images", pair.id)
     assert "3 without a correct answer" in app.expander[0].label
     first = button(app, "gold-Wrong")
@@ -224,7 +224,7 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
     button(app, "decide-0").click().run()
     decided = {item.id: item.decision for item in campaigns.items(pair.id) if item.decision is not None}
     assert sorted(decided.values()) == [0, 1] and "2 to decide, 2 decided" in text(app)
-    last = [row for row in campaigns.audit(pair.id) if row["source"] == "decision"][-1]
+    last = [row for row in session.store().answers.audit(pair.id) if row["source"] == "decision"][-1]
     assert last["seen"]["opacity"] == 0.5 and last["seen"]["run"]
     app.button(key="decide-undo").click().run()
     left = {item.id: item.decision for item in campaigns.items(pair.id) if item.decision is not None}
@@ -246,7 +246,7 @@ def test_names_are_shown_as_they_are_written_and_not_as_markdown(pair: Campaign)
     campaigns = session.store().campaigns
     for who, value in (("![x](http://example.org/seen)", 1), ("__me__", 0)):
         given = [AnswerIn(f"{who}{item.id}", item.id, value) for item in campaigns.items(pair.id)[-2:]]
-        campaigns.save_answers(pair.id, who, given)
+        session.store().answers.save(pair.id, who, given)
     campaigns.set_members(pair.id, ["**ann**"], "lea")
     told = text(part("agreement", pair.id)) + text(part("overview", pair.id))
     assert r"only \*\*ann\*\* may answer" in told
@@ -257,7 +257,7 @@ def test_answers_beyond_the_overlap_are_told_only_where_there_are_some(pair: Cam
     assert "surplus" not in part("agreement", pair.id).dataframe[0].value
     campaigns = session.store().campaigns
     late = [AnswerIn(f"late-{item.id}", item.id, 1) for item in campaigns.items(pair.id)[:3]]
-    campaigns.save_answers(pair.id, "cem", late)
+    session.store().answers.save(pair.id, "cem", late)
     told = part("agreement", pair.id).dataframe[0].value.set_index("annotator")
     assert (told.loc["cem", "answers"], told.loc["cem", "surplus"]) == (0, 3)
 
@@ -327,7 +327,7 @@ def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Ca
     content = f"row,answer\n{items[0].row},1\n99999,1\n".encode()
     assert check_file(session.store(), pair, content).n_fitting == 1
     done = campaign_actions.import_answers(pair, content, "other.csv", annotator="cid", leave_out_unfit=True)
-    assert (done.n_new, done.n_surplus) == (1, 1) and len(done.unfit) == 1
+    assert (done.n_new, done.n_over_quota) == (1, 1) and len(done.unfit) == 1
     assert len(part("answer_files", pair.id).expander) == 1
 
 

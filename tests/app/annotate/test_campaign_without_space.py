@@ -32,7 +32,7 @@ def campaign() -> Campaign:
     items = store.campaigns.items(made.id)
     for who, value in (("ann", 1), ("ben", 0)):
         given = [AnswerIn(f"{who}-{item.id}", item.id, value) for item in items[:4]]
-        store.campaigns.save_answers(made.id, who, given)
+        store.answers.save(made.id, who, given)
     assert attention_of(made)
     store.runs.delete(space.id, cascade=True)
     return made
@@ -63,4 +63,4 @@ def test_its_answers_go_on_in_a_campaign_on_another_space(campaign: Campaign) ->
     rows = [item.row for item in store.campaigns.items(campaign.id)]
     other = store.campaigns.create("next", campaign.dataset_id, None, rows, overlap=2)
     import_file(store, other, b"".join(export(store, campaign, "csv", standing=True)), "lea")
-    assert store.campaigns.current(other.id, "ann") == store.campaigns.current(campaign.id, "ann")
+    assert store.answers.current(other.id, "ann") == store.answers.current(campaign.id, "ann")

@@ -42,7 +42,7 @@ def listed(client: TestClient, campaign: Campaign) -> list[dict]:
 
 
 def current(campaign: Campaign) -> dict[int, int]:
-    return session.store().campaigns.current(campaign.id)
+    return session.store().answers.current(campaign.id)
 
 
 def test_images_come_with_their_label_and_how_far_the_campaign_is(client: TestClient, campaign: Campaign) -> None:
@@ -60,7 +60,7 @@ def test_a_question_that_the_farewell_of_its_page_has_overtaken_holds_no_image(
     gone = client.post("/api/release", json={"campaign": campaign.id, "session": "tab"}, headers=headers())
     assert gone.status_code == 200
     assert upcoming(client, campaign, n=2).status_code == 200
-    assert session.store().campaigns.holders(campaign.id) == []
+    assert session.store().assignments.leases(campaign.id) == []
     assert len(upcoming(client, campaign, n=6, tab="next page").json()["items"]) == 6
 
 

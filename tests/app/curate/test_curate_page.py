@@ -57,7 +57,7 @@ def test_answers_that_are_all_wrong_are_told_in_a_sentence(show) -> None:
     store = session.store()
     (campaign,) = store.campaigns.all()
     wrong = [AnswerIn(f"wrong-{item.id}", item.id, 0) for item in store.campaigns.items(campaign.id)]
-    store.campaigns.save_answers(campaign.id, "simulated annotator", wrong)
+    store.answers.save(campaign.id, "simulated annotator", wrong)
     app = show("curate")
     assert any("say that the attention is wrong" in error.value for error in app.error)
 
@@ -72,7 +72,7 @@ def test_without_redis_the_button_tells_it_and_the_run_waits_with_its_answers(sh
     store = session.store()
     run = store.runs.all(kind="curate")[0]
     assert (run.status, run.spec["size"]) == ("queued", 30)
-    assert run.spec["answers_seq"] == store.campaigns.last_seq(run.spec["campaign"])
+    assert run.spec["answers_seq"] == store.answers.last_seq(run.spec["campaign"])
 
 
 @pytest.mark.usefixtures("filled_home")

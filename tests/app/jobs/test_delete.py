@@ -31,7 +31,7 @@ def asked(space: Run, name: str) -> Campaign:
     store = session.store()
     made = open_campaign(store, Plan(space.id, {0: 4, 1: 4}, name=name), "lea")
     given = [AnswerIn(f"{made.id}-{item.id}", item.id, 1) for item in store.campaigns.items(made.id)[:3]]
-    store.campaigns.save_answers(made.id, "ann", given)
+    store.answers.save(made.id, "ann", given)
     return made
 
 
@@ -45,7 +45,7 @@ def test_a_space_that_only_a_campaign_hangs_on_goes_by_a_tick_and_its_answers_st
     app.button(key=f"delete-{space.id}").click().run()
     assert not app.exception
     assert store.runs.find(space.id) is None
-    assert len(store.campaigns.current(campaign.id)) == 3
+    assert len(store.answers.current(campaign.id)) == 3
 
 
 def test_campaigns_on_what_was_made_from_a_run_are_named_too(show: Show) -> None:

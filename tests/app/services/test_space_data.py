@@ -31,7 +31,7 @@ def test_answers_stand_at_the_images_that_were_asked(space) -> None:
     asked = {
         int(row): int(value) for row, value in zip(data.rows, values, strict=True) if value != space_data.NOT_ASKED
     }
-    assert asked == session.store().campaigns.current(campaign.id)
+    assert asked == session.store().answers.current(campaign.id)
     assert (space_data.answers(data, None) == space_data.NOT_ASKED).all()
 
 
@@ -42,8 +42,8 @@ def test_propagated_scores_follow_the_next_answer(space) -> None:
     (campaign,) = store.campaigns.all()
     before = space_data.propagated(data, campaign.id)
     item = store.campaigns.items(campaign.id)[0]
-    turned = 1 - max(0, store.campaigns.current(campaign.id)[item.row])
-    store.campaigns.save_answers(campaign.id, "simulated annotator", [AnswerIn("turned", item.id, turned)])
+    turned = 1 - max(0, store.answers.current(campaign.id)[item.row])
+    store.answers.save(campaign.id, "simulated annotator", [AnswerIn("turned", item.id, turned)])
     after = space_data.propagated(data, campaign.id)
     at = int(np.flatnonzero(data.rows == item.row)[0])
     assert abs(after[at] - before[at]) > 0.1

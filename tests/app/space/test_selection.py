@@ -27,19 +27,19 @@ def campaign(data):
 
 
 def test_one_answer_goes_to_every_selected_image_that_was_asked_about_and_can_be_taken_back(data, campaign) -> None:
-    campaigns = session.store().campaigns
-    asked = [item.row for item in campaigns.items(campaign.id)][:3]
+    store = session.store()
+    asked = [item.row for item in store.campaigns.items(campaign.id)][:3]
     selected = space_data.positions_of(data, np.array(asked))
-    before = campaigns.current(campaign.id)
+    before = store.answers.current(campaign.id)
     items = answers.asked_about(data, np.append(selected, _not_asked(data, campaign)[0]), campaign)
     assert len(items) == 3
     answers.answer(campaign.id, items, -1)
-    given = campaigns.answers(campaign.id).tail(3)
+    given = store.answers.frame(campaign.id).tail(3)
     assert given["row"].tolist() == sorted(asked, key=asked.index)
     assert set(given["value"]) == {-1}
     assert set(given["source"]) == {answers.SOURCE}
     answers.answer(campaign.id, items, None)
-    assert campaigns.current(campaign.id) == before
+    assert store.answers.current(campaign.id) == before
 
 
 def test_a_closed_campaign_takes_no_answers(data, campaign) -> None:
@@ -51,11 +51,11 @@ def test_a_closed_campaign_takes_no_answers(data, campaign) -> None:
 
 def test_who_only_looks_on_cannot_answer(data, campaign, monkeypatch) -> None:
     monkeypatch.setattr(session, "viewer", lambda: Viewer("guest", "viewer"))
-    before = session.store().campaigns.last_seq(campaign.id)
+    before = session.store().answers.last_seq(campaign.id)
     items = answers.asked_about(data, np.arange(len(data)), campaign)
     with pytest.raises(ForbiddenError, match="needs the role annotator"):
         answers.answer(campaign.id, items, 1)
-    assert session.store().campaigns.last_seq(campaign.id) == before
+    assert session.store().answers.last_seq(campaign.id) == before
 
 
 def test_only_images_that_are_not_asked_about_yet_are_added(data, campaign) -> None:

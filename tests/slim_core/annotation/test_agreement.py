@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from slim_core.annotation.agreement import ALPHA, KAPPA, agreement, annotators, disputes
-from slim_core.store.consensus import Item
+from slim_core.store import Item
 
 
 def cast(*columns: list[int | None]) -> list[tuple[int, str, int]]:

@@ -39,9 +39,9 @@ def test_shares_that_are_none_are_refused(looped, flip, unsure):
 
 def test_answering_twice_keeps_each_answer_once(looped):
     store, campaign = looped.at.store, looped.loop.campaign
-    before = len(store.campaigns.answers(campaign.id))
+    before = len(store.answers.frame(campaign.id))
     simulate_answers(store, campaign.id, threshold=looped.threshold)
-    answers = store.campaigns.answers(campaign.id)
+    answers = store.answers.frame(campaign.id)
     assert len(answers) == before == len(store.campaigns.items(campaign.id))
     assert set(answers["source"]) == {"masks"}
 
@@ -52,7 +52,7 @@ def test_answers_agree_with_the_masks(looped):
     store = looped.at.store
     values = []
     scores = pd.read_parquet(store.artifacts.folder(looped.loop.attention.id) / "scores.parquet").set_index("row")
-    for row, value in store.campaigns.current(looped.loop.campaign.id).items():
+    for row, value in store.answers.current(looped.loop.campaign.id).items():
         precision = scores["attention_precision"][row]
         values.append(value)
         assert value == (UNSURE if np.isnan(precision) else int(precision > looped.threshold))

@@ -208,7 +208,7 @@ def test_answers_can_come_from_a_csv(asked, looped, tmp_path, capsys):
     path.write_text("\n".join(["path,answer", *lines]))
     assert slim("answer", "--campaign", asked.id, "--csv", path) == 0
     assert f"{len(items)} of {len(items)} answered" in capsys.readouterr().out
-    assert looped.at.store.campaigns.current(asked.id) == {item.row: 1 if n else -1 for n, item in enumerate(items)}
+    assert looped.at.store.answers.current(asked.id) == {item.row: 1 if n else -1 for n, item in enumerate(items)}
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_a_csv_that_does_not_fit_changes_nothing(asked, looped, tmp_path, capsys
     path.write_text(text)
     assert slim("answer", "--campaign", asked.id, "--csv", path) == 2
     assert sentence in " ".join(capsys.readouterr().err.split())
-    assert looped.at.store.campaigns.current(asked.id) == {}
+    assert looped.at.store.answers.current(asked.id) == {}
 
 
 def test_answers_can_be_asked_for_in_the_terminal(asked, looped, capsys, monkeypatch):
@@ -235,7 +235,7 @@ def test_answers_can_be_asked_for_in_the_terminal(asked, looped, capsys, monkeyp
     monkeypatch.setattr("typer.prompt", lambda _question: next(words))
     assert slim("answer", "--campaign", asked.id, "--ask") == 0
     items = looped.at.store.campaigns.items(asked.id)
-    assert looped.at.store.campaigns.current(asked.id) == {items[0].row: 1, items[1].row: 0}
+    assert looped.at.store.answers.current(asked.id) == {items[0].row: 1, items[1].row: 0}
     with Image.open(settings().home / "overlays" / asked.id / f"{items[0].row}.png") as drawn:
         assert drawn.size == (64, 64)
 
@@ -427,11 +427,11 @@ def test_an_option_that_makes_no_sense_is_one_sentence(looped, home, monkeypatch
     campaign, names = looped.loop.campaign.id, {"MODEL": looped.loop.reference.id, "DATA": looped.dataset.id}
     words = [names.get(word, word) for word in command]
     of_campaign = ("--campaign", campaign) if command[0] in ("answer", "curate") else ()
-    given, runs = len(looped.at.store.campaigns.answers(campaign)), looped.at.store.runs.all()
+    given, runs = len(looped.at.store.answers.frame(campaign)), looped.at.store.runs.all()
     assert slim(*words, *of_campaign) == 2
     said = " ".join(capsys.readouterr().err.split())
     assert sentence in said and "Traceback" not in said
-    assert len(looped.at.store.campaigns.answers(campaign)) == given
+    assert len(looped.at.store.answers.frame(campaign)) == given
     assert looped.at.store.runs.all() == runs  # nothing was submitted
 
 

@@ -46,7 +46,7 @@ def said(capsys) -> str:
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_answers_are_exported_by_the_ending_of_the_file(store: Store, campaign: Campaign, tmp_path, capsys, form):
     item = store.campaigns.items(campaign.id)[0]
-    store.campaigns.save_answers(campaign.id, "ann", [AnswerIn("a", item.id, 1, {"run": "r-1"}, 900)])
+    store.answers.save(campaign.id, "ann", [AnswerIn("a", item.id, 1, {"run": "r-1"}, 900)])
     path = tmp_path / f"answers.{form}"
     assert slim("answers", "export", path) == 0
     assert f"answers of {campaign.id} written to" in said(capsys)
@@ -67,7 +67,7 @@ def test_an_ending_nobody_knows_and_a_folder_that_is_none_are_refused(campaign: 
 def test_what_was_exported_as_it_stands_is_imported_once(store: Store, campaign: Campaign, tmp_path, capsys, form):
     ids = [item.id for item in store.campaigns.items(campaign.id)]
     given = [AnswerIn(f"a-{k}", each, k % 2) for k, each in enumerate(ids)]
-    store.campaigns.save_answers(campaign.id, "ann", given)
+    store.answers.save(campaign.id, "ann", given)
     path = tmp_path / f"answers.{form}"
     assert slim("answers", "export", path, "--standing", "--campaign", campaign.id) == 0
     other = store.campaigns.create("other", campaign.dataset_id, None, range(6))
@@ -75,7 +75,7 @@ def test_what_was_exported_as_it_stands_is_imported_once(store: Store, campaign:
     assert "6 new, 0 were there already" in said(capsys)
     assert slim("answers", "import", path, "--campaign", other.id) == 0
     assert "0 new, 6 were there already" in said(capsys)
-    assert store.campaigns.current(other.id, "ann") == store.campaigns.current(campaign.id)
+    assert store.answers.current(other.id, "ann") == store.answers.current(campaign.id)
 
 
 def test_an_import_that_does_not_fit_says_so_and_can_take_the_rest(store: Store, campaign: Campaign, tmp_path, capsys):
@@ -84,9 +84,9 @@ def test_an_import_that_does_not_fit_says_so_and_can_take_the_rest(store: Store,
     assert slim("answers", "import", path) == 2
     told = said(capsys)
     assert "(line 3: 'hm')" in told and "(line 4: '339')" in told and "Nothing was imported" in told
-    assert store.campaigns.current(campaign.id) == {}
+    assert store.answers.current(campaign.id) == {}
     assert slim("answers", "import", path, "--leave-out-unfit", "--annotator", "ann") == 0
-    assert "1 new" in said(capsys) and store.campaigns.current(campaign.id, "ann") == {0: 1}
+    assert "1 new" in said(capsys) and store.answers.current(campaign.id, "ann") == {0: 1}
 
 
 def test_members_are_listed_set_and_removed(store: Store, capsys):

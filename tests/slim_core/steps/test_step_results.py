@@ -113,7 +113,7 @@ def test_answers_given_after_a_curation_do_not_change_what_it_was_made_of(looped
     terminal.save(store, campaign, "one", {row: number % 2 for number, row in enumerate(rows)})
     first = api.curate(campaign.id, size=40, at=looped.at)
     terminal.save(store, campaign, "one", {rows[0]: -1})
-    assert store.runs.fetch(first.id).spec["answers_seq"] < store.campaigns.last_seq(campaign.id)
+    assert store.runs.fetch(first.id).spec["answers_seq"] < store.answers.last_seq(campaign.id)
     second = api.curate(campaign.id, size=40, at=looped.at)
     assert second.id != first.id
     assert second.metrics["unsure"] == first.metrics["unsure"] + 1

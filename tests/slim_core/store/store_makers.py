@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from slim_core.data.report import Imported, ImportReport
 from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.steps.specs import TrainSpec
-from slim_core.store import Dataset, Run
+from slim_core.store import Dataset, Item, Run, Store
 from slim_core.store.database import Database
 
 
@@ -55,9 +55,30 @@ def statements(database: Database) -> Iterator[list[str]]:
         sa.event.remove(database.engine, "before_cursor_execute", tell)
 
 
+@contextmanager
+def transactions(database: Database) -> Iterator[list[str]]:
+    """One entry for each transaction that begins meanwhile."""
+    begun: list[str] = []
+
+    def note(_connection: object) -> None:
+        begun.append("begin")
+
+    sa.event.listen(database.engine, "begin", note)
+    try:
+        yield begun
+    finally:
+        sa.event.remove(database.engine, "begin", note)
+
+
 def train_spec(dataset: Dataset, seed: int = 0) -> TrainSpec:
     """A training of the small network."""
     return TrainSpec(dataset=dataset.id, model="small-resnet", seed=seed)
+
+
+def next_item(store: Store, campaign_id: str, annotator: str, session: str = "") -> Item | None:
+    """The item that an annotator sees next, under a lease; None where there is none for them."""
+    found = store.assignments.next_items(campaign_id, annotator, 1, session)
+    return found[0] if found else None
 
 
 @dataclass(frozen=True)

@@ -31,12 +31,12 @@ def everything_happens(store: Store, campaign: Campaign) -> list[int]:
     a, b, c = store.campaigns.items(campaign.id)[:3]
     seen = {"run": "r-1", "opacity": 0.5, "view": "overlay"}
     for k, (item, value) in enumerate([(a, 1), (a, 0), (a, None), (b, -1)]):
-        store.campaigns.save_answers(campaign.id, "ann", [AnswerIn(f"ann-{k}", item.id, value, seen, 1500)])
-    store.campaigns.save_answers(campaign.id, "ann", [AnswerIn("skipped", c.id, None, skip=True)])
-    store.campaigns.save_answers(campaign.id, "ben, jr.", [AnswerIn("ben", a.id, 0)])
-    store.campaigns.save_answers(campaign.id, "cid", [AnswerIn("cid", a.id, 1)])
-    store.campaigns.decide(campaign.id, "lea", AnswerIn("d-1", a.id, 1))
-    store.campaigns.decide(campaign.id, "lea", AnswerIn("d-2", a.id, None))
+        store.answers.save(campaign.id, "ann", [AnswerIn(f"ann-{k}", item.id, value, seen, 1500)])
+    store.answers.save(campaign.id, "ann", [AnswerIn("skipped", c.id, None, skip=True)])
+    store.answers.save(campaign.id, "ben, jr.", [AnswerIn("ben", a.id, 0)])
+    store.answers.save(campaign.id, "cid", [AnswerIn("cid", a.id, 1)])
+    store.decisions.decide(campaign.id, "lea", AnswerIn("d-1", a.id, 1))
+    store.decisions.decide(campaign.id, "lea", AnswerIn("d-2", a.id, None))
     return [a.row, b.row, c.row]
 
 
@@ -87,22 +87,22 @@ def test_the_answers_that_stand_go_out_and_come_into_another_campaign_unchanged(
     everything_happens(store, pair)
     other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
     done = import_file(store, other, whole(store, pair, "csv", standing=True), "lea")
-    assert (done.n_new, done.n_known, done.n_surplus, done.unfit) == (3, 0, 0, ())
+    assert (done.n_new, done.n_known, done.n_over_quota, done.unfit) == (3, 0, 0, ())
     for who in (None, "ann", "ben, jr."):
-        assert store.campaigns.current(other.id, who) == store.campaigns.current(pair.id, who)
+        assert store.answers.current(other.id, who) == store.answers.current(pair.id, who)
 
 
 def test_of_everything_that_happened_what_stands_comes_into_another_campaign(store: Store, pair: Campaign, dataset):
     everything_happens(store, pair)
     d = store.campaigns.items(pair.id)[3]
     for k, value in enumerate((1, None)):
-        store.campaigns.save_answers(pair.id, "ann", [AnswerIn(f"taken-back-{k}", d.id, value)])
-    store.campaigns.decide(pair.id, "lea", AnswerIn("d-3", d.id, 0))
+        store.answers.save(pair.id, "ann", [AnswerIn(f"taken-back-{k}", d.id, value)])
+    store.decisions.decide(pair.id, "lea", AnswerIn("d-3", d.id, 0))
     other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
     done = import_file(store, other, whole(store, pair, "csv"), "lea")
-    assert (done.n_new, done.n_surplus, done.unfit) == (3, 0, ())
+    assert (done.n_new, done.n_over_quota, done.unfit) == (3, 0, ())
     for who in ("ann", "ben, jr.", "cid", "lea"):
-        assert store.campaigns.current(other.id, who) == store.campaigns.current(pair.id, who)
+        assert store.answers.current(other.id, who) == store.answers.current(pair.id, who)
 
 
 @pytest.mark.parametrize("separator", [";", "\t"])
@@ -110,7 +110,7 @@ def test_a_file_of_a_spreadsheet_that_separates_otherwise_is_read(store: Store, 
     content = 'row,answer,annotator\n1,wrong,"jr, ann"\n'.replace("row,answer,", f"row{separator}answer{separator}")
     content = content.replace("1,wrong,", f"1{separator}wrong{separator}")
     assert import_file(store, pair, content.encode(), "lea").n_new == 1
-    assert store.campaigns.current(pair.id, "jr, ann") == {1: 0}
+    assert store.answers.current(pair.id, "jr, ann") == {1: 0}
 
 
 def test_the_same_file_twice_adds_nothing(store: Store, pair: Campaign, tmp_path):
@@ -119,20 +119,20 @@ def test_the_same_file_twice_adds_nothing(store: Store, pair: Campaign, tmp_path
     assert import_file(store, pair, file, "lea").n_new == 3
     again = import_file(store, pair, file, "lea")
     assert (again.n_new, again.n_known) == (0, 3)
-    kept = store.campaigns.answers(pair.id)
+    kept = store.answers.frame(pair.id)
     assert len(kept) == 3 and list(kept["source"].unique()) == ["file"]
     assert sorted(kept["duration_ms"]) == [0, 0, 2500]
-    assert store.campaigns.current(pair.id) == {1: 1, 2: 0}
+    assert store.answers.current(pair.id) == {1: 1, 2: 0}
 
 
 def test_a_file_that_takes_back_a_change_is_a_change_again(store: Store, pair: Campaign):
     for value, n_new in ((0, 1), (1, 1), (0, 1), (0, 0)):
         done = import_file(store, pair, f"row,answer,annotator\n1,{value},ann\n".encode(), "lea")
         assert (done.n_new, done.n_known) == (n_new, 1 - n_new)
-        assert store.campaigns.current(pair.id, "ann") == {1: value}
+        assert store.answers.current(pair.id, "ann") == {1: value}
     (item,) = [one for one in store.campaigns.items(pair.id) if one.row == 1]
-    store.campaigns.save_answers(pair.id, "ann", [AnswerIn("undo", item.id, None)])
-    assert store.campaigns.current(pair.id, "ann") == {1: 1}
+    store.answers.save(pair.id, "ann", [AnswerIn("undo", item.id, None)])
+    assert store.answers.current(pair.id, "ann") == {1: 1}
     assert import_file(store, pair, b"row,answer,annotator\n1,1,ann\n", "lea").n_new == 0
 
 
@@ -159,10 +159,10 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
     with pytest.raises(AnswersRefusedError) as refused:
         import_file(store, pair, content, "lea")
     assert sentence in str(refused.value) and "Nothing was imported" in str(refused.value)
-    assert len(store.campaigns.answers(pair.id)) == 0
+    assert len(store.answers.frame(pair.id)) == 0
     done = import_file(store, pair, content, "lea", leave_out_unfit=True)
     assert done.n_new == (1 if kind == "conflict" else 2) and done.unfit == checked.unfit
-    assert store.campaigns.current(pair.id)[4] == 0
+    assert store.answers.current(pair.id)[4] == 0
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_a_line_that_does_not_fit_is_named_and_nothing_is_half_imported(
 def test_a_file_that_is_none_is_refused_in_a_sentence(store: Store, pair: Campaign, content, sentence):
     with pytest.raises(AnswersRefusedError, match=sentence):
         import_file(store, pair, content, "lea")
-    assert len(store.campaigns.answers(pair.id)) == 0
+    assert len(store.answers.frame(pair.id)) == 0
 
 
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
@@ -196,9 +196,9 @@ def test_every_form_that_goes_out_comes_in_with_the_same_answers(store, pair: Ca
     assert checked[form].answers == checked["csv"].answers and checked[form].unfit == ()
     other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
     done = import_file(store, other, contents[form], "lea", name=f"x.{form}")
-    assert (done.n_new, done.n_surplus, done.unfit) == (3, 0, ())
+    assert (done.n_new, done.n_over_quota, done.unfit) == (3, 0, ())
     for who in (None, "ann", "ben, jr.", "lea"):
-        assert store.campaigns.current(other.id, who) == store.campaigns.current(pair.id, who)
+        assert store.answers.current(other.id, who) == store.answers.current(pair.id, who)
     assert import_file(store, other, contents["csv"], "lea", name="x.csv").n_new == 0
 
 
@@ -220,7 +220,7 @@ def test_a_missing_file_and_a_closed_campaign_are_refused(store: Store, pair: Ca
 def test_answers_beyond_the_overlap_are_kept_and_told_apart(store: Store, pair: Campaign):
     lines = "".join(f"1,1,{who}\n" for who in ("ann", "ben", "cid"))
     done = import_file(store, pair, b"row,answer,annotator\n" + lines.encode(), "lea")
-    assert (done.n_new, done.n_surplus) == (3, 1)
+    assert (done.n_new, done.n_over_quota) == (3, 1)
     again = import_file(store, pair, b"row,answer,annotator\n" + lines.encode(), "lea")
     assert (again.n_new, again.n_known) == (0, 3)
 
@@ -228,7 +228,7 @@ def test_answers_beyond_the_overlap_are_kept_and_told_apart(store: Store, pair: 
 def test_eight_thousand_answers_are_exported_in_few_reads(store: Store, pair: Campaign):
     ids = [item.id for item in store.campaigns.items(pair.id)]
     answers = [AnswerIn(f"a-{k}", ids[k % 6], k % 2, {"run": "r-1", "opacity": 0.5}, 900) for k in range(8_000)]
-    store.campaigns.save_answers(pair.id, "ann", answers)
+    store.answers.save(pair.id, "ann", answers)
     for form in ("csv", "jsonl", "parquet"):
         with statements(store.database) as told:
             assert len(whole(store, pair, form)) > 10_000
@@ -238,7 +238,7 @@ def test_eight_thousand_answers_are_exported_in_few_reads(store: Store, pair: Ca
 def test_an_export_holds_one_chunk_at_a_time(store: Store, pair: Campaign):
     item = store.campaigns.items(pair.id)[0]
     answers = [AnswerIn(f"a-{k}", item.id, k % 2, {"note": f"{k} " * 100}) for k in range(3 * AT_ONCE)]
-    store.campaigns.save_answers(pair.id, "ann", answers)
+    store.answers.save(pair.id, "ann", answers)
     for form in ("csv", "jsonl", "parquet"):
         sizes = [len(chunk) for chunk in export(store, pair, form)]
         assert len(sizes) >= 3 and max(sizes) < 0.6 * sum(sizes)

@@ -43,9 +43,9 @@ def test_values_are_read_as_other_tools_write_them_from_a_file_on_disk(
     file = tmp_path / f"other.{form.upper()}"
     file.write_bytes(content)
     assert import_file(store, pair, file, "lea", annotator="ben").n_new == 3
-    assert store.campaigns.current(pair.id, "ann") == {1: 1}
-    assert store.campaigns.current(pair.id, "ben") == {2: 0, 4: -1}
-    assert sorted(store.campaigns.answers(pair.id)["duration_ms"]) == [0, 0, 2500]
+    assert store.answers.current(pair.id, "ann") == {1: 1}
+    assert store.answers.current(pair.id, "ben") == {2: 0, 4: -1}
+    assert sorted(store.answers.frame(pair.id)["duration_ms"]) == [0, 0, 2500]
     assert import_file(store, pair, file, "lea", annotator="ben").n_known == 3
 
 
@@ -107,7 +107,7 @@ def test_what_does_not_fit_is_reported_alike_in_every_form(store: Store, pair: C
 def test_what_is_not_what_its_ending_says_is_refused_in_a_sentence(store, pair: Campaign, content, name, sentence):
     with pytest.raises(AnswersRefusedError, match=sentence):
         import_file(store, pair, content, "lea", name=name)
-    assert len(store.campaigns.answers(pair.id)) == 0
+    assert len(store.answers.frame(pair.id)) == 0
 
 
 def test_a_byte_order_mark_windows_lines_short_lines_and_lines_within_a_field_keep_their_numbers(store, pair: Campaign):

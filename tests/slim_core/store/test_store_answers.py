@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import AnswerIn, Campaign, Store, schema
-from tests.slim_core.store.store_makers import in_processes, in_threads
+from tests.slim_core.store.store_makers import in_processes, in_threads, next_item
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -34,7 +34,7 @@ def pair(store: Store, dataset) -> Campaign:
 def say(store: Store, campaign: Campaign, who: str, item_id: int, *values: int | None, at: str = "") -> None:
     """Answers of one annotator to one item, one after the other."""
     made = [AnswerIn(f"{who}-{item_id}-{at}-{random.random()}", item_id, value) for value in values]
-    store.campaigns.save_answers(campaign.id, who, made)
+    store.answers.save(campaign.id, who, made)
 
 
 def forget_leases(store: Store) -> None:
@@ -47,12 +47,12 @@ def forget_leases(store: Store) -> None:
 def test_an_answer_that_arrives_twice_is_kept_once_and_acknowledged_twice(store: Store, campaign: Campaign):
     first, second = store.campaigns.items(campaign.id)[:2]
     batch = [AnswerIn("id-1", first.id, 1, {"opacity": 0.5}, 900), AnswerIn("id-2", second.id, 0)]
-    assert store.campaigns.save_answers(campaign.id, "ann", batch) == ["id-1", "id-2"]
-    assert store.campaigns.save_answers(campaign.id, "ann", [*batch, batch[0]]) == ["id-1", "id-2", "id-1"]
-    kept = store.campaigns.answers(campaign.id)
+    assert store.answers.save(campaign.id, "ann", batch) == ["id-1", "id-2"]
+    assert store.answers.save(campaign.id, "ann", [*batch, batch[0]]) == ["id-1", "id-2", "id-1"]
+    kept = store.answers.frame(campaign.id)
     assert list(kept["id"]) == ["id-1", "id-2"] and list(kept["seen"]) == [{"opacity": 0.5}, {}]
     assert list(kept["row"]) == [first.row, second.row] and list(kept["value"]) == [1, 0]
-    assert store.campaigns.current(campaign.id) == {first.row: 1, second.row: 0}
+    assert store.answers.current(campaign.id) == {first.row: 1, second.row: 0}
 
 
 def test_an_undo_brings_back_the_answer_before_as_far_as_wanted(store: Store, campaign: Campaign):
@@ -60,32 +60,32 @@ def test_an_undo_brings_back_the_answer_before_as_far_as_wanted(store: Store, ca
     expected = {(1,): 1, (0,): 0, (None,): 1, (None, None): None, (-1,): -1}
     for values, value in expected.items():
         say(store, campaign, "ann", item.id, *values)
-        assert store.campaigns.current(campaign.id).get(item.row) == value
-    assert len(store.campaigns.answers(campaign.id)) == 6  # nothing is ever removed
-    assert store.campaigns.answers(campaign.id)["value"].isna().sum() == 3
+        assert store.answers.current(campaign.id).get(item.row) == value
+    assert len(store.answers.frame(campaign.id)) == 6  # nothing is ever removed
+    assert store.answers.frame(campaign.id)["value"].isna().sum() == 3
 
 
 def test_an_item_that_was_taken_back_is_asked_again(store: Store, campaign: Campaign):
-    item = store.campaigns.next_item(campaign.id, "ann")
+    item = next_item(store, campaign.id, "ann")
     say(store, campaign, "ann", item.id, 1)
-    assert store.campaigns.next_item(campaign.id, "ann").id != item.id
+    assert next_item(store, campaign.id, "ann").id != item.id
     say(store, campaign, "ann", item.id, None)
-    assert store.campaigns.next_item(campaign.id, "ann").id == item.id
-    assert store.campaigns.next_item(campaign.id, "ben").id != item.id  # ann looks at it again
+    assert next_item(store, campaign.id, "ann").id == item.id
+    assert next_item(store, campaign.id, "ben").id != item.id  # ann looks at it again
 
 
 def test_a_snapshot_stays_what_it_was(store: Store, campaign: Campaign):
     first, second = store.campaigns.items(campaign.id)[:2]
     say(store, campaign, "ann", first.id, 1)
     say(store, campaign, "ann", second.id, 0)
-    seq = store.campaigns.last_seq(campaign.id)
+    seq = store.answers.last_seq(campaign.id)
     say(store, campaign, "ann", first.id, None, 0)
-    rows, values = store.campaigns.snapshot(campaign.id, seq)
+    rows, values = store.answers.snapshot(campaign.id, seq)
     assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == {first.row: 1, second.row: 0}
     assert rows.dtype == np.int64 and values.dtype == np.int8 and list(rows) == sorted(rows)
-    rows, values = store.campaigns.snapshot(campaign.id, store.campaigns.last_seq(campaign.id))
-    assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == store.campaigns.current(campaign.id)
-    assert len(store.campaigns.snapshot(campaign.id, 0)[0]) == 0
+    rows, values = store.answers.snapshot(campaign.id, store.answers.last_seq(campaign.id))
+    assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == store.answers.current(campaign.id)
+    assert len(store.answers.snapshot(campaign.id, 0)[0]) == 0
 
 
 def test_the_majority_of_those_who_are_sure_decides(store: Store, dataset):
@@ -95,47 +95,47 @@ def test_the_majority_of_those_who_are_sure_decides(store: Store, dataset):
     for item, values in cast.items():
         for who, value in zip(("ann", "ben", "cid"), values, strict=True):
             say(store, trio, who, item.id, value)
-    assert store.campaigns.current(trio.id) == {a.row: 1, b.row: 0, c.row: 1, d.row: -1}
-    assert store.campaigns.current(trio.id, annotator="ben") == {a.row: 0, b.row: 0, c.row: -1, d.row: 0}
-    rows, values = store.campaigns.snapshot(trio.id, store.campaigns.last_seq(trio.id))
-    assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == store.campaigns.current(trio.id)
+    assert store.answers.current(trio.id) == {a.row: 1, b.row: 0, c.row: 1, d.row: -1}
+    assert store.answers.current(trio.id, annotator="ben") == {a.row: 0, b.row: 0, c.row: -1, d.row: 0}
+    rows, values = store.answers.snapshot(trio.id, store.answers.last_seq(trio.id))
+    assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == store.answers.current(trio.id)
 
 
 def test_two_annotators_and_two_tabs_never_look_at_the_same_item(store: Store, campaign: Campaign):
     seats = [("ann", "tab 1"), ("ann", "tab 2"), ("ben", "tab 1"), ("ben", "tab 2")]
-    asked = {seat: store.campaigns.next_item(campaign.id, *seat).id for seat in seats}
+    asked = {seat: next_item(store, campaign.id, *seat).id for seat in seats}
     assert len(set(asked.values())) == 4
-    assert {seat: store.campaigns.next_item(campaign.id, *seat).id for seat in seats} == asked  # a reload
-    holds = store.campaigns.holders(campaign.id)
+    assert {seat: next_item(store, campaign.id, *seat).id for seat in seats} == asked  # a reload
+    holds = store.assignments.leases(campaign.id)
     assert sorted(hold.item_id for hold in holds) == sorted(asked.values())
     assert all(timedelta(seconds=100) < hold.until - datetime.now(UTC) <= timedelta(seconds=121) for hold in holds)
 
 
 def test_items_ahead_are_kept_too_and_given_back_when_the_tab_closes(store: Store, campaign: Campaign):
-    ahead = store.campaigns.next_items(campaign.id, "ann", 10, "tab")
+    ahead = store.assignments.next_items(campaign.id, "ann", 10, "tab")
     assert [item.position for item in ahead] == list(range(10))
-    assert [item.position for item in store.campaigns.next_items(campaign.id, "ben", 10)] == [10, 11]
-    assert store.campaigns.next_item(campaign.id, "cid") is None
-    assert {hold.annotator for hold in store.campaigns.holders(campaign.id)} == {"ann", "ben"}
-    store.campaigns.release(campaign.id, "ann", "tab")
-    assert store.campaigns.next_item(campaign.id, "cid").position == 0
+    assert [item.position for item in store.assignments.next_items(campaign.id, "ben", 10)] == [10, 11]
+    assert next_item(store, campaign.id, "cid") is None
+    assert {hold.annotator for hold in store.assignments.leases(campaign.id)} == {"ann", "ben"}
+    store.assignments.release(campaign.id, "ann", "tab")
+    assert next_item(store, campaign.id, "cid").position == 0
 
 
 def test_a_lease_that_ran_out_frees_the_item_and_a_late_answer_is_kept_but_not_counted(store, campaign: Campaign):
-    item = store.campaigns.next_item(campaign.id, "ann")
+    item = next_item(store, campaign.id, "ann")
     forget_leases(store)
-    assert store.campaigns.next_item(campaign.id, "ben").id == item.id
+    assert next_item(store, campaign.id, "ben").id == item.id
     say(store, campaign, "ben", item.id, 0)
     say(store, campaign, "ann", item.id, 1, None)
-    assert store.campaigns.current(campaign.id) == {item.row: 0}
-    assert list(store.campaigns.answers(campaign.id)["surplus"]) == [False, True, True]
+    assert store.answers.current(campaign.id) == {item.row: 0}
+    assert list(store.answers.frame(campaign.id)["surplus"]) == [False, True, True]
     assert store.campaigns.items(campaign.id)[0].n_answers == 1
 
 
 def test_with_an_overlap_of_two_each_item_is_asked_to_two_and_once_each(store: Store, pair: Campaign):
     for who in ("ann", "ben", "cid"):
         asked = []
-        while item := store.campaigns.next_item(pair.id, who):
+        while item := next_item(store, pair.id, who):
             asked.append(item.id)
             say(store, pair, who, item.id, 1)
         assert len(asked) == len(set(asked)) == (0 if who == "cid" else 12)
@@ -160,25 +160,25 @@ def test_a_batch_with_one_bad_answer_is_refused_as_a_whole(store: Store, campaig
     item = store.campaigns.items(campaign.id)[0]
     good, bad = AnswerIn("good", item.id, 1), AnswerIn(**({"id": "bad", "item_id": item.id, "value": 0} | change))
     with pytest.raises(AnswersRefusedError, match=sentence):
-        store.campaigns.save_answers(campaign.id, "ann", [good, bad])
-    assert store.campaigns.last_seq(campaign.id) == 0 and store.campaigns.current(campaign.id) == {}
+        store.answers.save(campaign.id, "ann", [good, bad])
+    assert store.answers.last_seq(campaign.id) == 0 and store.answers.current(campaign.id) == {}
 
 
 def test_an_id_of_someone_elses_answer_and_an_unnamed_annotator_are_refused(store: Store, campaign: Campaign):
     item = store.campaigns.items(campaign.id)[0]
-    store.campaigns.save_answers(campaign.id, "ann", [AnswerIn("id-1", item.id, 1)])
+    store.answers.save(campaign.id, "ann", [AnswerIn("id-1", item.id, 1)])
     with pytest.raises(AnswersRefusedError, match="id id-1 was used for another answer"):
-        store.campaigns.save_answers(campaign.id, "ben", [AnswerIn("id-1", item.id, 0)])
+        store.answers.save(campaign.id, "ben", [AnswerIn("id-1", item.id, 0)])
     for name in ("", " ", "a\x00b", "x" * 201):
         with pytest.raises(AnswersRefusedError, match="is not a name of an annotator"):
-            store.campaigns.save_answers(campaign.id, name, [AnswerIn("id-2", item.id, 0)])
+            store.answers.save(campaign.id, name, [AnswerIn("id-2", item.id, 0)])
 
 
 def test_a_clock_that_is_wrong_does_no_harm(store: Store, campaign: Campaign):
     item = store.campaigns.items(campaign.id)[0]
     odd = [AnswerIn("a", item.id, 1, duration_ms=-5), AnswerIn("b", item.id, 0, duration_ms=10**15)]
-    store.campaigns.save_answers(campaign.id, "ann", odd)
-    assert list(store.campaigns.answers(campaign.id)["duration_ms"]) == [0, 86_400_000]
+    store.answers.save(campaign.id, "ann", odd)
+    assert list(store.answers.frame(campaign.id)["duration_ms"]) == [0, 86_400_000]
     assert store.campaigns.progress(campaign.id)["minutes"] == 1.0
 
 
@@ -186,22 +186,22 @@ def test_five_thousand_answers_arrive_in_one_batch(store: Store, dataset, tmp_pa
     campaign = store.campaigns.create("many", dataset.id, None, range(40))
     ids = [item.id for item in store.campaigns.items(campaign.id)]
     batch = [AnswerIn(f"a-{k}", ids[k % 40], k % 2) for k in range(5_300)]
-    assert len(store.campaigns.save_answers(campaign.id, "ann", batch)) == 5_300
-    assert len(store.campaigns.answers(campaign.id)) == 5_300 and store.campaigns.progress(campaign.id)["done"] == 40
+    assert len(store.answers.save(campaign.id, "ann", batch)) == 5_300
+    assert len(store.answers.frame(campaign.id)) == 5_300 and store.campaigns.progress(campaign.id)["done"] == 40
 
 
 def team(store: Store, campaign: Campaign, who: str, tab: str) -> list[int]:
     """One seat: asks, answers, sends every answer twice, until nothing is left and nobody holds anything."""
     answered = []
     while True:
-        item = store.campaigns.next_item(campaign.id, who, tab)
+        item = next_item(store, campaign.id, who, tab)
         if item is None:
-            if not store.campaigns.holders(campaign.id):
+            if not store.assignments.leases(campaign.id):
                 return answered
             continue
         given = [AnswerIn(f"{who}-{tab}-{item.id}", item.id, 1, {}, 100)]
         for _ in range(2):
-            store.campaigns.save_answers(campaign.id, who, given, tab)
+            store.answers.save(campaign.id, who, given, tab)
         answered.append(item.id)
 
 
@@ -212,7 +212,7 @@ def test_five_annotators_with_two_tabs_each_answer_everything_once(store: Store,
     given = [item_id for answered in per_seat for item_id in answered]
     counts = {item.id: given.count(item.id) for item in store.campaigns.items(campaign.id)}
     assert set(counts.values()) == {overlap}
-    kept = store.campaigns.answers(campaign.id)
+    kept = store.answers.frame(campaign.id)
     assert len(kept) == 40 * overlap and not kept["surplus"].any()
     assert kept.groupby("item_id")["annotator"].nunique().eq(overlap).all()
     assert store.campaigns.progress(campaign.id)["done"] == 40
@@ -230,8 +230,8 @@ def test_what_is_derived_always_equals_what_the_answers_add_up_to(store: Store, 
     items = store.campaigns.items(campaign.id)
     for who, index, value in moves:
         say(store, campaign, who, items[index].id, value)
-    rows, values = store.campaigns.snapshot(campaign.id, store.campaigns.last_seq(campaign.id))
-    assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == store.campaigns.current(campaign.id)
+    rows, values = store.answers.snapshot(campaign.id, store.answers.last_seq(campaign.id))
+    assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == store.answers.current(campaign.id)
     query = sa.select(schema.current_answers.c.item_id, sa.func.count()).group_by(schema.current_answers.c.item_id)
     with store.database.read() as connection:
         counted = dict(tuple(row) for row in connection.execute(query))

@@ -10,7 +10,7 @@ import pytest
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import AnswerIn, Campaign, Store, schema
-from tests.slim_core.store.store_makers import image_table, imported, statements
+from tests.slim_core.store.store_makers import image_table, imported, next_item, statements
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def campaign(store: Store, dataset) -> Campaign:
 def say(store: Store, campaign: Campaign, who: str, item_id: int, value: int | None, tab: str = "", **more: object):
     """One answer of someone."""
     name = f"{who}-{item_id}-{time.perf_counter_ns()}"
-    return store.campaigns.deliver(campaign.id, who, [AnswerIn(name, item_id, value, **more)], tab)
+    return store.answers.deliver(campaign.id, who, [AnswerIn(name, item_id, value, **more)], tab)
 
 
 def positions(items: list) -> list[int]:
@@ -37,52 +37,52 @@ def forget_leases(store: Store) -> None:
 
 
 def test_what_was_skipped_goes_to_others_and_comes_back_when_the_rest_is_through(store: Store, campaign: Campaign):
-    first, second = store.campaigns.next_items(campaign.id, "ann", 2, "tab")
+    first, second = store.assignments.next_items(campaign.id, "ann", 2, "tab")
     for item in (second, first):
         say(store, campaign, "ann", item.id, None, "tab", skip=True)
-    assert positions(store.campaigns.next_items(campaign.id, "ann", 6, "tab")) == [2, 3, 4, 5, 1, 0]
-    store.campaigns.release(campaign.id, "ann", "tab")
-    assert positions(store.campaigns.next_items(campaign.id, "ben", 2)) == [0, 1]
-    given = store.campaigns.answers(campaign.id)
+    assert positions(store.assignments.next_items(campaign.id, "ann", 6, "tab")) == [2, 3, 4, 5, 1, 0]
+    store.assignments.release(campaign.id, "ann", "tab")
+    assert positions(store.assignments.next_items(campaign.id, "ben", 2)) == [0, 1]
+    given = store.answers.frame(campaign.id)
     assert list(given["source"]) == ["skip", "skip"] and list(given["item_id"]) == [second.id, first.id]
-    assert store.campaigns.current(campaign.id) == {} and store.campaigns.progress(campaign.id)["answered"] == 0
+    assert store.answers.current(campaign.id) == {} and store.campaigns.progress(campaign.id)["answered"] == 0
 
 
 def test_a_skip_that_is_taken_back_shows_the_image_again_unless_somebody_else_looks_at_it(store, campaign: Campaign):
-    first, second = store.campaigns.next_items(campaign.id, "ann", 2, "tab")
+    first, second = store.assignments.next_items(campaign.id, "ann", 2, "tab")
     for item in (first, second):
         say(store, campaign, "ann", item.id, None, "tab", skip=True)
     assert say(store, campaign, "ann", first.id, None, "tab").lost == []
-    assert positions(store.campaigns.next_items(campaign.id, "ann", 2, "tab")) == [0, 2]
-    assert positions(store.campaigns.next_items(campaign.id, "ben", 1)) == [1]
+    assert positions(store.assignments.next_items(campaign.id, "ann", 2, "tab")) == [0, 2]
+    assert positions(store.assignments.next_items(campaign.id, "ben", 1)) == [1]
     assert say(store, campaign, "ann", second.id, None, "tab").lost == [second.id]
     with pytest.raises(AnswersRefusedError, match="skipped image has no answer, but 1"):
         say(store, campaign, "ann", first.id, 1, skip=True)
 
 
 def test_a_reloaded_page_goes_on_with_what_it_held_even_if_its_farewell_arrives_late(store: Store, campaign: Campaign):
-    before = store.campaigns.next_items(campaign.id, "ann", 3, "page 1")
-    after = store.campaigns.next_items(campaign.id, "ann", 3, "page 2", was=["page 1"])
+    before = store.assignments.next_items(campaign.id, "ann", 3, "page 1")
+    after = store.assignments.next_items(campaign.id, "ann", 3, "page 2", was=["page 1"])
     assert positions(after) == positions(before) == [0, 1, 2]
-    store.campaigns.release(campaign.id, "ann", "page 1")
-    assert positions(store.campaigns.next_items(campaign.id, "ben", 1)) == [3]
-    assert positions(store.campaigns.next_items(campaign.id, "ann", 1, "page 3", was=["somebody's"])) == [4]
+    store.assignments.release(campaign.id, "ann", "page 1")
+    assert positions(store.assignments.next_items(campaign.id, "ben", 1)) == [3]
+    assert positions(store.assignments.next_items(campaign.id, "ann", 1, "page 3", was=["somebody's"])) == [4]
 
 
 def test_an_annotator_is_told_what_is_still_open_and_who_looks_at_it(store: Store, dataset):
     pair = store.campaigns.create("pair", dataset.id, None, range(4), overlap=2)
-    mine = store.campaigns.next_items(pair.id, "ann", 4, "tab 1")
+    mine = store.assignments.next_items(pair.id, "ann", 4, "tab 1")
     for item in mine:
         say(store, pair, "ann", item.id, 1)
-    say(store, pair, "ben", store.campaigns.next_item(pair.id, "ben").id, 0)
-    assert store.campaigns.next_items(pair.id, "ann", 4, "tab 1") == []
-    standing = store.campaigns.standing(pair.id, "ann", "tab 1")
-    assert (standing.total, standing.done, standing.answered, standing.held) == (4, 1, 3, ())
-    store.campaigns.next_items(pair.id, "ben", 2)
-    (held,) = store.campaigns.standing(pair.id, "ann", "tab 1").held
-    assert (held.annotator, held.n) == ("ben", 2) and 100 < held.seconds <= 120
-    assert store.campaigns.standing(pair.id, "ben").held == ()  # its own session is left out
-    assert store.campaigns.standing(pair.id, "ben", "other tab").held[0].annotator == "ben"
+    say(store, pair, "ben", next_item(store, pair.id, "ben").id, 0)
+    assert store.assignments.next_items(pair.id, "ann", 4, "tab 1") == []
+    progress = store.assignments.progress(pair.id, "ann", "tab 1")
+    assert (progress.total, progress.done, progress.answered, progress.leases) == (4, 1, 3, ())
+    store.assignments.next_items(pair.id, "ben", 2)
+    (held,) = store.assignments.progress(pair.id, "ann", "tab 1").leases
+    assert (held.annotator, held.n_items) == ("ben", 2) and 100 < held.seconds_left <= 120
+    assert store.assignments.progress(pair.id, "ben").leases == ()  # its own session is left out
+    assert store.assignments.progress(pair.id, "ben", "other tab").leases[0].annotator == "ben"
 
 
 def test_the_answers_given_last_are_found_newest_first_and_page_by_page(store: Store, campaign: Campaign):
@@ -92,19 +92,19 @@ def test_the_answers_given_last_are_found_newest_first_and_page_by_page(store: S
     say(store, campaign, "ann", items[0].id, 0)  # changed: now the last one
     say(store, campaign, "ann", items[3].id, None)  # taken back
     say(store, campaign, "ben", items[5].id, 1)
-    found = store.campaigns.given(campaign.id, "ann", 2)
+    found = store.answers.latest(campaign.id, "ann", 2)
     assert [(each.item.position, each.value) for each in found] == [(0, 0), (2, -1)]
-    assert [each.item.position for each in store.campaigns.given(campaign.id, "ann", 9, found[-1].seq)] == [1, 0]
-    assert store.campaigns.given(campaign.id, "cid", 5) == []
+    assert [each.item.position for each in store.answers.latest(campaign.id, "ann", 9, found[-1].seq)] == [1, 0]
+    assert store.answers.latest(campaign.id, "cid", 5) == []
 
 
-def test_a_late_answer_counts_where_there_is_room_and_is_surplus_where_there_is_none(store: Store, campaign: Campaign):
-    first, second = store.campaigns.next_items(campaign.id, "ann", 2)
+def test_a_late_answer_counts_where_there_is_room_and_is_over_quota_elsewhere(store: Store, campaign: Campaign):
+    first, second = store.assignments.next_items(campaign.id, "ann", 2)
     forget_leases(store)
     say(store, campaign, "ben", first.id, 1)
-    assert len(say(store, campaign, "ann", first.id, 0).surplus) == 1
-    assert say(store, campaign, "ann", second.id, 0).surplus == []
-    assert store.campaigns.current(campaign.id) == {first.row: 1, second.row: 0}
+    assert len(say(store, campaign, "ann", first.id, 0).over_quota) == 1
+    assert say(store, campaign, "ann", second.id, 0).over_quota == []
+    assert store.answers.current(campaign.id) == {first.row: 1, second.row: 0}
 
 
 def test_the_next_image_is_found_by_few_reads_after_thousands_of_answers(store: Store, tmp_path):
@@ -112,26 +112,28 @@ def test_the_next_image_is_found_by_few_reads_after_thousands_of_answers(store: 
     campaign = store.campaigns.create("large", large.id, None, np.arange(30_000), overlap=2)
     items = store.campaigns.items(campaign.id)
     done = [AnswerIn(f"a{item.id}", item.id, 1) for item in items[:20_000]]
-    store.campaigns.save_answers(campaign.id, "ann", done)
-    store.campaigns.next_items(campaign.id, "ann", 12, "tab")
+    store.answers.save(campaign.id, "ann", done)
+    store.assignments.next_items(campaign.id, "ann", 12, "tab")
     with statements(store.database) as told:
         for turn in range(10):
-            found = store.campaigns.next_items(campaign.id, "ann", 12, f"tab {turn}", after=20_000)
-            standing = store.campaigns.standing(campaign.id, "ann")
+            found = store.assignments.next_items(campaign.id, "ann", 12, f"tab {turn}", after=20_000)
+            progress = store.assignments.progress(campaign.id, "ann")
     assert len(told) / 10 < 30
     assert len(found) == 12 and found[0].position > 20_000
-    assert (standing.total, standing.done, standing.answered) == (30_000, 0, 20_000)
+    assert (progress.total, progress.done, progress.answered) == (30_000, 0, 20_000)
 
 
 def test_what_is_held_and_what_is_new_come_in_one_order(store: Store, campaign: Campaign):
-    first, second, third = store.campaigns.next_items(campaign.id, "ann", 3, "tab")
-    store.campaigns.release(campaign.id, "ann", "tab")
-    assert store.campaigns.next_items(campaign.id, "ann", 1, "tab", after=second.position) == [third]
-    assert store.campaigns.next_items(campaign.id, "ann", 3, "tab") == [first, second, third]
+    first, second, third = store.assignments.next_items(campaign.id, "ann", 3, "tab")
+    store.assignments.release(campaign.id, "ann", "tab")
+    assert store.assignments.next_items(campaign.id, "ann", 1, "tab", after=second.position) == [third]
+    assert store.assignments.next_items(campaign.id, "ann", 3, "tab") == [first, second, third]
 
 
-def test_items_of_other_campaigns_and_of_none_are_strangers(store, dataset):
+def test_answers_about_items_of_other_campaigns_and_of_none_are_named_and_hold_up_no_other(store, dataset):
     first, second = (store.campaigns.create(name, dataset.id, None, range(3)) for name in ("first", "second"))
     mine, foreign = (store.campaigns.items(one.id)[0].id for one in (first, second))
-    assert store.campaigns.strangers(first.id, [mine, foreign, 2**31 - 1]) == {foreign, 2**31 - 1}
-    assert store.campaigns.strangers(first.id, []) == set()
+    sent = [AnswerIn("a", mine, 1), AnswerIn("b", foreign, 1), AnswerIn("c", 2**31 - 1, 1)]
+    receipt = store.answers.deliver(first.id, "ann", sent)
+    assert (receipt.ids, receipt.unknown) == (["a"], ["b", "c"]) and len(store.answers.frame(first.id)) == 1
+    assert store.answers.deliver(first.id, "ann", []).unknown == []

@@ -57,9 +57,9 @@ def space_of_features(store: Store, dataset, **fields: object) -> Run:
 def say(store: Store, campaign: Campaign, values: dict[int, int | None]) -> None:
     """Ann's answers by row."""
     ids = {item.row: item.id for item in store.campaigns.items(campaign.id)}
-    seq = store.campaigns.last_seq(campaign.id)
+    seq = store.answers.last_seq(campaign.id)
     given = [AnswerIn(f"{campaign.id}-{seq}-{row}", ids[row], value) for row, value in values.items()]
-    store.campaigns.save_answers(campaign.id, "ann", given)
+    store.answers.save(campaign.id, "ann", given)
 
 
 def test_a_plan_opens_a_campaign_with_all_that_was_set(store: Store, space: Run):
@@ -186,7 +186,7 @@ def test_live_scores_follow_every_answer_undo_and_decision(store: Store, space: 
 
     def expected() -> np.ndarray:
         answers = np.full(N, -1, np.int8)
-        for row, value in store.campaigns.current(campaign.id).items():
+        for row, value in store.answers.current(campaign.id).items():
             answers[row] = value
         return expand(POINTS, labels, answers)
 
@@ -195,7 +195,7 @@ def test_live_scores_follow_every_answer_undo_and_decision(store: Store, space: 
         say(store, campaign, {row: k % 3 % 2})
         np.testing.assert_allclose(live_scores(store, campaign.id), expected(), atol=1e-9)
     say(store, campaign, {rows[0]: None})
-    store.campaigns.decide(campaign.id, "lea", AnswerIn("d", ids[rows[1]], 1))
+    store.decisions.decide(campaign.id, "lea", AnswerIn("d", ids[rows[1]], 1))
     np.testing.assert_allclose(live_scores(store, campaign.id), expected(), atol=1e-9)
     assert live_campaign(store, campaign.id) is live_campaign(store, campaign.id)
     live_scores(store, campaign.id)[:] = 7  # a copy: nobody spoils it for others
@@ -221,7 +221,7 @@ def test_stability_measures_each_answer_once_and_sees_decisions(store: Store, sp
     assert found.n_answers == len(found.steps) == 22 and found.n_measured == N
     assert stability(store, campaign.id) == found
     item = next(item for item in store.campaigns.items(campaign.id) if item.row == rows[0])
-    store.campaigns.decide(campaign.id, "lea", AnswerIn("d", item.id, 1 - int(POINTS[rows[0], 0] > 0)))
+    store.decisions.decide(campaign.id, "lea", AnswerIn("d", item.id, 1 - int(POINTS[rows[0], 0] > 0)))
     assert stability(store, campaign.id).steps[-1].change > 0
 
 

@@ -10,8 +10,8 @@ import pytest
 from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
-from slim_core.store.consensus import interleaved
-from tests.slim_core.store.store_makers import image_table, imported, statements, train_spec
+from slim_core.store.campaigns import interleaved
+from tests.slim_core.store.store_makers import image_table, imported, next_item, statements, train_spec
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def campaign(store: Store, dataset, space: Run) -> Campaign:
 
 def answer(store: Store, campaign: Campaign, name: str, item_id: int, value: int | None, ms: int = 1000) -> None:
     """One answer of ann."""
-    store.campaigns.save_answers(campaign.id, "ann", [AnswerIn(name, item_id, value, {"run": "r"}, ms)])
+    store.answers.save(campaign.id, "ann", [AnswerIn(name, item_id, value, {"run": "r"}, ms)])
 
 
 def test_a_campaign_tells_what_it_asks(store: Store, campaign: Campaign, space: Run):
@@ -99,8 +99,8 @@ def test_progress_counts_answers_shares_and_minutes(store: Store, campaign: Camp
 def test_a_campaign_without_answers_has_made_no_progress(store: Store, campaign: Campaign):
     progress = store.campaigns.progress(campaign.id)
     assert (progress["answered"], progress["share"], progress["minutes"]) == (0, 0.0, 0.0)
-    assert store.campaigns.last_seq(campaign.id) == 0 and store.campaigns.current(campaign.id) == {}
-    assert len(store.campaigns.answers(campaign.id)) == 0
+    assert store.answers.last_seq(campaign.id) == 0 and store.answers.current(campaign.id) == {}
+    assert len(store.answers.frame(campaign.id)) == 0
 
 
 def test_extending_asks_about_new_rows_only_and_after_the_others(store: Store, campaign: Campaign):
@@ -113,16 +113,16 @@ def test_extending_asks_about_new_rows_only_and_after_the_others(store: Store, c
 
 
 def test_a_closed_campaign_takes_no_answers_until_it_is_reopened(store: Store, campaign: Campaign):
-    item = store.campaigns.next_item(campaign.id, "ann")
+    item = next_item(store, campaign.id, "ann")
     assert store.campaigns.close(campaign.id, by="lead").closed_at is not None
     for call in (
-        lambda: store.campaigns.next_item(campaign.id, "ann"),
+        lambda: next_item(store, campaign.id, "ann"),
         lambda: answer(store, campaign, "a", item.id, 1),
         lambda: store.campaigns.extend(campaign.id, [20]),
     ):
         with pytest.raises(AnswersRefusedError, match="first is closed: ask its lead to reopen it"):
             call()
-    assert store.campaigns.current(campaign.id) == {}
+    assert store.answers.current(campaign.id) == {}
     assert store.campaigns.reopen(campaign.id).status == "open"
     answer(store, campaign, "a", item.id, 1)
     what = [event.what for event in store.events.recent(subject=campaign.id)]
@@ -133,7 +133,7 @@ def test_after_the_deadline_nothing_more_is_asked_but_answers_under_way_arrive(s
     past = datetime.now(UTC) - timedelta(hours=1)
     late = store.campaigns.create("late", dataset.id, None, [0, 1], deadline=past)
     with pytest.raises(AnswersRefusedError, match="deadline of late was .* UTC: ask its lead to move it"):
-        store.campaigns.next_item(late.id, "ann")
+        next_item(store, late.id, "ann")
     answer(store, late, "a", store.campaigns.items(late.id)[0].id, 1)
     assert store.campaigns.progress(late.id)["answered"] == 1
 
@@ -143,7 +143,7 @@ def test_a_curate_run_pins_the_answers_it_was_submitted_with(store: Store, datas
     answer(store, campaign, "a", items[0].id, 1)
     spec = CurateSpec(dataset=dataset.id, space=space.id, campaign=campaign.id, size=4)
     run, created = store.runs.submit(spec)
-    assert created and run.spec["answers_seq"] == store.campaigns.last_seq(campaign.id)
+    assert created and run.spec["answers_seq"] == store.answers.last_seq(campaign.id)
     assert run.campaign_id == campaign.id and store.runs.all(campaign=campaign.id) == [run]
     assert store.runs.submit(spec) == (run, False)
     answer(store, campaign, "b", items[1].id, 0)
@@ -164,8 +164,8 @@ def test_a_campaign_over_a_hundred_thousand_images_opens_by_few_reads(store: Sto
     large = store.datasets.register(imported(image_table(tmp_path / "large", n_train=100_000)))
     campaign = store.campaigns.create("large", large.id, None, np.arange(100_000))
     with statements(store.database) as told:
-        item = store.campaigns.next_item(campaign.id, "ann")
+        item = next_item(store, campaign.id, "ann")
         progress = store.campaigns.progress(campaign.id)
         answer(store, campaign, "a", item.id, 1)
     assert len(told) < 50
-    assert progress["total"] == 100_000 and store.campaigns.next_item(campaign.id, "ann").position == 1
+    assert progress["total"] == 100_000 and next_item(store, campaign.id, "ann").position == 1

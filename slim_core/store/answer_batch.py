@@ -1,0 +1,157 @@
+"""Some answers of one annotator: how they arrive, what is refused, and what they change inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.errors import AnswersRefusedError
+from slim_core.store import leases, schema
+from slim_core.store.answer_values import VALUES
+from slim_core.store.consensus import DECISION, SKIP, Consensus
+from slim_core.store.database import plain
+
+_DAY_MS = 24 * 3_600_000
+_items, _answers, _current = schema.items, schema.answers, schema.current_answers
+_is_vote = _answers.c.source.not_in((DECISION, SKIP))
+
+
+@dataclass(frozen=True)
+class AnswerIn:
+    """An answer as it arrives. ``id`` is random and made where the key was pressed: it may arrive twice."""
+
+    id: str
+    item_id: int
+    value: int | None  # RIGHT, WRONG, UNSURE; None takes back the annotator's last answer to this item
+    seen: Mapping[str, Any] = field(default_factory=dict)  # run, view, opacity, ...
+    duration_ms: int = 0
+    skip: bool = False  # given back unanswered (value is None): others may have it
+
+
+class AnswerBatch:
+    """Some answers of one annotator inside a write transaction."""
+
+    def __init__(self, connection: Connection, campaign_id: str, annotator: str, answers: Sequence[AnswerIn]) -> None:
+        self._connection, self._campaign_id, self._annotator = connection, campaign_id, annotator
+        self._new = self._not_kept_yet(answers)
+        wanted = {answer.item_id for answer in self._new}
+        found = connection.execute(
+            sa.select(_items.c.id, _items.c.n_answers).where(
+                _items.c.campaign_id == campaign_id, _items.c.id.in_(list(wanted))
+            )
+        )
+        self._n_answers: dict[int, int] = {item_id: n for item_id, n in found}  # noqa: C416
+        for missing in wanted - self._n_answers.keys():
+            raise AnswersRefusedError(f"Item {missing} does not belong to the campaign {campaign_id}: reload the page.")
+        self._votes, self._before = self._history()
+
+    def save(self, overlap: int, source: str, now: datetime) -> list[str]:
+        """Append the rows, and fold them; returns the ids of those over the quota: not counted."""
+        rows = []
+        for answer in self._new:
+            key = (answer.item_id, self._annotator)
+            full = self._votes.top(key) is None and self._n_others(answer.item_id) >= overlap
+            over_quota = full and not answer.skip
+            if not over_quota and not answer.skip:
+                self._votes.push(key, answer.value)
+            rows.append(
+                {
+                    "id": answer.id,
+                    "campaign_id": self._campaign_id,
+                    "item_id": answer.item_id,
+                    "annotator": self._annotator,
+                    "value": answer.value,
+                    "seen": plain(answer.seen),
+                    "duration_ms": min(max(int(answer.duration_ms), 0), _DAY_MS),  # a clock may say anything
+                    "source": SKIP if answer.skip else source,
+                    "surplus": over_quota,
+                    "created_at": now,
+                }
+            )
+        if rows:
+            self._connection.execute(_answers.insert(), rows)
+        return [str(row["id"]) for row in rows if row["surplus"]]
+
+    def settle(self, overlap: int, session: str, now: datetime) -> list[int]:
+        """Bring what is derived up to date: current answers, counts and leases.
+
+        Returns:
+            The items whose answer was taken back, but that others look at by now.
+        """
+        values = {each: self._votes.top((each, self._annotator)) for each in self._n_answers}
+        given = [
+            {"item_id": each, "annotator": self._annotator, "campaign_id": self._campaign_id, "value": value}
+            for each, value in values.items()
+            if value is not None
+        ]
+        mine = (_current.c.item_id.in_(list(values)), _current.c.annotator == self._annotator)
+        self._connection.execute(_current.delete().where(*mine))
+        if given:
+            self._connection.execute(_current.insert(), given)
+        counts = {each: self._n_others(each) + (value is not None) for each, value in values.items()}
+        self._count(counts, overlap)
+        leases.drop(self._connection, values, self._annotator)
+        skipped = {answer.item_id: answer.skip for answer in self._new}  # what was done last counts
+        again = [each for each, value in values.items() if value is None and not skipped[each]]
+        others = leases.n_held(self._connection, again, now, self._annotator)
+        mine_again = [each for each in again if counts[each] + others.get(each, 0) < overlap]
+        leases.keep(self._connection, self._campaign_id, mine_again, self._annotator, session, now)
+        return [each for each in again if each not in mine_again]
+
+    def _count(self, counts: dict[int, int], overlap: int) -> None:
+        if counts:
+            update = _items.update().where(_items.c.id == sa.bindparam("item"))
+            update = update.values(n_answers=sa.bindparam("n"), done=sa.bindparam("full"))
+            self._connection.execute(update, [{"item": i, "n": n, "full": n >= overlap} for i, n in counts.items()])
+
+    def _n_others(self, item_id: int) -> int:
+        return self._n_answers[item_id] - (item_id in self._before)
+
+    def _not_kept_yet(self, answers: Sequence[AnswerIn]) -> list[AnswerIn]:
+        query = sa.select(_answers.c.id, _answers.c.campaign_id, _answers.c.annotator)
+        known = {
+            row.id: row for row in self._connection.execute(query.where(_answers.c.id.in_([a.id for a in answers])))
+        }
+        for row in known.values():
+            if (row.campaign_id, row.annotator) != (self._campaign_id, self._annotator):
+                raise AnswersRefusedError(f"The answer id {row.id} was used for another answer: reload the page.")
+        return list({answer.id: answer for answer in answers if answer.id not in known}.values())
+
+    def _history(self) -> tuple[Consensus, set[int]]:
+        """The annotator's counted answers to these items so far, and the items that have one now."""
+        query = sa.select(_answers.c.item_id, _answers.c.value).where(
+            _answers.c.item_id.in_(list(self._n_answers)),
+            _answers.c.annotator == self._annotator,
+            _answers.c.surplus.is_(sa.false()),
+            _is_vote,
+        )
+        votes = Consensus()
+        for item_id, value in self._connection.execute(query.order_by(_answers.c.seq)):
+            votes.push((item_id, self._annotator), value)
+        return votes, {each for each in self._n_answers if votes.top((each, self._annotator)) is not None}
+
+
+def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
+    """Refuse answers that nobody can have given.
+
+    Raises:
+        AnswersRefusedError: the annotator has no name, a value is not 1, 0, -1 or None, an id or an item is not one.
+    """
+    if not annotator.strip() or len(annotator) > 200 or not annotator.isprintable():
+        raise AnswersRefusedError(f"{annotator!r} is not a name of an annotator: give one of 1 to 200 letters.")
+    for answer in answers:
+        value: object = answer.value
+        if value is not None and (isinstance(value, bool) or value not in VALUES):
+            raise AnswersRefusedError(f"{value!r} is no answer: 1 is right, 0 wrong, -1 unsure, null takes back.")
+        if answer.skip and value is not None:
+            raise AnswersRefusedError(f"A skipped image has no answer, but {value!r} came with it: reload the page.")
+        if not answer.id or len(answer.id) > 80 or not answer.id.isprintable():
+            raise AnswersRefusedError("An answer needs an id of 1 to 80 letters of its own: reload the page.")
+        item: object = answer.item_id
+        if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < 2**31:
+            raise AnswersRefusedError(f"{answer.item_id!r} is not the number of an item: reload the page.")
