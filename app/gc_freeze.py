@@ -1,19 +1,16 @@
-"""Imports what the pages use before anyone opens them, and keeps what stays out of the garbage collector's sight.
+"""Imports what the pages use before anyone opens them, and takes it out of the garbage collector's sight.
 
-Streamlit collects after every script and fragment run; scanning all imported modules costs about 70 ms each time, and a
-poll is to stay cheap. Pages leave more behind when they are opened first, so the server looks now and then.
+Scanning all imported modules costs about 70 ms each time. Streamlit would do so after every script and fragment run:
+``runner.postScriptGC`` in .streamlit/config.toml says that it does not, and leaves collecting to Python.
 """
 
 from __future__ import annotations
 
-import asyncio
 import gc
 import importlib
 import pkgutil
 
-LOOK_S = 10
 SCRIPTS = (".page", ".main")  # they run when they are imported
-ENOUGH = 20_000  # objects: scanning them costs a poll some 2 ms, and a settling takes 0.2 s
 
 
 def warm_up() -> None:
@@ -34,16 +31,7 @@ def warm_up() -> None:
     group_intervals(rates).to_json()
 
 
-def settle() -> None:
+def freeze() -> None:
     """Let garbage go, and freeze what is left: it is not scanned any more."""
-    gc.unfreeze()  # what was frozen before and has become garbage since goes now
     gc.collect()
     gc.freeze()
-
-
-async def keep_settled(every_s: float = LOOK_S) -> None:
-    """Settle again whenever ``ENOUGH`` objects are scanned; runs until it is cancelled."""
-    while True:
-        await asyncio.sleep(every_s)
-        if len(gc.get_objects()) >= ENOUGH:  # those that are frozen are not among them
-            settle()

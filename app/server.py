@@ -24,7 +24,6 @@ GET  /assets/{folder}/{name} -> a file of app/{folder}/static; gzipped once; imm
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from typing import Any
@@ -75,11 +74,9 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:  # noqa: ARG001  
     if services is not None:
         services.start(wait=False)  # the pages come up at once, and say so where Redis does not
     gc_freeze.warm_up()
-    gc_freeze.settle()
-    settling = asyncio.create_task(gc_freeze.keep_settled())
+    gc_freeze.freeze()
     try:
         yield {}
     finally:
-        settling.cancel()
         if services is not None:
             services.stop()

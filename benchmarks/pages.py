@@ -23,7 +23,6 @@ import numpy as np
 import psutil
 from playwright.sync_api import Browser, BrowserContext, expect
 
-from app.gc_freeze import LOOK_S
 from benchmarks.browser import SIZE, Server, chromium, opened, resident_mb, server, settle, visit
 from benchmarks.compare_200 import measure_compare_200
 from benchmarks.paint import painted
@@ -47,6 +46,7 @@ CONTENT: Mapping[str, str] = {
 DEMO = 2_400  # training images of the demo data set
 TIMEOUT_MS = 60_000
 POLLED_S = 10
+QUIET_AFTER_S = 12
 
 
 def measure_pages(browser: Browser, dashboard: Server, home: Synthetic, repeats: int) -> list[dict[str, Any]]:
@@ -95,7 +95,7 @@ def measure_poll(browser: Browser, dashboard: Server, home: Synthetic) -> float:
             visit(page, f"{dashboard}/jobs")
             expect(page.get_by_role("progressbar").first).to_be_attached(timeout=TIMEOUT_MS)
             settle(page)
-            page.wait_for_timeout(1000 * (LOOK_S + 2))  # images and first news are over, the server's memory is settled
+            page.wait_for_timeout(1000 * QUIET_AFTER_S)  # images and first news are over
             process = psutil.Process(dashboard.pid)
             before, since = sum(process.cpu_times()[:2]), time.monotonic()
             page.wait_for_timeout(1000 * POLLED_S)
