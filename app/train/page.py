@@ -13,7 +13,7 @@ st.title("Train")
 
 dataset = pick.dataset()
 if dataset is None:
-    next_step.needs_data("A model is trained here, and its accuracy told group by group: register a data set first.")
+    next_step.needs_data("A model is trained here, and its accuracy shown group by group: register a data set first.")
     st.stop()
 
 runs = session.store().runs

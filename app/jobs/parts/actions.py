@@ -40,7 +40,7 @@ def show(run: Run) -> None:
 
 def _retry(run: Run) -> None:
     resumes = has_checkpoint(run)
-    label, about = ("Resume", "Goes on from its last checkpoint.") if resumes else ("Retry", "Begins anew.")
+    label, about = ("Resume", "Resumes from its last checkpoint.") if resumes else ("Retry", "Starts anew.")
     if st.button(label, icon=":material/replay:", help=about, type="primary", key=f"retry-{run.id}"):
         with errors_told():
             actions.retry(run.id)
@@ -64,7 +64,7 @@ def _again(run: Run) -> None:
         st.session_state[turn] = presses + 1
         with errors_told():
             new, created = actions.run_again(run, seed=int(seed))
-            st.session_state["told-once"] = "" if created else f"Seed {seed} has been run already: this is that run."
+            st.session_state["told-once"] = "" if created else f"A run with seed {seed} exists: it is shown here."
             pages.go_to("jobs", run=new.id)
 
 

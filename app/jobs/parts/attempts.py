@@ -68,7 +68,7 @@ def _words(event: Event) -> str:
         "run.submitted": f"{event.who} submitted it",
         "run.claimed": f"{event.who} began, on {details.get('device') or 'its device'}",
         "run.lost": f"{event.who} {details.get('why') or 'vanished'}",
-        "run.handed_back": f"{event.who} shut down and handed it back",
+        "run.handed_back": f"{event.who} shut down and requeued it",
         "run.stop": f"{event.who} asked it to stop",
         "run.retried": f"{event.who} retried it",
         "run.prioritised": f"{event.who} moved it to the front",

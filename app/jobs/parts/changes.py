@@ -41,7 +41,7 @@ def show(run: Run, history: History) -> str | None:
     other = session.store().runs.fetch(chosen)
     found = differences(other, run, (environment.read(other), environment.read(run)))
     if not found:
-        st.info("They differ in nothing: same inputs, parameters, code and results.")
+        st.info("The runs are identical: same inputs, parameters, code and results.")
         return None
     columns = (Column("Of"), Column("What"), Column(_named(other)), Column(_named(run)), Column("Change", right=True))
     return link_table.show(f"changes-{run.id}", "What changed", columns, [row(one) for one in found])

@@ -39,8 +39,8 @@ HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
     "space": ((("images",), "Images", False, "In the space."),),
     "curate": (
         (("images",), "Images", False, "Of the subset, repeats included."),
-        (("images_unique",), "Different images", False, "Of the subset."),
-        (("answers",), "Answers", False, "It rests on."),
+        (("images_unique",), "Distinct images", False, "Of the subset."),
+        (("answers",), "Answers", False, "That chose the subset."),
         (("answers_share",), "Share answered", True, "Answers, of the images of the split."),
     ),
 }
@@ -81,7 +81,7 @@ def facts(run: Run) -> list[list[Cell]]:
         ("Worker", Cell(run.worker) if run.worker else None),
         ("Device", Cell(run.device) if run.device else None),
         ("Device asked for", Cell(run.device_asked) if run.device_asked else None),
-        ("Memory at most", Cell(f"{run.peak_memory_mb:,.0f} MB") if run.peak_memory_mb else None),
+        ("Peak memory", Cell(f"{run.peak_memory_mb:,.0f} MB") if run.peak_memory_mb else None),
         ("Priority", Cell(str(run.priority)) if run.priority else None),
         ("Code", Cell(run.code_version) if run.code_version else None),
     ]

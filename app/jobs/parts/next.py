@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 
 
 def of_all() -> None:
-    """On the list: see to the newest run if it failed, else go on with the loop."""
+    """On the list: see to the newest run if it failed, else continue the loop."""
     newest = next(iter(session.store().runs.all(limit=1, metrics=False)), None)
     if newest is not None and newest.status == "failed":
         named = verbatim(newest.name or newest.kind)
         next_step.show(f"{named} has failed: see why, then retry it.", "jobs", "The run", run=newest.id)
     else:
-        next_step.show("go on with the loop where it stands.", "overview", "Overview")
+        next_step.show("continue the loop.", "overview", "Overview")
 
 
 def of_one(run: Run | None) -> None:

@@ -56,7 +56,7 @@ def _ended(counts: Mapping[str, int]) -> int:
 def _running(runs: list[Run]) -> None:
     st.subheader(f"Running ({len(runs)})", anchor="running")
     if not runs:
-        st.caption("Nothing runs now.")
+        st.caption("No run is active.")
     for run in sorted(runs, key=lambda run: run.started_at or run.created_at):
         progress.row(run, stoppable=True)
 
@@ -79,8 +79,8 @@ def _waiting_row(run: Run, view: QueueView) -> None:
         st.caption(prose(_about(run, view)), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if st.button(
-            "To the front", key=f"front-{run.id}", icon=":material/vertical_align_top:", disabled=place in (None, 1),
-            help="Let it go before all others that wait. Needs the role lead.",
+            "Move to front", key=f"front-{run.id}", icon=":material/vertical_align_top:", disabled=place in (None, 1),
+            help="Moves it before all waiting runs. Requires the lead role.",
         ):  # fmt: skip
             with errors_told():
                 actions.move_to_front(run.id)

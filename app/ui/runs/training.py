@@ -61,7 +61,7 @@ def _ended(run: Run) -> None:
         return
     metrics = run.metrics or {}
     facts = [
-        f"{metrics['images']:,} images ({metrics['images_unique']:,} different ones)",
+        f"{metrics['images']:,} images ({metrics['images_unique']:,} distinct)",
         f"trained in {progress.duration(metrics['seconds'])}",
         f"epoch {metrics['best_epoch']} of {metrics['epochs']} kept" if metrics.get("best_epoch") else "",
     ]

@@ -41,7 +41,7 @@ def test_a_run_that_was_lost_and_then_done_has_two_attempts() -> None:
 def test_an_attempt_that_was_handed_back_says_so_and_is_not_one_that_was_lost() -> None:
     told = story(events(("claimed", {}), ("handed_back", {"attempt": 1}), ("claimed", {})))
     assert [(one.attempt, one.words) for one in told][1:] == [
-        (1, "ada shut down and handed it back"),
+        (1, "ada shut down and requeued it"),
         (2, "ada began, on its device"),
     ]
 

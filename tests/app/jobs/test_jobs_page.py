@@ -123,7 +123,7 @@ def test_a_link_opens_a_run_with_its_log_numbers_and_parameters(show) -> None:
     assert run.id in said(app)
     assert "slim_core.runs.execute" in app.code[-1].value
     assert {"Worst group", "Average"} <= {metric.label for metric in app.metric}
-    assert {"Computing time", "Memory at most"} <= {row[0] for row in cells(tables(app)["About this run"])}
+    assert {"Computing time", "Peak memory"} <= {row[0] for row in cells(tables(app)["About this run"])}
     model = next(row for row in tables(app)["Parameters"]["rows"] if row[0]["text"] == "model")
     assert model[1]["run"] == run.spec["model"]
 
@@ -274,7 +274,7 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
     app.number_input(key=f"again-seed-{run.id}-0").set_value(7).run()
     app.button(key=f"again-{run.id}-0").click().run()
     assert app.query_params["run"] == done.id
-    assert any("Seed 7 has been run already" in info.value for info in app.info)
+    assert any("A run with seed 7 exists" in info.value for info in app.info)
     assert len(store.runs.all()) == n
 
 
