@@ -106,11 +106,6 @@ def address(dataset: str, view: View, size: int, row: int | str = ROW) -> str:
     return _Drawn(dataset, size).address(view, row)
 
 
-def plain(text: object) -> Markup:
-    """Text as it is."""
-    return Markup(html.escape(str(text)))
-
-
 def bold(text: object) -> Markup:
     """Text in bold."""
     return Markup(f"<b>{html.escape(str(text))}</b>")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.ui.pictures import joined, plain, verdict
+from app.ui.pictures import bold, joined, quiet, verdict
 
 APP = Path(__file__).parents[3] / "app"
 
@@ -47,7 +47,7 @@ def test_pictures_wait_until_they_are_in_sight(drawn: list[str]) -> None:
 
 
 def test_a_line_joins_what_there_is() -> None:
-    assert joined(plain("a"), plain(""), plain("<b>")) == "a &lt;b&gt;"
+    assert joined(bold("a"), quiet("<b>")) == '<b>a</b> <span class="quiet">&lt;b&gt;</span>'
     assert verdict(False, "cat").startswith('<b class="wrong">✗</b>')
 
 
