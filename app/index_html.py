@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from starlette.datastructures import Headers, MutableHeaders
 
 from app.routes.assets import static
-from slim_core.evaluation.charts.palette import CHOSEN, INK, RIGHT, WRONG
+from slim_core.evaluation.charts.palette import CHOSEN, INK, RIGHT, RIGHT_TEXT, WRONG, WRONG_TEXT
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 TITLE = "SLIM Studio"
 # What st.html draws has its style here, once, instead of in each piece that is sent.
 SHEETS = ("ui/page.css", "ui/pictures.css", "annotate/effect.css", "space/counts.css")
-COLOURS = {"right": RIGHT, "wrong": WRONG, "chosen": CHOSEN, "ink": INK}  # of charts, as --slim-right and so on
+COLOURS = {  # of charts, as --slim-right and so on; those of text by the theme
+    "right": f"light-dark({RIGHT_TEXT}, {RIGHT})",
+    "wrong": f"light-dark({WRONG_TEXT}, {WRONG})",
+    "chosen": CHOSEN,
+    "ink": INK,
+}
 # A kept copy without our style must not be confirmed, and one with it not taken for Streamlit's own.
 _ASKED = (b"if-none-match", b"if-modified-since", b"accept-encoding", b"range")
 _GIVEN = ("etag", "last-modified", "accept-ranges")

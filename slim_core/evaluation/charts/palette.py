@@ -25,6 +25,7 @@ VERMILION = "#D55E00"
 PURPLE = "#CC79A7"
 GREY = "#9AA0A6"
 INK = "#6B7680"  # lines and marks that must show on a light and on a dark page; the palette's black would not
+RIGHT_TEXT, WRONG_TEXT = "#00684C", "#A84600"  # green and vermilion, dark enough for small type on white
 
 RIGHT, WRONG, UNSURE, UNKNOWN = GREEN, VERMILION, ORANGE, GREY
 CHOSEN, WHOLE, REPEATED, WORST = BLUE, GREY, ORANGE, VERMILION
