@@ -194,8 +194,9 @@ def curate(
     options: Mapping[str, Option] | None = None,
     at: Workbench | None = None,
     force: bool = False,
+    **fields: Any,
 ) -> Run:
-    """Propagate a campaign's answers and choose a subset; ``options`` are the strategy's own.
+    """Propagate a campaign's answers and choose a subset; ``options`` are the strategy's own, ``fields`` of CurateSpec.
 
     A strategy that uses no answers needs no campaign.
 
@@ -222,6 +223,7 @@ def curate(
         "size": default_size(at, run.dataset_id) if size is None else size,
         "seed": seed,
         "options": dict(options or {}),
+        **fields,
     }
     return at.run(parse_spec(spec), name=f"Subset by {strategy}", force=force)
 
@@ -242,12 +244,13 @@ def evaluate(
     space: str | None = None,
     at: Workbench | None = None,
     force: bool = False,
+    **fields: Any,
 ) -> Run:
-    """Every metric of a model on a split."""
+    """Every metric of a model on a split; ``fields`` are those of EvaluateSpec."""
     at = at or open_workbench()
     run = a_run(at, model, "train")
     clusters = a_run(at, space, "space").id if space else None
-    spec = {"kind": "evaluate", "dataset": run.dataset_id, "model": run.id, "split": split, "space": clusters}
+    spec = {"kind": "evaluate", "dataset": run.dataset_id, "model": run.id, "split": split, "space": clusters} | fields
     return at.run(parse_spec(spec), name=f"{run.name} on {split}", force=force)
 
 

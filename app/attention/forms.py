@@ -2,54 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app.ui import pick
-from app.ui.glossary import explain
-from app.ui.runs import submit
-from slim_core.data.table import SPLITS
+from app.ui.runs import ask, submit
+from slim_core.parameters import parameters
+from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
-CLASSES = {"label": "the label", "predicted": "the prediction", "both": "both", "any": "every class"}
+_IN_ITS_OWN_WAY = ("kind", "class_of_map", "splits", "seed")  # nothing of an attention pass is random
 
 
 def show(models: Sequence[Run]) -> None:
     """The choices, and the button that queues the pass. ``models``: finished trainings, at least one."""
+    spec = STEPS["gradcam"].spec
+    asked = parameters(spec)
     model = pick.run("Model", models, param="model")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        map_of = st.segmented_control(
-            "Map of",
-            list(CLASSES),
-            default="label",
-            required=True,
-            format_func=CLASSES.__getitem__,
-            key="map-class",
-            help=f"{explain('class of the map')} Features and scores are the label's, "
-            "unless the prediction alone is chosen. A small network keeps the maps of a few classes anyway.",
-        )
-        splits = st.pills(
-            "Splits",
-            SPLITS,
-            selection_mode="multi",
-            default=SPLITS,
-            key="map-splits",
-            help="Whose images are seen.",
-        )
-    if not splits:
+        fields: dict[str, Any] = {
+            name: ask.field(asked[name], asked[name].default, key="gradcam", segmented=True)
+            for name in ("class_of_map", "splits")
+        }
+        fields |= ask.fields(ask.offered(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
+    if not fields["splits"]:
         st.caption("Choose a split.")
-    submit.button("Map the attention", lambda: _spec(model, map_of, splits), key="submit-gradcam", disabled=not splits)
+    submit.button(
+        "Map the attention", lambda: _spec(model, fields), key="submit-gradcam", disabled=not fields["splits"]
+    )
 
 
-def _spec(model: Run | None, map_of: str | None, splits: Sequence[str]) -> dict[str, Any]:
+def _spec(model: Run | None, fields: Mapping[str, Any]) -> dict[str, Any]:
     assert model is not None  # there is one at least
-    spec = {"kind": "gradcam", "dataset": model.dataset_id, "model": model.id}
-    if map_of != "label":
-        spec["class_of_map"] = map_of
-    if set(splits) != set(SPLITS):
-        spec["splits"] = [split for split in SPLITS if split in splits]
-    return spec
+    return {"kind": "gradcam", "dataset": model.dataset_id, "model": model.id, **fields}

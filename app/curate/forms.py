@@ -9,8 +9,11 @@ import streamlit as st
 from app.services.space_data import SpaceData
 from app.services.subset import Choice
 from app.ui.glossary import explain
-from slim_core.curation import DEFAULT_KEEP, KEEP_RULES, STRATEGIES, CurateOptions, default_subset_size
+from app.ui.runs import ask
+from slim_core.curation import DEFAULT_KEEP, KEEP_RULES, CurateOptions, default_subset_size
+from slim_core.parameters import parameters
 from slim_core.runs.whole_loop import ORACLE
+from slim_core.steps.registry import STEPS
 
 ABOUT = {
     "slim": "Every class equally often in every environment; the answers weigh the environments.",
@@ -32,14 +35,18 @@ TRUSTED_FIRST = (
 
 def show(data: SpaceData, campaign: str | None) -> Choice:
     """The controls, as one choice."""
-    names = [name for name in STRATEGIES if name != ORACLE or data.table.has_attributes]
-    strategy = st.selectbox("Strategy", names, key="curate-strategy", help="Each is compared on the Compare page.")
+    asked = parameters(STEPS["curate"].spec)
+    names = [name for name in asked["strategy"].choices if name != ORACLE or data.table.has_attributes]
+    strategy = st.selectbox(
+        asked["strategy"].label, names, key="curate-strategy", help="Each is compared on the Compare page."
+    )
     st.caption(ABOUT.get(strategy, ""))
     n = len(data)
     size = st.number_input(
-        f"Images in the subset (of {n:,})", data.table.n_classes, n, default_subset_size(n), key="curate-size"
-    )
-    seed = st.number_input("Seed", 0, key="curate-seed", help=explain("seed"))
+        f"{asked['size'].label} (of {n:,})", data.table.n_classes, n, default_subset_size(n),
+        key="curate-size", help=asked["size"].help,
+    )  # fmt: skip
+    seed = ask.field(asked["seed"], asked["seed"].default, key="curate")
     choice = Choice(data.run, campaign, strategy, size, seed)
     options = _keep_rule(strategy) if choice.uses_answers else ()
     return Choice(data.run, campaign, strategy, size, seed, options)

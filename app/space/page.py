@@ -7,7 +7,9 @@ from app.space.parts import view
 from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_told
-from app.ui.runs import submit
+from app.ui.runs import ask, submit
+from slim_core.parameters import parameters
+from slim_core.steps.registry import STEPS
 
 st.title("Space", help=explain("attention space", "environment space"))
 
@@ -37,10 +39,12 @@ elif not looks:
 else:
     with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
         attention = pick.run("Attention maps or features", looks, param="attention")
-        split = st.segmented_control("Split", ("train", "val", "test"), default="train", key="space-split")
+        spec = STEPS["space"].spec
+        split = ask.field(parameters(spec)["split"], "train", key="space", segmented=True)
+        fields = ask.fields(ask.offered(spec, without=("kind", "split")), {}, key="space") | {"split": split}
         submit.button(
             "Build the space",
-            lambda: {"kind": "space", "dataset": dataset.id, "attention": attention.id, "split": split or "train"},
+            lambda: {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields},
             key="submit-space",
         )
     if run is None:

@@ -1,4 +1,4 @@
-"""The form of a training: what to train on, from which weights, and the numbers, proposed by the recipes."""
+"""The form of a training: what to train on, from which weights, and the hyper-parameters, proposed by the recipes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,14 @@ from app.services.retraining import reference_of
 from app.ui import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_told
-from slim_core.runs.whole_loop import retrain_spec
-from slim_core.steps.recipes import default_model, recipe
+from app.ui.runs import ask
+from app.ui.runs.retrain import WAYS
+from slim_core.parameters import parameters
+from slim_core.runs.whole_loop import FROM_REFERENCE, retrain_spec
+from slim_core.steps.recipes import default_model
+from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import TrainSpec
+from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Run
@@ -24,18 +30,7 @@ MODELS = (
     "mobilenet_v3_large", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "vit_b_16",
 )  # fmt: skip
 ALL = "all training images"
-RETRAIN = {
-    "reference": "from the reference model",
-    "scratch": "from the first weights",
-    "last-layer": "the last layer only",
-}
-SITUATIONS = {"reference": "from-reference", "scratch": "scratch", "last-layer": "last-layer"}
-SELECTIONS = {
-    "worst_class": "worst class on validation",
-    "average": "average on validation",
-    "worst_group": "worst group on validation (uses group labels)",
-    "last": "the last epoch",
-}
+_IN_ITS_OWN_WAY = ("kind", "model", "weights", "objective", "objective_options")
 
 
 def show(dataset: Dataset, subsets: Sequence[Run]) -> None:
@@ -61,35 +56,34 @@ def _subset(subsets: Sequence[Run]) -> Run | None:
 
 
 def _train_on_all(dataset: Dataset) -> None:
-    proposed = default_model(dataset.format)
+    asked = parameters(_spec())
     left, right = st.columns(2)
     model = left.selectbox(
-        "Model", MODELS, index=MODELS.index(proposed), accept_new_options=True, key=f"model-{dataset.id}",
-        help="small-resnet suits small images; any torchvision classifier may be typed by its name.",
+        asked["model"].label, MODELS, index=MODELS.index(default_model(dataset.format)), accept_new_options=True,
+        key=f"model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
-    weights = right.selectbox(
-        "First weights", ("none", "imagenet"), index=int(model != "small-resnet"), key=f"weights-{model}",
-        disabled=model == "small-resnet", help="ImageNet weights are fetched once, or put in place by hand.",
-    )  # fmt: skip
+    proposed = _spec().proposed(model, "reference")
+    with right:
+        weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == "small-resnet")
+    objective = _objective("train-all")
     with st.form("train-all"):
-        fields = _numbers(model, "reference")
-        checkpoint = st.text_input(
-            "Local checkpoint", help="Optional: a .safetensors, .pt or .pth file to start from instead of the weights."
-        )
+        fields = _hyper_parameters(proposed, objective, key=f"{model}-reference")
         submitted = st.form_submit_button("Train", type="primary", icon=":material/play_arrow:")
     if submitted:
-        spec = {"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields}
-        _submit(spec | ({"checkpoint": checkpoint.strip()} if checkpoint.strip() else {}))
+        _submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields})
 
 
 def _retrain(subset: Run) -> None:
     reference = reference_of(subset)
     how = st.segmented_control(
-        "Start", list(RETRAIN), format_func=RETRAIN.__getitem__, default="reference", required=True, key="retrain-how"
+        "Start", list(WAYS), format_func=WAYS.__getitem__, default="reference", required=True, key="retrain-how"
     )
     st.caption(f"Reference model: {verbatim(pick.describe(reference))}")
+    proposed = retrain_spec(reference, subset, how, 0).model_dump()
+    objective = _objective("train-subset")
     with st.form("train-subset"):
-        fields = _numbers(reference.spec["model"], SITUATIONS[how])
+        key = f"{reference.spec['model']}-{how}"
+        fields = _hyper_parameters(proposed, objective, key=key, without=FROM_REFERENCE)
         submitted = st.form_submit_button("Retrain", type="primary", icon=":material/play_arrow:")
     if submitted:
         seed = fields.pop("seed")
@@ -97,27 +91,30 @@ def _retrain(subset: Run) -> None:
             _submit(retrain_spec(reference, subset, how, seed, fields).model_dump(mode="json"))
 
 
-def _numbers(model: str, situation: str) -> dict[str, Any]:
-    """Inputs of the training's numbers; the proposal is the recipe of the model and situation."""
-    proposed, key = recipe(model, situation), f"{model}-{situation}"
-    a, b, c, d = st.columns(4)
-    fields: dict[str, Any] = {
-        "epochs": a.number_input("Epochs", 1, 10_000, proposed.epochs, key=f"epochs-{key}"),
-        "batch_size": b.number_input("Batch size", 1, 65_536, proposed.batch_size, key=f"batch-{key}"),
-        "lr": c.number_input("Learning rate", 1e-6, 10.0, proposed.lr, format="%g", step=1e-3, key=f"lr-{key}"),
-        "weight_decay": d.number_input(
-            "Weight decay", 0.0, 10.0, proposed.weight_decay, format="%g", step=1e-4, key=f"decay-{key}"
-        ),
-    }
-    a, b, c, d = st.columns(4, vertical_alignment="bottom")
-    fields["seed"] = a.number_input("Seed", 0, 2**31 - 1, 0, key=f"seed-{key}", help="Everything random follows it.")
-    fields["selection"] = b.selectbox(
-        "Keep the epoch with the best", list(SELECTIONS), format_func=SELECTIONS.__getitem__, key=f"selection-{key}",
-        index=list(SELECTIONS).index(proposed.selection),
-    )  # fmt: skip
-    fields["augment"] = c.checkbox("Random crops and flips", proposed.augment, key=f"augment-{key}")
-    fields["class_weights"] = d.checkbox("Weigh rare classes up", proposed.class_weights, key=f"classes-{key}")
-    return fields
+def _spec() -> type[TrainSpec]:
+    spec = STEPS["train"].spec
+    assert issubclass(spec, TrainSpec)
+    return spec
+
+
+def _objective(key: str) -> str | None:
+    """The loss, outside the form, so that its own settings follow it; None where there is no choice."""
+    if len(OBJECTIVES) < 2:
+        return None
+    asked = parameters(_spec())["objective"]
+    return str(ask.choice(asked, asked.default, key=key))
+
+
+def _hyper_parameters(
+    proposed: Mapping[str, Any], objective: str | None, *, key: str, without: Sequence[str] = ()
+) -> dict[str, Any]:
+    """What the form holds: the settings of the training, and of its loss."""
+    asked = ask.offered(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
+    fields = ask.fields(asked, proposed, key=key)
+    if objective is None:
+        return fields
+    options = ask.fields(ask.offered(OBJECTIVES[objective].Options), {}, key=f"{objective}-{key}")
+    return {**fields, "objective": objective, "objective_options": options}
 
 
 def _submit(spec: Mapping[str, Any]) -> None:

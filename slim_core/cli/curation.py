@@ -2,77 +2,45 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from slim_core.cli.bench import bench
-from slim_core.cli.console import Force, Priority, Queued, Seed, done, table
+from slim_core.cli.console import done, table
+from slim_core.cli.options import How, add_step
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command("space", epilog="Example: slim space --n-neighbors 15 --n-clusters 4")(space)
-    app.command("curate", epilog="Example: slim curate --strategy slim --size 480 -o threshold=0.6")(curate)
+    add_step(app, "space", space, example="slim space --n-neighbors 15 --n-clusters 4")
+    add_step(app, "curate", curate, example="slim curate --strategy slim --size 480 -o threshold=0.6")
 
 
 def space(
+    how: How,
+    settings: dict[str, Any],
     attention: Annotated[str | None, typer.Option(help="Gradcam or features run; default: the newest.")] = None,
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "train",
-    n_neighbors: Annotated[int, typer.Option(help="Of UMAP.")] = 5,
-    min_dist: Annotated[float, typer.Option(help="Of UMAP.")] = 0.0,
-    n_clusters: Annotated[int | None, typer.Option(help="Per class; default: chosen from the data.")] = None,
-    seed: Seed = 0,
-    queue: Queued = False,
-    priority: Priority = 0,
-    force: Force = False,
 ) -> None:
     """The attention space, the environment space and the environment clusters of a split."""
     from slim_core import api
 
-    run = api.make_space(
-        attention,
-        split=split,
-        seed=seed,
-        n_neighbors=n_neighbors,
-        min_dist=min_dist,
-        n_clusters=n_clusters,
-        at=bench(queue, priority=priority),
-        force=force,
-    )
+    run = api.make_space(attention, at=how.bench(), force=how.force, **settings)
     found = (run.metrics or {}).get("clusters", {})
     table("Environment clusters", ["class", "clusters"], [[name, str(n)] for name, n in found.items()])
     done(run, f"slim candidates --space {run.id}")
 
 
 def curate(
+    how: How,
+    settings: dict[str, Any],
     campaign: Annotated[str | None, typer.Option(help="Whose answers; default: the newest.")] = None,
-    strategy: Annotated[str, typer.Option(help="slim, slim-reference, random, class-balanced, oracle.")] = "slim",
-    size: Annotated[int | None, typer.Option(help="Images, repeats included; default: a share of train.")] = None,
     space_id: Annotated[str | None, typer.Option("--space", help="Default: the campaign's.")] = None,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", "-o", help="KEY=VALUE of the strategy, such as threshold=0.6.")
-    ] = None,
-    seed: Seed = 0,
-    queue: Queued = False,
-    priority: Priority = 0,
-    force: Force = False,
 ) -> None:
     """Propagate a campaign's answers over the attention space and choose a subset to retrain on."""
     from slim_core import api
-    from slim_core.cli.data import pairs
 
-    options = {key: value_of(text) for key, text in pairs(option).items()}
-    run = api.curate(
-        campaign,
-        strategy=strategy,
-        size=size,
-        space=space_id,
-        seed=seed,
-        at=bench(queue, priority=priority),
-        force=force,
-        options=options,
-    )
+    options = {name: value_of(text) for name, text in settings.pop("options", {}).items()}
+    run = api.curate(campaign, space=space_id, options=options, at=how.bench(), force=how.force, **settings)
     done(run, f"slim train --subset {run.id}")
 
 

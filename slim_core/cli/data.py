@@ -10,6 +10,7 @@ import typer
 from rich.markup import escape
 
 from slim_core.cli.console import Json, Seed, console, table, write_json
+from slim_core.cli.options import pairs
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -99,18 +100,6 @@ def import_folder(
     dataset = Store.open().datasets.register(imported, by="local")
     console.print(f"[bold green]data set[/] [bold]{escape(dataset.name)}[/] {dataset.id}", soft_wrap=True)
     console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)
-
-
-def pairs(given: list[str] | None) -> dict[str, str]:
-    """["label=species"] as a dict.
-
-    Raises:
-        SpecRefusedError: a part has no "=".
-    """
-    for part in given or ():
-        if "=" not in part:
-            raise SpecRefusedError(f"--option {part!r} has no '=': write KEY=VALUE, such as label=species.")
-    return dict(part.split("=", 1) for part in given or ())
 
 
 def show_report(report: ImportReport) -> None:

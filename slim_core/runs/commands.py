@@ -1,4 +1,4 @@
-"""A spec as the command that submits it: in the words of its own command where that builds the very same spec, else
+"""A spec as the command that submits it: in the options of its own command where that builds the very same spec, else
 as JSON for ``slim submit``.
 """
 
@@ -7,48 +7,24 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from slim_core.runs.whole_loop import ANSWERED
+from slim_core.parameters import parameters
+from slim_core.runs.whole_loop import ANSWERED, FROM_REFERENCE
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, Spec, TrainSpec
 
-_FROM_REFERENCE = ("model", "weights", "checkpoint", "image_size")  # what a retraining takes over (loop.retrain_spec)
-
-
-@dataclass(frozen=True)
-class _Form:
-    """What a command of ``slim`` says: its options by the field they fill."""
-
-    command: str
-    always: Mapping[str, str]
-    where_changed: Mapping[str, str] = field(default_factory=dict)
-    taken_over: tuple[str, ...] = ()  # fields the command finds out by itself, from a run that is named
-
-
-_RECIPE = {
-    name: "--" + name.replace("_", "-")
-    for name in (
-        *("weights", "checkpoint", "epochs", "batch_size", "lr", "weight_decay", "image_size"),
-        *("augment", "class_weights", "objective", "selection", "seed"),
-    )
+RETRAIN = "retrain"
+_INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> field it works on -> option
+    "train": {"dataset": "--data", "model": "--model"},
+    RETRAIN: {"subset": "--subset", "reference": "--reference"},
+    "gradcam": {"model": "--model"},
+    "features": {"model": "--model"},
+    "space": {"attention": "--attention"},
+    "evaluate": {"model": "--model", "space": "--space"},
+    "curate": {"space": "--space", "size": "--size"},
 }
-_LOOK = {"splits": "--splits", "class_of_map": "--class-of-map"}
-_SPACE = {name: "--" + name.replace("_", "-") for name in ("split", "n_neighbors", "min_dist", "n_clusters", "seed")}
-_FORMS = {
-    "train": _Form("train", {"dataset": "--data", "model": "--model"}, _RECIPE),
-    "retrain": _Form(
-        "train", {"subset": "--subset", "reference": "--reference"}, _RECIPE, ("dataset", "mode", "start")
-    ),
-    "gradcam": _Form("gradcam", {"model": "--model"}, _LOOK, ("dataset",)),
-    "features": _Form("features", {"model": "--model"}, _LOOK, ("dataset",)),
-    "space": _Form("space", {"attention": "--attention"}, _SPACE, ("dataset",)),
-    "evaluate": _Form("evaluate", {"model": "--model"}, {"split": "--split", "space": "--space"}, ("dataset",)),
-    "curate": _Form(
-        "curate", {"space": "--space", "strategy": "--strategy", "size": "--size"}, {"seed": "--seed"}, ("dataset",)
-    ),
-}
+_FOUND = ("dataset", "mode", "start")  # what a command finds out by itself, from the run that is named
 
 
 def command(spec: Spec, reference: Mapping[str, Any] | None = None) -> str:
@@ -56,27 +32,30 @@ def command(spec: Spec, reference: Mapping[str, Any] | None = None) -> str:
 
     ``reference``: the spec of the train run a retraining starts from, whose architecture its command takes over.
     """
-    words = _in_words(spec, reference) or ["submit", "--spec", json.dumps(spec.model_dump(mode="json"))]
+    words = _in_options(spec, reference) or ["submit", "--spec", json.dumps(spec.model_dump(mode="json"))]
     return shlex.join(["slim", *words, "--queue"])
 
 
-def _in_words(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | None:
+def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | None:
     """The command's own options; None where they would not build this spec."""
-    form = _FORMS.get(_form_of(spec))
-    if form is None or _rests_on_answers(spec):
+    use = RETRAIN if _is_retraining(spec) else spec.kind
+    if use not in _INPUTS or _rests_on_answers(spec):
         return None
-    plain = spec.model_dump(mode="json")
-    built = {name: plain[name] for name in ("kind", *form.always, *form.taken_over)}
-    if "subset" in form.always:
-        built |= {name: (reference or {}).get(name) for name in _FROM_REFERENCE}
-    words = [form.command, *(word for name, flag in form.always.items() for word in _option(flag, plain[name]))]
-    words += _retrained(spec)
-    untold = parse_spec(built).model_dump(mode="json")
-    for name, flag in form.where_changed.items():
-        if plain[name] != untold[name] and plain[name] is not None:
+    plain, inputs = spec.every_field(), _INPUTS[use]
+    built = {name: plain[name] for name in ("kind", *inputs, *_FOUND) if name in plain}
+    words = [spec.kind, *(word for name, flag in inputs.items() for word in _option(flag, plain[name]))]
+    if use == RETRAIN:
+        built |= {name: (reference or {}).get(name) for name in FROM_REFERENCE}
+        words += ["--retrain", "last-layer" if plain["mode"] == "last-layer" else "reference"]
+    for name, parameter in parameters(type(spec)).items():
+        if parameter.shown.on_command_line and plain[name] not in (parse_spec(built).every_field()[name], None):
             built[name] = plain[name]
-            words += _option(flag, plain[name])
+            words += _option(parameter.flag, plain[name])
     return words if parse_spec(built) == spec else None
+
+
+def _is_retraining(spec: Spec) -> bool:
+    return isinstance(spec, TrainSpec) and bool(spec.subset and spec.reference)
 
 
 def _rests_on_answers(spec: Spec) -> bool:
@@ -84,20 +63,15 @@ def _rests_on_answers(spec: Spec) -> bool:
     return isinstance(spec, CurateSpec) and (spec.campaign is not None or spec.strategy in ANSWERED)
 
 
-def _form_of(spec: Spec) -> str:
-    retrained = isinstance(spec, TrainSpec) and spec.subset and spec.reference
-    return "retrain" if retrained else spec.kind
-
-
-def _retrained(spec: Spec) -> list[str]:
-    if not isinstance(spec, TrainSpec) or _form_of(spec) != "retrain":
-        return []
-    return ["--retrain", "last-layer" if spec.mode == "last-layer" else "reference"]
-
-
 def _option(flag: str, value: Any) -> list[str]:
+    if value is None:
+        return []
     if isinstance(value, bool):
         return [flag if value else flag.replace("--", "--no-", 1)]
-    if isinstance(value, list | tuple):
-        return [flag, ",".join(map(str, value))]
-    return [flag, str(value)]
+    if isinstance(value, dict):
+        return [word for name, each in value.items() for word in (flag, f"{name}={_typed(each)}")]
+    return [flag, ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
+
+
+def _typed(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

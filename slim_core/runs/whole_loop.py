@@ -39,6 +39,7 @@ Retrain = Literal["scratch", "reference", "last-layer"]
 ERM = "erm"
 ORACLE = "oracle"
 ANSWERED = ("slim", "slim-reference")  # methods that use the campaign's answers
+FROM_REFERENCE = ("model", "weights", "checkpoint", "image_size")  # fields that a retraining takes over
 METHODS = (ERM, *ANSWERED, "random", "class-balanced", ORACLE)
 
 
@@ -241,7 +242,7 @@ def retrain_spec(
     reference: Run, subset: Run, retrain: Retrain, seed: int, fields: dict[str, Any] | None = None
 ) -> TrainSpec:
     """The spec that retrains the reference's architecture on a subset, one of three ways."""
-    common = {key: reference.spec[key] for key in ("dataset", "model", "weights", "checkpoint", "image_size")}
+    common = {key: reference.spec[key] for key in ("dataset", *FROM_REFERENCE)}
     how: dict[str, Any] = {
         "scratch": {},
         "reference": {"start": "reference", "reference": reference.id},

@@ -30,7 +30,7 @@ MOST_SHARDS = 1000
 SPEC_VERSION = 1
 
 _INPUTS = ("kind", "dataset", "campaign", "answers_seq", "model", "shard", "shards")  # what a step works on
-_BY_ITSELF = Shown(place="nowhere", on_command_line=False)  # filled in by whoever submits the spec
+_NAMED = Shown(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
 _SHARD = Shown(place="nowhere", on_command_line=False, added_later=True)
 _FOLDED = Shown(place="more")
 
@@ -42,8 +42,8 @@ class Spec(Config):
     decided_by: ClassVar[tuple[str, ...]] = ()  # fields beside the inputs that decide the defaults of others
     in_words: ClassVar[Mapping[str, str]] = {}  # field -> its default in words, where it depends on other fields
 
-    kind: str
-    dataset: str = Field(title="Data set", description="Id of a registered data set.")
+    kind: Annotated[str, _NAMED]
+    dataset: Annotated[str, _NAMED] = Field(title="Data set", description="Id of a registered data set.")
     seed: Seed = 0
 
     def parents(self) -> dict[str, str]:
@@ -88,7 +88,7 @@ class Spec(Config):
         return {name: getattr(self, name) for name in (*self.inputs(), *self.decided_by)}
 
 
-class TrainSpec(TrainConfig, Spec):
+class TrainSpec(Spec, TrainConfig):
     """Train the reference model, or retrain on a curated subset."""
 
     queue: ClassVar[QueueName] = "gpu"
@@ -99,7 +99,7 @@ class TrainSpec(TrainConfig, Spec):
         "weights": "imagenet, but none for small-resnet",
     }
 
-    kind: Literal["train"] = "train"
+    kind: Annotated[Literal["train"], _NAMED] = "train"
     model: str = Field(
         default="resnet50", title="Model", description="small-resnet, or any torchvision classifier by its name."
     )
@@ -114,18 +114,18 @@ class TrainSpec(TrainConfig, Spec):
     image_size: Annotated[int | None, _FOLDED] = Field(
         default=None, ge=8, le=1024, title="Image size", description="Side in pixels; default: the model's own."
     )
-    mode: Annotated[Literal["full", "last-layer"], _BY_ITSELF] = Field(
+    mode: Annotated[Literal["full", "last-layer"], _NAMED] = Field(
         default="full", title="Mode", description="Train everything, or refit the last layer."
     )
-    start: Annotated[Literal["scratch", "reference"], _BY_ITSELF] = Field(
+    start: Annotated[Literal["scratch", "reference"], _NAMED] = Field(
         default="scratch", title="Start", description="From the initial weights, or a trained run."
     )
-    reference: str | None = Field(
+    reference: Annotated[str | None, _NAMED] = Field(
         default=None,
         title="Reference model",
         description="Train run to start from, or whose last layer is refitted.",
     )
-    subset: str | None = Field(
+    subset: Annotated[str | None, _NAMED] = Field(
         default=None, title="Subset", description="Curate run whose subset is trained on; default: all of train."
     )
 
@@ -185,8 +185,8 @@ class FeaturesSpec(PassConfig, Spec):
 
     queue: ClassVar[QueueName] = "gpu"
 
-    kind: Literal["features"] = "features"
-    model: str = Field(title="Model", description="Train run whose attention is computed.")
+    kind: Annotated[Literal["features"], _NAMED] = "features"
+    model: Annotated[str, _NAMED] = Field(title="Model", description="Train run whose attention is computed.")
     splits: tuple[Split, ...] = Field(
         default=("train", "val", "test"), min_length=1, title="Splits", description="Whose images are seen."
     )
@@ -243,14 +243,14 @@ class FeaturesSpec(PassConfig, Spec):
 class GradcamSpec(FeaturesSpec):
     """Attention maps, their scores against the masks, and every feature, in one pass over the images."""
 
-    kind: Literal["gradcam"] = "gradcam"  # type: ignore[assignment]
+    kind: Annotated[Literal["gradcam"], _NAMED] = "gradcam"  # type: ignore[assignment]
 
 
 class SpaceSpec(Spec):
     """The two attention spaces and the environment clusters of one split."""
 
-    kind: Literal["space"] = "space"
-    attention: str = Field(
+    kind: Annotated[Literal["space"], _NAMED] = "space"
+    attention: Annotated[str, _NAMED] = Field(
         title="Attention maps or features", description="Gradcam or features run whose features are embedded."
     )
     split: Split = Field(default="train", title="Split", description="Whose images are laid out.")
@@ -302,12 +302,14 @@ def _strategies() -> dict[str, str]:
 class CurateSpec(Spec):
     """Propagate the answers of a campaign and choose a subset of the space's images."""
 
-    kind: Literal["curate"] = "curate"
-    space: str = Field(title="Space", description="Space run whose images are chosen from.")
-    campaign: str | None = Field(
+    in_words: ClassVar[Mapping[str, str]] = {"size": "a share of train"}
+
+    kind: Annotated[Literal["curate"], _NAMED] = "curate"
+    space: Annotated[str, _NAMED] = Field(title="Space", description="Space run whose images are chosen from.")
+    campaign: Annotated[str | None, _NAMED] = Field(
         default=None, title="Campaign", description="Campaign whose answers are used; none: a strategy without any."
     )
-    answers_seq: Annotated[int | None, _BY_ITSELF] = Field(
+    answers_seq: Annotated[int | None, _NAMED] = Field(
         default=None, ge=0, title="Answers", description="Last answer that counts; filled in when submitted."
     )
     strategy: Annotated[str, Shown(labels=_strategies)] = Field(
@@ -334,15 +336,15 @@ class EvaluateSpec(Spec):
 
     queue: ClassVar[QueueName] = "gpu"
 
-    kind: Literal["evaluate"] = "evaluate"
-    model: str = Field(title="Model", description="Train run that is evaluated.")
+    kind: Annotated[Literal["evaluate"], _NAMED] = "evaluate"
+    model: Annotated[str, _NAMED] = Field(title="Model", description="Train run that is evaluated.")
     split: Split = Field(default="test", title="Split", description="Whose images the model is evaluated on.")
     attention: Annotated[bool, _FOLDED] = Field(
         default=True,
         title="Attention",
         description="Also score its attention against the masks, where there are any.",
     )
-    space: str | None = Field(
+    space: Annotated[str | None, _NAMED] = Field(
         default=None, title="Space", description="Space run whose clusters stand in for missing attributes."
     )
     batch_size: Annotated[int, _FOLDED] = Field(

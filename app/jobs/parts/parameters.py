@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app.ui import link_table
@@ -11,6 +12,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import parse_spec
 from slim_core.store.history import History
+from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
     from slim_core.steps.specs import Spec
@@ -39,7 +41,16 @@ def rows(run: Run, parents: set[str]) -> list[list[Cell]]:
     rank = {**dict.fromkeys(given, 0), **dict.fromkeys(differing, 1)}
     values = {name: value for name, value in spec.every_field().items() if name in run.spec or _is_offered(about[name])}
     names = sorted(values, key=lambda name: rank.get(name, 2))
-    return [_row(name, values[name], parents, differing, about[name].help) for name in names if name != "kind"]
+    listed = [_row(name, values[name], parents, differing, about[name].help) for name in names if name != "kind"]
+    return listed + _of_objective(values)
+
+
+def _of_objective(values: Mapping[str, Any]) -> list[list[Cell]]:
+    """One row for each setting of a training's loss, those that differ from its defaults marked."""
+    options = values.get("objective_options") or {}
+    about = parameters(OBJECTIVES[values["objective"]].Options) if options else {}
+    changed = {name: about[name].default for name, value in options.items() if value != about[name].default}
+    return [_row(name, value, set(), changed, about[name].help) for name, value in options.items()]
 
 
 def _is_offered(parameter: Parameter) -> bool:

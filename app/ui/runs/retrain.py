@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 WAYS = {
     "reference": "from the reference model (steadiest)",
-    "scratch": "from the first weights",
+    "scratch": "from the initial weights",
     "last-layer": "the last layer only (fastest)",
 }
 

@@ -169,8 +169,8 @@ def test_where_the_artifacts_are_gone_the_page_says_so_and_stays(show, filled_ho
 @pytest.mark.usefixtures("filled_home")
 def test_both_maps_of_chosen_splits_are_queued(show) -> None:
     app = show("attention")
-    app.segmented_control(key="map-class").set_value("both")
-    app.pills(key="map-splits").set_value(["test"]).run()
+    app.segmented_control(key="class_of_map-gradcam").set_value("both")
+    app.pills(key="splits-gradcam").set_value(["test"]).run()
     app.button(key="submit-gradcam").click().run()
     run = session.store().runs.all(kind="gradcam")[0]
     assert (run.spec["class_of_map"], list(run.spec["splits"])) == ("both", ["test"])

@@ -1,0 +1,83 @@
+"""The fields of a form, made from the parameters of a step's spec: one widget each, with its label, help and bounds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from slim_core.parameters import Parameter, parameters
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+A_ROW = 4  # fields beside each other
+
+
+def offered(config: type[BaseModel], *, without: Iterable[str] = ()) -> list[Parameter]:
+    """The parameters that a form asks for, but those that the page asks for in its own way."""
+    return [each for each in parameters(config).values() if each.shown.place != "nowhere" and each.name not in without]
+
+
+def fields(asked: Iterable[Parameter], proposed: Mapping[str, Any], *, key: str) -> dict[str, Any]:
+    """Name -> what was chosen: in rows, and those that are rarely changed folded away.
+
+    Args:
+        asked: the parameters.
+        proposed: values that differ from the defaults of the fields.
+        key: ends the key of each widget, which begins with the field's name.
+    """
+    asked = list(asked)
+    seen = [each for each in asked if each.shown.place == "form"]
+    folded = [each for each in asked if each.shown.place == "more"]
+    chosen: dict[str, Any] = {}
+    for first in range(0, len(seen), A_ROW):
+        columns = st.columns(A_ROW, vertical_alignment="bottom")
+        for each, column in zip(seen[first : first + A_ROW], columns, strict=False):
+            with column:
+                chosen[each.name] = field(each, proposed.get(each.name, each.default), key=key)
+    if folded:
+        with st.popover("More settings", icon=":material/tune:"):
+            for each in folded:
+                chosen[each.name] = field(each, proposed.get(each.name, each.default), key=key)
+    return chosen
+
+
+def field(parameter: Parameter, value: Any, *, key: str, segmented: bool = False) -> Any:
+    """One widget of the parameter's type; the value it has now. ``segmented``: choices side by side, not in a list."""
+    about = {"help": parameter.help or None, "key": f"{parameter.name}-{key}"}
+    if parameter.type is bool:
+        return st.checkbox(parameter.label, value, **about)
+    if parameter.type is tuple and parameter.choices:
+        return _several(parameter, value, about)
+    if parameter.choices:
+        return choice(parameter, value, key=key, segmented=segmented)
+    if parameter.type in (int, float):
+        return _number(parameter, value, about)
+    return st.text_input(parameter.label, value or "", **about).strip() or None
+
+
+def choice(parameter: Parameter, value: Any, *, key: str, segmented: bool = False, **options: Any) -> Any:
+    """One of the parameter's choices: in a list, or side by side."""
+    values = list(parameter.choices)
+    about = {"help": parameter.help or None, "key": f"{parameter.name}-{key}", "format_func": parameter.choices.get}
+    if segmented:
+        return st.segmented_control(parameter.label, values, default=value, required=True, **about, **options)
+    return st.selectbox(parameter.label, values, index=values.index(value), **about, **options)
+
+
+def _several(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> tuple[str, ...]:
+    """Some of the parameter's choices, in its order."""
+    values = list(parameter.choices)
+    chosen = st.pills(parameter.label, values, selection_mode="multi", default=list(value), **about)
+    return tuple(each for each in values if each in chosen)
+
+
+def _number(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> Any:
+    """An open end of the real numbers is within reach of the widget: the spec refuses it in a sentence."""
+    kind, step = parameter.type, parameter.shown.step
+    low, high = (None if each is None else kind(each) for each in (parameter.low, parameter.high))
+    form = {"format": "%g", "step": step or 0.01} if kind is float else {"step": int(step or 1)}
+    placeholder = "by itself" if parameter.optional else None
+    return st.number_input(parameter.label, low, high, value, placeholder=placeholder, **form, **about)

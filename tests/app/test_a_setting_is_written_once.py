@@ -1,0 +1,192 @@
+"""A setting is written once: a field added to a spec is an option, a field of the form, and what is trained with."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import pytest
+import typer
+from pydantic import Field
+from typer.testing import CliRunner
+
+from app import session
+from slim_core.cli import models
+from slim_core.errors import SpecRefusedError
+from slim_core.parameters import Config, Shown
+from slim_core.runs.commands import command
+from slim_core.runs.executor import open_workbench
+from slim_core.steps import train as train_step
+from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.steps.specs import TrainSpec
+from slim_core.store import Run
+from slim_core.training.config import TrainConfig
+from slim_core.training.objectives import OBJECTIVES, Erm
+
+WARM_UP = "Epochs in which the learning rate rises."
+
+
+class WarmSpec(TrainSpec):
+    """Trainings with one hyper-parameter more."""
+
+    warm_up: Annotated[int, Shown(added_later=True)] = Field(
+        default=0, ge=0, le=50, title="Warm-up epochs", description=WARM_UP
+    )
+
+
+class FocusOptions(Config):
+    """Settings of the loss below."""
+
+    focus: Annotated[float, Shown(step=0.5)] = Field(
+        default=2.0, ge=0, le=5, title="Focus", description="How much hard images count."
+    )
+    scale: Literal["mean", "sum"] = Field(default="mean", title="Scale", description="Over the batch.")
+
+
+class FocusLoss(Erm):
+    """Cross-entropy that remembers the settings it was given."""
+
+    label = "Focused"
+    Options = FocusOptions
+    seen: list[FocusOptions] = []  # of the test that trains
+
+    def loss(self, batch):
+        self.seen.append(FocusOptions(**self.context.options))
+        return self.context.options["focus"] * super().loss(batch)
+
+
+@pytest.fixture
+def warm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The step of a training takes the hyper-parameter."""
+    monkeypatch.setitem(STEPS, "train", replace(STEPS["train"], spec=WarmSpec))
+
+
+@pytest.fixture
+def focus(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A second objective is registered."""
+    monkeypatch.setitem(OBJECTIVES, "focus", FocusLoss)
+    FocusLoss.seen.clear()
+    yield
+
+
+@pytest.fixture
+def received(monkeypatch: pytest.MonkeyPatch) -> list[TrainConfig]:
+    """What the training loop is handed; it then trains."""
+    configs: list[TrainConfig] = []
+
+    def listening(model, data, config, **options):
+        configs.append(config)
+        return trained(model, data, config, **options)
+
+    trained = train_step.train
+    monkeypatch.setattr(train_step, "train", listening)
+    return configs
+
+
+def slim(*words: str) -> str:
+    """What a command of the models prints, built from the specs as they are now."""
+    cli = typer.Typer()
+    models.add_to(cli)
+    done = CliRunner().invoke(cli, list(words), env={"COLUMNS": "300"}, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return " ".join(done.output.split())
+
+
+def newest() -> Run:
+    return max(session.store().runs.all(kind="train"), key=lambda run: run.created_at)
+
+
+def button(app, label: str):
+    return next(one for one in app.button if one.label == label)
+
+
+def parameter_rows(app) -> dict[str, list[str]]:
+    from tests.app.jobs.test_jobs_page import cells, tables
+
+    return {row[0].removeprefix("● "): row[1:] for row in cells(tables(app)["Parameters"])}
+
+
+@pytest.mark.usefixtures("warm")
+def test_a_hyper_parameter_is_an_option_of_the_command_line_and_reaches_the_training(dataset, received) -> None:
+    text = slim("train", "--help")
+    assert "--warm-up" in text and f"{WARM_UP.removesuffix('.')} (0 to 50)." in text
+    slim("train", "--epochs", "1", "--warm-up", "7", "--device", "cpu")
+    assert received[0].warm_up == 7
+    assert newest().spec["warm_up"] == 7
+    with pytest.raises(SpecRefusedError, match="A train step refuses warm_up = 51: .* less than or equal to 50"):
+        slim("train", "--warm-up", "51")
+
+
+@pytest.mark.usefixtures("warm")
+def test_a_hyper_parameter_is_a_field_of_the_form_and_a_row_of_the_run(show, dataset) -> None:
+    app = show("train")
+    field = app.number_input(key="warm_up-small-resnet-reference")
+    assert (field.label, field.help, field.min, field.max, field.value) == ("Warm-up epochs", WARM_UP, 0, 50, 0)
+    field.set_value(5)
+    button(app, "Train").click().run()
+    run = newest()
+    assert run.spec["warm_up"] == 5
+    assert parameter_rows(show("jobs", run=run.id))["warm_up"] == ["5", "0", WARM_UP]
+
+
+@pytest.mark.usefixtures("warm")
+def test_a_hyper_parameter_is_copied_as_an_option_and_read_back(dataset) -> None:
+    spec = parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "epochs": 1, "warm_up": 3})
+    words = shlex.split(command(spec))
+    assert words[words.index("--warm-up") + 1] == "3"
+    slim(*[word for word in words[1:] if word != "--queue"])
+    assert newest().spec == spec.model_dump(mode="json")
+
+
+def test_a_hyper_parameter_that_is_added_later_leaves_the_digest_of_old_specs_alone(monkeypatch) -> None:
+    given = {"kind": "train", "dataset": "d", "model": "small-resnet"}
+    before = parse_spec(given)
+    monkeypatch.setitem(STEPS, "train", replace(STEPS["train"], spec=WarmSpec))
+    assert parse_spec(given).fingerprint == before.fingerprint
+    assert parse_spec(given | {"warm_up": 0}).fingerprint == before.fingerprint
+    assert parse_spec(given | {"warm_up": 1}).fingerprint != before.fingerprint
+
+
+def test_with_one_objective_the_form_asks_for_none(show, dataset) -> None:
+    assert not [box for box in show("train").selectbox if box.label == "Objective"]
+
+
+@pytest.mark.usefixtures("focus")
+def test_the_settings_of_an_objective_are_fields_once_it_is_chosen(show, dataset) -> None:
+    app = show("train")
+    assert not [field for field in app.number_input if field.label == "Focus"]
+    app.selectbox(key="objective-train-all").select("focus").run()
+    field = app.number_input(key="focus-focus-small-resnet-reference")
+    assert (field.help, field.min, field.max, field.value) == ("How much hard images count.", 0, 5, 2)
+    field.set_value(0.5)
+    button(app, "Train").click().run()
+    run = newest()
+    assert (run.spec["objective"], run.spec["objective_options"]) == ("focus", {"focus": 0.5, "scale": "mean"})
+    rows = parameter_rows(show("jobs", run=run.id))
+    assert rows["focus"] == ["0.5", "2", "How much hard images count."]
+    assert rows["scale"] == ["mean", "", "Over the batch."]
+
+
+@pytest.mark.usefixtures("focus")
+def test_the_settings_of_an_objective_are_options_that_reach_its_loss(dataset) -> None:
+    assert "Name of the loss (erm, focus)." in slim("train", "--help")
+    slim("train", "--epochs", "1", "--objective", "focus", "--objective-option", "focus=0.5", "--device", "cpu")
+    assert FocusLoss.seen[0] == FocusOptions(focus=0.5, scale="mean")
+    words = shlex.split(command(parse_spec(newest().spec)))
+    assert "focus=0.5" in words and words[words.index("--objective") + 1] == "focus"
+    with pytest.raises(SpecRefusedError, match=r"The objective focus refuses focus = '9'.* less than or equal to 5"):
+        slim("train", "--objective", "focus", "--objective-option", "focus=9")
+    with pytest.raises(SpecRefusedError, match="The objective focus has no option 'fokus': take focus, scale"):
+        slim("train", "--objective", "focus", "--objective-option", "fokus=1")
+
+
+@pytest.mark.usefixtures("focus")
+def test_an_interrupted_training_of_an_objective_with_settings_belongs_to_them(dataset) -> None:
+    base = {"kind": "train", "dataset": dataset.id, "model": "small-resnet", "epochs": 1, "objective": "focus"}
+    one, other = (parse_spec(base | {"objective_options": {"focus": value}}) for value in (1.0, 2.0))
+    assert isinstance(one, TrainSpec) and isinstance(other, TrainSpec)
+    assert one.trained_with() != other.trained_with()
+    run = open_workbench(device="cpu").run(one)
+    assert run.status == "done"
