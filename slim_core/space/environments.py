@@ -19,7 +19,7 @@ class ClusterConfig:
     """How environment features become clusters."""
 
     scope: Literal["all", "class"] = "all"  # cluster the images of all classes at once, or each class by itself
-    pca_dims: int = 10
+    cluster_dims: int = 10
     k_min: int = 2
     k_max: int = 8
     seed: int = 0
@@ -32,8 +32,8 @@ class ClusterConfig:
             raise SpecRefusedError(f"k_min {self.k_min}, k_max {self.k_max}: 1 <= k_min <= k_max is needed.")
         if self.n_clusters is not None and self.n_clusters < 1:
             raise SpecRefusedError(f"n_clusters is {self.n_clusters}: give at least 1, or leave it out.")
-        if self.pca_dims < 1:
-            raise SpecRefusedError(f"pca_dims is {self.pca_dims}: give at least 1.")
+        if self.cluster_dims < 1:
+            raise SpecRefusedError(f"cluster_dims is {self.cluster_dims}: give at least 1.")
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ def _reduce_environment(features: np.ndarray, config: ClusterConfig) -> np.ndarr
     sample = np.arange(n)
     if n > CHUNK_ROWS:
         sample = np.sort(np.random.default_rng(config.seed).choice(n, CHUNK_ROWS, replace=False))
-    pca = fit_pca(normalise_rows(features[sample]), config.pca_dims, config.seed)
+    pca = fit_pca(normalise_rows(features[sample]), config.cluster_dims, config.seed)
     chunks = [project(pca, normalise_rows(features[i : i + CHUNK_ROWS])) for i in range(0, n, CHUNK_ROWS)]
     return np.concatenate(chunks) if chunks else np.empty((0, len(pca.axes)), np.float32)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from slim_core.steps.context import StepContext
 from slim_core.steps.specs import SpaceSpec
 from slim_core.store.results import AttentionResult
 
+C = TypeVar("C", SpaceConfig, ClusterConfig)
 SPACES = ("attention", "environment")
 STAGES = ("attention space", "environment space", "environment clusters")
 SMALLEST = 10  # images below which neighbours mean nothing
@@ -42,7 +44,7 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     context.check_stop()
     context.progress(2, len(STAGES), STAGES[2])
     features = seen.features("environment", positions)
-    clusters = environment_clusters(features, table.labels[rows], _cluster_config(spec))
+    clusters = environment_clusters(features, table.labels[rows], _of_spec(ClusterConfig, spec))
     _save_clusters(clusters, table, context.out)
     context.progress(3, len(STAGES), STAGES[2])
     return {
@@ -58,7 +60,7 @@ def _space(at: int, features: NDArray[np.float32], spec: SpaceSpec, context: Ste
         context.progress(at, len(STAGES), STAGES[at], epoch=epoch, epochs=epochs)
 
     context.progress(at, len(STAGES), STAGES[at])
-    return embed(features, _space_config(spec), check_stop=context.check_stop, on_epoch=report)
+    return embed(features, _of_spec(SpaceConfig, spec), check_stop=context.check_stop, on_epoch=report)
 
 
 def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArray[np.int64]:
@@ -81,20 +83,10 @@ def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArra
     return positions
 
 
-def _space_config(spec: SpaceSpec) -> SpaceConfig:
-    return SpaceConfig(
-        n_neighbors=spec.n_neighbors,
-        min_dist=spec.min_dist,
-        seed=spec.seed,
-        pca_above=spec.pca_above,
-        pca_dims=spec.pca_dims,
-    )
-
-
-def _cluster_config(spec: SpaceSpec) -> ClusterConfig:
-    return ClusterConfig(
-        pca_dims=spec.cluster_dims, k_min=spec.k_min, k_max=spec.k_max, seed=spec.seed, n_clusters=spec.n_clusters
-    )
+def _of_spec(config: type[C], spec: SpaceSpec) -> C:
+    """A config whose fields have the names of the spec's; what the spec does not have keeps its default."""
+    names = {each.name for each in fields(config)} & SpaceSpec.model_fields.keys()
+    return config(**{name: getattr(spec, name) for name in names})
 
 
 def _save_clusters(clusters: Clusters, table: ImageTable, out: Path) -> None:

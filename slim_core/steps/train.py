@@ -111,19 +111,19 @@ def _refit(
     model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
 ) -> TrainResult:
     """The last layer alone, on pooled features of the frozen rest."""
-    from slim_core.training.last_layer import apply_last_layer, fit_last_layer
+    from slim_core.training.last_layer import PooledImages, apply_last_layer, fit_last_layer
 
     started = time.perf_counter()
     val = table.rows("val")
     pooled = pooled_features(model, table, np.concatenate([rows, val]), context)  # (n + n_val, K)
     weight, bias = fit_last_layer(
-        pooled[: len(rows)],
-        table.labels[rows],
-        counts,
-        pooled[len(rows) :],
-        table.labels[val],
+        PooledImages(pooled[: len(rows)], table.labels[rows], counts),
+        PooledImages(
+            pooled[len(rows) :],
+            table.labels[val],
+            groups=grouping(table).index[val] if spec.selection == "worst_group" else None,
+        ),
         seed=spec.seed,
-        val_groups=grouping(table).index[val] if spec.selection == "worst_group" else None,
     )
     apply_last_layer(model, weight, bias)
     probabilities = predict(model, table, val, runtime=Runtime(device=context.device, check_stop=context.check_stop))

@@ -39,15 +39,21 @@ class _Layer:
         return classes
 
 
+@dataclass(frozen=True, eq=False)
+class PooledImages:
+    """Images as the head sees them."""
+
+    features: np.ndarray  # (n, K) inputs of the head
+    labels: np.ndarray  # (n,) in 0..C-1
+    counts: np.ndarray | None = None  # (n,) how often each image counts; None: once
+    groups: np.ndarray | None = None  # (n,), -1 unknown
+
+
 def fit_last_layer(
-    pooled: np.ndarray,
-    labels: np.ndarray,
-    counts: np.ndarray | None,
-    val_pooled: np.ndarray,
-    val_labels: np.ndarray,
+    train: PooledImages,
+    val: PooledImages,
     *,
     seed: int,
-    val_groups: np.ndarray | None = None,
     n_refits: int = N_REFITS,
     grid: tuple[float, ...] = C_GRID,
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -57,13 +63,10 @@ def fit_last_layer(
     there are none, a held-out half of the training images. The layer is the mean of refits on class-balanced draws.
 
     Args:
-        pooled: (n, K) inputs of the head.
-        labels: (n,) in 0..C-1.
-        counts: (n,) how often each image counts; None: once.
-        val_pooled: (m, K); m may be 0.
-        val_labels: (m,).
+        train: n images to fit.
+        val: m images to choose the penalty by; m may be 0. With groups it is chosen by worst *group*: an oracle, to be
+            named as one.
         seed: of draws and solver.
-        val_groups: (m,) groups, -1 unknown. Giving them chooses by worst *group*: an oracle, to be named as one.
         n_refits: draws averaged at the end.
         grid: inverse penalties tried.
 
@@ -73,17 +76,18 @@ def fit_last_layer(
     Raises:
         SpecRefusedError: a class has no image, or groups were given without validation images.
     """
-    n_classes = int(max(labels.max(), val_labels.max(initial=0))) + 1
-    _check(labels, n_classes, val_labels, val_groups)
-    counts = np.ones(len(labels)) if counts is None else np.asarray(counts, np.float64)
-    mean, std = _scale(pooled)
-    X = (np.asarray(pooled, np.float64) - mean) / std  # (n, K)
-    fit, held_out = _halves(labels, seed) if not len(val_labels) else (np.arange(len(labels)), None)
+    labels = train.labels
+    n_classes = int(max(labels.max(), val.labels.max(initial=0))) + 1
+    _check(labels, n_classes, val)
+    counts = np.ones(len(labels)) if train.counts is None else np.asarray(train.counts, np.float64)
+    mean, std = _scale(train.features)
+    X = (np.asarray(train.features, np.float64) - mean) / std  # (n, K)
+    fit, held_out = _halves(labels, seed) if not len(val.labels) else (np.arange(len(labels)), None)
     if held_out is None:
-        X_val, y_val = (np.asarray(val_pooled, np.float64) - mean) / std, val_labels
+        X_val, y_val = (np.asarray(val.features, np.float64) - mean) / std, val.labels
     else:
         X_val, y_val = X[held_out], labels[held_out]
-    C = _choose(X[fit], labels[fit], counts[fit], X_val, y_val, val_groups, grid, seed)
+    C = _choose(X[fit], labels[fit], counts[fit], X_val, y_val, val.groups, grid, seed)
     layer = _mean_layer(X, labels, counts, C, n_refits, seed, n_classes)
     weight = layer.weight / std
     return weight.astype(np.float32), (layer.bias - weight @ mean).astype(np.float32)
@@ -107,13 +111,13 @@ def apply_last_layer(model: Model, weight: np.ndarray, bias: np.ndarray) -> None
         head.bias.copy_(torch.from_numpy(bias))
 
 
-def _check(labels: np.ndarray, n_classes: int, val_labels: np.ndarray, val_groups: np.ndarray | None) -> None:
+def _check(labels: np.ndarray, n_classes: int, val: PooledImages) -> None:
     empty = np.flatnonzero(np.bincount(labels, minlength=n_classes) == 0)
     if len(empty):
         raise SpecRefusedError(f"The last layer cannot be fitted without images of class {empty[0]}: choose some.")
     if n_classes < 2:
         raise SpecRefusedError("The last layer cannot be fitted on images of one class: choose images of each class.")
-    if val_groups is not None and not len(val_labels):
+    if val.groups is not None and not len(val.labels):
         raise SpecRefusedError("Choosing the last layer by worst group needs validation images: there are none.")
 
 

@@ -26,7 +26,7 @@ def make(n: int = 400, n_classes: int = 2, agree: float = 0.9, seed: int = 0) ->
     environment = rng.uniform(0, 4, size=(2, 16))[attributes] + np.abs(rng.normal(size=(n, 16))) * 0.3
     right = rng.random(n) < np.where(attributes == labels % 2, 0.4, 0.9)
     attention = np.column_stack([right * 4.0, labels * 3.0]) + rng.normal(size=(n, 2)) * 0.5
-    clusters = environment_clusters(environment, labels, ClusterConfig(pca_dims=6))
+    clusters = environment_clusters(environment, labels, ClusterConfig(cluster_dims=6))
     answers = np.full(n, -1, np.int8)
     asked = kmeans_candidates(attention, labels, dict.fromkeys(range(n_classes), 10), seed)
     answers[asked] = right[asked]

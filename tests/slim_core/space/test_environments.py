@@ -17,7 +17,7 @@ def test_environment_features_that_are_not_finite_are_refused_with_their_row():
         environment_clusters(x, np.zeros(50, int))
 
 
-@pytest.mark.parametrize("wrong", [{"scope": "some"}, {"k_min": 5, "k_max": 4}, {"n_clusters": 0}, {"pca_dims": 0}])
+@pytest.mark.parametrize("wrong", [{"scope": "some"}, {"k_min": 5, "k_max": 4}, {"n_clusters": 0}, {"cluster_dims": 0}])
 def test_a_cluster_config_checks_itself(wrong):
     with pytest.raises(SpecRefusedError):
         ClusterConfig(**wrong)

@@ -10,7 +10,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
 from slim_core.models.prediction import predict
 from slim_core.training import last_layer
-from slim_core.training.last_layer import apply_last_layer, fit_last_layer
+from slim_core.training.last_layer import PooledImages, apply_last_layer, fit_last_layer
 from tests.slim_core.painted import painted_table
 
 GRID = (1.0, 0.1, 0.01)
@@ -34,8 +34,11 @@ def accuracy_of(weight, bias, pooled, labels):
 def fit(train, val, **options):
     pooled, labels, _ = train
     val_pooled, val_labels, _ = val
-    options = {"counts": None, "seed": 0, "grid": GRID, "n_refits": 5, **options}
-    return fit_last_layer(pooled, labels, options.pop("counts"), val_pooled, val_labels, **options)
+    options = {"seed": 0, "grid": GRID, "n_refits": 5, **options}
+    fitted = PooledImages(pooled, labels, options.pop("counts", None))
+    return fit_last_layer(
+        fitted, PooledImages(val_pooled, val_labels, groups=options.pop("val_groups", None)), **options
+    )
 
 
 def test_a_balanced_subset_takes_the_spurious_feature_out():
