@@ -20,6 +20,7 @@ from slim_core.runs.whole_loop import ANSWERED, Loop, LoopConfig, Outcome, Retra
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option
+from slim_core.store.origins import reference_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,7 +96,7 @@ def retrain(
     """Retrain the architecture of a reference model on a curated subset."""
     at = at or open_workbench()
     curated = a_run(at, subset, "curate")
-    origin = a_run(at, reference, "train") if reference else reference_of(at, curated)
+    origin = a_run(at, reference, "train") if reference else reference_of(at.store, curated)
     spec = retrain_spec(origin, curated, how, seed, fields)
     return at.run(spec, name=f"Retrained on {curated.spec['strategy']}", force=force)
 
@@ -110,14 +111,6 @@ def how_to_retrain(text: str) -> Retrain:
         if text == way:
             return cast(Retrain, way)
     raise SpecRefusedError(f"There is no way to retrain {text!r}: choose {', '.join(get_args(Retrain))}.")
-
-
-def reference_of(at: Workbench, run: Run) -> Run:
-    """The train run at the root of a space or curate run: the model whose attention was looked at."""
-    while run.kind != "train":
-        parents = dict(at.store.runs.parents(run.id))
-        run = parents.get("model") or parents.get("attention") or parents["space"]
-    return run
 
 
 def gradcam(model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any) -> Run:

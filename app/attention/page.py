@@ -9,12 +9,13 @@ from app.services import attention_scores
 from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_told
+from slim_core.store.origins import runs_with_maps
 
 st.title("Attention", help=explain("attention map", "class of the map"))
 
 with st.container(horizontal=True):
     dataset = pick.dataset()
-    looked = view.runs_with_maps(dataset.id) if dataset else []
+    looked = runs_with_maps(session.store(), dataset.id) if dataset else []
     run = pick.run("Attention maps", [one for one in looked if one.kind == "gradcam"])
 
 if dataset is not None:

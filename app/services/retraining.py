@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from app import session
 from app.services import actions
-from slim_core.errors import SpecRefusedError
 from slim_core.runs.whole_loop import retrain_spec
+from slim_core.store.origins import reference_of
 from slim_core.store.states import UNFINISHED
 
 if TYPE_CHECKING:
@@ -15,23 +15,9 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 
-def reference_of(subset: Run) -> Run:
-    """The model whose attention led to a subset: curate -> space -> attention -> model.
-
-    Raises:
-        SpecRefusedError: it was deleted.
-    """
-    runs, run = session.store().runs, subset
-    for role in ("space", "attention", "model"):
-        run = runs.find(str(run.spec.get(role)))
-        if run is None:
-            raise SpecRefusedError(f"The {role} run behind {subset.id} was deleted: curate again from another space.")
-    return run
-
-
 def retrain(subset: Run, way: Retrain, seed: int) -> Run:
     """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last."""
-    model, _ = actions.submit(retrain_spec(reference_of(subset), subset, way, seed))
+    model, _ = actions.submit(retrain_spec(reference_of(session.store(), subset), subset, way, seed))
     return actions.submit({"kind": "evaluate", "dataset": subset.dataset_id, "model": model.id})[0]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.answer_values import NAMED, UNSURE, VALUES
+from slim_core.store.origins import attention_of
 from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
@@ -100,13 +101,10 @@ def gradcam_of_space(store: Store, space: Run) -> Run:
     Raises:
         AnswersRefusedError: the space was made from features alone, and there is no such run.
     """
+    found = attention_of(store, space)
+    if found is not None:
+        return found
     attention, split = store.runs.fetch(space.spec["attention"]), space.spec["split"]
-    if attention.kind == "gradcam":
-        return attention
-    for run in store.runs.all(kind="gradcam", status="done", dataset=space.dataset_id):
-        same = all(run.spec[key] == attention.spec[key] for key in ("model", "class_of_map"))
-        if same and split in run.spec["splits"]:
-            return run
     model, class_of_map = attention.spec["model"], attention.spec["class_of_map"]
     raise AnswersRefusedError(
         f"Space {space.id} was made from features alone ({attention.id}), so there is no attention to look at: "

@@ -16,6 +16,7 @@ from slim_core.annotation.plan import Plan, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import default_subset_size
 from slim_core.errors import SpecRefusedError
+from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
@@ -185,7 +186,7 @@ class Loop:
             n_unique=chosen["images_unique"],
             n_answers=chosen.get("answers", 0),
             answers_share=chosen.get("answers_share", 0.0),
-            seconds=self._seconds(model, through_space=method in ANSWERED),
+            seconds=round(Ancestry.read(self.store, model.dataset_id).seconds(model), 3),
         )
 
     @property
@@ -206,22 +207,6 @@ class Loop:
     def _simulate(self, campaign: Campaign) -> int:
         config = self.config
         return simulate_answers(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
-
-    def _seconds(self, run: Run, *, through_space: bool) -> float:
-        """Computing time of a run and all its ancestors, each counted once.
-
-        A subset that no answers went into is drawn from the rows of the space, but does not need it: without
-        ``through_space`` the space and what it came from are left out.
-        """
-        seen: dict[str, float] = {}
-        todo = [run]
-        while todo:
-            one = todo.pop()
-            if one.id not in seen:
-                seen[one.id] = one.seconds or 0.0
-                parents = self.store.runs.parents(one.id)
-                todo += [parent for role, parent in parents if through_space or role != "space"]
-        return round(sum(seen.values()), 3)
 
 
 def check_method(method: str, table: ImageTable) -> None:

@@ -17,7 +17,6 @@ from app.ui import pick, pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.pictures import KINDS
-from slim_core import result_files
 from slim_core.evaluation.predictions import paired
 from slim_core.store.results import LABEL, PREDICTED
 
@@ -62,18 +61,6 @@ def _gallery(dataset: str, looks: Sequence[Look], kinds: Sequence[str], page: pd
     made = [tiles.tile(record, shown, len(looks)) for record in page.to_dict("records")]
     wide = WIDE_PX.get(len(shown), EACH_PX * len(shown))
     return pictures.gallery(dataset, made, key="attention-gallery", wide=wide)
-
-
-def runs_with_maps(dataset: str) -> list[Run]:
-    """Finished runs of the data set that kept attention maps, newest first."""
-    store = session.store()
-    looked = [
-        one
-        for kind in ("gradcam", "evaluate")
-        for one in store.runs.all(kind=kind, status="done", dataset=dataset, metrics=False)
-        if store.artifacts.has(one.id, result_files.MAPS)
-    ]
-    return sorted(looked, key=lambda one: one.created_at, reverse=True)
 
 
 def tell_lost(dataset: str, looked: Sequence[Run]) -> None:

@@ -15,12 +15,12 @@ from app import session
 from app.ui import chart, next_step, pictures
 from app.ui.messages import errors_told
 from app.ui.pictures import Tile, View, quiet, under, verdict
-from slim_core import result_files
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.predictions import predictions, wrong_first
 from slim_core.evaluation.slices import Slices, slices_of
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import percent
+from slim_core.store import origins
 
 if TYPE_CHECKING:
     from app.services.evaluations import Compared
@@ -52,17 +52,7 @@ def _slices(store: Store, evaluation: str, ancestry: Ancestry) -> Slices:
 
 def maps_of(evaluation: Run, ancestry: Ancestry) -> str | None:
     """The run that kept the attention maps of the images an evaluation judged; None where there is none."""
-    artifacts = session.store().artifacts
-    if artifacts.has(evaluation.id, result_files.MAPS):
-        return evaluation.id
-    wanted = (evaluation.spec["model"], evaluation.spec["split"])
-    looks = [
-        run.id
-        for run in ancestry.runs.values()
-        if run.kind == "gradcam" and run.status == "done" and run.spec["model"] == wanted[0]
-        and wanted[1] in run.spec["splits"]
-    ]  # fmt: skip
-    return next((run for run in looks if artifacts.has(run, result_files.MAPS)), None)
+    return origins.maps_of(session.store(), evaluation, ancestry.runs.values())
 
 
 def clickable(figure: go.Figure, key: str, alt: str) -> None:
