@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Annotated
 
@@ -70,6 +70,11 @@ class Settings(BaseSettings):
         """True where this installation starts its own Redis and worker."""
         return self.redis_url is None
 
+    @cached_property
+    def roots(self) -> tuple[Path, ...]:
+        """The folders images may be read from, links followed."""
+        return tuple(root.expanduser().resolve() for root in (*self.data_roots, self.home))
+
     def allowed(self, path: Path | str) -> Path:
         """The resolved path, if it lies inside an allowed root.
 
@@ -77,10 +82,9 @@ class Settings(BaseSettings):
             PathRefusedError: the path, links followed, lies outside all of them.
         """
         resolved = Path(path).expanduser().resolve()
-        roots = [root.expanduser().resolve() for root in (*self.data_roots, self.home)]
-        if any(resolved.is_relative_to(root) for root in roots):
+        if any(resolved.is_relative_to(root) for root in self.roots):
             return resolved
-        listed = ", ".join(map(str, roots))
+        listed = ", ".join(map(str, self.roots))
         raise PathRefusedError(
             f"{resolved} lies outside the allowed folders ({listed}): move the data there, "
             f"or name its folder in SLIM_DATA_ROOTS."

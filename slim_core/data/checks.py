@@ -28,6 +28,8 @@ SPLIT_WORDS = {
 }
 MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
 MAX_CLASSES = 10_000
+MAX_GROUPS = 20_000  # classes x attributes: every report and page lists them
+MAX_UNUSED = 100  # numbers up to here may be left out between those that occur
 TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
 NAMED = 5  # groups a finding names
 SHORTCUT_V = 0.3  # Cramer's V from which an attribute may serve as a shortcut (a medium effect, Cohen 1988)
@@ -48,6 +50,12 @@ def build_table(draft: Draft, name: str, settings: Settings, findings: Findings,
     check_paths(draft.paths.reset_index(drop=True), draft, settings, findings)
     masks = pd.Series("", range(len(draft.paths))) if draft.masks is None else draft.masks.reset_index(drop=True)
     check_paths(masks[masks != ""], draft, settings, findings, what="mask")
+    if len(label_names) * max(1, len(attribute_names)) > MAX_GROUPS:
+        findings.error(
+            "groups",
+            f"{draft.source} has {len(label_names):,} classes x {len(attribute_names):,} attributes, more than "
+            f"{MAX_GROUPS:,} groups: name an attribute with fewer values, or none.",
+        )
     if findings.refused:
         return None
     columns = {"path": draft.paths.to_numpy(str), "split": splits, "label": labels, "attribute": attributes}
@@ -128,7 +136,7 @@ def _numbers(
 
     Numbers stay what they are; where the format allows names, they are numbered in alphabetical order.
     """
-    words = raw.astype(str).str.strip()
+    words = raw.astype(object).where(raw.notna(), "").astype(str).str.strip()
     empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
     values = pd.to_numeric(words.where(~empty, str(UNKNOWN)), errors="coerce").to_numpy(np.float64)
     if np.isnan(values).any() and not draft.strict_integers:
@@ -148,7 +156,17 @@ def _numbers(
         )
         return np.zeros(len(words), np.int64), names or ()
     numbers = values.astype(np.int64)
-    return numbers, names or tuple(str(i) for i in range(int(numbers.max(initial=-1)) + 1))
+    top, there = int(numbers.max(initial=-1)), len(np.unique(numbers[numbers >= 0]))
+    if names is None and top + 1 > max(MAX_UNUSED, 2 * there):
+        far = np.flatnonzero(numbers == top)
+        findings.error(
+            f"{what}s",
+            f"{draft.source} has the {what} {top:,} ({findings.where(far)}) where only {there:,} different {what}s "
+            f"occur: number the {what}s from 0, or correct it.",
+            far,
+        )
+        return np.zeros(len(words), np.int64), ()
+    return numbers, names or tuple(str(i) for i in range(top + 1))
 
 
 def _named(
@@ -157,6 +175,12 @@ def _named(
     """Cells that hold names: numbered in the order given, or alphabetically."""
     absent = words.str.lower().isin(MISSING_WORDS).to_numpy()
     known = names or tuple(sorted(set(words[~absent])))
+    if len(known) > MAX_CLASSES:
+        findings.error(
+            f"{what}s",
+            f"{draft.source} has {len(known):,} different {what}s, more than {MAX_CLASSES:,}: name another column.",
+        )
+        return np.zeros(len(words), np.int64), ()
     values = words.map({name: i for i, name in enumerate(known)})
     wrong = np.flatnonzero(values.isna() & ~empty)
     if len(wrong):
@@ -198,9 +222,9 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
 def _inside(path: str, root: Path, settings: Settings, allowed: dict[str, bool]) -> bool:
     if not os.path.isabs(path) and os.path.normpath(path).split(os.sep)[0] == os.pardir:
         return False
-    folder = os.path.normpath(os.path.join(root, os.path.dirname(path)))
+    folder = os.path.join(root, os.path.dirname(path))
     if folder not in allowed:
-        allowed[folder] = is_allowed(Path(folder), settings)
+        allowed[folder] = is_allowed(Path(folder), settings)  # links followed: "link/.." leads to where the link does
     return allowed[folder]
 
 

@@ -104,6 +104,8 @@ def sniff_delimiter(header: str) -> str:
 
 def header_of(path: Path) -> tuple[str, ...]:
     """Column names of a text table; empty where it cannot be read."""
+    if not path.is_file():  # a pipe would wait for ever
+        return ()
     try:
         with path.open(encoding="utf-8-sig") as lines:
             header = lines.readline().strip()

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import io
 import math
+import os
+import stat
 import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from slim_core.errors import ImageRefusedError
+from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import settings
 
 if TYPE_CHECKING:  # the package of table.py reads images, so the arrow back is for types alone
@@ -25,6 +27,7 @@ if TYPE_CHECKING:  # the package of table.py reads images, so the arrow back is 
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+LONGEST_SIDES = 8  # of a side, in times the other one: beyond it nothing is seen after the centre crop
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 
@@ -56,6 +59,7 @@ class ImageTransform:
     def fit(self, image: Image.Image, resample: Image.Resampling = Image.Resampling.BILINEAR) -> Image.Image:
         """The (size, size) image that the network sees, in the image's own mode."""
         short = round(self.size * self.resize_ratio)
+        image = _without_far_ends(image)
         width, height = image.size
         scale = short / min(width, height)
         target = (max(short, round(width * scale)), max(short, round(height * scale)))
@@ -74,11 +78,53 @@ class ImageTransform:
         return cls(int(values["size"]), float(values["resize_ratio"]), mean, std)  # type: ignore[arg-type]
 
 
+def _without_far_ends(image: Image.Image) -> Image.Image:
+    """The middle of an image that is very long: a strip of 50,000 x 1 would be enlarged by its shorter side."""
+    width, height = image.size
+    longest = LONGEST_SIDES * min(width, height)
+    if max(width, height) <= longest:
+        return image
+    left, top = max(0, (width - longest) // 2), max(0, (height - longest) // 2)
+    return image.crop((left, top, width - left, height - top))
+
+
+def _file_of(path: Path) -> BinaryIO:
+    """The file, opened first and checked then: what was opened is a regular file inside the allowed roots.
+
+    A path that was checked before may lead elsewhere by now, through a link in the place of an image or a folder.
+
+    Raises:
+        ImageRefusedError: it is a pipe, a device or a folder, or lies outside the roots.
+        OSError: it cannot be opened.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb")  # a pipe must not keep us waiting
+    try:
+        opened = os.fstat(file.fileno())
+        if not stat.S_ISREG(opened.st_mode):
+            raise ImageRefusedError(f"{path} is not a regular file: put an image there, or take its row out.")
+        try:
+            real = settings().allowed(path)
+        except PathRefusedError as error:
+            raise ImageRefusedError(str(error)) from error
+        if not os.path.samestat(opened, real.stat()):
+            raise ImageRefusedError(f"{path} was exchanged while it was opened: import the data set again.")
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
 def _opened(path: Path, max_pixels: int | None) -> Image.Image:
     """The image with its header read and its pixels not yet."""
     limit = settings().max_pixels if max_pixels is None else max_pixels
     try:
-        image = Image.open(path, formats=FORMATS)
+        file = _file_of(path)
+        try:
+            image = Image.open(file, formats=FORMATS)
+            image._exclusive_fp = True  # the image closes its file, as if it had opened it
+        except BaseException:
+            file.close()
+            raise
     except FileNotFoundError as error:
         raise ImageMissingError(
             f"{path} is missing: put the file back, or take its row out of the data set."

@@ -70,7 +70,7 @@ def _find(path: Path) -> list[Path]:
 
 def _is_coco(path: Path) -> bool:
     """Whether the file is one: the head of a large one must name a key, a small one is read."""
-    if path.suffix.lower() != ".json":
+    if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
         with path.open(encoding="utf-8") as file:

@@ -130,6 +130,6 @@ def _boxes(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.D
         boxes = raw.replace("", None).apply(pd.to_numeric)
     except ValueError as error:
         raise FormatRefusedError("boxes", f"{source} has a box that is no number ({error}): repair it.") from error
-    values = boxes.to_numpy(np.float64)
+    values = boxes.to_numpy(np.float64, copy=True)
     values[np.isnan(values).any(axis=1)] = np.nan
     return pd.DataFrame(values, columns=list(BOX_COLUMNS))

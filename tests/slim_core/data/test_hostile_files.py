@@ -1,0 +1,141 @@
+"""Files that are not what they seem: links, pipes, strips, and metadata that would grow without bound."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from slim_core.data.images import ImageTransform, load_picture, load_pixels, open_image
+from slim_core.data.importing import import_data
+from slim_core.errors import ImageRefusedError
+from slim_core.settings import Settings
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "inside"
+    folder.mkdir()
+    for i in range(8):
+        picture(folder / f"{i}.png", i)
+    return folder
+
+
+@pytest.fixture
+def limits(tmp_path, root, monkeypatch):
+    """Only ``inside`` and the home are allowed, for this process too."""
+    given = Settings(home=tmp_path / "home", data_roots=(root,))
+    monkeypatch.setattr("slim_core.data.images.settings", lambda: given)
+    return given
+
+
+def picture(path, seed=0, size=(16, 12)):
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (*size[::-1], 3), np.uint8)).save(path)
+
+
+def table(root, **columns):
+    frame = pd.DataFrame(
+        {"path": [f"{i}.png" for i in range(8)], "split": ["train"] * 4 + ["val"] * 4, "label": [0, 1] * 4}
+    )
+    frame.assign(**columns).to_csv(root / "table.csv", index=False)
+    return root
+
+
+def errors(root, limits):
+    return [(finding.code, finding.message) for finding in import_data(root, settings=limits).report.errors]
+
+
+def test_a_path_back_through_a_link_is_refused(tmp_path, root, limits):
+    (tmp_path / "outside" / "sub").mkdir(parents=True)
+    picture(tmp_path / "outside" / "secret.png")
+    (root / "m").symlink_to(tmp_path / "outside" / "sub")
+    table(root, path=["m/../secret.png", *(f"{i}.png" for i in range(1, 8))])
+    assert [code for code, _ in errors(root, limits)] == ["path-escape"]
+
+
+@pytest.mark.parametrize("what", ["image", "folder"])
+def test_a_link_that_took_the_place_of_an_image_or_its_folder_is_not_read(tmp_path, root, limits, what):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    picture(outside / "0.png", 99)
+    open_image(root / "0.png")
+    if what == "image":
+        (root / "0.png").unlink()
+        (root / "0.png").symlink_to(outside / "0.png")
+    else:
+        root.rename(tmp_path / "gone")
+        root.symlink_to(outside)
+        limits = limits.model_copy(update={"data_roots": (tmp_path / "gone",)})
+    for read in (
+        open_image,
+        lambda path: load_pixels(path, ImageTransform(8)),
+        lambda p: load_picture(p, ImageTransform(8)),
+    ):
+        with pytest.raises(ImageRefusedError, match="outside the allowed folders"):
+            read(root / "0.png")
+
+
+def test_a_link_inside_the_roots_is_read(root, limits):
+    (root / "link.png").symlink_to(root / "0.png")
+    assert np.array_equal(np.asarray(open_image(root / "link.png")), np.asarray(open_image(root / "0.png")))
+
+
+def test_a_pipe_is_refused_at_once_as_an_image_and_as_metadata(root, limits):
+    os.mkfifo(root / "pipe.png")
+    with pytest.raises(ImageRefusedError, match="is not a regular file"):
+        open_image(root / "pipe.png")
+    os.mkfifo(root / "metadata.csv")
+    assert import_data(root, settings=limits).report.errors
+
+
+@pytest.mark.parametrize("size", [(50_000, 1), (1, 50_000), (9_000, 2)])
+def test_a_strip_is_not_enlarged_by_its_shorter_side(root, limits, size):
+    picture(root / "strip.png", size=size)
+    drawn: list[int] = []
+    real = Image.Image.resize
+
+    def resized(image, target, *rest, **options):
+        drawn.append(target[0] * target[1])
+        return real(image, target, *rest, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Image.Image, "resize", resized)
+        assert load_pixels(root / "strip.png", ImageTransform(256)).shape == (256, 256, 3)
+    assert max(drawn) <= 9 * round(256 * 8 / 7) ** 2
+
+
+def test_of_images_that_are_not_strips_every_pixel_is_as_before(root, limits):
+    picture(root / "wide.png", size=(160, 20))
+    image, transform = open_image(root / "wide.png"), ImageTransform(24)
+    short = round(24 * 8 / 7)
+    resized = image.resize((round(160 * short / 20), short), Image.Resampling.BILINEAR)
+    left, top = (resized.width - 24) // 2, (resized.height - 24) // 2
+    assert np.array_equal(np.asarray(transform.fit(image)), np.asarray(resized.crop((left, top, left + 24, top + 24))))
+
+
+def test_boxes_of_whole_numbers_are_read(root, limits):
+    imported = import_data(table(root, box_x=1, box_y=2, box_width=3, box_height=4), settings=limits)
+    assert imported.table is not None and imported.table.box(0) == (1, 2, 3, 4)
+
+
+@pytest.mark.parametrize("column", ["attribute", "label"])
+def test_one_number_mistyped_does_not_make_thousands_of_groups(root, limits, column):
+    code, message = errors(table(root, **{column: [0, 1, 0, 1, 0, 1, 0, 9999]}), limits)[0]
+    assert code == f"{column}s" and f"the {column} 9,999 (line 9) where only 3 different" in message
+
+
+def test_more_names_than_classes_can_be_are_refused_before_anything_is_listed(root, limits):
+    for i in range(8, 20):
+        picture(root / f"{i}.png", i)
+    many = pd.DataFrame({"path": "0.png", "split": "train", "label": [f"name {i}" for i in range(10_001)]})
+    many.to_csv(root / "table.csv", index=False)
+    ((code, message),) = errors(root, limits)
+    assert code == "labels" and "10,001 different labels, more than 10,000" in message
+
+
+def test_a_parquet_with_an_empty_label_is_refused_with_its_row(root, limits):
+    frame = pd.DataFrame({"path": [f"{i}.png" for i in range(8)], "split": ["train"] * 4 + ["val"] * 4})
+    frame.assign(label=["cat", None, "dog", "cat", "cat", "dog", "dog", "cat"]).to_parquet(root / "table.parquet")
+    ((code, message),) = errors(root, limits)
+    assert code == "labels" and "unknown label '' (row 1)" in message
