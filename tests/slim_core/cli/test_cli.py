@@ -112,6 +112,7 @@ def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, 
     store.close()
 
 
+@pytest.mark.slow
 def test_the_whole_loop_writes_one_json_object(demo_folder, home, tmp_path, capsys):
     out = tmp_path / "result.json"
     done = slim(

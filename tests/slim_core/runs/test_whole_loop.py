@@ -93,6 +93,7 @@ def test_other_mistakes_of_the_annotator_are_another_campaign(looped):
     assert current(noisy.campaign.id) != current(looped.loop.campaign.id)
 
 
+@pytest.mark.slow
 def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plain_folder, workbench):
     dataset = api.data_set(plain_folder, at=workbench)
     answered = []
