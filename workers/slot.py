@@ -79,7 +79,7 @@ class SlotWorker(RedisTolerantWorker):
         self.store, self.device = store, device
         self.url = redis_url(store.settings)
         self._job = RunningJob(0.0)
-        self._ended: tuple[int | None, int | None, Any] = (None, None, None)
+        self._status: int | None = None  # of the job's process, as wait() returns it; None: unknown
         self._hand_back = Signalled()  # set in the forked process alone
 
     # --- the forked process -------------------------------------------------------------------------------------
@@ -116,7 +116,7 @@ class SlotWorker(RedisTolerantWorker):
 
     def execute_job(self, job: Job, queue: rq.Queue) -> None:
         """Fork a process for the job, check it each second, and record what it left open."""
-        self._job, self._ended = RunningJob(job.timeout or 0), (None, None, None)
+        self._job, self._status = RunningJob(job.timeout or 0), None
         try:
             super().execute_job(job, queue)
         finally:
@@ -132,9 +132,18 @@ class SlotWorker(RedisTolerantWorker):
         super().maintain_heartbeats(job, execution)
 
     def wait_for_horse(self) -> tuple[int | None, int | None, Any]:
-        """Remember how the process ended."""
-        self._ended = super().wait_for_horse()
-        return self._ended
+        """Wait for the process, and keep how it ended.
+
+        RQ's alarm interrupts the wait each second. One that comes when the process has just been reaped would take its
+        status along: so the status is read first, while the process can still be waited for.
+        """
+        if hasattr(os, "waitid"):  # not on macOS before Python 3.13
+            with contextlib.suppress(ChildProcessError):
+                seen = os.waitid(os.P_PID, self.horse_pid, os.WEXITED | os.WNOWAIT)
+                self._status = _as_wait_status(seen) if seen else None
+        pid, status, usage = super().wait_for_horse()
+        self._status = self._status if status is None else status
+        return pid, self._status, usage
 
     def _check_job(self) -> None:
         """Renew the lease of a living job; end one over its time limit, or without progress."""
@@ -164,7 +173,7 @@ class SlotWorker(RedisTolerantWorker):
         try:
             for each in claimed_by(self.name, self.store):
                 with contextlib.suppress(RunLostError):
-                    self._wake_for(record_crash(self.store, each, self._job, self._ended[1]))
+                    self._wake_for(record_crash(self.store, each, self._job, self._status))
         except SlimError as error:  # the database is away: the lease ends by itself
             log.warning("%s", error)
 
@@ -173,6 +182,11 @@ class SlotWorker(RedisTolerantWorker):
         if run.status == "queued":
             with contextlib.suppress(RedisError):
                 enqueue_wakeup(run, self.connection, self.store.settings.job_timeout_s)
+
+
+def _as_wait_status(seen: os.waitid_result) -> int:
+    """What wait() would return for the process; the core dump flag aside."""
+    return seen.si_status << 8 if seen.si_code == os.CLD_EXITED else seen.si_status
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,9 +8,11 @@ import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
+from rq.timeouts import HorseMonitorTimeoutException
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Store
@@ -18,6 +20,7 @@ from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 from workers.local import EmbeddedServices, environment, redis_url
 from workers.queue import Queue
+from workers.slot import SlotWorker
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
@@ -41,6 +44,27 @@ def test_a_killed_worker_takes_its_job_along_and_the_run_goes_on(bench: Bench):
     assert _never_twice_at_once(bench, run)
     lost = [event for event in bench.store.events.recent(50, subject=run.id) if event.what == "run.lost"]
     assert lost[0].details["why"] == "was killed by SIGKILL (signal 9)"
+
+
+@pytest.mark.parametrize(("end", "expected"), [("kill -9 $$", signal.SIGKILL), ("exit 7", 7)])
+def test_how_a_job_ended_is_known_though_an_alarm_comes_just_when_it_has_been_reaped(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, end: str, expected: int
+):
+    worker = SlotWorker(("cpu",), connection=bench.redis(), name="never-started", store=bench.store, device="cpu")
+    worker._horse_pid = os.spawnlp(os.P_NOWAIT, "sh", "sh", "-c", end)
+    wait4 = os.wait4
+
+    def interrupted(pid: int, options: int) -> NoReturn:
+        wait4(pid, options)
+        raise HorseMonitorTimeoutException
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "wait4", interrupted)
+        with pytest.raises(HorseMonitorTimeoutException):
+            worker.wait_for_horse()
+    _, status, _ = worker.wait_for_horse()
+
+    assert status is not None and abs(os.waitstatus_to_exitcode(status)) == expected
 
 
 def test_a_killed_service_takes_everything_along_and_is_started_again(fresh_bench):
