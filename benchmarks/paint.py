@@ -13,11 +13,8 @@ from playwright.sync_api import Page
 from benchmarks.browser import settle
 
 _WATCH = Path(__file__).with_suffix(".js").read_text()
-_DRAWN = """() => {
-  const charts = [...document.querySelectorAll("[data-testid=stPlotlyChart]")];
-  const coming = document.querySelector("[data-testid=stSkeleton]");
-  return !coming && charts.every((chart) => chart.querySelector(".main-svg"));
-}"""
+_COMPLETE = "window.slimPaint.complete !== null && performance.now() / 1000 - window.slimPaint.complete > 0.5"
+APP = "[data-testid=stApp]"
 TIMEOUT_MS = 60_000
 
 
@@ -26,19 +23,23 @@ class Painted:
     """Seconds from the start of the navigation."""
 
     content_s: float  # the first of the awaited elements is in a frame; an image, when it is loaded
-    charts_s: float | None  # the last of the page's charts is drawn; None without any
+    complete_s: float  # all of it is: the script has ended, every chart is drawn, every image in view is loaded
 
 
-def painted(page: Page, address: str, content: str) -> Painted:
-    """Open an address in this new page; return when its ``content`` (CSS selectors) and its charts were painted.
+def painted(page: Page, address: str, content: str, complete: str = APP) -> Painted:
+    """Open an address in this new page; return when its ``content`` was painted, and when everything was.
+
+    Args:
+        content: CSS selectors; the first element of any of them counts.
+        complete: CSS selectors of what must be there as well, once everything is.
 
     Raises:
-        TimeoutError: (of Playwright) no element of ``content`` was seen in a minute.
+        TimeoutError: (of Playwright) one of the two was not seen in a minute.
     """
-    page.add_init_script(f"({_WATCH.strip()})({content!r})")
+    page.add_init_script(f"({_WATCH.strip()})({content!r}, {complete!r})")
     page.goto(address, wait_until="commit")
     page.wait_for_function("window.slimPaint?.content !== null", timeout=TIMEOUT_MS)
     settle(page)
-    page.wait_for_function(_DRAWN, timeout=TIMEOUT_MS)
+    page.wait_for_function(_COMPLETE, timeout=TIMEOUT_MS)
     times = page.evaluate("window.slimPaint")
-    return Painted(times["content"], times["charts"])
+    return Painted(times["content"], times["complete"])
