@@ -89,7 +89,7 @@ def test_other_mistakes_of_the_annotator_are_another_campaign(looped):
     noisy = Loop(looped.at, config)
     assert noisy.space.id == looped.loop.space.id
     assert noisy.campaign.id != looped.loop.campaign.id
-    current = looped.at.store.campaigns.current
+    current = looped.at.store.answers.current
     assert current(noisy.campaign.id) != current(looped.loop.campaign.id)
 
 
