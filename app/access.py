@@ -47,7 +47,7 @@ class Viewer:
             raise ForbiddenError(f"Your role here is {self.role}, and this needs the role {role}: ask an admin for it.")
 
     def require_dataset(self, dataset: str) -> None:
-        """Raise NotFoundError where the token does not reach this data set (its existence is not told)."""
+        """Raise NotFoundError where the token does not reach this data set (its existence is not revealed)."""
         if self.datasets is not None and dataset not in self.datasets:
             raise NotFoundError(f"No data set {dataset} here: reload the page.")
 

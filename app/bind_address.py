@@ -1,4 +1,4 @@
-"""The dashboard listens beyond this machine only where people sign in, or where it was told so in plain words."""
+"""The dashboard listens beyond this machine only where people sign in, or where that was explicitly allowed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def signs_in() -> bool:
 
 
 def require_safe_address(settings: Settings) -> None:
-    """Refuse to serve an address that others can reach while nobody signs in.
+    """Refuse to serve an address that others can reach without sign-in.
 
     Raises:
         ForbiddenError: so.

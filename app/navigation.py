@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.routes.assets import static
 from app.ui import chart, sign_in
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.pages import file_of
 
 if TYPE_CHECKING:
@@ -53,5 +53,5 @@ def run() -> None:
         return
     page = st.navigation(pages())
     sign_in.corner()
-    with chart.last(), errors_told():  # the last net: no page answers what a user can mend with a traceback
+    with chart.last(), errors_shown():  # the last net: no page answers what a user can mend with a traceback
         page.run()

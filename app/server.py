@@ -58,7 +58,7 @@ MIDDLEWARE = [Middleware(Returning), Middleware(Styled)]
 
 
 def refuse_unsafe_address() -> None:
-    """End here with one sentence, where others could reach a dashboard in which nobody signs in."""
+    """End here with one sentence, where others could reach a dashboard without sign-in."""
     try:
         require_safe_address(settings())
     except ForbiddenError as error:

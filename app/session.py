@@ -61,7 +61,7 @@ def forget() -> None:
 def viewer() -> Viewer:
     """Who looks at the page. Without sign-in the app listens on 127.0.0.1 only, and its one user may do all.
 
-    With sign-in (``[auth]`` in the secrets, or a trusted proxy's header) the role is the member's; strangers look on.
+    With sign-in (``[auth]`` in the secrets, or a trusted proxy's header) the role is the member's; others only view.
     """
     if not signs_in():
         return Viewer(name=given_name() or "local", role="admin")
@@ -83,19 +83,19 @@ def acting_as(role: Role) -> str:
 def signed_in_as() -> str | None:
     """The e-mail this person signed in with, in the lower case in which members are kept.
 
-    None where there is none, or where the provider says that nobody has checked it: it might be another person's.
+    None where there is none, or where the provider says it is unverified: it might be another person's.
     """
     email = str(st.user.get("email") or "").strip().lower()
     return email if email and not is_unverified() else None
 
 
 def is_unverified() -> bool:
-    """True where the provider says that nobody has checked this person's e-mail; most say nothing about it."""
+    """True where the provider says that this person's e-mail is unverified; most say nothing about it."""
     return str(st.user.get("email_verified", "")).lower() == "false"
 
 
 def given_name() -> str | None:
-    """The name that this browser was given, where nobody signs in; None until it was given one."""
+    """The name that this browser was given, without sign-in; None until it was given one."""
     kept = st.session_state.get(NAME) or unquote(st.context.cookies.get(NAME, ""))
     return _name(kept)
 

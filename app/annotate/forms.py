@@ -16,7 +16,7 @@ from app.services import campaign_actions, space_data
 from app.services.space_data import SpaceData
 from app.ui import selection as space_kept
 from app.ui.escape import verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.annotation.candidates import default_budgets
 from slim_core.annotation.plan import CHOICE_RULES, GUIDELINE, MOST_ANNOTATORS, ChoiceRule, Plan, default_name
 from slim_core.errors import SpecRefusedError
@@ -72,10 +72,10 @@ def show(space: Run) -> None:
         )
 
     if st.toggle("Preview the candidates on the space", key="campaign-preview"):
-        with errors_told():
+        with errors_shown():
             preview.show(data, plan())
     if st.button("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
-        with errors_told():
+        with errors_shown():
             campaign = campaign_actions.open_campaign(plan())
             st.query_params["campaign"] = campaign.id
             st.rerun()

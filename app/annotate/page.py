@@ -8,7 +8,7 @@ from app.annotate.parts import agreement, answering, next, overview, sections
 from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
 from app.ui import next_step, pick
 from app.ui.glossary import explain
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 
 st.title("Annotate", help=explain("campaign", "candidate", "answer"))
 
@@ -28,7 +28,7 @@ elif campaign is None and not spaces:
     next_step.show("build an attention space, to choose images from.", "space", "Space", dataset=dataset.id)
 else:
     section = sections.choose(campaign)
-    with errors_told():
+    with errors_shown():
         if section == NEW:
             space = pick.run("Space", spaces, param="space")
             if space is not None:

@@ -1,4 +1,4 @@
-"""What an annotator is told of an image: its label, the model's prediction, and what the answers so far make likely."""
+"""What an annotator is shown of an image: its label, the prediction, and what the answers so far make likely."""
 
 from __future__ import annotations
 

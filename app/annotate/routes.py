@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_ANSWERS = 500
 MAX_AHEAD = 100  # images a page may hold at once
 MAX_BACK = 100
-MAX_WAS = 10  # pages that a page may go on from
+MAX_WAS = 10  # sessions that a page may resume
 _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pages that closed lately
 
 
@@ -44,7 +44,7 @@ def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response
         found = assignments.assign(campaign_id, who, n, tab, was=[str(one)[:80] for one in was], after=after)
     except CampaignClosedError as error:
         return _closed(error)
-    if (campaign_id, tab) in _left:  # the page closed while it asked: nobody sees this answer
+    if (campaign_id, tab) in _left:  # the page closed while it asked: this response is never shown
         assignments.release(campaign_id, who, tab)
     shown = described(found.campaign, found.items, found.dataset, guess=bool(body.get("guess")))
     return JSONResponse({"items": shown, "standing": _progress(found.progress, who)})

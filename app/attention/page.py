@@ -8,24 +8,24 @@ from app.attention.parts import group_scores, view
 from app.services import attention_scores
 from app.ui import next_step, pick
 from app.ui.glossary import explain
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.store.origins import runs_with_maps
 
 st.title("Attention", help=explain("attention map", "class of the map"))
 
 with st.container(horizontal=True):
     dataset = pick.dataset()
-    looked = runs_with_maps(session.store(), dataset.id) if dataset else []
-    run = pick.run("Attention maps", [one for one in looked if one.kind == "gradcam"])
+    passes = runs_with_maps(session.store(), dataset.id) if dataset else []
+    run = pick.run("Attention maps", [one for one in passes if one.kind == "gradcam"])
 
 if dataset is not None:
-    view.tell_lost(dataset.id, looked)
+    view.show_missing_maps(dataset.id, passes)
 if run is not None:
-    with errors_told():
+    with errors_shown():
         tabs = st.tabs(["Gallery", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params")
         with tabs[0]:
             if tabs[0].open:
-                view.show(run, looked)
+                view.show(run, passes)
         with tabs[1]:
             if tabs[1].open:  # the chart's library takes a second to load
                 group_scores.show(attention_scores.frame(run.id))

@@ -8,7 +8,7 @@ from app.compare.parts import export, table, view
 from app.services import evaluations as compare_runs
 from app.ui import next_step, pick
 from app.ui.glossary import explain
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models
 from slim_core.store.states import UNFINISHED
 
@@ -25,7 +25,7 @@ evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
 evaluate_models.show(models, [one for one in evaluations if one.status not in UNFINISHED])
 
 if any(one.status == "done" for one in evaluations):
-    with errors_told():
+    with errors_shown():
         compared = compare_runs.read(dataset.id)
         assert compared is not None  # an evaluation is done
         choice = compare_choice.show(compared)

@@ -6,7 +6,7 @@ from app import session
 from app.curate.parts import curation
 from app.ui import next_step, pick
 from app.ui.glossary import explain
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import retrain
 
 st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
@@ -30,14 +30,14 @@ if space is None:
     next_step.show("build an attention space of the training images.", "space", "Space", dataset=dataset.id)
     st.stop()
 
-with errors_told():
+with errors_shown():
     curation.show(space, campaign)
 
 subsets = [one for one in store.runs.children(space.id) if one.kind == "curate" and one.status == "done"]
 if subsets:
     st.subheader("Retrain on a subset", anchor=False)
     subset = pick.run("Subset", subsets[::-1], param="subset")
-    with errors_told():
+    with errors_shown():
         retrain.show(subset)
 else:
     next_step.here("press *Curate this subset*: it can be retrained on then.")

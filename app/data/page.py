@@ -7,7 +7,7 @@ from app.data.parts import sample_grid
 from app.ui import import_report, next_step, pick, register_data
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 
 st.title("Data", help=explain("group", "attribute"))
 
@@ -31,7 +31,7 @@ st.subheader("Groups", anchor="groups")
 import_report.counts(dataset.report)
 
 st.subheader("Images", anchor="images")
-with errors_told():
+with errors_shown():
     sample_grid.show(dataset.id)
 
 next_step.show("train a reference model on this data.", "train", "Train a model", dataset=dataset.id)

@@ -1,14 +1,14 @@
-"""Jobs: what runs, what waits, who works, and every run there was; with ?run=<id>, all there is to know about one."""
+"""Jobs: what runs, what waits, the workers, and every run; with ?run=<id>, all there is to know about one."""
 
 import streamlit as st
 
 from app.jobs.parts import details, history, next, queue, queue_state
 from app.ui import pages
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 
 st.title("Jobs")
 
-with errors_told():
+with errors_shown():
     run_id = st.query_params.get("run")
     if run_id:
         next.of_one(details.show(run_id))

@@ -21,7 +21,7 @@ from slim_core.errors import NotFoundError, SpecRefusedError
 KINDS = ("image", "overlay", "heat", "mask", "contour")
 MAP_KINDS = ("overlay", "heat", "contour")
 MIN_SIZE, MAX_SIZE = 16, 1024
-ROW = "ROW"  # stands in an address for the row that the browser puts there
+ROW = "ROW"  # placeholder for the row in an address that the browser completes
 
 
 def image_url(

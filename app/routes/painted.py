@@ -15,5 +15,5 @@ from app.routes.guard import guarded
 @guarded("viewer")
 def painted(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/painted {"page"}: what the page's run has held back until now is sent."""
-    deferred_charts.tell(str(body.get("page")))
+    deferred_charts.mark_painted(str(body.get("page")))
     return JSONResponse({})

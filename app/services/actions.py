@@ -56,7 +56,7 @@ def stop(run_id: str) -> None:
 
 
 def retry(run_id: str) -> Run:
-    """Queue a failed or canceled run again (needs lead); it goes on from its last checkpoint."""
+    """Queue a failed or canceled run again (needs lead); it resumes from its last checkpoint."""
     return session.queue().retry(run_id, session.acting_as("lead"))
 
 

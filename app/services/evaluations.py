@@ -25,7 +25,7 @@ class Compared:
     groups: pd.DataFrame
     evaluations: dict[str, Run]
     ancestry: Ancestry
-    estimated: bool  # some groups stand in for attributes nobody has given
+    estimated: bool  # some groups are estimated, since no attributes are known
 
 
 def read(dataset: str) -> Compared | None:

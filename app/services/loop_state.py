@@ -1,4 +1,4 @@
-"""How far a data set has come in the loop: which run stands for each step, and the one thing to do next.
+"""How far a data set has come in the loop: which run belongs to each step, and the one thing to do next.
 
 The loop is followed along parents, from the newest reference model on, so that the steps shown belong together.
 """
@@ -60,8 +60,8 @@ def read(store: Store, dataset: str) -> Loop:
     """Follow the newest chain of runs of a data set."""
     runs = store.runs.all(dataset=dataset, metrics=False)
     reference = _pick(runs, "train", lambda spec: not spec.get("subset") and spec.get("mode") == "full")
-    looks = _pick(runs, "gradcam", _on(reference, "model"))
-    space = _pick(runs, "space", _on(looks, "attention"))
+    attention = _pick(runs, "gradcam", _on(reference, "model"))
+    space = _pick(runs, "space", _on(attention, "attention"))
     campaigns = _campaigns(store, dataset, space)
     campaign = campaigns[0] if campaigns else None
     subset, retrained, after = _result(runs, campaign)
@@ -70,7 +70,7 @@ def read(store: Store, dataset: str) -> Loop:
     steps = (
         LoopStep("data", "Data", "data", "", "", "done", params=link),
         _step("train", reference, link),
-        _step("attention", looks, link),
+        _step("attention", attention, link),
         _step("space", space, link),
         _annotate(store, campaign, link),
         _step("curate", subset, link),

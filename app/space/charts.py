@@ -13,7 +13,7 @@ import numpy as np
 from slim_core.evaluation.charts.palette import ANSWERS, CIVIDIS, GROUPS, INK, UNKNOWN
 
 LEVELS = 256  # of a continuous scale: 0 is "unknown", 1..255 run from low to high
-OTHER = "other"  # what is beyond the eight colours that can be told apart
+OTHER = "other"  # what is beyond the eight colours that can be distinguished
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from app import session
 from app.space.parts import view
 from app.ui import next_step, pick
 from app.ui.glossary import explain
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import ask, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
@@ -20,25 +20,25 @@ with st.container(horizontal=True):
     run = pick.run("Space", runs, width="stretch")
 
 if run is not None:
-    with errors_told():
+    with errors_shown():
         campaigns = [one for one in store.campaigns.all(dataset.id) if one.space_run_id == run.id]
         subsets = [one for one in store.runs.children(run.id) if one.kind == "curate" and one.status == "done"]
         view.show(run, campaigns, subsets[::-1])
 
 kinds = ("gradcam", "features")
-looks = (
+passes = (
     [one for kind in kinds for one in store.runs.all(kind=kind, status="done", dataset=dataset.id)] if dataset else []
 )
 if dataset is None:
     next_step.needs_data(
         "Each image becomes a point here, near those of which a model sees the same: register data first."
     )
-elif not looks:
+elif not passes:
     st.info("A space is laid out from a model's attention, and none of this data set is mapped yet.")
     next_step.show("map the attention of a model first.", "attention", "Attention", dataset=dataset.id)
 else:
     with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
-        attention = pick.run("Attention maps or features", looks, param="attention")
+        attention = pick.run("Attention maps or features", passes, param="attention")
         spec = STEPS["space"].spec
         split = ask.field(parameters(spec)["split"], "train", key="space", segmented=True)
         fields = ask.fields(ask.offered(spec, without=("kind", "split")), {}, key="space") | {"split": split}

@@ -49,10 +49,10 @@ def point(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
     data = space_data.load(run_id)
     if position >= len(data):
         raise NotFoundError(f"The space {run_id} has no point {position}: its points are 0..{len(data) - 1}.")
-    return JSONResponse(_told(data.scores.iloc[position].to_dict()), headers={"Cache-Control": "private, max-age=3600"})
+    return JSONResponse(_card(data.scores.iloc[position].to_dict()), headers={"Cache-Control": "private, max-age=3600"})
 
 
-def _told(scores: dict[str, object]) -> dict[str, object]:
+def _card(scores: dict[str, object]) -> dict[str, object]:
     known = [(name, scores.get(column)) for name, column in _FACTS.items()]
     return {
         "row": int(scores["row"]),

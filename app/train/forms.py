@@ -11,7 +11,7 @@ from app import session
 from app.services import actions
 from app.ui import pick
 from app.ui.escape import verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import ask
 from app.ui.runs.retrain import WAYS
 from slim_core.parameters import parameters
@@ -88,7 +88,7 @@ def _retrain(subset: Run) -> None:
         submitted = st.form_submit_button("Retrain", type="primary", icon=":material/play_arrow:")
     if submitted:
         seed = fields.pop("seed")
-        with errors_told():
+        with errors_shown():
             _submit(retrain_spec(reference, subset, how, seed, fields).model_dump(mode="json"))
 
 
@@ -119,7 +119,7 @@ def _hyper_parameters(
 
 
 def _submit(spec: Mapping[str, Any]) -> None:
-    with errors_told():
+    with errors_shown():
         run, created = actions.submit(spec)
         if not created:
             st.toast("This training has been done already: here it is.", icon=":material/info:")

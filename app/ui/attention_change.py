@@ -100,15 +100,15 @@ def _page(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:
-    """One image as it is and under both attentions; without maps only what was predicted is told."""
-    judged = [
+    """One image as it is and under both attentions; without maps only the predictions are shown."""
+    verdicts = [
         verdict(record[f"correct{end}"], record[f"prediction_name{end}"], record[f"confidence{end}"])
         for end in ("", "_after")
     ]
     views = [
         View(name=bold(record["group_name"])),
-        under(before, whose="before", name=judged[0]),
-        under(after, whose="after", name=judged[1]),
+        under(before, whose="before", name=verdicts[0]),
+        under(after, whose="after", name=verdicts[1]),
     ]
     gain = record.get("gain")
     moved = "" if gain is None or gain != gain else f" · attention on the object {100 * float(gain):+.0f} points"

@@ -19,7 +19,7 @@ import streamlit as st
 from app import deferred_charts, session
 from app.routes.assets import static
 
-MOST_S = 1.5  # the wait where no word comes: a tab in the background, a word that went to another server process
+MOST_S = 1.5  # the wait where no report comes: a tab in the background, a report that went to another server process
 _READ = "chart-code-read"  # in the session's state: this tab has charts already
 _PLACE = "after-the-page"  # takes no room; app/ui/static/page.css
 _waiting: ContextVar[list[Callable[[], Any]] | None] = ContextVar("waiting", default=None)
@@ -29,7 +29,7 @@ _mount = st.components.v2.component("slim_painted", html="<i></i>", js=static("u
 def show(figure: go.Figure, *, key: str, alt: str, **options: Any) -> None:
     """A chart as wide as its column, without buttons over it.
 
-    ``figure`` has its height in pixels; ``alt``: what a reader without eyes is told; ``options`` as of st.plotly_chart.
+    ``figure`` has its height in pixels; ``alt``: what a screen reader reads out; ``options`` as of st.plotly_chart.
     """
     place = st.container(key=f"chart-{key}", height=figure.layout.height, border=False)
     draw = partial(place.plotly_chart, figure, key=key, alt=alt, config={"displayModeBar": False}, **options)
@@ -60,7 +60,7 @@ def last() -> Iterator[None]:
 
 
 def _until_painted() -> None:
-    """Wait for the browser's word that it has painted all that was sent so far."""
+    """Wait until the browser reports that it has painted all that was sent so far."""
     with deferred_charts.awaited() as page, st.container(key=_PLACE):
         _mount(key="painted", data={"page": page.id, "url": "/api/painted", "token": session.token()})
-        page.told.wait(MOST_S)
+        page.painted.wait(MOST_S)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 # Emphasis, code, links and images, strikethrough, formulas, a title, an entity, a tag; and Streamlit's own :red[...].
-# What means nothing where it stands (an underscore inside a word) is left alone.
+# What has no effect in its place (an underscore inside a word) is left alone.
 _MEANS = re.compile(
     r"[*`\[~$<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#|&(?=#?\w+;)|:(?=[A-Za-z])|\\(?=[!-/:-@\[-`{-~])", re.ASCII
 )
@@ -18,6 +18,6 @@ def verbatim(text: object) -> str:
 
 
 def prose(text: object) -> str:
-    """A sentence about names and paths: what stands in `backticks` is code, all else is shown as it is written."""
+    """A sentence about names and paths: text in `backticks` is code, all else is shown as it is written."""
     parts = _CODE.split(str(text))
     return "".join(part if at % 2 else _MEANS.sub(r"\\\g<0>", part) for at, part in enumerate(parts))

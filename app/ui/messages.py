@@ -12,7 +12,7 @@ from slim_core.errors import SlimError
 
 
 @contextmanager
-def errors_told() -> Iterator[None]:
+def errors_shown() -> Iterator[None]:
     """Show a SlimError raised inside as its sentence; what follows on the page still runs."""
     try:
         yield

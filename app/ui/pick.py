@@ -30,8 +30,8 @@ def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDT
     return _pick(label, runs, param, describe, width)
 
 
-def other_run(label: str, runs: Sequence[Run], param: str, nobody: str, help: str | None = None) -> Run | None:
-    """A select box of runs and of none of them (``nobody`` says so), which is what it begins with."""
+def other_run(label: str, runs: Sequence[Run], param: str, none_label: str, help: str | None = None) -> Run | None:
+    """A select box of runs and of none of them (``none_label`` says so), which is what it begins with."""
     by_id, key = {run.id: run for run in runs}, f"pick-{param}"
     linked = st.query_params.get(param)
     if key not in st.session_state and linked in by_id:
@@ -41,7 +41,7 @@ def other_run(label: str, runs: Sequence[Run], param: str, nobody: str, help: st
     chosen = st.selectbox(
         label,
         ["", *by_id],
-        format_func=lambda one: describe(by_id[one]) if one else nobody,
+        format_func=lambda one: describe(by_id[one]) if one else none_label,
         key=key,
         help=help,
         width=360,
@@ -77,14 +77,14 @@ def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], st
     elif kept not in by_id:
         st.session_state.pop(key, None)
     if linked is not None and linked not in by_id and linked != last:
-        _tell_missing(linked)
+        _warn_missing(linked)
     chosen = st.selectbox(label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key, width=width)
     st.query_params[param] = st.session_state[seen] = chosen
     return by_id[chosen]
 
 
-def _tell_missing(linked: str) -> None:
-    """A link must not lead to something else without a word; one that another data set was chosen after may."""
+def _warn_missing(linked: str) -> None:
+    """A link must not lead to something else silently; one that another data set was chosen after may."""
     st.toast(
         f"The address asks for {verbatim(linked)}, which is not here: it was deleted, or belongs to other data.",
         icon=":material/search_off:",

@@ -124,8 +124,8 @@ def joined(*parts: Markup) -> Markup:
 def verdict(correct: bool, predicted: object, confidence: float | None = None) -> Markup:
     """A tick or a cross in its colour, and the class that was predicted."""
     name, mark = ("right", "✓") if correct else ("wrong", "✗")
-    sure = "" if confidence is None else f", confidence {percent(confidence, 0)}"
-    return Markup(f'<b class="{name}">{mark}</b> {html.escape(str(predicted))}{sure}')
+    confident = "" if confidence is None else f", confidence {percent(confidence, 0)}"
+    return Markup(f'<b class="{name}">{mark}</b> {html.escape(str(predicted))}{confident}')
 
 
 def _grid(tiles: str, wide: int, most: int | None = None, small: bool = False) -> str:

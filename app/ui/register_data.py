@@ -9,7 +9,7 @@ import streamlit as st
 from app.services import actions
 from app.ui import import_report, pages
 from app.ui.escape import verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.data.importing import FORMATS
 from slim_core.settings import settings
 
@@ -56,7 +56,7 @@ def _options(kind: str) -> dict[str, str]:
 
 def _register(path: str, kind: str | None, name: str | None, options: dict[str, str]) -> None:
     bar = st.progress(0.0, text="Reading the metadata")
-    with errors_told():
+    with errors_shown():
         report, dataset = actions.register(path, format=kind, name=name, options=options, progress=_onto(bar))
         import_report.keep_last(report)
         if dataset is not None:
@@ -66,7 +66,7 @@ def _register(path: str, kind: str | None, name: str | None, options: dict[str, 
 
 def _demo() -> None:
     bar = st.progress(0.0, text="Drawing the demo images")
-    with errors_told():
+    with errors_shown():
         _open(actions.register_demo(_onto(bar)))
     bar.empty()
 

@@ -45,7 +45,7 @@ def keep(data: SpaceData, selected: np.ndarray, version: str | None = None) -> N
     st.session_state[f"selection-name:{data.run}"] = name
 
 
-def tell_address(data: SpaceData) -> None:
+def keep_in_address(data: SpaceData) -> None:
     """Put the id of the selection into the address, or take it out."""
     name = st.session_state.get(f"selection-name:{data.run}")
     if name and st.query_params.get(PARAM) != name:

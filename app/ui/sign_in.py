@@ -29,8 +29,8 @@ def page() -> None:
         st.write(
             "Answers, runs and campaigns are kept under the e-mail you sign in with. An admin says what you may do."
         )
-        if told := OUTCOMES.get(st.query_params.pop(OUTCOME, "")):
-            st.warning(told, icon=":material/error:")
+        if outcome := OUTCOMES.get(st.query_params.pop(OUTCOME, "")):
+            st.warning(outcome, icon=":material/error:")
         _elsewhere()
         providers = _providers()
         if not providers:

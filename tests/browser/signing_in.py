@@ -72,7 +72,7 @@ def sign_in(page: Page, email: str, password: str = PASSWORD) -> None:
     page.get_by_role("button", name="Continue").click()
 
 
-def is_told(page: Page, text: str) -> None:
+def is_shown(page: Page, text: str) -> None:
     expect(page.get_by_test_id("stApp").get_by_text(text).first).to_be_visible(timeout=PATIENCE_MS)
 
 

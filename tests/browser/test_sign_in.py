@@ -18,7 +18,7 @@ from slim_core.store import Campaign, Store
 from tests.browser.annotator import PATIENCE_MS, ask_about, rows_of, shows, tells, unsent
 from tests.browser.conftest import NAMED, SIZE, problems_of
 from tests.browser.server import ROOT, START_TIMEOUT_S, command, dashboard, environment, free_port
-from tests.browser.signing_in import auth_in, is_told, post, provider, sign_in, signed_out, slim
+from tests.browser.signing_in import auth_in, is_shown, post, provider, sign_in, signed_out, slim
 from tests.browser.steps import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -67,7 +67,7 @@ def person(browser: Browser, address: str, tolerated: set[str]) -> Iterator[Pers
         problems.append(problems_of(page, tolerated))
         page.goto(address + link)
         sign_in(page, email)
-        is_told(page, " · ")
+        is_shown(page, " · ")
         settle(page)
         return page
 
@@ -87,17 +87,17 @@ def link(campaign: Campaign, section: str = "answer") -> str:
     return f"/annotate?campaign={campaign.id}&section={section}"
 
 
-def test_a_stranger_looks_on_writes_nothing_and_is_told_whom_to_ask(
+def test_a_stranger_looks_on_writes_nothing_and_is_shown_whom_to_ask(
     person: Person, address: str, store: Store, home: Path
 ) -> None:
     campaign = ask_about(store, 4, "Not for strangers")
     before = events(home)
     page = person(STRANGER)
-    is_told(page, f"{STRANGER} · viewer")
-    is_told(page, f"You look on. To do more, ask {BOSS}.")
-    is_told(page, "What it gets wrong")
+    is_shown(page, f"{STRANGER} · viewer")
+    is_shown(page, f"You look on. To do more, ask {BOSS}.")
+    is_shown(page, "What it gets wrong")
     page.goto(address + link(campaign))
-    is_told(page, REFUSAL)
+    is_shown(page, REFUSAL)
     expect(page.locator(".slim-annotator")).to_have_count(0)
     token = access.sign(access.Viewer(STRANGER, "annotator"), home)  # as one who was annotator a while ago
     assert post(address, "answers", token, answer(store, campaign)) == (403, {"error": REFUSAL})
@@ -126,7 +126,7 @@ def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_
     until(lambda: store.members.role(ANN) == "annotator")
 
     ann = person(ANN.capitalize(), link(campaign))  # the provider may write it in another case
-    is_told(ann, f"{ANN} · annotator")
+    is_shown(ann, f"{ANN} · annotator")
     for row in asked[:3]:
         shows(ann, row)
         ann.keyboard.press("1")
@@ -173,7 +173,7 @@ def test_a_lead_decides_and_plans_and_a_viewer_sees_no_such_control(person: Pers
         expect(page.get_by_text("Deciding requires the lead role.")).to_have_count(1 - n)
         expect(page.get_by_role("button", name=re.compile("^Right"))).to_have_count(n)
     lead.get_by_role("button", name=re.compile("^Right")).click()
-    is_told(lead, "1 to decide, 1 decided")
+    is_shown(lead, "1 to decide, 1 decided")
     decisions = store.answers.frame(campaign.id).query("source == 'decision'")
     assert decisions["annotator"].tolist() == [LEA]
 
@@ -181,7 +181,7 @@ def test_a_lead_decides_and_plans_and_a_viewer_sees_no_such_control(person: Pers
 def part(page: Page, name: str, shows: str) -> None:
     """Turn to a part of the Annotate page."""
     page.get_by_role("radio", name=name, exact=True).click()
-    is_told(page, shows)
+    is_shown(page, shows)
     settle(page)
 
 
@@ -223,17 +223,17 @@ def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(browser: Browser
     signed_out(page).click()
     page.get_by_role("button", name="Refuse").click()
     signed_out(page)
-    is_told(page, "the identity provider refused, or you stopped there")
+    is_shown(page, "the identity provider refused, or you stopped there")
     sign_in(page, ANN, password="guessed")
     expect(page.get_by_text(f"Not {ANN}'s password.")).to_be_visible()
     page.goto(f"{address}/compare")
     sign_in(page, "late@example.org")  # whose id_token is over its time
     signed_out(page)
-    is_told(page, "the provider's answer was not valid, or it came too late")
+    is_shown(page, "the provider's answer was not valid, or it came too late")
     page.goto(f"{address}/oauth2callback?code=stale&state=unknown")
     signed_out(page)
     sign_in(page, ANN)
-    is_told(page, f"{ANN} · ")
+    is_shown(page, f"{ANN} · ")
     page.context.close()
 
 
@@ -244,14 +244,14 @@ def test_a_cookie_that_was_tampered_with_is_nobody(person: Person, address: str)
     page.context.add_cookies([{**kept, "value": forged}])
     page.goto(f"{address}/jobs")
     sign_in(page, BOSS)
-    is_told(page, f"{BOSS} · admin")
+    is_shown(page, f"{BOSS} · admin")
 
 
 def test_an_e_mail_that_nobody_has_checked_gets_no_role(person: Person, store: Store) -> None:
     store.members.set_role("unverified@example.org", "lead")
     page = person("unverified@example.org")
-    is_told(page, "guest · viewer")
-    is_told(page, "Nobody has checked your e-mail, so that no role counts")
+    is_shown(page, "guest · viewer")
+    is_shown(page, "Nobody has checked your e-mail, so that no role counts")
 
 
 def test_without_sign_in_the_dashboard_starts_on_no_other_address(home: Path) -> None:

@@ -15,7 +15,7 @@ from app.annotate.parts import annotator_table
 from app.services import campaign_actions, space_data
 from app.ui import pictures
 from app.ui.escape import verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, View, under
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
 from slim_core.store.answer_values import RIGHT, UNSURE, WORDS, WRONG
@@ -40,7 +40,7 @@ def show(campaign: Campaign) -> None:
     if not open_ones:
         st.caption("No disagreements.")
         return
-    with errors_told():
+    with errors_shown():
         _queue(campaign, open_ones)
 
 

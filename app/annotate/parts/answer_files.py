@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.services import campaign_actions
 from app.ui.escape import prose
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.annotation.answer_files.checking import Checked, check_file
 from slim_core.annotation.answer_files.writing import FORMATS, export
 
@@ -56,7 +56,7 @@ def _import(campaign: Campaign) -> None:
     given = st.file_uploader("Import answers from a file", type=list(FORMATS), key=f"import-{campaign.id}", help=help)
     if given is None:
         return
-    with errors_told():
+    with errors_shown():
         content = given.getvalue()
         checked = check_file(session.store(), campaign, content, name=given.name)
         _report(checked)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.annotate import forms
 from app.services import campaign_actions
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -28,7 +28,7 @@ def _status(campaign: Campaign) -> None:
     is_open = campaign.status == "open"
     label, icon = ("Close the campaign", "lock") if is_open else ("Reopen the campaign", "lock_open")
     if st.button(label, icon=f":material/{icon}:", key="campaign-status"):
-        with errors_told():
+        with errors_shown():
             (campaign_actions.close if is_open else campaign_actions.reopen)(campaign)
             st.rerun()
 
@@ -38,7 +38,7 @@ def _deadline(campaign: Campaign) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         day = st.date_input("Deadline (UTC, end of the day)", last_day, key=f"deadline-{campaign.id}", width=240)
         if st.button("Set the deadline", key="campaign-deadline-set", disabled=day == last_day):
-            with errors_told():
+            with errors_shown():
                 campaign_actions.set_deadline(campaign, forms.end_of_day(day))
                 st.rerun()
 
@@ -48,6 +48,6 @@ def _members(campaign: Campaign) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input("Allowed annotators", named, placeholder="everyone", key=f"may-answer-{campaign.id}")
         if st.button("Set the annotators", key="campaign-members-set", disabled=text.strip() == named):
-            with errors_told():
+            with errors_shown():
                 campaign_actions.set_members(campaign, re.split("[,;]", text))
                 st.rerun()

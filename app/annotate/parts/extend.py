@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.services import campaign_actions, space_data
 from app.ui import pictures
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.annotation.plan import most_helpful
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def show(campaign: Campaign) -> None:
             n = int(st.number_input("Images", 1, left, min(PROPOSED, left), key="extend-n", width=140))
             previewed = st.button("Preview", key="extend-look")
             pressed = st.button(f"Add {n:,} images", type="primary", key="extend")
-        with errors_told():
+        with errors_shown():
             if pressed:
                 campaign_actions.extend(campaign, n)
                 st.rerun()

@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.services import campaign_actions, space_data
 from app.ui import pictures
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, under
 from slim_core.store.answer_values import RIGHT, WORDS, WRONG
 
@@ -28,7 +28,7 @@ def show(campaign: Campaign) -> None:
         return
     unset = [one for one in gold if one.gold is None]
     title = f"Gold images: {len(gold)}" + (f", {len(unset)} without a correct answer" if unset else "")
-    with st.expander(title, icon=":material/workspace_premium:", expanded=bool(unset)), errors_told():
+    with st.expander(title, icon=":material/workspace_premium:", expanded=bool(unset)), errors_shown():
         by_id = {one.id: one for one in [*unset, *(one for one in gold if one.gold is not None)]}
         chosen = st.selectbox(
             "Image",

@@ -15,7 +15,7 @@ from app import session
 from app.annotate.live_map import live_map
 from app.services import campaign_actions, space_data
 from app.ui import pictures
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import submit
 from slim_core.annotation.live_effect import Effect, effect
 from slim_core.data import images
@@ -56,7 +56,7 @@ def _slow(campaign: Campaign) -> None:
 
 
 def _follow(campaign: Campaign) -> None:
-    with errors_told():
+    with errors_shown():
         st.html(_drawn(campaign.id, session.store().answers.last_seq(campaign.id)))
         rows = _effect(campaign.id, session.store().answers.last_seq(campaign.id)).rows
         if rows:
@@ -133,7 +133,7 @@ def _buttons(campaign: Campaign) -> None:
         chosen = st.button("Curate from this campaign", icon=":material/filter_alt:", key="effect-curate")
         both = st.button("Curate and retrain", icon=":material/model_training:", key="effect-retrain", type="primary")
     if chosen or both:
-        with errors_told():
+        with errors_shown():
             act = campaign_actions.curate_and_retrain if both else campaign_actions.curate
             st.session_state[key] = act(campaign).id
     if key in st.session_state:

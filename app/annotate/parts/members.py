@@ -8,7 +8,7 @@ import streamlit as st
 from app import session
 from app.bind_address import signs_in
 from app.services import campaign_actions
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.store.members import ROLES, Role
 
 PERMISSIONS: dict[Role, str] = {
@@ -40,7 +40,7 @@ def _set() -> None:
             "Role", ROLES, 1, format_func=lambda one: f"{one}: {PERMISSIONS[one]}", key="member-role", width=320
         )
         if st.button("Set the role", key="member-set", disabled=not email.strip()):
-            with errors_told():
+            with errors_shown():
                 campaign_actions.set_member(email, role)
                 st.rerun()
 
@@ -49,6 +49,6 @@ def _remove(emails: list[str]) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         email = st.selectbox("Remove", emails, None, key="member-out", width=320)
         if st.button("Remove (answers are kept)", key="member-remove", disabled=email is None):
-            with errors_told():
+            with errors_shown():
                 campaign_actions.remove_member(str(email))
                 st.rerun()

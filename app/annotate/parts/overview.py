@@ -13,7 +13,7 @@ from app.annotate import charts
 from app.annotate.parts import answer_files, controls, extend, gold_images, members, summary
 from app.ui import chart
 from app.ui.escape import verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.annotation.convergence import Stability, stability
 from slim_core.percent import percent
 
@@ -30,13 +30,13 @@ CHOSEN = {
 
 def show(campaign: Campaign) -> None:
     """What anybody may see, and what a lead may do."""
-    with errors_told():
+    with errors_shown():
         session.store().campaigns.require_space(campaign)
     has_space = session.store().campaigns.has_space(campaign)
     _about(campaign)
     (_now_polled if campaign.status == "open" else _now)(campaign)
     if has_space:
-        with errors_told():
+        with errors_shown():
             _convergence(stability(session.store(), campaign.id))
     if session.viewer().may("lead"):
         controls.show(campaign)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.annotate.parts import annotator_table
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.annotation.agreement import agreement
 from slim_core.annotation.convergence import stability
 from slim_core.annotation.propagation import live_campaign
@@ -40,7 +40,7 @@ def show(campaign: Campaign) -> None:
     columns[3].metric("Agreement", value, border=True, help=note)
     people = annotator_table.show(campaign)
     scores = pd.DataFrame()
-    with errors_told():
+    with errors_shown():
         scores = _scores(campaign)
     content = csv(campaign, progress, people, scores)
     name = f"summary-{campaign.id}.csv"

@@ -28,7 +28,7 @@ const HEARTBEAT_MS = 500;
 const SHOWN_MS = 300; // from the first image to what else the page has to draw
 const RENEW_LEASES_MS = 30000;
 const RENEW_TOKEN_MS = 5000; // at most once
-const IDLE_MS = 120000; // nobody is here any more: the leases run out
+const IDLE_MS = 120000; // the annotator has left: the leases run out
 const DECODED_AHEAD = 8;
 const MOST_DECODED = 12; // with those that an undo brings back
 

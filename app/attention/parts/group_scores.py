@@ -29,5 +29,5 @@ def show(scores: pd.DataFrame) -> None:
 
 def _coverage(part: pd.DataFrame, n_scored: int, split: str) -> str:
     n_empty = int(part["no_evidence"].sum())
-    told = f"Over {n_scored:,} of {len(part):,} {split} images, those with a mask or a box and an attention to score."
-    return told + (f" {n_empty:,} have no evidence for their class: their map is empty." if n_empty else "")
+    text = f"Over {n_scored:,} of {len(part):,} {split} images, those with a mask or a box and an attention to score."
+    return text + (f" {n_empty:,} have no evidence for their class: their map is empty." if n_empty else "")

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.attention.parts.tiles import Look, views
+from app.attention.parts.tiles import ModelMaps, views
 from app.ui import pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
@@ -19,7 +19,7 @@ from slim_core.percent import percent
 
 PARAM = "image"
 SIZE, WIDE_PX = 448, 195  # pixels a side that are drawn; of a view at least, so that three stand in a row
-# column -> (name, how it is told, word of the glossary)
+# column -> (name, its format, term of the glossary)
 NUMBERS = {
     "confidence": ("Confidence", percent, "confidence"),
     "loss": ("Loss", "{:.3f}".format, "loss"),
@@ -29,7 +29,7 @@ NUMBERS = {
 }
 
 
-def show(dataset: str, looks: Sequence[Look], scores: pd.DataFrame, clicked: int | None) -> None:
+def show(dataset: str, models: Sequence[ModelMaps], scores: pd.DataFrame, clicked: int | None) -> None:
     """Open the image that was clicked, or the one the address names (?image=5); closing it takes it out again."""
     if clicked is not None:
         st.query_params[PARAM] = str(clicked)
@@ -39,25 +39,25 @@ def show(dataset: str, looks: Sequence[Look], scores: pd.DataFrame, clicked: int
     found = scores[scores["row"].astype(str) == named]
     if found.empty:
         del st.query_params[PARAM]
-        st.info(f"This run did not look at image {named}: choose another run, or an image below.")
+        st.info(f"This run has no attention map of image {named}. Choose another run, or an image below.")
         return
     record = found.iloc[0].to_dict()
     title = f"Image {record['row']}: {record['group']}"
-    st.dialog(title, width="large", on_dismiss=_closed)(_content)(dataset, looks, record)
+    st.dialog(title, width="large", on_dismiss=_closed)(_content)(dataset, models, record)
 
 
 def _closed() -> None:
     st.query_params.pop(PARAM, None)
 
 
-def _content(dataset: str, looks: Sequence[Look], record: dict[str, Any]) -> None:
+def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any]) -> None:
     row, table = int(record["row"]), session.store().datasets.table(dataset)
     kinds = [kind for kind in KINDS if kind != "mask" or table.has_mask[row]]
-    large = [Tile(row, [view], [_named(view)]) for view in views(looks, kinds)]
+    large = [Tile(row, [view], [_named(view)]) for view in views(models, kinds)]
     pictures.show(dataset, large, wide=WIDE_PX, size=SIZE)
-    for look, column in zip(looks, st.columns(len(looks)), strict=True):
+    for model, column in zip(models, st.columns(len(models)), strict=True):
         with column:
-            _numbers(record, "" if look is looks[0] else "_after", look.name if len(looks) > 1 else "")
+            _numbers(record, "" if model is models[0] else "_after", model.name if len(models) > 1 else "")
     st.caption(f"{record['split']} · {table.image_path(row)}")
 
 
@@ -68,9 +68,9 @@ def _named(view: View) -> Markup:
 
 def _numbers(record: dict[str, Any], of: str, name: str) -> None:
     right = record[f"correct{of}"]
-    told = ":green[✓ right]" if right else f":red[✗ wrong], it is {verbatim(record['label_name'])}"
+    outcome = ":green[✓ right]" if right else f":red[✗ wrong], it is {verbatim(record['label_name'])}"
     whose = f"**{verbatim(name)}** · " if name else ""
-    st.markdown(f"{whose}predicted **{verbatim(record[f'prediction_name{of}'])}** {told}")
+    st.markdown(f"{whose}predicted **{verbatim(record[f'prediction_name{of}'])}** {outcome}")
     known = {key: record[key + of] for key in NUMBERS if not pd.isna(record.get(key + of))}
     for column, (key, value) in zip(st.columns(max(1, len(known))), known.items(), strict=False):
         title, form, word = NUMBERS[key]

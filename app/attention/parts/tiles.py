@@ -14,7 +14,7 @@ from slim_core.percent import percent
 
 
 @dataclass(frozen=True)
-class Look:
+class ModelMaps:
     """How one model's attention is drawn: its run, the class its maps are of, and the name readers know it by."""
 
     run: str
@@ -22,13 +22,13 @@ class Look:
     name: str
 
 
-def views(looks: Sequence[Look], kinds: Sequence[str]) -> list[View]:
+def views(models: Sequence[ModelMaps], kinds: Sequence[str]) -> list[View]:
     """All kinds under the first model's attention, then what differs under the second's."""
     return [
-        View(kind, look.run, look.map_of, look.name if len(looks) > 1 else "")
-        for look in looks
+        View(kind, model.run, model.map_of, model.name if len(models) > 1 else "")
+        for model in models
         for kind in kinds
-        if look is looks[0] or len(kinds) == 1 or kind not in ("image", "mask")  # the same, whatever the model
+        if model is models[0] or len(kinds) == 1 or kind not in ("image", "mask")  # the same, whatever the model
     ]
 
 

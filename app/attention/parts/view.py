@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.attention.parts import filter, image_details, tiles
-from app.attention.parts.tiles import Look
+from app.attention.parts.tiles import ModelMaps
 from app.routes.pictures import open_maps
 from app.services import attention_scores
 from app.ui import pick, pictures
@@ -39,34 +39,34 @@ def show(run: Run, others: Sequence[Run]) -> None:
         other = pick.other_run(
             "Compare with", [one for one in others if one.id != run.id], "compare", "no other model", help=COMPARE
         )
-    looks = [Look(run.id, map_of, NAMES[0])]
+    models = [ModelMaps(run.id, map_of, NAMES[0])]
     scores = attention_scores.frame(run.id)
     if other is not None:
-        looks.append(Look(other.id, _same_or_kept(other.id, map_of), NAMES[1]))
+        models.append(ModelMaps(other.id, _same_or_kept(other.id, map_of), NAMES[1]))
         scores = paired(scores, attention_scores.frame(other.id))
     rows = filter.show(scores)
     if scores.empty:
-        st.info("The two runs have no image in common: compare with a run that looked at the same split.")
+        st.info("The two runs have no image in common: choose a run of the same split.")
     elif rows.empty:
         st.info("No image passes this filter: choose another group, split or prediction.")
     clicked = None
     if len(rows):
-        clicked = _gallery(run.dataset_id, looks, kinds, filter.page(rows))
-    image_details.show(run.dataset_id, looks, scores, clicked)
+        clicked = _gallery(run.dataset_id, models, kinds, filter.page(rows))
+    image_details.show(run.dataset_id, models, scores, clicked)
 
 
-def _gallery(dataset: str, looks: Sequence[Look], kinds: Sequence[str], page: pd.DataFrame) -> int | None:
+def _gallery(dataset: str, models: Sequence[ModelMaps], kinds: Sequence[str], page: pd.DataFrame) -> int | None:
     """A tile for each row of the page; the row that was clicked just now."""
-    shown = tiles.views(looks, kinds)
-    made = [tiles.tile(record, shown, len(looks)) for record in page.to_dict("records")]
+    shown = tiles.views(models, kinds)
+    made = [tiles.tile(record, shown, len(models)) for record in page.to_dict("records")]
     wide = WIDE_PX.get(len(shown), EACH_PX * len(shown))
     return pictures.gallery(dataset, made, key="attention-gallery", wide=wide)
 
 
-def tell_lost(dataset: str, looked: Sequence[Run]) -> None:
+def show_missing_maps(dataset: str, passes: Sequence[Run]) -> None:
     """Say which finished passes have lost their maps, where there are some and no other is left to show."""
     done = session.store().runs.all(kind="gradcam", status="done", dataset=dataset, metrics=False)
-    if done and not any(one.kind == "gradcam" for one in looked):
+    if done and not any(one.kind == "gradcam" for one in passes):
         names = ", ".join(verbatim(one.name or one.id) for one in done)
         st.error(
             f"The maps of {names} are no longer among the artifacts: map the attention again below.",

@@ -117,7 +117,7 @@ def _chosen(visible: pd.DataFrame, rows: pd.DataFrame, baseline: str) -> list[st
         return []
     if linked:
         named = linked.split(",")
-        _tell_missing([one for one in named if one not in rows.index])
+        _warn_missing([one for one in named if one not in rows.index])
         return [one for one in ids if one in named]
     newest = [one for one in rows.index if one in visible.index and one != baseline][: FIRST - 1]
     return [one for one in ids if one in newest or one == baseline]
@@ -131,7 +131,7 @@ def keep(chosen: list[str], visible: pd.DataFrame) -> None:
         st.query_params["runs"] = ",".join(chosen) or "none"
 
 
-def _tell_missing(ids: list[str]) -> None:
+def _warn_missing(ids: list[str]) -> None:
     """Say what became of the runs of a link that are not among the finished evaluations."""
     for one in ids[:3]:
         try:

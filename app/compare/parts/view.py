@@ -14,7 +14,7 @@ from app.ui.groups import images
 from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
-from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, of_runs, told_seeds
+from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, of_runs, seeds_text
 from slim_core.metrics import AVERAGE, DEFINITIONS, WGA
 from slim_core.percent import counted, interval
 
@@ -47,10 +47,10 @@ def show(chosen: Chosen) -> None:
 
 def _groups(chosen: Chosen) -> None:
     st.subheader("Every group", anchor=False, help=explain("group", "95 % interval"))
-    told = "Click a bar for the images behind it."
+    text = "Click a bar for the images behind it."
     if chosen.compared.estimated:
-        told = "No attribute is known: the groups are estimated from class and environment. " + told
-    st.caption(told)
+        text = "No attribute is known: the groups are estimated from class and environment. " + text
+    st.caption(text)
     frame = of_runs(chosen.compared.groups, chosen.rows["label"].tolist())
     figure = group_intervals(frame, chosen.name)
     images.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
@@ -113,7 +113,7 @@ def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
     """The columns of SEED_COLUMNS from over_seeds; rates in percent, differences in points."""
     bounds = zip(frame["change_low"], frame["change_high"], strict=True)  # NaN: fewer than two pairs
     intervals = [interval(low, high, "+.1f") for low, high in bounds]
-    made = pd.DataFrame({"method": frame["method"], "seeds": [told_seeds(seeds) for seeds in frame["seeds"]]})
+    made = pd.DataFrame({"method": frame["method"], "seeds": [seeds_text(seeds) for seeds in frame["seeds"]]})
     for measure in (WGA, AVERAGE):
         made[measure], made[f"{measure}_sd"] = frame[f"{measure}_mean"] * 100, frame[f"{measure}_sd"] * 100
     return made.assign(change=frame["change"] * 100, interval=intervals, pairs=frame["pairs"])[list(SEED_COLUMNS)]

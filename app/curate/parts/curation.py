@@ -11,7 +11,7 @@ from app.curate.parts import subset as subset_view
 from app.services import space_data, subset
 from app.ui import next_step
 from app.ui.glossary import explain
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import submit
 from app.ui.side_by_side import halves
 
@@ -28,7 +28,7 @@ def show(space: Run, campaign: Campaign | None) -> None:
         submit.button(
             "Curate this subset", lambda: choice.spec(space.dataset_id), key="submit-curate", icon="filter_alt"
         )
-    with results, errors_told():
+    with results, errors_shown():
         if choice.uses_answers and campaign is None:
             st.info("This strategy reads answers: open a campaign and answer some images, or choose another strategy.")
             next_step.link("annotate", "Annotate", dataset=space.dataset_id, space=space.id)

@@ -48,8 +48,8 @@ def _numbers(subset: Subset) -> None:
     columns[1].metric("Distinct", f"{report['unique']:,}", border=True, help="Different images among them.")
     columns[2].metric("Repeats", f"{report['repeated']:,}", border=True, help=explain("repeat"))
     shown = percent(kept["kept"] / kept["total"], 0) if kept else "not used"
-    told = f" {kept['kept']:,} of {kept['total']:,}." if kept else ""
-    columns[3].metric("Trusted", shown, border=True, help=f"Images whose attention is probably right.{told}")
+    share = f" {kept['kept']:,} of {kept['total']:,}." if kept else ""
+    columns[3].metric("Trusted", shown, border=True, help=f"Images whose attention is probably right.{share}")
 
 
 def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None:

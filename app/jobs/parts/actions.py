@@ -11,7 +11,7 @@ from app.jobs.parts import delete
 from app.services import actions, result_links
 from app.ui import next_step, pages
 from app.ui.escape import prose
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import progress, state
 from slim_core.errors import SlimError
 from slim_core.runs.commands import command
@@ -42,13 +42,13 @@ def _retry(run: Run) -> None:
     resumes = has_checkpoint(run)
     label, about = ("Resume", "Resumes from its last checkpoint.") if resumes else ("Retry", "Starts anew.")
     if st.button(label, icon=":material/replay:", help=about, type="primary", key=f"retry-{run.id}"):
-        with errors_told():
+        with errors_shown():
             actions.retry(run.id)
             st.rerun()
 
 
 def has_checkpoint(run: Run) -> bool:
-    """Whether an attempt has left something to go on from, on this machine."""
+    """Whether an attempt has left a checkpoint to resume from, on this machine."""
     return run.attempt > 0 and any(session.store().artifacts.checkpoints(run.id).iterdir())
 
 
@@ -62,9 +62,9 @@ def _again(run: Run) -> None:
         pressed = st.button("Run it again", type="primary", key=f"again-{run.id}-{presses}")
     if pressed:
         st.session_state[turn] = presses + 1
-        with errors_told():
+        with errors_shown():
             new, created = actions.run_again(run, seed=int(seed))
-            st.session_state["told-once"] = "" if created else f"A run with seed {seed} exists: it is shown here."
+            st.session_state["message-once"] = "" if created else f"A run with seed {seed} exists: it is shown here."
             pages.go_to("jobs", run=new.id)
 
 

@@ -50,16 +50,16 @@ def show(run: Run) -> None:
 
 def story(events: Sequence[Event]) -> list[Happening]:
     """Events of one run, the oldest first, in words."""
-    told: list[Happening] = []
+    found: list[Happening] = []
     attempt, began = 0, None
     for event in events:
         if event.what == "run.claimed":
             attempt, began = attempt + 1, event.at
         after_s = (event.at - began).total_seconds() if began and event.what != "run.claimed" else None
-        told.append(Happening(event.at, attempt, _words(event), _ENDS.get(event.what, ""), after_s))
+        found.append(Happening(event.at, attempt, _words(event), _ENDS.get(event.what, ""), after_s))
         if event.what in _ENDS:
             began = None
-    return told
+    return found
 
 
 def _words(event: Event) -> str:

@@ -1,4 +1,4 @@
-"""Deleting a run, after telling what goes with it and what stays: answers always do."""
+"""Deleting a run, after listing what goes with it and what stays: answers always do."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app import session
 from app.services import actions
 from app.ui import pages
 from app.ui.escape import verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.percent import counted
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ def button(run: Run) -> None:
     """Asks first; with runs or campaigns that hang on it, only a tick lets it go."""
     store = session.store()
     children = store.runs.children(run.id)
-    doomed = {run.id, *store.runs.descendants(run.id)}
-    campaigns = [one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in doomed]
+    deleted = {run.id, *store.runs.descendants(run.id)}
+    campaigns = [one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in deleted]
     with st.popover("Delete", icon=":material/delete:"):
         named = verbatim(run.name or run.kind)
         st.markdown(f"Delete **{named}**? Its results, log and checkpoints go. Images and answers stay.")
@@ -35,7 +35,7 @@ def button(run: Run) -> None:
         cascade = bool(children or campaigns) and st.checkbox(_tick(children, campaigns), key=f"cascade-{run.id}")
         blocked = bool(children or campaigns) and not cascade
         if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
-            with errors_told():
+            with errors_shown():
                 actions.delete_run(run.id, cascade=cascade)
                 pages.go_to("jobs")
 

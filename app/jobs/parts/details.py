@@ -23,7 +23,7 @@ from app.jobs.parts import (
 )
 from app.ui import next_step, pages
 from app.ui.escape import prose, verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import progress, state
 from slim_core.errors import NotFoundError
 from slim_core.store.history import History
@@ -56,7 +56,7 @@ def show(run_id: str) -> Run | None:
 
 def _now(run_id: str, known: str) -> None:
     """What changes while it runs."""
-    with errors_told():  # it may be deleted, or the database go away, while somebody looks
+    with errors_shown():  # it may be deleted, or the database go away, while somebody looks
         run = session.store().runs.fetch(run_id)
         if run.status != known:
             st.rerun()
@@ -82,17 +82,17 @@ def _state(run: Run) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         state.show(run.status)
         st.markdown(prose(state.sentence(run, view)), width="stretch")
-    told = st.session_state.pop("told-once", "")
-    if told:
-        st.info(prose(told), icon=":material/history:")
+    message = st.session_state.pop("message-once", "")
+    if message:
+        st.info(prose(message), icon=":material/history:")
     if state.is_active(run):
         if run.status != "queued" or run.progress.get("shards_running"):
-            st.progress(progress.fraction(run), text=progress.told(run))
+            st.progress(progress.fraction(run), text=progress.text(run))
         return
     if run.message:
         (st.error if run.status == "failed" else st.info)(prose(run.message))
     if run.status != "done" and run.progress.get("total"):
-        st.progress(progress.fraction(run), text=progress.told(run))
+        st.progress(progress.fraction(run), text=progress.text(run))
 
 
 def _tabs(run: Run) -> None:

@@ -68,7 +68,7 @@ def _pager(pages: int) -> int:
 
 
 def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
-    """Filters, bound to parameters of the address. Most are folded until used: the table stands there sooner."""
+    """Filters, bound to parameters of the address. Most are folded until used: so the table is drawn sooner."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
             "Search", key="q", placeholder="Name, or beginning of the id", label_visibility="collapsed",

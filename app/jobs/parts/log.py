@@ -1,4 +1,4 @@
-"""The log of a run: its end, which is followed while the run goes on; older lines on request; the whole as a file."""
+"""The log of a run: its end, which is followed while the run is active; older lines on request; the whole as a file."""
 
 from __future__ import annotations
 

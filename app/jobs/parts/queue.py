@@ -12,7 +12,7 @@ from app.jobs.parts import workers
 from app.services import actions
 from app.ui import next_step, pages
 from app.ui.escape import prose, verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import progress, state
 from app.ui.runs.progress import NAME_WIDTH
 from slim_core.store.states import ACTIVE
@@ -32,7 +32,7 @@ def show() -> None:
 
 
 def _draw(known: Mapping[str, int]) -> None:
-    with errors_told():
+    with errors_shown():
         view = session.queue().view()
         if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
             st.rerun()  # the list of finished runs has changed, or the pace of polling
@@ -82,7 +82,7 @@ def _waiting_row(run: Run, view: QueueView) -> None:
             "Move to front", key=f"front-{run.id}", icon=":material/vertical_align_top:", disabled=place in (None, 1),
             help="Moves it before all waiting runs. Requires the lead role.",
         ):  # fmt: skip
-            with errors_told():
+            with errors_shown():
                 actions.move_to_front(run.id)
                 st.rerun(scope="fragment")
         progress.stop_button(run)

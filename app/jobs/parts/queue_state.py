@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui.escape import prose
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 
 EVERY_S = 5
 
@@ -17,7 +17,7 @@ def show() -> None:
 
     A Redis that does not answer is waited for: call it when the rest of the page is drawn, in a place kept for it.
     """
-    with errors_told():
+    with errors_shown():
         _draw(session.queue().silence())
 
 
@@ -25,7 +25,7 @@ def _draw(silence: str | None) -> None:
     view = session.queue().view()
     if silence:
         st.error(silence, icon=":material/cloud_off:")
-    elif not view.workers and not view.warnings:  # on a full disk nobody can say that they live
+    elif not view.workers and not view.warnings:  # on a full disk no heartbeat arrives
         st.warning("No workers online. Run `python -m workers` on each machine.", icon=":material/person_off:")
     for warning in view.warnings:
         st.error(prose(warning), icon=":material/hard_drive:")

@@ -13,7 +13,7 @@ from app.ui import attention_change, chart, next_step, pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups import images
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
 from slim_core.evaluation.charts.palette import CHOSEN, WORST
 from slim_core.evaluation.comparison import worst_of
@@ -43,14 +43,14 @@ def show(before: Run | None, after: Run | None) -> None:
     first = before or after
     if first is None or first.metrics is None:
         return
-    with errors_told():
+    with errors_shown():
         compared = compare_runs.read(first.dataset_id)
         _texts(before, after, compared)
         _numbers(before, after)
         left, right = st.columns([5, 3], gap="large")
         with left:
             _groups({name: run for name, run in ((BEFORE, before), (AFTER, after)) if run is not None})
-        with right, errors_told():
+        with right, errors_shown():
             if compared is not None:
                 _examples(compared, first, after if before is not None else None)
 
@@ -61,16 +61,16 @@ def _texts(before: Run | None, after: Run | None, compared: Compared | None) -> 
     assert first is not None
     metrics = first.metrics or {}
     table = session.store().datasets.table(first.dataset_id)
-    told = [
+    texts = [
         (":material/error: What it gets wrong", story.wrong(metrics)),
         (":material/search: Why", story.why(metrics, table)),
     ]
     if before is not None and after is not None and compared is not None and after.id in compared.rows.index:
         verdict = story.better(metrics, after.metrics or {}, compared.rows.loc[after.id].to_dict())
-        told.append((":material/verified: Is it better now?", verdict.text))
+        texts.append((":material/verified: Is it better now?", verdict.text))
     else:
-        told.append((":material/verified: Is it better now?", "Not known yet: go round the loop below once."))
-    for column, (title, text) in zip(st.columns(len(told)), told, strict=True):
+        texts.append((":material/verified: Is it better now?", "Not known yet: go round the loop below once."))
+    for column, (title, text) in zip(st.columns(len(texts)), texts, strict=True):
         with column.container(border=True, height="stretch"):
             st.markdown(f"**{title}**")
             st.markdown(text)
@@ -100,7 +100,7 @@ def _groups(evaluations: dict[str, Run]) -> None:
     frames = [group_frame(run.metrics).assign(run=name) for name, run in evaluations.items() if run.metrics]
     st.markdown("**Every group, on the test images**", help=explain("group", "95 % interval"))
     figure = group_intervals(pd.concat(frames, ignore_index=True), BEFORE)
-    if len(frames) == 1:  # nothing to compare with: the colours tell the worst group
+    if len(frames) == 1:  # nothing to compare with: the colours mark the worst group
         figure.update_traces(marker_color=[WORST if worst else CHOSEN for worst in lowest(frames[0])["worst"]])
     figure.update_layout(height=max(figure.layout.height, HIGH_PX))
     chart.show(figure, key="headline-groups", alt="Accuracy of each group")
@@ -115,7 +115,9 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
     index = next(group["group"] for group in (first.metrics or {})[GROUPS] if group["name"] == worst["name"])
     was = images.judged(first)
     if after is None or images.maps_of(after, compared.ancestry) is None:
-        st.markdown(f"**{verbatim(worst['name'])}: what it sees**", help="The surest mistakes of the worst group.")
+        st.markdown(
+            f"**{verbatim(worst['name'])}: what it sees**", help="The most confident mistakes of the worst group."
+        )
         mistakes = wrong_first(was[was["group"] == index]).head(N_MISTAKES)
         shown = [images.tile(record, maps) for record in mistakes.to_dict("records")]
     else:

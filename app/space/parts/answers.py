@@ -23,11 +23,11 @@ SOURCE = "space"
 def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     """What would be answered, with its number, and the button that does so."""
     items = asked_about(data, selected, campaign)
-    told = f"**{len(items):,}** of the {len(selected):,} selected images are asked about in {verbatim(campaign.name)}."
-    st.markdown(told if items else f"None of the selected images is asked about in {verbatim(campaign.name)}.")
+    text = f"**{len(items):,}** of the {len(selected):,} selected images are asked about in {verbatim(campaign.name)}."
+    st.markdown(text if items else f"None of the selected images is asked about in {verbatim(campaign.name)}.")
     value = st.segmented_control("Their attention is", list(NAMED), key="space-answer-value", width="content")
-    sure = f"Answer {len(items):,} images: {value}" if value else "Choose an answer"
-    if st.button(sure, key="space-answer", type="primary", disabled=not (items and value)):
+    label = f"Answer {len(items):,} images: {value}" if value else "Choose an answer"
+    if st.button(label, key="space-answer", type="primary", disabled=not (items and value)):
         answer(campaign.id, items, NAMED[str(value)])
         st.session_state["space-said"] = f"{len(items):,} images answered: {value}."
         st.rerun()

@@ -23,7 +23,7 @@ _NUMBERS = {"attention precision": ATTENTION_PRECISION, "AIoU": AIOU, "confidenc
 
 @dataclass(frozen=True)
 class Seen:
-    """A space, and the campaign and curate run it is looked at with, where chosen."""
+    """A space, and the campaign and curate run it is shown with, where chosen."""
 
     data: SpaceData
     campaign: str | None = None
@@ -60,8 +60,8 @@ def _prediction(seen: Seen) -> Colouring:
 
 
 def _outcome(seen: Seen) -> Colouring:
-    mistaken = np.where(seen.data.correct, 0, 1)
-    return colours.categories("Prediction", mistaken, ["correct", "mistaken"], [RIGHT, WRONG])
+    outcomes = np.where(seen.data.correct, 0, 1)
+    return colours.categories("Prediction", outcomes, ["correct", "mistaken"], [RIGHT, WRONG])
 
 
 def _precision(seen: Seen) -> Colouring:

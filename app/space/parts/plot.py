@@ -31,8 +31,8 @@ HTML = f"""{PRELOADED}
 LOADER = """
 export default function (call) {
   const loaded = import(new URL(call.data.module, document.baseURI).href);
-  const tell = (text) => { call.parentElement.querySelector(".slim-space-status").textContent = text; };
-  loaded.then((module) => module.update(call)).catch((error) => tell(`Reload the page: ${error.message}`));
+  const showStatus = (text) => { call.parentElement.querySelector(".slim-space-status").textContent = text; };
+  loaded.then((module) => module.update(call)).catch((error) => showStatus(`Reload the page: ${error.message}`));
   return () => loaded.then((module) => module.leave(call.parentElement));
 }
 """
@@ -57,7 +57,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Selection:
-    """What is selected of n points: positions, ascending, and what tells one selection from the next."""
+    """What is selected of n points: positions, ascending, and what distinguishes one selection from the next."""
 
     n: int
     positions: np.ndarray

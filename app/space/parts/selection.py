@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.services.space_data import SpaceData
 from app.space.parts import answers, ask, counts, export, strip, tags
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -39,13 +39,13 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
 def _actions(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
     none = not len(selected)
     is_open = campaign is not None and campaign.status == "open"
-    with st.popover("Ask", icon=":material/campaign:", disabled=none), errors_told():
+    with st.popover("Ask", icon=":material/campaign:", disabled=none), errors_shown():
         ask.show(data, selected, campaign)
     why = None if is_open else "Choose an open campaign of this space first."
-    with st.popover("Answer all", icon=":material/done_all:", disabled=none or not is_open, help=why), errors_told():
+    with st.popover("Answer all", icon=":material/done_all:", disabled=none or not is_open, help=why), errors_shown():
         if campaign is not None and not none:
             answers.show(data, selected, campaign)
-    with st.popover("Tag", icon=":material/label:"), errors_told():
+    with st.popover("Tag", icon=":material/label:"), errors_shown():
         tags.show(data, selected)
     with st.popover("Export", icon=":material/download:", disabled=none):
         export.show(data, selected, campaign.id if campaign else None)

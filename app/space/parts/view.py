@@ -16,7 +16,7 @@ from app.space.parts import selection as space_selection
 from app.space.parts.colours import Seen
 from app.space.parts.plot import Panel, Selection
 from app.ui import pick, selection
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.pictures import address, under
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ KEPT_COLOUR = "space-colour-kept"
 @st.fragment
 def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> None:
     """The plot of a finished space run; campaigns and curate runs are those made from it."""
-    with errors_told():
+    with errors_shown():
         data = space_data.load(run.id)
         with st.container(horizontal=True):
             spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels", width=250)
@@ -87,7 +87,7 @@ def _plot(data: SpaceData, spaces: Sequence[str], colouring: Colouring) -> None:
         image_url=address(data.dataset, under(data.attention if data.has_maps else None), CARD_PX),
         on_select=lambda made: selection.keep(data, made.positions, made.version),
     )
-    selection.tell_address(data)
+    selection.keep_in_address(data)
 
 
 @st.fragment(run_every=POLL)

@@ -1,4 +1,4 @@
-// Density for more points than can be told apart: a picture of small cells, each in the colour most of its points
+// Density for more points than can be distinguished: a picture of small cells, each in the colour most of its points
 // have, the fuller the stronger. Made anew for each view; it holds no more than one number a cell and colour.
 
 const CELL = 2; // pixels a side
@@ -20,7 +20,7 @@ export function binned(points, view, width, height) {
   return pixels;
 }
 
-// How many points each cell has, and the code that stands for them: the most frequent one, or the mean of a scale.
+// How many points each cell has, and their code: the most frequent one, or the mean of a scale.
 function counts(points, view, width, height, wanted) {
   const levels = points.blend ? 1 : points.palette.length / 4;
   const [n, byCode] = [new Uint32Array(width * height), new Uint32Array(width * height * levels)];

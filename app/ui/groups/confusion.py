@@ -1,4 +1,4 @@
-"""Which classes a judged model takes for which: of a few the whole matrix, of many the most frequent mistakes."""
+"""Which classes an evaluated model takes for which: of a few the whole matrix, of many the most frequent mistakes."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _list(evaluation: str, counts: np.ndarray, names: Sequence[str]) -> None:
     cells = [_cell(evaluation, *pair) for pair in zip(listed["true"], listed["predicted"], strict=True)]
     st.dataframe(table, hide_index=True, column_config=COLUMNS, on_select=images.clicked_row(key, cells),
                  selection_mode="single-row", key=key, alt="Classes that are taken for one another")  # fmt: skip
-    st.caption(f"{told(found)} Tick a row for its images.")
+    st.caption(f"{listed_text(found)} Tick a row for its images.")
 
 
 def mistakes(counts: np.ndarray) -> pd.DataFrame:
@@ -89,7 +89,7 @@ def mistakes(counts: np.ndarray) -> pd.DataFrame:
     return frame.sort_values(["n", "share"], ascending=False, kind="stable", ignore_index=True)
 
 
-def told(found: pd.DataFrame) -> str:
+def listed_text(found: pd.DataFrame) -> str:
     """How much of all mistakes is listed."""
     n_wrong, listed = int(found["n"].sum()), int(found["n"].head(MOST).sum())
     if len(found) <= MOST:

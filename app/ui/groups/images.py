@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import session
 from app.ui import chart, next_step, pictures
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, View, quiet, under, verdict
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.predictions import predictions, wrong_first
@@ -91,7 +91,7 @@ def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
     if not which or kind not in part.split("|") or (evaluation is not None and evaluation != run_id):
         return
     run = compared.evaluations.get(run_id)
-    with st.container(border=True), errors_told():
+    with st.container(border=True), errors_shown():
         if run is None:
             st.info("The run behind these images is gone: it was deleted, or belongs to another data set.")
             return
@@ -119,8 +119,8 @@ def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.Dat
 def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> None:
     n_wrong = int((~found["correct"]).sum())
     with st.container(horizontal=True, vertical_alignment="center"):
-        told = f"**{title}** in {compared.rows['label'].get(run.id, run.id)}: {n_wrong:,} wrong of {len(found):,}"
-        st.markdown(told, width="stretch")
+        heading = f"**{title}** in {compared.rows['label'].get(run.id, run.id)}: {n_wrong:,} wrong of {len(found):,}"
+        st.markdown(heading, width="stretch")
         outcome = st.segmented_control("Which", OUTCOMES, default="all", required=True, key="behind",
                                        bind="query-params", label_visibility="collapsed")  # fmt: skip
         next_step.link("jobs", "Its run", icon="account_tree", run=run.id)
@@ -152,11 +152,11 @@ def _page(found: pd.DataFrame) -> pd.DataFrame:
 def tile(record: dict[str, Any], maps: str | None) -> Tile:
     """One image with its attention beside it, what was predicted, and where the attention lies."""
     views = [View(), under(maps)] if maps else [View()]
-    told = verdict(record["correct"], f"predicted {record['prediction_name']}", record["confidence"])
-    return Tile(record["row"], views, [told, quiet(attention_told(record))])
+    outcome = verdict(record["correct"], f"predicted {record['prediction_name']}", record["confidence"])
+    return Tile(record["row"], views, [outcome, quiet(attention_text(record))])
 
 
-def attention_told(record: dict[str, Any]) -> str:
+def attention_text(record: dict[str, Any]) -> str:
     """Where the attention of one image lies, in a few words; its row."""
     if record.get("no_evidence"):
         return f"no evidence for its class · image {record['row']}"

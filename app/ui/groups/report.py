@@ -1,4 +1,4 @@
-"""The groups of one judged model: every number with its n and interval, and the images behind it one click away."""
+"""The groups of one evaluated model: every number with its n and interval, and the images behind it one click away."""
 
 from __future__ import annotations
 
@@ -109,6 +109,6 @@ def slice_rows(evaluation: Run, compared: Compared) -> pd.DataFrame:
     if not table.has_attributes:
         return found
     attributes = table.attributes[judged["row"].to_numpy()]
-    told = [mostly(attributes, grouping.index == index) for index in ranked["slice"]]
-    names = [f"{table.attribute_names[most]} ({percent(share, 0)})" if most >= 0 else "–" for most, share in told]
+    shares = [mostly(attributes, grouping.index == index) for index in ranked["slice"]]
+    names = [f"{table.attribute_names[most]} ({percent(share, 0)})" if most >= 0 else "–" for most, share in shares]
     return found.assign(mostly=names)

@@ -10,7 +10,7 @@ import streamlit as st
 from app.services import actions
 from app.ui import pick
 from app.ui.escape import verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import progress
 from slim_core.errors import QueueUnavailableError
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 
 def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
-    """A line for each model of ``models`` that no evaluation speaks of; nothing where there is none."""
-    judged = {one.spec["model"] for one in evaluations}
-    waiting = [one for one in models if one.id not in judged]
+    """A line for each model of ``models`` that has no evaluation; nothing where there is none."""
+    evaluated = {one.spec["model"] for one in evaluations}
+    waiting = [one for one in models if one.id not in evaluated]
     if waiting:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             names = verbatim(", ".join(map(pick.describe, waiting[:3]))) + (" ..." if len(waiting) > 3 else "")
             st.markdown(f"**{len(waiting):,} not evaluated yet:** {names}", width="stretch")
             if st.button("Evaluate on test", type="primary", icon=":material/fact_check:", key="evaluate"):
-                with errors_told():
+                with errors_shown():
                     _submit([{"kind": "evaluate", "dataset": one.dataset_id, "model": one.id} for one in waiting])
                     st.rerun()
     if models:
@@ -37,13 +37,13 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
 def again(evaluations: Sequence[Run]) -> None:
     """A button that evaluates the same models again: evaluations of earlier versions kept no attention maps."""
     if st.button("Evaluate again, with maps", icon=":material/replay:", key="evaluate-again"):
-        with errors_told():
+        with errors_shown():
             _submit([one.spec | {"attention": True} for one in evaluations], force=True)
             st.rerun()
 
 
 def _submit(specs: Sequence[Mapping[str, Any]], *, force: bool = False) -> None:
-    """Submit all, also where the queue is away: each is saved then, and the first such error is told at the end."""
+    """Submit all, also where the queue is away: each is saved then, and the first such error is raised at the end."""
     away: QueueUnavailableError | None = None
     for spec in specs:
         try:

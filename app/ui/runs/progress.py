@@ -14,7 +14,7 @@ from app.services import actions
 from app.ui import next_step
 from app.ui.durations import duration
 from app.ui.escape import verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import state
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LINGER = timedelta(seconds=8)
 NAME_WIDTH = 280  # pixels
-__all__ = ["duration", "fraction", "just_ended", "row", "show", "stop_button", "told"]
+__all__ = ["duration", "fraction", "just_ended", "row", "show", "stop_button", "text"]
 
 
 def show(*, dataset: str | None = None, kind: str | None = None, stoppable: bool = False) -> bool:
@@ -48,7 +48,7 @@ def row(run: Run, *, stoppable: bool) -> None:
     """One line: what, how far, how long still, and a link to its log."""
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
         st.markdown(f"{state.markdown(run.status)} **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
-        st.progress(fraction(run), text=told(run), width="stretch")
+        st.progress(fraction(run), text=text(run), width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if stoppable:
             stop_button(run)
@@ -60,7 +60,7 @@ def fraction(run: Run) -> float:
     return min(1.0, run.progress.get("done", 0) / total) if total else 0.0
 
 
-def told(run: Run) -> str:
+def text(run: Run) -> str:
     """Progress in words: the phase, the epoch, the count, the loss, the speed, the time left; or where it stopped."""
     progress = run.progress
     if run.status == "queued" and not progress.get("shards_running"):
@@ -89,7 +89,7 @@ def stop_button(run: Run) -> None:
         kept = "What it has done so far is kept for a retry." if run.attempt else "It has not started yet."
         st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
-            with errors_told():
+            with errors_shown():
                 actions.stop(run.id)
                 st.rerun()
 

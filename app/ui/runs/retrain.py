@@ -10,7 +10,7 @@ from app.services import retraining
 from app.ui import next_step
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import submit
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def show(subset: Run) -> None:
         )
         pressed = st.button("Retrain and evaluate", type="primary", icon=":material/model_training:", key="retrain")
     if pressed:
-        with errors_told():
+        with errors_shown():
             st.session_state["retrain-run"] = retraining.retrain(subset, way, seed).id
     if "retrain-run" in st.session_state:
         submit.follow(st.session_state["retrain-run"])

@@ -11,7 +11,7 @@ from app import session
 from app.services import actions
 from app.ui import next_step
 from app.ui.escape import prose, verbatim
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import progress, state
 from slim_core.errors import NotFoundError
 
@@ -26,14 +26,14 @@ def button(
     help: str | None = None,
     disabled: bool = False,
 ) -> str | None:
-    """Queue the spec when pressed, and tell below the button what becomes of it. Returns the id of that run."""
+    """Queue the spec when pressed, and show its progress below the button. Returns the id of that run."""
     if st.button(label, key=key, type="primary", icon=f":material/{icon}:", help=help, disabled=disabled):
-        with errors_told():
+        with errors_shown():
             run, created = actions.submit(spec(), name=name)
             st.session_state[f"{key}-run"] = run.id
             if not created:
-                told = "is done already" if run.status == "done" else f"is {run.status} already"
-                st.info(f"The same step on the same inputs {told}.", icon=":material/history:")
+                status = "is done already" if run.status == "done" else f"is {run.status} already"
+                st.info(f"The same step on the same inputs {status}.", icon=":material/history:")
                 next_step.link("jobs", f"Open {verbatim(run.name or run.id)}", icon="history", run=run.id)
     sent = st.session_state.get(f"{key}-run")
     if sent:

@@ -11,7 +11,7 @@ from app.ui import chart
 from app.ui.escape import prose
 from app.ui.glossary import explain
 from app.ui.groups import report, table
-from app.ui.messages import errors_told
+from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models, progress, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
@@ -36,7 +36,7 @@ def _poll(run_id: str, known: str) -> None:
     run = session.store().runs.fetch(run_id)
     if run.status != known:
         st.rerun()
-    st.progress(progress.fraction(run), text=progress.told(run))
+    st.progress(progress.fraction(run), text=progress.text(run))
     _curves(run)
 
 
@@ -72,9 +72,9 @@ def _ended(run: Run) -> None:
 def _groups(run: Run) -> None:
     """The groups on the split that is picked (?on): validation from the training, the others from evaluations."""
     val = (run.metrics or {}).get("val") or {}
-    judged = {one.spec["split"]: one for one in _evaluations(run)}
-    sets = [*[split for split in ("test", "val", "train") if split in judged]]
-    if val.get("groups") and "val" not in judged:
+    evaluated = {one.spec["split"]: one for one in _evaluations(run)}
+    sets = [*[split for split in ("test", "val", "train") if split in evaluated]]
+    if val.get("groups") and "val" not in evaluated:
         sets.append("val")
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader("Groups", anchor=False, help=explain("group", "95 % interval"), width="content")
@@ -84,11 +84,11 @@ def _groups(run: Run) -> None:
         else:
             picked = sets[0] if sets else None
             st.caption(f"on {picked} images" if picked else "", width="stretch")
-    if "test" not in judged:
-        evaluate_models.show([run], judged_or_waiting(run))
-    with errors_told():
-        if picked in judged:
-            report.show(judged[picked])
+    if "test" not in evaluated:
+        evaluate_models.show([run], evaluated_or_waiting(run))
+    with errors_shown():
+        if picked in evaluated:
+            report.show(evaluated[picked])
         elif picked is not None:
             _of_training(run, val)
 
@@ -111,7 +111,7 @@ def _evaluations(run: Run) -> list[Run]:
     return [runs.fetch(one.id) for one in found]
 
 
-def judged_or_waiting(run: Run) -> list[Run]:
+def evaluated_or_waiting(run: Run) -> list[Run]:
     """Evaluations on test that are done or will be, so that none is offered twice."""
     children = session.store().runs.children(run.id)
     return [

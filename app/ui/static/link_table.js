@@ -41,9 +41,9 @@ function draw(state, data) {
     state.host.replaceChildren(narrow(data.columns), element("table", { "aria-label": data.label }, head(data), state.body));
   }
   data.rows.forEach((row, at) => {
-    const told = JSON.stringify(row);
-    if (state.rows[at] === told) return;
-    state.rows[at] = told;
+    const drawn = JSON.stringify(row);
+    if (state.rows[at] === drawn) return;
+    state.rows[at] = drawn;
     const opens = row.some((about) => about.run);
     const made = element("tr", { class: opens && "opens" }, ...row.map((about, i) => cell(data.columns[i], about)));
     const old = state.body.children[at];

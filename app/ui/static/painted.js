@@ -15,7 +15,7 @@ const coming = () =>
   document.querySelector("[data-testid=stSkeleton]") || // a part whose code Streamlit is still loading
   [...document.images].some((image) => !image.complete && inSight(image));
 
-async function tell({ page, url, token }) {
+async function report({ page, url, token }) {
   for (let n = 0; n < MOST_FRAMES && coming(); n++) await frame();
   await afterPaint();
   const headers = { "Content-Type": "application/json", "X-Slim-Token": token };
@@ -25,5 +25,5 @@ async function tell({ page, url, token }) {
 export default function ({ data, parentElement }) {
   if (parentElement.__slimPainted === data.page) return;
   parentElement.__slimPainted = data.page;
-  tell(data);
+  report(data);
 }

@@ -98,7 +98,7 @@ def groups(evaluations: Sequence[Run], names: Mapping[Any, str]) -> pd.DataFrame
     return frame.astype({"accuracy": float, "low": float, "high": float})
 
 
-def told_seeds(seeds: Sequence[int]) -> str:
+def seeds_text(seeds: Sequence[int]) -> str:
     """0, 1, 5; a run of more than three as 0 to 39."""
     parts: list[list[int]] = []
     for seed in sorted(seeds):

@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.comparison import COST_DEFINITIONS
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
-from slim_core.evaluation.report.frames import RATES, TITLES, told_seeds
+from slim_core.evaluation.report.frames import RATES, TITLES, seeds_text
 from slim_core.metrics import DEFINITIONS
 from slim_core.percent import UNKNOWN, interval
 
@@ -162,7 +162,7 @@ def seeds(frame: pd.DataFrame) -> Grid:
     cells = [
         [
             row["method"],
-            told_seeds(row["seeds"]),
+            seeds_text(row["seeds"]),
             *(shown("wga", row[key]) for key in ("wga_mean", "wga_sd", "average_mean")),
             shown("change", row["change"]),
             interval(row["change_low"], row["change_high"], "+.1f"),

@@ -17,7 +17,7 @@ def test_the_browsers_word_ends_the_wait(client: TestClient, empty_home: Path) -
     token = sign(Viewer("eve", "viewer"))
     with deferred_charts.awaited() as page, deferred_charts.awaited() as other:
         reply = client.post("/api/painted", json={"page": page.id}, headers={access.TOKEN_HEADER: token})
-        assert reply.status_code == 200 and page.told.is_set() and not other.told.is_set()
+        assert reply.status_code == 200 and page.painted.is_set() and not other.painted.is_set()
 
 
 def test_a_page_that_nobody_waits_for_is_no_error(client: TestClient, empty_home: Path) -> None:
@@ -25,7 +25,7 @@ def test_a_page_that_nobody_waits_for_is_no_error(client: TestClient, empty_home
     assert client.post("/api/painted", json={"page": "gone"}, headers={access.TOKEN_HEADER: token}).status_code == 200
 
 
-def test_without_a_token_nothing_is_told(client: TestClient, empty_home: Path) -> None:
+def test_without_a_token_nothing_is_marked(client: TestClient, empty_home: Path) -> None:
     with deferred_charts.awaited() as page:
         assert client.post("/api/painted", json={"page": page.id}).status_code == 401
-        assert not page.told.is_set()
+        assert not page.painted.is_set()

@@ -37,7 +37,7 @@ def told(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
             for page in list(deferred_charts._awaited):
                 if page not in pages:
                     pages.append(page)
-                    deferred_charts.tell(page)
+                    deferred_charts.mark_painted(page)
 
     browser = threading.Thread(target=browse)
     browser.start()
@@ -84,5 +84,5 @@ def test_outside_a_page_a_chart_is_drawn_at_once(told) -> None:
 def test_a_word_for_a_page_that_nobody_waits_for_is_no_error() -> None:
     with deferred_charts.awaited() as page:
         pass
-    deferred_charts.tell(page.id)
-    assert not page.told.is_set()
+    deferred_charts.mark_painted(page.id)
+    assert not page.painted.is_set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from streamlit.testing.v1 import AppTest
 
-from app.ui.groups.confusion import MOST, mistakes, told
+from app.ui.groups.confusion import MOST, listed_text, mistakes
 
 COUNTS = np.array([[7, 3, 0], [5, 4, 1], [0, 0, 8]])
 
@@ -20,10 +20,13 @@ def test_a_model_without_mistakes_has_none_to_list() -> None:
     assert mistakes(np.diag([3, 0, 2])).empty
 
 
-def test_what_is_left_out_is_told() -> None:
+def test_the_caption_says_what_is_left_out() -> None:
     counts = np.full((20, 20), 2)
-    assert told(mistakes(counts)) == f"{2 * MOST} of 760 mistakes: the {MOST} most frequent of 380 pairs of classes."
-    assert told(mistakes(COUNTS)) == "All 9 mistakes."
+    assert (
+        listed_text(mistakes(counts))
+        == f"{2 * MOST} of 760 mistakes: the {MOST} most frequent of 380 pairs of classes."
+    )
+    assert listed_text(mistakes(COUNTS)) == "All 9 mistakes."
 
 
 def test_many_classes_are_a_list_that_fits_a_page_whatever_their_number() -> None:

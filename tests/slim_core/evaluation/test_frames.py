@@ -56,8 +56,8 @@ def test_every_group_of_every_run_has_its_n_its_interval_and_its_key(looped, eva
 
 
 def test_seeds_in_a_row_are_told_by_their_ends() -> None:
-    assert frames.told_seeds([3, 0, 1, 2, 7]) == "0 to 3, 7"
-    assert frames.told_seeds([0, 1, 2]) == "0, 1, 2"
+    assert frames.seeds_text([3, 0, 1, 2, 7]) == "0 to 3, 7"
+    assert frames.seeds_text([0, 1, 2]) == "0, 1, 2"
 
 
 def test_a_measure_that_no_run_has_is_left_out() -> None:
