@@ -16,7 +16,7 @@ KNOWN = Durations({("train", False, "d1"): 100.0, ("train", False, None): 60.0, 
 
 
 def wait(name: str, kind: str = "train", dataset: str = "d1", queue: str = "gpu", device: str | None = None) -> Waiting:
-    return Waiting(name, kind, queue, 0, "ann", NOW, dataset, None, device, None)
+    return Waiting(name, kind, queue, 0, "ann", NOW, dataset, None, device)
 
 
 def worker(name: str, queues: str = "gpu", device: str = "cuda:0") -> Worker:
