@@ -30,6 +30,9 @@ class Settings(BaseSettings):
     data_roots: Annotated[tuple[Path, ...], NoDecode] = Field(
         default_factory=_default_roots, description="Folders images may be registered from, joined by ':'."
     )
+    model_modules: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Modules whose functions may be named as models in the served mode, joined by ':'."
+    )
     max_pixels: int = Field(50_000_000, description="Larger images are refused.")
     lease_s: float = Field(30.0, description="A running job that does not renew its lease for this long is lost.")
     renew_s: float = Field(10.0, description="How often a running job renews its lease.")
@@ -54,6 +57,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_roots(cls, value: object) -> object:
         return tuple(Path(p) for p in value.split(":") if p) if isinstance(value, str) else value
+
+    @field_validator("model_modules", mode="before")
+    @classmethod
+    def _split_modules(cls, value: object) -> object:
+        return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
 
     @property
     def database(self) -> str:

@@ -12,7 +12,7 @@ from slim_core.data.images import ImageTransform
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import Model
-from slim_core.models.names import SMALL_RESNET
+from slim_core.models.names import SMALL_RESNET, is_custom
 from slim_core.models.small_resnet import SMALL_SIZE, SmallResNet
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
@@ -38,7 +38,7 @@ def build(
     """A model with a new head of ``n_classes`` outputs.
 
     Args:
-        name: one of ``list_models``.
+        name: one of ``list_models``, or a function that makes a network, as package.module:function.
         n_classes: C.
         label_names: C names, kept with the model.
         weights: "imagenet", "none", or the path of a checkpoint that fits the whole network. The small network has
@@ -52,7 +52,11 @@ def build(
         CheckpointRefusedError: the checkpoint does not fit.
     """
     _check(name, n_classes)
-    if name == SMALL_RESNET:
+    if is_custom(name):
+        from slim_core.models.custom import build_custom
+
+        model = build_custom(name, n_classes, label_names, str(weights) == IMAGENET, image_size, seed)
+    elif name == SMALL_RESNET:
         model = _build_small(n_classes, label_names, image_size or SMALL_SIZE, seed)
     else:
         from slim_core.models.torchvision_models import build_published
@@ -65,9 +69,10 @@ def build(
 
 
 def _check(name: str, n_classes: int) -> None:
-    if name != SMALL_RESNET and name not in list_models():
+    if not is_custom(name) and name != SMALL_RESNET and name not in list_models():
         raise SpecRefusedError(
-            f"There is no model {name!r}: take {SMALL_RESNET}, resnet50 or another of torchvision's."
+            f"There is no model {name!r}: take {SMALL_RESNET}, resnet50 or another of torchvision's, or a function of "
+            f"your own as package.module:function."
         )
     if n_classes < 2:
         raise SpecRefusedError(f"A classifier needs two classes or more, not {n_classes}: check the labels.")

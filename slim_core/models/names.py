@@ -8,7 +8,11 @@ from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 
+from slim_core.settings import settings
+
 SMALL_RESNET = "small-resnet"
+_OURS = "slim_core.models"
+_FUNCTION = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
 _ANCHOR = "resnet50"  # always there: what is read without it was not understood
 _REGISTERED = re.compile(r'^@register_model\((?:name=)?"?(\w*)"?\).*?^def (\w+)', re.MULTILINE | re.DOTALL)
 
@@ -17,13 +21,46 @@ def check_model(name: str) -> None:
     """Refuse a name that no model has; where torchvision cannot be read, the step itself refuses it.
 
     Raises:
-        ValueError: so, in words that follow "refuses model = ...:".
+        ValueError: in words that follow "refuses model = ...:".
     """
+    if is_custom(name):
+        require_allowed_module(name)
+        return
     known = (SMALL_RESNET, *classifiers())
     if len(known) > 1 and name not in known:
         near = get_close_matches(name, known, n=1)
         example = near[0] if near else _ANCHOR
-        raise ValueError(f"there is no such model, take {SMALL_RESNET}, {example} or another of torchvision's")
+        raise ValueError(
+            f"there is no such model, take {SMALL_RESNET}, {example} or another of torchvision's, or a function of "
+            f"your own as package.module:function"
+        )
+
+
+def is_custom(name: str) -> bool:
+    """Whether the name is that of a function that makes a network: "package.module:function"."""
+    return ":" in name
+
+
+def require_allowed_module(name: str) -> None:
+    """Refuse a function that may not be called here, before its module is imported.
+
+    Our own modules may always; others where this installation is for one machine, or where SLIM_MODEL_MODULES names
+    their module or a package above it.
+
+    Raises:
+        ValueError: in words that follow "refuses model = ...:".
+    """
+    if not _FUNCTION.match(name):
+        raise ValueError("a network of your own is named as package.module:function")
+    module = name.partition(":")[0]
+    allowed = (_OURS, *settings().model_modules)
+    if any(module == one or module.startswith(f"{one}.") for one in allowed):
+        return
+    if not settings().embedded:
+        raise ValueError(
+            f"this server calls networks of {', '.join(allowed)} only: name the module in SLIM_MODEL_MODULES where the "
+            f"dashboard and the workers run"
+        )
 
 
 @cache

