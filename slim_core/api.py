@@ -20,7 +20,6 @@ from slim_core.runs.whole_loop import ANSWERED, Loop, LoopConfig, Outcome, Retra
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option
-from slim_core.store.origins import reference_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,7 +95,7 @@ def retrain(
     """Retrain the architecture of a reference model on a curated subset."""
     at = at or open_workbench()
     curated = a_run(at, subset, "curate")
-    origin = a_run(at, reference, "train") if reference else reference_of(at.store, curated)
+    origin = a_run(at, reference, "train") if reference else at.store.lineage.reference_of(curated)
     spec = retrain_spec(origin, curated, how, seed, fields)
     return at.run(spec, name=f"Retrained on {curated.spec['strategy']}", force=force)
 

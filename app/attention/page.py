@@ -9,13 +9,12 @@ from app.services import attention_scores
 from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from slim_core.store.origins import runs_with_maps
 
 st.title("Attention", help=explain("attention map", "class of the map"))
 
 with st.container(horizontal=True):
     dataset = pick.dataset()
-    passes = runs_with_maps(session.store(), dataset.id) if dataset else []
+    passes = session.store().lineage.runs_with_maps(dataset.id) if dataset else []
     run = pick.run("Attention maps", [one for one in passes if one.kind == "gradcam"])
 
 if dataset is not None:

@@ -10,7 +10,7 @@ from slim_core.evaluation.charts.palette import BLUE, GREEN, GREY, INK, ORANGE, 
 
 if TYPE_CHECKING:
     from slim_core.store import Run
-    from slim_core.store.lineage import Lineage
+    from slim_core.store.lineage import LineageGraph
 
 _STATUS = {"done": GREEN, "failed": VERMILION, "running": BLUE, "stopping": ORANGE}
 _PRODUCES = {
@@ -34,7 +34,7 @@ class Source:
 
 
 def dot(
-    lineage: Lineage,
+    lineage: LineageGraph,
     runs: Mapping[str, Run],
     *,
     datasets: Mapping[str, Source],
@@ -86,7 +86,7 @@ def _more(run_id: str, n: int) -> str:
 
 
 def _sources(
-    lineage: Lineage, runs: Mapping[str, Run], datasets: Mapping[str, Source], campaigns: Mapping[str, Source]
+    lineage: LineageGraph, runs: Mapping[str, Run], datasets: Mapping[str, Source], campaigns: Mapping[str, Source]
 ) -> list[str]:
     children = {link.child for link in lineage.links}
     lines: dict[str, None] = {}

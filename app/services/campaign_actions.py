@@ -18,7 +18,6 @@ from slim_core.curation import default_subset_size
 from slim_core.errors import ForbiddenError
 from slim_core.runs.whole_loop import retrain_spec
 from slim_core.store.members import Role
-from slim_core.store.origins import reference_of
 
 if TYPE_CHECKING:
     from slim_core.annotation.plan import Plan
@@ -88,7 +87,7 @@ def curate(campaign: Campaign) -> Run:
 def curate_and_retrain(campaign: Campaign) -> Run:
     """Queue the subset, a model retrained on it, and its evaluation (needs lead); the evaluation, which ends last."""
     chosen = curate(campaign)
-    spec = retrain_spec(reference_of(session.store(), chosen), chosen, "reference", 0)
+    spec = retrain_spec(session.store().lineage.reference_of(chosen), chosen, "reference", 0)
     model = actions.submit(spec, name=f"Retrained from {campaign.name}")[0]
     evaluation = {"kind": "evaluate", "dataset": campaign.dataset_id, "model": model.id}
     return actions.submit(evaluation, name=f"{model.name} on test")[0]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from app import session
 from app.services import actions
 from slim_core.runs.whole_loop import retrain_spec
-from slim_core.store.origins import reference_of
 from slim_core.store.states import UNFINISHED
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 def retrain(subset: Run, way: Retrain, seed: int) -> Run:
     """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last."""
-    model, _ = actions.submit(retrain_spec(reference_of(session.store(), subset), subset, way, seed))
+    model, _ = actions.submit(retrain_spec(session.store().lineage.reference_of(subset), subset, way, seed))
     return actions.submit({"kind": "evaluate", "dataset": subset.dataset_id, "model": model.id})[0]
 
 

@@ -19,7 +19,6 @@ from slim_core.runs.whole_loop import FROM_REFERENCE, retrain_spec
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
-from slim_core.store.origins import reference_of
 from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -75,7 +74,7 @@ def _train_on_all(dataset: Dataset) -> None:
 
 
 def _retrain(subset: Run) -> None:
-    reference = reference_of(session.store(), subset)
+    reference = session.store().lineage.reference_of(subset)
     how = st.segmented_control(
         "Start", list(WAYS), format_func=WAYS.__getitem__, default="reference", required=True, key="retrain-how"
     )

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.answer_values import NAMED, UNSURE, VALUES
-from slim_core.store.origins import attention_of
 from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
@@ -101,7 +100,7 @@ def gradcam_of_space(store: Store, space: Run) -> Run:
     Raises:
         AnswersRefusedError: the space was made from features alone, and there is no such run.
     """
-    found = attention_of(store, space)
+    found = store.lineage.attention_of(space)
     if found is not None:
         return found
     attention, split = store.runs.fetch(space.spec["attention"]), space.spec["split"]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from slim_core.store import schema
 from slim_core.store.campaigns import IDLE_MS
+from slim_core.store.lineage import RunGraph
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
@@ -21,20 +22,14 @@ _NOT_IDENTITY = ("seed", "answers_seq")  # differ between repetitions of the sam
 
 
 class Ancestry:
-    """The runs of some data sets by id, so that walks along parents ask the database nothing.
-
-    A parent is any value of a spec that is the id of a run: what ``Spec.parents`` names, without building the spec.
-    """
+    """The runs of some data sets and the links among them: costs and identities ask the database nothing."""
 
     def __init__(self, runs: Iterable[Run], campaigns: Iterable[Campaign] = ()) -> None:
         """``runs``: with their metrics where those are asked for later."""
-        self.runs = {run.id: run for run in runs}
+        self.graph = RunGraph(runs)
+        self.runs = self.graph.runs
         self._campaigns = {campaign.id: campaign for campaign in campaigns}
         self._identities: dict[str, str] = {}
-        self._shards: dict[str, list[Run]] = {}
-        for run in self.runs.values():
-            if run.shard_of:
-                self._shards.setdefault(run.shard_of, []).append(run)
 
     @classmethod
     def read(cls, store: Store, *datasets: str) -> Ancestry:
@@ -48,41 +43,25 @@ class Ancestry:
             campaigns += store.campaigns.all(dataset)
         return cls(runs.values(), campaigns)
 
-    def parents(self, run: Run) -> list[Run]:
-        """The runs this one reads that still exist."""
-        return [self.runs[value] for value in run.spec.values() if isinstance(value, str) and value in self.runs]
-
     def lineage(self, run: Run) -> list[Run]:
         """The run and all it descends from, each once, nearest first; shards of sharded runs after them."""
-        return list(self._walk(run))
-
-    def _walk(self, run: Run, *, paid: bool = False) -> Iterator[Run]:
-        """``paid``: without the space of a subset that no answers went into, which could be drawn without it."""
-        seen: set[str] = set()
-        todo = [run]
-        while todo:
-            one = todo.pop(0)
-            if one.id not in seen:
-                seen.add(one.id)
-                yield one
-                drawn_blindly = paid and one.kind == "curate" and not one.spec.get("campaign")
-                todo += [*([] if drawn_blindly else self.parents(one)), *self._shards.get(one.id, ())]
-
-    def find(self, run: Run, kind: str) -> Run | None:
-        """The nearest ancestor of a kind (or the run itself)."""
-        return next((one for one in self._walk(run) if one.kind == kind), None)
+        return self.graph.lineage(run)
 
     def seconds(self, run: Run) -> float:
         """Computing time of the run and all it needed, each counted once."""
-        return sum(one.seconds for one in self._walk(run, paid=True))
+        return sum(one.seconds for one in self._paid(run))
 
     def gpu_hours(self, run: Run) -> float:
         """The part of ``seconds`` that was spent on a GPU, in hours."""
-        return sum(one.seconds for one in self._walk(run, paid=True) if (one.device or "").startswith("cuda")) / 3600
+        return sum(one.seconds for one in self._paid(run) if (one.device or "").startswith("cuda")) / 3600
+
+    def _paid(self, run: Run) -> list[Run]:
+        """Without the space of a subset that no answers went into, which could be drawn without it."""
+        return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not one.spec.get("campaign"))
 
     def asked(self, run: Run) -> tuple[str, int] | None:
         """The campaign whose answers the run rests on, and the last answer that counted; None where there is none."""
-        subset = self.find(run, "curate")
+        subset = self.graph.subset_of(run)
         if subset is None or not subset.spec.get("campaign"):
             return None
         return str(subset.spec["campaign"]), int(subset.spec.get("answers_seq") or 0)

@@ -79,7 +79,9 @@ def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
     table = store.datasets.table(evaluation.dataset_id)
     rows = table.rows(evaluation.spec["split"])
     labels = table.labels[rows]
-    for run in _sources(evaluation, ancestry):
+    graph = ancestry.graph
+    # the oldest first: a later pass over the same model does not give its slices other borders
+    for run in (*graph.spaces_of(evaluation, evaluation.spec["split"]), *graph.attentions_of(evaluation)):
         folder = store.artifacts.folder(run.id)
         known = AttentionResult(folder).rows
         if run.kind == "space" and np.array_equal(known, rows):
@@ -92,20 +94,6 @@ def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
         f"No attention maps of the {evaluation.spec['split']} images: map the attention of the model on that split, "
         "and its worst slices are found from what it sees."
     )
-
-
-def _sources(evaluation: Run, ancestry: Ancestry) -> list[Run]:
-    """Finished space, gradcam and features runs whose clusters may serve: the evaluation's own lineage first, then the
-    oldest, so that a later look at the same model does not give its slices other borders."""
-    kinds = ("space", "gradcam", "features")
-    split, lineage = evaluation.spec["split"], ancestry.lineage(evaluation)
-    looks = [run for run in lineage if run.kind in kinds]
-    models = {run.id for run in lineage if run.kind == "train"}
-    oldest_first = sorted(ancestry.runs.values(), key=lambda run: (run.created_at, run.id))
-    looks += [run for run in oldest_first if run.kind in kinds[1:] and run.spec.get("model") in models]
-    spaces = [run for run in oldest_first if run.kind == "space" and run.spec["split"] == split]
-    looks = [run for run in spaces if run.spec["attention"] in {look.id for look in looks}] + looks
-    return list({run.id: run for run in looks if run.status == "done" and not run.shard_of}.values())
 
 
 def _clustered(

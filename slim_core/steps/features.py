@@ -36,7 +36,7 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """
     if context.store.runs.shards(context.run_id):
         return gradcam.run(spec, context)
-    done = finished_gradcam(spec, context)
+    done = _finished_pass(spec, context)
     if done is None:
         gradcam.run(spec, context)
         for name in NOT_KEPT:
@@ -48,13 +48,11 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     return {"images": len(scores), "reused": done}
 
 
-def finished_gradcam(spec: FeaturesSpec, context: StepContext) -> str | None:
-    """Id of a finished gradcam run that has looked at the same images with the same model."""
+def _finished_pass(spec: FeaturesSpec, context: StepContext) -> str | None:
+    """Id of a finished gradcam run over the same images with the same model."""
     wanted = spec.model_dump(exclude={"kind", "batch_size", "seed", "shard", "shards"}, mode="json")
-    for run in context.store.runs.all(kind="gradcam", status="done", dataset=spec.dataset):
-        if {key: run.spec.get(key) for key in wanted} == wanted:
-            return run.id
-    return None
+    passes = context.store.lineage.finished_passes(spec.dataset, wanted)
+    return passes[0].id if passes else None
 
 
 def _take_over(spec: FeaturesSpec, source: Path, context: StepContext) -> pd.DataFrame:

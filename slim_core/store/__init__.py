@@ -18,6 +18,7 @@ from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.decisions import Decisions
 from slim_core.store.events import Event, Events
 from slim_core.store.leases import LEASE_S, Lease
+from slim_core.store.lineage import Lineage
 from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
 from slim_core.store.queue import Queue
@@ -55,6 +56,7 @@ class Store:
     events: Events
     datasets: Datasets
     runs: Runs
+    lineage: Lineage
     queue: Queue
     attempts: Attempts
     campaigns: Campaigns
@@ -91,6 +93,7 @@ class Store:
             events=events,
             datasets=datasets,
             runs=Runs(database, artifacts, events, datasets, workers, settings.shard_images),
+            lineage=Lineage(database, artifacts),
             queue=Queue(database, events, settings.lease_s),
             attempts=Attempts(database, artifacts, events, settings.lease_s),
             campaigns=Campaigns(database, events, datasets),

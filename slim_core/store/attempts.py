@@ -18,7 +18,8 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, plain
 from slim_core.store.events import Events
-from slim_core.store.run_rows import Run, descendants_of, find_run, lock_run
+from slim_core.store.lineage import descendants_of
+from slim_core.store.run_rows import Run, find_run, lock_run
 from slim_core.store.shards import fate, shards_of
 from slim_core.store.states import UNFINISHED, WORKING
 
@@ -232,7 +233,7 @@ class Attempts:
             self._end(connection, whole, "failed", message)
 
     def _fail_waiting(self, connection: Connection, run_id: str, status: str, now: datetime) -> None:
-        waiting = _t.c.id.in_(descendants_of(connection, run_id))
+        waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
         message = f"Its parent {run_id} has {status}: retry that one, then this." if status == "failed" else None
         message = message or f"Its parent {run_id} was canceled: retry that one, then this."
         failed = _t.update().where(waiting, _t.c.status == "queued")

@@ -1,11 +1,8 @@
-"""Runs as a long list: filtered, counted and paged by the database, so that ten thousand cost as little as ten.
-
-Also the relations between runs, read a level at a time, for the graph of where a result comes from (lineage.py).
-"""
+"""Runs as a long list: filtered, counted and paged by the database, so that ten thousand cost as little as ten."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,14 +10,11 @@ import sqlalchemy as sa
 
 from slim_core.store import schema
 from slim_core.store.database import Database
-from slim_core.store.lineage import Link
 from slim_core.store.run_rows import WITHOUT_METRICS, Run
-from slim_core.store.shards import with_progress
+from slim_core.store.shards import WHOLE, with_progress
 
-_t, _parents = schema.runs, schema.run_parents
+_t = schema.runs
 _FEW = 500  # values in one IN clause, at most
-# Nearly every run is whole, so that SQLite must not take the index of this column instead of the one it sorts by.
-_WHOLE = sa.func.coalesce(_t.c.shard_of, "") == ""
 
 
 @dataclass(frozen=True)
@@ -37,7 +31,7 @@ class RunFilter:
     def clauses(self) -> list[sa.ColumnElement[bool]]:
         """The conditions on the table of runs; deleted runs and parts of runs (shards) never pass."""
         named = [(_t.c.created_by, self.by), (_t.c.dataset_id, self.dataset)]
-        found = [_t.c.deleted_at.is_(None), _WHOLE]
+        found = [_t.c.deleted_at.is_(None), WHOLE]
         found += [_t.c.kind.in_(self.kinds)] if self.kinds else []
         found += [_t.c.status.in_(self.statuses)] if self.statuses else []
         found += [column == value for column, value in named if value]
@@ -85,24 +79,4 @@ class History:
                 query = sa.select(*WITHOUT_METRICS).where(_t.c.deleted_at.is_(None))
                 query = query.where(_t.c.id.in_(wanted[start : start + _FEW]))
                 found |= {row["id"]: Run(**row) for row in connection.execute(query).mappings()}
-        return found
-
-    def parents(self, ids: Collection[str]) -> list[Link]:
-        """What these runs read, deleted runs included; a run's own shards are no parents here."""
-        return self._links(_parents.c.run_id, _parents.c.parent_id, ids)
-
-    def children(self, ids: Collection[str]) -> list[Link]:
-        """What reads these runs, oldest first; deleted runs and shards are left out."""
-        return self._links(_parents.c.parent_id, _parents.c.run_id, ids, _t.c.deleted_at.is_(None))
-
-    def _links(
-        self, given: sa.Column[str], other: sa.Column[str], ids: Collection[str], *which: sa.ColumnElement[bool]
-    ) -> list[Link]:
-        query = sa.select(_parents.c.parent_id, _parents.c.run_id, _parents.c.role).join(_t, _t.c.id == other)
-        query = query.where(_WHOLE, *which).order_by(_t.c.created_at, _t.c.id)
-        wanted, found = sorted(set(ids)), list[Link]()
-        with self._database.read() as connection:
-            for start in range(0, len(wanted), _FEW):
-                rows = connection.execute(query.where(given.in_(wanted[start : start + _FEW])))
-                found += [Link(*row) for row in rows]
         return found

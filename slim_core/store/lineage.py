@@ -1,16 +1,35 @@
-"""Where a run comes from and what was made from it: a graph of runs, followed a level at a time to a given depth.
+"""Where runs come from and what was made from them: the links between runs, and the one walk along them.
 
-Pure: how relations are read is the caller's business (slim_core.store.history.History has both readers).
+A link is read from the database (a level of the walk at a time: one query, however many runs it has), or taken from the
+specs of runs that were read already (``RunGraph``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain, islice, repeat
+from operator import attrgetter
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core import result_files
+from slim_core.errors import SpecRefusedError
+from slim_core.store import schema
+from slim_core.store.artifacts import Artifacts
+from slim_core.store.database import Database
+from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run
+from slim_core.store.shards import WHOLE
 
 ANCESTORS, DESCENDANTS = 8, 4  # levels: the whole way up a loop, and down to the comparison
 MOST_CHILDREN = 8  # of one run, before the rest is only counted
 MOST_RUNS = 80  # of a graph that can still be read
+_FEW = 500  # values in one IN clause, at most
+_UPWARDS = ("model", "attention", "space")  # roles that lead to a model, the nearest first
+_t, _parents = schema.runs, schema.run_parents
 
 
 @dataclass(frozen=True)
@@ -19,31 +38,195 @@ class Link:
 
     parent: str
     child: str
-    role: str  # what it is to the child: "model", "attention", "space", "subset", "reference"
+    role: str  # what it is to the child: "model", "attention", "space", "subset", "reference", "shard-000"
 
 
 Reader = Callable[[Collection[str]], Sequence[Link]]  # ids of runs -> their links to parents, or to children
+_End = Callable[[Link], str]
+_PARENT: _End = attrgetter("parent")
+_CHILD: _End = attrgetter("child")
 
 
 @dataclass(frozen=True)
-class Lineage:
+class LineageGraph:
     """The runs around one run. ``hidden``: run -> how many more runs read it that are not in the graph."""
 
     run: str
     links: tuple[Link, ...] = ()
     hidden: dict[str, int] = field(default_factory=dict)
-    cut: bool = False  # the way up goes on beyond what is shown
+    cut: bool = False  # there are more ancestors than are shown
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """Every run of the graph once; the one asked about comes first."""
+        """Every run of the graph once; the one it was drawn for comes first."""
         ends = [end for link in self.links for end in (link.parent, link.child)]
         return tuple(dict.fromkeys([self.run, *ends]))
 
 
+class Lineage:
+    """Reads what runs were made from and what was made from them; writes nothing."""
+
+    def __init__(self, database: Database, artifacts: Artifacts) -> None:
+        self._database, self._artifacts = database, artifacts
+
+    def parents(self, ids: Collection[str]) -> list[Link]:
+        """What these runs read, deleted runs included; a run's own shards are left out."""
+        with self._database.read() as connection:
+            return _parents_of(connection, ids, WHOLE)
+
+    def children(self, ids: Collection[str]) -> list[Link]:
+        """What reads these runs, oldest first; deleted runs and shards are left out."""
+        with self._database.read() as connection:
+            return _children_of(connection, ids, WHOLE)
+
+    def ancestors(self, ids: Iterable[str]) -> list[str]:
+        """Ids of all runs these were made from, directly or not, deleted ones and shards included; nearest first."""
+        with self._database.read() as connection:
+            return ancestors_of(connection, ids)
+
+    def descendants(self, ids: Iterable[str]) -> list[str]:
+        """Ids of all runs made from these, directly or not, that were not deleted; nearest first."""
+        with self._database.read() as connection:
+            return descendants_of(connection, ids)
+
+    def trace(self, run_id: str) -> LineageGraph:
+        """The graph around a run, as a page shows it."""
+        return trace(run_id, self.parents, self.children)
+
+    def reference_of(self, run: Run) -> Run:
+        """The model whose attention led to a subset, a space or a pass: curate -> space -> attention -> model.
+
+        Raises:
+            SpecRefusedError: it, or a run on the way to it, was deleted.
+        """
+        found = run
+        with self._database.read() as connection:
+            while found.kind != "train":
+                role = next(role for role in _UPWARDS if found.spec.get(role))
+                above = find_run(connection, str(found.spec[role]))
+                if above is None:
+                    raise SpecRefusedError(
+                        f"The {role} run behind {run.id} was deleted: curate again from another space."
+                    )
+                found = above
+        return found
+
+    def attention_of(self, space: Run) -> Run | None:
+        """The gradcam run a space was made from, or one of the same images, model and class of map; None without one.
+
+        Raises:
+            NotFoundError: the run the space was made from was deleted.
+        """
+        with self._database.read() as connection:
+            attention = fetch_run(connection, space.spec["attention"])
+        if attention.kind == "gradcam":
+            return attention
+        same = {key: attention.spec[key] for key in ("model", "class_of_map")}
+        passes = self.finished_passes(space.dataset_id, same)
+        return next((run for run in passes if space.spec["split"] in run.spec["splits"]), None)
+
+    def finished_passes(self, dataset: str, spec: Mapping[str, Any]) -> list[Run]:
+        """Finished gradcam runs of a data set whose specs have these values, newest first."""
+        found = self._finished("gradcam", dataset, COLUMNS)
+        return [run for run in found if all(run.spec.get(key) == value for key, value in spec.items())]
+
+    def maps_of(self, evaluation: Run, runs: Iterable[Run]) -> str | None:
+        """The run that kept the maps of an evaluation: itself, or a finished gradcam run of its model in ``runs``."""
+        model, split = evaluation.spec["model"], evaluation.spec["split"]
+        passes = [run for run in runs if run.kind == "gradcam" and run.status == "done" and run.spec["model"] == model]
+        able = [evaluation.id, *(run.id for run in passes if split in run.spec["splits"])]
+        return next((run_id for run_id in able if self._artifacts.has(run_id, result_files.MAPS)), None)
+
+    def runs_with_maps(self, dataset: str) -> list[Run]:
+        """Finished runs of a data set that kept attention maps, newest first."""
+        found = [run for kind in ("gradcam", "evaluate") for run in self._finished(kind, dataset, WITHOUT_METRICS)]
+        kept = [run for run in found if self._artifacts.has(run.id, result_files.MAPS)]
+        return sorted(kept, key=lambda run: run.created_at, reverse=True)
+
+    def _finished(self, kind: str, dataset: str, columns: Sequence[sa.Column[Any]]) -> list[Run]:
+        query = sa.select(*columns).where(_t.c.kind == kind, _t.c.dataset_id == dataset, _t.c.status == "done")
+        query = query.where(_t.c.deleted_at.is_(None), WHOLE).order_by(_t.c.created_at.desc(), _t.c.id)
+        with self._database.read() as connection:
+            return [Run(**row) for row in connection.execute(query).mappings()]
+
+
+class RunGraph:
+    """Runs that were read together, so that walks among them ask the database nothing.
+
+    A parent is any value of a spec that is the id of one of the runs: what ``Spec.parents`` names, without building the
+    spec.
+    """
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        self.runs = {run.id: run for run in runs}
+        self._shards: dict[str, list[Run]] = {}
+        for run in self.runs.values():
+            if run.shard_of:
+                self._shards.setdefault(run.shard_of, []).append(run)
+
+    def lineage(self, run: Run, *, stop: Callable[[Run], bool] = lambda _run: False) -> list[Run]:
+        """The run and all it was made from, each once, nearest first; shards of a run after its parents.
+
+        Args:
+            run: where to begin.
+            stop: whether the walk ends at a run: its parents are reached only by other ways.
+        """
+
+        def parents(ids: Collection[str]) -> list[Link]:
+            return [link for one in map(known, ids) if not stop(one) for link in self._links(one)]
+
+        def known(run_id: str) -> Run:
+            return run if run_id == run.id else self.runs[run_id]
+
+        return [run, *map(known, _reached([run.id], parents, _PARENT))]
+
+    def subset_of(self, run: Run) -> Run | None:
+        """The subset a run rests on: the nearest curate run of its lineage (or the run itself)."""
+        return next((one for one in self.lineage(run) if one.kind == "curate"), None)
+
+    def spaces_of(self, run: Run, split: str) -> list[Run]:
+        """Finished spaces of a split made from the attention of a run (``attentions_of``), oldest first."""
+        attentions = {one.id for one in self.attentions_of(run)}
+        spaces = (one for one in self._oldest_first() if one.kind == "space" and one.spec["split"] == split)
+        return [one for one in spaces if one.spec["attention"] in attentions and _is_finished(one)]
+
+    def attentions_of(self, run: Run) -> list[Run]:
+        """Finished gradcam and features runs: of a run's lineage, nearest first, then of its models, oldest first."""
+        lineage = self.lineage(run)
+        models = {one.id for one in lineage if one.kind == "train"}
+        found = [*lineage, *(one for one in self._oldest_first() if one.spec.get("model") in models)]
+        return list(
+            {one.id: one for one in found if one.kind in ("gradcam", "features") and _is_finished(one)}.values()
+        )
+
+    def _links(self, run: Run) -> list[Link]:
+        named = [(role, value) for role, value in run.spec.items() if isinstance(value, str) and value in self.runs]
+        shards = self._shards.get(run.id, ())
+        return [Link(parent, run.id, role) for role, parent in named] + [
+            Link(one.id, run.id, "shard") for one in shards
+        ]
+
+    def _oldest_first(self) -> list[Run]:
+        return sorted(self.runs.values(), key=lambda one: (one.created_at, one.id))
+
+
+def _is_finished(run: Run) -> bool:
+    return run.status == "done" and not run.shard_of
+
+
+def ancestors_of(connection: Connection, ids: Iterable[str]) -> list[str]:
+    """``Lineage.ancestors`` inside a transaction."""
+    return _reached(ids, partial(_parents_of, connection), _PARENT)
+
+
+def descendants_of(connection: Connection, ids: Iterable[str]) -> list[str]:
+    """``Lineage.descendants`` inside a transaction."""
+    return _reached(ids, partial(_children_of, connection), _CHILD)
+
+
 def trace(
     run: str, parents: Reader, children: Reader, *, ancestors: int = ANCESTORS, descendants: int = DESCENDANTS
-) -> Lineage:
+) -> LineageGraph:
     """The ancestors and the descendants of a run, nearest first.
 
     Siblings are left out: a reference model may have a hundred retrained models, of which one leads to this run.
@@ -57,27 +240,21 @@ def trace(
     """
     upward, cut = _upward(run, parents, ancestors)
     downward, hidden = _downward(run, children, descendants, MOST_RUNS - len(upward))
-    return Lineage(run, tuple(dict.fromkeys([*upward, *downward])), hidden, cut)
+    return LineageGraph(run, tuple(dict.fromkeys([*upward, *downward])), hidden, cut)
 
 
 def _upward(run: str, parents: Reader, levels: int) -> tuple[list[Link], bool]:
-    links: list[Link] = []
-    seen, level = {run}, [run]
-    for _ in range(levels):
-        found = list(parents(level)) if level else []
-        links += found
-        level = [one for one in dict.fromkeys(link.parent for link in found) if one not in seen]
-        seen |= set(level)
-    return links, bool(level and parents(level))
+    walk = _levels([run], parents, _unseen({run}, _PARENT))
+    links = [link for found in islice(walk, levels) for link in found]
+    return links, next(walk, None) is not None
 
 
 def _downward(run: str, children: Reader, levels: int, room: int) -> tuple[list[Link], dict[str, int]]:
     links: list[Link] = []
     beyond: dict[str, set[str]] = {}
-    seen, level = {run}, [run]
-    for depth in range(levels + 1):  # the last look only counts what lies beyond
-        found = list(children(level)) if level else []
-        level = _admitted(found, seen, room, MOST_CHILDREN if depth < levels else 0)
+    seen = {run}
+    most = chain(repeat(MOST_CHILDREN, levels), [0])  # the last level only counts what lies beyond
+    for found in _levels([run], children, lambda found: _admitted(found, seen, room, next(most))):
         for link in found:
             if link.child in seen:
                 links.append(link)
@@ -97,3 +274,54 @@ def _admitted(found: Sequence[Link], seen: set[str], room: int, most: int) -> li
             new.append(link.child)
             taken[link.parent] = taken.get(link.parent, 0) + 1
     return new
+
+
+def _reached(start: Iterable[str], read: Reader, end: _End) -> list[str]:
+    """Every run the walk reaches, without those it starts from."""
+    first = list(start)
+    found = [end(link) for links in _levels(first, read, _unseen(set(first), end)) for link in links]
+    return [each for each in dict.fromkeys(found) if each not in first]
+
+
+def _levels(start: list[str], read: Reader, follow: Callable[[Sequence[Link]], list[str]]) -> Iterator[Sequence[Link]]:
+    """The walk: the links of each level, from which ``follow`` chooses the runs of the next."""
+    level = start
+    while level and (found := read(level)):
+        level = follow(found)
+        yield found
+
+
+def _unseen(seen: set[str], end: _End) -> Callable[[Sequence[Link]], list[str]]:
+    """Follows every run once."""
+
+    def follow(found: Sequence[Link]) -> list[str]:
+        level = [each for each in dict.fromkeys(map(end, found)) if each not in seen]
+        seen.update(level)
+        return level
+
+    return follow
+
+
+def _parents_of(connection: Connection, ids: Collection[str], *which: sa.ColumnElement[bool]) -> list[Link]:
+    return _read_links(connection, _parents.c.run_id, _parents.c.parent_id, ids, *which)
+
+
+def _children_of(connection: Connection, ids: Collection[str], *which: sa.ColumnElement[bool]) -> list[Link]:
+    return _read_links(connection, _parents.c.parent_id, _parents.c.run_id, ids, _t.c.deleted_at.is_(None), *which)
+
+
+def _read_links(
+    connection: Connection,
+    given: sa.Column[str],
+    other: sa.Column[str],
+    ids: Collection[str],
+    *which: sa.ColumnElement[bool],
+) -> list[Link]:
+    """Links of the given runs; ``which``: conditions on the run at the other end. The oldest of these come first."""
+    query = sa.select(_parents.c.parent_id, _parents.c.run_id, _parents.c.role).join(_t, _t.c.id == other)
+    query = query.where(*which).order_by(_t.c.created_at, _t.c.id)
+    wanted, found = sorted(set(ids)), list[Link]()
+    for start in range(0, len(wanted), _FEW):
+        rows = connection.execute(query.where(given.in_(wanted[start : start + _FEW])))
+        found += [Link(*row) for row in rows]
+    return found

@@ -15,6 +15,7 @@ from slim_core.store import estimates, order, schema
 from slim_core.store.database import Database
 from slim_core.store.estimates import Estimate
 from slim_core.store.events import Events
+from slim_core.store.lineage import ancestors_of
 from slim_core.store.order import Waiting
 from slim_core.store.run_rows import find_run
 from slim_core.store.workers import Worker
@@ -140,7 +141,7 @@ class Queue:
                 raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
             if status != "queued":
                 raise ConflictError(f"Run {run_id} is {status} by now: only a waiting run can be moved to the front.")
-            moved = _with_ancestors(connection, run_id)
+            moved = [run_id, *ancestors_of(connection, [run_id])]
             waits = sa.and_(_t.c.status == "queued", _t.c.deleted_at.is_(None))
             highest = sa.select(sa.func.max(_t.c.priority)).where(waits, _t.c.id.not_in(moved))
             priority = max(0, connection.execute(highest).scalar() or 0) + 1
@@ -160,12 +161,3 @@ def _refuse_early(connection: Connection, run_id: str) -> None:
 def _why_not(connection: Connection, run_id: str) -> str:
     run = find_run(connection, run_id)
     return f"is {run.status}" if run else "does not exist or was deleted"
-
-
-def _with_ancestors(connection: Connection, run_id: str) -> list[str]:
-    found, level = [run_id], [run_id]
-    while level:
-        above = sa.select(_parents.c.parent_id).where(_parents.c.run_id.in_(level)).distinct()
-        level = [each for each in connection.execute(above).scalars() if each not in found]
-        found += level
-    return found

@@ -17,7 +17,7 @@ from slim_core.store import schema
 from slim_core.store.states import ENDED
 
 Status = Literal["queued", "running", "stopping", "done", "failed", "canceled"]
-_t, _parents = schema.runs, schema.run_parents
+_t = schema.runs
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,21 @@ def find_run(connection: Connection, run_id: str, *, lock: bool = False) -> Run 
     return None if row is None else Run(**row)
 
 
+def fetch_run(connection: Connection, run_id: str) -> Run:
+    """The run of this id.
+
+    Raises:
+        NotFoundError: it does not exist, or was deleted.
+    """
+    run = find_run(connection, run_id)
+    if run is not None:
+        return run
+    deleted_at = connection.execute(sa.select(_t.c.deleted_at).where(_t.c.id == run_id)).scalar()
+    if deleted_at is not None:
+        raise NotFoundError(f"Run {run_id} was deleted on {deleted_at:%Y-%m-%d}: submit it again.")
+    raise NotFoundError(f"There is no run {run_id}: see the Jobs page, or `slim runs`.")
+
+
 def lock_run(connection: Connection, run_id: str) -> Run:
     """The run of this id, which others cannot change before the transaction ends.
 
@@ -90,15 +105,3 @@ def lock_run(connection: Connection, run_id: str) -> Run:
     if run is None:
         raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
     return run
-
-
-def descendants_of(connection: Connection, run_id: str) -> list[str]:
-    """Ids of all runs made from this one, directly or not, that were not deleted; nearest first."""
-    found: list[str] = []
-    level = [run_id]
-    while level:
-        query = sa.select(_parents.c.run_id).distinct().join(_t, _t.c.id == _parents.c.run_id)
-        query = query.where(_parents.c.parent_id.in_(level), _t.c.deleted_at.is_(None))
-        level = [each for each in connection.execute(query).scalars() if each not in found]
-        found += level
-    return found

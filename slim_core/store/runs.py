@@ -16,7 +16,8 @@ from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Datasets
 from slim_core.store.events import Events
-from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, descendants_of, find_run, hash_of, lock_run
+from slim_core.store.lineage import descendants_of
+from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run
 from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
 from slim_core.store.states import WORKING
 from slim_core.store.workers import Workers
@@ -122,17 +123,12 @@ class Runs:
         """The run of this id.
 
         Raises:
-            NotFoundError: there is none, or it was deleted.
+            NotFoundError: it does not exist, or was deleted.
         """
-        run = self.find(run_id)
-        if run is not None:
-            return run
-        query = sa.select(_t.c.deleted_at).where(_t.c.id == run_id)
         with self._database.read() as connection:
-            deleted_at = connection.execute(query).scalar()
-        if deleted_at is not None:
-            raise NotFoundError(f"Run {run_id} was deleted on {deleted_at:%Y-%m-%d}: submit it again.")
-        raise NotFoundError(f"There is no run {run_id}: see the Jobs page, or `slim runs`.")
+            run = fetch_run(connection, run_id)
+            with_progress(connection, [run])
+            return run
 
     def find(self, run_id: str) -> Run | None:
         """The run of this id, if there is one and it was not deleted."""
@@ -188,11 +184,6 @@ class Runs:
         related = self._related(_parents.c.run_id, _parents.c.parent_id, run_id)
         return [run for _, run in related if shards or run.shard_of is None]
 
-    def descendants(self, run_id: str) -> list[str]:
-        """Ids of all runs made from this one, directly or not; nearest first."""
-        with self._database.read() as connection:
-            return descendants_of(connection, run_id)
-
     def waiting_for(self, run_id: str) -> list[Run]:
         """The parents and shards that have to finish before this run can start."""
         return [run for _, run in self.parents(run_id, shards=True) if run.status != "done"]
@@ -212,7 +203,7 @@ class Runs:
         with self._database.write() as connection:
             shards = shards_of(connection, run_id, lock=True)
             lock_run(connection, run_id)  # locked: nobody can build on it meanwhile
-            deleted = [run_id, *descendants_of(connection, run_id)]
+            deleted = [run_id, *descendants_of(connection, [run_id])]
             _refuse_delete(connection, run_id, deleted, shards, cascade)
             deleted += [shard.id for shard in shards]
             now = self._database.now(connection)

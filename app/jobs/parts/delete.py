@@ -23,7 +23,7 @@ def button(run: Run) -> None:
     """Asks first; with runs or campaigns that hang on it, only a tick lets it go."""
     store = session.store()
     children = store.runs.children(run.id)
-    deleted = {run.id, *store.runs.descendants(run.id)}
+    deleted = {run.id, *store.lineage.descendants([run.id])}
     campaigns = [one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in deleted]
     with st.popover("Delete", icon=":material/delete:"):
         named = verbatim(run.name or run.kind)

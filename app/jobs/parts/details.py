@@ -98,7 +98,7 @@ def _state(run: Run) -> None:
 def _tabs(run: Run) -> None:
     history = History(session.store().database)
     bodies: tuple[Callable[[], str | None], ...] = (
-        lambda: parameters.show(run, history),
+        lambda: parameters.show(run),
         lambda: lineage.show(run, history),
         lambda: attempts.show(run),
         lambda: changes.show(run, history),

@@ -12,7 +12,6 @@ from app.jobs.charts import Source
 from app.ui import next_step
 from app.ui.escape import verbatim
 from slim_core.store.history import History
-from slim_core.store.lineage import trace
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -23,7 +22,7 @@ MOST_LINKS = 12
 
 def show(run: Run, history: History) -> None:
     """The graph, and below it the nearest runs as links: the same for keyboards and screen readers."""
-    found = trace(run.id, history.parents, history.children)
+    found = session.store().lineage.trace(run.id)
     runs = history.some(found.runs)
     theme = "dark" if st.context.theme.type == "dark" else "light"
     graph = chart.dot(found, runs, datasets=_datasets(runs), campaigns=_campaigns(runs), text=TEXT[theme])

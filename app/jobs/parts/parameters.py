@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from app import session
 from app.ui import link_table
 from app.ui.link_table import Cell, Column, Tone
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import parse_spec
-from slim_core.store.history import History
 from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -26,9 +26,9 @@ COLUMNS = (
 )
 
 
-def show(run: Run, history: History) -> str | None:
+def show(run: Run) -> str | None:
     """The table; returns the run a click has asked for."""
-    parents = {link.parent for link in history.parents([run.id])}
+    parents = {link.parent for link in session.store().lineage.parents([run.id])}
     return link_table.show(f"parameters-{run.id}", "Parameters", COLUMNS, rows(run, parents))
 
 

@@ -20,7 +20,6 @@ from slim_core.evaluation.predictions import predictions, wrong_first
 from slim_core.evaluation.slices import Slices, slices_of
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import percent
-from slim_core.store import origins
 
 if TYPE_CHECKING:
     from app.services.evaluations import Compared
@@ -52,7 +51,7 @@ def _slices(store: Store, evaluation: str, ancestry: Ancestry) -> Slices:
 
 def maps_of(evaluation: Run, ancestry: Ancestry) -> str | None:
     """The run that kept the attention maps of the images an evaluation judged; None where there is none."""
-    return origins.maps_of(session.store(), evaluation, ancestry.runs.values())
+    return session.store().lineage.maps_of(evaluation, ancestry.runs.values())
 
 
 def clickable(figure: go.Figure, key: str, alt: str) -> None:

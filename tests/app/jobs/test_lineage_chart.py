@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 from app.jobs.charts import Source, dot
 from slim_core.store import Run
-from slim_core.store.lineage import Lineage, Link
+from slim_core.store.lineage import LineageGraph, Link
 
 LINKS = (Link("r-model", "r-space", "attention"), Link("r-space", "r-subset", "space"), Link("r-gone", "r-space", "x"))
-LINEAGE = Lineage("r-space", LINKS, {"r-space": 12})
+LINEAGE = LineageGraph("r-space", LINKS, {"r-space": 12})
 
 
 def run(name: str, kind: str, **about: object) -> Run:

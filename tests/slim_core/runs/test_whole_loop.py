@@ -10,7 +10,6 @@ import pytest
 from slim_core import api
 from slim_core.errors import AnswersRefusedError, SlimError, SpecRefusedError
 from slim_core.runs.whole_loop import ANSWERED, METHODS, Loop, LoopConfig
-from slim_core.store.origins import attention_of, reference_of, runs_with_maps
 
 ENTRY = {
     "seed",
@@ -76,9 +75,9 @@ def test_each_model_can_be_traced_to_the_reference_it_came_from(looped):
     outcome = looped.outcomes["slim"]
     assert {role for role, _ in runs.parents(outcome.model.id)} == {"reference", "subset"}
     for run in (outcome.subset, looped.loop.space, looped.loop.attention, looped.loop.reference):
-        assert reference_of(looped.at.store, run).id == looped.loop.reference.id
-    assert attention_of(looped.at.store, looped.loop.space).id == looped.loop.attention.id
-    assert looped.loop.attention.id in [run.id for run in runs_with_maps(looped.at.store, looped.dataset.id)]
+        assert looped.at.store.lineage.reference_of(run).id == looped.loop.reference.id
+    assert looped.at.store.lineage.attention_of(looped.loop.space).id == looped.loop.attention.id
+    assert looped.loop.attention.id in [run.id for run in looped.at.store.lineage.runs_with_maps(looped.dataset.id)]
     ancestors = {looped.loop.reference.id, looped.loop.attention.id, looped.loop.space.id, outcome.subset.id}
     spent = sum(runs.fetch(run_id).seconds for run_id in ancestors) + outcome.model.seconds
     assert outcome.seconds == pytest.approx(spent, abs=0.01)

@@ -1,11 +1,13 @@
-"""The graph around a run, from plain lists of links."""
+"""The walk along the links of runs: the graph around a run from plain lists, and the links of the database."""
 
 from __future__ import annotations
 
-from slim_core.store.lineage import MOST_CHILDREN, MOST_RUNS, Lineage, Link, trace
+from slim_core.steps.specs import GradcamSpec, SpaceSpec
+from slim_core.store.lineage import MOST_CHILDREN, MOST_RUNS, LineageGraph, Link, RunGraph, trace
+from tests.slim_core.store.store_makers import statements, train_spec
 
 
-def traced(run: str, links: list[Link], **depths: int) -> Lineage:
+def traced(run: str, links: list[Link], **depths: int) -> LineageGraph:
     """The lineage in a world of these links alone."""
     return trace(
         run,
@@ -76,3 +78,29 @@ def test_a_graph_stays_small_enough_to_read() -> None:
 
 def test_a_circle_ends() -> None:
     assert set(traced("a", [Link("a", "b", "x"), Link("b", "a", "x")]).runs) == {"a", "b"}
+
+
+def chain_of_runs(store, dataset, n: int) -> list[str]:
+    """A training, and below it ``n`` attention passes, each with its space."""
+    model = store.runs.submit(train_spec(dataset))[0].id
+    passes = [store.runs.submit(GradcamSpec(dataset=dataset.id, model=model, seed=seed))[0].id for seed in range(n)]
+    spaces = [store.runs.submit(SpaceSpec(dataset=dataset.id, attention=one, split="train"))[0].id for one in passes]
+    return [model, *passes, *spaces]
+
+
+def test_ancestors_and_descendants_of_many_runs_take_one_query_a_level(store, dataset) -> None:
+    model, *below = chain_of_runs(store, dataset, 5)
+    passes, spaces = below[:5], below[5:]
+    with statements(store.database) as sent:
+        assert store.lineage.ancestors(spaces) == [*passes, model]
+        assert store.lineage.descendants([model]) == [*passes, *spaces]
+    assert sum("run_parents" in one for one in sent) == 6
+
+
+def test_runs_read_together_have_the_lineage_the_database_has(store, dataset) -> None:
+    model, attention, space = chain_of_runs(store, dataset, 1)
+    graph = RunGraph(store.runs.all())
+    assert [run.id for run in graph.lineage(graph.runs[space])] == [space, attention, model]
+    assert store.lineage.ancestors([space]) == [attention, model]
+    assert graph.subset_of(graph.runs[space]) is None
+    assert graph.attentions_of(graph.runs[space]) == [], "nothing is finished yet"

@@ -73,12 +73,11 @@ def test_submitters_are_named_once(store, runs) -> None:
 
 def test_links_are_read_both_ways_and_a_deleted_child_is_not_shown(store, runs, dataset) -> None:
     child = store.runs.submit(GradcamSpec(dataset=dataset.id, model=runs[0].id), by="ada")[0]
-    history = History(store.database)
     link = Link(runs[0].id, child.id, "model")
-    assert history.parents([child.id, runs[1].id]) == [link]
-    assert history.children([runs[0].id]) == [link]
+    assert store.lineage.parents([child.id, runs[1].id]) == [link]
+    assert store.lineage.children([runs[0].id]) == [link]
     store.runs.delete(child.id)
-    assert history.children([runs[0].id]) == []
+    assert store.lineage.children([runs[0].id]) == []
 
 
 def test_a_run_moved_to_the_front_is_next_and_the_move_is_noted(store, runs) -> None:
