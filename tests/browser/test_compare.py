@@ -12,6 +12,8 @@ from slim_core.evaluation.report.page import write
 from slim_core.store import Run, Store
 from tests.browser.steps import settle, visit
 
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
 
 @pytest.fixture
 def evaluation(store: Store) -> Run:

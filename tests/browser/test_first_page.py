@@ -8,6 +8,8 @@ from playwright.sync_api import Page, expect
 from slim_core.store import Store
 from tests.browser.steps import visit
 
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
 # every height of each chart's room, and every distance of the page's first element from the top, at each frame
 WATCH = """(() => {
   window.seen = {rooms: {}, tops: []};
