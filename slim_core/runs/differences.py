@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+
+from slim_core.errors import SpecRefusedError
+from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import INPUTS
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 Sort = Literal["input", "parameter", "code and machine", "result"]
-_INPUTS = ("kind", "dataset", "campaign", "answers_seq")
 _MACHINE = ("code_version", "device", "worker")
 _COST = ("seconds", "peak_memory_mb")
-_RUN_ID = re.compile(r"r-[a-z0-9]{10}")
 _SAME = 1e-12  # numbers that differ by less are equal
 
 
@@ -65,13 +66,17 @@ def flat(metrics: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _specs(first: Mapping[str, Any], second: Mapping[str, Any], *, inputs: bool) -> Iterator[Difference]:
-    names = dict.fromkeys([*first, *second])
-    mine = [name for name in names if _is_input(name, first.get(name), second.get(name)) == inputs]
-    yield from _between("input" if inputs else "parameter", first, second, mine)
+    named = _inputs(first) | _inputs(second)
+    names = [name for name in dict.fromkeys([*first, *second]) if (name in named) == inputs]
+    yield from _between("input" if inputs else "parameter", first, second, names)
 
 
-def _is_input(name: str, *values: Any) -> bool:
-    return name in _INPUTS or any(isinstance(value, str) and _RUN_ID.fullmatch(value) for value in values)
+def _inputs(spec: Mapping[str, Any]) -> set[str]:
+    """Fields that name what the step works on; of a spec that this version cannot read, the usual ones."""
+    try:
+        return parse_spec(spec).inputs()
+    except SpecRefusedError:
+        return set(INPUTS)
 
 
 def _packages(environment: Mapping[str, Any]) -> dict[str, Any]:

@@ -29,7 +29,7 @@ MOST_SHARDS = 1000
 # Raise it with a change to the specs that workers of older code would misread: they refuse such runs in a sentence.
 SPEC_VERSION = 1
 
-_INPUTS = ("kind", "dataset", "campaign", "answers_seq", "model", "shard", "shards")  # what a step works on
+INPUTS = ("kind", "dataset", "campaign", "answers_seq", "model", "shard", "shards")  # what a step works on
 _NAMED = Shown(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
 _SHARD = Shown(place="nowhere", on_command_line=False, added_later=True)
 _FOLDED = Shown(place="more")
@@ -70,7 +70,7 @@ class Spec(Config):
         """Fields that name what the step works on, and those that have no default."""
         fields = type(self).model_fields
         required = {name for name, about in fields.items() if about.is_required()}
-        return required | set(self.parents()) | {name for name in _INPUTS if name in fields}
+        return required | set(self.parents()) | {name for name in INPUTS if name in fields}
 
     def defaults(self) -> dict[str, Any]:
         """Field -> the value it has where nobody gives one, with the inputs and the recipe of this spec; no inputs."""
