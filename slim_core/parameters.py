@@ -8,11 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, Field, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic.fields import FieldInfo
+
+from slim_core.errors import SpecRefusedError
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, title="Seed", description="Everything random follows from it.")]
 _EVERY_FIELD = {"every field": True}
@@ -28,6 +40,8 @@ class Shown:
     on_command_line: bool = True
     short: str | None = None  # a second name of the option, such as "-o"
     default: str | None = None  # the default in words, where it depends on other fields
+    called: str | None = None  # what a refusal calls it, where not by its name
+    advice: str | None = None  # what a refusal advises, where not by its type and bounds
     added_later: bool = False  # left out of the JSON at its default: specs from before it keep their digest
 
 
@@ -51,6 +65,18 @@ class Config(BaseModel):
     def _is_left_out(self, name: str) -> bool:
         about = type(self).model_fields[name]
         return _shown(about).added_later and getattr(self, name) == about.get_default(call_default_factory=True)
+
+
+class BuiltByHand(Config):
+    """A config that callers build in Python: what it refuses is one sentence that names the value and what is legal."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_in_a_sentence(cls, given: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return build(given)
+        except ValidationError as error:
+            raise SpecRefusedError(_sentence(cls, error)) from error
 
 
 @dataclass(frozen=True)
@@ -100,6 +126,33 @@ def _parameter(name: str, about: FieldInfo) -> Parameter:
         bounds=_in_words(about),
         shown=shown,
     )
+
+
+def _sentence(config: type[BaseModel], error: ValidationError) -> str:
+    first, known = error.errors()[0], parameters(config)
+    reason = first["msg"].removeprefix("Value error, ").rstrip(".")
+    if not first["loc"]:
+        return f"{reason}."
+    name = str(first["loc"][0])
+    if name not in known:
+        return f"There is no setting {name!r}: choose from {', '.join(known)}."
+    if first["type"] == "missing":
+        return f"The setting {name!r} is missing: give it."
+    return f"{known[name].shown.called or name} is {first['input']!r}: {_legal(known[name]) or reason}."
+
+
+def _legal(parameter: Parameter) -> str:
+    """What to give instead."""
+    if parameter.shown.advice or parameter.type is bool:
+        return parameter.shown.advice or "give true or false"
+    if parameter.choices:
+        return f"choose one of {', '.join(parameter.choices)}"
+    if parameter.type not in (int, float):
+        return ""
+    number = "a whole number" if parameter.type is int else "a number"
+    if parameter.bounds.endswith("or more"):
+        return f"give at least {parameter.bounds.removesuffix(' or more')}, {number}"
+    return f"give {number} {'from ' if ' to ' in parameter.bounds else ''}{parameter.bounds}".rstrip()
 
 
 def _shown(about: FieldInfo) -> Shown:

@@ -3,36 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
-from slim_core.errors import SpecRefusedError
+from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.space.projection import CHUNK_ROWS, check_finite, fit_pca, project
 from slim_core.space.umap_fit import EpochTicks, fit_umap, quiet
 
 
-@dataclass(frozen=True)
-class SpaceConfig:
+class SpaceConfig(BuiltByHand):
     """How features become a 2-D space."""
 
-    n_neighbors: int = 5  # of UMAP (reference)
-    min_dist: float = 0.0  # of UMAP (reference)
-    seed: int = 0
-    pca_above: int = 50_000  # rows; above it PCA and UMAP are fit on this many seeded rows, the rest is transformed
-    pca_dims: int = 50  # of that PCA
-
-    def __post_init__(self) -> None:
-        if self.n_neighbors < 2:
-            raise SpecRefusedError(f"n_neighbors is {self.n_neighbors}: UMAP needs at least 2.")
-        if not 0 <= self.min_dist < 1:
-            raise SpecRefusedError(f"min_dist is {self.min_dist}: give a number from 0 up to, not including, 1.")
-        if self.pca_above < 100 or self.pca_dims < 2:
-            raise SpecRefusedError(
-                f"pca_above {self.pca_above} and pca_dims {self.pca_dims}: at least 100 rows and 2 dimensions are "
-                f"needed."
-            )
+    seed: Seed = 0
+    n_neighbors: Annotated[int, Shown(place="more")] = Field(  # reference
+        default=5, ge=2, le=500, title="Neighbours", description="Neighbours of an image in UMAP."
+    )
+    min_dist: Annotated[float, Shown(step=0.05, place="more")] = Field(  # reference
+        default=0.0, ge=0, lt=1, title="Minimum distance", description="Minimum distance between points in UMAP."
+    )
+    pca_above: Annotated[int, Shown(place="more")] = (
+        Field(  # both are fit on so many seeded rows, the rest is transformed
+            default=50_000, ge=100, title="PCA above", description="Above so many images PCA goes before UMAP."
+        )
+    )
+    pca_dims: Annotated[int, Shown(place="more")] = Field(
+        default=50, ge=2, title="PCA dimensions", description="Dimensions of that PCA."
+    )
 
 
 def embed(

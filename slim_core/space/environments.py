@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+from pydantic import Field, model_validator
 
 from slim_core.errors import SpecRefusedError
+from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.space.clustering import canonical_order, seeded_kmeans
 from slim_core.space.projection import CHUNK_ROWS, check_finite, fit_pca, normalise_rows, project
 
 SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
 
 
-@dataclass(frozen=True)
-class ClusterConfig:
+class ClusterConfig(BuiltByHand):
     """How environment features become clusters."""
 
-    scope: Literal["all", "class"] = "all"  # cluster the images of all classes at once, or each class by itself
-    cluster_dims: int = 10
-    k_min: int = 2
-    k_max: int = 8
-    seed: int = 0
-    n_clusters: int | None = None  # None: chosen from the data between k_min and k_max
+    seed: Seed = 0
+    n_clusters: Annotated[int | None, Shown(place="more")] = Field(
+        default=None, ge=1, le=64, title="Clusters", description="Clusters per class; default: chosen from the data."
+    )
+    k_min: Annotated[int, Shown(place="more")] = Field(
+        default=2, ge=1, title="Fewest clusters", description="Fewest environment clusters a class may get."
+    )
+    k_max: Annotated[int, Shown(place="more")] = Field(
+        default=8, ge=1, le=64, title="Most clusters", description="Most environment clusters a class may get."
+    )
+    cluster_dims: Annotated[int, Shown(place="more")] = Field(
+        default=10,
+        ge=1,
+        title="Cluster dimensions",
+        description="PCA dimensions in which the environment is clustered.",
+    )
+    scope: Annotated[Literal["all", "class"], Shown(place="nowhere", on_command_line=False, added_later=True)] = Field(
+        default="all",
+        title="Scope",
+        description="Cluster the images of all classes at once, or each class by itself.",
+    )
 
-    def __post_init__(self) -> None:
-        if self.scope not in ("all", "class"):
-            raise SpecRefusedError(f"The scope of clusters is {self.scope!r}: choose all or class.")
-        if not 1 <= self.k_min <= self.k_max:
-            raise SpecRefusedError(f"k_min {self.k_min}, k_max {self.k_max}: 1 <= k_min <= k_max is needed.")
-        if self.n_clusters is not None and self.n_clusters < 1:
-            raise SpecRefusedError(f"n_clusters is {self.n_clusters}: give at least 1, or leave it out.")
-        if self.cluster_dims < 1:
-            raise SpecRefusedError(f"cluster_dims is {self.cluster_dims}: give at least 1.")
+    @model_validator(mode="after")
+    def _check_range(self) -> Self:
+        if self.k_min > self.k_max:
+            raise SpecRefusedError(f"k_min: {self.k_min} is above k_max {self.k_max}: give a k_min that is no larger.")
+        return self
 
 
 @dataclass(frozen=True, eq=False)

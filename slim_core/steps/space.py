@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +12,12 @@ from numpy.typing import NDArray
 from slim_core import result_files
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.space.embedding import SpaceConfig, embed
-from slim_core.space.environments import ClusterConfig, Clusters, environment_clusters
+from slim_core.space.embedding import embed
+from slim_core.space.environments import Clusters, environment_clusters
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import SpaceSpec
 from slim_core.store.results import AttentionResult
 
-C = TypeVar("C", SpaceConfig, ClusterConfig)
 SPACES = ("attention", "environment")
 STAGES = ("attention space", "environment space", "environment clusters")
 SMALLEST = 10  # images below which neighbours mean nothing
@@ -44,7 +42,7 @@ def run(spec: SpaceSpec, context: StepContext) -> dict[str, Any]:
     context.check_stop()
     context.progress(2, len(STAGES), STAGES[2])
     features = seen.features("environment", positions)
-    clusters = environment_clusters(features, table.labels[rows], _of_spec(ClusterConfig, spec))
+    clusters = environment_clusters(features, table.labels[rows], spec)
     _save_clusters(clusters, table, context.out)
     context.progress(3, len(STAGES), STAGES[2])
     return {
@@ -60,7 +58,7 @@ def _space(at: int, features: NDArray[np.float32], spec: SpaceSpec, context: Ste
         context.progress(at, len(STAGES), STAGES[at], epoch=epoch, epochs=epochs)
 
     context.progress(at, len(STAGES), STAGES[at])
-    return embed(features, _of_spec(SpaceConfig, spec), check_stop=context.check_stop, on_epoch=report)
+    return embed(features, spec, check_stop=context.check_stop, on_epoch=report)
 
 
 def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArray[np.int64]:
@@ -81,12 +79,6 @@ def positions_of(table: ImageTable, seen: AttentionResult, split: str) -> NDArra
             f"run gradcam or features with {split} among its splits."
         )
     return positions
-
-
-def _of_spec(config: type[C], spec: SpaceSpec) -> C:
-    """A config whose fields have the names of the spec's; what the spec does not have keeps its default."""
-    names = {each.name for each in fields(config)} & SpaceSpec.model_fields.keys()
-    return config(**{name: getattr(spec, name) for name in names})
 
 
 def _save_clusters(clusters: Clusters, table: ImageTable, out: Path) -> None:

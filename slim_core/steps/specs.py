@@ -1,8 +1,9 @@
 """What a step is asked for: one frozen model a kind, plain JSON, checked when built. Light: no torch, no store.
 
 A spec names its data set and its parent runs by id, so that the same spec on the same inputs is the same run. Each
-setting is written here once, with its label, meaning and bounds: the command line and the forms are made from it
-(slim_core.parameters). Hyper-parameters are those of TrainConfig; what is not given comes from slim_core.steps.recipes.
+setting is written once, with its label, meaning and bounds, here or in the config that computes with it (TrainConfig,
+PassConfig, SpaceConfig, ClusterConfig): the command line and the forms are made from it (slim_core.parameters). What is
+not given to a training comes from slim_core.steps.recipes.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
 
 from slim_core.attention.config import PassConfig
 from slim_core.data.table import Split
 from slim_core.models.names import SMALL_RESNET, check_model
 from slim_core.parameters import Config, Seed, Shown
+from slim_core.space.embedding import SpaceConfig
+from slim_core.space.environments import ClusterConfig
 from slim_core.steps.recipes import OF_A_RECIPE, recipe
 from slim_core.training.config import TrainConfig
 
@@ -45,6 +48,12 @@ class Spec(Config):
     kind: Annotated[str, _NAMED]
     dataset: Annotated[str, _NAMED] = Field(title="Data set", description="Id of a registered data set.")
     seed: Seed = 0
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _refuse_in_a_sentence(cls, given: Any, build: ModelWrapValidatorHandler[Self]) -> Self:
+        """Also of a spec that inherits from a config built by hand, the sentence is registry.parse_spec's."""
+        return build(given)
 
     def parents(self) -> dict[str, str]:
         """Role -> id of each run whose artifacts this step reads."""
@@ -246,7 +255,7 @@ class GradcamSpec(FeaturesSpec):
     kind: Annotated[Literal["gradcam"], _NAMED] = "gradcam"  # type: ignore[assignment]
 
 
-class SpaceSpec(Spec):
+class SpaceSpec(Spec, ClusterConfig, SpaceConfig):
     """The two attention spaces and the environment clusters of one split."""
 
     kind: Annotated[Literal["space"], _NAMED] = "space"
@@ -254,39 +263,6 @@ class SpaceSpec(Spec):
         title="Attention maps or features", description="Gradcam or features run whose features are embedded."
     )
     split: Split = Field(default="train", title="Split", description="Whose images are laid out.")
-    n_neighbors: Annotated[int, _FOLDED] = Field(
-        default=5, ge=2, le=500, title="Neighbours", description="Neighbours of an image in UMAP."
-    )
-    min_dist: Annotated[float, Shown(step=0.05, place="more")] = Field(
-        default=0.0, ge=0, lt=1, title="Minimum distance", description="Minimum distance between points in UMAP."
-    )
-    n_clusters: Annotated[int | None, _FOLDED] = Field(
-        default=None, ge=1, le=64, title="Clusters", description="Clusters per class; default: chosen from the data."
-    )
-    k_min: Annotated[int, _FOLDED] = Field(
-        default=2, ge=1, title="Fewest clusters", description="Fewest environment clusters a class may get."
-    )
-    k_max: Annotated[int, _FOLDED] = Field(
-        default=8, ge=1, le=64, title="Most clusters", description="Most environment clusters a class may get."
-    )
-    cluster_dims: Annotated[int, _FOLDED] = Field(
-        default=10,
-        ge=1,
-        title="Cluster dimensions",
-        description="PCA dimensions in which the environment is clustered.",
-    )
-    pca_above: Annotated[int, _FOLDED] = Field(
-        default=50_000, ge=100, title="PCA above", description="Above so many images PCA goes before UMAP."
-    )
-    pca_dims: Annotated[int, _FOLDED] = Field(
-        default=50, ge=2, title="PCA dimensions", description="Dimensions of that PCA."
-    )
-
-    @model_validator(mode="after")
-    def _check_range(self) -> Self:
-        if self.k_min > self.k_max:
-            raise ValueError(f"k_min: {self.k_min} is above k_max {self.k_max}")
-        return self
 
     def parents(self) -> dict[str, str]:
         """The run whose features are embedded."""
