@@ -5,7 +5,7 @@ The command line, the forms, "copy as command" and the run's page are made from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
@@ -42,6 +42,8 @@ class Shown:
     default: str | None = None  # the default in words, where it depends on other fields
     called: str | None = None  # what a refusal calls it, where not by its name
     advice: str | None = None  # what a refusal advises, where not by its type and bounds
+    only: Mapping[str, Container[Any]] = field(default_factory=dict)  # other field -> its values with which this counts
+    slider: bool = False  # of a number between two bounds: chosen on a line
     added_later: bool = False  # left out of the JSON at its default: specs from before it keep their digest
 
 
@@ -95,6 +97,10 @@ class Parameter:
     high: float | None
     bounds: str  # both in words; "" without any
     shown: Shown
+
+    def counts(self, chosen: Mapping[str, Any]) -> bool:
+        """Whether it has an effect beside these values of other fields."""
+        return all(chosen.get(name) in values for name, values in self.shown.only.items())
 
     @property
     def flag(self) -> str:

@@ -1,17 +1,17 @@
-"""What to curate: the strategy, the size and the keep rule."""
+"""What to curate: the strategy, the size, and the settings of both the step and the strategy."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
 from app.services.space_data import SpaceData
 from app.services.subset import Choice
-from app.ui.glossary import explain
 from app.ui.runs import ask
-from slim_core.curation import DEFAULT_KEEP, KEEP_RULES, CurateOptions, default_subset_size
-from slim_core.parameters import parameters
+from slim_core.curation import CurateOptions, default_subset_size
+from slim_core.parameters import Parameter, parameters
 from slim_core.runs.whole_loop import ORACLE
 from slim_core.steps.registry import STEPS
 
@@ -22,20 +22,13 @@ ABOUT = {
     "class-balanced": "As many of each class, otherwise any images.",
     "oracle": "Balances the true groups: what could be reached if every attribute were known.",
 }
-RULES = {
-    "threshold": "score above a threshold",
-    "quantile": "best share of each class",
-    "median": "above the median of all (as in the paper)",
-}
-
-TRUSTED_FIRST = (
-    "In each cell, choose trusted images before others. A narrower choice: it cost accuracy where we measured."
-)
+_IN_ITS_OWN_WAY = ("kind", "strategy", "size", "options")
 
 
 def show(data: SpaceData, campaign: str | None) -> Choice:
     """The controls, as one choice."""
-    asked = parameters(STEPS["curate"].spec)
+    spec = STEPS["curate"].spec
+    asked = parameters(spec)
     names = [name for name in asked["strategy"].choices if name != ORACLE or data.table.has_attributes]
     strategy = st.selectbox(
         asked["strategy"].label, names, key="curate-strategy", help="Each is compared on the Compare page."
@@ -46,30 +39,17 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
         f"{asked['size'].label} (of {n:,})", data.table.n_classes, n, default_subset_size(n),
         key="curate-size", help=asked["size"].help,
     )  # fmt: skip
-    seed = ask.field(asked["seed"], asked["seed"].default, key="curate")
-    choice = Choice(data.run, campaign, strategy, size, seed)
-    options = _keep_rule(strategy) if choice.uses_answers else ()
-    return Choice(data.run, campaign, strategy, size, seed, options)
+    own, options = ask.offered(spec, without=_IN_ITS_OWN_WAY), ask.offered(spec.holds["options"])
+    chosen = ask.fields(
+        [*own, *options], CurateOptions.proposed(strategy), key=f"curate-{strategy}", beside={"strategy": strategy},
+        a_row=1,
+    )  # fmt: skip
+    settings = tuple((each.name, chosen[each.name]) for each in own if each.name != "seed")
+    return Choice(data.run, campaign, strategy, size, chosen["seed"], tuple(_given(options, chosen)), settings)
 
 
-def _keep_rule(strategy: str) -> tuple[tuple[str, Any], ...]:
-    usual = KEEP_RULES.index(DEFAULT_KEEP.get(strategy, "threshold"))
-    rule = st.selectbox(
-        "Trust images by",
-        KEEP_RULES,
-        usual,
-        format_func=lambda name: RULES.get(name, name),
-        key=f"curate-keep-{strategy}",
-        help=explain("trusted image", "propagated score"),
-    )
-    options: tuple[tuple[str, Any], ...] = (("keep", rule),)
-    if rule == "threshold":
-        cut = st.slider("Threshold", 0.0, 1.0, CurateOptions.threshold, 0.01, key="curate-threshold")
-        options += (("threshold", cut),)
-    if rule == "quantile":
-        left_out = st.slider("Share left out", 0.0, 1.0, CurateOptions.quantile, 0.01, key="curate-quantile")
-        options += (("quantile", left_out),)
-    if strategy == "slim":
-        first = st.toggle("Trusted images first", CurateOptions.trusted_first, key="curate-first", help=TRUSTED_FIRST)
-        options += (("trusted_first", first),)
-    return options
+def _given(options: Sequence[Parameter], chosen: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Settings of the strategy; those that are folded away, only where they were changed."""
+    for each in options:
+        if each.name in chosen and (each.shown.place == "form" or chosen[each.name] != each.default):
+            yield each.name, chosen[each.name]

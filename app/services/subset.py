@@ -19,7 +19,11 @@ from slim_core.store.results import SpaceResult
 
 @dataclass(frozen=True)
 class Choice:
-    """What is asked for. ``options`` are fields of CurateOptions, as pairs, so that a choice can be a key."""
+    """What is asked for.
+
+    ``options`` are fields of CurateOptions and ``settings`` further ones of CurateSpec, as pairs, so that a choice can
+    be a key.
+    """
 
     space: str
     campaign: str | None
@@ -27,6 +31,7 @@ class Choice:
     size: int
     seed: int
     options: tuple[tuple[str, Any], ...] = ()
+    settings: tuple[tuple[str, Any], ...] = ()
 
     @property
     def uses_answers(self) -> bool:
@@ -45,7 +50,8 @@ class Choice:
             "strategy": self.strategy,
             "size": self.size,
             "seed": self.seed,
-            "options": dict(self.options) if self.uses_answers else {},
+            "options": dict(self.options),
+            **dict(self.settings),
         }
 
 
@@ -64,10 +70,8 @@ def preview(choice: Choice) -> Subset:
 def _preview(choice: Choice, seq: int) -> Subset:  # noqa: ARG001  # a new answer is a new entry
     data = space_data.load(choice.space)
     campaign = choice.campaign if choice.uses_answers else None
-    options = dict(choice.options) if choice.uses_answers else {}
-    return curate(
-        _curation_data(data, campaign), strategy=choice.strategy, size=choice.size, seed=choice.seed, **options
-    )
+    given = _curation_data(data, campaign)
+    return curate(given, strategy=choice.strategy, size=choice.size, seed=choice.seed, **dict(choice.options))
 
 
 def _curation_data(data: SpaceData, campaign: str | None) -> CurationData:

@@ -13,7 +13,7 @@ from slim_core.cli.options import How, add_step
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     add_step(app, "space", space, example="slim space --n-neighbors 15 --n-clusters 4")
-    add_step(app, "curate", curate, example="slim curate --strategy slim --size 480 -o threshold=0.6")
+    add_step(app, "curate", curate, example="slim curate --strategy slim --size 480 --threshold 0.6")
 
 
 def space(
@@ -39,7 +39,8 @@ def curate(
     """Propagate a campaign's answers over the attention space and choose a subset to retrain on."""
     from slim_core import api
 
-    options = {name: value_of(text) for name, text in settings.pop("options", {}).items()}
+    given = settings.pop("options", {})
+    options = {name: value_of(value) if isinstance(value, str) else value for name, value in given.items()}
     run = api.curate(campaign, space=space_id, options=options, at=how.bench(), force=how.force, **settings)
     done(run, f"slim train --subset {run.id}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +12,7 @@ import typer
 from slim_core.cli.bench import bench
 from slim_core.cli.console import Device, Force, Priority, Queued
 from slim_core.errors import SpecRefusedError
-from slim_core.parameters import Parameter, parameters
+from slim_core.parameters import Config, Parameter, parameters
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import Spec
 
@@ -48,28 +48,47 @@ def add_step(app: typer.Typer, kind: str, command: Command, *, example: str) -> 
 
 def _with_options(command: Command, spec: type[Spec]) -> Command:
     own = [each for each in _parameters_of(command) if each.name not in ("how", "settings")]
-    asked = {each.name: each for each in parameters(spec).values() if each.shown.on_command_line}
+    asked = _asked(spec)
+    held = {name: _asked(config) for name, config in spec.holds.items()}
     how = [each for each in _parameters_of(How) if spec.queue == "gpu" or each.name != "device"]
 
     def run(**given: Any) -> None:
-        settings = {name: _parsed(each, given.pop(name)) for name, each in asked.items()}
-        chosen = {each.name: given.pop(each.name) for each in how}
-        command(How(**chosen), {name: value for name, value in settings.items() if value is not None}, **given)
+        settings = _given(asked, given)
+        for name, within in held.items():
+            if chosen := settings.get(name, {}) | _given(within, given):
+                settings[name] = chosen
+        chosen_how = {each.name: given.pop(each.name) for each in how}
+        command(How(**chosen_how), settings, **given)
 
+    options = [_option(each, spec.in_words.get(each.name)) for each in asked.values()]
+    options += [_option(each, _default_in_words(each)) for within in held.values() for each in within.values()]
     run.__doc__ = command.__doc__
-    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]  # what typer reads a command's options from
-        [*own, *(_option(each, spec) for each in asked.values()), *how]
-    )
+    run.__signature__ = inspect.Signature([*own, *options, *how])  # type: ignore[attr-defined]  # what typer reads
     return run
+
+
+def _asked(config: type[Config]) -> dict[str, Parameter]:
+    return {each.name: each for each in parameters(config).values() if each.shown.on_command_line}
+
+
+def _given(asked: Mapping[str, Parameter], given: dict[str, Any]) -> dict[str, Any]:
+    """Takes the parameters out of what was given: name -> value of those that have one."""
+    values = {name: _parsed(each, given.pop(name)) for name, each in asked.items()}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _default_in_words(parameter: Parameter) -> str:
+    """Of a setting that stays out of its dict where it is not given."""
+    return parameter.shown.default or str(_typed(parameter.default))
 
 
 def _parameters_of(function: Callable[..., Any]) -> Iterator[inspect.Parameter]:
     yield from inspect.signature(function, eval_str=True).parameters.values()
 
 
-def _option(parameter: Parameter, spec: type[Spec]) -> inspect.Parameter:
+def _option(parameter: Parameter, words: str | None) -> inspect.Parameter:
+    """``words``: the default where it is none of the option itself, for the help."""
     kind = _TYPED_AS.get(parameter.type, parameter.type)
-    words = spec.in_words.get(parameter.name)
     option = typer.Option(*_names(parameter), help=_help(parameter), show_default=words or True)
     return inspect.Parameter(
         parameter.name,

@@ -1,8 +1,9 @@
 """S6 to S9: from scores and spaces to a small, balanced subset, by strategies with names."""
 
 from slim_core.curation.curate import STRATEGIES, check_options, curate
-from slim_core.curation.data import CurateOptions, CurationData, Strategy, Subset, default_subset_size
-from slim_core.curation.keep import DEFAULT_KEEP, KEEP_RULES, compare_rules, keep
+from slim_core.curation.data import CurationData, Strategy, Subset, default_subset_size
+from slim_core.curation.keep import compare_rules, keep
+from slim_core.curation.options import DEFAULT_KEEP, KEEP_RULES, CurateOptions
 
 __all__ = [
     "DEFAULT_KEEP",

@@ -6,7 +6,8 @@ import numpy as np
 
 from slim_core.curation.budgets import allocate
 from slim_core.curation.cells import Cell, Choice, build, capacities, cell_seed
-from slim_core.curation.data import CurateOptions, CurationData, Subset
+from slim_core.curation.data import CurationData, Subset
+from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.curation.data import CurateOptions, CurationData, Subset
+from slim_core.curation.data import CurationData, Subset
+from slim_core.curation.options import CurateOptions
 from slim_core.space.clustering import pick_diverse
 
 N_NEAREST = 3  # one random pick among this many images nearest to a centre (reference, S9)

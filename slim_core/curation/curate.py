@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from typing import Any
 
 from slim_core.curation.baselines import class_balanced, oracle, random_subset
-from slim_core.curation.data import CurateOptions, CurationData, Strategy, Subset
+from slim_core.curation.data import CurationData, Strategy, Subset
+from slim_core.curation.options import CurateOptions
 from slim_core.curation.slim import slim
 from slim_core.curation.slim_reference import slim_reference
 from slim_core.errors import SpecRefusedError
@@ -50,7 +50,7 @@ def check_options(strategy: str, options: Mapping[str, Any]) -> CurateOptions:
     """
     if strategy not in STRATEGIES:
         raise SpecRefusedError(f"The strategy is {strategy!r}: choose one of {', '.join(STRATEGIES)}.")
-    known = [f.name for f in fields(CurateOptions)]
+    known = CurateOptions.model_fields
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise SpecRefusedError(f"Curation has no option {unknown[0]!r}: choose from {', '.join(known)}.")

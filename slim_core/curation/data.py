@@ -1,20 +1,17 @@
-"""What a strategy is given, what it may be told, and what it returns."""
+"""What a strategy is given and what it returns."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from types import UnionType
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
 
+from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import Clusters
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
-
-KeepRule = Literal["threshold", "quantile", "median"]
-KEEP_RULES: tuple[KeepRule, ...] = ("threshold", "quantile", "median")
 
 
 def default_subset_size(n: int) -> int:
@@ -57,46 +54,6 @@ class CurationData:
                 raise SpecRefusedError(
                     f"{name} speaks of {len(array)} images, labels of {n}: take both from one space."
                 )
-
-
-@dataclass(frozen=True)
-class CurateOptions:
-    """The switches of the strategies; each strategy reads those it knows."""
-
-    keep: KeepRule | None = None  # S6; None: the strategy's default
-    threshold: float = 0.5  # of "threshold": lowest score kept
-    quantile: float = 0.5  # of "quantile": share of each class that is left out
-    repeats: bool | None = None  # fill a cell smaller than its budget by repeating images; None: the strategy's default
-    max_repeats: int = 10  # an image is used at most this often
-    k_attention: int | None = None  # K1 of slim-reference; None: by the elbow
-    k_environment: int | None = None  # K2 of slim-reference; None: by Davies-Bouldin
-    k_max: int = 8  # of both choices
-    trust: float = 0.25  # of slim: how strongly the answers shift the budget between environments, 0..1
-    trusted_first: bool = False  # of slim: choose kept images of a cell before others (narrower, measured worse)
-
-    def __post_init__(self) -> None:
-        if self.keep not in (None, *KEEP_RULES):
-            raise SpecRefusedError(f"The keep rule is {self.keep!r}: choose one of {', '.join(KEEP_RULES)}.")
-        for name in ("threshold", "quantile", "trust"):
-            value = getattr(self, name)
-            if not (_is_number(value, int | float) and 0 <= value <= 1):
-                raise SpecRefusedError(f"The {name} is {value!r}: give a number from 0 to 1.")
-        for name in ("max_repeats", "k_attention", "k_environment", "k_max"):
-            value = getattr(self, name)
-            if value is not None and not (_is_number(value, int) and value >= 1):
-                raise SpecRefusedError(f"{name} is {value!r}: give at least 1, a whole number.")
-        for name in ("repeats", "trusted_first"):
-            value = getattr(self, name)
-            if not isinstance(value, bool | None):
-                raise SpecRefusedError(f"{name} is {value!r}: give true or false.")
-
-    def to_json(self) -> dict[str, Any]:
-        """Name -> value."""
-        return asdict(self)
-
-
-def _is_number(value: object, kind: type | UnionType) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from slim_core.curation.data import KEEP_RULES, CurateOptions, CurationData, KeepRule
+from slim_core.curation.data import CurationData
+from slim_core.curation.options import KEEP_RULES, CurateOptions
 from slim_core.errors import AnswersRefusedError
 
-__all__ = ["DEFAULT_KEEP", "KEEP_RULES", "Kept", "compare_rules", "keep", "require_answers"]
-
-# The reference's median, without its pooling of scales that do not compare (mistake 7), which can lose a whole class.
-DEFAULT_KEEP: dict[str, KeepRule] = {"slim": "threshold", "slim-reference": "quantile"}  # by strategy
 TIE = 1e-3  # scores this close to a quantile are ties with it, and kept: plateaus at 0 and 1 are not cut at random
 
 
@@ -78,7 +75,7 @@ def _fall_back(scores: np.ndarray, name: str, cut: float) -> tuple[float | None,
 def compare_rules(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None = None) -> list[dict[str, Any]]:
     """What each rule would keep, in all and per class: one dict a rule, as ``Kept.report``."""
     options = options or CurateOptions()
-    return [keep(scores, labels, replace(options, keep=rule)).report for rule in KEEP_RULES]
+    return [keep(scores, labels, options.model_copy(update={"keep": rule})).report for rule in KEEP_RULES]
 
 
 def require_answers(data: CurationData, strategy: str) -> None:

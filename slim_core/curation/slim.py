@@ -10,8 +10,9 @@ import numpy as np
 
 from slim_core.curation.budgets import allocate, balance
 from slim_core.curation.cells import Cell, build, capacities, choose_all
-from slim_core.curation.data import CurateOptions, CurationData, Subset
+from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import keep, require_answers
+from slim_core.curation.options import CurateOptions
 
 NAME = "slim"
 

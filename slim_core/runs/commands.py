@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from slim_core.parameters import parameters
+from slim_core.parameters import Parameter, parameters
 from slim_core.runs.whole_loop import ANSWERED, FROM_REFERENCE
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, Spec, TrainSpec
@@ -50,7 +50,7 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
     for name, parameter in parameters(type(spec)).items():
         if parameter.shown.on_command_line and plain[name] not in (parse_spec(built).every_field()[name], None):
             built[name] = plain[name]
-            words += _option(parameter.flag, plain[name])
+            words += _within(spec, parameter) if name in spec.holds else _option(parameter.flag, plain[name])
     return words if parse_spec(built) == spec else None
 
 
@@ -61,6 +61,15 @@ def _is_retraining(spec: Spec) -> bool:
 def _rests_on_answers(spec: Spec) -> bool:
     """The command would take the answers of today, or those of the newest campaign."""
     return isinstance(spec, CurateSpec) and (spec.campaign is not None or spec.strategy in ANSWERED)
+
+
+def _within(spec: Spec, parameter: Parameter) -> list[str]:
+    """The settings in a dict: each by its own option where that is typed as it was, else as NAME=VALUE."""
+    own, words = parameters(spec.holds[parameter.name]), []
+    for name, value in getattr(spec, parameter.name).items():
+        is_own = name in own and own[name].type is type(value) and own[name].shown.on_command_line
+        words += _option(own[name].flag, value) if is_own else _option(parameter.flag, {name: value})
+    return words
 
 
 def _option(flag: str, value: Any) -> list[str]:

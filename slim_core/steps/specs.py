@@ -1,9 +1,9 @@
 """What a step is asked for: one frozen model a kind, plain JSON, checked when built. Light: no torch, no store.
 
 A spec names its data set and its parent runs by id, so that the same spec on the same inputs is the same run. Each
-setting is written once, with its label, meaning and bounds, here or in the config that computes with it (TrainConfig,
-PassConfig, SpaceConfig, ClusterConfig): the command line and the forms are made from it (slim_core.parameters). What is
-not given to a training comes from slim_core.steps.recipes.
+setting is written once, with its label, meaning and bounds: here, or in the config that computes with it (TrainConfig,
+PassConfig, SpaceConfig, ClusterConfig, CurateOptions). The command line and the forms are made from it
+(slim_core.parameters). What is not given to a training comes from slim_core.steps.recipes.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
 
 from slim_core.attention.config import PassConfig
+from slim_core.curation.options import CurateOptions
 from slim_core.data.table import Split
 from slim_core.models.names import SMALL_RESNET, check_model
 from slim_core.parameters import Config, Seed, Shown
@@ -24,6 +25,7 @@ from slim_core.space.embedding import SpaceConfig
 from slim_core.space.environments import ClusterConfig
 from slim_core.steps.recipes import OF_A_RECIPE, recipe
 from slim_core.training.config import TrainConfig
+from slim_core.training.objectives import OBJECTIVES
 
 QueueName = Literal["gpu", "cpu"]
 Option = bool | int | float | str
@@ -43,6 +45,7 @@ class Spec(Config):
 
     queue: ClassVar[QueueName] = "cpu"
     decided_by: ClassVar[tuple[str, ...]] = ()  # fields beside the inputs that decide the defaults of others
+    holds: ClassVar[Mapping[str, type[Config]]] = {}  # field that is a dict -> the config whose fields are its keys
     in_words: ClassVar[Mapping[str, str]] = {}  # field -> its default in words, where it depends on other fields
 
     kind: Annotated[str, _NAMED]
@@ -92,6 +95,10 @@ class Spec(Config):
         """Field -> default, for the fields that have another value."""
         plain = self.every_field()
         return {name: value for name, value in self.defaults().items() if plain[name] != value}
+
+    def held(self) -> Mapping[str, type[Config]]:
+        """As ``holds``, also where other fields decide it."""
+        return self.holds
 
     def _deciding(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in (*self.inputs(), *self.decided_by)}
@@ -174,6 +181,10 @@ class TrainSpec(Spec, TrainConfig):
         """The reference model and the subset, where given."""
         named = {"reference": self.reference, "subset": self.subset}
         return {role: run_id for role, run_id in named.items() if run_id}
+
+    def held(self) -> Mapping[str, type[Config]]:
+        """The settings of the loss."""
+        return {"objective_options": OBJECTIVES[self.objective].Options}
 
     def defaults(self) -> dict[str, Any]:
         """As of every spec; the milestones keep their place on the way through the epochs."""
@@ -278,6 +289,7 @@ def _strategies() -> dict[str, str]:
 class CurateSpec(Spec):
     """Propagate the answers of a campaign and choose a subset of the space's images."""
 
+    holds: ClassVar[Mapping[str, type[Config]]] = {"options": CurateOptions}
     in_words: ClassVar[Mapping[str, str]] = {"size": "a share of train"}
 
     kind: Annotated[Literal["curate"], _NAMED] = "curate"

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import pytest
 import typer
@@ -13,19 +14,25 @@ from pydantic import Field
 from typer.testing import CliRunner
 
 from app import session
-from slim_core.cli import models
+from slim_core.cli import curation, models
+from slim_core.curation import STRATEGIES, CurateOptions
+from slim_core.curation import curate as strategies
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Config, Shown
 from slim_core.runs.commands import command
 from slim_core.runs.executor import open_workbench
+from slim_core.space.embedding import SpaceConfig
+from slim_core.steps import space as space_step
 from slim_core.steps import train as train_step
 from slim_core.steps.registry import STEPS, parse_spec
-from slim_core.steps.specs import TrainSpec
+from slim_core.steps.specs import CurateSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import OBJECTIVES, Erm
 
 WARM_UP = "Epochs in which the learning rate rises."
+FLOOR = "Least images of a cell."
+LOOSE = "How far points lie apart."
 
 
 class WarmSpec(TrainSpec):
@@ -85,17 +92,78 @@ def received(monkeypatch: pytest.MonkeyPatch) -> list[TrainConfig]:
     return configs
 
 
+class FloorOptions(CurateOptions):
+    """Curation with one setting more."""
+
+    floor: Annotated[int, Shown(only={"strategy": ("slim",)})] = Field(
+        default=1, ge=1, le=9, title="Floor", description=FLOOR
+    )
+
+
+class FloorSpec(CurateSpec):
+    """The step whose options are those, with one field more of its own."""
+
+    holds: ClassVar = {"options": FloorOptions}
+    rounds: Annotated[int, Shown(place="more", added_later=True)] = Field(
+        default=1, ge=1, le=5, title="Rounds", description="Of the propagation."
+    )
+
+
+class LooseConfig(SpaceConfig):
+    """A space with one setting more."""
+
+    looseness: Annotated[float, Shown(step=0.5, place="more", added_later=True)] = Field(
+        default=1.0, gt=0, title="Looseness", description=LOOSE
+    )
+
+
+class LooseSpec(SpaceSpec, LooseConfig):
+    """The step that takes it."""
+
+
+@pytest.fixture
+def floor(monkeypatch: pytest.MonkeyPatch) -> list[FloorOptions]:
+    """Curation takes the two settings; the options that the strategy is handed."""
+    seen: list[FloorOptions] = []
+
+    def listening(data, size, seed, options):
+        seen.append(options)
+        return strategy(data, size, seed, options)
+
+    strategy = STRATEGIES["slim"]
+    monkeypatch.setitem(STRATEGIES, "slim", listening)
+    monkeypatch.setattr(sys.modules[strategies.__module__], "CurateOptions", FloorOptions)
+    monkeypatch.setitem(STEPS, "curate", replace(STEPS["curate"], spec=FloorSpec))
+    return seen
+
+
+@pytest.fixture
+def loose(monkeypatch: pytest.MonkeyPatch) -> list[SpaceConfig]:
+    """The step of a space takes the setting; what UMAP is handed."""
+    configs: list[SpaceConfig] = []
+
+    def listening(features, config, **options):
+        configs.append(config)
+        return embedded(features, config, **options)
+
+    embedded = space_step.embed
+    monkeypatch.setattr(space_step, "embed", listening)
+    monkeypatch.setitem(STEPS, "space", replace(STEPS["space"], spec=LooseSpec))
+    return configs
+
+
 def slim(*words: str) -> str:
-    """What a command of the models prints, built from the specs as they are now."""
+    """What a command of the steps prints, built from the specs as they are now."""
     cli = typer.Typer()
     models.add_to(cli)
+    curation.add_to(cli)
     done = CliRunner().invoke(cli, list(words), env={"COLUMNS": "300"}, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return " ".join(done.output.split())
 
 
-def newest() -> Run:
-    return max(session.store().runs.all(kind="train"), key=lambda run: run.created_at)
+def newest(kind: str = "train") -> Run:
+    return max(session.store().runs.all(kind=kind), key=lambda run: run.created_at)
 
 
 def button(app, label: str):
@@ -190,3 +258,47 @@ def test_an_interrupted_training_of_an_objective_with_settings_belongs_to_them(d
     assert one.trained_with() != other.trained_with()
     run = open_workbench(device="cpu").run(one)
     assert run.status == "done"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_setting_of_a_curation_strategy_is_an_option_that_reaches_it_and_is_copied(floor) -> None:
+    text = slim("curate", "--help")
+    assert f"{FLOOR.removesuffix('.')} (1 to 9)." in text and "--rounds" in text
+    assert "--threshold" in text and "-o" in text
+    slim("curate", "--floor", "3", "-o", "threshold=0.4", "--rounds", "2")
+    run = newest("curate")
+    assert (run.spec["options"], run.spec["rounds"]) == ({"threshold": 0.4, "floor": 3}, 2)
+    assert (floor[0].floor, floor[0].threshold) == (3, 0.4)
+    words = shlex.split(command(parse_spec(run.spec | {"campaign": None, "answers_seq": None, "strategy": "random"})))
+    assert words[words.index("--floor") + 1] == "3" and words[words.index("--threshold") + 1] == "0.4"
+    with pytest.raises(SpecRefusedError, match="floor is 12: give a whole number from 1 to 9."):
+        slim("curate", "--floor", "12")
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_setting_of_a_curation_strategy_is_a_field_beside_it_and_a_row_of_the_run(show, floor) -> None:
+    app = show("curate")
+    field = app.number_input(key="floor-curate-slim")
+    assert (field.label, field.help, field.min, field.max, field.value) == ("Floor", FLOOR, 1, 9, 1)
+    field.set_value(4).run()
+    app.number_input(key="rounds-curate-slim").set_value(2).run()
+    assert floor[-1].floor == 4  # of the preview
+    app.button(key="submit-curate").click().run()
+    run = newest("curate")
+    expected = {"keep": "threshold", "threshold": 0.5, "trusted_first": False, "floor": 4}
+    assert (run.spec["options"], run.spec["rounds"]) == (expected, 2)
+    rows = parameter_rows(show("jobs", run=run.id))
+    assert rows["floor"] == ["4", "1", FLOOR] and rows["rounds"] == ["2", "1", "Of the propagation."]
+    app.selectbox(key="curate-strategy").select("random").run()
+    assert [one.label for one in app.number_input if one.label in ("Floor", "Rounds")] == ["Rounds"]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_setting_of_a_space_is_an_option_a_field_and_what_it_is_computed_with(show, loose) -> None:
+    assert f"{LOOSE.removesuffix('.')} (above 0)." in slim("space", "--help")
+    slim("space", "--looseness", "2.5")
+    assert loose[0].looseness == newest("space").spec["looseness"] == 2.5
+    field = show("space").number_input(key="looseness-space")
+    assert (field.label, field.help, field.value) == ("Looseness", LOOSE, 1.0)
+    words = shlex.split(command(parse_spec(newest("space").spec)))
+    assert words[words.index("--looseness") + 1] == "2.5"

@@ -12,9 +12,9 @@ from app.ui.link_table import Cell, Column, Tone
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import parse_spec
-from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
+    from slim_core.parameters import Config
     from slim_core.steps.specs import Spec
     from slim_core.store import Run
 
@@ -42,15 +42,15 @@ def rows(run: Run, parents: set[str]) -> list[list[Cell]]:
     values = {name: value for name, value in spec.every_field().items() if name in run.spec or _is_offered(about[name])}
     names = sorted(values, key=lambda name: rank.get(name, 2))
     listed = [_row(name, values[name], parents, differing, about[name].help) for name in names if name != "kind"]
-    return listed + _of_objective(values)
+    return listed + [row for name, config in spec.held().items() for row in _within(values.get(name) or {}, config)]
 
 
-def _of_objective(values: Mapping[str, Any]) -> list[list[Cell]]:
-    """One row for each setting of a training's loss, those that differ from its defaults marked."""
-    options = values.get("objective_options") or {}
-    about = parameters(OBJECTIVES[values["objective"]].Options) if options else {}
-    changed = {name: about[name].default for name, value in options.items() if value != about[name].default}
-    return [_row(name, value, set(), changed, about[name].help) for name, value in options.items()]
+def _within(settings: Mapping[str, Any], config: type[Config]) -> list[list[Cell]]:
+    """One row for each setting in a dict, such as those of a loss; those that differ from their defaults marked."""
+    about = parameters(config)
+    known = {name: value for name, value in settings.items() if name in about}
+    changed = {name: about[name].default for name, value in known.items() if value != about[name].default}
+    return [_row(name, value, set(), changed, about[name].help) for name, value in known.items()]
 
 
 def _is_offered(parameter: Parameter) -> bool:

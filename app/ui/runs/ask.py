@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -11,6 +11,7 @@ from slim_core.parameters import Parameter, parameters
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
+    from streamlit.delta_generator import DeltaGenerator
 
 A_ROW = 4  # fields beside each other
 
@@ -20,23 +21,31 @@ def offered(config: type[BaseModel], *, without: Iterable[str] = ()) -> list[Par
     return [each for each in parameters(config).values() if each.shown.place != "nowhere" and each.name not in without]
 
 
-def fields(asked: Iterable[Parameter], proposed: Mapping[str, Any], *, key: str) -> dict[str, Any]:
+def fields(
+    asked: Iterable[Parameter],
+    proposed: Mapping[str, Any],
+    *,
+    key: str,
+    beside: Mapping[str, Any] | None = None,
+    a_row: int = A_ROW,
+) -> dict[str, Any]:
     """Name -> what was chosen: in rows, and those that are rarely changed folded away.
 
     Args:
-        asked: the parameters.
+        asked: the parameters; one that depends on others follows them.
         proposed: values that differ from the defaults of the fields.
         key: ends the key of each widget, which begins with the field's name.
+        beside: fields that were chosen already; a parameter without effect beside them is left out.
+        a_row: fields beside each other.
     """
-    asked = list(asked)
-    seen = [each for each in asked if each.shown.place == "form"]
-    folded = [each for each in asked if each.shown.place == "more"]
+    asked, known = list(asked), dict(beside or {})
     chosen: dict[str, Any] = {}
-    for first in range(0, len(seen), A_ROW):
-        columns = st.columns(A_ROW, vertical_alignment="bottom")
-        for each, column in zip(seen[first : first + A_ROW], columns, strict=False):
-            with column:
+    places = _places(a_row)
+    for each in asked:
+        if each.shown.place == "form" and each.counts(known | chosen):
+            with next(places):
                 chosen[each.name] = field(each, proposed.get(each.name, each.default), key=key)
+    folded = [each for each in asked if each.shown.place == "more" and each.counts(known | chosen)]
     if folded:
         with st.popover("More settings", icon=":material/tune:"):
             for each in folded:
@@ -44,11 +53,16 @@ def fields(asked: Iterable[Parameter], proposed: Mapping[str, Any], *, key: str)
     return chosen
 
 
+def _places(a_row: int) -> Iterator[DeltaGenerator]:
+    while True:
+        yield from st.columns(a_row, vertical_alignment="bottom")
+
+
 def field(parameter: Parameter, value: Any, *, key: str, segmented: bool = False) -> Any:
     """One widget of the parameter's type; the value it has now. ``segmented``: choices side by side, not in a list."""
     about = {"help": parameter.help or None, "key": f"{parameter.name}-{key}"}
     if parameter.type is bool:
-        return st.checkbox(parameter.label, value, **about)
+        return _yes_or_no(parameter, value, about)
     if parameter.type is tuple and parameter.choices:
         return _several(parameter, value, about)
     if parameter.choices:
@@ -67,6 +81,18 @@ def choice(parameter: Parameter, value: Any, *, key: str, segmented: bool = Fals
     return st.selectbox(parameter.label, values, index=values.index(value), **about, **options)
 
 
+def _yes_or_no(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> bool | None:
+    """A box to tick; where the answer may be left open, a list."""
+    if not parameter.optional:
+        return st.checkbox(parameter.label, value, **about)
+    labels = {None: _left_open(parameter), True: "yes", False: "no"}
+    return st.selectbox(parameter.label, list(labels), index=list(labels).index(value), format_func=labels.get, **about)
+
+
+def _left_open(parameter: Parameter) -> str:
+    return parameter.shown.default or "by itself"
+
+
 def _several(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> tuple[str, ...]:
     """Some of the parameter's choices, in its order."""
     values = list(parameter.choices)
@@ -79,5 +105,7 @@ def _number(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> Any:
     kind, step = parameter.type, parameter.shown.step
     low, high = (None if each is None else kind(each) for each in (parameter.low, parameter.high))
     form = {"format": "%g", "step": step or 0.01} if kind is float else {"step": int(step or 1)}
-    placeholder = "by itself" if parameter.optional else None
+    if parameter.shown.slider:
+        return st.slider(parameter.label, low, high, value, step, **about)
+    placeholder = _left_open(parameter) if parameter.optional else None
     return st.number_input(parameter.label, low, high, value, placeholder=placeholder, **form, **about)

@@ -28,10 +28,10 @@ def test_the_preview_follows_size_and_keep_rule(show) -> None:
     app = show("curate")
     app.number_input(key="curate-size").set_value(30).run()
     assert numbers(app)["Images"] == "30"
-    app.slider(key="curate-threshold").set_value(0.0).run()
+    app.slider(key="threshold-curate-slim").set_value(0.0).run()
     assert numbers(app)["Trusted"] == "100\u00a0%"
-    app.selectbox(key="curate-keep-slim").select("quantile").run()
-    app.slider(key="curate-quantile").set_value(0.9).run()
+    app.selectbox(key="keep-curate-slim").select("quantile").run()
+    app.slider(key="quantile-curate-slim").set_value(0.9).run()
     assert int(numbers(app)["Trusted"].rstrip("%")) < 100
     assert not app.exception
 

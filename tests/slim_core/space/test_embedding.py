@@ -88,7 +88,11 @@ def test_features_of_another_shape_are_refused():
 
 @pytest.mark.parametrize(
     ("wrong", "said"),
-    [({"n_neighbors": 1}, "n_neighbors is 1"), ({"min_dist": 1.0}, "min_dist is 1.0"), ({"pca_dims": 1}, "pca_dims is 1")],
+    [
+        ({"n_neighbors": 1}, "n_neighbors is 1: give a whole number from 2 to 500."),
+        ({"min_dist": 1.0}, "min_dist is 1.0: give a number from 0 to below 1."),
+        ({"pca_dims": 1}, "pca_dims is 1: give at least 2, a whole number."),
+    ],
 )
 def test_a_space_config_checks_itself(wrong, said):
     with pytest.raises(SpecRefusedError, match=said):
