@@ -102,7 +102,7 @@ def gallery(dataset: str, tiles: Sequence[Tile], *, key: str, wide: int) -> int 
 
 
 def address(dataset: str, view: View, size: int, row: int | str = ROW) -> str:
-    """Address of a view of an image; without a row, ROW stands where the browser puts it."""
+    """Address of a view of an image; without a row, it holds ROW for the browser to replace."""
     return _Drawn(dataset, size).address(view, row)
 
 

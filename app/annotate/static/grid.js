@@ -3,7 +3,8 @@
 import { TILES } from "./keys.js";
 import { wordOf } from "./messages.js";
 import { settled } from "./pictures.js";
-import { addressOf, heatOpacity, viewOf } from "./views.js";
+import { imageAddress } from "../ui/image_address.js";
+import { heatOpacity, viewOf } from "./views.js";
 
 export class Grid {
   // `failed()`: a picture on the page cannot be shown.
@@ -18,8 +19,8 @@ export class Grid {
 
   addresses(item, data, preferences) {
     const name = `Image ${item.row}`;
-    if (viewOf(preferences) === "contour") return [[addressOf(data.tileContour, item), name]];
-    return [[addressOf(data.tileImage, item), name], [addressOf(data.tileHeat, item), "Attention heat map"]];
+    if (viewOf(preferences) === "contour") return [[imageAddress(data.tileContour, item.row), name]];
+    return [[imageAddress(data.tileImage, item.row), name], [imageAddress(data.tileHeat, item.row), "Attention heat map"]];
   }
 
   // A page (GridPage); an image that cannot be shown is unsure.

@@ -1,7 +1,8 @@
 // One image at a time, large, with the attention over it or beside it.
 
 import { settled } from "./pictures.js";
-import { addressOf, heatOpacity, viewOf } from "./views.js";
+import { imageAddress } from "../ui/image_address.js";
+import { heatOpacity, viewOf } from "./views.js";
 
 function verdict({ prediction, label, confidence }) {
   if (prediction == null) return "";
@@ -20,8 +21,8 @@ export class Single {
   // The addresses of all pictures an image is shown with, in the order in which they are needed.
   addresses(item, data, preferences) {
     const name = data.blind ? `Image ${item.row}` : `Image ${item.row}, label ${item.label}`;
-    const made = [[addressOf(data.image, item), name], [addressOf(data.heat, item), "Attention heat map"]];
-    if (viewOf(preferences) === "contour") made.push([addressOf(data.contour, item), `${name}, attention contour`]);
+    const made = [[imageAddress(data.image, item.row), name], [imageAddress(data.heat, item.row), "Attention heat map"]];
+    if (viewOf(preferences) === "contour") made.push([imageAddress(data.contour, item.row), `${name}, attention contour`]);
     return made;
   }
 
@@ -67,7 +68,7 @@ export class Single {
     const beside = this.parts.find("beside");
     beside.hidden = !on;
     if (!on || beside.dataset.row === String(item.row)) return;
-    const plain = Object.assign(new Image(), { src: addressOf(data.image, item), alt: "Image without attention", draggable: false });
+    const plain = Object.assign(new Image(), { src: imageAddress(data.image, item.row), alt: "Image without attention", draggable: false });
     beside.replaceChildren(plain);
     beside.dataset.row = item.row;
   }

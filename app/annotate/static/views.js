@@ -11,5 +11,3 @@ export function heatOpacity(preferences) {
   if (view === "overlay") return preferences.opacity;
   return view === "heat map" ? 1 : 0;
 }
-
-export const addressOf = (template, item) => template.replace("ROW", item.row);

@@ -1,5 +1,7 @@
 // The card beside the pointer: the image of a point and what is known of it. Its size never changes.
 
+import { imageAddress } from "../ui/image_address.js";
+
 const KEPT = 500; // cards in memory
 const WAIT = 40; // ms the pointer rests before a card is asked for
 const [WIDTH, HEIGHT] = [184, 268];
@@ -15,7 +17,7 @@ export class HoverCard {
     root.append(this.box);
   }
 
-  // ``card``: address of what is known, with AT where the position goes; ``image``: of a thumbnail, with ROW.
+  // ``card``: address of what is known, with AT where the position goes; ``image``: of a thumbnail, see imageAddress.
   update(card, image) {
     if (card !== this.card) this.cards.clear();
     [this.card, this.image] = [card, image];
@@ -40,7 +42,7 @@ export class HoverCard {
     if (this.id !== id) return;
     const { row, title, group, correct, facts } = this.cards.get(id);
     const [image, head, under, list] = this.box.children;
-    image.src = this.image.replace("ROW", row);
+    image.src = imageAddress(this.image, row);
     image.alt = `image ${row}`;
     head.textContent = title;
     head.dataset.correct = correct;

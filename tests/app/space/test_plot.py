@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import posixpath
 import re
 
 import numpy as np
@@ -42,10 +43,11 @@ def test_what_goes_down_to_the_browser_comes_up_the_same(chosen: list[int]) -> N
 
 
 def test_every_module_the_plot_imports_is_preloaded_and_served() -> None:
-    imported, waiting = set(), ["plot.js"]
+    imported, waiting = set(), ["space/plot.js"]
     while waiting:
         name = waiting.pop()
-        found = set(re.findall(r'from "\./([a-z_]+\.js)"', static(f"space/{name}").read_text())) - imported
+        named = re.findall(r'from "(\.\.?/[a-z_/]+\.js)"', static(name).read_text())
+        found = {posixpath.normpath(f"{posixpath.dirname(name)}/{one}") for one in named} - imported
         imported |= found
         waiting += found
     assert imported == {f"{name}.js" for name in MODULES}
