@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
+from app.services import evaluation_results
 from app.services.evaluations import Compared
 from app.ui import pictures
 from app.ui.escape import verbatim
-from app.ui.groups import images
 from app.ui.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
 from slim_core.evaluation.predictions import paired
@@ -40,8 +40,8 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     labels = compared.rows["label"].to_dict()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         after = _after(others, labels)
-        pairs = paired(images.judged(compared.evaluations[baseline]),
-                       images.judged(compared.evaluations[after]))  # fmt: skip
+        pairs = paired(evaluation_results.predictions_of(compared.evaluations[baseline]),
+                       evaluation_results.predictions_of(compared.evaluations[after]))  # fmt: skip
         groups = ["all groups", *sorted(pairs["group_name"].unique())]
         group = st.selectbox("Group", groups, key="group", bind="query-params", width=170)
         if group != groups[0]:
@@ -49,7 +49,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
         outcome = _outcome(pairs)
         found = select(pairs, outcome)
         page = _page(found)
-    maps = [images.maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
+    maps = [evaluation_results.maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
     if None in maps:
         _offer_maps([compared.evaluations[one] for one, run in zip((baseline, after), maps, strict=True) if not run])
     if found.empty:

@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.services import evaluation_results
 from app.services import evaluations as compare_runs
 from app.ui import attention_change, chart, next_step, pictures
 from app.ui.escape import verbatim
@@ -109,12 +110,12 @@ def _groups(evaluations: dict[str, Run]) -> None:
 def _examples(compared: Compared, first: Run, after: Run | None) -> None:
     """Images of the worst group, with the attention on them before and after."""
     worst = worst_of(first.metrics or {})
-    maps = images.maps_of(first, compared.ancestry)
+    maps = evaluation_results.maps_of(first, compared.ancestry)
     if worst is None:
         return
     index = next(group["group"] for group in (first.metrics or {})[GROUPS] if group["name"] == worst["name"])
-    was = images.judged(first)
-    if after is None or images.maps_of(after, compared.ancestry) is None:
+    was = evaluation_results.predictions_of(first)
+    if after is None or evaluation_results.maps_of(after, compared.ancestry) is None:
         st.markdown(
             f"**{verbatim(worst['name'])}: what it sees**", help="The most confident mistakes of the worst group."
         )
@@ -126,9 +127,9 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
             help="Chosen to show the change: images of the worst group that turned right, those first whose attention "
             "moved most onto the object.",
         )
-        pairs = paired(was, images.judged(after)).set_index("row", drop=False)
-        rows = examples_of_change(was, images.judged(after), index, N_EXAMPLES)
-        runs = (maps, images.maps_of(after, compared.ancestry))
+        pairs = paired(was, evaluation_results.predictions_of(after)).set_index("row", drop=False)
+        rows = examples_of_change(was, evaluation_results.predictions_of(after), index, N_EXAMPLES)
+        runs = (maps, evaluation_results.maps_of(after, compared.ancestry))
         shown = [attention_change.tile(pairs.loc[row].to_dict(), *runs) for row in rows]
     if shown:
         pictures.linked(first.dataset_id, shown, side=WIDE_PX // len(shown[0].views))

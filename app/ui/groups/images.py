@@ -4,7 +4,6 @@ and they are shown below it, wrong ones first, each beside its attention."""
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,46 +11,21 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
+from app.services import evaluation_results
 from app.ui import chart, next_step, pictures
 from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, View, quiet, under, verdict
-from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.predictions import predictions, wrong_first
-from slim_core.evaluation.slices import Slices, slices_of
+from slim_core.evaluation.predictions import wrong_first
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
     from app.services.evaluations import Compared
-    from slim_core.store import Run, Store
+    from slim_core.evaluation.ancestry import Ancestry
+    from slim_core.store import Run
 
 PER_PAGE, SIDE_PX = 24, 104
 OUTCOMES = ("all", "wrong", "right")
-
-
-def judged(evaluation: Run) -> pd.DataFrame:
-    """slim_core.evaluation.predictions of a finished evaluation, read once; read only, for it is shared."""
-    return _judged(session.store(), evaluation.id)
-
-
-@lru_cache(maxsize=16)
-def _judged(store: Store, evaluation: str) -> pd.DataFrame:
-    return predictions(store, store.runs.fetch(evaluation))
-
-
-def slices(evaluation: Run, ancestry: Ancestry) -> Slices:
-    """slim_core.evaluation.slices of a finished evaluation, found once: clustering takes a moment."""
-    return _slices(session.store(), evaluation.id, ancestry)
-
-
-@lru_cache(maxsize=16)
-def _slices(store: Store, evaluation: str, ancestry: Ancestry) -> Slices:
-    return slices_of(store, store.runs.fetch(evaluation), ancestry)
-
-
-def maps_of(evaluation: Run, ancestry: Ancestry) -> str | None:
-    """The run that kept the attention maps of the images an evaluation judged; None where there is none."""
-    return session.store().lineage.maps_of(evaluation, ancestry.runs.values())
 
 
 def clickable(figure: go.Figure, key: str, alt: str) -> None:
@@ -100,10 +74,10 @@ def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
 
 def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.DataFrame, str]:
     """The images of a group (index), slice (index), class (index) or cell of the confusion matrix (true-predicted)."""
-    frame = judged(run)
+    frame = evaluation_results.predictions_of(run)
     numbers = [int(part) for part in which.split("-") if part.isdecimal()] or [-1]
     if kind == "slice":
-        grouping = slices(run, ancestry).grouping
+        grouping = evaluation_results.slices_of(run, ancestry).grouping
         name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "no such slice"
         return frame[grouping.index == numbers[0]], name
     if kind == "confusion":
@@ -128,7 +102,7 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
     if found.empty:
         st.caption(f"No image here is {outcome}." if outcome != "all" else "No image here.")
         return
-    maps = maps_of(run, compared.ancestry)
+    maps = evaluation_results.maps_of(run, compared.ancestry)
     if maps is None:
         st.caption("No attention maps of these images: evaluate the model again, or map its attention.")
     page = _page(wrong_first(found))

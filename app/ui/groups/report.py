@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import evaluations
+from app.services import evaluation_results, evaluations
 from app.ui import next_step
 from app.ui.escape import prose
 from app.ui.glossary import explain
@@ -100,15 +100,15 @@ def _slices(evaluation: Run, compared: Compared) -> None:
 
 def slice_rows(evaluation: Run, compared: Compared) -> pd.DataFrame:
     """slice (index) and the columns of SLICE_COLUMNS, lowest accuracy first; ``mostly`` where attributes are known."""
-    judged = images.judged(evaluation)
-    grouping = images.slices(evaluation, compared.ancestry).grouping
-    ranked = worst_slices(judged["correct"].to_numpy(), grouping)
+    predicted = evaluation_results.predictions_of(evaluation)
+    grouping = evaluation_results.slices_of(evaluation, compared.ancestry).grouping
+    ranked = worst_slices(predicted["correct"].to_numpy(), grouping)
     intervals = list(map(interval, ranked["low"], ranked["high"]))
     found = ranked.assign(accuracy=ranked["accuracy"] * 100, interval=intervals)
     table = session.store().datasets.table(evaluation.dataset_id)
     if not table.has_attributes:
         return found
-    attributes = table.attributes[judged["row"].to_numpy()]
+    attributes = table.attributes[predicted["row"].to_numpy()]
     shares = [mostly(attributes, grouping.index == index) for index in ranked["slice"]]
     names = [f"{table.attribute_names[most]} ({percent(share, 0)})" if most >= 0 else "–" for most, share in shares]
     return found.assign(mostly=names)
