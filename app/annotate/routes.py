@@ -17,6 +17,7 @@ from app.access import Viewer
 from app.annotate.questions import described
 from app.routes.guard import guarded
 from slim_core.errors import AnswersRefusedError
+from slim_core.store.answer_values import VALUES
 
 if TYPE_CHECKING:
     from slim_core.store import AnswerIn, Campaign
@@ -148,7 +149,7 @@ def _answer(one: object) -> AnswerIn:
     if not isinstance(one, Mapping) or not isinstance(one.get("id"), str):
         raise AnswersRefusedError("An answer needs an id of its own: reload the page.")
     value, seen, duration = one.get("value"), one.get("seen") or {}, one.get("ms") or 0
-    if value not in (1, 0, -1, None) or isinstance(value, bool | float):
+    if value not in (*VALUES, None) or isinstance(value, bool | float):
         raise AnswersRefusedError(f"An answer is 1 (right), 0 (wrong), -1 (unsure) or null (undone), not {value!r}.")
     if not isinstance(seen, Mapping) or not isinstance(duration, int | float):
         raise AnswersRefusedError(f"Answer {one['id']} is malformed: reload the page.")

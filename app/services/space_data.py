@@ -14,6 +14,7 @@ from slim_core import result_files
 from slim_core.annotation.propagation import expand, live_scores
 from slim_core.data.groups import Grouping, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
+from slim_core.store.answer_values import UNSURE
 from slim_core.store.results import SpaceResult
 
 NOT_ASKED = -2  # in an array of answers
@@ -105,4 +106,4 @@ def propagated(data: SpaceData, campaign: str | None) -> np.ndarray:
     if session.store().campaigns.fetch(campaign).space_run_id == data.run:
         return live_scores(session.store(), campaign)
     points = SpaceResult(session.store().artifacts.folder(data.run)).points()
-    return expand(points, data.labels, np.maximum(answers(data, campaign), -1))
+    return expand(points, data.labels, np.maximum(answers(data, campaign), UNSURE))

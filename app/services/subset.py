@@ -11,8 +11,9 @@ import numpy as np
 from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
-from slim_core.annotation.curation_data import UNANSWERED, curation_data
+from slim_core.annotation.curation_data import curation_data
 from slim_core.curation import CurationData, Subset, curate
+from slim_core.curation.data import UNANSWERED
 from slim_core.runs.whole_loop import ANSWERED
 from slim_core.store.results import SpaceResult
 

@@ -9,8 +9,6 @@ from slim_core.curation import CurationData
 from slim_core.data.table import ImageTable
 from slim_core.store.results import SpaceResult
 
-UNANSWERED = -1  # unsure, or not asked
-
 
 def curation_data(
     table: ImageTable, space: SpaceResult, scores: NDArray[np.float64], answers: NDArray[np.int8]

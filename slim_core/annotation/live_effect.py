@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slim_core.annotation.curation_data import UNANSWERED, curation_data
+from slim_core.annotation.curation_data import curation_data
 from slim_core.annotation.propagation import live_campaign
 from slim_core.curation import CurateOptions, CurationData, curate, default_subset_size, keep
+from slim_core.curation.data import UNANSWERED
 from slim_core.curation.slim import NAME, cell_budgets
 from slim_core.errors import AnswersRefusedError
+from slim_core.store.answer_values import RIGHT
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ def effect(store: Store, campaign_id: str) -> Effect:
     seq, scores, answers = live.refresh(store)
     size = default_subset_size(len(scores))
     data = replace(_unanswered(store, live.space), scores=scores, answers=answers)
-    can_choose = bool((answers == 1).any())
+    can_choose = bool((answers == RIGHT).any())
     cells = _cells(data, size) if can_choose else ()
     rows = _chosen(data, live.rows, size) if can_choose and len(scores) <= IMAGES_UP_TO else ()
     return Effect(seq, live.points, scores, answers, size, cells, rows)

@@ -13,6 +13,8 @@ from slim_core.space.environments import Clusters
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
 
+RIGHT, UNANSWERED = 1, -1  # of CurationData.answers: the store's values, in a room that does not know the store
+
 
 def default_subset_size(n: int) -> int:
     """Images of a subset of ``n`` training images, where nobody says how many."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from slim_core.curation.data import CurationData
+from slim_core.curation.data import RIGHT, UNANSWERED, CurationData
 from slim_core.curation.options import KEEP_RULES, CurateOptions
 from slim_core.errors import AnswersRefusedError
 
@@ -84,13 +84,13 @@ def require_answers(data: CurationData, strategy: str) -> None:
     Raises:
         AnswersRefusedError: no right or wrong answer at all, or not one right among them.
     """
-    given = data.answers[data.answers != -1]
+    given = data.answers[data.answers != UNANSWERED]
     if len(given) == 0:
         raise AnswersRefusedError(
             f"There is no right or wrong answer yet, and {strategy!r} needs some: annotate the candidates first, "
             f"or choose a strategy without answers (random, class-balanced)."
         )
-    if not (given == 1).any():
+    if not (given == RIGHT).any():
         raise AnswersRefusedError(
             f"All {len(given)} answers say that the attention is wrong, so no image can be trusted: ask about more "
             f"images, or train another reference model."

@@ -10,9 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core import result_files
-from slim_core.annotation.curation_data import UNANSWERED, curation_data
+from slim_core.annotation.curation_data import curation_data
 from slim_core.annotation.propagation import expand
 from slim_core.curation import Subset, curate
+from slim_core.curation.data import UNANSWERED
 from slim_core.data.table import ImageTable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.steps.context import StepContext

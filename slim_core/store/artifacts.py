@@ -26,6 +26,7 @@ from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.store import schema
 from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
 from slim_core.store.remote import Remote
+from slim_core.store.states import UNFINISHED
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MARK = "published.json"
@@ -237,7 +238,7 @@ def _why_missing(database: Database | None, place: str) -> str:
             f"{what}: put {place} back from a backup, or press Run again on its page of Jobs and go on with the new "
             "run."
         )
-    if row.status in ("failed", "canceled"):
+    if row.status in UNFINISHED:
         return f"{what}: it is {row.status}, so retry it on its page of Jobs."
     return f"{what}: it is {row.status}, so wait until it is done."
 

@@ -21,7 +21,7 @@ from slim_core.store.events import Events
 from slim_core.store.lineage import descendants_of
 from slim_core.store.run_rows import Run, find_run, lock_run
 from slim_core.store.shards import fate, shards_of
-from slim_core.store.states import UNFINISHED, WORKING
+from slim_core.store.states import STOPPABLE, UNFINISHED, WORKING
 
 MAX_LOSSES = 2  # a run whose worker vanished goes on so many times
 _t, _parents = schema.runs, schema.run_parents
@@ -82,7 +82,7 @@ class Attempts:
             self._end(connection, run, "canceled", kept if begun else f"Canceled by {by} before it started.")
         elif run.status == "running":
             connection.execute(_t.update().where(_t.c.id == run.id).values(status="stopping"))
-        if run.status in ("queued", "running"):
+        if run.status in STOPPABLE:
             self._events.note(connection, by, "run.stop", run.id)
 
     def finish(self, run_id: str, token: str, metrics: Mapping[str, Any], peak_memory_mb: float | None = None) -> None:

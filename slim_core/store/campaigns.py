@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
+from slim_core.store.answer_values import RIGHT, UNSURE, VALUES, WRONG
 from slim_core.store.consensus import DECISION, SKIP, current_by_row
 from slim_core.store.database import Database, new_id, plain
 from slim_core.store.datasets import Datasets
@@ -376,6 +376,6 @@ def _check_gold(gold: Mapping[int, int], rows: NDArray[np.int64]) -> None:
     foreign = sorted(set(gold) - set(rows.tolist()))
     if foreign:
         raise SpecRefusedError(f"Row {foreign[0]} has a known answer but is not asked about: choose among the rows.")
-    strange = [value for value in gold.values() if value not in (RIGHT, WRONG, UNSURE)]
+    strange = [value for value in gold.values() if value not in VALUES]
     if strange:
         raise SpecRefusedError(f"{strange[0]!r} is no answer: 1 is right, 0 wrong, -1 unsure.")

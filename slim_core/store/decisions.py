@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
 from slim_core.store.answer_batch import AnswerIn, check_answers
-from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
+from slim_core.store.answer_values import VALUES
 from slim_core.store.campaigns import lock_campaign
 from slim_core.store.consensus import DECISION, put
 from slim_core.store.database import Database, plain
@@ -62,7 +62,7 @@ class Decisions:
         Raises:
             AnswersRefusedError: a value other than 1, 0, -1 and None, or an item of another campaign.
         """
-        unknown = [value for value in known.values() if value not in (RIGHT, WRONG, UNSURE, None)]
+        unknown = [value for value in known.values() if value not in (*VALUES, None)]
         if unknown:
             raise AnswersRefusedError(f"{unknown[0]!r} is no answer: 1 is right, 0 wrong, -1 unsure, null none.")
         with self._database.write() as connection:

@@ -18,6 +18,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
 from slim_core.store.order import Waiting
+from slim_core.store.states import WORKING
 from slim_core.store.workers import Worker
 
 _RECENT = 300  # finished runs that are looked at: the newest say best how long one takes now
@@ -72,7 +73,7 @@ def durations(connection: Connection) -> Durations:
 def busy(connection: Connection) -> list[Busy]:
     """The runs under way."""
     columns = (_t.c.kind, _t.c.dataset_id, _t.c.shard_of, _t.c.worker, _t.c.started_at, _t.c.progress)
-    query = sa.select(*columns).where(_t.c.status.in_(("running", "stopping")), _t.c.deleted_at.is_(None))
+    query = sa.select(*columns).where(_t.c.status.in_(WORKING), _t.c.deleted_at.is_(None))
     return [Busy(*row[:-1], _seconds_left(row.progress)) for row in connection.execute(query)]
 
 

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
+from slim_core.store.states import WORKING
 
 _t, _parents = schema.runs, schema.run_parents
 _parent = schema.runs.alias("parent")
@@ -100,7 +101,7 @@ def _unfinished_parent() -> sa.Exists:
 def _running() -> Any:
     working = schema.runs.alias("working")
     query = sa.select(working.c.queue, working.c.created_by, sa.func.count().label("n"))
-    query = query.where(working.c.status.in_(("running", "stopping")), working.c.deleted_at.is_(None))
+    query = query.where(working.c.status.in_(WORKING), working.c.deleted_at.is_(None))
     return query.group_by(working.c.queue, working.c.created_by).subquery("running")
 
 

@@ -19,7 +19,7 @@ from slim_core.store.events import Events
 from slim_core.store.lineage import descendants_of
 from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run
 from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
-from slim_core.store.states import WORKING
+from slim_core.store.states import CAN_BE_PARENT, WORKING
 from slim_core.store.workers import Workers
 from slim_core.version import code_version
 
@@ -287,7 +287,7 @@ def _check_parent(connection: Connection, role: str, parent_id: str, dataset_id:
     parent = find_run(connection, parent_id, lock=True)
     if parent is None:
         raise NotFoundError(f"The {role} run {parent_id} does not exist or was deleted: choose another.")
-    if parent.status not in ("queued", "running", "done"):
+    if parent.status not in CAN_BE_PARENT:
         raise SpecRefusedError(f"The {role} run {parent_id} is {parent.status}: retry it, or choose another.")
     if parent.kind not in (kinds := PARENT_KINDS.get(role, (parent.kind,))):
         raise SpecRefusedError(f"The {role} run {parent_id} is a {parent.kind} run: choose a {' or '.join(kinds)} run.")

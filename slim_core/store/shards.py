@@ -16,10 +16,10 @@ from sqlalchemy.engine import Connection
 from slim_core.store import schema
 from slim_core.store.database import new_id
 from slim_core.store.run_rows import COLUMNS, Run, hash_of
+from slim_core.store.states import PARTLY_DONE, WORKING
 
 _t = schema.runs
 WHOLE = sa.func.coalesce(_t.c.shard_of, "") == ""  # no shard; said so that SQLite does not take the index for it
-PARTLY = ("queued", "failed", "canceled")  # what a run is while only some of its shards are done
 _BRIEF = [_t.c[name] for name in ("id", "shard_of", "status", "progress", "seconds")]
 
 
@@ -59,7 +59,7 @@ def with_progress(connection: Connection, runs: Sequence[Run]) -> None:
     ``progress`` becomes done and total (images), phase ("2 of 5 shards"), shards, shards_done, shards_running and
     seconds_left (None where none is running): computed when it is read, so it is right at each moment.
     """
-    waiting = {run.id: run for run in runs if run.status in PARTLY and run.shard_of is None}
+    waiting = {run.id: run for run in runs if run.status in PARTLY_DONE and run.shard_of is None}
     if not waiting:
         return
     query = sa.select(*_BRIEF).where(_t.c.shard_of.in_(_few_or_subquery(waiting)), _t.c.deleted_at.is_(None))
@@ -75,7 +75,7 @@ def with_progress(connection: Connection, runs: Sequence[Run]) -> None:
 def _few_or_subquery(waiting: Iterable[str]) -> Any:
     ids = list(waiting)
     few = len(ids) <= 500  # more would not fit into a statement of some databases
-    return ids if few else sa.select(_t.c.id).where(_t.c.status.in_(PARTLY), _t.c.deleted_at.is_(None))
+    return ids if few else sa.select(_t.c.id).where(_t.c.status.in_(PARTLY_DONE), _t.c.deleted_at.is_(None))
 
 
 def summed(shards: Sequence[Any]) -> dict[str, Any]:
@@ -90,7 +90,7 @@ def summed(shards: Sequence[Any]) -> dict[str, Any]:
         "phase": f"{n_done} of {len(shards)} shards",
         "shards": len(shards),
         "shards_done": n_done,
-        "shards_running": sum(shard.status in ("running", "stopping") for shard in shards),
+        "shards_running": sum(shard.status in WORKING for shard in shards),
         "seconds_left": round((total - done) / pace, 1) if pace else None,
     }
 

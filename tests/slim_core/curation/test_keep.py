@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from slim_core.curation import KEEP_RULES, CurateOptions, compare_rules, keep
+from slim_core.curation import KEEP_RULES, CurateOptions, compare_rules, data, keep
 from slim_core.errors import SpecRefusedError
+from slim_core.store import answer_values
 
 SCORES = np.array([0.1, 0.4, 0.6, 0.9, 0.5, 0.7, 0.8, 0.95])
 LABELS = np.array([0, 0, 0, 0, 1, 1, 1, 1])
@@ -91,3 +92,7 @@ def test_options_check_themselves(wrong, said):
 def test_a_note_calls_a_class_by_its_name_where_it_has_one():
     result = keep(SCORES, LABELS, CurateOptions(threshold=0.92), ("landbird", "waterbird"))
     assert result.notes[0].startswith("No image of class landbird reaches")
+
+
+def test_answers_have_the_values_of_the_store() -> None:
+    assert (data.RIGHT, data.UNANSWERED) == (answer_values.RIGHT, answer_values.UNSURE)
