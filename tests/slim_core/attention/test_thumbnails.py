@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 
 from slim_core.attention import thumbnails
-from slim_core.attention.thumbnails import DRAFT, PACK, SIDE, Thumbnails, ThumbnailWriter
+from slim_core.attention.thumbnails import DRAFT, SIDE, Thumbnails, ThumbnailWriter
 from slim_core.data.images import ImageTransform
+from slim_core.result_files import THUMBNAIL_INDEX, THUMBNAILS
 
 WHOLE = ImageTransform(resize_ratio=1.0)
 
@@ -53,7 +54,7 @@ def test_the_same_pictures_make_the_same_file_in_whatever_order_they_came(tmp_pa
     images = {row: photograph(90, 90, row) for row in range(0, 200, 10)}
     pack(tmp_path / "a", images)
     pack(tmp_path / "b", dict(reversed(images.items())))
-    assert (tmp_path / "a" / PACK).read_bytes() == (tmp_path / "b" / PACK).read_bytes()
+    assert (tmp_path / "a" / THUMBNAILS).read_bytes() == (tmp_path / "b" / THUMBNAILS).read_bytes()
 
 
 def test_a_picture_is_the_square_the_network_sees(tmp_path: Path) -> None:
@@ -90,7 +91,7 @@ def test_the_packs_of_parts_are_joined_into_the_pack_of_the_whole(tmp_path: Path
     pack(tmp_path / "whole", images)
     thumbnails.merge([tmp_path / "a", tmp_path / "b"], tmp_path)
     assert [red_of(Thumbnails(tmp_path).read(row, 90)) for row in images] == pytest.approx(list(images), abs=2)
-    for name in (thumbnails.PACK, thumbnails.INDEX):
+    for name in (THUMBNAILS, THUMBNAIL_INDEX):
         assert (tmp_path / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
