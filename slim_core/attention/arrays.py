@@ -35,7 +35,7 @@ class PassArrays:
 
     With a checkpoint folder they are kept there, about every half minute and when the pass is interrupted, and taken
     up again by a pass of the same key. Two passes that believe they own the folder do no harm: each writes the same
-    numbers, under names of its own where it adds a file.
+    values, under names of its own where it adds a file.
     """
 
     def __init__(self, out_dir: Path, n: int, checkpoint_dir: Path | None = None, key: str = "") -> None:
@@ -68,7 +68,7 @@ class PassArrays:
             self.keep()
 
     def keep(self) -> None:
-        """Make a checkpoint of the batches so far; a disk that does not take it is logged, and the pass goes on."""
+        """Make a checkpoint of the batches so far; a disk that does not take it is logged, and the pass continues."""
         if self._checkpoint_dir is None or not self._scores:
             return
         try:
@@ -103,7 +103,7 @@ class PassArrays:
         return self.seconds + time.monotonic() - self._since
 
     def _take_up(self, checkpoint_dir: Path) -> bool:
-        """Go on from the folder's checkpoint; False where it has none of this pass."""
+        """Resume from the folder's checkpoint; False where it has none of this pass."""
         try:
             state = json.loads((checkpoint_dir / _STATE).read_text())
             if state["key"] != self._key:
@@ -185,7 +185,7 @@ def summed_up(
 
 
 def _mean(values: np.ndarray) -> float | None:
-    """The mean of the numbers that are some; None where there are none."""
+    """The mean of the values that are not NaN; None where all are."""
     return float(np.nanmean(values)) if np.isfinite(values).any() else None
 
 

@@ -27,7 +27,9 @@ from slim_core.models.pixels import Pixels, split_batches, to_input
 from slim_core.models.runtime import Runtime
 
 FLOAT16_MAX = 65504.0
-MOST_CLASS_MAPS = 1024  # numbers an image in all classes' maps that are kept unasked: less than its features take
+MOST_CLASS_MAPS = (
+    1024  # values an image in the maps of all classes that are kept by default: less than its features take
+)
 
 
 def minmax(maps: Tensor) -> Tensor:
@@ -89,12 +91,12 @@ def attention_pass(
         seconds, images_per_s.
 
     Raises:
-        SpecRefusedError: no rows, a model that gives no numbers, or memory that does not hold a batch.
+        SpecRefusedError: no rows, logits that are not finite, or memory that does not hold a batch.
         ImageRefusedError: an image or mask cannot be read.
     """
     rows = np.asarray(rows, np.int64)
     if not len(rows):
-        raise SpecRefusedError(f"There is no image of {table.name} to look at: choose a split that has some.")
+        raise SpecRefusedError(f"{table.name} has no images in this pass: choose a split that has some.")
     config, runtime = config or PassConfig(), runtime or Runtime()
     target, kept = open_device(runtime.device), runtime.checkpoint_dir
     key = "" if kept is None else _key(model, table, rows, config.class_of_map, config.batch_size, score_masks)
@@ -149,7 +151,7 @@ class _Pass:
             raise
 
     def once_more(self, mapper: Mapper, n: int) -> None:
-        """The work on the first n images of the batch that was looked at last."""
+        """The work on the first n images of the current batch."""
         part, images = self._at
         self._batch(mapper, part[:n], images[:n])
 
@@ -157,12 +159,12 @@ class _Pass:
         self, mapper: Mapper, part: np.ndarray, images: np.ndarray
     ) -> tuple[dict[str, np.ndarray], pd.DataFrame]:
         """The batch's share of each array, and its rows of scores.parquet."""
-        mapper.look(to_input(images, self.model.transform, self.device))
+        mapper.forward(to_input(images, self.model.transform, self.device))
         logits = mapper.logits.float()
         if not torch.isfinite(logits).all():
             bad = part[int((~torch.isfinite(logits).all(1)).nonzero()[0])]
             raise SpecRefusedError(
-                f"The model gives no finite numbers for {self.table.image_path(int(bad))}: "
+                f"The logits of the model are not finite for {self.table.image_path(int(bad))}: "
                 f"its weights are damaged, or its training diverged; train it again with a smaller learning rate."
             )
         labels = torch.from_numpy(self.table.labels[part]).to(self.device)
@@ -178,13 +180,13 @@ class _Pass:
         }
         if self.class_of_map == "both":
             values["maps_predicted"] = to_half(mapper.maps(predictions))
-        if self._keeps_every_class(n_numbers=logits.shape[1] * S[0].numel()):
+        if self._keeps_every_class(n_values=logits.shape[1] * S[0].numel()):
             values["class_maps"] = to_half(mapper.maps_of_all(torch.arange(len(part), device=self.device)))
         return values, self._score(mapper, part, logits, labels, S)
 
-    def _keeps_every_class(self, n_numbers: int) -> bool:
+    def _keeps_every_class(self, n_values: int) -> bool:
         """Asked for; or they come with the forward pass, and take less room than the features."""
-        return self.class_of_map == "any" or (self.model.pools_linearly and n_numbers <= MOST_CLASS_MAPS)
+        return self.class_of_map == "any" or (self.model.pools_linearly and n_values <= MOST_CLASS_MAPS)
 
     def _score(self, mapper: Mapper, part: np.ndarray, logits: Tensor, labels: Tensor, S: Tensor) -> pd.DataFrame:
         """The batch's rows of scores.parquet."""

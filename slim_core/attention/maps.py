@@ -15,13 +15,13 @@ from slim_core.models.target_layer import evaluating
 
 
 class Mapper(Protocol):
-    """Looks at a batch once; then gives the map of any class."""
+    """Runs a batch through the network once; then gives the map of any class."""
 
     activations: Tensor  # A (B, K, U, V)
     pooled: Tensor  # (B, K') input of the head
     logits: Tensor  # (B, C)
 
-    def look(self, images: Tensor) -> None:
+    def forward(self, images: Tensor) -> None:
         """Run a normalised batch (B, 3, H, W) through the network."""
 
     def maps(self, classes: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ class _Watcher:
 class ForwardMapper(_Watcher):
     """For conv -> global average pool -> linear: alpha_k = W_ck / (U V) exactly, so no gradient is needed."""
 
-    def look(self, images: Tensor) -> None:
+    def forward(self, images: Tensor) -> None:
         """One forward pass."""
         with torch.inference_mode():
             self.logits = self.net(images)
@@ -102,7 +102,7 @@ class GradientMapper(_Watcher):
         for parameter in self._trainable:  # only the gradient at A is wanted, which the input's carries
             parameter.requires_grad_(False)
         self._target = model.target_layer
-        self._cam: Any = GradCAM(model.net, [model.target_layer], model.anatomy.to_map)
+        self._cam: Any = GradCAM(model.net, [model.target_layer], model.layout.to_map)
         super().__init__(model)
 
     def _keep_activations(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:  # type: ignore[override]
@@ -110,7 +110,7 @@ class GradientMapper(_Watcher):
         del module, inputs
         return output.clone()
 
-    def look(self, images: Tensor) -> None:
+    def forward(self, images: Tensor) -> None:
         """One forward pass, with its graph."""
         self._images = images.detach().requires_grad_(True)
         watched = self._cam.activations_and_grads

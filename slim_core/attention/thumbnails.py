@@ -32,7 +32,7 @@ Entry = tuple[int, int, int, int]  # row, offset, bytes, side
 class ThumbnailWriter:
     """Appends pictures to a draft, from any thread, and keeps none in memory. A context manager.
 
-    The draft outlives an interrupted pass: the next writer of the same folder goes on behind its last whole picture.
+    The draft outlives an interrupted pass: the next writer of the same folder continues behind its last whole picture.
     """
 
     def __init__(self, checkpoint_dir: Path, transform: ImageTransform) -> None:

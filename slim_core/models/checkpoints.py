@@ -77,7 +77,7 @@ def _names_called(path: Path) -> list[str]:
             elif isinstance(argument, str):
                 strings.append(argument)
     except (ValueError, IndexError, OSError, KeyError, zipfile.BadZipFile):
-        log.debug("%s is no pickle from here on", path)
+        log.debug("%s is not a pickle from here on", path)
     return names
 
 

@@ -11,7 +11,7 @@ from torch import nn
 from slim_core import result_files
 from slim_core.data.images import ImageTransform
 from slim_core.models.checkpoints import load_weights, write_tensors
-from slim_core.models.target_layer import Anatomy, examine
+from slim_core.models.target_layer import NetworkLayout, inspect_network
 
 
 @dataclass
@@ -23,29 +23,29 @@ class Model:
     n_classes: int
     transform: ImageTransform  # of evaluation: maps, masks and predictions speak of these pixels
     label_names: tuple[str, ...] = ()
-    _anatomy: Anatomy | None = field(default=None, repr=False, compare=False)
+    _layout: NetworkLayout | None = field(default=None, repr=False, compare=False)
 
     @property
-    def anatomy(self) -> Anatomy:
-        """Target layer and head, looked up once."""
-        if self._anatomy is None:
-            self._anatomy = examine(self.net, self.transform.size)
-        return self._anatomy
+    def layout(self) -> NetworkLayout:
+        """Target layer and head, found once."""
+        if self._layout is None:
+            self._layout = inspect_network(self.net, self.transform.size)
+        return self._layout
 
     @property
     def target_layer(self) -> nn.Module:
         """The layer whose output is A (K, U, V)."""
-        return self.anatomy.target_layer
+        return self.layout.target_layer
 
     @property
     def head(self) -> nn.Linear | None:
         """The last layer, where it is linear."""
-        return self.anatomy.head
+        return self.layout.head
 
     @property
     def pools_linearly(self) -> bool:
         """True for conv -> global average pool -> linear: every class's map comes from the forward pass (METHOD S1)."""
-        return self.anatomy.pools_linearly
+        return self.layout.pools_linearly
 
 
 def load_checkpoint(model: Model, path: Path | str) -> None:

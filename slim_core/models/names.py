@@ -21,7 +21,7 @@ def check_model(name: str) -> None:
     """Refuse a name that no model has; where torchvision cannot be read, the step itself refuses it.
 
     Raises:
-        ValueError: in words that follow "refuses model = ...:".
+        ValueError: no model has this name; the message continues "refuses model = ...:".
     """
     if is_custom(name):
         require_allowed_module(name)
@@ -48,7 +48,7 @@ def require_allowed_module(name: str) -> None:
     their module or a package above it.
 
     Raises:
-        ValueError: in words that follow "refuses model = ...:".
+        ValueError: no model has this name; the message continues "refuses model = ...:".
     """
     if not _FUNCTION.match(name):
         raise ValueError("a network of your own is named as package.module:function")

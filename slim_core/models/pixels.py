@@ -118,7 +118,7 @@ def to_input(pixels: np.ndarray, transform: ImageTransform, device: torch.device
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Random flips and crops of a batch (B, 3, H, W), the same for the same generator state.
+    """Random flips and crops of a batch (B, 3, H, W), determined by the state of the generator.
 
     Small images are shifted by up to an eighth (edges repeated); larger ones are cropped to 70-100 % of their area
     and resized back.

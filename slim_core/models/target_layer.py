@@ -15,8 +15,8 @@ POOLS = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout)
 
 
 @dataclass(frozen=True)
-class Anatomy:
-    """What the attention step needs to know of a network."""
+class NetworkLayout:
+    """The target layer and the head of a network, as the attention step needs them."""
 
     target_layer: nn.Module  # its output is A
     head: nn.Linear | None  # the last layer, where it is linear
@@ -81,7 +81,7 @@ def _probe(net: nn.Module, size: int, not_channels: int | None = None) -> tuple[
     return seen, output
 
 
-def examine(net: nn.Module, size: int) -> Anatomy:
+def inspect_network(net: nn.Module, size: int) -> NetworkLayout:
     """Find the target layer, the head and whether the head sees the plain spatial mean of the map.
 
     Args:
@@ -97,10 +97,10 @@ def examine(net: nn.Module, size: int) -> Anatomy:
     is_head = seen.logits is not None and torch.equal(seen.logits, output)
     head = seen.head if is_head else None
     if _is_transformer(net):  # behind the last attention only the class token counts
-        return Anatomy(cast(Any, net).encoder.layers[-1].ln_1, head, False, tokens_to_map)
+        return NetworkLayout(cast(Any, net).encoder.layers[-1].ln_1, head, False, tokens_to_map)
     if seen.target is None or seen.maps is None:
         raise ValueError(f"{type(net).__name__} has no layer with a spatial map, so it has no attention to show.")
-    return Anatomy(seen.target, head, head is not None and _is_mean(seen.maps, seen.pooled))
+    return NetworkLayout(seen.target, head, head is not None and _is_mean(seen.maps, seen.pooled))
 
 
 def _is_transformer(net: nn.Module) -> bool:

@@ -54,7 +54,7 @@ class RawGradCAM(GradCAM):
 
 
 def grad_cam(model, images, classes):
-    with RawGradCAM(model.net, [model.target_layer], model.anatomy.to_map) as cam:
+    with RawGradCAM(model.net, [model.target_layer], model.layout.to_map) as cam:
         cam(images, [ClassifierOutputTarget(int(c)) for c in classes])
         return cam.raw
 
@@ -65,7 +65,7 @@ def test_forward_only_maps_equal_those_of_grad_cam(name):
     images, classes = batch(), torch.tensor([2, 0, 1])
     with open_mapper(model) as mapper:
         assert isinstance(mapper, ForwardMapper)
-        mapper.look(images)
+        mapper.forward(images)
         maps, every = mapper.maps(classes), mapper.maps_of_all(torch.arange(3))
     expected = grad_cam(model, images, classes)
     assert expected.max() > 1e-3
@@ -79,7 +79,7 @@ def test_other_architectures_go_through_grad_cam(name):
     images, classes = batch(), torch.tensor([1, 0, 1])
     with open_mapper(model) as mapper:
         assert isinstance(mapper, GradientMapper)
-        mapper.look(images)
+        mapper.forward(images)
         maps, every = mapper.maps(classes), mapper.maps_of_all(torch.arange(3))
         assert mapper.activations.shape[-2:] == maps.shape[-2:]
     expected = grad_cam(model, images, classes)
@@ -95,7 +95,7 @@ def test_a_relu_in_place_behind_the_target_layer_does_not_reach_the_maps():
     gradient = model.net.classifier.weight[classes][:, :, None, None] * (A > 0) / A[0, 0].numel()
     expected = (gradient.mean((2, 3), keepdim=True) * A).sum(1).relu()
     with open_mapper(model) as mapper:
-        mapper.look(images)
+        mapper.forward(images)
         assert torch.allclose(mapper.maps(classes), expected, atol=1e-6)
 
 
@@ -196,7 +196,7 @@ def test_scores_against_masks_are_those_of_the_metrics_on_the_heat_maps(table, t
         from slim_core.models.pixels import Pixels, to_input
 
         with Pixels(table, model.transform) as pixels:
-            mapper.look(to_input(pixels.read(np.arange(N)), model.transform, torch.device("cpu")))
+            mapper.forward(to_input(pixels.read(np.arange(N)), model.transform, torch.device("cpu")))
         every = mapper.maps_of_all(torch.arange(N)).numpy()  # (N, C, U, V)
     for row in range(N):
         M = np.stack([heat_map(s, 64) for s in every[row]])
@@ -274,12 +274,12 @@ def test_progress_and_stop_are_called_at_each_batch(table, tmp_path):
 
 def test_what_cannot_be_looked_at_is_refused(tmp_path):
     table = painted_table(tmp_path, 4, size=64)
-    with pytest.raises(SpecRefusedError, match="no image of painted"):
+    with pytest.raises(SpecRefusedError, match="painted has no images in this pass"):
         run(table, tmp_path / "a", rows=np.empty(0, np.int64))
     model = some_model()
     with torch.no_grad():
         model.net.fc.bias[0] = float("nan")
-    with pytest.raises(SpecRefusedError, match=r"no finite numbers for .*0\.png"):
+    with pytest.raises(SpecRefusedError, match=r"not finite for .*0\.png"):
         run(table, tmp_path / "b", model)
     table.image_path(2).write_bytes(b"not an image")
     with pytest.raises(ImageRefusedError, match=r"2\.png"):
