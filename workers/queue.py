@@ -77,7 +77,7 @@ class Queue:
         return run
 
     def retry(self, run_id: str, by: str = "local") -> Run:
-        """Queue a failed or canceled run again; it goes on from its last checkpoint.
+        """Queue a failed or canceled run again; it resumes from its last checkpoint.
 
         Raises:
             ConflictError: the run is neither.

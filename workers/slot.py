@@ -80,16 +80,16 @@ class SlotWorker(RedisTolerantWorker):
         self.url = redis_url(store.settings)
         self._job = RunningJob(0.0)
         self._status: int | None = None  # of the job's process, as wait() returns it; None: unknown
-        self._hand_back = Signalled()  # set in the forked process alone
+        self._shutting_down = Signalled()  # set in the forked process alone
 
     # --- the forked process -------------------------------------------------------------------------------------
 
     def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
         """Bind the process to this one, then perform the job on what this worker was given; SIGTERM hands it back."""
         die_with_parent(self.pid or 0, signal.SIGKILL)
-        signal.signal(signal.SIGTERM, lambda *_: self._hand_back.set())
+        signal.signal(signal.SIGTERM, lambda *_: self._shutting_down.set())
         mine = tasks.Assignment(
-            self.store, self.name, self.device, self.takes, job.timeout, self._hand_back, self._wake_for
+            self.store, self.name, self.device, self.takes, job.timeout, self._shutting_down, self._wake_for
         )
         tasks.assignment.set(mine)
         super().main_work_horse(job, queue)

@@ -33,7 +33,7 @@ class Assignment:
     device: str  # as torch calls it in this process
     takes: Takes
     limit_s: float | None = None  # how long the run may take
-    hand_back: Signalled = field(default_factory=Signalled)
+    shutdown: Signalled = field(default_factory=Signalled)
     wake: Callable[[Run], None] = lambda _run: None  # called with each run that can start now
 
 
@@ -52,7 +52,7 @@ def run_step(run_id: str) -> None:
     if claimed is None:
         log.info("Woken by run %s, but nothing waits for this worker", run_id)
         return
-    run = perform(mine.store, *claimed, device=mine.device, limit_s=mine.limit_s, hand_back=mine.hand_back)
+    run = perform(mine.store, *claimed, device=mine.device, limit_s=mine.limit_s, shutdown=mine.shutdown)
     if run.status == "done":
         for child in mine.store.runs.children(run.id):
             if child.status == "queued" and not mine.store.runs.waiting_for(child.id):

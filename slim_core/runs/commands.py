@@ -15,7 +15,7 @@ from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, Spec, TrainSpec
 
 RETRAIN = "retrain"
-_INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> field it works on -> option
+_INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> input field -> option
     "train": {"dataset": "--data", "model": "--model"},
     RETRAIN: {"subset": "--subset", "reference": "--reference"},
     "gradcam": {"model": "--model"},

@@ -22,7 +22,7 @@ from slim_core.errors import RunCanceledError, RunLostError, SlimError
 from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
 from slim_core.signal_event import Signalled
-from slim_core.steps.context import Pulse, RunHandedBackError, StepContext
+from slim_core.steps.context import Heartbeat, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.version import code_version, package_version
 
@@ -43,7 +43,7 @@ def execute(
     device: str,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     limit_s: float | None = None,
-    hand_back: Signalled | None = None,
+    shutdown: Signalled | None = None,
 ) -> Run:
     """Do a queued run here and now.
 
@@ -54,10 +54,10 @@ def execute(
         device: what torch computes on, such as "cpu" or "cuda".
         on_progress: called at each report of the step, in this process.
         limit_s: how long the step may take; it then fails and says so. None: as long as it needs.
-        hand_back: set it to have the run stop soon and queued again, as a worker does that shuts down.
+        shutdown: set it to have the run stop soon and queued again, as a worker does that shuts down.
 
     Returns:
-        The run as it ended: done, failed, canceled, or queued again (handed back). A run that was taken over by
+        The run as it ended: done, failed, canceled, or queued again (``shutdown``). A run that was taken over by
         another attempt meanwhile is returned as that attempt has it.
 
     Raises:
@@ -66,7 +66,7 @@ def execute(
     """
     store.runs.fetch(run_id)
     token = store.queue.claim(run_id, worker, device, code_version())
-    return perform(store, run_id, token, device=device, on_progress=on_progress, limit_s=limit_s, hand_back=hand_back)
+    return perform(store, run_id, token, device=device, on_progress=on_progress, limit_s=limit_s, shutdown=shutdown)
 
 
 def perform(
@@ -77,11 +77,11 @@ def perform(
     device: str,
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     limit_s: float | None = None,
-    hand_back: Signalled | None = None,
+    shutdown: Signalled | None = None,
 ) -> Run:
     """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
-    pulse = Pulse(store, run_id, token, hand_back or Signalled(), on_progress, limit_s)
+    heartbeat = Heartbeat(store, run_id, token, shutdown or Signalled(), on_progress, limit_s)
     try:
         out = store.artifacts.attempt(run_id, run.attempt)
     except SlimError as error:  # not even room for a folder
@@ -89,13 +89,13 @@ def perform(
         _end(run, lambda: store.attempts.fail(run_id, token, message))
         return store.runs.fetch(run_id)
     with log_file(out / result_files.LOG):
-        _settle(store, run, token, lambda: _attempt(store, run, out, device, pulse))
+        _settle(store, run, token, lambda: _attempt(store, run, out, device, heartbeat))
         ended = store.runs.fetch(run_id)
         tracking.record(store, ended)
     return ended
 
 
-def _attempt(store: Store, run: Run, out: Path, device: str, pulse: Pulse) -> None:
+def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbeat) -> None:
     """Do the step, and record that it is done."""
     started = time.monotonic()
     log.info("%s %s, attempt %d, on %s of %s", run.kind, run.id, run.attempt, device, run.worker)
@@ -103,22 +103,28 @@ def _attempt(store: Store, run: Run, out: Path, device: str, pulse: Pulse) -> No
     if untracked:
         log.warning(untracked)
     context = StepContext(
-        store, run.id, out, store.artifacts.checkpoints(run.id), device, logging.getLogger(f"slim.{run.kind}"), pulse
+        store,
+        run.id,
+        out,
+        store.artifacts.checkpoints(run.id),
+        device,
+        logging.getLogger(f"slim.{run.kind}"),
+        heartbeat,
     )
-    with pulse:
+    with heartbeat:
         spec = parse_spec(run.spec)
         step = STEPS[run.kind].load()
         _write_json(out / result_files.SPEC, run.spec)
         _write_json(out / result_files.ENVIRONMENT, environment(run))
-        pulse.check()
+        heartbeat.check()
         metrics = step(spec, context)
-        pulse.check()
+        heartbeat.check()
         log.info("done in %.1f s", time.monotonic() - started)
         _write_json(out / result_files.METRICS, metrics)
-        pulse.flush()
-        store.attempts.renew(run.id, pulse.token)  # publish only what is still ours
+        heartbeat.flush()
+        store.attempts.renew(run.id, heartbeat.token)  # publish only what is still ours
         store.artifacts.publish(run.id, run.attempt)
-        _end(run, lambda: store.attempts.finish(run.id, pulse.token, metrics, peak_memory_mb()))
+        _end(run, lambda: store.attempts.finish(run.id, heartbeat.token, metrics, peak_memory_mb()))
 
 
 def _settle(store: Store, run: Run, token: str, attempt: Callable[[], None]) -> None:
@@ -128,8 +134,8 @@ def _settle(store: Store, run: Run, token: str, attempt: Callable[[], None]) -> 
     except RunCanceledError:
         log.info("stopped as asked")
         _end(run, lambda: store.attempts.cancel(run.id, token))
-    except RunHandedBackError:
-        log.info("handed back: the worker shuts down")
+    except RunRequeuedError:
+        log.info("queued again: the worker shuts down")
         _end(run, lambda: store.attempts.requeue(run.id, token))
     except RunLostError as error:
         log.warning("%s", error)
@@ -164,9 +170,9 @@ def sentence(error: Exception, run: Run) -> str:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return out_of_memory(run)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return "The disk is full: free some space and retry; the run goes on from its last checkpoint."
-    told = str(error).strip().splitlines() or [""]
-    return f"The step failed with {type(error).__name__}: {told[0] or 'no message'} (see the log)."
+        return "The disk is full: free some space and retry; the run resumes from its last checkpoint."
+    lines = str(error).strip().splitlines() or [""]
+    return f"The step failed with {type(error).__name__}: {lines[0] or 'no message'} (see the log)."
 
 
 def out_of_memory(run: Run) -> str:

@@ -70,7 +70,7 @@ class InProcess:
 
         Raises:
             SlimError: it failed or was stopped; with its own sentence.
-            KeyboardInterrupt: Ctrl-C was pressed; the run is queued again and goes on from its last checkpoint.
+            KeyboardInterrupt: Ctrl-C was pressed; the run is queued again and resumes from its last checkpoint.
         """
         while True:
             run = self.store.runs.fetch(run.id)
@@ -91,7 +91,7 @@ class InProcess:
         worker = f"{socket.gethostname()}:in-process"
         with _ctrl_c() as pressed:
             try:
-                execute(self.store, run.id, worker=worker, device=self.device(run), hand_back=pressed)
+                execute(self.store, run.id, worker=worker, device=self.device(run), shutdown=pressed)
             except ConflictError:  # another process claimed it a moment earlier
                 return
         if pressed.is_set():
@@ -116,7 +116,7 @@ def finished(run: Run) -> Run:
         SlimError: it failed; with its own sentence.
     """
     if run.status == "canceled":
-        raise RunCanceledError(f"The {run.kind} run {run.id} was stopped: submit it again to go on.")
+        raise RunCanceledError(f"The {run.kind} run {run.id} was stopped: submit it again to resume.")
     if run.status == "failed":
         raise SlimError(run.message or f"The {run.kind} run {run.id} failed: read its log.")
     return run
@@ -124,7 +124,7 @@ def finished(run: Run) -> Run:
 
 @contextmanager
 def _ctrl_c() -> Iterator[Signalled]:
-    """An event that the first Ctrl-C sets, so that the run is handed back in order; a second one interrupts as ever."""
+    """An event that the first Ctrl-C sets, so that the run is queued again; a second one interrupts as usual."""
     pressed = Signalled()
     if threading.current_thread() is not threading.main_thread():
         yield pressed

@@ -18,7 +18,7 @@ _OURS = ("slim", "slim_core")
 def log_file(path: Path) -> Iterator[None]:
     """Everything that is logged meanwhile also goes to a file, line by line, so that it can be followed.
 
-    A disk that cannot take it, be it full or gone, raises nothing here: it is told in one warning at the end.
+    A disk that cannot take it, be it full or gone, raises nothing here: one warning at the end names it.
     """
     handler = _Lenient(path)
     root = logging.getLogger()
@@ -60,7 +60,7 @@ class _Lenient(logging.FileHandler):
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
             self.error = error
-        else:  # a mistake in the code that logs
+        else:  # an error in the code that logs
             super().handleError(record)
 
     def close(self) -> None:

@@ -16,7 +16,7 @@ def newest_data_set(at: Workbench) -> Dataset:
     """The data set registered last.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: no data set is registered.
     """
     known = at.store.datasets.all()
     if not known:
@@ -30,7 +30,7 @@ def newest_run(at: Workbench, kind: str | Sequence[str], *, fits: Callable[[Run]
     """The finished run of a kind (or of one of several) that was submitted last.
 
     Raises:
-        NotFoundError: there is none that fits.
+        NotFoundError: no finished run fits.
     """
     kinds = (kind,) if isinstance(kind, str) else tuple(kind)
     fitting = [run for one in kinds for run in at.store.runs.all(kind=one, status="done") if fits(run)]
@@ -43,7 +43,7 @@ def a_run(at: Workbench, run_id: str | None, kind: str | Sequence[str], **which:
     """A run by its id, checked to be of the kind (or of one of several), or the newest that fits.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: no run has this id, or no finished run fits.
         SpecRefusedError: the run is of another kind.
     """
     if run_id is None:
@@ -59,7 +59,7 @@ def newest_campaign(at: Workbench) -> Campaign:
     """The campaign created last.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: there is no campaign.
     """
     known = at.store.campaigns.all()
     if not known:

@@ -47,8 +47,8 @@ def record(store: Store, run: Run) -> None:
     try:
         _record(_client(uri), store, run)
     except Exception as error:  # the border of a foreign package and of a server: the run is done all the same
-        told = str(error).strip().splitlines() or [type(error).__name__]
-        log.warning("Run %s is done but could not be logged to MLflow: %s", run.id, told[0])
+        lines = str(error).strip().splitlines() or [type(error).__name__]
+        log.warning("Run %s is done but could not be logged to MLflow: %s", run.id, lines[0])
 
 
 def _client(uri: str) -> Any:

@@ -54,7 +54,7 @@ class LoopConfig:
     answers: float = 0.03  # at most this share of the training images is asked about
     size: int | None = None  # images of every subset; None: default_subset_size of the training images
     retrain: Retrain = "reference"
-    flip: float = 0.0  # share of the simulated answers that is turned round
+    flip: float = 0.0  # share of the simulated answers that is flipped
     unsure: float = 0.0  # share of the simulated answers that is withheld
     train: dict[str, Any] = field(default_factory=dict)  # fields of TrainSpec, for the reference and the retraining
     options: dict[str, Option] = field(default_factory=dict)  # settings of the curation strategies that use answers
@@ -127,7 +127,7 @@ class Loop:
 
     @cached_property
     def test_space(self) -> Run | None:
-        """Clusters of test, where they must stand in for attributes; else None."""
+        """Clusters of test, which replace missing attributes; None where there are attributes."""
         if self.table.has_attributes:
             return None
         return self.at.run(
@@ -197,7 +197,7 @@ class Loop:
 
     @property
     def _noise(self) -> str:
-        """Part of the campaign's name: answers with other mistakes are another campaign."""
+        """Part of the campaign's name: answers with other errors are another campaign."""
         flip, unsure = self.config.flip, self.config.unsure
         return f", {percent(flip, 0)} flipped, {percent(unsure, 0)} unsure" if flip or unsure else ""
 
@@ -213,7 +213,7 @@ def check_method(method: str, table: ImageTable) -> None:
     """Refuse a method that does not exist or that the data cannot serve.
 
     Raises:
-        SpecRefusedError: so.
+        SpecRefusedError: there is no such method, or the data set lacks the attributes it needs.
     """
     if method not in METHODS:
         raise SpecRefusedError(f"There is no method {method!r}: choose among {', '.join(METHODS)}.")
@@ -241,7 +241,7 @@ def retrain_spec(
 def find_or_create_campaign(
     store: Store, space: Run, share: float, seed: int, suffix: str = "", by: str = "local"
 ) -> Campaign:
-    """The campaign of this space, share and seed, made now if there is none yet."""
+    """The campaign of this space, share and seed, created if it does not exist."""
     name = default_name(share, seed) + suffix
     for campaign in store.campaigns.all():
         if campaign.name == name and campaign.space_run_id == space.id:

@@ -1,8 +1,8 @@
 """What a step sees of its run: where to write, how to say how far it is, and when to stop.
 
-The step's loop calls ``progress`` and ``check_stop`` at each batch; both only touch memory. One thread, the ``Pulse``,
-does all the talking to the database: at most one write of progress a second, a look at the stop flag, and the renewal
-of the lease, however long a batch takes.
+The step's loop calls ``progress`` and ``check_stop`` at each batch; both only touch memory. One thread, the
+``Heartbeat``, reads and writes the database: at most one write of progress a second, a check of the stop flag, and the
+renewal of the lease, however long a batch takes.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ BEAT_S = 1.0
 _SHARE_BEFORE_ESTIMATE = 0.02
 
 
-class RunHandedBackError(RunLostError):
-    """Raised inside a step whose worker shuts down: another goes on from the last checkpoint."""
+class RunRequeuedError(RunLostError):
+    """Raised inside a step whose worker shuts down: the run is queued again and resumes from its last checkpoint."""
 
 
 class RunTooLongError(SlimError):
@@ -41,7 +41,7 @@ def too_long(limit_s: float) -> str:
     """What the row of a run says that took too long."""
     return (
         f"It took longer than the limit of {limit_s:.0f} s: raise SLIM_JOB_TIMEOUT_S and retry; "
-        f"the run goes on from its last checkpoint."
+        f"the run resumes from its last checkpoint."
     )
 
 
@@ -55,7 +55,7 @@ class StepContext:
     checkpoint_dir: Path
     device: str
     log: logging.Logger
-    pulse: Pulse
+    heartbeat: Heartbeat
 
     def progress(self, done: int, total: int, phase: str, **values: Any) -> None:
         """Say how far the step is, as often as it likes: at most one write a second comes of it.
@@ -66,17 +66,17 @@ class StepContext:
             phase: what is being done, in a word or two.
             values: further plain values to show, such as epoch, train_loss or images_per_s.
         """
-        self.pulse.tell({"done": done, "total": total, "phase": phase, **values})
+        self.heartbeat.report({"done": done, "total": total, "phase": phase, **values})
 
     def check_stop(self) -> None:
         """Leave the step if it should end. Cheap: call it at every batch.
 
         Raises:
             RunCanceledError: someone asked the run to stop.
-            RunLostError: the run belongs to another worker now, or must be handed back.
+            RunLostError: the run belongs to another worker now, or must be queued again.
             RunTooLongError: it takes longer than it may.
         """
-        self.pulse.check()
+        self.heartbeat.check()
 
     def runtime(self, phase: str) -> Runtime:
         """Where a pass over images runs: on the run's device, reporting to it under the name of a phase."""
@@ -91,7 +91,7 @@ class StepContext:
         """The images of the run's data set.
 
         Raises:
-            DataRefusedError: they are no longer where they were, or no longer what was imported.
+            DataRefusedError: they were moved, or changed since the import.
         """
         return self.store.datasets.unchanged_table(dataset_id)
 
@@ -101,26 +101,26 @@ class StepContext:
 
 
 @dataclass
-class Pulse:
+class Heartbeat:
     """Keeps the database informed about one attempt, and the attempt about the database. A context manager."""
 
     store: Store
     run_id: str
     token: str
-    hand_back: Signalled = field(default_factory=Signalled)
+    shutdown: Signalled = field(default_factory=Signalled)
     on_progress: Callable[[dict[str, Any]], None] | None = None
     limit_s: float | None = None
 
     def __post_init__(self) -> None:
         self._ending: SlimError | None = None
-        self._told: dict[str, Any] | None = None  # the newest progress, until it is written
-        self._told_lock = threading.Lock()
+        self._newest: dict[str, Any] | None = None  # the newest progress, until it is written
+        self._newest_lock = threading.Lock()
         self._pace = _Pace()
         self._over = threading.Event()
         self._began_at = self._renewed_at = time.monotonic()
-        self._thread = threading.Thread(target=self._beat, name=f"pulse of {self.run_id}", daemon=True)
+        self._thread = threading.Thread(target=self._beat, name=f"heartbeat of {self.run_id}", daemon=True)
 
-    def __enter__(self) -> Pulse:
+    def __enter__(self) -> Heartbeat:
         self._thread.start()
         return self
 
@@ -128,18 +128,18 @@ class Pulse:
         self._over.set()
         self._thread.join()
 
-    def tell(self, progress: dict[str, Any]) -> None:
+    def report(self, progress: dict[str, Any]) -> None:
         """Take note of progress; it is written at the next beat."""
-        told = self._pace.add_time_left(progress)
-        with self._told_lock:
-            self._told = told
+        timed = self._pace.add_time_left(progress)
+        with self._newest_lock:
+            self._newest = timed
         if self.on_progress is not None:
-            self.on_progress(told)
+            self.on_progress(timed)
 
     def check(self) -> None:
         """Raise what ends this attempt, if anything does."""
-        if self.hand_back.is_set():
-            raise RunHandedBackError(f"Run {self.run_id} is handed back: its worker shuts down.")
+        if self.shutdown.is_set():
+            raise RunRequeuedError(f"Run {self.run_id} is queued again: its worker shuts down.")
         if self._ending is not None:
             raise self._ending
         if self.limit_s is not None and time.monotonic() - self._began_at > self.limit_s:
@@ -151,25 +151,25 @@ class Pulse:
         Raises:
             RunLostError: the run belongs to another attempt.
         """
-        with self._told_lock:
-            told, self._told = self._told, None
-        if told is not None:
-            self.store.attempts.progress(self.run_id, self.token, told)
+        with self._newest_lock:
+            newest, self._newest = self._newest, None
+        if newest is not None:
+            self.store.attempts.progress(self.run_id, self.token, newest)
 
     def _beat(self) -> None:
         while not self._over.wait(BEAT_S) and self._ending is None:
             try:
-                self._look()
+                self._exchange()
             except RunLostError as error:
                 self._ending = error
             except SlimError as error:  # the database is away for a moment; the lease says how long that may last
                 log.warning("Run %s: %s", self.run_id, error)
                 self._ending = self._outlived()
 
-    def _look(self) -> None:
+    def _exchange(self) -> None:
         self.flush()
         if self.store.attempts.stop_requested(self.run_id):
-            # "Not running" may also mean that the run was taken from us: renew tells which.
+            # "Not running" may also mean that the run was taken from us: renew raises then.
             self.store.attempts.renew(self.run_id, self.token)
             self._ending = RunCanceledError(f"Run {self.run_id} was asked to stop.")
         elif time.monotonic() - self._renewed_at >= self.store.settings.renew_s:
@@ -193,7 +193,7 @@ class _Pace:
         self._since = 0.0
 
     def add_time_left(self, progress: dict[str, Any]) -> dict[str, Any]:
-        """The progress with ``seconds_left``: None until enough is done to tell."""
+        """The progress with ``seconds_left``: None until enough is done for an estimate."""
         done, total = progress["done"], progress["total"]
         now = time.monotonic()
         if total != self._total or done < self._first:

@@ -63,7 +63,7 @@ def require_train(space: Run) -> None:
     """Refuse a space whose images must not be trained on.
 
     Raises:
-        SpecRefusedError: so.
+        SpecRefusedError: the space is of another split than train.
     """
     if space.spec["split"] != "train":
         raise SpecRefusedError(

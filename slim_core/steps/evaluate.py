@@ -38,7 +38,7 @@ KEPT = (result_files.ROWS, result_files.LOGITS, result_files.MAPS, result_files.
 
 
 def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
-    """Judge the model on the split; leaves predictions.parquet and, with attention, rows, maps and logits.
+    """Evaluate the model on the split; leaves predictions.parquet and, with attention, rows, maps and logits.
 
     Returns:
         the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision over its
@@ -106,7 +106,7 @@ def _with_attention(
     found = attention_pass(model, table, rows, folder, config, runtime=context.runtime("evaluate"))
     seen = AttentionResult(folder)
     logits, scores = np.array(seen.logits), seen.scores()[[*OF_IMAGES]]
-    for name in KEPT:  # small: each number can show its images
+    for name in KEPT:  # small: the images behind each metric can be shown
         if (folder / name).exists():
             (folder / name).replace(context.out / name)
     shutil.rmtree(folder)  # the features, which are large, come from a gradcam or features run

@@ -29,7 +29,7 @@ SCORES = ("row", "prediction", "confidence", "loss", "entropy", "no_evidence")
 def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """Leave the arrays of an attention pass except its maps, and its scores except those against the masks.
 
-    A run with shards merges theirs; a shard takes its part of a finished gradcam run, or looks at its images.
+    A run with shards merges theirs; a shard takes its part of a finished gradcam run, or computes it.
 
     Returns:
         images, and reused: the gradcam run the arrays were taken from, or None.

@@ -16,7 +16,7 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     A run with shards merges theirs. A pass that was interrupted resumes at the batch after its last checkpoint.
 
     Raises:
-        DataRefusedError: none of the splits has an image, or the data set is no longer what was imported.
+        DataRefusedError: none of the splits has an image, or the data set has changed since the import.
         ImageRefusedError: an image cannot be read.
     """
     table = context.table(spec.dataset)

@@ -65,7 +65,7 @@ def step_named(kind: object) -> Step:
     """The step of this name.
 
     Raises:
-        SpecRefusedError: there is none.
+        SpecRefusedError: no step has this name.
     """
     if not isinstance(kind, str) or kind not in STEPS:
         raise SpecRefusedError(f"There is no step {kind!r}: choose one of {', '.join(STEPS)}.")

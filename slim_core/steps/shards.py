@@ -1,8 +1,8 @@
 """The merge of a pass whose shards are done. Light: imports no torch.
 
 Shards are queued with their run (slim_core.store.shards) where a queue takes them to many workers. In one process
-(``slim gradcam`` without a queue) a pass is never split: there it would only add a merge, and an interrupted pass goes
-on from its own checkpoint anyway. A run that was queued with shards is done by such a process shard after shard.
+(``slim gradcam`` without a queue) a pass is never split: there it would only add a merge, and an interrupted pass
+resumes from its own checkpoint anyway. A run that was queued with shards is done by such a process shard after shard.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from slim_core.store.run_rows import Run
 
 
 def rows_of(table: ImageTable, spec: FeaturesSpec) -> NDArray[np.int64]:
-    """Rows the spec looks at, ascending: those of its splits, or its share of them where it is a shard.
+    """Rows the spec covers, ascending: those of its splits, or its share of them where it is a shard.
 
     Raises:
         DataRefusedError: none of the splits has an image.
@@ -59,7 +59,7 @@ def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: Ste
     scores = merge_scores(folders, context.out)
     thumbnails.merge(folders, context.out)
     every = [shard.metrics or {} for shard in shards]
-    if "path" not in every[0]:  # of features: they tell no more than these
+    if "path" not in every[0]:  # of features: they have no more metrics than these
         return {"images": len(scores), "reused": every[0]["reused"] if len({m["reused"] for m in every}) == 1 else None}
     seconds = sum(metrics["seconds"] for metrics in every)
     same = {key: every[0][key] for key in ("path", "map_shape", "n_features")}

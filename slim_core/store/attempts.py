@@ -23,7 +23,7 @@ from slim_core.store.run_rows import Run, find_run, lock_run
 from slim_core.store.shards import fate, shards_of
 from slim_core.store.states import STOPPABLE, UNFINISHED, WORKING
 
-MAX_LOSSES = 2  # a run whose worker vanished goes on so many times
+MAX_LOSSES = 2  # a run whose worker vanished resumes so many times
 _t, _parents = schema.runs, schema.run_parents
 _OF_THE_PACE = ("images_per_s", "seconds_left")  # of the progress: what the next attempt must not be shown with
 
@@ -130,10 +130,10 @@ class Attempts:
                 self._end(connection, run, "canceled", "Stopped as asked.")
             else:
                 self._events.note(connection, run.worker or "", "run.handed_back", run.id, {"attempt": run.attempt})
-                self._requeue(connection, run, "Its worker shut down; it goes on from its last checkpoint.")
+                self._requeue(connection, run, "Its worker shut down; it resumes from its last checkpoint.")
 
     def retry(self, run_id: str, by: str = "local") -> Run:
-        """Queue a failed or canceled run again; it goes on from its last checkpoint, if it has one. So with its shards.
+        """Queue a failed or canceled run again; it resumes from its last checkpoint, if it has one. So with its shards.
 
         Raises:
             ConflictError: it has not failed or been canceled, a parent of it has, or the same run is queued or done
@@ -185,8 +185,8 @@ class Attempts:
     def lose(self, run_id: str, token: str, why: str, remedy: str | None = None) -> Run:
         """The same for one run whose process was seen to die: it need not wait for its lease to end.
 
-        ``why`` goes on the sentence "Its worker <name> ...", such as "was killed by signal 9 (SIGKILL)"; ``remedy``
-        ends the sentence of a run that was lost too often to go on by itself.
+        ``why`` continues the sentence "Its worker <name> ...", such as "was killed by signal 9 (SIGKILL)"; ``remedy``
+        ends the sentence of a run that was lost too often to resume by itself.
 
         Raises:
             RunLostError: another attempt owns the run; nothing was changed.
@@ -205,7 +205,7 @@ class Attempts:
             smaller = "use a smaller batch, " if "batch_size" in run.spec else ""
             self._end(connection, run, "failed", f"{sentence}: {remedy or f'see the log, {smaller}then retry.'}")
         else:
-            sentence = f"Its worker {run.worker} {why}; it goes on from its last checkpoint."
+            sentence = f"Its worker {run.worker} {why}; it resumes from its last checkpoint."
             self._requeue(connection, run, sentence, losses=run.losses + 1)
 
     def _requeue(self, connection: Connection, run: Run, message: str | None, **values: Any) -> None:

@@ -99,7 +99,7 @@ def lock_run(connection: Connection, run_id: str) -> Run:
     """The run of this id, which others cannot change before the transaction ends.
 
     Raises:
-        NotFoundError: there is none, or it was deleted.
+        NotFoundError: it does not exist, or was deleted.
     """
     run = find_run(connection, run_id, lock=True)
     if run is None:

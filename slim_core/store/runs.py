@@ -93,7 +93,7 @@ class Runs:
         left. ``sharded=False`` is for one process that does all of it anyway: there shards would only add the merge.
 
         ``priority``: higher goes first. ``device``: only a worker that goes by this name takes it, such as "cuda:1",
-        "cpu" or "host/cuda:1"; the result is the same, so it is no part of the spec.
+        "cpu" or "host/cuda:1"; the result is the same, so it is not part of the spec.
 
         Returns:
             The run, and whether it is a new one.
@@ -114,10 +114,10 @@ class Runs:
                 return same, False
             try:
                 self._insert(row, spec.parents(), shards)
-            except IntegrityError:  # another submitter was first: look again
+            except IntegrityError:  # another submitter was first: read again
                 continue
             return self.fetch(row["id"]), True
-        raise ConflictError("The same run is being submitted from elsewhere: look at the Jobs page, and try again.")
+        raise ConflictError("The same run is being submitted from elsewhere: see the Jobs page, and try again.")
 
     def fetch(self, run_id: str) -> Run:
         """The run of this id.
@@ -138,7 +138,7 @@ class Runs:
             return run
 
     def shards(self, run_id: str) -> list[Run]:
-        """The shards of a run in their order, however they stand; none for most runs."""
+        """The shards of a run in their order, whatever their status; empty for most runs."""
         with self._database.read() as connection:
             return shards_of(connection, run_id)
 

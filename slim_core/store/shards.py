@@ -50,7 +50,7 @@ def fate(shard: Run, status: str, message: str | None) -> str:
     place = f"Shard {shard.spec['shard'] + 1} of {shard.spec['shards']}"
     if status == "canceled":
         return f"{place} was stopped: retry this run, the shards that are done are kept."
-    return f"{place} failed. {message or 'See its log.'} A retry of this run goes on with what is missing."
+    return f"{place} failed. {message or 'See its log.'} A retry of this run does what is missing."
 
 
 def with_progress(connection: Connection, runs: Sequence[Run]) -> None:

@@ -1,4 +1,4 @@
-"""Whatever is killed: nothing saved is lost, the run goes on from its checkpoint, and no process is left."""
+"""Whatever is killed: nothing saved is lost, the run resumes from its checkpoint, and no process is left."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_ending_in_order_hands_a_running_run_back_with_its_checkpoint(tmp_path: 
     store = Store.open(bench.settings)
     handed = store.runs.fetch(run.id)
     assert handed.status == "queued" and handed.losses == 0
-    assert handed.message == "Its worker shut down; it goes on from its last checkpoint."
+    assert handed.message == "Its worker shut down; it resumes from its last checkpoint."
     store.close()
 
     with bench_at(tmp_path / "home", images) as bench:
@@ -149,7 +149,7 @@ def test_a_killed_dashboard_leaves_no_process_behind(tmp_path: Path, images: Pat
         assert len(family) >= 5  # the service, Redis, two workers, a job
         dashboard.kill()
     until(lambda: not [process for process in family if process.is_running()], "all of them to end")
-    assert bench.fetch(run).status == "queued"  # handed back, not lost
+    assert bench.fetch(run).status == "queued"  # requeued, not lost
     bench.store.close()
 
 

@@ -116,7 +116,7 @@ def test_a_killed_job_goes_on_from_its_checkpoint_and_its_row_says_what_happened
     done = bench.await_status(run, "done")
 
     if lost.status == "queued":
-        assert "was killed by SIGKILL (signal 9); it goes on from its last checkpoint." in lost.message
+        assert "was killed by SIGKILL (signal 9); it resumes from its last checkpoint." in lost.message
     assert done.attempt == 2 and done.losses == 1
     assert done.metrics["began_at"] >= 5
     assert bench.store.events.recent(20, subject=run.id)[0].what == "run.done"

@@ -99,7 +99,7 @@ def test_a_refusal_fails_with_its_sentence_and_publishes_nothing(store, attempt)
 
 
 OF_MEMORY = "Memory ran out at batch_size 64: submit it again with batch_size 32."
-OF_DISK = "The disk is full: free some space and retry; the run goes on from its last checkpoint."
+OF_DISK = "The disk is full: free some space and retry; the run resumes from its last checkpoint."
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_step_asked_to_stop_ends_as_canceled_and_keeps_its_checkpoint_for_a_re
     assert again.status == "done" and again.metrics == {"resumed": True} and again.attempt == 2
 
 
-def test_a_run_handed_back_is_queued_again_without_counting_as_lost(attempt):
+def test_a_run_whose_worker_shuts_down_is_queued_again_without_counting_as_lost(attempt):
     shutting_down = threading.Event()
 
     def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
@@ -214,14 +214,14 @@ def test_a_run_handed_back_is_queued_again_without_counting_as_lost(attempt):
         context.check_stop()
         return {}
 
-    run = attempt(step, hand_back=shutting_down)
+    run = attempt(step, shutdown=shutting_down)
 
     assert run.status == "queued" and run.losses == 0
 
 
 def test_a_run_taken_by_another_attempt_is_left_alone(store, attempt):
     def step(_spec: Probe, context: StepContext) -> dict[str, Any]:
-        store.attempts.lose(context.run_id, context.pulse.token, "was cut off")
+        store.attempts.lose(context.run_id, context.heartbeat.token, "was cut off")
         store.queue.claim(context.run_id, "another", "cpu")
         with pytest.raises(RunLostError):
             _until(context.check_stop)

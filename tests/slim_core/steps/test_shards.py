@@ -171,7 +171,7 @@ def test_an_interrupted_pass_goes_on_at_its_last_batch_and_ends_with_the_same_by
     options = {"worker": "tester", "device": "cpu"}
     for part in split.runs.shards(run.id) or [run]:
         first, then = HandBack(3), HandBack(0)
-        assert execute(split, part.id, on_progress=first, hand_back=first.event, **options).status == "queued"
+        assert execute(split, part.id, on_progress=first, shutdown=first.event, **options).status == "queued"
         assert execute(split, part.id, on_progress=then, **options).status == "done"
         assert first.told == [9, 18, 27] and then.told[0] == 36, "no batch is done twice"
     run = execute(split, run.id, **options) if as_shard else split.runs.fetch(run.id)

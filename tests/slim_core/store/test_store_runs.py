@@ -143,7 +143,7 @@ def test_a_run_whose_worker_vanishes_goes_on_twice_then_fails_in_plain_words(sto
         store.queue.claim(run.id, "w", "cpu")
         assert store.attempts.lose_expired() == []
         [lost] = expire(store, run.id)
-        assert lost.status == "queued" and "goes on from its last checkpoint" in lost.message
+        assert lost.status == "queued" and "resumes from its last checkpoint" in lost.message
     store.queue.claim(run.id, "w", "cpu")
     [lost] = expire(store, run.id)
     assert lost.status == "failed" and "vanished 3 times" in lost.message and lost.attempt == 3
@@ -155,12 +155,12 @@ def test_a_run_whose_process_was_seen_to_die_is_queued_again_at_once(store, run)
     token = store.queue.claim(run.id, "host:1", "cpu")
     lost = store.attempts.lose(run.id, token, "was killed by SIGKILL (signal 9)")
     assert lost.status == "queued" and lost.losses == 1
-    assert lost.message == "Its worker host:1 was killed by SIGKILL (signal 9); it goes on from its last checkpoint."
+    assert lost.message == "Its worker host:1 was killed by SIGKILL (signal 9); it resumes from its last checkpoint."
     with pytest.raises(RunLostError):
         store.attempts.lose(run.id, token, "was killed twice")
 
 
-@pytest.mark.parametrize("again", ["lost", "handed back"])
+@pytest.mark.parametrize("again", ["lost", "requeued"])
 def test_the_next_attempt_does_not_begin_with_the_pace_of_the_last(store, run, again):
     token = store.queue.claim(run.id, "w1", "cpu")
     told = {"done": 30, "total": 40, "phase": "train", "epoch": 3, "epochs": 4}
