@@ -60,7 +60,7 @@ class Ancestry:
         return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not one.spec.get("campaign"))
 
     def asked(self, run: Run) -> tuple[str, int] | None:
-        """The campaign whose answers the run rests on, and the last answer that counted; None where there is none."""
+        """The campaign whose answers the run rests on, and the last answer that counted; None without answers."""
         subset = self.graph.subset_of(run)
         if subset is None or not subset.spec.get("campaign"):
             return None
@@ -79,7 +79,7 @@ class Ancestry:
             return self.identity(self.runs[value])
         if isinstance(value, str) and value in self._campaigns:
             campaign = self._campaigns[value]
-            name = _SEED_IN_NAME.sub("", campaign.name)  # says which mistakes a simulated annotator makes
+            name = _SEED_IN_NAME.sub("", campaign.name)  # says which errors a simulated annotator makes
             return [name, campaign.strategy, campaign.split, campaign.overlap, sorted(campaign.budgets.items())]
         return value
 

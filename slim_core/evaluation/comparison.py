@@ -41,7 +41,7 @@ COST_DEFINITIONS: dict[str, str] = {
 
 
 def row(store: Store, evaluation: Run) -> dict[str, Any]:
-    """A finished evaluate run: what was judged, each metric, each group's accuracy, and what the model cost.
+    """A finished evaluate run: what was evaluated, each metric, each group's accuracy, and what the model cost.
 
     Keys: evaluation, model, method, identity, split, seed, the names in NUMBERS, worst_group with its interval,
     "group NAME" each, and the names in COSTS.
@@ -142,10 +142,10 @@ def _change(values: pd.Series, base: pd.Series) -> dict[str, Any]:
     shared = values.index.intersection(base.index)
     if not len(shared):
         return _no_change()
-    told = paired_difference(values.loc[shared].tolist(), base.loc[shared].tolist())
+    paired = paired_difference(values.loc[shared].tolist(), base.loc[shared].tolist())
     nan = float("nan")
-    numbers = {key: nan if told[key] is None else told[key] for key in ("mean", "low", "high")}
-    return {"change": numbers["mean"], "change_low": numbers["low"], "change_high": numbers["high"], "pairs": told["n"]}
+    found = {key: nan if paired[key] is None else paired[key] for key in ("mean", "low", "high")}
+    return {"change": found["mean"], "change_low": found["low"], "change_high": found["high"], "pairs": paired["n"]}
 
 
 def _no_change() -> dict[str, Any]:

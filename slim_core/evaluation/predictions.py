@@ -90,7 +90,7 @@ def examples_of_change(before: pd.DataFrame, after: pd.DataFrame, group: int, n:
 
     Those come first whose attention moved most onto the object (where there are masks), else those the first model was
     surest of. Where fewer turned right, images that both models predict alike fill up, the wrong ones first. It is a
-    choice of examples, and has to be called that: the numbers stand beside it.
+    choice of examples, and has to be called that: the metrics are beside it.
     """
     both = paired(before, after)
     both = both[both["group"] == group]

@@ -1,6 +1,6 @@
 """Worst slices found without attributes: class x environment cluster, ranked by accuracy.
 
-Where nobody has said what a class is seen with, images that look alike *where the model does not look* still tell it:
+Where nobody has said what a class is seen with, images that look alike *outside the attention* still show it:
 on the demo set, clusters of the environment features r hold 98-99 % of one attribute (METHOD, "What we measured").
 """
 
@@ -68,7 +68,7 @@ def mostly(attributes: NDArray[np.int64], inside: NDArray[np.bool_]) -> tuple[in
 
 
 def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
-    """Class x environment cluster of the images an evaluation judged, in the order of its predictions.
+    """Class x environment cluster of the images an evaluation predicted, in the order of its predictions.
 
     The clusters are those of a space run of that split where the evaluation descends from one; else the environment
     features of its lineage are clustered now. Models retrained on a reference's subset thus share its slices.

@@ -40,8 +40,7 @@ class TrainData:
         table = self.table
         if n_classes != table.n_classes:
             raise SpecRefusedError(
-                f"The model tells {n_classes} classes apart and {table.name} has {table.n_classes}: "
-                f"build it for this data set."
+                f"The model has {n_classes} classes and {table.name} has {table.n_classes}: build it for this data set."
             )
         seen = np.bincount(table.labels[self.repeated()], minlength=table.n_classes)
         missing = [table.label_names[c] for c in np.flatnonzero(seen == 0)]

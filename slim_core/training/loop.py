@@ -61,7 +61,7 @@ def train(
         runtime: where it runs; the state is kept in its ``checkpoint_dir`` after each epoch, and taken up again.
 
     Raises:
-        SpecRefusedError: nothing to train on, a class without images, a loss that is no number, or memory too small.
+        SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, or memory too small.
         ImageRefusedError: an image cannot be read.
         CheckpointRefusedError: ``checkpoint_dir`` belongs to another training.
     """

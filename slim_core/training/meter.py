@@ -1,4 +1,4 @@
-"""Where a training stands: running loss, accuracy and speed."""
+"""Progress of a training: running loss, accuracy and speed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 @dataclass(frozen=True)
 class EpochReport:
-    """Where a training stands, told after each batch."""
+    """Progress of a training, reported after each batch."""
 
     epoch: int  # 1-based
     epochs: int
@@ -30,7 +30,7 @@ class Meter:
         self._n, self._loss, self._n_right = 0, 0.0, 0
 
     def add(self, n: int, loss: float, n_right: int) -> None:
-        """Count a batch of ``n`` images: its mean loss, and how many were predicted right."""
+        """Count a batch of ``n`` images: its mean loss, and how many were predicted correctly."""
         self._elapsed = time.perf_counter() - self._started
         self._n += n
         self._loss += n * loss
@@ -43,7 +43,7 @@ class Meter:
 
     @property
     def accuracy(self) -> float:
-        """Share predicted right so far, each before its batch's step."""
+        """Share predicted correctly so far, each before its batch's step."""
         return self._n_right / max(1, self._n)
 
     @property
@@ -52,6 +52,6 @@ class Meter:
         return self._n / max(1e-9, self._elapsed)
 
     def report(self, phase: Literal["train", "validate"], val: dict[str, Any] | None) -> EpochReport:
-        """What is told after a batch."""
+        """The progress after a batch."""
         done, total = self._epoch * self._n_images + self._n, self._epochs * self._n_images
         return EpochReport(self._epoch + 1, self._epochs, done, total, self.loss, val, self.images_per_s, phase)

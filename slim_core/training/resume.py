@@ -87,7 +87,9 @@ class Checkpoints:
             _STATE: json.dumps(vars(state)),
         }
         unfinished = self._folder / "state.tmp"
-        with unfinished.open("wb") as file:  # a path would be written by C++, which tells a full disk as something else
+        with unfinished.open(
+            "wb"
+        ) as file:  # a path would be written by C++, which reports a full disk as something else
             torch.save(written, file)
         os.replace(unfinished, self._folder / STATE_FILE)
         unfinished.write_text(json.dumps(state.history))

@@ -59,7 +59,7 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
 
 
 def _short_names(frame: pd.DataFrame) -> list[str]:
-    """Names short enough to stand beside a dot: the method's first word, and the seed where a method has several."""
+    """Names short enough for the side of a dot: the method's first word, and the seed where a method has several."""
     short = frame["method"].str.partition(",")[0]
     if short.duplicated().any():
         short = frame["run"]

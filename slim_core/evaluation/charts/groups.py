@@ -1,6 +1,6 @@
 """Accuracy of every group with its interval, of one run or of several side by side; and how many images each group has.
 
-Several runs: standing bars for a few groups, lying ones for more, the worst groups where a name each no longer fits.
+Several runs: upright bars for a few groups, sideways ones for more, the worst groups where a name each no longer fits.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import plotly.graph_objects as go
 
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import base_layout, interval
-from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, run_colours, tells
+from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
-STANDING = 8  # groups whose names fit side by side
+MOST_UPRIGHT = 8  # groups whose names fit side by side under upright bars
 MOST = 12  # groups that one chart shows
 BAR = 15  # pixels of a lying bar
 
@@ -56,7 +56,7 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
         customdata=carried[["cell", "low", "high"]],
         hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[1]:.1f} to %{customdata[2]:.1f})<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title=f"accuracy, %{told_left_out(n_groups)}", range=[0, 102])
+    figure.update_xaxes(title=f"accuracy, %{left_out_note(n_groups)}", range=[0, 102])
     figure.update_yaxes(autorange="reversed", automargin=True)
     return base_layout(figure, 90 + 44 * max(2, len(frame)))
 
@@ -72,11 +72,11 @@ def group_intervals(frame: pd.DataFrame, baseline: str | None = None) -> go.Figu
     """
     n_groups = frame["group"].nunique()
     shown = lowest(frame)
-    draw = _dots if frame["run"].nunique() > FEW else _lying if n_groups > STANDING else _standing
-    return draw(shown, baseline, f"accuracy, 95 % interval{told_left_out(n_groups)}")
+    draw = _dots if frame["run"].nunique() > FEW else _sideways if n_groups > MOST_UPRIGHT else _upright
+    return draw(shown, baseline, f"accuracy, 95 % interval{left_out_note(n_groups)}")
 
 
-def told_left_out(n_groups: int) -> str:
+def left_out_note(n_groups: int) -> str:
     """What an axis says where ``lowest`` has left groups out."""
     return "" if n_groups <= MOST else f"<br>the {MOST} lowest of {n_groups:,} groups"
 
@@ -93,7 +93,7 @@ def lowest(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
     )
 
 
-def _standing(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:
+def _upright(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:
     sizes = frame.groupby("group")["n"].max()
     frame = frame.assign(group=[f"{group}<br>n = {sizes[group]:,}" for group in frame["group"]])
     figure = go.Figure()
@@ -104,7 +104,7 @@ def _standing(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figur
     return base_layout(figure, height=380)
 
 
-def _lying(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:
+def _sideways(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:
     sizes = frame.groupby("group")["n"].max()
     frame = frame.assign(group=[f"{group} (n = {sizes[group]:,})" for group in frame["group"]])
     figure = go.Figure()
@@ -118,8 +118,8 @@ def _lying(frame: pd.DataFrame, baseline: str | None, title: str) -> go.Figure:
     return base_layout(figure, height=110 + (BAR * frame["run"].nunique() + 8) * frame["group"].nunique())
 
 
-def _parts(frame: pd.DataFrame, baseline: str | None, told: str) -> list[tuple[str, pd.DataFrame, dict[str, object]]]:
-    """Each run with its rows, and what its bars look like and tell."""
+def _parts(frame: pd.DataFrame, baseline: str | None, hover: str) -> list[tuple[str, pd.DataFrame, dict[str, object]]]:
+    """Each run with its rows, and the colours and hover texts of its bars."""
     colours = run_colours(frame["run"].drop_duplicates().tolist(), baseline)
     parts = [(str(run), frame[frame["run"] == run], colour) for run, colour in colours.items()]
     return [
@@ -129,7 +129,7 @@ def _parts(frame: pd.DataFrame, baseline: str | None, told: str) -> list[tuple[s
             {
                 "marker": {"color": colour, "opacity": 0.8},
                 "customdata": _custom(part),
-                "hovertemplate": f"{run}<br>{told} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
+                "hovertemplate": f"{run}<br>{hover} % (%{{customdata[1]:.1f}} to %{{customdata[2]:.1f}})"
                 "<br>%{customdata[3]} images<extra></extra>",
             },
         )
@@ -187,9 +187,9 @@ def split_frame(groups: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 def split_shares(frame: pd.DataFrame) -> go.Figure:
     """The share of each group within each split, in percent; ``frame`` as from split_frame.
 
-    More groups than colours tell apart have two by turns and no legend: each is named on hover.
+    More groups than there are colours have two by turns and no legend: each is named on hover.
     """
-    named = tells(len(frame))
+    named = have_colours(len(frame))
     shares = 100 * frame / frame.sum().clip(lower=1)
     figure = go.Figure()
     for position, group in enumerate(frame.index):
@@ -199,7 +199,7 @@ def split_shares(frame: pd.DataFrame) -> go.Figure:
             hovertemplate=f"{group}<br>%{{customdata:,}} images, %{{x:.1f}} % of %{{y}}<extra></extra>",
         )  # fmt: skip
     figure.update_layout(barmode="stack", legend_traceorder="normal", showlegend=named)
-    told = "" if named else f"<br>each strip is one of {len(frame):,} groups"
-    figure.update_xaxes(title=f"share of the split, %{told}", range=[0, 100.5])
+    note = "" if named else f"<br>each strip is one of {len(frame):,} groups"
+    figure.update_xaxes(title=f"share of the split, %{note}", range=[0, 100.5])
     figure.update_yaxes(autorange="reversed")
     return base_layout(figure, 220)

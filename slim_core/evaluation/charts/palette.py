@@ -3,8 +3,8 @@
 One meaning per colour, on every page:
 
 - RIGHT (green) and WRONG (vermilion): an answer, a prediction, a run that ended well or badly; the worst group too.
-- UNSURE (orange): neither, and what is drawn a second time. UNKNOWN (grey): not known, or all that is not looked at.
-- CHOSEN (blue): the run, the group or the subset that is looked at; WHOLE (grey): what it was before, or came from.
+- UNSURE (orange): neither, and what is drawn a second time. UNKNOWN (grey): not known, or all that is not selected.
+- CHOSEN (blue): the selected run, group or subset; WHOLE (grey): what it was before, or came from.
 - Groups, clusters and classes take the colours of GROUPS by position.
 - Runs side by side take those of RUNS by position; the baseline is INK. Above FEW runs a colour each says nothing any
   more: then the baseline stands out, and the rest is grey, named on hover.
@@ -32,12 +32,12 @@ CHOSEN, WHOLE, REPEATED, WORST = BLUE, GREY, ORANGE, VERMILION
 ANSWERS = {answer_values.RIGHT: RIGHT, answer_values.WRONG: WRONG, answer_values.UNSURE: UNSURE}
 GROUPS = (BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, INK)
 RUNS = (BLUE, ORANGE, SKY, PURPLE, GREEN, VERMILION, YELLOW)
-FEW = 8  # runs that a colour each can tell apart
+FEW = 8  # runs that can have a colour each
 
 CIVIDIS = ((0, "#00224e"), (0.25, "#434e6c"), (0.5, "#7d7c78"), (0.75, "#bcaf6f"), (1, "#fee838"))
 
 
-def tells(n: int) -> bool:
+def have_colours(n: int) -> bool:
     """True where each of ``n`` groups or classes has a colour of its own."""
     return n <= len(GROUPS)
 

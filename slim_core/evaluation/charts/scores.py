@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.groups import MOST, told_left_out
+from slim_core.evaluation.charts.groups import MOST, left_out_note
 from slim_core.evaluation.charts.layout import base_layout
-from slim_core.evaluation.charts.palette import BLUE, INK, ORANGE, colour_of, tells
+from slim_core.evaluation.charts.palette import BLUE, INK, ORANGE, colour_of, have_colours
 
 N_BINS = 40
 
@@ -37,7 +37,7 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
             hovertemplate="%{y}<br>" + name + " %{x:.1f} %<br>over %{customdata[0]} of %{customdata[1]} images",
         )
     figure.add_vline(x=50, line_dash="dot", line_color=INK, opacity=0.4)
-    figure.update_xaxes(range=[0, 100.5], title=f"mean of the images{told_left_out(n_groups)}", ticksuffix=" %")
+    figure.update_xaxes(range=[0, 100.5], title=f"mean of the images{left_out_note(n_groups)}", ticksuffix=" %")
     figure.update_yaxes(autorange="reversed", automargin=True)
     return base_layout(figure, height=120 + 52 * max(len(frame), 1))
 
@@ -45,11 +45,11 @@ def group_scores(frame: pd.DataFrame) -> go.Figure:
 def score_histogram(frame: pd.DataFrame, threshold: float | None = None) -> go.Figure:
     """Propagated score of every image, stacked by class, with the threshold that keeps what lies right of it.
 
-    Where colours cannot tell the classes apart, all have one.
+    More classes than there are colours all have the same one.
 
     ``frame``: score (0..1, NaN = not scored) and class (name), one row an image.
     """
-    if not tells(frame["class"].nunique()):
+    if not have_colours(frame["class"].nunique()):
         frame = frame.assign(**{"class": "all classes"})
     edges = np.linspace(0, 1, N_BINS + 1)
     figure = go.Figure()

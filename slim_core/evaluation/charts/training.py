@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from slim_core.evaluation.charts.layout import base_layout
-from slim_core.evaluation.charts.palette import BLUE, GREY, INK, colour_of, tells
+from slim_core.evaluation.charts.palette import BLUE, GREY, INK, colour_of, have_colours
 
 
 def history_frame(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
@@ -42,12 +42,12 @@ def loss_curve(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) 
 def accuracy_curves(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) -> go.Figure:
     """Validation accuracy of every group (thin), the average (dashed) and the worst group (thick), in percent.
 
-    More groups than colours tell apart are thin grey lines without a legend, named on hover.
+    More groups than there are colours are thin grey lines without a legend, named on hover.
     """
     figure = go.Figure()
     groups = [name for name in frame["series"].drop_duplicates() if name not in ("loss", "average", "worst group")]
     lines = {name: {"color": colour_of(position), "width": 1.5} for position, name in enumerate(groups)}
-    named = tells(len(groups))
+    named = have_colours(len(groups))
     if not named:
         lines = dict.fromkeys(groups, {"color": "rgba(154,160,166,0.35)", "width": 1})
     strong = GREY if named else INK

@@ -62,7 +62,7 @@ class Ancestor:
 
 @dataclass(frozen=True)
 class Report:
-    """Everything the file tells."""
+    """Everything the file shows."""
 
     dataset: Dataset
     made_at: datetime
@@ -126,7 +126,7 @@ def collect(
 
 
 def best(rows: pd.DataFrame) -> str | None:
-    """The id of the highest worst-group accuracy; an oracle, which was told the groups, only where nothing else is."""
+    """The id of the highest worst-group accuracy; an oracle, which knows the groups, only where there is no other."""
     known = rows[rows["wga"].notna()]
     honest = known[~known["method"].str.startswith("oracle")]
     ranked = (honest if len(honest) else known)["wga"]
@@ -135,11 +135,11 @@ def best(rows: pd.DataFrame) -> str | None:
 
 def _story(store: Store, before: Run, after: Run | None, rows: pd.DataFrame) -> list[tuple[str, str]]:
     metrics, table = before.metrics or {}, store.datasets.table(before.dataset_id)
-    told = [("What was wrong", story.wrong(metrics)), ("Why", story.why(metrics, table))]
+    sections = [("What was wrong", story.wrong(metrics)), ("Why", story.why(metrics, table))]
     if after is not None:
         cost = {str(key): value for key, value in rows.loc[after.id].items()}
-        told.append((f"Is {cost['label']} better?", story.better(metrics, after.metrics or {}, cost).text))
-    return told
+        sections.append((f"Is {cost['label']} better?", story.better(metrics, after.metrics or {}, cost).text))
+    return sections
 
 
 def _charts(rows: pd.DataFrame, groups: pd.DataFrame, name: str) -> list[Chart]:
@@ -166,25 +166,25 @@ def seeds_chart(seeds: pd.DataFrame) -> Chart | None:
 
 def _examples(store: Store, before: Run, after: Run) -> tuple[list[Example], list[str]]:
     """Images of the baseline's worst group that show what changed; or why there are none."""
-    looks = [Attention.of(store, run) for run in (before, after)]
+    attention = [Attention.of(store, run) for run in (before, after)]
     worst = worst_of(before.metrics or {})
-    if looks[0] is None or looks[1] is None or worst is None:
+    if attention[0] is None or attention[1] is None or worst is None:
         return [], ["No pictures: one of the two evaluations kept no attention maps. Evaluate its model again."]
     index = next(g["group"] for g in (before.metrics or {})[GROUPS] if g["name"] == worst["name"])
     try:
         was, now = predictions(store, before), predictions(store, after)
         rows = examples_of_change(was, now, index, N_EXAMPLES)
         said = [frame.set_index("row") for frame in (was, now)]
-        return [_example(row, looks[0], looks[1], said) for row in rows], []
+        return [_example(row, attention[0], attention[1], said) for row in rows], []
     except (ImageRefusedError, NotFoundError) as error:
         return [], [f"No pictures: {error}"]
 
 
 def _example(row: int, before: Attention, after: Attention, said: list[pd.DataFrame]) -> Example:
     pictures = (before.image(row, EXAMPLE_PX), before.overlay(row, EXAMPLE_PX), after.overlay(row, EXAMPLE_PX))
-    told = [("✓ " if frame.at[row, "correct"] else "✗ ") + str(frame.at[row, "prediction_name"]) for frame in said]
+    outcomes = [("✓ " if frame.at[row, "correct"] else "✗ ") + str(frame.at[row, "prediction_name"]) for frame in said]
     first, second, third = (data_uri(each) for each in pictures)
-    return Example(row, (first, second, third), (str(said[0].at[row, "group_name"]), told[0], told[1]))
+    return Example(row, (first, second, third), (str(said[0].at[row, "group_name"]), outcomes[0], outcomes[1]))
 
 
 def _ancestor(run: Run) -> Ancestor:

@@ -106,8 +106,8 @@ def seeds_text(seeds: Sequence[int]) -> str:
             parts[-1].append(seed)
         else:
             parts.append([seed])
-    told = [f"{part[0]} to {part[-1]}" if len(part) > 3 else ", ".join(map(str, part)) for part in parts]
-    return ", ".join(told)
+    ranges = [f"{part[0]} to {part[-1]}" if len(part) > 3 else ", ".join(map(str, part)) for part in parts]
+    return ", ".join(ranges)
 
 
 def of_runs(frame: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:

@@ -1,5 +1,7 @@
-"""What a model got wrong, why, and whether it is better now: three short texts made of numbers, for people who have
-not read the paper. Markdown without headings; every number is one that the runs have measured."""
+"""What a model got wrong, why, and whether it is better now: three short texts for people who have not read the paper.
+
+Markdown without headings; every number is one that the runs have measured.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,7 @@ def wrong(metrics: Mapping[str, Any]) -> str:
     """What the model gets wrong: average against worst group, with n and interval."""
     worst = worst_of(metrics)
     if worst is None:
-        return "No image of a known group was judged."
+        return "No image of a known group was evaluated."
     average, rate = metrics[AVERAGE], worst["accuracy"]
     interval = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
     if average - rate < GAP:
@@ -43,13 +45,13 @@ def wrong(metrics: Mapping[str, Any]) -> str:
 
 
 def why(metrics: Mapping[str, Any], table: ImageTable) -> str:
-    """Why, as far as the data tell: what its class is mostly seen with in training, and where the attention lies."""
+    """Why, as far as the data say: what its class is mostly seen with in training, and where the attention lies."""
     worst = worst_of(metrics)
     if worst is None:
         return ""
     fails = metrics[AVERAGE] - worst["accuracy"] >= GAP
-    told = [_seen_with(worst["name"], table) if fails else "", _looks_at(metrics, worst)]
-    return " ".join(each for each in told if each) or "The data name no attribute that would explain it."
+    reasons = [_seen_with(worst["name"], table) if fails else "", _looks_at(metrics, worst)]
+    return " ".join(each for each in reasons if each) or "The data name no attribute that would explain it."
 
 
 def _seen_with(worst: str, table: ImageTable) -> str:
@@ -77,10 +79,10 @@ def _looks_at(metrics: Mapping[str, Any], worst: Mapping[str, Any]) -> str:
         return ""
     most = [g for g in metrics.get(GROUPS, ()) if g.get(ATTENTION_PRECISION) is not None]
     least = min(most, key=lambda group: float(group[ATTENTION_PRECISION]), default=None)
-    told = f"**{percent(1 - overall, 0)}** of its strong attention lies beside the object"
+    text = f"**{percent(1 - overall, 0)}** of its strong attention lies beside the object"
     if least is not None and least[ATTENTION_PRECISION] < overall - 0.05:
-        return f"{told}, and {percent(1 - least[ATTENTION_PRECISION], 0)} for {least['name']}."
-    return f"{told}." if there is None else f"{told} ({percent(1 - there, 0)} for {worst['name']})."
+        return f"{text}, and {percent(1 - least[ATTENTION_PRECISION], 0)} for {least['name']}."
+    return f"{text}." if there is None else f"{text} ({percent(1 - there, 0)} for {worst['name']})."
 
 
 def better(before: Mapping[str, Any], after: Mapping[str, Any], cost: Mapping[str, Any]) -> Verdict:
@@ -94,14 +96,14 @@ def better(before: Mapping[str, Any], after: Mapping[str, Any], cost: Mapping[st
     points = 100 * (now["accuracy"] - was["accuracy"])
     if now["low"] > was["high"]:
         sure: bool | None = True
-        judged = "**Yes.**"
+        verdict = "**Yes.**"
     elif now["high"] < was["low"]:
-        sure, judged = False, "**No, it is worse.**"
+        sure, verdict = False, "**No, it is worse.**"
     else:
-        sure, judged = None, "**Not for certain:** the intervals overlap, so that it may be chance."
+        sure, verdict = None, "**Not for certain:** the intervals overlap, so that it may be chance."
     average = 100 * (after[AVERAGE] - before[AVERAGE])
     text = (
-        f"{judged} Worst-group accuracy went from {percent(was['accuracy'])} to **{percent(now['accuracy'])}** "
+        f"{verdict} Worst-group accuracy went from {percent(was['accuracy'])} to **{percent(now['accuracy'])}** "
         f"({points:+.1f} points; the worst is now {now['name']}), average accuracy changed by {average:+.1f} points. "
         f"{_took(cost)}"
     )
@@ -110,7 +112,7 @@ def better(before: Mapping[str, Any], after: Mapping[str, Any], cost: Mapping[st
 
 def _took(cost: Mapping[str, Any]) -> str:
     answers, images = cost.get("answers") or 0, cost.get("images")
-    told = "It took no answer" if not answers else f"It took **{answers:,.0f} answers**"
+    text = "It took no answer" if not answers else f"It took **{answers:,.0f} answers**"
     if answers and cost.get("share") == cost.get("share"):  # not NaN
-        told += f" ({percent(cost['share'])} of the training images, {cost.get('minutes', 0):.1f} minutes)"
-    return f"{told} and {images:,.0f} training images." if images == images and images else f"{told}."
+        text += f" ({percent(cost['share'])} of the training images, {cost.get('minutes', 0):.1f} minutes)"
+    return f"{text} and {images:,.0f} training images." if images == images and images else f"{text}."

@@ -237,7 +237,7 @@ def test_rows_without_a_class_are_refused(table):
 
 
 def test_a_model_of_another_number_of_classes_is_refused(table):
-    with pytest.raises(SpecRefusedError, match="tells 3 classes apart and painted has 2"):
+    with pytest.raises(SpecRefusedError, match="has 3 classes and painted has 2"):
         train_on(table, model=build("small-resnet", 3, image_size=32))
 
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from app.curate import charts
 from slim_core.evaluation.charts import groups, scores, training
-from slim_core.evaluation.charts.groups import MOST, STANDING
+from slim_core.evaluation.charts.groups import MOST, MOST_UPRIGHT
 
 N = 80
 
@@ -22,7 +22,7 @@ def rates(n: int = N, runs: tuple[str, ...] = ("erm", "slim")) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True).assign(low=0.0, high=1.0, n=10, worst=False)
 
 
-def test_of_many_groups_the_lowest_are_compared_lying_and_the_axis_tells_how_many_are_left_out() -> None:
+def test_of_many_groups_the_lowest_are_compared_sideways_and_the_axis_says_how_many_are_left_out() -> None:
     shuffled = rates().sample(frac=1, random_state=0)
     figure = groups.group_intervals(shuffled, "erm")
     assert [len(trace.y) for trace in figure.data] == [MOST, MOST]
@@ -37,8 +37,8 @@ def test_a_group_that_one_run_alone_gets_wrong_is_among_the_lowest() -> None:
 
 
 def test_groups_whose_names_no_longer_fit_side_by_side_lie_and_none_is_left_out() -> None:
-    figure = groups.group_intervals(rates(STANDING + 1), "erm")
-    assert figure.data[0].orientation == "h" and len(figure.data[0].y) == STANDING + 1
+    figure = groups.group_intervals(rates(MOST_UPRIGHT + 1), "erm")
+    assert figure.data[0].orientation == "h" and len(figure.data[0].y) == MOST_UPRIGHT + 1
     assert "lowest" not in figure.layout.xaxis.title.text
 
 
