@@ -20,6 +20,11 @@ def signs_in() -> bool:
     return has_auth() or bool(st.get_option("server.trustedUserHeaders"))
 
 
+def safe_beyond_this_machine(settings: Settings) -> bool:
+    """Whether other machines may reach the dashboard: people sign in, or it was said in plain words."""
+    return signs_in() or settings.allow_without_sign_in
+
+
 def require_safe_address(settings: Settings) -> None:
     """Refuse to serve an address that others can reach without sign-in.
 
@@ -27,7 +32,7 @@ def require_safe_address(settings: Settings) -> None:
         ForbiddenError: so.
     """
     address = st.get_option("server.address")
-    if _only_here(address) or signs_in() or settings.allow_without_sign_in:
+    if _only_here(address) or safe_beyond_this_machine(settings):
         return
     raise ForbiddenError(
         f"The dashboard would listen on {address or 'every address of this machine'}, where anybody can change "

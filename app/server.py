@@ -35,6 +35,7 @@ from app import gc_freeze
 from app.annotate import routes
 from app.bind_address import require_safe_address
 from app.index_html import Styled
+from app.known_hosts import KnownHosts
 from app.login_redirect import Returning
 from app.overview import routes as overview
 from app.routes import assets, images, painted
@@ -54,7 +55,7 @@ ROUTES = [
     Route("/assets/{folder}/{name}", assets.asset, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]
-MIDDLEWARE = [Middleware(Returning), Middleware(Styled)]
+MIDDLEWARE = [Middleware(KnownHosts), Middleware(Returning), Middleware(Styled)]
 
 
 def refuse_unsafe_address() -> None:

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     )
     webhook_url: str | None = Field(None, description="Is sent one JSON POST for each run that is done or has failed.")
     public_url: str | None = Field(None, description="Where people reach the dashboard, for the links in webhooks.")
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Names the dashboard answers to beside this machine's own, joined by commas."
+    )
     mlflow_tracking_uri: str | None = Field(None, description="Runs are logged to this MLflow server too.")
     allow_without_sign_in: bool = Field(False, description="Listen beyond this machine although nobody signs in.")
     threads: int = Field(
@@ -57,6 +60,11 @@ class Settings(BaseSettings):
     @classmethod
     def _split_roots(cls, value: object) -> object:
         return tuple(Path(p) for p in value.split(":") if p) if isinstance(value, str) else value
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("model_modules", mode="before")
     @classmethod

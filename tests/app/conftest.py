@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,6 @@ def client() -> TestClient:
 
 
 @pytest.fixture
-def client_of() -> type[TestClient]:
+def client_of() -> Callable[..., TestClient]:
     """client_of(app) as a context manager also runs the app's lifespan."""
-    return TestClient
+    return partial(TestClient, base_url="http://127.0.0.1:8501")
