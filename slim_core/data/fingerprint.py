@@ -1,13 +1,13 @@
-"""Whether the files of a data set are still those that were imported: sealed at import, looked at before each run.
+"""Whether the files of a data set are still those that were imported: recorded at import, checked before each run.
 
-Looked at are the metadata files and a seeded sample of the images: whether each is there, its size and its time of
-change; only where these differ is its content hashed. That costs one look-up a file (128 images and the metadata, some
+Checked are the metadata files and a seeded sample of the images: whether each is there, its size and its time of
+change; only where these differ is its content hashed. That costs one stat a file (128 images and the metadata, some
 milliseconds on a local disk), however large the data set is.
 
 Caught: a folder or metadata that has moved, metadata whose content has changed, and missing or changed images where
 they are more than a few per cent (with one in fifty, 93 % of the time). Not caught here: single images. One that is
 missing or broken ends the run with its path when it is read; one that was replaced by another sound image is not
-noticed, nor are masks. The fingerprint by which runs are told apart covers the table, not the pixels: after a new
+noticed, nor are masks. The fingerprint by which runs are distinguished covers the table, not the pixels: after a new
 import of changed images at the same paths, run again what was run before.
 """
 
@@ -28,8 +28,8 @@ SAMPLE_SEED = 0
 REMEDY = "import the data set again"
 
 
-def seal(table: ImageTable, metadata: Sequence[str | Path]) -> dict[str, Any]:
-    """What ``check`` compares with, as plain JSON: path, size, time and content of the files that are there now."""
+def file_records(table: ImageTable, metadata: Sequence[str | Path]) -> dict[str, Any]:
+    """What ``check_files`` compares with, as plain JSON: path, size, time and content of the files as they are now."""
     rows = np.arange(len(table))
     if len(rows) > SAMPLE:
         rows = np.sort(np.random.default_rng(SAMPLE_SEED).choice(len(rows), SAMPLE, replace=False))
@@ -40,32 +40,32 @@ def seal(table: ImageTable, metadata: Sequence[str | Path]) -> dict[str, Any]:
     }
 
 
-def check(name: str, sealed: Mapping[str, Any] | None) -> None:
-    """Look at the sealed files of the data set called ``name``; one registered before there were seals passes.
+def check_files(name: str, recorded: Mapping[str, Any] | None) -> None:
+    """Compare the files of the data set called ``name`` with those recorded at import; without a record it passes.
 
     Raises:
-        DataRefusedError: they are not what was imported; names a path and the remedy.
+        DataRefusedError: they differ from those that were imported; names a path and the remedy.
     """
-    if not sealed:
+    if not recorded:
         return
-    for record in sealed["metadata"]:
+    for record in recorded["metadata"]:
         path = Path(record["path"])
         if not path.is_file():
             raise DataRefusedError(f"{path} of {name} is missing since the import: put it back, or {REMEDY}.")
         if _differs(path, record):
             raise DataRefusedError(f"{path} has changed since {name} was imported: put the old file back, or {REMEDY}.")
-    images = [(Path(record["path"]), record) for record in sealed["images"]]
+    images = [(Path(record["path"]), record) for record in recorded["images"]]
     missing = [path for path, _ in images if not path.is_file()]
     if missing:
         raise DataRefusedError(
-            f"{len(missing)} of {len(images)} images of {name} looked at are missing, {missing[0]} for one: "
+            f"{len(missing)} of the {len(images)} checked images of {name} are missing, for example {missing[0]}: "
             f"move them back, or {REMEDY} from where they are now."
         )
     changed = [path for path, record in images if _differs(path, record)]
     if changed:
         raise DataRefusedError(
-            f"{len(changed)} of {len(images)} images of {name} looked at have changed since the import, {changed[0]} "
-            f"for one: put the old files back, or {REMEDY}."
+            f"{len(changed)} of the {len(images)} checked images of {name} have changed since the import, for example "
+            f"{changed[0]}: put the old files back, or {REMEDY}."
         )
 
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from slim_core.data.fingerprint import check, seal
+from slim_core.data.fingerprint import check_files, file_records
 from slim_core.data.table import ImageTable
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import schema
@@ -87,7 +87,7 @@ class Datasets:
         """The data set of this id.
 
         Raises:
-            NotFoundError: there is none, or it was deleted.
+            NotFoundError: it does not exist, or was deleted.
         """
         found = self._one(_t.c.id == dataset_id)
         if found is None:
@@ -139,7 +139,7 @@ class Datasets:
             DataRefusedError: its folder has moved, its metadata has changed, or images are missing or changed.
         """
         table, dataset = self.table(dataset_id), self.fetch(dataset_id)
-        check(dataset.name, dataset.report.get("seal"))
+        check_files(dataset.name, dataset.report.get("seal"))
         return table
 
     def delete(self, dataset_id: str, by: str = "local") -> None:
@@ -175,9 +175,9 @@ class Datasets:
 
     def _seal_anew(self, dataset: Dataset, table: ImageTable, report: Any) -> None:
         """The same table was imported again: what its files are now counts from here on."""
-        sealed = dataset.report | {"seal": seal(table, report.metadata)}
+        recorded = dataset.report | {"seal": file_records(table, report.metadata)}
         with self._database.write() as connection:
-            connection.execute(_t.update().where(_t.c.id == dataset.id).values(report=sealed))
+            connection.execute(_t.update().where(_t.c.id == dataset.id).values(report=recorded))
 
     def _mend(self, dataset: Dataset, table: ImageTable) -> None:
         """Keep the table anew where the kept one is gone or changed."""
@@ -204,7 +204,7 @@ class Datasets:
                 n_classes=table.n_classes,
                 n_attributes=table.n_attributes,
                 fingerprint=table.fingerprint,
-                report=report.to_json() | {"seal": seal(table, report.metadata)},
+                report=report.to_json() | {"seal": file_records(table, report.metadata)},
                 created_by=by,
                 created_at=self._database.now(connection),
             )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from slim_core.data.fingerprint import SAMPLE, check, seal
+from slim_core.data.fingerprint import SAMPLE, check_files, file_records
 from slim_core.data.importing import import_data
 from slim_core.errors import DataRefusedError
 from slim_core.runs.execute import execute
@@ -57,7 +57,9 @@ def lose_metadata(dataset: Dataset, folder: Path) -> str:
 def lose_images(dataset: Dataset, folder: Path) -> str:
     for path in images_of(dataset)[:3]:
         path.unlink()
-    return f"3 of {SAMPLE} images of data looked at are missing, {images_of(dataset)[0]} for one: move them back, or"
+    return (
+        f"3 of the {SAMPLE} checked images of data are missing, for example {images_of(dataset)[0]}: move them back, or"
+    )
 
 
 def change_an_image(dataset: Dataset, folder: Path) -> str:
@@ -65,7 +67,7 @@ def change_an_image(dataset: Dataset, folder: Path) -> str:
     content = bytearray(changed.read_bytes())
     content[-20] ^= 1  # as long as before
     changed.write_bytes(content)
-    return f"1 of {SAMPLE} images of data looked at have changed since the import, {changed} for one: put the old"
+    return f"1 of the {SAMPLE} checked images of data have changed since the import, for example {changed}: put the old"
 
 
 def move(dataset: Dataset, folder: Path) -> str:
@@ -117,13 +119,17 @@ def test_importing_again_takes_the_files_as_they_are_now(store, folder):
     store.datasets.unchanged_table(again.id)
 
 
-def test_a_seal_is_small_plain_json_however_large_the_data_set(store, folder):
+def test_the_records_of_files_are_small_plain_json_however_large_the_data_set(store, folder):
     dataset = register(store, folder)
-    sealed = dataset.report["seal"]
-    assert [record["path"] for record in sealed["metadata"]] == [str(folder / "metadata.csv")]
-    assert len(sealed["images"]) == SAMPLE < dataset.n_images
-    assert json.loads(json.dumps(sealed)) == sealed == seal(store.datasets.table(dataset.id), [folder / "metadata.csv"])
+    recorded = dataset.report["seal"]
+    assert [record["path"] for record in recorded["metadata"]] == [str(folder / "metadata.csv")]
+    assert len(recorded["images"]) == SAMPLE < dataset.n_images
+    assert (
+        json.loads(json.dumps(recorded))
+        == recorded
+        == file_records(store.datasets.table(dataset.id), [folder / "metadata.csv"])
+    )
 
 
-def test_a_data_set_registered_before_there_were_seals_passes():
-    check("old", None)
+def test_a_data_set_registered_before_files_were_recorded_passes():
+    check_files("old", None)
