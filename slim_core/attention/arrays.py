@@ -33,13 +33,13 @@ _MERGED_AT_ONCE = 4096  # rows
 class PassArrays:
     """The arrays and scores of n images, filled in their order.
 
-    With a checkpoint folder they are kept there, about every half minute and when the pass is interrupted, and taken
-    up again by a pass of the same key. Two passes that believe they own the folder do no harm: each writes the same
+    With a checkpoint folder they are kept there, about every half minute and when the pass is interrupted, and a
+    pass of the same key resumes from them. Two passes that believe they own the folder do no harm: each writes the same
     values, under names of its own where it adds a file.
     """
 
     def __init__(self, out_dir: Path, n: int, checkpoint_dir: Path | None = None, key: str = "") -> None:
-        """``key``: what must agree for a checkpoint to be taken up; else the pass starts anew."""
+        """``key``: what must agree for a pass to resume from a checkpoint; else it starts anew."""
         self.n, self.done, self.seconds = n, 0, 0.0
         self._out_dir, self._checkpoint_dir, self._key = out_dir, checkpoint_dir, key
         self._folder = out_dir
@@ -121,7 +121,7 @@ class PassArrays:
             return False
         self._arrays, self._kept = arrays, list(state["scores"])
         self.done, self.seconds = int(state["done"]), float(state["seconds"])
-        log.info("going on at image %d of %d", self.done, self.n)
+        log.info("resuming at image %d of %d", self.done, self.n)
         return True
 
     def finish(self, rows: np.ndarray) -> pd.DataFrame:

@@ -27,9 +27,7 @@ from slim_core.models.pixels import Pixels, split_batches, to_input
 from slim_core.models.runtime import Runtime
 
 FLOAT16_MAX = 65504.0
-MOST_CLASS_MAPS = (
-    1024  # values an image in the maps of all classes that are kept by default: less than its features take
-)
+MOST_CLASS_MAPS = 1024  # values an image in all class maps that are kept by default: less than its features take
 
 
 def minmax(maps: Tensor) -> Tensor:
@@ -114,7 +112,7 @@ def attention_pass(
 
 
 def _key(model: Model, table: ImageTable, rows: np.ndarray, *settings: str | int) -> str:
-    """What must agree for an interrupted pass to be taken up: weights, images, their order, and the settings."""
+    """What must agree for an interrupted pass to be resumed: weights, images, their order, and the settings."""
     about = [model.name, asdict(model.transform), table.fingerprint, MOST_CLASS_MAPS, *settings]
     digest = hashlib.blake2b(json.dumps(about).encode())
     digest.update(np.ascontiguousarray(rows).tobytes())

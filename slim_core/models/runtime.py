@@ -25,4 +25,4 @@ class Runtime:
     device: str = "cpu"  # "cpu", "cuda" or "cuda:0"
     on_progress: Progress = ignore_progress  # called after each batch
     check_stop: Callable[[], None] = never_stop  # called before each batch; raises to end the work
-    checkpoint_dir: Path | None = None  # where the state is kept meanwhile, and taken up again
+    checkpoint_dir: Path | None = None  # where the state is kept meanwhile, to resume from

@@ -72,7 +72,7 @@ def _specs(first: Mapping[str, Any], second: Mapping[str, Any], *, inputs: bool)
 
 
 def _inputs(spec: Mapping[str, Any]) -> set[str]:
-    """Fields that name what the step works on; of a spec that this version cannot read, the usual ones."""
+    """Fields that name the inputs of the step; of a spec that this version cannot read, the usual ones."""
     try:
         return parse_spec(spec).inputs()
     except SpecRefusedError:

@@ -1,6 +1,6 @@
 """One attempt at a run: claim it, do its step under a lease, publish, finish. Called by workers and the command line.
 
-Whatever happens ends as a state of the run with a sentence in plain words, never as an exception of the caller; only a
+Whatever happens ends as a state of the run with a plain sentence, never as an exception of the caller; only a
 run that cannot be claimed raises.
 """
 
@@ -164,7 +164,7 @@ def _end(run: Run, write: Callable[[], None]) -> None:
 
 
 def sentence(error: Exception, run: Run) -> str:
-    """What the run's row says about an error: a SlimError's own words, else what to do about the usual causes."""
+    """What the run's row says about an error: the text of a SlimError, else what to do about the usual causes."""
     if isinstance(error, SlimError):
         return str(error)
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":

@@ -34,7 +34,7 @@ MOST_SHARDS = 1000
 # Raise it with a change to the specs that workers of older code would misread: they refuse such runs in a sentence.
 SPEC_VERSION = 1
 
-INPUTS = ("kind", "dataset", "campaign", "answers_seq", "model", "shard", "shards")  # what a step works on
+INPUTS = ("kind", "dataset", "campaign", "answers_seq", "model", "shard", "shards")  # of a step
 _NAMED = Shown(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
 _SHARD = Shown(place="nowhere", on_command_line=False, added_later=True)
 _FOLDED = Shown(place="more")
@@ -79,7 +79,7 @@ class Spec(Config):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def inputs(self) -> set[str]:
-        """Fields that name what the step works on, and those that have no default."""
+        """Fields that name the inputs of the step, and those that have no default."""
         fields = type(self).model_fields
         required = {name for name, about in fields.items() if about.is_required()}
         return required | set(self.parents()) | {name for name in INPUTS if name in fields}
@@ -333,7 +333,7 @@ class EvaluateSpec(Spec):
         description="Also score its attention against the masks, where there are any.",
     )
     space: Annotated[str | None, _NAMED] = Field(
-        default=None, title="Space", description="Space run whose clusters stand in for missing attributes."
+        default=None, title="Space", description="Space run whose clusters replace missing attributes."
     )
     batch_size: Annotated[int, _FOLDED] = Field(
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."

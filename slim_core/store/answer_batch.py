@@ -147,7 +147,7 @@ def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
     for answer in answers:
         value: object = answer.value
         if value is not None and (isinstance(value, bool) or value not in VALUES):
-            raise AnswersRefusedError(f"{value!r} is no answer: 1 is right, 0 wrong, -1 unsure, null takes back.")
+            raise AnswersRefusedError(f"{value!r} is not an answer: 1 is right, 0 wrong, -1 unsure, null takes back.")
         if answer.skip and value is not None:
             raise AnswersRefusedError(f"A skipped image has no answer, but {value!r} came with it: reload the page.")
         if not answer.id or len(answer.id) > 80 or not answer.id.isprintable():

@@ -83,7 +83,7 @@ class Answers:
 
         Raises:
             NotFoundError: there is no such campaign.
-            ForbiddenError: the campaign names its annotators, and this is none of them.
+            ForbiddenError: the campaign names its annotators, and this person is not one of them.
             AnswersRefusedError: a value is not 1, 0, -1 or None, an id is not this campaign's, or it is closed.
         """
         with self._database.write() as connection:

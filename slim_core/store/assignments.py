@@ -69,7 +69,7 @@ class Assignments:
 
         Raises:
             NotFoundError: there is no such campaign.
-            ForbiddenError: the campaign names its annotators, and this is none of them.
+            ForbiddenError: the campaign names its annotators, and this person is not one of them.
             AnswersRefusedError: its space was deleted.
             CampaignClosedError: the campaign is closed, or its deadline has passed.
         """

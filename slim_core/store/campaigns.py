@@ -188,7 +188,7 @@ class Campaigns:
         """The campaign of this id.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: no campaign has this id.
         """
         with self._database.read() as connection:
             return _fetch(connection, campaign_id)
@@ -250,7 +250,7 @@ class Campaigns:
         return self._set_status(campaign_id, "open", by)
 
     def set_deadline(self, campaign_id: str, deadline: datetime | None, by: str = "local") -> Campaign:
-        """Move the deadline; None: there is none."""
+        """Move the deadline; None removes it."""
         return self._change(campaign_id, by, "campaign.deadline", deadline=deadline)
 
     def set_members(self, campaign_id: str, members: Sequence[str], by: str = "local") -> Campaign:
@@ -331,7 +331,7 @@ def lock_campaign(connection: Connection, campaign_id: str) -> Campaign:
     So ``seq`` is the order in which its answers became visible, and a snapshot up to a ``seq`` never changes.
 
     Raises:
-        NotFoundError: there is none of this id.
+        NotFoundError: no campaign has this id.
     """
     return _fetch(connection, campaign_id, lock=True)
 
@@ -378,4 +378,4 @@ def _check_gold(gold: Mapping[int, int], rows: NDArray[np.int64]) -> None:
         raise SpecRefusedError(f"Row {foreign[0]} has a known answer but is not asked about: choose among the rows.")
     strange = [value for value in gold.values() if value not in VALUES]
     if strange:
-        raise SpecRefusedError(f"{strange[0]!r} is no answer: 1 is right, 0 wrong, -1 unsure.")
+        raise SpecRefusedError(f"{strange[0]!r} is not an answer: 1 is right, 0 wrong, -1 unsure.")

@@ -14,7 +14,10 @@ from slim_core.store import schema
 from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
 
 T = TypeVar("T")
-DECISION, SKIP = "decision", "skip"  # sources of rows that are kept with the answers and are no annotator's vote
+DECISION, SKIP = (
+    "decision",
+    "skip",
+)  # sources of rows that are kept with the answers and are not the vote of an annotator
 _items, _current = schema.items, schema.current_answers
 
 

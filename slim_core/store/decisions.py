@@ -64,7 +64,9 @@ class Decisions:
         """
         unknown = [value for value in known.values() if value not in (*VALUES, None)]
         if unknown:
-            raise AnswersRefusedError(f"{unknown[0]!r} is no answer: 1 is right, 0 wrong, -1 unsure, null none.")
+            raise AnswersRefusedError(
+                f"{unknown[0]!r} is not an answer: 1 is right, 0 wrong, -1 unsure, null for no decision."
+            )
         with self._database.write() as connection:
             lock_campaign(connection, campaign_id)
             for item_id, value in known.items():

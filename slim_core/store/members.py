@@ -24,7 +24,7 @@ def role_named(text: str) -> Role:
     """The role of this name.
 
     Raises:
-        SpecRefusedError: there is none.
+        SpecRefusedError: no role has this name.
     """
     for role in ROLES:
         if text == role:

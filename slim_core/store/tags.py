@@ -85,7 +85,7 @@ class Tags:
     def _checked(self, dataset_id: str, rows: Rows, tag: str) -> tuple[str, list[int]]:
         clean = " ".join(tag.split())
         if not clean or len(clean) > MAX_LETTERS or not clean.isprintable():
-            raise SpecRefusedError(f"{tag!r} is no tag: give one of 1 to {MAX_LETTERS} letters.")
+            raise SpecRefusedError(f"{tag!r} is not a tag: give one of 1 to {MAX_LETTERS} letters.")
         dataset, chosen = self._datasets.fetch(dataset_id), np.unique(np.asarray(rows, np.int64))
         outside = chosen[(chosen < 0) | (chosen >= dataset.n_images)]
         if len(outside):

@@ -197,7 +197,7 @@ def _fit_binary(X: Floats, positive: np.ndarray, counts: Floats, C: float, seed:
 
 
 def _l1_penalty() -> dict[str, Any]:
-    """The l1 penalty in the words of the scikit-learn at hand, which renamed it in 1.8."""
+    """The l1 penalty as the installed scikit-learn names it, which renamed it in 1.8."""
     from sklearn.linear_model import LogisticRegression
 
     return {"l1_ratio": 1} if LogisticRegression().penalty == "deprecated" else {"penalty": "l1"}

@@ -58,7 +58,7 @@ def train(
         data: the images, to train on and to choose the best epoch by.
         config: the hyper-parameters.
         on_report: called after each batch.
-        runtime: where it runs; the state is kept in its ``checkpoint_dir`` after each epoch, and taken up again.
+        runtime: where it runs; a training resumes from the state in its ``checkpoint_dir``, kept after each epoch.
 
     Raises:
         SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, or memory too small.
@@ -153,7 +153,7 @@ class _Run:
         return TrainContext(self.model.n_classes, weights, counts, self.config.objective_options)
 
     def _key(self) -> str:
-        """What must agree for a checkpoint to be taken up."""
+        """What must agree for a training to resume from a checkpoint."""
         about = [self.model.name, self.model.n_classes, self.data.table.fingerprint, self.config.trained_with()]
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
         for rows in (self.rows, self.data.val_rows):

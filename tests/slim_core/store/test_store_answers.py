@@ -145,10 +145,10 @@ def test_with_an_overlap_of_two_each_item_is_asked_to_two_and_once_each(store: S
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"value": 2}, "2 is no answer: 1 is right, 0 wrong, -1 unsure"),
-        ({"value": True}, "True is no answer"),
-        ({"value": "1"}, "'1' is no answer"),
-        ({"value": 0.5}, "0.5 is no answer"),
+        ({"value": 2}, "2 is not an answer: 1 is right, 0 wrong, -1 unsure"),
+        ({"value": True}, "True is not an answer"),
+        ({"value": "1"}, "'1' is not an answer"),
+        ({"value": 0.5}, "0.5 is not an answer"),
         ({"item_id": 999_999}, "Item 999999 does not belong to the campaign"),
         ({"item_id": None}, "None is not the number of an item"),
         ({"item_id": 2**70}, "is not the number of an item"),

@@ -67,7 +67,7 @@ def test_what_cannot_be_decided_is_refused_and_changes_nothing(store: Store, pai
     other = store.campaigns.create("other", dataset.id, None, [7])
     store.answers.save(pair.id, "ann", [AnswerIn("a", item.id, 1)])
     for wrong, sentence in (
-        (AnswerIn("d", item.id, 2), "2 is no answer"),
+        (AnswerIn("d", item.id, 2), "2 is not an answer"),
         (AnswerIn("d", store.campaigns.items(other.id)[0].id, 1), "does not belong to the campaign"),
         (AnswerIn("a", item.id, 1), "id a was used for another answer"),
     ):
@@ -113,14 +113,14 @@ def test_known_answers_are_set_with_the_campaign_or_later(store: Store, dataset)
     ids = {item.row: item.id for item in store.campaigns.items(campaign.id)}
     store.decisions.set_gold(campaign.id, {ids[0]: -1, ids[3]: None}, by="lea")
     assert {item.row: item.gold for item in store.campaigns.items(campaign.id)} == {0: -1, 1: None, 2: 1, 3: None}
-    with pytest.raises(AnswersRefusedError, match="5 is no answer"):
+    with pytest.raises(AnswersRefusedError, match="5 is not an answer"):
         store.decisions.set_gold(campaign.id, {ids[0]: 5}, by="lea")
     with pytest.raises(AnswersRefusedError, match="Item 999999 does not belong"):
         store.decisions.set_gold(campaign.id, {ids[1]: 1, 999_999: 1}, by="lea")
     assert {item.gold for item in store.campaigns.items(campaign.id) if item.row == 1} == {None}
     with pytest.raises(SpecRefusedError, match="Row 9 has a known answer but is not asked about"):
         store.campaigns.create("bad", dataset.id, None, range(4), gold={9: 1})
-    with pytest.raises(SpecRefusedError, match="7 is no answer"):
+    with pytest.raises(SpecRefusedError, match="7 is not an answer"):
         store.campaigns.create("bad", dataset.id, None, range(4), gold={2: 7})
 
 
