@@ -15,6 +15,7 @@ from slim_core.store import leases, schema
 from slim_core.store.answer_values import VALUES
 from slim_core.store.consensus import DECISION, SKIP, Consensus
 from slim_core.store.database import plain
+from slim_core.store.seen import check_seen
 
 _DAY_MS = 24 * 3_600_000
 _items, _answers, _current = schema.items, schema.answers, schema.current_answers
@@ -140,7 +141,8 @@ def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
     """Refuse answers that nobody can have given.
 
     Raises:
-        AnswersRefusedError: the annotator has no name, a value is not 1, 0, -1 or None, an id or an item is not one.
+        AnswersRefusedError: the annotator has no name, a value is not 1, 0, -1 or None, an id or an item is not one, or
+            what was seen is nothing that a page sends.
     """
     if not annotator.strip() or len(annotator) > 200 or not annotator.isprintable():
         raise AnswersRefusedError(f"{annotator!r} is not a name of an annotator: give one of 1 to 200 letters.")
@@ -155,3 +157,4 @@ def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
         item: object = answer.item_id
         if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < 2**31:
             raise AnswersRefusedError(f"{answer.item_id!r} is not the number of an item: reload the page.")
+        check_seen(answer.seen)

@@ -65,7 +65,7 @@ def audit_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
             "stands": WORDS.get(stands) if stands is not None else None,
             "counted": not row["surplus"],
             "seconds": row["duration_ms"] / 1000,
-            "run": row["seen"].get("run"),
+            "run": _text(row["seen"].get("run")),
             "seen": json.dumps(row["seen"], sort_keys=True),
             "gold": WORDS.get(row["gold"]),
             "source": row["source"],
@@ -86,6 +86,14 @@ def _event(row: Mapping[str, Any], consensus: Consensus) -> tuple[str, int | Non
         consensus.push(key, value)
     what = "undo" if value is None else ("answer" if before is None else "change")
     return what, consensus.top(key)
+
+
+def _text(value: object) -> str | None:
+    """The text of a cell, whatever an older version kept: another type as JSON, half a letter as its escape."""
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def standing_rows(store: Store, campaign: Campaign) -> Iterator[Row]:
@@ -132,7 +140,8 @@ def _csv(rows: Iterator[Row], columns: Sequence[str]) -> Iterator[bytes]:
 def _jsonl(rows: Iterator[Row], _columns: Sequence[str]) -> Iterator[bytes]:
     for chunk in _chunks(rows):
         records = [{**row, "seen": json.loads(row["seen"])} if "seen" in row else row for row in chunk]
-        yield "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records).encode()
+        lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        yield lines.encode("utf-8", "backslashreplace")  # half a letter becomes JSON's own escape of it
 
 
 _TYPES = {"seq": "int64", "row": "int64", "value": "int8", "counted": "bool_", "seconds": "float64"}

@@ -87,7 +87,7 @@ def test_the_models_prediction_and_what_the_answers_suggest_are_told(client: Tes
 def test_an_answer_is_kept_acknowledged_and_counted(client: TestClient, campaign: Campaign) -> None:
     item = listed(client, campaign)[0]
     answer = post(
-        client, campaign, [{"id": "a1", "item": item["id"], "value": 1, "seen": {"kind": "overlay"}, "ms": 900}]
+        client, campaign, [{"id": "a1", "item": item["id"], "value": 1, "seen": {"view": "overlay"}, "ms": 900}]
     )
     assert answer.json() == {"ids": ["a1"], "surplus": [], "lost": [], "strange": []}
     assert current(campaign) == {item["row"]: 1}

@@ -12,7 +12,7 @@ import pytest
 from slim_core.annotation.answer_files.checking import check_file, import_file
 from slim_core.annotation.answer_files.writing import AT_ONCE, COLUMNS, export
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.store import AnswerIn, Campaign, Store
+from slim_core.store import AnswerIn, Campaign, Store, schema
 from tests.slim_core.store.store_makers import statements
 
 
@@ -73,6 +73,30 @@ def test_every_answer_change_undo_skip_and_decision_is_a_row_that_tells_all(stor
     seen = first["seen"] if form == "jsonl" else json.loads(first["seen"])
     assert seen == {"run": "r-1", "opacity": 0.5, "view": "overlay"}
     assert list(frame["seq"]) == sorted(frame["seq"])
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize(
+    ("run", "written"), [("half \ud800", "half \\ud800"), (5, "5"), ({"b": 1, "a": []}, '{"a": [], "b": 1}')]
+)
+def test_what_an_older_version_kept_of_what_was_seen_is_exported_whatever_it_is(
+    store: Store, pair: Campaign, form: str, run: object, written: str
+):
+    item = store.campaigns.items(pair.id)[0]
+    store.answers.save(pair.id, "ann", [AnswerIn("odd", item.id, 1), AnswerIn("sound", item.id, 0, {"run": "r-1"})])
+    with store.database.write() as connection:
+        odd = schema.answers.update().where(schema.answers.c.id == "odd")
+        connection.execute(odd.values(seen={"run": run}))
+    content = whole(store, pair, form)
+    if form == "parquet":
+        rows = pq.read_table(io.BytesIO(content)).to_pylist()
+    elif form == "csv":
+        rows = pd.read_csv(io.BytesIO(content), dtype=str).to_dict("records")
+    else:
+        rows = [json.loads(line) for line in content.splitlines()]
+    assert [row["run"] for row in rows] == [written, "r-1"]
+    seen = rows[0]["seen"] if form == "jsonl" else json.loads(rows[0]["seen"])
+    assert seen == {"run": run}
 
 
 def test_an_unknown_format_is_refused_and_an_empty_campaign_has_a_header(store: Store, pair: Campaign):
@@ -237,7 +261,7 @@ def test_eight_thousand_answers_are_exported_in_few_reads(store: Store, pair: Ca
 
 def test_an_export_holds_one_chunk_at_a_time(store: Store, pair: Campaign):
     item = store.campaigns.items(pair.id)[0]
-    answers = [AnswerIn(f"a-{k}", item.id, k % 2, {"note": f"{k} " * 100}) for k in range(3 * AT_ONCE)]
+    answers = [AnswerIn(f"a-{k}", item.id, k % 2, {"run": (f"{k} " * 50)[:200]}) for k in range(3 * AT_ONCE)]
     store.answers.save(pair.id, "ann", answers)
     for form in ("csv", "jsonl", "parquet"):
         sizes = [len(chunk) for chunk in export(store, pair, form)]

@@ -154,6 +154,20 @@ def test_with_an_overlap_of_two_each_item_is_asked_to_two_and_once_each(store: S
         ({"item_id": 2**70}, "is not the number of an item"),
         ({"id": ""}, "needs an id of 1 to 80 letters"),
         ({"id": "x" * 81}, "needs an id of 1 to 80 letters"),
+        ({"seen": {"run": "\ud800"}}, r"'\\ud800' is not a value of run in what was seen"),
+        ({"seen": {"run": 5}}, "a value of the type int is not a value of run"),
+        ({"seen": {"run": {"deep": []}}}, "a value of the type dict is not a value of run"),
+        ({"seen": {"view": "x" * 201}}, "is not a value of view"),
+        ({"seen": {"opacity": float("nan")}}, "a value of the type float is not a value of opacity"),
+        ({"seen": {"opacity": True}}, "a value of the type bool is not a value of opacity"),
+        ({"seen": {"page": 10**30}}, "a value of the type int is not a value of page"),
+        ({"seen": {"grid": "yes"}}, "'yes' is not a value of grid"),
+        (
+            {"seen": {"anything": "x" * 900_000}},
+            "What was seen has no name .anything., only attention_precision, beside",
+        ),
+        ({"seen": {5: 1}}, "What was seen has no name a value of the type int"),
+        ({"seen": []}, "What was seen is an object, not a value of the type list"),
     ],
 )
 def test_a_batch_with_one_bad_answer_is_refused_as_a_whole(store: Store, campaign: Campaign, change, sentence):
