@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 from shlex import quote
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from slim_core.cli.console import Json, Seed, console, table, write_json
-from slim_core.cli.options import pairs
+from slim_core.cli.console import Json, console, table, write_json
+from slim_core.cli.options import pairs, with_settings
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -21,33 +21,30 @@ COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    from slim_core.data.sets import SETS
+    from slim_core.data.sets import SETS, set_parameters
 
     listed = "\n\n".join(f"{name}: {demo.about}" for name, demo in SETS.items())
     example = "Example: slim demo-data demo --set pictures --correlation 0.95"
-    app.command("demo-data", epilog=f"{listed}\n\n{example}")(demo_data)
+    asked = set_parameters()
+    in_words = {name: "of the set" for name in asked if name != "seed"}
+    app.command("demo-data", epilog=f"{listed}\n\n{example}")(with_settings(demo_data, asked, in_words))
     app.command("import", epilog="Example: slim import waterbirds-folder --json report.json")(import_folder)
     app.command("datasets", epilog="Example: slim datasets")(datasets)
 
 
 def demo_data(
+    settings: dict[str, Any],
     folder: Annotated[Path, typer.Argument(help="Where to write it.")],
     set_name: Annotated[str, typer.Option("--set", help="Which set; slim demo-data --help lists them.")] = "digits",
-    seed: Seed = 0,
-    correlation: Annotated[float | None, typer.Option(help="Share of train where class and attribute agree.")] = None,
-    train: Annotated[int | None, typer.Option(help="Images of train.")] = None,
-    val: Annotated[int | None, typer.Option(help="Images of val.")] = None,
-    test: Annotated[int | None, typer.Option(help="Images of test.")] = None,
-    classes: Annotated[str | None, typer.Option(help="Digits, joined by commas, where the set has them.")] = None,
-    size: Annotated[int | None, typer.Option(help="Side of an image in pixels.")] = None,
 ) -> None:
     """Write a demo data set with masks. The same seed gives the same files; what is left out is the set's own."""
     from slim_core.cli.progress import counted
     from slim_core.data.sets import make_set
     from slim_core.data.sets.demo_set import write_set
 
-    given = {"correlation": correlation, "train": train, "val": val, "test": test, "size": size}
-    chosen = make_set(set_name, seed=seed, classes=numbers(classes) if classes else None, **given)
+    if digits := settings.pop("classes", ()):
+        settings["classes"] = numbers(",".join(digits))
+    chosen = make_set(set_name, **settings)
     with counted("Drawing the demo images") as progress:
         write_set(folder, chosen, progress)
     total = chosen.train + chosen.val + chosen.test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -48,8 +48,8 @@ def add_step(app: typer.Typer, kind: str, command: Command, *, example: str) -> 
 
 def _with_options(command: Command, spec: type[Spec]) -> Command:
     own = [each for each in _parameters_of(command) if each.name not in ("how", "settings")]
-    asked = _asked(spec)
-    held = {name: _asked(config) for name, config in spec.holds.items()}
+    asked = on_command_line(spec)
+    held = {name: on_command_line(config) for name, config in spec.holds.items()}
     how = [each for each in _parameters_of(How) if spec.queue == "gpu" or each.name != "device"]
 
     def run(**given: Any) -> None:
@@ -62,12 +62,32 @@ def _with_options(command: Command, spec: type[Spec]) -> Command:
 
     options = [_option(each, spec.in_words.get(each.name)) for each in asked.values()]
     options += [_option(each, _default_in_words(each)) for within in held.values() for each in within.values()]
+    return _signed(run, command, [*own, *options, *how])
+
+
+def with_settings(command: Command, asked: Mapping[str, Parameter], in_words: Mapping[str, str]) -> Command:
+    """``command(settings, ...)`` with its own options, and one for each of the parameters.
+
+    ``in_words``: parameter -> its default, where that depends on others; it is in the settings only where it is given.
+    """
+    own = [each for each in _parameters_of(command) if each.name != "settings"]
+
+    def run(**given: Any) -> None:
+        settings = _given(asked, given)
+        command(settings, **given)
+
+    return _signed(run, command, [*own, *(_option(each, in_words.get(each.name)) for each in asked.values())])
+
+
+def _signed(run: Command, command: Command, options: Iterable[inspect.Parameter]) -> Command:
+    """With the text of the command, and the signature that typer reads its options from."""
     run.__doc__ = command.__doc__
-    run.__signature__ = inspect.Signature([*own, *options, *how])  # type: ignore[attr-defined]  # what typer reads
+    run.__signature__ = inspect.Signature(list(options))  # type: ignore[attr-defined]
     return run
 
 
-def _asked(config: type[Config]) -> dict[str, Parameter]:
+def on_command_line(config: type[Config]) -> dict[str, Parameter]:
+    """Name -> parameter, for those that have an option."""
     return {each.name: each for each in parameters(config).values() if each.shown.on_command_line}
 
 

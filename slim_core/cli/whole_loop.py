@@ -9,6 +9,7 @@ import typer
 from slim_core.cli.bench import bench
 from slim_core.cli.console import Device, Json, Queued, errors, in_percent, table, write_json
 from slim_core.cli.data import numbers
+from slim_core.cli.options import on_command_line, with_settings
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
@@ -18,25 +19,25 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
-    app.command("run", epilog="Example: slim run --data demo --seeds 0,1,2 --answers 0.03 --json result.json")(run)
+    from slim_core.runs.whole_loop import LoopConfig
+
+    in_words = {"model": "by the data set", "size": "a share of train"}
+    app.command("run", epilog="Example: slim run --data demo --seeds 0,1,2 --answers 0.03 --json result.json")(
+        with_settings(run, on_command_line(LoopConfig), in_words)
+    )
 
 
 def run(
+    settings: dict[str, Any],
     data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
     seeds: Annotated[str, typer.Option(help="Joined by commas.")] = "0",
-    answers: Annotated[float, typer.Option(help="Share of the training images asked about, at most.")] = 0.03,
     methods: Annotated[str | None, typer.Option(help="Joined by commas; default: all that the data allows.")] = None,
-    model: Annotated[str | None, typer.Option(help="small-resnet, or a torchvision classifier.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Of reference and retraining; default: of their recipes.")] = None,
-    retrain: Annotated[str, typer.Option(help="Every subset, from: reference, scratch or last-layer.")] = "reference",
-    size: Annotated[int | None, typer.Option(help="Images of every subset; default: a share of train.")] = None,
-    flip: Annotated[float, typer.Option(help="Share of the simulated answers turned round.")] = 0.0,
-    unsure: Annotated[float, typer.Option(help="Share of the simulated answers withheld.")] = 0.0,
     json_path: Json = None,
     queue: Queued = False,
     device: Device = None,
 ) -> None:
-    """Train, look, ask, curate, retrain and compare, with random, class-balanced and oracle subsets beside it.
+    """Train, map, ask, curate, retrain and compare, with random, class-balanced and oracle subsets beside it.
 
     The answers are simulated from the true masks. Runs that are done already are not done again.
     """
@@ -47,19 +48,11 @@ def run(
     at = bench(queue, device)
     dataset = api.data_set(data, at=at)
     chosen = choose_methods(at.store.datasets.table(dataset.id), methods)
+    given = {"model": default_model(dataset.format), **settings, "retrain": api.how_to_retrain(settings["retrain"])}
+    train = {} if epochs is None else {"epochs": epochs}
     outcomes: list[Outcome] = []
     for seed in numbers(seeds):
-        config = LoopConfig(
-            dataset=dataset.id,
-            seed=seed,
-            model=model or default_model(dataset.format),
-            answers=answers,
-            size=size,
-            retrain=api.how_to_retrain(retrain),
-            flip=flip,
-            unsure=unsure,
-            train={} if epochs is None else {"epochs": epochs},
-        )
+        config = LoopConfig(dataset=dataset.id, seed=seed, train=train, **given)
         loop = Loop(at, config)
         outcomes += [loop.outcome(method) for method in chosen]
     show_outcomes(outcomes)

@@ -7,9 +7,11 @@ The same code serves `slim run` in one process, `make demo` through the queue, a
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
 
 from slim_core.annotation.candidates import default_budgets
 from slim_core.annotation.plan import Plan, default_name, open_campaign
@@ -18,6 +20,7 @@ from slim_core.curation import default_subset_size
 from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
+from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
@@ -42,28 +45,30 @@ ORACLE = "oracle"
 ANSWERED = ("slim", "slim-reference")  # methods that use the campaign's answers
 FROM_REFERENCE = ("model", "weights", "checkpoint", "image_size")  # fields that a retraining takes over
 METHODS = (ERM, *ANSWERED, "random", "class-balanced", ORACLE)
+_NAMED = Shown(place="nowhere", on_command_line=False)
 
 
-@dataclass(frozen=True)
-class LoopConfig:
+class LoopConfig(BuiltByHand):
     """One pass through the loop."""
 
-    dataset: str  # id of a registered data set
-    seed: int = 0
-    model: str = "small-resnet"
-    answers: float = 0.03  # at most this share of the training images is asked about
-    size: int | None = None  # images of every subset; None: default_subset_size of the training images
-    retrain: Retrain = "reference"
-    flip: float = 0.0  # share of the simulated answers that is flipped
-    unsure: float = 0.0  # share of the simulated answers that is withheld
-    train: dict[str, Any] = field(default_factory=dict)  # fields of TrainSpec, for the reference and the retraining
-    options: dict[str, Option] = field(default_factory=dict)  # settings of the curation strategies that use answers
-
-    def __post_init__(self) -> None:
-        if not 0 < self.answers <= 1:
-            raise SpecRefusedError(f"answers {self.answers} must be a share above 0 and at most 1, such as 0.03.")
-        if self.size is not None and self.size < 1:
-            raise SpecRefusedError(f"The size of the subsets is {self.size}: give 1 or more images, or leave it out.")
+    dataset: Annotated[str, _NAMED] = Field(title="Data set", description="Id of a registered data set.")
+    seed: Annotated[Seed, _NAMED] = 0
+    answers: Annotated[float, Shown(advice="give a share above 0 and at most 1, such as 0.03")] = Field(
+        default=0.03, gt=0, le=1, title="Answers", description="Share of the training images asked about, at most."
+    )
+    model: str = Field(default="small-resnet", title="Model", description="small-resnet, or a torchvision classifier.")
+    retrain: Retrain = Field(default="reference", title="Retrain", description="What every subset is retrained from.")
+    size: Annotated[
+        int | None, Shown(called="The size of the subsets", advice="give 1 or more images, or leave it out")
+    ] = Field(default=None, ge=1, title="Images in a subset", description="Images of every subset.")
+    flip: float = Field(default=0.0, title="Flipped", description="Share of the simulated answers that is flipped.")
+    unsure: float = Field(default=0.0, title="Unsure", description="Share of the simulated answers withheld.")
+    train: Annotated[dict[str, Any], _NAMED] = Field(
+        default_factory=dict, title="Training", description="Fields of TrainSpec, for the reference and the retraining."
+    )
+    options: Annotated[dict[str, Option], _NAMED] = Field(
+        default_factory=dict, title="Options", description="Settings of the curation strategies that use answers."
+    )
 
 
 @dataclass(frozen=True)

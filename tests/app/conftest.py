@@ -117,7 +117,7 @@ def _run_loop(home: Path) -> None:
         bench = open_workbench(device="cpu")
         store = bench.store
         dataset = store.datasets.register(import_data(folder), by="tests")
-        config = LoopConfig(dataset.id, answers=0.1, train={"epochs": 2})
+        config = LoopConfig(dataset=dataset.id, answers=0.1, train={"epochs": 2})
         loop = Loop(bench, config, annotate=annotate)
         for method in ("erm", "slim"):
             loop.outcome(method)

@@ -50,7 +50,7 @@ def _look_at_demo(folder: Path) -> None:
     write_demo(folder / "demo", DemoConfig(train=240, val=80, test=120))
     store = Store.open(Settings(home=folder / "home"))
     dataset = store.datasets.register(import_data(folder / "demo"), by="tests")
-    config = LoopConfig(dataset.id, answers=0.1, train={"epochs": 3})
+    config = LoopConfig(dataset=dataset.id, answers=0.1, train={"epochs": 3})
     loop = Loop(Workbench(store, InProcess(store, device="cpu")), config)
     loop.evaluation(loop.reference)
     assert loop.space.status == "done"

@@ -87,7 +87,7 @@ def fill(home: Path, data: Path) -> None:
     write_demo(data, DemoConfig())
     store = Store.open(Settings(home=home))
     dataset = store.datasets.register(import_data(data), by="screenshots")
-    loop = Loop(Workbench(store, InProcess(store, device="cpu")), LoopConfig(dataset.id))
+    loop = Loop(Workbench(store, InProcess(store, device="cpu")), LoopConfig(dataset=dataset.id))
     for method in METHODS:
         log.info("%s: worst group %.1f %%", method, 100 * loop.outcome(method).evaluation.metrics["wga"])
     campaign = create_campaign(store, loop.space, share=0.02, seed=1, name=OPEN)

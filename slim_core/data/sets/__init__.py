@@ -1,11 +1,10 @@
 """Demo data sets, one generator a file: real pictures with a known shortcut, and the true masks.
 
-Public: SETS (by name), make_set, demo_set (DemoSet, write_set).
+Public: SETS (by name), make_set, set_parameters, demo_set (DemoSet, write_set).
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from slim_core.data.sets.demo_set import DemoSet
@@ -16,15 +15,24 @@ from slim_core.data.sets.presets import Hard, NoShortcut
 from slim_core.data.sets.subtypes import Subtypes
 from slim_core.data.sets.three_by_three import ThreeByThree
 from slim_core.errors import SpecRefusedError
+from slim_core.parameters import Parameter, parameters
 
 SETS: dict[str, type[DemoSet]] = {
     demo.name: demo for demo in (DemoConfig, Pictures, ThreeByThree, Patch, Subtypes, NoShortcut, Hard)
 }
 
-__all__ = ["SETS", "DemoSet", "make_set"]
+__all__ = ["SETS", "DemoSet", "make_set", "set_parameters"]
 
 
-def make_set(name: str, **parameters: Any) -> DemoSet:
+def set_parameters() -> dict[str, Parameter]:
+    """Name -> parameter, of all sets; those of every set first."""
+    found = parameters(DemoSet)
+    for demo in SETS.values():
+        found |= {name: each for name, each in parameters(demo).items() if name not in found}
+    return found
+
+
+def make_set(name: str, **given: Any) -> DemoSet:
     """A set by name; parameters that are None are left to the set.
 
     Raises:
@@ -32,8 +40,8 @@ def make_set(name: str, **parameters: Any) -> DemoSet:
     """
     if name not in SETS:
         raise SpecRefusedError(f"No demo set is named {name!r}: choose one of {', '.join(SETS)}.")
-    given = {key: value for key, value in parameters.items() if value is not None}
-    legal = {field.name for field in fields(SETS[name])}
-    if unknown := sorted(given.keys() - legal):
+    chosen = {key: value for key, value in given.items() if value is not None}
+    legal = SETS[name].model_fields
+    if unknown := sorted(chosen.keys() - legal):
         raise SpecRefusedError(f"The set {name} has no {unknown[0]}: its parameters are {', '.join(sorted(legal))}.")
-    return SETS[name](**given)
+    return SETS[name](**chosen)

@@ -9,16 +9,18 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from PIL import Image
+from pydantic import Field, model_validator
 
 from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError
+from slim_core.parameters import BuiltByHand
 
 Progress = Callable[[int, int, str], None]  # done, total, what is being done
 Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
@@ -36,16 +38,16 @@ class Drawing:
     draw: Callable[[], Picture]
 
 
-@dataclass(frozen=True)
-class DemoSet(ABC):
+class DemoSet(BuiltByHand, ABC):
     """The parameters of a set; the same values give the same bytes. A subclass is one generator."""
 
-    seed: int = 0
-    correlation: float = 0.9  # share of the training images where label and attribute agree; val and test have chance
-    train: int = 2400  # images
-    val: int = 600  # images
-    test: int = 1200  # images
-    size: int = 64  # pixels of a side
+    seed: int = Field(default=0, description="Everything random follows from it.")
+    # val and test have chance
+    correlation: float = Field(default=0.9, description="Share of train where class and attribute agree.")
+    train: int = Field(default=2400, description="Images of train.")
+    val: int = Field(default=600, description="Images of val.")
+    test: int = Field(default=1200, description="Images of test.")
+    size: int = Field(default=64, description="Side of an image in pixels.")
 
     name: ClassVar[str]
     about: ClassVar[str]
@@ -53,7 +55,8 @@ class DemoSet(ABC):
     sizes: ClassVar[tuple[int, int]] = (16, 512)  # legal sides of an image in pixels
     version: ClassVar[int] = 1  # raised whenever the same parameters would give other pixels
 
-    def __post_init__(self) -> None:
+    @model_validator(mode="after")
+    def _check_parameters(self) -> Self:
         if not 0 <= self.correlation <= 1:
             raise SpecRefusedError(f"correlation is a share in 0..1, not {self.correlation}.")
         if not self.sizes[0] <= self.size <= self.sizes[1]:
@@ -66,6 +69,7 @@ class DemoSet(ABC):
         for split in SPLITS:
             if self.images(split) < least:
                 raise SpecRefusedError(f"{split} needs at least {least} images, two a class, not {self.images(split)}.")
+        return self
 
     @property
     @abstractmethod
@@ -88,7 +92,7 @@ class DemoSet(ABC):
     def marker(self) -> dict[str, Any]:
         """What the marker file holds: enough to know the set again, and to read it without its generator."""
         names = {"label_names": self.label_names, "attribute_name": self.attribute_name}
-        about = {"format": "slim-demo", "set": self.name, "version": self.version, **asdict(self), **names}
+        about = {"format": "slim-demo", "set": self.name, "version": self.version, **self.every_field(), **names}
         plain: dict[str, Any] = json.loads(json.dumps({**about, "attribute_names": self.attribute_names}))
         return plain
 

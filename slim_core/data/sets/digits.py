@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from PIL import Image
+from pydantic import Field, model_validator
 
 from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, Progress, cells, partition, write_set
 from slim_core.data.table import SPLITS
@@ -26,22 +26,21 @@ DIGIT_SHARES = {"train": 0.6, "val": 0.15, "test": 0.25}  # no digit is in two s
 TRAIN_WIDTH = 0.6  # train crops the left part of each photograph, val and test the rest
 
 
-@dataclass(frozen=True)
 class DemoConfig(DemoSet):
     """Digits on photographs; class c's photograph is number c modulo two."""
 
-    classes: tuple[int, ...] = (0, 1)  # digits
+    classes: tuple[int, ...] = Field(default=(0, 1), description="Digits, where the set has them.")
 
     name: ClassVar[str] = "digits"
     about: ClassVar[str] = "handwritten digits on two photographs; needs nothing beyond the requirements"
     attribute_name: ClassVar[str] = "photograph"
     sizes: ClassVar[tuple[int, int]] = (16, 255)  # val and test crop from 256 columns of each photograph
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(self.classes))
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
         if len(set(self.classes)) < 2 or not set(self.classes) <= set(range(10)):
             raise SpecRefusedError(f"classes are two or more different digits in 0..9, not {self.classes}.")
-        super().__post_init__()
+        return self
 
     @property
     def label_names(self) -> tuple[str, ...]:
@@ -59,7 +58,7 @@ class DemoConfig(DemoSet):
 
     def marker(self) -> dict[str, Any]:
         """As the first version wrote it, so that a folder of its is known again."""
-        return {"format": "slim-demo", "version": self.version, **asdict(self), "classes": list(self.classes)}
+        return {"format": "slim-demo", "version": self.version, **self.every_field()}
 
     def drawings(self) -> Iterator[Drawing]:
         """Every image; the digits of the three splits are disjoint."""

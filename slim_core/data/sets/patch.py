@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -20,7 +19,6 @@ MARK_SIDE = 0.17  # of the image
 BACKGROUND = "roofs"
 
 
-@dataclass(frozen=True)
 class Patch(DemoSet):
     """Ones without and sevens with a mark in the upper left corner."""
 

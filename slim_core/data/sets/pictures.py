@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import ClassVar
 
@@ -42,7 +41,6 @@ ANIMALS = (
 VEHICLES = (*range(0x1F680, 0x1F68F), *range(0x1F690, 0x1F6A5), 0x1F6E5, 0x1F6E9, *range(0x1F6F3, 0x1F6FD))
 
 
-@dataclass(frozen=True)
 class Pictures(DemoSet):
     """Animals and vehicles in a garden and at a lake."""
 

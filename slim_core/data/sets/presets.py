@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import ClassVar
 
 from slim_core.data.sets.digits import DemoConfig
 
 
-@dataclass(frozen=True)
 class NoShortcut(DemoConfig):
     """The photograph says nothing of the digit."""
 
@@ -18,7 +16,6 @@ class NoShortcut(DemoConfig):
     about: ClassVar[str] = "the digits, each as often on either photograph: nothing to find"
 
 
-@dataclass(frozen=True)
 class Hard(DemoConfig):
     """The photograph gives nearly every digit away."""
 

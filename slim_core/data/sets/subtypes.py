@@ -8,7 +8,6 @@ removed, and a method that removes it anyway must not do harm.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
@@ -23,7 +22,6 @@ KINDS = ((0, 6), (1, 7))  # the digits of each class
 PLACES = ("roofs", "petals")
 
 
-@dataclass(frozen=True)
 class Subtypes(DemoSet):
     """Even and odd; ``correlation`` is the share of each even kind that stands in its own place, in every split."""
 

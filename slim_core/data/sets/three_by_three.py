@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells
 from slim_core.data.sets.digits import glyphs_of, ink_on
@@ -22,7 +22,6 @@ PLACES = {
 }
 
 
-@dataclass(frozen=True)
 class ThreeByThree(DemoSet):
     """Three digits, three places; class c's place is number c."""
 
@@ -36,11 +35,11 @@ class ThreeByThree(DemoSet):
     attribute_name: ClassVar[str] = "place"
     sizes: ClassVar[tuple[int, int]] = (16, 96)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "classes", tuple(self.classes))
+    @model_validator(mode="after")
+    def _check_classes(self) -> Self:
         if len(self.classes) != 3 or len(set(self.classes)) != 3 or not set(self.classes) <= set(range(10)):
             raise SpecRefusedError(f"classes are three different digits in 0..9, not {self.classes}.")
-        super().__post_init__()
+        return self
 
     @property
     def label_names(self) -> tuple[str, ...]:
