@@ -12,10 +12,12 @@ from app.services import actions, result_links
 from app.ui import next_step, pages
 from app.ui.escape import prose
 from app.ui.messages import errors_shown
-from app.ui.runs import progress, state
+from app.ui.runs import ask, progress, state
 from slim_core.errors import SlimError
+from slim_core.parameters import parameters
 from slim_core.runs.commands import command
 from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import Spec
 from slim_core.store.states import UNFINISHED
 
 if TYPE_CHECKING:
@@ -58,7 +60,7 @@ def _again(run: Run) -> None:
     presses = st.session_state.get(turn, 0)
     with st.popover("Run again", icon=":material/refresh:"):
         st.markdown("The same step on the same inputs, as a new run. With another seed, everything random differs.")
-        seed = st.number_input("Seed", 0, None, int(run.spec.get("seed", 0)), key=f"again-seed-{run.id}-{presses}")
+        seed = ask.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}-{presses}")
         pressed = st.button("Run it again", type="primary", key=f"again-{run.id}-{presses}")
     if pressed:
         st.session_state[turn] = presses + 1

@@ -11,11 +11,14 @@ from app.services import actions
 from app.ui import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.runs import progress
+from app.ui.runs import ask, progress
 from slim_core.errors import QueueUnavailableError
+from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
     from slim_core.store import Run
+
+_IN_ITS_OWN_WAY = ("kind", "split", "seed")  # the button names the split, and nothing of an evaluation is random
 
 
 def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
@@ -26,12 +29,17 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             names = verbatim(", ".join(map(pick.describe, waiting[:3]))) + (" ..." if len(waiting) > 3 else "")
             st.markdown(f"**{len(waiting):,} not evaluated yet:** {names}", width="stretch")
+            settings = ask.fields(ask.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate")
             if st.button("Evaluate on test", type="primary", icon=":material/fact_check:", key="evaluate"):
                 with errors_shown():
-                    _submit([{"kind": "evaluate", "dataset": one.dataset_id, "model": one.id} for one in waiting])
+                    _submit([_spec(one, settings) for one in waiting])
                     st.rerun()
     if models:
         progress.show(dataset=models[0].dataset_id, kind="evaluate")
+
+
+def _spec(model: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, **settings}
 
 
 def again(evaluations: Sequence[Run]) -> None:

@@ -9,9 +9,10 @@ import streamlit as st
 from app.services import retraining
 from app.ui import next_step
 from app.ui.escape import verbatim
-from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from app.ui.runs import submit
+from app.ui.runs import ask, submit
+from slim_core.parameters import parameters
+from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -39,9 +40,8 @@ def show(subset: Run) -> None:
             width=320,
             help="Compare only models that were retrained in the same way.",
         )
-        seed = st.number_input(
-            "Seed", 0, value=int(subset.spec["seed"]), key="retrain-seed", width=120, help=explain("seed")
-        )
+        with st.container(width=120):
+            seed = ask.field(parameters(STEPS["train"].spec)["seed"], int(subset.spec["seed"]), key="retrain")
         pressed = st.button("Retrain and evaluate", type="primary", icon=":material/model_training:", key="retrain")
     if pressed:
         with errors_shown():

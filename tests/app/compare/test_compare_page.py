@@ -139,9 +139,11 @@ def test_a_model_without_evaluation_can_be_evaluated_from_here(show) -> None:
     doomed = evaluations()[0]
     store.runs.delete(doomed.id)
     app = show("compare")
+    app.number_input(key="batch_size-evaluate").set_value(16).run()
     app.button(key="evaluate").click().run()
     assert not app.exception
-    assert [run.spec["model"] for run in store.runs.all(kind="evaluate", status="queued")] == [doomed.spec["model"]]
+    queued = store.runs.all(kind="evaluate", status="queued")
+    assert [run.spec for run in queued] == [doomed.spec | {"batch_size": 16}]
 
 
 @pytest.mark.usefixtures("filled_home")
