@@ -14,13 +14,17 @@ from pydantic import Field
 from typer.testing import CliRunner
 
 from app import session
-from slim_core.cli import curation, models
+from slim_core.cli import curation, data, models, whole_loop
 from slim_core.curation import STRATEGIES, CurateOptions
 from slim_core.curation import curate as strategies
+from slim_core.data.sets import SETS
+from slim_core.data.sets.demo_set import demo_marker
+from slim_core.data.sets.digits import DemoConfig
 from slim_core.errors import SpecRefusedError
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Shown, parameters
 from slim_core.runs.commands import command
 from slim_core.runs.executor import open_workbench
+from slim_core.runs.whole_loop import LoopConfig
 from slim_core.space.embedding import SpaceConfig
 from slim_core.steps import space as space_step
 from slim_core.steps import train as train_step
@@ -109,6 +113,14 @@ class FloorSpec(CurateSpec):
     )
 
 
+class GrainyDigits(DemoConfig):
+    """A demo set with one parameter more."""
+
+    name: ClassVar[str] = "grainy"
+    about: ClassVar[str] = "digits with grain"
+    grain: int = Field(default=0, description="Grey levels of the grain.")
+
+
 class LooseConfig(SpaceConfig):
     """A space with one setting more."""
 
@@ -155,8 +167,8 @@ def loose(monkeypatch: pytest.MonkeyPatch) -> list[SpaceConfig]:
 def slim(*words: str) -> str:
     """What a command of the steps prints, built from the specs as they are now."""
     cli = typer.Typer()
-    models.add_to(cli)
-    curation.add_to(cli)
+    for part in (models, curation, data, whole_loop):
+        part.add_to(cli)
     done = CliRunner().invoke(cli, list(words), env={"COLUMNS": "300"}, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     return " ".join(done.output.split())
@@ -302,3 +314,21 @@ def test_a_setting_of_a_space_is_an_option_a_field_and_what_it_is_computed_with(
     assert (field.label, field.help, field.value) == ("Looseness", LOOSE, 1.0)
     words = shlex.split(command(parse_spec(newest("space").spec)))
     assert words[words.index("--looseness") + 1] == "2.5"
+
+
+def test_a_parameter_of_a_demo_set_is_an_option_that_reaches_the_set(monkeypatch, tmp_path) -> None:
+    monkeypatch.setitem(SETS, "grainy", GrainyDigits)
+    assert "Grey levels of the grain. [default: (of the set)]" in slim("demo-data", "--help")
+    small = ("--train", "8", "--val", "4", "--test", "4", "--grain", "3")
+    slim("demo-data", str(tmp_path / "grainy"), "--set", "grainy", "--classes", "3,5", *small)
+    written = demo_marker(tmp_path / "grainy")
+    assert written is not None and (written["grain"], written["classes"]) == (3, [3, 5])
+    with pytest.raises(SpecRefusedError, match="The set digits has no grain: its parameters are classes, correlation"):
+        slim("demo-data", str(tmp_path / "digits"), *small)
+
+
+def test_a_setting_of_the_loop_is_an_option_of_slim_run() -> None:
+    text = slim("run", "--help")
+    asked = [each for each in parameters(LoopConfig).values() if each.shown.on_command_line]
+    assert {"answers", "size", "flip"} <= {each.name for each in asked}
+    assert all(each.flag in text and each.help.removesuffix(".") in text for each in asked)
