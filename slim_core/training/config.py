@@ -9,6 +9,7 @@ from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
 from slim_core.parameters import Config, Seed, Shown
 from slim_core.training.objectives import OBJECTIVES, checked_options
+from slim_core.training.sampling import SAMPLINGS, Sampling
 
 Selection = Literal["worst_class", "average", "worst_group", "last"]
 SELECTED_BY = {"worst_class": WORST_CLASS, "average": AVERAGE, "worst_group": WGA}  # selection -> validation metric
@@ -66,6 +67,9 @@ class TrainConfig(Config):
     )
     trainable: Annotated[Literal["all", "head"], Shown(place="nowhere", on_command_line=False, added_later=True)] = (
         Field(default="all", title="Trainable", description="Train everything, or the last layer alone by SGD.")
+    )
+    sampling: Annotated[Sampling, Shown(labels=SAMPLINGS, place="more", added_later=True)] = Field(
+        default="shuffled", title="Sampling", description="How the images of an epoch are drawn."
     )
 
     @field_validator("objective")

@@ -49,3 +49,22 @@ class TrainData:
                 f"The {len(self.rows)} training images hold none of the class {', '.join(missing)}: "
                 f"choose images of every class."
             )
+
+    def check_groups(self) -> None:
+        """Refuse what cannot be trained on group by group.
+
+        Raises:
+            SpecRefusedError: the data set has no attribute, or one of its groups has no image to train on.
+        """
+        if self.grouping.estimated:
+            raise SpecRefusedError(
+                f"This training uses group labels, but {self.table.name} has no attribute: name its attribute column "
+                f"on import, or choose another objective and sampling."
+            )
+        counts = self.grouping.counts(self.repeated())
+        missing = [name for name, count in zip(self.grouping.names, counts, strict=True) if not count]
+        if missing:
+            raise SpecRefusedError(
+                f"This training uses group labels, but the {len(self.rows)} training images hold none of the group "
+                f"{'; '.join(missing)}: choose images of every group, or another objective and sampling."
+            )

@@ -24,6 +24,7 @@ from slim_core.training.data import TrainData
 from slim_core.training.meter import EpochReport, Meter
 from slim_core.training.objectives import OBJECTIVES, Batch, Objective, TrainContext, class_weights
 from slim_core.training.resume import Checkpoints
+from slim_core.training.sampling import epoch_order
 from slim_core.training.validation import selection_score, validation_metrics
 
 __all__ = ["EpochReport", "TrainConfig", "TrainData", "TrainResult", "train"]
@@ -68,6 +69,8 @@ def train(
     runtime = runtime or Runtime()
     target = open_device(runtime.device)
     data.check(model.n_classes)
+    if config.sampling == "group-balanced":
+        data.check_groups()
     used = np.concatenate([data.rows, data.val_rows])
     own = Pixels(data.table, model.transform, rows=used) if data.pixels is None else None
     run = _Run(model, data, config, own or data.pixels, target, runtime, on_report)  # type: ignore[arg-type]
@@ -198,12 +201,19 @@ class _Run:
 
     def _batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray, torch.Generator]]:
         """(rows, (B, H, W, 3) uint8, generator) in an order, and with random numbers, that (seed, epoch) decide."""
-        order = np.random.default_rng([self.config.seed, epoch]).permutation(len(self.rows))
+        order = epoch_order(self._balanced_over(), len(self.rows), self.config.seed, epoch)
         seed = int(np.random.SeedSequence([self.config.seed, epoch]).generate_state(1)[0])
         torch.manual_seed(seed)  # of dropout; the caller's state is put back by own_random_state
         generator = torch.Generator().manual_seed(seed + 1)
         for rows, images in self.pixels.batches(split_batches(self.rows[order], self.config.batch_size)):
             yield rows, images, generator
+
+    def _balanced_over(self) -> np.ndarray | None:
+        """(n,) class or group of each row, where an epoch draws these equally often."""
+        by = self.config.sampling
+        if by == "shuffled":
+            return None
+        return (self.data.table.labels if by == "class-balanced" else self.data.grouping.index)[self.rows]
 
     def _step(
         self,
