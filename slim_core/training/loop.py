@@ -213,7 +213,8 @@ class _Run:
         by = self.config.sampling
         if by == "shuffled":
             return None
-        return (self.data.table.labels if by == "class-balanced" else self.data.grouping.index)[self.rows]
+        cells: np.ndarray = self.data.table.labels if by == "class-balanced" else self.data.grouping.index
+        return cells[self.rows]
 
     def _step(
         self,

@@ -1,4 +1,4 @@
-"""In which order, and how often, an epoch sees its rows: shuffled, or drawn so that classes or groups come equally often.
+"""In which order, and how often, an epoch sees its rows: shuffled, or with classes or groups drawn equally often.
 
 Class-balanced sampling is RWY of Idrissi et al., "Simple data balancing achieves competitive worst-group-accuracy"
 (CLeaR 2022), group-balanced sampling their RWG: draws with replacement, as many as there are rows. Light: no torch.

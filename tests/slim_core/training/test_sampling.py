@@ -1,4 +1,4 @@
-"""Sampling: balanced epochs draw each class or group equally often, shuffled ones each image once, all from the seed."""
+"""Sampling: balanced epochs draw each class or group equally often, shuffled ones each image once."""
 
 from __future__ import annotations
 
