@@ -20,7 +20,7 @@ def ignore_progress(done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Runtime:
-    """What a pass or a training needs of its surroundings; by default the CPU, and nobody who watches."""
+    """What a pass or a training needs of its surroundings; by default the CPU, and no observer."""
 
     device: str = "cpu"  # "cpu", "cuda" or "cuda:0"
     on_progress: Progress = ignore_progress  # called after each batch

@@ -18,7 +18,7 @@ _OURS = ("slim", "slim_core")
 def log_file(path: Path) -> Iterator[None]:
     """Everything that is logged meanwhile also goes to a file, line by line, so that it can be followed.
 
-    A disk that cannot take it, be it full or gone, raises nothing here: one warning at the end names it.
+    A disk that cannot take it, full or gone, raises nothing here: one warning at the end says so.
     """
     handler = _Lenient(path)
     root = logging.getLogger()

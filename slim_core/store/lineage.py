@@ -159,6 +159,7 @@ class RunGraph:
 
     def __init__(self, runs: Iterable[Run]) -> None:
         self.runs = {run.id: run for run in runs}
+        self._links: dict[str, list[Link]] = {}  # child -> its links to parents, once a walk has needed them
         self._shards: dict[str, list[Run]] = {}
         for run in self.runs.values():
             if run.shard_of:
@@ -173,7 +174,7 @@ class RunGraph:
         """
 
         def parents(ids: Collection[str]) -> list[Link]:
-            return [link for one in map(known, ids) if not stop(one) for link in self._links(one)]
+            return [link for one in map(known, ids) if not stop(one) for link in self._links_of(one)]
 
         def known(run_id: str) -> Run:
             return run if run_id == run.id else self.runs[run_id]
@@ -195,16 +196,16 @@ class RunGraph:
         lineage = self.lineage(run)
         models = {one.id for one in lineage if one.kind == "train"}
         found = [*lineage, *(one for one in self._oldest_first() if one.spec.get("model") in models)]
-        return list(
-            {one.id: one for one in found if one.kind in ("gradcam", "features") and _is_finished(one)}.values()
-        )
+        fits = {one.id: one for one in found if one.kind in ("gradcam", "features") and _is_finished(one)}
+        return list(fits.values())
 
-    def _links(self, run: Run) -> list[Link]:
-        named = [(role, value) for role, value in run.spec.items() if isinstance(value, str) and value in self.runs]
-        shards = self._shards.get(run.id, ())
-        return [Link(parent, run.id, role) for role, parent in named] + [
-            Link(one.id, run.id, "shard") for one in shards
-        ]
+    def _links_of(self, run: Run) -> list[Link]:
+        if run.id not in self._links:
+            named = ((role, value) for role, value in run.spec.items() if isinstance(value, str))
+            links = [Link(value, run.id, role) for role, value in named if value in self.runs]
+            shards = [Link(one.id, run.id, "shard") for one in self._shards.get(run.id, ())]
+            self._links[run.id] = links + shards
+        return self._links[run.id]
 
     def _oldest_first(self) -> list[Run]:
         return sorted(self.runs.values(), key=lambda one: (one.created_at, one.id))

@@ -1,4 +1,4 @@
-"""Which epoch of a training is kept: what its model reaches on the validation rows, and the score that makes of it."""
+"""Which epoch of a training is kept: what its model reaches on the validation rows, and its score."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ class TrainContext:
     """What an objective may know of the training set before it starts."""
 
     n_classes: int
-    class_weights: Tensor | None  # (C,) mean 1 over the images; None: all alike
+    class_weights: Tensor | None  # (C,) mean 1 over the images; None: equal weights
     group_counts: Tensor  # (G,) training images per group; groups of no known attribute are left out
     options: Mapping[str, Any]  # of the objective, by name: those of its ``Options``
 
