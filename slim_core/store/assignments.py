@@ -21,6 +21,7 @@ from slim_core.store.database import Database
 from slim_core.store.datasets import Dataset, find_dataset
 from slim_core.store.leases import Lease
 
+SMALL_SHARE = 12  # items that a session may hold however few are open
 _items, _leases, _answers, _current = schema.items, schema.leases, schema.answers, schema.current_answers
 
 
@@ -86,7 +87,8 @@ class Assignments:
     ) -> list[Item]:
         """Up to ``n`` items for this annotator, all under a lease from now: one to show, the rest to prefetch.
 
-        The same session (a browser tab) gets the same items again until they are answered; others get others.
+        The same session (a browser tab) gets the same items again until they are answered; others get others. Once it
+        holds half of the open items it gets no more of them, beyond SMALL_SHARE: others find something, too.
 
         Args:
             campaign_id: of which campaign.
@@ -159,7 +161,7 @@ class Assignments:
             return skipped.get(item.id, 0), item.position
 
         found = sorted(open_items.leased_by(session), key=turn)[:n]
-        found += open_items.free(n - len(found), list(skipped), after)
+        found += open_items.free(open_items.share(n) - len(found), list(skipped), after)
         leases.keep(connection, campaign.id, [item.id for item in found], annotator, session, now)
         return sorted(found, key=turn)
 
@@ -184,6 +186,15 @@ class _OpenItems:
             _items.c.done.is_(sa.false()),
         )
         return self._items(query.order_by(_items.c.position))
+
+    def share(self, n: int) -> int:
+        """How many of ``n`` items one session may hold: half of those open at most, or SMALL_SHARE."""
+        still_open = sa.select(_items.c.id).where(
+            _items.c.campaign_id == self.campaign.id, _items.c.done.is_(sa.false())
+        )
+        some = still_open.limit(2 * n).subquery()  # no more is counted than it takes
+        n_open = self.connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+        return min(n, max(SMALL_SHARE, (n_open + 1) // 2))
 
     def free(self, n: int, skipped: Collection[int] = (), after: int = -1) -> list[Item]:
         """Up to ``n`` items that are neither answered nor held by this annotator, nor spoken for by enough others.

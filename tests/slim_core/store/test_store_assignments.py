@@ -130,6 +130,24 @@ def test_what_is_held_and_what_is_new_come_in_one_order(store: Store, campaign: 
     assert store.assignments.next_items(campaign.id, "ann", 3, "tab") == [first, second, third]
 
 
+def test_one_page_holds_half_of_a_small_campaign_at_most_and_keeps_what_it_holds(store: Store, dataset):
+    small = store.campaigns.create("small", dataset.id, None, range(36))
+    held = store.assignments.next_items(small.id, "ann", 100, "tab")
+    assert positions(held) == list(range(18))
+    assert positions(store.assignments.next_items(small.id, "ben", 30)) == list(range(18, 36))
+    for item in store.campaigns.items(small.id)[18:]:
+        say(store, small, "ben", item.id, 1)
+    assert store.assignments.next_items(small.id, "ann", 100, "tab") == held
+    assert len(store.assignments.next_items(small.id, "ann", 100, "tab 2")) == 0
+
+
+def test_a_page_of_a_large_campaign_holds_all_it_asks_for(store: Store, dataset):
+    large = store.campaigns.create("large", dataset.id, None, range(40))
+    assert len(store.assignments.next_items(large.id, "ann", 20, "tab")) == 20
+    few = store.campaigns.create("few", dataset.id, None, range(12))
+    assert len(store.assignments.next_items(few.id, "ann", 20, "tab")) == 12
+
+
 def test_answers_about_items_of_other_campaigns_and_of_none_are_named_and_hold_up_no_other(store, dataset):
     first, second = (store.campaigns.create(name, dataset.id, None, range(3)) for name in ("first", "second"))
     mine, foreign = (store.campaigns.items(one.id)[0].id for one in (first, second))
