@@ -5,9 +5,11 @@ A page sends the id of its session (a browser tab) with everything, so that two 
 
 from __future__ import annotations
 
+import math
+import reprlib
 from collections import deque
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 MAX_ANSWERS = 500
 MAX_AHEAD = 100  # images a page may hold at once
 MAX_BACK = 100
+MAX_TEXT = 80  # letters of an id or of a session
 MAX_WAS = 10  # sessions that a page may resume
 _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pages that closed lately
 
@@ -39,10 +42,10 @@ def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response
     assignments, tab = session.store().assignments, _text(body, "session")
     n, after = _number(body, "n", 1, MAX_AHEAD), _number({"after": -1} | body, "after", -1, 2**31)
     was = body.get("was", [])
-    if not isinstance(was, list) or len(was) > MAX_WAS:
-        raise AnswersRefusedError(f"was is a list of at most {MAX_WAS} sessions, not {was!r}: reload the page.")
+    if not isinstance(was, list) or len(was) > MAX_WAS or not all(_is_text(one) for one in was):
+        raise AnswersRefusedError(f"was is a list of at most {MAX_WAS} sessions, not {_quoted(was)}: reload the page.")
     try:
-        found = assignments.assign(campaign_id, who, n, tab, was=[str(one)[:80] for one in was], after=after)
+        found = assignments.assign(campaign_id, who, n, tab, was=was, after=after)
     except CampaignClosedError as error:
         return _closed(error)
     if (campaign_id, tab) in _left:  # the page closed while it asked: this response is never shown
@@ -63,7 +66,7 @@ def answers(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:
     given = body.get("answers")
     if not isinstance(given, list) or len(given) > MAX_ANSWERS:
         raise AnswersRefusedError(f"Send a list of at most {MAX_ANSWERS} answers at once.")
-    tab, read = str(body.get("session") or "")[:80], [_answer(one) for one in given]
+    tab, read = _text(body, "session") if body.get("session") else "", [_answer(one) for one in given]
     try:
         kept = session.store().answers.deliver(campaign_id, who, read, tab)
     except CampaignClosedError as error:
@@ -107,7 +110,7 @@ def _campaign_and_name(body: dict[str, Any], viewer: Viewer) -> tuple[str, str]:
     Whether the campaign names them among its annotators is checked in the transaction that reads or writes it.
     """
     value = body.get("campaign")
-    if not isinstance(value, str) or not value:
+    if not _is_text(value):
         raise AnswersRefusedError("Name the campaign: reload the page.")
     viewer.require_campaign(value)
     session.as_of_now(viewer).require("annotator")
@@ -121,17 +124,29 @@ def _answered_by(campaign_id: str, who: str) -> Campaign:
     return campaign
 
 
+def _is_text(value: object) -> TypeGuard[str]:
+    return isinstance(value, str) and 1 <= len(value) <= MAX_TEXT and value.isprintable()
+
+
 def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
-    if not isinstance(value, str) or not 1 <= len(value) <= 80 or not value.isprintable():
-        raise AnswersRefusedError(f"{name} is a text of 1 to 80 letters, not {value!r}: reload the page.")
+    if not _is_text(value):
+        raise AnswersRefusedError(
+            f"{name} is a text of 1 to {MAX_TEXT} letters, not {_quoted(value)}: reload the page."
+        )
     return value
+
+
+def _quoted(value: object) -> str:
+    """What was sent, cut short."""
+    return reprlib.repr(value)
 
 
 def _number(body: dict[str, Any], name: str, least: int, most: int) -> int:
     value = body.get(name)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise AnswersRefusedError(f"{name} is a whole number from {least} to {most}, not {value!r}: reload the page.")
+        sent = _quoted(value)
+        raise AnswersRefusedError(f"{name} is a whole number from {least} to {most}, not {sent}: reload the page.")
     return value
 
 
@@ -146,12 +161,15 @@ def _progress(progress: Progress, who: str) -> dict[str, Any]:
 def _answer(one: object) -> AnswerIn:
     from slim_core.store import AnswerIn
 
-    if not isinstance(one, Mapping) or not isinstance(one.get("id"), str):
-        raise AnswersRefusedError("An answer needs an id of its own: reload the page.")
-    value, seen, duration = one.get("value"), one.get("seen") or {}, one.get("ms") or 0
+    if not isinstance(one, Mapping) or not _is_text(one.get("id")):
+        raise AnswersRefusedError(f"An answer needs an id of 1 to {MAX_TEXT} letters of its own: reload the page.")
+    value = one.get("value")
+    seen, duration = (empty if one.get(name) is None else one[name] for name, empty in (("seen", {}), ("ms", 0)))
     if value not in (*VALUES, None) or isinstance(value, bool | float):
-        raise AnswersRefusedError(f"An answer is 1 (right), 0 (wrong), -1 (unsure) or null (undone), not {value!r}.")
-    if not isinstance(seen, Mapping) or not isinstance(duration, int | float):
+        raise AnswersRefusedError(
+            f"An answer is 1 (right), 0 (wrong), -1 (unsure) or null (undone), not {_quoted(value)}."
+        )
+    if not isinstance(seen, Mapping) or not _is_duration(duration):
         raise AnswersRefusedError(f"Answer {one['id']} is malformed: reload the page.")
     return AnswerIn(
         id=one["id"],
@@ -161,3 +179,7 @@ def _answer(one: object) -> AnswerIn:
         duration_ms=int(duration),
         skip=one.get("skip") is True,
     )
+
+
+def _is_duration(value: object) -> TypeGuard[int | float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)

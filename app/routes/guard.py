@@ -54,7 +54,8 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
 def refusal(error: SlimError) -> JSONResponse:
     """An error as its sentence, under the status that fits its kind."""
     status = next(code for kind, code in _STATUS if isinstance(error, kind))
-    return JSONResponse({"error": str(error)}, status_code=status)
+    sentence = str(error).encode("utf-8", "backslashreplace").decode()  # it may quote half a letter
+    return JSONResponse({"error": sentence}, status_code=status)
 
 
 def _token(request: Request) -> str:
@@ -73,12 +74,16 @@ async def _body(request: Request) -> dict[str, Any]:
         if len(data) > MAX_BODY_BYTES:
             raise SlimError(f"The request is larger than {MAX_BODY_BYTES:,} bytes: send fewer answers at once.")
     try:
-        body = json.loads(data)
-    except ValueError as error:
+        body = json.loads(data, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:  # RecursionError: lists in lists, thousands deep
         raise SlimError("The request is not JSON: reload the page.") from error
     if not isinstance(body, dict):
         raise SlimError("The request is not a JSON object: reload the page.")
     return body
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
 
 
 def tagged(request: Request, etag: str, make: Callable[[], tuple[bytes, str]]) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -198,13 +199,20 @@ def test_a_campaign_that_names_its_annotators_takes_answers_of_them_alone(
     ({"n": "6"}, "not '6'"),
     ({"n": True}, "not True"),
     ({"was": 5}, "was is a list of at most 10 sessions, not 5"),
+    ({"was": ["\ud800"]}, r"was is a list of at most 10 sessions, not ['\ud800']"),
+    ({"was": [[]]}, "not [[]]"),
+    ({"was": ["x" * 81]}, "was is a list of at most 10 sessions"),
+    ({"session": "\ud800"}, r"not '\ud800'"),
+    ({"session": ["x"] * 1_000}, "not ['x', 'x', 'x', 'x', 'x', 'x', ...]"),
+    ({"campaign": "\ud800"}, "Name the campaign"),
+    ({"n": float("nan")}, "not JSON"),
     ({"after": 0.5}, "after is a whole number"),
 ])  # fmt: skip
 def test_a_malformed_question_gets_one_sentence(
     client: TestClient, campaign: Campaign, change: dict, sentence: str
 ) -> None:
-    asked = {"campaign": campaign.id, "session": "tab", "n": 6} | change
-    answer = client.post("/api/next", json=asked, headers=headers())
+    asked = json.dumps({"campaign": campaign.id, "session": "tab", "n": 6} | change)
+    answer = client.post("/api/next", content=asked, headers=headers())
     assert answer.status_code == 400 and sentence in answer.json()["error"]
 
 
@@ -233,25 +241,44 @@ def test_a_token_for_another_campaign_does_not_reach_this_one(client: TestClient
     ({"id": "a1", "item": 1, "value": True}, "not True"),
     ({"id": "a1", "item": 1, "value": "1"}, "not '1'"),
     ({"id": "a1", "item": 1, "value": 1, "ms": "long"}, "malformed"),
+    ({"id": "a1", "item": 1, "value": 1, "ms": float("nan")}, "not JSON"),
+    ({"id": "a1", "item": 1, "value": 1, "ms": float("-inf")}, "not JSON"),
+    ({"id": "a1", "item": 1, "value": 1, "ms": []}, "malformed"),
+    ({"id": "a1", "item": 1, "value": 1, "ms": True}, "malformed"),
+    ({"id": "a1", "item": 1, "value": 1, "seen": []}, "malformed"),
+    ({"id": "a1", "item": 1, "value": 1, "seen": {"run": "\ud800"}}, "is not a value of run"),
+    ({"id": "\ud800", "item": 1, "value": 1}, "needs an id"),
     ({"id": "a1", "item": "x", "value": 1}, "not the number of an item"),
+    ({"id": "a1", "item": [], "value": 1}, "not the number of an item"),
+    ({"id": "a1", "item": {}, "value": 1}, "not the number of an item"),
+    ({"id": "a1", "item": 1, "value": []}, "not []"),
     ("1", "needs an id"),
 ])  # fmt: skip
 def test_a_malformed_answer_is_refused_and_nothing_is_kept(
     client: TestClient, campaign: Campaign, answer: object, sentence: str
 ) -> None:
     good = {"id": "good", "item": listed(client, campaign)[0]["id"], "value": 1}
-    refused = post(client, campaign, [good, answer])  # type: ignore[list-item]
+    body = json.dumps({"campaign": campaign.id, "session": "tab", "answers": [good, answer]})
+    refused = client.post("/api/answers", content=body, headers=headers())
     assert refused.status_code in (400, 404)
     assert sentence in refused.json()["error"]
     assert session.store().campaigns.progress(campaign.id)["answers"] == 0
 
 
 @pytest.mark.parametrize("body", [b"{", b"[]", b"\xff", b'{"answers": []}', b'{"campaign": "c-none", "answers": []}',
-                                  b'{"campaign": "c-none", "answers": 3}'])  # fmt: skip
+                                  b'{"campaign": "c-none", "answers": 3}', b"[" * 100_000 + b"]" * 100_000,
+                                  b'{"a":' * 50_000 + b"1" + b"}" * 50_000,
+                                  b'{"campaign": "c-\\ud800", "answers": []}'])  # fmt: skip
 def test_a_malformed_request_gets_one_sentence(client: TestClient, campaign: Campaign, body: bytes) -> None:
     answer = client.post("/api/answers", content=body, headers=headers())
     assert answer.status_code in (400, 404)
     assert answer.json()["error"].endswith(".")
+
+
+def test_a_time_beyond_all_numbers_is_refused(client: TestClient, campaign: Campaign) -> None:
+    body = f'{{"campaign": "{campaign.id}", "answers": [{{"id": "a", "item": 1, "value": 1, "ms": 1e400}}]}}'
+    answer = client.post("/api/answers", content=body, headers=headers())
+    assert answer.status_code == 400 and answer.json()["error"] == "Answer a is malformed: reload the page."
 
 
 def test_a_request_that_is_too_large_is_refused(client: TestClient, campaign: Campaign) -> None:
