@@ -177,6 +177,13 @@ class TrainSpec(Spec, TrainConfig):
             raise ValueError("reference: is given, but start is scratch; use start=reference, or leave it out")
         return self
 
+    @model_validator(mode="after")
+    def _check_last_layer(self) -> Self:
+        """The refit has a loss and a balance of its own, which these would seem to change."""
+        if self.mode == "last-layer" and (self.objective != "erm" or self.sampling != "shuffled"):
+            raise ValueError("objective: and sampling have no effect on mode last-layer; leave both out")
+        return self
+
     def parents(self) -> dict[str, str]:
         """The reference model and the subset, where given."""
         named = {"reference": self.reference, "subset": self.subset}

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
+from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
 from slim_core.parameters import Config, Seed, Shown
 from slim_core.training.objectives import OBJECTIVES, checked_options
@@ -19,6 +20,17 @@ _SELECTIONS = {
     "worst_group": "worst group on validation (uses group labels)",
     "last": "the last epoch",
 }
+
+
+def labels_used(objective: str, sampling: str, selection: str) -> set[LabelsUsed]:
+    """What a training with these settings uses; of an objective that is not known any more, its other settings'."""
+    known = OBJECTIVES.get(objective)
+    found: set[LabelsUsed] = {known.labels_used} if known else set()
+    if sampling == "group-balanced":
+        found.add(GROUPS_IN_TRAINING)
+    if selection == "worst_group":
+        found.add("groups in validation")
+    return found
 
 
 def _objectives() -> dict[str, str]:
@@ -85,6 +97,24 @@ class TrainConfig(Config):
         """The objective's own settings, checked by it, those that are not given at their defaults."""
         name = about.data.get("objective")
         return given if name is None else checked_options(name, given)
+
+    @field_validator("sampling")
+    @classmethod
+    def _check_sampling(cls, sampling: Sampling, about: ValidationInfo) -> Sampling:
+        name = about.data.get("objective")
+        asked = OBJECTIVES[name].sampling if name else None
+        if asked is not None and sampling not in ("shuffled", asked):
+            raise ValueError(f"The objective {name} draws {SAMPLINGS[asked]}: leave it out.")
+        return sampling
+
+    @property
+    def drawn(self) -> Sampling:
+        """How the images of an epoch are drawn: as the objective asks, else by ``sampling``."""
+        return OBJECTIVES[self.objective].sampling or self.sampling
+
+    def labels_used(self) -> set[LabelsUsed]:
+        """Beyond the classes of the images."""
+        return labels_used(self.objective, self.sampling, self.selection)
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate of an epoch (0-based)."""

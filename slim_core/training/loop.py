@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import SpecRefusedError
 from slim_core.models.devices import half_precision, memory_guard, open_device, own_random_state
 from slim_core.models.model import Model
@@ -69,7 +70,7 @@ def train(
     runtime = runtime or Runtime()
     target = open_device(runtime.device)
     data.check(model.n_classes)
-    if config.sampling == "group-balanced":
+    if GROUPS_IN_TRAINING in config.labels_used():
         data.check_groups()
     used = np.concatenate([data.rows, data.val_rows])
     own = Pixels(data.table, model.transform, rows=used) if data.pixels is None else None
@@ -210,11 +211,11 @@ class _Run:
 
     def _balanced_over(self) -> np.ndarray | None:
         """(n,) class or group of each row, where an epoch draws these equally often."""
-        by = self.config.sampling
+        by = self.config.drawn
         if by == "shuffled":
             return None
-        cells: np.ndarray = self.data.table.labels if by == "class-balanced" else self.data.grouping.index
-        return cells[self.rows]
+        cells: np.ndarray = (self.data.table.labels if by == "class-balanced" else self.data.grouping.index)[self.rows]
+        return cells
 
     def _step(
         self,

@@ -8,9 +8,10 @@ from typing import Any
 from pydantic import ValidationError
 
 from slim_core.training.objectives.erm import Erm
+from slim_core.training.objectives.group_dro import GroupDro
 from slim_core.training.objectives.objective import Batch, NoOptions, Objective, TrainContext, class_weights
 
-OBJECTIVES: dict[str, type[Objective]] = {"erm": Erm}
+OBJECTIVES: dict[str, type[Objective]] = {"erm": Erm, "group-dro": GroupDro}
 
 __all__ = ["OBJECTIVES", "Batch", "Erm", "NoOptions", "Objective", "TrainContext", "checked_options", "class_weights"]
 

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from slim_core.data.labels_used import LabelsUsed
 from slim_core.parameters import Config
+from slim_core.training.sampling import Sampling
 
 if TYPE_CHECKING:  # the names and options of objectives are known without torch
     from torch import Tensor
@@ -44,6 +46,8 @@ class Objective(ABC):
     label: ClassVar[str]  # on the form
     Options: ClassVar[type[Config]] = NoOptions  # its own settings: fields with title, description and bounds
     needs_pooled: ClassVar[bool] = False  # True: ``Batch.pooled`` is filled
+    labels_used: ClassVar[LabelsUsed] = "none"  # by the loss; data without groups is refused where it uses them
+    sampling: ClassVar[Sampling | None] = None  # how its epochs are drawn; None: as the config says
 
     def __init__(self, context: TrainContext) -> None:
         self.context = context

@@ -1,0 +1,112 @@
+"""GroupDRO: its weights by hand, the answer of a problem that has one, an exact resume, and what it refuses."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from slim_core.data.groups import UNGROUPED, grouping
+from slim_core.errors import SpecRefusedError
+from slim_core.models.build import build
+from slim_core.models.runtime import Runtime
+from slim_core.steps.specs import TrainSpec
+from slim_core.training.config import TrainConfig
+from slim_core.training.loop import TrainData, train
+from slim_core.training.objectives import OBJECTIVES, Batch, TrainContext
+from slim_core.training.objectives.group_dro import GroupDro
+from tests.slim_core.painted import painted_table
+
+CONFIG = TrainConfig(epochs=4, batch_size=16, objective="group-dro", objective_options={"eta": 0.5}, seed=3)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    return painted_table(tmp_path_factory.mktemp("painted"), 100, size=16)
+
+
+def batch(logits, labels, groups) -> Batch:
+    return Batch(torch.arange(len(labels)), torch.tensor(labels), torch.tensor(groups), None, logits)
+
+
+def group_dro(n_groups: int, eta: float) -> GroupDro:
+    return GroupDro(TrainContext(2, None, torch.ones(n_groups), {"eta": eta}))
+
+
+def test_the_weights_of_the_groups_follow_their_mean_losses():
+    objective = group_dro(3, 1.0)
+    logits = torch.tensor([[0.0, 0.0], [0.0, 0.0], [0.0, math.log(3)], [9.0, -9.0]])
+    loss = objective.loss(batch(logits, [0, 1, 0, 1], [0, 0, 2, UNGROUPED]))
+    means = [math.log(2), 0.0, math.log(4)]  # the group without images has none, the image without group no weight
+    raised = np.exp(means)  # 2, 1, 4
+    assert objective.q.tolist() == pytest.approx(raised / raised.sum())
+    assert loss.item() == pytest.approx(float(raised / raised.sum() @ means))
+
+
+def share_of_class_1(name: str, options: dict[str, float]) -> float:
+    """The probability of class 1 that a model without features learns from 90 images of class 0 and 10 of class 1."""
+    labels = [0] * 90 + [1] * 10
+    bias = torch.zeros(2, requires_grad=True)
+    optimizer = torch.optim.SGD([bias], lr=0.1)
+    objective = OBJECTIVES[name](TrainContext(2, None, torch.tensor([90, 10]), options))
+    for _ in range(1500):
+        optimizer.zero_grad()
+        objective.loss(batch(bias.expand(100, 2), labels, labels)).backward()
+        optimizer.step()
+    return float(bias.detach().softmax(0)[1])
+
+
+def test_without_features_it_ends_where_both_groups_lose_the_same_and_erm_at_their_shares():
+    assert share_of_class_1("erm", {}) == pytest.approx(0.1, abs=0.01)
+    assert share_of_class_1("group-dro", {"eta": 0.01}) == pytest.approx(0.5, abs=0.05)
+
+
+class KilledError(Exception):
+    """Stands for a process that dies."""
+
+
+def trained(table, config=CONFIG, rows=None, die_in=0, **runtime):
+    def on_report(report):
+        if report.epoch == die_in and report.phase == "train":
+            raise KilledError
+
+    rows = table.rows("train") if rows is None else rows
+    model = build("small-resnet", table.n_classes, image_size=16, seed=1)
+    data = TrainData(table, rows, table.rows("val"), grouping(table))
+    result = train(model, data, config, runtime=Runtime(**runtime), on_report=on_report)
+    return [(epoch["train_loss"], epoch["val"]["loss"]) for epoch in result.history]
+
+
+def test_a_killed_training_resumes_with_the_weights_its_groups_had(table, tmp_path):
+    expected = trained(table)
+    with pytest.raises(KilledError):
+        trained(table, die_in=3, checkpoint_dir=tmp_path)
+    assert trained(table, checkpoint_dir=tmp_path) == expected
+
+
+def test_its_epochs_draw_the_groups_equally_often(table, monkeypatch):
+    seen = []
+    loss = GroupDro.loss
+    monkeypatch.setattr(GroupDro, "loss", lambda self, one: seen.extend(one.groups.tolist()) or loss(self, one))
+    trained(table)
+    assert np.bincount(seen) / len(seen) == pytest.approx([0.25] * 4, abs=0.1)
+    with pytest.raises(ValidationError, match="group-dro draws groups equally often .*: leave it out"):
+        TrainConfig(objective="group-dro", sampling="class-balanced")
+
+
+def test_data_without_attributes_or_with_an_empty_group_is_refused_before_it_trains(table):
+    rows = table.rows("train")
+    with pytest.raises(SpecRefusedError, match="hold none of the group level 0, red"):
+        trained(table, rows=rows[grouping(table).index[rows] != 0])
+    plain = dataclasses.replace(table, frame=table.frame.assign(attribute=-1), attribute_name=None, attribute_names=())
+    with pytest.raises(SpecRefusedError, match="uses group labels, but painted has no attribute"):
+        trained(plain)
+
+
+def test_a_last_layer_has_a_loss_of_its_own():
+    with pytest.raises(ValidationError, match="objective: and sampling have no effect on mode last-layer"):
+        TrainSpec(dataset="d", model="small-resnet", mode="last-layer", reference="r", objective="group-dro")
