@@ -68,11 +68,14 @@ class Answers:
             The ids that are now kept: all that were given.
 
         Raises:
+            NotFoundError: there is no such campaign.
+            ForbiddenError: the campaign names its annotators, and this is none of them.
             AnswersRefusedError: a value is not 1, 0, -1 or None, an item or id is not this campaign's, or it is closed.
         """
         check_answers(annotator, answers)
         with self._database.write() as connection:
             campaign = lock_campaign(connection, campaign_id)
+            campaign.require_annotator(annotator)
             return self._save(connection, campaign, annotator, answers, session, source).ids
 
     def deliver(self, campaign_id: str, annotator: str, answers: Sequence[AnswerIn], session: str = "") -> Receipt:

@@ -10,6 +10,7 @@ import streamlit as st
 from app import session
 from app.services.space_data import SpaceData
 from app.ui.escape import verbatim
+from slim_core.errors import ForbiddenError
 from slim_core.store import AnswerIn
 from slim_core.store.answer_values import NAMED
 from slim_core.store.database import new_id
@@ -38,6 +39,17 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
         st.rerun()
 
 
+def why_not(campaign: Campaign | None) -> str | None:
+    """Why this viewer cannot answer the campaign, in a sentence; None where they can."""
+    if campaign is None or campaign.status != "open":
+        return "Choose an open campaign of this space first."
+    try:
+        campaign.require_annotator(session.acting_as("annotator"))
+    except ForbiddenError as error:
+        return verbatim(str(error))
+    return None
+
+
 def asked_about(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> list[int]:
     """Ids of the campaign's items whose image is selected."""
     items = session.store().campaigns.items(campaign.id)
@@ -49,7 +61,7 @@ def answer(campaign: str, items: list[int], value: int | None) -> None:
     """Give every item this answer in the viewer's name (needs annotator); None takes the last one back.
 
     Raises:
-        ForbiddenError: the viewer may not answer.
+        ForbiddenError: the viewer may not answer, or the campaign names its annotators and they are none of them.
         AnswersRefusedError: the campaign is closed.
     """
     who = session.acting_as("annotator")

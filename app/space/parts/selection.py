@@ -38,11 +38,10 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
 
 def _actions(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
     none = not len(selected)
-    is_open = campaign is not None and campaign.status == "open"
     with st.popover("Ask", icon=":material/campaign:", disabled=none), errors_shown():
         ask.show(data, selected, campaign)
-    why = None if is_open else "Choose an open campaign of this space first."
-    with st.popover("Answer all", icon=":material/done_all:", disabled=none or not is_open, help=why), errors_shown():
+    why = answers.why_not(campaign)
+    with st.popover("Answer all", icon=":material/done_all:", disabled=none or bool(why), help=why), errors_shown():
         if campaign is not None and not none:
             answers.show(data, selected, campaign)
     with st.popover("Tag", icon=":material/label:"), errors_shown():

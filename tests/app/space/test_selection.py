@@ -58,6 +58,26 @@ def test_who_only_looks_on_cannot_answer(data, campaign, monkeypatch) -> None:
     assert session.store().answers.last_seq(campaign.id) == before
 
 
+def test_who_is_not_among_a_campaigns_annotators_cannot_answer_it_and_the_page_says_so(data, campaign) -> None:
+    store = session.store()
+    assert answers.why_not(campaign) is None
+    store.campaigns.set_members(campaign.id, ["ann"], by="lea")
+    named, before = store.campaigns.fetch(campaign.id), store.answers.last_seq(campaign.id)
+    items = answers.asked_about(data, np.arange(len(data)), named)
+    with pytest.raises(ForbiddenError, match="local is not among those who answer .*: ask its lead to be added"):
+        answers.answer(campaign.id, items, 1)
+    assert store.answers.last_seq(campaign.id) == before
+    assert answers.why_not(named) == f"local is not among those who answer {campaign.name}: ask its lead to be added."
+
+
+def test_why_nothing_can_be_answered_is_one_sentence(data, campaign, monkeypatch) -> None:
+    store = session.store()
+    assert answers.why_not(None) == answers.why_not(store.campaigns.close(campaign.id))
+    monkeypatch.setattr(session, "viewer", lambda: Viewer("guest", "viewer"))
+    why = answers.why_not(store.campaigns.reopen(campaign.id))
+    assert why is not None and "needs the role annotator" in why
+
+
 def test_only_images_that_are_not_asked_about_yet_are_added(data, campaign) -> None:
     asked = [item.row for item in session.store().campaigns.items(campaign.id)]
     new = ask.not_asked(data, np.arange(len(data)), campaign)
