@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from slim_core.annotation.krippendorff import nominal_alpha
 from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
 from slim_core.store.campaigns import IDLE_MS, Item
 from slim_core.store.consensus import DECISION, SKIP, majority
@@ -56,8 +57,7 @@ def opinions(votes: Iterable[Vote]) -> pd.DataFrame:
 def agreement(votes: Iterable[Vote], seed: int = 0) -> Agreement:
     """Cohen's kappa of two annotators, Krippendorff's nominal alpha of more, each with a 95 % interval.
 
-    The interval is the percentile bootstrap over items, N_RESAMPLES of them, seeded. kappa by scikit-learn, alpha by
-    the krippendorff package.
+    The interval is the percentile bootstrap over items, N_RESAMPLES of them, seeded. kappa by scikit-learn.
     """
     table = opinions(votes)
     n_items, n_annotators = table.shape
@@ -69,7 +69,7 @@ def agreement(votes: Iterable[Vote], seed: int = 0) -> Agreement:
         note = "Everybody gave the same answer everywhere, so chance alone explains it: not defined."
         return Agreement(measure, *(np.nan,) * 3, n_items, n_annotators, note)
     counted = _kappa_cells(values) if n_annotators == 2 else _counts(values)
-    score = _kappa if n_annotators == 2 else _alpha
+    score = _kappa if n_annotators == 2 else nominal_alpha
     low, high = _interval(counted, score, seed)
     return Agreement(measure, score(counted), low, high, n_items, n_annotators)
 
@@ -91,14 +91,6 @@ def _kappa(cells: np.ndarray) -> float:
     if weights.max() == weights.sum() and weights.argmax() in (0, 3):  # both always say the same one thing
         return float("nan")
     return float(cohen_kappa_score([0, 0, 1, 1], [0, 1, 0, 1], sample_weight=weights))
-
-
-def _alpha(counts: np.ndarray) -> float:
-    import krippendorff
-
-    if (counts.sum(axis=0) == 0).any():
-        return float("nan")
-    return float(krippendorff.alpha(value_counts=counts, level_of_measurement="nominal"))
 
 
 def _interval(counted: np.ndarray, score: Any, seed: int) -> tuple[float, float]:
