@@ -12,7 +12,6 @@ from app.services.subset import Choice
 from app.ui.runs import ask
 from slim_core.curation import CurateOptions, default_subset_size
 from slim_core.parameters import Parameter, parameters
-from slim_core.runs.whole_loop import ORACLE
 from slim_core.steps.registry import STEPS
 
 ABOUT = {
@@ -21,7 +20,9 @@ ABOUT = {
     "random": "Any images: what every other strategy has to beat.",
     "class-balanced": "As many of each class, otherwise any images.",
     "oracle": "Balances the true groups: what could be reached if every attribute were known.",
+    "subg": "Cuts every true group to the size of the smallest: a baseline that knows every attribute.",
 }
+_OF_GROUPS = ("oracle", "subg")  # need attributes
 _IN_ITS_OWN_WAY = ("kind", "strategy", "size", "options")
 
 
@@ -29,7 +30,7 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
     """The controls, as one choice."""
     spec = STEPS["curate"].spec
     asked = parameters(spec)
-    names = [name for name in asked["strategy"].choices if name != ORACLE or data.table.has_attributes]
+    names = [name for name in asked["strategy"].choices if name not in _OF_GROUPS or data.table.has_attributes]
     strategy = st.selectbox(
         asked["strategy"].label, names, key="curate-strategy", help="Each is compared on the Compare page."
     )

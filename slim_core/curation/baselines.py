@@ -14,13 +14,13 @@ from slim_core.errors import SpecRefusedError
 def random_subset(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """``size`` images drawn from all, without repeats unless asked for."""
     cell = Cell("all", None, np.arange(len(data.labels)), len(data.labels), {})
-    return _draw(data, [cell], "random", size, seed, options, repeats=options.repeats is True)
+    return draw_equally(data, [cell], "random", size, seed, options, repeats=options.repeats is True)
 
 
 def class_balanced(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """The same number of random images from each class; smaller classes are repeated unless told otherwise."""
     cells = [_cell(data.called(label), label, data.labels == label) for label in range(data.n_classes)]
-    return _draw(data, cells, "class-balanced", size, seed, options, repeats=options.repeats is not False)
+    return draw_equally(data, cells, "class-balanced", size, seed, options, repeats=options.repeats is not False)
 
 
 def oracle(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
@@ -31,10 +31,20 @@ def oracle(data: CurationData, size: int, seed: int, options: CurateOptions) -> 
     Raises:
         SpecRefusedError: the data set has no attribute.
     """
+    cells, notes = group_cells(data, "The oracle")
+    return draw_equally(data, cells, "oracle", size, seed, options, repeats=options.repeats is not False, notes=notes)
+
+
+def group_cells(data: CurationData, strategy: str) -> tuple[list[Cell], list[str]]:
+    """A cell for each true group that has images, and what to say of those without one.
+
+    Raises:
+        SpecRefusedError: the data set has no attribute; ``strategy`` begins the sentence.
+    """
     if data.attributes is None or not (data.attributes >= 0).any():
         raise SpecRefusedError(
-            "The oracle balances true groups, but this data set has no attribute: name its attribute column on "
-            "import, or choose the strategy slim or class-balanced."
+            f"{strategy} balances true groups, but this data set has no attribute: name its attribute column on "
+            f"import, or choose the strategy slim or class-balanced."
         )
     cells = [
         _cell(f"{data.called(label)}, attribute {a}", label, (data.labels == label) & (data.attributes == a))
@@ -43,7 +53,7 @@ def oracle(data: CurationData, size: int, seed: int, options: CurateOptions) -> 
     ]
     unknown = int((data.attributes < 0).sum())
     notes = [f"{unknown} images of unknown attribute are left out."] if unknown else []
-    return _draw(data, cells, "oracle", size, seed, options, repeats=options.repeats is not False, notes=notes)
+    return [cell for cell in cells if len(cell.members)], notes
 
 
 def _cell(name: str, label: int, mask: np.ndarray) -> Cell:
@@ -51,7 +61,7 @@ def _cell(name: str, label: int, mask: np.ndarray) -> Cell:
     return Cell(name, label, members, len(members), {})
 
 
-def _draw(
+def draw_equally(
     data: CurationData,
     cells: list[Cell],
     strategy: str,

@@ -10,6 +10,7 @@ from slim_core.curation.data import CurationData, Strategy, Subset
 from slim_core.curation.options import CurateOptions
 from slim_core.curation.slim import slim
 from slim_core.curation.slim_reference import slim_reference
+from slim_core.curation.subg import subg
 from slim_core.errors import SpecRefusedError
 
 STRATEGIES: dict[str, Strategy] = {
@@ -18,6 +19,7 @@ STRATEGIES: dict[str, Strategy] = {
     "random": random_subset,
     "class-balanced": class_balanced,
     "oracle": oracle,
+    "subg": subg,
 }
 
 
@@ -32,8 +34,8 @@ def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, 
         options: fields of CurateOptions.
 
     Raises:
-        SpecRefusedError: an unknown strategy or option, a size below the number of classes, the oracle without
-            attributes.
+        SpecRefusedError: an unknown strategy or option, a size below the number of classes, the oracle or SUBG
+            without attributes.
         AnswersRefusedError: the strategy needs answers, and there are none, or none of them is "right".
     """
     checked = check_options(strategy, options)

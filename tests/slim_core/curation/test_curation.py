@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import ClusterConfig, environment_clusters
 
 ANSWERED = ("slim", "slim-reference")
+OF_ANY_SIZE = tuple(name for name in STRATEGIES if name != "subg")  # the others end at the smallest group
 
 
 def make(n: int = 400, n_classes: int = 2, agree: float = 0.9, seed: int = 0) -> CurationData:
@@ -56,8 +58,9 @@ def groups(data: CurationData, subset: Subset) -> np.ndarray:
     return np.bincount(index, weights=subset.counts, minlength=2 * data.n_classes).astype(int)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-@pytest.mark.parametrize("size", [2, 37, 120])
+@pytest.mark.parametrize(
+    ("strategy", "size"), [*product(OF_ANY_SIZE, [2, 37, 120]), ("subg", 2), ("subg", 37), ("subg", 60)]
+)
 def test_a_subset_has_exactly_the_size_asked_for_and_its_report_adds_up(strategy, size):
     subset = curate(DATA, strategy=strategy, size=size, seed=0)
     report = subset.report
@@ -110,7 +113,7 @@ def test_without_repeats_a_size_above_what_exists_is_capped_and_said(strategy):
     assert f"5000 images were asked for, but only {len(subset.positions)} can be given" in subset.report["notes"][-1]
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("strategy", OF_ANY_SIZE)
 def test_with_repeats_the_size_is_reached_and_no_image_is_used_more_often_than_allowed(strategy):
     subset = curate(DATA, strategy=strategy, size=900, seed=0, repeats=True, max_repeats=8)
     assert subset.counts.sum() == 900
@@ -152,6 +155,25 @@ def test_a_class_without_answers_is_still_in_the_subset_and_the_report_says_why(
 @pytest.mark.parametrize("strategy", ["random", "class-balanced", "oracle"])
 def test_baselines_need_no_answers(strategy):
     assert curate(with_answers(DATA, np.full(400, -1)), strategy=strategy, size=50, seed=0).counts.sum() == 50
+
+
+def test_subg_cuts_every_group_to_the_smallest_and_says_to_which():
+    smallest = int(np.bincount(2 * DATA.labels + DATA.attributes).min())
+    subset = curate(DATA, strategy="subg", size=4 * smallest, seed=0)
+    assert groups(DATA, subset).tolist() == [smallest] * 4
+    assert subset.counts.max() == 1
+    (note,) = subset.report["notes"]
+    assert note.startswith(f"Every group is cut to {smallest} images, as many as the smallest has: class ")
+    larger = curate(DATA, strategy="subg", size=300, seed=0)
+    np.testing.assert_array_equal(larger.positions, subset.positions)
+    repeated = curate(DATA, strategy="subg", size=900, seed=0, repeats=True, max_repeats=2)
+    assert groups(DATA, repeated).tolist() == [2 * smallest] * 4
+    assert len(repeated.positions) == 4 * smallest
+
+
+def test_subg_without_attributes_is_refused():
+    with pytest.raises(SpecRefusedError, match="SUBG balances true groups, but this data set has no attribute"):
+        curate(replace(DATA, attributes=None), strategy="subg", size=40, seed=0)
 
 
 def test_slim_gives_every_class_and_environment_its_share():
