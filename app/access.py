@@ -44,17 +44,17 @@ class Viewer:
     def require(self, role: Role) -> None:
         """Raise ForbiddenError unless the viewer has at least this role."""
         if not self.may(role):
-            raise ForbiddenError(f"Your role here is {self.role}, and this needs the role {role}: ask an admin for it.")
+            raise ForbiddenError(f"Your role is {self.role}, and this requires the role {role}. Ask an admin.")
 
     def require_dataset(self, dataset: str) -> None:
         """Raise NotFoundError where the token does not reach this data set (its existence is not revealed)."""
         if self.datasets is not None and dataset not in self.datasets:
-            raise NotFoundError(f"No data set {dataset} here: reload the page.")
+            raise NotFoundError(f"There is no data set {dataset}. Reload the page.")
 
     def require_campaign(self, campaign: str) -> None:
         """Raise NotFoundError where the token does not reach this campaign."""
         if self.campaigns is not None and campaign not in self.campaigns:
-            raise NotFoundError(f"No campaign {campaign} here: reload the page.")
+            raise NotFoundError(f"There is no campaign {campaign}. Reload the page.")
 
 
 class _HourlySigner(TimestampSigner):
@@ -98,7 +98,7 @@ def verify(token: str) -> Viewer:
     try:
         fields: list[Any] = _serializer().loads(token, max_age=TOKEN_VALID_S + _STEP_S)
     except BadSignature as error:
-        raise TokenRefusedError("The page's permission is missing or over its time: reload the page.") from error
+        raise TokenRefusedError("The token of this page is missing or has expired. Reload the page.") from error
     name, role, datasets, campaigns = fields
     return Viewer(name, role, _ids(datasets), _ids(campaigns))
 

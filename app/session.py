@@ -59,7 +59,7 @@ def forget() -> None:
 
 
 def viewer() -> Viewer:
-    """Who looks at the page. Without sign-in the app listens on 127.0.0.1 only, and its one user may do all.
+    """Who uses the page. Without sign-in the app listens on 127.0.0.1 only, and its one user may do all.
 
     With sign-in (``[auth]`` in the secrets, or a trusted proxy's header) the role is the member's; others only view.
     """
@@ -109,9 +109,7 @@ def give_name(name: str) -> None:
     clean = _name(name)
     if clean is None:
         shown = name if name.isprintable() else ascii(name)[1:-1]
-        raise NameRefusedError(
-            f"The name {shown[:MAX_NAME]} cannot be kept: give one to {MAX_NAME} letters, each of which can be seen."
-        )
+        raise NameRefusedError(f"{shown[:MAX_NAME]} is not a valid name. Use 1 to {MAX_NAME} visible characters.")
     st.session_state[NAME] = clean
 
 

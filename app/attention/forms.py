@@ -32,7 +32,7 @@ def show(models: Sequence[Run]) -> None:
     if not fields["splits"]:
         st.caption("Choose a split.")
     submit.button(
-        "Map the attention", lambda: _spec(model, fields), key="submit-gradcam", disabled=not fields["splits"]
+        "Compute attention maps", lambda: _spec(model, fields), key="submit-gradcam", disabled=not fields["splits"]
     )
 
 

@@ -31,15 +31,15 @@ if run is not None:
 
 models = session.store().runs.all(kind="train", status="done", dataset=dataset.id, metrics=False) if dataset else []
 if dataset is None:
-    next_step.needs_data("Attention is mapped on images with a trained model: register data first.")
+    next_step.needs_data("Attention maps show where a trained model looks. Register data first.")
 elif not models:
-    st.info("No model of this data set is trained yet. Its attention is mapped here, image by image.")
-    next_step.show("train a model, then see here where it looks.", "train", "Train", dataset=dataset.id)
+    st.info("This data set has no trained model yet. Attention maps need one.")
+    next_step.show("train a model, then compute its attention maps.", "train", "Train", dataset=dataset.id)
 else:
-    with st.expander("Map the attention of a model", expanded=run is None, icon=":material/center_focus_strong:"):
+    with st.expander("Compute attention maps", expanded=run is None, icon=":material/center_focus_strong:"):
         forms.show(models)
     if run is None:
-        next_step.here("press *Map the attention*: the images under their maps then appear here.")
+        next_step.here("press *Compute attention maps*. The images with their maps appear here.")
 if run is not None:
     link = {"dataset": run.dataset_id, "attention": run.id}
-    next_step.show("lay the images out by where the model looks.", "space", "Space", **link)
+    next_step.show("build an attention space of these images.", "space", "Space", **link)

@@ -17,7 +17,7 @@ st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 store = session.store()
 dataset = pick.dataset()
 if dataset is None:
-    next_step.needs_data("Evaluated models are put beside each other here, group by group: register data first.")
+    next_step.needs_data("Compare evaluated models here, group by group. Register data first.")
     st.stop()
 
 models = store.runs.all(kind="train", status="done", dataset=dataset.id, metrics=False)
@@ -31,7 +31,7 @@ if any(one.status == "done" for one in evaluations):
         choice = compare_choice.show(compared)
         ticked = table.show(choice) if choice else []
         if choice is None:
-            st.info("No run passes these filters: clear one of them.")
+            st.info("No run matches these filters. Clear one of them.")
         elif not ticked:
             st.info("Tick the runs to compare in the table.")
         else:
@@ -39,9 +39,9 @@ if any(one.status == "done" for one in evaluations):
             export.show(dataset, chosen)
             view.show(chosen)
     link = {"dataset": dataset.id}
-    next_step.show("not good enough yet? Answer more images, or choose another subset.", "curate", "Curate", **link)
+    next_step.show("answer more images, or curate another subset.", "curate", "Curate", **link)
 elif models:
     st.info("No model is evaluated yet.")
-    next_step.here("press *Evaluate on test*: the accuracy of every group then appears here.")
+    next_step.here("press *Evaluate on test*. The accuracy of every group appears here.")
 else:
     next_step.show("train a model first.", "train", "Train", dataset=dataset.id)

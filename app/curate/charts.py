@@ -37,7 +37,7 @@ def group_balance(frame: pd.DataFrame) -> go.Figure:
 
 
 def cells(frame: pd.DataFrame) -> go.Figure:
-    """What each cell holds and gives; of more than MOST cells those with the most repeats, then the smallest.
+    """Images of each cell, chosen and repeated; of more than MOST cells those with the most repeats, then the smallest.
 
     ``frame``: one row a cell with cell (name), size, chosen (distinct images) and repeated (images drawn again).
     """

@@ -15,12 +15,12 @@ from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import STEPS
 
 ABOUT = {
-    "slim": "Every class equally often in every environment; the answers weigh the environments.",
-    "slim-reference": "The steps of the paper, literally, with its mistakes mended.",
-    "random": "Any images: what every other strategy has to beat.",
-    "class-balanced": "As many of each class, otherwise any images.",
-    "oracle": "Balances the true groups: what could be reached if every attribute were known.",
-    "subg": "Cuts every true group to the size of the smallest: a baseline that knows every attribute.",
+    "slim": "Every class equally often in every environment; the answers weight the environments.",
+    "slim-reference": "The steps of the paper as written, with its errors fixed.",
+    "random": "Random images: the baseline for every other strategy.",
+    "class-balanced": "The same number of random images per class.",
+    "oracle": "Balances the true groups: an upper bound that needs every attribute.",
+    "subg": "Cuts every true group to the size of the smallest: a baseline that needs every attribute.",
 }
 _OF_GROUPS = ("oracle", "subg")  # need attributes
 _IN_ITS_OWN_WAY = ("kind", "strategy", "size", "options")
@@ -32,7 +32,7 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
     asked = parameters(spec)
     names = [name for name in asked["strategy"].choices if name not in _OF_GROUPS or data.table.has_attributes]
     strategy = st.selectbox(
-        asked["strategy"].label, names, key="curate-strategy", help="Each is compared on the Compare page."
+        asked["strategy"].label, names, key="curate-strategy", help="Compare strategies on the Compare page."
     )
     st.caption(ABOUT.get(strategy, ""))
     n = len(data)

@@ -23,10 +23,10 @@ with right:
     campaign = pick.campaign("Campaign", [one for one in campaigns if space and one.space_run_id == space.id])
 
 if dataset is None:
-    next_step.needs_data("A subset is chosen from the training images by people's answers: register data first.")
+    next_step.needs_data("A subset of the training images is curated from answers. Register data first.")
     st.stop()
 if space is None:
-    st.info("A subset is chosen in an attention space, and this data set has none of its training images yet.")
+    st.info("Curation needs an attention space of the training images, and this data set has none yet.")
     next_step.show("build an attention space of the training images.", "space", "Space", dataset=dataset.id)
     st.stop()
 
@@ -40,4 +40,4 @@ if subsets:
     with errors_shown():
         retrain.show(subset)
 else:
-    next_step.here("press *Curate this subset*: it can be retrained on then.")
+    next_step.here("press *Curate this subset*, then retrain a model on it.")

@@ -19,8 +19,8 @@ with st.expander("Register data", icon=":material/add:", expanded=not known):
 
 dataset = pick.dataset()
 if dataset is None:
-    st.info("No data is registered yet: a folder of images and a table of their labels, read where they lie.")
-    next_step.here("name a folder above and press *Check and register*, or try the demo data.")
+    st.info("No data set is registered yet. A data set is a folder of images with a table of labels.")
+    next_step.here("enter a folder above and press *Check and register*, or try the demo data.")
     st.stop()
 
 about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}"

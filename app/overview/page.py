@@ -17,9 +17,9 @@ if dataset is None:
         "and gives back a small, balanced subset and a model that no longer relies on the background."
     )
     loop_row.show(loop_state.unbegun())
-    next_step.show("register a folder of images that lies on this machine.", "data", "Register data")
+    next_step.show("register a folder of images on this machine.", "data", "Register data")
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.markdown("No data at hand? Real digits on real photographs, 4,200 small images.", width="stretch")
+        st.markdown("No data at hand? The demo: 4,200 images of real digits on real photographs.", width="stretch")
         register_data.demo_button()
     watch.for_news()
     st.stop()

@@ -31,7 +31,7 @@ def static(name: str) -> Path:
     folder, _, file = name.partition("/")
     path = APP / folder / "static" / file
     if not folder.isidentifier() or Path(file).name != file or path.suffix not in _TYPES or not path.is_file():
-        raise NotFoundError(f"No asset {name} here: reload the page.")
+        raise NotFoundError(f"There is no asset {name}. Reload the page.")
     return path
 
 

@@ -124,7 +124,7 @@ def _transform(run_id: str) -> images.ImageTransform:
     store = session.store()
     model = store.runs.fetch(run_id).spec.get("model")
     if not isinstance(model, str):
-        raise NotFoundError(f"Run {run_id} looks at no images: name a gradcam run.")
+        raise NotFoundError(f"Run {run_id} has no attention maps. Name a gradcam run.")
     return ModelResult(store.artifacts.folder(model)).transform
 
 

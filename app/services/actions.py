@@ -45,7 +45,7 @@ def submit(
             session.queue().submit(run)
         except QueueUnavailableError as error:
             raise QueueUnavailableError(
-                f"The queue is away: run {run.id} is saved and starts by itself once it is back. {error}"
+                f"The queue is not reachable. Run {run.id} is saved and starts once the queue is back. {error}"
             ) from error
     return run, created
 

@@ -12,7 +12,7 @@ from slim_core.evaluation.predictions import predictions_of_pass
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 COLUMNS = ("confidence", "loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)
-OUTCOMES = ("all predictions", "correct", "mistaken")
+OUTCOMES = ("all predictions", "correct", "mistaken")  # values in the address
 ORDERS = {  # what a person picks -> column, ascending
     "lowest attention precision": (ATTENTION_PRECISION, True),
     "highest attention precision": (ATTENTION_PRECISION, False),

@@ -102,5 +102,5 @@ def remove_member(email: str) -> None:
     """Take a person out (needs admin); their answers stay."""
     by = session.acting_as("admin")
     if email == by:
-        raise ForbiddenError("You cannot take yourself out: ask another admin.")
+        raise ForbiddenError("You cannot remove yourself. Ask another admin.")
     session.store().members.remove(email, by=by)

@@ -84,13 +84,13 @@ def read(store: Store, dataset: str) -> Loop:
 
 # name -> (title, page, what to do, label of the link)
 _STEPS: dict[str, tuple[str, str, str, str]] = {
-    "train": ("Train", "train", "Train a reference model, to see what it learns from this data.", "Train a model"),
-    "attention": ("Attention", "attention", "See where the model looks: draw its attention maps.", "Draw the maps"),
-    "space": ("Space", "space", "Lay the images out by what the model looks at.", "Build the space"),
-    "annotate": ("Annotate", "annotate", "Say for a few images whether the attention is right.", "Annotate"),
-    "curate": ("Curate", "curate", "Choose a small, balanced subset from the answers.", "Curate a subset"),
-    "retrain": ("Retrain", "train", "Train again on the chosen subset.", "Retrain"),
-    "compare": ("Compare", "compare", "Evaluate the new model against the first.", "Compare"),
+    "train": ("Train", "train", "Train a reference model on all images.", "Train a model"),
+    "attention": ("Attention", "attention", "Compute attention maps to see where the model looks.", "Compute the maps"),
+    "space": ("Space", "space", "Build the attention space of the images.", "Build the space"),
+    "annotate": ("Annotate", "annotate", "Answer for a few images whether the attention is right.", "Annotate"),
+    "curate": ("Curate", "curate", "Curate a small, balanced subset from the answers.", "Curate a subset"),
+    "retrain": ("Retrain", "train", "Retrain the model on the curated subset.", "Retrain"),
+    "compare": ("Compare", "compare", "Compare the retrained model with the reference model.", "Compare"),
 }
 
 
@@ -126,7 +126,7 @@ def _note(run: Run | None) -> str:
     if run is None:
         return ""
     if run.status == "queued":
-        return "waits"
+        return "queued"
     if run.status in ACTIVE:
         return ""
     return (run.name or run.id) if run.status == "done" else str(run.status)

@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 # kind -> (page, what is done there)
 PAGES = {
-    "train": ("train", "see its accuracy, group by group."),
+    "train": ("train", "see its accuracy per group."),
     "gradcam": ("attention", "see where the model looks."),
-    "features": ("space", "lay the images out by what the model sees."),
-    "space": ("space", "see which images the model treats alike."),
+    "features": ("space", "build an attention space of the images."),
+    "space": ("space", "see which images have similar attention."),
     "curate": ("curate", "retrain a model on this subset."),
     "evaluate": ("train", "see the accuracy of every group, and the images behind it."),
 }

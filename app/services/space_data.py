@@ -56,7 +56,7 @@ def load(run_id: str) -> SpaceData:
         DataRefusedError: the folder of its images has moved.
     """
     data = _load(run_id)
-    session.store().datasets.table(data.dataset)  # looks whether the images are there still
+    session.store().datasets.table(data.dataset)  # raises if the images have moved
     return data
 
 

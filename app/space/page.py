@@ -31,11 +31,11 @@ passes = (
 )
 if dataset is None:
     next_step.needs_data(
-        "Each image becomes a point here, near those of which a model sees the same: register data first."
+        "A space shows each image as a point, near images with similar attention. Register data first."
     )
 elif not passes:
-    st.info("A space is laid out from a model's attention, and none of this data set is mapped yet.")
-    next_step.show("map the attention of a model first.", "attention", "Attention", dataset=dataset.id)
+    st.info("A space is built from attention maps, and this data set has none yet.")
+    next_step.show("compute the attention maps of a model.", "attention", "Attention", dataset=dataset.id)
 else:
     with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
         attention = pick.run("Attention maps or features", passes, param="attention")
@@ -48,7 +48,7 @@ else:
             key="submit-space",
         )
     if run is None:
-        next_step.here("press *Build the space*: every image then appears here as a point.")
+        next_step.here("press *Build the space*. Every image appears here as a point.")
 if run is not None:
     link = {"dataset": run.dataset_id, "space": run.id}
-    next_step.show("ask about a few images that speak for the rest.", "annotate", "Annotate", **link)
+    next_step.show("open a campaign on a few representative images.", "annotate", "Annotate", **link)

@@ -45,7 +45,7 @@ def point(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
     run = session.store().runs.fetch(run_id)
     viewer.require_dataset(run.dataset_id)
     if run.kind != "space" or run.status != "done":
-        raise NotFoundError(f"Run {run_id} is no finished space: it has no points.")
+        raise NotFoundError(f"Run {run_id} is not a finished space run, so it has no points.")
     data = space_data.load(run_id)
     if position >= len(data):
         raise NotFoundError(f"The space {run_id} has no point {position}: its points are 0..{len(data) - 1}.")

@@ -50,7 +50,7 @@ def _subset(subsets: Sequence[Run]) -> Run | None:
         [ALL, *by_id],
         index=1 + list(by_id).index(linked) if linked in by_id else 0,
         format_func=lambda one: ALL if one == ALL else f"subset {pick.describe(by_id[one])}",
-        help="All images make the reference model; a curated subset makes the robust one.",
+        help="All images: the reference model. A curated subset: the retrained model.",
     )
     return by_id.get(choice)
 
@@ -121,6 +121,6 @@ def _submit(spec: Mapping[str, Any]) -> None:
     with errors_shown():
         run, created = actions.submit(spec)
         if not created:
-            st.toast("This training has been done already: here it is.", icon=":material/info:")
+            st.toast("This training exists already. It is shown below.", icon=":material/info:")
         st.query_params["run"] = run.id
         st.rerun()

@@ -13,7 +13,7 @@ st.title("Train")
 
 dataset = pick.dataset()
 if dataset is None:
-    next_step.needs_data("A model is trained here, and its accuracy shown group by group: register a data set first.")
+    next_step.needs_data("Train a model here and see its accuracy per group. Register a data set first.")
     st.stop()
 
 runs = session.store().runs
@@ -24,7 +24,7 @@ with st.expander("New training", icon=":material/add:", expanded=not trainings o
 
 chosen = pick.run("Training", trainings)
 if chosen is None:
-    next_step.here("press *Train*: its curves and the accuracy of every group then appear here.")
+    next_step.here("press *Train*. Training curves and the accuracy of every group appear here.")
     st.stop()
 run = runs.fetch(chosen.id)
 
@@ -37,8 +37,8 @@ training.show(run)
 if run.status == "done" and run.spec.get("subset"):
     next_step.show("compare it with the reference model.", "compare", "Compare", dataset=dataset.id)
 elif run.status == "done":
-    next_step.show("see where this model looks.", "attention", "Draw the maps", dataset=dataset.id, model=run.id)
+    next_step.show("see where this model looks.", "attention", "Compute the maps", dataset=dataset.id, model=run.id)
 elif run.status in UNFINISHED:
-    next_step.show("read its log, and resume it or run it again with other settings.", "jobs", "The run", run=run.id)
+    next_step.show("read its log, then retry it or change the settings.", "jobs", "Open the run", run=run.id)
 else:
-    next_step.here("let it run, you may close this page: the accuracy of every group appears here when it is done.")
+    next_step.here("wait for the training; you can close this page. Every group's accuracy appears here at the end.")

@@ -35,7 +35,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     st.subheader("The same images, before and after", anchor=False)
     others = [one for one in rows.index if one != baseline]
     if not others:
-        st.info("Tick a second run in the table: its attention is set beside the baseline's.")
+        st.info("Tick a second run in the table to compare its attention with the baseline.")
         return
     labels = compared.rows["label"].to_dict()
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -56,9 +56,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
         st.caption(f"No image {outcome}." if outcome.startswith("turned") else f"No image is {outcome}.")
         return
     dataset = compared.evaluations[after].dataset_id
-    st.caption(
-        f"{len(found):,} images. Each: the image, the attention of the baseline, the attention of the other run."
-    )
+    st.caption(f"{len(found):,} images. From left: image, attention of the baseline, attention of the other run.")
     pictures.linked(dataset, [tile(record, *maps) for record in page.to_dict("records")], side=SIDE_PX)
 
 
@@ -118,5 +116,5 @@ def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:
 def _offer_maps(evaluations: list[Run]) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         names = " and ".join(verbatim(one.name) for one in evaluations)
-        st.markdown(f"No attention maps were kept by {names}.", width="stretch")
+        st.markdown(f"There are no attention maps of {names}.", width="stretch")
         evaluate_models.again(evaluations)

@@ -27,7 +27,7 @@ def show_last() -> None:
     """The findings of the last import of this session, if it was refused."""
     report = st.session_state.get(_LAST)
     if report and not report["ok"]:
-        st.error(f"{verbatim(report['path'])} was not registered: nothing has changed.", icon=":material/error:")
+        st.error(f"{verbatim(report['path'])} was not registered. Nothing was changed.", icon=":material/error:")
         findings(report)
 
 
@@ -51,7 +51,7 @@ def counts(report: Mapping[str, Any]) -> None:
         st.dataframe(frame.rename_axis("Group"), width="stretch", placeholder="–", column_config=numbers, alt=alt)
         masks, images = report["n_masks"], report["n_images"]
         st.caption(
-            f"{images:,} images; {masks:,} with a mask or box, which attention can be scored against.",
+            f"{images:,} images; {masks:,} with a mask or box for attention scores.",
             help=explain("attention precision", "AIoU"),
         )
     with right:

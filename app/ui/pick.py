@@ -86,7 +86,7 @@ def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], st
 def _warn_missing(linked: str) -> None:
     """A link must not lead to something else silently; one that another data set was chosen after may."""
     st.toast(
-        f"The address asks for {verbatim(linked)}, which is not here: it was deleted, or belongs to other data.",
+        f"{verbatim(linked)} from the address was not found. It was deleted, or belongs to another data set.",
         icon=":material/search_off:",
         duration="long",
     )

@@ -16,7 +16,7 @@ from slim_core.settings import settings
 if TYPE_CHECKING:
     from slim_core.store import Dataset
 
-SNIFF = "find out"
+SNIFF = "detect"
 
 
 def form() -> None:
@@ -24,7 +24,7 @@ def form() -> None:
     path = st.text_input(
         "Folder or metadata file on this machine",
         placeholder="/data/waterbird_complete95_forest2water2",
-        help="Images stay where they are. Allowed: " + ", ".join(map(str, settings().data_roots)),
+        help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
     )
     kind = st.selectbox("Format", [SNIFF, *FORMATS], format_func=_described)
     name = st.text_input("Name", placeholder="the folder's name")
@@ -41,7 +41,7 @@ def demo_button() -> None:
 
 
 def _described(kind: str) -> str:
-    return "Find out from the files" if kind == SNIFF else f"{kind}: {FORMATS[kind].about}"
+    return "Detected from the files" if kind == SNIFF else f"{kind}: {FORMATS[kind].about}"
 
 
 def _options(kind: str) -> dict[str, str]:

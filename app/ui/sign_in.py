@@ -15,9 +15,9 @@ from app.login_redirect import OUTCOME
 
 WIDTH = 440  # pixels
 OUTCOMES = {
-    "refused": "You are not signed in: the identity provider refused, or you stopped there.",
-    "failed": "You are not signed in: the provider's answer was not valid, or it came too late. Try again; if that "
-    "fails too, the log of the dashboard says why.",
+    "refused": "You are not signed in: the identity provider refused, or you canceled.",
+    "failed": "You are not signed in: the provider's answer was not valid, or it came too late. Try again, or see "
+    "the log of the dashboard.",
 }
 
 
@@ -26,15 +26,13 @@ def page() -> None:
     st.space("large")
     with st.container(horizontal_alignment="center"), st.container(border=True, width=WIDTH, gap="medium"):
         st.title("Sign in", anchor=False)
-        st.write(
-            "Answers, runs and campaigns are kept under the e-mail you sign in with. An admin says what you may do."
-        )
+        st.write("Answers, runs and campaigns are saved under your e-mail. An admin assigns your role.")
         if outcome := OUTCOMES.get(st.query_params.pop(OUTCOME, "")):
             st.warning(outcome, icon=":material/error:")
         _elsewhere()
         providers = _providers()
         if not providers:
-            st.error("Signing in is not set up completely: [auth] names no provider. See docs/operations.md.")
+            st.error("Sign-in is not configured: [auth] names no provider. See docs/operations.md.")
         for provider in providers:
             _button(provider)
 
@@ -61,14 +59,14 @@ def _elsewhere() -> None:
     here, there = urlsplit(st.context.url or asked), urlsplit(asked)
     if there.netloc and (here.scheme, here.netloc) != (there.scheme, there.netloc):
         address = f"{there.scheme}://{there.netloc}"
-        st.warning(f"People sign in at another address of this dashboard: open {address}.", icon=":material/link:")
+        st.warning(f"Sign-in works at another address of this dashboard. Open {address}.", icon=":material/link:")
 
 
 def _login(provider: str | None) -> None:
     try:
         st.login(provider)
     except StreamlitAuthError as error:
-        st.error(f"Signing in is not set up completely: {error}", icon=":material/error:")
+        st.error(f"Sign-in is not configured: {error}", icon=":material/error:")
 
 
 def corner() -> None:
@@ -85,15 +83,13 @@ def corner() -> None:
 
 
 def _whom_to_ask() -> str:
-    """What somebody who looks on does to be let in."""
+    """What a viewer without a further role reads."""
     if session.is_unverified():
-        return (
-            "Nobody has checked your e-mail, so that no role counts: confirm it at your provider, then sign in again."
-        )
+        return "Your e-mail is not verified, so no role applies. Verify it at your provider, then sign in again."
     admins = [one.email for one in session.store().members.all() if one.role == "admin"]
     if not admins:
-        return "You look on. Nobody is admin yet: whoever runs this server names one, by slim members set E-MAIL admin."
-    return f"You look on. To do more, ask {' or '.join(admins[:3])}."
+        return "You are a viewer. There is no admin yet. On the server, run: slim members set E-MAIL admin"
+    return f"You are a viewer. For another role, ask {' or '.join(admins[:3])}."
 
 
 def _small(text: str) -> None:

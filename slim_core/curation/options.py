@@ -16,7 +16,7 @@ DEFAULT_KEEP: dict[str, KeepRule] = {"slim": "threshold", "slim-reference": "qua
 
 _RULES = {
     "threshold": "score above a threshold",
-    "quantile": "best share of each class",
+    "quantile": "highest scores of each class",
     "median": "above the median of all (as in the paper)",
 }
 _SLIM, _REFERENCE, _BY_ANSWERS = (
@@ -51,8 +51,7 @@ class CurateOptions(BuiltByHand):
     trusted_first: Annotated[bool, Shown(only=_SLIM)] = Field(
         default=False,
         title="Trusted images first",
-        description="In each cell, choose trusted images before others. "
-        "A narrower choice: it cost accuracy where we measured.",
+        description="In each cell, choose trusted images before others. In our measurements this costs accuracy.",
     )
     trust: Annotated[float, Shown(step=0.05, place="more", only=_SLIM, called="The trust")] = Field(
         default=0.25,

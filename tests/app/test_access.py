@@ -29,7 +29,7 @@ def test_tokens_of_the_same_hour_are_equal_so_that_image_addresses_stay_cacheabl
 @pytest.mark.parametrize("change", [lambda _: "", lambda t: t[:-3] + "abc", lambda t: "W10" + t[3:], lambda _: "x.y.z"])
 def test_a_missing_or_forged_token_is_refused(change) -> None:
     token = access.sign(Viewer("ann", "viewer"))
-    with pytest.raises(TokenRefusedError, match="reload the page"):
+    with pytest.raises(TokenRefusedError, match="Reload the page"):
         access.verify(change(token))
 
 
@@ -64,7 +64,7 @@ def test_a_role_may_do_what_the_roles_below_it_may(role: str, needed: str, allow
     viewer = Viewer("ann", role)
     assert viewer.may(needed) is allowed
     if not allowed:
-        with pytest.raises(ForbiddenError, match=f"Your role here is {role}, and this needs the role {needed}"):
+        with pytest.raises(ForbiddenError, match=f"Your role is {role}, and this requires the role {needed}"):
             viewer.require(needed)
 
 

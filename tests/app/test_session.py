@@ -44,7 +44,7 @@ def test_a_new_name_counts_at_once_and_an_impossible_one_changes_nothing(cookies
     cookies["slim-name"] = "Ann"
     session.give_name(" Ben ")
     for name, shown in (("\n", r"\\n"), ("A\u200bnn", r"A\\u200bnn"), ("x" * 61, "x" * 60)):
-        with pytest.raises(NameRefusedError, match=f"The name {shown} cannot be kept: give one to 60 letters"):
+        with pytest.raises(NameRefusedError, match=f"{shown} is not a valid name. Use 1 to 60 visible characters"):
             session.give_name(name)
     assert session.viewer().name == "Ben"
 
@@ -107,14 +107,14 @@ def test_sign_in_that_is_set_up_by_half_says_what_is_missing(with_auth: AppTest)
     app = with_auth.run()
     app.button(key="sign-in-default").click().run()
     assert not app.exception
-    assert app.error[0].value.startswith("Signing in is not set up completely: ")
+    assert app.error[0].value.startswith("Sign-in is not configured: ")
 
 
 def test_an_auth_section_without_a_provider_says_so(with_auth: AppTest) -> None:
     with_auth.user, with_auth.secrets = {}, {"auth": {"cookie_secret": "c" * 32}}
     app = with_auth.run()
     assert not app.exception and not app.button
-    assert app.error[0].value.startswith("Signing in is not set up completely: ")
+    assert app.error[0].value.startswith("Sign-in is not configured: ")
 
 
 def test_who_came_by_another_address_is_sent_to_the_one_that_counts(
@@ -122,7 +122,7 @@ def test_who_came_by_another_address_is_sent_to_the_one_that_counts(
 ) -> None:
     monkeypatch.setattr(type(st.context), "url", "http://localhost:1/annotate")
     with_auth.user = {}
-    assert "open http://127.0.0.1:1" in with_auth.run().warning[0].value
+    assert "Open http://127.0.0.1:1" in with_auth.run().warning[0].value
 
 
 def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest, monkeypatch) -> None:

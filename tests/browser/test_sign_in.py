@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
 HOST = "127.0.0.2"  # an address of its own, which is this machine all the same
 BOSS, ANN, LEA, STRANGER = (f"{name}@example.org" for name in ("boss", "ann", "lea", "stranger"))
-REFUSAL = "Your role here is viewer, and this needs the role annotator: ask an admin for it."
+REFUSAL = "Your role is viewer, and this requires the role annotator. Ask an admin."
 Person = Callable[..., Page]  # (e-mail, link="/")
 
 
@@ -94,7 +94,7 @@ def test_a_stranger_looks_on_writes_nothing_and_is_shown_whom_to_ask(
     before = events(home)
     page = person(STRANGER)
     is_shown(page, f"{STRANGER} · viewer")
-    is_shown(page, f"You look on. To do more, ask {BOSS}.")
+    is_shown(page, f"You are a viewer. For another role, ask {BOSS}.")
     is_shown(page, "What it gets wrong")
     page.goto(address + link(campaign))
     is_shown(page, REFUSAL)
@@ -213,7 +213,7 @@ def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
     old = access.sign(access.Viewer(ANN, "annotator"), home)
     monkeypatch.undo()
     status, told = post(address, "answers", old, answer(store, campaign))
-    assert status == 401 and "reload the page" in str(told["error"])
+    assert status == 401 and "Reload the page" in str(told["error"])
     assert len(store.answers.frame(campaign.id)) == 0
 
 
@@ -223,7 +223,7 @@ def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(browser: Browser
     signed_out(page).click()
     page.get_by_role("button", name="Refuse").click()
     signed_out(page)
-    is_shown(page, "the identity provider refused, or you stopped there")
+    is_shown(page, "the identity provider refused, or you canceled")
     sign_in(page, ANN, password="guessed")
     expect(page.get_by_text(f"Not {ANN}'s password.")).to_be_visible()
     page.goto(f"{address}/compare")
@@ -251,7 +251,7 @@ def test_an_e_mail_that_nobody_has_checked_gets_no_role(person: Person, store: S
     store.members.set_role("unverified@example.org", "lead")
     page = person("unverified@example.org")
     is_shown(page, "guest · viewer")
-    is_shown(page, "Nobody has checked your e-mail, so that no role counts")
+    is_shown(page, "Your e-mail is not verified, so no role applies")
 
 
 def test_without_sign_in_the_dashboard_starts_on_no_other_address(home: Path) -> None:

@@ -33,7 +33,7 @@ def _choice(label: str, options: list[str], key: str) -> str:
 
 
 def kept(scores: pd.DataFrame, group: str, split: str, outcome: str) -> pd.DataFrame:
-    """The rows of a group and split with a correct or mistaken prediction; "all ..." keeps all."""
+    """The rows of a group and split with a correct or incorrect prediction; "all ..." keeps all."""
     keep = pd.Series(True, index=scores.index)
     if not group.startswith("all "):
         keep &= scores["group"] == group
@@ -58,7 +58,7 @@ def page(rows: pd.DataFrame) -> pd.DataFrame:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(rows):,} images**", width="stretch")
         size = st.segmented_control(
-            "Images a page",
+            "Images per page",
             PAGE_SIZES,
             default=PAGE_SIZES[0],
             required=True,

@@ -23,11 +23,11 @@ def show(scores: pd.DataFrame) -> None:
         alt = f"Attention precision and AIoU per group on {split}"
         chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
     else:
-        st.info("Scores need masks or boxes, and these images have none: judge the attention on the Annotate page.")
+        st.info("Attention scores need masks or boxes. Without them, annotate the attention on the Annotate page.")
     score_table.show(per_group)
 
 
 def _coverage(part: pd.DataFrame, n_scored: int, split: str) -> str:
     n_empty = int(part["no_evidence"].sum())
-    text = f"Over {n_scored:,} of {len(part):,} {split} images, those with a mask or a box and an attention to score."
-    return text + (f" {n_empty:,} have no evidence for their class: their map is empty." if n_empty else "")
+    text = f"Over {n_scored:,} of {len(part):,} {split} images, those with a mask or box and a non-empty map."
+    return text + (f" {n_empty:,} have an empty map: no evidence for their class." if n_empty else "")

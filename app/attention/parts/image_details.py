@@ -68,12 +68,12 @@ def _named(view: View) -> Markup:
 
 def _numbers(record: dict[str, Any], of: str, name: str) -> None:
     right = record[f"correct{of}"]
-    outcome = ":green[✓ right]" if right else f":red[✗ wrong], it is {verbatim(record['label_name'])}"
+    outcome = ":green[✓ right]" if right else f":red[✗ wrong], label {verbatim(record['label_name'])}"
     whose = f"**{verbatim(name)}** · " if name else ""
     st.markdown(f"{whose}predicted **{verbatim(record[f'prediction_name{of}'])}** {outcome}")
     known = {key: record[key + of] for key in NUMBERS if not pd.isna(record.get(key + of))}
     for column, (key, value) in zip(st.columns(max(1, len(known))), known.items(), strict=False):
-        title, form, word = NUMBERS[key]
-        column.metric(title, form(value), help=explain(word))
+        title, form, term = NUMBERS[key]
+        column.metric(title, form(value), help=explain(term))
     if record.get(f"no_evidence{of}") is True:
         st.caption(explain("no evidence"))

@@ -28,7 +28,7 @@ MOST_BUTTONS = 6
 WIDE_PX, EACH_PX = {1: 135, 2: 210, 3: 285, 4: 360, 5: 420}, 90  # of a tile, by its pictures; of each of more
 USUAL = ("image", "overlay", "heat")
 NAMES = ("before", "after")
-COMPARE = "The same images under the attention of a second model beside the first: before and after."
+COMPARE = "A second run on the same images: before and after."
 
 
 def show(run: Run, others: Sequence[Run]) -> None:
@@ -46,9 +46,9 @@ def show(run: Run, others: Sequence[Run]) -> None:
         scores = paired(scores, attention_scores.frame(other.id))
     rows = filter.show(scores)
     if scores.empty:
-        st.info("The two runs have no image in common: choose a run of the same split.")
+        st.info("The two runs have no image in common. Choose a run of the same split.")
     elif rows.empty:
-        st.info("No image passes this filter: choose another group, split or prediction.")
+        st.info("No image matches this filter. Choose another group, split or prediction.")
     clicked = None
     if len(rows):
         clicked = _gallery(run.dataset_id, models, kinds, filter.page(rows))
@@ -69,7 +69,7 @@ def show_missing_maps(dataset: str, passes: Sequence[Run]) -> None:
     if done and not any(one.kind == "gradcam" for one in passes):
         names = ", ".join(verbatim(one.name or one.id) for one in done)
         st.error(
-            f"The maps of {names} are no longer among the artifacts: map the attention again below.",
+            f"The attention maps of {names} are missing from the artifacts. Compute them again below.",
             icon=":material/error:",
         )
 
@@ -85,7 +85,7 @@ def _kinds(run: Run) -> list[str]:
         format_func=KINDS.__getitem__,
         key="attention-shown",
         bind="query-params",
-        help=explain("attention map") + " The contour goes round what is at least half as bright as the peak.",
+        help=explain("attention map") + " The contour encloses the area of at least half the peak value.",
     )
     return [kind for kind in offered if kind in chosen] or ["overlay"]
 
@@ -94,9 +94,9 @@ def _map_of(run: Run) -> str:
     """The class whose map is drawn, among those the run kept."""
     kept = open_maps(run.id).classes
     names = session.store().datasets.table(run.dataset_id).label_names
-    absent = "" if len(kept) > len(CLASSES) else " This run kept no other class's: map the attention again for them."
+    absent = "" if len(kept) > len(CLASSES) else " For other classes, compute attention maps again."
     asked: dict[str, Any] = {
-        "label": "Map of the",
+        "label": "Map of",
         "options": kept,
         "format_func": lambda of: CLASSES.get(of) or names[int(of)],
         "key": f"attention-map-{len(kept)}-{kept[0]}",

@@ -102,7 +102,7 @@ def _baseline(rows: pd.DataFrame) -> str:
     elif st.session_state.get(BASELINE_KEY) not in ids:
         st.session_state[BASELINE_KEY] = first_baseline(rows)
     labels = rows["label"].to_dict()
-    help = "What the others are measured against: change, paired differences, attention before and after."
+    help = "The reference for changes, paired differences, and attention before and after."
     chosen = st.selectbox("Baseline", ids, format_func=labels.get, key=BASELINE_KEY, help=help, width=195)
     st.query_params["baseline"] = st.session_state[BASELINE_SEEN] = chosen
     return str(chosen)
@@ -137,9 +137,9 @@ def _warn_missing(ids: list[str]) -> None:
         try:
             run = session.store().runs.fetch(one)
         except NotFoundError as error:
-            st.warning(prose(f"{error} It is left out here."), icon=":material/link_off:")
+            st.warning(prose(f"{error} It is left out."), icon=":material/link_off:")
             continue
         what = f"is {run.status}" if run.kind == "evaluate" else f"is a {run.kind} run, not an evaluation of this data"
-        st.warning(f"Run {verbatim(one)} {what}: it is left out here.", icon=":material/link_off:")
+        st.warning(f"Run {verbatim(one)} {what}. It is left out.", icon=":material/link_off:")
     if len(ids) > 3:
-        st.warning(f"{len(ids) - 3:,} more runs of the link are gone too.", icon=":material/link_off:")
+        st.warning(f"{len(ids) - 3:,} more runs of the link are missing.", icon=":material/link_off:")

@@ -29,12 +29,12 @@ def show(dataset: Dataset, chosen: Chosen) -> None:
 
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(
-            f"{len(ids):,} of {len(compared.rows):,} runs ticked. The eye over the table has more columns.",
-            help="The address of this page brings back the view.",
+            f"{len(ids):,} of {len(compared.rows):,} runs ticked. More columns: the eye icon above the table.",
+            help="The address of this page reproduces this view.",
         )
         st.download_button(
             "CSV", lambda: chosen.rows.to_csv().encode(), f"compare-{dataset.name}.csv", "text/csv",
-            icon=":material/table:", on_click="ignore", help="The ticked rows with every number; rates from 0 to 1.",
+            icon=":material/table:", on_click="ignore", help="The ticked rows with all metrics; rates from 0 to 1.",
         )  # fmt: skip
         st.download_button(
             "Report", report, f"compare-{dataset.name}.html", "text/html", icon=":material/description:",

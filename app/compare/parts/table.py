@@ -57,7 +57,7 @@ def column_config() -> dict[str, object]:
     text = st.column_config.TextColumn
     columns: dict[str, object] = {key: number(TITLES[key], format="%.1f %%", help=DEFINITIONS[key]) for key in RATES}
     columns["run"] = st.column_config.LinkColumn(
-        "From", display_text=r"run=(.*)", help="The run behind these numbers: its lineage, parameters, log."
+        "From", display_text=r"run=(.*)", help="The evaluation run: its lineage, parameters and log."
     )
     columns["label"] = text(TITLES["label"], pinned=True, help="Method and seed; ⚑ marks the baseline.")
     columns[WORST_GROUP] = text(TITLES[WORST_GROUP], help=DEFINITIONS[WORST_GROUP])

@@ -47,9 +47,9 @@ def show(chosen: Chosen) -> None:
 
 def _groups(chosen: Chosen) -> None:
     st.subheader("Every group", anchor=False, help=explain("group", "95 % interval"))
-    text = "Click a bar for the images behind it."
+    text = "Click a bar to see its images."
     if chosen.compared.estimated:
-        text = "No attribute is known: the groups are estimated from class and environment. " + text
+        text = "Attributes are unknown: groups are estimated from class and environment. " + text
     st.caption(text)
     frame = of_runs(chosen.compared.groups, chosen.rows["label"].tolist())
     figure = group_intervals(frame, chosen.name)
@@ -62,8 +62,8 @@ def _groups(chosen: Chosen) -> None:
 
 def _costs(chosen: Chosen) -> None:
     frame = chosen.rows.assign(run=chosen.rows["label"])
-    pairs = (("answers", "answers spent"), ("images", "images trained on")), (
-        ("minutes", "minutes of human work"), ("lineage_seconds", "seconds of computing, all that it rests on"),
+    pairs = (("answers", "answers"), ("images", "training images")), (
+        ("minutes", "minutes of annotation"), ("lineage_seconds", "compute seconds, whole lineage"),
     )  # fmt: skip
     for pair in pairs:
         for column, (key, title) in zip(st.columns(2, gap="large"), pair, strict=True):
@@ -77,13 +77,13 @@ def _costs(chosen: Chosen) -> None:
 def _seeds(chosen: Chosen) -> None:
     st.subheader("Over seeds", anchor=False, help=SEEDS_HELP)
     if chosen.baseline not in chosen.rows.index:
-        st.info("Tick the baseline in the table: differences are measured against its method, seed by seed.")
+        st.info("Tick the baseline in the table. Differences are paired with its method, seed by seed.")
         return
     frame = over_seeds(chosen.rows, chosen.baseline)
     if frame["n"].max() < ENOUGH_SEEDS:
         st.caption(
-            f"At most {counted(int(frame['n'].max()), 'seed')} a method: "
-            f"{ENOUGH_SEEDS} or more are needed to tell small differences from chance."
+            f"At most {counted(int(frame['n'].max()), 'seed')} per method. "
+            f"Small differences need {ENOUGH_SEEDS} or more."
         )
     st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, placeholder="–")
     if (frame["pairs"] > 0).any():
@@ -92,7 +92,7 @@ def _seeds(chosen: Chosen) -> None:
 
 
 SEEDS_HELP = (
-    "Runs that differ by their seed alone, along their whole lineage, are one method. The difference to the baseline's "
+    "Runs that differ only in the seed, along their whole lineage, are one method. The difference to the baseline's "
     "method is taken seed by seed; its interval is Student's t over those pairs."
 )
 _percent = st.column_config.NumberColumn
@@ -104,7 +104,7 @@ SEED_COLUMNS = {
     "average": _percent("Average, mean", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
     "average_sd": _percent("sd ", format="%.1f", help="Standard deviation over the seeds, in points."),
     "change": _percent("Difference", format="%+.1f", help="Worst group, in points, paired by seed."),
-    "interval": st.column_config.TextColumn("95 % interval", help="Of the mean difference; needs two pairs."),
+    "interval": st.column_config.TextColumn("95 % interval", help="Of the mean difference; requires two pairs."),
     "pairs": _percent("Pairs", help="Seeds that both methods have."),
 }
 
@@ -122,7 +122,7 @@ def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
 def _attention(chosen: Chosen) -> None:
     st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
     if charts.long(chosen.rows, ATTENTION).empty:
-        st.caption("Attention is scored against masks or boxes, and these images have none.")
+        st.caption("Attention scores need masks or boxes, and these images have neither.")
     else:
         alt = "Attention precision and AIoU of each run"
         chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)

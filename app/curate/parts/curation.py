@@ -30,7 +30,7 @@ def show(space: Run, campaign: Campaign | None) -> None:
         )
     with results, errors_shown():
         if choice.uses_answers and campaign is None:
-            st.info("This strategy reads answers: open a campaign and answer some images, or choose another strategy.")
+            st.info("This strategy needs answers. Open a campaign and answer some images, or choose another strategy.")
             next_step.link("annotate", "Annotate", dataset=space.dataset_id, space=space.id)
             return
         _preview(data, choice)
@@ -45,7 +45,7 @@ def _preview(data: space_data.SpaceData, choice: subset.Choice) -> None:
         else:
             st.caption("This strategy uses no answers.")
     with right:
-        st.markdown("**Groups before and after**", help="Share of the images that belong to each group.")
+        st.markdown("**Groups before and after**", help="Share of images in each group.")
         with st.spinner("Choosing images ..."):
             chosen = subset.preview(choice)
         subset_view.show_balance(data, chosen)

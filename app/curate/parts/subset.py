@@ -18,12 +18,12 @@ from slim_core.evaluation.charts import scores
 from slim_core.percent import percent
 
 SHOWN = 48  # chosen images on the page
-FEW = 3  # remarks that stand on the page one by one
+FEW = 3  # notes that are shown one by one
 
 
 def show(data: SpaceData, subset: Subset) -> None:
-    """Remarks, numbers, and the details in tabs."""
-    _remarks(subset.report["notes"])
+    """Notes, numbers, and the details in tabs."""
+    _notes(subset.report["notes"])
     _numbers(subset)
     cells, images = st.tabs(["Cells", "Chosen images"])
     with cells:
@@ -32,20 +32,20 @@ def show(data: SpaceData, subset: Subset) -> None:
         show_images(data, subset)
 
 
-def _remarks(notes: Sequence[str]) -> None:
+def _notes(notes: Sequence[str]) -> None:
     """Each as its sentence; of many the first, and the rest on demand."""
     for note in notes if len(notes) <= FEW else notes[:1]:
         st.warning(note, icon=":material/warning:")
     if len(notes) > FEW:
-        with st.expander(f"{len(notes) - 1} more remarks", icon=":material/warning:"):
+        with st.expander(f"{len(notes) - 1} more notes", icon=":material/warning:"):
             st.markdown("\n".join(f"- {note}" for note in notes[1:]))
 
 
 def _numbers(subset: Subset) -> None:
     report, kept = subset.report, subset.report.get("keep")
     columns = st.columns(4)
-    columns[0].metric("Images", f"{report['images']:,}", border=True, help=f"{explain('subset')} Repeats are counted.")
-    columns[1].metric("Distinct", f"{report['unique']:,}", border=True, help="Different images among them.")
+    columns[0].metric("Images", f"{report['images']:,}", border=True, help=f"{explain('subset')} Includes repeats.")
+    columns[1].metric("Distinct", f"{report['unique']:,}", border=True, help="Images without repeats.")
     columns[2].metric("Repeats", f"{report['repeated']:,}", border=True, help=explain("repeat"))
     shown = percent(kept["kept"] / kept["total"], 0) if kept else "not used"
     share = f" {kept['kept']:,} of {kept['total']:,}." if kept else ""
@@ -69,20 +69,20 @@ def show_balance(data: SpaceData, subset: Subset) -> None:
     )
     frame = pd.DataFrame({"name": data.groups.names, "before": data.groups.counts(), "after": after})
     if data.groups.estimated:
-        st.caption("No attribute is known: the groups are the classes. The cells below show the environments.")
+        st.caption("Attributes are unknown, so groups are classes. The cells below show the environments.")
     alt = "Share of each group in the split and in the subset"
     chart.show(charts.group_balance(frame), key="group-balance", alt=alt)
 
 
 def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
-    """What each cell holds and gives, and what the strategy remarks."""
+    """Images of each cell, and how many are chosen."""
     listed = subset.report["cells"]
     names = ["all" if one["class"] is None else label_names[one["class"]] for one in listed]
     cells = pd.DataFrame(listed).assign(**{"class": names})
     frame = cells.assign(chosen=cells["unique"])
     chart.show(charts.cells(frame), key="cells", alt="Images chosen and repeated per cell")
     with st.expander("Cells as a table", icon=":material/table:"):
-        st.dataframe(cells, hide_index=True, placeholder="–", alt="What each cell holds and gives")
+        st.dataframe(cells, hide_index=True, placeholder="–", alt="Images of each cell and how many are chosen")
 
 
 def show_images(data: SpaceData, subset: Subset) -> None:
@@ -92,4 +92,4 @@ def show_images(data: SpaceData, subset: Subset) -> None:
     repeats = [f", {count}×" if count > 1 else "" for count in subset.counts[at]]
     captions = [f"{group}{repeat}" for group, repeat in zip(chosen["group"], repeats, strict=True)]
     pictures.strip(data.dataset, chosen["row"].tolist(), captions, data.attention if data.has_maps else None)
-    st.caption(f"{len(at)} of {len(subset.positions):,} distinct images.")
+    st.caption(f"{len(at)} of {len(subset.positions):,} distinct images shown.")

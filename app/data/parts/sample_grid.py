@@ -36,9 +36,9 @@ def show(dataset: str) -> None:
         masked = st.toggle("Show masks", key="sample-masks", disabled=not table.has_mask.any())
         rows = _rows(table, split, group, masked)
         pages = max(1, -(-len(rows) // PER_PAGE))
-        page = int(st.number_input(f"Page of {pages:,}", 1, pages, key=f"sample-page-{split}-{group}", width=140))
+        page = int(st.number_input(f"Page, 1 to {pages:,}", 1, pages, key=f"sample-page-{split}-{group}", width=140))
     if not len(rows):
-        st.info(f"No {split} images of {verbatim(group)} here: choose another split or group.")
+        st.info(f"No {split} images of {verbatim(group)}. Choose another split or group.")
         return
     shown = rows[(page - 1) * PER_PAGE : page * PER_PAGE]
     names, index = _grouping(table).names, _grouping(table).index

@@ -42,7 +42,7 @@ def show(run: Run) -> None:
 
 def _retry(run: Run) -> None:
     resumes = has_checkpoint(run)
-    label, about = ("Resume", "Resumes from its last checkpoint.") if resumes else ("Retry", "Starts anew.")
+    label, about = ("Resume", "Resumes from its last checkpoint.") if resumes else ("Retry", "Starts again.")
     if st.button(label, icon=":material/replay:", help=about, type="primary", key=f"retry-{run.id}"):
         with errors_shown():
             actions.retry(run.id)
@@ -59,14 +59,14 @@ def _again(run: Run) -> None:
     turn = f"again-{run.id}"
     presses = st.session_state.get(turn, 0)
     with st.popover("Run again", icon=":material/refresh:"):
-        st.markdown("The same step on the same inputs, as a new run. With another seed, everything random differs.")
+        st.markdown("The same step on the same inputs, as a new run. Another seed gives another random result.")
         seed = ask.field(parameters(Spec)["seed"], int(run.spec.get("seed", 0)), key=f"again-{run.id}-{presses}")
         pressed = st.button("Run it again", type="primary", key=f"again-{run.id}-{presses}")
     if pressed:
         st.session_state[turn] = presses + 1
         with errors_shown():
             new, created = actions.run_again(run, seed=int(seed))
-            st.session_state["message-once"] = "" if created else f"A run with seed {seed} exists: it is shown here."
+            st.session_state["message-once"] = "" if created else f"The run with seed {seed} exists already."
             pages.go_to("jobs", run=new.id)
 
 

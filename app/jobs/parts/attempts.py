@@ -33,11 +33,11 @@ _ENDS: dict[str, Tone] = {
 
 @dataclass(frozen=True)
 class Happening:
-    """One event in words. ``after_s``: seconds since its attempt began, where it belongs to one."""
+    """One event. ``after_s``: seconds since its attempt began, where it belongs to one."""
 
     at: datetime
     attempt: int
-    words: str
+    text: str
     tone: Tone = ""
     after_s: float | None = None
 
@@ -49,40 +49,40 @@ def show(run: Run) -> None:
 
 
 def story(events: Sequence[Event]) -> list[Happening]:
-    """Events of one run, the oldest first, in words."""
+    """Events of one run, the oldest first."""
     found: list[Happening] = []
     attempt, began = 0, None
     for event in events:
         if event.what == "run.claimed":
             attempt, began = attempt + 1, event.at
         after_s = (event.at - began).total_seconds() if began and event.what != "run.claimed" else None
-        found.append(Happening(event.at, attempt, _words(event), _ENDS.get(event.what, ""), after_s))
+        found.append(Happening(event.at, attempt, _text(event), _ENDS.get(event.what, ""), after_s))
         if event.what in _ENDS:
             began = None
     return found
 
 
-def _words(event: Event) -> str:
+def _text(event: Event) -> str:
     details = event.details
-    says = {
+    texts = {
         "run.submitted": f"{event.who} submitted it",
-        "run.claimed": f"{event.who} began, on {details.get('device') or 'its device'}",
-        "run.lost": f"{event.who} {details.get('why') or 'vanished'}",
+        "run.claimed": f"{event.who} started on {details.get('device') or 'its device'}",
+        "run.lost": f"{event.who} {details.get('why') or 'stopped responding'}",
         "run.handed_back": f"{event.who} shut down and requeued it",
-        "run.stop": f"{event.who} asked it to stop",
+        "run.stop": f"{event.who} requested a stop",
         "run.retried": f"{event.who} retried it",
         "run.prioritised": f"{event.who} moved it to the front",
         "run.done": "done",
         "run.failed": f"failed: {details.get('message') or 'see the log'}",
         "run.canceled": str(details.get("message") or "canceled"),
     }
-    return says.get(event.what, f"{event.what.removeprefix('run.').replace('_', ' ')} ({event.who})")
+    return texts.get(event.what, f"{event.what.removeprefix('run.').replace('_', ' ')} ({event.who})")
 
 
 def _row(one: Happening) -> list[Cell]:
     return [
         Cell(time=one.at),
         Cell(str(one.attempt) if one.attempt else "–"),
-        Cell(one.words, one.tone, title=one.words),
+        Cell(one.text, one.tone, title=one.text),
         Cell("" if one.after_s is None else duration(one.after_s)),
     ]

@@ -27,16 +27,16 @@ def show(run: Run, history: History) -> str | None:
     linked = str(st.query_params.get(PARAM, ""))
     by_id = {one.id: one for one in [*others, *history.some([linked]).values()] if one.id != run.id}
     if not by_id:
-        st.caption(f"There is no other {run.kind} run to compare it with.")
+        st.caption(f"There is no other {run.kind} run to compare with.")
         return None
     key = f"with-{run.id}"
     chosen = st.selectbox(
         "Compare with", list(by_id), list(by_id).index(linked) if linked in by_id else None,
         lambda one: pick.describe(by_id[one]), key=key, on_change=_keep, args=(key,), width=520,
-        placeholder=f"Another {run.kind} run", help=f"The newest {MOST} of its kind.",
+        placeholder=f"Another {run.kind} run", help=f"The newest {MOST} {run.kind} runs.",
     )  # fmt: skip
     if chosen is None:
-        st.caption("Choose a run: what differs is listed here, from the inputs to the results.")
+        st.caption("Choose a run to list the differences, from the inputs to the results.")
         return None
     other = session.store().runs.fetch(chosen)
     found = differences(other, run, (environment.read(other), environment.read(run)))

@@ -27,7 +27,7 @@ def button(run: Run) -> None:
     campaigns = [one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in deleted]
     with st.popover("Delete", icon=":material/delete:"):
         named = verbatim(run.name or run.kind)
-        st.markdown(f"Delete **{named}**? Its results, log and checkpoints go. Images and answers stay.")
+        st.markdown(f"Delete **{named}**? Its results, log and checkpoints are deleted. Images and answers are kept.")
         if children:
             st.markdown(_runs(children))
         if campaigns:
@@ -53,13 +53,13 @@ def _campaigns(campaigns: list[Campaign]) -> str:
     more = f"\n- and {len(campaigns) - MOST_NAMED:,} more" if len(campaigns) > MOST_NAMED else ""
     ask = "1 campaign asks" if len(campaigns) == 1 else f"{len(campaigns):,} campaigns ask"
     return (
-        f"{ask} about what goes, and can then ask and curate no more:\n{named}{more}\n\n"
+        f"{ask} about the deleted space, and can no longer ask or curate:\n{named}{more}\n\n"
         "Their answers are kept: export them on Annotate, and import them into a campaign on another space."
     )
 
 
 def _tick(children: list[Run], campaigns: list[Campaign]) -> str:
     if not campaigns:
-        return "Also delete them, and what was made from those"
+        return "Also delete these runs and all runs made from them"
     left = "leave the campaign without its space" if len(campaigns) == 1 else "leave the campaigns without their space"
     return f"Also delete the runs made from it, and {left}" if children else left.capitalize()

@@ -20,7 +20,7 @@ def show(run: Run) -> None:
     """The table, or why there is none."""
     found = read(run)
     if not found:
-        st.caption("Nothing is known yet: a run writes down its environment when it starts.")
+        st.caption("The environment is recorded when the run starts.")
         return
     packages = found.pop("packages", {})
     known = {name.replace("_", " "): value for name, value in {**found, **packages}.items() if value is not None}

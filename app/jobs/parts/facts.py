@@ -20,28 +20,28 @@ HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
     "train": (
         (("val", WGA), "Worst group, val", True, f"{DEFINITIONS[WGA]} On the validation images."),
         (("val", AVERAGE), "Average, val", True, DEFINITIONS[AVERAGE]),
-        (("images",), "Images", False, "Of the training, repeats included."),
-        (("best_epoch",), "Epoch kept", False, "The one that was best on validation images."),
+        (("images",), "Images", False, "Training images, including repeats."),
+        (("best_epoch",), "Best epoch", False, "The best epoch on validation images."),
     ),
     "evaluate": (
         ((WGA,), "Worst group", True, DEFINITIONS[WGA]),
         ((AVERAGE,), "Average", True, DEFINITIONS[AVERAGE]),
         ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
-        (("n",), "Images", False, "Of the split."),
+        (("n",), "Images", False, "Images of the split."),
     ),
     "gradcam": (
-        (("accuracy",), "Accuracy", True, "Of the images looked at."),
+        (("accuracy",), "Accuracy", True, "On the images of this pass."),
         ((AIOU,), "AIoU", True, DEFINITIONS[AIOU]),
         ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
-        (("n",), "Images", False, "Looked at."),
+        (("n",), "Images", False, "Images of this pass."),
     ),
-    "features": ((("n",), "Images", False, "Looked at."),),
-    "space": ((("images",), "Images", False, "In the space."),),
+    "features": ((("n",), "Images", False, "Images of this pass."),),
+    "space": ((("images",), "Images", False, "Images of the space."),),
     "curate": (
-        (("images",), "Images", False, "Of the subset, repeats included."),
-        (("images_unique",), "Distinct images", False, "Of the subset."),
-        (("answers",), "Answers", False, "That chose the subset."),
-        (("answers_share",), "Share answered", True, "Answers, of the images of the split."),
+        (("images",), "Images", False, "Images of the subset, including repeats."),
+        (("images_unique",), "Distinct images", False, "Images of the subset without repeats."),
+        (("answers",), "Answers", False, "Answers behind the subset."),
+        (("answers_share",), "Share answered", True, "Answered images as a share of the split."),
     ),
 }
 
@@ -76,11 +76,11 @@ def facts(run: Run) -> list[list[Cell]]:
         ("Waited", _waited(run)),
         ("Started", Cell(time=run.started_at) if run.started_at else None),
         ("Ended", Cell(time=run.finished_at) if run.finished_at else None),
-        ("Computing time", Cell(duration(run.seconds), title="All attempts together.") if run.seconds else None),
+        ("Computing time", Cell(duration(run.seconds), title="All attempts.") if run.seconds else None),
         ("Attempts", Cell(str(run.attempt)) if run.attempt else None),
         ("Worker", Cell(run.worker) if run.worker else None),
         ("Device", Cell(run.device) if run.device else None),
-        ("Device asked for", Cell(run.device_asked) if run.device_asked else None),
+        ("Requested device", Cell(run.device_asked) if run.device_asked else None),
         ("Peak memory", Cell(f"{run.peak_memory_mb:,.0f} MB") if run.peak_memory_mb else None),
         ("Priority", Cell(str(run.priority)) if run.priority else None),
         ("Code", Cell(run.code_version) if run.code_version else None),
@@ -91,4 +91,4 @@ def facts(run: Run) -> list[list[Cell]]:
 def _waited(run: Run) -> Cell | None:
     if run.started_at is None or run.queued_at is None or run.started_at < run.queued_at:
         return None
-    return Cell(duration((run.started_at - run.queued_at).total_seconds()), title="Before its latest attempt.")
+    return Cell(duration((run.started_at - run.queued_at).total_seconds()), title="Before the latest attempt.")

@@ -30,7 +30,7 @@ COLUMNS = (
     Column("Status"),
     Column("Data", from_px=620),
     Column("Submitted"),
-    Column("Time", "Of computing, all attempts together.", right=True),
+    Column("Time", "Computing time of all attempts.", right=True),
     Column("By", from_px=700),
     Column("Id", from_px=800),
 )
@@ -71,7 +71,7 @@ def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     """Filters, bound to parameters of the address. Most are folded until used: so the table is drawn sooner."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            "Search", key="q", placeholder="Name, or beginning of the id", label_visibility="collapsed",
+            "Search", key="q", placeholder="Name or start of the id", label_visibility="collapsed",
             icon=":material/search:", width=320, bind="query-params", on_change=_to_the_first_page,
         )  # fmt: skip
         unfolded = any(st.query_params.get(name) for name in FOLDED) or st.session_state.get(UNFOLDED, False)
@@ -92,7 +92,7 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **kept)
     return RunFilter(
         kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **kept)),
-        statuses=tuple(statuses.multiselect("Status", list(state.LOOKS), key="status", placeholder="Any", **kept)),
+        statuses=tuple(statuses.multiselect("Status", list(state.BADGES), key="status", placeholder="Any", **kept)),
         by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **kept),
         dataset=data.selectbox(
             "Data set", list(datasets), None, lambda one: datasets[one].name, key="data", placeholder="Any", **kept
@@ -107,9 +107,9 @@ def _to_the_first_page() -> None:
 
 def _nothing(which: RunFilter) -> None:
     if which == RunFilter():
-        st.info("No run yet: what you submit on the other pages, or with `slim ... --queue`, appears here.")
+        st.info("There are no runs yet. Runs submitted on other pages, or with `slim ... --queue`, appear here.")
     else:
-        st.info("No run passes these filters: clear one of them.")
+        st.info("No run matches these filters. Clear one of them.")
 
 
 def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:

@@ -28,7 +28,7 @@ def show(run: Run, history: History) -> None:
     graph = chart.dot(found, runs, datasets=_datasets(runs), campaigns=_campaigns(runs), text=TEXT[theme])
     st.graphviz_chart(graph, width="content", alt=f"Lineage of {run.id}: {len(found.runs)} runs")
     if found.cut:
-        st.caption("What lies further back is left out: open the leftmost run to go on.")
+        st.caption("Earlier runs are left out. Open the leftmost run to see them.")
     links = {
         "Made from": [(link.role, link.parent) for link in found.links if link.child == run.id],
         "Used by": [(link.role, link.child) for link in found.links if link.parent == run.id],
@@ -48,7 +48,7 @@ def _links(title: str, near: list[tuple[str, str]], runs: dict[str, Run]) -> Non
     """``near``: (what one run is to the other, id of the other)."""
     st.markdown(f"**{title}**")
     if not near:
-        st.caption("no other run")
+        st.caption("No other run.")
     for role, one in near[:MOST_LINKS]:
         if one in runs:
             named = verbatim(runs[one].name or runs[one].kind)

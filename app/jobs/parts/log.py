@@ -84,7 +84,7 @@ def _whole(run_id: str) -> bytes:
 
 def _missing(run: Run) -> str:
     if run.attempt == 0:
-        return "There is no log: it has not started."
+        return "There is no log: the run has not started."
     if run.ended:
-        return "There is no log: its files were removed, or lie on the machine that worked on it."
-    return "There is no log here yet; while it runs, it lies on the machine that works on it."
+        return "There is no log. Its files were removed, or are on the machine of its worker."
+    return "The log is on the machine of its worker until the run ends."

@@ -19,7 +19,7 @@ def of_all() -> None:
     newest = next(iter(session.store().runs.all(limit=1, metrics=False)), None)
     if newest is not None and newest.status == "failed":
         named = verbatim(newest.name or newest.kind)
-        next_step.show(f"{named} has failed: see why, then retry it.", "jobs", "The run", run=newest.id)
+        next_step.show(f"{named} failed. Read its log, then retry it.", "jobs", "Open the run", run=newest.id)
     else:
         next_step.show("continue the loop.", "overview", "Overview")
 
@@ -27,11 +27,11 @@ def of_all() -> None:
 def of_one(run: Run | None) -> None:
     """On a run's page: its result, or what to do about it. None: there is no such run."""
     if run is None:
-        next_step.show("choose one of the runs there are.", "jobs", "All jobs")
+        next_step.show("choose a run of the list.", "jobs", "All jobs")
     elif state.is_active(run):
-        next_step.here("let it run, you may close this page; or *Stop* it: what it has done is kept.")
+        next_step.here("wait for the run; you can close this page. Or *Stop* it: its progress is kept.")
     elif run.status == "done" and run.kind in result_links.PAGES:
         page, link = result_links.address(run)
         next_step.show(result_links.PAGES[run.kind][1], page, "Result", **link)
     else:
-        next_step.here("read the sentence above and the end of the log, then *Retry* it, or *Run again* as a new run.")
+        next_step.here("read the message and the end of the log, then *Retry* it, or *Run again* as a new run.")

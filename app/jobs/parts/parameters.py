@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("Field"),
     Column("Value"),
-    Column("Default", "What it would have been with these inputs; empty where it is that, or where there is none."),
+    Column("Default", "The default for these inputs, where it differs."),
     Column("Meaning"),
 )
 

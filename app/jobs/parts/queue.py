@@ -69,7 +69,7 @@ def _waiting(runs: list[Run], view: QueueView) -> None:
     for run in sorted(runs, key=lambda run: (view.position(run.id) or last, run.created_at))[:MOST_WAITING]:
         _waiting_row(run, view)
     if len(runs) > MOST_WAITING:
-        st.caption(f"and {len(runs) - MOST_WAITING:,} more, further back")
+        st.caption(f"and {len(runs) - MOST_WAITING:,} more")
 
 
 def _waiting_row(run: Run, view: QueueView) -> None:
@@ -80,7 +80,7 @@ def _waiting_row(run: Run, view: QueueView) -> None:
         next_step.link("jobs", "Open", icon="notes", run=run.id)
         if st.button(
             "Move to front", key=f"front-{run.id}", icon=":material/vertical_align_top:", disabled=place in (None, 1),
-            help="Moves it before all waiting runs. Requires the lead role.",
+            help="Places the run before all waiting runs. Requires the lead role.",
         ):  # fmt: skip
             with errors_shown():
                 actions.move_to_front(run.id)
@@ -90,6 +90,6 @@ def _waiting_row(run: Run, view: QueueView) -> None:
 
 def _about(run: Run, view: QueueView) -> str:
     parts = [state.waiting(run, view), f"By {run.created_by}."]
-    parts += [f"Asks for {run.device_asked}."] if run.device_asked else []
+    parts += [f"Requested device: {run.device_asked}."] if run.device_asked else []
     parts += [f"Priority {run.priority}."] if run.priority else []
     return " ".join(parts)

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 SILENT_S = 20  # after this long without a heartbeat a worker may be gone
 COLUMNS = (
     Column("Worker"),
-    Column("Device", "What torch computes on; a run may ask for it by this name."),
-    Column("Queues", "gpu: steps that run the network. cpu: the others.", from_px=500),
+    Column("Device", "Torch device. A run can request it by this name."),
+    Column("Queues", "gpu: steps that run the network. cpu: all other steps.", from_px=500),
     Column("Current run"),
-    Column("Memory", "Of the worker and its job.", right=True, from_px=640),
+    Column("Memory", "Memory of the worker and its job.", right=True, from_px=640),
     Column("GPU load", right=True),
-    Column("GPU memory", "Used, of all there is.", right=True, from_px=900),
+    Column("GPU memory", "Used and total.", right=True, from_px=900),
     Column("GPU temperature", right=True, from_px=1000),
-    Column("Heartbeat", "Time since its last heartbeat. After a minute it counts as gone.", right=True),
-    Column("Code", "Version and commit it runs."),
+    Column("Heartbeat", "Time since the last heartbeat. After a minute the worker counts as offline.", right=True),
+    Column("Code", "Version and commit of its code."),
 )
 _GPU = ("GPU load", "GPU memory", "GPU temperature")
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from app.services.evaluations import Compared
     from slim_core.store import Run
 
-# key -> (name, word of the glossary)
+# key -> (name, term of the glossary)
 NUMBERS = {
     WGA: ("Worst-group accuracy", "WGA"),
     AVERAGE: ("Average accuracy", "average accuracy"),
@@ -57,7 +57,7 @@ def show(before: Run | None, after: Run | None) -> None:
 
 
 def _texts(before: Run | None, after: Run | None, compared: Compared | None) -> None:
-    """Two or three boxes of words."""
+    """Three boxes of text."""
     first = before or after
     assert first is not None
     metrics = first.metrics or {}
@@ -70,7 +70,7 @@ def _texts(before: Run | None, after: Run | None, compared: Compared | None) -> 
         verdict = story.better(metrics, after.metrics or {}, compared.rows.loc[after.id].to_dict())
         texts.append((":material/verified: Is it better now?", verdict.text))
     else:
-        texts.append((":material/verified: Is it better now?", "Not known yet: go round the loop below once."))
+        texts.append((":material/verified: Is it better now?", "Not known yet. Complete the loop below once."))
     for column, (title, text) in zip(st.columns(len(texts)), texts, strict=True):
         with column.container(border=True, height="stretch"):
             st.markdown(f"**{title}**")
@@ -82,7 +82,7 @@ def _numbers(before: Run | None, after: Run | None) -> None:
     latest = after or before
     assert latest is not None
     metrics, old = latest.metrics or {}, (before.metrics or {}) if after is not None and before is not None else {}
-    for column, (key, (name, word)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
+    for column, (key, (name, term)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
         value, was = metrics.get(key), old.get(key)
         delta = None if value is None or was is None else 100 * (value - was)
         same = delta is not None and abs(delta) < 0.05
@@ -92,7 +92,7 @@ def _numbers(before: Run | None, after: Run | None) -> None:
             None if delta is None else f"{delta:+.1f} points",
             delta_color="off" if same else "normal",
             delta_arrow="off" if same else "auto",
-            help=explain(word),
+            help=explain(term),
             border=True,
         )
 
@@ -116,16 +116,14 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
     index = next(group["group"] for group in (first.metrics or {})[GROUPS] if group["name"] == worst["name"])
     was = evaluation_results.predictions_of(first)
     if after is None or evaluation_results.maps_of(after, compared.ancestry) is None:
-        st.markdown(
-            f"**{verbatim(worst['name'])}: what it sees**", help="The most confident mistakes of the worst group."
-        )
+        st.markdown(f"**{verbatim(worst['name'])}: mistakes**", help="The most confident mistakes of the worst group.")
         mistakes = wrong_first(was[was["group"] == index]).head(N_MISTAKES)
         shown = [images.tile(record, maps) for record in mistakes.to_dict("records")]
     else:
         st.markdown(
             f"**{verbatim(worst['name'])}: image, attention before, after**",
-            help="Chosen to show the change: images of the worst group that turned right, those first whose attention "
-            "moved most onto the object.",
+            help="Examples of the change: images of the worst group that turned right, sorted by the gain in "
+            "attention on the object.",
         )
         pairs = paired(was, evaluation_results.predictions_of(after)).set_index("row", drop=False)
         rows = examples_of_change(was, evaluation_results.predictions_of(after), index, N_EXAMPLES)
@@ -134,4 +132,4 @@ def _examples(compared: Compared, first: Run, after: Run | None) -> None:
     if shown:
         pictures.linked(first.dataset_id, shown, side=WIDE_PX // len(shown[0].views))
     cell = f"{first.id}.group.{index}"
-    next_step.link("compare", "All its images", icon="photo_library", dataset=first.dataset_id, cell=cell)
+    next_step.link("compare", "All images of the group", icon="photo_library", dataset=first.dataset_id, cell=cell)

@@ -8,10 +8,10 @@ from app.services.loop_state import Loop, LoopStep
 from app.ui import next_step
 from app.ui.escape import verbatim
 
-# state -> (icon, colour, word)
-_LOOKS = {
+# state -> (icon, colour, label)
+_BADGES = {
     "done": ("check_circle", "green", "done"),
-    "running": ("pending", "blue", "under way"),
+    "running": ("pending", "blue", "in progress"),
     "failed": ("error", "red", "failed"),
     "open": ("radio_button_unchecked", "gray", "to do"),
 }
@@ -26,11 +26,11 @@ def show(loop: Loop) -> None:
 
 
 def _card(position: int, step: LoopStep, *, is_next: bool) -> None:
-    icon, colour, word = _LOOKS[step.state]
+    icon, colour, label = _BADGES[step.state]
     if is_next and step.state == "open":
-        icon, colour, word = "arrow_circle_right", "orange", "next"
+        icon, colour, label = "arrow_circle_right", "orange", "next"
     next_step.link(step.page, f"{position} **{step.title}**", icon="", **step.params)
-    st.markdown(f":{colour}[:material/{icon}: {word}]")
+    st.markdown(f":{colour}[:material/{icon}: {label}]")
     st.caption(verbatim(step.note) or " ")
 
 
@@ -41,8 +41,8 @@ def show_next(loop: Loop) -> None:
         next_step.show("the loop is complete: compare the models.", "compare", "Compare")
     elif step.state == "running" and step.run is not None:
         page = "train" if step.run.kind == "train" else "jobs"
-        next_step.show(f"{step.title} is under way: watch it.", page, "Watch", run=step.run.id)
+        next_step.show(f"{step.title} is in progress.", page, "Watch", run=step.run.id)
     elif step.state == "failed" and step.run is not None:
-        next_step.show(f"{step.title} did not finish: see why, then retry.", "jobs", "See the log", run=step.run.id)
+        next_step.show(f"{step.title} failed. Read its log, then retry it.", "jobs", "See the log", run=step.run.id)
     else:
         next_step.show(step.todo, step.page, step.action, **step.params)

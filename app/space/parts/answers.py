@@ -24,8 +24,8 @@ SOURCE = "space"
 def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     """What would be answered, with its number, and the button that does so."""
     items = asked_about(data, selected, campaign)
-    text = f"**{len(items):,}** of the {len(selected):,} selected images are asked about in {verbatim(campaign.name)}."
-    st.markdown(text if items else f"None of the selected images is asked about in {verbatim(campaign.name)}.")
+    text = f"**{len(items):,}** of {len(selected):,} selected images are part of {verbatim(campaign.name)}."
+    st.markdown(text if items else f"No selected image is part of {verbatim(campaign.name)}.")
     value = st.segmented_control("Their attention is", list(NAMED), key="space-answer-value", width="content")
     label = f"Answer {len(items):,} images: {value}" if value else "Choose an answer"
     if st.button(label, key="space-answer", type="primary", disabled=not (items and value)):
@@ -35,7 +35,7 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
     last = st.session_state.get("space-answered")
     if last and last[0] == campaign.id and st.button(f"Undo the last {len(last[1]):,} answers", key="space-undo"):
         answer(campaign.id, last[1], None)
-        st.session_state["space-said"] = f"{len(last[1]):,} answers taken back."
+        st.session_state["space-said"] = f"{len(last[1]):,} answers undone."
         st.rerun()
 
 

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
     """A way to the form of a new campaign, which takes the selection from the session, and a button to extend."""
-    st.markdown(f"Ask annotators about the **{len(selected):,}** selected images.")
+    st.markdown(f"Ask annotators about **{len(selected):,}** selected images.")
     if st.button("Open a new campaign", key="space-campaign", type="primary", icon=":material/campaign:"):
         st.session_state[f"campaign-choice-{data.run}"] = "selection"  # what the form begins with
         pages.go_to("annotate", dataset=data.dataset, space=data.run, section="new")
     if campaign is None or campaign.status != "open":
         return
     new = not_asked(data, selected, campaign)
-    if st.button(f"Add {len(new):,} new to {verbatim(campaign.name)}", key="space-extend", disabled=not len(new)):
+    if st.button(f"Add {len(new):,} images to {verbatim(campaign.name)}", key="space-extend", disabled=not len(new)):
         session.store().campaigns.extend(campaign.id, new, by=session.acting_as("lead"))
         st.session_state["space-said"] = f"{len(new):,} images added to {verbatim(campaign.name)}."
         st.rerun()

@@ -61,7 +61,7 @@ def _prediction(seen: Seen) -> Colouring:
 
 def _outcome(seen: Seen) -> Colouring:
     outcomes = np.where(seen.data.correct, 0, 1)
-    return colours.categories("Prediction", outcomes, ["correct", "mistaken"], [RIGHT, WRONG])
+    return colours.categories("Prediction", outcomes, ["correct", "incorrect"], [RIGHT, WRONG])
 
 
 def _precision(seen: Seen) -> Colouring:
@@ -123,7 +123,7 @@ COLOURINGS: dict[str, Callable[[Seen], Colouring]] = {
     "group": _group,
     "label": _label,
     "prediction": _prediction,
-    "correct or mistaken": _outcome,
+    "correct or incorrect": _outcome,
     "attention precision": _precision,
     "AIoU": _aiou,
     "propagated score": _propagated,

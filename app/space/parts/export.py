@@ -15,7 +15,7 @@ from slim_core.store.results import SpaceResult
 
 def show(data: SpaceData, selected: np.ndarray, campaign: str | None) -> None:
     """Two downloads, made when they are asked for."""
-    st.caption(f"{len(selected):,} images, one a line.")
+    st.caption(f"{len(selected):,} images, one per line.")
     st.download_button(
         "All columns (CSV)",
         lambda: csv(table(data, selected, campaign)),

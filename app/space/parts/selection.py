@@ -33,7 +33,7 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
         if len(selected):
             strip.show(data, selected)
         else:
-            st.caption("Draw round some points, or click a colour: the images appear here.")
+            st.caption("Draw a lasso around some points, or click a legend entry. The selected images appear here.")
 
 
 def _actions(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:

@@ -26,7 +26,7 @@ def show(data: SpaceData, selected: np.ndarray) -> None:
     with st.container(horizontal=True):
         none = not len(selected)
         add = st.button(f"Tag {len(selected):,} images", key="space-tag-add", type="primary", disabled=none or not tag)
-        off = st.button("Take off", key="space-tag-remove", disabled=none or tag not in counts)
+        off = st.button("Remove tag", key="space-tag-remove", disabled=none or tag not in counts)
         pick = st.button("Select its images", key="space-tag-select", disabled=tag not in counts)
     if add:
         change(data, selected, str(tag), on=True)
@@ -47,6 +47,6 @@ def change(data: SpaceData, selected: np.ndarray, tag: str, *, on: bool) -> None
     """
     who, tags = session.acting_as("annotator"), session.store().tags
     changed = (tags.add if on else tags.remove)(data.dataset, data.rows[selected], tag, who)
-    done = "tagged" if on else "rid of the tag"
+    done = "tagged" if on else "untagged"
     st.session_state["space-said"] = f"{changed:,} images {done} “{tag}”."
     st.rerun()

@@ -31,17 +31,18 @@ SPACES = {
 }
 TITLES = {
     "attention_space": "Attention space: what the model looks at",
-    "environment_space": "Environment space: what it sees elsewhere",
+    "environment_space": "Environment space: the surroundings",
 }
 POLL = "3s"
 CARD_PX = 192  # of the image on the card beside the pointer
-HELP = """What the colour of a point says of its image.
+HELP = """What the colour of a point shows.
 
 - **Attention precision:** the share of the strongest attention that lies inside the true mask.
-- **AIoU:** how much better the true class's map fits the mask than another class's; 0.5 is no better.
-- **Propagated score:** the probability that the attention is right, spread from the answers over their neighbours.
-- **Environment cluster:** images whose surroundings look alike to the model (step S7)."""
+- **AIoU:** how much better the map of the true class fits the mask than that of another class; 0.5 means no better.
+- **Propagated score:** the probability that the attention is right, propagated from the answers to neighbouring images.
+- **Environment cluster:** images with similar surroundings, according to the model (step S7)."""
 KEPT_COLOUR = "space-colour-kept"
+RENAMED = {"correct or mistaken": "correct or incorrect"}  # in addresses of earlier versions
 
 
 @st.fragment
@@ -66,7 +67,8 @@ def _colour(at: DeltaGenerator, seen: Seen) -> str:
     """What the points are coloured by: named by the address, or as it was when the page was left."""
     names, key = seen.names(), "space-colour"
     if st.session_state.get(key) not in names:
-        wanted = (st.query_params.get("colour"), st.session_state.get(KEPT_COLOUR))
+        linked = st.query_params.get("colour", "")
+        wanted = (RENAMED.get(linked, linked), st.session_state.get(KEPT_COLOUR))
         st.session_state[key] = next((one for one in wanted if one in names), names[0])
     by = str(at.selectbox("Colour by", names, key=key, help=HELP))
     st.query_params["colour"] = st.session_state[KEPT_COLOUR] = by

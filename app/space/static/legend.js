@@ -34,7 +34,7 @@ export class Legend {
     const counted = element("small", "", "");
     button.append(dot, `${entry.name} `, counted);
     button.type = "button";
-    button.title = `Select: ${entry.name} (with Shift: add, with Alt: take away)`;
+    button.title = `Select: ${entry.name} (with Shift: add, with Alt: remove)`;
     button.addEventListener("click", (event) => this.choose(this.codes.map((code) => +(code === entry.code)), event));
     return { ...entry, button, counted };
   }

@@ -137,7 +137,7 @@ class SpacePlot {
     this.root.querySelector(".slim-space-clear").hidden = !this.chosen;
     this.status.textContent = this.chosen
       ? `${many(this.chosen)} of ${whole} images selected.${dense}`
-      : `${whole} images. Draw round some, or click a colour below.${dense}`;
+      : `${whole} images. Draw a lasso around points, or click a legend entry.${dense}`;
     this.legend.count(this.mask);
   }
 

@@ -35,7 +35,7 @@ export class PointLayer {
     this.canvas = layer(host);
     this.picture = layer(host);
     this.gl = this.canvas.getContext("webgl2", { antialias: false, premultipliedAlpha: true });
-    if (!this.gl) throw new Error("This browser draws no WebGL: turn on hardware acceleration, or use another browser.");
+    if (!this.gl) throw new Error("This browser does not support WebGL. Turn on hardware acceleration, or use another browser.");
     this.canvas.addEventListener("webglcontextlost", (event) => event.preventDefault());
     this.canvas.addEventListener("webglcontextrestored", () => { this.prepare(); this.upload(); this.draw(this.view); });
     this.prepare();

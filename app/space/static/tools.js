@@ -1,7 +1,7 @@
 // The buttons above the spaces: real buttons, so that they are reached by keyboard.
 
 const TOOLS = {
-  lasso: ["Lasso: draw round points", "M3 7c0-3 3-4.5 6-4.5s5 1.5 5 4-2.5 4-6 4-5-1-5-3.5zM5 10c-1 1-.5 2.5.5 2.5s1.5 1 0 2"],
+  lasso: ["Lasso: draw around points", "M3 7c0-3 3-4.5 6-4.5s5 1.5 5 4-2.5 4-6 4-5-1-5-3.5zM5 10c-1 1-.5 2.5.5 2.5s1.5 1 0 2"],
   select: ["Box: drag over points", "M2.5 2.5h11v11h-11z"],
   pan: ["Pan: drag the view, zoom with the wheel", "M8 1.5v13M1.5 8h13M8 1.5l-2 2M8 1.5l2 2M8 14.5l-2-2M8 14.5l2-2M1.5 8l2-2M1.5 8l2 2M14.5 8l-2-2M14.5 8l-2 2"],
 };

@@ -51,14 +51,14 @@ def _matrix(evaluation: str, counts: np.ndarray, names: Sequence[str]) -> None:
     table.insert(0, "True class", list(names))
     st.dataframe(table, hide_index=True, on_select=clicked, selection_mode="single-cell", key=key,
                  alt="Images by true and predicted class")  # fmt: skip
-    st.caption("Click a cell for its images.")
+    st.caption("Click a cell to see its images.")
 
 
 def _list(evaluation: str, counts: np.ndarray, names: Sequence[str]) -> None:
     st.markdown("**Most frequent mistakes**", help=explain("confusion matrix"))
     found = mistakes(counts)
     if found.empty:
-        st.caption("No image is taken for another class.")
+        st.caption("No image is misclassified.")
         return
     listed = found.head(MOST)
     table = pd.DataFrame(
@@ -72,8 +72,8 @@ def _list(evaluation: str, counts: np.ndarray, names: Sequence[str]) -> None:
     key = f"mistakes-{evaluation}"
     cells = [_cell(evaluation, *pair) for pair in zip(listed["true"], listed["predicted"], strict=True)]
     st.dataframe(table, hide_index=True, column_config=COLUMNS, on_select=images.clicked_row(key, cells),
-                 selection_mode="single-row", key=key, alt="Classes that are taken for one another")  # fmt: skip
-    st.caption(f"{listed_text(found)} Tick a row for its images.")
+                 selection_mode="single-row", key=key, alt="Most confused pairs of classes")  # fmt: skip
+    st.caption(f"{listed_text(found)} Tick a row to see its images.")
 
 
 def mistakes(counts: np.ndarray) -> pd.DataFrame:

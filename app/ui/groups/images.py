@@ -66,7 +66,7 @@ def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
     run = compared.evaluations.get(run_id)
     with st.container(border=True), errors_shown():
         if run is None:
-            st.info("The run behind these images is gone: it was deleted, or belongs to another data set.")
+            st.info("The run of these images was deleted, or belongs to another data set.")
             return
         found, title = _behind(run, compared.ancestry, kind, which)
         _images(compared, run, found, title)
@@ -78,7 +78,7 @@ def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.Dat
     numbers = [int(part) for part in which.split("-") if part.isdecimal()] or [-1]
     if kind == "slice":
         grouping = evaluation_results.slices_of(run, ancestry).grouping
-        name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "no such slice"
+        name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "unknown slice"
         return frame[grouping.index == numbers[0]], name
     if kind == "confusion":
         found = frame[(frame["label"] == numbers[0]) & (frame["prediction"] == numbers[-1])]
@@ -86,7 +86,7 @@ def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.Dat
         known = [names[n] if 0 <= n < len(names) else "?" for n in (numbers[0], numbers[-1])]
         return found, f"{known[0]}, predicted {known[1]}"
     found = frame[frame["group"] == numbers[0]]
-    return found, str(found["group_name"].iloc[0]) if len(found) else "no such group"
+    return found, str(found["group_name"].iloc[0]) if len(found) else "unknown group"
 
 
 def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> None:
@@ -96,15 +96,15 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
         st.markdown(heading, width="stretch")
         outcome = st.segmented_control("Which", OUTCOMES, default="all", required=True, key="behind",
                                        bind="query-params", label_visibility="collapsed")  # fmt: skip
-        next_step.link("jobs", "Its run", icon="account_tree", run=run.id)
+        next_step.link("jobs", "Run", icon="account_tree", run=run.id)
         st.button("Close", icon=":material/close:", type="tertiary", on_click=opened, args=(None,), key="close-cell")
     found = found if outcome == "all" else found[found["correct"] == (outcome == "right")]
     if found.empty:
-        st.caption(f"No image here is {outcome}." if outcome != "all" else "No image here.")
+        st.caption(f"No prediction is {outcome}." if outcome != "all" else "No images.")
         return
     maps = evaluation_results.maps_of(run, compared.ancestry)
     if maps is None:
-        st.caption("No attention maps of these images: evaluate the model again, or map its attention.")
+        st.caption("These images have no attention maps. Evaluate the model again, or compute its attention maps.")
     page = _page(wrong_first(found))
     pictures.linked(run.dataset_id, [tile(record, maps) for record in page.to_dict("records")], side=SIDE_PX)
 

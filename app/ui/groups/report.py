@@ -37,9 +37,7 @@ SLICE_COLUMNS = {
     "n": st.column_config.NumberColumn("Images", format="localized"),
     "accuracy": st.column_config.NumberColumn("Accuracy", format="%.1f %%"),
     "interval": st.column_config.TextColumn("95 % interval", help=explain("95 % interval")),
-    "mostly": st.column_config.TextColumn(
-        "Mostly", help="The attribute most of its images have: how well it was found."
-    ),
+    "mostly": st.column_config.TextColumn("Mostly", help="The most frequent attribute of its images, with its share."),
 }
 
 
@@ -57,7 +55,7 @@ def show(evaluation: Run) -> None:
         images.clickable(figure, f"bars-{evaluation.id}", "Accuracy of each group with its interval")
     with right:
         group_table.show(metrics, cells, key=f"groups-{evaluation.id}")
-        st.caption("Click a bar or tick a row for the images behind it.")
+        st.caption("Click a bar or tick a row to see its images.")
     images.panel(compared, "group", evaluation.id)
     names = session.store().datasets.table(evaluation.dataset_id).label_names
     left, right = halves(names, WIDTHS, gap="large")
@@ -70,13 +68,13 @@ def show(evaluation: Run) -> None:
 
 def show_numbers(metrics: dict[str, Any]) -> None:
     """The four rates of a set of predictions, each with its definition."""
-    for column, (key, (title, word)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
-        column.metric(title, percent(metrics.get(key)), help=explain(word), border=True)
+    for column, (key, (title, term)) in zip(st.columns(len(NUMBERS)), NUMBERS.items(), strict=True):
+        column.metric(title, percent(metrics.get(key)), help=explain(term), border=True)
 
 
 def _slices(evaluation: Run, compared: Compared) -> None:
     help = (
-        "Class and environment cluster: images that look alike where the model does not look. No attribute was used. "
+        "Class x environment cluster: images with similar surroundings. No attribute is used. "
         f"Slices under {MIN_N} images are left out."
     )
     st.markdown("**Worst slices, found without attributes** :gray-badge[estimated]", help=help)
@@ -85,10 +83,12 @@ def _slices(evaluation: Run, compared: Compared) -> None:
             found = slice_rows(evaluation, compared)
     except NotFoundError as error:
         st.caption(prose(error))
-        next_step.link("attention", "Map the attention", model=evaluation.spec["model"], dataset=evaluation.dataset_id)
+        next_step.link(
+            "attention", "Compute attention maps", model=evaluation.spec["model"], dataset=evaluation.dataset_id
+        )
         return
     if found.empty:
-        st.caption(f"No slice holds {MIN_N} images or more: its accuracy would say little.")
+        st.caption(f"No slice has {MIN_N} images or more.")
         return
     key = f"slices-{evaluation.id}"
     cells = [f"{evaluation.id}.slice.{index}" for index in found["slice"]]

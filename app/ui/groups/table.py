@@ -32,7 +32,7 @@ def show(metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: st
     clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
     st.dataframe(table, hide_index=True, column_config=COLUMNS, placeholder="–", key=key, **clickable)
     if metrics.get("estimated_groups"):
-        st.caption("These groups are estimated: the data set has no attribute column.")
+        st.caption("The groups are estimated, since the data set has no attribute column.")
 
 
 def group_rows(metrics: Mapping[str, Any]) -> pd.DataFrame:

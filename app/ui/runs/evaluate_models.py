@@ -44,7 +44,7 @@ def _spec(model: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def again(evaluations: Sequence[Run]) -> None:
     """A button that evaluates the same models again: evaluations of earlier versions kept no attention maps."""
-    if st.button("Evaluate again, with maps", icon=":material/replay:", key="evaluate-again"):
+    if st.button("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
         with errors_shown():
             _submit([one.spec | {"attention": True} for one in evaluations], force=True)
             st.rerun()

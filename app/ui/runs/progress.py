@@ -64,9 +64,9 @@ def text(run: Run) -> str:
     """Progress in words: the phase, the epoch, the count, the loss, the speed, the time left; or where it stopped."""
     progress = run.progress
     if run.status == "queued" and not progress.get("shards_running"):
-        return "waits for a worker"
+        return "waiting for a worker"
     if not progress.get("total"):
-        return "starts"
+        return "starting"
     phase = str(progress.get("phase") or "")
     parts = [f"stopped during {phase}" if run.ended and phase else phase, _epoch(run)]
     loss, speed, left = (progress.get(name) for name in ("train_loss", "images_per_s", "seconds_left"))
@@ -86,7 +86,7 @@ def stop_button(run: Run) -> None:
         st.button("Stopping", key=f"stopping-{run.id}", disabled=True)
         return
     with st.popover("Stop" if run.status == "running" else "Cancel"):
-        kept = "What it has done so far is kept for a retry." if run.attempt else "It has not started yet."
+        kept = "Its progress is kept for a retry." if run.attempt else "It has not started yet."
         st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_shown():

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 WAYS = {
-    "reference": "from the reference model (steadiest)",
+    "reference": "from the reference model (most stable)",
     "scratch": "from the initial weights",
     "last-layer": "the last layer only (fastest)",
 }

@@ -1,4 +1,4 @@
-"""A run's status in one word and one colour, the same on every page, and its state in a plain sentence."""
+"""A run's status as a label and a colour, the same on every page, and its state in a plain sentence."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from workers.queue import QueueView
 
 Colour = Literal["gray", "blue", "orange", "green", "red"]
-# status -> (colour, icon, word)
-LOOKS: dict[str, tuple[Colour, str, str]] = {
+# status -> (colour, icon, label)
+BADGES: dict[str, tuple[Colour, str, str]] = {
     "queued": ("gray", "schedule", "queued"),
     "running": ("blue", "play_circle", "running"),
     "stopping": ("orange", "stop_circle", "stopping"),
@@ -39,14 +39,14 @@ TONES: dict[str, Tone] = {
 
 def show(status: str) -> None:
     """The status as a badge."""
-    colour, icon, word = LOOKS[status]
-    st.badge(word, icon=f":material/{icon}:", color=colour)
+    colour, icon, label = BADGES[status]
+    st.badge(label, icon=f":material/{icon}:", color=colour)
 
 
 def markdown(status: str) -> str:
     """The status as a badge inside other text."""
-    colour, icon, word = LOOKS[status]
-    return f":{colour}-badge[:material/{icon}: {word}]"
+    colour, icon, label = BADGES[status]
+    return f":{colour}-badge[:material/{icon}: {label}]"
 
 
 def is_active(run: Run) -> bool:
@@ -55,7 +55,7 @@ def is_active(run: Run) -> bool:
 
 
 def sentence(run: Run, view: QueueView, now: datetime | None = None) -> str:
-    """What is the matter with a run, in a sentence or two."""
+    """The state of a run, in a sentence or two."""
     now = now or datetime.now(UTC)
     if run.status == "queued":
         return _why_here(run) + waiting(run, view)
@@ -63,11 +63,11 @@ def sentence(run: Run, view: QueueView, now: datetime | None = None) -> str:
         since = f" for {duration((now - run.started_at).total_seconds())}" if run.started_at else ""
         return f"It has been running on {run.worker} ({run.device}){since}."
     if run.status == "stopping":
-        return "It was asked to stop and does so at its next batch; if it does not, it is ended by force."
+        return "It stops at its next batch. If it does not, its process is killed."
     ended = f", {ago(run.finished_at, now)}" if run.finished_at else ""
     took = duration(run.seconds)
     if run.status == "done":
-        return f"It was done after {took} of computing{ended}."
+        return f"It finished after {took} of computing{ended}."
     if run.status == "failed":
         return f"It failed after {took}{ended}." if run.attempt else f"It failed before it started{ended}."
     return f"It was stopped after {took}{ended}." if run.attempt else f"It was stopped before it started{ended}."
@@ -85,8 +85,8 @@ def waiting(run: Run, view: QueueView) -> str:
         return reason
     place = view.position(run.id)
     if place is None:
-        return "It waits."
-    turn = "It is next in line" if place == 1 else f"It is number {place} in line"
+        return "It is queued."
+    turn = "It is next in the queue" if place == 1 else f"It is number {place} in the queue"
     starts_in_s, takes_s = view.starts_in_s(run.id), view.takes_s(run.id)
     when = "" if starts_in_s is None else ", starts at once" if starts_in_s < 1 else f", starts in {about(starts_in_s)}"
     return f"{turn}{when}{'' if takes_s is None else f', takes {about(takes_s)}'}."

@@ -32,8 +32,8 @@ def button(
             run, created = actions.submit(spec(), name=name)
             st.session_state[f"{key}-run"] = run.id
             if not created:
-                status = "is done already" if run.status == "done" else f"is {run.status} already"
-                st.info(f"The same step on the same inputs {status}.", icon=":material/history:")
+                status = f"is {run.status} already"
+                st.info(f"A run of this step on the same inputs {status}.", icon=":material/history:")
                 next_step.link("jobs", f"Open {verbatim(run.name or run.id)}", icon="history", run=run.id)
     sent = st.session_state.get(f"{key}-run")
     if sent:

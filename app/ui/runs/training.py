@@ -44,7 +44,7 @@ def _curves(run: Run) -> None:
     frame = charts.history_frame(history(run))
     if frame.empty:
         if state.is_active(run):
-            st.caption("The curves begin with the first epoch.")
+            st.caption("The curves start after the first epoch.")
         return
     epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
     left, right = st.columns(2, gap="large")
@@ -63,7 +63,7 @@ def _ended(run: Run) -> None:
     facts = [
         f"{metrics['images']:,} images ({metrics['images_unique']:,} distinct)",
         f"trained in {progress.duration(metrics['seconds'])}",
-        f"epoch {metrics['best_epoch']} of {metrics['epochs']} kept" if metrics.get("best_epoch") else "",
+        f"best epoch {metrics['best_epoch']} of {metrics['epochs']}" if metrics.get("best_epoch") else "",
     ]
     st.caption(" · ".join(fact for fact in facts if fact))
     _groups(run)
@@ -101,7 +101,7 @@ def _of_training(run: Run, val: dict[str, Any]) -> None:
         chart.show(figure, key=f"groups-{run.id}", alt="Accuracy of each group")
     with right:
         table.show(val)
-        st.caption("Evaluate the model to see the images behind these numbers.")
+        st.caption("Evaluate the model to see the images of each group.")
 
 
 def _evaluations(run: Run) -> list[Run]:

@@ -38,7 +38,7 @@ def test_the_answering_comes_first_and_the_form_is_one_click_away(show) -> None:
 def test_a_viewer_is_told_that_they_may_not_answer(show, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "signs_in", lambda: True)
     app = show("annotate")  # AppTest's own person, who is no member
-    assert "this needs the role annotator" in app.error[0].value
+    assert "this requires the role annotator" in app.error[0].value
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -176,7 +176,7 @@ def test_a_member_who_was_removed_is_refused_although_their_page_is_still_open(
     members.remove("ann@example.org")
     refused = post(client, campaign, [{"id": "a1", "item": item["id"], "value": 1}], name="ann@example.org")
     assert refused.status_code == 403
-    assert refused.json()["error"].startswith("Your role here is viewer, and this needs the role annotator")
+    assert refused.json()["error"].startswith("Your role is viewer, and this requires the role annotator")
     assert current(campaign) == {}
 
 
@@ -220,7 +220,7 @@ def test_a_viewer_may_look_but_not_answer(client: TestClient, campaign: Campaign
     item = listed(client, campaign)[0]
     answer = post(client, campaign, [{"id": "a1", "item": item["id"], "value": 1}], role="viewer")
     assert answer.status_code == 403
-    assert "needs the role annotator" in answer.json()["error"]
+    assert "requires the role annotator" in answer.json()["error"]
     assert current(campaign) == {}
 
 

@@ -162,8 +162,8 @@ def test_where_the_artifacts_are_gone_the_page_says_so_and_stays(show, filled_ho
     run = session.store().runs.all(kind="gradcam", status="done")[0]
     (filled_home / "runs" / run.id / "maps.npy").unlink()
     app = show("attention")
-    assert any("are no longer among the artifacts: map the attention again" in error.value for error in app.error)
-    assert any("Map the attention" in one.label for one in app.expander)
+    assert any("are missing from the artifacts. Compute them again" in error.value for error in app.error)
+    assert any("Compute attention maps" in one.label for one in app.expander)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -64,7 +64,7 @@ def test_a_link_brings_back_runs_baseline_filter_and_order(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_with_no_run_ticked_or_none_that_passes_the_page_says_what_to_do(show) -> None:
     assert "Tick the runs" in texts(show("compare", runs="none"))
-    assert "No run passes these filters" in texts(show("compare", find="no such name"))
+    assert "No run matches these filters" in texts(show("compare", find="no such name"))
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -99,7 +99,7 @@ def test_a_cell_of_a_deleted_run_or_missing_file_is_one_sentence(show) -> None:
     slim, erm = evaluations()
     (session.store().artifacts.folder(erm.id) / "predictions.parquet").unlink()
     shutil.rmtree(session.store().artifacts.folder(slim.id))
-    assert "is gone" in texts(show("compare", cell="r-gone.group.0"))
+    assert "was deleted" in texts(show("compare", cell="r-gone.group.0"))
     assert f"predictions of {erm.id} are missing" in texts(show("compare", cell=f"{erm.id}.group.0"))
     assert "predictions of" in texts(show("compare", view="Attention"))
     app = show("compare", cell=f"{slim.id}.group.0")
@@ -124,7 +124,7 @@ def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
     for run in store.runs.all(kind="gradcam"):
         (store.artifacts.folder(run.id) / "maps.npy").unlink()
     app = show("compare", view="Attention")
-    assert "No attention maps were kept by" in texts(app)
+    assert "There are no attention maps of" in texts(app)
     app.button(key="evaluate-again").click().run()
     assert not app.exception
     assert {run.spec["model"] for run in store.runs.all(kind="evaluate", status="queued")} == {

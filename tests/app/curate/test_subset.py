@@ -11,17 +11,17 @@ def remarks(n: int) -> AppTest:
     def page(n: int) -> None:
         from app.curate.parts import subset
 
-        subset._remarks([f"remark {k}" for k in range(n)])
+        subset._notes([f"remark {k}" for k in range(n)])
 
     return AppTest.from_function(page, args=(n,)).run()
 
 
-def test_a_few_remarks_stand_on_the_page_one_by_one() -> None:
+def test_a_few_notes_stand_on_the_page_one_by_one() -> None:
     assert [one.value for one in remarks(FEW).warning] == [f"remark {k}" for k in range(FEW)]
 
 
-def test_of_many_remarks_the_first_stands_there_and_the_rest_is_one_click_away() -> None:
+def test_of_many_notes_the_first_stands_there_and_the_rest_is_one_click_away() -> None:
     app = remarks(40)
     assert [one.value for one in app.warning] == ["remark 0"]
-    assert app.expander[0].label == "39 more remarks"
+    assert app.expander[0].label == "39 more notes"
     assert "remark 39" in app.expander[0].markdown[0].value

@@ -16,7 +16,7 @@ def button(app, label: str):
 @pytest.mark.usefixtures("empty_home")
 def test_without_data_the_page_says_how_to_begin(show) -> None:
     app = show("data")
-    assert "No data is registered yet" in app.info[0].value
+    assert "No data set is registered yet" in app.info[0].value
 
 
 def test_a_registered_data_set_shows_its_groups_and_images_by_address(show, dataset) -> None:
@@ -75,7 +75,7 @@ def test_a_folder_without_metadata_is_refused_in_one_sentence_and_changes_nothin
     app.text_input[0].set_value(str(tmp_path / "empty")).run()
     button(app, "Check and register").click().run()
     errors = [error.value for error in app.error]
-    assert any("was not registered: nothing has changed" in error for error in errors)
+    assert any("was not registered. Nothing was changed" in error for error in errors)
     assert any("holds no data set that is known" in error for error in errors)
     assert session.store().datasets.all() == []
 

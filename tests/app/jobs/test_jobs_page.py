@@ -74,7 +74,7 @@ def test_a_full_disk_is_not_taken_for_workers_that_are_missing(show, monkeypatch
 def test_without_runs_and_without_redis_the_page_says_what_to_do(show) -> None:
     app = show("jobs")
     assert any("start" in error.value for error in app.error)
-    assert "No run yet" in app.info[0].value
+    assert "There are no runs yet" in app.info[0].value
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -98,7 +98,7 @@ def test_every_run_is_listed_with_its_status_newest_first(show) -> None:
 def test_filters_come_from_the_address(show, params: dict[str, str], kinds: set[str] | None) -> None:
     app = show("jobs", **params)
     if kinds is None:
-        assert "No run passes these filters" in said(app)
+        assert "No run matches these filters" in said(app)
     else:
         assert {row[1] for row in cells(tables(app)["Runs"])} == kinds
 
@@ -180,7 +180,7 @@ def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -
     store = session.store()
     store.workers.beat("w", host="h", pid=1, device="cpu", queues=("gpu", "cpu"), version=code_version())
     app = show("jobs")
-    assert "It is next in line" in said(app) and "It is number 3 in line" in said(app)
+    assert "It is next in the queue" in said(app) and "It is number 3 in the queue" in said(app)
     assert app.button(key=f"front-{runs[0].id}").disabled
     app.button(key=f"front-{runs[2].id}").click().run()
     assert store.queue.waiting()[0].id == runs[2].id
@@ -195,7 +195,7 @@ def test_a_viewer_may_look_and_change_nothing(show, monkeypatch: pytest.MonkeyPa
     app = show("jobs")
     for key in (f"front-{runs[1].id}", f"stop-{runs[0].id}"):
         app.button(key=key).click().run()
-        assert "needs the role lead" in said(app)
+        assert "requires the role lead" in said(app)
     assert session.store().runs.all(status="queued")[::-1] == runs
 
 
@@ -256,7 +256,7 @@ def test_running_again_queues_the_same_spec_once_more_and_another_seed_is_anothe
     app.button(key=f"again-{run.id}-0").click().run()
     again = store.runs.all(kind="train", status="queued")
     assert [one.spec for one in again] == [run.spec]
-    assert f"run {again[0].id} is saved and starts by itself" in said(app)  # there is no Redis here
+    assert f"Run {again[0].id} is saved and starts once the queue is back" in said(app)  # there is no Redis here
     app = show("jobs", run=run.id)
     app.number_input(key=f"seed-again-{run.id}-0").set_value(7).run()
     app.button(key=f"again-{run.id}-0").click().run()
@@ -274,7 +274,7 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
     app.number_input(key=f"seed-again-{run.id}-0").set_value(7).run()
     app.button(key=f"again-{run.id}-0").click().run()
     assert app.query_params["run"] == done.id
-    assert any("A run with seed 7 exists" in info.value for info in app.info)
+    assert any("The run with seed 7 exists" in info.value for info in app.info)
     assert len(store.runs.all()) == n
 
 
@@ -324,8 +324,8 @@ def test_a_log_that_is_gone_is_said_to_be(show, filled_home: Path) -> None:
     run = newest("evaluate")
     (filled_home / "runs" / run.id / "log.txt").unlink()
     app = show("jobs", run=run.id, about="Environment")
-    assert "There is no log: its files were removed" in said(app)
-    assert "Nothing is known yet" in said(app)
+    assert "There is no log. Its files were removed" in said(app)
+    assert "The environment is recorded" in said(app)
 
 
 @pytest.mark.usefixtures("filled_home")

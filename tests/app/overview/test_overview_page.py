@@ -60,7 +60,7 @@ def test_before_the_loop_is_closed_the_mistakes_of_the_worst_group_are_shown(sho
     before, after = sorted(runs.all(kind="evaluate"), key=lambda run: "slim" in run.name)
     runs.delete(after.id)
     app = show("overview")
-    assert "Not known yet" in texts(app) and "what it sees" in texts(app)
+    assert "Not known yet" in texts(app) and ": mistakes**" in texts(app)
     (chart,) = app.get("plotly_chart")
     colours = json.loads(chart.proto.spec)["data"][0]["marker"]["color"]
     rates = [group["accuracy"] for group in before.metrics["groups"]]

@@ -52,7 +52,7 @@ def test_a_mask_leaves_the_object_bright_and_dims_the_rest(client: TestClient, d
 def test_without_a_valid_token_nothing_is_served(client: TestClient, dataset: Dataset, token: str) -> None:
     answer = client.get(image_url(dataset.id, 0, token))
     assert answer.status_code == 401
-    assert "reload the page" in answer.json()["error"]
+    assert "Reload the page" in answer.json()["error"]
 
 
 def test_a_token_of_another_data_set_does_not_reach_this_one(client: TestClient, dataset: Dataset) -> None:

@@ -53,7 +53,7 @@ def test_who_only_looks_on_cannot_answer(data, campaign, monkeypatch) -> None:
     monkeypatch.setattr(session, "viewer", lambda: Viewer("guest", "viewer"))
     before = session.store().answers.last_seq(campaign.id)
     items = answers.asked_about(data, np.arange(len(data)), campaign)
-    with pytest.raises(ForbiddenError, match="needs the role annotator"):
+    with pytest.raises(ForbiddenError, match="requires the role annotator"):
         answers.answer(campaign.id, items, 1)
     assert session.store().answers.last_seq(campaign.id) == before
 

@@ -14,7 +14,7 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
 
 def test_without_attention_the_page_sends_to_the_attention_page(show, dataset) -> None:
     assert dataset is not None
-    assert any("map the attention" in text.value for text in show("space").markdown)
+    assert any("compute the attention maps" in text.value for text in show("space").markdown)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -18,7 +18,7 @@ def button(app, label: str):
 @pytest.mark.usefixtures("empty_home")
 def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     app = show("train")
-    assert "register a data set first" in app.info[0].value
+    assert "Register a data set first" in app.info[0].value
 
 
 def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) -> None:
@@ -35,7 +35,7 @@ def test_without_redis_the_run_is_kept_and_the_page_says_so(show, dataset) -> No
     app = show("train")
     button(app, "Train").click().run()
     assert not app.exception
-    assert any("is saved and starts by itself" in error.value for error in app.error)
+    assert any("is saved and starts once the queue is back" in error.value for error in app.error)
     assert len(session.store().runs.all(status="queued")) == 1
 
 

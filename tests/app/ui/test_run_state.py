@@ -25,14 +25,14 @@ def view(*waiting: str, reason: str | None = None, **estimates: Estimate) -> Que
 @pytest.mark.parametrize(
     ("queue", "expected"),
     [
-        (view("r-1"), "It is next in line."),
+        (view("r-1"), "It is next in the queue."),
         (
             view("r-0", "r-1", r1=Estimate(130.0, 42.0)),
-            "It is number 2 in line, starts in about 2 min, takes about 40 s.",
+            "It is number 2 in the queue, starts in about 2 min, takes about 40 s.",
         ),
-        (view("r-1", r1=Estimate(0.0, None)), "It is next in line, starts at once."),
+        (view("r-1", r1=Estimate(0.0, None)), "It is next in the queue, starts at once."),
         (view("r-1", reason="It waits for its shards."), "It waits for its shards."),
-        (view(), "It waits."),
+        (view(), "It is queued."),
     ],
 )  # fmt: skip
 def test_a_waiting_run_says_where_it_stands_or_what_is_missing(queue: QueueView, expected: str) -> None:
@@ -41,7 +41,7 @@ def test_a_waiting_run_says_where_it_stands_or_what_is_missing(queue: QueueView,
 
 def test_a_run_that_was_lost_says_why_it_waits_again() -> None:
     lost = replace(RUN, attempt=1, message="Its worker w was killed.")
-    assert sentence(lost, view("r-1"), NOW) == "Its worker w was killed. It is next in line."
+    assert sentence(lost, view("r-1"), NOW) == "Its worker w was killed. It is next in the queue."
 
 
 @pytest.mark.parametrize(
@@ -49,9 +49,9 @@ def test_a_run_that_was_lost_says_why_it_waits_again() -> None:
     [
         (replace(RUN, status="running", worker="w", device="cpu", started_at=NOW - timedelta(seconds=75)),
          "It has been running on w (cpu) for 1 min 15 s."),
-        (replace(RUN, status="stopping", attempt=1), "It was asked to stop and does so at its next batch;"),
+        (replace(RUN, status="stopping", attempt=1), "It stops at its next batch."),
         (replace(RUN, status="done", attempt=1, seconds=4.0, finished_at=NOW - timedelta(hours=3)),
-         "It was done after 4 s of computing, 3 h ago."),
+         "It finished after 4 s of computing, 3 h ago."),
         (replace(RUN, status="failed", attempt=1, seconds=4.2, finished_at=NOW), "It failed after 4.2 s, just now."),
         (replace(RUN, status="failed", finished_at=NOW), "It failed before it started, just now."),
         (replace(RUN, status="canceled", finished_at=NOW), "It was stopped before it started, just now."),
