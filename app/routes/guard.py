@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app import access
+from app import access, session
 from app.access import TokenRefusedError, Viewer
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
 from slim_core.store.members import Role
@@ -42,13 +42,27 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
                 viewer = access.verify(_token(request))
                 viewer.require(role)
                 body = await _body(request)
-                return await run_in_threadpool(handler, request, viewer, body)
+                return await run_in_threadpool(lambda: handler(request, _as_of_now(viewer, role, request), body))
             except SlimError as error:
                 return refusal(error)
 
         return endpoint
 
     return decorate
+
+
+def _as_of_now(viewer: Viewer, role: Role, request: Request) -> Viewer:
+    """The ticket's viewer with today's role: looked up at each write, and every few seconds for what is only read.
+
+    Raises:
+        ForbiddenError: they are no ``role`` any more.
+        TokenRefusedError: the ticket is of a higher role, which was taken away: it gives access to nothing.
+    """
+    now = session.as_of_now(viewer, at_once=request.method == "POST")
+    now.require(role)
+    if now.role == "viewer" != viewer.role:
+        raise TokenRefusedError("Your role was taken away after this page was drawn: reload the page.")
+    return now
 
 
 def refusal(error: SlimError) -> JSONResponse:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from app import session
 from app.access import Viewer
 from app.routes.guard import guarded, tagged
-from app.routes.pictures import Picture
+from app.routes.pictures import Picture, dataset_of
 from slim_core.data.images import ImageMissingError
 from slim_core.errors import NotFoundError, SpecRefusedError
 
@@ -60,6 +60,8 @@ def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
         raise NotFoundError(f"{table.name} has no image {row}: its rows are 0..{len(table) - 1}.")
     if kind in MAP_KINDS and run is None:
         raise SpecRefusedError(f"kind={kind} needs run=<id of a gradcam run>.")
+    if run is not None and dataset_of(run) != dataset:  # its maps and thumbnails show images of another one
+        raise NotFoundError(f"No run {run} of this data set here: reload the page.")
     key = (table.fingerprint, row, kind, run, map_of, size, opacity)
     etag = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
     draw = Picture(table, row, int(size), run, map_of, opacity)

@@ -92,6 +92,16 @@ class Picture:
         return (self._image() * np.where(mask > 0, 1.0, DIMMED)[..., None]).astype(np.uint8)
 
 
+@lru_cache(maxsize=1_000)
+def dataset_of(run_id: str) -> str | None:
+    """The data set whose images a run shows; a run never changes it.
+
+    Raises:
+        NotFoundError: there is no such run.
+    """
+    return session.store().runs.fetch(run_id).dataset_id
+
+
 @lru_cache(maxsize=16)
 def _thumbnails(folder: Path) -> Thumbnails | None:
     """The pack of a finished run: an index mapped from disk, no picture in memory."""

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from app import session
+from app import access, session
+from app.access import Viewer
 from app.routes.images import image_url
 from slim_core.data.table import ImageTable
 from slim_core.store import Dataset
+from tests.slim_core.store.store_makers import statements
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -93,3 +96,33 @@ def test_a_missing_image_is_not_found_and_the_reason_is_told(client: TestClient,
     answer = client.get(image_url(dataset.id, 0, session.token()))
     assert answer.status_code == 404
     assert "gone.png is missing: put the file back" in answer.json()["error"]
+
+
+def test_the_ticket_of_a_role_that_was_taken_away_shows_no_more_images(
+    client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "ROLE_KEPT_S", 0.01)
+    members = session.store().members
+    members.set_role("ann@example.org", "annotator")
+    ticket = access.sign(Viewer("ann@example.org", "annotator"))
+    assert client.get(image_url(dataset.id, 0, ticket)).status_code == 200
+    members.remove("ann@example.org")
+    time.sleep(0.02)
+    refused = client.get(image_url(dataset.id, 0, ticket))
+    assert refused.status_code == 401
+    assert refused.json()["error"] == "Your role was taken away after this page was drawn: reload the page."
+    assert client.get(image_url(dataset.id, 0, access.sign(Viewer("ann@example.org", "viewer")))).status_code == 200
+
+
+def test_the_role_is_not_looked_up_for_each_of_many_images(
+    client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(session, "ROLE_KEPT_S", 3_600.0)
+    session.store().members.set_role("ann@example.org", "annotator")
+    ticket = access.sign(Viewer("ann@example.org", "annotator"))
+    with statements(session.store().database) as sent:
+        for row in range(10):
+            assert client.get(image_url(dataset.id, row, ticket)).status_code == 200
+    assert 1 <= sum("FROM members" in statement for statement in sent) <= 2

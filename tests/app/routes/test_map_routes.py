@@ -14,6 +14,7 @@ from app import session
 from app.routes import pictures
 from app.routes.images import image_url
 from slim_core.attention.thumbnails import Thumbnails
+from slim_core.data.importing import import_data
 from slim_core.data.table import ImageTable
 
 if TYPE_CHECKING:
@@ -117,3 +118,12 @@ def test_integers_are_sent_as_float32_too(client: TestClient, filled_home: Path)
 def test_only_small_arrays_of_the_run_are_served(client: TestClient, name: str) -> None:
     answer = client.get(f"/api/points/{newest('space').id}/{name}.bin", params={"token": session.token()})
     assert answer.status_code == 404
+
+
+@pytest.mark.parametrize("kind", ["image", "overlay", "heat", "contour"])
+def test_a_run_of_another_data_set_shows_nothing_of_it(client: TestClient, demo_folder: Path, kind: str) -> None:
+    mine = session.store().datasets.register(import_data(demo_folder, name="mine"), by="tests")
+    url = image_url(mine.id, 0, session.token(dataset=mine.id), kind=kind, run=newest("gradcam").id)
+    answer = client.get(url)
+    assert answer.status_code == 404
+    assert answer.json()["error"] == f"No run {newest('gradcam').id} of this data set here: reload the page."
