@@ -64,6 +64,15 @@ def test_services_and_routes_draw_nothing() -> None:
     assert not list(crossings({"services"}, {"routes"}))
 
 
+def test_services_and_routes_know_no_widget() -> None:
+    found = [name for name, path in files().items() if room(name) in {"services", "routes"} and _has_streamlit(path)]
+    assert not found
+
+
+def _has_streamlit(path: Path) -> bool:
+    return any(name.split(".")[0] == "streamlit" for name in imported(ast.walk(tree(path)), path))
+
+
 def test_the_routes_of_a_page_import_none_of_its_parts() -> None:
     found = [
         f"{module} imports {name}"

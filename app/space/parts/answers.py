@@ -42,7 +42,7 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> None:
 def why_not(campaign: Campaign | None) -> str | None:
     """Why this viewer cannot answer the campaign, in a sentence; None where they can."""
     if campaign is None or campaign.status != "open":
-        return "Choose an open campaign of this space first."
+        return "Requires an open campaign of this space."
     try:
         campaign.require_annotator(session.acting_as("annotator"))
     except ForbiddenError as error:

@@ -75,7 +75,7 @@ def test_why_nothing_can_be_answered_is_one_sentence(data, campaign, monkeypatch
     assert answers.why_not(None) == answers.why_not(store.campaigns.close(campaign.id))
     monkeypatch.setattr(session, "viewer", lambda: Viewer("guest", "viewer"))
     why = answers.why_not(store.campaigns.reopen(campaign.id))
-    assert why is not None and "needs the role annotator" in why
+    assert why is not None and "requires the role annotator" in why
 
 
 def test_only_images_that_are_not_asked_about_yet_are_added(data, campaign) -> None:
