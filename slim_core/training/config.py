@@ -83,6 +83,14 @@ class TrainConfig(Config):
     sampling: Annotated[Sampling, Shown(labels=SAMPLINGS, place="more", added_later=True)] = Field(
         default="shuffled", title="Sampling", description="How the images of an epoch are drawn."
     )
+    patience: Annotated[int | None, Shown(place="more", default="never", added_later=True)] = Field(
+        default=None,
+        ge=1,
+        le=10_000,
+        title="Patience",
+        description="Stop when the worst class on validation has not risen for a fifth of the epochs so far, "
+        "and for at least so many; the epochs are then the most there can be.",
+    )
 
     @field_validator("objective")
     @classmethod

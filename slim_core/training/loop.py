@@ -24,6 +24,7 @@ from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.meter import EpochReport, Meter
 from slim_core.training.objectives import OBJECTIVES, Batch, Objective, TrainContext, class_weights
+from slim_core.training.patience import has_converged
 from slim_core.training.resume import Checkpoints
 from slim_core.training.sampling import epoch_order
 from slim_core.training.validation import selection_score, validation_metrics
@@ -131,7 +132,7 @@ class _Run:
         objective = OBJECTIVES[self.config.objective](self._context())
         checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key())
         state = checkpoints.restore(net, optimizer, objective)
-        while state.epoch < self.config.epochs:
+        while state.epoch < self.config.epochs and not has_converged(state.history, self.config.patience):
             entry = self._epoch(state.epoch, optimizer, objective)
             state.history.append(entry)
             state.seconds += entry["seconds"]
