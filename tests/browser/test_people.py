@@ -54,7 +54,7 @@ def own_store(own_home: Path) -> Iterator[Store]:
 def register(page: Page, address: str, images: Path) -> None:
     """By its path, where that has not been done."""
     visit(page, address, "data")
-    if page.get_by_text("No data is registered yet").count():
+    if page.get_by_text("No data set is registered yet").count():
         page.get_by_role("textbox", name="Folder or metadata file").fill(str(images))
         page.keyboard.press("Enter")
         page.get_by_role("button", name="Check and register").click()
