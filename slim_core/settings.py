@@ -23,7 +23,9 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="SLIM_", frozen=True, extra="ignore")
 
-    home: Path = Field(Path("var"), description="Database, artifacts and the embedded Redis live here.")
+    home: Path = Field(
+        Path("var"), description="Database, artifacts and the embedded Redis live here; its owner alone may read it."
+    )
     artifacts_url: str | None = Field(None, description="fsspec URL of the artifacts; default: the folder home.")
     database_url: str | None = Field(None, description="SQLAlchemy URL; default: SQLite in home.")
     redis_url: str | None = Field(None, description="Redis of the served mode; default: an embedded server.")

@@ -17,6 +17,7 @@ from slim_core.store.database import Database, StoreUnavailableError, make_folde
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.decisions import Decisions
 from slim_core.store.events import Event, Events
+from slim_core.store.home import keep_private
 from slim_core.store.leases import LEASE_S, Lease
 from slim_core.store.lineage import Lineage
 from slim_core.store.members import ROLES, Member, Members, Role
@@ -69,17 +70,18 @@ class Store:
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
-        """Make the home's folders and bring the database to the newest schema.
+        """Make the home's folders, readable by their owner alone, and bring the database to the newest schema.
 
         Raises:
             StoreUnavailableError: the home or the database cannot be written, is locked, damaged, or newer than this
                 version.
         """
         settings = settings or read_settings()
-        make_folder(settings.home)
+        keep_private(make_folder(settings.home))  # before anything is written into it
         database = Database(settings.database)
         try:
             migrate(database)
+            keep_private(settings.home)
         except BaseException:
             database.close()
             raise
