@@ -25,6 +25,7 @@ GET  /assets/{folder}/{name} -> a file of app/{folder}/static; gzipped once; imm
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -40,7 +41,7 @@ from app.login_redirect import Returning
 from app.overview import routes as overview
 from app.routes import assets, images, painted
 from app.space import routes as points
-from slim_core.errors import ForbiddenError
+from slim_core.errors import SlimError
 from slim_core.settings import settings
 
 ROUTES = [
@@ -55,15 +56,17 @@ ROUTES = [
     Route("/assets/{folder}/{name}", assets.asset, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]
+REFUSED = 2  # exit code, as of the command line
 MIDDLEWARE = [Middleware(KnownHosts), Middleware(Returning), Middleware(Styled)]
 
 
 def refuse_unsafe_address() -> None:
-    """End here with one sentence, where others could reach a dashboard without sign-in."""
+    """End here with one sentence, where others could reach a dashboard without sign-in, or a setting is wrong."""
     try:
         require_safe_address(settings())
-    except ForbiddenError as error:
-        raise SystemExit(str(error)) from None
+    except SlimError as error:
+        print(error, file=sys.stderr)  # Streamlit has not set up its log yet
+        raise SystemExit(REFUSED) from None
 
 
 @contextlib.asynccontextmanager

@@ -12,6 +12,10 @@ class PathRefusedError(SlimError):
     """A path lies outside the allowed roots, or a name tries to leave its folder."""
 
 
+class SettingRefusedError(SlimError):
+    """An environment variable holds what it cannot hold."""
+
+
 class DataRefusedError(SlimError):
     """A data set cannot be imported, or no longer is what was imported."""
 

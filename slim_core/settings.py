@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from slim_core.errors import PathRefusedError
+from slim_core.errors import PathRefusedError, SettingRefusedError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+
+DAY_S = 24 * 3600
+URLS = {"database_url": ("sqlite", "postgresql", "postgres"), "redis_url": ("redis", "rediss", "unix")}
+_KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
+_BOUNDS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"))
 
 
 def _default_roots() -> tuple[Path, ...]:
@@ -35,12 +46,18 @@ class Settings(BaseSettings):
     model_modules: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Modules whose functions may be named as models in the served mode, joined by ':'."
     )
-    max_pixels: int = Field(50_000_000, description="Larger images are refused.")
-    lease_s: float = Field(30.0, description="A running job that does not renew its lease for this long is lost.")
-    renew_s: float = Field(10.0, description="How often a running job renews its lease.")
-    stop_grace_s: float = Field(3.0, description="A job that has not stopped after this long is killed.")
-    job_timeout_s: int = Field(7 * 24 * 3600, description="A job is ended after this long.")
-    hung_after_s: float = Field(900.0, description="A job that reports no progress for this long is ended as hung.")
+    max_pixels: int = Field(50_000_000, ge=1, description="Larger images are refused.")
+    lease_s: float = Field(
+        30.0, gt=0, le=DAY_S, description="A running job that does not renew its lease for this long is lost."
+    )
+    renew_s: float = Field(10.0, gt=0, le=DAY_S, description="How often a running job renews its lease.")
+    stop_grace_s: float = Field(
+        3.0, ge=0, le=DAY_S, description="A job that has not stopped after this long is killed."
+    )
+    job_timeout_s: int = Field(7 * DAY_S, ge=1, le=10_000 * DAY_S, description="A job is ended after this long.")
+    hung_after_s: float = Field(
+        900.0, gt=0, le=10_000 * DAY_S, description="A job that reports no progress for this long is ended as hung."
+    )
     shard_images: int = Field(
         20_000, ge=1, description="An attention or feature pass over more images than this is split into shards."
     )
@@ -56,7 +73,14 @@ class Settings(BaseSettings):
         ge=1,
         description="Threads torch computes with on the CPU, at most; default: all cores but one.",
     )
-    cpu_workers: int = Field(1, description="Worker processes the embedded mode starts.")
+    cpu_workers: int = Field(1, ge=1, description="Worker processes the embedded mode starts.")
+
+    @field_validator("database_url", "redis_url")
+    @classmethod
+    def _check_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not _is_url_of(value, URLS[str(info.field_name)]):
+            raise ValueError("not such a URL")
+        return value
 
     @field_validator("data_roots", mode="before")
     @classmethod
@@ -111,5 +135,36 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once.
+
+    Raises:
+        SettingRefusedError: a variable holds what it cannot hold; the sentence names the legal values.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingRefusedError(" ".join(_refusal(one) for one in error.errors())) from error
+
+
+def _refusal(error: ErrorDetails) -> str:
+    name, value = str(error["loc"][0]), str(error["input"])
+    shown = "what is set (hidden: it may hold a password)" if "@" in value else repr(value[:100])
+    return f"SLIM_{name.upper()} cannot be {shown}: set it to {_legal(name)}."
+
+
+def _legal(name: str) -> str:
+    """What a setting may be, by its type and its bounds."""
+    if name in URLS:
+        return f"a URL that begins with {' or '.join(f'{scheme}://' for scheme in URLS[name])}"
+    field = Settings.model_fields[name]
+    kind = _KINDS.get(field.annotation, "a text")
+    bounds = [f"{word} {getattr(one, key):,}" for one in field.metadata for key, word in _BOUNDS if hasattr(one, key)]
+    return " ".join([kind, *(["of", " and ".join(bounds)] if bounds else [])])
+
+
+def _is_url_of(url: str, schemes: Sequence[str]) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme.partition("+")[0] in schemes and url.startswith(f"{parts.scheme}://") and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False

@@ -1,0 +1,71 @@
+"""The environment: what a variable may hold, and the sentence where it holds anything else."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from slim_core.errors import SettingRefusedError
+from slim_core.settings import Settings, settings
+
+
+@pytest.fixture
+def read_anew():
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("read_anew")
+@pytest.mark.parametrize(("name", "value", "legal"), [
+    ("SLIM_MAX_PIXELS", "abc", "a whole number of at least 1"),
+    ("SLIM_LEASE_S", "nan", "a number of more than 0 and at most 86,400"),
+    ("SLIM_RENEW_S", "inf", "a number of more than 0 and at most 86,400"),
+    ("SLIM_THREADS", "0", "a whole number of at least 1"),
+    ("SLIM_SHARD_IMAGES", "0", "a whole number of at least 1"),
+    ("SLIM_CPU_WORKERS", "x", "a whole number of at least 1"),
+    ("SLIM_JOB_TIMEOUT_S", "1e99", "a whole number of at least 1 and at most 864,000,000"),
+    ("SLIM_ALLOW_WITHOUT_SIGN_IN", "maybe", "true or false"),
+    ("SLIM_DATABASE_URL", "nonsense", "a URL that begins with sqlite:// or postgresql:// or postgres://"),
+    ("SLIM_REDIS_URL", "garbage", "a URL that begins with redis:// or rediss:// or unix://"),
+])  # fmt: skip
+def test_a_wrong_setting_is_one_sentence_with_its_name_its_value_and_the_legal_ones(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, legal: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingRefusedError) as refused:
+        settings()
+    assert str(refused.value) == f"{name} cannot be {value!r}: set it to {legal}."
+
+
+@pytest.mark.usefixtures("read_anew")
+def test_a_password_in_a_wrong_url_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLIM_DATABASE_URL", "postgresql://slim:secret@db:port/slim")
+    with pytest.raises(SettingRefusedError, match="SLIM_DATABASE_URL cannot be what is set") as refused:
+        settings()
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("given", [
+    {"database_url": "postgresql+psycopg://slim@db:5432/slim"}, {"database_url": "postgresql://a@/b?host=/tmp/pg"},
+    {"database_url": "sqlite:////srv/slim.db"}, {"redis_url": "redis://:pw@redis:6379/1"},
+    {"redis_url": "unix:///run/redis.sock?db=2"}, {"redis_url": "rediss://redis"},
+])  # fmt: skip
+def test_addresses_of_every_kind_are_taken(given: dict[str, str]) -> None:
+    assert Settings(**given).model_dump(include=set(given)) == given
+
+
+@pytest.mark.parametrize("command", [
+    ["-m", "slim_core.cli", "datasets"],
+    ["-m", "workers", "--burst"],
+    ["-m", "streamlit", "run", "app/main.py", "--server.headless", "true", "--server.port", "0"],
+], ids=["slim", "workers", "dashboard"])  # fmt: skip
+def test_every_way_to_start_ends_with_the_sentence_and_exit_code_two(command: list[str], tmp_path) -> None:
+    environment = os.environ | {"SLIM_THREADS": "0", "SLIM_HOME": str(tmp_path)}
+    ended = subprocess.run([sys.executable, *command], env=environment, capture_output=True, text=True, timeout=120)
+    sentence = "SLIM_THREADS cannot be '0': set it to a whole number of at least 1."
+    assert ended.returncode == 2 and ended.stderr.strip().endswith(sentence)
+    assert "Traceback" not in ended.stderr
