@@ -75,6 +75,8 @@ class Ancestry:
         return self._identities[run.id]
 
     def _without_seed(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: self._without_seed(each) for key, each in value.items()}
         if isinstance(value, str) and value in self.runs:
             return self.identity(self.runs[value])
         if isinstance(value, str) and value in self._campaigns:

@@ -9,6 +9,7 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
+from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 from slim_core.runs.whole_loop import ANSWERED, FROM_REFERENCE
 from slim_core.steps.registry import parse_spec
@@ -48,10 +49,18 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
         built |= {name: (reference or {}).get(name) for name in FROM_REFERENCE}
         words += ["--retrain", "last-layer" if plain["mode"] == "last-layer" else "reference"]
     for name, parameter in parameters(type(spec)).items():
-        if parameter.shown.on_command_line and plain[name] not in (parse_spec(built).every_field()[name], None):
+        if parameter.shown.on_command_line and plain[name] not in (_by_itself(built, name), None):
             built[name] = plain[name]
             words += _within(spec, parameter) if name in spec.holds else _option(parameter.flag, plain[name])
     return words if parse_spec(built) == spec else None
+
+
+def _by_itself(built: Mapping[str, Any], name: str) -> Any:
+    """The value of a field that is not given; None where the spec needs one, such as the options of some objectives."""
+    try:
+        return parse_spec(built).every_field()[name]
+    except SpecRefusedError:
+        return None
 
 
 def _is_retraining(spec: Spec) -> bool:

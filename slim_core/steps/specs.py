@@ -82,7 +82,7 @@ class Spec(Config):
         """Fields that name the inputs of the step, and those that have no default."""
         fields = type(self).model_fields
         required = {name for name, about in fields.items() if about.is_required()}
-        return required | set(self.parents()) | {name for name in INPUTS if name in fields}
+        return required | {name for name in (*self.parents(), *INPUTS) if name in fields}
 
     def defaults(self) -> dict[str, Any]:
         """Field -> the value it has where nobody gives one, with the inputs and the recipe of this spec; no inputs."""
@@ -185,9 +185,10 @@ class TrainSpec(Spec, TrainConfig):
         return self
 
     def parents(self) -> dict[str, str]:
-        """The reference model and the subset, where given."""
+        """The reference model and the subset, where given, and the runs that the objective rests on."""
         named = {"reference": self.reference, "subset": self.subset}
-        return {role: run_id for role, run_id in named.items() if run_id}
+        given = {role: run_id for role, run_id in named.items() if run_id}
+        return given | OBJECTIVES[self.objective].parents(self.objective_options)
 
     def held(self) -> Mapping[str, type[Config]]:
         """The settings of the loss."""

@@ -26,8 +26,10 @@ from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import AttentionResult, SubsetResult
 from slim_core.training.data import TrainData
 from slim_core.training.loop import EpochReport, TrainResult, train
+from slim_core.training.objectives import OBJECTIVES
 
 Rows = NDArray[np.int64]
+REPEATS = "repeats.npy"  # among the checkpoints
 
 
 def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
@@ -43,6 +45,7 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     table = context.table(spec.dataset)
     rows, counts = training_rows(spec, table, context)
     _check_rows(table, rows)
+    counts = repeated(spec, table, rows, counts, context)
     model = _initial_model(spec, table, context)
     if spec.mode == "last-layer":
         result = _refit(model, table, rows, counts, spec, context)
@@ -59,6 +62,33 @@ def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> t
         return table.rows("train"), None
     chosen = SubsetResult(context.parent(spec.subset)).images()
     return chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64)
+
+
+def repeated(spec: TrainSpec, table: ImageTable, rows: Rows, counts: Rows | None, context: StepContext) -> Rows | None:
+    """The counts, times how often the objective sees each row; found once, and kept for an attempt that resumes."""
+    kept = context.checkpoint_dir / REPEATS
+    if kept.is_file():
+        return np.asarray(np.load(kept), np.int64)
+    found = OBJECTIVES[spec.objective].repeats(
+        spec.objective_options,
+        table.labels[rows],
+        lambda run_id: predicted_by(run_id, table, rows, context),
+    )
+    if found is None:
+        return counts
+    times = np.asarray(found if counts is None else found * counts, np.int64)
+    unfinished = kept.with_suffix(".tmp")
+    with unfinished.open("wb") as file:
+        np.save(file, times)
+    unfinished.replace(kept)
+    return times
+
+
+def predicted_by(run_id: str, table: ImageTable, rows: Rows, context: StepContext) -> Rows:
+    """(n,) classes that the model of a train run predicts."""
+    runtime = replace(context.runtime("errors"), checkpoint_dir=None)
+    probabilities = predict(load_model(context.parent(run_id)), table, rows, runtime=runtime)
+    return np.asarray(probabilities.argmax(axis=1), np.int64)
 
 
 def _check_rows(table: ImageTable, rows: Rows) -> None:

@@ -201,14 +201,22 @@ class RunGraph:
 
     def _links_of(self, run: Run) -> list[Link]:
         if run.id not in self._links:
-            named = ((role, value) for role, value in run.spec.items() if isinstance(value, str))
-            links = [Link(value, run.id, role) for role, value in named if value in self.runs]
+            links = [Link(value, run.id, role) for role, value in _texts(run.spec) if value in self.runs]
             shards = [Link(one.id, run.id, "shard") for one in self._shards.get(run.id, ())]
             self._links[run.id] = links + shards
         return self._links[run.id]
 
     def _oldest_first(self) -> list[Run]:
         return sorted(self.runs.values(), key=lambda one: (one.created_at, one.id))
+
+
+def _texts(spec: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """(key, value) of each text in a spec, those in its dicts, such as the options of an objective, included."""
+    for key, value in spec.items():
+        if isinstance(value, str):
+            yield key, value
+        elif isinstance(value, dict):
+            yield from _texts(value)
 
 
 def _is_finished(run: Run) -> bool:

@@ -30,6 +30,7 @@ _NAMED = 20  # ids a message names at most
 PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
     "model": ("train",),
     "reference": ("train",),
+    "earlier": ("train",),
     "subset": ("curate",),
     "attention": ("gradcam", "features"),
     "space": ("space",),

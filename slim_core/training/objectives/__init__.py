@@ -9,11 +9,28 @@ from pydantic import ValidationError
 
 from slim_core.training.objectives.erm import Erm
 from slim_core.training.objectives.group_dro import GroupDro
-from slim_core.training.objectives.objective import Batch, NoOptions, Objective, TrainContext, class_weights
+from slim_core.training.objectives.objective import (
+    Batch,
+    NoOptions,
+    Objective,
+    Predicted,
+    TrainContext,
+    class_weights,
+)
 
 OBJECTIVES: dict[str, type[Objective]] = {"erm": Erm, "group-dro": GroupDro}
 
-__all__ = ["OBJECTIVES", "Batch", "Erm", "NoOptions", "Objective", "TrainContext", "checked_options", "class_weights"]
+__all__ = [
+    "OBJECTIVES",
+    "Batch",
+    "Erm",
+    "NoOptions",
+    "Objective",
+    "Predicted",
+    "TrainContext",
+    "checked_options",
+    "class_weights",
+]
 
 
 def checked_options(name: str, given: Mapping[str, Any]) -> dict[str, Any]:

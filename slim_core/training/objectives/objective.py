@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -12,7 +12,10 @@ from slim_core.parameters import Config
 from slim_core.training.sampling import Sampling
 
 if TYPE_CHECKING:  # the names and options of objectives are known without torch
+    import numpy as np
     from torch import Tensor
+
+Predicted = Callable[[str], "np.ndarray"]  # id of an earlier train run -> (n,) classes it predicts of the training rows
 
 
 class NoOptions(Config):
@@ -51,6 +54,18 @@ class Objective(ABC):
 
     def __init__(self, context: TrainContext) -> None:
         self.context = context
+
+    @classmethod
+    def parents(cls, options: Mapping[str, Any]) -> dict[str, str]:
+        """Role -> id of each run that a training with these options rests on; "earlier" is the role of a train run."""
+        del options
+        return {}
+
+    @classmethod
+    def repeats(cls, options: Mapping[str, Any], labels: np.ndarray, predicted: Predicted) -> np.ndarray | None:
+        """(n,) int64: how often an epoch sees each training row, of labels (n,); None: as often as without it."""
+        del options, labels, predicted
+        return None
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
