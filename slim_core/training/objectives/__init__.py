@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from slim_core.training.objectives.erm import Erm
 from slim_core.training.objectives.group_dro import GroupDro
+from slim_core.training.objectives.jtt import Jtt
 from slim_core.training.objectives.objective import (
     Batch,
     NoOptions,
@@ -18,7 +19,7 @@ from slim_core.training.objectives.objective import (
     class_weights,
 )
 
-OBJECTIVES: dict[str, type[Objective]] = {"erm": Erm, "group-dro": GroupDro}
+OBJECTIVES: dict[str, type[Objective]] = {"erm": Erm, "group-dro": GroupDro, "jtt": Jtt}
 
 __all__ = [
     "OBJECTIVES",
