@@ -17,12 +17,17 @@ def has_auth() -> bool:
 
 def signs_in() -> bool:
     """True where viewers have names: ``[auth]`` in the secrets, or a trusted proxy's header."""
-    return has_auth() or bool(st.get_option("server.trustedUserHeaders"))
+    return has_auth() or bool(trusted_headers())
+
+
+def trusted_headers() -> tuple[str, ...]:
+    """The headers by which a proxy in front says who somebody is; anybody else who reaches us could write them, too."""
+    return tuple(st.get_option("server.trustedUserHeaders") or ())
 
 
 def safe_beyond_this_machine(settings: Settings) -> bool:
     """Whether other machines may reach the dashboard: people sign in, or it was said in plain words."""
-    return signs_in() or settings.allow_without_sign_in
+    return has_auth() or settings.allow_without_sign_in or (settings.behind_proxy and bool(trusted_headers()))
 
 
 def require_safe_address(settings: Settings) -> None:
@@ -34,6 +39,12 @@ def require_safe_address(settings: Settings) -> None:
     address = st.get_option("server.address")
     if _only_here(address) or safe_beyond_this_machine(settings):
         return
+    if trusted_headers():
+        raise ForbiddenError(
+            f"The dashboard would listen on {address or 'every address of this machine'}, where anybody can write the "
+            f"header {trusted_headers()[0]} and be anyone: use --server.address=127.0.0.1, or say "
+            f"SLIM_BEHIND_PROXY=true where the proxy alone can reach that address."
+        )
     raise ForbiddenError(
         f"The dashboard would listen on {address or 'every address of this machine'}, where anybody can change "
         f"everything without signing in: use --server.address=127.0.0.1, set up sign-in ([auth] in "

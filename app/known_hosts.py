@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 
-from app.bind_address import safe_beyond_this_machine
+from app.bind_address import safe_beyond_this_machine, trusted_headers
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -57,8 +57,11 @@ def refusal(scope: Scope, settings: Settings) -> str | None:
     if not _is_loopback(here) and not safe_beyond_this_machine(settings):
         return (
             "Nobody signs in here, so the dashboard answers its own machine only: open it there, set up sign-in, or "
-            "say SLIM_ALLOW_WITHOUT_SIGN_IN=true."
+            "say SLIM_ALLOW_WITHOUT_SIGN_IN=true (behind a proxy that signs people in: SLIM_BEHIND_PROXY=true)."
         )
+    doubled = [name for name in trusted_headers() if len(headers.getlist(name)) > 1]
+    if doubled:  # the one that counts might be the client's own
+        return f"The header {doubled[0]} came more than once: let the proxy replace it, not add to it."
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not _is_known(_name(hosts[0]), here, settings):
         return (

@@ -15,7 +15,7 @@ import streamlit as st
 
 from app import access
 from app.access import Viewer
-from app.bind_address import has_auth, signs_in
+from app.bind_address import has_auth, signs_in, trusted_headers
 from slim_core.errors import NameRefusedError
 from slim_core.settings import Settings, settings
 
@@ -139,8 +139,10 @@ def as_of_now(viewer: Viewer, *, at_once: bool = True) -> Viewer:
 
 
 def must_sign_in() -> bool:
-    """True where ``[auth]`` is set up and this person has not signed in yet."""
-    return has_auth() and not st.user.get("is_logged_in")
+    """True where this person has not signed in yet, or where the proxy that names people has named nobody."""
+    if has_auth():
+        return not st.user.get("is_logged_in")
+    return bool(trusted_headers()) and not str(st.user.get("email") or "").strip()
 
 
 def token(*, dataset: str | None = None, campaign: str | None = None) -> str:

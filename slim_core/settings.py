@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     )
     mlflow_tracking_uri: str | None = Field(None, description="Runs are logged to this MLflow server too.")
     allow_without_sign_in: bool = Field(False, description="Listen beyond this machine although nobody signs in.")
+    behind_proxy: bool = Field(
+        False, description="Listen beyond this machine where a header names people: the proxy alone reaches it."
+    )
     threads: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 2) - 1),
         ge=1,

@@ -29,6 +29,9 @@ def page() -> None:
         st.write("Answers, runs and campaigns are saved under your e-mail. An admin assigns your role.")
         if outcome := OUTCOMES.get(st.query_params.pop(OUTCOME, "")):
             st.warning(outcome, icon=":material/error:")
+        if not has_auth():
+            st.error("The proxy in front of this dashboard names nobody. Open the dashboard at the proxy's address.")
+            return
         _elsewhere()
         providers = _providers()
         if not providers:

@@ -33,9 +33,19 @@ def test_other_addresses_are_served_when_told_so_in_plain_words(listen_on):
     require_safe_address(Settings(allow_without_sign_in=True))
 
 
-def test_other_addresses_are_served_behind_a_trusted_proxy(listen_on):
+def test_where_a_header_names_people_other_addresses_are_served_only_when_told_that_the_proxy_alone_reaches_them(
+    listen_on,
+):
     listen_on("0.0.0.0", **{"server.trustedUserHeaders": {"X-Forwarded-Email": "email"}})
-    require_safe_address(Settings())
+    with pytest.raises(ForbiddenError, match="anybody can write the header X-Forwarded-Email .* SLIM_BEHIND_PROXY"):
+        require_safe_address(Settings())
+    require_safe_address(Settings(behind_proxy=True))
+
+
+def test_a_proxy_that_names_nobody_is_no_sign_in(listen_on):
+    listen_on("0.0.0.0")
+    with pytest.raises(ForbiddenError, match="SLIM_ALLOW_WITHOUT_SIGN_IN"):
+        require_safe_address(Settings(behind_proxy=True))
 
 
 def test_other_addresses_are_served_where_people_sign_in(listen_on, monkeypatch):

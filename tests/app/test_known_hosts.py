@@ -116,3 +116,14 @@ def test_the_address_that_was_connected_to_is_a_name_of_ours_and_another_one_is_
 def test_two_hosts_are_one_too_many() -> None:
     twice = scope("127.0.0.1", "localhost") | {"headers": [(b"host", b"localhost"), (b"host", b"evil.example")]}
     assert known_hosts.refusal(twice, Settings()) is not None
+
+
+def test_a_trusted_header_that_comes_twice_is_refused(client, monkeypatch) -> None:
+    monkeypatch.setattr(known_hosts, "trusted_headers", lambda: ("X-Forwarded-Email",))
+    ann, boss = ("X-Forwarded-Email", "ann@slim.example"), ("x-forwarded-email", "boss@slim.example")
+    assert client.get("/", headers=[ann]).status_code == 200
+    refused = client.get("/", headers=[boss, ann])
+    assert refused.status_code == 403 and "X-Forwarded-Email came more than once" in refused.text
+    raw = [(name.encode(), value.encode()) for name, value in (("host", "localhost"), boss, ann)]
+    socket = scope("127.0.0.1", "localhost") | {"type": "websocket", "headers": raw}
+    assert "more than once" in str(known_hosts.refusal(socket, Settings()))

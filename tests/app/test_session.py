@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import bind_address, session
 from app.access import Viewer
+from app.ui import sign_in
 from slim_core.errors import NameRefusedError
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
@@ -86,7 +87,7 @@ def test_an_e_mail_that_nobody_has_checked_gives_no_role(
 def with_auth(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The dashboard where ``[auth]`` is set up."""
     auth = {"redirect_uri": "http://127.0.0.1:1/oauth2callback", "cookie_secret": "c" * 32, "client_id": "slim"}
-    for module in (bind_address, session):
+    for module in (bind_address, session, sign_in):
         monkeypatch.setattr(module, "has_auth", lambda: True)
     monkeypatch.setattr(session, "signs_in", lambda: True)
     app = AppTest.from_file(MAIN, default_timeout=60)
@@ -100,6 +101,18 @@ def test_where_sign_in_is_set_up_every_page_asks_for_it_first(with_auth: AppTest
     assert not app.exception
     assert [title.value for title in app.title] == ["Sign in"]
     assert [button.label for button in app.button] == ["Sign in", "Sign in with Google"]
+
+
+@pytest.mark.parametrize("user", [{}, {"email": " "}, {"email": None}])
+def test_who_comes_without_the_proxys_header_sees_no_page(user: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (bind_address, session):
+        monkeypatch.setattr(module, "trusted_headers", lambda: ("X-Forwarded-Email",))
+    app = AppTest.from_file(MAIN, default_timeout=60)
+    app.user = user
+    app.run()
+    assert not app.exception and not app.button
+    assert [title.value for title in app.title] == ["Sign in"]
+    assert app.error[0].value.startswith("The proxy in front of this dashboard names nobody.")
 
 
 def test_sign_in_that_is_set_up_by_half_says_what_is_missing(with_auth: AppTest) -> None:
