@@ -10,7 +10,8 @@ import streamlit as st
 from app.services.space_data import SpaceData
 from app.services.subset import Choice
 from app.ui.runs import ask
-from slim_core.curation import CurateOptions, default_subset_size
+from slim_core.curation import LABELS_USED, CurateOptions, default_subset_size
+from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import STEPS
 
@@ -22,15 +23,18 @@ ABOUT = {
     "oracle": "Balances the true groups: an upper bound that needs every attribute.",
     "subg": "Cuts every true group to the size of the smallest: a baseline that needs every attribute.",
 }
-_OF_GROUPS = ("oracle", "subg")  # need attributes
 _IN_ITS_OWN_WAY = ("kind", "strategy", "size", "options")
+
+
+def _uses_groups(strategy: str) -> bool:
+    return LABELS_USED.get(strategy) == GROUPS_IN_TRAINING
 
 
 def show(data: SpaceData, campaign: str | None) -> Choice:
     """The controls, as one choice."""
     spec = STEPS["curate"].spec
     asked = parameters(spec)
-    names = [name for name in asked["strategy"].choices if name not in _OF_GROUPS or data.table.has_attributes]
+    names = [name for name in asked["strategy"].choices if data.table.has_attributes or not _uses_groups(name)]
     strategy = st.selectbox(
         asked["strategy"].label, names, key="curate-strategy", help="Compare strategies on the Compare page."
     )

@@ -89,13 +89,13 @@ def show_comparison(found: pd.DataFrame) -> None:
     """Print one table of the metrics and one of the groups."""
     from slim_core.evaluation.report.frames import RATES, TITLES
 
-    models = found.to_dict("records")
+    models, named = found.to_dict("records"), ("method", "seed", "labels_used")
     rows = [
-        [str(row["method"]), str(row["seed"]), *(in_percent(row[key]) for key in RATES), *map(shown, costs(row))]
+        [*(str(row[key]) for key in named), *(in_percent(row[key]) for key in RATES), *map(shown, costs(row))]
         for row in models
     ]
-    named = [TITLES[key] for key in (*RATES, "images", "answers", "seconds")]
-    table("Models, in % (attention: its precision at 0.8)", ["method", "seed", *named], rows)
+    titles = ["method", "seed", *(TITLES[key] for key in ("labels_used", *RATES, "images", "answers", "seconds"))]
+    table("Models, in % (attention: its precision at 0.8)", titles, rows)
     groups = [str(column) for column in found.columns if str(column).startswith("group ")]
     rows = [[str(row["method"]), str(row["model"]), *(in_percent(row[key]) for key in groups)] for row in models]
     table("Accuracy in % per group", ["method", "model", *(name.removeprefix("group ") for name in groups)], rows)

@@ -11,6 +11,7 @@ from slim_core.curation.options import CurateOptions
 from slim_core.curation.slim import slim
 from slim_core.curation.slim_reference import slim_reference
 from slim_core.curation.subg import subg
+from slim_core.data.labels_used import LabelsUsed
 from slim_core.errors import SpecRefusedError
 
 STRATEGIES: dict[str, Strategy] = {
@@ -20,6 +21,14 @@ STRATEGIES: dict[str, Strategy] = {
     "class-balanced": class_balanced,
     "oracle": oracle,
     "subg": subg,
+}
+LABELS_USED: dict[str, LabelsUsed] = {  # by each strategy, beyond the classes of the images
+    "slim": "answers",
+    "slim-reference": "answers",
+    "random": "none",
+    "class-balanced": "none",
+    "oracle": "groups in training",
+    "subg": "groups in training",
 }
 
 

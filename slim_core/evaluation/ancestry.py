@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from slim_core.curation import LABELS_USED
+from slim_core.data.labels_used import LabelsUsed, together
 from slim_core.store import schema
 from slim_core.store.campaigns import IDLE_MS
 from slim_core.store.lineage import RunGraph
+from slim_core.training.config import labels_used
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
@@ -55,6 +58,14 @@ class Ancestry:
         """The part of ``seconds`` that was spent on a GPU, in hours."""
         return sum(one.seconds for one in self._paid(run) if (one.device or "").startswith("cuda")) / 3600
 
+    def labels_used(self, model: Run, *, has_groups: bool) -> str:
+        """What the trainings and subsets that a model rests on used beyond the classes of their images; or "none".
+
+        ``has_groups``: whether the data has attributes; selection by the worst group is by class where it has none.
+        """
+        used = {each for one in self._paid(model) for each in _labels_used(one)}
+        return together(each for each in used if has_groups or not each.startswith("groups"))
+
     def _paid(self, run: Run) -> list[Run]:
         """Without the space of a subset that no answers went into, which could be drawn without it."""
         return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not one.spec.get("campaign"))
@@ -84,6 +95,16 @@ class Ancestry:
             name = _SEED_IN_NAME.sub("", campaign.name)  # says which errors a simulated annotator makes
             return [name, campaign.strategy, campaign.split, campaign.overlap, sorted(campaign.budgets.items())]
         return value
+
+
+def _labels_used(run: Run) -> set[LabelsUsed]:
+    """By one run; nothing by a strategy or objective that is not known any more."""
+    if run.kind == "curate":
+        return {LABELS_USED.get(run.spec["strategy"], "none")}
+    if run.kind == "train":
+        asked = (run.spec.get(name, "") for name in ("objective", "sampling", "selection"))
+        return labels_used(*asked)
+    return set()
 
 
 def human_minutes(store: Store, asked: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], float]:

@@ -11,6 +11,7 @@ from slim_core.metrics import (
     AIOU,
     ATTENTION_PRECISION,
     AVERAGE,
+    ESTIMATED_GROUPS,
     GROUPS,
     WGA,
     WORST_CLASS,
@@ -27,6 +28,10 @@ NUMBERS = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION)
 COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
 
+LABELS_DEFINITION = (
+    "Labels used: by the model and the runs it rests on, beyond the classes of the images. None, answers, groups in "
+    "validation (to choose the epoch by), or groups in training."
+)
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
     "answers": "Images people were asked about, up to the last answer this run used.",
@@ -43,8 +48,8 @@ COST_DEFINITIONS: dict[str, str] = {
 def row(store: Store, evaluation: Run) -> dict[str, Any]:
     """A finished evaluate run: what was evaluated, each metric, each group's accuracy, and what the model cost.
 
-    Keys: evaluation, model, method, identity, split, seed, the names in NUMBERS, worst_group with its interval,
-    "group NAME" each, and the names in COSTS.
+    Keys: evaluation, model, method, labels_used, identity, split, seed, the names in NUMBERS, worst_group with its
+    interval, "group NAME" each, and the names in COSTS.
     """
     return rows(store, [evaluation])[0]
 
@@ -71,6 +76,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
         "evaluation": evaluation.id,
         "model": evaluation.spec["model"],
         "method": method_of(model, subset) if model else "deleted model",
+        "labels_used": _labels_used(model, metrics, ancestry),
         "identity": ancestry.identity(evaluation),
         "split": evaluation.spec["split"],
         "seed": model.spec["seed"] if model else None,
@@ -89,6 +95,10 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     }
 
 
+def _labels_used(model: Run | None, metrics: Mapping[str, Any], ancestry: Ancestry) -> str | None:
+    return ancestry.labels_used(model, has_groups=not metrics.get(ESTIMATED_GROUPS)) if model else None
+
+
 def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     """The group with the lowest accuracy among those that have images."""
     known = [group for group in metrics.get(GROUPS, ()) if group["accuracy"] is not None]
@@ -96,11 +106,15 @@ def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def method_of(model: Run, subset: Run | None) -> str:
-    """ERM, or the strategy that chose the subset and how the model was retrained on it."""
-    if subset is None:
-        return str(model.spec.get("objective", "erm"))
+    """The objective, or the strategy that chose the subset and how the model was retrained on it; and the sampling."""
+    objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling")
     how = "last layer" if model.spec.get("mode") == "last-layer" else f"from {model.spec.get('start', 'scratch')}"
-    return f"{subset.spec['strategy']}, {how}"
+    parts = [objective] if subset is None else [str(subset.spec["strategy"]), how]
+    if subset is not None and objective != "erm":
+        parts.append(objective)
+    if sampling is not None:
+        parts.append(f"{sampling} sampling")
+    return ", ".join(parts)
 
 
 def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WGA, AVERAGE)) -> pd.DataFrame:

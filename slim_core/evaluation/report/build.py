@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import ImageRefusedError, NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.charts import comparison
@@ -126,9 +127,9 @@ def collect(
 
 
 def best(rows: pd.DataFrame) -> str | None:
-    """The id of the highest worst-group accuracy; an oracle, which knows the groups, only where there is no other."""
+    """The id of the highest worst-group accuracy; one that trained on group labels only where there is no other."""
     known = rows[rows["wga"].notna()]
-    honest = known[~known["method"].str.startswith("oracle")]
+    honest = known[~known["labels_used"].str.contains(GROUPS_IN_TRAINING, regex=False, na=False)]
     ranked = (honest if len(honest) else known)["wga"]
     return str(ranked.idxmax()) if len(ranked) else None
 

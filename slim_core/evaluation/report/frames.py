@@ -37,6 +37,7 @@ TITLES = {
     WORST_CLASS: "worst class",
     ATTENTION_PRECISION: "attention",
     AIOU: "AIoU",
+    "labels_used": "labels used",
     "answers": "answers",
     "share": "share",
     "minutes": "minutes",
@@ -52,14 +53,14 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
     """One row an evaluation of one data set, by its id.
 
     Returns:
-        model (id), method, identity, split, seed, worst_group (name), RATES and the worst group's interval (0..1),
-        COSTS, share (answers as a share of the training images) and label (a name no other run has).
+        model (id), method, labels_used, identity, split, seed, worst_group (name), RATES and the worst group's interval
+        (0..1), COSTS, share (answers as a share of the training images) and label (a name no other run has).
     """
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
     numbers = found[[*RATES, WORST_LOW, WORST_HIGH, *COSTS]].astype(float)
     n_train = len(store.datasets.table(evaluations[0].dataset_id).rows("train"))
     numbers["share"] = numbers["answers"] / (n_train or math.nan)
-    named = found[["model", "method", "identity", "split", "seed", WORST_GROUP]]
+    named = found[["model", "method", "labels_used", "identity", "split", "seed", WORST_GROUP]]
     return pd.concat([named, numbers], axis=1).assign(label=labels(found))
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from slim_core.curation import LABELS_USED, STRATEGIES
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.comparison import over_seeds
+from slim_core.evaluation.comparison import method_of, over_seeds
 from slim_core.store import Campaign, Run
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -56,6 +57,66 @@ def test_a_subset_that_no_answer_went_into_does_not_pay_for_the_space() -> None:
     model = ancestry.runs["model-0-random"]
     assert ancestry.seconds(model) == 3600 + 1 + 400
     assert "space-0-random" in {one.id for one in ancestry.lineage(model)}, "its lineage is still told whole"
+
+
+@pytest.mark.parametrize(
+    ("strategy", "campaign", "used"),
+    [
+        ("slim", "c", "answers"),
+        ("random", None, "none"),
+        ("oracle", None, "groups in training"),
+        ("subg", None, "groups in training"),
+        ("of a newer version", None, "none"),
+    ],
+)
+def test_a_model_uses_the_labels_of_the_strategy_that_chose_its_subset(strategy, campaign, used) -> None:
+    ancestry = Ancestry(chain(0, strategy, campaign))
+    assert ancestry.labels_used(ancestry.runs[f"model-0-{strategy}"], has_groups=True) == used
+    assert ancestry.labels_used(ancestry.runs[f"ref-0-{strategy}"], has_groups=True) == "none"
+
+
+def test_labels_that_a_run_it_rests_on_used_count_too() -> None:
+    runs = [replace(one, spec=one.spec | {"selection": "worst_group"}) if one.id == "ref-0-slim" else one
+            for one in chain(0)]  # fmt: skip
+    ancestry = Ancestry(runs)
+    model = ancestry.runs["model-0-slim"]
+    assert ancestry.labels_used(model, has_groups=True) == "answers, groups in validation"
+    assert ancestry.labels_used(model, has_groups=False) == "answers"  # the worst group is the worst class there
+
+
+def test_objectives_and_samplings_say_which_labels_they_use() -> None:
+    first = run("first", "train", objective="erm", selection="worst_group")
+    trained = {
+        "erm": {"objective": "erm", "selection": "worst_class"},
+        "rwy": {"objective": "erm", "sampling": "class-balanced"},
+        "rwg": {"objective": "erm", "sampling": "group-balanced"},
+        "group-dro": {"objective": "group-dro"},
+        "jtt": {"objective": "jtt", "objective_options": {"errors_of": "first"}},
+        "old": {},
+    }
+    ancestry = Ancestry([first, *(run(name, "train", **spec) for name, spec in trained.items())])
+    assert {name: ancestry.labels_used(ancestry.runs[name], has_groups=True) for name in trained} == {
+        "erm": "none",
+        "rwy": "none",
+        "rwg": "groups in training",
+        "group-dro": "groups in training",
+        "jtt": "groups in validation",  # of its first training
+        "old": "none",
+    }
+
+
+def test_every_strategy_says_which_labels_it_uses() -> None:
+    assert LABELS_USED.keys() == STRATEGIES.keys()
+
+
+def test_a_method_is_called_by_its_objective_and_its_sampling() -> None:
+    subset = run("subset", "curate", strategy="slim")
+    assert method_of(run("a", "train"), None) == "erm"
+    assert method_of(run("a", "train", objective="group-dro"), None) == "group-dro"
+    assert method_of(run("a", "train", sampling="class-balanced"), None) == "erm, class-balanced sampling"
+    retrained = run("a", "train", objective="group-dro", start="reference")
+    assert method_of(retrained, subset) == "slim, from reference, group-dro"
+    assert method_of(run("a", "train", objective="erm", mode="last-layer"), subset) == "slim, last layer"
 
 
 def test_runs_that_differ_by_seeds_alone_are_the_same_method() -> None:
