@@ -65,7 +65,7 @@ def refuse_unsafe_address() -> None:
     try:
         require_safe_address(settings())
     except SlimError as error:
-        print(error, file=sys.stderr)  # Streamlit has not set up its log yet
+        sys.stderr.write(f"{error}\n")  # Streamlit has not set up its log yet
         raise SystemExit(REFUSED) from None
 
 
