@@ -372,7 +372,7 @@ def test_who_is_no_lead_looks_on(monkeypatch, space: str, pair: Campaign):
         lambda: campaign_actions.set_gold(pair, {}),
         lambda: campaign_actions.set_member("a@b.org", "admin"),
     ):
-        with pytest.raises(ForbiddenError, match="Your role here is annotator"):
+        with pytest.raises(ForbiddenError, match="Your role is annotator"):
             act()
     assert session.store().campaigns.fetch(pair.id).status == "open"
 
