@@ -31,14 +31,14 @@ def test_filters_live_in_the_address_and_a_row_opens_and_closes_without_loading_
     expect(page.locator(ROWS)).to_have_count(len(store.runs.all(kind="space")))
     page.locator(ROWS).filter(has_text=space.id).locator("td").nth(3).click()
     expect(page).to_have_url(re.compile(f"/jobs.run={space.id}"))
-    expect(page.get_by_text("It was done after")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("It finished after")).to_be_visible(timeout=30_000)
     settle(page)
     page.go_back()
     expect(page.locator(ROWS).first).to_be_visible(timeout=30_000)
     expect(page).to_have_url(re.compile("kind=space"))
     assert loads == []
     visit(page, address, "jobs", "?kind=space&status=failed")
-    expect(page.get_by_text("No run passes these filters")).to_be_visible()
+    expect(page.get_by_text("No run matches these filters")).to_be_visible()
 
 
 def test_the_graph_leads_from_a_run_to_what_it_was_made_from(page: Page, address: str, store: Store) -> None:
@@ -64,7 +64,7 @@ def test_a_double_click_runs_it_again_once_and_the_page_follows_it_to_its_end(
     until = time.monotonic() + PATIENCE_MS / 1000
     while not store.runs.fetch(new[0].id).ended and time.monotonic() < until:
         page.wait_for_timeout(200)
-    expect(page.get_by_text("It was done after")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("It finished after")).to_be_visible(timeout=30_000)
     settle(page)
     expect(page.locator(f".st-key-log-{new[0].id}")).to_contain_text("done in")
     assert (store.runs.fetch(new[0].id).status, new[0].spec) == ("done", run.spec)

@@ -90,7 +90,7 @@ def test_a_run_whose_device_is_gone_waits_and_the_view_says_for_what(bench: Benc
 
     view = bench.queue.view()
     assert other.status == "done" and bench.fetch(run).status == "queued"
-    assert view.waits_for(run.id).startswith("It waiting for a worker with cuda:5: start one with `python -m workers`")
+    assert view.waits_for(run.id).startswith("It waits for a worker with cuda:5: start one with `python -m workers`")
     assert view.waits_for(run.id).endswith("or stop it and ask for one of cpu.") and view.starts_in_s(run.id) is None
     bench.queue.stop(run.id)
 

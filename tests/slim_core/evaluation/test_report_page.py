@@ -44,7 +44,7 @@ def test_plotly_is_inside_once_and_no_address_is_fetched(report) -> None:
     assert len(figures) == page.count("<div class=chart")
 
 
-EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 7 * 7 }}"
+EVIL = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&{{ 90001 * 90001 }}"
 
 
 def test_a_name_cannot_break_out_of_the_file(report) -> None:
@@ -69,7 +69,7 @@ def test_a_name_cannot_break_out_of_the_file(report) -> None:
         missing=[EVIL],
     )
     page = render(hostile)
-    assert "<script>alert" not in page and "<img src=x" not in page and "49" not in page.partition("<main>")[2][:2000]
+    assert "<script>alert" not in page and "<img src=x" not in page and "8100180001" not in page
     assert page.count("<script") == 3
     assert "<b>&lt;/script&gt;" in page
     figures = json.loads(re.search(r'id="figures">(.*?)</script>', page, re.S)[1])
