@@ -37,7 +37,7 @@ def require_safe_address(settings: Settings) -> None:
         ForbiddenError: so.
     """
     address = st.get_option("server.address")
-    if _only_here(address) or safe_beyond_this_machine(settings):
+    if is_loopback(address) or safe_beyond_this_machine(settings):
         return
     if trusted_headers():
         raise ForbiddenError(
@@ -52,7 +52,8 @@ def require_safe_address(settings: Settings) -> None:
     )
 
 
-def _only_here(address: str | None) -> bool:
+def is_loopback(address: str | None) -> bool:
+    """Whether only this machine reaches an address; None stands for all addresses."""
     if address == "localhost":
         return True
     try:

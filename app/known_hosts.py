@@ -7,7 +7,6 @@ something, are checked here, before Streamlit sees them; also on loopback, where
 
 from __future__ import annotations
 
-import ipaddress
 import socket
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 
-from app.bind_address import safe_beyond_this_machine, trusted_headers
+from app.bind_address import is_loopback, safe_beyond_this_machine, trusted_headers
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -54,7 +53,7 @@ class KnownHosts:
 def refusal(scope: Scope, settings: Settings) -> str | None:
     """Why a request is refused, in a sentence; None where it is answered."""
     headers, here = Headers(scope=scope), _local_address(scope)
-    if not _is_loopback(here) and not safe_beyond_this_machine(settings):
+    if not _is_local(here) and not safe_beyond_this_machine(settings):
         return (
             "Nobody signs in here, so the dashboard answers its own machine only: open it there, set up sign-in, or "
             "say SLIM_ALLOW_WITHOUT_SIGN_IN=true (behind a proxy that signs people in: SLIM_BEHIND_PROXY=true)."
@@ -92,15 +91,6 @@ def _local_address(scope: Scope) -> str:
     return str(server[0]) if server and server[1] is not None else ""
 
 
-def _is_loopback(address: str) -> bool:
-    if address in ("", "localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
-
-
 def _name(host: str) -> str:
     """The name of a Host header without its port: "[::1]:8501" is ::1."""
     try:
@@ -109,10 +99,15 @@ def _name(host: str) -> str:
         return ""
 
 
+def _is_local(here: str) -> bool:
+    return here == "" or is_loopback(here)
+
+
 def _is_known(name: str, here: str, settings: Settings) -> bool:
-    """Loopback's names, the address connected to, the machine's names beyond loopback, and those in the settings."""
-    machine = () if _is_loopback(here) else _machine_names()
-    return name in {*LOCAL_NAMES, here, *machine, *_named(settings)} - {""}
+    """Loopback's names, the address connected to, those in the settings, and the machine's names beyond loopback."""
+    if name in {*LOCAL_NAMES, here, *_named(settings)} - {""}:
+        return True
+    return not _is_local(here) and name != "" and name in _machine_names()  # last: it may ask a name server
 
 
 def _named(settings: Settings) -> list[str]:

@@ -85,20 +85,15 @@ class Settings(BaseSettings):
             raise ValueError("not such a URL")
         return value
 
-    @field_validator("data_roots", mode="before")
+    @field_validator("data_roots", "model_modules", mode="before")
     @classmethod
-    def _split_roots(cls, value: object) -> object:
-        return tuple(Path(p) for p in value.split(":") if p) if isinstance(value, str) else value
+    def _split_at_colons(cls, value: object) -> object:
+        return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _split_hosts(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("model_modules", mode="before")
-    @classmethod
-    def _split_modules(cls, value: object) -> object:
-        return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
 
     @property
     def database(self) -> str:

@@ -115,6 +115,13 @@ def header_of(path: Path) -> tuple[str, ...]:
     return tuple(n.strip().strip('"') for n in (header.split() if delimiter == r"\s+" else header.split(delimiter)))
 
 
+def csv_files(path: Path) -> list[Path]:
+    """The file itself, or the CSV files of a folder by name."""
+    if path.is_file():
+        return [path]
+    return sorted(path.glob("*.csv")) if path.is_dir() else []
+
+
 def need_columns(frame: pd.DataFrame, columns: Sequence[str], source: str, remedy: str = "") -> None:
     """Raise FormatRefusedError unless all columns are there."""
     missing = [column for column in columns if column not in frame]

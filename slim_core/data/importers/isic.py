@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.draft import Draft, header_of, need_columns, read_table
+from slim_core.data.draft import Draft, csv_files, header_of, need_columns, read_table
 from slim_core.data.importers.folders import IMAGE_SUFFIXES
 from slim_core.data.report import FormatRefusedError
 
@@ -66,8 +66,7 @@ def _artefacts(header: object) -> list[str]:
 
 
 def _find(path: Path) -> Path | None:
-    tables = [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
-    for table in tables:
+    for table in csv_files(path):
         header = set(header_of(table))
         if _artefacts(header) and header & set(IDS) and header & set(LABELS):
             return table

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from slim_core.data.draft import Draft, header_of, need_columns, read_table
+from slim_core.data.draft import Draft, csv_files, header_of, need_columns, read_table
 from slim_core.data.report import FormatRefusedError
 
 COLUMNS = ("id", "filename", "split", "y", "a")
@@ -46,5 +46,4 @@ class SubpopBench:
 
 
 def _find(path: Path) -> Path | None:
-    tables = [path] if path.is_file() else sorted(path.glob("*.csv")) if path.is_dir() else []
-    return next((table for table in tables if set(COLUMNS) == set(header_of(table))), None)
+    return next((table for table in csv_files(path) if set(COLUMNS) == set(header_of(table))), None)

@@ -73,7 +73,7 @@ class DemoConfig(DemoSet):
             glyphs = [glyphs_of(scans, digit, split, self.seed) for digit in self.classes]
             for i, (label, place) in enumerate(cells(self, split, rng)):
                 glyph = glyphs[label][rng.integers(len(glyphs[label]))]
-                draw = partial(_draw, glyph, parts[place], self.size, (self.seed, row))
+                draw = partial(draw_on, glyph, parts[place], self.size, (self.seed, row))
                 yield Drawing(f"{split}_{i:05d}.png", label, place, draw)
                 row += 1
 
@@ -96,7 +96,8 @@ def glyphs_of(scans: Any, digit: int, split: str, seed: int) -> np.ndarray:
     return np.asarray(scans.images[partition(mine, DIGIT_SHARES, split)], np.float64)
 
 
-def _draw(glyph: np.ndarray, photograph: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
+def draw_on(glyph: np.ndarray, photograph: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
+    """A digit on a random window of a photograph, or of a part of one."""
     rng = np.random.default_rng(seed)
     height, width = photograph.shape[:2]
     top, left = rng.integers(height - size + 1), rng.integers(width - size + 1)

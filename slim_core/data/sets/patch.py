@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells
-from slim_core.data.sets.digits import glyphs_of
-from slim_core.data.sets.three_by_three import draw_on, place_of
+from slim_core.data.sets.digits import draw_on, glyphs_of
+from slim_core.data.sets.three_by_three import place_of
 from slim_core.data.table import SPLITS
 
 DIGITS = (1, 7)

@@ -9,8 +9,8 @@ from typing import ClassVar, Self
 import numpy as np
 from pydantic import model_validator
 
-from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells
-from slim_core.data.sets.digits import glyphs_of, ink_on
+from slim_core.data.sets.demo_set import DemoSet, Drawing, cells
+from slim_core.data.sets.digits import draw_on, glyphs_of, part_of
 from slim_core.data.table import SPLITS
 from slim_core.errors import SpecRefusedError
 
@@ -52,7 +52,7 @@ class ThreeByThree(DemoSet):
         return tuple(PLACES)
 
     def drawings(self) -> Iterator[Drawing]:
-        """Every image; the digits of the three splits are disjoint, and train sees the upper part of each place."""
+        """Every image; the digits of the three splits are disjoint, and train sees the left part of each place."""
         from sklearn.datasets import load_digits
 
         scans, row = load_digits(), 0
@@ -73,12 +73,4 @@ def place_of(name: str, split: str) -> np.ndarray:
 
     photograph, top, left, height, width = PLACES[name]
     whole: np.ndarray = load_sample_image(photograph)[top : top + height, left : left + width]
-    cut = int(width * 0.6)
-    return whole[:, :cut] if split == "train" else whole[:, cut:]
-
-
-def draw_on(glyph: np.ndarray, place: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
-    """A digit on a random window of a place."""
-    rng = np.random.default_rng(seed)
-    top, left = (int(rng.integers(side - size + 1)) for side in place.shape[:2])
-    return ink_on(place[top : top + size, left : left + size].astype(np.float64), glyph, rng)
+    return part_of(whole, split)

@@ -58,7 +58,7 @@ def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
     def full_disk(*args):
         raise OSError("no space left")
 
-    monkeypatch.setattr(demo, "_draw", full_disk)
+    monkeypatch.setattr(demo, "draw_on", full_disk)
     with pytest.raises(OSError, match="no space"):
         write_demo(tmp_path / "a", SMALL)
     assert list(tmp_path.iterdir()) == []
