@@ -57,7 +57,8 @@ def one_seed(seed: int, args: argparse.Namespace):
     from slim_core import api
     from slim_core.data.sets.digits import DemoConfig, write_demo
     from slim_core.runs.executor import open_workbench
-    from slim_core.runs.whole_loop import METHODS, Loop, LoopConfig
+    from slim_core.runs.methods import USUAL
+    from slim_core.runs.whole_loop import Loop, LoopConfig
 
     folder = Path(args.home) / f"demo-{seed}-{args.correlation}"
     write_demo(folder, DemoConfig(seed=seed, correlation=args.correlation))
@@ -66,7 +67,7 @@ def one_seed(seed: int, args: argparse.Namespace):
         dataset=api.data_set(str(folder), at=at).id, seed=seed, answers=args.answers, retrain=args.retrain
     )
     loop = Loop(at, config)
-    for method in METHODS:
+    for method in USUAL:
         yield method, loop.outcome(method).to_json()
     yield NOISY, Loop(at, replace(config, flip=0.1, unsure=0.1)).outcome("slim").to_json()
     yield LONGER, Loop(at, replace(config, train={"epochs": epochs_of_both(loop)})).outcome("erm").to_json()

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from slim_core.errors import SlimError as SlimError
     from slim_core.runs.executor import Workbench as Workbench
     from slim_core.runs.executor import open_workbench as open_workbench
-    from slim_core.runs.whole_loop import METHODS as METHODS
+    from slim_core.runs.methods import METHODS as METHODS
     from slim_core.runs.whole_loop import Loop as Loop
     from slim_core.runs.whole_loop import LoopConfig as LoopConfig
     from slim_core.settings import Settings as Settings
@@ -51,7 +51,7 @@ _HOMES = {
     "import_data": "data.importing",
     "write_demo": "data.sets.digits",
     "SlimError": "errors",
-    "METHODS": "runs.whole_loop",
+    "METHODS": "runs.methods",
     "Loop": "runs.whole_loop",
     "LoopConfig": "runs.whole_loop",
     "Settings": "settings",

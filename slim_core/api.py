@@ -15,8 +15,9 @@ from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import default_subset_size
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.runs.executor import Workbench, open_workbench
+from slim_core.runs.loop_runs import ANSWERED, LoopConfig, Retrain, create_campaign, retrain_spec
 from slim_core.runs.resolve import a_run, newest_campaign, newest_data_set
-from slim_core.runs.whole_loop import ANSWERED, Loop, LoopConfig, Outcome, Retrain, create_campaign, retrain_spec
+from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Option

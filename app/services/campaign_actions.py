@@ -16,7 +16,7 @@ from slim_core.annotation import plan as campaign_plan
 from slim_core.annotation.answer_files.checking import Imported, import_file
 from slim_core.curation import default_subset_size
 from slim_core.errors import ForbiddenError
-from slim_core.runs.whole_loop import retrain_spec
+from slim_core.runs.loop_runs import retrain_spec
 from slim_core.store.members import Role
 
 if TYPE_CHECKING:

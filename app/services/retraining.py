@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from app import session
 from app.services import actions
-from slim_core.runs.whole_loop import retrain_spec
+from slim_core.runs.loop_runs import retrain_spec
 from slim_core.store.states import UNFINISHED
 
 if TYPE_CHECKING:
-    from slim_core.runs.whole_loop import Retrain
+    from slim_core.runs.loop_runs import Retrain
     from slim_core.store import Run
 
 

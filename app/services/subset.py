@@ -14,7 +14,7 @@ from app.services.space_data import SpaceData
 from slim_core.annotation.curation_data import curation_data
 from slim_core.curation import CurationData, Subset, curate
 from slim_core.curation.data import UNANSWERED
-from slim_core.runs.whole_loop import ANSWERED
+from slim_core.runs.loop_runs import ANSWERED
 from slim_core.store.results import SpaceResult
 
 

@@ -15,7 +15,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import ask
 from app.ui.runs.retrain import WAYS
 from slim_core.parameters import parameters
-from slim_core.runs.whole_loop import FROM_REFERENCE, retrain_spec
+from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec

@@ -31,7 +31,7 @@ def run(
     settings: dict[str, Any],
     data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
     seeds: Annotated[str, typer.Option(help="Joined by commas.")] = "0",
-    methods: Annotated[str | None, typer.Option(help="Joined by commas; default: all that the data allows.")] = None,
+    methods: Annotated[str | None, typer.Option(help="Joined by commas; default: SLIM, ERM, subsets.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Of reference and retraining; default: of their recipes.")] = None,
     json_path: Json = None,
     queue: Queued = False,
@@ -60,8 +60,8 @@ def run(
 
 
 def choose_methods(data: ImageTable, given: str | None) -> list[str]:
-    """The methods asked for, checked; by default all, and a word on those the data does not allow."""
-    from slim_core.runs.whole_loop import METHODS, ORACLE, check_method
+    """The methods asked for, checked; by default the usual ones that the data allows, with a word on the others."""
+    from slim_core.runs.methods import METHODS, USUAL, check_method
 
     if not data.has_attributes:
         errors.print(
@@ -70,7 +70,7 @@ def choose_methods(data: ImageTable, given: str | None) -> list[str]:
             soft_wrap=True,
         )
     if given is None:
-        return [method for method in METHODS if method != ORACLE or data.has_attributes]
+        return [method for method in USUAL if data.has_attributes or not METHODS[method].needs_groups]
     asked = [method.strip() for method in given.split(",")]
     for method in asked:
         check_method(method, data)
@@ -94,6 +94,7 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
         rows.append(
             [
                 outcome.method,
+                outcome.labels_used,
                 str(outcome.seed),
                 *(in_percent(entry[key]) for key in rates),
                 str(outcome.n_images),
@@ -103,6 +104,7 @@ def show_outcomes(outcomes: list[Outcome]) -> None:
         )
     columns = [
         "method",
+        "labels used",
         "seed",
         "WGA",
         "average",

@@ -50,9 +50,9 @@ class Ancestry:
         """The run and all it descends from, each once, nearest first; shards of sharded runs after them."""
         return self.graph.lineage(run)
 
-    def seconds(self, run: Run) -> float:
-        """Computing time of the run and all it needed, each counted once."""
-        return sum(one.seconds for one in self._paid(run))
+    def seconds(self, *runs: Run) -> float:
+        """Computing time of the runs and all they needed, each counted once."""
+        return sum({one.id: one.seconds for run in runs for one in self._paid(run)}.values())
 
     def gpu_hours(self, run: Run) -> float:
         """The part of ``seconds`` that was spent on a GPU, in hours."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
-from slim_core.runs.whole_loop import ANSWERED, FROM_REFERENCE
+from slim_core.runs.loop_runs import ANSWERED, FROM_REFERENCE
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, Spec, TrainSpec
 

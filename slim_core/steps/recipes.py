@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from slim_core.training.config import TrainConfig
 
 # (model family, situation) -> hyper-parameters. Situations: "reference" (all of train), "scratch" (a subset, from the
@@ -24,12 +26,36 @@ RECIPES: dict[tuple[str, str], TrainConfig] = {
     ("photographs", "from-reference"): TrainConfig(epochs=20, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
     ("photographs", "last-layer"): TrainConfig(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augment=False),
 }
+# To convergence: the most epochs there can be, and the patience (slim_core.training.patience).
+CONVERGED: dict[str, dict[str, Any]] = {
+    "small-resnet": {"epochs": 120, "patience": 15, "milestones": ()},
+    "photographs": {"epochs": 300, "patience": 10},
+}
+# Of JTT: (epochs of the first training, how often its errors are repeated), of which validation chooses.
+JTT_GRIDS: dict[str, tuple[tuple[int, int], ...]] = {
+    "small-resnet": ((3, 5), (3, 20), (10, 5), (10, 20)),
+    "photographs": ((1, 50), (60, 100)),
+}
 OF_A_RECIPE = frozenset(name for recipe in RECIPES.values() for name in recipe.model_fields_set)
 
 
 def recipe(model: str, situation: str) -> TrainConfig:
     """The hyper-parameters for a model name in a situation; every torchvision model counts as "photographs"."""
-    return RECIPES["small-resnet" if model == "small-resnet" else "photographs", situation]
+    return RECIPES[_family(model), situation]
+
+
+def to_convergence(model: str) -> dict[str, Any]:
+    """Fields of TrainConfig that train all of train until the worst class on validation rises no more."""
+    return CONVERGED[_family(model)]
+
+
+def jtt_grid(model: str) -> tuple[tuple[int, int], ...]:
+    """(epochs of the first training, repeats of its errors) that JTT tries."""
+    return JTT_GRIDS[_family(model)]
+
+
+def _family(model: str) -> str:
+    return "small-resnet" if model == "small-resnet" else "photographs"
 
 
 def default_model(data_format: str) -> str:

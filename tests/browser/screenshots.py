@@ -81,7 +81,7 @@ def fill(home: Path, data: Path) -> None:
     """The demo loop, and a campaign that is half answered."""
     from slim_core.data.importing import import_data
     from slim_core.data.sets.digits import DemoConfig, write_demo
-    from slim_core.runs.whole_loop import create_campaign
+    from slim_core.runs.loop_runs import create_campaign
     from slim_core.store import AnswerIn
 
     write_demo(data, DemoConfig())

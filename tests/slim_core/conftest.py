@@ -12,7 +12,8 @@ import pytest
 from slim_core import api
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.runs.whole_loop import METHODS, Loop, LoopConfig, Outcome
+from slim_core.runs.methods import USUAL
+from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
 from slim_core.settings import Settings
 from slim_core.store import Campaign, Dataset, Store
 from tests.annotators import median_threshold
@@ -68,7 +69,7 @@ def loop_at(home: Path, demo_folder: Path) -> Looped:
         return simulate_answers(at.store, campaign.id, threshold=thresholds[-1])
 
     loop = Loop(at, LoopConfig(dataset=dataset.id, size=60, train=QUICK), annotate=annotate)
-    outcomes = {method: loop.outcome(method) for method in METHODS}
+    outcomes = {method: loop.outcome(method) for method in USUAL}
     return Looped(at, dataset, loop, outcomes, thresholds[0])
 
 

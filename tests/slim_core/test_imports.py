@@ -43,6 +43,7 @@ LIGHT = (
     "slim_core.steps.space",
     "slim_core.steps.curate",
     "slim_core.runs.whole_loop",
+    "slim_core.runs.methods",
     "slim_core.annotation.simulated_annotator",
     "slim_core.annotation.terminal",
     "slim_core.evaluation.comparison",

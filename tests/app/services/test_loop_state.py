@@ -6,7 +6,7 @@ import pytest
 
 from app import session
 from app.services import loop_state
-from slim_core.runs.whole_loop import create_campaign
+from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.registry import parse_spec
 
 

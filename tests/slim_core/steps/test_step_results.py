@@ -11,7 +11,7 @@ import pytest
 from slim_core import api
 from slim_core.annotation import terminal
 from slim_core.errors import SlimError
-from slim_core.runs.whole_loop import create_campaign
+from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.specs import CurateSpec
 
 

@@ -1,0 +1,76 @@
+"""What stands beside SLIM (METHOD section 4): the methods that train the whole network, and those of a subset."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from slim_core.metrics import WORST_CLASS
+from slim_core.runs.loop_runs import LoopRuns, Trained
+from slim_core.steps.recipes import jtt_grid, to_convergence
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+
+def erm(loop: LoopRuns) -> Trained:
+    """The reference model that SLIM starts from."""
+    return Trained(loop.reference)
+
+
+def retrained_on(loop: LoopRuns, strategy: str) -> Trained:
+    """The model retrained on the subset of a strategy."""
+    subset = loop.subset(strategy)
+    return Trained(loop.retrained(subset), subset)
+
+
+def erm_converged(loop: LoopRuns) -> Trained:
+    """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
+    return Trained(loop.trained("ERM, converged", **to_convergence(loop.config.model)))
+
+
+def erm_same_steps(loop: LoopRuns) -> Trained:
+    """ERM over as many images as SLIM's reference and its retraining see together."""
+    subset = loop.subset("slim")
+    seen = loop.retrained(subset).spec["epochs"] * _images(subset)
+    epochs = loop.reference.spec["epochs"] + math.ceil(seen / len(loop.table.rows("train")))
+    return Trained(loop.trained("ERM, as many steps as SLIM", epochs=epochs))
+
+
+def rwy(loop: LoopRuns) -> Trained:
+    """ERM to convergence, classes drawn equally often."""
+    return Trained(loop.trained("RWY", **to_convergence(loop.config.model), sampling="class-balanced"))
+
+
+def subg(loop: LoopRuns) -> Trained:
+    """The model retrained on every group cut to the smallest, its epoch chosen by the worst group."""
+    subset = loop.subset("subg", size=len(loop.table.rows("train")))
+    return Trained(loop.retrained(subset, selection="worst_group"), subset)
+
+
+def group_dro(loop: LoopRuns) -> Trained:
+    """GroupDRO to convergence, its epoch chosen by the worst group."""
+    how = to_convergence(loop.config.model) | {"objective": "group-dro", "selection": "worst_group"}
+    return Trained(loop.trained("GroupDRO", **how))
+
+
+def jtt(loop: LoopRuns) -> Trained:
+    """ERM of T epochs, then training with its errors repeated; T and how often by the worst class on validation."""
+    how, seconds = to_convergence(loop.config.model), []
+    for epochs, upweight in jtt_grid(loop.config.model):
+        first = loop.trained(f"JTT, the first {epochs} epochs", epochs=epochs, selection="last")
+        options = {"errors_of": first.id, "upweight": upweight}
+        name = f"JTT, errors of {epochs} epochs {upweight} times"
+        seconds.append(loop.trained(name, **how, objective="jtt", objective_options=options))
+    best = best_on_validation(seconds)
+    return Trained(best, tried=tuple(run for run in seconds if run.id != best.id))
+
+
+def best_on_validation(runs: Sequence[Run], metric: str = WORST_CLASS) -> Run:
+    """The train run whose kept epoch has the highest ``metric`` on validation; of equals the first."""
+    return max(runs, key=lambda run: ((run.metrics or {}).get("val") or {}).get(metric) or 0.0)
+
+
+def _images(subset: Run) -> int:
+    return int((subset.metrics or {})["images"])

@@ -1,0 +1,216 @@
+"""The runs of one data set and seed, of which every method is made: each submitted when first asked for, and awaited.
+
+train -> gradcam -> space -> candidates -> answers -> curate -> retrain -> evaluate (DESIGN.md, how data flows).
+The methods themselves are in slim_core.runs.methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from slim_core.annotation.candidates import default_budgets
+from slim_core.annotation.plan import Plan, default_name, open_campaign
+from slim_core.annotation.simulated_annotator import simulate_answers
+from slim_core.curation import default_subset_size
+from slim_core.parameters import BuiltByHand, Seed, Shown
+from slim_core.percent import percent
+from slim_core.runs.executor import Workbench
+from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import (
+    CurateSpec,
+    EvaluateSpec,
+    GradcamSpec,
+    Option,
+    SpaceSpec,
+    TrainSpec,
+)
+from slim_core.store.results import SpaceResult
+
+if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
+    from slim_core.store import Campaign, Run, Store
+
+Retrain = Literal["scratch", "reference", "last-layer"]
+
+ANSWERED = ("slim", "slim-reference")  # strategies that use the campaign's answers
+FROM_REFERENCE = ("model", "weights", "checkpoint", "image_size")  # fields that a retraining takes over
+_NAMED = Shown(place="nowhere", on_command_line=False)
+
+
+class LoopConfig(BuiltByHand):
+    """One pass through the loop."""
+
+    dataset: Annotated[str, _NAMED] = Field(title="Data set", description="Id of a registered data set.")
+    seed: Annotated[Seed, _NAMED] = 0
+    answers: Annotated[float, Shown(advice="give a share above 0 and at most 1, such as 0.03")] = Field(
+        default=0.03, gt=0, le=1, title="Answers", description="Share of the training images asked about, at most."
+    )
+    model: str = Field(default="small-resnet", title="Model", description="small-resnet, or a torchvision classifier.")
+    retrain: Retrain = Field(default="reference", title="Retrain", description="What every subset is retrained from.")
+    size: Annotated[
+        int | None, Shown(called="The size of the subsets", advice="give 1 or more images, or leave it out")
+    ] = Field(default=None, ge=1, title="Images in a subset", description="Images of every subset.")
+    flip: float = Field(default=0.0, title="Flipped", description="Share of the simulated answers that is flipped.")
+    unsure: float = Field(default=0.0, title="Unsure", description="Share of the simulated answers withheld.")
+    train: Annotated[dict[str, Any], _NAMED] = Field(
+        default_factory=dict, title="Training", description="Fields of TrainSpec, for the reference and the retraining."
+    )
+    options: Annotated[dict[str, Option], _NAMED] = Field(
+        default_factory=dict, title="Options", description="Settings of the curation strategies that use answers."
+    )
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a method comes to."""
+
+    model: Run  # the train run
+    subset: Run | None = None  # the curate run, where it has one
+    tried: tuple[Run, ...] = ()  # further train runs that were made to choose this model; they count as cost
+
+
+class LoopRuns:
+    """The runs of one data set and seed. Each is submitted when first asked for, and awaited."""
+
+    def __init__(self, at: Workbench, config: LoopConfig, *, annotate: Callable[[Campaign], int] | None = None) -> None:
+        """``annotate`` answers a campaign; by default the simulated annotator does, from the masks."""
+        self.at, self.store, self.config = at, at.store, config
+        self._annotate = annotate or self._simulate
+
+    @cached_property
+    def table(self) -> ImageTable:
+        """The data set."""
+        return self.store.datasets.table(self.config.dataset)
+
+    @cached_property
+    def reference(self) -> Run:
+        """The ERM model."""
+        return self.trained("ERM reference")
+
+    @cached_property
+    def attention(self) -> Run:
+        """Maps and features of the reference model, in one pass."""
+        return self.at.run(GradcamSpec(**self._common(), model=self.reference.id), name="Where the reference looks")
+
+    @cached_property
+    def space(self) -> Run:
+        """The attention spaces and environment clusters of train."""
+        return self.at.run(SpaceSpec(**self._common(), attention=self.attention.id), name="Attention space of train")
+
+    @cached_property
+    def test_space(self) -> Run | None:
+        """Clusters of test, which replace missing attributes; None where there are attributes."""
+        if self.table.has_attributes:
+            return None
+        return self.at.run(
+            SpaceSpec(**self._common(), attention=self.attention.id, split="test"), name="Attention space of test"
+        )
+
+    @cached_property
+    def campaign(self) -> Campaign:
+        """The answered campaign."""
+        campaign = find_or_create_campaign(self.store, self.space, self.config.answers, self.config.seed, self._noise)
+        self._annotate(campaign)
+        return campaign
+
+    def trained(self, name: str, **fields: Any) -> Run:
+        """A model trained on all of train. ``fields``: of TrainSpec; those that the config gives go before them."""
+        spec = {"kind": "train", **self._common(), "model": self.config.model, **fields, **self.config.train}
+        return self.at.run(parse_spec(spec), name=name)
+
+    def subset(self, strategy: str, *, size: int | None = None) -> Run:
+        """The images a strategy chooses: as many as in every subset, or ``size``."""
+        answered = strategy in ANSWERED
+        spec = CurateSpec(
+            **self._common(),
+            space=self.space.id,
+            campaign=self.campaign.id if answered else None,
+            answers_seq=self.store.answers.last_seq(self.campaign.id) if answered else None,
+            strategy=strategy,
+            size=size or self.size,
+            options=self.config.options if answered else {},
+        )
+        return self.at.run(spec, name=f"Subset by {strategy}")
+
+    def retrained(self, subset: Run, **fields: Any) -> Run:
+        """The model trained on a subset. ``fields``: as of ``trained``."""
+        given = {**fields, **self.config.train}
+        spec = retrain_spec(self.reference, subset, self.config.retrain, self.config.seed, given)
+        return self.at.run(spec, name=f"Retrained on {subset.spec['strategy']}")
+
+    def evaluation(self, model: Run) -> Run:
+        """The metrics of a model on test."""
+        space = self.test_space
+        spec = EvaluateSpec(**self._common(), model=model.id, space=space.id if space else None)
+        return self.at.run(spec, name=f"{model.name} on test")
+
+    @property
+    def size(self) -> int:
+        """Images of every subset."""
+        given = self.config.size
+        return default_subset_size(len(self.table.rows("train"))) if given is None else given
+
+    @property
+    def _noise(self) -> str:
+        """Part of the campaign's name: answers with other errors are another campaign."""
+        flip, unsure = self.config.flip, self.config.unsure
+        return f", {percent(flip, 0)} flipped, {percent(unsure, 0)} unsure" if flip or unsure else ""
+
+    def _common(self) -> dict[str, Any]:
+        return {"dataset": self.config.dataset, "seed": self.config.seed}
+
+    def _simulate(self, campaign: Campaign) -> int:
+        config = self.config
+        return simulate_answers(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
+
+
+def retrain_spec(
+    reference: Run, subset: Run, retrain: Retrain, seed: int, fields: dict[str, Any] | None = None
+) -> TrainSpec:
+    """The spec that retrains the reference's architecture on a subset, one of three ways."""
+    common = {key: reference.spec[key] for key in ("dataset", *FROM_REFERENCE)}
+    how: dict[str, Any] = {
+        "scratch": {},
+        "reference": {"start": "reference", "reference": reference.id},
+        "last-layer": {"mode": "last-layer", "reference": reference.id},
+    }[retrain]
+    spec = parse_spec({"kind": "train", **common, **how, "subset": subset.id, "seed": seed, **(fields or {})})
+    assert isinstance(spec, TrainSpec)
+    return spec
+
+
+def find_or_create_campaign(
+    store: Store, space: Run, share: float, seed: int, suffix: str = "", by: str = "local"
+) -> Campaign:
+    """The campaign of this space, share and seed, created if it does not exist."""
+    name = default_name(share, seed) + suffix
+    for campaign in store.campaigns.all():
+        if campaign.name == name and campaign.space_run_id == space.id:
+            return campaign
+    return create_campaign(store, space, share=share, seed=seed, name=name, by=by)
+
+
+def create_campaign(
+    store: Store,
+    space: Run,
+    *,
+    share: float,
+    seed: int,
+    name: str,
+    overlap: int = 1,
+    n_gold: int = 0,
+    by: str = "local",
+) -> Campaign:
+    """Choose candidates in the attention space of each class (METHOD.md S3) and open a campaign about them.
+
+    Raises:
+        SpecRefusedError: the share, the overlap or the number of gold images is out of range.
+    """
+    rows = SpaceResult(store.artifacts.folder(space.id)).rows
+    budgets = default_budgets(store.datasets.table(space.dataset_id).labels[rows], share)
+    return open_campaign(store, Plan(space.id, budgets, name=name, seed=seed, overlap=overlap, n_gold=n_gold), by)

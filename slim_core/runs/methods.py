@@ -1,0 +1,87 @@
+"""Every method that can stand in one table, by name. To add one, write its entry here and the file that computes it.
+
+A method gets from the runs of a loop (slim_core.runs.loop_runs) to a model. What it uses beyond the classes of the
+images is said here and shown in every table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed, together
+from slim_core.errors import SpecRefusedError
+from slim_core.runs import baselines
+from slim_core.runs.loop_runs import LoopRuns, Trained
+
+if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
+
+GROUPS_IN_VALIDATION: LabelsUsed = "groups in validation"
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to a model."""
+
+    label: str  # as a table calls it
+    paper: str  # where it is from
+    uses: tuple[LabelsUsed, ...]  # beyond the classes of the images; empty: nothing
+    train: Callable[[LoopRuns], Trained]
+
+    @property
+    def labels_used(self) -> str:
+        """In words: "none", or "answers, groups in validation"."""
+        return together(self.uses)
+
+    @property
+    def needs_groups(self) -> bool:
+        """Whether it cannot serve data without an attribute column."""
+        return any(each.startswith("groups") for each in self.uses)
+
+    @property
+    def uses_answers(self) -> bool:
+        """Whether people are asked."""
+        return "answers" in self.uses
+
+
+def _subset(strategy: str) -> Callable[[LoopRuns], Trained]:
+    return lambda loop: baselines.retrained_on(loop, strategy)
+
+
+_SLIM = "Xuan et al., ECCV 2024"
+_BALANCING = "Idrissi et al., CLeaR 2022"
+
+METHODS: dict[str, Method] = {
+    "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
+    "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim")),
+    "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference")),
+    "random": Method("Random subset", "", (), _subset("random")),
+    "class-balanced": Method("Class-balanced subset", "", (), _subset("class-balanced")),
+    "oracle": Method("Group-balanced subset", "", (GROUPS_IN_TRAINING,), _subset("oracle")),
+    "erm-converged": Method("ERM, converged", "", (), baselines.erm_converged),
+    "erm-same-steps": Method("ERM, as many steps as SLIM", "", (), baselines.erm_same_steps),
+    "rwy": Method("Class-balanced sampling (RWY)", _BALANCING, (), baselines.rwy),
+    "jtt": Method("Just train twice (JTT)", "Liu et al., ICML 2021", (), baselines.jtt),
+    "subg": Method("Group subsampling (SUBG)", _BALANCING, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.subg),
+    "group-dro": Method(
+        "GroupDRO", "Sagawa et al., ICLR 2020", (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.group_dro
+    ),
+}
+USUAL = ("erm", "slim", "slim-reference", "random", "class-balanced", "oracle")  # where nobody names any
+
+
+def check_method(method: str, table: ImageTable) -> None:
+    """Refuse a method that does not exist or that the data cannot serve.
+
+    Raises:
+        SpecRefusedError: there is no such method, or the data set lacks the attributes it needs.
+    """
+    if method not in METHODS:
+        raise SpecRefusedError(f"There is no method {method!r}: choose among {', '.join(METHODS)}.")
+    if METHODS[method].needs_groups and not table.has_attributes:
+        raise SpecRefusedError(
+            f"{table.name} has no attribute column, and {method} uses {METHODS[method].labels_used}: "
+            f"leave {method} out."
+        )
