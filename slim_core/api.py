@@ -6,17 +6,18 @@ of SLIM_HOME. What is left out is the newest that fits.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import default_subset_size
-from slim_core.errors import NotFoundError, SpecRefusedError
+from slim_core.errors import SpecRefusedError
 from slim_core.runs.executor import Workbench, open_workbench
 from slim_core.runs.loop_runs import ANSWERED, LoopConfig, Retrain, create_campaign, retrain_spec
 from slim_core.runs.resolve import a_run, newest_campaign, newest_data_set
+from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
@@ -25,45 +26,7 @@ from slim_core.steps.specs import Option
 if TYPE_CHECKING:
     import pandas as pd
 
-    from slim_core.store import Campaign, Dataset, Run
-
-
-def data_set(
-    data: str | Path | None = None,
-    *,
-    format: str | None = None,
-    name: str | None = None,
-    options: Mapping[str, str] | None = None,
-    at: Workbench | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> Dataset:
-    """A registered data set by its id or name, a folder (which is then registered), or the newest one.
-
-    Raises:
-        DataRefusedError: the folder's import found errors.
-        NotFoundError: there is no such data set or folder.
-    """
-    at = at or open_workbench()
-    if data is None:
-        return newest_data_set(at)
-    found = at.store.datasets.find(str(data))
-    if found is not None:
-        return found
-    if not Path(data).expanduser().exists():
-        raise NotFoundError(f"{data} is neither a registered data set nor a folder: see slim datasets.")
-    from slim_core.data.importing import import_data
-    from slim_core.data.report import require
-
-    imported = import_data(
-        Path(data).expanduser(),
-        format=format,
-        name=name,
-        options=options,
-        settings=at.store.settings,
-        progress=progress,
-    )
-    require(imported)
-    return at.store.datasets.register(imported, by="local")
+    from slim_core.store import Campaign, Run
 
 
 def train(

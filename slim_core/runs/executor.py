@@ -59,7 +59,7 @@ class InProcess:
 
     def __init__(self, store: Store, *, by: str = "local", device: str | None = None) -> None:
         """``device``: of torch; None: the first GPU where there is one, else the CPU."""
-        self.store, self.by, self._device = store, by, device
+        self.store, self.by, self.device_asked, self._device = store, by, device, device
 
     def submit(self, spec: Spec, **options: Any) -> Run:
         """Register the run; it starts when it is awaited. In one pass: shards serve many workers."""

@@ -29,6 +29,7 @@ class Method:
     paper: str  # where it is from
     uses: tuple[LabelsUsed, ...]  # beyond the classes of the images; empty: nothing
     train: Callable[[LoopRuns], Trained]
+    unanswered: str | None = None  # of a method that uses answers: the method that it is without any
 
     @property
     def labels_used(self) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core.errors import NotFoundError, SpecRefusedError
-from slim_core.runs.executor import Workbench
+from slim_core.runs.executor import Workbench, open_workbench
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run
@@ -24,6 +25,44 @@ def newest_data_set(at: Workbench) -> Dataset:
             "No data set is registered yet: name a folder (--data DIR), or import one: slim import DIR."
         )
     return max(known, key=lambda dataset: dataset.created_at)
+
+
+def data_set(
+    data: str | Path | None = None,
+    *,
+    format: str | None = None,
+    name: str | None = None,
+    options: Mapping[str, str] | None = None,
+    at: Workbench | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
+) -> Dataset:
+    """A registered data set by its id or name, a folder (which is then registered), or the newest one.
+
+    Raises:
+        DataRefusedError: the folder's import found errors.
+        NotFoundError: there is no such data set or folder.
+    """
+    at = at or open_workbench()
+    if data is None:
+        return newest_data_set(at)
+    found = at.store.datasets.find(str(data))
+    if found is not None:
+        return found
+    if not Path(data).expanduser().exists():
+        raise NotFoundError(f"{data} is neither a registered data set nor a folder: see slim datasets.")
+    from slim_core.data.importing import import_data
+    from slim_core.data.report import require
+
+    imported = import_data(
+        Path(data).expanduser(),
+        format=format,
+        name=name,
+        options=options,
+        settings=at.store.settings,
+        progress=progress,
+    )
+    require(imported)
+    return at.store.datasets.register(imported, by="local")
 
 
 def newest_run(at: Workbench, kind: str | Sequence[str], *, fits: Callable[[Run], bool] = lambda _run: True) -> Run:

@@ -25,6 +25,7 @@ from slim_core.store.migrations import migrate
 from slim_core.store.queue import Queue
 from slim_core.store.run_rows import Run, Status
 from slim_core.store.runs import Runs
+from slim_core.store.studies import Studies, StudyRecord
 from slim_core.store.tags import Tags
 from slim_core.store.workers import Worker, Workers
 
@@ -43,6 +44,7 @@ __all__ = [
     "Status",
     "Store",
     "StoreUnavailableError",
+    "StudyRecord",
     "Worker",
 ]
 
@@ -67,6 +69,7 @@ class Store:
     members: Members
     workers: Workers
     tags: Tags
+    studies: Studies
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -105,6 +108,7 @@ class Store:
             members=Members(database, events),
             workers=workers,
             tags=Tags(database, events, datasets),
+            studies=Studies(database, events),
         )
 
     def close(self) -> None:

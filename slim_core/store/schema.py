@@ -268,3 +268,27 @@ workers = Table(
     _time("started_at", nullable=False),
     _time("heartbeat_at", nullable=False),
 )
+
+studies = Table(
+    "studies",
+    metadata,
+    _id(),
+    _text("name"),
+    _text("digest", 64, unique=True),
+    Column("spec", sa.JSON, nullable=False),
+    Column("n_cases", sa.Integer, nullable=False),
+    _text("code_version", 80, nullable=True),
+    _text("created_by"),
+    _time("created_at", nullable=False),
+    _time("started_at", nullable=False),
+    _time("finished_at"),
+)
+
+study_cases = Table(  # what each case came to, as the study's table reads it; the runs are kept in ``runs``
+    "study_cases",
+    metadata,
+    Column("study_id", ForeignKey("studies.id"), primary_key=True),
+    _text("case", 400, primary_key=True),
+    Column("entry", sa.JSON, nullable=False),
+    _time("ended_at", nullable=False),
+)

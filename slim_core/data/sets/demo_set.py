@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -95,6 +96,11 @@ class DemoSet(BuiltByHand, ABC):
         about = {"format": "slim-demo", "set": self.name, "version": self.version, **self.every_field(), **names}
         plain: dict[str, Any] = json.loads(json.dumps({**about, "attribute_names": self.attribute_names}))
         return plain
+
+    @property
+    def digest(self) -> str:
+        """Eight hex digits: equal for sets of the same files."""
+        return hashlib.sha256(json.dumps(self.marker(), sort_keys=True).encode()).hexdigest()[:8]
 
     def source_of(self, attribute: int) -> str:
         """The file or thing an image's attribute comes from, for the column place_filename."""

@@ -55,7 +55,7 @@ def render(report: Report) -> str:
 
     extra = seeds_chart(report.seeds)
     charts = [*report.charts, *([extra] if extra else [])]
-    return _template().render(
+    return template("report.html").render(
         title=f"{len(report.rows)} models on {report.dataset.name}",
         facts=_facts(report),
         report=report,
@@ -67,14 +67,15 @@ def render(report: Report) -> str:
         lineages={label: _lineage(runs) for label, runs in report.lineages.items()},
         versions=Grid(["package", "version"], [[*pair] for pair in report.versions.items()]),
         figures=[json.loads(chart.figure.to_json()) for chart in charts],
-        style=_verbatim("report.css"),
-        script=_verbatim("report.js"),
+        style=verbatim("report.css"),
+        script=verbatim("report.js"),
         plotly=Markup(get_plotlyjs()),
     )
 
 
 @cache
-def _template() -> Template:
+def template(name: str) -> Template:
+    """A template of ours."""
     environment = Environment(
         loader=FileSystemLoader(ASSETS),
         autoescape=True,
@@ -83,10 +84,10 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["bold"] = bold
-    return environment.get_template("report.html")
+    return environment.get_template(name)
 
 
-def _verbatim(name: str) -> Markup:
+def verbatim(name: str) -> Markup:
     """A file of ours, which needs no escaping."""
     return Markup((ASSETS / name).read_text(encoding="utf-8"))
 

@@ -1,0 +1,146 @@
+"""slim study, slim studies: sets x methods x seeds x annotators from one file."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slim_core.cli.console import Device, Json, Queued, console, errors, in_percent, table, write_json
+from slim_core.errors import SpecRefusedError
+
+if TYPE_CHECKING:
+    from slim_core.evaluation.study.summary import Result
+    from slim_core.runs.study.run import Progress
+    from slim_core.store import Store, StudyRecord
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("study", epilog="Example: slim study choose.yaml --jobs 2 --html choose.html")(study)
+    app.command("studies", epilog="Example: slim studies")(studies)
+
+
+def study(
+    file: Annotated[Path, typer.Argument(help="A study file (YAML), or the id of a study to show it again.")],
+    jobs: Annotated[int | None, typer.Option(help="Sets and seeds at a time; default: one a core.")] = None,
+    threads: Annotated[int, typer.Option(help="Of torch, in each process.")] = 1,
+    csv_path: Annotated[Path | None, typer.Option("--csv", help="Write every row of the tables.")] = None,
+    latex_path: Annotated[Path | None, typer.Option("--latex", help="Write one table in LaTeX.")] = None,
+    markdown_path: Annotated[Path | None, typer.Option("--markdown", help="Write the tables in Markdown.")] = None,
+    html_path: Annotated[Path | None, typer.Option("--html", help="Write a page with tables and charts.")] = None,
+    json_path: Json = None,
+    queue: Queued = False,
+    device: Device = None,
+) -> None:
+    """Compute every combination of a study file, each once, and show the tables. A second call goes on or shows them.
+
+    A case that fails keeps its sentence; the others go on.
+    """
+    from slim_core.evaluation.study import text
+    from slim_core.evaluation.study.summary import result_of
+
+    store, kept = _kept(file) if not file.exists() else _computed(file, jobs, threads, queue, device)
+    result = result_of(store, kept.id)
+    show(result)
+    writers = {csv_path: text.to_csv, latex_path: text.to_latex, markdown_path: text.to_markdown}
+    for path, to_text in writers.items():
+        if path is not None:
+            _write(path, to_text(result))
+    if html_path is not None:
+        from slim_core.evaluation.study.page import render
+
+        _write(html_path, render(result))
+    write_json(json_path, text.to_json(result))
+
+
+def studies() -> None:
+    """List studies, the one started last first."""
+    from slim_core.store import Store
+
+    rows = [
+        [one.id, one.name, f"{one.n_ended} of {one.n_cases}", f"{one.started_at:%Y-%m-%d %H:%M}"]
+        for one in Store.open().studies.all()
+    ]
+    table("Studies", ["id", "name", "cases", "started"], rows)
+
+
+def _kept(file: Path) -> tuple[Store, StudyRecord]:
+    from slim_core.errors import NotFoundError
+    from slim_core.store import Store
+
+    store = Store.open()
+    try:
+        return store, store.studies.fetch(str(file))
+    except NotFoundError as error:
+        raise NotFoundError(f"{file} is neither a file nor the id of a study: see slim studies.") from error
+
+
+def _computed(file: Path, jobs: int | None, threads: int, queue: bool, device: str | None) -> tuple[Store, StudyRecord]:
+    from slim_core.runs.executor import open_workbench
+    from slim_core.runs.study.run import run_study
+    from slim_core.runs.study.spec import read_study
+
+    for name, number in (("--jobs", jobs), ("--threads", threads)):
+        if number is not None and number < 1:
+            raise SpecRefusedError(f"{name} is {number}: give 1 or more.")
+    asked = read_study(file)
+    at = open_workbench(queue=queue, device=device)
+    study_id = run_study(at, asked, jobs=jobs or _usual_jobs(queue, device), threads=threads, report=say)
+    return at.store, at.store.studies.fetch(study_id)
+
+
+def _usual_jobs(queue: bool, device: str | None) -> int:
+    """One a core; one alone where a GPU of this machine computes."""
+    if not queue and device != "cpu":
+        import torch
+
+        if torch.cuda.is_available():
+            return 1
+    return cores()
+
+
+def cores() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def say(progress: Progress) -> None:
+    """One line a case: what came of it, and how long the rest will take."""
+    entry = progress.entry
+    asked = f" {entry['annotator']} {100 * entry['answers']:g} %" if entry["annotator"] else ""
+    found = f"WGA {in_percent(entry['wga'])}" if entry["status"] == "done" else str(entry["message"])
+    left = "" if progress.left_s is None else f", {duration(progress.left_s)} left"
+    case = f"{entry['set']} seed {entry['seed']}  {entry['method']}{asked}"
+    errors.print(f"{progress.done}/{progress.total}{left}  {case}  {found}", markup=False, soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """ "2 h 5 min", "40 s"."""
+    minutes = round(seconds / 60)
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
+def show(result: Result) -> None:
+    """Print the tables, and the sentences of what failed."""
+    from slim_core.evaluation.study.text import cells, headings, records, sections, sentences, warnings
+
+    for title, frame in sections(result):
+        table(title, headings(result), [cells(row) for row in records(frame)])
+    for sentence in (*warnings(result), *sentences(result)):
+        errors.print(sentence, style="yellow", markup=False, soft_wrap=True)
+    if result.frame.empty:
+        console.print("No case has ended yet.")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    errors.print(f"written to {path}", soft_wrap=True)

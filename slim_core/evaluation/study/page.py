@@ -1,0 +1,87 @@
+"""A study as one HTML file: its tables, its charts and what was asked for; opens from a folder, fetches nothing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import pandas as pd
+import plotly.graph_objects as go
+from markupsafe import Markup
+
+from slim_core.evaluation.charts import study as charts_of
+from slim_core.evaluation.comparison import COST_DEFINITIONS, LABELS_DEFINITION
+from slim_core.evaluation.report.page import Grid, template, verbatim
+from slim_core.evaluation.study.summary import Result
+from slim_core.evaluation.study.text import cells, facts, headings, label, records, sections, sentences, warnings
+from slim_core.metrics import ATTENTION_PRECISION, DEFINITIONS, WGA
+
+NOTE = "Means over seeds; rates in %, differences in points, each paired by seed. Click a heading."
+
+
+@dataclass(frozen=True)
+class StudyChart:
+    """A titled figure with a sentence on how to read it."""
+
+    title: str
+    note: str
+    figure: go.Figure
+
+
+def render(result: Result) -> str:
+    """The whole file as text, some 5 MB of it plotly.js."""
+    from plotly.offline import get_plotlyjs
+
+    drawn = charts(result)
+    return template("study.html").render(
+        title=f"Study {result.spec['name']}",
+        facts=facts(result),
+        note=NOTE,
+        tables=[(name, grid(result, frame)) for name, frame in sections(result)],
+        warnings=warnings(result),
+        failures=sentences(result),
+        charts=drawn,
+        definitions=definitions(),
+        spec=json.dumps(result.spec, indent=1),
+        figures=[json.loads(chart.figure.to_json()) for chart in drawn],
+        style=verbatim("report.css"),
+        script=verbatim("report.js"),
+        plotly=Markup(get_plotlyjs()),
+    )
+
+
+def grid(result: Result, frame: pd.DataFrame) -> Grid:
+    """A table as text."""
+    return Grid(headings(result), [cells(row) for row in records(frame)])
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows with what a chart calls each method."""
+    return frame.assign(name=[label(row) for row in records(frame)])
+
+
+def charts(result: Result) -> list[StudyChart]:
+    """Those that the study has numbers for."""
+    against = str(result.spec["against"])
+    whole = result.over_sets if len(result.sets_in_mean) > 1 else result.table
+    table = named(result.table)
+    found = []
+    if whole["minus_mean"].notna().any():
+        note = "Above 0: better than the method of the row. Lines: paired 95 % intervals over the seeds."
+        found.append(StudyChart(f"{against} and the others", note, charts_of.differences(named(whole), against)))
+    if result.curve["answers"].nunique() > 1:
+        note = "Mean over the seeds; bars: standard deviation."
+        found.append(StudyChart("Worst group against answers", note, charts_of.answers_curve(result.curve)))
+    attention = f"{ATTENTION_PRECISION}_mean"
+    if table[attention].notna().any():
+        figure = charts_of.against(table, attention, "attention on the object", in_percent=True)
+        found.append(StudyChart("Attention and worst group", DEFINITIONS[ATTENTION_PRECISION], figure))
+    if table["seconds"].notna().any():
+        figure = charts_of.against(table, "seconds", "seconds of computing")
+        found.append(StudyChart("Cost", COST_DEFINITIONS["lineage_seconds"], figure))
+    return found
+
+
+def definitions() -> list[str]:
+    """What the columns mean."""
+    return [DEFINITIONS[WGA], DEFINITIONS[ATTENTION_PRECISION], LABELS_DEFINITION, COST_DEFINITIONS["answers"]]

@@ -1,0 +1,208 @@
+"""The entries of a study as tables: means over seeds, and the paired difference of one method to each other one.
+
+An entry is what one case came to (slim_core.runs.study.run): set, seed, method, annotator, answers (the share asked
+about), status, and the metrics or the sentence on why there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS, paired_difference
+
+if TYPE_CHECKING:
+    from slim_core.store import Store
+
+RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION)
+COSTS = ("n_answers", "answers_share", "images", "seconds")
+ABOUT = ("set", "seed", "method", "annotator", "answers", "label", "labels_used", "zero_of", "status", "message")
+ROW = ["method", "annotator", "answers"]  # what makes one row of a table
+MEAN = "mean over sets"
+
+
+@dataclass(frozen=True)
+class Result:
+    """A study and what its cases came to so far."""
+
+    spec: Mapping[str, Any]  # of the study, as plain JSON
+    entries: Sequence[Mapping[str, Any]]
+    n_cases: int = 0  # that there will be
+    code_version: str | None = None  # that computed it last
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """One row an entry, in the order of the study's sets, methods and annotators; rates 0..1, NaN where none."""
+        columns = [*ABOUT, *RATES, *COSTS, "model", "evaluation"]
+        frame = pd.DataFrame(self.entries, columns=columns)
+        for name in (*RATES, *COSTS):
+            frame[name] = pd.to_numeric(frame[name], errors="coerce")
+        orders = {"set": self.sets, "method": self._methods, "annotator": ["", *self.annotators]}
+        keys = {name: frame[name].map({each: place for place, each in enumerate(o)}) for name, o in orders.items()}
+        placed = frame.assign(**{f"_{name}": key for name, key in keys.items()})
+        placed = placed.sort_values(["_set", "_method", "_annotator", "answers", "seed"], kind="stable")
+        return placed[columns].reset_index(drop=True)
+
+    @property
+    def sets(self) -> list[str]:
+        """Names of the sets, in the study's order."""
+        return [_called(one) for one in self.spec["sets"]]
+
+    @property
+    def sets_in_mean(self) -> list[str]:
+        """Those that count in the mean over sets."""
+        return [_called(one) for one in self.spec["sets"] if one.get("in_mean", True)]
+
+    @property
+    def annotators(self) -> list[str]:
+        """Names of the annotators, in the study's order."""
+        return [one["name"] for one in self.spec["annotators"]]
+
+    @property
+    def _methods(self) -> list[str]:
+        found = dict.fromkeys([*self.spec["methods"], *(entry["method"] for entry in self.entries)])
+        return list(found)
+
+    @cached_property
+    def main(self) -> pd.DataFrame:
+        """Entries of the table: the study's own share of answers, or none."""
+        frame = self.frame
+        return frame[frame["method"].isin(self.spec["methods"]) & frame["answers"].isin([0.0, self.spec["answers"]])]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a set and method (with annotator); its columns are TABLE."""
+        if self.main.empty:
+            return pd.DataFrame(columns=TABLE)
+        found = []
+        for name, part in self.main.groupby("set", sort=False):
+            base = _by_seed(self._rows_against(part))[WGA]
+            found += [{"set": name, **_row(rows, _by_seed(rows), base)} for _, rows in part.groupby(ROW, sort=False)]
+        return pd.DataFrame(found, columns=TABLE)
+
+    @cached_property
+    def over_sets(self) -> pd.DataFrame:
+        """One row a method: its mean over the sets that count, seed by seed, and the paired difference of these.
+
+        A method that has no number on some set and seed has none there; ``n`` is how many seeds are whole.
+        """
+        counted = self.main[self.main["set"].isin(self.sets_in_mean)]
+        if counted.empty:
+            return pd.DataFrame(columns=TABLE)
+        n_sets = len(self.sets_in_mean)
+        base = _mean_over_sets(self._rows_against(counted), n_sets)[WGA]
+        found = [
+            {"set": MEAN, **_row(rows, _mean_over_sets(rows, n_sets), base)}
+            for _, rows in counted.groupby(ROW, sort=False)
+        ]
+        return pd.DataFrame(found, columns=TABLE)
+
+    @cached_property
+    def curve(self) -> pd.DataFrame:
+        """Worst-group accuracy against answers: set, method, answers (share), n, wga_mean, wga_sd."""
+        named = list(self.spec.get("curve_of") or [self.spec["against"]])
+        first = self.annotators[0]
+        frame = self.frame
+        asked = frame[frame["method"].isin(named) & (frame["annotator"] == first)]
+        nobody = frame[frame["zero_of"].isin(named)]
+        both = pd.concat([asked, nobody.assign(method=nobody["zero_of"])])
+        found = both.dropna(subset=[WGA]).groupby(["set", "method", "answers"], sort=False)[WGA]
+        return found.agg(n="size", wga_mean="mean", wga_sd="std").reset_index().sort_values("answers", kind="stable")
+
+    @property
+    def outside_bands(self) -> list[tuple[str, str, float, float, float]]:
+        """(set, method, mean worst-group accuracy, low, high) where a method is not where others found it."""
+        bands = self.spec.get("bands") or {}
+        rows = self.table[self.table["method"].isin(list(bands)) & (self.table["n"] > 0)]
+        plain: list[dict[str, Any]] = rows.to_dict("records")  # type: ignore[assignment]
+        found = [(row["set"], row["method"], row["wga_mean"], *bands[row["method"]]) for row in plain]
+        return [one for one in found if not one[3] <= one[2] <= one[4]]
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """Entries without a number, with their sentences."""
+        return self.frame[self.frame["status"] != "done"]
+
+    def _rows_against(self, part: pd.DataFrame) -> pd.DataFrame:
+        is_it = (part["method"] == self.spec["against"]) & part["annotator"].isin(["", self.annotators[0]])
+        found: pd.DataFrame = part.loc[is_it]
+        return found
+
+
+def result_of(store: Store, study_id: str) -> Result:
+    """A study of the store, with what its cases came to so far.
+
+    Raises:
+        NotFoundError: there is no such study.
+    """
+    kept = store.studies.fetch(study_id)
+    entries = list(store.studies.entries(study_id).values())
+    return Result({**kept.spec, "name": kept.name}, entries, kept.n_cases, kept.code_version)
+
+
+TABLE = [
+    "set",
+    *ROW,
+    "label",
+    "labels_used",
+    "n",
+    *(f"{rate}_mean" for rate in RATES),
+    "wga_sd",
+    "minus_mean",
+    "minus_low",
+    "minus_high",
+    "pairs",
+    *COSTS,
+    "failed",
+    "message",
+]
+
+
+def _called(one: Mapping[str, Any]) -> str:
+    return str(one.get("name") or one.get("set") or str(one.get("data")).rstrip("/").rpartition("/")[2])
+
+
+def _row(rows: pd.DataFrame, values: pd.DataFrame, base: pd.Series) -> dict[str, Any]:
+    """One row of a table: n (seeds with a number), means, sd of worst-group accuracy, and ``minus``: base minus it.
+
+    Args:
+        rows: the entries of one method.
+        values: the rates and costs, by seed.
+        base: worst-group accuracy of the method measured against, by seed.
+    """
+    first, failed = rows.iloc[0], rows[rows["status"] != "done"]
+    return {
+        **{name: first[name] for name in (*ROW, "label", "labels_used")},
+        "n": len(values),
+        **{f"{rate}_mean": values[rate].mean() for rate in RATES},
+        "wga_sd": values[WGA].std(ddof=1),
+        **_minus(base, values[WGA]),
+        **{cost: values[cost].mean() for cost in COSTS},
+        "failed": len(failed),
+        "message": failed["message"].iloc[0] if len(failed) else "",
+    }
+
+
+def _by_seed(rows: pd.DataFrame) -> pd.DataFrame:
+    """Seed -> the rates and costs of entries that have a number."""
+    return rows.dropna(subset=[WGA]).set_index("seed")[[*RATES, *COSTS]]
+
+
+def _minus(base: pd.Series, other: pd.Series) -> dict[str, Any]:
+    shared = base.index.intersection(other.index)
+    nan = float("nan")
+    if not len(shared) or other.loc[shared].equals(base.loc[shared]):
+        return {"minus_mean": nan, "minus_low": nan, "minus_high": nan, "pairs": 0}
+    paired = paired_difference(base.loc[shared].tolist(), other.loc[shared].tolist())
+    plain = {key: nan if paired[key] is None else paired[key] for key in ("mean", "low", "high")}
+    return {f"minus_{key}": value for key, value in plain.items()} | {"pairs": paired["n"]}
+
+
+def _mean_over_sets(rows: pd.DataFrame, n_sets: int) -> pd.DataFrame:
+    """Seed -> mean over the sets of each number; NaN where a set has none."""
+    whole = rows.dropna(subset=[WGA]).groupby("seed").filter(lambda part: part["set"].nunique() == n_sets)
+    return whole.groupby("seed")[[*RATES, *COSTS]].mean()

@@ -1,0 +1,195 @@
+"""A study's tables as text: Markdown, LaTeX and CSV, with the labels that each method uses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from slim_core.evaluation.study.summary import ROW, Result
+from slim_core.percent import UNKNOWN, interval
+
+HEADINGS = (
+    "method",
+    "labels used",
+    "n",
+    "worst group",
+    "sd",
+    "average",
+    "attention",
+    "{against} minus it",
+    "95 % interval",
+    "answers",
+    "images",
+    "seconds",
+)
+Row = Mapping[str, Any]
+
+
+def headings(result: Result) -> list[str]:
+    """Of ``cells``."""
+    return [name.format(against=result.spec["against"]) for name in HEADINGS]
+
+
+def cells(row: Row) -> list[str]:
+    """One row of a table as text: rates in percent, differences in points, a dash where there is none."""
+    return [
+        label(row),
+        str(row["labels_used"]),
+        f"{int(row['n'])}" + (f" ({int(row['failed'])} failed)" if row["failed"] else ""),
+        *(rate(row[key]) for key in ("wga_mean", "wga_sd", "average_mean", "attention_precision_mean")),
+        points(row["minus_mean"]),
+        interval(row["minus_low"], row["minus_high"], "+.1f"),
+        count(row["n_answers"]),
+        count(row["images"]),
+        count(row["seconds"]),
+    ]
+
+
+def label(row: Row) -> str:
+    """A method, and who answered where that is not the perfect annotator."""
+    asked = f", {row['annotator']} annotator" if row["annotator"] not in ("", "perfect") else ""
+    return f"{row['label']}{asked}"
+
+
+def rate(value: float) -> str:
+    """In percent, without the sign."""
+    return UNKNOWN if value != value else f"{100 * value:.1f}"
+
+
+def points(value: float) -> str:
+    """A difference of rates in percentage points."""
+    return UNKNOWN if value != value else f"{100 * value:+.1f}"
+
+
+def count(value: float) -> str:
+    """A mean number of things."""
+    return UNKNOWN if value != value else f"{value:,.0f}"
+
+
+def sections(result: Result) -> list[tuple[str, pd.DataFrame]]:
+    """(title, rows) of each table: the mean over sets first where there are several, then each set."""
+    whole = [("Mean over sets", result.over_sets)] if len(result.sets_in_mean) > 1 else []
+    table = result.table
+    return whole + [(name, table[table["set"] == name]) for name in result.sets]
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Its rows as plain dicts."""
+    return frame.to_dict("records")  # type: ignore[return-value]
+
+
+def to_markdown(result: Result) -> str:
+    """Every table, and the sentences of what failed."""
+    parts = []
+    for title, frame in sections(result):
+        lines = ["| " + " | ".join(row) + " |" for row in [headings(result), *map(cells, records(frame))]]
+        rule = "|---" * len(HEADINGS) + "|"
+        parts.append(f"### {title}\n\n" + "\n".join([lines[0], rule, *lines[1:]]))
+    if warned := warnings(result):
+        parts.append("\n".join(f"**{sentence}**" for sentence in warned))
+    failed = sentences(result)
+    if failed:
+        parts.append("### Failed\n\n" + "\n".join(f"- {sentence}" for sentence in failed))
+    return "\n\n".join(parts) + "\n"
+
+
+def warnings(result: Result) -> list[str]:
+    """What forbids a claim: methods that are not where others found them."""
+    return [
+        f"{method} reaches {rate(wga)} % on {name}, outside {rate(low)} to {rate(high)} %: its set-up "
+        f"differs from that of the literature, and no claim on this set holds before it agrees."
+        for name, method, wga, low, high in result.outside_bands
+    ]
+
+
+def sentences(result: Result) -> list[str]:
+    """Set, method and sentence of what failed, each once with its seeds."""
+    found: dict[tuple[str, str, str], list[int]] = {}
+    for row in records(result.failures):
+        found.setdefault((row["set"], row["method"], str(row["message"])), []).append(row["seed"])
+    return [
+        f"{name}, {method}, seed {', '.join(map(str, seeds))}: {text}" for (name, method, text), seeds in found.items()
+    ]
+
+
+def facts(result: Result) -> list[str]:
+    """How far the study is, its seeds, and the code that computed it."""
+    seeds = ", ".join(map(str, result.spec["seeds"]))
+    return [f"{len(result.entries)} of {result.n_cases} cases", f"seeds {seeds}", f"code {result.code_version}"]
+
+
+def to_json(result: Result) -> dict[str, Any]:
+    """The whole study: what was asked for, the tables, and every entry."""
+    tables = {"table": result.table, "over_sets": result.over_sets, "curve": result.curve}
+    return {
+        "study": dict(result.spec),
+        "code_version": result.code_version,
+        **{name: json.loads(frame.to_json(orient="records")) for name, frame in tables.items()},
+        "entries": [dict(entry) for entry in result.entries],
+    }
+
+
+def json_text(result: Result) -> str:
+    """``to_json`` as a file holds it."""
+    return json.dumps(to_json(result), indent=1) + "\n"
+
+
+def to_csv(result: Result) -> str:
+    """Every row of every table with all its numbers; rates from 0 to 1."""
+    return pd.concat([frame.assign(table=title) for title, frame in sections(result)]).to_csv(index=False)
+
+
+def to_latex(result: Result) -> str:
+    """One table (booktabs): a row a method, a column a set with mean and sd, and the paired difference over sets."""
+    sets = [name for name in result.sets if result.table.loc[result.table["set"] == name, "n"].any()]
+    heading = ["Method", "Labels used", *map(escape, sets), "Mean", f"{escape(result.spec['against'])} $-$ it"]
+    over = {_key(row): row for row in records(result.over_sets)}
+    by_method: dict[tuple[Any, ...], dict[str, Row]] = {}
+    for row in records(result.table):
+        by_method.setdefault(_key(row), {})[row["set"]] = row
+    lines = [_latex_row(heading)]
+    lines += [_latex_method(by_set, sets, over.get(key)) for key, by_set in by_method.items()]
+    body = "\n".join([r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"])
+    columns = "ll" + "r" * (len(heading) - 2)
+    what = "% Worst-group accuracy in %, mean and sd over seeds"
+    return f"{what}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n"
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    return tuple(row[name] for name in ROW)
+
+
+def _latex_method(by_set: Mapping[str, Row], sets: Sequence[str], over: Row | None) -> str:
+    first = next(iter(by_set.values()))
+    about = [escape(label(first)), escape(first["labels_used"])]
+    return _latex_row([*about, *(_latex_rate(by_set.get(name)) for name in sets), *_latex_over_sets(over)])
+
+
+def _latex_row(values: list[str]) -> str:
+    return " & ".join(values) + r" \\"
+
+
+def _latex_rate(row: Row | None) -> str:
+    if row is None or row["wga_mean"] != row["wga_mean"]:
+        return "--"
+    sd = "" if row["wga_sd"] != row["wga_sd"] else f" $\\pm$ {rate(row['wga_sd'])}"
+    return f"{rate(row['wga_mean'])}{sd}"
+
+
+def _latex_over_sets(row: Row | None) -> tuple[str, str]:
+    if row is None or row["wga_mean"] != row["wga_mean"]:
+        return "--", "--"
+    if row["minus_low"] != row["minus_low"]:
+        return rate(row["wga_mean"]), "--"
+    bounds = f"{100 * row['minus_low']:+.1f}, {100 * row['minus_high']:+.1f}"
+    return rate(row["wga_mean"]), f"{points(row['minus_mean'])} [{bounds}]"
+
+
+def escape(text: str) -> str:
+    """Text as LaTeX shows it."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {character: f"\\{character}" for character in "&%$#_{}"}
+    return "".join(special.get(character, character) for character in text)

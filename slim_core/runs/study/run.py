@@ -1,0 +1,285 @@
+"""Runs a study: unit after unit in this process, in several processes, or through the queue. Safe to run twice.
+
+Runs that are done are found again by their specs, so an interrupted study goes on where it was. A case that fails keeps
+its sentence, and the others go on. What each case came to is in the store as soon as it is known.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from slim_core.data.sets import make_set
+from slim_core.data.sets.demo_set import write_set
+from slim_core.errors import QueueUnavailableError, SlimError
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.loop_runs import LoopConfig
+from slim_core.runs.methods import METHODS, check_method
+from slim_core.runs.resolve import data_set
+from slim_core.runs.study.cases import Case, Unit, cases, units
+from slim_core.runs.study.spec import Study, StudySet
+from slim_core.runs.whole_loop import Loop
+from slim_core.settings import Settings
+from slim_core.steps.recipes import default_model
+from slim_core.store import Store, StoreUnavailableError
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset
+
+log = logging.getLogger(__name__)
+
+DONE, FAILED = "done", "failed"
+POLL_S = 1.0
+FOUND_S = 1.0  # a case that took less was found, not computed
+Entry = dict[str, Any]  # what a case came to, as store.studies keeps it
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A case has ended."""
+
+    entry: Entry
+    done: int
+    total: int
+    left_s: float | None  # None: not known yet
+
+
+Report = Callable[[Progress], None]
+
+
+def run_study(
+    at: Workbench, study: Study, *, jobs: int = 1, threads: int = 1, report: Report = lambda _progress: None
+) -> str:
+    """Compute every case of a study that is not computed yet; returns the study's id.
+
+    Args:
+        at: the store, and what executes the runs.
+        study: what is asked for.
+        jobs: units at a time: in processes of their own, or through the queue.
+        threads: of torch, in each process; other numbers may give other last digits. No effect through the queue.
+        report: called with each case that has ended.
+
+    Raises:
+        SpecRefusedError: a method needs groups, and no set of the study has them.
+        QueueUnavailableError, StoreUnavailableError: nothing can be computed or kept now.
+    """
+    check_groups(at, study)
+    todo = units(study)
+    every = cases(study)
+    kept = at.store.studies.start(study.name, study.digest, study.model_dump(mode="json"), len(every))
+    meter = _Meter(every, report)
+    if isinstance(at.submitter, InProcess) and jobs > 1:
+        own = at.store.settings, at.submitter.device_asked
+        with _processes(jobs, threads) as pool:
+            futures = [pool.submit(_unit_in_process, *own, study, unit, kept.id) for unit in todo]
+            _await(futures, lambda: meter.catch_up(at.store.studies.entries(kept.id, kept.started_at)))
+    elif jobs > 1:
+        with ThreadPoolExecutor(jobs) as pool:
+            futures = [pool.submit(run_unit, at, study, unit, kept.id) for unit in todo]
+            _await(futures, lambda: meter.catch_up(at.store.studies.entries(kept.id, kept.started_at)))
+    else:
+        with _torch_threads(at, threads):
+            for unit in todo:
+                run_unit(at, study, unit, kept.id, meter.add)
+    at.store.studies.finish(kept.id)
+    return kept.id
+
+
+def check_groups(at: Workbench, study: Study) -> None:
+    """Refuse a method that needs groups where no set of the study has them; demo sets always have.
+
+    Raises:
+        SpecRefusedError: there is such a method.
+    """
+    if any(one.set for one in study.sets):
+        return
+    tables = [at.store.datasets.table(data_of(at, one, seed=0).id) for one in study.sets]
+    with_groups = [table for table in tables if table.has_attributes]
+    for method in study.methods:
+        check_method(method, (with_groups or tables)[0])
+
+
+def data_of(at: Workbench, asked: StudySet, seed: int) -> Dataset:
+    """The registered data set; a demo set is drawn with the seed first.
+
+    Raises:
+        DataRefusedError, NotFoundError: it cannot be imported, drawn or found.
+    """
+    if asked.set is None:
+        return data_set(asked.data, format=asked.format, options=asked.options or None, at=at)
+    demo = make_set(asked.set, **asked.parameters, seed=seed)
+    folder = at.store.settings.home / "demo-data" / f"{demo.name}-seed-{seed}-{demo.digest}"
+    write_set(folder, demo)
+    return data_set(folder, at=at)
+
+
+def run_unit(
+    at: Workbench, study: Study, unit: Unit, study_id: str, ended: Callable[[Entry], None] = lambda _entry: None
+) -> None:
+    """Every case of a unit, one after another, each kept as soon as it has ended."""
+    runner = _UnitRunner(at, study, unit)
+    for case in unit.cases:
+        entry = runner.entry(case)
+        at.store.studies.record(study_id, case.key, entry)
+        ended(entry)
+
+
+@dataclass
+class _UnitRunner:
+    """Computes the cases of one set and seed."""
+
+    at: Workbench
+    study: Study
+    unit: Unit
+    _dataset: Dataset | None = None
+    _loops: dict[tuple[str, float], Loop] = field(default_factory=dict)
+
+    def entry(self, case: Case) -> Entry:
+        """What a case comes to; a failure is a sentence."""
+        started = time.monotonic()
+        try:
+            found = self._outcome(case)
+        except (QueueUnavailableError, StoreUnavailableError):
+            raise
+        except SlimError as error:
+            found = {"status": FAILED, "message": str(error)}
+        except Exception as error:  # the border of a case: one method's fault must not lose the others' numbers
+            log.exception("%s failed", case.key)
+            found = {"status": FAILED, "message": f"{type(error).__name__}: {error} (see the log)."}
+        return {**asdict(case), **_about(case.method), **found, "waited_s": round(time.monotonic() - started, 2)}
+
+    def _outcome(self, case: Case) -> Entry:
+        outcome = self._loop(case).outcome(case.method)
+        found = outcome.to_json()
+        found["n_answers"] = found.pop("answers")  # ``answers`` is the share that was asked for
+        return {"status": DONE, **found, "model": outcome.model.id, "evaluation": outcome.evaluation.id}
+
+    def _loop(self, case: Case) -> Loop:
+        key = (case.annotator, case.answers)
+        if key not in self._loops:
+            self._loops[key] = Loop(self.at, self._config(case))
+        return self._loops[key]
+
+    def _config(self, case: Case) -> LoopConfig:
+        asked = self.unit.set
+        if self._dataset is None:
+            self._dataset = data_of(self.at, asked, self.unit.seed)
+        annotator = next((one for one in self.study.annotators if one.name == case.annotator), None)
+        return LoopConfig(
+            dataset=self._dataset.id,
+            seed=self.unit.seed,
+            answers=case.answers or self.study.answers,
+            model=asked.model or default_model(self._dataset.format),
+            retrain=asked.retrain,
+            flip=annotator.flip if annotator else 0.0,
+            unsure=annotator.unsure if annotator else 0.0,
+            train=asked.train,
+        )
+
+
+def _about(method: str) -> Entry:
+    """What a table says of a method; ``zero_of``: the method that it is the one without answers of."""
+    zero_of = next((name for name, one in METHODS.items() if one.unanswered == method), "")
+    return {"label": METHODS[method].label, "labels_used": METHODS[method].labels_used, "zero_of": zero_of}
+
+
+class _Meter:
+    """Counts ended cases, and estimates the time left from cases of the same set and method."""
+
+    def __init__(self, todo: list[Case], report: Report) -> None:
+        self._todo = {case.key: case for case in todo}
+        self._total, self._report = len(todo), report
+        self._spent: dict[tuple[str, str], list[float]] = {}
+        self._started = time.monotonic()
+
+    def add(self, entry: Entry) -> None:
+        """A case has ended."""
+        self._todo.pop(Case(**{name: entry[name] for name in Case.__dataclass_fields__}).key, None)
+        if entry["waited_s"] >= FOUND_S:
+            self._spent.setdefault((entry["set"], entry["method"]), []).append(entry["waited_s"])
+        self._report(Progress(entry, self._total - len(self._todo), self._total, self._left()))
+
+    def catch_up(self, entries: Mapping[str, Entry]) -> None:
+        """All that have ended so far."""
+        for key, entry in entries.items():
+            if key in self._todo:
+                self.add(entry)
+
+    def _left(self) -> float | None:
+        every = [seconds for each in self._spent.values() for seconds in each]
+        if not every:
+            return None
+        usual = sum(every) / len(every)
+        left = sum(_mean(self._spent.get((case.set, case.method)), usual) for case in self._todo.values())
+        at_a_time = max(1.0, sum(every) / (time.monotonic() - self._started))
+        return left / at_a_time
+
+
+def _mean(values: list[float] | None, otherwise: float) -> float:
+    return sum(values) / len(values) if values else otherwise
+
+
+def _await(futures: list[Future[None]], look: Callable[[], None]) -> None:
+    """Until all are done or one raises; ``look`` now and then."""
+    pending = set(futures)
+    try:
+        while pending:
+            done, pending = wait(pending, timeout=POLL_S, return_when=FIRST_COMPLETED)
+            for future in done:
+                future.result()
+            look()
+    except BaseException:
+        for future in pending:
+            future.cancel()
+        raise
+
+
+@contextmanager
+def _processes(jobs: int, threads: int) -> Iterator[Executor]:
+    """Processes that each have a workbench of their own; spawned, for torch must not be forked."""
+    context = multiprocessing.get_context("spawn")
+    try:
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_set_threads, initargs=(threads,)) as pool:
+            yield pool
+    except BrokenProcessPool as error:
+        raise SlimError(
+            f"A process of the study was killed, perhaps for want of memory: start the study again with fewer than "
+            f"{jobs} jobs; it goes on where it was."
+        ) from error
+
+
+def _unit_in_process(settings: Settings, device: str | None, study: Study, unit: Unit, study_id: str) -> None:
+    store = Store.open(settings)
+    try:
+        run_unit(Workbench(store, InProcess(store, device=device)), study, unit, study_id)
+    finally:
+        store.close()
+
+
+def _set_threads(threads: int) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+
+
+@contextmanager
+def _torch_threads(at: Workbench, threads: int) -> Iterator[None]:
+    """In this process, and as before afterwards."""
+    if not isinstance(at.submitter, InProcess):
+        yield
+        return
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

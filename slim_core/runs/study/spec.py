@@ -1,0 +1,172 @@
+"""What a study asks for: one YAML file, checked when it is read. Light: no torch, no store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, field_validator, model_validator
+
+from slim_core.data.sets import SETS, make_set
+from slim_core.errors import SpecRefusedError
+from slim_core.parameters import BuiltByHand
+from slim_core.runs.loop_runs import Retrain
+from slim_core.runs.methods import METHODS
+
+MOST_SEEDS = 1000
+
+
+class StudySet(BuiltByHand):
+    """One of the data sets: a demo set, drawn anew for each seed, or a folder or registered data set."""
+
+    set: str | None = Field(default=None, description="Name of a demo set.")
+    data: str | None = Field(default=None, description="A folder, or the name or id of a registered data set.")
+    format: str | None = Field(default=None, description="Of the folder; default: found out.")
+    options: dict[str, str] = Field(default_factory=dict, description="Of the import.")
+    name: str = Field(default="", description="As tables call it; default: that of the set or folder.")
+    parameters: dict[str, Any] = Field(default_factory=dict, description="Of the demo set, such as correlation.")
+    model: str | None = Field(default=None, description="Default: proposed for the data.")
+    train: dict[str, Any] = Field(default_factory=dict, description="Fields of every training, such as epochs.")
+    retrain: Retrain = Field(default="reference", description="What every subset is retrained from.")
+    in_mean: bool = Field(default=True, description="Whether it counts in the mean over sets.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return {"set": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _check_source(self) -> Self:
+        if (self.set is None) == (self.data is None):
+            raise SpecRefusedError(
+                f"A set of a study is a demo set or data: give set (one of {', '.join(SETS)}) or data (a folder)."
+            )
+        if self.set is not None:
+            make_set(self.set, **self.parameters)  # refuses what the set does not know
+            if "seed" in self.parameters:
+                raise SpecRefusedError(f"The set {self.set} has a seed of its own: the study's seeds are its seeds.")
+        elif self.parameters:
+            raise SpecRefusedError(f"{self.data} is data, which has no parameters: leave parameters out.")
+        return self
+
+    @property
+    def called(self) -> str:
+        """Its name in tables."""
+        return self.name or self.set or Path(str(self.data)).name
+
+
+class Annotator(BuiltByHand):
+    """A simulated annotator."""
+
+    name: str = "perfect"
+    flip: float = Field(default=0.0, ge=0, le=1, description="Share of the answers that is incorrect.")
+    unsure: float = Field(default=0.0, ge=0, le=1, description="Share of the answers withheld.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_name(cls, given: Any) -> Any:
+        return {"name": given} if isinstance(given, str) else given
+
+    @model_validator(mode="after")
+    def _check_shares(self) -> Self:
+        if self.flip + self.unsure > 1:
+            raise SpecRefusedError(
+                f"The annotator {self.name} has flip {self.flip} and unsure {self.unsure}: they add up to at most 1."
+            )
+        return self
+
+
+class Study(BuiltByHand):
+    """Every combination of sets, methods and seeds; for methods that use answers also of annotators."""
+
+    name: str = Field(min_length=1, max_length=200)
+    sets: tuple[StudySet, ...]
+    methods: tuple[str, ...]
+    seeds: tuple[int, ...]
+    annotators: tuple[Annotator, ...] = (Annotator(),)
+    answers: float = Field(default=0.03, gt=0, le=1, description="Share of the training images asked about.")
+    curve: tuple[float, ...] = Field(
+        default=(), description="Further shares, for worst-group accuracy against answers; of the first annotator."
+    )
+    curve_of: tuple[str, ...] = Field(default=(), description="Methods of the curve; default: ``against``.")
+    against: str = Field(default="slim", description="The method whose difference to each other one is given.")
+    bands: dict[str, tuple[float, float]] = Field(
+        default_factory=dict,
+        description="Method -> lowest and highest mean worst-group accuracy (0..1) known from others; outside it, the "
+        "set-up differs from theirs and no claim holds.",
+    )
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _ranges(cls, given: Any) -> Any:
+        """ "0-4" is 0, 1, 2, 3, 4."""
+        return tuple(_range(given)) if isinstance(given, str) else given
+
+    @field_validator("sets", "methods", "seeds", "annotators")
+    @classmethod
+    def _check_not_empty(cls, given: tuple[Any, ...]) -> tuple[Any, ...]:
+        if not given:
+            raise ValueError("an empty list; name at least one")
+        return given
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Self:
+        for method in (*self.methods, *self.curve_of, self.against, *self.bands):
+            if method not in METHODS:
+                raise SpecRefusedError(f"There is no method {method!r}: choose among {', '.join(METHODS)}.")
+        if self.against not in self.methods:
+            raise SpecRefusedError(f"{self.against} is measured against, but is not among the methods: add it.")
+        self._check_once("set", [one.called for one in self.sets])
+        self._check_once("method", list(self.methods))
+        self._check_once("seed", list(self.seeds))
+        self._check_once("annotator", [one.name for one in self.annotators])
+        if outside := [share for share in self.curve if not 0 <= share <= 1]:
+            raise SpecRefusedError(f"The curve has the share {outside[0]}: give shares from 0 to 1, such as 0.01.")
+        if outside := [seed for seed in self.seeds if seed < 0]:
+            raise SpecRefusedError(f"The seeds hold {outside[0]}: give 0 or more.")
+        return self
+
+    @staticmethod
+    def _check_once(what: str, names: list[Any]) -> None:
+        if twice := [name for place, name in enumerate(names) if name in names[:place]]:
+            raise SpecRefusedError(f"The {what} {twice[0]} occurs twice: name each {what} once.")
+
+    @property
+    def digest(self) -> str:
+        """Equal for studies that ask for the same, whatever their name."""
+        asked = self.model_dump(mode="json", exclude={"name"})
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
+
+
+def _range(text: str) -> list[int]:
+    first, dash, last = text.partition("-")
+    try:
+        found = range(int(first), int(last if dash else first) + 1)
+    except ValueError:
+        found = range(0)
+    if not 0 < len(found) <= MOST_SEEDS:
+        raise SpecRefusedError(f"The seeds are {text!r}: give a list, or a range such as 0-4.")
+    return list(found)
+
+
+def read_study(path: Path) -> Study:
+    """The study of a file.
+
+    Raises:
+        SpecRefusedError: the file cannot be read or is no YAML, or asks for what there is not.
+    """
+    try:
+        plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise SpecRefusedError(f"{path} cannot be read ({reason}): name a study file, such as study.yaml.") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        raise SpecRefusedError(f"{path} is not YAML{where}: {getattr(error, 'problem', None) or error}.") from error
+    if not isinstance(plain, dict):
+        raise SpecRefusedError(f"{path} is not a study: it needs at least sets, methods and seeds.")
+    return Study(**{"name": path.stem, **plain})

@@ -1,0 +1,102 @@
+"""Studies and what their cases came to: written while a study runs, so that pages show it and a second run resumes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.errors import NotFoundError
+from slim_core.store import schema
+from slim_core.store.database import Database, new_id, plain
+from slim_core.store.events import Events
+from slim_core.version import code_version
+
+_t, _cases = schema.studies, schema.study_cases
+
+
+@dataclass(frozen=True)
+class StudyRecord:
+    """A study as it is kept."""
+
+    id: str
+    name: str
+    digest: str  # of what was asked: the same file is the same study
+    spec: dict[str, Any]
+    n_cases: int
+    code_version: str | None  # that ran it last
+    created_by: str
+    created_at: datetime  # UTC, as the next two
+    started_at: datetime  # the last time
+    finished_at: datetime | None
+    n_ended: int = 0  # cases that ended since it started, with a result or with a sentence on why there is none
+
+
+class Studies:
+    """Every study."""
+
+    def __init__(self, database: Database, events: Events) -> None:
+        self._database, self._events = database, events
+
+    def start(self, name: str, digest: str, spec: Mapping[str, Any], n_cases: int, by: str = "local") -> StudyRecord:
+        """The study of this digest, under way from now on; created if there is none."""
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            about = {"name": name, "n_cases": n_cases, "code_version": code_version(), "started_at": now}
+            changed = connection.execute(
+                _t.update().where(_t.c.digest == digest).values(**about, finished_at=None)
+            ).rowcount
+            if not changed:
+                row = {"id": new_id("study"), "digest": digest, "spec": plain(spec), **about}
+                connection.execute(_t.insert().values(**row, created_by=by, created_at=now))
+                self._events.note(connection, by, "study.created", row["id"], {"name": name})
+            found = _read(connection, _t.c.digest == digest)
+        return found[0]
+
+    def record(self, study_id: str, case: str, entry: Mapping[str, Any]) -> None:
+        """Keep what a case came to; what it came to before is replaced."""
+        with self._database.write() as connection:
+            connection.execute(_cases.delete().where(_cases.c.study_id == study_id, _cases.c.case == case))
+            row = {"study_id": study_id, "case": case, "entry": plain(entry)}
+            connection.execute(_cases.insert().values(**row, ended_at=self._database.now(connection)))
+
+    def finish(self, study_id: str) -> None:
+        """Every case has ended."""
+        with self._database.write() as connection:
+            now = self._database.now(connection)
+            connection.execute(_t.update().where(_t.c.id == study_id).values(finished_at=now))
+
+    def fetch(self, study_id: str) -> StudyRecord:
+        """A study by its id.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._database.read() as connection:
+            found = _read(connection, _t.c.id == study_id)
+        if not found:
+            raise NotFoundError(f"There is no study {study_id!r}: see slim studies.")
+        return found[0]
+
+    def all(self) -> list[StudyRecord]:
+        """Every study, the one started last first."""
+        with self._database.read() as connection:
+            return _read(connection, sa.true())
+
+    def entries(self, study_id: str, since: datetime | None = None) -> dict[str, dict[str, Any]]:
+        """Case -> what it came to, in the order in which they ended; all, or those that ended since a time."""
+        query = sa.select(_cases.c.case, _cases.c.entry).where(_cases.c.study_id == study_id)
+        query = (query if since is None else query.where(_cases.c.ended_at >= since)).order_by(_cases.c.ended_at)
+        with self._database.read() as connection:
+            return {str(case): dict(entry) for case, entry in connection.execute(query)}
+
+
+def _read(connection: Connection, which: sa.ColumnElement[bool]) -> list[StudyRecord]:
+    since = sa.and_(_cases.c.study_id == _t.c.id, _cases.c.ended_at >= _t.c.started_at)
+    ended = sa.select(sa.func.count()).where(since).scalar_subquery().label("n_ended")
+    query = sa.select(_t, ended).where(which).order_by(_t.c.started_at.desc(), _t.c.id)
+    return [StudyRecord(**row) for row in connection.execute(query).mappings()]

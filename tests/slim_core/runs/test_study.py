@@ -1,0 +1,128 @@
+"""Studies: one file, every combination once, the same numbers twice."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from slim_core.errors import SpecRefusedError
+from slim_core.evaluation.study.summary import result_of
+from slim_core.runs.study.cases import cases
+from slim_core.runs.study.run import run_study
+from slim_core.runs.study.spec import Study, read_study
+from tests.slim_core.conftest import open_bench
+
+SMALL = {"train": 200, "val": 60, "test": 80}
+TINY = {
+    "name": "tiny",
+    "sets": [{"set": "digits", "parameters": SMALL, "train": {"epochs": 1, "batch_size": 32}}],
+    "methods": ["erm", "random", "slim"],
+    "seeds": [0],
+}
+NOT_NUMBERS = {"seconds", "waited_s", "model", "evaluation"}
+
+
+def numbers(entries):
+    return [{key: value for key, value in entry.items() if key not in NOT_NUMBERS} for entry in entries]
+
+
+@pytest.mark.slow
+def test_the_same_file_twice_gives_the_same_numbers_and_computes_nothing_twice(tmp_path, workbench):
+    file = tmp_path / "tiny.yaml"
+    file.write_text(json.dumps(TINY))  # JSON is YAML
+    said = []
+    study_id = run_study(workbench, read_study(file), report=said.append)
+    assert [progress.done for progress in said] == [1, 2, 3]
+    first, n_runs = result_of(workbench.store, study_id), len(workbench.store.runs.all())
+    assert run_study(workbench, read_study(file)) == study_id
+    assert len(workbench.store.runs.all()) == n_runs
+    elsewhere = open_bench(tmp_path / "elsewhere")
+    other = result_of(elsewhere.store, run_study(elsewhere, read_study(file), jobs=2))
+    assert numbers(other.entries) == numbers(first.entries)
+    assert {entry["status"] for entry in first.entries} == {"done"}
+    elsewhere.store.close()
+
+
+@pytest.mark.slow
+def test_a_method_that_fails_keeps_its_sentence_and_the_others_their_numbers(plain_folder, workbench):
+    study = Study(
+        name="plain",
+        sets=[{"data": str(plain_folder), "model": "small-resnet", "train": {"epochs": 1, "batch_size": 32}}],
+        methods=["erm", "slim"],
+        seeds=[0],
+    )
+    result = result_of(workbench.store, run_study(workbench, study))
+    found = {entry["method"]: entry for entry in result.entries}
+    assert found["erm"]["status"] == "done"
+    assert found["slim"]["status"] == "failed" and "No image has a mask" in found["slim"]["message"]
+
+
+def test_a_method_that_needs_groups_is_refused_where_no_data_has_them(plain_folder, workbench):
+    study = Study(name="plain", sets=[{"data": str(plain_folder)}], methods=["slim", "group-dro"], seeds=[0])
+    with pytest.raises(SpecRefusedError, match="no attribute column, and group-dro uses groups.*leave group-dro out"):
+        run_study(workbench, study)
+    assert workbench.store.studies.all() == []
+
+
+def test_answers_and_annotators_multiply_only_the_methods_that_use_answers():
+    study = Study(
+        **TINY
+        | {
+            "seeds": "0-1",
+            "annotators": ["perfect", {"name": "careless", "flip": 0.05, "unsure": 0.25}],
+            "curve": [0.01, 0.02, 0.03],
+        }
+    )
+    keys = [case.key for case in cases(study)]
+    assert len(keys) == len(set(keys)) == 2 * (2 + 2 + 2)  # erm, random; slim by two; two more shares by the first
+    assert keys[:6] == [
+        "digits 0 erm",
+        "digits 0 random",
+        "digits 0 slim perfect 0.03",
+        "digits 0 slim careless 0.03",
+        "digits 0 slim perfect 0.01",
+        "digits 0 slim perfect 0.02",
+    ]
+
+
+def test_a_study_of_another_name_asks_the_same():
+    assert Study(**TINY).digest == Study(**TINY | {"name": "again"}).digest
+    assert Study(**TINY).digest != Study(**TINY | {"seeds": [1]}).digest
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"methods": []}, "methods is .*an empty list; name at least one"),
+        ({"seeds": []}, "seeds is .*an empty list"),
+        ({"sets": []}, "sets is .*an empty list"),
+        ({"annotators": []}, "annotators is .*an empty list"),
+        ({"methods": ["slim", "magic"]}, "no method 'magic': choose among erm"),
+        ({"methods": ["erm"]}, "slim is measured against, but is not among the methods: add it"),
+        ({"sets": ["magic"]}, "No demo set is named 'magic': choose one of digits"),
+        ({"sets": [{"set": "digits", "parameters": {"colour": 1}}]}, "The set digits has no colour"),
+        ({"sets": [{}]}, "give set .* or data"),
+        ({"sets": ["digits", "digits"]}, "The set digits occurs twice"),
+        ({"seeds": "four"}, "The seeds are 'four': give a list, or a range such as 0-4"),
+        ({"seeds": [-1]}, "The seeds hold -1: give 0 or more"),
+        ({"curve": [2.0]}, "The curve has the share 2.0"),
+        ({"annotators": [{"name": "lost", "flip": 0.6, "unsure": 0.6}]}, "The annotator lost has flip 0.6"),
+        ({"annotators": [{"name": "lost", "flip": 2}]}, "flip is 2"),
+        ({"answers": 0}, "answers is 0"),
+        ({"colour": "red"}, "There is no setting 'colour'"),
+    ],
+)
+def test_what_a_study_cannot_ask_for_is_one_sentence(change, sentence):
+    with pytest.raises(SpecRefusedError, match=sentence):
+        Study(**TINY | change)
+
+
+def test_a_file_that_is_no_study_is_named(tmp_path):
+    file = tmp_path / "study.yaml"
+    for text, sentence in (("methods: [slim", "is not YAML in line 1"), ("- slim", "is not a study: it needs")):
+        file.write_text(text)
+        with pytest.raises(SpecRefusedError, match=sentence):
+            read_study(file)
+    with pytest.raises(SpecRefusedError, match="cannot be read"):
+        read_study(tmp_path / "nowhere.yaml")
