@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
-from slim_core.curation import default_subset_size
+from slim_core.curation import NEEDS_ANSWERS, default_subset_size
 from slim_core.errors import SpecRefusedError
 from slim_core.runs.executor import Workbench, open_workbench
 from slim_core.runs.loop_runs import ANSWERED, LoopConfig, Retrain, create_campaign, retrain_spec
-from slim_core.runs.resolve import a_run, newest_campaign, newest_data_set
+from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign, newest_data_set
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.recipes import default_model
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from slim_core.store import Campaign, Run
+
+NO_CAMPAIGN = "none"  # in place of a campaign's id: no answers are used
 
 
 def train(
@@ -154,9 +156,11 @@ def curate(
 ) -> Run:
     """Propagate a campaign's answers and choose a subset; ``options`` are the strategy's own, ``fields`` of CurateSpec.
 
-    A strategy that uses no answers needs no campaign.
+    A strategy that uses answers takes those of the newest campaign, where none is named and there is one; NO_CAMPAIGN
+    keeps it from that.
 
     Raises:
+        NotFoundError: there is no campaign of that id, or none at all, and the strategy cannot do without answers.
         SpecRefusedError: the space is not of train, or there is no such strategy or option.
     """
     from slim_core.curation import check_options
@@ -164,9 +168,7 @@ def curate(
 
     check_options(strategy, options or {})
     at = at or open_workbench()
-    chosen = None
-    if strategy in ANSWERED or campaign:
-        chosen = at.store.campaigns.fetch(campaign) if campaign else newest_campaign(at)
+    chosen = _campaign_for(strategy, campaign, space, at)
     run = a_run(at, space or (chosen.space_run_id if chosen else None), "space", fits=_of_train)
     require_train(run)
     spec = {
@@ -182,6 +184,16 @@ def curate(
         **fields,
     }
     return at.run(parse_spec(spec), name=f"Subset by {strategy}", force=force)
+
+
+def _campaign_for(strategy: str, campaign: str | None, space: str | None, at: Workbench) -> Campaign | None:
+    if campaign == NO_CAMPAIGN:
+        return None
+    if campaign is not None:
+        return at.store.campaigns.fetch(campaign)
+    if strategy in NEEDS_ANSWERS:
+        return newest_campaign(at, space)
+    return find_newest_campaign(at, space) if strategy in ANSWERED else None
 
 
 def _of_train(space: Run) -> bool:

@@ -12,7 +12,7 @@ from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
 from slim_core.annotation.curation_data import curation_data
-from slim_core.curation import CurationData, Subset, curate
+from slim_core.curation import NEEDS_ANSWERS, CurationData, Subset, curate
 from slim_core.curation.data import UNANSWERED
 from slim_core.runs.loop_runs import ANSWERED
 from slim_core.store.results import SpaceResult
@@ -39,6 +39,11 @@ class Choice:
         """True where the strategy reads the campaign's answers."""
         return self.strategy in ANSWERED
 
+    @property
+    def needs_answers(self) -> bool:
+        """True where it cannot do without them."""
+        return self.strategy in NEEDS_ANSWERS
+
     def spec(self, dataset: str) -> dict[str, Any]:
         """The curate step of this choice, with the answers as they stand now."""
         campaign = self.campaign if self.uses_answers else None
@@ -60,7 +65,7 @@ def preview(choice: Choice) -> Subset:
     """The subset of a choice.
 
     Raises:
-        AnswersRefusedError: the strategy needs answers, and there are none that say right.
+        AnswersRefusedError: the strategy cannot do without answers, and there are none that say right.
         SpecRefusedError: so many images cannot be chosen.
     """
     campaign = choice.campaign if choice.uses_answers else None

@@ -10,11 +10,10 @@ import numpy as np
 
 from slim_core.annotation.curation_data import curation_data
 from slim_core.annotation.propagation import live_campaign
-from slim_core.curation import CurateOptions, CurationData, curate, default_subset_size, keep
+from slim_core.curation import CurateOptions, CurationData, curate, default_subset_size
 from slim_core.curation.data import UNANSWERED
+from slim_core.curation.keep import kept_or_all
 from slim_core.curation.slim import NAME, cell_budgets
-from slim_core.errors import AnswersRefusedError
-from slim_core.store.answer_values import RIGHT
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ class CellNow:
     label: int
     environment: int
     size: int  # images
-    kept: int  # of them, trusted by their score
+    kept: int | None  # of them, trusted by their score; None while no answer says right
     budget: int  # images of the subset, repeats counted
 
 
@@ -44,7 +43,7 @@ class Effect:
     scores: np.ndarray  # (n,) NaN in a class without answers
     answers: np.ndarray  # (n,) 1, 0, -1 unsure or not asked
     size: int  # images of the subset
-    cells: tuple[CellNow, ...]  # empty while no answer says right
+    cells: tuple[CellNow, ...]
     rows: tuple[int, ...]  # of the data set: some that would be chosen, evenly spread; empty for a large split
 
 
@@ -58,10 +57,8 @@ def effect(store: Store, campaign_id: str) -> Effect:
     seq, scores, answers = live.refresh(store)
     size = default_subset_size(len(scores))
     data = replace(_unanswered(store, live.space), scores=scores, answers=answers)
-    can_choose = bool((answers == RIGHT).any())
-    cells = _cells(data, size) if can_choose else ()
-    rows = _chosen(data, live.rows, size) if can_choose and len(scores) <= IMAGES_UP_TO else ()
-    return Effect(seq, live.points, scores, answers, size, cells, rows)
+    rows = _chosen(data, live.rows, size) if len(scores) <= IMAGES_UP_TO else ()
+    return Effect(seq, live.points, scores, answers, size, _cells(data, size), rows)
 
 
 @lru_cache(maxsize=4)
@@ -74,17 +71,14 @@ def _unanswered(store: Store, space: str) -> CurationData:
 
 def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
     options = CurateOptions()
-    cells, budgets = cell_budgets(data, keep(data.scores, data.labels, options).mask, size, options)
+    cells, budgets = cell_budgets(data, kept_or_all(data, options), size, options)
     return tuple(
-        CellNow(int(cell.label or 0), int(cell.note["environment"]), cell.size, int(cell.note["kept"]), budget)
+        CellNow(int(cell.label or 0), int(cell.note["environment"]), cell.size, cell.note.get("kept"), budget)
         for cell, budget in zip(cells, budgets.tolist(), strict=True)
     )
 
 
 def _chosen(data: CurationData, rows: np.ndarray, size: int) -> tuple[int, ...]:
-    try:
-        positions = curate(data, strategy=NAME, size=max(size, data.n_classes), seed=0).positions
-    except AnswersRefusedError:
-        return ()
+    positions = curate(data, strategy=NAME, size=max(size, data.n_classes), seed=0).positions
     shown = np.unique(np.linspace(0, len(positions) - 1, min(N_IMAGES, len(positions))).astype(int))
     return tuple(int(row) for row in rows[positions[shown]])

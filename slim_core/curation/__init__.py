@@ -1,6 +1,6 @@
 """S6 to S9: from scores and spaces to a small, balanced subset, by strategies with names."""
 
-from slim_core.curation.curate import LABELS_USED, STRATEGIES, check_options, curate
+from slim_core.curation.curate import LABELS_USED, NEEDS_ANSWERS, STRATEGIES, check_options, curate
 from slim_core.curation.data import CurationData, Strategy, Subset, default_subset_size
 from slim_core.curation.keep import compare_rules, keep
 from slim_core.curation.options import DEFAULT_KEEP, KEEP_RULES, CurateOptions
@@ -9,6 +9,7 @@ __all__ = [
     "DEFAULT_KEEP",
     "KEEP_RULES",
     "LABELS_USED",
+    "NEEDS_ANSWERS",
     "STRATEGIES",
     "CurateOptions",
     "CurationData",

@@ -31,6 +31,8 @@ LABELS_USED: dict[str, LabelsUsed] = {  # by each strategy, beyond the classes o
     "subg": "groups in training",
 }
 
+NEEDS_ANSWERS = ("slim-reference",)  # strategies that choose among trusted images alone
+
 
 def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, **options: Any) -> Subset:
     """Choose at most ``size`` images (repeats counted) of a split by a named strategy.
@@ -45,7 +47,7 @@ def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, 
     Raises:
         SpecRefusedError: an unknown strategy or option, a size below the number of classes, the oracle or SUBG
             without attributes.
-        AnswersRefusedError: the strategy needs answers, and there are none, or none of them is "right".
+        AnswersRefusedError: the strategy is among NEEDS_ANSWERS, and there are none, or none of them is "right".
     """
     checked = check_options(strategy, options)
     if size < data.n_classes:

@@ -78,8 +78,18 @@ def compare_rules(scores: np.ndarray, labels: np.ndarray, options: CurateOptions
     return [keep(scores, labels, options.model_copy(update={"keep": rule})).report for rule in KEEP_RULES]
 
 
+def kept_or_all(data: CurationData, options: CurateOptions) -> Kept:
+    """S6 where some answer says right; else every image, with the reason among the notes."""
+    given = data.answers[data.answers != UNANSWERED]
+    if (given == RIGHT).any():
+        return keep(data.scores, data.labels, options, data.class_names)
+    why = f"All {len(given)} answers say that the attention is wrong" if len(given) else "No answer says right or wrong"
+    note = f"{why}, so no image is trusted above another: the environments are balanced without trust."
+    return Kept(np.ones(len(data.labels), bool), {}, (note,))
+
+
 def require_answers(data: CurationData, strategy: str) -> None:
-    """Refuse what no answer-based strategy can use.
+    """Refuse what a strategy cannot use that chooses among trusted images.
 
     Raises:
         AnswersRefusedError: no right or wrong answer at all, or not one right among them.
@@ -88,10 +98,10 @@ def require_answers(data: CurationData, strategy: str) -> None:
     if len(given) == 0:
         raise AnswersRefusedError(
             f"There is no right or wrong answer yet, and {strategy!r} needs some: annotate the candidates first, "
-            f"or choose a strategy without answers (random, class-balanced)."
+            f"or choose a strategy that needs none (slim, random, class-balanced)."
         )
     if not (given == RIGHT).any():
         raise AnswersRefusedError(
-            f"All {len(given)} answers say that the attention is wrong, so no image can be trusted: ask about more "
-            f"images, or train another reference model."
+            f"All {len(given)} answers say that the attention is wrong, so {strategy!r} has no image to choose from: "
+            f"choose the strategy slim, ask about more images, or train another reference model."
         )

@@ -67,8 +67,8 @@ class Ancestry:
         return together(each for each in used if has_groups or not each.startswith("groups"))
 
     def _paid(self, run: Run) -> list[Run]:
-        """Without the space of a subset that no answers went into, which could be drawn without it."""
-        return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not one.spec.get("campaign"))
+        """Without the space of a subset that could be drawn without it."""
+        return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not _reads_space(one))
 
     def asked(self, run: Run) -> tuple[str, int] | None:
         """The campaign whose answers the run rests on, and the last answer that counted; None without answers."""
@@ -97,10 +97,16 @@ class Ancestry:
         return value
 
 
+def _reads_space(subset: Run) -> bool:
+    """The strategies that use answers also choose by the environments, with and without any."""
+    return LABELS_USED.get(subset.spec["strategy"]) == "answers"
+
+
 def _labels_used(run: Run) -> set[LabelsUsed]:
-    """By one run; nothing by a strategy or objective that is not known any more."""
+    """By one run; nothing by a strategy or objective that is not known any more, nor by slim without a campaign."""
     if run.kind == "curate":
-        return {LABELS_USED.get(run.spec["strategy"], "none")}
+        used = LABELS_USED.get(run.spec["strategy"], "none")
+        return {"none" if used == "answers" and not run.spec.get("campaign") else used}
     if run.kind == "train":
         asked = (run.spec.get(name, "") for name in ("objective", "sampling", "selection"))
         return labels_used(*asked)

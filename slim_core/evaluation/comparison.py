@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from slim_core.curation import LABELS_USED
 from slim_core.evaluation.ancestry import Ancestry, human_minutes
 from slim_core.metrics import (
     ADJUSTED,
@@ -109,12 +110,19 @@ def method_of(model: Run, subset: Run | None) -> str:
     """The objective, or the strategy that chose the subset and how the model was retrained on it; and the sampling."""
     objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling")
     how = "last layer" if model.spec.get("mode") == "last-layer" else f"from {model.spec.get('start', 'scratch')}"
-    parts = [objective] if subset is None else [str(subset.spec["strategy"]), how]
+    parts = [objective] if subset is None else [_chosen_by(subset), how]
     if subset is not None and objective != "erm":
         parts.append(objective)
     if sampling is not None:
         parts.append(f"{sampling} sampling")
     return ", ".join(parts)
+
+
+def _chosen_by(subset: Run) -> str:
+    """The strategy; and that it had no answers, of one that uses them."""
+    strategy = str(subset.spec["strategy"])
+    unanswered = LABELS_USED.get(strategy) == "answers" and not subset.spec.get("campaign")
+    return f"{strategy} without answers" if unanswered else strategy
 
 
 def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WGA, AVERAGE)) -> pd.DataFrame:

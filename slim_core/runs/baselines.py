@@ -19,9 +19,9 @@ def erm(loop: LoopRuns) -> Trained:
     return Trained(loop.reference)
 
 
-def retrained_on(loop: LoopRuns, strategy: str) -> Trained:
-    """The model retrained on the subset of a strategy."""
-    subset = loop.subset(strategy)
+def retrained_on(loop: LoopRuns, strategy: str, *, answers: bool = True) -> Trained:
+    """The model retrained on the subset of a strategy, with the answers or without."""
+    subset = loop.subset(strategy, answers=answers)
     return Trained(loop.retrained(subset), subset)
 
 

@@ -123,9 +123,9 @@ class LoopRuns:
         spec = {"kind": "train", **self._common(), "model": self.config.model, **fields, **self.config.train}
         return self.at.run(parse_spec(spec), name=name)
 
-    def subset(self, strategy: str, *, size: int | None = None) -> Run:
-        """The images a strategy chooses: as many as in every subset, or ``size``."""
-        answered = strategy in ANSWERED
+    def subset(self, strategy: str, *, size: int | None = None, answers: bool = True) -> Run:
+        """The images a strategy chooses: as many as in every subset, or ``size``; by the answers, if it uses any."""
+        answered = answers and strategy in ANSWERED
         spec = CurateSpec(
             **self._common(),
             space=self.space.id,
@@ -133,9 +133,10 @@ class LoopRuns:
             answers_seq=self.store.answers.last_seq(self.campaign.id) if answered else None,
             strategy=strategy,
             size=size or self.size,
-            options=self.config.options if answered else {},
+            options=self.config.options if strategy in ANSWERED else {},
         )
-        return self.at.run(spec, name=f"Subset by {strategy}")
+        without = " without answers" if strategy in ANSWERED and not answered else ""
+        return self.at.run(spec, name=f"Subset by {strategy}{without}")
 
     def retrained(self, subset: Run, **fields: Any) -> Run:
         """The model trained on a subset. ``fields``: as of ``trained``."""

@@ -47,8 +47,8 @@ class Method:
         return "answers" in self.uses
 
 
-def _subset(strategy: str) -> Callable[[LoopRuns], Trained]:
-    return lambda loop: baselines.retrained_on(loop, strategy)
+def _subset(strategy: str, *, answers: bool = True) -> Callable[[LoopRuns], Trained]:
+    return lambda loop: baselines.retrained_on(loop, strategy, answers=answers)
 
 
 _SLIM = "Xuan et al., ECCV 2024"
@@ -57,6 +57,7 @@ _BALANCING = "Idrissi et al., CLeaR 2022"
 METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
     "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim")),
+    "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", answers=False)),
     "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference")),
     "random": Method("Random subset", "", (), _subset("random")),
     "class-balanced": Method("Class-balanced subset", "", (), _subset("class-balanced")),

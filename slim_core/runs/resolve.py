@@ -94,13 +94,20 @@ def a_run(at: Workbench, run_id: str | None, kind: str | Sequence[str], **which:
     return run
 
 
-def newest_campaign(at: Workbench) -> Campaign:
-    """The campaign created last.
+def newest_campaign(at: Workbench, space: str | None = None) -> Campaign:
+    """The campaign created last, of a space where one is named.
 
     Raises:
         NotFoundError: there is no campaign.
     """
-    known = at.store.campaigns.all()
-    if not known:
-        raise NotFoundError("There is no campaign yet: open one with slim candidates.")
-    return max(known, key=lambda campaign: campaign.created_at)
+    found = find_newest_campaign(at, space)
+    if found is None:
+        of_space = f" of space {space}" if space else ""
+        raise NotFoundError(f"There is no campaign{of_space} yet: open one with slim candidates.")
+    return found
+
+
+def find_newest_campaign(at: Workbench, space: str | None = None) -> Campaign | None:
+    """The same; None where there is none."""
+    known = [one for one in at.store.campaigns.all() if space in (None, one.space_run_id)]
+    return max(known, key=lambda campaign: campaign.created_at, default=None)

@@ -33,7 +33,7 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
         images (repeats included), images_unique, answers, answers_share (of the split) and the strategy's report.
 
     Raises:
-        AnswersRefusedError: the campaign has no answers, or they belong to images outside the space.
+        AnswersRefusedError: answers belong to images outside the space, or the strategy cannot do with these.
         SpecRefusedError: the strategy is unknown or cannot choose so many images, or the space is not of train.
     """
     require_train(context.store.runs.fetch(spec.space))
@@ -80,11 +80,6 @@ def answers_of(spec: CurateSpec, rows: NDArray[np.int64], context: StepContext) 
     given = context.store.answers
     seq = given.last_seq(spec.campaign) if spec.answers_seq is None else spec.answers_seq
     answered, values = given.snapshot(spec.campaign, seq)
-    if not (values >= 0).any():
-        raise AnswersRefusedError(
-            f"Campaign {spec.campaign} has no answer yet that says right or wrong: answer some images first "
-            f"(Annotate page, or slim answer)."
-        )
     where = {int(row): position for position, row in enumerate(rows)}
     foreign = [int(row) for row in answered if int(row) not in where]
     if foreign:

@@ -303,7 +303,7 @@ class CurateSpec(Spec):
     kind: Annotated[Literal["curate"], _NAMED] = "curate"
     space: Annotated[str, _NAMED] = Field(title="Space", description="Space run whose images are chosen from.")
     campaign: Annotated[str | None, _NAMED] = Field(
-        default=None, title="Campaign", description="Campaign whose answers are used; none: a strategy without any."
+        default=None, title="Campaign", description="Campaign whose answers are used; none: without answers."
     )
     answers_seq: Annotated[int | None, _NAMED] = Field(
         default=None, ge=0, title="Answers", description="Last answer that counts; filled in when submitted."

@@ -17,7 +17,7 @@ from app.services import campaign_actions, space_data
 from app.ui import pictures
 from app.ui.messages import errors_shown
 from app.ui.runs import submit
-from slim_core.annotation.live_effect import Effect, effect
+from slim_core.annotation.live_effect import CellNow, Effect, effect
 from slim_core.data import images
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import percent
@@ -104,19 +104,21 @@ def _drawn(campaign_id: str, seq: int) -> str:
 
 def _cells(found: Effect, names: tuple[str, ...]) -> str:
     """A bar per cell: its part of the subset."""
-    if not found.cells:
-        return "<div>The preview of the subset appears after the first <b>right</b> answer.</div>"
     most = max(max(cell.budget for cell in found.cells), 1)
     rows = "".join(
         f"<span>{html.escape(names[cell.label])}, environment {cell.environment}</span>"
         f'<span class="bar" style="width:{100 * cell.budget / most:.1f}%;background:{BLUE}"></span>'
-        f"<span><b>{cell.budget:,}</b> <small>of {cell.size:,}, {percent(cell.kept / max(cell.size, 1), 0)} trusted"
-        "</small></span>"
+        f"<span><b>{cell.budget:,}</b> <small>of {cell.size:,}{_trusted(cell)}</small></span>"
         for cell in found.cells
     )
     total = sum(cell.budget for cell in found.cells)
-    title = f"<p><b>Subset from these answers: {total:,} images</b></p>"
+    source = "from these answers" if (found.answers >= 0).any() else "without answers"
+    title = f"<p><b>Subset {source}: {total:,} images</b></p>"
     return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div></div>'
+
+
+def _trusted(cell: CellNow) -> str:
+    return "" if cell.kept is None else f", {percent(cell.kept / max(cell.size, 1), 0)} trusted"
 
 
 def _images(campaign: Campaign, rows: tuple[int, ...]) -> None:

@@ -29,7 +29,7 @@ def show(space: Run, campaign: Campaign | None) -> None:
             "Curate this subset", lambda: choice.spec(space.dataset_id), key="submit-curate", icon="filter_alt"
         )
     with results, errors_shown():
-        if choice.uses_answers and campaign is None:
+        if choice.needs_answers and campaign is None:
             st.info("This strategy needs answers. Open a campaign and answer some images, or choose another strategy.")
             next_step.link("annotate", "Annotate", dataset=space.dataset_id, space=space.id)
             return
@@ -40,10 +40,10 @@ def _preview(data: space_data.SpaceData, choice: subset.Choice) -> None:
     left, right = halves(data.groups.names, gap="medium")
     with left:  # drawn first: choosing images takes seconds where there are very many
         st.markdown("**Propagated score**", help=explain("propagated score"))
-        if choice.uses_answers:
-            subset_view.show_scores(data, str(choice.campaign), dict(choice.options).get("threshold"))
+        if choice.uses_answers and choice.campaign is not None:
+            subset_view.show_scores(data, choice.campaign, dict(choice.options).get("threshold"))
         else:
-            st.caption("This strategy uses no answers.")
+            st.caption("No answers are used." if choice.uses_answers else "This strategy uses no answers.")
     with right:
         st.markdown("**Groups before and after**", help="Share of images in each group.")
         with st.spinner("Choosing images ..."):

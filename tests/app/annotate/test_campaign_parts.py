@@ -317,7 +317,8 @@ def test_the_effect_of_no_answer_is_told_too(space: str):
 
     empty = open_campaign(session.store(), Plan(space, {0: 2, 1: 2}), "lea")
     app = part("live_effect", empty.id)
-    assert any("appears after the first <b>right</b> answer" in one.proto.body for one in app.get("html"))
+    [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
+    assert "no answers yet" in drawn and "Subset without answers: 48 images" in drawn and "%</b>" not in drawn
 
 
 def test_a_file_that_fits_in_part_is_reported_and_its_rest_can_be_taken(pair: Campaign):

@@ -53,13 +53,26 @@ def test_every_strategy_has_a_preview(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_answers_that_are_all_wrong_are_told_in_a_sentence(show) -> None:
+def test_with_answers_that_are_all_wrong_the_loop_goes_on_without_trust_and_says_so(show) -> None:
     store = session.store()
     (campaign,) = store.campaigns.all()
     wrong = [AnswerIn(f"wrong-{item.id}", item.id, 0) for item in store.campaigns.items(campaign.id)]
     store.answers.save(campaign.id, "simulated annotator", wrong)
     app = show("curate")
-    assert any("say that the attention is wrong" in error.value for error in app.error)
+    assert any("wrong, so no image is trusted above another" in one.value for one in app.warning)
+    assert numbers(app)["Trusted"] == "not used"
+    app.selectbox(key="curate-strategy").select("slim-reference").run()
+    assert any("has no image to choose from" in one.value for one in app.error)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_slim_needs_no_campaign(show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(session.store().campaigns), "all", lambda *_: [])
+    app = show("curate")
+    assert numbers(app)["Images"] == str(default_subset_size(240))
+    assert any("No answer says right or wrong" in one.value for one in app.warning)
+    app.selectbox(key="curate-strategy").select("slim-reference").run()
+    assert any("This strategy needs answers" in one.value for one in app.info)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -9,7 +9,7 @@ import pytest
 
 from slim_core.annotation.candidates import kmeans_candidates
 from slim_core.annotation.propagation import expand
-from slim_core.curation import STRATEGIES, CurateOptions, CurationData, Subset, curate
+from slim_core.curation import NEEDS_ANSWERS, STRATEGIES, CurateOptions, CurationData, Subset, curate
 from slim_core.curation.budgets import balance
 from slim_core.curation.cells import Cell, choose
 from slim_core.curation.slim_reference import joint_clusters, joint_weights
@@ -121,19 +121,38 @@ def test_with_repeats_the_size_is_reached_and_no_image_is_used_more_often_than_a
     assert subset.report["repeated"] == 900 - len(subset.positions) > 0
 
 
-@pytest.mark.parametrize("strategy", ANSWERED)
-def test_no_answers_or_only_unsure_ones_are_refused(strategy):
+@pytest.mark.parametrize("strategy", NEEDS_ANSWERS)
+def test_no_answers_or_only_unsure_ones_are_refused_by_what_chooses_among_trusted_images(strategy):
     data = with_answers(DATA, np.full(400, -1))
     with pytest.raises(AnswersRefusedError, match="no right or wrong answer yet.*annotate the candidates first"):
         curate(data, strategy=strategy, size=50, seed=0)
 
 
-@pytest.mark.parametrize("strategy", ANSWERED)
-def test_answers_that_are_all_wrong_are_refused(strategy):
+@pytest.mark.parametrize("strategy", NEEDS_ANSWERS)
+def test_answers_that_are_all_wrong_are_refused_by_what_chooses_among_trusted_images(strategy):
     data = with_answers(DATA, np.where(DATA.answers >= 0, 0, -1))
     assert (data.scores == 0).all()
-    with pytest.raises(AnswersRefusedError, match="All 20 answers say that the attention is wrong"):
+    with pytest.raises(AnswersRefusedError, match="All 20 answers say that the attention is wrong.*choose .* slim"):
         curate(data, strategy=strategy, size=50, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "why"),
+    [
+        (np.full(400, -1), "No answer says right or wrong"),
+        (np.where(DATA.answers >= 0, 0, -1), "All 20 answers say that the attention is wrong"),
+    ],
+)
+def test_without_an_answer_that_says_right_slim_balances_the_environments_without_trust_and_says_so(answers, why):
+    data = with_answers(DATA, answers)
+    subset = curate(data, strategy="slim", size=160, seed=0, trust=1.0)
+    assert {cell["budget"] for cell in subset.report["cells"]} == {160 // len(subset.report["cells"])}
+    assert groups(data, subset).min() >= 30
+    assert subset.report["notes"] == [
+        f"{why}, so no image is trusted above another: the environments are balanced without trust."
+    ]
+    assert "keep" not in subset.report
+    assert not any("trust" in cell for cell in subset.report["cells"])
 
 
 @pytest.mark.parametrize("strategy", ANSWERED)

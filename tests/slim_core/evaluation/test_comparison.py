@@ -63,6 +63,7 @@ def test_a_subset_that_no_answer_went_into_does_not_pay_for_the_space() -> None:
     ("strategy", "campaign", "used"),
     [
         ("slim", "c", "answers"),
+        ("slim", None, "none"),
         ("random", None, "none"),
         ("oracle", None, "groups in training"),
         ("subg", None, "groups in training"),
@@ -110,7 +111,9 @@ def test_every_strategy_says_which_labels_it_uses() -> None:
 
 
 def test_a_method_is_called_by_its_objective_and_its_sampling() -> None:
-    subset = run("subset", "curate", strategy="slim")
+    subset = run("subset", "curate", strategy="slim", campaign="c")
+    unanswered = run("subset", "curate", strategy="slim")
+    assert method_of(run("a", "train"), unanswered) == "slim without answers, from scratch"
     assert method_of(run("a", "train"), None) == "erm"
     assert method_of(run("a", "train", objective="group-dro"), None) == "group-dro"
     assert method_of(run("a", "train", sampling="class-balanced"), None) == "erm, class-balanced sampling"

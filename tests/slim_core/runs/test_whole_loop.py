@@ -56,6 +56,13 @@ def test_answers_are_at_most_the_share_asked_for_and_only_two_methods_use_them(l
         assert outcome.n_answers == round(outcome.answers_share * 200)
 
 
+def test_slim_without_answers_asks_nobody_and_chooses_as_many_images(looped):
+    outcome = looped.loop.outcome("slim-no-answers")
+    assert (outcome.labels_used, outcome.n_answers, outcome.n_images) == ("none", 0, 60)
+    assert outcome.subset.spec["campaign"] is None
+    assert outcome.subset.metrics["report"]["notes"][0].startswith("No answer says right or wrong")
+
+
 def test_the_oracle_subset_is_balanced_over_the_groups(looped):
     at, outcome = looped.at, looped.outcomes["oracle"]
     chosen = pd.read_parquet(at.store.artifacts.folder(outcome.subset.id) / "subset.parquet")

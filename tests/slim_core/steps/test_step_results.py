@@ -11,6 +11,7 @@ import pytest
 from slim_core import api
 from slim_core.annotation import terminal
 from slim_core.errors import SlimError
+from slim_core.evaluation.ancestry import Ancestry
 from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.specs import CurateSpec
 
@@ -133,10 +134,27 @@ def test_images_that_must_not_be_trained_on_are_not_curated(looped):
         looped.at.run(CurateSpec(dataset=looped.dataset.id, space=space.id, strategy="random", size=20))
 
 
-def test_a_campaign_without_answers_is_refused(looped):
+def test_a_campaign_without_answers_balances_the_environments_and_says_so(looped):
     campaign = create_campaign(looped.at.store, looped.loop.space, share=0.02, seed=8, name="unanswered")
-    with pytest.raises(SlimError, match="no answer yet that says right or wrong: answer some images first"):
-        api.curate(campaign.id, size=40, at=looped.at)
+    run = api.curate(campaign.id, size=40, at=looped.at)
+    assert (run.metrics["images"], run.metrics["answers"]) == (40, 0)
+    assert run.metrics["report"]["notes"][0].startswith("No answer says right or wrong")
+    with pytest.raises(SlimError, match="no right or wrong answer yet, and 'slim-reference' needs some"):
+        api.curate(campaign.id, strategy="slim-reference", size=40, at=looped.at)
+
+
+def test_slim_runs_without_a_campaign(looped):
+    run = api.curate(api.NO_CAMPAIGN, space=looped.loop.space.id, size=40, at=looped.at)
+    assert run.campaign_id is None
+    assert (run.metrics["images"], run.metrics["answers"]) == (40, 0)
+    assert Ancestry.read(looped.at.store, looped.dataset.id).labels_used(run, has_groups=True) == "none"
+
+
+def test_without_a_campaign_of_the_space_slim_takes_none_and_the_reference_is_refused(looped):
+    space = api.make_space(looped.loop.attention.id, seed=3, at=looped.at)
+    assert api.curate(space=space.id, size=40, at=looped.at).campaign_id is None
+    with pytest.raises(SlimError, match=f"There is no campaign of space {space.id} yet"):
+        api.curate(strategy="slim-reference", space=space.id, size=40, at=looped.at)
 
 
 def test_all_answers_wrong_choose_the_better_half_or_say_so_but_never_the_opposite(looped):
@@ -146,6 +164,8 @@ def test_all_answers_wrong_choose_the_better_half_or_say_so_but_never_the_opposi
     terminal.save(store, campaign, "one", {item.row: 0 for item in store.campaigns.items(campaign.id)})
     with pytest.raises(SlimError, match="wrong"):
         api.curate(campaign.id, strategy="slim-reference", size=40, at=looped.at)
+    notes = api.curate(campaign.id, size=40, at=looped.at).metrics["report"]["notes"]
+    assert "answers say that the attention is wrong, so no image is trusted above another" in notes[0]
 
 
 def test_an_evaluation_agrees_with_its_own_predictions(looped):
