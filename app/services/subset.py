@@ -53,6 +53,7 @@ class Choice:
             "space": self.space,
             "campaign": campaign,
             "answers_seq": session.store().answers.last_seq(campaign) if campaign else None,
+            "environments_seq": (session.store().environment_answers.last_seq(campaign) if campaign else 0) or None,
             "strategy": self.strategy,
             "size": self.size,
             "seed": self.seed,
@@ -68,12 +69,13 @@ def preview(choice: Choice) -> Subset:
         AnswersRefusedError: the strategy cannot do without answers, and there are none that say right.
         SpecRefusedError: so many images cannot be chosen.
     """
-    campaign = choice.campaign if choice.uses_answers else None
-    return _preview(choice, session.store().answers.last_seq(campaign) if campaign else 0)
+    campaign, store = choice.campaign if choice.uses_answers else None, session.store()
+    answers = (store.answers, store.environment_answers)
+    return _preview(choice, tuple(each.last_seq(campaign) for each in answers) if campaign else ())
 
 
 @lru_cache(maxsize=16)
-def _preview(choice: Choice, seq: int) -> Subset:  # noqa: ARG001  # a new answer is a new entry
+def _preview(choice: Choice, seqs: tuple[int, ...]) -> Subset:  # noqa: ARG001  # a new answer is a new entry
     data = space_data.load(choice.space)
     campaign = choice.campaign if choice.uses_answers else None
     given = _curation_data(data, campaign)
@@ -83,4 +85,5 @@ def _preview(choice: Choice, seq: int) -> Subset:  # noqa: ARG001  # a new answe
 def _curation_data(data: SpaceData, campaign: str | None) -> CurationData:
     space = SpaceResult(session.store().artifacts.folder(data.run))
     answers = np.maximum(space_data.answers(data, campaign), UNANSWERED)
-    return curation_data(data.table, space, space_data.propagated(data, campaign), answers)
+    said = session.store().environment_answers.said(campaign) if campaign else {}
+    return curation_data(data.table, space, space_data.propagated(data, campaign), answers, said)

@@ -27,8 +27,7 @@ N_IMAGES = 24  # shown of those that would be chosen
 class CellNow:
     """A class in an environment, and what it would give to the subset."""
 
-    label: int
-    environment: int
+    name: str
     size: int  # images
     kept: int | None  # of them, trusted by their score; None while no answer says right
     budget: int  # images of the subset, repeats counted
@@ -56,7 +55,8 @@ def effect(store: Store, campaign_id: str) -> Effect:
     live = live_campaign(store, campaign_id)
     seq, scores, answers = live.refresh(store)
     size = default_subset_size(len(scores))
-    data = replace(_unanswered(store, live.space), scores=scores, answers=answers)
+    said = store.environment_answers.said(campaign_id)
+    data = replace(_unanswered(store, live.space), scores=scores, answers=answers, said=said)
     rows = _chosen(data, live.rows, size) if len(scores) <= IMAGES_UP_TO else ()
     return Effect(seq, live.points, scores, answers, size, _cells(data, size), rows)
 
@@ -73,7 +73,7 @@ def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
     options = CurateOptions()
     cells, budgets = cell_budgets(data, kept_or_all(data, options), size, options)
     return tuple(
-        CellNow(int(cell.label or 0), int(cell.note["environment"]), cell.size, cell.note.get("kept"), budget)
+        CellNow(cell.name, cell.size, cell.note.get("kept"), budget)
         for cell, budget in zip(cells, budgets.tolist(), strict=True)
     )
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import Clusters
+from slim_core.space.sheets import Said
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
 
@@ -35,6 +37,7 @@ class CurationData:
     attributes: np.ndarray | None  # (N,), -1 unknown; None where the data set has none; only the oracle reads them
     n_classes: int
     class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
+    said: Mapping[str, Said] = field(default_factory=dict)  # path of an environment -> what people say of it
 
     def called(self, label: int) -> str:
         """A class as people call it: by its name where it has one."""

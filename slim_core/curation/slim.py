@@ -1,20 +1,23 @@
 """The default strategy: every class equally often in every environment, so that neither tells the other.
 
-The number of clusters comes from the data (``space.environment_clusters``), the answers, where there are any, decide
-how far each environment is trusted. What was measured, and what was tried and dropped, is in docs/decisions/0003.
+The number of clusters comes from the data (``space.environment_clusters``), the answers about images, where there are
+any, decide how far each environment is trusted, and those about environments (``space.sheets``) which are balanced at
+all. What was measured, and what was tried and dropped, is in docs/decisions/0003; the environments in 0013.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from slim_core.curation.budgets import allocate, balance
+from slim_core.curation.budgets import allocate, balance, largest_remainder
 from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import Kept, kept_or_all
 from slim_core.curation.options import CurateOptions
+from slim_core.space.sheets import BELONGS, MIXED, YES, Environment, environments, in_order
 
 NAME = "slim"
 
@@ -27,8 +30,11 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     environments towards those whose images the keep rule (S6) trusts. In a cell the images are spread over the
     environment features, whatever their score, unless ``options.trusted_first``; repeats (on by default) fill a cell
     that is smaller than its budget. Where no answer says right, every environment counts the same, and a note says so.
+
+    An environment of which people say that what it shares belongs to the class keeps the share that each class has in
+    it, classes counted the same; the others share the rest of the budget.
     """
-    kept = kept_or_all(data, options)
+    kept, found = kept_or_all(data, options), environments(data.clusters, data.said)
     cells, budgets = cell_budgets(data, kept, size, options)
     if options.trusted_first:
         cells = [_trusted_first(data, kept.mask, cell, n) for cell, n in zip(cells, budgets.tolist(), strict=True)]
@@ -41,9 +47,37 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         seed=seed,
         options=options,
         kept=kept.mask,
-        extra=({"keep": kept.report} if kept.report else {}) | {"clusters": data.clusters.to_json()},
-        notes=kept.notes,
+        extra=({"keep": kept.report} if kept.report else {}) | {"clusters": data.clusters.to_json()} | _said(found),
+        notes=[*kept.notes, *_notes(found)],
     )
+
+
+def _said(found: Sequence[Environment]) -> dict[str, Any]:
+    """What people say of the environments, for the report; nothing where nobody was asked."""
+    rows = [
+        {
+            "environment": each.path,
+            "name": each.said.name,
+            "images": len(each.positions),
+            "belongs": BELONGS[each.said.value],
+            "answers": each.said.n_answers,
+            "split": each.is_split,
+        }
+        for each in found
+    ]
+    return {"environments": rows} if any(each.said.n_answers for each in found) else {}
+
+
+def _notes(found: Sequence[Environment]) -> list[str]:
+    """What follows from the answers about environments, where it is not what was asked for."""
+    whole = [each for each in found if not each.is_split]
+    if all(each.said.value == YES for each in whole):
+        return ["People say that what each environment shares belongs to the class: only the classes are balanced."]
+    return [
+        f"Environment {each.path} was called mixed and cannot be split further, so it is balanced as a whole."
+        for each in whole
+        if each.said.value == MIXED
+    ]
 
 
 def cell_budgets(data: CurationData, kept: Kept, size: int, options: CurateOptions) -> tuple[list[Cell], np.ndarray]:
@@ -53,35 +87,59 @@ def cell_budgets(data: CurationData, kept: Kept, size: int, options: CurateOptio
 
 
 def environment_cells(data: CurationData, kept: Kept) -> list[Cell]:
-    """One cell for each class and environment cluster that has images, all images in it."""
-    cells = []
-    for label, n_clusters in enumerate(data.clusters.n_per_class):
-        for k in range(n_clusters):
-            members = np.flatnonzero((data.labels == label) & (data.clusters.index == k))
-            if len(members):
-                note = {"environment": k} | _trust(kept, members)
-                cells.append(Cell(f"{data.called(label)}, environment {k}", label, members, len(members), note))
-    return cells
+    """One cell for each class and environment that has images, all images in it; parts stand for what was split."""
+    whole = [each for each in environments(data.clusters, data.said) if not each.is_split]
+    found = [_cell(data, label, each, kept) for label in range(data.n_classes) for each in whole]
+    return [cell for cell in found if cell.size]
+
+
+def _cell(data: CurationData, label: int, environment: Environment, kept: Kept) -> Cell:
+    members = environment.positions[data.labels[environment.positions] == label]
+    note = {"environment": environment.path} | _trust(kept, members)
+    if environment.said.n_answers:
+        note["belongs"] = BELONGS[environment.said.value]
+    return Cell(f"{data.called(label)}, {environment.name}", label, members, len(members), note)
 
 
 def _trust(kept: Kept, members: np.ndarray) -> dict[str, Any]:
     """How many of a cell's images are trusted; nothing where that is not known."""
     n_kept = int(kept.mask[members].sum())
-    return {"kept": n_kept, "trust": round(n_kept / len(members), 4)} if kept.report else {}
+    return {"kept": n_kept, "trust": round(n_kept / max(len(members), 1), 4)} if kept.report else {}
 
 
 def _budgets(cells: list[Cell], size: int, most: np.ndarray, trust: float) -> np.ndarray:
-    """Balanced as far as the cells can give it; what is then still missing comes evenly from all of them."""
-    labels = np.array([cell.label for cell in cells])
-    environments = np.array([cell.note["environment"] for cell in cells])
-    shares = np.array([cell.note.get("trust", 1.0) for cell in cells])
-    n_environments = int(environments.max()) + 1
-    trusted = np.bincount(environments, shares, n_environments) / np.maximum(
-        np.bincount(environments, minlength=n_environments), 1
-    )
-    budgets = balance(labels, environments, most, size, 1 + trust * (2 * trusted - 1))
+    """As people say of the environments, as far as the cells can give it; what is then missing comes from all."""
+    left_alone = np.array([cell.note.get("belongs") == BELONGS[YES] for cell in cells])
+    budgets = _as_they_are(cells, np.where(left_alone, most, 0), size)
+    others = [cell for cell, alone in zip(cells, left_alone, strict=True) if not alone]
+    budgets[~left_alone] = _balanced(others, size - int(budgets.sum()), most[~left_alone], trust)
     missing = allocate(np.ones(len(cells)), size - int(budgets.sum()), most - budgets)
     return np.asarray(budgets + missing)
+
+
+def _as_they_are(cells: Sequence[Cell], most: np.ndarray, size: int) -> np.ndarray:
+    """(k,) of the cells that may give any: of a subset of all cells, each its share of its class, classes the same."""
+    labels = np.array([cell.label for cell in cells])
+    sizes = np.array([cell.size for cell in cells])
+    weights = np.where(most > 0, sizes / np.bincount(labels, sizes)[labels], 0)  # (k,) a class sums to 1 at most
+    of_class = np.bincount(labels, weights)
+    totals = largest_remainder(of_class, round(size * of_class.sum() / len(np.unique(labels))))
+    budgets = np.zeros(len(cells), np.int64)
+    for label in np.unique(labels):
+        mine = labels == label
+        budgets[mine] = allocate(weights[mine], int(totals[label]), most[mine])
+    return budgets
+
+
+def _balanced(cells: Sequence[Cell], size: int, most: np.ndarray, trust: float) -> np.ndarray:
+    """(k,) the same from every class of an environment, more of those that are trusted."""
+    labels = np.array([cell.label for cell in cells], np.int64)
+    paths = [cell.note["environment"] for cell in cells]
+    number = {path: k for k, path in enumerate(sorted(set(paths), key=in_order))}
+    index = np.array([number[path] for path in paths], np.int64)
+    shares = np.array([cell.note.get("trust", 1.0) for cell in cells])
+    trusted = np.bincount(index, shares, len(number)) / np.bincount(index, minlength=len(number))
+    return balance(labels, index, most, size, 1 + trust * (2 * trusted - 1))
 
 
 def _trusted_first(data: CurationData, kept: np.ndarray, cell: Cell, budget: int) -> Cell:

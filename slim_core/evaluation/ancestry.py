@@ -6,9 +6,10 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from slim_core.curation import LABELS_USED
 from slim_core.data.labels_used import LabelsUsed, together
@@ -20,8 +21,17 @@ from slim_core.training.config import labels_used
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
+ANSWERS = ("answers_seq", "environments_seq")  # of a curate spec: the last answer that counts, of each kind
 _SEED_IN_NAME = re.compile(r",? *seed \d+")
-_NOT_IDENTITY = ("seed", "answers_seq")  # differ between repetitions of the same thing
+_NOT_IDENTITY = ("seed", *ANSWERS)  # differ between repetitions of the same thing
+
+
+class Asked(NamedTuple):
+    """The answers that a run rests on."""
+
+    campaign: str
+    answers_seq: int  # the last one about an image that counted
+    environments_seq: int  # and about an environment; 0: none
 
 
 class Ancestry:
@@ -70,17 +80,18 @@ class Ancestry:
         """Without the space of a subset that could be drawn without it."""
         return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not _reads_space(one))
 
-    def asked(self, run: Run) -> tuple[str, int] | None:
-        """The campaign whose answers the run rests on, and the last answer that counted; None without answers."""
+    def asked(self, run: Run) -> Asked | None:
+        """The answers that the run rests on; None without any."""
         subset = self.graph.subset_of(run)
         if subset is None or not subset.spec.get("campaign"):
             return None
-        return str(subset.spec["campaign"]), int(subset.spec.get("answers_seq") or 0)
+        return Asked(str(subset.spec["campaign"]), *(int(subset.spec.get(name) or 0) for name in ANSWERS))
 
     def identity(self, run: Run) -> str:
         """Equal for runs that differ by seeds alone, along their whole lineage; sixteen hex digits."""
         if run.id not in self._identities:
             own = {key: self._without_seed(value) for key, value in run.spec.items() if key not in _NOT_IDENTITY}
+            own |= {name: bool(run.spec.get(name)) for name in ANSWERS if name in run.spec}
             text = json.dumps(own, sort_keys=True, default=str)
             self._identities[run.id] = hashlib.sha256(text.encode()).hexdigest()[:16]
         return self._identities[run.id]
@@ -103,26 +114,30 @@ def _reads_space(subset: Run) -> bool:
 
 
 def _labels_used(run: Run) -> set[LabelsUsed]:
-    """By one run; nothing by a strategy or objective that is not known any more, nor by slim without a campaign."""
+    """By one run; nothing by a strategy or objective that is not known any more, nor by slim without answers."""
     if run.kind == "curate":
         used = LABELS_USED.get(run.spec["strategy"], "none")
-        return {"none" if used == "answers" and not run.spec.get("campaign") else used}
+        return {"none" if used == "answers" and not any(run.spec.get(name) for name in ANSWERS) else used}
     if run.kind == "train":
         asked = (run.spec.get(name, "") for name in ("objective", "sampling", "selection"))
         return labels_used(*asked)
     return set()
 
 
-def human_minutes(store: Store, asked: Iterable[tuple[str, int]]) -> Mapping[tuple[str, int], float]:
-    """Minutes people worked on each (campaign, last answer that counted), pauses over a minute cut (METHOD section 2).
+def human_minutes(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, float]:
+    """Minutes people worked on each, pauses over a minute cut (METHOD section 2).
 
     Answers that were taken back, or came too late to count, took their time too.
     """
-    answers = schema.answers.c
-    worked = sa.func.sum(sa.case((answers.duration_ms > IDLE_MS, IDLE_MS), else_=answers.duration_ms))
-    spent: dict[tuple[str, int], float] = {}
     with store.database.read() as connection:
-        for campaign, seq in sorted(set(asked)):
-            query = sa.select(worked).where(answers.campaign_id == campaign, answers.seq <= seq)
-            spent[campaign, seq] = float(connection.execute(query).scalar() or 0) / 60_000
+        return {each: _minutes(connection, each) for each in sorted(set(asked))}
+
+
+def _minutes(connection: Connection, asked: Asked) -> float:
+    tables = ((schema.answers.c, asked.answers_seq), (schema.environment_answers.c, asked.environments_seq))
+    spent = 0.0
+    for given, seq in tables:
+        worked = sa.func.sum(sa.case((given.duration_ms > IDLE_MS, IDLE_MS), else_=given.duration_ms))
+        query = sa.select(worked).where(given.campaign_id == asked.campaign, given.seq <= seq)
+        spent += float(connection.execute(query).scalar() or 0) / 60_000
     return spent

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import LABELS_USED
-from slim_core.evaluation.ancestry import Ancestry, human_minutes
+from slim_core.evaluation.ancestry import ANSWERS, Ancestry, human_minutes
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
     from slim_core.store import Run, Store
 
+_ASKED_ABOUT = {  # images, environments -> behind the name of a strategy that uses answers
+    (False, False): "without answers",
+    (True, False): "",
+    (False, True): "by environments",
+    (True, True): "and environments",
+}
 NUMBERS = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION)
 COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
@@ -35,7 +41,7 @@ LABELS_DEFINITION = (
 )
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
-    "answers": "Images people were asked about, up to the last answer this run used.",
+    "answers": "Images and environments people were asked about, up to the last answer this run used.",
     "share": "Answers as a share of the training images.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
@@ -89,7 +95,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     found |= {f"group {group['name']}": group["accuracy"] for group in metrics.get(GROUPS, ())}
     return found | {
         "images": chosen.get("images"),
-        "answers": chosen.get("answers", 0),
+        "answers": chosen.get("answers", 0) + chosen.get("environment_answers", 0),
         "seconds": model.seconds if model else None,
         "lineage_seconds": ancestry.seconds(model) if model else None,
         "gpu_hours": ancestry.gpu_hours(model) if model else None,
@@ -119,10 +125,12 @@ def method_of(model: Run, subset: Run | None) -> str:
 
 
 def _chosen_by(subset: Run) -> str:
-    """The strategy; and that it had no answers, of one that uses them."""
+    """The strategy; and, of one that uses answers, what people were asked about where not images alone."""
     strategy = str(subset.spec["strategy"])
-    unanswered = LABELS_USED.get(strategy) == "answers" and not subset.spec.get("campaign")
-    return f"{strategy} without answers" if unanswered else strategy
+    if LABELS_USED.get(strategy) != "answers":
+        return strategy
+    images, environments = (bool(subset.spec.get(name)) for name in ANSWERS)
+    return f"{strategy} {_ASKED_ABOUT[images, environments]}".strip()
 
 
 def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WGA, AVERAGE)) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from slim_core.metrics import WORST_CLASS
-from slim_core.runs.loop_runs import LoopRuns, Trained
+from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 from slim_core.steps.recipes import jtt_grid, to_convergence
 
 if TYPE_CHECKING:
@@ -19,9 +19,9 @@ def erm(loop: LoopRuns) -> Trained:
     return Trained(loop.reference)
 
 
-def retrained_on(loop: LoopRuns, strategy: str, *, answers: bool = True) -> Trained:
-    """The model retrained on the subset of a strategy, with the answers or without."""
-    subset = loop.subset(strategy, answers=answers)
+def retrained_on(loop: LoopRuns, strategy: str, asked: AskedAbout = "images") -> Trained:
+    """The model retrained on the subset of a strategy; ``asked``: what people were asked about, where it matters."""
+    subset = loop.subset(strategy, asked=asked)
     return Trained(loop.retrained(subset), subset)
 
 

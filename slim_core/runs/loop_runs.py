@@ -16,6 +16,7 @@ from pydantic import Field
 from slim_core.annotation.candidates import default_budgets
 from slim_core.annotation.plan import Plan, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
+from slim_core.annotation.simulated_sheets import simulate_sheets
 from slim_core.curation import default_subset_size
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import percent
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
 
 Retrain = Literal["scratch", "reference", "last-layer"]
+AskedAbout = Literal["images", "environments", "nothing"]
+_ASKED: dict[AskedAbout, str] = {"images": "", "environments": " by environments", "nothing": " without answers"}
 
 ANSWERED = ("slim", "slim-reference")  # strategies that use the campaign's answers
 FROM_REFERENCE = ("model", "weights", "checkpoint", "image_size")  # fields that a retraining takes over
@@ -123,20 +126,36 @@ class LoopRuns:
         spec = {"kind": "train", **self._common(), "model": self.config.model, **fields, **self.config.train}
         return self.at.run(parse_spec(spec), name=name)
 
-    def subset(self, strategy: str, *, size: int | None = None, answers: bool = True) -> Run:
-        """The images a strategy chooses: as many as in every subset, or ``size``; by the answers, if it uses any."""
-        answered = answers and strategy in ANSWERED
+    @cached_property
+    def sheets_campaign(self) -> Campaign:
+        """A campaign in which people were asked about the environments, and about no image."""
+        noise = f", environments{self._noise}"
+        campaign = find_or_create_campaign(self.store, self.space, self.config.answers, self.config.seed, noise)
+        config = self.config
+        simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
+        return campaign
+
+    def subset(self, strategy: str, *, size: int | None = None, asked: AskedAbout = "images") -> Run:
+        """The images a strategy chooses: as many as in every subset, or ``size``.
+
+        ``asked``: what people were asked about, of a strategy that uses answers.
+        """
+        campaign = self._campaign_about(asked) if strategy in ANSWERED else None
         spec = CurateSpec(
             **self._common(),
             space=self.space.id,
-            campaign=self.campaign.id if answered else None,
-            answers_seq=self.store.answers.last_seq(self.campaign.id) if answered else None,
+            campaign=campaign.id if campaign else None,
+            answers_seq=self.store.answers.last_seq(campaign.id) if campaign else None,
             strategy=strategy,
             size=size or self.size,
             options=self.config.options if strategy in ANSWERED else {},
         )
-        without = " without answers" if strategy in ANSWERED and not answered else ""
-        return self.at.run(spec, name=f"Subset by {strategy}{without}")
+        return self.at.run(spec, name=f"Subset by {strategy}{_ASKED[asked] if strategy in ANSWERED else ''}")
+
+    def _campaign_about(self, asked: AskedAbout) -> Campaign | None:
+        if asked == "nothing":
+            return None
+        return self.campaign if asked == "images" else self.sheets_campaign
 
     def retrained(self, subset: Run, **fields: Any) -> Run:
         """The model trained on a subset. ``fields``: as of ``trained``."""

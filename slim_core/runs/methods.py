@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed, together
 from slim_core.errors import SpecRefusedError
 from slim_core.runs import baselines
-from slim_core.runs.loop_runs import LoopRuns, Trained
+from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -47,8 +47,8 @@ class Method:
         return "answers" in self.uses
 
 
-def _subset(strategy: str, *, answers: bool = True) -> Callable[[LoopRuns], Trained]:
-    return lambda loop: baselines.retrained_on(loop, strategy, answers=answers)
+def _subset(strategy: str, asked: AskedAbout = "images") -> Callable[[LoopRuns], Trained]:
+    return lambda loop: baselines.retrained_on(loop, strategy, asked)
 
 
 _SLIM = "Xuan et al., ECCV 2024"
@@ -57,7 +57,8 @@ _BALANCING = "Idrissi et al., CLeaR 2022"
 METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
     "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim")),
-    "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", answers=False)),
+    "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
+    "slim-environments": Method("SLIM by environments", _SLIM, ("answers",), _subset("slim", "environments")),
     "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference")),
     "random": Method("Random subset", "", (), _subset("random")),
     "class-balanced": Method("Class-balanced subset", "", (), _subset("class-balanced")),

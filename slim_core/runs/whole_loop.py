@@ -74,7 +74,7 @@ class Loop(LoopRuns):
             subset=subset,
             n_images=chosen["images"],
             n_unique=chosen["images_unique"],
-            n_answers=chosen.get("answers", 0),
+            n_answers=chosen.get("answers", 0) + chosen.get("environment_answers", 0),
             answers_share=chosen.get("answers_share", 0.0),
             seconds=round(Ancestry.read(self.store, model.dataset_id).seconds(model, *trained.tried), 3),
         )

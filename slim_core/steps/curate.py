@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from slim_core.curation import Subset, curate
 from slim_core.curation.data import UNANSWERED
 from slim_core.data.table import ImageTable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.space.sheets import Said
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import CurateSpec
 from slim_core.store.results import SpaceResult
@@ -30,7 +32,8 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     """Leave subset.parquet (row, count, cell, score, label), scores.npy (aligned with the space) and report.json.
 
     Returns:
-        images (repeats included), images_unique, answers, answers_share (of the split) and the strategy's report.
+        images (repeats included), images_unique, answers and environment_answers (about images and environments),
+        answers_share (both, of the images of the split) and the strategy's report.
 
     Raises:
         AnswersRefusedError: answers belong to images outside the space, or the strategy cannot do with these.
@@ -41,13 +44,14 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     space = SpaceResult(context.parent(spec.space))
     rows = space.rows
     answers, n_given = answers_of(spec, rows, context)
+    said = said_of(spec, context)
     context.progress(0, 2, "propagation")
     scores = propagate(spec, space.points(), table.labels[rows], answers)
     np.save(context.out / result_files.PROPAGATED, scores)
     context.check_stop()
     context.progress(1, 2, "curation")
     subset = curate(
-        curation_data(table, space, scores, answers),
+        curation_data(table, space, scores, answers, said),
         strategy=spec.strategy,
         size=spec.size,
         seed=spec.seed,
@@ -56,7 +60,7 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     _table(subset, rows, scores, table).to_parquet(context.out / result_files.SUBSET, index=False)
     (context.out / result_files.REPORT).write_text(json.dumps(subset.report, indent=1))
     context.progress(2, 2, "curation")
-    return _metrics(subset, answers, n_given)
+    return _metrics(subset, answers, n_given, sum(each.n_answers for each in said.values()))
 
 
 def require_train(space: Run) -> None:
@@ -91,6 +95,13 @@ def answers_of(spec: CurateSpec, rows: NDArray[np.int64], context: StepContext) 
     return answers, len(answered)
 
 
+def said_of(spec: CurateSpec, context: StepContext) -> Mapping[str, Said]:
+    """Path -> what people say of an environment; nothing where the spec names no such answer."""
+    if spec.campaign is None or spec.environments_seq is None:
+        return {}
+    return context.store.environment_answers.said(spec.campaign, spec.environments_seq)
+
+
 def propagate(
     spec: CurateSpec, points: NDArray[np.float32], labels: NDArray[np.int64], answers: Answers
 ) -> NDArray[np.float64]:
@@ -115,13 +126,14 @@ def _table(subset: Subset, rows: NDArray[np.int64], scores: NDArray[np.float64],
     )
 
 
-def _metrics(subset: Subset, answers: Answers, n_given: int) -> dict[str, Any]:
+def _metrics(subset: Subset, answers: Answers, n_given: int, n_of_environments: int) -> dict[str, Any]:
     right, wrong = int((answers == 1).sum()), int((answers == 0).sum())
     return {
         "images": int(np.sum(subset.counts)),
         "images_unique": len(subset.positions),
         "answers": n_given,
-        "answers_share": n_given / len(answers),
+        "environment_answers": n_of_environments,
+        "answers_share": (n_given + n_of_environments) / len(answers),
         "right": right,
         "wrong": wrong,
         "unsure": n_given - right - wrong,

@@ -34,9 +34,9 @@ MOST_SHARDS = 1000
 # Raise it with a change to the specs that workers of older code would misread: they refuse such runs in a sentence.
 SPEC_VERSION = 1
 
-INPUTS = ("kind", "dataset", "campaign", "answers_seq", "model", "shard", "shards")  # of a step
+INPUTS = ("kind", "dataset", "campaign", "answers_seq", "environments_seq", "model", "shard", "shards")  # of a step
 _NAMED = Shown(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
-_SHARD = Shown(place="nowhere", on_command_line=False, added_later=True)
+_LATER = Shown(place="nowhere", on_command_line=False, added_later=True)
 _FOLDED = Shown(place="more")
 
 
@@ -218,10 +218,10 @@ class FeaturesSpec(PassConfig, Spec):
     splits: tuple[Split, ...] = Field(
         default=("train", "val", "test"), min_length=1, title="Splits", description="Whose images are seen."
     )
-    shard: Annotated[int | None, _SHARD] = Field(
+    shard: Annotated[int | None, _LATER] = Field(
         default=None, ge=0, title="Shard", description="Which part of the images; filled in when submitted."
     )
-    shards: Annotated[int | None, _SHARD] = Field(
+    shards: Annotated[int | None, _LATER] = Field(
         default=None, ge=2, le=MOST_SHARDS, title="Shards", description="Of how many parts."
     )
 
@@ -307,6 +307,12 @@ class CurateSpec(Spec):
     )
     answers_seq: Annotated[int | None, _NAMED] = Field(
         default=None, ge=0, title="Answers", description="Last answer that counts; filled in when submitted."
+    )
+    environments_seq: Annotated[int | None, _LATER] = Field(
+        default=None,
+        ge=0,
+        title="Answers about environments",
+        description="Last answer about environments that counts; filled in when submitted, where there are any.",
     )
     strategy: Annotated[str, Shown(labels=_strategies)] = Field(
         default="slim", title="Strategy", description="Name of a curation strategy."

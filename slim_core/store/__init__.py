@@ -16,6 +16,7 @@ from slim_core.store.campaigns import Campaign, Campaigns, Item
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.decisions import Decisions
+from slim_core.store.environment_answers import EnvironmentAnswer, EnvironmentAnswers
 from slim_core.store.events import Event, Events
 from slim_core.store.home import keep_private
 from slim_core.store.leases import LEASE_S, Lease
@@ -33,6 +34,7 @@ __all__ = [
     "AnswerIn",
     "Campaign",
     "Dataset",
+    "EnvironmentAnswer",
     "Event",
     "Item",
     "LEASE_S",
@@ -65,6 +67,7 @@ class Store:
     campaigns: Campaigns
     assignments: Assignments
     answers: Answers
+    environment_answers: EnvironmentAnswers
     decisions: Decisions
     members: Members
     workers: Workers
@@ -104,6 +107,7 @@ class Store:
             campaigns=Campaigns(database, events, datasets),
             assignments=Assignments(database),
             answers=Answers(database, events),
+            environment_answers=EnvironmentAnswers(database),
             decisions=Decisions(database, events),
             members=Members(database, events),
             workers=workers,

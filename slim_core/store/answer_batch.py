@@ -17,7 +17,7 @@ from slim_core.store.consensus import DECISION, SKIP, Consensus
 from slim_core.store.database import plain
 from slim_core.store.seen import check_seen
 
-_DAY_MS = 24 * 3_600_000
+DAY_MS = 24 * 3_600_000
 _items, _answers, _current = schema.items, schema.answers, schema.current_answers
 _is_vote = _answers.c.source.not_in((DECISION, SKIP))
 
@@ -68,7 +68,7 @@ class AnswerBatch:
                     "annotator": self._annotator,
                     "value": answer.value,
                     "seen": plain(answer.seen),
-                    "duration_ms": min(max(int(answer.duration_ms), 0), _DAY_MS),  # a clock may say anything
+                    "duration_ms": min(max(int(answer.duration_ms), 0), DAY_MS),  # a clock may say anything
                     "source": SKIP if answer.skip else source,
                     "surplus": over_quota,
                     "created_at": now,
@@ -137,6 +137,26 @@ class AnswerBatch:
         return votes, {each for each in self._n_answers if votes.top((each, self._annotator)) is not None}
 
 
+def check_annotator(name: str) -> None:
+    """Refuse what is not the name of an annotator.
+
+    Raises:
+        AnswersRefusedError: it is empty, too long or not printable.
+    """
+    if not name.strip() or len(name) > 200 or not name.isprintable():
+        raise AnswersRefusedError(f"{name!r} is not a name of an annotator: give one of 1 to 200 letters.")
+
+
+def check_id(answer_id: str) -> None:
+    """Refuse what is not the id of an answer.
+
+    Raises:
+        AnswersRefusedError: it is empty, too long or not printable.
+    """
+    if not answer_id or len(answer_id) > 80 or not answer_id.isprintable():
+        raise AnswersRefusedError("An answer needs an id of 1 to 80 letters of its own: reload the page.")
+
+
 def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
     """Refuse answers that nobody can have given.
 
@@ -144,16 +164,14 @@ def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
         AnswersRefusedError: the annotator has no name, a value is not 1, 0, -1 or None, an id or an item is not one, or
             what was seen is nothing that a page sends.
     """
-    if not annotator.strip() or len(annotator) > 200 or not annotator.isprintable():
-        raise AnswersRefusedError(f"{annotator!r} is not a name of an annotator: give one of 1 to 200 letters.")
+    check_annotator(annotator)
     for answer in answers:
         value: object = answer.value
         if value is not None and (isinstance(value, bool) or value not in VALUES):
             raise AnswersRefusedError(f"{value!r} is not an answer: 1 is right, 0 wrong, -1 unsure, null takes back.")
         if answer.skip and value is not None:
             raise AnswersRefusedError(f"A skipped image has no answer, but {value!r} came with it: reload the page.")
-        if not answer.id or len(answer.id) > 80 or not answer.id.isprintable():
-            raise AnswersRefusedError("An answer needs an id of 1 to 80 letters of its own: reload the page.")
+        check_id(answer.id)
         item: object = answer.item_id
         if isinstance(item, bool) or not isinstance(item, int) or not 0 <= item < 2**31:
             raise AnswersRefusedError(f"{answer.item_id!r} is not the number of an item: reload the page.")

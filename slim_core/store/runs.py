@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from slim_core.data.table import SPLITS, Split
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
-from slim_core.store import schema
+from slim_core.store import environment_answers, schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Datasets
@@ -335,3 +335,5 @@ def _freeze_answers(connection: Connection, spec: dict[str, Any]) -> None:
     if spec.get("answers_seq") is None:
         newest = sa.select(sa.func.max(schema.answers.c.seq)).where(schema.answers.c.campaign_id == campaign_id)
         spec["answers_seq"] = connection.execute(newest).scalar() or 0
+    if spec.get("environments_seq") is None and (seq := environment_answers.newest(connection, campaign_id)):
+        spec["environments_seq"] = seq

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 FAST_S, SLOW_S = 2, 12  # polling for new answers: while they come in, and while they do not
 QUIET_AFTER_S = 60.0
+State = tuple[int, int]  # last answer about images, and about environments
 RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
 
 
@@ -57,31 +58,36 @@ def _slow(campaign: Campaign) -> None:
 
 def _follow(campaign: Campaign) -> None:
     with errors_shown():
-        st.html(_drawn(campaign.id, session.store().answers.last_seq(campaign.id)))
-        rows = _effect(campaign.id, session.store().answers.last_seq(campaign.id)).rows
+        st.html(_drawn(campaign.id, _state(campaign)))
+        rows = _effect(campaign.id, _state(campaign)).rows
         if rows:
             _images(campaign, rows)
 
 
 def _is_busy(campaign: Campaign) -> bool:
     """True while answers come in: the newest one is not known yet, or not old."""
-    key, seq = f"effect-{campaign.id}", session.store().answers.last_seq(campaign.id)
+    key, state = f"effect-{campaign.id}", _state(campaign)
     known, since = st.session_state.get(key, (None, 0.0))
-    if known != seq:
-        known, since = seq, 0.0 if known is None and campaign.status != "open" else time.monotonic()
+    if known != state:
+        known, since = state, 0.0 if known is None and campaign.status != "open" else time.monotonic()
         st.session_state[key] = (known, since)
     return campaign.status == "open" and time.monotonic() - since < QUIET_AFTER_S
 
 
+def _state(campaign: Campaign) -> State:
+    store = session.store()
+    return store.answers.last_seq(campaign.id), store.environment_answers.last_seq(campaign.id)
+
+
 @lru_cache(maxsize=8)
-def _effect(campaign_id: str, seq: int) -> Effect:  # noqa: ARG001  # a new answer is a new entry
+def _effect(campaign_id: str, state: State) -> Effect:  # noqa: ARG001  # a new answer is a new entry
     return effect(session.store(), campaign_id)
 
 
 @lru_cache(maxsize=8)
-def _drawn(campaign_id: str, seq: int) -> str:
+def _drawn(campaign_id: str, state: State) -> str:
     """Map and cells as HTML."""
-    found = _effect(campaign_id, seq)
+    found = _effect(campaign_id, state)
     campaign = session.store().campaigns.fetch(campaign_id)
     data = space_data.load(str(campaign.space_run_id))
     asked = np.isin(data.rows, list(session.store().answers.current(campaign_id)))
@@ -99,14 +105,14 @@ def _drawn(campaign_id: str, seq: int) -> str:
         f'<div class="key">score 0<span class="ramp" style="background:{RAMP}"></span>1 {answers}</div>'
         f'<div class="key"><b>{trusted}</b></div></div>'
     )
-    return f'<div class="slim-effect">{left}{_cells(found, data.table.label_names)}</div>'
+    return f'<div class="slim-effect">{left}{_cells(found)}</div>'
 
 
-def _cells(found: Effect, names: tuple[str, ...]) -> str:
+def _cells(found: Effect) -> str:
     """A bar per cell: its part of the subset."""
     most = max(max(cell.budget for cell in found.cells), 1)
     rows = "".join(
-        f"<span>{html.escape(names[cell.label])}, environment {cell.environment}</span>"
+        f"<span>{html.escape(cell.name)}</span>"
         f'<span class="bar" style="width:{100 * cell.budget / most:.1f}%;background:{BLUE}"></span>'
         f"<span><b>{cell.budget:,}</b> <small>of {cell.size:,}{_trusted(cell)}</small></span>"
         for cell in found.cells

@@ -1,13 +1,14 @@
 """Demo data sets, one generator a file: real pictures with a known shortcut, and the true masks.
 
-Public: SETS (by name), make_set, set_parameters, demo_set (DemoSet, write_set).
+Public: SETS (by name), attribute_belongs, make_set, set_parameters, demo_set (DemoSet, write_set).
 """
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from slim_core.data.sets.demo_set import DemoSet
+from slim_core.data.sets.demo_set import DemoSet, demo_marker
 from slim_core.data.sets.digits import DemoConfig
 from slim_core.data.sets.patch import Patch
 from slim_core.data.sets.pictures import Pictures
@@ -21,7 +22,13 @@ SETS: dict[str, type[DemoSet]] = {
     demo.name: demo for demo in (DemoConfig, Pictures, ThreeByThree, Patch, Subtypes, NoShortcut, Hard)
 }
 
-__all__ = ["SETS", "DemoSet", "make_set", "set_parameters"]
+__all__ = ["SETS", "DemoSet", "attribute_belongs", "make_set", "set_parameters"]
+
+
+def attribute_belongs(folder: Path) -> bool:
+    """Whether the attribute of the data in a folder is a part of the class: of a demo set that says so, else not."""
+    found = SETS.get((demo_marker(folder) or {}).get("set", ""))
+    return found is not None and found.attribute_belongs
 
 
 def set_parameters() -> dict[str, Parameter]:

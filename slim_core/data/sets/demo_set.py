@@ -53,6 +53,7 @@ class DemoSet(BuiltByHand, ABC):
     name: ClassVar[str]
     about: ClassVar[str]
     attribute_name: ClassVar[str]
+    attribute_belongs: ClassVar[bool] = False  # True: it is a part of the class, and nothing is to be removed
     sizes: ClassVar[tuple[int, int]] = (16, 512)  # legal sides of an image in pixels
     version: ClassVar[int] = 1  # raised whenever the same parameters would give other pixels
 

@@ -10,6 +10,8 @@ from app import session
 from app.services import space_data, subset
 from app.services.subset import Choice
 from slim_core.errors import AnswersRefusedError
+from slim_core.space.sheets import YES
+from slim_core.store import EnvironmentAnswer
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -29,7 +31,21 @@ def test_the_preview_equals_the_finished_job_of_the_same_spec() -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_strategy_that_reads_answers_is_refused_without_any() -> None:
+def test_a_strategy_that_cannot_do_without_answers_is_refused_without_any() -> None:
     space = session.store().runs.all(kind="space")[0]
     with pytest.raises(AnswersRefusedError):
-        subset.preview(Choice(space.id, None, "slim", 40, 0))
+        subset.preview(Choice(space.id, None, "slim-reference", 40, 0))
+    assert subset.preview(Choice(space.id, None, "slim", 40, 0)).report["images"] == 40
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_preview_follows_what_people_say_of_environments() -> None:
+    store = session.store()
+    campaign = store.campaigns.all()[0]
+    choice = Choice(str(campaign.space_run_id), campaign.id, "slim", 40, 0)
+    assert "environments" not in subset.preview(choice).report
+    assert choice.spec(campaign.dataset_id)["environments_seq"] is None
+    store.environment_answers.save(campaign.id, "ann", [EnvironmentAnswer("one", "0", YES, "lake")])
+    assert subset.preview(choice).report["environments"][0]["name"] == "lake"
+    seq = store.environment_answers.last_seq(campaign.id)
+    assert choice.spec(campaign.dataset_id)["environments_seq"] == seq

@@ -15,6 +15,7 @@ from slim_core.curation.cells import Cell, choose
 from slim_core.curation.slim_reference import joint_clusters, joint_weights
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import ClusterConfig, environment_clusters
+from slim_core.space.sheets import MIXED, NO, UNSURE, YES, Said
 
 ANSWERED = ("slim", "slim-reference")
 OF_ANY_SIZE = tuple(name for name in STRATEGIES if name != "subg")  # the others end at the smallest group
@@ -223,6 +224,85 @@ def test_slim_shifts_whole_environments_so_that_the_environment_still_does_not_t
     assert (
         by_environment[max(trust, key=trust.get)][0]["budget"] > by_environment[min(trust, key=trust.get)][0]["budget"]
     )
+
+
+def said(**values: int) -> CurationData:
+    """What people say of the environments of DATA: e0=YES says it of environment 0, e0_1 of its second part."""
+    paths = {name[1:].replace("_", "."): Said(value, n_answers=1) for name, value in values.items()}
+    return replace(DATA, said=paths)
+
+
+def shares(data: CurationData, subset: Subset, environment: str) -> list[float]:
+    """Of each class, the share of its chosen images that lie in an environment."""
+    cells = [cell for cell in subset.report["cells"] if cell["environment"] == environment]
+    return [cell["images"] / subset.report["classes"][cell["class"]]["images"] for cell in cells]
+
+
+def test_an_environment_that_belongs_to_the_class_keeps_its_shares_and_the_others_are_balanced():
+    data = said(e0=YES, e1=NO)
+    subset = curate(data, strategy="slim", size=160, seed=0)
+    inside = data.clusters.index == 0
+    natural = [np.mean(inside[data.labels == label]) for label in (0, 1)]  # of each class, 0.885 and 0.135
+    budgets = {(cell["environment"], cell["class"]): cell["images"] for cell in subset.report["cells"]}
+    assert budgets["0", 0] / budgets["0", 1] == pytest.approx(natural[0] / natural[1], rel=0.1)
+    assert budgets["0", 0] + budgets["0", 1] == round(160 * np.mean(natural))
+    assert abs(budgets["1", 0] - budgets["1", 1]) <= 1
+    assert subset.counts.sum() == 160 and subset.report["notes"] == []
+
+
+def test_environments_that_nobody_has_spoken_of_are_balanced_as_before_and_so_are_shortcuts():
+    plain = curate(DATA, strategy="slim", size=120, seed=0)
+    for data in (said(), said(e0=NO, e1=NO), said(e0=UNSURE), said(e7=YES), said(e0_0=YES)):
+        subset = curate(data, strategy="slim", size=120, seed=0)
+        np.testing.assert_array_equal(subset.positions, plain.positions)
+        assert subset.report["notes"] == []
+
+
+def test_where_every_environment_belongs_to_the_class_only_the_classes_are_balanced_and_that_is_said():
+    data = said(e0=YES, e1=YES)
+    subset = curate(data, strategy="slim", size=160, seed=0)
+    assert [one["images"] for one in subset.report["classes"]] == [80, 80]
+    for k in (0, 1):
+        natural = [np.mean(data.clusters.index[data.labels == label] == k) for label in (0, 1)]
+        assert shares(data, subset, str(k)) == pytest.approx(natural, abs=0.02)
+    (note,) = subset.report["notes"]
+    assert note == "People say that what each environment shares belongs to the class: only the classes are balanced."
+
+
+def test_the_rare_class_of_an_imbalanced_set_stays_balanced_where_every_environment_belongs_to_the_class():
+    keep = np.flatnonzero((DATA.labels == 0) | (np.arange(400) % 10 == 1))  # 200 and 40 images
+    arrays = ("labels", "attention_space", "environment_space", "environment", "scores", "answers", "attributes")
+    clusters = replace(DATA.clusters, index=DATA.clusters.index[keep], reduced=DATA.clusters.reduced[keep])
+    data = replace(said(e0=YES, e1=YES), clusters=clusters, **{name: getattr(DATA, name)[keep] for name in arrays})
+    classes = curate(data, strategy="slim", size=100, seed=0).report["classes"]
+    assert [one["images"] for one in classes] == [50, 50]
+
+
+def test_a_mixed_environment_is_balanced_in_two_parts_of_which_each_counts_as_people_say():
+    subset = curate(said(e0=MIXED, e0_1=YES), strategy="slim", size=120, seed=0)
+    assert {cell["environment"] for cell in subset.report["cells"]} == {"0.0", "0.1", "1"}
+    assert [(row["environment"], row["belongs"], row["split"]) for row in subset.report["environments"]] == [
+        ("0", "mixed", True), ("0.0", "unsure", False), ("0.1", "yes", False), ("1", "unsure", False)
+    ]  # fmt: skip
+    sizes = {row["environment"]: row["images"] for row in subset.report["environments"]}
+    assert sizes["0.0"] + sizes["0.1"] == sizes["0"] == (DATA.clusters.index == 0).sum()
+    assert subset.counts.sum() == 120
+
+
+def test_a_mixed_environment_that_cannot_be_split_is_balanced_as_a_whole_and_that_is_said():
+    subset = curate(said(e0=MIXED, e0_0=MIXED), strategy="slim", size=120, seed=0)
+    assert subset.report["notes"] == [
+        "Environment 0.0 was called mixed and cannot be split further, so it is balanced as a whole."
+    ]
+    assert {"0.0", "0.1", "1"} == {cell["environment"] for cell in subset.report["cells"]}
+
+
+def test_an_environment_is_called_by_the_name_people_give_it():
+    named = replace(DATA, class_names=("bird", "fish"), said={"0": Said(NO, "water & reeds", 1)})
+    cells = curate(named, strategy="slim", size=40, seed=0).report["cells"]
+    assert [one["cell"] for one in cells] == [
+        "bird, water & reeds", "bird, environment 1", "fish, water & reeds", "fish, environment 1"
+    ]  # fmt: skip
 
 
 def test_an_environment_in_which_a_class_is_rare_gets_less_for_every_class():

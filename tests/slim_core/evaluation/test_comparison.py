@@ -27,7 +27,7 @@ def run(name: str, kind: str, seconds: float = 0.0, device: str = "cpu", shard_o
 def chain(seed: int, strategy: str = "slim", campaign: str | None = "c") -> list[Run]:
     """A reference, its attention in two shards, a space, a subset, a retrained model and its evaluation."""
     ids = {kind: f"{kind}-{seed}-{strategy}" for kind in ("ref", "look", "space", "subset", "model", "judged")}
-    answered = {"campaign": campaign, "answers_seq": 10 * seed} if campaign else {"campaign": None}
+    answered = {"campaign": campaign, "answers_seq": 10 + 10 * seed} if campaign else {"campaign": None}
     return [
         run(ids["ref"], "train", 3600, "cuda:0", seed=seed),
         run(ids["look"], "gradcam", 10, model=ids["ref"], seed=seed),
@@ -111,15 +111,26 @@ def test_every_strategy_says_which_labels_it_uses() -> None:
 
 
 def test_a_method_is_called_by_its_objective_and_its_sampling() -> None:
-    subset = run("subset", "curate", strategy="slim", campaign="c")
-    unanswered = run("subset", "curate", strategy="slim")
-    assert method_of(run("a", "train"), unanswered) == "slim without answers, from scratch"
+    subset = run("subset", "curate", strategy="slim", campaign="c", answers_seq=3)
     assert method_of(run("a", "train"), None) == "erm"
     assert method_of(run("a", "train", objective="group-dro"), None) == "group-dro"
     assert method_of(run("a", "train", sampling="class-balanced"), None) == "erm, class-balanced sampling"
     retrained = run("a", "train", objective="group-dro", start="reference")
     assert method_of(retrained, subset) == "slim, from reference, group-dro"
     assert method_of(run("a", "train", objective="erm", mode="last-layer"), subset) == "slim, last layer"
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ({}, "slim without answers"),
+        ({"campaign": "c", "answers_seq": 3}, "slim"),
+        ({"campaign": "c", "answers_seq": 3, "environments_seq": 2}, "slim and environments"),
+        ({"campaign": "c", "answers_seq": 0, "environments_seq": 2}, "slim by environments"),
+    ],
+)
+def test_a_subset_says_what_people_were_asked_about(asked, name) -> None:
+    assert method_of(run("a", "train"), run("subset", "curate", strategy="slim", **asked)) == f"{name}, from scratch"
 
 
 def test_runs_that_differ_by_seeds_alone_are_the_same_method() -> None:
