@@ -81,6 +81,30 @@ class BuiltByHand(Config):
             raise SpecRefusedError(_sentence(cls, error)) from error
 
 
+def checked_options(config: type[Config], given: Mapping[str, Any], of: str, field: str) -> dict[str, Any]:
+    """Plain values of every option of a config.
+
+    Args:
+        config: whose fields the options are.
+        given: option -> value; what is missing gets its default.
+        of: whose options they are, as a sentence begins: "The objective jtt".
+        field: of the spec, that holds them.
+
+    Raises:
+        ValueError: an option is unknown, missing or out of its range; the first such option is named.
+    """
+    try:
+        return config.model_validate(dict(given)).every_field()
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(config.model_fields)
+            advice = f"take {known}" if known else f"leave {field} empty"
+            raise ValueError(f"{of} has no option {option!r}: {advice}.") from error
+        raise ValueError(f"{of} refuses {option} = {first['input']!r}: {first['msg']}.") from error
+
+
 @dataclass(frozen=True)
 class Parameter:
     """One field of a config, as it is asked for."""

@@ -17,6 +17,7 @@ from slim_core.store import schema
 from slim_core.store.campaigns import IDLE_MS
 from slim_core.store.lineage import RunGraph
 from slim_core.training.config import labels_used
+from slim_core.training.last_layer.config import refit_labels
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
@@ -119,8 +120,9 @@ def _labels_used(run: Run) -> set[LabelsUsed]:
         used = LABELS_USED.get(run.spec["strategy"], "none")
         return {"none" if used == "answers" and not any(run.spec.get(name) for name in ANSWERS) else used}
     if run.kind == "train":
-        asked = (run.spec.get(name, "") for name in ("objective", "sampling", "selection"))
-        return labels_used(*asked)
+        refits = run.spec.get("mode") == "last-layer"
+        names = ("refit", "fitted_on", "selection") if refits else ("objective", "sampling", "selection")
+        return (refit_labels if refits else labels_used)(*(run.spec.get(name, "") for name in names))
     return set()
 
 

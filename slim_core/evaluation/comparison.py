@@ -115,8 +115,9 @@ def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
 def method_of(model: Run, subset: Run | None) -> str:
     """The objective, or the strategy that chose the subset and how the model was retrained on it; and the sampling."""
     objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling")
-    how = "last layer" if model.spec.get("mode") == "last-layer" else f"from {model.spec.get('start', 'scratch')}"
-    parts = [objective] if subset is None else [_chosen_by(subset), how]
+    refits = model.spec.get("mode") == "last-layer"
+    how = _refit_of(model) if refits else f"from {model.spec.get('start', 'scratch')}"
+    parts = [how if refits else objective] if subset is None else [_chosen_by(subset), how]
     if subset is not None and objective != "erm":
         parts.append(objective)
     if sampling is not None:
@@ -131,6 +132,13 @@ def _chosen_by(subset: Run) -> str:
         return strategy
     images, environments = (bool(subset.spec.get(name)) for name in ANSWERS)
     return f"{strategy} {_ASKED_ABOUT[images, environments]}".strip()
+
+
+def _refit_of(model: Run) -> str:
+    """ "last layer", by which method where not the usual one, and on which images where not on those of train."""
+    refit, fitted_on = model.spec.get("refit"), model.spec.get("fitted_on")
+    found = f"last layer by {refit}" if refit else "last layer"
+    return f"{found} on {fitted_on}" if fitted_on else found
 
 
 def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WGA, AVERAGE)) -> pd.DataFrame:

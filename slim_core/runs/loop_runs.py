@@ -190,16 +190,18 @@ class LoopRuns:
 
 
 def retrain_spec(
-    reference: Run, subset: Run, retrain: Retrain, seed: int, fields: dict[str, Any] | None = None
+    reference: Run, subset: Run | None, retrain: Retrain, seed: int, fields: dict[str, Any] | None = None
 ) -> TrainSpec:
-    """The spec that retrains the reference's architecture on a subset, one of three ways."""
+    """The spec that retrains the reference's architecture on a subset, one of three ways, or its last layer without."""
     common = {key: reference.spec[key] for key in ("dataset", *FROM_REFERENCE)}
     how: dict[str, Any] = {
         "scratch": {},
         "reference": {"start": "reference", "reference": reference.id},
         "last-layer": {"mode": "last-layer", "reference": reference.id},
     }[retrain]
-    spec = parse_spec({"kind": "train", **common, **how, "subset": subset.id, "seed": seed, **(fields or {})})
+    spec = parse_spec(
+        {"kind": "train", **common, **how, "subset": subset.id if subset else None, "seed": seed, **(fields or {})}
+    )
     assert isinstance(spec, TrainSpec)
     return spec
 

@@ -197,6 +197,11 @@ class ModelResult:
 
         return ImageTransform.from_json(json.loads((self.folder / names.MODEL).read_text())["transform"])
 
+    def held_out(self) -> NDArray[np.int64]:
+        """(n,) rows of train that the training did not see; empty where it held none out."""
+        path = self.folder / names.HELD_OUT
+        return loaded(path) if path.is_file() else np.empty(0, np.int64)
+
     def history(self) -> list[dict[str, Any]]:
         """One dict an epoch; empty where the run has kept none."""
         try:

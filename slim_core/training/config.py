@@ -8,8 +8,8 @@ from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
-from slim_core.parameters import Config, Seed, Shown
-from slim_core.training.objectives import OBJECTIVES, checked_options
+from slim_core.parameters import Config, Seed, Shown, checked_options
+from slim_core.training.objectives import OBJECTIVES
 from slim_core.training.sampling import SAMPLINGS, Sampling
 
 Selection = Literal["worst_class", "average", "worst_group", "last"]
@@ -104,7 +104,9 @@ class TrainConfig(Config):
     def _fill_options(cls, given: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
         """The objective's own settings, checked by it, those that are not given at their defaults."""
         name = about.data.get("objective")
-        return given if name is None else checked_options(name, given)
+        if name is None:
+            return given
+        return checked_options(OBJECTIVES[name].Options, given, f"The objective {name}", "objective_options")
 
     @field_validator("sampling")
     @classmethod
