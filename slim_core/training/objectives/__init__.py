@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from slim_core.training.objectives.cnc import Cnc
 from slim_core.training.objectives.erm import Erm
 from slim_core.training.objectives.group_dro import GroupDro
 from slim_core.training.objectives.jtt import Jtt
@@ -14,7 +15,7 @@ from slim_core.training.objectives.objective import (
     class_weights,
 )
 
-OBJECTIVES: dict[str, type[Objective]] = {"erm": Erm, "group-dro": GroupDro, "jtt": Jtt}
+OBJECTIVES: dict[str, type[Objective]] = {"erm": Erm, "group-dro": GroupDro, "jtt": Jtt, "cnc": Cnc}
 
 __all__ = [
     "OBJECTIVES",
