@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import LABELS_USED
-from slim_core.evaluation.ancestry import ANSWERS, Ancestry, human_minutes
+from slim_core.evaluation.ancestry import ANSWERS, NO_ANSWERS, Ancestry, answering
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -47,16 +47,16 @@ COST_DEFINITIONS: dict[str, str] = {
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
     "each counted once.",
     "gpu_hours": "Hours on a GPU, over everything this number rests on; 0 where all ran on processors.",
-    "minutes": "Minutes people spent answering, pauses over 60 seconds cut; a simulated annotator counts a fixed time "
-    "an answer.",
+    "minutes": "Minutes people spent answering, pauses over 60 seconds cut; none where no person has answered.",
 }
+ANSWERED_BY_DEFINITION = "Answered by: people, or the simulated annotator, which reads its answers off the masks."
 
 
 def row(store: Store, evaluation: Run) -> dict[str, Any]:
     """A finished evaluate run: what was evaluated, each metric, each group's accuracy, and what the model cost.
 
     Keys: evaluation, model, method, labels_used, identity, split, seed, the names in NUMBERS, worst_group with its
-    interval, "group NAME" each, and the names in COSTS.
+    interval, "group NAME" each, the names in COSTS, and answered_by (in words; None without answers).
     """
     return rows(store, [evaluation])[0]
 
@@ -65,11 +65,12 @@ def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = N
     """``row`` of many evaluations, in their order, with a handful of queries a data set for all of them."""
     ancestry = ancestry or Ancestry.read(store, *{one.dataset_id: None for one in evaluations})
     asked = {one.id: ancestry.asked(one) for one in evaluations}
-    minutes = human_minutes(store, (each for each in asked.values() if each))
+    known = answering(store, (each for each in asked.values() if each))
     found = []
     for one in evaluations:
         rests_on = asked[one.id]
-        found.append(_row(one, ancestry) | {"minutes": minutes[rests_on] if rests_on else 0.0})
+        spent = known[rests_on] if rests_on else NO_ANSWERS
+        found.append(_row(one, ancestry) | {"minutes": spent.minutes, "answered_by": spent.by})
     return found
 
 
