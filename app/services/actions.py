@@ -50,6 +50,17 @@ def submit(
     return run, created
 
 
+def saved(spec: Spec | Mapping[str, Any], *, name: str | None = None) -> Run:
+    """The run of a step that later ones of a chain name, also where the queue is away (needs lead).
+
+    It is saved before the queue hears of it. The last step of the chain goes by ``submit``, which says that it waits.
+    """
+    try:
+        return submit(spec, name=name)[0]
+    except QueueUnavailableError:
+        return submit(spec, name=name)[0]  # the same spec again is the run that is there
+
+
 def stop(run_id: str) -> None:
     """Ask a run to stop (needs lead): at once where it waits, at its next batch where it runs."""
     session.queue().stop(run_id, session.acting_as("lead"))

@@ -81,7 +81,7 @@ def test_an_evaluated_model_shows_its_groups_confusion_and_worst_slices_on_test(
     large = [n for n in np.unique(found[found >= 0], return_counts=True)[1] if n >= MIN_N]  # smaller slices say little
     assert [sorted(slices["n"]) for slices in ranked] == ([sorted(large)] if large else [])
     for slices in ranked:
-        assert slices["name"].str.contains(", cluster ").all() and slices["accuracy"].is_monotonic_increasing
+        assert slices["name"].str.contains(", environment ").all() and slices["accuracy"].is_monotonic_increasing
         assert slices["mostly"].str.contains("china|flower").all()
 
 
