@@ -11,7 +11,7 @@ GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artif
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
 GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space
 POST /api/next     {"campaign", "session", "n", "was"?: [sessions], "after"?, "guess"?}
-     -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "guess"}],
+     -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}],
      "standing": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
      where the campaign takes no answers; the session's leases are renewed
 POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 1|0|-1|null, "seen", "ms", "skip"?}]}
