@@ -73,12 +73,12 @@ def _costs(chosen: Chosen) -> None:
         for column, (key, title) in zip(st.columns(2, gap="large"), pair, strict=True):
             with column:
                 st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
-                simulated = frame["answered_by"].str.contains("simulated", na=False)
-                if key in ("answers", "minutes") and simulated.any():
-                    st.caption(SIMULATED[key].format(counted(int(simulated.sum()), "run")))
                 figure = charts.cost_scatter(frame, key, title, chosen.name)
                 alt = f"Worst-group accuracy of each run against {title}"
                 chart.show(figure, key=f"cost-{key}", alt=alt)
+                simulated = frame["answered_by"].str.contains("simulated", na=False)
+                if key in SIMULATED and simulated.any():
+                    st.caption(SIMULATED[key].format(counted(int(simulated.sum()), "run")))
 
 
 def _seeds(chosen: Chosen) -> None:
