@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import NEEDS_ANSWERS, default_subset_size
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 from slim_core.runs.executor import Workbench, open_workbench
 from slim_core.runs.loop_runs import ANSWERED, LoopConfig, Retrain, create_campaign, retrain_spec
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign, newest_data_set
@@ -43,7 +43,7 @@ def train(
     """Train a reference model. ``fields`` are those of TrainSpec, such as epochs and lr; ``force``: even if done."""
     at = at or open_workbench()
     dataset = data_set(data, at=at)
-    model = model or default_model(dataset.format)
+    model = default_model(dataset.format) if model is None else model
     spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
     return at.run(parse_spec(spec), name=f"{model} on {dataset.name}", force=force)
 
@@ -102,7 +102,7 @@ def how_to_retrain(text: str) -> Retrain:
     for way in get_args(Retrain):
         if text == way:
             return cast(Retrain, way)
-    raise SpecRefusedError(f"There is no way to retrain {text!r}: choose {', '.join(get_args(Retrain))}.")
+    raise SpecRefusedError(f"There is no way to retrain {quoted(text)}: choose {', '.join(get_args(Retrain))}.")
 
 
 def gradcam(model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any) -> Run:
@@ -150,7 +150,7 @@ def choose_candidates(
     """
     at = at or open_workbench()
     run = a_run(at, space, "space", fits=_of_train)
-    title = name or default_name(share, seed)
+    title = default_name(share, seed) if name is None else name
     return create_campaign(at.store, run, share=share, seed=seed, name=title, overlap=overlap, n_gold=gold)
 
 
@@ -165,7 +165,7 @@ def answer_from_masks(
 ) -> int:
     """Answer a campaign with the simulated annotator; returns the number of answers."""
     at = at or open_workbench()
-    chosen = campaign or newest_campaign(at).id
+    chosen = newest_campaign(at).id if campaign is None else campaign
     return simulate_answers(at.store, chosen, threshold=threshold, flip=flip, unsure=unsure, seed=seed)
 
 
@@ -196,7 +196,8 @@ def curate(
     check_options(strategy, options or {})
     at = at or open_workbench()
     chosen = _campaign_for(strategy, campaign, space, at)
-    run = a_run(at, space or (chosen.space_run_id if chosen else None), "space", fits=_of_train)
+    of_campaign = chosen.space_run_id if chosen else None
+    run = a_run(at, of_campaign if space is None else space, "space", fits=_of_train)
     require_train(run)
     spec = {
         "kind": "curate",
@@ -244,7 +245,7 @@ def evaluate(
     """Every metric of a model on a split; ``fields`` are those of EvaluateSpec."""
     at = at or open_workbench()
     run = a_run(at, model, "train")
-    clusters = a_run(at, space, "space").id if space else None
+    clusters = None if space is None else a_run(at, space, "space").id
     spec = {"kind": "evaluate", "dataset": run.dataset_id, "model": run.id, "split": split, "space": clusters} | fields
     return at.run(parse_spec(spec), name=f"{run.name} on {split}", force=force)
 

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, title="Seed", description="Everything random follows from it.")]
 _EVERY_FIELD = {"every field": True}
@@ -165,10 +165,10 @@ def _sentence(config: type[BaseModel], error: ValidationError) -> str:
         return f"{reason}."
     name = str(first["loc"][0])
     if name not in known:
-        return f"There is no setting {name!r}: choose from {', '.join(known)}."
+        return f"There is no setting {quoted(name)}: choose from {', '.join(known)}."
     if first["type"] == "missing":
         return f"The setting {name!r} is missing: give it."
-    return f"{known[name].shown.called or name} is {first['input']!r}: {_legal(known[name]) or reason}."
+    return f"{known[name].shown.called or name} is {quoted(first['input'])}: {_legal(known[name]) or reason}."
 
 
 def _legal(parameter: Parameter) -> str:

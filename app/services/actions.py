@@ -14,6 +14,7 @@ from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets.digits import write_demo
 from slim_core.errors import QueueUnavailableError
+from slim_core.runs.preflight import require_possible
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 
@@ -35,10 +36,12 @@ def submit(
 
     Raises:
         SpecRefusedError: a field is unknown, missing or out of its range.
+        SlimError: the step can only fail (slim_core.runs.preflight).
         QueueUnavailableError: Redis does not answer; the run waits in the database and is taken up when it does.
     """
     viewer = session.acting_as("lead")
     parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
+    require_possible(session.store(), parsed)
     run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=device)
     if created:
         try:

@@ -104,13 +104,17 @@ def kept_or_all(data: CurationData, options: CurateOptions) -> Kept:
     return Kept(everything, ~everything, {}, (note,))
 
 
-def require_answers(data: CurationData, strategy: str) -> None:
+def require_answers(answers: np.ndarray, strategy: str) -> None:
     """Refuse what a strategy cannot use that chooses among trusted images.
+
+    Args:
+        answers: (n,) 1 right, 0 wrong, -1 unsure or not asked.
+        strategy: its name, for the sentence.
 
     Raises:
         AnswersRefusedError: no right or wrong answer at all, or not one right among them.
     """
-    given = data.answers[data.answers != UNANSWERED]
+    given = answers[answers != UNANSWERED]
     if len(given) == 0:
         raise AnswersRefusedError(
             f"There is no right or wrong answer yet, and {strategy!r} needs some: annotate the candidates first, "

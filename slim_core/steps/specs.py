@@ -353,7 +353,7 @@ class CurateSpec(Spec):
         default=None, title="Campaign", description="Campaign whose answers are used; none: without answers."
     )
     answers_seq: Annotated[int | None, _NAMED] = Field(
-        default=None, ge=0, title="Answers", description="Last answer that counts; filled in when submitted."
+        default=None, ge=0, lt=2**63, title="Answers", description="Last answer that counts; filled in when submitted."
     )
     environments_seq: Annotated[int | None, _LATER] = Field(
         default=None,
@@ -365,7 +365,7 @@ class CurateSpec(Spec):
         default="slim", title="Strategy", description="Name of a curation strategy."
     )
     size: int = Field(ge=1, title="Images in the subset", description="Images of the subset, repeats included.")
-    gammas: Annotated[tuple[float, ...], Shown(place="nowhere")] = Field(
+    gammas: Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], Shown(place="nowhere")] = Field(
         default=(10.0, 5.0), min_length=1, title="Gammas", description="Width of the propagation per class."
     )
     expansion: Annotated[Literal["auto", "exact", "grid"], _FOLDED] = Field(

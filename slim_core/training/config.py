@@ -45,7 +45,7 @@ class TrainConfig(Config):
         default=64, ge=1, le=65_536, title="Batch size", description="Images in one step of the optimizer."
     )
     lr: Annotated[float, Shown(step=1e-3)] = Field(
-        default=0.05, gt=0, title="Learning rate", description="Learning rate of SGD."
+        default=0.05, gt=0, le=1_000, title="Learning rate", description="Learning rate of SGD."
     )
     weight_decay: Annotated[float, Shown(step=1e-4)] = Field(
         default=5e-4, ge=0, title="Weight decay", description="Strength of the L2 penalty on the weights."
