@@ -15,6 +15,7 @@ from app.ui.messages import errors_shown
 from slim_core.annotation.agreement import agreement
 from slim_core.annotation.convergence import stability
 from slim_core.annotation.propagation import live_campaign
+from slim_core.csv_cells import to_csv
 from slim_core.curation import trusted
 from slim_core.percent import percent
 
@@ -110,4 +111,4 @@ def csv(campaign: Campaign, progress: dict[str, object], people: pd.DataFrame, s
         for record in frame.to_dict("records"):
             of = record.pop(part)
             lines += [(part, str(of), str(what), value) for what, value in record.items()]
-    return pd.DataFrame(lines, columns=["part", "of", "what", "value"]).to_csv(index=False).encode()
+    return to_csv(pd.DataFrame(lines, columns=["part", "of", "what", "value"])).encode()
