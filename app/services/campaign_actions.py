@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions, retraining, subset
 from slim_core.annotation import plan as campaign_plan
+from slim_core.annotation import sheets
 from slim_core.annotation.answer_files.checking import Imported, import_file
 from slim_core.curation import default_subset_size
 from slim_core.errors import ForbiddenError
@@ -20,7 +21,7 @@ from slim_core.store.members import Role
 
 if TYPE_CHECKING:
     from slim_core.annotation.plan import Plan
-    from slim_core.store import Campaign, Run
+    from slim_core.store import Campaign, EnvironmentAnswer, Run
 
 
 def open_campaign(plan: Plan) -> Campaign:
@@ -65,6 +66,12 @@ def decide(campaign: Campaign, item: int, value: int | None, seen: Mapping[str, 
     by = session.acting_as("lead")
     decision = AnswerIn(secrets.token_hex(16), item, value, seen, max(0, duration_ms))
     session.store().decisions.decide(campaign.id, by, decision)
+
+
+def say_of_environment(campaign: Campaign, who: str, given: EnvironmentAnswer) -> bool:
+    """Keep what ``who`` says of an environment (needs annotator); whether it counts, or others were faster."""
+    session.acting_as("annotator")
+    return sheets.answer(session.store(), campaign.id, who, given)
 
 
 def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: str, leave_out_unfit: bool) -> Imported:

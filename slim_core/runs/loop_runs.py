@@ -143,7 +143,8 @@ class LoopRuns:
     @cached_property
     def campaign(self) -> Campaign:
         """The answered campaign."""
-        campaign = find_or_create_campaign(self.store, self.space, self.config.answers, self.config.seed, self._noise)
+        name = default_name(self.config.answers, self.config.seed) + self._noise
+        campaign = find_or_create_campaign(self.store, self.space, name, self.config.answers, self.config.seed)
         self._annotate(campaign)
         return campaign
 
@@ -154,9 +155,9 @@ class LoopRuns:
     @cached_property
     def sheets_campaign(self) -> Campaign:
         """A campaign in which people were asked about the environments, and about no image."""
-        noise = f", environments{self._noise}"
-        campaign = find_or_create_campaign(self.store, self.space, self.config.answers, self.config.seed, noise)
         config = self.config
+        name = f"Environments, seed {config.seed}{self._noise}"
+        campaign = find_or_create_campaign(self.store, self.space, name, config.answers, config.seed)
         simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
         return campaign
 
@@ -232,10 +233,9 @@ def retrain_spec(
 
 
 def find_or_create_campaign(
-    store: Store, space: Run, share: float, seed: int, suffix: str = "", by: str = "local"
+    store: Store, space: Run, name: str, share: float, seed: int, by: str = "local"
 ) -> Campaign:
-    """The campaign of this space, share and seed, created if it does not exist."""
-    name = default_name(share, seed) + suffix
+    """The campaign of this space and name, opened about a share of its images if it does not exist."""
     for campaign in store.campaigns.all():
         if campaign.name == name and campaign.space_run_id == space.id:
             return campaign

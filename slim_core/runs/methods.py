@@ -66,7 +66,7 @@ _BALANCING = "Idrissi et al., CLeaR 2022"
 
 METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
-    "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim")),
+    "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim"), unanswered="slim-no-answers"),
     "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
     "slim-environments": Method("SLIM by environments", _SLIM, ("answers",), _subset("slim", "environments")),
     "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference")),
