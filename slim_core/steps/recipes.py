@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from slim_core.models.names import SMALL_RESNET, is_custom
 from slim_core.training.config import TrainConfig
 
 # (model family, situation) -> hyper-parameters. Situations: "reference" (all of train), "scratch" (a subset, from the
@@ -20,6 +21,11 @@ RECIPES: dict[tuple[str, str], TrainConfig] = {
         epochs=30, batch_size=32, lr=0.03, weight_decay=5e-4, augment=False, milestones=(22,), gamma=0.2
     ),
     ("small-resnet", "last-layer"): TrainConfig(epochs=1, batch_size=64, lr=0.01, weight_decay=0.0, augment=False),
+    # A network of one's own (package.module:function), taken to be pretrained; EfficientNet-Lite0 on the set pictures.
+    ("pretrained", "reference"): TrainConfig(epochs=4, batch_size=32, lr=0.01, weight_decay=1e-4, augment=True),
+    ("pretrained", "scratch"): TrainConfig(epochs=15, batch_size=32, lr=0.01, weight_decay=1e-4, augment=True),
+    ("pretrained", "from-reference"): TrainConfig(epochs=8, batch_size=32, lr=0.003, weight_decay=1e-4, augment=True),
+    ("pretrained", "last-layer"): TrainConfig(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augment=False),
     # Photographs with ImageNet weights (METHOD.md S0, the numbers DFR and most Waterbirds papers use).
     ("photographs", "reference"): TrainConfig(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
     ("photographs", "scratch"): TrainConfig(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
@@ -28,24 +34,22 @@ RECIPES: dict[tuple[str, str], TrainConfig] = {
 }
 # To convergence: the most epochs there can be, and the patience (slim_core.training.patience).
 CONVERGED: dict[str, dict[str, Any]] = {
-    "small-resnet": {"epochs": 120, "patience": 15, "milestones": ()},
+    # From scratch, the shortcut alone is learned for the first 15 epochs or so: a shorter patience would end there.
+    "small-resnet": {"epochs": 100, "patience": 20, "milestones": ()},
+    "pretrained": {"epochs": 15, "patience": 3, "milestones": ()},
     "photographs": {"epochs": 300, "patience": 10},
 }
 # Of JTT: (epochs of the first training, how often its errors are repeated), of which validation chooses.
 JTT_GRIDS: dict[str, tuple[tuple[int, int], ...]] = {
-    "small-resnet": ((3, 5), (3, 20), (10, 5), (10, 20)),
+    "small-resnet": ((5, 10), (15, 5)),
+    "pretrained": ((1, 10), (2, 5)),
     "photographs": ((1, 50), (60, 100)),
-}
-# Of CnC, the ERM whose predictions stand for the attribute: regularised so strongly that it takes the shortcut.
-REGULARISED: dict[str, dict[str, Any]] = {
-    "small-resnet": {"epochs": 5, "weight_decay": 0.01, "selection": "last"},
-    "photographs": {"lr": 1e-4, "weight_decay": 1.0, "selection": "last"},
 }
 OF_A_RECIPE = frozenset(name for recipe in RECIPES.values() for name in recipe.model_fields_set)
 
 
 def recipe(model: str, situation: str) -> TrainConfig:
-    """The hyper-parameters for a model name in a situation; every torchvision model counts as "photographs"."""
+    """The hyper-parameters for a model name in a situation; all published models count as "photographs"."""
     return RECIPES[_family(model), situation]
 
 
@@ -59,13 +63,10 @@ def jtt_grid(model: str) -> tuple[tuple[int, int], ...]:
     return JTT_GRIDS[_family(model)]
 
 
-def regularised(model: str) -> dict[str, Any]:
-    """Fields of TrainConfig of an ERM that is to make the errors of the shortcut."""
-    return REGULARISED[_family(model)]
-
-
 def _family(model: str) -> str:
-    return "small-resnet" if model == "small-resnet" else "photographs"
+    if model == SMALL_RESNET:
+        return model
+    return "pretrained" if is_custom(model) else "photographs"
 
 
 def default_model(data_format: str) -> str:
