@@ -22,7 +22,7 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "": (("overview", "home"),),
     "Data and model": (("data", "photo_library"), ("train", "model_training")),
     "Attention": (("attention", "center_focus_strong"), ("space", "scatter_plot"), ("annotate", "touch_app")),
-    "Subset and result": (("curate", "filter_alt"), ("compare", "leaderboard")),
+    "Subset and result": (("curate", "filter_alt"), ("compare", "leaderboard"), ("studies", "experiment")),
     "Machine": (("jobs", "list_alt"),),
 }
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from app import session
-from app.services import actions, evaluating
+from app.services import actions
 from slim_core.runs.loop_runs import retrain_spec
 from slim_core.store.states import UNFINISHED
 
@@ -14,13 +14,10 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 
-def retrain(
-    subset: Run, way: Retrain, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
-) -> Run:
+def retrain(subset: Run, way: Retrain, seed: int) -> Run:
     """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last."""
-    reference = session.store().lineage.reference_of(subset)
-    model = actions.saved(retrain_spec(reference, subset, way, seed, fields), name=name)
-    return evaluating.evaluate(model, name=f"{model.name} on test")
+    model, _ = actions.submit(retrain_spec(session.store().lineage.reference_of(subset), subset, way, seed))
+    return actions.submit({"kind": "evaluate", "dataset": subset.dataset_id, "model": model.id})[0]
 
 
 def is_retrained(subset: Run) -> bool:

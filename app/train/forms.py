@@ -1,4 +1,4 @@
-"""The form of a training: what to train, on what, from which weights, and the settings, proposed by the recipes."""
+"""The form of a training: what to train on, from which weights, and the hyper-parameters, proposed by the recipes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
-from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -31,79 +30,16 @@ MODELS = (
     "mobilenet_v3_large", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "vit_b_16",
 )  # fmt: skip
 ALL = "all training images"
-WHOLE, LAST_LAYER = "the whole network", "the last layer"
-_IN_ITS_OWN_WAY = ("kind", "model", "weights", "objective", "objective_options", "refit", "refit_options")
+_IN_ITS_OWN_WAY = ("kind", "model", "weights", "objective", "objective_options")
 
 
-def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> None:
-    """The whole form; opens the run it submits.
-
-    ``subsets`` and ``models``: finished curate and train runs of the data set.
-    """
-    if models and _what() == LAST_LAYER:
-        _refit_one_of(models)
-        return
+def show(dataset: Dataset, subsets: Sequence[Run]) -> None:
+    """The whole form; opens the run it submits. ``subsets``: finished curate runs of the data set."""
     subset = _subset(subsets)
     if subset is None:
         _train_on_all(dataset)
     else:
         _retrain(subset)
-
-
-def _what() -> str:
-    return str(
-        st.segmented_control(
-            "Train",
-            [WHOLE, LAST_LAYER],
-            default=WHOLE,
-            required=True,
-            key="train-what",
-            help="The last layer alone, on the features of a trained model: it takes seconds (DFR, AFR and others).",
-        )
-    )
-
-
-def _refit_one_of(models: Sequence[Run]) -> None:
-    by_id = {run.id: run for run in models}
-    choice = st.selectbox(
-        parameters(_spec())["reference"].label,
-        list(by_id),
-        format_func=lambda one: pick.describe(by_id[one]),
-        key="refit-reference",
-        help="Its last layer is refitted; the rest of it stays as it is.",
-    )
-    _refit(by_id[choice], None)
-
-
-def _refit(reference: Run, subset: Run | None) -> None:
-    """The method outside the form, so that its own settings follow it."""
-    asked = parameters(_spec())
-    refit = str(ask.choice(asked["refit"], asked["refit"].default, key="train"))
-    names = ("selection", "seed") if subset else ("fitted_on", "selection", "seed")
-    with st.form("refit"):
-        fields = ask.fields([asked[name] for name in names], {}, key="refit", beside={"mode": "last-layer"})
-        fields |= {"attention": _features_of(reference), "refit": refit}
-        fields["refit_options"] = ask.fields(ask.offered(REFITS[refit].Options), {}, key=f"{refit}-refit")
-        submitted = st.form_submit_button("Refit", type="primary", icon=":material/play_arrow:")
-    if submitted:
-        with errors_shown():
-            spec = retrain_spec(reference, subset, "last-layer", fields.pop("seed"), fields)
-            _submit(spec.model_dump(mode="json"))
-
-
-def _features_of(reference: Run) -> str | None:
-    """A finished pass over the images that a refit needs; None: they are computed again."""
-    children = session.store().runs.children(reference.id)  # oldest first
-    passes = [run for run in reversed(children) if run.kind in ("gradcam", "features") and run.status == "done"]
-    by_id = {run.id: run for run in passes if {"train", "val"} <= set(run.spec["splits"])}
-    asked = parameters(_spec())["attention"]
-    return st.selectbox(
-        asked.label,
-        [*by_id, None],
-        format_func=lambda one: pick.describe(by_id[one]) if one else "compute the features",
-        key=f"attention-{reference.id}",
-        help=asked.help,
-    )
 
 
 def _subset(subsets: Sequence[Run]) -> Run | None:
@@ -143,14 +79,11 @@ def _retrain(subset: Run) -> None:
         "Start", list(WAYS), format_func=WAYS.__getitem__, default="reference", required=True, key="retrain-how"
     )
     st.caption(f"Reference model: {verbatim(pick.describe(reference))}")
-    if how == "last-layer":
-        _refit(reference, subset)
-        return
     proposed = retrain_spec(reference, subset, how, 0).model_dump()
     objective = _objective("train-subset")
     with st.form("train-subset"):
         key = f"{reference.spec['model']}-{how}"
-        fields = _hyper_parameters(proposed, objective, key=key, without=(*FROM_REFERENCE, "hold_out"))
+        fields = _hyper_parameters(proposed, objective, key=key, without=FROM_REFERENCE)
         submitted = st.form_submit_button("Retrain", type="primary", icon=":material/play_arrow:")
     if submitted:
         seed = fields.pop("seed")
@@ -177,7 +110,7 @@ def _hyper_parameters(
 ) -> dict[str, Any]:
     """What the form holds: the settings of the training, and of its loss."""
     asked = ask.offered(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
-    fields = ask.fields(asked, proposed, key=key, beside={"mode": "full"})
+    fields = ask.fields(asked, proposed, key=key)
     if objective is None:
         return fields
     options = ask.fields(ask.offered(OBJECTIVES[objective].Options), {}, key=f"{objective}-{key}")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.curation import LABELS_USED
 from slim_core.data.labels_used import LabelsUsed, together
+from slim_core.store import schema
+from slim_core.store.campaigns import IDLE_MS
 from slim_core.store.lineage import RunGraph
-from slim_core.store.work import ENVIRONMENT_WORK, IMAGE_WORK
 from slim_core.training.config import labels_used
-from slim_core.training.last_layer.config import refit_labels
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
@@ -120,46 +119,25 @@ def _labels_used(run: Run) -> set[LabelsUsed]:
         used = LABELS_USED.get(run.spec["strategy"], "none")
         return {"none" if used == "answers" and not any(run.spec.get(name) for name in ANSWERS) else used}
     if run.kind == "train":
-        refits = run.spec.get("mode") == "last-layer"
-        names = ("refit", "fitted_on", "selection") if refits else ("objective", "sampling", "selection")
-        return (refit_labels if refits else labels_used)(*(run.spec.get(name, "") for name in names))
+        asked = (run.spec.get(name, "") for name in ("objective", "sampling", "selection"))
+        return labels_used(*asked)
     return set()
 
 
-@dataclass(frozen=True)
-class Answering:
-    """Who gave the answers of a campaign, and how long people worked on them."""
+def human_minutes(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, float]:
+    """Minutes people worked on each, pauses over a minute cut (METHOD section 2).
 
-    people: int  # answers, those that were taken back too
-    simulated: int
-    minutes: float  # of people, pauses over a minute cut (METHOD section 2); NaN where none of the answers is theirs
-
-    @property
-    def by(self) -> str | None:
-        """Whose answers they are, in words; None where there are none."""
-        named = {"people": self.people, "simulated annotator": self.simulated}
-        return " and ".join(name for name, n in named.items() if n) or None
-
-
-NO_ANSWERS = Answering(0, 0, 0.0)
-
-
-def answering(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, Answering]:
-    """Who gave the answers that each rests on.
-
-    Answers that were taken back, or came too late to count, took their time too. The simulated annotator takes none.
+    Answers that were taken back, or came too late to count, took their time too.
     """
     with store.database.read() as connection:
-        return {each: _answering(connection, each) for each in sorted(set(asked))}
+        return {each: _minutes(connection, each) for each in sorted(set(asked))}
 
 
-def _answering(connection: Connection, asked: Asked) -> Answering:
-    given = simulated = worked_ms = 0
-    for work, seq in ((IMAGE_WORK, asked.answers_seq), (ENVIRONMENT_WORK, asked.environments_seq)):
-        known = work.table.c.campaign_id == asked.campaign, work.table.c.seq <= seq
-        row = connection.execute(work.sums.where(*known)).one()
-        given, simulated, worked_ms = (
-            old + int(new or 0) for old, new in zip((given, simulated, worked_ms), row, strict=True)
-        )
-    people = given - simulated
-    return Answering(people, simulated, worked_ms / 60_000 if people else math.nan)
+def _minutes(connection: Connection, asked: Asked) -> float:
+    tables = ((schema.answers.c, asked.answers_seq), (schema.environment_answers.c, asked.environments_seq))
+    spent = 0.0
+    for given, seq in tables:
+        worked = sa.func.sum(sa.case((given.duration_ms > IDLE_MS, IDLE_MS), else_=given.duration_ms))
+        query = sa.select(worked).where(given.campaign_id == asked.campaign, given.seq <= seq)
+        spent += float(connection.execute(query).scalar() or 0) / 60_000
+    return spent

@@ -184,16 +184,11 @@ class Datasets:
         with self._lock:
             try:
                 self._load(dataset)
-            except (NotFoundError, DataRefusedError):
+            except (NotFoundError, DataRefusedError, FileNotFoundError):
                 self._keep(dataset.id, table)
 
     def _load(self, dataset: Dataset) -> ImageTable:
-        try:
-            table = ImageTable.load(self._artifacts.dataset_folder(dataset.id))
-        except (ValueError, KeyError, TypeError, OSError) as error:  # Arrow's and those of JSON
-            raise DataRefusedError(
-                f"The kept table of {dataset.name} is damaged: import the data set again."
-            ) from error
+        table = ImageTable.load(self._artifacts.dataset_folder(dataset.id))
         if table.fingerprint != dataset.fingerprint:
             raise DataRefusedError(f"The kept table of {dataset.name} has been changed: import the data set again.")
         return table

@@ -8,8 +8,8 @@ from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
-from slim_core.parameters import Config, Seed, Shown, checked_options
-from slim_core.training.objectives import OBJECTIVES
+from slim_core.parameters import Config, Seed, Shown
+from slim_core.training.objectives import OBJECTIVES, checked_options
 from slim_core.training.sampling import SAMPLINGS, Sampling
 
 Selection = Literal["worst_class", "average", "worst_group", "last"]
@@ -45,7 +45,7 @@ class TrainConfig(Config):
         default=64, ge=1, le=65_536, title="Batch size", description="Images in one step of the optimizer."
     )
     lr: Annotated[float, Shown(step=1e-3)] = Field(
-        default=0.05, gt=0, le=1_000, title="Learning rate", description="Learning rate of SGD."
+        default=0.05, gt=0, title="Learning rate", description="Learning rate of SGD."
     )
     weight_decay: Annotated[float, Shown(step=1e-4)] = Field(
         default=5e-4, ge=0, title="Weight decay", description="Strength of the L2 penalty on the weights."
@@ -104,9 +104,7 @@ class TrainConfig(Config):
     def _fill_options(cls, given: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
         """The objective's own settings, checked by it, those that are not given at their defaults."""
         name = about.data.get("objective")
-        if name is None:
-            return given
-        return checked_options(OBJECTIVES[name].Options, given, f"The objective {name}", "objective_options")
+        return given if name is None else checked_options(name, given)
 
     @field_validator("sampling")
     @classmethod

@@ -15,19 +15,6 @@ if TYPE_CHECKING:
     from slim_core.models.pixels import Pixels
 
 
-def held_out_rows(labels: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """(m,) int64 positions, ascending: a share of each class, at random; a class keeps at least one to train on.
-
-    Args:
-        labels: (n,) of the training images.
-        share: in 0..1.
-        seed: of the choice.
-    """
-    random = np.random.default_rng(seed)
-    members = (random.permutation(np.flatnonzero(labels == c)) for c in np.unique(labels))
-    return np.sort(np.concatenate([rows[: min(round(share * len(rows)), len(rows) - 1)] for rows in members]))
-
-
 @dataclass(frozen=True, eq=False)
 class TrainData:
     """Rows of a table, and what is known of them."""
@@ -38,9 +25,6 @@ class TrainData:
     grouping: Grouping  # groups of all N images, for the metrics (and for objectives that say they use groups)
     counts: np.ndarray | None = None  # (n,) how often each is seen in an epoch; None: once
     pixels: Pixels | None = None  # images already decoded under the model's transform; trainings may share them
-    cells: np.ndarray | None = (
-        None  # (N,) of the objective: its epochs draw each equally often; None: as the config says
-    )
 
     def repeated(self) -> np.ndarray:
         """(sum of counts,) int64: each row as often as it is seen in an epoch."""

@@ -129,7 +129,7 @@ class _Run:
         """From the last checkpoint, or the start, to the end."""
         net = self.model.net.to(self.device)
         optimizer = self._optimizer()
-        objective = self._objective()
+        objective = OBJECTIVES[self.config.objective](self._context())
         checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key())
         state = checkpoints.restore(net, optimizer, objective)
         while state.epoch < self.config.epochs and not has_converged(state.history, self.config.patience):
@@ -144,20 +144,6 @@ class _Run:
             checkpoints.save(net, optimizer, objective, state)
         checkpoints.load_best(net, state.best_epoch)
         return TrainResult(state.history, state.best_epoch, state.seconds)
-
-    def _objective(self) -> Objective:
-        """The loss.
-
-        Raises:
-            SpecRefusedError: it needs the inputs of a linear last layer, and the model has none.
-        """
-        objective = OBJECTIVES[self.config.objective](self._context())
-        if objective.needs_pooled and self.model.head is None:
-            raise SpecRefusedError(
-                f"{self.model.name} has no linear last layer, whose inputs the objective {self.config.objective} "
-                f"needs: choose another model or objective."
-            )
-        return objective
 
     def _optimizer(self) -> torch.optim.Optimizer:
         parameters = [parameter for parameter in self.model.net.parameters() if parameter.requires_grad]
@@ -175,9 +161,8 @@ class _Run:
         """What must agree for a training to resume from a checkpoint."""
         about = [self.model.name, self.model.n_classes, self.data.table.fingerprint, self.config.trained_with()]
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        for rows in (self.rows, self.data.val_rows, self.data.cells):
-            if rows is not None:
-                digest.update(np.ascontiguousarray(rows, np.int64).tobytes())
+        for rows in (self.rows, self.data.val_rows):
+            digest.update(np.ascontiguousarray(rows, np.int64).tobytes())
         return digest.hexdigest()
 
     def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer, objective: Objective) -> dict[str, Any]:
@@ -226,12 +211,11 @@ class _Run:
             yield rows, images, generator
 
     def _balanced_over(self) -> np.ndarray | None:
-        """(n,) class, group or cell of each row, where an epoch draws these equally often."""
-        by, own = self.config.drawn, self.data.cells
-        if by == "shuffled" and own is None:
+        """(n,) class or group of each row, where an epoch draws these equally often."""
+        by = self.config.drawn
+        if by == "shuffled":
             return None
-        known = self.data.table.labels if by == "class-balanced" else self.data.grouping.index
-        cells: np.ndarray = (known if own is None else own)[self.rows]
+        cells: np.ndarray = (self.data.table.labels if by == "class-balanced" else self.data.grouping.index)[self.rows]
         return cells
 
     def _step(
@@ -254,7 +238,6 @@ class _Run:
             groups=torch.from_numpy(self.data.grouping.index[rows]).to(self.device),
             pooled=pooled,
             logits=logits.float(),
-            cells=None if self.data.cells is None else torch.from_numpy(self.data.cells[rows]).to(self.device),
         )
         loss = objective.loss(batch)
         optimizer.zero_grad(set_to_none=True)

@@ -11,16 +11,9 @@ from app import session
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT = "Answer", "Environments", "Campaign", "Agreement"
-NEW = "Open a new campaign"
+ANSWER, CAMPAIGN, AGREEMENT, NEW = "Answer", "Campaign", "Agreement", "Open a new campaign"
 KEY, SEEN = "annotate-section", "annotate-section-of"
-_LINKS = {  # ?section=
-    "answer": ANSWER,
-    "environments": ENVIRONMENTS,
-    "campaign": CAMPAIGN,
-    "agreement": AGREEMENT,
-    "new": NEW,
-}
+_LINKS = {"answer": ANSWER, "campaign": CAMPAIGN, "agreement": AGREEMENT, "new": NEW}  # ?section=
 
 
 def choose(campaign: Campaign | None) -> str:
@@ -28,7 +21,7 @@ def choose(campaign: Campaign | None) -> str:
     linked = _LINKS.get(st.query_params.pop("section", ""), None)
     if campaign is None:
         return NEW
-    parts = (ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
+    parts = (ANSWER, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
     if st.session_state.get(SEEN) != campaign.id or linked or st.session_state.get(KEY) not in parts:
         st.session_state[KEY] = linked if linked in parts else ANSWER
         st.session_state[SEEN] = campaign.id

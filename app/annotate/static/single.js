@@ -50,7 +50,6 @@ export class Single {
     parts.text("label", item.label ?? "");
     parts.text("prediction", item.prediction ?? "unknown");
     parts.text("verdict", verdict(item));
-    parts.hide({ empty: !item.empty });
     parts.text("row", `image ${Number(item.row).toLocaleString("en")}`);
   }
 

@@ -76,22 +76,20 @@ def answers_curve(frame: pd.DataFrame) -> go.Figure:
 def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = False) -> go.Figure:
     """Mean worst-group accuracy against another mean of each method, marked by the labels it uses.
 
-    ``frame``: name, set, labels_used, wga_mean and ``column``, one row a set and method.
+    ``frame``: name, labels_used, wga_mean and ``column``, one row a method.
     """
     figure = go.Figure()
-    several = frame["set"].nunique() > 1
     known = frame.dropna(subset=[column, "wga_mean"])
     for uses, (colour, symbol) in USES.items():
         part = known[known["labels_used"].map(dearest) == uses]
         if part.empty:
             continue
-        names = part["name"] + ", " + part["set"] if several else part["name"]
         figure.add_scatter(
             x=part[column] * (100 if in_percent else 1),
             y=part["wga_mean"] * 100,
             name=f"labels used: {uses}",
-            mode="markers" if several else "markers+text",
-            text=names,
+            mode="markers+text",
+            text=part["name"],
             textposition="top center",
             textfont={"size": 11},
             cliponaxis=False,

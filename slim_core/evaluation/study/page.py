@@ -60,26 +60,27 @@ def named(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(name=[label(row) for row in records(frame)])
 
 
-def charts(result: Result) -> list[StudyChart]:
-    """Those that the study has numbers for."""
-    against = str(result.spec["against"])
-    whole = result.over_sets if len(result.sets_in_mean) > 1 else result.table
-    table = named(result.table)
-    found = []
-    if whole["minus_mean"].notna().any():
+def charts(result: Result, table: str | None = None) -> list[StudyChart]:
+    """Those that one table (by its title; default: the first) has numbers for; the first shows every set's curve."""
+    frames = dict(sections(result))
+    name = table if table in frames else next(iter(frames))
+    frame, against = named(frames[name]), str(result.spec["against"])
+    curve = result.curve[result.curve["set"] == name] if name in result.sets and table else result.curve
+    drawn: list[StudyChart] = []
+    if frame["minus_mean"].notna().any():
         note = "Above 0: better than the method of the row. Lines: paired 95 % intervals over the seeds."
-        found.append(StudyChart(f"{against} and the others", note, charts_of.differences(named(whole), against)))
-    if result.curve["answers"].nunique() > 1:
+        drawn.append(StudyChart(f"{against} and the others", note, charts_of.differences(frame, against)))
+    if curve["answers"].nunique() > 1:
         note = "Mean over the seeds; bars: standard deviation."
-        found.append(StudyChart("Worst group against answers", note, charts_of.answers_curve(result.curve)))
+        drawn.append(StudyChart("Worst group against answers", note, charts_of.answers_curve(curve)))
     attention = f"{ATTENTION_PRECISION}_mean"
-    if table[attention].notna().any():
-        figure = charts_of.against(table, attention, "attention on the object", in_percent=True)
-        found.append(StudyChart("Attention and worst group", DEFINITIONS[ATTENTION_PRECISION], figure))
-    if table["seconds"].notna().any():
-        figure = charts_of.against(table, "seconds", "seconds of computing")
-        found.append(StudyChart("Cost", COST_DEFINITIONS["lineage_seconds"], figure))
-    return found
+    if frame[attention].notna().any():
+        figure = charts_of.against(frame, attention, "attention on the object", in_percent=True)
+        drawn.append(StudyChart("Attention and worst group", DEFINITIONS[ATTENTION_PRECISION], figure))
+    if frame["seconds"].notna().any():
+        figure = charts_of.against(frame, "seconds", "seconds of computing")
+        drawn.append(StudyChart("Cost", COST_DEFINITIONS["lineage_seconds"], figure))
+    return drawn
 
 
 def definitions() -> list[str]:

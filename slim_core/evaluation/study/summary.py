@@ -81,7 +81,10 @@ class Result:
         found = []
         for name, part in self.main.groupby("set", sort=False):
             base = _by_seed(self._rows_against(part))[WGA]
-            found += [{"set": name, **_row(rows, _by_seed(rows), base)} for _, rows in part.groupby(ROW, sort=False)]
+            found += [
+                {"set": name, **_row(rows, _by_seed(rows), self._other(rows, base))}
+                for _, rows in part.groupby(ROW, sort=False)
+            ]
         return pd.DataFrame(found, columns=TABLE)
 
     @cached_property
@@ -96,7 +99,7 @@ class Result:
         n_sets = len(self.sets_in_mean)
         base = _mean_over_sets(self._rows_against(counted), n_sets)[WGA]
         found = [
-            {"set": MEAN, **_row(rows, _mean_over_sets(rows, n_sets), base)}
+            {"set": MEAN, **_row(rows, _mean_over_sets(rows, n_sets), self._other(rows, base))}
             for _, rows in counted.groupby(ROW, sort=False)
         ]
         return pd.DataFrame(found, columns=TABLE)
@@ -126,6 +129,10 @@ class Result:
     def failures(self) -> pd.DataFrame:
         """Entries without a number, with their sentences."""
         return self.frame[self.frame["status"] != "done"]
+
+    def _other(self, rows: pd.DataFrame, base: pd.Series) -> pd.Series:
+        """What a row is compared with: nothing where it is the method that others are measured against."""
+        return base.iloc[:0] if len(self._rows_against(rows)) else base
 
     def _rows_against(self, part: pd.DataFrame) -> pd.DataFrame:
         is_it = (part["method"] == self.spec["against"]) & part["annotator"].isin(["", self.annotators[0]])
@@ -195,7 +202,7 @@ def _by_seed(rows: pd.DataFrame) -> pd.DataFrame:
 def _minus(base: pd.Series, other: pd.Series) -> dict[str, Any]:
     shared = base.index.intersection(other.index)
     nan = float("nan")
-    if not len(shared) or other.loc[shared].equals(base.loc[shared]):
+    if not len(shared):
         return {"minus_mean": nan, "minus_low": nan, "minus_high": nan, "pairs": 0}
     paired = paired_difference(base.loc[shared].tolist(), other.loc[shared].tolist())
     plain = {key: nan if paired[key] is None else paired[key] for key in ("mean", "low", "high")}

@@ -41,7 +41,6 @@ class Batch:
     groups: Tensor  # (B,) in 0..G-1, -1 unknown; an objective that reads it uses group labels
     pooled: Tensor | None  # (B, K) input of the head, where the objective asks for it
     logits: Tensor  # (B, C)
-    cells: Tensor | None = None  # (B,) of ``Objective.cells``, where it gives some
 
 
 class Objective(ABC):
@@ -65,15 +64,6 @@ class Objective(ABC):
     @classmethod
     def repeats(cls, options: Mapping[str, Any], labels: np.ndarray, predicted: Predicted) -> np.ndarray | None:
         """(n,) int64: how often an epoch sees each training row, of labels (n,); None: as often as without it."""
-        del options, labels, predicted
-        return None
-
-    @classmethod
-    def cells(cls, options: Mapping[str, Any], labels: np.ndarray, predicted: Predicted) -> np.ndarray | None:
-        """(n,) int64: a cell of each training row, such as class x earlier prediction; None: no cells.
-
-        An epoch draws each cell equally often, and ``Batch.cells`` has them.
-        """
         del options, labels, predicted
         return None
 

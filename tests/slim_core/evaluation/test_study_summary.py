@@ -64,6 +64,13 @@ def test_a_difference_is_paired_by_seed(result):
     assert math.isnan(row(result.table, "slim")["minus_mean"])
 
 
+def test_a_method_with_the_very_same_numbers_differs_by_nothing(result):
+    same = [{**one, "method": "erm"} for one in result.entries if one["method"] == "slim" and one["answers"] == 0.03]
+    kept = [one for one in result.entries if one["method"] != "erm"]
+    erm = row(Result(SPEC, [*kept, *same]).table, "erm")
+    assert (erm["minus_mean"], erm["minus_low"], erm["pairs"]) == (0, 0, 3)
+
+
 def test_the_mean_over_sets_takes_seeds_that_are_whole_and_sets_that_count(result):
     erm, slim = row(result.over_sets, "erm"), row(result.over_sets, "slim")
     assert (erm["n"], erm["failed"], slim["n"]) == (2, 1, 3)

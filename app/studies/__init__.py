@@ -1,0 +1,1 @@
+"""Studies: methods over data sets, seeds and annotators, in one table."""

@@ -1,0 +1,28 @@
+"""Studies: which method holds over data sets and seeds, which labels does it use, and what does it cost?"""
+
+import streamlit as st
+
+from app import session
+from app.studies.parts import empty, export, table, view
+from app.ui import next_step, pick
+from app.ui.glossary import explain
+from app.ui.messages import errors_shown
+from slim_core.evaluation.study.summary import result_of
+
+st.title("Studies", help=explain("WGA", "95 % interval"))
+
+store = session.store()
+study = pick.study("Study", store.studies.all())
+if study is None:
+    empty.show()
+    st.stop()
+
+with errors_shown():
+    result = result_of(store, study.id)
+    export.show(study, result)
+    if result.frame.empty:
+        st.info("No case has ended yet. Each appears here as soon as it has.")
+    else:
+        view.show(result, table.show(result))
+
+next_step.show("look at single runs: every group, its images, attention before and after.", "compare", "Compare")

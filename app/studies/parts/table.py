@@ -1,0 +1,84 @@
+"""The table of a study: one row a method, over all sets or of one; labels used and costs beside the accuracy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from app.ui.escape import prose
+from slim_core.evaluation.comparison import COST_DEFINITIONS, LABELS_DEFINITION
+from slim_core.evaluation.study import text
+from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
+from slim_core.percent import interval
+
+if TYPE_CHECKING:
+    from slim_core.evaluation.study.summary import Result
+
+ROW_PX, MOST_ROWS = 35, 20
+
+
+def show(result: Result) -> str:
+    """The table that is picked (?table), and the sentences of what failed; returns its title."""
+    frames = dict(text.sections(result))
+    picked = st.segmented_control(
+        "Table", list(frames), default=next(iter(frames)), required=True, key="table", bind="query-params",
+        label_visibility="collapsed",
+    )  # fmt: skip
+    frame = frames[picked]
+    against = str(result.spec["against"])
+    st.dataframe(
+        shown(frame),
+        hide_index=True,
+        column_config=columns(against),
+        placeholder="–",
+        height=2 + ROW_PX * (1 + min(max(len(frame), 1), MOST_ROWS)),
+        alt=f"Worst-group accuracy of each method, {picked}",
+    )
+    for sentence in text.warnings(result):
+        st.warning(prose(sentence), icon=":material/warning:")
+    failed = text.sentences(result)
+    if failed:
+        with st.expander(f"{len(result.failures)} of {len(result.entries)} cases failed", icon=":material/error:"):
+            st.markdown("\n".join(f"- {prose(sentence)}" for sentence in failed))
+    return str(picked)
+
+
+def shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """The columns of ``columns``; rates in percent, differences in points."""
+    rows = text.records(frame)
+    return pd.DataFrame(
+        {
+            "method": [text.label(row) for row in rows],
+            "labels": [row["labels_used"] for row in rows],
+            "n": [row["n"] for row in rows],
+            "wga": frame["wga_mean"].to_numpy() * 100,
+            "sd": frame["wga_sd"].to_numpy() * 100,
+            "minus": frame["minus_mean"].to_numpy() * 100,
+            "interval": [interval(row["minus_low"], row["minus_high"], "+.1f") for row in rows],
+            "average": frame["average_mean"].to_numpy() * 100,
+            "attention": frame[f"{ATTENTION_PRECISION}_mean"].to_numpy() * 100,
+            "answers": frame["n_answers"].to_numpy(),
+            "seconds": frame["seconds"].to_numpy(),
+        }
+    )
+
+
+def columns(against: str) -> dict[str, object]:
+    """Title, format and definition of every column."""
+    number, words = st.column_config.NumberColumn, st.column_config.TextColumn
+    minus = f"Mean worst group of {against} minus that of the row, in points, paired by seed; above 0: {against} is "
+    return {
+        "method": words("Method", pinned=True),
+        "labels": words("Labels used", width=230, help=LABELS_DEFINITION),
+        "n": number("Seeds", width=60, help="Seeds with a number; for the mean over sets: with one on every set."),
+        "wga": number("Worst group", format="%.1f %%", help=DEFINITIONS[WGA]),
+        "sd": number("sd", width=55, format="%.1f", help="Standard deviation over the seeds, in points."),
+        "minus": number(f"{against} minus it", format="%+.1f", help=f"{minus}better."),
+        "interval": words("95 % interval", help="Student's t over the pairs; requires two."),
+        "average": number("Average", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
+        "attention": number("Attention", format="%.1f %%", help=DEFINITIONS[ATTENTION_PRECISION]),
+        "answers": number("Answers", format="%.0f", help=COST_DEFINITIONS["answers"]),
+        "seconds": number("Seconds", format="%.0f", help=COST_DEFINITIONS["lineage_seconds"]),
+    }

@@ -1,0 +1,81 @@
+"""Studies, empty, under way, and with a case that failed."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from slim_core.runs.study.spec import Study
+from tests.app.conftest import Show
+
+STUDY = Study(
+    name="choose", sets=["digits", "patch"], methods=["erm-converged", "slim"], seeds=[0, 1], curve=[0.01], answers=0.03
+)
+WGA = {"erm-converged": 0.7, "slim": 0.85}
+
+
+def entry(name: str, seed: int, method: str, share: float = 0.0, **found: object) -> dict[str, object]:
+    about = {"set": name, "seed": seed, "method": method, "annotator": "perfect" if share else "", "answers": share}
+    about |= {"label": method, "labels_used": "answers" if share else "none", "zero_of": ""}
+    numbers = {"status": "done", "wga": WGA[method] + seed / 100 * (1 + share), "average": 0.9, "n_answers": 72}
+    return {**about, **numbers, "attention_precision": 0.3, "seconds": 40.0, **found}
+
+
+@pytest.fixture
+def study(empty_home) -> str:
+    """A study of two sets and two seeds, of which one case failed and the others ended."""
+    assert empty_home
+    studies = session.store().studies
+    kept = studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 12)
+    for name in ("digits", "patch"):
+        for seed in (0, 1):
+            entries = [
+                entry(name, seed, "erm-converged"),
+                entry(name, seed, "slim", 0.03),
+                entry(name, seed, "slim", 0.01),
+            ]
+            for one in entries:
+                studies.record(kept.id, f"{name} {seed} {one['method']} {one['answers']}", one)
+    lost = entry("patch", 1, "erm-converged", status="failed", message="The loss became nan.", wga=None)
+    studies.record(kept.id, "patch 1 erm-converged 0.0", lost)
+    return kept.id
+
+
+def texts(app) -> str:
+    return "\n".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_without_a_study_the_page_shows_a_file_that_works(show: Show) -> None:
+    import yaml
+
+    app = show("studies")
+    assert "slim study study.yaml" in texts(app)
+    example = Study(**{"name": "study", **yaml.safe_load(app.code[0].value)})
+    assert example.seeds == (0, 1, 2, 3, 4) and example.annotators[1].unsure == 0.25
+
+
+def test_the_table_names_the_labels_and_pairs_by_seed(show: Show, study: str) -> None:
+    app = show("studies", study=study)
+    table = app.dataframe[0].value
+    assert table["method"].tolist() == ["erm-converged", "slim"]
+    assert table["labels"].tolist() == ["none", "answers"]
+    assert table["n"].tolist() == [1, 2], "seed 1 is not whole: one set has no number"
+    assert table["minus"].tolist()[0] == pytest.approx(15)
+    assert "12 of 12 cases" in texts(app)
+    assert "patch, erm-converged, seed 1: The loss became nan." in texts(app)
+    assert len(app.get("plotly_chart")) == 1
+
+
+def test_a_set_has_a_table_of_its_own_with_an_address(show: Show, study: str) -> None:
+    app = show("studies", study=study, table="digits", view="Worst group against answers")
+    assert app.dataframe[0].value["n"].tolist() == [2, 2]
+    assert len(app.get("plotly_chart")) == 1 and not app.error
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_study_without_a_case_yet_says_so(show: Show) -> None:
+    session.store().studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 12)
+    app = show("studies")
+    assert "No case has ended yet" in texts(app)
+    assert not app.dataframe
