@@ -24,7 +24,8 @@ from slim_core.parameters import Config, Seed, Shown
 from slim_core.space.embedding import SpaceConfig
 from slim_core.space.environments import ClusterConfig
 from slim_core.steps.recipes import OF_A_RECIPE, recipe
-from slim_core.training.config import TrainConfig
+from slim_core.training.answers import AnswersOf
+from slim_core.training.config import BY_ANSWERS, TrainConfig
 from slim_core.training.objectives import OBJECTIVES
 
 QueueName = Literal["gpu", "cpu"]
@@ -61,6 +62,11 @@ class Spec(Config):
     def parents(self) -> dict[str, str]:
         """Role -> id of each run whose artifacts this step reads."""
         return {}
+
+    def filled_in(self, record: Mapping[str, Any]) -> Self:
+        """This spec as a run keeps it: with what was filled in when it was submitted."""
+        own = type(self).model_fields
+        return type(self).model_validate({name: value for name, value in record.items() if name in own})
 
     def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> tuple[tuple[Spec, int], ...]:
         """(spec, images) of the parts it is split into above ``largest`` images; none where it is done in one."""
@@ -182,17 +188,26 @@ class TrainSpec(Spec, TrainConfig):
         """The refit has a loss and a balance of its own, which these would seem to change."""
         if self.mode == "last-layer" and (self.objective != "erm" or self.sampling != "shuffled"):
             raise ValueError("objective: and sampling have no effect on mode last-layer; leave both out")
+        if self.mode == "last-layer" and self.selection == BY_ANSWERS:
+            raise ValueError(f"selection: {BY_ANSWERS} has no effect on mode last-layer; take worst_class")
         return self
 
     def parents(self) -> dict[str, str]:
-        """The reference model and the subset, where given, and the runs that the objective rests on."""
-        named = {"reference": self.reference, "subset": self.subset}
+        """The reference model and the subset, where given, and the runs that objective and selection rest on."""
+        answers = OBJECTIVES[self.objective].answers(self.objective_options)
+        named = {
+            "reference": self.reference,
+            "subset": self.subset,
+            "answered": answers.space if answers else None,
+            "selection": self.selection_options.get("space"),
+        }
         given = {role: run_id for role, run_id in named.items() if run_id}
         return given | OBJECTIVES[self.objective].parents(self.objective_options)
 
     def held(self) -> Mapping[str, type[Config]]:
-        """The settings of the loss."""
-        return {"objective_options": OBJECTIVES[self.objective].Options}
+        """The settings of the loss, and of the selection where it has some."""
+        of_selection = {"selection_options": AnswersOf} if self.selection == BY_ANSWERS else {}
+        return {"objective_options": OBJECTIVES[self.objective].Options, **of_selection}
 
     def defaults(self) -> dict[str, Any]:
         """As of every spec; the milestones keep their place on the way through the epochs."""
