@@ -15,12 +15,13 @@ from typing import Any
 
 from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
-from slim_core.errors import ForbiddenError, NotFoundError
+from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
 from slim_core.settings import settings
 from slim_core.store.members import ROLES, Role
 
 TOKEN_HEADER = "X-Slim-Token"
 TOKEN_VALID_S = 12 * 3600
+_KEY_BYTES = 32
 _STEP_S = 3600  # tokens signed within the same hour are equal, so that the browser may cache what their URLs name
 
 
@@ -70,14 +71,19 @@ def _secret(home: Path) -> bytes:
     draft = home / f".token.key-{secrets.token_hex(4)}"
     if not path.exists():
         draft.touch(mode=0o600)
-        draft.write_bytes(secrets.token_bytes(32))
+        draft.write_bytes(secrets.token_bytes(_KEY_BYTES))
         try:
             os.link(draft, path)  # of two that start at once, one wins, and both then read the winner's key
         except FileExistsError:
             pass
         finally:
             draft.unlink()
-    return path.read_bytes()
+    key = path.read_bytes()
+    if len(key) < _KEY_BYTES:
+        raise SettingRefusedError(
+            f"The key {path} holds {len(key)} bytes, not {_KEY_BYTES}: delete it and start the dashboard again."
+        )
+    return key
 
 
 def _serializer(home: Path | None = None) -> URLSafeTimedSerializer:
@@ -93,14 +99,21 @@ def verify(token: str) -> Viewer:
     """The viewer whom ``sign`` signed for.
 
     Raises:
-        TokenRefusedError: no token, a forged one, or one older than TOKEN_VALID_S (and the hour it was signed in).
+        TokenRefusedError: no token, a forged one, one of another version, or one older than TOKEN_VALID_S (and the
+            hour it was signed in).
     """
     try:
-        fields: list[Any] = _serializer().loads(token, max_age=TOKEN_VALID_S + _STEP_S)
+        fields: Any = _serializer().loads(token, max_age=TOKEN_VALID_S + _STEP_S)
     except BadSignature as error:
         raise TokenRefusedError("The token of this page is missing or has expired. Reload the page.") from error
-    name, role, datasets, campaigns = fields
-    return Viewer(name, role, _ids(datasets), _ids(campaigns))
+    match fields:
+        case [str(name), str(role), datasets, campaigns] if role in ROLES and _are_ids(datasets, campaigns):
+            return Viewer(name, role, _ids(datasets), _ids(campaigns))
+    raise TokenRefusedError("The token of this page is of another version. Reload the page.")
+
+
+def _are_ids(*lists: object) -> bool:
+    return all(one is None or (isinstance(one, list) and all(isinstance(id, str) for id in one)) for one in lists)
 
 
 def _ids(values: list[str] | None) -> tuple[str, ...] | None:

@@ -1,13 +1,16 @@
 """The document a visit begins with, as Streamlit serves it, under our title and with our styles in it.
 
-A style that a page sends comes after the first elements are drawn, and everything moves when it does.
+A style that a page sends comes after the first elements are drawn, and everything moves when it does. Streamlit's own
+code is told where its server is: without that, it asks at the address of each page first, which is an error each time.
 """
 
 from __future__ import annotations
 
+import json
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+import streamlit as st
 from starlette.datastructures import Headers, MutableHeaders
 
 from app.routes.assets import static
@@ -80,9 +83,17 @@ def _is_html(name: str, headers: Headers) -> bool:
 
 
 def added(document: bytes) -> bytes:
-    """The document with our title, and our style at the end of its body: after Streamlit's, so that it holds."""
-    titled = document.replace(b"<title>Streamlit</title>", f"<title>{TITLE}</title>".encode(), 1)
+    """The document with our title and script, and our style at the end of its body: after Streamlit's, so it holds."""
+    titled = document.replace(b"<title>Streamlit</title>", f"<title>{TITLE}</title>".encode() + _script(), 1)
     return titled.replace(b"</body>", _style() + b"</body>", 1)
+
+
+@lru_cache(maxsize=1)
+def _script() -> bytes:
+    """Before any other: where the server is, and what app/ui/static/address.js does."""
+    path = json.dumps("/" + str(st.get_option("server.baseUrlPath") or "").strip("/"))
+    server = f"window.__streamlit = {{BACKEND_BASE_URL: location.origin + {path}}};"
+    return f"<script>{server}\n{static('ui/address.js').read_text()}</script>".encode()
 
 
 @lru_cache(maxsize=1)

@@ -1,8 +1,8 @@
 """The server of the dashboard: its routes beside Streamlit's own, and what starts and ends with it.
 
-Every route but /assets needs a token signed by a page (``session.token()``): ``?token=`` on GET, or the header
-``X-Slim-Token``, which is the only way on POST. Errors are JSON ``{"error": "<one sentence>"}`` with 400, 401 (token),
-403 (role), 404, 409 or 503. User routes ignore ``server.baseUrlPath``.
+Every route but /assets, /healthz and /readyz needs a token signed by a page (``session.token()``): ``?token=`` on GET,
+or the header ``X-Slim-Token``, which is the only way on POST. Errors are JSON ``{"error": "<one sentence>"}`` with 400,
+401 (token), 403 (role), 404, 408 (a body that takes too long), 409 or 503. User routes ignore ``server.baseUrlPath``.
 
 GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run=<gradcam run>
      &map_of=label|predicted|<class>&opacity=0.5   -> WebP or JPEG, ETag; ``run`` where kind is overlay, heat or
@@ -11,7 +11,7 @@ GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artif
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
 GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space
 POST /api/next     {"campaign", "session", "n", "was"?: [sessions], "after"?, "guess"?}
-     -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "guess"}],
+     -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}],
      "standing": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
      where the campaign takes no answers; the session's leases are renewed
 POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 1|0|-1|null, "seen", "ms", "skip"?}]}
@@ -19,6 +19,8 @@ POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 
 POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
 POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
 POST /api/painted  {"page"} -> {}   the browser has painted a page: its charts may follow
+GET  /healthz -> 200 while the process answers; GET /readyz -> {"ready", "database", "redis", "disk"}, 200 or 503
+Any other address below /api and /assets -> 404.
 GET  /assets/{folder}/{name} -> a file of app/{folder}/static; gzipped once; immutable under ``?v=<hash>`` (asset_url)
 """
 
@@ -39,11 +41,13 @@ from app.index_html import Styled
 from app.known_hosts import KnownHosts
 from app.login_redirect import Returning
 from app.overview import routes as overview
-from app.routes import assets, images, painted
+from app.routes import assets, health, images, painted, unknown
 from app.space import routes as points
+from app.uploads import Uploads
 from slim_core.errors import SlimError
 from slim_core.settings import settings
 
+_EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 ROUTES = [
     Route("/api/image/{dataset}/{row:int}", images.image, methods=["GET"]),
     Route("/api/points/{run}/{name}.bin", points.points, methods=["GET"]),
@@ -54,10 +58,14 @@ ROUTES = [
     Route("/api/release", routes.release, methods=["POST"]),
     Route("/api/painted", painted.painted, methods=["POST"]),
     Route("/assets/{folder}/{name}", assets.asset, methods=["GET"]),
+    Route("/api/{path:path}", unknown.unknown, methods=_EVERY_METHOD),
+    Route("/assets/{path:path}", unknown.unknown, methods=_EVERY_METHOD),
+    Route("/healthz", health.healthz, methods=["GET"]),
+    Route("/readyz", health.readyz, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]
 REFUSED = 2  # exit code, as of the command line
-MIDDLEWARE = [Middleware(KnownHosts), Middleware(Returning), Middleware(Styled)]
+MIDDLEWARE = [Middleware(KnownHosts), Middleware(Uploads), Middleware(Returning), Middleware(Styled)]
 
 
 def refuse_unsafe_address() -> None:

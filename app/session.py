@@ -99,7 +99,7 @@ def signed_in_as() -> str | None:
 
 def is_unverified() -> bool:
     """True where the provider says that this person's e-mail is unverified; most say nothing about it."""
-    return str(st.user.get("email_verified", "")).lower() == "false"
+    return str(st.user.get("email_verified", "")).strip().lower() in ("false", "0", "no", "none", "null")
 
 
 def given_name() -> str | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import NEEDS_ANSWERS, default_subset_size
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 from slim_core.runs.executor import Workbench, open_workbench
 from slim_core.runs.loop_runs import ANSWERED, LoopConfig, Retrain, create_campaign, retrain_spec
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign, newest_data_set
@@ -43,7 +43,7 @@ def train(
     """Train a reference model. ``fields`` are those of TrainSpec, such as epochs and lr; ``force``: even if done."""
     at = at or open_workbench()
     dataset = data_set(data, at=at)
-    model = model or default_model(dataset.format)
+    model = default_model(dataset.format) if model is None else model
     spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
     return at.run(parse_spec(spec), name=f"{model} on {dataset.name}", force=force)
 
@@ -66,6 +66,33 @@ def retrain(
     return at.run(spec, name=f"Retrained on {curated.spec['strategy']}", force=force)
 
 
+def refit_last_layer(
+    reference: str | None = None,
+    *,
+    refit: str = "l1",
+    fitted_on: str = "train",
+    seed: int = 0,
+    at: Workbench | None = None,
+    force: bool = False,
+    **fields: Any,
+) -> Run:
+    """Refit the last layer of a model by a method of slim_core.training.last_layer.
+
+    ``fitted_on``: "train", "val", or "held-out", what the model was trained without; ``fields``: further ones of
+    TrainSpec, such as refit_options, or attention, a pass over the model whose features are taken.
+    """
+    at = at or open_workbench()
+    origin = a_run(at, reference, "train", fits=_is_reference)
+    given = {"refit": refit, "fitted_on": fitted_on, **fields}
+    return at.run(
+        retrain_spec(origin, None, "last-layer", seed, given), name=f"Last layer by {refit} on {fitted_on}", force=force
+    )
+
+
+def _is_reference(model: Run) -> bool:
+    return model.spec["mode"] == "full" and not model.spec["subset"]
+
+
 def how_to_retrain(text: str) -> Retrain:
     """One of the three ways to retrain.
 
@@ -75,7 +102,7 @@ def how_to_retrain(text: str) -> Retrain:
     for way in get_args(Retrain):
         if text == way:
             return cast(Retrain, way)
-    raise SpecRefusedError(f"There is no way to retrain {text!r}: choose {', '.join(get_args(Retrain))}.")
+    raise SpecRefusedError(f"There is no way to retrain {quoted(text)}: choose {', '.join(get_args(Retrain))}.")
 
 
 def gradcam(model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any) -> Run:
@@ -123,7 +150,7 @@ def choose_candidates(
     """
     at = at or open_workbench()
     run = a_run(at, space, "space", fits=_of_train)
-    title = name or default_name(share, seed)
+    title = default_name(share, seed) if name is None else name
     return create_campaign(at.store, run, share=share, seed=seed, name=title, overlap=overlap, n_gold=gold)
 
 
@@ -138,7 +165,7 @@ def answer_from_masks(
 ) -> int:
     """Answer a campaign with the simulated annotator; returns the number of answers."""
     at = at or open_workbench()
-    chosen = campaign or newest_campaign(at).id
+    chosen = newest_campaign(at).id if campaign is None else campaign
     return simulate_answers(at.store, chosen, threshold=threshold, flip=flip, unsure=unsure, seed=seed)
 
 
@@ -169,7 +196,8 @@ def curate(
     check_options(strategy, options or {})
     at = at or open_workbench()
     chosen = _campaign_for(strategy, campaign, space, at)
-    run = a_run(at, space or (chosen.space_run_id if chosen else None), "space", fits=_of_train)
+    of_campaign = chosen.space_run_id if chosen else None
+    run = a_run(at, of_campaign if space is None else space, "space", fits=_of_train)
     require_train(run)
     spec = {
         "kind": "curate",
@@ -217,7 +245,7 @@ def evaluate(
     """Every metric of a model on a split; ``fields`` are those of EvaluateSpec."""
     at = at or open_workbench()
     run = a_run(at, model, "train")
-    clusters = a_run(at, space, "space").id if space else None
+    clusters = None if space is None else a_run(at, space, "space").id
     spec = {"kind": "evaluate", "dataset": run.dataset_id, "model": run.id, "split": split, "space": clusters} | fields
     return at.run(parse_spec(spec), name=f"{run.name} on {split}", force=force)
 

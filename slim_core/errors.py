@@ -3,6 +3,17 @@
 The command line prints the message and exits with 2, a page shows it, a run's row keeps it: the same words everywhere.
 """
 
+_SHOWN = 100  # letters of a value that a message quotes
+
+
+def quoted(value: object) -> str:
+    """A value as a message names it: as Python writes it, cut where it is long."""
+    try:
+        text = repr(value)
+    except (RecursionError, ValueError):  # lists in lists, a number of 5,000 digits
+        text = f"a {type(value).__name__} that is too long to show"
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+
 
 class SlimError(Exception):
     """Anything a user can mend. Its text is shown as it stands."""
@@ -46,6 +57,10 @@ class AnswersRefusedError(SlimError):
 
 class NotFoundError(SlimError):
     """No run, data set or campaign has this id."""
+
+
+class ArtifactDamagedError(SlimError):
+    """A file that a run has left cannot be read any more."""
 
 
 class ConflictError(SlimError):

@@ -24,7 +24,7 @@ from pydantic import (
 )
 from pydantic.fields import FieldInfo
 
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 
 Seed = Annotated[int, Field(ge=0, lt=2**32, title="Seed", description="Everything random follows from it.")]
 _EVERY_FIELD = {"every field": True}
@@ -79,6 +79,30 @@ class BuiltByHand(Config):
             return build(given)
         except ValidationError as error:
             raise SpecRefusedError(_sentence(cls, error)) from error
+
+
+def checked_options(config: type[Config], given: Mapping[str, Any], of: str, field: str) -> dict[str, Any]:
+    """Plain values of every option of a config.
+
+    Args:
+        config: whose fields the options are.
+        given: option -> value; what is missing gets its default.
+        of: whose options they are, as a sentence begins: "The objective jtt".
+        field: of the spec, that holds them.
+
+    Raises:
+        ValueError: an option is unknown, missing or out of its range; the first such option is named.
+    """
+    try:
+        return config.model_validate(dict(given)).every_field()
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = ".".join(map(str, first["loc"]))
+        if first["type"] == "extra_forbidden":
+            known = ", ".join(config.model_fields)
+            advice = f"take {known}" if known else f"leave {field} empty"
+            raise ValueError(f"{of} has no option {option!r}: {advice}.") from error
+        raise ValueError(f"{of} refuses {option} = {first['input']!r}: {first['msg']}.") from error
 
 
 @dataclass(frozen=True)
@@ -141,10 +165,10 @@ def _sentence(config: type[BaseModel], error: ValidationError) -> str:
         return f"{reason}."
     name = str(first["loc"][0])
     if name not in known:
-        return f"There is no setting {name!r}: choose from {', '.join(known)}."
+        return f"There is no setting {quoted(name)}: choose from {', '.join(known)}."
     if first["type"] == "missing":
         return f"The setting {name!r} is missing: give it."
-    return f"{known[name].shown.called or name} is {first['input']!r}: {_legal(known[name]) or reason}."
+    return f"{known[name].shown.called or name} is {quoted(first['input'])}: {_legal(known[name]) or reason}."
 
 
 def _legal(parameter: Parameter) -> str:

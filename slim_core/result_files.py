@@ -12,6 +12,7 @@ LOG, SPEC, ENVIRONMENT, METRICS = "log.txt", "spec.json", "environment.json", "m
 MODEL = "model.json"  # what the network is, and how it sees images
 WEIGHTS = "weights.safetensors"
 HISTORY = "history.json"  # a dict an epoch; during a training it lies among the checkpoints
+HELD_OUT = "held_out.npy"  # (n,) int64 rows of train that the training did not see, where it held some out
 
 # gradcam, features, and evaluate with attention: of n images
 ROWS = "rows.npy"  # (n,) int64 rows of the data set; also of a space

@@ -121,7 +121,11 @@ class Settings(BaseSettings):
         Raises:
             PathRefusedError: the path, links followed, lies outside all of them.
         """
-        resolved = Path(path).expanduser().resolve()
+        try:
+            resolved = Path(path).expanduser().resolve()
+            resolved.exists()
+        except (OSError, RuntimeError, ValueError) as error:  # links in a circle, 5,000 letters, a NUL
+            raise PathRefusedError(f"{str(path)[:100]!r} cannot be a path: check it.") from error
         if any(resolved.is_relative_to(root) for root in self.roots):
             return resolved
         listed = ", ".join(map(str, self.roots))

@@ -68,6 +68,8 @@ class StepJob(Job):
     failure_callback = property(lambda _self: None)
     stopped_callback = property(lambda _self: None)
 
+    should_retry = property(lambda _self: False)  # a run is queued again by the database alone
+
     def send_webhooks(self, *_args: Any, **_options: Any) -> None:
         """Send none."""
 

@@ -17,6 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.runs.executor import POLL_S, finished
+from slim_core.runs.preflight import require_possible
 from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
 from slim_core.steps.specs import Spec
@@ -159,14 +160,26 @@ class Submitter:
         """``on_progress`` is called with the run at each poll while it is awaited.
 
         ``priority`` (higher goes first) is that of every run; ``device`` is asked for by those that need torch.
+
+        Raises:
+            QueueUnavailableError: nobody has started the embedded Redis, so that nothing would take a run.
+            SpecRefusedError: no worker has the device.
         """
         self.queue = Queue(settings, store)
         self.store = self.queue.store
         self._by, self._on_progress = by, on_progress
         self._priority, self._device = priority, device
+        redis_url(self.queue.settings)
+        if device is not None:
+            self.store.workers.require(device.strip(), "gpu")
 
     def submit(self, spec: Spec, **options: Any) -> Run:
-        """The run of this spec, queued now unless the same spec is already queued, running or done."""
+        """The run of this spec, queued now unless the same spec is already queued, running or done.
+
+        Raises:
+            SlimError: the step can only fail.
+        """
+        require_possible(self.store, spec)
         device = self._device if spec.queue == "gpu" else None
         asked = {"priority": self._priority, "device": device, **options}
         run, created = self.store.runs.submit(spec, by=self._by, **asked)

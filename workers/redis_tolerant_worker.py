@@ -1,18 +1,22 @@
-"""RQ's forking worker, made to outlive its Redis.
+"""RQ's forking worker, made to outlive its Redis, and whatever lies in it.
 
 RQ waits for a Redis that is away only while it waits for a job; anywhere else it ends with a long traceback. The
 database knows every run, so nothing depends on what could not be written to Redis: it is left out, and where that
-lasts, the wait for the next job logs it.
+lasts, the wait for the next job logs it. A job that RQ cannot even read (others may write into Redis, too) is dropped:
+a service puts in a new one for each run that waits.
 """
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import time
 from typing import Any
 
 import rq
 from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+from rq.exceptions import StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
@@ -21,6 +25,7 @@ from workers.notify_workers import connect
 log = logging.getLogger(__name__)
 
 _ANSWER_S = 0.5  # how long a check of a job may wait for Redis
+_UNREADABLE_PAUSE_S = 0.5  # a queue that is no list fails at each try
 
 
 class RedisTolerantWorker(rq.Worker):
@@ -35,9 +40,26 @@ class RedisTolerantWorker(rq.Worker):
             super().check_for_suspension(burst)
 
     def run_maintenance_tasks(self) -> None:
-        """Tidy up, where there is a Redis."""
-        with contextlib.suppress(RedisError):
+        """Tidy up, where there is a Redis, as far as what lies in it can be read."""
+        try:
             super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
+        except RedisError:
+            return
+        except Exception as error:  # RQ raises whatever a foreign entry of a registry makes of its own code
+            log.warning("Redis holds a job that cannot be read (%s): its registries are not tidied up", error)
+
+    def dequeue_job_and_maintain_ttl(
+        self, timeout: int | None, max_idle_time: int | None = None
+    ) -> tuple[Job, rq.Queue] | None:
+        """The next job that can be read."""
+        while True:
+            try:
+                return super().dequeue_job_and_maintain_ttl(timeout, max_idle_time)
+            except (StopRequested, RedisTimeoutError):
+                raise
+            except Exception as error:  # RQ raises whatever a malformed job makes of its own code
+                log.warning("A job in Redis cannot be read (%s: %s) and is dropped", type(error).__name__, error)
+                time.sleep(_UNREADABLE_PAUSE_S)
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         """Report what it does."""

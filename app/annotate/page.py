@@ -4,8 +4,8 @@ import streamlit as st
 
 from app import session
 from app.annotate import forms
-from app.annotate.parts import agreement, answering, next, overview, sections
-from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, NEW
+from app.annotate.parts import agreement, answering, next, overview, sections, sheets
+from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, ENVIRONMENTS, NEW
 from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
@@ -34,6 +34,11 @@ else:
             if space is not None:
                 forms.show(space)
         elif campaign is not None:
-            shown = {ANSWER: answering.show, CAMPAIGN: overview.show, AGREEMENT: agreement.show}
+            shown = {
+                ANSWER: answering.show,
+                ENVIRONMENTS: sheets.show,
+                CAMPAIGN: overview.show,
+                AGREEMENT: agreement.show,
+            }
             shown[section](campaign)
     next.show(campaign, section)

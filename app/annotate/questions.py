@@ -23,13 +23,21 @@ class Predictions:
     rows: np.ndarray  # (n,) int64
     classes: np.ndarray  # (n,)
     confidences: np.ndarray  # (n,) 0..1
+    empty: np.ndarray  # (n,) bool: the map of its class is zero everywhere
 
     def of(self, row: int) -> tuple[int, float] | None:
         """(class, confidence) of an image; None where the pass has not seen it."""
+        at = self._at(row)
+        return None if at is None else (int(self.classes[at]), float(self.confidences[at]))
+
+    def has_attention(self, row: int) -> bool:
+        """False where the model finds no evidence for the class of the map."""
+        at = self._at(row)
+        return at is None or not self.empty[at]
+
+    def _at(self, row: int) -> int | None:
         at = int(np.searchsorted(self.rows, row))
-        if at == len(self.rows) or self.rows[at] != row:
-            return None
-        return int(self.classes[at]), float(self.confidences[at])
+        return at if at < len(self.rows) and self.rows[at] == row else None
 
 
 def attention_of(campaign: Campaign) -> str:
@@ -62,18 +70,20 @@ def input_side(run_id: str) -> int:
 def predictions(run_id: str) -> Predictions:
     """Of a finished attention pass, which never changes."""
     scores = attention_scores.frame(run_id).sort_values("row")
-    return Predictions(*(scores[name].to_numpy() for name in ("row", "prediction", "confidence")))
+    empty = scores["no_evidence"].to_numpy(bool) if "no_evidence" in scores else np.zeros(len(scores), bool)
+    return Predictions(*(scores[name].to_numpy() for name in ("row", "prediction", "confidence")), empty)
 
 
 def described(
     campaign: Campaign, items: list[Item], dataset: Dataset | None = None, *, guess: bool = False
 ) -> list[dict[str, Any]]:
-    """The items as JSON: id, row, position; label, prediction, confidence unless the campaign is blind; guess.
+    """The items as JSON: id, row, position; unless the campaign is blind: label, prediction, confidence, empty, guess.
 
     The caller has checked that the campaign's space is there. ``dataset``: the campaign's, where the caller has fetched
-    it. ``guess``: 1 or 0, what the answers so far say of images like this one; null where they say nothing.
+    it. ``empty``: there is no attention for the class. ``guess``: 1 or 0, what the answers so far say of images like
+    this one; null where they say nothing.
     """
-    made = [{"id": item.id, "row": item.row, "position": item.position} for item in items]
+    made: list[dict[str, Any]] = [{"id": item.id, "row": item.row, "position": item.position} for item in items]
     if campaign.options.get("blind"):
         return made
     datasets = session.store().datasets
@@ -83,6 +93,7 @@ def described(
     for entry, item, value in zip(made, items, likely, strict=True):
         prediction = seen.of(item.row) if seen else None
         entry |= {"label": names[item.label], "guess": value, "prediction": None, "confidence": None}
+        entry["empty"] = seen is not None and not seen.has_attention(item.row)
         if prediction is not None:
             entry |= {"prediction": names[prediction[0]], "confidence": round(prediction[1], 4)}
     return made

@@ -28,7 +28,7 @@ st.caption(verbatim(about), help=explain("fingerprint"))
 import_report.findings(dataset.report)
 
 st.subheader("Groups", anchor="groups")
-import_report.counts(dataset.report)
+import_report.counts(dataset.report, estimated=dataset.n_attributes == 0)
 
 st.subheader("Images", anchor="images")
 with errors_shown():

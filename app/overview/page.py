@@ -3,14 +3,17 @@
 import streamlit as st
 
 from app import session
-from app.overview.parts import headline, loop_row, watch
-from app.services import loop_state
+from app.overview.parts import headline, loop_row, tries, watch, which
+from app.services import evaluations, loop_state, result_facts
 from app.ui import next_step, pick, register_data
+from app.ui.messages import errors_shown
 from app.ui.runs import progress
 
 st.title("Overview")
 
-dataset = pick.dataset()
+at_top = st.container(horizontal=True)
+with at_top:
+    dataset = pick.dataset()
 if dataset is None:
     st.markdown(
         "SLIM Studio shows **where an image classifier looks**, lets you say on a few images whether that is right, "
@@ -24,10 +27,20 @@ if dataset is None:
     watch.for_news()
     st.stop()
 
+compared = None
+with errors_shown():
+    compared = evaluations.read(dataset.id)
 loop = loop_state.read(session.store(), dataset.id)
-headline.show(loop.before, loop.after)
+if len(loop.results) > 1 or loop.after is not None:
+    with at_top:
+        chosen = which.show(loop.results)
+    if loop.result is not None and chosen != loop.result.id:
+        loop = loop_state.read(session.store(), dataset.id, chosen)
+found = headline.show(loop, compared)
+facts = result_facts.of(loop, compared) if compared is not None else result_facts.Facts()
+tries.show(loop.result, found, facts)
 loop_row.show(loop)
-loop_row.show_next(loop)
+loop_row.show_next(loop, found)
 
 if not progress.show(dataset=dataset.id):
     watch.for_news()

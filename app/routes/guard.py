@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import json
 import logging
@@ -20,10 +21,18 @@ from slim_core.store.members import Role
 log = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
+BODY_S = 15.0  # how long a body may take to arrive
+
+
+class RequestTooSlowError(SlimError):
+    """The body of a request did not arrive in time."""
+
+
 _STATUS: tuple[tuple[type[SlimError], int], ...] = (
     (TokenRefusedError, 401),
     (ForbiddenError, 403),
     (NotFoundError, 404),
+    (RequestTooSlowError, 408),
     (ConflictError, 409),
     (QueueUnavailableError, 503),
     (SlimError, 400),
@@ -69,7 +78,8 @@ def refusal(error: SlimError) -> JSONResponse:
     """An error as its sentence, under the status that fits its kind."""
     status = next(code for kind, code in _STATUS if isinstance(error, kind))
     sentence = str(error).encode("utf-8", "backslashreplace").decode()  # it may quote half a letter
-    return JSONResponse({"error": sentence}, status_code=status)
+    close = {"Connection": "close"} if isinstance(error, RequestTooSlowError) else None  # the rest will not be read
+    return JSONResponse({"error": sentence}, status_code=status, headers=close)
 
 
 def _token(request: Request) -> str:
@@ -82,11 +92,11 @@ def _token(request: Request) -> str:
 async def _body(request: Request) -> dict[str, Any]:
     if request.method != "POST":
         return {}
-    data = b""
-    async for chunk in request.stream():
-        data += chunk
-        if len(data) > MAX_BODY_BYTES:
-            raise SlimError(f"The request is larger than {MAX_BODY_BYTES:,} bytes: send fewer answers at once.")
+    try:
+        async with asyncio.timeout(BODY_S):
+            data = await _read(request)
+    except TimeoutError as error:
+        raise RequestTooSlowError(f"The request did not arrive within {BODY_S:.0f} s: send it again.") from error
     try:
         body = json.loads(data, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:  # RecursionError: lists in lists, thousands deep
@@ -94,6 +104,15 @@ async def _body(request: Request) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise SlimError("The request is not a JSON object: reload the page.")
     return body
+
+
+async def _read(request: Request) -> bytes:
+    data = b""
+    async for chunk in request.stream():
+        data += chunk
+        if len(data) > MAX_BODY_BYTES:
+            raise SlimError(f"The request is larger than {MAX_BODY_BYTES:,} bytes: send fewer answers at once.")
+    return data
 
 
 def _no_number(name: str) -> float:

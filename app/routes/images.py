@@ -21,6 +21,7 @@ from slim_core.errors import NotFoundError, SpecRefusedError
 KINDS = ("image", "overlay", "heat", "mask", "contour")
 MAP_KINDS = ("overlay", "heat", "contour")
 MIN_SIZE, MAX_SIZE = 16, 1024
+DRAWN = 2  # raised when the same map is drawn in another way
 ROW = "ROW"  # placeholder for the row in an address that the browser completes
 
 
@@ -62,7 +63,7 @@ def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
         raise SpecRefusedError(f"kind={kind} needs run=<id of a gradcam run>.")
     if run is not None and dataset_of(run) != dataset:  # its maps and thumbnails show images of another one
         raise NotFoundError(f"No run {run} of this data set here: reload the page.")
-    key = (table.fingerprint, row, kind, run, map_of, size, opacity)
+    key = (DRAWN, table.fingerprint, row, kind, run, map_of, size, opacity)
     etag = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
     draw = Picture(table, row, int(size), run, map_of, opacity)
     try:

@@ -13,7 +13,7 @@ from PIL import Image
 
 from app import session
 from slim_core.attention.thumbnails import Thumbnails
-from slim_core.data import images
+from slim_core.data import empty_map, images
 from slim_core.data.table import ImageTable
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store.results import LABEL, Maps, ModelResult
@@ -43,14 +43,14 @@ class Picture:
         return images.encode(self._drawn(kind), "webp", 85), "image/webp"
 
     def _drawn(self, kind: str) -> np.ndarray:
-        """(size, size, 3) uint8."""
+        """(size, size, 3) uint8; (size, size, 4), transparent but for a label, the heat map that is empty."""
         match kind:
             case "image":
                 return self._image()
             case "overlay":
-                return images.overlay(self._image(), self._map(), self.opacity)
-            case "heat":
-                return images.overlay(self._image(), self._map(), 1.0)
+                return empty_map.labelled(self._image()) if self._is_empty else self._under_its_map(self.opacity)
+            case "heat":  # pages lay it over the image, which has to stay visible under an empty one
+                return empty_map.label_alone(self.size) if self._is_empty else self._under_its_map(1.0)
             case "contour":
                 return self._contour()
             case "mask":
@@ -75,12 +75,26 @@ class Picture:
         with Image.open(io.BytesIO(kept)) as small:
             return np.asarray(small.convert("RGB").resize((self.size, self.size), Image.Resampling.BILINEAR))
 
+    @property
+    def _raw_map(self) -> np.ndarray:
+        """(U, V)."""
+        assert self.run is not None  # the route refuses map kinds without a run
+        return open_maps(self.run).of(self.row, self.map_of)
+
+    @property
+    def _is_empty(self) -> bool:
+        return empty_map.is_empty(self._raw_map)
+
     def _map(self) -> np.ndarray:
         """(size, size) float32 in 0..1."""
-        assert self.run is not None  # the route refuses map kinds without a run
-        return images.heat_map(open_maps(self.run).of(self.row, self.map_of), self.size)
+        return images.heat_map(self._raw_map, self.size)
+
+    def _under_its_map(self, opacity: float) -> np.ndarray:
+        return images.overlay(self._image(), self._map(), opacity)
 
     def _contour(self) -> np.ndarray:
+        if self._is_empty:
+            return empty_map.labelled(self._image())
         pixels, inside = self._image().copy(), self._map() >= CONTOUR_AT
         pixels[_edge(inside, width=max(1, self.size // 96))] = CONTOUR_COLOUR
         return pixels

@@ -14,6 +14,7 @@ from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets.digits import write_demo
 from slim_core.errors import QueueUnavailableError
+from slim_core.runs.preflight import require_possible
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 
@@ -35,10 +36,12 @@ def submit(
 
     Raises:
         SpecRefusedError: a field is unknown, missing or out of its range.
+        SlimError: the step can only fail (slim_core.runs.preflight).
         QueueUnavailableError: Redis does not answer; the run waits in the database and is taken up when it does.
     """
     viewer = session.acting_as("lead")
     parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
+    require_possible(session.store(), parsed)
     run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=device)
     if created:
         try:
@@ -48,6 +51,17 @@ def submit(
                 f"The queue is not reachable. Run {run.id} is saved and starts once the queue is back. {error}"
             ) from error
     return run, created
+
+
+def saved(spec: Spec | Mapping[str, Any], *, name: str | None = None) -> Run:
+    """The run of a step that later ones of a chain name, also where the queue is away (needs lead).
+
+    It is saved before the queue hears of it. The last step of the chain goes by ``submit``, which says that it waits.
+    """
+    try:
+        return submit(spec, name=name)[0]
+    except QueueUnavailableError:
+        return submit(spec, name=name)[0]  # the same spec again is the run that is there
 
 
 def stop(run_id: str) -> None:

@@ -11,17 +11,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.services import actions, subset
+from app.services import actions, retraining, subset
 from slim_core.annotation import plan as campaign_plan
+from slim_core.annotation import sheets
 from slim_core.annotation.answer_files.checking import Imported, import_file
 from slim_core.curation import default_subset_size
 from slim_core.errors import ForbiddenError
-from slim_core.runs.loop_runs import retrain_spec
 from slim_core.store.members import Role
 
 if TYPE_CHECKING:
     from slim_core.annotation.plan import Plan
-    from slim_core.store import Campaign, Run
+    from slim_core.store import Campaign, EnvironmentAnswer, Run
 
 
 def open_campaign(plan: Plan) -> Campaign:
@@ -68,6 +68,12 @@ def decide(campaign: Campaign, item: int, value: int | None, seen: Mapping[str, 
     session.store().decisions.decide(campaign.id, by, decision)
 
 
+def say_of_environment(campaign: Campaign, who: str, given: EnvironmentAnswer) -> bool:
+    """Keep what ``who`` says of an environment (needs annotator); whether it counts, or others were faster."""
+    session.acting_as("annotator")
+    return sheets.answer(session.store(), campaign.id, who, given)
+
+
 def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: str, leave_out_unfit: bool) -> Imported:
     """Keep the answers of a file of this name (needs lead)."""
     by = session.acting_as("lead")
@@ -79,18 +85,19 @@ def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: 
 
 def curate(campaign: Campaign) -> Run:
     """Queue the default subset of the answers as they stand (needs lead)."""
+    return actions.submit(_subset(campaign), name=f"Subset from {campaign.name}")[0]
+
+
+def _subset(campaign: Campaign) -> dict[str, Any]:
     n = campaign.n_split
     choice = subset.Choice(str(campaign.space_run_id), campaign.id, "slim", default_subset_size(n), 0)
-    return actions.submit(choice.spec(campaign.dataset_id), name=f"Subset from {campaign.name}")[0]
+    return choice.spec(campaign.dataset_id)
 
 
 def curate_and_retrain(campaign: Campaign) -> Run:
     """Queue the subset, a model retrained on it, and its evaluation (needs lead); the evaluation, which ends last."""
-    chosen = curate(campaign)
-    spec = retrain_spec(session.store().lineage.reference_of(chosen), chosen, "reference", 0)
-    model = actions.submit(spec, name=f"Retrained from {campaign.name}")[0]
-    evaluation = {"kind": "evaluate", "dataset": campaign.dataset_id, "model": model.id}
-    return actions.submit(evaluation, name=f"{model.name} on test")[0]
+    chosen = actions.saved(_subset(campaign), name=f"Subset from {campaign.name}")
+    return retraining.retrain(chosen, "reference", 0, name=f"Retrained from {campaign.name}")
 
 
 def set_member(email: str, role: Role) -> None:

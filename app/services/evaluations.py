@@ -31,13 +31,14 @@ class Compared:
 def read(dataset: str) -> Compared | None:
     """All finished evaluations of a data set, newest first; None where there is none."""
     store = session.store()
-    known = store.runs.all(kind="evaluate", status="done", dataset=dataset, metrics=False)
-    return _read(store, dataset, tuple(one.id for one in known)) if known else None
+    done = store.runs.all(status="done", dataset=dataset, metrics=False)
+    is_known = any(one.kind == "evaluate" for one in done)
+    return _read(store, dataset, tuple(one.id for one in done)) if is_known else None
 
 
 @lru_cache(maxsize=4)
 def _read(store: Store, dataset: str, ids: tuple[str, ...]) -> Compared:
-    """A finished run never changes, so that its id says all."""
+    """``ids``: of all finished runs, which never change; maps made after an evaluation belong to its ancestry."""
     wanted = set(ids)
     found = [one for one in store.runs.all(kind="evaluate", status="done", dataset=dataset) if one.id in wanted]
     ancestry = Ancestry.read(store, dataset)

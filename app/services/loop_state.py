@@ -1,15 +1,19 @@
 """How far a data set has come in the loop: which run belongs to each step, and the one thing to do next.
 
-The loop is followed along parents, from the newest reference model on, so that the steps shown belong together.
+The loop is followed along parents, from one reference model on, so that the steps shown belong together. Which one: the
+reference of the newest result, a pair of evaluated models, so that another training does not hide what is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app.services import result_links
+from slim_core.evaluation.comparison import method_of
+from slim_core.runs.loop_runs import ANSWERED
 from slim_core.store.states import ACTIVE
 
 if TYPE_CHECKING:
@@ -32,17 +36,47 @@ class LoopStep:
 
 
 @dataclass(frozen=True)
+class Result:
+    """A reference model and, where it has come so far, a model retrained on a subset of its images: both evaluated.
+
+    ``id``: of the evaluation of the retrained model; of the reference model where there is none.
+    """
+
+    reference: Run
+    before: Run | None = None  # finished evaluation of the reference
+    subset: Run | None = None
+    model: Run | None = None  # trained on the subset
+    after: Run | None = None  # finished evaluation of that model, of the same images in the same groups
+
+    @property
+    def id(self) -> str:
+        """What an address names it by."""
+        return (self.after or self.reference).id
+
+    @property
+    def name(self) -> str:
+        """The models and their seeds, and when."""
+        reference = f"{self.reference.spec['model']}, seed {self.reference.spec['seed']}"
+        when = (self.after or self.reference).created_at.strftime("%d %b %H:%M")
+        if self.model is None:
+            return f"{reference}: no retrained model yet · {when}"
+        return f"{method_of(self.model, self.subset)}, seed {self.model.spec['seed']} · from {reference} · {when}"
+
+
+@dataclass(frozen=True)
 class Loop:
     """The loop of one data set.
 
-    ``before`` and ``after``: finished evaluations of the reference and the new model; while the newest campaign has led
-    to none yet, the new model of the campaign before it.
+    ``result``: the pair it is about; None before any training. ``before`` and ``after``: its evaluations, with metrics.
+    ``results``: all there are, the one to begin with first.
     """
 
     steps: tuple[LoopStep, ...]
     campaign: Campaign | None
     before: Run | None
     after: Run | None
+    result: Result | None = None
+    results: tuple[Result, ...] = ()
 
     @property
     def next(self) -> LoopStep | None:
@@ -56,16 +90,18 @@ def unbegun() -> Loop:
     return Loop((data, *(_step(name, None, {}) for name in _STEPS)), None, None, None)
 
 
-def read(store: Store, dataset: str) -> Loop:
-    """Follow the newest chain of runs of a data set."""
+def read(store: Store, dataset: str, chosen: str | None = None) -> Loop:
+    """Follow a chain of runs of a data set. ``chosen``: id of a result; default: the first of ``results_of``."""
     runs = store.runs.all(dataset=dataset, metrics=False)
-    reference = _pick(runs, "train", lambda spec: not spec.get("subset") and spec.get("mode") == "full")
-    attention = _pick(runs, "gradcam", _on(reference, "model"))
-    space = _pick(runs, "space", _on(attention, "attention"))
+    results = results_of(runs)
+    result = next((one for one in results if one.id == chosen), results[0] if results else None)
+    reference = result.reference if result else None
+    space = _space(runs, result)
+    attention = _attention(runs, reference, space)
     campaigns = _campaigns(store, dataset, space)
     campaign = campaigns[0] if campaigns else None
     subset, retrained, after = _result(runs, campaign)
-    before = _pick(runs, "evaluate", _on(reference, "model"))
+    before = result.before if result and result.before else _pick(runs, "evaluate", _on(reference, "model"))
     link = {"dataset": dataset}
     steps = (
         LoopStep("data", "Data", "data", "", "", "done", params=link),
@@ -77,9 +113,75 @@ def read(store: Store, dataset: str) -> Loop:
         _step("retrain", retrained, link | ({"subset": subset.id} if subset else {})),
         _step("compare", after, link | _both(before, after)),
     )
-    results = (_result(runs, one)[-1] for one in campaigns)
-    known = next((one for one in results if one is not None and one.status == "done"), None)
-    return Loop(steps, campaign, _done(store, before), _done(store, known))
+    known = result.after if result else None
+    return Loop(steps, campaign, _done(store, before), _done(store, known), result, tuple(results))
+
+
+def results_of(runs: Sequence[Run]) -> list[Result]:
+    """What an overview can be about, the best to begin with first.
+
+    Pairs before references that have led to none yet; of pairs those that used answers before others (such as random
+    subsets, which are there for comparison); of references finished ones; then the newest.
+    """
+    by_id = {run.id: run for run in runs}
+    evaluations = [run for run in runs if run.kind == "evaluate" and run.status == "done"]
+    pairs = [pair for one in evaluations if (pair := _pair(one, evaluations, by_id)) is not None]
+    pairs.sort(key=lambda pair: (_used_answers(pair), _created(pair)), reverse=True)
+    paired = {pair.reference.id for pair in pairs}
+    rank = {"done": 2, **dict.fromkeys(ACTIVE, 1)}
+    open_ones = [Result(run) for run in runs if _is_reference(run) and run.id not in paired]
+    open_ones.sort(key=lambda one: (rank.get(one.reference.status, 0), _created(one)), reverse=True)
+    return [*pairs, *open_ones]
+
+
+def _is_reference(run: Run) -> bool:
+    return run.kind == "train" and not run.spec.get("subset") and run.spec.get("mode") == "full"
+
+
+def _used_answers(result: Result) -> bool:
+    return result.subset is not None and result.subset.spec.get("strategy") in ANSWERED
+
+
+def _created(result: Result) -> datetime:
+    return (result.after or result.reference).created_at
+
+
+def _pair(after: Run, evaluations: Sequence[Run], by_id: Mapping[str, Run]) -> Result | None:
+    """The pair whose second half this evaluation is; None where it is of no retrained model, or its reference's is
+    missing."""
+    model = by_id.get(after.spec["model"])
+    subset = by_id.get(model.spec.get("subset") or "") if model else None
+    reference = _above(subset, by_id) if subset else None
+    if reference is None:
+        return None
+    alike = {"model": reference.id, "split": after.spec["split"], "space": after.spec.get("space")}
+    fits = (one for one in evaluations if all(one.spec.get(name) == value for name, value in alike.items()))
+    before = max(fits, key=lambda one: one.created_at, default=None)
+    return None if before is None else Result(reference, before, subset, model, after)
+
+
+def _above(subset: Run, by_id: Mapping[str, Run]) -> Run | None:
+    """The reference model of a subset: curate, space, attention, model."""
+    found: Run | None = subset
+    for role in ("space", "attention", "model"):
+        found = by_id.get(found.spec.get(role) or "") if found else None
+    return found
+
+
+def _space(runs: Sequence[Run], result: Result | None) -> Run | None:
+    """The space of the training images: that of the result's subset, else the best of its reference."""
+    if result is None:
+        return None
+    if result.subset is not None:
+        return next((run for run in runs if run.id == result.subset.spec["space"]), None)
+    passes = {run.id for run in runs if run.kind == "gradcam" and _on(result.reference, "model")(run.spec)}
+    return _pick(runs, "space", lambda spec: spec.get("split") == "train" and spec.get("attention") in passes)
+
+
+def _attention(runs: Sequence[Run], reference: Run | None, space: Run | None) -> Run | None:
+    """The maps behind the space, else the best of the reference."""
+    behind = next((run for run in runs if space and run.id == space.spec["attention"]), None)
+    return behind or _pick(runs, "gradcam", _on(reference, "model"))
 
 
 # name -> (title, page, what to do, label of the link)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.services import actions
+from app.services import actions, evaluating
 from slim_core.runs.loop_runs import retrain_spec
 from slim_core.store.states import UNFINISHED
 
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 
-def retrain(subset: Run, way: Retrain, seed: int) -> Run:
+def retrain(
+    subset: Run, way: Retrain, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
+) -> Run:
     """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last."""
-    model, _ = actions.submit(retrain_spec(session.store().lineage.reference_of(subset), subset, way, seed))
-    return actions.submit({"kind": "evaluate", "dataset": subset.dataset_id, "model": model.id})[0]
+    reference = session.store().lineage.reference_of(subset)
+    model = actions.saved(retrain_spec(reference, subset, way, seed, fields), name=name)
+    return evaluating.evaluate(model, name=f"{model.name} on test")
 
 
 def is_retrained(subset: Run) -> bool:

@@ -31,7 +31,7 @@ class SpaceData:
     table: ImageTable
     rows: np.ndarray  # (n,) int64
     labels: np.ndarray  # (n,)
-    groups: Grouping  # of the n images
+    groups: Grouping  # of the n images; without attributes estimated: the clusters
     clusters: Grouping  # class x environment cluster
     scores: pd.DataFrame  # attention_scores.frame of the n images
 
@@ -67,7 +67,8 @@ def _load(run_id: str) -> SpaceData:
     table = store.datasets.table(run.dataset_id)
     rows = space.rows
     labels = table.labels[rows]
-    clusters = space.clusters()
+    found = space.clusters()
+    clusters = pseudo_groups(labels, found.index, found.n_per_class, table.label_names)
     attention = run.spec["attention"]
     return SpaceData(
         run=run_id,
@@ -77,8 +78,8 @@ def _load(run_id: str) -> SpaceData:
         table=table,
         rows=rows,
         labels=labels,
-        groups=grouping(table).take(rows),
-        clusters=pseudo_groups(labels, clusters.index, clusters.n_per_class, table.label_names),
+        groups=grouping(table).take(rows) if table.has_attributes else clusters,
+        clusters=clusters,
         scores=attention_scores.frame(attention).set_index("row", drop=False).loc[rows].reset_index(drop=True),
     )
 

@@ -1,9 +1,8 @@
-"""The form of a training: what to train on, from which weights, and the hyper-parameters, proposed by the recipes."""
+"""The form of a training: what to train, on what, from which weights, and the settings, proposed by the recipes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -15,13 +14,12 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask
 from app.ui.runs.retrain import WAYS
-from slim_core.parameters import Config, parameters
+from slim_core.parameters import parameters
 from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
-from slim_core.training.answers import AnswersOf
-from slim_core.training.config import BY_ANSWERS
+from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
 
 if TYPE_CHECKING:
@@ -33,17 +31,79 @@ MODELS = (
     "mobilenet_v3_large", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "vit_b_16",
 )  # fmt: skip
 ALL = "all training images"
-_FIRST = ("objective", "selection")  # outside the form, so that the settings of what is chosen follow it
-_IN_ITS_OWN_WAY = ("kind", "model", "weights", *_FIRST, "objective_options")
+WHOLE, LAST_LAYER = "the whole network", "the last layer"
+_IN_ITS_OWN_WAY = ("kind", "model", "weights", "objective", "objective_options", "refit", "refit_options")
 
 
-def show(dataset: Dataset, subsets: Sequence[Run]) -> None:
-    """The whole form; opens the run it submits. ``subsets``: finished curate runs of the data set."""
+def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> None:
+    """The whole form; opens the run it submits.
+
+    ``subsets`` and ``models``: finished curate and train runs of the data set.
+    """
+    if models and _what() == LAST_LAYER:
+        _refit_one_of(models)
+        return
     subset = _subset(subsets)
     if subset is None:
         _train_on_all(dataset)
     else:
-        _retrain(dataset, subset)
+        _retrain(subset)
+
+
+def _what() -> str:
+    return str(
+        st.segmented_control(
+            "Train",
+            [WHOLE, LAST_LAYER],
+            default=WHOLE,
+            required=True,
+            key="train-what",
+            help="The last layer alone, on the features of a trained model: it takes seconds (DFR, AFR and others).",
+        )
+    )
+
+
+def _refit_one_of(models: Sequence[Run]) -> None:
+    by_id = {run.id: run for run in models}
+    choice = st.selectbox(
+        parameters(_spec())["reference"].label,
+        list(by_id),
+        format_func=lambda one: pick.describe(by_id[one]),
+        key="refit-reference",
+        help="Its last layer is refitted; the rest of it stays as it is.",
+    )
+    _refit(by_id[choice], None)
+
+
+def _refit(reference: Run, subset: Run | None) -> None:
+    """The method outside the form, so that its own settings follow it."""
+    asked = parameters(_spec())
+    refit = str(ask.choice(asked["refit"], asked["refit"].default, key="train"))
+    names = ("selection", "seed") if subset else ("fitted_on", "selection", "seed")
+    with st.form("refit"):
+        fields = ask.fields([asked[name] for name in names], {}, key="refit", beside={"mode": "last-layer"})
+        fields |= {"attention": _features_of(reference), "refit": refit}
+        fields["refit_options"] = ask.fields(ask.offered(REFITS[refit].Options), {}, key=f"{refit}-refit")
+        submitted = st.form_submit_button("Refit", type="primary", icon=":material/play_arrow:")
+    if submitted:
+        with errors_shown():
+            spec = retrain_spec(reference, subset, "last-layer", fields.pop("seed"), fields)
+            _submit(spec.model_dump(mode="json"))
+
+
+def _features_of(reference: Run) -> str | None:
+    """A finished pass over the images that a refit needs; None: they are computed again."""
+    children = session.store().runs.children(reference.id)  # oldest first
+    passes = [run for run in reversed(children) if run.kind in ("gradcam", "features") and run.status == "done"]
+    by_id = {run.id: run for run in passes if {"train", "val"} <= set(run.spec["splits"])}
+    asked = parameters(_spec())["attention"]
+    return st.selectbox(
+        asked.label,
+        [*by_id, None],
+        format_func=lambda one: pick.describe(by_id[one]) if one else "compute the features",
+        key=f"attention-{reference.id}",
+        help=asked.help,
+    )
 
 
 def _subset(subsets: Sequence[Run]) -> Run | None:
@@ -69,25 +129,28 @@ def _train_on_all(dataset: Dataset) -> None:
     proposed = _spec().proposed(model, "reference")
     with right:
         weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == "small-resnet")
-    first = _chosen_first("train-all")
+    objective = _objective("train-all")
     with st.form("train-all"):
-        fields = _hyper_parameters(dataset, proposed, first, key=f"{model}-reference")
+        fields = _hyper_parameters(proposed, objective, key=f"{model}-reference")
         submitted = st.form_submit_button("Train", type="primary", icon=":material/play_arrow:")
     if submitted:
         _submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields})
 
 
-def _retrain(dataset: Dataset, subset: Run) -> None:
+def _retrain(subset: Run) -> None:
     reference = session.store().lineage.reference_of(subset)
     how = st.segmented_control(
         "Start", list(WAYS), format_func=WAYS.__getitem__, default="reference", required=True, key="retrain-how"
     )
     st.caption(f"Reference model: {verbatim(pick.describe(reference))}")
+    if how == "last-layer":
+        _refit(reference, subset)
+        return
     proposed = retrain_spec(reference, subset, how, 0).model_dump()
-    first = _chosen_first("train-subset")
+    objective = _objective("train-subset")
     with st.form("train-subset"):
         key = f"{reference.spec['model']}-{how}"
-        fields = _hyper_parameters(dataset, proposed, first, key=key, without=FROM_REFERENCE)
+        fields = _hyper_parameters(proposed, objective, key=key, without=(*FROM_REFERENCE, "hold_out"))
         submitted = st.form_submit_button("Retrain", type="primary", icon=":material/play_arrow:")
     if submitted:
         seed = fields.pop("seed")
@@ -101,46 +164,24 @@ def _spec() -> type[TrainSpec]:
     return spec
 
 
-def _chosen_first(key: str) -> dict[str, str]:
-    """The loss, where there are several, and the selection: outside the form, so that their settings follow them."""
-    asked = parameters(_spec())
-    names = [name for name in _FIRST if len(asked[name].choices) > 1]
-    places = st.columns(len(names))
-    chosen: dict[str, str] = {}
-    for name, place in zip(names, places, strict=True):
-        with place:
-            chosen[name] = str(ask.choice(asked[name], asked[name].default, key=key))
-    return chosen
+def _objective(key: str) -> str | None:
+    """The loss, outside the form, so that its own settings follow it; None where there is no choice."""
+    if len(OBJECTIVES) < 2:
+        return None
+    asked = parameters(_spec())["objective"]
+    return str(ask.choice(asked, asked.default, key=key))
 
 
 def _hyper_parameters(
-    dataset: Dataset,
-    proposed: Mapping[str, Any],
-    first: Mapping[str, str],
-    *,
-    key: str,
-    without: Sequence[str] = (),
+    proposed: Mapping[str, Any], objective: str | None, *, key: str, without: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """What the form holds: the settings of the training, of its loss and of its selection."""
+    """What the form holds: the settings of the training, and of its loss."""
     asked = ask.offered(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
-    fields = {**ask.fields(asked, proposed, key=key), **first}
-    if "objective" in first:
-        name = first["objective"]
-        fields["objective_options"] = _options(OBJECTIVES[name].Options, dataset, "train", key=f"{name}-{key}")
-    if first["selection"] == BY_ANSWERS:
-        fields["selection_options"] = _options(AnswersOf, dataset, "val", key=f"{BY_ANSWERS}-{key}")
-    return fields
-
-
-def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) -> dict[str, Any]:
-    """Settings of a loss or a selection; a campaign is one of the data set's about a split, the newest first."""
-    asked, proposed = ask.offered(config), {}
-    campaigns = session.store().campaigns.all(dataset.id)
-    named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
-    if named:
-        asked = [replace(one, choices=named) if one.name == "campaign" else one for one in asked]
-        proposed = {"campaign": next(iter(named))}
-    return ask.fields(asked, proposed, key=key)
+    fields = ask.fields(asked, proposed, key=key, beside={"mode": "full"})
+    if objective is None:
+        return fields
+    options = ask.fields(ask.offered(OBJECTIVES[objective].Options), {}, key=f"{objective}-{key}")
+    return {**fields, "objective": objective, "objective_options": options}
 
 
 def _submit(spec: Mapping[str, Any]) -> None:

@@ -41,8 +41,8 @@ def findings(report: Mapping[str, Any]) -> None:
         st.caption(prose(f"Read as {report['format']}: {report['reason']}."))
 
 
-def counts(report: Mapping[str, Any]) -> None:
-    """Images per group and split, as a table and as shares."""
+def counts(report: Mapping[str, Any], *, estimated: bool = False) -> None:
+    """Images per group and split, as a table and as shares; ``estimated``: of data without attributes."""
     frame = charts.split_frame(report["groups"])
     left, right = st.columns([2, 3], gap="large")
     with left:
@@ -54,5 +54,7 @@ def counts(report: Mapping[str, Any]) -> None:
             f"{images:,} images; {masks:,} with a mask or box for attention scores.",
             help=explain("attention precision", "AIoU"),
         )
+        if estimated:
+            st.caption("Without attributes these are the classes. After a training, groups are class x environment.")
     with right:
         chart.show(charts.split_shares(frame), key="split-shares", alt="Share of each group in each split")

@@ -1,10 +1,11 @@
 """Choosing a data set, a run or a campaign: kept in the address (?dataset=..., ?run=...), so that links reproduce the
-page, and remembered from page to page."""
+page, and remembered from page to page; the data set also from visit to visit, by the browser."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar
+from collections.abc import Callable, Container, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from urllib.parse import unquote
 
 import streamlit as st
 
@@ -14,15 +15,41 @@ from app.ui.escape import verbatim
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run, StudyRecord
 
-T = TypeVar("T", "Dataset", "Run", "Campaign", "StudyRecord")
+
+class Identified(Protocol):
+    """What an address can name."""
+
+    @property
+    def id(self) -> str:
+        """Stands in the address."""
+
+
+T = TypeVar("T", bound=Identified)
 Width = int | Literal["stretch"]  # pixels, or as much as there is
 WIDTH: Width = 440  # two fit side by side on a page of 1280 pixels
+COOKIE = "slim-dataset"  # kept by app/ui/static/address.js
+_OF_A_RUN = ("run", "space", "attention", "subset", "model")  # parameters that name a run, and so its data set
 
 
 def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
-    """A select box of the registered data sets, the newest first; None where there are none."""
+    """A select box of the registered data sets, the newest first; None where there are none.
+
+    The one that is chosen stays so on every page until another is: by this box, or by a link. A link that names only a
+    run or a campaign chooses the data set of that. A new visit begins with the last one of this browser.
+    """
     known = session.store().datasets.all()
-    return _pick(label, known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width)
+    linked, kept = _dataset_of_link(), unquote(st.context.cookies.get(COOKIE, ""))
+    return _pick(label, known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
+
+
+def _dataset_of_link() -> str | None:
+    """The data set of the run or campaign in an address that names no data set and was not made by this page."""
+    if "dataset" in st.query_params:
+        return None
+    store, named = session.store(), {param: _followed(param) for param in (*_OF_A_RUN, "campaign")}
+    runs = [run for param in _OF_A_RUN if (value := named[param]) and (run := store.runs.find(value))]
+    campaigns = [one for one in store.campaigns.all() if one.id == named["campaign"]] if named["campaign"] else []
+    return next((one.dataset_id for one in [*runs, *campaigns]), None)
 
 
 def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDTH) -> Run | None:
@@ -69,23 +96,42 @@ def describe(one: Run) -> str:
     return f"{one.name or one.kind} · {made} · {one.id}"
 
 
-def _pick(label: str, items: Sequence[T], param: str, describe: Callable[[T], str], width: Width = WIDTH) -> T | None:
+def _pick(
+    label: str, items: Sequence[T], param: str, describe: Callable[[T], str], width: Width, *proposed: str | None
+) -> T | None:
+    """``proposed``: ids to begin with where none is chosen yet, the best first; else it is the first item."""
     if not items:
         return None
-    by_id = {item.id: item for item in items}
-    key, linked, seen = f"pick-{param}", st.query_params.get(param), f"pick-{param}-seen"
-    kept, last = st.session_state.get(key), st.session_state.get(seen)
-    if linked in by_id and (linked != last or kept not in by_id):  # a link was followed
-        st.session_state[key] = linked
-    elif kept not in by_id and last in by_id:  # chosen on another page
-        st.session_state[key] = last
-    elif kept not in by_id:
-        st.session_state.pop(key, None)
-    if linked is not None and linked not in by_id and linked != last:
-        _warn_missing(linked)
-    chosen = st.selectbox(label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key, width=width)
-    st.query_params[param] = st.session_state[seen] = chosen
+    by_id, key = {item.id: item for item in items}, f"pick-{param}"
+    # A box forgets what it showed when a page without it is drawn: what is chosen is kept beside it.
+    st.session_state[key] = _chosen(param, by_id, proposed) or items[0].id
+    chosen = st.selectbox(
+        label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key, width=width,
+        on_change=_take, args=(param,),
+    )  # fmt: skip
+    st.session_state[f"chosen-{param}"] = st.session_state[f"seen-{param}"] = st.query_params[param] = chosen
     return by_id[chosen]
+
+
+def _take(param: str) -> None:
+    """What a person has picked in the box."""
+    st.session_state[f"chosen-{param}"] = st.session_state[f"pick-{param}"]
+
+
+def _chosen(param: str, known: Container[str], proposed: Sequence[str | None]) -> str | None:
+    """The id that a link names, that was chosen before, or that is proposed; the first that is known."""
+    linked = _followed(param)
+    if linked is not None and linked not in known:
+        _warn_missing(linked)
+    first, *others = proposed or (None,)
+    ids = (linked, first, st.session_state.get(f"chosen-{param}"), *others)
+    return next((one for one in ids if one is not None and one in known), None)
+
+
+def _followed(param: str) -> str | None:
+    """The id in the address where a link brought it, not this page's own run before."""
+    linked = st.query_params.get(param)
+    return None if linked == st.session_state.get(f"seen-{param}") else linked
 
 
 def _warn_missing(linked: str) -> None:

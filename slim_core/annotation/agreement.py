@@ -5,6 +5,7 @@ Only right and wrong count as an opinion; unsure is none (METHOD S4) and is repo
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -13,9 +14,10 @@ import numpy as np
 import pandas as pd
 
 from slim_core.annotation.krippendorff import nominal_alpha
-from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
-from slim_core.store.campaigns import IDLE_MS, Item
+from slim_core.store.answer_values import RIGHT, SIMULATED, UNSURE, WRONG
+from slim_core.store.campaigns import Item
 from slim_core.store.consensus import DECISION, SKIP, majority
+from slim_core.store.work import IDLE_MS
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -115,9 +117,10 @@ def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Map
     """One row an annotator: answers that count, what they did, their pace, agreement with gold and with others.
 
     Columns: annotator, answers, right, wrong, unsure, surplus (images answered when others had answered as often as the
-    overlap asks: kept, not counted), changed, undone, skipped, minutes (pauses over a minute cut), per_minute (answers
-    given, counted or not; NaN without any), gold_n, gold_agree, others_n (items of theirs that others answered too),
-    others_agree (with the majority of the others); shares 0..1, NaN where there is nothing to compare.
+    overlap asks: kept, not counted), changed, undone, skipped, minutes (pauses over a minute cut; NaN of the simulated
+    annotator), per_minute (answers given, counted or not; NaN without any), gold_n, gold_agree, others_n (items of
+    theirs that others answered too), others_agree (with the majority of the others); shares 0..1, NaN where there is
+    nothing to compare.
     """
     work = _work(audit)
     names = sorted(set(work.index) | {vote[1] for vote in votes})
@@ -126,7 +129,7 @@ def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Map
         said.setdefault(item_id, {})[annotator] = value
     gold = {item.id: item.gold for item in items if item.gold is not None}
     rows = [_row(name, [vote for vote in votes if vote[1] == name], said, gold) for name in names]
-    frame = pd.DataFrame(rows, columns=_COLUMNS).set_index("annotator").join(work).fillna(dict.fromkeys(work, 0))
+    frame = pd.DataFrame(rows, columns=_COLUMNS).set_index("annotator").join(work.reindex(names, fill_value=0))
     frame["per_minute"] = frame["given"].replace(0, np.nan) / frame["minutes"].replace(0, np.nan)
     whole = dict.fromkeys(("surplus", "changed", "undone", "skipped"), int)
     return frame.drop(columns="given").astype(whole).reset_index()
@@ -165,7 +168,8 @@ def _work(audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
             continue
         mine = work.setdefault(row["annotator"], dict.fromkeys(_DONE, 0.0))
         key = (row["item_id"], row["annotator"])
-        mine["minutes"] += min(row["duration_ms"], IDLE_MS) / 60_000
+        is_work = row["source"] not in SIMULATED
+        mine["minutes"] += min(row["duration_ms"], IDLE_MS) / 60_000 if is_work else math.nan
         if row["source"] == SKIP:
             mine["skipped"] += 1
         elif row["value"] is None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from slim_core.annotation.curation_data import curation_data
 from slim_core.annotation.propagation import live_campaign
-from slim_core.curation import CurateOptions, CurationData, curate, default_subset_size
+from slim_core.curation import CurateOptions, CurationData, curate, default_subset_size, trusted
 from slim_core.curation.data import UNANSWERED
 from slim_core.curation.keep import kept_or_all
 from slim_core.curation.slim import NAME, cell_budgets
@@ -41,6 +41,7 @@ class Effect:
     points: np.ndarray  # (n, 2)
     scores: np.ndarray  # (n,) NaN in a class without answers
     answers: np.ndarray  # (n,) 1, 0, -1 unsure or not asked
+    trusted: np.ndarray  # (n,) bool, see slim_core.curation.trusted
     size: int  # images of the subset
     cells: tuple[CellNow, ...]
     rows: tuple[int, ...]  # of the data set: some that would be chosen, evenly spread; empty for a large split
@@ -58,7 +59,8 @@ def effect(store: Store, campaign_id: str) -> Effect:
     said = store.environment_answers.said(campaign_id)
     data = replace(_unanswered(store, live.space), scores=scores, answers=answers, said=said)
     rows = _chosen(data, live.rows, size) if len(scores) <= IMAGES_UP_TO else ()
-    return Effect(seq, live.points, scores, answers, size, _cells(data, size), rows)
+    passing = trusted(scores, data.labels)
+    return Effect(seq, live.points, scores, answers, passing, size, _cells(data, size), rows)
 
 
 @lru_cache(maxsize=4)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,7 @@ class SheetSpace:
     rows: np.ndarray  # (n,) of the data set
     labels: np.ndarray  # (n,)
     clusters: Clusters
+    shown: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)  # path -> its sheet, which is always the same
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +48,11 @@ class Sheets:
 
     def images(self, environment: Environment) -> dict[int, np.ndarray]:
         """Class -> rows of the data set that show it."""
-        chosen = sheet(environment, self.space.clusters.reduced, self.space.labels)
-        return {label: self.space.rows[positions] for label, positions in chosen.items()}
+        if environment.path not in self.space.shown:
+            chosen = sheet(environment, self.space.clusters.reduced, self.space.labels)
+            rows = {label: self.space.rows[positions] for label, positions in chosen.items()}
+            self.space.shown[environment.path] = rows
+        return self.space.shown[environment.path]
 
     def shares(self, environment: Environment) -> np.ndarray:
         """(C,) the share of each class's images that lies in it; 0 for a class without images."""

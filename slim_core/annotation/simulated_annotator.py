@@ -12,15 +12,14 @@ from numpy.typing import NDArray
 from slim_core.annotation.terminal import gradcam_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
-from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
+from slim_core.store.answer_values import FROM_MASKS, RIGHT, UNSURE, WRONG
 from slim_core.store.results import AttentionResult
 
 if TYPE_CHECKING:
     from slim_core.store import Store
 
 ANNOTATOR = "simulated annotator"
-SOURCE = "masks"
-SECONDS_AN_ANSWER = 2.0  # what an item is booked with: a person's pace, so that minutes are not zero
+SECONDS_AN_ANSWER = 2.0  # what an item is booked with; nobody's work, so that no page counts it
 
 
 def simulate_answers(
@@ -60,7 +59,7 @@ def simulate_answers(
         )
         for item, value, score in zip(items, values, precision, strict=True)
     ]
-    return len(store.answers.save(campaign_id, ANNOTATOR, answers, source=SOURCE))
+    return len(store.answers.save(campaign_id, ANNOTATOR, answers, source=FROM_MASKS))
 
 
 def mask_scores(store: Store, campaign_id: str) -> pd.Series:

@@ -13,12 +13,12 @@ from slim_core.annotation.simulated_annotator import ANNOTATOR
 from slim_core.data.sets import attribute_belongs
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES, in_order
+from slim_core.store.answer_values import FROM_ATTRIBUTES
 from slim_core.store.environment_answers import EnvironmentAnswer
 
 if TYPE_CHECKING:
     from slim_core.store import Store
 
-SOURCE = "attribute"
 SECONDS_AN_ANSWER = 10.0  # what a sheet is booked with
 SHARED = 0.5  # of the way from what the classes have anyway to all: from there on it is what the images share
 FEWEST = 5  # images of a class in an environment, to be looked at
@@ -49,7 +49,7 @@ def simulate_sheets(store: Store, campaign_id: str, *, flip: float = 0.0, unsure
         judged = {each.path: judge(found.space.labels, attributes, each.positions, belongs=belongs) for each in asked}
         answered |= {path: mistaken(value, path, flip, unsure, seed) for path, value in judged.items()}
         answers = [_answer(campaign_id, path, answered[path], seed) for path in judged]
-        store.environment_answers.save(campaign_id, ANNOTATOR, answers, SOURCE)
+        store.environment_answers.save(campaign_id, ANNOTATOR, answers, FROM_ATTRIBUTES)
         found = sheets(store, campaign_id)
     return len(answered)
 

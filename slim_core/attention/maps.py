@@ -10,7 +10,6 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from slim_core.models.forward_maps import class_maps
 from slim_core.models.model import Model
 from slim_core.models.target_layer import evaluating
 
@@ -83,7 +82,8 @@ class ForwardMapper(_Watcher):
     def maps(self, classes: Tensor) -> Tensor:
         """S (B, U, V) of one class (B,) an image."""
         assert self._head is not None
-        return class_maps(self.activations, self._head.weight.detach()[classes])
+        A, W = self.activations, self._head.weight.detach()[classes]  # (B, K, U, V), (B, K)
+        return torch.einsum("nkuv,nk->nuv", A, W).div(A[0, 0].numel()).relu()
 
     def maps_of_all(self, which: Tensor) -> Tensor:
         """S (m, C, U, V)."""

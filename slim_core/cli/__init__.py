@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import typer
 
 from slim_core.cli import annotate, compare, curation, data, models, study, submit, team, whole_loop
-from slim_core.cli.console import errors
+from slim_core.cli.console import errors, visible
 from slim_core.errors import SlimError
 
 app = typer.Typer(
@@ -34,14 +34,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         app(args=None if arguments is None else list(arguments))
     except SlimError as error:
-        errors.print(str(error), style="bold red", markup=False, highlight=False, soft_wrap=True)
+        errors.print(visible(error), style="bold red", soft_wrap=True)
         sys.exit(REFUSED)
 
 
 def _warn_on_stderr() -> None:
-    """Warnings are shown; a run's own log goes to its log.txt."""
+    """Warnings are shown, and at once; a run's own log goes to its log.txt."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setLevel(logging.WARNING)
-    handler.addFilter(lambda record: record.name != "slim_core.runs.execute")  # its end is the command's own sentence
+    # A step that failed logs its traceback; the command says the sentence itself.
+    handler.addFilter(lambda record: record.name != "slim_core.runs.execute" or not record.exc_info)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler])

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from csv import writer
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Seed, console, errors, table
-from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.cli.console import Seed, console, errors, escaped, table, writable
+from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 BY = "command line"
 QUESTION = "1 right, 0 wrong, u unsure, q stop"
+_OF_MASKS: dict[str, Any] = {"threshold": 0.5, "flip": 0.0, "unsure": 0.0, "seed": 0}
 
 
 def add_to(app: typer.Typer) -> None:
@@ -36,14 +36,16 @@ def candidates(
     gold: Annotated[
         int, typer.Option(help="Images whose right answer is known: by the masks, or set on the Annotate page.")
     ] = 0,
-    csv: Annotated[Path | None, typer.Option(help="Also write the images to this file, to be answered there.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(callback=writable, help="Also write the images to this file, to be answered there.")
+    ] = None,
     seed: Seed = 0,
 ) -> None:
     """Choose the few images to ask people about, and open a campaign."""
     from slim_core import api
 
-    if csv:
-        _check_writable(csv)
+    if name is not None and not name.strip():
+        raise SpecRefusedError(f"The campaign's name is {quoted(name)}: give one, or leave --name out.")
     at = _bench()
     campaign = api.choose_candidates(space, share=share, seed=seed, name=name, overlap=overlap, gold=gold, at=at)
     data = at.store.datasets.table(campaign.dataset_id)
@@ -68,9 +70,11 @@ def answer(
     from_masks: Annotated[bool, typer.Option("--from-masks", help="The simulated annotator, from the masks.")] = False,
     csv: Annotated[Path | None, typer.Option(help="Columns row (or path) and answer.")] = None,
     ask: Annotated[bool, typer.Option("--ask", help="Ask here, image by image.")] = False,
-    threshold: Annotated[float, typer.Option(help="Of from-masks: attention precision that counts as right.")] = 0.5,
-    flip: Annotated[float, typer.Option(help="Of from-masks: share turned round.")] = 0.0,
-    unsure: Annotated[float, typer.Option(help="Of from-masks: share withheld.")] = 0.0,
+    threshold: Annotated[
+        float, typer.Option(help="Of from-masks: attention precision that counts as right.")
+    ] = _OF_MASKS["threshold"],
+    flip: Annotated[float, typer.Option(help="Of from-masks: share turned round.")] = _OF_MASKS["flip"],
+    unsure: Annotated[float, typer.Option(help="Of from-masks: share withheld.")] = _OF_MASKS["unsure"],
     seed: Seed = 0,
 ) -> None:
     """Say where the attention is right: from the masks, from a CSV, or asked in the terminal."""
@@ -80,10 +84,14 @@ def answer(
 
     if [from_masks, csv is not None, ask].count(True) != 1:
         raise AnswersRefusedError("Say where the answers come from: one of --from-masks, --csv FILE and --ask.")
+    how: dict[str, Any] = {"threshold": threshold, "flip": flip, "unsure": unsure, "seed": seed}
+    unused = [f"--{option}" for option, value in how.items() if not from_masks and value != _OF_MASKS[option]]
+    if unused:
+        raise SpecRefusedError(f"{', '.join(unused)} is for answers taken from the masks: leave it out.")
     at = _bench()
-    chosen = at.store.campaigns.fetch(campaign) if campaign else newest_campaign(at)
+    chosen = newest_campaign(at) if campaign is None else at.store.campaigns.fetch(campaign)
     if from_masks:
-        api.answer_from_masks(chosen.id, threshold=threshold, flip=flip, unsure=unsure, seed=seed, at=at)
+        api.answer_from_masks(chosen.id, at=at, **how)
     elif csv is not None:
         import_file(at.store, chosen, csv, BY, annotator=BY)
     else:
@@ -99,10 +107,11 @@ def _ask(store: Store, campaign: Campaign) -> None:
     labels = store.datasets.table(campaign.dataset_id).label_names
     folder = settings().home / "overlays" / campaign.id
     paths = terminal.draw_overlays(store, campaign, items, folder)
-    console.print(f"The images with their attention are in {folder.resolve()}", soft_wrap=True)
+    console.print(f"The images with their attention are in {escaped(folder.resolve())}", soft_wrap=True)
     for number, item in enumerate(items, start=1):
         started = time.monotonic()
-        console.print(f"{number}/{len(items)} {labels[item.label]}: {paths[item.row].name}", soft_wrap=True)
+        shown = escaped(f"{labels[item.label]}: {paths[item.row].name}")
+        console.print(f"{number}/{len(items)} {shown}", soft_wrap=True)
         word = typer.prompt(QUESTION).strip()
         if word.lower() == "q":
             return
@@ -131,17 +140,13 @@ def _show_gold(store: Store, campaign: Campaign) -> None:
 
 
 def _write_questions(store: Store, campaign: Campaign, path: Path) -> None:
+    from slim_core.csv_cells import to_cell
+
     paths = store.datasets.table(campaign.dataset_id).frame["path"]
     with path.open("w", newline="", encoding="utf-8") as file:
         lines = writer(file, lineterminator="\n")  # quotes a path that holds a comma
         lines.writerow(["row", "path", "answer"])
-        lines.writerows([item.row, paths.iat[item.row], ""] for item in store.campaigns.items(campaign.id))
-
-
-def _check_writable(path: Path) -> None:
-    """Before the campaign is opened, so that a mistyped path leaves none behind."""
-    if path.is_dir() or not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise SpecRefusedError(f"{path} cannot be written: name a file in a folder that you may write to.")
+        lines.writerows([item.row, to_cell(paths.iat[item.row]), ""] for item in store.campaigns.items(campaign.id))
 
 
 def _bench() -> Workbench:

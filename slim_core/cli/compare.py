@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Json, console, errors, in_percent, shown, table, write_json
+from slim_core.cli.console import Json, console, errors, in_percent, shown, table, visible, writable, write_json
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slim_core.store import Store
+
+MOST_LISTED = 1_000_000
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,9 +29,12 @@ def compare(
         list[str] | None, typer.Argument(help="Evaluate runs; default: all of the newest data.")
     ] = None,
     html_path: Annotated[
-        Path | None, typer.Option("--html", help="Write a report with plots that opens without a server.")
+        Path | None,
+        typer.Option("--html", callback=writable, help="Write a report with plots that opens without a server."),
     ] = None,
-    csv_path: Annotated[Path | None, typer.Option("--csv", help="Write every number to this file as CSV.")] = None,
+    csv_path: Annotated[
+        Path | None, typer.Option("--csv", callback=writable, help="Write every number to this file as CSV.")
+    ] = None,
     baseline: Annotated[
         str | None, typer.Option(help="Evaluate run the report measures against; default: the oldest.")
     ] = None,
@@ -58,11 +63,13 @@ def write_csv(path: Path, found: pd.DataFrame) -> None:
     Raises:
         SpecRefusedError: the file cannot be written.
     """
+    from slim_core.csv_cells import to_csv
+
     try:
-        found.to_csv(path, index=False)
-    except OSError as error:  # pandas raises one without an errno where the folder is missing
-        raise SpecRefusedError(f"{path} cannot be written ({error.strerror or error}): name another file.") from error
-    errors.print(f"written to {path}", soft_wrap=True)
+        path.write_text(to_csv(found), encoding="utf-8")
+    except OSError as error:
+        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    errors.print(f"written to {visible(path)}", soft_wrap=True)
 
 
 def write_report(store: Store, ids: list[str], baseline: str | None, path: Path) -> None:
@@ -82,7 +89,7 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
     if len({run.dataset_id for run in runs}) > 1:
         raise SpecRefusedError("A report compares runs of one data set, and these are of several: name fewer runs.")
     write(collect(store, runs, first), path)
-    errors.print(f"written to {path}", soft_wrap=True)
+    errors.print(f"written to {visible(path)}", soft_wrap=True)
 
 
 def show_comparison(found: pd.DataFrame) -> None:
@@ -124,8 +131,8 @@ def runs(
 
     if kind is not None:
         step_named(kind)
-    if limit < 1:
-        raise SpecRefusedError(f"--limit is {limit}: give 1 or more, the number of runs to list.")
+    if not 1 <= limit <= MOST_LISTED:
+        raise SpecRefusedError(f"--limit is {limit}: give 1 or more, the number of runs to list, to {MOST_LISTED:,}.")
     found = Store.open().runs.all(kind=kind, limit=limit, metrics=False)
     rows = [
         [run.id, run.kind, run.name, run.status, f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 PIPED_WIDTH = 140  # columns where the output is no terminal
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-errors = Console(stderr=True, highlight=False)
+errors = Console(stderr=True, highlight=False, markup=False)
 
 Seed = Annotated[int, typer.Option(help="Everything random follows from it.")]
 Queued = Annotated[bool, typer.Option("--queue", help="Through the workers behind the queue, not in this process.")]
@@ -31,14 +33,53 @@ Device = Annotated[
 ]
 Priority = Annotated[int, typer.Option(help="With --queue: higher goes first.")]
 Force = Annotated[bool, typer.Option("--force", help="Run it again although the same run is done.")]
-Json = Annotated[Path | None, typer.Option("--json", help="Also write the result to this file as JSON.")]
+
+
+def writable(path: Path | None) -> Path | None:
+    """Of an option or argument: refuse a file that cannot be written, before the work whose result it is to hold.
+
+    Raises:
+        SpecRefusedError: its folder is missing or not to be written, or it is a folder itself.
+    """
+    if path is not None and not _can_be_written(path.expanduser()):
+        raise SpecRefusedError(f"{visible(path)} cannot be written: name a file in a folder that you may write to.")
+    return path
+
+
+def _can_be_written(path: Path) -> bool:
+    try:
+        os.lstat(path)
+    except FileNotFoundError:
+        return os.path.isdir(path.absolute().parent) and os.access(path.absolute().parent, os.W_OK)
+    except (OSError, ValueError):  # a name of 5,000 letters, one with a NUL
+        return False
+    return not os.path.isdir(path) and os.access(path, os.W_OK)
+
+
+Json = Annotated[
+    Path | None, typer.Option("--json", callback=writable, help="Also write the result to this file as JSON.")
+]
+
+
+def visible(text: object) -> str:
+    """Text of people or files for the terminal: letters that would steer it, such as ESC, are written as \\x1b."""
+    return "".join(one if _is_visible(one) else ascii(one)[1:-1] for one in str(text))
+
+
+def _is_visible(letter: str) -> bool:
+    return letter.isprintable() or letter in "\n\t" or unicodedata.category(letter) == "Zs"  # spaces of all kinds
+
+
+def escaped(text: object) -> str:
+    """The same beside markup of ours."""
+    return escape(visible(text))
 
 
 def done(run: Run, then: str = "") -> None:
     """Say which run there is now, what it found and what it could not do, and the next command."""
     for note in (run.metrics or {}).get("report", {}).get("notes", ()):
-        errors.print(note, style="yellow", markup=False, soft_wrap=True)
-    console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]  {_short(run)}", soft_wrap=True)
+        errors.print(visible(note), style="yellow", soft_wrap=True)
+    console.print(f"[bold green]{run.kind}[/] [bold]{run.id}[/]  {escaped(_short(run))}", soft_wrap=True)
     if then:
         console.print(f"next: [cyan]{then}[/]", soft_wrap=True)
 
@@ -62,11 +103,11 @@ def in_percent(value: float | None) -> str:
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table, numbers to the right."""
-    drawn = Table(title=escape(title), title_justify="left")
+    drawn = Table(title=escaped(title), title_justify="left")
     for number, name in enumerate(columns):
-        drawn.add_column(escape(name), justify="left" if number == 0 else "right", overflow="fold")
+        drawn.add_column(escaped(name), justify="left" if number == 0 else "right", overflow="fold")
     for row in rows:
-        drawn.add_row(*map(escape, row))
+        drawn.add_row(*map(escaped, row))
     console.print(drawn)
 
 
@@ -82,4 +123,4 @@ def write_json(path: Path | None, value: Any) -> None:
         path.write_text(json.dumps(value, indent=1) + "\n")
     except OSError as error:
         raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
-    errors.print(f"written to {path}", soft_wrap=True)
+    errors.print(f"written to {visible(path)}", soft_wrap=True)

@@ -7,11 +7,10 @@ from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 
-from slim_core.cli.console import Json, console, table, write_json
+from slim_core.cli.console import Json, console, escaped, table, visible, write_json
 from slim_core.cli.options import pairs, with_settings
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 
 if TYPE_CHECKING:
     from slim_core.data.report import ImportReport
@@ -48,7 +47,7 @@ def demo_data(
     with counted("Drawing the demo images") as progress:
         write_set(folder, chosen, progress)
     total = chosen.train + chosen.val + chosen.test
-    console.print(f"{total} images in [bold]{escape(str(folder))}[/]", soft_wrap=True)
+    console.print(f"{total} images in [bold]{escaped(folder)}[/]", soft_wrap=True)
     data = typed(str(folder))
     console.print(
         f"next: [cyan]slim run --data {data}[/], or step by step: [cyan]slim train --data {data}[/]", soft_wrap=True
@@ -57,7 +56,7 @@ def demo_data(
 
 def typed(word: str) -> str:
     """A word as it is typed in a shell, for the console."""
-    return escape(quote(word))
+    return escaped(quote(word))
 
 
 def numbers(text: str) -> tuple[int, ...]:
@@ -69,7 +68,7 @@ def numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError as error:
-        raise SpecRefusedError(f"{text!r} is not a list of whole numbers: write them as 0,1,2.") from error
+        raise SpecRefusedError(f"{quoted(text)} is not a list of whole numbers: write them as 0,1,2.") from error
 
 
 def import_folder(
@@ -89,22 +88,22 @@ def import_folder(
     from slim_core.store import Store
 
     with counted("Reading") as progress:
-        imported = import_data(path.expanduser(), format=format, name=name, options=pairs(option), progress=progress)
+        imported = import_data(path, format=format, name=name, options=pairs(option), progress=progress)
     show_report(imported.report)
     write_json(json_path, imported.report.to_json())
     if not imported.report.ok:
         raise typer.Exit(2)
     dataset = Store.open().datasets.register(imported, by="local")
-    console.print(f"[bold green]data set[/] [bold]{escape(dataset.name)}[/] {dataset.id}", soft_wrap=True)
+    console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
     console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)
 
 
 def show_report(report: ImportReport) -> None:
     """Print what an import found."""
     masks = f"{report.n_masks} with a mask or box" if report.n_masks else "no masks"
-    console.print(f"{report.name}: {report.n_images:,} images, {masks}", soft_wrap=True)
+    console.print(f"{escaped(report.name)}: {report.n_images:,} images, {masks}", soft_wrap=True)
     if report.reason:
-        console.print(f"read as {report.format}, for {report.reason}", markup=False, soft_wrap=True)
+        console.print(f"read as {report.format}, for {visible(report.reason)}", markup=False, soft_wrap=True)
     splits = [split for split in ("train", "val", "test") if report.splits.get(split)]
     counts = {(group["name"], group["split"]): group["n"] for group in report.groups}
     names = list(dict.fromkeys(group["name"] for group in report.groups))
@@ -112,7 +111,7 @@ def show_report(report: ImportReport) -> None:
         rows = [[name, *(str(counts.get((name, split), 0)) for split in splits)] for name in names]
         table("Images per group", ["group", *splits], rows)
     for finding in report.findings:
-        console.print(finding.message, style=COLOURS[finding.level], markup=False, soft_wrap=True)
+        console.print(visible(finding.message), style=COLOURS[finding.level], markup=False, soft_wrap=True)
 
 
 def datasets() -> None:

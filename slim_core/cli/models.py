@@ -27,18 +27,24 @@ def train(
     data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
     subset: Annotated[str | None, typer.Option(help='Retrain on a curate run: its id, or "latest".')] = None,
     retrain: Annotated[str, typer.Option(help="With --subset, from: reference, scratch or last-layer.")] = "reference",
-    reference: Annotated[str | None, typer.Option(help="Train run to retrain; default: the subset's own.")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="Train run to retrain or refit; default: the subset's own, or the newest.")
+    ] = None,
 ) -> None:
-    """Train a reference model, or retrain it on a curated subset."""
+    """Train a reference model, retrain it on a curated subset, or refit its last layer (--mode last-layer)."""
     from slim_core import api
 
-    at = how.bench()
+    at, refits = how.bench(), settings.pop("mode", "full") == "last-layer"
+    if subset is None and refits:
+        run = api.refit_last_layer(reference, at=at, force=how.force, **settings)
+        done(run, f"slim evaluate --model {run.id}, then slim compare")
+        return
     if subset is None:
         done(api.train(data, at=at, force=how.force, **settings), "slim gradcam")
         return
     run = api.retrain(
         None if subset == "latest" else subset,
-        how=api.how_to_retrain(retrain),
+        how=api.how_to_retrain("last-layer" if refits else retrain),
         reference=reference,
         at=at,
         force=how.force,

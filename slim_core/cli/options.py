@@ -11,7 +11,7 @@ import typer
 
 from slim_core.cli.bench import bench
 from slim_core.cli.console import Device, Force, Priority, Queued
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import Spec
@@ -153,5 +153,5 @@ def pairs(given: list[str] | None, flag: str = "--option") -> dict[str, str]:
     """
     for part in given or ():
         if "=" not in part:
-            raise SpecRefusedError(f"{flag} {part!r} has no '=': write KEY=VALUE, such as label=species.")
+            raise SpecRefusedError(f"{flag} {quoted(part)} has no '=': write KEY=VALUE, such as label=species.")
     return dict(part.split("=", 1) for part in given or ())

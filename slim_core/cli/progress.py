@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from slim_core.cli.console import errors
+from slim_core.cli.console import errors, escaped
 from slim_core.runs.executor import Workbench
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def show(display: Progress, task: TaskID, run: Run) -> None:
 
 
 def _title(run: Run) -> str:
-    return f"[bold]{run.kind:<8}[/] {run.name}"
+    return f"[bold]{run.kind:<8}[/] {escaped(run.name)}"
 
 
 def _numbers(state: dict[str, Any], *, moves: bool) -> str:

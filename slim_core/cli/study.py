@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.console import Device, Json, Queued, console, errors, in_percent, table, write_json
+from slim_core.cli.console import Device, Json, Queued, console, errors, in_percent, table, writable, write_json
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -27,10 +27,18 @@ def study(
     file: Annotated[Path, typer.Argument(help="A study file (YAML), or the id of a study to show it again.")],
     jobs: Annotated[int | None, typer.Option(help="Sets and seeds at a time; default: one a core.")] = None,
     threads: Annotated[int, typer.Option(help="Of torch, in each process.")] = 1,
-    csv_path: Annotated[Path | None, typer.Option("--csv", help="Write every row of the tables.")] = None,
-    latex_path: Annotated[Path | None, typer.Option("--latex", help="Write one table in LaTeX.")] = None,
-    markdown_path: Annotated[Path | None, typer.Option("--markdown", help="Write the tables in Markdown.")] = None,
-    html_path: Annotated[Path | None, typer.Option("--html", help="Write a page with tables and charts.")] = None,
+    csv_path: Annotated[
+        Path | None, typer.Option("--csv", callback=writable, help="Write every row of the tables.")
+    ] = None,
+    latex_path: Annotated[
+        Path | None, typer.Option("--latex", callback=writable, help="Write one table in LaTeX.")
+    ] = None,
+    markdown_path: Annotated[
+        Path | None, typer.Option("--markdown", callback=writable, help="Write the tables in Markdown.")
+    ] = None,
+    html_path: Annotated[
+        Path | None, typer.Option("--html", callback=writable, help="Write a page with tables and charts.")
+    ] = None,
     json_path: Json = None,
     queue: Queued = False,
     device: Device = None,

@@ -10,7 +10,7 @@ import typer
 
 from slim_core.cli.bench import bench
 from slim_core.cli.console import Device, Force, Priority, Queued, done
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 
 
 def add_to(app: typer.Typer) -> None:
@@ -30,6 +30,8 @@ def submit(
     """Run a step as its spec says; the Jobs page gives the spec of every run ("Copy as command")."""
     from slim_core.steps.registry import parse_spec
 
+    if name is not None and not name.strip():
+        raise SpecRefusedError(f"The run's name is {quoted(name)}: give one, or leave --name out.")
     parsed = parse_spec(given(sys.stdin.read() if spec == "-" else spec))
     done(bench(queue, device, priority).run(parsed, name=name, force=force))
 
@@ -45,6 +47,10 @@ def given(text: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise SpecRefusedError(
             f"The spec is not JSON ({error.msg} at character {error.pos + 1}): quote it, --spec '{{...}}'."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise SpecRefusedError(
+            "The spec holds lists in lists, hundreds deep, or a number of thousands of digits: correct it."
         ) from error
     if not isinstance(found, dict):
         raise SpecRefusedError(f"The spec is {type(found).__name__}, not an object: give --spec '{{\"kind\": ...}}'.")

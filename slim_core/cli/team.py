@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.console import console, errors, table
+from slim_core.cli.console import console, errors, escaped, table, visible, writable
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def export(
-    path: Annotated[Path, typer.Argument(help="File ending in .csv, .jsonl or .parquet.")],
+    path: Annotated[Path, typer.Argument(callback=writable, help="File ending in .csv, .jsonl or .parquet.")],
     campaign: Chosen = None,
     standing: Annotated[
         bool, typer.Option("--standing", help="Only the answers that count now, a file that can be imported.")
@@ -54,7 +54,7 @@ def export(
         raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
     finally:
         draft.unlink(missing_ok=True)
-    console.print(f"[bold green]answers[/] of [bold]{chosen.id}[/] written to {path}", soft_wrap=True)
+    console.print(f"[bold green]answers[/] of [bold]{chosen.id}[/] written to {escaped(path)}", soft_wrap=True)
 
 
 def import_(
@@ -69,7 +69,7 @@ def import_(
     store, chosen = _chosen(campaign)
     done = import_file(store, chosen, path, BY, annotator=annotator, leave_out_unfit=leave_out)
     for one in done.unfit:
-        errors.print(f"left out: {one.sentence}", style="yellow", markup=False, soft_wrap=True)
+        errors.print(f"left out: {visible(one.sentence)}", style="yellow", soft_wrap=True)
     late = f", {done.n_over_quota} of them beyond the overlap (kept, not counted)" if done.n_over_quota else ""
     console.print(
         f"[bold green]answers[/] of [bold]{chosen.id}[/]: {done.n_new} new{late}, {done.n_known} were there already",
@@ -91,13 +91,13 @@ def set_member(
     from slim_core.store.members import role_named
 
     _store().members.set_role(email, role_named(role), by=BY)
-    console.print(f"[bold green]member[/] {email} is {role} now", soft_wrap=True)
+    console.print(f"[bold green]member[/] {escaped(email)} is {role} now", soft_wrap=True)
 
 
 def remove_member(email: Annotated[str, typer.Argument(help="Who is taken out; their answers stay.")]) -> None:
     """Take a person out."""
     _store().members.remove(email, by=BY)
-    console.print(f"[bold green]member[/] {email} is removed; their answers stay", soft_wrap=True)
+    console.print(f"[bold green]member[/] {escaped(email)} is removed; their answers stay", soft_wrap=True)
 
 
 def _store() -> Store:
@@ -111,4 +111,4 @@ def _chosen(campaign: str | None) -> tuple[Store, Campaign]:
     from slim_core.runs.resolve import newest_campaign
 
     at = open_workbench()
-    return at.store, at.store.campaigns.fetch(campaign) if campaign else newest_campaign(at)
+    return at.store, newest_campaign(at) if campaign is None else at.store.campaigns.fetch(campaign)

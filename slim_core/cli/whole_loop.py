@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slim_core.cli.bench import bench
-from slim_core.cli.console import Device, Json, Queued, errors, in_percent, table, write_json
+from slim_core.cli.console import Device, Json, Queued, errors, in_percent, table, visible, write_json
 from slim_core.cli.data import numbers
 from slim_core.cli.options import on_command_line, with_settings
 from slim_core.percent import percent
@@ -45,36 +45,33 @@ def run(
     from slim_core.runs.whole_loop import Loop, LoopConfig
     from slim_core.steps.recipes import default_model
 
+    given = settings | {"train": {} if epochs is None else {"epochs": epochs}}
+    asked = [LoopConfig(dataset=data or "newest", seed=seed, **given) for seed in numbers(seeds)]  # refused at once
     at = bench(queue, device)
     dataset = api.data_set(data, at=at)
-    chosen = choose_methods(at.store.datasets.table(dataset.id), methods)
-    given = {"model": default_model(dataset.format), **settings, "retrain": api.how_to_retrain(settings["retrain"])}
-    train = {} if epochs is None else {"epochs": epochs}
-    outcomes: list[Outcome] = []
-    for seed in numbers(seeds):
-        config = LoopConfig(dataset=dataset.id, seed=seed, train=train, **given)
-        loop = Loop(at, config)
-        outcomes += [loop.outcome(method) for method in chosen]
+    by_data = {"dataset": dataset.id, "model": given.get("model", default_model(dataset.format))}
+    loops = [Loop(at, config.model_copy(update=by_data)) for config in asked]
+    chosen = choose_methods(loops[0].table, methods)
+    for loop in loops:
+        loop.require(chosen)
+    outcomes = [loop.outcome(method) for loop in loops for method in chosen]
     show_outcomes(outcomes)
     write_json(json_path, {"data": dataset.root, "methods": by_method(outcomes)})
 
 
 def choose_methods(data: ImageTable, given: str | None) -> list[str]:
-    """The methods asked for, checked; by default the usual ones that the data allows, with a word on the others."""
-    from slim_core.runs.methods import METHODS, USUAL, check_method
+    """The methods asked for; by default the usual ones that the data allows, with a word on the others."""
+    from slim_core.runs.methods import METHODS, USUAL
 
     if not data.has_attributes:
         errors.print(
-            f"{data.name} has no attribute column: groups are estimated (class x environment cluster), "
+            f"{visible(data.name)} has no attribute column: groups are estimated (class x environment cluster), "
             f"and there is no oracle to compare with.",
             soft_wrap=True,
         )
     if given is None:
         return [method for method in USUAL if data.has_attributes or not METHODS[method].needs_groups]
-    asked = [method.strip() for method in given.split(",")]
-    for method in asked:
-        check_method(method, data)
-    return asked
+    return [method.strip() for method in given.split(",")]
 
 
 def by_method(outcomes: list[Outcome]) -> dict[str, list[dict[str, Any]]]:

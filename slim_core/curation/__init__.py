@@ -2,7 +2,7 @@
 
 from slim_core.curation.curate import LABELS_USED, NEEDS_ANSWERS, STRATEGIES, check_options, curate
 from slim_core.curation.data import CurationData, Strategy, Subset, default_subset_size
-from slim_core.curation.keep import compare_rules, keep
+from slim_core.curation.keep import compare_rules, keep, require_answers, trusted
 from slim_core.curation.options import DEFAULT_KEEP, KEEP_RULES, CurateOptions
 
 __all__ = [
@@ -20,4 +20,6 @@ __all__ = [
     "curate",
     "default_subset_size",
     "keep",
+    "require_answers",
+    "trusted",
 ]

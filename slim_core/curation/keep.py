@@ -17,11 +17,25 @@ TIE = 1e-3  # scores this close to a quantile are ties with it, and kept: platea
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What a rule keeps."""
+    """What a rule keeps. Trusted images are those that pass it; where a class has none, others are kept instead."""
 
-    mask: np.ndarray  # (N,) bool
+    mask: np.ndarray  # (N,) bool: trusted images, and those that are kept instead
+    trusted: np.ndarray  # (N,) bool, see ``trusted``
     report: dict[str, Any]
     notes: tuple[str, ...]  # one sentence for each class the rule could not be applied to
+
+
+def trusted(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None = None) -> np.ndarray:
+    """(N,) bool: images whose score passes the keep rule of ``options``. The one definition of "trusted".
+
+    An image without a score (NaN: its class has no answers) is not trusted. Shares are of all images, these included.
+    """
+    options = options or CurateOptions()
+    known, found = ~np.isnan(scores), np.zeros(len(scores), bool)
+    for label in np.unique(labels):
+        members = labels == label
+        found |= members & (scores >= _cut(scores, members & known, known, options))
+    return found
 
 
 def keep(
@@ -34,25 +48,26 @@ def keep(
     which also scaled each class to 0..1 first: not done here, it makes the scales incomparable).
 
     A class without scores (NaN: no answers) is kept whole. Of a class in which no image passes, the better half is
-    kept (ties included: all of it where every score is 0). The notes say both,
+    kept (ties included: all of it where every score is 0). None of these images is trusted. The notes say both,
     by the class's name where ``class_names`` has one for each label.
     """
     options = options or CurateOptions()
-    known = ~np.isnan(scores)
+    known, passing = ~np.isnan(scores), trusted(scores, labels, options)
     mask = np.zeros(len(scores), bool)
     classes, notes = [], []
     for label in np.unique(labels):
         members = labels == label
         asked = _cut(scores, members & known, known, options)
         cut: float | None = asked
-        if not (scores[members] >= asked).any():
+        if not passing[members].any():
             cut, note = _fall_back(scores[members], class_names[label] if class_names else str(label), asked)
             notes.append(note)
         mask[members] = True if cut is None else scores[members] >= cut
-        n_kept = int(mask[members].sum())
-        classes.append({"class": int(label), "kept": n_kept, "total": int(members.sum()), "cut": cut})
-    about = {"rule": options.keep or "threshold", "kept": int(mask.sum()), "total": len(mask), "classes": classes}
-    return Kept(mask, about, tuple(notes))
+        n_kept, n_trusted = int(mask[members].sum()), int(passing[members].sum())
+        counts = {"kept": n_kept, "trusted": n_trusted, "total": int(members.sum())}
+        classes.append({"class": int(label), **counts, "cut": cut})
+    counts = {"kept": int(mask.sum()), "trusted": int(passing.sum()), "total": len(mask)}
+    return Kept(mask, passing, {"rule": options.keep or "threshold", **counts, "classes": classes}, tuple(notes))
 
 
 def _cut(scores: np.ndarray, members: np.ndarray, known: np.ndarray, options: CurateOptions) -> float:
@@ -85,16 +100,21 @@ def kept_or_all(data: CurationData, options: CurateOptions) -> Kept:
         return keep(data.scores, data.labels, options, data.class_names)
     why = f"All {len(given)} answers say that the attention is wrong" if len(given) else "No answer says right or wrong"
     note = f"{why}, so no image is trusted above another: the environments are balanced without trust."
-    return Kept(np.ones(len(data.labels), bool), {}, (note,))
+    everything = np.ones(len(data.labels), bool)
+    return Kept(everything, ~everything, {}, (note,))
 
 
-def require_answers(data: CurationData, strategy: str) -> None:
+def require_answers(answers: np.ndarray, strategy: str) -> None:
     """Refuse what a strategy cannot use that chooses among trusted images.
+
+    Args:
+        answers: (n,) 1 right, 0 wrong, -1 unsure or not asked.
+        strategy: its name, for the sentence.
 
     Raises:
         AnswersRefusedError: no right or wrong answer at all, or not one right among them.
     """
-    given = data.answers[data.answers != UNANSWERED]
+    given = answers[answers != UNANSWERED]
     if len(given) == 0:
         raise AnswersRefusedError(
             f"There is no right or wrong answer yet, and {strategy!r} needs some: annotate the candidates first, "

@@ -66,7 +66,7 @@ class CurateOptions(BuiltByHand):
         description="Fill a cell that has fewer images than its budget by repeating them.",
     )
     max_repeats: Annotated[int, Shown(place="more")] = Field(
-        default=10, ge=1, title="Most repeats", description="An image is used at most this often."
+        default=10, ge=1, le=1_000, title="Most repeats", description="An image is used at most this often."
     )
     k_attention: Annotated[int | None, Shown(place="more", only=_REFERENCE, default="by the elbow")] = Field(
         default=None, ge=1, title="Attention clusters", description="K1 of the paper: clusters of the attention space."

@@ -103,8 +103,8 @@ def _cell(data: CurationData, label: int, environment: Environment, kept: Kept) 
 
 def _trust(kept: Kept, members: np.ndarray) -> dict[str, Any]:
     """How many of a cell's images are trusted; nothing where that is not known."""
-    n_kept = int(kept.mask[members].sum())
-    return {"kept": n_kept, "trust": round(n_kept / max(len(members), 1), 4)} if kept.report else {}
+    n_trusted = int(kept.trusted[members].sum())
+    return {"kept": n_trusted, "trust": round(n_trusted / max(len(members), 1), 4)} if kept.report else {}
 
 
 def _budgets(cells: list[Cell], size: int, most: np.ndarray, trust: float) -> np.ndarray:

@@ -23,7 +23,7 @@ def slim_reference(data: CurationData, size: int, seed: int, options: CurateOpti
     Raises:
         AnswersRefusedError: no usable answers, see ``require_answers``.
     """
-    require_answers(data, NAME)
+    require_answers(data.answers, NAME)
     options = options.model_copy(update={"keep": options.keep or DEFAULT_KEEP[NAME]})
     kept = keep(data.scores, data.labels, options, data.class_names)
     positions = np.flatnonzero(kept.mask)

@@ -28,6 +28,7 @@ SPLIT_WORDS = {
 }
 MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
 MAX_CLASSES = 10_000
+MOST_PIXELS = 1_000_000  # of a side or a coordinate of a box
 MAX_GROUPS = 20_000  # classes x attributes: every report and page lists them
 MAX_UNUSED = 100  # numbers up to here may be left out between those that occur
 TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
@@ -45,6 +46,8 @@ def build_table(draft: Draft, name: str, settings: Settings, findings: Findings,
         findings.note("importer", sentence)
     named = None if draft.splits is None else _named_splits(draft, draft.splits, findings)
     labels, label_names = _numbers(draft, draft.labels, "label", draft.label_names, findings)
+    _check_classes(draft, labels, findings)
+    _check_boxes(draft, findings)
     attributes, attribute_names = _attributes(draft, findings)
     splits = _splits(draft, named, labels, attributes, seed, findings)
     check_paths(draft.paths.reset_index(drop=True), draft, settings, findings)
@@ -65,6 +68,25 @@ def build_table(draft: Draft, name: str, settings: Settings, findings: Findings,
     _check_coverage(table, findings)
     _check_groups(table, draft.expected, findings)
     return table
+
+
+def _check_classes(draft: Draft, labels: np.ndarray, findings: Findings) -> None:
+    if len(labels) and not findings.refused and len(np.unique(labels)) < 2:
+        findings.error("labels", f"{draft.source} has a single class: name a column with two classes or more.")
+
+
+def _check_boxes(draft: Draft, findings: Findings) -> None:
+    if draft.boxes is None:
+        return
+    values = draft.boxes[list(BOX_COLUMNS)].to_numpy(np.float64)
+    wrong = np.flatnonzero((np.isinf(values) | (np.abs(values) > MOST_PIXELS)).any(axis=1))
+    if len(wrong):
+        findings.error(
+            "boxes",
+            f"{len(wrong):,} rows of {draft.source} have a box beyond {MOST_PIXELS:,} pixels "
+            f"({findings.where(wrong)}): correct it, or leave its cells empty.",
+            wrong,
+        )
 
 
 def _boxes(draft: Draft) -> dict[str, np.ndarray]:

@@ -9,9 +9,11 @@ from typing import Protocol
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from slim_core.data.report import FormatRefusedError
 
+MOST_ROWS = 3_000_000
 FIRST_LINE = 2  # of the rows of a text table, after its header
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
 Counts = Mapping[str, Sequence[int]]  # images per group, by split
@@ -70,13 +72,36 @@ def read_table(path: Path) -> pd.DataFrame:
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
         raise FormatRefusedError("linked-metadata", f"{path} is a link out of its folder: put the file itself there.")
     try:
-        frame = pd.read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _read_text(path)
+        frame = _read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _read_text(path)
     except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FormatRefusedError("unreadable-metadata", f"{path} is not a readable table ({reason}).") from error
+        raise FormatRefusedError("unreadable-metadata", unreadable(path, reason)) from error
     if not len(frame):
         raise FormatRefusedError("empty-metadata", f"{path} has no rows: name a table with one row an image.")
+    if len(frame) > MOST_ROWS:
+        raise FormatRefusedError("rows", too_many_rows(path, len(frame)))
     return frame.rename(columns=lambda name: str(name).strip())
+
+
+def unreadable(path: Path, reason: str) -> str:
+    """What to do about a table that cannot be read."""
+    if path.suffix.lower() in (".parquet", ".pq"):
+        return f"{path} is not a readable table ({reason}): write the Parquet file again, or a CSV."
+    return f"{path} is not a readable table ({reason}): save it as UTF-8 text with a header and as many cells a line."
+
+
+def too_many_rows(path: Path, n: int) -> str:
+    """What to do about a table of more rows than can be looked at in minutes."""
+    return f"{path} has {n:,} rows, more than {MOST_ROWS:,}: split it into several data sets."
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """Counted first: a file of 50 kB may hold millions of rows."""
+    with pq.ParquetFile(path) as file:
+        n = file.metadata.num_rows
+    if n > MOST_ROWS:
+        raise FormatRefusedError("rows", too_many_rows(path, n))
+    return pd.read_parquet(path)
 
 
 def _read_text(path: Path) -> pd.DataFrame:

@@ -81,7 +81,7 @@ def _look_at_all(
 def _look_at(path: Path, decode: bool, settings: Settings) -> _Look:
     try:
         if path.is_symlink() and not is_allowed(path, settings):
-            return _Look("path-escape", f"{path} links to {path.resolve()}: put the file itself there.")
+            return _Look("path-escape", f"{path} links to {os.path.realpath(path)}: put the file itself there.")
         if not path.is_file():  # a pipe would wait for ever
             return _Look("missing-files", f"{path} is missing: put the file back, or take its row out.")
         width, height = image_size(path, max_pixels=settings.max_pixels)
@@ -94,6 +94,8 @@ def _look_at(path: Path, decode: bool, settings: Settings) -> _Look:
         return _Look("large-files", str(error))
     except ImageRefusedError as error:
         return _Look("broken-files", str(error))
+    except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
+        return _Look("missing-files", f"{str(path)[:200]} cannot be opened ({error.strerror}): rename or free it.")
 
 
 FAULTS = {

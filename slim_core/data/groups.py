@@ -54,7 +54,7 @@ def grouping(table: ImageTable) -> Grouping:
 def pseudo_groups(
     labels: np.ndarray, clusters: np.ndarray, n_clusters: int | Sequence[int], label_names: Sequence[str]
 ) -> Grouping:
-    """Estimated groups: class x environment cluster, where nobody has given attributes (METHOD section 2).
+    """Estimated groups: class x environment, where nobody has given attributes (METHOD section 2).
 
     ``clusters`` (N,) counts within the class, UNGROUPED where unknown; ``n_clusters`` is one number or one a class.
     """
@@ -62,5 +62,5 @@ def pseudo_groups(
     first = np.concatenate([[0], np.cumsum(per_class)[:-1]]).astype(np.int64)  # (C,) first group of each class
     labels, clusters = np.asarray(labels, np.int64), np.asarray(clusters, np.int64)
     index = np.where(clusters < 0, UNGROUPED, first[labels] + clusters)
-    names = [f"{name}, cluster {k}" for name, n in zip(label_names, per_class, strict=True) for k in range(n)]
+    names = [f"{name}, environment {k}" for name, n in zip(label_names, per_class, strict=True) for k in range(n)]
     return Grouping(index, tuple(names), estimated=True)

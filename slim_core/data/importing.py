@@ -94,6 +94,9 @@ def import_data(
         table = build_table(draft, named, limits, findings, seed=_seed(options or {}))
     except FormatRefusedError as error:
         findings.error(error.code, str(error))
+    except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
+        where = str(error.filename or folder)[:200]
+        findings.error("unreadable", f"{where} cannot be read ({error.strerror}): let this user read it, or rename it.")
     if table is not None:
         table, checked = check_files(table, limits, findings, progress)
     report = ImportReport(form, named, str(folder), tuple(findings.items), reason=reason)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.curation import LABELS_USED
 from slim_core.data.labels_used import LabelsUsed, together
-from slim_core.store import schema
-from slim_core.store.campaigns import IDLE_MS
 from slim_core.store.lineage import RunGraph
+from slim_core.store.work import ENVIRONMENT_WORK, IMAGE_WORK
 from slim_core.training.config import labels_used
+from slim_core.training.last_layer.config import refit_labels
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
@@ -80,27 +81,17 @@ class Ancestry:
         """Without the space of a subset that could be drawn without it."""
         return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not _reads_space(one))
 
-    def asked(self, run: Run) -> tuple[Asked, ...]:
-        """The answers of each campaign that the run, or one it was made from, has used."""
-        found: dict[str, Asked] = {}
-        for one in self._paid(run):
-            for each in _asked_by(one.spec):
-                known = found.get(each.campaign, each)
-                found[each.campaign] = Asked(each.campaign, *map(max, each[1:], known[1:]))
-        return tuple(found.values())
-
-    def n_answers(self, run: Run) -> int:
-        """Images and environments that people were asked about for it, each campaign once; runs need their metrics."""
-        found: dict[str, int] = {}
-        for one in self._paid(run):
-            for campaign, n in _answers_used(one).items():
-                found[campaign] = max(n, found.get(campaign, 0))
-        return sum(found.values())
+    def asked(self, run: Run) -> Asked | None:
+        """The answers that the run rests on; None without any."""
+        subset = self.graph.subset_of(run)
+        if subset is None or not subset.spec.get("campaign"):
+            return None
+        return Asked(str(subset.spec["campaign"]), *(int(subset.spec.get(name) or 0) for name in ANSWERS))
 
     def identity(self, run: Run) -> str:
         """Equal for runs that differ by seeds alone, along their whole lineage; sixteen hex digits."""
         if run.id not in self._identities:
-            own = self._without_seed(run.spec)
+            own = {key: self._without_seed(value) for key, value in run.spec.items() if key not in _NOT_IDENTITY}
             own |= {name: bool(run.spec.get(name)) for name in ANSWERS if name in run.spec}
             text = json.dumps(own, sort_keys=True, default=str)
             self._identities[run.id] = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -108,7 +99,7 @@ class Ancestry:
 
     def _without_seed(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: self._without_seed(each) for key, each in value.items() if key not in _NOT_IDENTITY}
+            return {key: self._without_seed(each) for key, each in value.items()}
         if isinstance(value, str) and value in self.runs:
             return self.identity(self.runs[value])
         if isinstance(value, str) and value in self._campaigns:
@@ -123,46 +114,52 @@ def _reads_space(subset: Run) -> bool:
     return LABELS_USED.get(subset.spec["strategy"]) == "answers"
 
 
-def _asked_by(spec: Mapping[str, Any]) -> Iterator[Asked]:
-    """Answers of the campaigns that a spec names, itself or in its dicts."""
-    for named in (spec, *(value for value in spec.values() if isinstance(value, dict))):
-        if named.get("campaign"):
-            yield Asked(str(named["campaign"]), *(int(named.get(name) or 0) for name in ANSWERS))
-
-
-def _answers_used(run: Run) -> dict[str, int]:
-    """Campaign -> answers that one run has used, by its metrics."""
-    metrics = run.metrics or {}
-    if run.kind == "curate" and run.spec.get("campaign"):
-        return {str(run.spec["campaign"]): metrics.get("answers", 0) + metrics.get("environment_answers", 0)}
-    return dict(metrics.get("answered", {})) if run.kind == "train" else {}
-
-
 def _labels_used(run: Run) -> set[LabelsUsed]:
     """By one run; nothing by a strategy or objective that is not known any more, nor by slim without answers."""
     if run.kind == "curate":
         used = LABELS_USED.get(run.spec["strategy"], "none")
         return {"none" if used == "answers" and not any(run.spec.get(name) for name in ANSWERS) else used}
     if run.kind == "train":
-        asked = (run.spec.get(name, "") for name in ("objective", "sampling", "selection"))
-        return labels_used(*asked)
+        refits = run.spec.get("mode") == "last-layer"
+        names = ("refit", "fitted_on", "selection") if refits else ("objective", "sampling", "selection")
+        return (refit_labels if refits else labels_used)(*(run.spec.get(name, "") for name in names))
     return set()
 
 
-def human_minutes(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, float]:
-    """Minutes people worked on each, pauses over a minute cut (METHOD section 2).
+@dataclass(frozen=True)
+class Answering:
+    """Who gave the answers of a campaign, and how long people worked on them."""
 
-    Answers that were taken back, or came too late to count, took their time too.
+    people: int  # answers, those that were taken back too
+    simulated: int
+    minutes: float  # of people, pauses over a minute cut (METHOD section 2); NaN where none of the answers is theirs
+
+    @property
+    def by(self) -> str | None:
+        """Whose answers they are, in words; None where there are none."""
+        named = {"people": self.people, "simulated annotator": self.simulated}
+        return " and ".join(name for name, n in named.items() if n) or None
+
+
+NO_ANSWERS = Answering(0, 0, 0.0)
+
+
+def answering(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, Answering]:
+    """Who gave the answers that each rests on.
+
+    Answers that were taken back, or came too late to count, took their time too. The simulated annotator takes none.
     """
     with store.database.read() as connection:
-        return {each: _minutes(connection, each) for each in sorted(set(asked))}
+        return {each: _answering(connection, each) for each in sorted(set(asked))}
 
 
-def _minutes(connection: Connection, asked: Asked) -> float:
-    tables = ((schema.answers.c, asked.answers_seq), (schema.environment_answers.c, asked.environments_seq))
-    spent = 0.0
-    for given, seq in tables:
-        worked = sa.func.sum(sa.case((given.duration_ms > IDLE_MS, IDLE_MS), else_=given.duration_ms))
-        query = sa.select(worked).where(given.campaign_id == asked.campaign, given.seq <= seq)
-        spent += float(connection.execute(query).scalar() or 0) / 60_000
-    return spent
+def _answering(connection: Connection, asked: Asked) -> Answering:
+    given = simulated = worked_ms = 0
+    for work, seq in ((IMAGE_WORK, asked.answers_seq), (ENVIRONMENT_WORK, asked.environments_seq)):
+        known = work.table.c.campaign_id == asked.campaign, work.table.c.seq <= seq
+        row = connection.execute(work.sums.where(*known)).one()
+        given, simulated, worked_ms = (
+            old + int(new or 0) for old, new in zip((given, simulated, worked_ms), row, strict=True)
+        )
+    people = given - simulated
+    return Answering(people, simulated, worked_ms / 60_000 if people else math.nan)

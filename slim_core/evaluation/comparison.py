@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import LABELS_USED
-from slim_core.evaluation.ancestry import ANSWERS, Ancestry, human_minutes
+from slim_core.evaluation.ancestry import ANSWERS, NO_ANSWERS, Ancestry, answering
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -41,22 +41,22 @@ LABELS_DEFINITION = (
 )
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
-    "answers": "Images and environments people were asked about, in every campaign, up to the last answer used.",
+    "answers": "Images and environments people were asked about, up to the last answer this run used.",
     "share": "Answers as a share of the training images.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
     "each counted once.",
     "gpu_hours": "Hours on a GPU, over everything this number rests on; 0 where all ran on processors.",
-    "minutes": "Minutes people spent answering, pauses over 60 seconds cut; a simulated annotator counts a fixed time "
-    "an answer.",
+    "minutes": "Minutes people spent answering, pauses over 60 seconds cut; none where no person has answered.",
 }
+ANSWERED_BY_DEFINITION = "Answered by: people, or the simulated annotator, which reads its answers off the masks."
 
 
 def row(store: Store, evaluation: Run) -> dict[str, Any]:
     """A finished evaluate run: what was evaluated, each metric, each group's accuracy, and what the model cost.
 
     Keys: evaluation, model, method, labels_used, identity, split, seed, the names in NUMBERS, worst_group with its
-    interval, "group NAME" each, and the names in COSTS.
+    interval, "group NAME" each, the names in COSTS, and answered_by (in words; None without answers).
     """
     return rows(store, [evaluation])[0]
 
@@ -65,10 +65,12 @@ def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = N
     """``row`` of many evaluations, in their order, with a handful of queries a data set for all of them."""
     ancestry = ancestry or Ancestry.read(store, *{one.dataset_id: None for one in evaluations})
     asked = {one.id: ancestry.asked(one) for one in evaluations}
-    minutes = human_minutes(store, (each for rests_on in asked.values() for each in rests_on))
+    known = answering(store, (each for each in asked.values() if each))
     found = []
     for one in evaluations:
-        found.append(_row(one, ancestry) | {"minutes": sum((minutes[each] for each in asked[one.id]), 0.0)})
+        rests_on = asked[one.id]
+        spent = known[rests_on] if rests_on else NO_ANSWERS
+        found.append(_row(one, ancestry) | {"minutes": spent.minutes, "answered_by": spent.by})
     return found
 
 
@@ -94,7 +96,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     found |= {f"group {group['name']}": group["accuracy"] for group in metrics.get(GROUPS, ())}
     return found | {
         "images": chosen.get("images"),
-        "answers": ancestry.n_answers(model) if model else 0,
+        "answers": chosen.get("answers", 0) + chosen.get("environment_answers", 0),
         "seconds": model.seconds if model else None,
         "lineage_seconds": ancestry.seconds(model) if model else None,
         "gpu_hours": ancestry.gpu_hours(model) if model else None,
@@ -114,8 +116,9 @@ def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
 def method_of(model: Run, subset: Run | None) -> str:
     """The objective, or the strategy that chose the subset and how the model was retrained on it; and the sampling."""
     objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling")
-    how = "last layer" if model.spec.get("mode") == "last-layer" else f"from {model.spec.get('start', 'scratch')}"
-    parts = [objective] if subset is None else [_chosen_by(subset), how]
+    refits = model.spec.get("mode") == "last-layer"
+    how = _refit_of(model) if refits else f"from {model.spec.get('start', 'scratch')}"
+    parts = [how if refits else objective] if subset is None else [_chosen_by(subset), how]
     if subset is not None and objective != "erm":
         parts.append(objective)
     if sampling is not None:
@@ -130,6 +133,13 @@ def _chosen_by(subset: Run) -> str:
         return strategy
     images, environments = (bool(subset.spec.get(name)) for name in ANSWERS)
     return f"{strategy} {_ASKED_ABOUT[images, environments]}".strip()
+
+
+def _refit_of(model: Run) -> str:
+    """ "last layer", by which method where not the usual one, and on which images where not on those of train."""
+    refit, fitted_on = model.spec.get("refit"), model.spec.get("fitted_on")
+    found = f"last layer by {refit}" if refit else "last layer"
+    return f"{found} on {fitted_on}" if fitted_on else found
 
 
 def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WGA, AVERAGE)) -> pd.DataFrame:

@@ -101,3 +101,15 @@ def examples_of_change(before: pd.DataFrame, after: pd.DataFrame, group: int, n:
     turned = (~both["correct"] & both["correct_after"]).to_numpy()
     order = np.lexsort((both["row"], -gain, both["correct"], ~turned))
     return [int(row) for row in both["row"].iloc[order[:n]]]
+
+
+def typical_mistakes(before: pd.DataFrame, after: pd.DataFrame, group: int, n: int = 3) -> list[int]:
+    """Rows of up to ``n`` images of a group that both models get wrong: those nearest to the median confidence after.
+
+    Neither the most striking mistakes nor the narrowest ones.
+    """
+    both = paired(before, after)
+    wrong = both[(both["group"] == group) & ~both["correct"] & ~both["correct_after"]]
+    distance = (wrong["confidence_after"] - wrong["confidence_after"].median()).abs()
+    order = np.lexsort((wrong["row"], distance))
+    return [int(row) for row in wrong["row"].iloc[order[:n]]]

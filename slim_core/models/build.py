@@ -94,8 +94,13 @@ def load_model(folder: Path) -> Model:
     about_path = folder / result_files.MODEL
     if not about_path.is_file():
         raise CheckpointRefusedError(f"{folder} holds no model ({result_files.MODEL} is missing): train one first.")
-    about = json.loads(about_path.read_text())
-    transform = ImageTransform.from_json(about["transform"])
+    try:
+        about = json.loads(about_path.read_text())
+        transform = ImageTransform.from_json(about["transform"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise CheckpointRefusedError(
+            f"{about_path} is damaged: put it back from a backup, or train the model again."
+        ) from error
     model = build(about["name"], about["n_classes"], weights=NO_WEIGHTS, image_size=transform.size)
     load_weights(model.net, folder / result_files.WEIGHTS, model.name)
     model.transform, model.label_names = transform, tuple(about["label_names"])

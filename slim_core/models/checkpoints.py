@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import pickle
-import pickletools
 import re
 import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from slim_core.errors import CheckpointRefusedError
+from slim_core.models.checkpoint_files import BROKEN, names_called, runs_code, unreadable
 
 log = logging.getLogger(__name__)
 
@@ -55,39 +54,14 @@ def write_tensors(state: State, path: Path) -> None:
 
 
 def _refusal(path: Path) -> str:
-    foreign = [name for name in _names_called(path) if not _PLAIN.fullmatch(name)]
-    if foreign:
-        return (
-            f"{path} is a pickle that would run code ({foreign[0]}), so it was not opened: "
-            f"save the tensors alone with torch.save(model.state_dict(), ...) or as safetensors."
-        )
-    return f"{path} is not a readable checkpoint: give a .safetensors, .pt or .pth file of plain tensors."
-
-
-def _names_called(path: Path) -> list[str]:
-    """The classes and functions a pickle names, "module.name", read from its instructions without running them."""
-    names: list[str] = []
-    strings: list[str] = []  # STACK_GLOBAL takes module and name from the two strings pushed last
+    """Why torch takes no tensors from a file."""
     try:
-        for opcode, argument, _ in pickletools.genops(_pickle_inside(path)):
-            if opcode.name == "GLOBAL":
-                names.append(str(argument).replace(" ", "."))
-            elif opcode.name == "STACK_GLOBAL":
-                names.append(".".join(strings[-2:]))
-            elif isinstance(argument, str):
-                strings.append(argument)
-    except (ValueError, IndexError, OSError, KeyError, zipfile.BadZipFile):
+        for name in names_called(path):
+            if not _PLAIN.fullmatch(name):
+                return runs_code(path, name)
+    except BROKEN:
         log.debug("%s is not a pickle from here on", path)
-    return names
-
-
-def _pickle_inside(path: Path) -> bytes:
-    """The instructions of a torch file (a zip with data.pkl in it), or of a bare pickle."""
-    if not zipfile.is_zipfile(path):
-        return path.read_bytes()
-    with zipfile.ZipFile(path) as archive:
-        member = next((name for name in archive.namelist() if name.endswith("data.pkl")), "data.pkl")
-        return archive.read(member)
+    return unreadable(path)
 
 
 def state_of(content: object, path: Path) -> State:
@@ -147,4 +121,16 @@ def load_weights(net: nn.Module, path: Path | str, name: str) -> None:
             f"{path} does not fit {name}: {'; '.join(found[:_N_NAMED])}{more}. "
             f"Choose the architecture and number of classes it was trained with."
         )
+    _require_real_numbers({key: state[key] for key in net.state_dict() if key in state}, path)
     net.load_state_dict(state, strict=False)
+
+
+def _require_real_numbers(state: State, path: Path) -> None:
+    for key, tensor in state.items():
+        if tensor.layout != torch.strided or tensor.is_complex():
+            kind = "complex" if tensor.is_complex() else "sparse"
+            raise CheckpointRefusedError(f"{path} cannot be used: {key} is {kind}; save it as plain real numbers.")
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise CheckpointRefusedError(
+                f"{path} cannot be used: {key} holds NaN or infinite numbers; give a checkpoint from before they arose."
+            )

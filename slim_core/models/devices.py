@@ -26,6 +26,8 @@ def open_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError as error:
         raise SpecRefusedError(f"There is no device {name!r}: take cpu, cuda or cuda:0.") from error
+    if device.type not in ("cpu", "cuda"):
+        raise SpecRefusedError(f"The device {name!r} is not one that is computed on here: take cpu, cuda or cuda:0.")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise SpecRefusedError(
             f"The device {name!r} is not on this machine ({torch.cuda.device_count()} GPUs): take cpu or another index."

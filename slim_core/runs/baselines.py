@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from slim_core.metrics import WORST_CLASS
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
-from slim_core.steps.recipes import jtt_grid, to_convergence
+from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -65,6 +65,14 @@ def jtt(loop: LoopRuns) -> Trained:
         seconds.append(loop.trained(name, **how, objective="jtt", objective_options=options))
     best = best_on_validation(seconds)
     return Trained(best, tried=tuple(run for run in seconds if run.id != best.id))
+
+
+def cnc(loop: LoopRuns) -> Trained:
+    """ERM that is strongly regularised, then Correct-N-Contrast on its predictions to convergence."""
+    first = loop.trained("CnC, the strongly regularised ERM", **regularised(loop.config.model))
+    how = to_convergence(loop.config.model)
+    options = {"predictions_of": first.id}
+    return Trained(loop.trained("CnC", **how, objective="cnc", objective_options=options))
 
 
 def best_on_validation(runs: Sequence[Run], metric: str = WORST_CLASS) -> Run:

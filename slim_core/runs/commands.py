@@ -15,10 +15,11 @@ from slim_core.runs.loop_runs import ANSWERED, FROM_REFERENCE
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, Spec, TrainSpec
 
-RETRAIN = "retrain"
+RETRAIN, REFIT = "retrain", "refit"
 _INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> input field -> option
     "train": {"dataset": "--data", "model": "--model"},
     RETRAIN: {"subset": "--subset", "reference": "--reference"},
+    REFIT: {"reference": "--reference"},
     "gradcam": {"model": "--model"},
     "features": {"model": "--model"},
     "space": {"attention": "--attention"},
@@ -39,15 +40,18 @@ def command(spec: Spec, reference: Mapping[str, Any] | None = None) -> str:
 
 def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | None:
     """The command's own options; None where they would not build this spec."""
-    use = RETRAIN if _is_retraining(spec) else spec.kind
+    use = _use(spec)
     if use not in _INPUTS or _rests_on_answers(spec):
         return None
     plain, inputs = spec.every_field(), _INPUTS[use]
     built = {name: plain[name] for name in ("kind", *inputs, *_FOUND) if name in plain}
     words = [spec.kind, *(word for name, flag in inputs.items() for word in _option(flag, plain[name]))]
-    if use == RETRAIN:
+    if use in (RETRAIN, REFIT):
         built |= {name: (reference or {}).get(name) for name in FROM_REFERENCE}
+    if use == RETRAIN:
         words += ["--retrain", "last-layer" if plain["mode"] == "last-layer" else "reference"]
+    if use == REFIT:
+        words += ["--mode", "last-layer"]
     for name, parameter in parameters(type(spec)).items():
         if parameter.shown.on_command_line and plain[name] not in (_by_itself(built, name), None):
             built[name] = plain[name]
@@ -63,8 +67,13 @@ def _by_itself(built: Mapping[str, Any], name: str) -> Any:
         return None
 
 
-def _is_retraining(spec: Spec) -> bool:
-    return isinstance(spec, TrainSpec) and bool(spec.subset and spec.reference)
+def _use(spec: Spec) -> str:
+    """The command, or what it is used for."""
+    if not isinstance(spec, TrainSpec) or spec.reference is None:
+        return spec.kind
+    if spec.subset:
+        return RETRAIN
+    return REFIT if spec.mode == "last-layer" else spec.kind
 
 
 def _rests_on_answers(spec: Spec) -> bool:
@@ -87,8 +96,7 @@ def _option(flag: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag if value else flag.replace("--", "--no-", 1)]
     if isinstance(value, dict):
-        given = {name: each for name, each in value.items() if each is not None}
-        return [word for name, each in given.items() for word in (flag, f"{name}={_typed(each)}")]
+        return [word for name, each in value.items() for word in (flag, f"{name}={_typed(each)}")]
     return [flag, ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
 
 

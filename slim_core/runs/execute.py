@@ -13,7 +13,8 @@ import platform
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PAUSES_S = (0.5, 1.0, *(3.0,) * 200)  # while an end cannot be recorded: about ten minutes
+PATIENCE_S = 600.0  # of a worker, while an end cannot be recorded
 _PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scikit-learn", "scipy", "umap-learn", "pillow")
 
 
@@ -44,6 +45,7 @@ def execute(
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     limit_s: float | None = None,
     shutdown: Signalled | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> Run:
     """Do a queued run here and now.
 
@@ -55,6 +57,7 @@ def execute(
         on_progress: called at each report of the step, in this process.
         limit_s: how long the step may take; it then fails and says so. None: as long as it needs.
         shutdown: set it to have the run stop soon and queued again, as a worker does that shuts down.
+        patience_s: how long to try to record an end where the database is away or its disk is full.
 
     Returns:
         The run as it ended: done, failed, canceled, or queued again (``shutdown``). A run that was taken over by
@@ -63,10 +66,20 @@ def execute(
     Raises:
         ConflictError: it is not queued any more, or waits for another run.
         NotFoundError: there is no such run.
+        StoreUnavailableError: its end could not be recorded; the run is queued again once its lease is over.
     """
     store.runs.fetch(run_id)
     token = store.queue.claim(run_id, worker, device, code_version())
-    return perform(store, run_id, token, device=device, on_progress=on_progress, limit_s=limit_s, shutdown=shutdown)
+    return perform(
+        store,
+        run_id,
+        token,
+        device=device,
+        on_progress=on_progress,
+        limit_s=limit_s,
+        shutdown=shutdown,
+        patience_s=patience_s,
+    )
 
 
 def perform(
@@ -78,24 +91,26 @@ def perform(
     on_progress: Callable[[dict[str, Any]], None] | None = None,
     limit_s: float | None = None,
     shutdown: Signalled | None = None,
+    patience_s: float = PATIENCE_S,
 ) -> Run:
     """Do a run that was claimed with this token; otherwise as ``execute``."""
     run = store.runs.fetch(run_id)
     heartbeat = Heartbeat(store, run_id, token, shutdown or Signalled(), on_progress, limit_s)
+    pauses = _pauses(patience_s)
     try:
         out = store.artifacts.attempt(run_id, run.attempt)
     except SlimError as error:  # not even room for a folder
         message = str(error)
-        _end(run, lambda: store.attempts.fail(run_id, token, message))
+        _end(run, pauses, lambda: store.attempts.fail(run_id, token, message))
         return store.runs.fetch(run_id)
     with log_file(out / result_files.LOG):
-        _settle(store, run, token, lambda: _attempt(store, run, out, device, heartbeat))
+        _settle(store, run, token, pauses, lambda: _attempt(store, run, out, device, heartbeat, pauses))
         ended = store.runs.fetch(run_id)
         tracking.record(store, ended)
     return ended
 
 
-def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbeat) -> None:
+def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbeat, pauses: Iterator[float]) -> None:
     """Do the step, and record that it is done."""
     started = time.monotonic()
     log.info("%s %s, attempt %d, on %s of %s", run.kind, run.id, run.attempt, device, run.worker)
@@ -124,42 +139,53 @@ def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbea
         heartbeat.flush()
         store.attempts.renew(run.id, heartbeat.token)  # publish only what is still ours
         store.artifacts.publish(run.id, run.attempt)
-        _end(run, lambda: store.attempts.finish(run.id, heartbeat.token, metrics, peak_memory_mb()))
+        _end(run, pauses, lambda: store.attempts.finish(run.id, heartbeat.token, metrics, peak_memory_mb()))
 
 
-def _settle(store: Store, run: Run, token: str, attempt: Callable[[], None]) -> None:
+def _settle(store: Store, run: Run, token: str, pauses: Iterator[float], attempt: Callable[[], None]) -> None:
     """Make the attempt; whatever ends it early becomes the run's state."""
     try:
         attempt()
     except RunCanceledError:
         log.info("stopped as asked")
-        _end(run, lambda: store.attempts.cancel(run.id, token))
+        _end(run, pauses, lambda: store.attempts.cancel(run.id, token))
     except RunRequeuedError:
         log.info("queued again: the worker shuts down")
-        _end(run, lambda: store.attempts.requeue(run.id, token))
+        _end(run, pauses, lambda: store.attempts.requeue(run.id, token))
     except RunLostError as error:
         log.warning("%s", error)
     except KeyboardInterrupt:
         log.info("interrupted")
-        _end(run, lambda: store.attempts.cancel(run.id, token))
+        _end(run, pauses, lambda: store.attempts.cancel(run.id, token))
         raise
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
         log.exception("the step failed")
         message = sentence(error, run)
-        _end(run, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb()))
+        _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb()))
 
 
-def _end(run: Run, write: Callable[[], None]) -> None:
-    """Record an end, with much patience where the database is away or its disk is full: the work is done."""
-    for pause_s in (*_PAUSES_S, None):
+def _pauses(patience_s: float) -> Iterator[float]:
+    """Seconds between the tries to record how a run ended, short ones first; all its tries share them."""
+    for pause_s in chain((0.5, 1.0), repeat(3.0)):
+        if patience_s <= 0:
+            return
+        yield min(pause_s, patience_s)
+        patience_s -= pause_s
+
+
+def _end(run: Run, pauses: Iterator[float], write: Callable[[], None]) -> None:
+    """Record an end, with patience where the database is away or its disk is full: the work is done."""
+    said = ""
+    for pause_s in chain(pauses, (None,)):
         try:
             return write()
         except RunLostError as error:
             return log.warning("%s", error)
         except SlimError as error:
-            log.warning("Run %s could not be ended: %s", run.id, error)
             if pause_s is None:
                 raise
+            if said != (said := str(error)):
+                log.warning("The end of run %s cannot be recorded: %s It is tried again.", run.id, error)
             time.sleep(pause_s)
 
 

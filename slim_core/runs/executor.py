@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Protocol
 
 from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SlimError
+from slim_core.runs.preflight import require_possible, require_weights
 from slim_core.signal_event import Signalled
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 ENTRY_POINTS = "slim_core.submitters"  # how the queue is found without importing it (docs/decisions)
 POLL_S = 0.25
+PATIENCE_S = 5.0  # where an end cannot be recorded, as on a full disk: a person waits
 
 
 class Submitter(Protocol):
@@ -58,11 +60,25 @@ class InProcess:
     """Executes runs here and now, one at a time, without Redis."""
 
     def __init__(self, store: Store, *, by: str = "local", device: str | None = None) -> None:
-        """``device``: of torch; None: the first GPU where there is one, else the CPU."""
+        """``device``: of torch; None: the first GPU where there is one, else the CPU.
+
+        Raises:
+            SpecRefusedError: this machine has no such device.
+        """
+        if device not in (None, "cpu"):
+            from slim_core.models.devices import open_device
+
+            open_device(device)
         self.store, self.by, self.device_asked, self._device = store, by, device, device
 
     def submit(self, spec: Spec, **options: Any) -> Run:
-        """Register the run; it starts when it is awaited. In one pass: shards serve many workers."""
+        """Register the run; it starts when it is awaited. In one pass: shards serve many workers.
+
+        Raises:
+            SlimError: the step can only fail.
+        """
+        require_possible(self.store, spec)
+        require_weights(self.store, spec)
         return self.store.runs.submit(spec, by=self.by, sharded=False, **options)[0]
 
     def wait(self, run: Run) -> Run:
@@ -91,7 +107,14 @@ class InProcess:
         worker = f"{socket.gethostname()}:in-process"
         with _ctrl_c() as pressed:
             try:
-                execute(self.store, run.id, worker=worker, device=self.device(run), shutdown=pressed)
+                execute(
+                    self.store,
+                    run.id,
+                    worker=worker,
+                    device=self.device(run),
+                    shutdown=pressed,
+                    patience_s=PATIENCE_S,
+                )
             except ConflictError:  # another process claimed it a moment earlier
                 return
         if pressed.is_set():

@@ -9,15 +9,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from slim_core.annotation.candidates import default_budgets
 from slim_core.annotation.plan import Plan, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.annotation.simulated_sheets import simulate_sheets
 from slim_core.curation import default_subset_size
+from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
@@ -58,14 +59,38 @@ class LoopConfig(BuiltByHand):
     size: Annotated[
         int | None, Shown(called="The size of the subsets", advice="give 1 or more images, or leave it out")
     ] = Field(default=None, ge=1, title="Images in a subset", description="Images of every subset.")
-    flip: float = Field(default=0.0, title="Flipped", description="Share of the simulated answers that is flipped.")
-    unsure: float = Field(default=0.0, title="Unsure", description="Share of the simulated answers withheld.")
+    flip: float = Field(
+        default=0.0, ge=0, le=1, title="Flipped", description="Share of the simulated answers that is flipped."
+    )
+    unsure: float = Field(
+        default=0.0, ge=0, le=1, title="Unsure", description="Share of the simulated answers withheld."
+    )
     train: Annotated[dict[str, Any], _NAMED] = Field(
         default_factory=dict, title="Training", description="Fields of TrainSpec, for the reference and the retraining."
     )
     options: Annotated[dict[str, Option], _NAMED] = Field(
         default_factory=dict, title="Options", description="Settings of the curation strategies that use answers."
     )
+
+    @model_validator(mode="after")
+    def _check_before_any_work(self) -> Self:
+        if self.flip + self.unsure > 1:
+            raise SpecRefusedError(
+                f"flip {self.flip} and unsure {self.unsure} must be shares that add up to at most 1: lower them."
+            )
+        self.training_spec()
+        return self
+
+    def training_spec(self, **fields: Any) -> TrainSpec:
+        """What trains a model on all of train. ``fields``: of TrainSpec; those of the config go before them.
+
+        Raises:
+            SpecRefusedError: a field is unknown or out of its range.
+        """
+        common = {"kind": "train", "dataset": self.dataset, "seed": self.seed, "model": self.model}
+        spec = parse_spec({**common, **fields, **self.train})
+        assert isinstance(spec, TrainSpec)
+        return spec
 
 
 @dataclass(frozen=True)
@@ -83,6 +108,7 @@ class LoopRuns:
     def __init__(self, at: Workbench, config: LoopConfig, *, annotate: Callable[[Campaign], int] | None = None) -> None:
         """``annotate`` answers a campaign; by default the simulated annotator does, from the masks."""
         self.at, self.store, self.config = at, at.store, config
+        self.is_simulated = annotate is None
         self._annotate = annotate or self._simulate
 
     @cached_property
@@ -106,12 +132,6 @@ class LoopRuns:
         return self.at.run(SpaceSpec(**self._common(), attention=self.attention.id), name="Attention space of train")
 
     @cached_property
-    def val_space(self) -> Run:
-        """The attention spaces of val, about which people can be asked too."""
-        spec = SpaceSpec(**self._common(), attention=self.attention.id, split="val")
-        return self.at.run(spec, name="Attention space of val")
-
-    @cached_property
     def test_space(self) -> Run | None:
         """Clusters of test, which replace missing attributes; None where there are attributes."""
         if self.table.has_attributes:
@@ -122,42 +142,31 @@ class LoopRuns:
 
     @cached_property
     def campaign(self) -> Campaign:
-        """The answered campaign about train."""
-        return self.answered_campaign(self.space, self.config.answers)
-
-    def answered_campaign(self, space: Run, share: float) -> Campaign:
-        """The answered campaign about a share of a space's images."""
-        campaign = find_or_create_campaign(self.store, space, share, self.config.seed, self._noise)
+        """The answered campaign."""
+        name = default_name(self.config.answers, self.config.seed) + self._noise
+        campaign = find_or_create_campaign(self.store, self.space, name, self.config.answers, self.config.seed)
         self._annotate(campaign)
         return campaign
 
     def trained(self, name: str, **fields: Any) -> Run:
         """A model trained on all of train. ``fields``: of TrainSpec; those that the config gives go before them."""
-        spec = {"kind": "train", **self._common(), "model": self.config.model, **fields, **self.config.train}
-        return self.at.run(parse_spec(spec), name=name)
+        return self.at.run(self.config.training_spec(**fields), name=name)
 
     @cached_property
     def sheets_campaign(self) -> Campaign:
         """A campaign in which people were asked about the environments, and about no image."""
-        noise = f", environments{self._noise}"
-        campaign = find_or_create_campaign(self.store, self.space, self.config.answers, self.config.seed, noise)
         config = self.config
+        name = f"Environments, seed {config.seed}{self._noise}"
+        campaign = find_or_create_campaign(self.store, self.space, name, config.answers, config.seed)
         simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
         return campaign
 
-    def subset(
-        self,
-        strategy: str,
-        *,
-        size: int | None = None,
-        asked: AskedAbout = "images",
-        campaign: Campaign | None = None,
-    ) -> Run:
+    def subset(self, strategy: str, *, size: int | None = None, asked: AskedAbout = "images") -> Run:
         """The images a strategy chooses: as many as in every subset, or ``size``.
 
-        Of a strategy that uses answers, ``asked``: what people were asked about; ``campaign``: one of their own.
+        ``asked``: what people were asked about, of a strategy that uses answers.
         """
-        campaign = (campaign or self._campaign_about(asked)) if strategy in ANSWERED else None
+        campaign = self._campaign_about(asked) if strategy in ANSWERED else None
         spec = CurateSpec(
             **self._common(),
             space=self.space.id,
@@ -207,25 +216,26 @@ class LoopRuns:
 
 
 def retrain_spec(
-    reference: Run, subset: Run, retrain: Retrain, seed: int, fields: dict[str, Any] | None = None
+    reference: Run, subset: Run | None, retrain: Retrain, seed: int, fields: dict[str, Any] | None = None
 ) -> TrainSpec:
-    """The spec that retrains the reference's architecture on a subset, one of three ways."""
+    """The spec that retrains the reference's architecture on a subset, one of three ways, or its last layer without."""
     common = {key: reference.spec[key] for key in ("dataset", *FROM_REFERENCE)}
     how: dict[str, Any] = {
         "scratch": {},
         "reference": {"start": "reference", "reference": reference.id},
         "last-layer": {"mode": "last-layer", "reference": reference.id},
     }[retrain]
-    spec = parse_spec({"kind": "train", **common, **how, "subset": subset.id, "seed": seed, **(fields or {})})
+    spec = parse_spec(
+        {"kind": "train", **common, **how, "subset": subset.id if subset else None, "seed": seed, **(fields or {})}
+    )
     assert isinstance(spec, TrainSpec)
     return spec
 
 
 def find_or_create_campaign(
-    store: Store, space: Run, share: float, seed: int, suffix: str = "", by: str = "local"
+    store: Store, space: Run, name: str, share: float, seed: int, by: str = "local"
 ) -> Campaign:
-    """The campaign of this space, share and seed, created if it does not exist."""
-    name = default_name(share, seed) + suffix
+    """The campaign of this space and name, opened about a share of its images if it does not exist."""
     for campaign in store.campaigns.all():
         if campaign.name == name and campaign.space_run_id == space.id:
             return campaign

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed, together
 from slim_core.errors import SpecRefusedError
-from slim_core.runs import answers_in_training, baselines
+from slim_core.runs import baselines
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 
 if TYPE_CHECKING:
@@ -60,27 +60,6 @@ METHODS: dict[str, Method] = {
     "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
     "slim-environments": Method("SLIM by environments", _SLIM, ("answers",), _subset("slim", "environments")),
     "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference")),
-    "slim-attention-loss": Method(
-        "SLIM, answers in the loss",
-        "Loss after CRAYON, IEEE BigData 2024",
-        ("answers",),
-        answers_in_training.attention_loss,
-    ),
-    "slim-val-answers": Method(
-        "SLIM, half of the answers choose the epoch", "", ("answers",), answers_in_training.val_answers
-    ),
-    "slim-attention-loss-val-answers": Method(
-        "SLIM, answers in the loss and the choice of the epoch",
-        "",
-        ("answers",),
-        answers_in_training.attention_loss_and_val_answers,
-    ),
-    "random-attention-loss": Method(
-        "Random subset, answers in the loss",
-        "Loss after CRAYON, IEEE BigData 2024",
-        ("answers",),
-        lambda loop: answers_in_training.attention_loss(loop, "random"),
-    ),
     "random": Method("Random subset", "", (), _subset("random")),
     "class-balanced": Method("Class-balanced subset", "", (), _subset("class-balanced")),
     "oracle": Method("Group-balanced subset", "", (GROUPS_IN_TRAINING,), _subset("oracle")),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from slim_core.errors import NotFoundError, SpecRefusedError
+from slim_core.errors import NotFoundError, SpecRefusedError, quoted
 from slim_core.runs.executor import Workbench, open_workbench
 
 if TYPE_CHECKING:
@@ -48,13 +49,13 @@ def data_set(
     found = at.store.datasets.find(str(data))
     if found is not None:
         return found
-    if not Path(data).expanduser().exists():
-        raise NotFoundError(f"{data} is neither a registered data set nor a folder: see slim datasets.")
+    if not str(data) or not os.path.exists(os.path.expanduser(data)):
+        raise NotFoundError(f"{quoted(str(data))} is neither a registered data set nor a folder: see slim datasets.")
     from slim_core.data.importing import import_data
     from slim_core.data.report import require
 
     imported = import_data(
-        Path(data).expanduser(),
+        data,
         format=format,
         name=name,
         options=options,

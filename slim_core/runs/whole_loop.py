@@ -6,18 +6,24 @@ methods are made of is in slim_core.runs.loop_runs, the methods themselves in sl
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from slim_core.curation import STRATEGIES
+from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
-from slim_core.runs.loop_runs import LoopConfig, LoopRuns
+from slim_core.runs.loop_runs import ANSWERED, LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS, check_method
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 __all__ = ["Loop", "LoopConfig", "Outcome"]
+
+FROM_MASKS = (*ANSWERED, "erm-same-steps")  # methods whose answers about images are simulated from the masks
+FROM_ATTRIBUTES = "slim-environments"  # those about environments from the attribute
 
 
 @dataclass(frozen=True)
@@ -55,18 +61,42 @@ class Outcome:
 class Loop(LoopRuns):
     """The runs of one data set and seed, and what each method makes of them."""
 
+    def require(self, methods: Sequence[str]) -> None:
+        """Refuse what the data set cannot serve: called before any work, it leaves no run behind.
+
+        Raises:
+            SpecRefusedError: there is no such method, it needs attributes that the data set does not have, or the
+                subsets are smaller than one image a class.
+            AnswersRefusedError: a method uses answers, and the data set lacks what they are simulated from.
+        """
+        for method in methods:
+            check_method(method, self.table)
+        if set(methods) & set(STRATEGIES) and self.size < self.table.n_classes:
+            raise SpecRefusedError(
+                f"The size of the subsets is {self.size}: give at least {self.table.n_classes}, one image a class."
+            )
+        asked = [method for method in methods if method in FROM_MASKS]
+        if asked and self.is_simulated and not self.table.has_mask[self.table.rows("train")].any():
+            raise AnswersRefusedError(
+                f"{self.table.name} has no masks, from which the answers of {asked[0]} are simulated: leave it out "
+                f"(--methods erm,slim-no-answers,random), or answer on the Annotate page."
+            )
+        if FROM_ATTRIBUTES in methods and not self.table.has_attributes:
+            raise AnswersRefusedError(
+                f"{self.table.name} has no attribute, from which the answers of {FROM_ATTRIBUTES} are simulated: leave "
+                f"it out, or answer on the Annotate page."
+            )
+
     def outcome(self, method: str) -> Outcome:
         """A method from its data to its metrics.
 
         Raises:
-            SpecRefusedError: there is no such method, or it needs attributes that the data set does not have.
+            SpecRefusedError, AnswersRefusedError: as ``require``.
         """
-        check_method(method, self.table)
+        self.require([method])
         trained = METHODS[method].train(self)
         model, subset = trained.model, trained.subset
         chosen = (subset or model).metrics or {}
-        ancestry = Ancestry.read(self.store, model.dataset_id)
-        n_answers = ancestry.n_answers(model)
         return Outcome(
             method=method,
             seed=self.config.seed,
@@ -76,7 +106,7 @@ class Loop(LoopRuns):
             subset=subset,
             n_images=chosen["images"],
             n_unique=chosen["images_unique"],
-            n_answers=n_answers,
-            answers_share=n_answers / len(self.table.rows("train")),
-            seconds=round(ancestry.seconds(model, *trained.tried), 3),
+            n_answers=chosen.get("answers", 0) + chosen.get("environment_answers", 0),
+            answers_share=chosen.get("answers_share", 0.0),
+            seconds=round(Ancestry.read(self.store, model.dataset_id).seconds(model, *trained.tried), 3),
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import ValidationError
 
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import SpecRefusedError, quoted
 from slim_core.steps.specs import (
     SPEC_VERSION,
     CurateSpec,
@@ -68,7 +68,7 @@ def step_named(kind: object) -> Step:
         SpecRefusedError: no step has this name.
     """
     if not isinstance(kind, str) or kind not in STEPS:
-        raise SpecRefusedError(f"There is no step {kind!r}: choose one of {', '.join(STEPS)}.")
+        raise SpecRefusedError(f"There is no step {quoted(kind)}: choose one of {', '.join(STEPS)}.")
     return STEPS[kind]
 
 
@@ -83,8 +83,8 @@ def parse_spec(given: Mapping[str, Any]) -> Spec:
     version = fields.pop("spec_version", 1)
     if not isinstance(version, int) or version > SPEC_VERSION:
         raise SpecRefusedError(
-            f"The spec is of version {version}, this code reads up to version {SPEC_VERSION}: update SLIM Studio here, "
-            "restart what runs it (`python -m workers`, the dashboard), then retry."
+            f"The spec is of version {quoted(version)}, this code reads up to version {SPEC_VERSION}: update SLIM "
+            "Studio here, restart what runs it (`python -m workers`, the dashboard), then retry."
         )
     step = step_named(fields.get("kind"))
     try:
@@ -99,8 +99,9 @@ def _sentence(kind: str, error: ValidationError) -> str:
     field = ".".join(str(part) for part in first["loc"]) or first["msg"].partition(":")[0].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         legal = ", ".join(sorted(STEPS[kind].spec.model_fields))
-        return f"{step} has no field {field!r}: its fields are {legal}."
+        return f"{step} has no field {quoted(field)}: its fields are {legal}."
     if first["type"] == "missing":
         return f"{step} needs the field {field!r}: give it."
     reason = first["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{step} refuses {field} = {first['input']!r}: {reason}." if first["loc"] else (f"{step} refuses {reason}.")
+    what = f"{field} = {quoted(first['input'])}: {reason}" if first["loc"] else reason
+    return f"{step} refuses {what}."

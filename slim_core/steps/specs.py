@@ -18,14 +18,16 @@ from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_va
 
 from slim_core.attention.config import PassConfig
 from slim_core.curation.options import CurateOptions
+from slim_core.data.labels_used import LabelsUsed
 from slim_core.data.table import Split
 from slim_core.models.names import SMALL_RESNET, check_model
 from slim_core.parameters import Config, Seed, Shown
 from slim_core.space.embedding import SpaceConfig
 from slim_core.space.environments import ClusterConfig
 from slim_core.steps.recipes import OF_A_RECIPE, recipe
-from slim_core.training.answers import AnswersOf
-from slim_core.training.config import BY_ANSWERS, TrainConfig
+from slim_core.training.config import TrainConfig
+from slim_core.training.last_layer import REFITS
+from slim_core.training.last_layer.config import RefitConfig, refit_labels
 from slim_core.training.objectives import OBJECTIVES
 
 QueueName = Literal["gpu", "cpu"]
@@ -62,11 +64,6 @@ class Spec(Config):
     def parents(self) -> dict[str, str]:
         """Role -> id of each run whose artifacts this step reads."""
         return {}
-
-    def filled_in(self, record: Mapping[str, Any]) -> Self:
-        """This spec as a run keeps it: with what was filled in when it was submitted."""
-        own = type(self).model_fields
-        return type(self).model_validate({name: value for name, value in record.items() if name in own})
 
     def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> tuple[tuple[Spec, int], ...]:
         """(spec, images) of the parts it is split into above ``largest`` images; none where it is done in one."""
@@ -110,8 +107,8 @@ class Spec(Config):
         return {name: getattr(self, name) for name in (*self.inputs(), *self.decided_by)}
 
 
-class TrainSpec(Spec, TrainConfig):
-    """Train the reference model, or retrain on a curated subset."""
+class TrainSpec(Spec, TrainConfig, RefitConfig):
+    """Train the reference model, retrain on a curated subset, or refit the last layer."""
 
     queue: ClassVar[QueueName] = "gpu"
     decided_by: ClassVar[tuple[str, ...]] = ("mode", "start")  # of the recipe
@@ -119,6 +116,7 @@ class TrainSpec(Spec, TrainConfig):
         **dict.fromkeys(OF_A_RECIPE, "of the recipe"),
         "model": "by the data set",
         "weights": "imagenet, but none for small-resnet",
+        "mode": "full, but with --retrain last-layer",
     }
 
     kind: Annotated[Literal["train"], _NAMED] = "train"
@@ -136,7 +134,7 @@ class TrainSpec(Spec, TrainConfig):
     image_size: Annotated[int | None, _FOLDED] = Field(
         default=None, ge=8, le=1024, title="Image size", description="Side in pixels; default: the model's own."
     )
-    mode: Annotated[Literal["full", "last-layer"], _NAMED] = Field(
+    mode: Annotated[Literal["full", "last-layer"], Shown(place="nowhere")] = Field(
         default="full", title="Mode", description="Train everything, or refit the last layer."
     )
     start: Annotated[Literal["scratch", "reference"], _NAMED] = Field(
@@ -149,6 +147,19 @@ class TrainSpec(Spec, TrainConfig):
     )
     subset: Annotated[str | None, _NAMED] = Field(
         default=None, title="Subset", description="Curate run whose subset is trained on; default: all of train."
+    )
+    hold_out: Annotated[float, Shown(step=0.05, place="more", only={"mode": ("full",)}, added_later=True)] = Field(
+        default=0.0,
+        ge=0,
+        le=0.9,
+        title="Held out",
+        description="Share of the training images of each class kept out of training, for a refit of the last layer.",
+    )
+    attention: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+        default=None,
+        title="Attention maps or features",
+        description="Gradcam or features run of the reference model whose pooled features the last layer is fitted "
+        "on; default: they are computed.",
     )
 
     @model_validator(mode="before")
@@ -186,28 +197,49 @@ class TrainSpec(Spec, TrainConfig):
     @model_validator(mode="after")
     def _check_last_layer(self) -> Self:
         """The refit has a loss and a balance of its own, which these would seem to change."""
-        if self.mode == "last-layer" and (self.objective != "erm" or self.sampling != "shuffled"):
+        if self.mode != "last-layer":
+            return self
+        if self.objective != "erm" or self.sampling != "shuffled":
             raise ValueError("objective: and sampling have no effect on mode last-layer; leave both out")
-        if self.mode == "last-layer" and self.selection == BY_ANSWERS:
-            raise ValueError(f"selection: {BY_ANSWERS} has no effect on mode last-layer; take worst_class")
+        if self.hold_out:
+            raise ValueError("hold_out: has no effect on mode last-layer; leave it out")
+        if self.subset and self.fitted_on != "train":
+            raise ValueError(f"subset: is not fitted on with fitted_on={self.fitted_on}; leave one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _check_full(self) -> Self:
+        """What belongs to a refit would seem to change a training."""
+        if self.mode != "full":
+            return self
+        for name in (*RefitConfig.model_fields, "attention"):
+            if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
+                raise ValueError(f"{name}: has an effect on mode last-layer only; leave it out, or take that mode")
+        if self.hold_out and (self.subset or self.start == "reference"):
+            raise ValueError(
+                "hold_out: is a share of all of train, kept from a new model; leave out what it starts from"
+            )
         return self
 
     def parents(self) -> dict[str, str]:
-        """The reference model and the subset, where given, and the runs that objective and selection rest on."""
-        answers = OBJECTIVES[self.objective].answers(self.objective_options)
-        named = {
-            "reference": self.reference,
-            "subset": self.subset,
-            "answered": answers.space if answers else None,
-            "selection": self.selection_options.get("space"),
-        }
+        """The reference model, the subset and the features, where given, and what objective and refit rest on."""
+        named = {"reference": self.reference, "subset": self.subset, "attention": self.attention}
         given = {role: run_id for role, run_id in named.items() if run_id}
-        return given | OBJECTIVES[self.objective].parents(self.objective_options)
+        given |= OBJECTIVES[self.objective].parents(self.objective_options)
+        return given | REFITS[self.refit].parents(self.refit_options)
+
+    def labels_used(self) -> set[LabelsUsed]:
+        """Beyond the classes of the images."""
+        if self.mode == "last-layer":
+            return refit_labels(self.refit, self.fitted_on, self.selection)
+        return super().labels_used()
 
     def held(self) -> Mapping[str, type[Config]]:
-        """The settings of the loss, and of the selection where it has some."""
-        of_selection = {"selection_options": AnswersOf} if self.selection == BY_ANSWERS else {}
-        return {"objective_options": OBJECTIVES[self.objective].Options, **of_selection}
+        """The settings of the loss, and of the refit."""
+        return {
+            "objective_options": OBJECTIVES[self.objective].Options,
+            "refit_options": REFITS[self.refit].Options,
+        }
 
     def defaults(self) -> dict[str, Any]:
         """As of every spec; the milestones keep their place on the way through the epochs."""
@@ -321,7 +353,7 @@ class CurateSpec(Spec):
         default=None, title="Campaign", description="Campaign whose answers are used; none: without answers."
     )
     answers_seq: Annotated[int | None, _NAMED] = Field(
-        default=None, ge=0, title="Answers", description="Last answer that counts; filled in when submitted."
+        default=None, ge=0, lt=2**63, title="Answers", description="Last answer that counts; filled in when submitted."
     )
     environments_seq: Annotated[int | None, _LATER] = Field(
         default=None,
@@ -333,7 +365,7 @@ class CurateSpec(Spec):
         default="slim", title="Strategy", description="Name of a curation strategy."
     )
     size: int = Field(ge=1, title="Images in the subset", description="Images of the subset, repeats included.")
-    gammas: Annotated[tuple[float, ...], Shown(place="nowhere")] = Field(
+    gammas: Annotated[tuple[Annotated[float, Field(gt=0, le=1e6)], ...], Shown(place="nowhere")] = Field(
         default=(10.0, 5.0), min_length=1, title="Gammas", description="Width of the propagation per class."
     )
     expansion: Annotated[Literal["auto", "exact", "grid"], _FOLDED] = Field(

@@ -1,50 +1,43 @@
-"""Train the reference model, or retrain on a curated subset (METHOD.md S0 and S10)."""
+"""Train the reference model, retrain on a curated subset, or refit the last layer (METHOD.md S0 and S10)."""
 
 from __future__ import annotations
 
 import json
-import shutil
-import time
+from collections.abc import Callable
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slim_core import result_files
-from slim_core.attention.attention_pass import attention_pass
 from slim_core.data.groups import grouping
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
-from slim_core.metrics import classification_metrics
 from slim_core.models.build import build, load_model
 from slim_core.models.model import Model, load_checkpoint, save_model
 from slim_core.models.prediction import predict
-from slim_core.models.runtime import Runtime
-from slim_core.steps.answers import answered_images, given_answers
+from slim_core.steps import last_layer
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
-from slim_core.store.results import AttentionResult, SubsetResult
-from slim_core.training.answers import AnswersOf
-from slim_core.training.config import BY_ANSWERS
-from slim_core.training.data import TrainData
+from slim_core.store.results import SubsetResult
+from slim_core.training.data import TrainData, held_out_rows
 from slim_core.training.loop import EpochReport, TrainResult, train
-from slim_core.training.objectives import OBJECTIVES
+from slim_core.training.objectives import OBJECTIVES, Predicted
 
 Rows = NDArray[np.int64]
-REPEATS = "repeats.npy"  # among the checkpoints
+REPEATS, CELLS = "repeats.npy", "cells.npy"  # among the checkpoints
 
 
 def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
-    """Train as the spec says; leaves weights.safetensors, model.json and history.json.
+    """Train as the spec says; leaves weights.safetensors, model.json, history.json, and held_out.npy where asked to.
 
     Returns:
-        images (repeats included), images_unique, epochs, best_epoch, seconds, val: the metrics of the epoch kept, and,
-        where answers are used, answered: how many of each campaign.
+        images (repeats included), images_unique, epochs, best_epoch, seconds, and val: the metrics of the epoch kept.
 
     Raises:
         DataRefusedError: a split has no images, or a class of the data has none to train on.
-        AnswersRefusedError, SpecRefusedError: a campaign has no answers, or not about the images they are needed for.
         WeightsMissingError, CheckpointRefusedError: the initial weights cannot be read.
     """
     table = context.table(spec.dataset)
@@ -53,40 +46,76 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     counts = repeated(spec, table, rows, counts, context)
     model = _initial_model(spec, table, context)
     if spec.mode == "last-layer":
-        result = _refit(model, table, rows, counts, spec, context)
+        result = last_layer.refit(model, table, rows, counts, spec, context)
     else:
         result = _train(model, table, rows, counts, spec, context)
     save_model(model, context.out)
+    if spec.hold_out:
+        np.save(context.out / result_files.HELD_OUT, np.setdiff1d(table.rows("train"), rows))
     (context.out / result_files.HISTORY).write_text(json.dumps(result.history, indent=1))
-    return _metrics(result, rows, counts) | _answers_used(spec, context)
+    return _metrics(result, rows, counts)
 
 
 def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> tuple[Rows, Rows | None]:
-    """Rows to train on, and how often each is used: the subset's, or all of train once (counts None)."""
+    """Rows to train on, and how often each is used: the subset's, or all of train once (counts None).
+
+    Without those that are held out; a last layer may also be fitted on those, or on val.
+    """
     if spec.subset is None:
-        return table.rows("train"), None
+        rows = last_layer.fitted_rows(spec, table, context)
+        return np.delete(rows, held_out_rows(table.labels[rows], spec.hold_out, spec.seed)), None
     chosen = SubsetResult(context.parent(spec.subset)).images()
     return chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64)
 
 
 def repeated(spec: TrainSpec, table: ImageTable, rows: Rows, counts: Rows | None, context: StepContext) -> Rows | None:
     """The counts, times how often the objective sees each row; found once, and kept for an attempt that resumes."""
-    kept = context.checkpoint_dir / REPEATS
-    if kept.is_file():
-        return np.asarray(np.load(kept), np.int64)
-    found = OBJECTIVES[spec.objective].repeats(
+
+    def find() -> Rows | None:
+        found = OBJECTIVES[spec.objective].repeats(*_of_earlier(spec, table, rows, context))
+        return found if found is None or counts is None else found * counts
+
+    times = _found_once(context.checkpoint_dir / REPEATS, find)
+    return counts if times is None else times
+
+
+def cells(spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext) -> Rows | None:
+    """(N,) the objective's cell of each row of the table, -1 outside the training rows; kept as ``repeated`` is."""
+
+    def find() -> Rows | None:
+        return OBJECTIVES[spec.objective].cells(*_of_earlier(spec, table, rows, context))
+
+    found = _found_once(context.checkpoint_dir / CELLS, find)
+    if found is None:
+        return None
+    of_all = np.full(len(table), -1, np.int64)
+    of_all[rows] = found
+    return of_all
+
+
+def _of_earlier(
+    spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext
+) -> tuple[dict[str, Any], Rows, Predicted]:
+    """What an objective may know of the training rows: its options, their labels, and what an earlier run predicts."""
+    return (
         spec.objective_options,
         table.labels[rows],
         lambda run_id: predicted_by(run_id, table, rows, context),
     )
+
+
+def _found_once(kept: Path, find: Callable[[], Rows | None]) -> Rows | None:
+    """What was kept of an earlier attempt, else what is found now, if anything."""
+    if kept.is_file():
+        return np.asarray(np.load(kept), np.int64)
+    found = find()
     if found is None:
-        return counts
-    times = np.asarray(found if counts is None else found * counts, np.int64)
+        return None
     unfinished = kept.with_suffix(".tmp")
     with unfinished.open("wb") as file:
-        np.save(file, times)
+        np.save(file, np.asarray(found, np.int64))
     unfinished.replace(kept)
-    return times
+    return np.asarray(found, np.int64)
 
 
 def predicted_by(run_id: str, table: ImageTable, rows: Rows, context: StepContext) -> Rows:
@@ -132,16 +161,7 @@ def _initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> 
 def _train(
     model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
 ) -> TrainResult:
-    of_train, of_val = _asked(spec)
-    data = TrainData(
-        table,
-        rows,
-        table.rows("val"),
-        grouping(table),
-        counts,
-        answered=answered_images(context.store, of_train, "train", with_model=True) if of_train else None,
-        val_answered=answered_images(context.store, of_val, "val") if of_val else None,
-    )
+    data = TrainData(table, rows, table.rows("val"), grouping(table), counts, cells=cells(spec, table, rows, context))
     return train(
         model,
         data,
@@ -149,54 +169,6 @@ def _train(
         on_report=lambda report: _report(report, context),
         runtime=context.runtime("train"),
     )
-
-
-def _asked(spec: TrainSpec) -> tuple[AnswersOf | None, AnswersOf | None]:
-    """Answers about training images, for the objective, and about validation images, for the selection."""
-    of_train = OBJECTIVES[spec.objective].answers(spec.objective_options)
-    return of_train, AnswersOf(**spec.selection_options) if spec.selection == BY_ANSWERS else None
-
-
-def _answers_used(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
-    """The metric "answered", where the objective or the selection has used answers."""
-    asked = [each for each in _asked(spec) if each is not None]
-    used = {each.campaign: len(given_answers(context.store, each.campaign, each.answers_seq)[0]) for each in asked}
-    return {"answered": used} if used else {}
-
-
-def _refit(
-    model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
-) -> TrainResult:
-    """The last layer alone, on pooled features of the frozen rest."""
-    from slim_core.training.last_layer import PooledImages, apply_last_layer, fit_last_layer
-
-    started = time.perf_counter()
-    val = table.rows("val")
-    pooled = pooled_features(model, table, np.concatenate([rows, val]), context)  # (n + n_val, K)
-    weight, bias = fit_last_layer(
-        PooledImages(pooled[: len(rows)], table.labels[rows], counts),
-        PooledImages(
-            pooled[len(rows) :],
-            table.labels[val],
-            groups=grouping(table).index[val] if spec.selection == "worst_group" else None,
-        ),
-        seed=spec.seed,
-    )
-    apply_last_layer(model, weight, bias)
-    probabilities = predict(model, table, val, runtime=Runtime(device=context.device, check_stop=context.check_stop))
-    metrics = classification_metrics(table.labels[val], probabilities, grouping(table).take(val), None)
-    return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started)
-
-
-def pooled_features(model: Model, table: ImageTable, rows: Rows, context: StepContext) -> NDArray[np.float32]:
-    """(n, K) inputs of the head for the given rows."""
-    folder = context.out / "pooled"
-    folder.mkdir()
-    runtime = replace(context.runtime("features"), checkpoint_dir=None)
-    attention_pass(model, table, rows, folder, runtime=runtime, score_masks=False)
-    pooled = AttentionResult(folder).features("pooled")
-    shutil.rmtree(folder)
-    return pooled
 
 
 def _report(report: EpochReport, context: StepContext) -> None:

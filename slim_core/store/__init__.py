@@ -18,7 +18,7 @@ from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.decisions import Decisions
 from slim_core.store.environment_answers import EnvironmentAnswer, EnvironmentAnswers
 from slim_core.store.events import Event, Events
-from slim_core.store.home import keep_private
+from slim_core.store.home import keep_private, require_database
 from slim_core.store.leases import LEASE_S, Lease
 from slim_core.store.lineage import Lineage
 from slim_core.store.members import ROLES, Member, Members, Role
@@ -79,12 +79,13 @@ class Store:
         """Make the home's folders, readable by their owner alone, and bring the database to the newest schema.
 
         Raises:
-            StoreUnavailableError: the home or the database cannot be written, is locked, damaged, or newer than this
-                version.
+            StoreUnavailableError: the home or the database cannot be written, is locked, damaged, newer than this
+                version, or gone although there are results.
         """
         settings = settings or read_settings()
         keep_private(make_folder(settings.home))  # before anything is written into it
         database = Database(settings.database)
+        require_database(settings.home, database)
         try:
             migrate(database)
             keep_private(settings.home)

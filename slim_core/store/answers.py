@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from slim_core.store.events import Events
 if TYPE_CHECKING:
     import pandas as pd
 
+UNDER_WAY = timedelta(hours=1)  # how long after a deadline a browser may deliver what was answered before it
 READ_AT_ONCE = 2_000  # rows of the audit in one transaction
 _PER_READ = 200  # answers read at once when the last ones are searched for
 _CHUNK = 5_000  # ids in one statement
@@ -88,10 +90,12 @@ class Answers:
             NotFoundError: there is no such campaign.
             ForbiddenError: the campaign names its annotators, and this person is not one of them.
             AnswersRefusedError: a value is not 1, 0, -1 or None, an id is not this campaign's, or it is closed.
+            CampaignClosedError: the deadline was longer ago than answers are under way.
         """
         with self._database.write() as connection:
             campaign = lock_campaign(connection, campaign_id)
             campaign.require_annotator(annotator)
+            campaign.require_open(self._database.now(connection) - UNDER_WAY)
             known, unknown = _by_known_item(connection, campaign_id, answers)
             check_answers(annotator, known)
             receipt = self._save(connection, campaign, annotator, known, session, "page")

@@ -163,7 +163,7 @@ class Artifacts:
         """Number of the attempt a published folder came from; 0 where there is none."""
         try:
             return int(json.loads((folder / _MARK).read_text())["attempt"])
-        except FileNotFoundError:
+        except (FileNotFoundError, ValueError, KeyError, TypeError):  # not there, or damaged: then all may be
             return 0
 
     def _work(self, name: str) -> Path:

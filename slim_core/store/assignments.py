@@ -119,7 +119,7 @@ class Assignments:
         with self._database.read() as connection:
             now = self._database.now(connection)
             query = sa.select(_leases.c.item_id, _leases.c.annotator, _leases.c.expires_at.label("until"))
-            query = query.where(_leases.c.campaign_id == campaign_id, _leases.c.expires_at > now)
+            query = query.where(_leases.c.campaign_id == campaign_id, leases.holding(now))
             return [Lease(**row) for row in connection.execute(query.order_by(_leases.c.expires_at)).mappings()]
 
     def progress(self, campaign_id: str, annotator: str, session: str = "") -> Progress:
@@ -182,7 +182,7 @@ class _OpenItems:
             _leases.c.campaign_id == self.campaign.id,
             _leases.c.annotator == self.annotator,
             _leases.c.session == session,
-            _leases.c.expires_at > self.now,
+            leases.holding(self.now),
             _items.c.done.is_(sa.false()),
         )
         return self._items(query.order_by(_items.c.position))
@@ -215,7 +215,7 @@ class _OpenItems:
         return found
 
     def _free(self, wanted: sa.ColumnElement[bool], n: int) -> list[Item]:
-        leased = sa.select(sa.func.count()).where(_leases.c.item_id == _items.c.id, _leases.c.expires_at > self.now)
+        leased = sa.select(sa.func.count()).where(_leases.c.item_id == _items.c.id, leases.holding(self.now))
         mine = sa.exists().where(_current.c.item_id == _items.c.id, _current.c.annotator == self.annotator)
         kept = leased.where(_leases.c.annotator == self.annotator).correlate(_items).scalar_subquery()
         others = leased.where(_leases.c.annotator != self.annotator).correlate(_items).scalar_subquery()

@@ -15,13 +15,13 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.answer_values import RIGHT, UNSURE, VALUES, WRONG
-from slim_core.store.consensus import DECISION, SKIP, current_by_row
+from slim_core.store.consensus import current_by_row
 from slim_core.store.database import Database, new_id, plain
 from slim_core.store.datasets import Datasets
 from slim_core.store.events import Events
 from slim_core.store.run_rows import find_run
+from slim_core.store.work import IMAGE_WORK
 
-IDLE_MS = 60_000  # longer pauses than this do not count as work
 _t, _items, _answers = schema.campaigns, schema.items, schema.answers
 
 
@@ -212,20 +212,16 @@ class Campaigns:
 
         Returns:
             total (items), answered (items with an answer), done (items with as many as the overlap asks), right,
-            wrong, unsure (by consensus), answers (given in all, undone ones too), share (answered of the split, 0..1)
-            and minutes (of work, pauses over 60 s cut).
+            wrong, unsure (by consensus), answers (given in all, undone ones too), simulated (of these, by the simulated
+            annotator), share (answered of the split, 0..1) and minutes (people's work, pauses over 60 s cut; what was
+            undone or skipped took its time too).
         """
-        worked = sa.func.sum(sa.case((_answers.c.duration_ms > IDLE_MS, IDLE_MS), else_=_answers.c.duration_ms))
-        spent = sa.select(sa.func.count(), worked).where(
-            _answers.c.campaign_id == campaign_id,
-            _answers.c.value.is_not(None),
-            _answers.c.source.not_in((DECISION, SKIP)),
-        )
+        spent = IMAGE_WORK.sums.where(_answers.c.campaign_id == campaign_id)
         done = sa.func.sum(sa.case((_items.c.done, 1), else_=0))
         with self._database.read() as connection:
             n_split = _fetch(connection, campaign_id).n_split
             values = list(current_by_row(connection, campaign_id).values())
-            n_answers, worked_ms = connection.execute(spent).one()
+            n_answers, n_simulated, worked_ms = connection.execute(spent).one()
             total, n_done = connection.execute(
                 sa.select(sa.func.count(), done).where(_items.c.campaign_id == campaign_id)
             ).one()
@@ -236,7 +232,8 @@ class Campaigns:
             "right": values.count(RIGHT),
             "wrong": values.count(WRONG),
             "unsure": values.count(UNSURE),
-            "answers": n_answers,
+            "answers": int(n_answers or 0),
+            "simulated": int(n_simulated or 0),
             "share": len(values) / n_split if n_split else 0.0,
             "minutes": float(worked_ms or 0) / 60_000,
         }

@@ -184,11 +184,16 @@ class Datasets:
         with self._lock:
             try:
                 self._load(dataset)
-            except (NotFoundError, DataRefusedError, FileNotFoundError):
+            except (NotFoundError, DataRefusedError):
                 self._keep(dataset.id, table)
 
     def _load(self, dataset: Dataset) -> ImageTable:
-        table = ImageTable.load(self._artifacts.dataset_folder(dataset.id))
+        try:
+            table = ImageTable.load(self._artifacts.dataset_folder(dataset.id))
+        except (ValueError, KeyError, TypeError, OSError) as error:  # Arrow's and those of JSON
+            raise DataRefusedError(
+                f"The kept table of {dataset.name} is damaged: import the data set again."
+            ) from error
         if table.fingerprint != dataset.fingerprint:
             raise DataRefusedError(f"The kept table of {dataset.name} has been changed: import the data set again.")
         return table

@@ -1,4 +1,4 @@
-"""SLIM_HOME is its owner's alone: answers with names, images and keys are not for other users of the machine."""
+"""SLIM_HOME: its owner's alone, since answers with names, images and keys are not for others; and never half there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import contextlib
 import os
 import stat
 from pathlib import Path
+
+from slim_core.store.database import Database, StoreUnavailableError
 
 _FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections")
 _FILES = ("slim.db", "slim.db-wal", "slim.db-shm", "slim.db.migrate", "workers.log")
@@ -24,6 +26,23 @@ def keep_private(home: Path) -> None:
     for path in (home, *(home / name for name in (*_FOLDERS, *_FILES))):
         with contextlib.suppress(OSError):  # not there (yet), or a file system without modes
             _take(path, taken)
+
+
+def require_database(home: Path, database: Database) -> None:
+    """Refuse to start an empty SQLite database beside the results of another: it was moved away, or its disk is.
+
+    Raises:
+        StoreUnavailableError: so.
+    """
+    path = Path(database.url.database or "")
+    if not database.is_sqlite or path.exists() or path.parent.resolve() != home.resolve():
+        return
+    kept = [name for name in ("runs", "datasets") if (home / name).is_dir() and any((home / name).iterdir())]
+    if kept:
+        raise StoreUnavailableError(
+            f"{home} holds {' and '.join(kept)}, but their database {path.name} is gone: put it back, also from a "
+            f"backup, or set SLIM_HOME to another folder."
+        )
 
 
 def _take(path: Path, taken: int) -> None:

@@ -24,6 +24,11 @@ class Lease:
     until: datetime
 
 
+def holding(now: datetime) -> sa.ColumnElement[bool]:
+    """Leases that count: not over, and not longer than any is given, as by a clock that ran ahead."""
+    return sa.and_(_leases.c.expires_at > now, _leases.c.expires_at <= now + timedelta(seconds=LEASE_S))
+
+
 def keep(
     connection: Connection, campaign_id: str, item_ids: Iterable[int], annotator: str, session: str, now: datetime
 ) -> None:
@@ -51,7 +56,7 @@ def hand_over(connection: Connection, campaign_id: str, annotator: str, was: Ite
 def n_held(connection: Connection, item_ids: Iterable[int], now: datetime, besides: str) -> dict[int, int]:
     """Item -> how many annotators other than ``besides`` look at it now."""
     query = sa.select(_leases.c.item_id, sa.func.count()).where(
-        _leases.c.item_id.in_(list(item_ids)), _leases.c.annotator != besides, _leases.c.expires_at > now
+        _leases.c.item_id.in_(list(item_ids)), _leases.c.annotator != besides, holding(now)
     )
     return {item_id: n for item_id, n in connection.execute(query.group_by(_leases.c.item_id))}  # noqa: C416
 
@@ -65,7 +70,7 @@ def by_annotator(
     )
     query = query.where(
         _leases.c.campaign_id == campaign_id,
-        _leases.c.expires_at > now,
+        holding(now),
         _items.c.done.is_(sa.false()),
         ~sa.and_(_leases.c.annotator == annotator, _leases.c.session == session),
     )

@@ -7,7 +7,8 @@ are mapped from disk, so that no reader loads them whole. The names of the files
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core import result_files as names
-from slim_core.errors import NotFoundError
+from slim_core.errors import ArtifactDamagedError, NotFoundError
 from slim_core.space.environments import Clusters
 
 if TYPE_CHECKING:
@@ -35,16 +36,52 @@ ARRAYS_OF_IMAGES = {  # small, of one or two numbers an image: what a browser ma
 }
 
 
+@contextmanager
+def undamaged(path: Path) -> Iterator[None]:
+    """Around the reading of a file that a run has left.
+
+    Raises:
+        ArtifactDamagedError: it was cut, overwritten or removed.
+    """
+    try:
+        yield
+    except (ValueError, OSError, EOFError, KeyError, TypeError) as error:  # numpy's, Arrow's, and those of JSON
+        what = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        raise ArtifactDamagedError(
+            f"The file {path.name} of {path.parent.name} is {what}: put it back from a backup, or run that step again."
+        ) from error
+
+
 def mapped(path: Path) -> NDArray[Any]:
-    """An array that stays on disk."""
-    array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+    """An array that stays on disk.
+
+    Raises:
+        ArtifactDamagedError: the file is no array.
+    """
+    with undamaged(path):
+        array: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
     return array
 
 
 def loaded(path: Path) -> NDArray[Any]:
-    """An array in memory."""
-    array: NDArray[Any] = np.load(path, allow_pickle=False)
+    """An array in memory.
+
+    Raises:
+        ArtifactDamagedError: the file is no array.
+    """
+    with undamaged(path):
+        array: NDArray[Any] = np.load(path, allow_pickle=False)
     return array
+
+
+def table_at(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
+    """A table in memory, or some of its columns.
+
+    Raises:
+        ArtifactDamagedError: the file is no table, or lacks a column.
+    """
+    with undamaged(path):
+        return pd.read_parquet(path, columns=None if columns is None else list(columns))
 
 
 @dataclass(frozen=True)
@@ -80,7 +117,7 @@ class AttentionResult:
 
     def scores(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """One row an image: row, prediction, confidence, loss, entropy, no_evidence, scores against the masks."""
-        return pd.read_parquet(self.folder / names.SCORES, columns=None if columns is None else list(columns))
+        return table_at(self.folder / names.SCORES, columns)
 
     def features(self, name: str, positions: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """(m, K) "attention", "environment" or "pooled" features of the positions; None: of all n images."""
@@ -172,9 +209,12 @@ class SpaceResult:
 
     def clusters(self) -> Clusters:
         """The environment clusters of the images."""
+        about = self.folder / names.CLUSTERS_ABOUT
+        with undamaged(about):
+            n_per_class = tuple(json.loads(about.read_text())["n_per_class"])
         return Clusters(
             index=loaded(self.folder / names.CLUSTERS),
-            n_per_class=tuple(json.loads((self.folder / names.CLUSTERS_ABOUT).read_text())["n_per_class"]),
+            n_per_class=n_per_class,
             reduced=loaded(self.folder / names.ENVIRONMENT_REDUCED),
         )
 
@@ -195,14 +235,22 @@ class ModelResult:
         """How the model sees images."""
         from slim_core.data.images import ImageTransform  # it loads the decoders
 
-        return ImageTransform.from_json(json.loads((self.folder / names.MODEL).read_text())["transform"])
+        about = self.folder / names.MODEL
+        with undamaged(about):
+            return ImageTransform.from_json(json.loads(about.read_text())["transform"])
+
+    def held_out(self) -> NDArray[np.int64]:
+        """(n,) rows of train that the training did not see; empty where it held none out."""
+        path = self.folder / names.HELD_OUT
+        return loaded(path) if path.is_file() else np.empty(0, np.int64)
 
     def history(self) -> list[dict[str, Any]]:
         """One dict an epoch; empty where the run has kept none."""
-        try:
-            found: list[dict[str, Any]] = json.loads((self.folder / names.HISTORY).read_text())
-        except FileNotFoundError:
+        path = self.folder / names.HISTORY
+        if not path.is_file():
             return []
+        with undamaged(path):
+            found: list[dict[str, Any]] = json.loads(path.read_text())
         return found
 
 
@@ -223,14 +271,15 @@ class EvaluationResult:
 
         Raises:
             NotFoundError: the file was removed.
+            ArtifactDamagedError: it is no table any more.
         """
-        try:
-            return pd.read_parquet(self.folder / names.PREDICTIONS)
-        except FileNotFoundError as error:
+        path = self.folder / names.PREDICTIONS
+        if not path.exists():
             raise NotFoundError(
                 f"The predictions of {self.folder.name} are missing ({names.PREDICTIONS} was removed): evaluate its "
                 f"model again."
-            ) from error
+            )
+        return table_at(path)
 
 
 @dataclass(frozen=True)
@@ -241,13 +290,14 @@ class SubsetResult:
 
     def images(self) -> pd.DataFrame:
         """One row a distinct image: row, count (how often it is used), cell, score, label."""
-        return pd.read_parquet(self.folder / names.SUBSET)
+        return table_at(self.folder / names.SUBSET)
 
 
 def recorded_environment(folder: Path) -> dict[str, Any]:
     """What a run recorded of its machine and packages; empty where the file is missing."""
-    try:
-        found: dict[str, Any] = json.loads((folder / names.ENVIRONMENT).read_text())
-    except FileNotFoundError:
+    path = folder / names.ENVIRONMENT
+    if not path.is_file():
         return {}
+    with undamaged(path):
+        found: dict[str, Any] = json.loads(path.read_text())
     return found

@@ -23,7 +23,7 @@ from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.meter import EpochReport, Meter
-from slim_core.training.objectives import OBJECTIVES, Batch, Beside, Objective, TrainContext, class_weights
+from slim_core.training.objectives import OBJECTIVES, Batch, Objective, TrainContext, class_weights
 from slim_core.training.patience import has_converged
 from slim_core.training.resume import Checkpoints
 from slim_core.training.sampling import epoch_order
@@ -73,7 +73,8 @@ def train(
     data.check(model.n_classes)
     if GROUPS_IN_TRAINING in config.labels_used():
         data.check_groups()
-    own = Pixels(data.table, model.transform, rows=data.every_row()) if data.pixels is None else None
+    used = np.concatenate([data.rows, data.val_rows])
+    own = Pixels(data.table, model.transform, rows=used) if data.pixels is None else None
     run = _Run(model, data, config, own or data.pixels, target, runtime, on_report)  # type: ignore[arg-type]
     try:
         with own_random_state(target), memory_guard(config.batch_size, run.once_more, smallest=2):
@@ -111,7 +112,7 @@ class _Run:
         inputs = to_input(images, self.model.transform, self.device)
         with half_precision(self.device):
             _, logits = self._forward(inputs, needs_pooled=False)
-        labels = self._labels(rows)
+        labels = torch.from_numpy(self.data.table.labels[rows]).to(self.device)
         nn.functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
         with torch.inference_mode():
             self.model.net.eval()(to_input(np.concatenate([images, images]), self.model.transform, self.device))
@@ -128,7 +129,7 @@ class _Run:
         """From the last checkpoint, or the start, to the end."""
         net = self.model.net.to(self.device)
         optimizer = self._optimizer()
-        objective = OBJECTIVES[self.config.objective](self._context())
+        objective = self._objective()
         checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key())
         state = checkpoints.restore(net, optimizer, objective)
         while state.epoch < self.config.epochs and not has_converged(state.history, self.config.patience):
@@ -144,6 +145,20 @@ class _Run:
         checkpoints.load_best(net, state.best_epoch)
         return TrainResult(state.history, state.best_epoch, state.seconds)
 
+    def _objective(self) -> Objective:
+        """The loss.
+
+        Raises:
+            SpecRefusedError: it needs the inputs of a linear last layer, and the model has none.
+        """
+        objective = OBJECTIVES[self.config.objective](self._context())
+        if objective.needs_pooled and self.model.head is None:
+            raise SpecRefusedError(
+                f"{self.model.name} has no linear last layer, whose inputs the objective {self.config.objective} "
+                f"needs: choose another model or objective."
+            )
+        return objective
+
     def _optimizer(self) -> torch.optim.Optimizer:
         parameters = [parameter for parameter in self.model.net.parameters() if parameter.requires_grad]
         return torch.optim.SGD(
@@ -154,25 +169,15 @@ class _Run:
         labels = torch.from_numpy(self.data.table.labels[self.rows])
         weights = class_weights(labels, self.model.n_classes).to(self.device) if self.config.class_weights else None
         counts = torch.from_numpy(self.data.grouping.counts(self.rows)).to(self.device)
-        config = self.config
-        return TrainContext(
-            self.model.n_classes,
-            weights,
-            counts,
-            config.objective_options,
-            seed=config.seed,
-            model=self.model,
-            answered=self.data.answered,
-        )
+        return TrainContext(self.model.n_classes, weights, counts, self.config.objective_options)
 
     def _key(self) -> str:
         """What must agree for a training to resume from a checkpoint."""
         about = [self.model.name, self.model.n_classes, self.data.table.fingerprint, self.config.trained_with()]
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        answers = (self.data.answered, self.data.val_answered)
-        given = (values for each in answers if each is not None for values in (each.rows, each.answers))
-        for values in (self.rows, self.data.val_rows, *given):
-            digest.update(np.ascontiguousarray(values, np.int64).tobytes())
+        for rows in (self.rows, self.data.val_rows, self.data.cells):
+            if rows is not None:
+                digest.update(np.ascontiguousarray(rows, np.int64).tobytes())
         return digest.hexdigest()
 
     def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer, objective: Objective) -> dict[str, Any]:
@@ -183,15 +188,14 @@ class _Run:
             group["lr"] = config.lr_at(epoch)
         meter = Meter(epoch, config.epochs, len(self.rows))
         self._to_training_mode()
-        for step, (rows, images, generator) in enumerate(self._batches(epoch)):
+        for rows, images, generator in self._batches(epoch):
             self.runtime.check_stop()
             self._at = rows, images
-            beside = objective.beside(epoch, step)
-            loss, n_right = self._step(rows, images, beside, generator, optimizer, objective)
+            loss, n_right = self._step(rows, images, generator, optimizer, objective)
             if not math.isfinite(loss):
                 raise SpecRefusedError(
                     f"The training loss became {loss} in epoch {epoch + 1} at learning rate {config.lr_at(epoch):g}: "
-                    f"{objective.if_it_diverges}."
+                    f"take a smaller rate."
                 )
             meter.add(len(rows), loss, n_right)
             self.on_report(meter.report("train", None))
@@ -222,53 +226,41 @@ class _Run:
             yield rows, images, generator
 
     def _balanced_over(self) -> np.ndarray | None:
-        """(n,) class or group of each row, where an epoch draws these equally often."""
-        by = self.config.drawn
-        if by == "shuffled":
+        """(n,) class, group or cell of each row, where an epoch draws these equally often."""
+        by, own = self.config.drawn, self.data.cells
+        if by == "shuffled" and own is None:
             return None
-        cells: np.ndarray = (self.data.table.labels if by == "class-balanced" else self.data.grouping.index)[self.rows]
+        known = self.data.table.labels if by == "class-balanced" else self.data.grouping.index
+        cells: np.ndarray = (known if own is None else own)[self.rows]
         return cells
 
     def _step(
         self,
         rows: np.ndarray,
         images: np.ndarray,
-        beside: np.ndarray | None,
         generator: torch.Generator,
         optimizer: torch.optim.Optimizer,
         objective: Objective,
     ) -> tuple[float, int]:
         """One step down: the batch's loss before it, and how many predictions were correct."""
-        inputs = self._inputs(images, generator)
+        inputs = to_input(images, self.model.transform, self.device)
+        if self.config.augment:
+            inputs = augment(inputs, generator)
         with half_precision(self.device):
             pooled, logits = self._forward(inputs, objective.needs_pooled)
         batch = Batch(
             rows=torch.from_numpy(rows).to(self.device),
-            labels=self._labels(rows),
+            labels=torch.from_numpy(self.data.table.labels[rows]).to(self.device),
             groups=torch.from_numpy(self.data.grouping.index[rows]).to(self.device),
             pooled=pooled,
             logits=logits.float(),
-            beside=self._seen_beside(beside, generator),
+            cells=None if self.data.cells is None else torch.from_numpy(self.data.cells[rows]).to(self.device),
         )
         loss = objective.loss(batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return loss.item(), int((logits.argmax(1) == batch.labels).sum().item())
-
-    def _inputs(self, images: np.ndarray, generator: torch.Generator) -> Tensor:
-        """(B, 3, H, W) of pixels (B, H, W, 3), cropped and flipped where the config says so."""
-        inputs = to_input(images, self.model.transform, self.device)
-        return augment(inputs, generator) if self.config.augment else inputs
-
-    def _labels(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(self.data.table.labels[rows]).to(self.device)
-
-    def _seen_beside(self, rows: np.ndarray | None, generator: torch.Generator) -> Beside | None:
-        if rows is None or not len(rows):
-            return None
-        inputs = self._inputs(self.pixels.read(rows), generator)
-        return Beside(torch.from_numpy(rows).to(self.device), self._labels(rows), inputs)
 
     def _forward(self, inputs: Tensor, needs_pooled: bool) -> tuple[Tensor | None, Tensor]:
         head: nn.Linear | None = self.model.head if needs_pooled else None

@@ -100,6 +100,16 @@ def show() -> Show:
     return run_page
 
 
+def hop(app: AppTest, page: str, **params: str) -> AppTest:
+    """Go on to another page in the same session, as by the sidebar; ``params``: of a link."""
+    app._page_hash = calc_hash("" if page == "overview" else page)
+    app.query_params.clear()
+    app.query_params.update(params)
+    app.run()
+    assert not app.exception, app.exception[0].stack_trace
+    return app
+
+
 def _run_loop(home: Path) -> None:
     from slim_core.annotation.simulated_annotator import simulate_answers
     from slim_core.data.importing import import_data
@@ -140,6 +150,16 @@ def dataset(empty_home: Path, demo_folder: Path) -> Dataset:
     from slim_core.data.importing import import_data
 
     return session.store().datasets.register(import_data(demo_folder), by="tests")
+
+
+@pytest.fixture
+def older(empty_home: Path, tmp_path: Path) -> Dataset:
+    """A data set that is registered before ``dataset``, which is the newest then."""
+    from slim_core.data.importing import import_data
+    from slim_core.data.sets.digits import DemoConfig, write_demo
+
+    write_demo(tmp_path / "older", DemoConfig(train=20, val=10, test=10, seed=5))
+    return session.store().datasets.register(import_data(tmp_path / "older", name="older"), by="tests")
 
 
 @pytest.fixture

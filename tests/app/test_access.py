@@ -6,7 +6,7 @@ import pytest
 
 from app import access
 from app.access import TokenRefusedError, Viewer
-from slim_core.errors import ForbiddenError, NotFoundError
+from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
 
 pytestmark = pytest.mark.usefixtures("empty_home")
 
@@ -76,3 +76,31 @@ def test_a_narrowed_token_reaches_nothing_else() -> None:
         viewer.require_dataset("d-2")
     with pytest.raises(NotFoundError):
         viewer.require_campaign("c-2")
+
+
+@pytest.mark.parametrize("content", [b"", b"short"])
+def test_a_key_that_is_cut_signs_nothing(empty_home, content: bytes) -> None:
+    empty_home.mkdir(exist_ok=True)
+    (empty_home / "token.key").write_bytes(content)
+    access._secret.cache_clear()
+    with pytest.raises(SettingRefusedError, match=f"token.key holds {len(content)} bytes, not 32: delete it"):
+        access.sign(Viewer("ann", "admin"))
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        [],
+        ["ann", "admin"],
+        ["ann", "emperor", None, None],
+        [5, "admin", None, None],
+        ["ann", "admin", 5, None],
+        ["ann", "admin", [5], None],
+        ["ann", "admin", "d-1", None],
+        {"name": "ann"},
+        "ann",
+    ],
+)
+def test_a_rightly_signed_token_of_another_shape_is_refused(payload: object) -> None:
+    with pytest.raises(TokenRefusedError, match="of another version. Reload the page"):
+        access.verify(str(access._serializer().dumps(payload)))

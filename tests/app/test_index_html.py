@@ -35,6 +35,11 @@ def test_the_document_comes_with_our_title_and_style_so_that_nothing_moves_later
     assert int(answer.headers["content-length"]) == len(answer.content)
 
 
+def test_streamlit_is_told_where_its_server_is_before_its_code_runs(browser: TestClient) -> None:
+    head = browser.get("/", headers=PAGE).text.partition("</head>")[0]
+    assert 'BACKEND_BASE_URL: location.origin + "/"' in head
+
+
 def test_a_copy_that_was_kept_without_the_style_is_not_confirmed(browser: TestClient) -> None:
     answer = browser.get("/", headers=PAGE | {"If-None-Match": '"theirs"'})
     assert answer.status_code == 200

@@ -73,7 +73,7 @@ def test_an_e_mail_is_the_same_person_in_any_case(
     assert session.viewer() == Viewer("ben@example.org", "lead")
 
 
-@pytest.mark.parametrize("verified", [False, "false"])
+@pytest.mark.parametrize("verified", [False, "false", 0, "0", "no", None])
 def test_an_e_mail_that_nobody_has_checked_gives_no_role(
     cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch, verified: object
 ) -> None:

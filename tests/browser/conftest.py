@@ -98,14 +98,9 @@ def problems_of(page: Page, tolerated: set[str]) -> list[str]:
 
     def note(message: ConsoleMessage) -> None:
         path = urlparse(message.location.get("url", "")).path
-        if message.type == "error" and not is_probe(path) and path not in tolerated:
+        if message.type == "error" and path not in tolerated:
             problems.append(f"{message.text} {path}")
 
     page.on("console", note)
     page.on("pageerror", lambda error: problems.append(str(error)))
     return problems
-
-
-def is_probe(path: str) -> bool:
-    """Streamlit itself tries /<page>/_stcore/... before /_stcore/..., to find out where its root is."""
-    return "/_stcore/" in path and not path.startswith("/_stcore/")

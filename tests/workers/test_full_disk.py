@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -39,7 +42,7 @@ def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_que
         bench.await_count(run, 2)
         _fill(small_disk / "ballast")
         until(
-            lambda: "could not be ended: The disk of the database" in bench.services.log_path.read_text(), "the error"
+            lambda: "cannot be recorded: The disk of the database" in bench.services.log_path.read_text(), "the error"
         )
         warnings = bench.queue.view().warnings
         assert len(warnings) == 1 and warnings[0].startswith("0 MB are left on the disk of ")
@@ -59,3 +62,19 @@ def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_que
         bench.queue.stop(run.id)
         bench.await_status(run, "canceled")
         assert bench.await_status(bench.submit(), "done").attempt == 1
+
+
+def test_a_person_who_trains_on_a_full_disk_is_told_at_once_and_not_kept_waiting(small_disk: Path, images: Path):
+    def slim(*words: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "slim_core.cli", *map(str, words)]
+        variables = {**os.environ, "SLIM_HOME": str(small_disk / "home"), "SLIM_DATA_ROOTS": str(images)}
+        return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300)
+
+    assert slim("import", images).returncode == 0
+    _fill(small_disk / "ballast")
+    os.truncate(small_disk / "ballast", os.path.getsize(small_disk / "ballast") - 300_000)  # the training may begin
+    began = time.monotonic()
+    done = slim("train", "--data", images.name, "--model", "small-resnet", "--epochs", "1")
+    assert done.returncode == 2 and time.monotonic() - began < 60
+    assert done.stderr.count("WARNING The end of run r-") == 1 and "Traceback" not in done.stderr
+    assert done.stderr.strip().endswith("is full: free some space, nothing was changed.")

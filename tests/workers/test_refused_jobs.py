@@ -88,6 +88,43 @@ def test_a_pickle_is_never_loaded(bench: Bench, tmp_path: Path):
     assert not (tmp_path / "exploded").exists()
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("status", "nope"),
+        ("created_at", "yesterday"),
+        ("timeout", "soon"),
+        ("result_ttl", "for ever"),
+        ("description", b"\xff\xfe"),
+        ("meta", b"\xff"),
+    ],
+)
+def test_a_job_that_cannot_be_read_is_dropped_and_its_worker_lives(bench: Bench, field: str, value: str | bytes):
+    worker = bench.slot("light").pid
+    held = bench.submit(counts=1000, pause_s=0.02)  # keeps the worker busy while we tamper
+    bench.await_count(held, 1)
+    bench.redis().hset(_enqueue(bench).key, field, value)
+    bench.queue.stop(held.id)
+
+    bench.await_status(bench.submit(), "done")
+    assert bench.slot("light").pid == worker
+
+
+def test_an_entry_of_the_queue_that_is_no_id_is_dropped_and_its_worker_lives(bench: Bench):
+    worker = bench.slot("light").pid
+    bench.redis().rpush("rq:queue:cpu", "../../x:y z", b"\xff\xfe", "")
+
+    bench.await_status(bench.submit(), "done")
+    assert bench.slot("light").pid == worker
+
+
+def test_a_refused_job_is_not_tried_again(bench: Bench):
+    job = _enqueue(bench, "os.system", ("true",), retry=rq.Retry(max=1_000_000))
+
+    _await_refusal(bench, job)
+    assert job.id not in bench.redis().lrange("rq:queue:cpu", 0, -1)
+
+
 def test_a_run_id_that_does_not_exist_is_dropped(bench: Bench):
     job = _enqueue(bench, args=("r-nothing",))
 

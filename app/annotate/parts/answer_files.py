@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import session
+from app import session, uploads
 from app.services import campaign_actions
 from app.ui.escape import prose
 from app.ui.messages import errors_shown
@@ -53,6 +53,7 @@ def _import(campaign: Campaign) -> None:
         "CSV, JSON lines or Parquet, by the file extension. Columns: row or path, and answer "
         "(1, 0, -1 or right, wrong, unsure); optionally annotator and seconds."
     )
+    uploads.ask()
     given = st.file_uploader("Import answers from a file", type=list(FORMATS), key=f"import-{campaign.id}", help=help)
     if given is None:
         return

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.annotate.parts import annotator, live_effect, summary
+from app.annotate.parts import annotator, live_effect, summary, work
 from app.annotate.questions import attention_of, input_side
 from app.bind_address import signs_in
 from app.ui.pictures import View, address, under
@@ -62,7 +62,7 @@ def _finished(campaign: Campaign) -> None:
     answered = int(progress["answered"])
     share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
-    st.caption(f"{asked}, {share}, in {progress['minutes']:.1f} minutes of work.")
+    st.caption(f"{asked}, {share}, {work.took(progress)}.")
     summary.show(campaign)
 
 

@@ -21,7 +21,7 @@ from slim_core.annotation.live_effect import CellNow, Effect, effect
 from slim_core.data import images
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import percent
-from slim_core.store.answer_values import WORDS
+from slim_core.store.answer_values import RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -93,9 +93,8 @@ def _drawn(campaign_id: str, state: State) -> str:
     asked = np.isin(data.rows, list(session.store().answers.current(campaign_id)))
     picture = live_map(found.points, found.scores, found.answers, asked)
     source = base64.b64encode(images.encode(picture, "webp")).decode("ascii")
-    known = ~np.isnan(found.scores)
-    share = percent((found.scores[known] >= 0.5).mean(), 0) if known.any() else ""
-    trusted = f"{share} of the images are trusted" if share else "no answers yet"
+    is_answered = bool((found.answers >= 0).any())
+    trusted = f"{percent(found.trusted.mean(), 0)} of the images are trusted" if is_answered else "no answers yet"
     answers = " ".join(
         f'<i style="background:{ANSWERS[value]}"></i>{word} {int((found.answers[asked] == value).sum())}'
         for value, word in WORDS.items()
@@ -103,9 +102,19 @@ def _drawn(campaign_id: str, state: State) -> str:
     left = (
         f'<div><img src="data:image/webp;base64,{source}" alt="Map of the propagated scores: {trusted}">'
         f'<div class="key">score 0<span class="ramp" style="background:{RAMP}"></span>1 {answers}</div>'
-        f'<div class="key"><b>{trusted}</b></div></div>'
+        f'<div class="key"><b>{trusted}</b></div>{_none_right(found)}</div>'
     )
     return f'<div class="slim-effect">{left}{_cells(found)}</div>'
+
+
+def _none_right(found: Effect) -> str:
+    """What it means where people have looked, and every answer says wrong."""
+    if not (found.answers == WRONG).any() or (found.answers == RIGHT).any():
+        return ""
+    return (
+        '<div class="key">Every answer says <b>wrong</b>: the model looks elsewhere in all of these images. The subset '
+        "is then balanced by class and environment alone.</div>"
+    )
 
 
 def _cells(found: Effect) -> str:

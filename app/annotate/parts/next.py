@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import session
-from app.annotate.parts.sections import ANSWER, NEW
+from app.annotate.parts.sections import ANSWER, ENVIRONMENTS, NEW
 from app.ui import next_step
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ def show(campaign: Campaign | None, section: str) -> None:
         next_step.show(
             "import its answers into a campaign on another space.", "annotate", "New campaign", section="new"
         )
+        return
+    if section == ENVIRONMENTS:  # says itself what is next
         return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
     progress = session.store().assignments.progress(campaign.id, "")

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.annotate import charts
-from app.annotate.parts import answer_files, controls, extend, gold_images, members, summary
+from app.annotate.parts import answer_files, controls, extend, gold_images, members, summary, work
 from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -85,7 +85,8 @@ def _now(campaign: Campaign) -> None:
     columns[1].metric("Right", f"{progress['right']:,}", border=True)
     columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True)
     columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or a tie.")
-    columns[4].metric("Minutes", f"{progress['minutes']:.1f}", border=True, help="Pauses are capped at a minute.")
+    columns[4].metric("Minutes", work.minutes(progress), border=True, help=work.HELP)
+    work.note(progress)
     held = holders(campaign.id)
     if len(held):
         st.dataframe(held, hide_index=True, width="content", column_config=_HELD, alt="Active annotators")

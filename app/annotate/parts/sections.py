@@ -11,9 +11,16 @@ from app import session
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-ANSWER, CAMPAIGN, AGREEMENT, NEW = "Answer", "Campaign", "Agreement", "Open a new campaign"
+ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT = "Answer", "Environments", "Campaign", "Agreement"
+NEW = "Open a new campaign"
 KEY, SEEN = "annotate-section", "annotate-section-of"
-_LINKS = {"answer": ANSWER, "campaign": CAMPAIGN, "agreement": AGREEMENT, "new": NEW}  # ?section=
+_LINKS = {  # ?section=
+    "answer": ANSWER,
+    "environments": ENVIRONMENTS,
+    "campaign": CAMPAIGN,
+    "agreement": AGREEMENT,
+    "new": NEW,
+}
 
 
 def choose(campaign: Campaign | None) -> str:
@@ -21,7 +28,7 @@ def choose(campaign: Campaign | None) -> str:
     linked = _LINKS.get(st.query_params.pop("section", ""), None)
     if campaign is None:
         return NEW
-    parts = (ANSWER, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
+    parts = (ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
     if st.session_state.get(SEEN) != campaign.id or linked or st.session_state.get(KEY) not in parts:
         st.session_state[KEY] = linked if linked in parts else ANSWER
         st.session_state[SEEN] = campaign.id

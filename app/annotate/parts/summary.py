@@ -9,11 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.annotate.parts import annotator_table
+from app.annotate.parts import annotator_table, work
+from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from slim_core.annotation.agreement import agreement
 from slim_core.annotation.convergence import stability
 from slim_core.annotation.propagation import live_campaign
+from slim_core.csv_cells import to_csv
+from slim_core.curation import trusted
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
@@ -33,11 +36,10 @@ def show(campaign: Campaign) -> None:
     columns = st.columns(4)
     columns[0].metric("Answered", f"{progress['answered']:,} of {progress['total']:,}", border=True)
     columns[1].metric("Share of the split", percent(progress["share"]), border=True)
-    columns[2].metric(
-        "Minutes of work", f"{progress['minutes']:.1f}", border=True, help="Pauses are capped at a minute."
-    )
+    columns[2].metric("Minutes of work", work.minutes(progress), border=True, help=work.HELP)
     value, note = _agreement(campaign)
     columns[3].metric("Agreement", value, border=True, help=note)
+    work.note(progress)
     people = annotator_table.show(campaign)
     scores = pd.DataFrame()
     with errors_shown():
@@ -77,7 +79,7 @@ _COLUMNS = {
     "class": st.column_config.TextColumn("Class"),
     "images": st.column_config.NumberColumn("Images", format="localized"),
     "answered": st.column_config.NumberColumn("Answered"),
-    "trusted": st.column_config.NumberColumn("Trusted", format="%.1f %%", help="Score of 0.5 or more."),
+    "trusted": st.column_config.NumberColumn("Trusted", format="%.1f %%", help=explain("trusted image")),
     "unsettled": st.column_config.NumberColumn("Uncertain", format="%.1f %%", help="Score from 0.25 to 0.75."),
 }
 
@@ -93,7 +95,7 @@ def by_class(campaign: Campaign) -> pd.DataFrame:
         {
             "class": names,
             "answered": answered,
-            "trusted": np.where(known, scores >= 0.5, np.nan) * 100,
+            "trusted": trusted(scores, live.labels) * 100.0,
             "unsettled": np.where(known, np.abs(scores - 0.5) < UNCERTAIN, np.nan) * 100,
         }
     )
@@ -109,4 +111,4 @@ def csv(campaign: Campaign, progress: dict[str, object], people: pd.DataFrame, s
         for record in frame.to_dict("records"):
             of = record.pop(part)
             lines += [(part, str(of), str(what), value) for what, value in record.items()]
-    return pd.DataFrame(lines, columns=["part", "of", "what", "value"]).to_csv(index=False).encode()
+    return to_csv(pd.DataFrame(lines, columns=["part", "of", "what", "value"])).encode()

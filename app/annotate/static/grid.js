@@ -53,7 +53,7 @@ export class Grid {
     tile.classList.toggle("failed", failed);
     tile.querySelector("kbd").textContent = TILES[place].toUpperCase();
     tile.querySelector(".word").textContent = failed ? "no image" : word;
-    tile.setAttribute("aria-label", `${TILES[place]}: image ${item.row}${blind ? "" : `, label ${item.label}`}: ${word}`);
+    tile.setAttribute("aria-label", `${TILES[place]}: image ${item.row}${blind ? "" : `, label ${item.label}`}: ${item.empty ? "no attention for this class, " : ""}${word}`);
   }
 
   mark(cursor) {

@@ -50,6 +50,7 @@ export class Single {
     parts.text("label", item.label ?? "");
     parts.text("prediction", item.prediction ?? "unknown");
     parts.text("verdict", verdict(item));
+    parts.hide({ empty: !item.empty });
     parts.text("row", `image ${Number(item.row).toLocaleString("en")}`);
   }
 

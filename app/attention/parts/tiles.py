@@ -48,7 +48,7 @@ def _line(record: dict[str, Any], of: str, whose: str) -> Markup:
 
 def _attention(record: dict[str, Any], of: str) -> str:
     if record.get(f"no_evidence{of}") is True:
-        return " · no evidence"
+        return " · no attention for this class"
     parts = [("precision", record.get(ATTENTION_PRECISION + of)), ("AIoU", record.get(AIOU + of))]
     return "".join(
         f" · {name} {percent(value, 0)}" for name, value in parts if value is not None and not pd.isna(value)

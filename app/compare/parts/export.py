@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import session
 from app.compare.parts.view import Chosen
+from slim_core.csv_cells import to_csv
 from slim_core.evaluation.report.build import collect
 from slim_core.evaluation.report.page import render
 
@@ -33,7 +34,7 @@ def show(dataset: Dataset, chosen: Chosen) -> None:
             help="The address of this page reproduces this view.",
         )
         st.download_button(
-            "CSV", lambda: chosen.rows.to_csv().encode(), f"compare-{dataset.name}.csv", "text/csv",
+            "CSV", lambda: to_csv(chosen.rows, index=True).encode(), f"compare-{dataset.name}.csv", "text/csv",
             icon=":material/table:", on_click="ignore", help="The ticked rows with all metrics; rates from 0 to 1.",
         )  # fmt: skip
         st.download_button(

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.compare.parts import choice as compare_choice
 from app.compare.parts.choice import Choice
-from slim_core.evaluation.comparison import COST_DEFINITIONS, LABELS_DEFINITION
+from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report import frames
 from slim_core.evaluation.report.frames import RATES, with_change
 from slim_core.metrics import ADJUSTED, AIOU, DEFINITIONS, WORST_CLASS, WORST_GROUP
@@ -62,6 +62,7 @@ def column_config() -> dict[str, object]:
     columns["label"] = text(TITLES["label"], pinned=True, help="Method and seed; ⚑ marks the baseline.")
     columns[WORST_GROUP] = text(TITLES[WORST_GROUP], help=DEFINITIONS[WORST_GROUP])
     columns["labels_used"] = text(TITLES["labels_used"], help=LABELS_DEFINITION)
+    columns["answered_by"] = text(TITLES["answered_by"], help=ANSWERED_BY_DEFINITION)
     columns["change"] = number("Change", format="%+.1f", help="Worst group, in points against the baseline.")
     formats = {"share": "%.1f %%", "minutes": "%.1f", "seconds": "%.0f", "lineage_seconds": "%.0f", "gpu_hours": "%.2f"}
     for key, definition in COST_DEFINITIONS.items():

@@ -18,6 +18,10 @@ from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, of_runs, see
 from slim_core.metrics import AVERAGE, DEFINITIONS, WGA
 from slim_core.percent import counted, interval
 
+SIMULATED = {
+    "answers": "Simulated annotator, not people, in {}.",
+    "minutes": "Simulated annotator in {}: no person's time, so nothing is drawn where no person has answered.",
+}
 ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
 
 
@@ -49,7 +53,7 @@ def _groups(chosen: Chosen) -> None:
     st.subheader("Every group", anchor=False, help=explain("group", "95 % interval"))
     text = "Click a bar to see its images."
     if chosen.compared.estimated:
-        text = "Attributes are unknown: groups are estimated from class and environment. " + text
+        text = "Attributes are unknown: groups are estimated, class x environment. " + text
     st.caption(text)
     frame = of_runs(chosen.compared.groups, chosen.rows["label"].tolist())
     figure = group_intervals(frame, chosen.name)
@@ -72,6 +76,9 @@ def _costs(chosen: Chosen) -> None:
                 figure = charts.cost_scatter(frame, key, title, chosen.name)
                 alt = f"Worst-group accuracy of each run against {title}"
                 chart.show(figure, key=f"cost-{key}", alt=alt)
+                simulated = frame["answered_by"].str.contains("simulated", na=False)
+                if key in SIMULATED and simulated.any():
+                    st.caption(SIMULATED[key].format(counted(int(simulated.sum()), "run")))
 
 
 def _seeds(chosen: Chosen) -> None:

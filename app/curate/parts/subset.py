@@ -47,9 +47,9 @@ def _numbers(subset: Subset) -> None:
     columns[0].metric("Images", f"{report['images']:,}", border=True, help=f"{explain('subset')} Includes repeats.")
     columns[1].metric("Distinct", f"{report['unique']:,}", border=True, help="Images without repeats.")
     columns[2].metric("Repeats", f"{report['repeated']:,}", border=True, help=explain("repeat"))
-    shown = percent(kept["kept"] / kept["total"], 0) if kept else "not used"
-    share = f" {kept['kept']:,} of {kept['total']:,}." if kept else ""
-    columns[3].metric("Trusted", shown, border=True, help=f"Images whose attention is probably right.{share}")
+    shown = percent(kept["trusted"] / kept["total"], 0) if kept else "not used"
+    share = f" {kept['trusted']:,} of {kept['total']:,}." if kept else ""
+    columns[3].metric("Trusted", shown, border=True, help=f"{explain('trusted image')}{share}")
 
 
 def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None:
@@ -69,7 +69,7 @@ def show_balance(data: SpaceData, subset: Subset) -> None:
     )
     frame = pd.DataFrame({"name": data.groups.names, "before": data.groups.counts(), "after": after})
     if data.groups.estimated:
-        st.caption("Attributes are unknown, so groups are classes. The cells below show the environments.")
+        st.caption("Attributes are unknown: these groups are estimated, class x environment.")
     alt = "Share of each group in the split and in the subset"
     chart.show(charts.group_balance(frame), key="group-balance", alt=alt)
 

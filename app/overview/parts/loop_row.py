@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from app.services.loop_state import Loop, LoopStep
 from app.ui import next_step
 from app.ui.escape import verbatim
+
+if TYPE_CHECKING:
+    from slim_core.evaluation.report.story import Verdict
 
 # state -> (icon, colour, label)
 _BADGES = {
@@ -34,10 +39,13 @@ def _card(position: int, step: LoopStep, *, is_next: bool) -> None:
     st.caption(verbatim(step.note) or " ")
 
 
-def show_next(loop: Loop) -> None:
-    """The one next thing, with a link to where it is done."""
+def show_next(loop: Loop, found: Verdict | None = None) -> None:
+    """The one next thing, with a link to where it is done. ``found``: whether the complete loop's result is better."""
     step = loop.next
-    if step is None:
+    if step is None and found is not None and found.better is not True:
+        text = "this result is not shown to be better. Try one of the steps above, or compare the models."
+        next_step.show(text, "compare", "Compare")
+    elif step is None:
         next_step.show("the loop is complete: compare the models.", "compare", "Compare")
     elif step.state == "running" and step.run is not None:
         page = "train" if step.run.kind == "train" else "jobs"

@@ -32,7 +32,8 @@ class Seen:
     def names(self) -> list[str]:
         """The colourings that have something to show."""
         scores = self.data.scores
-        hidden = {name for name, column in _NUMBERS.items() if column not in scores or scores[column].isna().all()}
+        hidden = set() if self.data.table.has_attributes else {"environment cluster"}  # the estimated groups are that
+        hidden |= {name for name, column in _NUMBERS.items() if column not in scores or scores[column].isna().all()}
         if self.campaign is None:
             hidden |= set(LIVE)
         if self.subset is None:
@@ -48,7 +49,8 @@ def colouring(seen: Seen, by: str) -> Colouring:
 
 
 def _group(seen: Seen) -> Colouring:
-    return colours.categories("Group", seen.data.groups.index, seen.data.groups.names)
+    title = "Group (estimated: class x environment)" if seen.data.groups.estimated else "Group"
+    return colours.categories(title, seen.data.groups.index, seen.data.groups.names)
 
 
 def _label(seen: Seen) -> Colouring:

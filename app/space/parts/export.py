@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
+from slim_core.csv_cells import to_csv
 from slim_core.store.answer_values import WORDS
 from slim_core.store.results import SpaceResult
 
@@ -18,7 +19,7 @@ def show(data: SpaceData, selected: np.ndarray, campaign: str | None) -> None:
     st.caption(f"{len(selected):,} images, one per line.")
     st.download_button(
         "All columns (CSV)",
-        lambda: csv(table(data, selected, campaign)),
+        lambda: to_csv(table(data, selected, campaign)).encode(),
         file_name=f"selection-{data.run}.csv",
         mime="text/csv",
         key="space-export-all",
@@ -52,14 +53,3 @@ def table(data: SpaceData, selected: np.ndarray, campaign: str | None) -> pd.Dat
     tags = session.store().tags.by_row(data.dataset)
     part["tags"] = ["; ".join(tags.get(int(row), ())) for row in rows]
     return part
-
-
-def csv(frame: pd.DataFrame) -> bytes:
-    """The table as CSV; text that a spreadsheet would take for a formula is quoted away."""
-    texts = frame.select_dtypes(exclude="number").columns
-    safe = frame.assign(**{name: frame[name].map(_harmless) for name in texts})
-    return safe.to_csv(index=False).encode()
-
-
-def _harmless(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value

@@ -132,7 +132,7 @@ def tile(record: dict[str, Any], maps: str | None) -> Tile:
 def attention_text(record: dict[str, Any]) -> str:
     """Where the attention of one image lies, in a few words; its row."""
     if record.get("no_evidence"):
-        return f"no evidence for its class · image {record['row']}"
+        return f"no attention for this class · image {record['row']}"
     precision = record.get(ATTENTION_PRECISION)
     if precision is None or precision != precision:  # NaN: no mask
         return f"image {record['row']}"

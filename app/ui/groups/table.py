@@ -11,9 +11,11 @@ import streamlit as st
 from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts.groups import ATTENTION, group_frame
-from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, CLASSES, ESTIMATED_GROUPS, GROUPS
 from slim_core.percent import interval
 
+ESTIMATED = "Attributes are unknown: these groups are estimated, class x environment."
+ONLY_CLASSES = "Attributes are unknown, and these groups are only the classes: *Evaluate on test* finds environments."
 COLUMNS = {
     "group": st.column_config.TextColumn("Group"),
     "n": st.column_config.NumberColumn("Images", format="localized"),
@@ -31,8 +33,9 @@ def show(metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: st
     table = group_rows(metrics)
     clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
     st.dataframe(table, hide_index=True, column_config=COLUMNS, placeholder="–", key=key, **clickable)
-    if metrics.get("estimated_groups"):
-        st.caption("The groups are estimated, since the data set has no attribute column.")
+    if metrics.get(ESTIMATED_GROUPS):
+        by_class = all(group["name"] in {one["name"] for one in metrics[CLASSES]} for group in metrics[GROUPS])
+        st.caption(ONLY_CLASSES if by_class else ESTIMATED)
 
 
 def group_rows(metrics: Mapping[str, Any]) -> pd.DataFrame:

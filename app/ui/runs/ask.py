@@ -69,7 +69,8 @@ def field(parameter: Parameter, value: Any, *, key: str, segmented: bool = False
         return choice(parameter, value, key=key, segmented=segmented)
     if parameter.type in (int, float):
         return _number(parameter, value, about)
-    return st.text_input(parameter.label, value or "", **about).strip() or None
+    text = ", ".join(map(str, value)) if isinstance(value, tuple) else value or ""
+    return st.text_input(parameter.label, text, **about).strip() or None
 
 
 def choice(parameter: Parameter, value: Any, *, key: str, segmented: bool = False, **options: Any) -> Any:

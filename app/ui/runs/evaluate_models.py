@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.services import actions
+from app import session
+from app.services import evaluating
 from app.ui import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -22,8 +24,10 @@ _IN_ITS_OWN_WAY = ("kind", "split", "seed")  # the button names the split, and n
 
 
 def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
-    """A line for each model of ``models`` that has no evaluation; nothing where there is none."""
-    evaluated = {one.spec["model"] for one in evaluations}
+    """A line for each model of ``models`` that has no evaluation that counts; nothing where there is none."""
+    if not models:
+        return
+    evaluated = {one.spec["model"] for one in evaluations if evaluating.counts(one)}
     waiting = [one for one in models if one.id not in evaluated]
     if waiting:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -32,30 +36,31 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
             settings = ask.fields(ask.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate")
             if st.button("Evaluate on test", type="primary", icon=":material/fact_check:", key="evaluate"):
                 with errors_shown():
-                    _submit([_spec(one, settings) for one in waiting])
+                    _submit([partial(evaluating.evaluate, one, **settings) for one in waiting])
                     st.rerun()
-    if models:
-        progress.show(dataset=models[0].dataset_id, kind="evaluate")
-
-
-def _spec(model: Run, settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, **settings}
+    progress.show(dataset=models[0].dataset_id, kind="evaluate")
 
 
 def again(evaluations: Sequence[Run]) -> None:
     """A button that evaluates the same models again: evaluations of earlier versions kept no attention maps."""
     if st.button("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
         with errors_shown():
-            _submit([one.spec | {"attention": True} for one in evaluations], force=True)
+            runs = session.store().runs
+            _submit([partial(_with_maps, runs.fetch(one.spec["model"]), one.spec) for one in evaluations])
             st.rerun()
 
 
-def _submit(specs: Sequence[Mapping[str, Any]], *, force: bool = False) -> None:
-    """Submit all, also where the queue is away: each is saved then, and the first such error is raised at the end."""
+def _with_maps(model: Run, spec: dict[str, Any]) -> Run:
+    settings = {name: value for name, value in spec.items() if name not in ("kind", "dataset", "model", "space")}
+    return evaluating.evaluate(model, force=True, **settings | {"attention": True})
+
+
+def _submit(evaluations: Sequence[Callable[[], Run]]) -> None:
+    """Queue all, also where the queue is away: each is saved then, and the first such error is raised at the end."""
     away: QueueUnavailableError | None = None
-    for spec in specs:
+    for evaluate in evaluations:
         try:
-            actions.submit(spec, force=force)
+            evaluate()
         except QueueUnavailableError as error:
             away = away or error
     if away is not None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
+from app.services import evaluating
 from app.ui import chart
 from app.ui.escape import prose
 from app.ui.glossary import explain
@@ -84,7 +85,7 @@ def _groups(run: Run) -> None:
         else:
             picked = sets[0] if sets else None
             st.caption(f"on {picked} images" if picked else "", width="stretch")
-    if "test" not in evaluated:
+    if "test" not in evaluated or not evaluating.counts(evaluated["test"]):
         evaluate_models.show([run], evaluated_or_waiting(run))
     with errors_shown():
         if picked in evaluated:

@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from slim_core.csv_cells import from_cell
 from slim_core.errors import AnswersRefusedError
 
 MOST_BYTES = 100_000_000
@@ -70,6 +71,8 @@ def read(source: Path | bytes, name: str | None = None) -> pd.DataFrame:
 
 def _content(source: Path | bytes, name: str) -> bytes:
     try:
+        if isinstance(source, Path) and source.exists() and not source.is_file():
+            raise AnswersRefusedError(f"{name} is a folder or a device: name a file of answers.")  # a pipe may hang
         size = source.stat().st_size if isinstance(source, Path) else len(source)
         if size > MOST_BYTES:
             raise AnswersRefusedError(f"{name} has {size:,} bytes: split it into files of at most {MOST_BYTES:,}.")
@@ -95,9 +98,16 @@ def _csv(content: bytes) -> Lines:
     reader = csv.DictReader(io.StringIO(text, newline=""), restkey=MORE, strict=True, delimiter=separator)
     try:
         reader.fieldnames = [column.strip() for column in reader.fieldnames or ()]
-        return list(reader.fieldnames), dict((reader.line_num, fields) for fields in reader)  # noqa: C402 (B035)
+        lines: dict[int, Mapping[str, Any]] = {}
+        for fields in reader:
+            lines[reader.line_num] = _from_cells(fields)
+        return list(reader.fieldnames), lines
     except csv.Error as error:
         raise _UnreadableError(f"line {reader.line_num}: {error}") from error
+
+
+def _from_cells(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: from_cell(value) if isinstance(value, str) else value for name, value in fields.items()}
 
 
 def _jsonl(content: bytes) -> Lines:

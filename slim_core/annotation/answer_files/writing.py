@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from slim_core.csv_cells import to_csv
 from slim_core.errors import SpecRefusedError
 from slim_core.store.answer_values import WORDS
 from slim_core.store.consensus import DECISION, SKIP, Consensus
@@ -134,7 +135,7 @@ def _csv(rows: Iterator[Row], columns: Sequence[str]) -> Iterator[bytes]:
     yield (",".join(columns) + "\n").encode()
     for chunk in _chunks(rows):
         frame = pd.DataFrame(chunk, columns=list(columns), dtype=object)  # a column with gaps keeps its whole numbers
-        yield frame.to_csv(index=False, header=False, lineterminator="\n").encode()
+        yield to_csv(frame, header=False).encode()
 
 
 def _jsonl(rows: Iterator[Row], _columns: Sequence[str]) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.draft import Draft, find_masks, header_of, need_columns, read_table, sniff_delimiter
+from slim_core.data.draft import Draft, find_masks, header_of, need_columns, read_table, sniff_delimiter, unreadable
 from slim_core.data.importers.waterbirds import folder_of, mask_candidates
 from slim_core.data.report import FormatRefusedError
 
@@ -100,7 +100,8 @@ def _joined(folder: Path) -> tuple[str, pd.DataFrame]:
             "missing-metadata", f"{folder} lacks {PARTITION}.csv or .txt: put it beside {attributes.name}."
         )
     frame = _with_id(_read(attributes), attributes.name)
-    parts = _with_id(_read_partition(partition), partition.name).drop_duplicates("image_id")
+    parts = _with_id(_read_partition(partition), partition.name).drop_duplicates(["image_id", "split"])
+    _require_one_split(parts, partition.name)
     joined = frame.merge(parts[["image_id", "split"]], on="image_id", how="left", validate="many_to_one")
     if joined["split"].isna().all():
         raise FormatRefusedError(
@@ -108,6 +109,15 @@ def _joined(folder: Path) -> tuple[str, pd.DataFrame]:
             f"{partition.name} names none of the images of {attributes.name}: put the files of one release there.",
         )
     return attributes.name, joined
+
+
+def _require_one_split(parts: pd.DataFrame, source: str) -> None:
+    doubled = parts.loc[parts["image_id"].duplicated(), "image_id"]
+    if len(doubled):
+        raise FormatRefusedError(
+            "splits",
+            f"{source} puts {len(doubled):,} images into two splits, such as {doubled.iloc[0]}: keep one line each.",
+        )
 
 
 def _with_id(frame: pd.DataFrame, source: str) -> pd.DataFrame:
@@ -142,7 +152,7 @@ def _parsed(path: Path, delimiter: str, names: list[str], skip: int) -> pd.DataF
     try:
         return pd.read_csv(path, sep=delimiter, names=names, skiprows=skip, dtype=str, index_col=False)
     except (ValueError, OSError) as error:
-        raise FormatRefusedError("unreadable-metadata", f"{path} is not a readable table ({error}).") from error
+        raise FormatRefusedError("unreadable-metadata", unreadable(path, str(error))) from error
 
 
 def _images_folder(folder: Path) -> str:

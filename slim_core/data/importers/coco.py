@@ -78,15 +78,17 @@ def _is_coco(path: Path) -> bool:
         if not any(f'"{key}"' in head for key in (*KEYS, "info")):
             return False
         return set(_load(path)) >= KEYS
-    except (OSError, ValueError, FormatRefusedError):
+    except FormatRefusedError:
         return False
 
 
 def _load(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
-        raise FormatRefusedError("unreadable-metadata", f"{path} is not readable JSON ({error}).") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise FormatRefusedError(
+            "unreadable-metadata", f"{path} is not readable JSON ({error}): write it again in UTF-8."
+        ) from error
     if not isinstance(content, dict) or not set(content) >= KEYS:
         raise FormatRefusedError("missing-column", f"{path.name} lacks one of {', '.join(sorted(KEYS))}: add it.")
     return content

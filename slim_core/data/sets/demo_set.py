@@ -27,6 +27,7 @@ Progress = Callable[[int, int, str], None]  # done, total, what is being done
 Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
 
 MARKER = "config.json"
+MOST_IMAGES = 1_000_000  # of a split
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ class DemoSet(BuiltByHand, ABC):
             raise SpecRefusedError(f"seed is 0 or more, not {self.seed}.")
         least = 2 * len(self.label_names)
         for split in SPLITS:
+            if self.images(split) > MOST_IMAGES:
+                raise SpecRefusedError(f"{split} has at most {MOST_IMAGES:,} images, not {self.images(split)}.")
             if self.images(split) < least:
                 raise SpecRefusedError(f"{split} needs at least {least} images, two a class, not {self.images(split)}.")
         return self

@@ -39,6 +39,7 @@ TITLES = {
     AIOU: "AIoU",
     "labels_used": "labels used",
     "answers": "answers",
+    "answered_by": "answered by",
     "share": "share",
     "minutes": "minutes",
     "images": "images",
@@ -54,13 +55,14 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
 
     Returns:
         model (id), method, labels_used, identity, split, seed, worst_group (name), RATES and the worst group's interval
-        (0..1), COSTS, share (answers as a share of the training images) and label (a name no other run has).
+        (0..1), COSTS, answered_by, share (answers as a share of the training images) and label (a name that no other
+        run has).
     """
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
     numbers = found[[*RATES, WORST_LOW, WORST_HIGH, *COSTS]].astype(float)
     n_train = len(store.datasets.table(evaluations[0].dataset_id).rows("train"))
     numbers["share"] = numbers["answers"] / (n_train or math.nan)
-    named = found[["model", "method", "labels_used", "identity", "split", "seed", WORST_GROUP]]
+    named = found[["model", "method", "labels_used", "identity", "split", "seed", WORST_GROUP, "answered_by"]]
     return pd.concat([named, numbers], axis=1).assign(label=labels(found))
 
 

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
 from slim_core.errors import SpecRefusedError
-from slim_core.evaluation.comparison import COST_DEFINITIONS, LABELS_DEFINITION
+from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
 from slim_core.evaluation.report.frames import RATES, TITLES, seeds_text
 from slim_core.metrics import DEFINITIONS
@@ -108,7 +108,7 @@ def _facts(report: Report) -> list[str]:
 
 def _definitions() -> list[str]:
     costs = [f"{TITLES[key].capitalize()}: {text}" for key, text in COST_DEFINITIONS.items()]
-    return [DEFINITIONS[key] for key in DEFINED] + [LABELS_DEFINITION, *costs]
+    return [DEFINITIONS[key] for key in DEFINED] + [LABELS_DEFINITION, ANSWERED_BY_DEFINITION, *costs]
 
 
 def _lineage(runs: Sequence[Ancestor]) -> Grid:

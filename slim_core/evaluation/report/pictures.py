@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data import images
+from slim_core.data import empty_map, images
 from slim_core.errors import NotFoundError
 from slim_core.store.results import AttentionResult, ModelResult
 
@@ -47,10 +47,17 @@ class Attention:
         return images.load_pixels(self.table.image_path(row), transform)
 
     def overlay(self, row: int, size: int) -> NDArray[np.uint8]:
-        """(size, size, 3): the same under its attention; the plain image where no map of the row was kept."""
+        """(size, size, 3): the same under its attention; the plain image where no map of the row was kept, and with a
+        label where the map is empty."""
         pixels = self.image(row, size)
         raw = self.seen.map_of(row)
-        return pixels if raw is None else images.overlay(pixels, images.heat_map(raw, size))
+        if raw is None:
+            return pixels
+        return (
+            empty_map.labelled(pixels)
+            if empty_map.is_empty(raw)
+            else images.overlay(pixels, images.heat_map(raw, size))
+        )
 
 
 def data_uri(pixels: NDArray[np.uint8], quality: int = 80) -> str:

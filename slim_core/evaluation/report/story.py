@@ -5,25 +5,26 @@ Markdown without headings; every number is one that the runs have measured.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slim_core.data.groups import grouping
 from slim_core.evaluation.comparison import worst_of
-from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, GROUPS
-from slim_core.percent import percent
+from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, ESTIMATED_GROUPS, GROUPS, paired_difference
+from slim_core.percent import interval, percent
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
 
 GAP = 0.02  # between average and worst group, below which no group is said to fail
+FEW = 2  # groups that a sentence names; more are counted
 MOSTLY = 2 / 3  # from this share on, a class is said to be seen mostly with one attribute
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``better``: True, False, or None where the intervals overlap and the difference may be chance."""
+    """``better``: True, False where the worst group did not rise, None where its rise may be chance."""
 
     better: bool | None
     text: str
@@ -51,7 +52,21 @@ def why(metrics: Mapping[str, Any], table: ImageTable) -> str:
         return ""
     fails = metrics[AVERAGE] - worst["accuracy"] >= GAP
     reasons = [_seen_with(worst["name"], table) if fails else "", _looks_at(metrics, worst)]
+    if metrics.get(ESTIMATED_GROUPS):
+        reasons.append(
+            _estimated(worst["name"], table) if fails else "The groups are estimated: no attribute is known."
+        )
     return " ".join(each for each in reasons if each) or "The data name no attribute that would explain it."
+
+
+def _estimated(worst: str, table: ImageTable) -> str:
+    """Without attributes: what the groups are, and where to look for what the images of the worst one share."""
+    if worst in table.label_names:
+        return "The data has no attribute, and these groups are only the classes: its environments are not known yet."
+    return (
+        f"The data has no attribute: its groups are estimated, **class x environment**, by what the model sees outside "
+        f"its attention. What the images of **{worst}** share in their surroundings is what it fails on: see them."
+    )
 
 
 def _seen_with(worst: str, table: ImageTable) -> str:
@@ -85,34 +100,111 @@ def _looks_at(metrics: Mapping[str, Any], worst: Mapping[str, Any]) -> str:
     return f"{text}." if there is None else f"{text} ({percent(1 - there, 0)} for {worst['name']})."
 
 
-def better(before: Mapping[str, Any], after: Mapping[str, Any], cost: Mapping[str, Any]) -> Verdict:
+def better(
+    before: Mapping[str, Any],
+    after: Mapping[str, Any],
+    cost: Mapping[str, Any],
+    *,
+    pairs: Sequence[tuple[float, float]] = (),
+    random: Sequence[float] = (),
+) -> Verdict:
     """Whether the second model is better on its worst group than the first, and what that took.
 
-    ``cost``: images, answers, share (0..1) and minutes, as in a row of slim_core.evaluation.report.frames.table.
+    Args:
+        before, after: metrics of the two evaluations, on the same images.
+        cost: images, answers, answered_by, share (0..1) and minutes, as in a row of
+            slim_core.evaluation.report.frames.table.
+        pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
+        random: worst-group accuracy of models retrained in the same way on a random subset of the same size.
     """
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
-    points = 100 * (now["accuracy"] - was["accuracy"])
-    if now["low"] > was["high"]:
-        sure: bool | None = True
-        verdict = "**Yes.**"
-    elif now["high"] < was["low"]:
-        sure, verdict = False, "**No, it is worse.**"
-    else:
-        sure, verdict = None, "**Not for certain:** the intervals overlap, so that it may be chance."
+    sure, word = _over_seeds(pairs) if len(pairs) > 1 else _by_intervals(was, now)
     average = 100 * (after[AVERAGE] - before[AVERAGE])
-    text = (
-        f"{verdict} Worst-group accuracy went from {percent(was['accuracy'])} to **{percent(now['accuracy'])}** "
-        f"({points:+.1f} points; the worst is now {now['name']}), average accuracy changed by {average:+.1f} points. "
-        f"{_took(cost)}"
+    sentences = (
+        word,
+        _rose(was, now, pairs),
+        f"Average accuracy changed by {average:+.1f} points.",
+        _parted(before, after),
+        _beside_random(now, random),
+        _took(cost),
     )
-    return Verdict(sure, text)
+    return Verdict(sure, " ".join(each for each in sentences if each))
+
+
+def _by_intervals(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[bool | None, str]:
+    """One model of each: by the 95 % intervals of their worst groups."""
+    if now["low"] > was["high"]:
+        return True, "**Yes.**"
+    if now["high"] < was["low"]:
+        return False, "**No, it is worse.**"
+    if now["accuracy"] <= was["accuracy"]:
+        return False, "**No.**"
+    return None, "**Not shown:** the intervals overlap, so the rise may be chance."
+
+
+def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]:
+    """Several seeds: by the 95 % t interval of the mean change, paired by seed."""
+    change = paired_difference([now for _, now in pairs], [was for was, _ in pairs])
+    if change["low"] > 0:
+        return True, "**Yes.**"
+    if change["mean"] <= 0:
+        return False, "**No, it is worse.**" if change["high"] < 0 else "**No.**"
+    return None, "**Not shown:** the interval of the mean change includes 0, so the rise may be chance."
+
+
+def _rose(was: Mapping[str, Any], now: Mapping[str, Any], pairs: Sequence[tuple[float, float]]) -> str:
+    """The worst group, before and after."""
+    if len(pairs) > 1:
+        first, second = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
+        change = paired_difference([after for _, after in pairs], [before for before, _ in pairs])
+        spread = f"95 % interval {interval(change['low'], change['high'], '+.1f')}"
+        return (
+            f"Over {len(pairs)} seeds, worst-group accuracy went from {percent(first)} to **{percent(second)}** "
+            f"on average ({100 * change['mean']:+.1f} points, {spread})."
+        )
+    points = 100 * (now["accuracy"] - was["accuracy"])
+    rates = f"{percent(was['accuracy'])} to **{percent(now['accuracy'])}**"
+    text = f"Worst-group accuracy went from {rates} ({points:+.1f} points"
+    if was["name"] != now["name"]:
+        return f"{text}; the worst is now {now['name']})."
+    return f"{text}; {was['name']}: {was['correct']:,} of {was['n']:,} right before, {now['correct']:,} after)."
+
+
+def _parted(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    """How many groups rose or fell by more than chance; nothing where the two models have other groups."""
+    was = {group["name"]: group for group in before[GROUPS] if group["accuracy"] is not None}
+    both = [(was[group["name"]], group) for group in after[GROUPS] if group["name"] in was and group["n"]]
+    if len(both) < len(was):
+        return ""
+    rose = [now["name"] for old, now in both if now["low"] > old["high"]]
+    fell = [now["name"] for old, now in both if now["high"] < old["low"]]
+    parts = [f"{', '.join(names)} {word}" for names, word in ((rose, "rose"), (fell, "fell")) if 0 < len(names) <= FEW]
+    parts += [f"{len(names)} groups {word}" for names, word in ((rose, "rose"), (fell, "fell")) if len(names) > FEW]
+    return f"Beyond their intervals, {' and '.join(parts)}." if parts else ""
+
+
+def _beside_random(now: Mapping[str, Any], random: Sequence[float]) -> str:
+    if not random:
+        return ""
+    mean = sum(random) / len(random)
+    seeds = f", mean of {len(random)} seeds" if len(random) > 1 else ""
+    word = "does as well:" if now["accuracy"] <= mean else "reaches"
+    return f"A random subset of the same size {word} **{percent(mean)}**{seeds}."
 
 
 def _took(cost: Mapping[str, Any]) -> str:
     answers, images = cost.get("answers") or 0, cost.get("images")
-    text = "It took no answer" if not answers else f"It took **{answers:,.0f} answers**"
+    text = "It took no answer" if not answers else f"It took **{answers:,.0f} answers**{_whose(cost)}"
     if answers and cost.get("share") == cost.get("share"):  # not NaN
-        text += f" ({percent(cost['share'])} of the training images, {cost.get('minutes', 0):.1f} minutes)"
+        minutes = cost.get("minutes", 0)
+        spent = f", {minutes:.1f} minutes" if minutes == minutes else ""
+        text += f" ({percent(cost['share'])} of the training images{spent})"
     return f"{text} and {images:,.0f} training images." if images == images and images else f"{text}."
+
+
+def _whose(cost: Mapping[str, Any]) -> str:
+    """Where not people alone have answered."""
+    by = str(cost.get("answered_by") or "")
+    return f" of {by.replace('simulated', 'the simulated')}" if "simulated" in by else ""

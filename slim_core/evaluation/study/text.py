@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from slim_core import csv_cells
 from slim_core.evaluation.study.summary import ROW, Result
 from slim_core.percent import UNKNOWN, interval
 
@@ -139,7 +140,7 @@ def json_text(result: Result) -> str:
 
 def to_csv(result: Result) -> str:
     """Every row of every table with all its numbers; rates from 0 to 1."""
-    return pd.concat([frame.assign(table=title) for title, frame in sections(result)]).to_csv(index=False)
+    return csv_cells.to_csv(pd.concat([frame.assign(table=title) for title, frame in sections(result)]))
 
 
 def to_latex(result: Result) -> str:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
 import pytest
+from starlette.requests import Request
 
 from app import access, session
 from app.access import Viewer
+from app.annotate import routes
 from app.routes import guard
 from slim_core.store import Campaign, Dataset
 
@@ -49,7 +52,7 @@ def current(campaign: Campaign) -> dict[int, int]:
 def test_images_come_with_their_label_and_how_far_the_campaign_is(client: TestClient, campaign: Campaign) -> None:
     body = upcoming(client, campaign, n=4).json()
     assert len(body["items"]) == 4
-    assert set(body["items"][0]) == {"id", "row", "position", "label", "prediction", "confidence", "guess"}
+    assert set(body["items"][0]) == {"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}
     assert body["items"][0]["label"] in ("0", "1")
     assert body["standing"] == {"total": 6, "done": 0, "answered": 0, "held": []}
 
@@ -294,3 +297,27 @@ def test_an_answer_about_a_foreign_image_holds_up_no_other(client: TestClient, c
     assert reply.status_code == 200
     assert reply.json() == {"ids": ["b"], "surplus": [], "lost": [], "strange": ["a"]}
     assert current(campaign) == {item["row"]: 0}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("path", ["/api/nothing", "/api/", "/api/image/d-1/x", "/api/answers/5", "/assets/a/b/c"])
+def test_an_unknown_address_is_404_in_a_sentence(client: TestClient, method: str, path: str) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == 404
+    assert answer.json()["error"].startswith(f"There is no {method} '{path}'")
+
+
+def test_a_body_that_does_not_arrive_is_given_up(dataset: Dataset, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guard, "BODY_S", 0.05)
+    parts = [{"type": "http.request", "body": b'{"campaign": ', "more_body": True}]
+
+    async def receive() -> dict:
+        if not parts:
+            await asyncio.sleep(60)
+        return parts.pop()
+
+    told = [(name.lower().encode(), value.encode()) for name, value in headers().items()]
+    scope = {"type": "http", "method": "POST", "path": "/api/answers", "headers": told, "query_string": b""}
+    answer = asyncio.run(asyncio.wait_for(routes.answers(Request(scope, receive)), 10))
+    assert answer.status_code == 408 and answer.headers["Connection"] == "close"
+    assert "did not arrive within" in json.loads(answer.body)["error"]

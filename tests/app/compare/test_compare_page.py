@@ -38,7 +38,9 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert table["answers"].tolist() == [0, 24]
     assert table["share"].tolist() == pytest.approx([0, 10])
     assert table["run"].tolist() == [f"jobs?run={one.id}" for one in (erm, slim)]
-    assert table["minutes"].tolist()[1] > 0 and table["gpu_hours"].tolist() == [0, 0]
+    assert table["answered_by"].fillna("nobody").tolist() == ["nobody", "simulated annotator"]
+    assert table["minutes"].isna().tolist() == [False, True], "nobody worked on simulated answers"
+    assert table["gpu_hours"].tolist() == [0, 0]
     assert len(app.get("plotly_chart")) == 2
 
 
@@ -48,6 +50,12 @@ def test_each_view_has_an_address_and_its_charts(show, view, n_charts) -> None:
     app = show("compare", view=view)
     assert len(app.get("plotly_chart")) == n_charts
     assert not app.error
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_costs_say_that_answers_are_simulated(show) -> None:
+    told = texts(show("compare", view="Cost"))
+    assert told.count("Simulated annotator") == 2 and "no person's time" in told
 
 
 @pytest.mark.usefixtures("filled_home")

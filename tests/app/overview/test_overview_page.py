@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+import sqlalchemy as sa
 
 from app import session
 from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
+from slim_core.store import schema
 
 
 def texts(app) -> str:
@@ -34,7 +37,7 @@ def test_with_data_the_next_thing_is_to_train(show) -> None:
 def test_a_finished_loop_shows_every_step_done_and_the_numbers_before_and_after(show) -> None:
     app = show("overview")
     assert texts(app).count("done]") == 8
-    assert "the loop is complete" in texts(app)
+    assert "the loop is complete" in texts(app) or "not shown to be better" in texts(app)
     worst = next(metric for metric in app.metric if metric.label == "Worst-group accuracy")
     runs = session.store().runs
     after = next(run for run in runs.all(kind="evaluate") if "slim" in run.name)
@@ -66,6 +69,78 @@ def test_before_the_loop_is_closed_the_mistakes_of_the_worst_group_are_shown(sho
     rates = [group["accuracy"] for group in before.metrics["groups"]]
     n_worst = rates.count(min(rates))  # two may be equally bad
     assert (colours.count(palette.WORST), colours.count(palette.CHOSEN)) == (n_worst, 4 - n_worst), "it stands out"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
+    from slim_core.steps.registry import parse_spec
+
+    store = session.store()
+    known = texts(show("overview"))
+    (dataset,) = store.datasets.all()
+    other, _ = store.runs.submit(
+        parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 1})
+    )
+    app = show("overview")
+    assert "What it gets wrong" in known and "What it gets wrong" in texts(app) and texts(app).count("done]") == 8
+    box = app.selectbox(key="overview-result")
+    assert ["slim, from reference, seed 0" in name for name in box.options] == [True, False]
+    box.select(other.id).run()
+    assert app.query_params["result"] == other.id and "What it gets wrong" not in texts(app)
+    assert "What it gets wrong" in texts(show("overview")), "the newest pair is the default of every visit"
+    assert "What it gets wrong" not in texts(show("overview", result=other.id)), "a link opens that choice"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_simulated_answers_are_called_so_and_no_minutes_are_made_up(show) -> None:
+    told = texts(show("overview"))
+    assert "24 answers** of the simulated annotator" in told and "minutes" not in told
+
+
+def as_if(evaluation: str, correct: int) -> None:
+    """As if a model were right on so many images of each group."""
+    from slim_core.metrics import wilson
+
+    store = session.store()
+    metrics = store.runs.fetch(evaluation).metrics
+    for group in metrics["groups"]:
+        low, high = (float(each) for each in wilson(np.array(correct), np.array(group["n"])))
+        group |= {"correct": correct, "accuracy": correct / group["n"], "low": low, "high": high}
+    metrics |= {"wga": metrics["groups"][0]["accuracy"], "average": metrics["groups"][0]["accuracy"]}
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == evaluation).values(metrics=metrics))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_retraining_that_helps_nothing_is_told_no_with_a_picture_that_stayed_wrong_and_tries(show) -> None:
+    for run in session.store().runs.all(kind="evaluate"):
+        as_if(run.id, correct=5)
+    app = show("overview")
+    told = texts(app)
+    assert "**No.** Worst-group accuracy went from" in told and "5 of" in told
+    assert "still wrong**" in told, "typical mistakes, not the few that turned right"
+    buttons = [button for button in app.button if button.key.startswith("try-") and "random" not in button.key]
+    assert 1 <= len(buttons) <= 3
+    before = {run.id for run in session.store().runs.all()}
+    buttons[0].click().run()
+    assert not app.exception
+    new = [run for run in session.store().runs.all() if run.id not in before]
+    assert {"train", "evaluate"} <= {run.kind for run in new} and {run.status for run in new} == {"queued"}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_retraining_that_helps_is_told_yes_without_tries_but_with_the_random_subset_to_come(show) -> None:
+    slim, erm = sorted(session.store().runs.all(kind="evaluate"), key=lambda run: "slim" not in run.name)
+    as_if(erm.id, correct=2)
+    as_if(slim.id, correct=25)
+    app = show("overview")
+    assert "**Yes.**" in texts(app) and "Try next" not in texts(app) and "still wrong" not in texts(app)
+    app.button(key=f"try-random-{slim.id}").click().run()
+    queued = {run.kind: run for run in session.store().runs.all(status="queued")}
+    assert queued["curate"].spec["strategy"] == "random"
+    of_slim = next(run for run in session.store().runs.all(kind="curate") if run.spec["strategy"] == "slim")
+    assert queued["curate"].spec["size"] == of_slim.spec["size"]
+    assert queued["evaluate"].spec["model"] == queued["train"].id
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -43,7 +43,7 @@ def drawn(client: TestClient, kind: str, **more: object) -> np.ndarray:
     url = image_url(run.dataset_id, telling_row(), session.token(), size=64, kind=kind, run=run.id, **more)
     answer = client.get(url)
     assert answer.status_code == 200, answer.text
-    return np.asarray(Image.open(io.BytesIO(answer.content))).astype(float)
+    return np.asarray(Image.open(io.BytesIO(answer.content)).convert("RGB")).astype(float)
 
 
 def test_an_overlay_lies_between_the_image_and_its_heat_map(client: TestClient) -> None:
@@ -72,6 +72,30 @@ def test_without_a_pack_the_picture_is_drawn_and_looks_the_same(client: TestClie
 
 def test_opacity_zero_shows_the_image_alone(client: TestClient) -> None:
     assert np.abs(drawn(client, "overlay", opacity=0.0) - drawn(client, "image")).mean() < 2
+
+
+def test_an_empty_map_leaves_the_image_as_it_is_and_says_so_in_every_kind(
+    client: TestClient, filled_home: Path
+) -> None:
+    image = drawn(client, "image")
+    folder, row = filled_home / "runs" / newest("gradcam").id, telling_row()
+    maps = np.load(folder / "class_maps.npy")
+    maps[np.load(folder / "rows.npy") == row] = 0
+    np.save(folder / "class_maps.npy", maps)
+    own = np.load(folder / "maps.npy")
+    own[np.load(folder / "rows.npy") == row] = 0
+    np.save(folder / "maps.npy", own)
+    pictures._open_maps.cache_clear()
+    run = newest("gradcam")
+    for kind in ("overlay", "contour", "heat"):
+        url = image_url(run.dataset_id, row, session.token(), size=64, kind=kind, run=run.id)
+        found = np.asarray(Image.open(io.BytesIO(client.get(url).content)).convert("RGBA")).astype(float)
+        band = slice(48, 64)
+        assert found[band, :, :3].std() > 20 and found[band, :, 3].min() > 150, "white words in a dark band"
+        if kind == "heat":
+            assert found[:32, :, 3].max() == 0, "what lies under it stays visible"
+        else:
+            assert np.abs(found[:32, :, :3] - image[:32]).mean() < 4, "not darkened"
 
 
 def test_a_contour_changes_a_thin_line_only(client: TestClient) -> None:

@@ -28,22 +28,43 @@ def test_each_step_follows_from_the_state_of_its_run(dataset) -> None:
     assert (loop.next.name, loop.next.state) == ("train", "failed")
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_new_reference_model_begins_a_new_loop_once_it_is_done() -> None:
-    store = session.store()
-    dataset = store.datasets.all()[0].id
-    loop = loop_state.read(store, dataset)
-    assert set(states(loop).values()) == {"done"}
-    assert loop.next is None
-    assert loop.before.id != loop.after.id
-    spec = parse_spec({"kind": "train", "dataset": dataset, "model": "small-resnet", "seed": 7})
-    run, _ = store.runs.submit(spec)
-    assert loop_state.read(store, dataset).next is None  # the finished loop stays until the new model is there
+def trained(store, spec) -> str:
+    """The id of a training that is done, without its files."""
+    run, _ = store.runs.submit(parse_spec({"kind": "train", "model": "small-resnet", **spec}))
     token = store.queue.claim(run.id, "w", "cpu")
     store.artifacts.attempt(run.id, 1)
     store.artifacts.publish(run.id, 1)
     store.attempts.finish(run.id, token, {"images": 1, "images_unique": 1, "seconds": 1.0})
-    assert loop_state.read(store, dataset).next.name == "attention"
+    return run.id
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_another_training_hides_no_result_and_begins_a_loop_that_can_be_chosen() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    assert set(states(known).values()) == {"done"} and known.next is None
+    assert known.before.id != known.after.id
+    other = trained(store, {"dataset": dataset, "seed": 7})
+    loop = loop_state.read(store, dataset)
+    assert (loop.result.id, loop.after.id) == (known.result.id, known.after.id)
+    assert [one.id for one in loop.results] == [known.result.id, other]
+    assert "slim, from reference, seed 0" in loop.results[0].name and "seed 7: no retrained" in loop.results[1].name
+    begun = loop_state.read(store, dataset, other)
+    assert (begun.next.name, begun.before, begun.after) == ("attention", None, None)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_space_of_the_test_images_is_not_taken_for_that_of_the_loop() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    space = next(step.run for step in known.steps if step.name == "space")
+    for run in store.runs.all(kind="curate", dataset=dataset):
+        store.runs.delete(run.id, cascade=True)
+    store.runs.submit(parse_spec({**space.spec, "split": "test"}))
+    step = next(step for step in loop_state.read(store, dataset).steps if step.name == "space")
+    assert step.run.id == space.id
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -12,6 +12,7 @@ from app import session
 from app.access import Viewer
 from app.services import space_data
 from app.space.parts import answers, ask, export, strip
+from slim_core.csv_cells import to_csv
 from slim_core.errors import AnswersRefusedError, ForbiddenError
 
 
@@ -87,7 +88,7 @@ def test_only_images_that_are_not_asked_about_yet_are_added(data, campaign) -> N
 def test_the_export_has_every_column_of_the_selected_images(data, campaign) -> None:
     session.store().tags.add(data.dataset, data.rows[[7]], "=1+1")
     selected = np.array([2, 7])
-    content = export.csv(export.table(data, selected, campaign.id))
+    content = to_csv(export.table(data, selected, campaign.id)).encode()
     read = pd.read_csv(io.BytesIO(content))
     assert read["row"].tolist() == data.rows[selected].tolist()
     assert read["path"].tolist() == [data.table.frame["path"][row] for row in data.rows[selected]]

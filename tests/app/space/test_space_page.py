@@ -43,6 +43,6 @@ def test_a_space_whose_attention_was_removed_from_disk_is_told_in_a_sentence(sho
     from app.services import attention_scores, space_data
 
     space_data._load.cache_clear()
-    attention_scores.frame.cache_clear()
+    attention_scores._frame.cache_clear()
     app = show("space")
     assert any(run.id in error.value for error in app.error)

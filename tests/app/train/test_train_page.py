@@ -81,7 +81,7 @@ def test_an_evaluated_model_shows_its_groups_confusion_and_worst_slices_on_test(
     large = [n for n in np.unique(found[found >= 0], return_counts=True)[1] if n >= MIN_N]  # smaller slices say little
     assert [sorted(slices["n"]) for slices in ranked] == ([sorted(large)] if large else [])
     for slices in ranked:
-        assert slices["name"].str.contains(", cluster ").all() and slices["accuracy"].is_monotonic_increasing
+        assert slices["name"].str.contains(", environment ").all() and slices["accuracy"].is_monotonic_increasing
         assert slices["mostly"].str.contains("china|flower").all()
 
 
@@ -151,3 +151,46 @@ def _again(run):
     from slim_core.steps.registry import parse_spec
 
     return parse_spec(run.spec)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_last_layer_of_a_model_is_refitted_by_a_method_with_its_own_settings(show) -> None:
+    runs = session.store().runs
+    reference = next(run for run in runs.all(kind="train") if not run.spec["subset"])
+    features = next(run for run in runs.all(kind="gradcam") if run.spec["model"] == reference.id)
+    app = show("train")
+    app.segmented_control(key="train-what").set_value(forms.LAST_LAYER).run()
+    app.selectbox(key="refit-reference").select(reference.id).run()
+    app.selectbox(key="refit-train").select("afr").run()
+    assert app.text_input(key="gammas-afr-refit").value == "4.0, 7.0, 10.0, 15.0, 20.0"
+    app.text_input(key="gammas-afr-refit").set_value("4, 10")
+    app.selectbox(key="fitted_on-refit").select("val")
+    button(app, "Refit").click().run()
+    assert not app.exception
+    spec = max(runs.all(kind="train"), key=lambda run: run.created_at).spec
+    assert (spec["mode"], spec["reference"], spec["refit"], spec["fitted_on"]) == (
+        "last-layer", reference.id, "afr", "val",
+    )  # fmt: skip
+    assert spec["refit_options"]["gammas"] == [4.0, 10.0] and spec["attention"] == features.id
+    assert spec["subset"] is None
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_last_layer_is_refitted_on_a_subset_by_any_method(show) -> None:
+    runs = session.store().runs
+    subset = runs.all(kind="curate")[0]
+    app = show("train", subset=subset.id)
+    app.segmented_control(key="retrain-how").set_value("last-layer").run()
+    app.selectbox(key="refit-train").select("class-balanced").run()
+    button(app, "Refit").click().run()
+    assert not app.exception
+    spec = runs.all(kind="train")[0].spec
+    assert (spec["subset"], spec["refit"], spec.get("fitted_on")) == (subset.id, "class-balanced", None)
+
+
+def test_a_fifth_of_train_is_held_out_from_the_form(show, dataset) -> None:
+    app = show("train")
+    app.number_input(key="hold_out-small-resnet-reference").set_value(0.2)
+    button(app, "Train").click().run()
+    (run,) = session.store().runs.all()
+    assert run.spec["hold_out"] == 0.2

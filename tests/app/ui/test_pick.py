@@ -5,6 +5,45 @@ from __future__ import annotations
 import pytest
 
 from app import session
+from slim_core.store import Dataset
+from tests.app.conftest import Show, hop
+
+ROUND = ("train", "attention", "space", "jobs", "annotate", "curate", "compare", "data", "overview")
+
+
+def chosen(app) -> str:
+    return str(app.selectbox(key="pick-dataset").value)
+
+
+def test_the_data_set_chosen_on_one_page_stays_so_on_every_other(show: Show, older: Dataset, dataset: Dataset) -> None:
+    app = show("overview")
+    assert chosen(app) == dataset.id, "the newest"
+    app.selectbox(key="pick-dataset").select(older.id).run()
+    for page in ROUND:
+        hop(app, page)
+        if page != "jobs":
+            assert (page, chosen(app), app.query_params["dataset"]) == (page, older.id, older.id)
+
+
+def test_a_data_set_opened_by_a_link_stays_so_until_another_is_chosen(
+    show: Show, older: Dataset, dataset: Dataset
+) -> None:
+    app = show("train", dataset=older.id)
+    for page in ROUND[1:3]:
+        assert chosen(hop(app, page)) == older.id
+    app.selectbox(key="pick-dataset").select(dataset.id).run()
+    assert chosen(app) == dataset.id and chosen(hop(app, "train")) == dataset.id
+    assert chosen(hop(app, "compare", dataset=older.id)) == older.id, "a link is followed, in the midst of a visit too"
+
+
+def test_a_link_to_a_run_alone_opens_its_data_set(show: Show, older: Dataset, dataset: Dataset) -> None:
+    from slim_core.steps.registry import parse_spec
+
+    spec = parse_spec({"kind": "train", "dataset": older.id, "model": "small-resnet"})
+    run, _ = session.store().runs.submit(spec)
+    app = show("train", run=run.id)
+    assert chosen(app) == older.id and not app.toast
+    assert chosen(hop(app, "data")) == older.id != dataset.id
 
 
 @pytest.mark.usefixtures("filled_home")

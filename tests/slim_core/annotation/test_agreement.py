@@ -97,6 +97,14 @@ def test_each_annotator_is_told_their_work_their_gold_and_their_agreement():
     assert c["minutes"] == 0 and pd.isna(c["per_minute"])
 
 
+def test_the_simulated_annotator_works_no_minutes():
+    items, votes = [Item(k, k, 0, k) for k in range(2)], [(0, "people", 1), (1, "simulated annotator", 1)]
+    row = {"item_id": 0, "annotator": "people", "value": 1, "duration_ms": 30_000, "surplus": False, "source": "web"}
+    audit = [row, row | {"item_id": 1, "annotator": "simulated annotator", "source": "masks"}]
+    minutes = annotators(items, votes, audit).set_index("annotator")["minutes"]
+    assert minutes["people"] == 0.5 and pd.isna(minutes["simulated annotator"])
+
+
 def test_answers_beyond_the_overlap_are_told_and_without_an_answer_there_is_no_pace():
     row = {"source": "page", "value": 1, "duration_ms": 30_000, "surplus": True}
     audit = [

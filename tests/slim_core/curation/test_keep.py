@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slim_core.curation import KEEP_RULES, CurateOptions, compare_rules, data, keep
+from slim_core.curation import KEEP_RULES, CurateOptions, compare_rules, data, keep, trusted
 from slim_core.errors import SpecRefusedError
 from slim_core.store import answer_values
 
@@ -68,6 +68,16 @@ def test_a_class_whose_answers_are_all_wrong_is_not_cut_at_random():
     result = keep(np.where(LABELS == 0, 0.0, SCORES), LABELS)
     assert result.mask[:4].all()
     assert "the best is 0.000" in result.notes[0]
+
+
+def test_what_is_kept_in_place_of_trusted_images_is_not_trusted():
+    all_wrong, unanswered = np.where(LABELS == 0, 0.0, SCORES), np.where(LABELS == 0, np.nan, SCORES)
+    for scores in (all_wrong, unanswered):
+        result = keep(scores, LABELS)
+        assert result.mask[:4].all() and not result.trusted[:4].any()
+        assert (result.report["kept"], result.report["trusted"]) == (8, 4)
+        assert [each["trusted"] for each in result.report["classes"]] == [0, 4]
+        assert np.array_equal(result.trusted, trusted(scores, LABELS))
 
 
 def test_what_every_rule_keeps_can_be_shown_at_once():

@@ -127,3 +127,13 @@ def test_a_download_that_is_no_table_is_refused_by_name(data, limits, name):
 
 def test_the_published_counts_add_up_to_celeba():
     assert sum(map(sum, EXPECTED.values())) == FULL_SIZE
+
+
+def test_an_image_in_two_splits_is_refused(data, limits):
+    folder = data / "celeba"
+    save_images(folder)
+    write_csv_form(folder)
+    with (folder / "list_eval_partition.csv").open("a") as lines:
+        lines.write(f"{NAMES[0]},{SPLITS[0]}\n{NAMES[1]},2\n")  # the first is merely there twice
+    (finding,) = import_data(folder, settings=limits).report.errors
+    assert finding.code == "splits" and f"1 images into two splits, such as {NAMES[1]}" in finding.message

@@ -43,6 +43,6 @@ def test_pseudo_groups_are_class_times_cluster_with_their_own_number_of_clusters
     groups = pseudo_groups(np.array([0, 0, 1, 2]), np.array([1, -1, 0, 1]), [2, 3, 2], ["a", "b", "c"])
     assert groups.estimated
     assert groups.index.tolist() == [1, -1, 2, 6]
-    assert groups.names[:3] == ("a, cluster 0", "a, cluster 1", "b, cluster 0")
+    assert groups.names[:3] == ("a, environment 0", "a, environment 1", "b, environment 0")
     same = pseudo_groups(np.array([2]), np.array([1]), 2, ["a", "b", "c"])
     assert same.index.tolist() == [5] and len(same.names) == 6

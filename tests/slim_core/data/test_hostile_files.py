@@ -9,7 +9,7 @@ from PIL import Image
 
 from slim_core.data.images import ImageTransform, load_picture, load_pixels, open_image
 from slim_core.data.importing import import_data
-from slim_core.errors import ImageRefusedError
+from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import Settings
 
 
@@ -139,3 +139,62 @@ def test_a_parquet_with_an_empty_label_is_refused_with_its_row(root, limits):
     frame.assign(label=["cat", None, "dog", "cat", "cat", "dog", "dog", "cat"]).to_parquet(root / "table.parquet")
     ((code, message),) = errors(root, limits)
     assert code == "labels" and "unknown label '' (row 1)" in message
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        ("path,label\n0.png,caf\xe9\n".encode("latin-1"), "utf-8"),
+        ("path,label\n0.png,a\n".encode("utf-16"), "utf-8"),
+        (b"path,label\n0.png,a\n1.png,b,c,d\n", "line 3"),
+        (b"", ""),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_what_would_be(root, limits, content, why):
+    (root / "table.csv").write_bytes(content)
+    ((code, message),) = errors(root, limits)
+    assert code in ("unreadable-metadata", "missing-column") and why in message
+    assert message.endswith("save it as UTF-8 text with a header and as many cells a line.")
+
+
+def test_a_parquet_that_cannot_be_read_says_what_to_do(root, limits):
+    (root / "table.parquet").write_bytes(b"PAR1 and no more")
+    ((code, message),) = errors(root, limits)
+    assert code == "unreadable-metadata" and message.endswith("write the Parquet file again, or a CSV.")
+
+
+def test_a_small_parquet_of_millions_of_rows_is_refused_before_it_is_unpacked(root, limits, monkeypatch):
+    monkeypatch.setattr("slim_core.data.draft.MOST_ROWS", 1_000)
+    pd.DataFrame({"path": ["0.png"] * 1_001, "label": 0}).to_parquet(root / "table.parquet")
+    monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("it was unpacked"))
+    ((code, message),) = errors(root, limits)
+    assert code == "rows" and "has 1,001 rows, more than 1,000: split it" in message
+
+
+def test_json_nested_without_end_is_no_data_set(root, limits):
+    (root / "annotations.json").write_text("[" * 200_000)
+    assert import_data(table(root), settings=limits).table is not None
+
+
+def test_data_of_one_class_is_refused(root, limits):
+    ((code, message),) = errors(table(root, label=0), limits)
+    assert code == "labels" and "has a single class: name a column with two classes or more" in message
+
+
+@pytest.mark.parametrize("x", ["inf", "-inf", "1e308"])
+def test_a_box_beyond_all_images_is_refused_with_its_line(root, limits, x):
+    columns = {"box_x": [x, *[1] * 7], "box_y": 2, "box_width": 3, "box_height": 4}
+    ((code, message),) = errors(table(root, **columns), limits)
+    assert code == "boxes" and "have a box beyond 1,000,000 pixels (line 2)" in message
+
+
+@pytest.mark.parametrize("name", ["n" * 5_000 + ".png", "loop.png"])
+def test_a_name_that_cannot_be_opened_is_a_finding(root, limits, name):
+    (root / "loop.png").symlink_to("loop.png")
+    assert errors(table(root, path=[name, *(f"{i}.png" for i in range(1, 8))]), limits)
+
+
+@pytest.mark.parametrize("path", ["n" * 5_000, "a\x00b", "~nobody-of-this-name/x"])
+def test_what_cannot_be_a_path_is_refused_in_a_sentence(limits, path):
+    with pytest.raises(PathRefusedError, match="cannot be a path|lies outside the allowed folders"):
+        import_data(path, settings=limits)

@@ -36,7 +36,7 @@ def test_on_the_demo_the_slices_found_without_attributes_are_the_true_groups(loo
     assert found.source == looped.loop.attention.id
     assert found.grouping.estimated and set(np.unique(found.grouping.index)) <= set(range(len(found.grouping.names)))
     assert len(found.grouping.index) == len(rows)
-    assert all(", cluster " in name for name in found.grouping.names)
+    assert all(", environment " in name for name in found.grouping.names)
 
 
 def test_a_retrained_model_is_judged_on_the_slices_of_its_reference(looped) -> None:

@@ -27,16 +27,55 @@ def test_what_is_wrong_names_the_worst_group_with_its_n_and_interval() -> None:
                     "(n = 300, 95 % interval 59 % to 70 %).")  # fmt: skip
 
 
+BEFORE = metrics(0.8, ("b, land", 0.65, 0.59, 0.7))
+
+
 @pytest.mark.parametrize(
     ("now", "better", "word"),
-    [((0.9, 0.86, 0.93), True, "Yes."), ((0.7, 0.65, 0.75), None, "Not for certain"), ((0.4, 0.3, 0.5), False, "No")],
+    [
+        ((0.9, 0.86, 0.93), True, "Yes."),
+        ((0.7, 0.65, 0.75), None, "Not shown: the intervals overlap"),
+        ((0.65, 0.59, 0.7), False, "No. "),
+        ((0.6, 0.54, 0.66), False, "No. "),
+        ((0.4, 0.3, 0.5), False, "No, it is worse."),
+    ],
 )
-def test_better_is_only_said_where_the_intervals_part(now, better, word) -> None:
-    before = metrics(0.8, ("b, land", 0.65, 0.59, 0.7))
-    verdict = story.better(before, metrics(0.85, ("b, land", *now)), COST)
+def test_better_is_only_said_where_the_intervals_part_and_no_where_nothing_rose(now, better, word) -> None:
+    verdict = story.better(BEFORE, metrics(0.85, ("b, land", *now)), COST)
     assert verdict.better is better
     assert plain(verdict.text).startswith(word)
     assert "72 answers (3.0 % of the training images, 2.4 minutes) and 480 training images" in plain(verdict.text)
+    assert "b, land: 1 of 300 right before, 1 after" in plain(verdict.text)
+
+
+def test_several_seeds_decide_by_the_interval_of_their_mean_change() -> None:
+    after = metrics(0.85, ("b, land", 0.9, 0.86, 0.93))
+    rising = story.better(BEFORE, after, COST, pairs=[(0.6, 0.8), (0.65, 0.84), (0.62, 0.83)])
+    assert rising.better and "Over 3 seeds" in rising.text and "95 % interval" in rising.text
+    apart = story.better(BEFORE, after, COST, pairs=[(0.6, 0.9), (0.65, 0.5), (0.62, 0.66)])
+    assert apart.better is None and "includes 0" in apart.text
+    falling = story.better(BEFORE, after, COST, pairs=[(0.6, 0.5), (0.65, 0.64)])
+    assert falling.better is False
+
+
+def test_groups_that_fell_are_named_also_where_the_worst_one_rose() -> None:
+    before = metrics(0.8, ("b, land", 0.65, 0.59, 0.7), ("a, land", 0.99, 0.98, 1.0))
+    after = metrics(0.8, ("b, land", 0.9, 0.86, 0.93), ("a, land", 0.92, 0.9, 0.94))
+    assert "Beyond their intervals, b, land rose and a, land fell." in story.better(before, after, COST).text
+
+
+def test_the_random_subset_of_the_same_size_stands_beside_it() -> None:
+    after = metrics(0.85, ("b, land", 0.9, 0.86, 0.93))
+    assert "same size reaches 71.0 %" in plain(story.better(BEFORE, after, COST, random=[0.71]).text)
+    assert "same size does as well: 92.0 %, mean of 2" in plain(
+        story.better(BEFORE, after, COST, random=[0.91, 0.93]).text
+    )
+
+
+def test_simulated_answers_are_called_so_and_cost_nobody_a_minute() -> None:
+    cost = COST | {"answered_by": "simulated annotator", "minutes": float("nan")}
+    told = plain(story.better(BEFORE, BEFORE, cost).text)
+    assert "72 answers of the simulated annotator (3.0 % of the training images) and 480" in told
 
 
 def test_why_tells_what_the_class_is_mostly_seen_with_in_training(looped) -> None:
@@ -57,6 +96,12 @@ def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_fol
 
     table = require(import_data(plain_folder))
     assert "no attribute" in story.why(metrics(0.8, ("0", 0.5, 0.4, 0.6)), table)
+    estimated = {"estimated_groups": True}
+    name = f"{table.label_names[0]}, environment 2"
+    told = plain(story.why(metrics(0.8, (name, 0.5, 0.4, 0.6)) | estimated, table))
+    assert "class x environment" in told and name in told
+    by_class = plain(story.why(metrics(0.8, (table.label_names[0], 0.5, 0.4, 0.6)) | estimated, table))
+    assert "only the classes" in by_class
 
 
 def test_where_no_group_fails_no_shortcut_is_named(looped) -> None:

@@ -57,6 +57,7 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         strategy="kmeans", by="local",
     )  # fmt: skip
     train, retrain = {"kind": "train", **base}, {"kind": "train", **base, "model": "small-resnet", "subset": subset.id}
+    refit = {"kind": "train", **base, "model": "small-resnet", "mode": "last-layer", "reference": model.id}
     from_reference = retrain | {"start": "reference", "reference": model.id}
     given: dict[str, dict[str, Any]] = {
         "train": train | {"model": "small-resnet"},
@@ -69,6 +70,12 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "retrain with numbers": from_reference | {"epochs": 3, "batch_size": 16, "class_weights": True, "seed": 2},
         "retrain the last layer": retrain | {"mode": "last-layer", "reference": model.id},
         "retrain from scratch": retrain,
+        "train without a fifth": train | {"model": "small-resnet", "hold_out": 0.2},
+        "refit the last layer": refit,
+        "refit by AFR": refit | {"refit": "afr", "fitted_on": "held-out", "refit_options": {"gammas": [4.0, 10.0]}},
+        "refit by SELF": refit
+        | {"refit": "self", "fitted_on": "val", "refit_options": {"early": model.id}, "attention": maps.id, "seed": 3},
+        "refit on a subset": retrain | {"mode": "last-layer", "reference": model.id, "refit": "xrm"},
         "gradcam": {"kind": "gradcam", **base, "model": model.id},
         "gradcam of two splits": {"kind": "gradcam", **base, "model": model.id, "splits": ["val", "test"]},
         "gradcam in small batches": {"kind": "gradcam", **base, "model": model.id, "batch_size": 8},

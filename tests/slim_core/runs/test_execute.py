@@ -21,7 +21,7 @@ from slim_core.settings import Settings
 from slim_core.steps.context import StepContext, _Pace
 from slim_core.steps.registry import STEPS, Step
 from slim_core.steps.specs import QueueName, Spec
-from slim_core.store import Run, Store
+from slim_core.store import Run, Store, StoreUnavailableError
 
 
 class Probe(Spec):
@@ -149,6 +149,31 @@ def test_an_attempt_without_room_for_its_folder_fails_in_a_sentence(store, attem
     (store.artifacts.checkpoints(run.id).parent / "attempt-1").write_text("in the way")
     ended = attempt(lambda _spec, _context: {}, run)
     assert ended.status == "failed" and "attempt-1 cannot be made" in ended.message
+
+
+def _never(*_arguments: object) -> None:
+    raise StoreUnavailableError("The disk of the database is full: free some space, nothing was changed.")
+
+
+def test_an_end_that_cannot_be_recorded_is_said_at_once_and_given_up_after_the_patience(
+    store, attempt, monkeypatch, caplog
+):
+    for end in ("finish", "fail"):
+        monkeypatch.setattr(store.attempts, end, _never)
+    began = time.monotonic()
+    with pytest.raises(StoreUnavailableError, match="The disk of the database is full"):
+        attempt(lambda _spec, _context: {}, patience_s=0.2)
+    assert time.monotonic() - began < 10
+    told = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
+    assert told and told[0].startswith("The end of run r-") and "The disk of the database is full" in told[0]
+
+
+def test_all_tries_to_record_an_end_share_one_patience():
+    assert sum(execution._pauses(5.0)) == pytest.approx(5.0)
+    assert sum(execution._pauses(execution.PATIENCE_S)) == pytest.approx(600.0)
+    pauses = execution._pauses(1.0)
+    list(pauses)
+    assert list(pauses) == []
 
 
 def test_progress_is_kept_with_the_time_left_and_written_at_most_once_a_beat(store, attempt, monkeypatch):

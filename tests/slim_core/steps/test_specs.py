@@ -105,7 +105,7 @@ def test_a_spec_cannot_be_changed():
             {"kind": "train", "dataset": "d", "spec_version": 2},
             r"The spec is of version 2, this code reads up to version 1: .*restart .*`python -m workers`.*then retry",
         ),
-        ({"kind": "train", "dataset": "d", "spec_version": "x"}, "The spec is of version x, this code reads up to"),
+        ({"kind": "train", "dataset": "d", "spec_version": "x"}, "The spec is of version 'x', this code reads up to"),
         ({"kind": "trane"}, "There is no step 'trane': choose one of train, gradcam"),
         ({"kind": "train"}, "A train step needs the field 'dataset': give it."),
         ({"kind": "train", "dataset": "d", "epoch": 3}, "A train step has no field 'epoch': its fields are .*epochs"),

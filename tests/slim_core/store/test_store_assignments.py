@@ -10,6 +10,7 @@ import pytest
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import AnswerIn, Campaign, Store, schema
+from slim_core.store.campaigns import CampaignClosedError
 from tests.slim_core.store.store_makers import image_table, imported, next_item, statements
 
 
@@ -155,3 +156,22 @@ def test_answers_about_items_of_other_campaigns_and_of_none_are_named_and_hold_u
     receipt = store.answers.deliver(first.id, "ann", sent)
     assert (receipt.ids, receipt.unknown) == (["a"], ["b", "c"]) and len(store.answers.frame(first.id)) == 1
     assert store.answers.deliver(first.id, "ann", []).unknown == []
+
+
+@pytest.mark.parametrize("ahead", [timedelta(days=400), timedelta(hours=3)])
+def test_a_lease_given_by_a_clock_that_ran_ahead_holds_nothing(store: Store, campaign: Campaign, ahead: timedelta):
+    held = store.assignments.next_items(campaign.id, "ann", 3, "tab")
+    with store.database.write() as connection:
+        connection.execute(schema.leases.update().values(expires_at=datetime.now(UTC) + ahead))
+    assert store.assignments.leases(campaign.id) == []
+    assert positions(store.assignments.next_items(campaign.id, "ben", 3)) == positions(held)
+
+
+def test_answers_under_way_at_the_deadline_are_taken_and_those_of_the_next_day_are_not(store: Store, dataset):
+    now = datetime.now(UTC)
+    just_over = store.campaigns.create("just over", dataset.id, None, [0], deadline=now - timedelta(minutes=30))
+    yesterday = store.campaigns.create("yesterday", dataset.id, None, [1], deadline=now - timedelta(days=1))
+    say(store, just_over, "ann", store.campaigns.items(just_over.id)[0].id, 1)
+    assert store.campaigns.progress(just_over.id)["answered"] == 1
+    with pytest.raises(CampaignClosedError, match="deadline of yesterday was"):
+        say(store, yesterday, "ann", store.campaigns.items(yesterday.id)[0].id, 1)

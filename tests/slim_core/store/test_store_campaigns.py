@@ -10,6 +10,7 @@ import pytest
 from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
+from slim_core.store.answer_values import FROM_MASKS
 from slim_core.store.campaigns import interleaved
 from tests.slim_core.store.store_makers import image_table, imported, next_item, statements, train_spec
 
@@ -91,9 +92,24 @@ def test_progress_counts_answers_shares_and_minutes(store: Store, campaign: Camp
         "wrong": 1,
         "unsure": 1,
         "answers": 4,
+        "simulated": 0,
         "share": pytest.approx(3 / 40),
-        "minutes": pytest.approx(2.0),
+        "minutes": pytest.approx(3.0),  # an undone answer took its time too, as in the table of annotators
     }
+
+
+def test_simulated_answers_are_counted_apart_and_take_no_minutes(store: Store, campaign: Campaign):
+    first, second, *_ = [item.id for item in store.campaigns.items(campaign.id)]
+    store.answers.save(
+        campaign.id, "simulated annotator", [AnswerIn("s", first, 1, duration_ms=2_000)], source=FROM_MASKS
+    )
+    assert (store.campaigns.progress(campaign.id)["simulated"], store.campaigns.progress(campaign.id)["minutes"]) == (
+        1,
+        0,
+    )
+    answer(store, campaign, "a", second, 1, ms=30_000)
+    progress = store.campaigns.progress(campaign.id)
+    assert (progress["answers"], progress["simulated"], progress["minutes"]) == (2, 1, 0.5)
 
 
 def test_a_campaign_without_answers_has_made_no_progress(store: Store, campaign: Campaign):

@@ -9,8 +9,9 @@ import torch
 from slim_core.errors import SpecRefusedError
 from slim_core.models.build import build
 from slim_core.models.prediction import predict
-from slim_core.training import last_layer
-from slim_core.training.last_layer import PooledImages, apply_last_layer, fit_last_layer
+from slim_core.training.last_layer import Layer, PooledImages, RefitData, logistic
+from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
+from slim_core.training.last_layer.l1 import L1
 from tests.slim_core.painted import painted_table
 
 GRID = (1.0, 0.1, 0.01)
@@ -32,13 +33,15 @@ def accuracy_of(weight, bias, pooled, labels):
 
 
 def fit(train, val, **options):
+    """Weight and bias, as float32."""
     pooled, labels, _ = train
     val_pooled, val_labels, _ = val
-    options = {"seed": 0, "grid": GRID, "n_refits": 5, **options}
     fitted = PooledImages(pooled, labels, options.pop("counts", None))
-    return fit_last_layer(
-        fitted, PooledImages(val_pooled, val_labels, groups=options.pop("val_groups", None)), **options
-    )
+    chosen_by = PooledImages(val_pooled, val_labels, groups=options.pop("val_groups", None))
+    names = tuple(map(str, range(int(max(labels.max(), val_labels.max(initial=0))) + 1)))
+    data = RefitData(fitted, chosen_by, Layer(np.zeros((1, 1)), np.zeros(1)), names)
+    layer = logistic.fit_balanced(data, labels, **{"seed": 0, "grid": GRID, "n_refits": 5, **options})
+    return layer.weight.astype(np.float32), layer.bias.astype(np.float32)
 
 
 def test_a_balanced_subset_takes_the_spurious_feature_out():
@@ -66,7 +69,7 @@ def test_two_classes_give_the_probabilities_of_the_logistic_regression():
     pooled, labels = pooled[rows], labels[rows]
     weight, bias = fit((pooled, labels, None), features(50, 0.0, 1), grid=(0.1,))
     X = ((pooled - pooled.mean(0, dtype=np.float64)) / pooled.std(0, dtype=np.float64))[np.argsort(rows)]
-    expected = LogisticRegression(**last_layer._l1_penalty(), C=0.1, solver="liblinear", random_state=0).fit(
+    expected = LogisticRegression(**logistic.l1_penalty(), C=0.1, solver="liblinear", random_state=0).fit(
         X, labels[np.argsort(rows)]
     )
     p = torch.softmax(torch.from_numpy(pooled @ weight.T + bias), 1).numpy()[np.argsort(rows)]
@@ -76,18 +79,18 @@ def test_two_classes_give_the_probabilities_of_the_logistic_regression():
 def tuned_on(monkeypatch, *args, **options):
     """(fitted rows, scored images) of each trial while C is chosen."""
     seen = []
-    mean_layer, predict_of = last_layer._mean_layer, last_layer._Layer.predict
+    mean_layer, predict_of = logistic.mean_layer, Layer.predict
 
-    def spy_fit(X, *rest):
-        seen.append(X.copy())
-        return mean_layer(X, *rest)
+    def spy_fit(images, *rest):
+        seen.append(images.X.copy())
+        return mean_layer(images, *rest)
 
     def spy_predict(layer, X):
         seen.append(X.copy())
         return predict_of(layer, X)
 
-    monkeypatch.setattr(last_layer, "_mean_layer", spy_fit)
-    monkeypatch.setattr(last_layer._Layer, "predict", spy_predict)
+    monkeypatch.setattr(logistic, "mean_layer", spy_fit)
+    monkeypatch.setattr(Layer, "predict", spy_predict)
     fit(*args, grid=(0.1,), **options)
     return seen[0], seen[1]
 
@@ -118,10 +121,13 @@ def test_the_penalty_is_chosen_by_worst_class_and_by_worst_group_only_when_group
         def predict(self, _):
             return np.where(right_at[self.C], y_val, 1 - y_val)
 
-    monkeypatch.setattr(last_layer, "_mean_layer", lambda *args: Fake(args[3]))
-    data = np.zeros((2, 1)), np.array([0, 1]), np.ones(2), np.zeros((20, 1)), y_val
-    assert last_layer._choose(*data, None, (1.0, 0.1), 0) == 1.0
-    assert last_layer._choose(*data, groups, (1.0, 0.1), 0) == 0.1
+    asked = []
+    monkeypatch.setattr(logistic, "mean_layer", lambda _images, C, _n, _seed: asked.append(C) or Fake(C))
+    train, val = features(20, 0.0, 0), (np.zeros((20, 20)), y_val, None)
+    for val_groups, best in ((None, 1.0), (groups, 0.1)):
+        with pytest.raises(AttributeError, match="folded"):  # of the fake, once the penalty is chosen
+            fit(train, val, grid=(1.0, 0.1), val_groups=val_groups)
+        assert asked[-1] == best
 
 
 def test_counts_weigh_an_image_like_its_copies():
@@ -133,8 +139,9 @@ def test_counts_weigh_an_image_like_its_copies():
     X, y = pooled[rows].astype(np.float64), labels[rows]
     counts = np.where(np.arange(2 * n) % 2, 1.0, 3.0)
     copies = np.repeat(np.arange(2 * n), counts.astype(int))
-    weighted = last_layer._fit(X - X.mean(0), y, counts, 0.1, 0, 2)
-    repeated = last_layer._fit((X - X.mean(0))[copies], y[copies], np.ones(len(copies)), 0.1, 0, 2)
+    images = logistic.Standardised(X - X.mean(0), y, counts, y, 2)
+    weighted = logistic.fit_l1(images, 0.1, 0)
+    repeated = logistic.fit_l1(logistic.Standardised(images.X[copies], y[copies], np.ones(len(copies)), y, 2), 0.1, 0)
     assert np.allclose(weighted.weight, repeated.weight, atol=1e-2)
 
 
@@ -148,8 +155,9 @@ def test_the_same_seed_gives_the_same_layer():
 def test_the_fitted_layer_is_what_the_model_predicts_with(tmp_path):
     table = painted_table(tmp_path, 10, size=32)
     model = build("small-resnet", 2, image_size=32)
-    weight = np.zeros((2, 64), np.float32)
-    apply_last_layer(model, weight, np.array([0.0, np.log(3)], np.float32))
+    layer = Layer(np.zeros((2, 64)), np.array([0.0, np.log(3)]))
+    apply_last_layer(model, layer)
+    assert np.allclose(read_last_layer(model).bias, layer.bias)
     assert predict(model, table, np.arange(10)) == pytest.approx(np.tile([0.25, 0.75], (10, 1)))
 
 
@@ -160,7 +168,33 @@ def test_what_cannot_be_fitted_is_refused():
         fit((pooled, np.ones_like(labels), None), nothing)
     with pytest.raises(SpecRefusedError, match="one class"):
         fit((pooled, np.zeros_like(labels), None), nothing)
-    with pytest.raises(SpecRefusedError, match="worst group needs validation images"):
-        fit((pooled, labels, None), nothing, val_groups=np.empty(0, np.int64))
     with pytest.raises(SpecRefusedError, match=r"squeezenet1_1 \(none\) does not take weights of shape \(2, 20\)"):
-        apply_last_layer(build("squeezenet1_1", 2, weights="none"), np.zeros((2, 20)), np.zeros(2))
+        apply_last_layer(build("squeezenet1_1", 2, weights="none"), Layer(np.zeros((2, 20)), np.zeros(2)))
+
+
+def test_a_draw_cuts_every_cell_to_the_smallest_and_keeps_the_classes_balanced():
+    labels = np.array([0] * 50 + [1] * 30)
+    cells = np.array([0] * 40 + [1] * 10 + [2] * 24 + [3] * 6)
+    rows = logistic.balanced_draw(labels, cells, np.random.default_rng(0))
+    assert np.bincount(cells[rows]).tolist() == [6, 6, 6, 6] and len(set(rows)) == 24
+    one_cell = np.array([0] * 50 + [2] * 24 + [3] * 6)  # class 0 in one environment only
+    assert np.bincount(one_cell[logistic.balanced_draw(labels, one_cell, np.random.default_rng(0))]).tolist() == [
+        12,
+        0,
+        6,
+        6,
+    ]
+
+
+def test_the_usual_refit_balances_classes_and_needs_no_options():
+    pooled, labels, _ = features(120, 0.0, 0)
+    data = RefitData(
+        PooledImages(pooled, labels),
+        PooledImages(*features(60, 0.0, 1)[:2]),
+        Layer(np.zeros((1, 1)), np.zeros(1)),
+        ("0", "1"),
+    )
+    assert (
+        accuracy_of(*(lambda layer: (layer.weight, layer.bias))(L1({}, 0).fit(data)), *features(500, 0.0, 2)[:2]) > 0.9
+    )
+    assert L1.labels_used == "none" and L1.Options.model_fields == {}

@@ -1,0 +1,231 @@
+"""The environments of a campaign's space, a sheet of images each: does what these share belong to the class?"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.bind_address import signs_in
+from app.services import campaign_actions
+from app.ui import next_step, pictures
+from app.ui.escape import verbatim
+from app.ui.messages import errors_shown
+from app.ui.pictures import Tile, quiet
+from slim_core.annotation.sheets import Sheets, agreement, sheets
+from slim_core.errors import SlimError
+from slim_core.percent import percent
+from slim_core.space.sheets import BELONGS, MIXED, NO, QUESTION, UNSURE, YES, Environment
+from slim_core.store.environment_answers import MAX_NAME, EnvironmentAnswer
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign
+
+KEYS = {YES: "y", NO: "n", MIXED: "m", UNSURE: "u"}
+UNDO = "z"
+FOLLOWS = {
+    YES: "it is left as it is",
+    NO: "it is a shortcut, and the classes are balanced in it",
+    MIXED: "it is split in two, and its parts are asked about",
+    UNSURE: "it is balanced, as without an answer",
+}
+TILE_PX, TILE_MOST_PX = 92, 132
+CHOSEN, SINCE, REFUSED = "sheet", "sheet-since", "sheet-refused"
+LINK = "sheet"  # ?sheet=3.0
+
+
+def show(campaign: Campaign) -> None:
+    """The sheets, one at a time.
+
+    Raises:
+        AnswersRefusedError: the campaign's space was deleted.
+        ForbiddenError: the viewer may not answer.
+        SpecRefusedError: there are no environments to ask about.
+    """
+    session.viewer().require("annotator")
+    sheets(session.store(), campaign.id)  # what is refused is refused once, on the page
+    who = session.viewer().name if signs_in() else session.given_name()
+    if who is None:
+        _ask_name()
+    else:
+        _sheets(campaign, who)
+
+
+def _ask_name() -> None:
+    """Without sign-in: whose answers these are."""
+    st.markdown(
+        "Each environment of the space is shown as a sheet of some 20 images, with one question. "
+        "Six to twelve answers say which environments are shortcuts."
+    )
+    with st.form("sheet-who", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
+        name = st.text_input("Your name", key="sheet-name", help="It is kept with your answers.", width=320)
+        if st.form_submit_button("Start", type="primary"):
+            with errors_shown():
+                session.give_name(name)
+                st.rerun()
+
+
+@st.fragment
+def _sheets(campaign: Campaign, who: str) -> None:
+    found = sheets(session.store(), campaign.id)
+    environment = _chosen(found, who)
+    if refused := st.session_state.pop(REFUSED, ""):
+        st.error(verbatim(refused), icon=":material/error:")
+    _progress(found, who)
+    if environment is None:
+        _finished(found)
+    else:
+        _sheet(found, environment, who)
+    _overview(found)
+
+
+def _chosen(found: Sheets, who: str) -> Environment | None:
+    """The environment that is open: as linked or picked, else the first that needs this person's answer."""
+    key, linked = f"{CHOSEN}-{found.campaign.id}", st.query_params.pop(LINK, None)
+    if linked is not None:
+        st.session_state[key] = linked
+    if found.find(st.session_state.get(key)) is None:
+        st.session_state[key] = next((each.path for each in found.open_to(who)), None)
+    environments = {each.path: each for each in found.environments}
+    st.pills(
+        "Environments",
+        list(environments),
+        format_func=lambda path: _label(found, environments[path]),
+        key=key,
+        label_visibility="collapsed",
+    )
+    return environments.get(st.session_state[key])
+
+
+def _label(found: Sheets, environment: Environment) -> str:
+    mark = ":material/check: " if found.is_done(environment) else ""
+    name = verbatim(environment.said.name or environment.path)
+    said = f" · {BELONGS[environment.said.value]}" if environment.said.n_answers else ""
+    return f"{mark}{name}{said}"
+
+
+def _progress(found: Sheets, who: str) -> None:
+    mine, n_left, n = found.of(who), len(found.open_to(who)), len(found.environments)
+    n_mine = sum(each.path in mine for each in found.environments)
+    parts = [f"**{n_mine} of {n}** environments answered by you, {n_left} left."]
+    if found.campaign.overlap > 1:
+        n_done = sum(map(found.is_done, found.environments))
+        parts.append(f"{n_done} have the answers of {found.campaign.overlap} people.")
+    if (agreed := agreement(found.votes)).n_shared:
+        parts.append(f"People agree on {agreed.n_same} of {agreed.n_shared} that two or more are sure of.")
+    st.markdown(" ".join(parts))
+
+
+def _finished(found: Sheets) -> None:
+    """Nothing is left that this person could answer."""
+    campaign = found.campaign
+    waiting = sum(not found.is_done(each) for each in found.environments)
+    if waiting:
+        st.info(f"You have answered every environment. {waiting} still need the answers of others.")
+    else:
+        st.success("Every environment is answered.", icon=":material/check:")
+    link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
+    next_step.show("choose a subset by these answers.", "curate", "Curate", **link)
+
+
+def _sheet(found: Sheets, environment: Environment, who: str) -> None:
+    """The question, its keys, and a row of images for each class."""
+    _start_clock(environment.path)
+    st.subheader(QUESTION, anchor=False)
+    _buttons(found, environment, who)
+    table = session.store().datasets.table(found.campaign.dataset_id)
+    shares = found.shares(environment)
+    n_shown, n = 0, len(environment.positions)
+    with st.spinner("Choosing images ..."):
+        chosen = found.images(environment)
+    for label, rows in chosen.items():
+        of_class = f"{percent(shares[label], 0)} of the class"
+        st.markdown(f"**{verbatim(table.label_names[label])}**, {of_class} is in this environment")
+        tiles = [Tile(int(row), lines=[quiet(row)], name=table.label_names[label]) for row in rows]
+        pictures.show(found.campaign.dataset_id, tiles, wide=TILE_PX, most=TILE_MOST_PX, small=True)
+        n_shown += len(rows)
+    st.caption(f"{n_shown} of its {n:,} images, of each class typical ones first, then some spread over the rest.")
+
+
+def _buttons(found: Sheets, environment: Environment, who: str) -> None:
+    mine = found.of(who)
+    said = mine.get(environment.path)
+    can_answer = found.campaign.status == "open" and (said is not None or not found.is_done(environment))
+    name_key = f"sheet-name-{found.campaign.id}-{environment.path}"
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.text_input(
+            "What they share (optional)", environment.said.name, MAX_NAME, key=name_key, width=300,
+            placeholder="such as water", help="The environment is called by this name from then on.",
+        )  # fmt: skip
+        for value, key in KEYS.items():
+            st.button(
+                BELONGS[value].capitalize(), key=f"sheet-{BELONGS[value]}", shortcut=key, disabled=not can_answer,
+                type="primary" if said is not None and said.value == value else "secondary",
+                on_click=_say, args=(found.campaign, environment.path, value, name_key, who),
+            )  # fmt: skip
+        last = next(reversed(mine), None)
+        st.button(
+            "Undo", key="sheet-undo", shortcut=UNDO, icon=":material/undo:", disabled=last is None, type="tertiary",
+            on_click=_take_back, args=(found.campaign, last, who),
+        )  # fmt: skip
+    if not can_answer:
+        st.caption("Others have answered this one as often as is asked, or the campaign is closed.")
+    st.caption("; ".join(f"**{BELONGS[value].capitalize()}**: {text}" for value, text in FOLLOWS.items()) + ".")
+
+
+def _say(campaign: Campaign, path: str, value: int, name_key: str, who: str) -> None:
+    """Keep an answer, and go on to the next sheet."""
+    took_ms = round(1000 * (time.monotonic() - _started(path)))
+    name = str(st.session_state.get(name_key) or "")
+    _keep(campaign, who, EnvironmentAnswer(secrets.token_hex(16), path, value, name, took_ms), then=None)
+
+
+def _take_back(campaign: Campaign, path: str, who: str) -> None:
+    """Undo this person's last answer, and go back to its sheet."""
+    _keep(campaign, who, EnvironmentAnswer(secrets.token_hex(16), path, None), then=path)
+
+
+def _keep(campaign: Campaign, who: str, given: EnvironmentAnswer, *, then: str | None) -> None:
+    try:
+        if not campaign_actions.say_of_environment(campaign, who, given):
+            st.session_state[REFUSED] = "Somebody else was faster: your answer is kept, and does not count."
+        st.session_state[f"{CHOSEN}-{campaign.id}"] = then
+    except SlimError as error:
+        st.session_state[REFUSED] = str(error)
+
+
+def _start_clock(path: str) -> None:
+    if st.session_state.get(SINCE, ("", 0.0))[0] != path:
+        st.session_state[SINCE] = (path, time.monotonic())
+
+
+def _started(path: str) -> float:
+    shown, since = st.session_state.get(SINCE, ("", 0.0))
+    return float(since) if shown == path else time.monotonic()
+
+
+def _overview(found: Sheets) -> None:
+    """What people say of every environment."""
+    rows = [
+        {
+            "Environment": each.path,
+            "Name": each.said.name,
+            "Images": len(each.positions),
+            "Belongs to the class": BELONGS[each.said.value] if each.said.n_answers else "",
+            "Answers": each.said.n_answers,
+            "So": "its parts stand for it" if each.is_split else _follows(each),
+        }
+        for each in found.environments
+    ]
+    with st.expander("All environments", icon=":material/table:"):
+        st.dataframe(pd.DataFrame(rows), hide_index=True, alt="What people say of every environment")
+
+
+def _follows(environment: Environment) -> str:
+    if environment.said.value == MIXED:
+        return "it cannot be split further, and is balanced as a whole"
+    return FOLLOWS[environment.said.value]

@@ -1,0 +1,55 @@
+"""Where a retrained model is not better: what to try next, each with one button; and the random subset beside it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.services import next_tries
+from app.services.next_tries import Try
+from app.ui import next_step
+from app.ui.messages import errors_shown
+
+if TYPE_CHECKING:
+    from app.services.loop_state import Result
+    from app.services.result_facts import Facts
+    from slim_core.evaluation.report.story import Verdict
+
+
+def show(result: Result | None, found: Verdict | None, facts: Facts) -> None:
+    """Nothing without a verdict, and for those who may queue nothing."""
+    if result is None or found is None or not session.viewer().may("lead"):
+        return
+    with errors_shown():
+        if found.better is not True:
+            st.markdown("**Try next**, by what these runs show")
+            offered = next_tries.tries(result)
+            for column, one in zip(st.columns(len(offered) or 1), offered, strict=False):
+                with column.container(border=True, height="stretch"):
+                    _offer(one, result)
+        if not facts.random:
+            _control(result)
+
+
+def _offer(one: Try, result: Result) -> None:
+    st.markdown(one.why)
+    if one.act is None:
+        next_step.link("annotate", one.label, **one.link)
+    elif st.button(one.label, key=f"try-{one.name}-{result.id}", icon=":material/play_arrow:"):
+        with errors_shown():
+            one.act()
+            st.rerun()
+
+
+def _control(result: Result) -> None:
+    """Without it nobody can say whether the answers helped, or any small subset would have done."""
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        text = "Would any subset of this size do as well? Retrain on a random one to know."
+        st.markdown(text, width="stretch")
+        label = "Retrain on a random subset"
+        if st.button(label, key=f"try-random-{result.id}", icon=":material/shuffle:"):
+            with errors_shown():
+                next_tries.beside_random(result)
+                st.rerun()

@@ -1,0 +1,33 @@
+"""Which result the overview is about: the newest complete pair, or the one that the address names (?result)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+if TYPE_CHECKING:
+    from app.services.loop_state import Result
+
+PARAM, KEY = "result", "overview-result"
+HELP = "A model retrained on a subset, and the reference model that the subset was chosen with."
+
+
+def show(results: Sequence[Result]) -> str:
+    """A select box of all results; the id of the chosen one. Only another one than the first stands in the address."""
+    by_id, linked = {one.id: one for one in results}, st.query_params.get(PARAM, "")
+    st.session_state[KEY] = linked if linked in by_id else results[0].id
+    chosen = st.selectbox(
+        "Result", list(by_id), format_func=lambda one: by_id[one].name, key=KEY, help=HELP, on_change=_keep,
+        args=(results[0].id,), width="stretch",
+    )  # fmt: skip
+    return str(chosen)
+
+
+def _keep(first: str) -> None:
+    chosen = st.session_state[KEY]
+    if chosen == first:
+        st.query_params.pop(PARAM, None)
+    else:
+        st.query_params[PARAM] = chosen

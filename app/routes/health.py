@@ -1,0 +1,76 @@
+"""Whether the server lives, and whether it can serve: for a proxy, a container's health check, an alarm.
+
+Both answer without a token and say no more than that: which file, which address and why stand in the log.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from functools import lru_cache
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from app import session
+from slim_core.errors import SlimError
+from slim_core.settings import settings
+
+log = logging.getLogger(__name__)
+
+ASKED_AGAIN_S = 2.0  # whoever asks more often is told the same: anybody may ask
+LEAST_FREE = 200 * 2**20  # bytes on the disk of SLIM_HOME, below which runs and answers begin to fail
+OK, AWAY, FULL = "ok", "unavailable", "full"
+
+
+async def healthz(request: Request) -> Response:  # noqa: ARG001
+    """GET /healthz: 200 while the process answers, whatever else is away."""
+    return JSONResponse({"status": OK})
+
+
+def readyz(request: Request) -> Response:  # noqa: ARG001  # in a thread: Starlette runs what is not async so
+    """GET /readyz: 200 where the database answers and the disk has room, else 503; and how each of the three is.
+
+    Redis is told and does not count: without it pages and answers work, and runs wait in the database.
+    """
+    found = _found(int(time.monotonic() // ASKED_AGAIN_S))
+    ready = found["database"] == OK and found["disk"] == OK
+    return JSONResponse({"ready": ready, **found}, status_code=200 if ready else 503)
+
+
+@lru_cache(maxsize=1)
+def _found(tick: int) -> dict[str, str]:  # noqa: ARG001  # the next tick is asked anew
+    return {"database": _database(), "redis": _redis(), "disk": _disk()}
+
+
+def _database() -> str:
+    try:
+        session.store().members.all()
+    except SlimError as error:
+        log.warning("Not ready: %s", error)
+        return AWAY
+    return OK
+
+
+def _redis() -> str:
+    try:
+        silence = session.queue().silence()
+    except SlimError as error:  # the queue opens the database
+        silence = str(error)
+    if silence:
+        log.info("Without a queue: %s", silence)
+    return AWAY if silence else OK
+
+
+def _disk() -> str:
+    home = settings().home
+    try:
+        free = shutil.disk_usage(home).free
+    except OSError as error:
+        log.warning("Not ready: %s", error)
+        return AWAY
+    if free >= LEAST_FREE:
+        return OK
+    log.warning("Not ready: %.0f MB are left on the disk of %s", free / 2**20, home)
+    return FULL

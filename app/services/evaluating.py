@@ -1,0 +1,55 @@
+"""Queueing the evaluation of a model: with the groups of its data set, or with estimated ones where it names none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app import session
+from app.services import actions
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+
+def evaluate(model: Run, *, split: str = "test", force: bool = False, name: str | None = None, **fields: Any) -> Run:
+    """Queue the evaluation of a model (needs lead); ``fields``: of EvaluateSpec.
+
+    Without attributes the groups are class x environment, found in the attention of the reference model on that split:
+    its pass and its space are queued before, where they are not there yet. All models of one reference share them.
+
+    Raises:
+        QueueUnavailableError: as ``actions.submit``; all runs are saved.
+    """
+    spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": split, **fields}
+    return actions.submit(spec | {"space": space_of_groups(model, split)}, force=force, name=name)[0]
+
+
+def counts(evaluation: Run) -> bool:
+    """False for one by class alone, of an earlier version: its data has no attributes, and it no environments."""
+    has_groups = session.store().datasets.fetch(evaluation.dataset_id).n_attributes > 0
+    return has_groups or evaluation.spec.get("space") is not None
+
+
+def space_of_groups(model: Run, split: str) -> str | None:
+    """The space run whose clusters are the environments of a split, queued where it is missing.
+
+    None where the data set has attributes.
+    """
+    store = session.store()
+    if store.datasets.fetch(model.dataset_id).n_attributes > 0:
+        return None
+    reference = reference_of(model)
+    common = {"dataset": model.dataset_id}
+    passes = store.lineage.finished_passes(model.dataset_id, {"model": reference.id})[::-1]
+    covering = [one for one in passes if split in one.spec["splits"]]  # the oldest: its clusters stay the groups
+    attention = covering[0] if covering else actions.saved({"kind": "gradcam", **common, "model": reference.id})
+    return actions.saved({"kind": "space", **common, "attention": attention.id, "split": split}).id
+
+
+def reference_of(model: Run) -> Run:
+    """The model whose attention led to the subset that this one was trained on, or from which it started; or itself."""
+    store = session.store()
+    if subset := model.spec.get("subset"):
+        return store.lineage.reference_of(store.runs.fetch(subset))
+    start = model.spec.get("reference")
+    return store.runs.fetch(start) if start else model

@@ -1,0 +1,123 @@
+"""What to try next where a retrained model is not better, worked out from its runs; each try is one action."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app import session
+from app.services import actions, retraining
+from slim_core.percent import counted
+from slim_core.store.results import training_history
+
+if TYPE_CHECKING:
+    from app.services.loop_state import Result
+    from slim_core.runs.loop_runs import Retrain
+    from slim_core.store import Run
+
+FALLS = 0.05  # of the loss, from the fifth of the epochs before the last to the last one: it still learns
+LAST = 5  # the last epochs are this part of all
+MOST = 3  # tries that are offered
+
+
+@dataclass(frozen=True)
+class Try:
+    """``why``: one sentence, from the runs.
+
+    ``act`` queues it and returns the run that ends last; None where people do it, on the Annotate page by ``link``.
+    """
+
+    name: str
+    label: str
+    why: str
+    act: Callable[[], Run] | None
+    link: Mapping[str, str] = field(default_factory=dict)
+
+
+def tries(result: Result) -> list[Try]:
+    """The first MOST that apply, the likeliest first; none where the result has no retrained model."""
+    if result.model is None or result.subset is None:
+        return []
+    return list(_all(result.model, session.store().runs.fetch(result.subset.id)))[:MOST]
+
+
+def _all(model: Run, subset: Run) -> Iterator[Try]:
+    way: Retrain = "last-layer" if model.spec["mode"] == "last-layer" else model.spec["start"]
+    seed, epochs = int(model.spec["seed"]), int(model.spec["epochs"])
+    fall = still_falls([entry["train_loss"] for entry in training_history(session.store().artifacts, model.id)])
+    if fall is not None and way != "last-layer":
+        why = f"The training loss still falls after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
+        longer = partial(retraining.retrain, subset, way, seed, fields={"epochs": 2 * epochs})
+        yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)
+    metrics = subset.metrics or {}
+    if larger := _larger(subset, metrics):
+        repeats = metrics["images"] - metrics["images_unique"]
+        why = f"{repeats:,} of the {metrics['images']:,} images of the subset are repeats of others."
+        act = partial(_curate_and_retrain, subset, way, seed, {"size": larger})
+        yield Try("size", f"Curate {larger:,} images", why, act)
+    other: Retrain = "scratch" if way == "reference" else "reference"
+    how = {"scratch": "from the initial weights", "reference": "from the reference model"}
+    was = how.get(way, "of the last layer only")
+    why = f"The model was retrained {was}, and may keep what the reference had learned." if way != "scratch" else (
+        "The model was retrained from the initial weights, and a small subset may not be enough for that."
+    )  # fmt: skip
+    yield Try("start", f"Retrain {how[other]}", why, partial(retraining.retrain, subset, other, seed))
+    yield from _environments(subset, metrics, way, seed)
+    if (campaign := subset.spec.get("campaign")) is not None:
+        why = (
+            f"{metrics['answers']:,} answers were used, {100 * metrics['answers_share']:.1f} % of the training images."
+        )
+        link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
+        yield Try("answers", "Ask about more images", why, None, link)
+
+
+def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:
+    """Twice the size, up to all training images; None where nothing is repeated, or all are chosen from already."""
+    n = len(session.store().datasets.table(subset.dataset_id).rows("train"))
+    size = int(subset.spec["size"])
+    return min(n, 2 * size) if metrics.get("images", 0) > metrics.get("images_unique", 0) and size < n else None
+
+
+def _environments(subset: Run, metrics: Mapping[str, Any], way: Retrain, seed: int) -> Iterator[Try]:
+    """The same answers in a space with twice as many environments, where the strategy uses them."""
+    cells = metrics["report"]["cells"]
+    used = len({cell["environment"] for cell in cells if "environment" in cell})
+    if used:
+        n = min(64, 2 * used)
+        why = f"The environments are estimated: {counted(used, 'environment')} may put different surroundings together."
+        act = partial(_in_other_environments, subset, way, seed, n)
+        yield Try("environments", f"Curate with {n} environments", why, act)
+
+
+def _in_other_environments(subset: Run, way: Retrain, seed: int, n: int) -> Run:
+    space = session.store().runs.fetch(subset.spec["space"])
+    other = actions.saved({**space.spec, "n_clusters": n}, name=f"Space with {n} environments")
+    return _curate_and_retrain(subset, way, seed, {"space": other.id})
+
+
+def _curate_and_retrain(subset: Run, way: Retrain, seed: int, changes: dict[str, Any]) -> Run:
+    return retraining.retrain(actions.saved({**subset.spec, **changes}, name=subset.name), way, seed)
+
+
+def beside_random(result: Result) -> Run:
+    """Retrain on a random subset of the same size in the same way (needs lead); the evaluation, which ends last."""
+    assert result.subset is not None and result.model is not None  # it is a pair
+    spec, model = result.subset.spec, result.model.spec
+    asked = {"kind": "curate", "dataset": result.subset.dataset_id, "space": spec["space"], "strategy": "random"}
+    chosen = actions.saved({**asked, "size": spec["size"], "seed": spec["seed"]}, name="Random subset")
+    way: Retrain = "last-layer" if model["mode"] == "last-layer" else model["start"]
+    fields = {} if way == "last-layer" else {"epochs": model["epochs"]}
+    return retraining.retrain(chosen, way, int(model["seed"]), fields=fields)
+
+
+def still_falls(losses: Sequence[float]) -> tuple[float, float] | None:
+    """The mean loss of the fifth of the epochs before the last, and of the last, where it fell by FALLS or more."""
+    n = max(1, len(losses) // LAST)
+    if len(losses) < 2 * n or len(losses) < LAST:
+        return None
+    before, last = float(np.mean(losses[-2 * n : -n])), float(np.mean(losses[-n:]))
+    return (before, last) if before > 0 and last <= (1 - FALLS) * before else None

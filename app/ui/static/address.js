@@ -1,0 +1,23 @@
+// The address of the page: one entry a page in the browser's history, whatever the page writes behind the question mark,
+// and the data set it names is the one that the next visit of this browser begins with.
+(() => {
+  const YEAR_S = 31536000;
+  const push = history.pushState.bind(history);
+  const replace = history.replaceState.bind(history);
+  const page = (url) => new URL(url ?? "", location.href).pathname;
+
+  function remember() {
+    const dataset = new URLSearchParams(location.search).get("dataset");
+    if (dataset) document.cookie = `slim-dataset=${encodeURIComponent(dataset)}; path=/; max-age=${YEAR_S}; SameSite=Lax`;
+  }
+
+  history.pushState = (state, title, url) => {
+    (page(url) === location.pathname ? replace : push)(state, title, url);
+    remember();
+  };
+  history.replaceState = (state, title, url) => {
+    replace(state, title, url);
+    remember();
+  };
+  remember();
+})();

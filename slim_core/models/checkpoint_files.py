@@ -1,0 +1,102 @@
+"""Checkpoint files from outside, without torch and without running what they hold: a submit refuses them at once."""
+
+from __future__ import annotations
+
+import pickle
+import pickletools
+import re
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from safetensors import SafetensorError, safe_open
+
+from slim_core.errors import CheckpointRefusedError
+
+# What torch.load(weights_only=True) may call; it has the last word.
+_PLAIN = re.compile(
+    r"torch(\.\w+)+|numpy(\.\w+)+|collections\.(OrderedDict|Counter)|_codecs\.encode"
+    r"|(builtins|__builtin__)\.(set|bytearray|complex|bytes)"
+)
+_LARGEST_PICKLE = 64 * 2**20  # bytes of the instructions in a torch file; the tensors lie beside them
+_MOST_PICKLES = 5  # in a file of the old format: magic number, protocol, system, content, names of the storages
+BROKEN = (ValueError, IndexError, EOFError, OSError, KeyError, RuntimeError, zipfile.BadZipFile)
+
+
+def check_checkpoint_file(path: Path) -> None:
+    """Refuse a file that no training can start from, as far as its outside says so.
+
+    Raises:
+        CheckpointRefusedError: it is missing, empty, cut, of no known format, or holds more than plain tensors.
+    """
+    if not path.is_file():
+        raise CheckpointRefusedError(f"There is no checkpoint {path}: check the path.")
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="numpy"):
+                return
+        for name in names_called(path):
+            if not _PLAIN.fullmatch(name):
+                raise CheckpointRefusedError(runs_code(path, name))
+    except (*BROKEN, SafetensorError) as error:
+        raise CheckpointRefusedError(unreadable(path)) from error
+
+
+def unreadable(path: Path) -> str:
+    """What to do about a file of no known format."""
+    return f"{path} is not a readable checkpoint: give a .safetensors, .pt or .pth file of plain tensors."
+
+
+def runs_code(path: Path, name: str) -> str:
+    """What to do about a file that names a class or function."""
+    return (
+        f"{path} is a pickle that would run code ({name}), so it was not opened: "
+        f"save the tensors alone with torch.save(model.state_dict(), ...) or as safetensors."
+    )
+
+
+def names_called(path: Path) -> Iterator[str]:
+    """The classes and functions a torch file names, "module.name", read from its instructions without running them.
+
+    Raises:
+        what is in BROKEN: it is no such file, or not from here on.
+    """
+    with _instructions(path) as file:
+        yield from _names_of_one(file)
+        for _ in range(_MOST_PICKLES - 1):
+            ahead = file.read(len(pickle.PROTO))
+            if ahead != pickle.PROTO:
+                return
+            file.seek(-len(ahead), 1)
+            yield from _names_of_one(file)
+
+
+def _names_of_one(file: IO[bytes]) -> Iterator[str]:
+    """Of one pickle, which it leaves behind."""
+    strings: list[str] = []  # STACK_GLOBAL takes module and name from the two strings pushed last
+    for opcode, argument, _ in pickletools.genops(file):
+        if opcode.name in ("GLOBAL", "INST"):
+            yield str(argument).replace(" ", ".")
+        elif opcode.name == "STACK_GLOBAL":
+            yield ".".join(strings[-2:])
+        elif opcode.name in ("EXT1", "EXT2", "EXT4"):
+            yield "copyreg.extension"
+        elif isinstance(argument, str):
+            strings.append(argument)
+
+
+@contextmanager
+def _instructions(path: Path) -> Iterator[IO[bytes]]:
+    """Those of a torch file (a zip with data.pkl in it), or of a bare pickle."""
+    if not zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            yield file
+        return
+    with zipfile.ZipFile(path) as archive:
+        member = next((one for one in archive.infolist() if one.filename.endswith("data.pkl")), None)
+        if member is None or member.file_size > _LARGEST_PICKLE:
+            raise ValueError("a zip without the instructions of a torch file")
+        with archive.open(member) as inside:
+            yield inside

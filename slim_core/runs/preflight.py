@@ -1,0 +1,97 @@
+"""What is looked at before a run is queued: a step that can only fail is refused at submit, and leaves no run behind.
+
+Whoever queues runs calls it: the command line in its own process, the queue's submitter, the dashboard. Light but for
+``require_weights``, which is for processes that load torch anyway.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slim_core.errors import DataRefusedError, SpecRefusedError
+from slim_core.models.checkpoint_files import check_checkpoint_file
+from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, Spec, TrainSpec
+
+if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
+    from slim_core.store import Store
+
+
+def require_possible(store: Store, spec: Spec) -> None:
+    """Refuse a spec whose step can only fail, as far as its data set, its files and its campaign tell now.
+
+    Raises:
+        NotFoundError: the data set, the campaign or the space does not exist.
+        DataRefusedError: a split that the step reads has no images.
+        CheckpointRefusedError, PathRefusedError: the checkpoint is no file of plain tensors, or lies elsewhere.
+        SpecRefusedError: the strategy has no such option, or cannot choose so few images.
+        AnswersRefusedError: the strategy needs right answers, and there are none.
+    """
+    dataset = store.datasets.find(spec.dataset)
+    if dataset is None:
+        return  # the store says so
+    table = store.datasets.table_of(dataset)
+    if isinstance(spec, TrainSpec):
+        _require_training(store, spec, table)
+    elif isinstance(spec, FeaturesSpec):
+        _require_images(table, *spec.splits, all_of_them=False)
+    elif isinstance(spec, EvaluateSpec):
+        _require_images(table, spec.split)
+    elif isinstance(spec, CurateSpec):
+        _require_curation(store, spec, table)
+
+
+def require_weights(store: Store, spec: Spec) -> None:
+    """Refuse a training whose checkpoint does not fit its network. Loads torch.
+
+    Raises:
+        CheckpointRefusedError: it does not fit.
+    """
+    dataset = store.datasets.find(spec.dataset)
+    if not isinstance(spec, TrainSpec) or not spec.checkpoint or spec.reference or dataset is None:
+        return
+    from slim_core.models.build import build
+    from slim_core.models.model import load_checkpoint
+
+    model = build(spec.model, dataset.n_classes, weights="none", image_size=spec.image_size)
+    load_checkpoint(model, store.settings.allowed(spec.checkpoint))
+
+
+def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
+    _require_images(table, "train", "val")
+    if spec.checkpoint is not None and spec.reference is None:
+        check_checkpoint_file(store.settings.allowed(spec.checkpoint))
+
+
+def _require_images(table: ImageTable, *splits: str, all_of_them: bool = True) -> None:
+    empty = [split for split in splits if not len(table.rows(split))]
+    if empty and (all_of_them or len(empty) == len(splits)):
+        raise DataRefusedError(
+            f"{table.name} has no images in {', '.join(empty)}: name another split, or mark some of its images so and "
+            f"import it again."
+        )
+
+
+def _require_curation(store: Store, spec: CurateSpec, table: ImageTable) -> None:
+    from slim_core.curation import NEEDS_ANSWERS, check_options, require_answers
+    from slim_core.steps.curate import require_train
+
+    check_options(spec.strategy, spec.options)
+    if spec.size < table.n_classes:
+        raise SpecRefusedError(f"The subset's size is {spec.size}: give at least {table.n_classes}, one image a class.")
+    if (space := store.runs.find(spec.space)) is not None and space.kind == "space":
+        require_train(space)
+    if spec.campaign is not None:
+        store.campaigns.fetch(spec.campaign)
+    if spec.strategy in NEEDS_ANSWERS:
+        require_answers(_answers(store, spec), spec.strategy)
+
+
+def _answers(store: Store, spec: CurateSpec) -> NDArray[np.int8]:
+    if spec.campaign is None:
+        return np.empty(0, np.int8)
+    seq = store.answers.last_seq(spec.campaign) if spec.answers_seq is None else spec.answers_seq
+    return store.answers.snapshot(spec.campaign, seq)[1]

@@ -1,0 +1,194 @@
+"""Refit the last layer of a model on pooled features: those of a finished pass, or computed here (METHOD S10)."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slim_core.attention.attention_pass import attention_pass
+from slim_core.data.groups import grouping
+from slim_core.data.table import ImageTable
+from slim_core.errors import DataRefusedError, SpecRefusedError
+from slim_core.metrics import classification_metrics
+from slim_core.models.build import load_model
+from slim_core.models.model import Model
+from slim_core.models.prediction import predict
+from slim_core.models.runtime import Runtime
+from slim_core.steps.context import StepContext
+from slim_core.steps.specs import TrainSpec
+from slim_core.store.results import AttentionResult, ModelResult
+from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData
+from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
+from slim_core.training.loop import TrainResult
+
+Rows = NDArray[np.int64]
+
+
+def fitted_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> Rows:
+    """The rows of train, of val, or those of train that the reference model held out.
+
+    Raises:
+        SpecRefusedError: it held none out.
+        DataRefusedError: a class is missing from what it held out.
+    """
+    if spec.fitted_on != "held-out":
+        return table.rows(spec.fitted_on)
+    assert spec.reference is not None
+    rows = ModelResult(context.parent(spec.reference)).held_out()
+    if not len(rows):
+        raise SpecRefusedError(
+            f"The reference model {spec.reference} held out no training images: train one with hold_out, such as "
+            f"slim train --hold-out 0.2, or fit on other images."
+        )
+    present = set(table.labels[rows].tolist())
+    missing = [name for label, name in enumerate(table.label_names) if label not in present]
+    if missing:
+        raise DataRefusedError(
+            f"The {len(rows)} training images that {spec.reference} held out hold none of the class "
+            f"{', '.join(missing)}: train it with a larger hold_out."
+        )
+    return rows
+
+
+def refit(
+    model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
+) -> TrainResult:
+    """Put a layer into the model that is fitted on the rows, each ``counts`` times, as the spec says.
+
+    The history has the metrics on validation, unless that was fitted on.
+
+    Raises:
+        SpecRefusedError: the refit needs groups, the data has none, or its images do not allow it.
+    """
+    started = time.perf_counter()
+    _check_groups(spec, table)
+    val = table.rows("val")
+    seen = rows if spec.fitted_on == "val" else np.concatenate([rows, val])
+    pooled = pooled_features(model, table, seen, spec, context)
+    data = _data(model, table, rows, counts, pooled, spec, context)
+    context.progress(0, 1, "fit the last layer")
+    layer = REFITS[spec.refit](spec.refit_options, spec.seed).fit(data)
+    apply_last_layer(model, layer)
+    metrics = None if spec.fitted_on == "val" else _on_validation(model, layer, table, pooled, spec, context)
+    return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started)
+
+
+def _check_groups(spec: TrainSpec, table: ImageTable) -> None:
+    if REFITS[spec.refit].labels_used != "none" and not table.has_attributes:
+        raise SpecRefusedError(
+            f"The refit {spec.refit} uses group labels, but {table.name} has no attribute: name its attribute column "
+            f"on import, or choose another refit."
+        )
+
+
+class Pooled:
+    """Pooled features of some rows."""
+
+    def __init__(self, rows: Rows, features: NDArray[np.float32]) -> None:
+        """``rows``: (n,) in any order; ``features``: (n, K)."""
+        self._order = np.argsort(rows)
+        self._rows, self._features = rows[self._order], features
+
+    def lacks(self, rows: Rows) -> Rows:
+        """Those of the rows that are not here."""
+        return np.setdiff1d(rows, self._rows)
+
+    def of(self, rows: Rows) -> NDArray[np.float32]:
+        """(m, K) in the order of ``rows``."""
+        return np.asarray(self._features[self._order[np.searchsorted(self._rows, rows)]], np.float32)
+
+
+def _data(
+    model: Model,
+    table: ImageTable,
+    rows: Rows,
+    counts: Rows | None,
+    pooled: Pooled,
+    spec: TrainSpec,
+    context: StepContext,
+) -> RefitData:
+    """The images; groups are with them only where the refit or the selection uses groups."""
+    groups = grouping(table)
+    to_choose = np.empty(0, np.int64) if spec.fitted_on == "val" else table.rows("val")
+    by_group = REFITS[spec.refit].labels_used != "none"
+    chosen_by_group = by_group or spec.selection == "worst_group"
+    fitted_by_group = by_group or (chosen_by_group and not len(to_choose))
+
+    def images(of: Rows, counts: Rows | None, with_groups: bool) -> PooledImages:
+        return PooledImages(pooled.of(of), table.labels[of], counts, groups.index[of] if with_groups else None)
+
+    return RefitData(
+        images(rows, counts, fitted_by_group),
+        images(to_choose, None, chosen_by_group),
+        read_last_layer(model),
+        table.label_names,
+        groups.names,
+        lambda run_id: _predicted_by(run_id, table, rows, spec, context),
+        context.check_stop,
+    )
+
+
+def _predicted_by(
+    run_id: str, table: ImageTable, rows: Rows, spec: TrainSpec, context: StepContext
+) -> NDArray[np.float64]:
+    """(n, C) probabilities of an earlier run, which must not have seen the rows where the reference had not."""
+    folder = context.parent(run_id)
+    seen = np.setdiff1d(rows, ModelResult(folder).held_out()) if spec.fitted_on == "held-out" else rows[:0]
+    if len(seen):
+        raise SpecRefusedError(
+            f"The earlier run {run_id} was trained on {len(seen)} of the {len(rows)} images that {spec.reference} held "
+            f"out: train it with the same hold_out and seed."
+        )
+    runtime = replace(context.runtime("earlier model"), checkpoint_dir=None)
+    return np.asarray(predict(load_model(folder), table, rows, runtime=runtime), np.float64)
+
+
+def _on_validation(
+    model: Model, layer: Layer, table: ImageTable, pooled: Pooled, spec: TrainSpec, context: StepContext
+) -> dict[str, object]:
+    """The metrics on validation: of features that were there already where they were, else of the images."""
+    val = table.rows("val")
+    if spec.attention is None:
+        runtime = Runtime(device=context.device, check_stop=context.check_stop)
+        probabilities = predict(model, table, val, runtime=runtime)
+    else:
+        probabilities = layer.probabilities(pooled.of(val))
+    return classification_metrics(table.labels[val], probabilities, grouping(table).take(val), None)
+
+
+def pooled_features(model: Model, table: ImageTable, rows: Rows, spec: TrainSpec, context: StepContext) -> Pooled:
+    """Inputs of the head for the rows, as a finished pass of the reference left them, or from a pass of their own.
+
+    Raises:
+        SpecRefusedError: the finished pass is of another model, or has not seen all of the rows.
+    """
+    if spec.attention is None:
+        return Pooled(rows, _computed(model, table, rows, context))
+    about = context.store.runs.fetch(spec.attention).spec
+    if about["model"] != spec.reference:
+        raise SpecRefusedError(
+            f"The pass {spec.attention} is of the model {about['model']}, not of the reference model {spec.reference}: "
+            f"name one of that model, or none."
+        )
+    result = AttentionResult(context.parent(spec.attention))
+    pooled = Pooled(result.rows, result.features("pooled"))
+    if len(missing := pooled.lacks(rows)):
+        raise SpecRefusedError(
+            f"The pass {spec.attention} has not seen {len(missing)} of the {len(rows)} images needed: name one over "
+            f"train and val, or none."
+        )
+    return pooled
+
+
+def _computed(model: Model, table: ImageTable, rows: Rows, context: StepContext) -> NDArray[np.float32]:
+    """(n, K); an attempt that resumes goes on where the pass was."""
+    folder = context.out / "pooled"
+    folder.mkdir()
+    attention_pass(model, table, rows, folder, runtime=context.runtime("features"), score_masks=False)
+    pooled = AttentionResult(folder).features("pooled")
+    shutil.rmtree(folder)
+    return pooled

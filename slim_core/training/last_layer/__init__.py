@@ -1,0 +1,27 @@
+"""Refits of the last layer by name: to add one, write its file and name it here. Light: no torch until one is fitted.
+
+The rest of the network stays as it is; what is fitted takes pooled features, the inputs of the head (METHOD S10).
+"""
+
+from __future__ import annotations
+
+from slim_core.training.last_layer.afr import Afr
+from slim_core.training.last_layer.class_balanced import ClassBalanced
+from slim_core.training.last_layer.dfr import Dfr
+from slim_core.training.last_layer.evals import Evals
+from slim_core.training.last_layer.l1 import L1
+from slim_core.training.last_layer.refit import Layer, PooledImages, Refit, RefitData
+from slim_core.training.last_layer.selective import Self
+from slim_core.training.last_layer.xrm import Xrm
+
+REFITS: dict[str, type[Refit]] = {
+    "l1": L1,
+    "dfr": Dfr,
+    "class-balanced": ClassBalanced,
+    "afr": Afr,
+    "self": Self,
+    "evals": Evals,
+    "xrm": Xrm,
+}
+
+__all__ = ["REFITS", "Layer", "PooledImages", "Refit", "RefitData"]

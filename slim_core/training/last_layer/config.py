@@ -1,0 +1,70 @@
+"""How to refit the last layer: by which method, and on which images. Light: no torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
+from slim_core.parameters import Config, Shown, checked_options
+from slim_core.training.last_layer import REFITS
+
+FittedOn = Literal["train", "val", "held-out"]
+FITTED_ON: dict[FittedOn, str] = {
+    "train": "training images, or the subset",
+    "val": "validation images",
+    "held-out": "training images that the reference model held out",
+}
+_LAST_LAYER = {"mode": ("last-layer",)}
+
+
+def _refits() -> dict[str, str]:
+    return {name: refit.label for name, refit in REFITS.items()}
+
+
+class RefitConfig(Config):
+    """How to refit the last layer."""
+
+    refit: Annotated[str, Shown(labels=_refits, only=_LAST_LAYER, added_later=True)] = Field(
+        default="l1", title="Refit", description="How the last layer is fitted."
+    )
+    refit_options: Annotated[dict[str, Any], Shown(only=_LAST_LAYER, added_later=True)] = Field(
+        default_factory=dict, validate_default=True, title="Refit options", description="Settings of the refit."
+    )
+    fitted_on: Annotated[FittedOn, Shown(labels=FITTED_ON, only=_LAST_LAYER, added_later=True)] = Field(
+        default="train",
+        title="Fitted on",
+        description="Images the last layer is fitted on. What is chosen on validation is chosen on a half of it "
+        "where the layer is fitted on validation.",
+    )
+
+    @field_validator("refit")
+    @classmethod
+    def _check_refit(cls, refit: str) -> str:
+        if refit not in REFITS:
+            raise ValueError(f"Input should be {' or '.join(map(repr, REFITS))}")
+        return refit
+
+    @field_validator("refit_options")
+    @classmethod
+    def _fill_refit_options(cls, given: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
+        """The refit's own settings, checked by it, those that are not given at their defaults."""
+        name = about.data.get("refit")
+        if name is None:
+            return given
+        return checked_options(REFITS[name].Options, given, f"The refit {name}", "refit_options")
+
+
+def refit_labels(refit: str, fitted_on: str, selection: str) -> set[LabelsUsed]:
+    """What a refit uses beyond the classes; of a refit that is not known any more, its other settings'.
+
+    A method of groups that is fitted on training images needs their groups, too.
+    """
+    known = REFITS.get(refit)
+    found: set[LabelsUsed] = {known.labels_used} if known else set()
+    if found != {"none"} and fitted_on != "val" and known:
+        found.add(GROUPS_IN_TRAINING)
+    if selection == "worst_group":
+        found.add("groups in validation")
+    return found

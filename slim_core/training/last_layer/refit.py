@@ -1,0 +1,172 @@
+"""What refitting the last layer is: a class with one hole to fill, so that each method is one file. Light: no torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BeforeValidator, Field
+
+from slim_core.data.groups import UNGROUPED
+from slim_core.data.labels_used import LabelsUsed
+from slim_core.errors import SpecRefusedError
+from slim_core.models.runtime import never_stop
+from slim_core.parameters import Config, Shown
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+_GRID = Shown(place="more")
+
+
+def _apart(given: Any) -> Any:
+    return [part for part in given.strip("[]").split(",") if part.strip()] if isinstance(given, str) else given
+
+
+# Values of a hyper-parameter, of which one is chosen on images that are not fitted; typed with commas between them.
+Grid = Annotated[tuple[Annotated[float, Field(ge=0)], ...], BeforeValidator(_apart), Field(min_length=1), _GRID]
+Sizes = Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_apart), Field(min_length=1), _GRID]
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A linear layer: logits = X weight^T + bias."""
+
+    weight: Floats  # (C, K)
+    bias: Floats  # (C,)
+
+    def logits(self, X: np.ndarray) -> Floats:
+        """(n, C) of features (n, K)."""
+        found: Floats = np.asarray(X, np.float64) @ self.weight.T + self.bias
+        return found
+
+    def predict(self, X: np.ndarray) -> Integers:
+        """(n,) classes of features (n, K)."""
+        classes: Integers = self.logits(X).argmax(1)
+        return classes
+
+    def probabilities(self, X: np.ndarray) -> Floats:
+        """(n, C), each row with sum 1, of features (n, K)."""
+        logits = self.logits(X)
+        raised = np.exp(logits - logits.max(1, keepdims=True))
+        found: Floats = raised / raised.sum(1, keepdims=True)
+        return found
+
+    def folded(self, mean: Floats, std: Floats) -> Layer:
+        """The same layer for features as they are, where this one takes (features - mean) / std."""
+        weight = self.weight / std
+        return Layer(weight, self.bias - weight @ mean)
+
+
+@dataclass(frozen=True, eq=False)
+class PooledImages:
+    """Images as the head sees them."""
+
+    features: np.ndarray  # (n, K) inputs of the head
+    labels: np.ndarray  # (n,) in 0..C-1
+    counts: np.ndarray | None = None  # (n,) how often each image counts; None: once
+    groups: np.ndarray | None = None  # (n,), UNGROUPED where not known
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, which: np.ndarray) -> PooledImages:
+        """Some of the images, in the order of ``which``, (m,) positions or (n,) bool."""
+        counts, groups = (None if each is None else each[which] for each in (self.counts, self.groups))
+        return PooledImages(self.features[which], self.labels[which], counts, groups)
+
+    @property
+    def cells(self) -> np.ndarray:
+        """(n,) the groups where they are known, else the classes: whatever is to be right everywhere."""
+        return self.labels if self.groups is None else self.groups
+
+
+@dataclass(frozen=True, eq=False)
+class RefitData:
+    """What a last layer is fitted on, and what it was."""
+
+    fitted: PooledImages  # n images; their groups are given to methods that use them
+    val: PooledImages  # to choose hyper-parameters on; none: a part of the fitted ones is left for that
+    layer: Layer  # as the reference model has it
+    class_names: tuple[str, ...]
+    group_names: tuple[str, ...] = ()
+    earlier: Callable[[str], Floats] | None = None  # id of a train run -> (n, C) probabilities of the fitted images
+    check_stop: Callable[[], None] = never_stop  # called now and then; raises to end the work
+
+    @property
+    def n_classes(self) -> int:
+        """C."""
+        return len(self.class_names)
+
+    def parts(self, seed: int) -> tuple[Integers, PooledImages]:
+        """Positions of the images to fit, and the images to choose hyper-parameters on, which are not among them.
+
+        An image that is alone in its class (or group) is in both.
+        """
+        if len(self.val):
+            return np.arange(len(self.fitted)), self.val
+        to_fit, to_choose = halves(self.fitted.cells, seed)
+        return to_fit, self.fitted.take(to_choose)
+
+    def check_groups(self) -> None:
+        """Refuse groups that cannot be balanced.
+
+        Raises:
+            SpecRefusedError: the groups are not known, or one of them has fewer than two images to fit.
+        """
+        if self.fitted.groups is None:
+            raise SpecRefusedError("This refit uses group labels, but the data has no attribute: take a refit without.")
+        known = self.fitted.groups[self.fitted.groups != UNGROUPED]
+        for name, n in zip(self.group_names, np.bincount(known, minlength=len(self.group_names)), strict=True):
+            if n < 2:
+                raise SpecRefusedError(
+                    f"The group {name} has {n} of the {len(self.fitted)} images to fit, and every group is cut to the "
+                    f"smallest: take a refit without group labels, or fit on images that hold at least 2 of each group."
+                )
+
+
+class Refit(ABC):
+    """A way to fit the last layer anew, the rest of the network frozen."""
+
+    label: ClassVar[str]  # on the form
+    Options: ClassVar[type[Config]] = Config  # its own settings: fields with title, description and bounds
+    labels_used: ClassVar[LabelsUsed] = "none"  # by the fit, beyond the classes, where it is fitted on validation
+
+    def __init__(self, options: Mapping[str, Any], seed: int) -> None:
+        """``options``: by name, those of ``Options``; ``seed``: of whatever is random."""
+        self.options, self.seed = options, seed
+
+    @classmethod
+    def parents(cls, options: Mapping[str, Any]) -> dict[str, str]:
+        """Role -> id of each run that a refit with these options rests on; "earlier" is the role of a train run."""
+        del options
+        return {}
+
+    @abstractmethod
+    def fit(self, data: RefitData) -> Layer:
+        """The new layer, for features as they are.
+
+        Raises:
+            SpecRefusedError: the images do not allow it.
+        """
+
+
+def halves(cells: np.ndarray, seed: int) -> tuple[Integers, Integers]:
+    """(to fit, to choose by): halves of each cell; an image that is alone in its cell is in both."""
+    rng = np.random.default_rng(seed)
+    shuffled = [rng.permutation(np.flatnonzero(cells == cell)) for cell in np.unique(cells)]
+    to_fit = np.concatenate([rows[: (len(rows) + 1) // 2] for rows in shuffled])
+    to_choose = np.concatenate([rows[(len(rows) + 1) // 2 :] if len(rows) > 1 else rows for rows in shuffled])
+    return to_fit, to_choose
+
+
+def worst_and_average(predictions: np.ndarray, images: PooledImages) -> tuple[float, float]:
+    """The accuracy in the worst class, or group where these are known, and over all images; a score to choose by."""
+    right, cells = predictions == images.labels, images.cells
+    worst = min((float(right[cells == cell].mean()) for cell in np.unique(cells) if cell != UNGROUPED), default=0.0)
+    return worst, float(right.mean())

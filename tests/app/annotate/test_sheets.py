@@ -1,0 +1,157 @@
+"""The sheets of environments on the Annotate page: asked, answered, undone, and what is said where nothing is left."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from slim_core.annotation.plan import Plan, open_campaign
+from slim_core.annotation.sheets import answer, sheets
+from slim_core.space.sheets import MIXED, NO, QUESTION, YES
+from slim_core.store import Campaign, EnvironmentAnswer
+
+pytestmark = pytest.mark.usefixtures("filled_home")
+
+
+@pytest.fixture
+def campaign() -> Campaign:
+    """Asks two people about each environment."""
+    (space,) = session.store().runs.all(kind="space")
+    return open_campaign(session.store(), Plan(space.id, {0: 2, 1: 2}, name="sheets", overlap=2), "lea")
+
+
+@pytest.fixture
+def opened(show, campaign: Campaign, monkeypatch: pytest.MonkeyPatch):
+    """opened(sheet="0") shows the part to somebody who has given the name ann."""
+    monkeypatch.setattr(session, "given_name", lambda: "ann")
+    return lambda **link: show("annotate", campaign=campaign.id, section="environments", **link)
+
+
+def say(campaign: Campaign, who: str, path: str, value: int | None, name: str = "") -> None:
+    store = session.store()
+    n = store.environment_answers.last_seq(campaign.id)
+    answer(store, campaign.id, who, EnvironmentAnswer(f"{n}-{who}-{path}", path, value, name))
+
+
+def paths(campaign: Campaign) -> list[str]:
+    return [each.path for each in sheets(session.store(), campaign.id).environments]
+
+
+def texts(app: AppTest) -> str:
+    found = [*app.markdown, *app.caption, *app.subheader, *app.success, *app.info, *app.error]
+    return "\n".join(one.value for one in found)
+
+
+def test_without_sign_in_a_name_is_asked_for_first(show, campaign: Campaign) -> None:
+    app = show("annotate", campaign=campaign.id, section="environments")
+    for name in ("  ", "ann"):
+        assert not app.exception and QUESTION not in texts(app)
+        app.text_input(key="sheet-name").set_value(name)
+        next(one for one in app.button if one.label == "Start").click().run()
+        assert ("is not a valid name" in texts(app)) == (name == "  ")
+    assert not app.exception and QUESTION in texts(app)
+
+
+def test_a_sheet_has_images_of_every_class_one_question_and_keys(opened, campaign: Campaign) -> None:
+    app = opened()
+    assert QUESTION in texts(app) and "20 of its" in texts(app)
+    grids = [one.proto.body for one in app.get("html") if "slim-pictures" in one.proto.body]
+    assert [body.count("<img") for body in grids] == [10, 10]
+    shortcuts = {one.proto.shortcut for one in app.button if str(one.key).startswith("sheet-")}
+    assert shortcuts == {"n", "y", "m", "u", "z"}
+    assert f"**0 of {len(paths(campaign))}** environments answered by you" in texts(app)
+
+
+def test_an_answer_with_a_name_is_kept_and_the_next_sheet_opens(opened, campaign: Campaign) -> None:
+    app, (first, second) = opened(), paths(campaign)[:2]
+    app.text_input(key=f"sheet-name-{campaign.id}-{first}").set_value("red petals").run()
+    app.button(key="sheet-no").click().run()
+    assert not app.exception
+    said = session.store().environment_answers.said(campaign.id)
+    assert (said[first].value, said[first].name, said[first].n_answers) == (NO, "red petals", 1)
+    (vote,) = session.store().environment_answers.votes(campaign.id)
+    assert vote.annotator == "ann"
+    assert app.text_input(key=f"sheet-name-{campaign.id}-{second}").value == ""
+    assert "**1 of" in texts(app)
+
+
+def test_mixed_opens_its_first_part_and_an_undo_brings_the_whole_back(opened, campaign: Campaign) -> None:
+    app, before = opened(), paths(campaign)
+    first = before[0]
+    app.button(key="sheet-mixed").click().run()
+    assert paths(campaign)[:3] == [first, f"{first}.0", f"{first}.1"]
+    assert app.text_input(key=f"sheet-name-{campaign.id}-{first}.0")
+    app.button(key="sheet-undo").click().run()
+    assert not app.exception
+    assert paths(campaign) == before and app.text_input(key=f"sheet-name-{campaign.id}-{first}")
+    assert session.store().environment_answers.votes(campaign.id) == []
+    assert app.button(key="sheet-undo").disabled
+
+
+def test_a_link_opens_a_sheet_and_one_to_nothing_the_first(opened, campaign: Campaign) -> None:
+    last = paths(campaign)[-1]
+    assert opened(sheet=last).text_input(key=f"sheet-name-{campaign.id}-{last}")
+    assert opened(sheet="99").text_input(key=f"sheet-name-{campaign.id}-{paths(campaign)[0]}")
+
+
+def test_when_you_are_done_the_page_says_who_is_waited_for_and_where_to_go_on(opened, campaign: Campaign) -> None:
+    for path in paths(campaign):
+        say(campaign, "ann", path, NO)
+    app = opened()
+    said = f"You have answered every environment. {len(paths(campaign))} still need the answers of others."
+    assert said in texts(app)
+    for path in paths(campaign):
+        say(campaign, "ben", path, NO if path == paths(campaign)[0] else YES)
+    app = opened()
+    assert "Every environment is answered." in texts(app) and "choose a subset by these answers" in texts(app)
+    assert f"People agree on 1 of {len(paths(campaign))} that two or more are sure of." in texts(app)
+
+
+def test_who_comes_too_late_is_told(opened, campaign: Campaign) -> None:
+    app, first = opened(), paths(campaign)[0]
+    for who in ("ben", "cid"):
+        say(campaign, who, first, YES)
+    app.button(key="sheet-no").click().run()
+    assert "Somebody else was faster: your answer is kept, and does not count." in texts(app)
+    assert {vote.annotator for vote in session.store().environment_answers.votes(campaign.id)} == {"ben", "cid"}
+    assert opened(sheet=first).button(key="sheet-no").disabled
+
+
+def test_an_environment_that_was_taken_away_meanwhile_is_told_in_a_sentence(opened, campaign: Campaign) -> None:
+    first = paths(campaign)[0]
+    say(campaign, "ben", first, MIXED)
+    app = opened(sheet=f"{first}.0")
+    say(campaign, "ben", first, None)
+    app.button(key="sheet-yes").click().run()
+    assert not app.exception and f"does not ask about an environment '{first}.0'" in texts(app)
+
+
+def test_a_closed_campaign_shows_its_sheets_and_takes_no_answer(opened, campaign: Campaign) -> None:
+    session.store().campaigns.close(campaign.id)
+    app = opened()
+    assert QUESTION in texts(app) and app.button(key="sheet-no").disabled
+
+
+def test_a_viewer_may_not_answer(opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    assert "this requires the role annotator" in opened().error[0].value
+
+
+def test_a_name_of_markdown_is_shown_as_it_is(opened, campaign: Campaign) -> None:
+    first = paths(campaign)[0]
+    say(campaign, "ben", first, NO, "**bold** [link](x)")
+    labels = [one.content for group in opened().get("button_group") for one in group.proto.options]
+    assert r"\*\*bold\*\* \[link](x) · no" in labels
+
+
+def test_a_campaign_of_a_space_with_one_environment_says_what_to_do(show, monkeypatch: pytest.MonkeyPatch) -> None:
+    from slim_core.errors import SpecRefusedError
+
+    def refuse(*_: object) -> None:
+        raise SpecRefusedError("The space has a single environment: build a space with more clusters.")
+
+    monkeypatch.setattr("app.annotate.parts.sheets.sheets", refuse)
+    (campaign,) = session.store().campaigns.all()
+    app = show("annotate", campaign=campaign.id, section="environments")
+    assert "build a space with more clusters" in app.error[0].value

@@ -1,0 +1,75 @@
+"""What a proxy or a container's health check is told."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from starlette.testclient import TestClient
+
+from app import session
+from app.routes import health
+
+
+@pytest.fixture(autouse=True)
+def asked_anew() -> Iterator[None]:
+    health._found.cache_clear()
+    yield
+    health._found.cache_clear()
+
+
+def ask(client: TestClient) -> tuple[int, dict[str, object]]:
+    health._found.cache_clear()
+    answer = client.get("/readyz")
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_server_without_a_queue_is_ready_and_says_so(client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "ok"}
+    assert ask(client) == (200, {"ready": True, "database": "ok", "redis": "unavailable", "disk": "ok"})
+
+
+@pytest.mark.redis
+def test_a_server_with_all_it_needs_says_so(client: TestClient, empty_home: Path) -> None:
+    from workers.redis_home import RedisHome
+
+    empty_home.mkdir(parents=True, exist_ok=True)
+    redis = RedisHome(empty_home)
+    assert redis.acquire()
+    redis.ensure()
+    try:
+        assert ask(client) == (200, {"ready": True, "database": "ok", "redis": "ok", "disk": "ok"})
+    finally:
+        redis.stop()
+
+
+def test_a_database_that_cannot_be_read_makes_it_unready_without_saying_where(
+    client: TestClient, empty_home: Path
+) -> None:
+    empty_home.mkdir(parents=True, exist_ok=True)
+    (empty_home / "slim.db").write_bytes(b"no database, but 100 bytes of text" * 3)
+    status, told = ask(client)
+    assert status == 503 and told["ready"] is False and told["database"] == "unavailable"
+    assert str(empty_home) not in str(told)
+    assert client.get("/healthz").status_code == 200
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_full_disk_makes_it_unready(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    session.store()
+    monkeypatch.setattr(shutil, "disk_usage", lambda _home: SimpleNamespace(free=100 * 2**20))
+    assert ask(client) == (503, {"ready": False, "database": "ok", "redis": "unavailable", "disk": "full"})
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_who_asks_a_hundred_times_a_second_costs_one_look(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(health, "_database", lambda: looks.append(1) or "ok")
+    monkeypatch.setattr(health.time, "monotonic", lambda: 1_000.0)
+    for _ in range(100):
+        assert client.get("/readyz").status_code == 200
+    assert len(looks) == 1

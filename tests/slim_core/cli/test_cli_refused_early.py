@@ -1,0 +1,239 @@
+"""What is wrong with a command is found before its work, and leaves no run, folder or campaign behind."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from slim_core.cli import main
+from slim_core.models.build import build
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.settings import Settings, settings
+from slim_core.store import Store
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A SLIM_HOME of the test's own, which commands find as they would."""
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    yield tmp_path / "home"
+    settings.cache_clear()
+
+
+def refused(*command: object) -> None:
+    """The command ends with 2 and has queued nothing."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in command])
+    assert ended.value.code == 2
+    store = Store.open(settings())
+    assert store.runs.all() == [] and store.campaigns.all() == []
+    assert not [*settings().home.glob("runs/*"), *settings().home.glob("work/r-*")]
+    store.close()
+
+
+def said(capsys: pytest.CaptureFixture[str]) -> str:
+    """What was printed on stderr, as one line."""
+    return " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--flip", "nan"), "flip is nan: give a number from 0 to 1."),
+        (("--flip", "5"), "flip is 5.0: give a number from 0 to 1."),
+        (("--unsure", "-0.1"), "unsure is -0.1: give a number from 0 to 1."),
+        (("--flip", "0.6", "--unsure", "0.6"), "must be shares that add up to at most 1"),
+        (("--seeds", "0,-1"), "seed is -1"),
+        (("--seeds", "0,x"), "'0,x' is not a list of whole numbers"),
+        (("--epochs", "0"), "A train step refuses epochs = 0"),
+        (("--model", "nope"), "A train step refuses model = 'nope'"),
+        (("--size", "1"), "The size of the subsets is 1: give at least 2, one image a class."),
+        (("--methods", "erm,magic"), "There is no method 'magic'"),
+        (("--json", "missing/result.json"), "missing/result.json cannot be written: name a file in a folder"),
+        (("--device", "nope"), "There is no device 'nope'"),
+        (("--device", "meta"), "The device 'meta' is not one that is computed on here"),
+    ],
+)
+def test_the_whole_loop_is_checked_before_its_first_run(
+    options: tuple[str, ...], sentence: str, demo_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused("run", "--data", demo_folder, *options)
+    assert sentence in said(capsys)
+
+
+def test_a_loop_without_masks_says_so_before_its_first_run(
+    plain_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused("run", "--data", plain_folder, "--methods", "erm,slim")
+    assert "has no masks, from which the answers of slim are simulated" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("evaluate", "--json"),
+        ("compare", "--json"),
+        ("compare", "--html"),
+        ("compare", "--csv"),
+        ("import", ".", "--json"),
+        ("run", "--json"),
+        ("candidates", "--csv"),
+        ("study", "s-x", "--csv"),
+        ("study", "s-x", "--html"),
+        ("answers", "export"),
+    ],
+)
+@pytest.mark.parametrize("file", ["missing/x.csv", ".", f"{'n' * 5_000}.csv"])
+def test_a_file_that_cannot_be_written_is_refused_at_the_start(
+    command: tuple[str, ...], file: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(*command, file)
+    assert f"{file} cannot be written" in said(capsys)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("train", "--model", ""), "A train step refuses model = ''"),
+        (("train", "--device", "nope"), "There is no device 'nope'"),
+        (("train", "--device", "mps"), "The device 'mps' is not one that is computed on here"),
+        (("train", "--queue"), "No queue runs for"),
+        (("train", "--lr", "1e308"), "A train step refuses lr = 1e+308"),
+        (("curate", "--strategy", "random", "--campaign", ""), "There is no campaign"),
+        (("submit", "--spec", "{}", "--name", ""), "The run's name is '': give one"),
+        (("candidates", "--name", " "), "The campaign's name is ' ': give one"),
+        (("answer", "--ask", "--flip", "5"), "--flip is for answers taken from the masks"),
+        (("submit", "--spec", "[" * 200_000 + "]" * 200_000), "lists in lists"),
+        (("submit", "--spec", '{"kind": ' + "9" * 5_000 + "}"), "a number of thousands of digits"),
+        (("runs", "--limit", "100000000000000000000"), "--limit is 100000000000000000000: give 1 or more"),
+        (("demo-data", "x", "--train", "100000000000000000000"), "train has at most 1,000,000 images"),
+        (("import", "n" * 5_000), "cannot be a path"),
+        (("train", "--data", "n" * 5_000), "is neither a registered data set nor a folder"),
+        (("train", "--data", ""), "'' is neither a registered data set nor a folder"),
+    ],
+)
+def test_an_option_that_cannot_be_is_refused_at_submit(
+    command: tuple[str, ...], sentence: str, demo_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if command[0] == "train" and "--data" not in command:
+        command = (*command, "--data", str(demo_folder))
+    refused(*command)
+    shown = said(capsys)
+    assert sentence in shown and len(shown) < 400
+
+
+def test_a_long_value_is_cut_in_the_refusal(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    refused("submit", "--spec", '{"kind": "' + "k" * 1_000_000 + '"}')
+    assert len(said(capsys)) < 400
+
+
+def _weights(n_classes: int = 2, **changed: torch.Tensor) -> dict[str, torch.Tensor]:
+    state = build("small-resnet", n_classes).net.state_dict()
+    return {name: tensor.contiguous() for name, tensor in (state | changed).items()}
+
+
+def _write_checkpoints(folder: Path) -> None:
+    save_file(_weights(), folder / "cut.safetensors")
+    cut = folder / "cut.safetensors"
+    cut.write_bytes(cut.read_bytes()[:500])
+    torch.save(_weights(), folder / "cut.pt")
+    (folder / "cut.pt").write_bytes((folder / "cut.pt").read_bytes()[:500])
+    (folder / "empty.pt").touch()
+    (folder / "noise.pth").write_bytes(bytes(range(256)) * 40)
+    (folder / "folder.pt").mkdir()
+    (folder / "loop.pt").symlink_to("loop.pt")
+    save_file(_weights(5), folder / "classes.safetensors")
+    weight = _weights()["fc.weight"]
+    save_file(_weights(**{"fc.weight": torch.full_like(weight, torch.nan)}), folder / "nan.safetensors")
+    torch.save(_weights(**{"fc.weight": weight.to(torch.complex64)}), folder / "complex.pt")
+    torch.save(_weights() | {"fc.weight": weight.to_sparse()}, folder / "sparse.pt")
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("cut.safetensors", "is not a readable checkpoint"),
+        ("cut.pt", "is not a readable checkpoint"),
+        ("empty.pt", "is not a readable checkpoint"),
+        ("noise.pth", "is not a readable checkpoint"),
+        ("folder.pt", "There is no checkpoint"),
+        ("missing.pt", "There is no checkpoint"),
+        ("loop.pt", "cannot be a path"),
+        ("n" * 5_000, "cannot be a path"),
+        ("/etc/shadow", "lies outside the allowed folders"),
+        ("classes.safetensors", "does not fit small-resnet: fc.weight has shape (5, 64) instead of (2, 64)"),
+        ("nan.safetensors", "fc.weight holds NaN or infinite numbers"),
+        ("complex.pt", "fc.weight is complex"),
+        ("sparse.pt", "fc.weight is sparse"),
+    ],
+)
+def test_a_checkpoint_that_cannot_be_used_is_refused_at_submit(
+    name: str, sentence: str, demo_folder: Path, home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _write_checkpoints(tmp_path)
+    refused("train", "--data", demo_folder, "--checkpoint", name)
+    assert sentence in said(capsys)
+
+
+@pytest.mark.parametrize(
+    "options", [{"foo": 1}, {"threshold": "abc"}, {"max_repeats": 10**9}, {"keep": "magic"}], ids=str
+)
+def test_options_of_a_strategy_are_refused_at_submit(looped: object, options: dict[str, object]) -> None:
+    at, space = looped.at, looped.loop.space  # type: ignore[attr-defined]
+    from slim_core.errors import SpecRefusedError
+    from slim_core.steps.specs import CurateSpec
+
+    before = len(at.store.runs.all())
+    spec = CurateSpec(dataset=space.dataset_id, space=space.id, strategy="random", size=20, options=options)
+    with pytest.raises(SpecRefusedError):
+        at.submitter.submit(spec)
+    assert len(at.store.runs.all()) == before
+
+
+@pytest.mark.parametrize("gamma", [0, -1, 1e300])
+def test_the_width_of_the_propagation_is_above_0(gamma: float) -> None:
+    from slim_core.errors import SpecRefusedError
+    from slim_core.steps.registry import parse_spec
+
+    with pytest.raises(SpecRefusedError, match="refuses gammas"):
+        parse_spec({"kind": "curate", "dataset": "d", "space": "s", "size": 5, "gammas": [gamma]})
+
+
+def test_a_split_without_images_is_refused_at_submit(demo_folder: Path, tmp_path: Path) -> None:
+    from slim_core import api
+    from slim_core.errors import DataRefusedError
+
+    folder = tmp_path / "without-test"
+    shutil.copytree(demo_folder, folder)
+    (folder / "config.json").unlink()
+    lines = (folder / "metadata.csv").read_text().splitlines()
+    split = lines[0].split(",").index("split")
+    kept = [lines[0], *(line for line in lines[1:] if line.split(",")[split] != "2")]
+    (folder / "metadata.csv").write_text("\n".join(kept) + "\n")
+    store = Store.open(Settings(home=tmp_path / "home"))
+    at = Workbench(store, InProcess(store, device="cpu"))
+    dataset = api.data_set(folder, at=at)
+    with pytest.raises(DataRefusedError, match="has no images in test: name another split"):
+        api.evaluate(api.train(dataset.id, model="small-resnet", epochs=1, at=at).id, at=at)
+    assert [run.kind for run in store.runs.all()] == ["train"]
+    store.close()
+
+
+@pytest.mark.parametrize("name", ["[/]", "[bold", "red \x1b[31m", "a\rb"])
+def test_no_name_steers_the_terminal(
+    name: str, demo_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for command in (["import", str(demo_folder), "--name", name], ["datasets"]):
+        with pytest.raises(SystemExit) as ended:
+            main(command)
+        assert ended.value.code == 0
+    printed = capsys.readouterr()
+    assert "\x1b" not in printed.out + printed.err and "\r" not in printed.out
+    assert name.translate({27: "\\x1b", 13: "\\r"}) in printed.out

@@ -1,0 +1,50 @@
+"""The methods of the table that refit a last layer, or rest on an earlier run, from the data to a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slim_core.data.importing import import_data
+from slim_core.runs.executor import Workbench
+from slim_core.runs.loop_runs import LoopConfig, LoopRuns
+from slim_core.runs.methods import METHODS
+from slim_core.training.last_layer import REFITS
+
+
+def test_every_refit_stands_in_the_table_on_validation_and_on_a_fifth_of_train() -> None:
+    for refit in set(REFITS) - {"l1"}:
+        name = "class-balanced-last-layer" if refit == "class-balanced" else refit
+        on_val, on_train = METHODS[name], METHODS[f"{name}-train-fifth"]
+        assert on_val.label.endswith("on validation") and on_train.label.endswith("on a fifth of train")
+        assert on_val.labels_used == ("groups in validation" if refit == "dfr" else "none")
+        assert on_train.needs_groups == (refit == "dfr")
+
+
+@pytest.fixture
+def loop(workbench: Workbench, demo_folder: Path) -> LoopRuns:
+    dataset = workbench.store.datasets.register(import_data(demo_folder))
+    return LoopRuns(workbench, LoopConfig(dataset=dataset.id, train={"epochs": 5, "batch_size": 32, "milestones": ()}))
+
+
+def test_refits_of_one_reference_share_its_features(loop: LoopRuns) -> None:
+    first, second = (METHODS[name].train(loop).model for name in ("class-balanced-last-layer", "dfr"))
+    assert first.spec["attention"] == second.spec["attention"] == loop.attention.id
+    assert first.spec["reference"] == loop.reference.id and first.spec["fitted_on"] == "val"
+
+
+def test_self_takes_an_early_model_of_the_same_training(loop: LoopRuns) -> None:
+    model = METHODS["self-train-fifth"].train(loop).model
+    store = loop.at.store
+    reference = store.runs.fetch(model.spec["reference"])
+    early = store.runs.fetch(model.spec["refit_options"]["early"])
+    assert (reference.spec["hold_out"], early.spec["hold_out"]) == (0.2, 0.2)
+    assert (reference.spec["epochs"], early.spec["epochs"]) == (5, 1) and early.spec["selection"] == "last"
+    assert store.runs.fetch(model.spec["attention"]).kind == "features"
+
+
+def test_cnc_rests_on_a_strongly_regularised_training(loop: LoopRuns) -> None:
+    model = METHODS["cnc"].train(loop).model
+    first = loop.at.store.runs.fetch(model.spec["objective_options"]["predictions_of"])
+    assert first.spec["weight_decay"] > loop.reference.spec["weight_decay"] and first.spec["selection"] == "last"
