@@ -22,6 +22,8 @@ WORST_CLASS = "worst_class"
 WORST_GROUP = "worst_group"
 ESTIMATED_GROUPS = "estimated_groups"
 N = "n"
+WRONG_ATTENTION = "wrong_attention"
+WORST_CLASS_AND_WRONG_ATTENTION = "worst_class_and_wrong_attention"
 GROUPS = "groups"
 CLASSES = "classes"
 CONFUSION = "confusion"
@@ -38,6 +40,8 @@ DEFINITIONS: dict[str, str] = {
     GAP: "Gap: average accuracy minus worst-group accuracy.",
     WORST_CLASS: "Worst-class accuracy: the lowest accuracy among the classes; it needs no group labels.",
     WORST_GROUP: "The group with the lowest accuracy.",
+    WRONG_ATTENTION: "Accuracy over the images whose attention was answered wrong, or propagated as wrong.",
+    WORST_CLASS_AND_WRONG_ATTENTION: "Mean of worst-class accuracy and of the accuracy where the attention is wrong.",
     ESTIMATED_GROUPS: "The groups are estimated (class and environment cluster), because no attribute is known.",
     GROUPS: "Accuracy per group, with its number of images and its 95 % Wilson interval.",
     CLASSES: "Accuracy, area under the ROC curve (one class against the rest) and F1 per class.",

@@ -102,6 +102,8 @@ def checked_options(config: type[Config], given: Mapping[str, Any], of: str, fie
             known = ", ".join(config.model_fields)
             advice = f"take {known}" if known else f"leave {field} empty"
             raise ValueError(f"{of} has no option {option!r}: {advice}.") from error
+        if first["type"] == "missing" or first["input"] is None:
+            raise ValueError(f"{of} needs the option {option}: give it.") from error
         raise ValueError(f"{of} refuses {option} = {first['input']!r}: {first['msg']}.") from error
 
 

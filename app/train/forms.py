@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -14,11 +15,13 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask
 from app.ui.runs.retrain import WAYS
-from slim_core.parameters import parameters
+from slim_core.parameters import Config, parameters
 from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
+from slim_core.training.answers import AnswersOf
+from slim_core.training.config import BY_ANSWERS
 from slim_core.training.last_layer import REFITS
 from slim_core.training.objectives import OBJECTIVES
 
@@ -32,7 +35,8 @@ MODELS = (
 )  # fmt: skip
 ALL = "all training images"
 WHOLE, LAST_LAYER = "the whole network", "the last layer"
-_IN_ITS_OWN_WAY = ("kind", "model", "weights", "objective", "objective_options", "refit", "refit_options")
+_FIRST = ("objective", "selection")  # outside the form, so that the settings of what is chosen follow it
+_IN_ITS_OWN_WAY = ("kind", "model", "weights", *_FIRST, "objective_options", "refit", "refit_options")
 
 
 def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> None:
@@ -47,7 +51,7 @@ def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> Non
     if subset is None:
         _train_on_all(dataset)
     else:
-        _retrain(subset)
+        _retrain(dataset, subset)
 
 
 def _what() -> str:
@@ -129,15 +133,15 @@ def _train_on_all(dataset: Dataset) -> None:
     proposed = _spec().proposed(model, "reference")
     with right:
         weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == "small-resnet")
-    objective = _objective("train-all")
+    first = _chosen_first("train-all")
     with st.form("train-all"):
-        fields = _hyper_parameters(proposed, objective, key=f"{model}-reference")
+        fields = _hyper_parameters(dataset, proposed, first, key=f"{model}-reference")
         submitted = st.form_submit_button("Train", type="primary", icon=":material/play_arrow:")
     if submitted:
         _submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields})
 
 
-def _retrain(subset: Run) -> None:
+def _retrain(dataset: Dataset, subset: Run) -> None:
     reference = session.store().lineage.reference_of(subset)
     how = st.segmented_control(
         "Start", list(WAYS), format_func=WAYS.__getitem__, default="reference", required=True, key="retrain-how"
@@ -147,10 +151,11 @@ def _retrain(subset: Run) -> None:
         _refit(reference, subset)
         return
     proposed = retrain_spec(reference, subset, how, 0).model_dump()
-    objective = _objective("train-subset")
+    first = _chosen_first("train-subset")
     with st.form("train-subset"):
         key = f"{reference.spec['model']}-{how}"
-        fields = _hyper_parameters(proposed, objective, key=key, without=(*FROM_REFERENCE, "hold_out"))
+        without = (*FROM_REFERENCE, "hold_out")
+        fields = _hyper_parameters(dataset, proposed, first, key=key, without=without)
         submitted = st.form_submit_button("Retrain", type="primary", icon=":material/play_arrow:")
     if submitted:
         seed = fields.pop("seed")
@@ -164,24 +169,46 @@ def _spec() -> type[TrainSpec]:
     return spec
 
 
-def _objective(key: str) -> str | None:
-    """The loss, outside the form, so that its own settings follow it; None where there is no choice."""
-    if len(OBJECTIVES) < 2:
-        return None
-    asked = parameters(_spec())["objective"]
-    return str(ask.choice(asked, asked.default, key=key))
+def _chosen_first(key: str) -> dict[str, str]:
+    """The loss, where there are several, and the selection: outside the form, so that their settings follow them."""
+    asked = parameters(_spec())
+    names = [name for name in _FIRST if len(asked[name].choices) > 1]
+    places = st.columns(len(names))
+    chosen: dict[str, str] = {}
+    for name, place in zip(names, places, strict=True):
+        with place:
+            chosen[name] = str(ask.choice(asked[name], asked[name].default, key=key))
+    return chosen
 
 
 def _hyper_parameters(
-    proposed: Mapping[str, Any], objective: str | None, *, key: str, without: Sequence[str] = ()
+    dataset: Dataset,
+    proposed: Mapping[str, Any],
+    first: Mapping[str, str],
+    *,
+    key: str,
+    without: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """What the form holds: the settings of the training, and of its loss."""
+    """What the form holds: the settings of the training, of its loss and of its selection."""
     asked = ask.offered(_spec(), without=(*_IN_ITS_OWN_WAY, *without))
-    fields = ask.fields(asked, proposed, key=key, beside={"mode": "full"})
-    if objective is None:
-        return fields
-    options = ask.fields(ask.offered(OBJECTIVES[objective].Options), {}, key=f"{objective}-{key}")
-    return {**fields, "objective": objective, "objective_options": options}
+    fields = {**ask.fields(asked, proposed, key=key, beside={"mode": "full"}), **first}
+    if "objective" in first:
+        name = first["objective"]
+        fields["objective_options"] = _options(OBJECTIVES[name].Options, dataset, "train", key=f"{name}-{key}")
+    if first["selection"] == BY_ANSWERS:
+        fields["selection_options"] = _options(AnswersOf, dataset, "val", key=f"{BY_ANSWERS}-{key}")
+    return fields
+
+
+def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) -> dict[str, Any]:
+    """Settings of a loss or a selection; a campaign is one of the data set's about a split, the newest first."""
+    asked, proposed = ask.offered(config), {}
+    campaigns = session.store().campaigns.all(dataset.id)
+    named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
+    if named:
+        asked = [replace(one, choices=named) if one.name == "campaign" else one for one in asked]
+        proposed = {"campaign": next(iter(named))}
+    return ask.fields(asked, proposed, key=key)
 
 
 def _submit(spec: Mapping[str, Any]) -> None:

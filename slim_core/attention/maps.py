@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from slim_core.models.forward_maps import class_maps
 from slim_core.models.model import Model
 from slim_core.models.target_layer import evaluating
 
@@ -82,8 +83,7 @@ class ForwardMapper(_Watcher):
     def maps(self, classes: Tensor) -> Tensor:
         """S (B, U, V) of one class (B,) an image."""
         assert self._head is not None
-        A, W = self.activations, self._head.weight.detach()[classes]  # (B, K, U, V), (B, K)
-        return torch.einsum("nkuv,nk->nuv", A, W).div(A[0, 0].numel()).relu()
+        return class_maps(self.activations, self._head.weight.detach()[classes])
 
     def maps_of_all(self, which: Tensor) -> Tensor:
         """S (m, C, U, V)."""

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -81,17 +81,27 @@ class Ancestry:
         """Without the space of a subset that could be drawn without it."""
         return self.graph.lineage(run, stop=lambda one: one.kind == "curate" and not _reads_space(one))
 
-    def asked(self, run: Run) -> Asked | None:
-        """The answers that the run rests on; None without any."""
-        subset = self.graph.subset_of(run)
-        if subset is None or not subset.spec.get("campaign"):
-            return None
-        return Asked(str(subset.spec["campaign"]), *(int(subset.spec.get(name) or 0) for name in ANSWERS))
+    def asked(self, run: Run) -> tuple[Asked, ...]:
+        """The answers of each campaign that the run, or one it was made from, has used."""
+        found: dict[str, Asked] = {}
+        for one in self._paid(run):
+            for each in _asked_by(one.spec):
+                known = found.get(each.campaign, each)
+                found[each.campaign] = Asked(each.campaign, *map(max, each[1:], known[1:]))
+        return tuple(found.values())
+
+    def n_answers(self, run: Run) -> int:
+        """Images and environments that people were asked about for it, each campaign once; runs need their metrics."""
+        found: dict[str, int] = {}
+        for one in self._paid(run):
+            for campaign, n in _answers_used(one).items():
+                found[campaign] = max(n, found.get(campaign, 0))
+        return sum(found.values())
 
     def identity(self, run: Run) -> str:
         """Equal for runs that differ by seeds alone, along their whole lineage; sixteen hex digits."""
         if run.id not in self._identities:
-            own = {key: self._without_seed(value) for key, value in run.spec.items() if key not in _NOT_IDENTITY}
+            own = self._without_seed(run.spec)
             own |= {name: bool(run.spec.get(name)) for name in ANSWERS if name in run.spec}
             text = json.dumps(own, sort_keys=True, default=str)
             self._identities[run.id] = hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -99,7 +109,7 @@ class Ancestry:
 
     def _without_seed(self, value: Any) -> Any:
         if isinstance(value, dict):
-            return {key: self._without_seed(each) for key, each in value.items()}
+            return {key: self._without_seed(each) for key, each in value.items() if key not in _NOT_IDENTITY}
         if isinstance(value, str) and value in self.runs:
             return self.identity(self.runs[value])
         if isinstance(value, str) and value in self._campaigns:
@@ -112,6 +122,21 @@ class Ancestry:
 def _reads_space(subset: Run) -> bool:
     """The strategies that use answers also choose by the environments, with and without any."""
     return LABELS_USED.get(subset.spec["strategy"]) == "answers"
+
+
+def _asked_by(spec: Mapping[str, Any]) -> Iterator[Asked]:
+    """Answers of the campaigns that a spec names, itself or in its dicts."""
+    for named in (spec, *(value for value in spec.values() if isinstance(value, dict))):
+        if named.get("campaign"):
+            yield Asked(str(named["campaign"]), *(int(named.get(name) or 0) for name in ANSWERS))
+
+
+def _answers_used(run: Run) -> dict[str, int]:
+    """Campaign -> answers that one run has used, by its metrics."""
+    metrics = run.metrics or {}
+    if run.kind == "curate" and run.spec.get("campaign"):
+        return {str(run.spec["campaign"]): metrics.get("answers", 0) + metrics.get("environment_answers", 0)}
+    return dict(metrics.get("answered", {})) if run.kind == "train" else {}
 
 
 def _labels_used(run: Run) -> set[LabelsUsed]:
@@ -142,6 +167,16 @@ class Answering:
 
 
 NO_ANSWERS = Answering(0, 0, 0.0)
+
+
+def summed(each: Iterable[Answering]) -> Answering:
+    """Those of several campaigns as one."""
+    given = list(each)
+    if not given:
+        return NO_ANSWERS
+    people, simulated = sum(one.people for one in given), sum(one.simulated for one in given)
+    minutes = sum(one.minutes for one in given if one.people)
+    return Answering(people, simulated, minutes if people else math.nan)
 
 
 def answering(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, Answering]:

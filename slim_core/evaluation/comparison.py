@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import LABELS_USED
-from slim_core.evaluation.ancestry import ANSWERS, NO_ANSWERS, Ancestry, answering
+from slim_core.evaluation.ancestry import ANSWERS, Ancestry, answering, summed
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -41,7 +41,7 @@ LABELS_DEFINITION = (
 )
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
-    "answers": "Images and environments people were asked about, up to the last answer this run used.",
+    "answers": "Images and environments people were asked about, in every campaign, up to the last answer used.",
     "share": "Answers as a share of the training images.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
@@ -65,11 +65,10 @@ def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = N
     """``row`` of many evaluations, in their order, with a handful of queries a data set for all of them."""
     ancestry = ancestry or Ancestry.read(store, *{one.dataset_id: None for one in evaluations})
     asked = {one.id: ancestry.asked(one) for one in evaluations}
-    known = answering(store, (each for each in asked.values() if each))
+    known = answering(store, (each for rests_on in asked.values() for each in rests_on))
     found = []
     for one in evaluations:
-        rests_on = asked[one.id]
-        spent = known[rests_on] if rests_on else NO_ANSWERS
+        spent = summed(known[each] for each in asked[one.id])
         found.append(_row(one, ancestry) | {"minutes": spent.minutes, "answered_by": spent.by})
     return found
 
@@ -96,7 +95,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     found |= {f"group {group['name']}": group["accuracy"] for group in metrics.get(GROUPS, ())}
     return found | {
         "images": chosen.get("images"),
-        "answers": chosen.get("answers", 0) + chosen.get("environment_answers", 0),
+        "answers": ancestry.n_answers(model) if model else 0,
         "seconds": model.seconds if model else None,
         "lineage_seconds": ancestry.seconds(model) if model else None,
         "gpu_hours": ancestry.gpu_hours(model) if model else None,

@@ -96,7 +96,8 @@ def _option(flag: str, value: Any) -> list[str]:
     if isinstance(value, bool):
         return [flag if value else flag.replace("--", "--no-", 1)]
     if isinstance(value, dict):
-        return [word for name, each in value.items() for word in (flag, f"{name}={_typed(each)}")]
+        given = {name: each for name, each in value.items() if each is not None}
+        return [word for name, each in given.items() for word in (flag, f"{name}={_typed(each)}")]
     return [flag, ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)]
 
 

@@ -132,6 +132,12 @@ class LoopRuns:
         return self.at.run(SpaceSpec(**self._common(), attention=self.attention.id), name="Attention space of train")
 
     @cached_property
+    def val_space(self) -> Run:
+        """The attention spaces of val, about which people can be asked too."""
+        spec = SpaceSpec(**self._common(), attention=self.attention.id, split="val")
+        return self.at.run(spec, name="Attention space of val")
+
+    @cached_property
     def test_space(self) -> Run | None:
         """Clusters of test, which replace missing attributes; None where there are attributes."""
         if self.table.has_attributes:
@@ -142,9 +148,13 @@ class LoopRuns:
 
     @cached_property
     def campaign(self) -> Campaign:
-        """The answered campaign."""
-        name = default_name(self.config.answers, self.config.seed) + self._noise
-        campaign = find_or_create_campaign(self.store, self.space, name, self.config.answers, self.config.seed)
+        """The answered campaign about train."""
+        return self.answered_campaign(self.space, self.config.answers)
+
+    def answered_campaign(self, space: Run, share: float) -> Campaign:
+        """The answered campaign about a share of a space's images."""
+        name = default_name(share, self.config.seed) + self._noise
+        campaign = find_or_create_campaign(self.store, space, name, share, self.config.seed)
         self._annotate(campaign)
         return campaign
 
@@ -161,12 +171,19 @@ class LoopRuns:
         simulate_sheets(self.store, campaign.id, flip=config.flip, unsure=config.unsure, seed=config.seed)
         return campaign
 
-    def subset(self, strategy: str, *, size: int | None = None, asked: AskedAbout = "images") -> Run:
+    def subset(
+        self,
+        strategy: str,
+        *,
+        size: int | None = None,
+        asked: AskedAbout = "images",
+        campaign: Campaign | None = None,
+    ) -> Run:
         """The images a strategy chooses: as many as in every subset, or ``size``.
 
-        ``asked``: what people were asked about, of a strategy that uses answers.
+        Of a strategy that uses answers, ``asked``: what people were asked about; ``campaign``: one of their own.
         """
-        campaign = self._campaign_about(asked) if strategy in ANSWERED else None
+        campaign = (campaign or self._campaign_about(asked)) if strategy in ANSWERED else None
         spec = CurateSpec(
             **self._common(),
             space=self.space.id,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed, together
 from slim_core.errors import SpecRefusedError
-from slim_core.runs import baselines
+from slim_core.runs import answers_in_training, baselines, refits
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 
 if TYPE_CHECKING:
@@ -51,6 +51,16 @@ def _subset(strategy: str, asked: AskedAbout = "images") -> Callable[[LoopRuns],
     return lambda loop: baselines.retrained_on(loop, strategy, asked)
 
 
+def _refits(refit: str, label: str, paper: str, *uses: LabelsUsed) -> dict[str, Method]:
+    """A refit of the last layer on validation, and on a fifth of train that the model has not seen."""
+    name = "class-balanced-last-layer" if refit == "class-balanced" else refit  # a subset has that name
+    of_train = (*uses, GROUPS_IN_TRAINING) if uses else ()
+    on_val = Method(f"{label}, on validation", paper, uses, refits.refitted(refit, "val"))
+    on_fifth = Method(f"{label}, on a fifth of train", paper, of_train, refits.refitted(refit, "held-out"))
+    return {name: on_val, f"{name}-train-fifth": on_fifth}
+
+
+_LAST_LAYER = "LaBonte et al., NeurIPS 2023"
 _SLIM = "Xuan et al., ECCV 2024"
 _BALANCING = "Idrissi et al., CLeaR 2022"
 
@@ -60,6 +70,27 @@ METHODS: dict[str, Method] = {
     "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
     "slim-environments": Method("SLIM by environments", _SLIM, ("answers",), _subset("slim", "environments")),
     "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference")),
+    "slim-attention-loss": Method(
+        "SLIM, answers in the loss",
+        "Loss after CRAYON, IEEE BigData 2024",
+        ("answers",),
+        answers_in_training.attention_loss,
+    ),
+    "slim-val-answers": Method(
+        "SLIM, half of the answers choose the epoch", "", ("answers",), answers_in_training.val_answers
+    ),
+    "slim-attention-loss-val-answers": Method(
+        "SLIM, answers in the loss and the choice of the epoch",
+        "",
+        ("answers",),
+        answers_in_training.attention_loss_and_val_answers,
+    ),
+    "random-attention-loss": Method(
+        "Random subset, answers in the loss",
+        "Loss after CRAYON, IEEE BigData 2024",
+        ("answers",),
+        lambda loop: answers_in_training.attention_loss(loop, "random"),
+    ),
     "random": Method("Random subset", "", (), _subset("random")),
     "class-balanced": Method("Class-balanced subset", "", (), _subset("class-balanced")),
     "oracle": Method("Group-balanced subset", "", (GROUPS_IN_TRAINING,), _subset("oracle")),
@@ -71,6 +102,13 @@ METHODS: dict[str, Method] = {
     "group-dro": Method(
         "GroupDRO", "Sagawa et al., ICLR 2020", (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.group_dro
     ),
+    "cnc": Method("Correct-N-Contrast (CnC)", "Zhang et al., ICML 2022", (), baselines.cnc),
+    **_refits("dfr", "DFR", "Kirichenko et al., ICLR 2023", GROUPS_IN_VALIDATION),
+    **_refits("class-balanced", "Class-balanced last layer", _LAST_LAYER),
+    **_refits("afr", "AFR", "Qiu et al., ICML 2023"),
+    **_refits("self", "SELF", _LAST_LAYER),
+    **_refits("evals", "EVaLS", "Ghaznavi et al., 2024"),
+    **_refits("xrm", "XRM and a balanced last layer", "Pezeshki et al., ICML 2024"),
 }
 USUAL = ("erm", "slim", "slim-reference", "random", "class-balanced", "oracle")  # where nobody names any
 

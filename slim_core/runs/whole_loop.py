@@ -97,6 +97,8 @@ class Loop(LoopRuns):
         trained = METHODS[method].train(self)
         model, subset = trained.model, trained.subset
         chosen = (subset or model).metrics or {}
+        ancestry = Ancestry.read(self.store, model.dataset_id)
+        n_answers = ancestry.n_answers(model)
         return Outcome(
             method=method,
             seed=self.config.seed,
@@ -106,7 +108,7 @@ class Loop(LoopRuns):
             subset=subset,
             n_images=chosen["images"],
             n_unique=chosen["images_unique"],
-            n_answers=chosen.get("answers", 0) + chosen.get("environment_answers", 0),
-            answers_share=chosen.get("answers_share", 0.0),
-            seconds=round(Ancestry.read(self.store, model.dataset_id).seconds(model, *trained.tried), 3),
+            n_answers=n_answers,
+            answers_share=n_answers / len(self.table.rows("train")),
+            seconds=round(ancestry.seconds(model, *trained.tried), 3),
         )

@@ -16,16 +16,15 @@ from slim_core.annotation.propagation import expand
 from slim_core.curation import Subset, curate
 from slim_core.curation.data import UNANSWERED
 from slim_core.data.table import ImageTable
-from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.errors import SpecRefusedError
 from slim_core.space.sheets import Said
+from slim_core.steps.answers import Answers, aligned, given_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import CurateSpec
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.store import Run
-
-Answers = NDArray[np.int8]
 
 
 def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
@@ -78,21 +77,10 @@ def require_train(space: Run) -> None:
 
 def answers_of(spec: CurateSpec, rows: NDArray[np.int64], context: StepContext) -> tuple[Answers, int]:
     """(n,) 1 right, 0 wrong, -1 unsure or not asked, aligned with the space's rows; and how many were given."""
-    answers = np.full(len(rows), UNANSWERED, np.int8)
     if spec.campaign is None:
-        return answers, 0
-    given = context.store.answers
-    seq = given.last_seq(spec.campaign) if spec.answers_seq is None else spec.answers_seq
-    answered, values = given.snapshot(spec.campaign, seq)
-    where = {int(row): position for position, row in enumerate(rows)}
-    foreign = [int(row) for row in answered if int(row) not in where]
-    if foreign:
-        raise AnswersRefusedError(
-            f"Campaign {spec.campaign} has answers for rows {foreign[:5]} that are not in space {spec.space}: "
-            f"curate with the space the campaign was made from."
-        )
-    answers[[where[int(row)] for row in answered]] = values
-    return answers, len(answered)
+        return np.full(len(rows), UNANSWERED, np.int8), 0
+    answered, values = given_answers(context.store, spec.campaign, spec.answers_seq)
+    return aligned(spec.campaign, answered, values, spec.space, rows), len(answered)
 
 
 def said_of(spec: CurateSpec, context: StepContext) -> Mapping[str, Said]:

@@ -45,6 +45,11 @@ JTT_GRIDS: dict[str, tuple[tuple[int, int], ...]] = {
     "pretrained": ((1, 10), (2, 5)),
     "photographs": ((1, 50), (60, 100)),
 }
+# Of CnC, the ERM whose predictions stand for the attribute: regularised so strongly that it takes the shortcut.
+REGULARISED: dict[str, dict[str, Any]] = {
+    "small-resnet": {"epochs": 5, "weight_decay": 0.01, "selection": "last"},
+    "photographs": {"lr": 1e-4, "weight_decay": 1.0, "selection": "last"},
+}
 OF_A_RECIPE = frozenset(name for recipe in RECIPES.values() for name in recipe.model_fields_set)
 
 
@@ -61,6 +66,11 @@ def to_convergence(model: str) -> dict[str, Any]:
 def jtt_grid(model: str) -> tuple[tuple[int, int], ...]:
     """(epochs of the first training, repeats of its errors) that JTT tries."""
     return JTT_GRIDS[_family(model)]
+
+
+def regularised(model: str) -> dict[str, Any]:
+    """Fields of TrainConfig of an ERM that is to make the errors of the shortcut."""
+    return REGULARISED[_family(model)]
 
 
 def _family(model: str) -> str:

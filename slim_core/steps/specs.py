@@ -25,7 +25,8 @@ from slim_core.parameters import Config, Seed, Shown
 from slim_core.space.embedding import SpaceConfig
 from slim_core.space.environments import ClusterConfig
 from slim_core.steps.recipes import OF_A_RECIPE, recipe
-from slim_core.training.config import TrainConfig
+from slim_core.training.answers import AnswersOf
+from slim_core.training.config import BY_ANSWERS, TrainConfig
 from slim_core.training.last_layer import REFITS
 from slim_core.training.last_layer.config import RefitConfig, refit_labels
 from slim_core.training.objectives import OBJECTIVES
@@ -64,6 +65,11 @@ class Spec(Config):
     def parents(self) -> dict[str, str]:
         """Role -> id of each run whose artifacts this step reads."""
         return {}
+
+    def filled_in(self, record: Mapping[str, Any]) -> Self:
+        """This spec as a run keeps it: with what was filled in when it was submitted."""
+        own = type(self).model_fields
+        return type(self).model_validate({name: value for name, value in record.items() if name in own})
 
     def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> tuple[tuple[Spec, int], ...]:
         """(spec, images) of the parts it is split into above ``largest`` images; none where it is done in one."""
@@ -201,6 +207,8 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             return self
         if self.objective != "erm" or self.sampling != "shuffled":
             raise ValueError("objective: and sampling have no effect on mode last-layer; leave both out")
+        if self.selection == BY_ANSWERS:
+            raise ValueError(f"selection: {BY_ANSWERS} has no effect on mode last-layer; take worst_class")
         if self.hold_out:
             raise ValueError("hold_out: has no effect on mode last-layer; leave it out")
         if self.subset and self.fitted_on != "train":
@@ -222,8 +230,15 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         return self
 
     def parents(self) -> dict[str, str]:
-        """The reference model, the subset and the features, where given, and what objective and refit rest on."""
-        named = {"reference": self.reference, "subset": self.subset, "attention": self.attention}
+        """The reference model, the subset and the features, where given, and what objective and selection rest on."""
+        answers = OBJECTIVES[self.objective].answers(self.objective_options)
+        named = {
+            "reference": self.reference,
+            "subset": self.subset,
+            "attention": self.attention,
+            "answered": answers.space if answers else None,
+            "selection": self.selection_options.get("space"),
+        }
         given = {role: run_id for role, run_id in named.items() if run_id}
         given |= OBJECTIVES[self.objective].parents(self.objective_options)
         return given | REFITS[self.refit].parents(self.refit_options)
@@ -235,10 +250,12 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         return super().labels_used()
 
     def held(self) -> Mapping[str, type[Config]]:
-        """The settings of the loss, and of the refit."""
+        """The settings of the loss and the refit, and of the selection where it has some."""
+        of_selection = {"selection_options": AnswersOf} if self.selection == BY_ANSWERS else {}
         return {
             "objective_options": OBJECTIVES[self.objective].Options,
             "refit_options": REFITS[self.refit].Options,
+            **of_selection,
         }
 
     def defaults(self) -> dict[str, Any]:

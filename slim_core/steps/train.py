@@ -19,9 +19,12 @@ from slim_core.models.build import build, load_model
 from slim_core.models.model import Model, load_checkpoint, save_model
 from slim_core.models.prediction import predict
 from slim_core.steps import last_layer
+from slim_core.steps.answers import answered_images, given_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import SubsetResult
+from slim_core.training.answers import AnswersOf
+from slim_core.training.config import BY_ANSWERS
 from slim_core.training.data import TrainData, held_out_rows
 from slim_core.training.loop import EpochReport, TrainResult, train
 from slim_core.training.objectives import OBJECTIVES, Predicted
@@ -34,10 +37,12 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     """Train as the spec says; leaves weights.safetensors, model.json, history.json, and held_out.npy where asked to.
 
     Returns:
-        images (repeats included), images_unique, epochs, best_epoch, seconds, and val: the metrics of the epoch kept.
+        images (repeats included), images_unique, epochs, best_epoch, seconds, val: the metrics of the epoch kept, and,
+        where answers are used, answered: how many of each campaign.
 
     Raises:
         DataRefusedError: a split has no images, or a class of the data has none to train on.
+        AnswersRefusedError, SpecRefusedError: a campaign has no answers, or not about the images they are needed for.
         WeightsMissingError, CheckpointRefusedError: the initial weights cannot be read.
     """
     table = context.table(spec.dataset)
@@ -53,7 +58,7 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     if spec.hold_out:
         np.save(context.out / result_files.HELD_OUT, np.setdiff1d(table.rows("train"), rows))
     (context.out / result_files.HISTORY).write_text(json.dumps(result.history, indent=1))
-    return _metrics(result, rows, counts)
+    return _metrics(result, rows, counts) | _answers_used(spec, context)
 
 
 def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> tuple[Rows, Rows | None]:
@@ -161,7 +166,17 @@ def _initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> 
 def _train(
     model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
 ) -> TrainResult:
-    data = TrainData(table, rows, table.rows("val"), grouping(table), counts, cells=cells(spec, table, rows, context))
+    of_train, of_val = _asked(spec)
+    data = TrainData(
+        table,
+        rows,
+        table.rows("val"),
+        grouping(table),
+        counts,
+        cells=cells(spec, table, rows, context),
+        answered=answered_images(context.store, of_train, "train", with_model=True) if of_train else None,
+        val_answered=answered_images(context.store, of_val, "val") if of_val else None,
+    )
     return train(
         model,
         data,
@@ -169,6 +184,19 @@ def _train(
         on_report=lambda report: _report(report, context),
         runtime=context.runtime("train"),
     )
+
+
+def _asked(spec: TrainSpec) -> tuple[AnswersOf | None, AnswersOf | None]:
+    """Answers about training images, for the objective, and about validation images, for the selection."""
+    of_train = OBJECTIVES[spec.objective].answers(spec.objective_options)
+    return of_train, AnswersOf(**spec.selection_options) if spec.selection == BY_ANSWERS else None
+
+
+def _answers_used(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
+    """The metric "answered", where the objective or the selection has used answers."""
+    asked = [each for each in _asked(spec) if each is not None]
+    used = {each.campaign: len(given_answers(context.store, each.campaign, each.answers_seq)[0]) for each in asked}
+    return {"answered": used} if used else {}
 
 
 def _report(report: EpochReport, context: StepContext) -> None:

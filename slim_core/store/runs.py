@@ -14,7 +14,7 @@ from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.store import environment_answers, schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, new_id
-from slim_core.store.datasets import Datasets
+from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Events
 from slim_core.store.lineage import descendants_of
 from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run
@@ -32,6 +32,8 @@ PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
     "reference": ("train",),
     "earlier": ("train",),
     "subset": ("curate",),
+    "answered": ("space",),
+    "selection": ("space",),
     "attention": ("gradcam", "features"),
     "space": ("space",),
 }
@@ -57,6 +59,9 @@ class SpecLike(Protocol):
 
     def record(self) -> dict[str, Any]:
         """The spec as plain JSON, as a run keeps it."""
+
+    def filled_in(self, record: Mapping[str, Any]) -> SpecLike:
+        """The spec of this record of it, in which submission has filled in what was left open."""
 
     def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> Sequence[tuple[SpecLike, int]]:
         """The specs of its parts and the images of each, where it is too large to be done in one."""
@@ -114,7 +119,7 @@ class Runs:
             if same is not None:
                 return same, False
             try:
-                self._insert(row, spec.parents(), shards)
+                self._insert(row, spec.filled_in(row["spec"]).parents(), shards)
             except IntegrityError:  # another submitter was first: read again
                 continue
             return self.fetch(row["id"]), True
@@ -224,7 +229,7 @@ class Runs:
         if plain.get("shard") is not None:
             raise SpecRefusedError(f"A {spec.kind} step refuses shard = {plain['shard']}: leave it out.")
         with self._database.read() as connection:
-            _freeze_answers(connection, plain)
+            _freeze_answers(connection, plain, dataset)
         return {
             "id": new_id("r"),
             "kind": spec.kind,
@@ -324,16 +329,33 @@ def _relate(connection: Connection, run_id: str, parents: Mapping[str, str]) -> 
         connection.execute(_parents.insert().values(run_id=run_id, role=role, parent_id=parent_id))
 
 
-def _freeze_answers(connection: Connection, spec: dict[str, Any]) -> None:
-    """Where a spec names a campaign, pin the answers given so far, so that the run can be repeated exactly."""
-    campaign_id = spec.get("campaign")
-    if campaign_id is None:
-        return
-    known = connection.execute(sa.select(schema.campaigns.c.id).where(schema.campaigns.c.id == campaign_id)).scalar()
-    if known is None:
-        raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
-    if spec.get("answers_seq") is None:
-        newest = sa.select(sa.func.max(schema.answers.c.seq)).where(schema.answers.c.campaign_id == campaign_id)
-        spec["answers_seq"] = connection.execute(newest).scalar() or 0
-    if spec.get("environments_seq") is None and (seq := environment_answers.newest(connection, campaign_id)):
+def _freeze_answers(connection: Connection, spec: dict[str, Any], dataset: Dataset) -> None:
+    """Where a spec names campaigns, itself or in its dicts, pin their answers so far: the run can be repeated exactly.
+
+    A space that is left open is the campaign's.
+    """
+    for named in (spec, *(value for value in spec.values() if isinstance(value, dict))):
+        if named.get("campaign") is not None:
+            _freeze_campaign(connection, named, dataset)
+    campaign = spec.get("campaign")
+    if campaign and spec.get("environments_seq") is None and (seq := environment_answers.newest(connection, campaign)):
         spec["environments_seq"] = seq
+
+
+def _freeze_campaign(connection: Connection, named: dict[str, Any], dataset: Dataset) -> None:
+    campaigns, campaign_id = schema.campaigns.c, named["campaign"]
+    known = connection.execute(
+        sa.select(campaigns.dataset_id, campaigns.space_run_id).where(campaigns.id == campaign_id)
+    )
+    found = known.first()
+    if found is None:
+        raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
+    if found.dataset_id != dataset.id:
+        raise SpecRefusedError(
+            f"Campaign {campaign_id} asks about images of another data set than {dataset.name}: choose one of this."
+        )
+    if named.get("answers_seq") is None:
+        newest = sa.select(sa.func.max(schema.answers.c.seq)).where(schema.answers.c.campaign_id == campaign_id)
+        named["answers_seq"] = connection.execute(newest).scalar() or 0
+    if "space" in named and named["space"] is None:
+        named["space"] = found.space_run_id

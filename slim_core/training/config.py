@@ -7,17 +7,25 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
-from slim_core.metrics import AVERAGE, WGA, WORST_CLASS
+from slim_core.metrics import AVERAGE, WGA, WORST_CLASS, WORST_CLASS_AND_WRONG_ATTENTION
 from slim_core.parameters import Config, Seed, Shown, checked_options
+from slim_core.training.answers import AnswersOf
 from slim_core.training.objectives import OBJECTIVES
 from slim_core.training.sampling import SAMPLINGS, Sampling
 
-Selection = Literal["worst_class", "average", "worst_group", "last"]
-SELECTED_BY = {"worst_class": WORST_CLASS, "average": AVERAGE, "worst_group": WGA}  # selection -> validation metric
+Selection = Literal["worst_class", "average", "worst_group", "wrong_attention", "last"]
+BY_ANSWERS: Selection = "wrong_attention"
+SELECTED_BY = {  # selection -> validation metric
+    "worst_class": WORST_CLASS,
+    "average": AVERAGE,
+    "worst_group": WGA,
+    BY_ANSWERS: WORST_CLASS_AND_WRONG_ATTENTION,
+}
 _SELECTIONS = {
     "worst_class": "worst class on validation",
     "average": "average on validation",
     "worst_group": "worst group on validation (uses group labels)",
+    BY_ANSWERS: "worst class, and images whose attention is wrong (uses answers about validation images)",
     "last": "the last epoch",
 }
 
@@ -30,6 +38,8 @@ def labels_used(objective: str, sampling: str, selection: str) -> set[LabelsUsed
         found.add(GROUPS_IN_TRAINING)
     if selection == "worst_group":
         found.add("groups in validation")
+    if selection == BY_ANSWERS:
+        found.add("answers")
     return found
 
 
@@ -91,6 +101,12 @@ class TrainConfig(Config):
         description="Stop when the worst class on validation has not risen for a fifth of the epochs so far, "
         "and for at least so many; the epochs are then the most there can be.",
     )
+    selection_options: Annotated[dict[str, Any], Shown(place="nowhere", added_later=True)] = Field(
+        default_factory=dict,
+        validate_default=True,
+        title="Selection options",
+        description=f"Of the selection {BY_ANSWERS}: campaign, whose answers about validation images are used.",
+    )
 
     @field_validator("objective")
     @classmethod
@@ -107,6 +123,16 @@ class TrainConfig(Config):
         if name is None:
             return given
         return checked_options(OBJECTIVES[name].Options, given, f"The objective {name}", "objective_options")
+
+    @field_validator("selection_options")
+    @classmethod
+    def _check_selection_options(cls, given: dict[str, Any], about: ValidationInfo) -> dict[str, Any]:
+        selection = about.data.get("selection")
+        if selection == BY_ANSWERS:
+            return checked_options(AnswersOf, given, f"The selection {selection}", "selection_options")
+        if given:
+            raise ValueError(f"They belong to the selection {BY_ANSWERS}: leave them out, or choose that selection")
+        return given
 
     @field_validator("sampling")
     @classmethod

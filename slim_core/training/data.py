@@ -10,6 +10,7 @@ import numpy as np
 from slim_core.data.groups import Grouping
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
+from slim_core.training.answers import Answered
 
 if TYPE_CHECKING:
     from slim_core.models.pixels import Pixels
@@ -38,14 +39,19 @@ class TrainData:
     grouping: Grouping  # groups of all N images, for the metrics (and for objectives that say they use groups)
     counts: np.ndarray | None = None  # (n,) how often each is seen in an epoch; None: once
     pixels: Pixels | None = None  # images already decoded under the model's transform; trainings may share them
-    cells: np.ndarray | None = (
-        None  # (N,) of the objective: its epochs draw each equally often; None: as the config says
-    )
+    cells: np.ndarray | None = None  # (N,) of the objective: its epochs draw each equally often; None: by the config
+    answered: Answered | None = None  # about training images, for objectives that learn from answers
+    val_answered: Answered | None = None  # about validation images, for selections that use answers
 
     def repeated(self) -> np.ndarray:
         """(sum of counts,) int64: each row as often as it is seen in an epoch."""
         rows = np.asarray(self.rows, np.int64)
         return rows if self.counts is None else np.repeat(rows, np.asarray(self.counts, np.int64))
+
+    def every_row(self) -> np.ndarray:
+        """Rows of all images that a training may read, in no order, some more than once."""
+        answered = [] if self.answered is None else [self.answered.rows]
+        return np.concatenate([self.rows, self.val_rows, *answered])
 
     def check(self, n_classes: int) -> None:
         """Refuse what a model of so many classes cannot be trained on.

@@ -23,7 +23,7 @@ from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.meter import EpochReport, Meter
-from slim_core.training.objectives import OBJECTIVES, Batch, Objective, TrainContext, class_weights
+from slim_core.training.objectives import OBJECTIVES, Batch, Beside, Objective, TrainContext, class_weights
 from slim_core.training.patience import has_converged
 from slim_core.training.resume import Checkpoints
 from slim_core.training.sampling import epoch_order
@@ -73,8 +73,7 @@ def train(
     data.check(model.n_classes)
     if GROUPS_IN_TRAINING in config.labels_used():
         data.check_groups()
-    used = np.concatenate([data.rows, data.val_rows])
-    own = Pixels(data.table, model.transform, rows=used) if data.pixels is None else None
+    own = Pixels(data.table, model.transform, rows=data.every_row()) if data.pixels is None else None
     run = _Run(model, data, config, own or data.pixels, target, runtime, on_report)  # type: ignore[arg-type]
     try:
         with own_random_state(target), memory_guard(config.batch_size, run.once_more, smallest=2):
@@ -112,7 +111,7 @@ class _Run:
         inputs = to_input(images, self.model.transform, self.device)
         with half_precision(self.device):
             _, logits = self._forward(inputs, needs_pooled=False)
-        labels = torch.from_numpy(self.data.table.labels[rows]).to(self.device)
+        labels = self._labels(rows)
         nn.functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
         with torch.inference_mode():
             self.model.net.eval()(to_input(np.concatenate([images, images]), self.model.transform, self.device))
@@ -169,15 +168,26 @@ class _Run:
         labels = torch.from_numpy(self.data.table.labels[self.rows])
         weights = class_weights(labels, self.model.n_classes).to(self.device) if self.config.class_weights else None
         counts = torch.from_numpy(self.data.grouping.counts(self.rows)).to(self.device)
-        return TrainContext(self.model.n_classes, weights, counts, self.config.objective_options)
+        config = self.config
+        return TrainContext(
+            self.model.n_classes,
+            weights,
+            counts,
+            config.objective_options,
+            seed=config.seed,
+            model=self.model,
+            answered=self.data.answered,
+        )
 
     def _key(self) -> str:
         """What must agree for a training to resume from a checkpoint."""
         about = [self.model.name, self.model.n_classes, self.data.table.fingerprint, self.config.trained_with()]
         digest = hashlib.sha256(json.dumps(about, sort_keys=True).encode())
-        for rows in (self.rows, self.data.val_rows, self.data.cells):
-            if rows is not None:
-                digest.update(np.ascontiguousarray(rows, np.int64).tobytes())
+        answers = (self.data.answered, self.data.val_answered)
+        given = (values for each in answers if each is not None for values in (each.rows, each.answers))
+        for values in (self.rows, self.data.val_rows, self.data.cells, *given):
+            if values is not None:
+                digest.update(np.ascontiguousarray(values, np.int64).tobytes())
         return digest.hexdigest()
 
     def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer, objective: Objective) -> dict[str, Any]:
@@ -188,14 +198,15 @@ class _Run:
             group["lr"] = config.lr_at(epoch)
         meter = Meter(epoch, config.epochs, len(self.rows))
         self._to_training_mode()
-        for rows, images, generator in self._batches(epoch):
+        for step, (rows, images, generator) in enumerate(self._batches(epoch)):
             self.runtime.check_stop()
             self._at = rows, images
-            loss, n_right = self._step(rows, images, generator, optimizer, objective)
+            beside = objective.beside(epoch, step)
+            loss, n_right = self._step(rows, images, beside, generator, optimizer, objective)
             if not math.isfinite(loss):
                 raise SpecRefusedError(
                     f"The training loss became {loss} in epoch {epoch + 1} at learning rate {config.lr_at(epoch):g}: "
-                    f"take a smaller rate."
+                    f"{objective.if_it_diverges}."
                 )
             meter.add(len(rows), loss, n_right)
             self.on_report(meter.report("train", None))
@@ -238,29 +249,43 @@ class _Run:
         self,
         rows: np.ndarray,
         images: np.ndarray,
+        beside: np.ndarray | None,
         generator: torch.Generator,
         optimizer: torch.optim.Optimizer,
         objective: Objective,
     ) -> tuple[float, int]:
         """One step down: the batch's loss before it, and how many predictions were correct."""
-        inputs = to_input(images, self.model.transform, self.device)
-        if self.config.augment:
-            inputs = augment(inputs, generator)
+        inputs = self._inputs(images, generator)
         with half_precision(self.device):
             pooled, logits = self._forward(inputs, objective.needs_pooled)
         batch = Batch(
             rows=torch.from_numpy(rows).to(self.device),
-            labels=torch.from_numpy(self.data.table.labels[rows]).to(self.device),
+            labels=self._labels(rows),
             groups=torch.from_numpy(self.data.grouping.index[rows]).to(self.device),
             pooled=pooled,
             logits=logits.float(),
             cells=None if self.data.cells is None else torch.from_numpy(self.data.cells[rows]).to(self.device),
+            beside=self._seen_beside(beside, generator),
         )
         loss = objective.loss(batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return loss.item(), int((logits.argmax(1) == batch.labels).sum().item())
+
+    def _inputs(self, images: np.ndarray, generator: torch.Generator) -> Tensor:
+        """(B, 3, H, W) of pixels (B, H, W, 3), cropped and flipped where the config says so."""
+        inputs = to_input(images, self.model.transform, self.device)
+        return augment(inputs, generator) if self.config.augment else inputs
+
+    def _labels(self, rows: np.ndarray) -> Tensor:
+        return torch.from_numpy(self.data.table.labels[rows]).to(self.device)
+
+    def _seen_beside(self, rows: np.ndarray | None, generator: torch.Generator) -> Beside | None:
+        if rows is None or not len(rows):
+            return None
+        inputs = self._inputs(self.pixels.read(rows), generator)
+        return Beside(torch.from_numpy(rows).to(self.device), self._labels(rows), inputs)
 
     def _forward(self, inputs: Tensor, needs_pooled: bool) -> tuple[Tensor | None, Tensor]:
         head: nn.Linear | None = self.model.head if needs_pooled else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from slim_core.training.objectives.answered_attention import AnsweredAttention
 from slim_core.training.objectives.cnc import Cnc
 from slim_core.training.objectives.erm import Erm
 from slim_core.training.objectives.group_dro import GroupDro
 from slim_core.training.objectives.jtt import Jtt
 from slim_core.training.objectives.objective import (
     Batch,
+    Beside,
     NoOptions,
     Objective,
     Predicted,
@@ -15,11 +17,18 @@ from slim_core.training.objectives.objective import (
     class_weights,
 )
 
-OBJECTIVES: dict[str, type[Objective]] = {"erm": Erm, "group-dro": GroupDro, "jtt": Jtt, "cnc": Cnc}
+OBJECTIVES: dict[str, type[Objective]] = {
+    "erm": Erm,
+    "group-dro": GroupDro,
+    "jtt": Jtt,
+    "cnc": Cnc,
+    "answered-attention": AnsweredAttention,
+}
 
 __all__ = [
     "OBJECTIVES",
     "Batch",
+    "Beside",
     "Erm",
     "NoOptions",
     "Objective",

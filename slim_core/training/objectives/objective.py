@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.parameters import Config
+from slim_core.training.answers import Answered, AnswersOf
 from slim_core.training.sampling import Sampling
 
 if TYPE_CHECKING:  # the names and options of objectives are known without torch
     import numpy as np
     from torch import Tensor
+
+    from slim_core.models.model import Model
 
 Predicted = Callable[[str], "np.ndarray"]  # id of an earlier train run -> (n,) classes it predicts of the training rows
 
@@ -30,6 +33,18 @@ class TrainContext:
     class_weights: Tensor | None  # (C,) mean 1 over the images; None: equal weights
     group_counts: Tensor  # (G,) training images per group; groups of no known attribute are left out
     options: Mapping[str, Any]  # of the objective, by name: those of its ``Options``
+    seed: int = 0  # of the training
+    model: Model | None = None  # the one under training, for objectives that look into it
+    answered: Answered | None = None  # what ``Objective.answers`` asked for
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Images that a step sees beside its batch (``Objective.beside``), cropped and flipped as those are."""
+
+    rows: Tensor  # (M,) positions in the table
+    labels: Tensor  # (M,) in 0..C-1
+    inputs: Tensor  # (M, 3, H, W) normalised, of the model under training
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,7 @@ class Batch:
     pooled: Tensor | None  # (B, K) input of the head, where the objective asks for it
     logits: Tensor  # (B, C)
     cells: Tensor | None = None  # (B,) of ``Objective.cells``, where it gives some
+    beside: Beside | None = None  # where the objective asks for some
 
 
 class Objective(ABC):
@@ -52,13 +68,17 @@ class Objective(ABC):
     needs_pooled: ClassVar[bool] = False  # True: ``Batch.pooled`` is filled
     labels_used: ClassVar[LabelsUsed] = "none"  # by the loss; data without groups is refused where it uses them
     sampling: ClassVar[Sampling | None] = None  # how its epochs are drawn; None: as the config says
+    if_it_diverges: ClassVar[str] = "take a smaller rate"  # advice where its loss is not finite any more
 
     def __init__(self, context: TrainContext) -> None:
         self.context = context
 
     @classmethod
     def parents(cls, options: Mapping[str, Any]) -> dict[str, str]:
-        """Role -> id of each run that a training with these options rests on; "earlier" is the role of a train run."""
+        """Role -> id of each run that a training with these options rests on; "earlier" is the role of a train run.
+
+        That of ``answers`` is known without it.
+        """
         del options
         return {}
 
@@ -75,6 +95,17 @@ class Objective(ABC):
         An epoch draws each cell equally often, and ``Batch.cells`` has them.
         """
         del options, labels, predicted
+        return None
+
+    @classmethod
+    def answers(cls, options: Mapping[str, Any]) -> AnswersOf | None:
+        """The answers about training images that a training with these options learns from; None: it needs none."""
+        del options
+        return None
+
+    def beside(self, epoch: int, step: int) -> np.ndarray | None:
+        """(M,) rows that a step (both 0-based) sees beside its batch; the arguments and the context decide them."""
+        del epoch, step
         return None
 
     @abstractmethod

@@ -1,0 +1,111 @@
+"""The answers of a campaign as a step reads them: those given up to a moment, and what they say of the whole space."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slim_core.annotation.propagation import expand
+from slim_core.data.table import Split
+from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.store.answer_values import UNSURE
+from slim_core.store.results import SpaceResult
+from slim_core.training.answers import Answered, AnswersOf
+
+if TYPE_CHECKING:
+    from slim_core.models.model import Model
+    from slim_core.store import Store
+
+Answers = NDArray[np.int8]
+
+
+def given_answers(store: Store, campaign: str, seq: int | None) -> tuple[NDArray[np.int64], Answers]:
+    """(rows (m,), values (m,)) of the answers up to ``seq``, or of all."""
+    return store.answers.snapshot(campaign, store.answers.last_seq(campaign) if seq is None else seq)
+
+
+def require_answers(campaign: str, values: Answers) -> None:
+    """Refuse where nobody has said right or wrong.
+
+    Raises:
+        AnswersRefusedError: there is no answer, or each is unsure.
+    """
+    if not len(values):
+        raise AnswersRefusedError(
+            f"Campaign {campaign} has no answer yet that says right or wrong: answer some images first "
+            f"(Annotate page, or slim answer)."
+        )
+    if not (values >= 0).any():
+        raise AnswersRefusedError(
+            f"All {len(values)} answers of campaign {campaign} are unsure, none says right or wrong: answer more of "
+            f"its images (Annotate page, or slim answer)."
+        )
+
+
+def aligned(
+    campaign: str, answered: NDArray[np.int64], values: Answers, space: str, rows: NDArray[np.int64]
+) -> Answers:
+    """(n,) 1 right, 0 wrong, -1 unsure or not asked, in the order of a space's rows (n,).
+
+    Raises:
+        AnswersRefusedError: an answer is about an image that is not in the space.
+    """
+    where = {int(row): position for position, row in enumerate(rows)}
+    foreign = [int(row) for row in answered if int(row) not in where]
+    if foreign:
+        raise AnswersRefusedError(
+            f"Campaign {campaign} has answers for rows {foreign[:5]} that are not in space {space}: "
+            f"take the space the campaign was made from."
+        )
+    answers = np.full(len(rows), UNSURE, np.int8)
+    answers[[where[int(row)] for row in answered]] = values
+    return answers
+
+
+def answered_images(store: Store, asked: AnswersOf, split: Split, *, with_model: bool = False) -> Answered:
+    """What the answers of a campaign about a split say of every image of its space.
+
+    Args:
+        store: where the campaign is.
+        asked: the campaign, and its last answer that counts.
+        split: what its images must be of.
+        with_model: with the model whose attention people were shown.
+
+    Raises:
+        AnswersRefusedError: the campaign has no answer that says right or wrong, or belongs to no space.
+        SpecRefusedError: its space is of another split, or not the one that is named.
+    """
+    space_id = _space_of(store, asked)
+    found = store.runs.fetch(space_id).spec["split"]
+    if found != split:
+        raise SpecRefusedError(
+            f"Campaign {asked.campaign} asks about {found} images, but answers about {split} images are needed: "
+            f"choose a campaign of a space of {split} (slim space --split {split}, slim candidates)."
+        )
+    space = SpaceResult(store.artifacts.folder(space_id))
+    rows, values = given_answers(store, asked.campaign, asked.answers_seq)
+    require_answers(asked.campaign, values)
+    answers = aligned(asked.campaign, rows, values, space_id, space.rows)
+    labels = store.datasets.table(store.runs.fetch(space_id).dataset_id).labels[space.rows]
+    model = _model_of(store, space_id) if with_model else None
+    return Answered(space.rows, answers, expand(space.points(), labels, answers), model)
+
+
+def _model_of(store: Store, space: str) -> Model:
+    from slim_core.models.build import load_model  # torch, which a subset does without
+
+    return load_model(store.artifacts.folder(store.lineage.reference_of(store.runs.fetch(space)).id))
+
+
+def _space_of(store: Store, asked: AnswersOf) -> str:
+    own = store.campaigns.fetch(asked.campaign).space_run_id
+    if own is None:
+        raise AnswersRefusedError(
+            f"Campaign {asked.campaign} belongs to no attention space, so there is no attention its answers are about: "
+            f"choose a campaign of a space."
+        )
+    if asked.space not in (None, own):
+        raise SpecRefusedError(f"Campaign {asked.campaign} asks about space {own}, not {asked.space}: leave space out.")
+    return own
