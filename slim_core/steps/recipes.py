@@ -48,6 +48,7 @@ JTT_GRIDS: dict[str, tuple[tuple[int, int], ...]] = {
 # Of CnC, the ERM whose predictions stand for the attribute: regularised so strongly that it takes the shortcut.
 REGULARISED: dict[str, dict[str, Any]] = {
     "small-resnet": {"epochs": 5, "weight_decay": 0.01, "selection": "last"},
+    "pretrained": {"epochs": 1, "weight_decay": 0.01, "selection": "last"},
     "photographs": {"lr": 1e-4, "weight_decay": 1.0, "selection": "last"},
 }
 OF_A_RECIPE = frozenset(name for recipe in RECIPES.values() for name in recipe.model_fields_set)

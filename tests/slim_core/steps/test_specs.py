@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from slim_core.errors import SpecRefusedError
-from slim_core.steps.recipes import RECIPES, default_model, recipe
+from slim_core.steps.recipes import CONVERGED, JTT_GRIDS, RECIPES, REGULARISED, default_model, recipe
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, TrainSpec
 
@@ -49,7 +49,10 @@ def test_numbers_that_are_not_given_come_from_the_recipe_of_the_situation(model,
 
 def test_every_model_has_a_recipe_for_every_situation():
     situations = {situation for _, situation in RECIPES}
-    assert set(RECIPES) == {(family, s) for family in ("small-resnet", "photographs") for s in situations}
+    families = {family for family, _ in RECIPES}
+    assert families == {"small-resnet", "pretrained", "photographs"}
+    assert set(RECIPES) == {(family, s) for family in families for s in situations}
+    assert families == set(CONVERGED) == set(JTT_GRIDS) == set(REGULARISED)
 
 
 def test_a_number_that_is_given_stays_and_none_means_the_default():
