@@ -63,16 +63,13 @@ def _refits(refit: str, label: str, paper: str, *uses: LabelsUsed) -> dict[str, 
 _LAST_LAYER = "LaBonte et al., NeurIPS 2023"
 _SLIM = "Xuan et al., ECCV 2024"
 _BALANCING = "Idrissi et al., CLeaR 2022"
-_DRO = "Sagawa et al., ICLR 2020"
-_DFR = "Kirichenko et al., ICLR 2023"
 
 METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
     "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim"), unanswered="slim-no-answers"),
     "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
-    "slim-environments": Method("SLIM by environments", _SLIM, ("answers",), _subset("slim", "environments")),
-    "slim-environment-groups": Method(
-        "SLIM by environments, epoch by class x environment", _SLIM, ("answers",), baselines.slim_environment_groups
+    "slim-environments": Method(
+        "SLIM by environments", _SLIM, ("answers",), _subset("slim", "environments"), unanswered="slim-no-answers"
     ),
     "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference")),
     "slim-attention-loss": Method(
@@ -80,21 +77,28 @@ METHODS: dict[str, Method] = {
         "Loss after CRAYON, IEEE BigData 2024",
         ("answers",),
         answers_in_training.attention_loss,
+        unanswered="slim-no-answers",
     ),
     "slim-val-answers": Method(
-        "SLIM, half of the answers choose the epoch", "", ("answers",), answers_in_training.val_answers
+        "SLIM, half of the answers choose the epoch",
+        "",
+        ("answers",),
+        answers_in_training.val_answers,
+        unanswered="slim-no-answers",
     ),
     "slim-attention-loss-val-answers": Method(
         "SLIM, answers in the loss and the choice of the epoch",
         "",
         ("answers",),
         answers_in_training.attention_loss_and_val_answers,
+        unanswered="slim-no-answers",
     ),
     "random-attention-loss": Method(
         "Random subset, answers in the loss",
         "Loss after CRAYON, IEEE BigData 2024",
         ("answers",),
         lambda loop: answers_in_training.attention_loss(loop, "random"),
+        unanswered="random",
     ),
     "random": Method("Random subset", "", (), _subset("random")),
     "class-balanced": Method("Class-balanced subset", "", (), _subset("class-balanced")),
@@ -104,15 +108,11 @@ METHODS: dict[str, Method] = {
     "rwy": Method("Class-balanced sampling (RWY)", _BALANCING, (), baselines.rwy),
     "jtt": Method("Just train twice (JTT)", "Liu et al., ICML 2021", (), baselines.jtt),
     "subg": Method("Group subsampling (SUBG)", _BALANCING, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.subg),
-    "group-dro": Method("GroupDRO", _DRO, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.group_dro),
-    "group-dro-environments": Method(
-        "GroupDRO on class x environment", _DRO, ("answers",), baselines.group_dro_environments
+    "group-dro": Method(
+        "GroupDRO", "Sagawa et al., ICLR 2020", (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.group_dro
     ),
     "cnc": Method("Correct-N-Contrast (CnC)", "Zhang et al., ICML 2022", (), baselines.cnc),
-    **_refits("dfr", "DFR", _DFR, GROUPS_IN_VALIDATION),
-    "dfr-environments": Method(
-        "DFR on class x environment", _DFR, ("answers",), refits.refitted("dfr", "val", by_environments=True)
-    ),
+    **_refits("dfr", "DFR", "Kirichenko et al., ICLR 2023", GROUPS_IN_VALIDATION),
     **_refits("class-balanced", "Class-balanced last layer", _LAST_LAYER),
     **_refits("afr", "AFR", "Qiu et al., ICML 2023"),
     **_refits("self", "SELF", _LAST_LAYER),

@@ -24,7 +24,7 @@ RECIPES: dict[tuple[str, str], TrainConfig] = {
     # A network of one's own (package.module:function), taken to be pretrained; EfficientNet-Lite0 on the set pictures.
     ("pretrained", "reference"): TrainConfig(epochs=4, batch_size=32, lr=0.01, weight_decay=1e-4, augment=True),
     ("pretrained", "scratch"): TrainConfig(epochs=15, batch_size=32, lr=0.01, weight_decay=1e-4, augment=True),
-    ("pretrained", "from-reference"): TrainConfig(epochs=8, batch_size=32, lr=0.003, weight_decay=1e-4, augment=True),
+    ("pretrained", "from-reference"): TrainConfig(epochs=12, batch_size=32, lr=0.003, weight_decay=1e-4, augment=True),
     ("pretrained", "last-layer"): TrainConfig(epochs=1, batch_size=32, lr=1e-3, weight_decay=0.0, augment=False),
     # Photographs with ImageNet weights (METHOD.md S0, the numbers DFR and most Waterbirds papers use).
     ("photographs", "reference"): TrainConfig(epochs=100, batch_size=32, lr=1e-3, weight_decay=1e-3, augment=True),
@@ -36,7 +36,7 @@ RECIPES: dict[tuple[str, str], TrainConfig] = {
 CONVERGED: dict[str, dict[str, Any]] = {
     # From scratch, the shortcut alone is learned for the first 15 epochs or so: a shorter patience would end there.
     "small-resnet": {"epochs": 100, "patience": 20, "milestones": ()},
-    "pretrained": {"epochs": 15, "patience": 3, "milestones": ()},
+    "pretrained": {"epochs": 12, "patience": 3, "milestones": ()},
     "photographs": {"epochs": 300, "patience": 10},
 }
 # Of JTT: (epochs of the first training, how often its errors are repeated), of which validation chooses.

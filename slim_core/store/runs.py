@@ -36,7 +36,6 @@ PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
     "selection": ("space",),
     "attention": ("gradcam", "features"),
     "space": ("space",),
-    "environments": ("curate",),
 }
 
 

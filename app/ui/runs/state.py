@@ -23,10 +23,9 @@ BADGES: dict[str, tuple[Colour, str, str]] = {
     "stopping": ("orange", "stop_circle", "stopping"),
     "done": ("green", "check_circle", "done"),
     "failed": ("red", "error", "failed"),
-    "canceled": ("gray", "stop_circle", "stopped"),
+    "canceled": ("gray", "cancel", "canceled"),
 }
 
-WORDS = {status: label for status, (_, _, label) in BADGES.items()}
 SYMBOLS = {"queued": "○", "running": "▶", "stopping": "■", "done": "✓", "failed": "✗", "canceled": "–"}  # in tables
 TONES: dict[str, Tone] = {
     "queued": "quiet",

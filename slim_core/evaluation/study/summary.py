@@ -107,11 +107,12 @@ class Result:
     @cached_property
     def curve(self) -> pd.DataFrame:
         """Worst-group accuracy against answers: set, method, answers (share), n, wga_mean, wga_sd."""
-        named = list(self.spec.get("curve_of") or [self.spec["against"]])
+        named = list(self.spec.get("varied") or [self.spec["against"]])
         first = self.annotators[0]
         frame = self.frame
         asked = frame[frame["method"].isin(named) & (frame["annotator"] == first)]
-        nobody = frame[frame["zero_of"].isin(named)]
+        nobody = frame.explode("zero_of")
+        nobody = nobody[nobody["zero_of"].isin(named)]
         both = pd.concat([asked, nobody.assign(method=nobody["zero_of"])])
         found = both.dropna(subset=[WGA]).groupby(["set", "method", "answers"], sort=False)[WGA]
         return found.agg(n="size", wga_mean="mean", wga_sd="std").reset_index().sort_values("answers", kind="stable")

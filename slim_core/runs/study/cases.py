@@ -54,9 +54,10 @@ def _cases(study: Study, set_name: str, seed: int) -> Iterator[Case]:
         if not METHODS[method].uses_answers:
             yield Case(set_name, seed, method)
             continue
-        for annotator in study.annotators:
+        is_varied = not study.varied or method in study.varied
+        for annotator in study.annotators if is_varied else study.annotators[:1]:
             yield Case(set_name, seed, method, annotator.name, study.answers)
-    for method in study.curve_of or (study.against,):
+    for method in study.varied or (study.against,):
         yield from _on_curve(study, set_name, seed, method, study.annotators[0])
 
 

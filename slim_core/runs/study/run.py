@@ -185,8 +185,8 @@ class _UnitRunner:
 
 
 def _about(method: str) -> Entry:
-    """What a table says of a method; ``zero_of``: the method that it is the one without answers of."""
-    zero_of = next((name for name, one in METHODS.items() if one.unanswered == method), "")
+    """What a table says of a method; ``zero_of``: the methods that are this one where nobody answers."""
+    zero_of = [name for name, one in METHODS.items() if one.unanswered == method]
     return {"label": METHODS[method].label, "labels_used": METHODS[method].labels_used, "zero_of": zero_of}
 
 

@@ -91,7 +91,11 @@ class Study(BuiltByHand):
     curve: tuple[float, ...] = Field(
         default=(), description="Further shares, for worst-group accuracy against answers; of the first annotator."
     )
-    curve_of: tuple[str, ...] = Field(default=(), description="Methods of the curve; default: ``against``.")
+    varied: tuple[str, ...] = Field(
+        default=(),
+        description="The only methods that further annotators and shares are for; default: further annotators for all "
+        "methods that use answers, further shares for ``against``.",
+    )
     against: str = Field(default="slim", description="The method whose difference to each other one is given.")
     bands: dict[str, tuple[float, float]] = Field(
         default_factory=dict,
@@ -114,7 +118,7 @@ class Study(BuiltByHand):
 
     @model_validator(mode="after")
     def _check_names(self) -> Self:
-        for method in (*self.methods, *self.curve_of, self.against, *self.bands):
+        for method in (*self.methods, *self.varied, self.against, *self.bands):
             if method not in METHODS:
                 raise SpecRefusedError(f"There is no method {method!r}: choose among {', '.join(METHODS)}.")
         if self.against not in self.methods:

@@ -16,7 +16,7 @@ WGA = {"erm-converged": 0.7, "slim": 0.85}
 
 def entry(name: str, seed: int, method: str, share: float = 0.0, **found: object) -> dict[str, object]:
     about = {"set": name, "seed": seed, "method": method, "annotator": "perfect" if share else "", "answers": share}
-    about |= {"label": method, "labels_used": "answers" if share else "none", "zero_of": ""}
+    about |= {"label": method, "labels_used": "answers" if share else "none", "zero_of": []}
     numbers = {"status": "done", "wga": WGA[method] + seed / 100 * (1 + share), "average": 0.9, "n_answers": 72}
     return {**about, **numbers, "attention_precision": 0.3, "seconds": 40.0, **found}
 

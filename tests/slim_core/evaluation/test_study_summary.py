@@ -20,7 +20,7 @@ SPEC = {
     "annotators": [{"name": "perfect"}, {"name": "careless"}],
     "answers": 0.03,
     "curve": [0, 0.01],
-    "curve_of": [],
+    "varied": [],
     "against": "slim",
 }
 WGA = {  # set -> method -> by seed; None: failed
@@ -30,9 +30,9 @@ WGA = {  # set -> method -> by seed; None: failed
 }
 
 
-def entry(name, seed, method, wga, *, annotator="", answers=0.0, zero_of=""):
+def entry(name, seed, method, wga, *, annotator="", answers=0.0, zero_of=()):
     about = {"set": name, "seed": seed, "method": method, "annotator": annotator, "answers": answers}
-    about |= {"label": method.upper(), "labels_used": "answers" if annotator else "none", "zero_of": zero_of}
+    about |= {"label": method.upper(), "labels_used": "answers" if annotator else "none", "zero_of": list(zero_of)}
     if wga is None:
         return {**about, "status": "failed", "message": "The loss became nan."}
     return {**about, "status": "done", "wga": wga, "attention_precision": 0.3, "n_answers": 72, "seconds": 30.0}
@@ -46,7 +46,7 @@ def result():
             asked = {"annotator": "perfect", "answers": 0.03} if method == "slim" else {}
             entries += [entry(name, seed, method, wga, **asked) for seed, wga in enumerate(values)]
         entries += [entry(name, 0, "slim", 0.75, annotator="perfect", answers=0.01)]
-        entries += [entry(name, 0, "slim-no-answers", 0.7, zero_of="slim")]
+        entries += [entry(name, 0, "slim-no-answers", 0.7, zero_of=["slim", "slim-environments"])]
     return Result(SPEC, entries, n_cases=len(entries), code_version="0.1.0")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from slim_core.runs.study.run import run_study
 from slim_core.runs.study.spec import Study, read_study
 from tests.slim_core.conftest import open_bench
 
+ROOT = Path(__file__).parents[3]
 SMALL = {"train": 200, "val": 60, "test": 80}
 TINY = {
     "name": "tiny",
@@ -55,7 +57,7 @@ def test_a_method_that_fails_keeps_its_sentence_and_the_others_their_numbers(pla
     result = result_of(workbench.store, run_study(workbench, study))
     found = {entry["method"]: entry for entry in result.entries}
     assert found["erm"]["status"] == "done"
-    assert found["slim"]["status"] == "failed" and "No image has a mask" in found["slim"]["message"]
+    assert found["slim"]["status"] == "failed" and "has no masks" in found["slim"]["message"]
 
 
 def test_a_method_that_needs_groups_is_refused_where_no_data_has_them(plain_folder, workbench):
@@ -84,6 +86,31 @@ def test_answers_and_annotators_multiply_only_the_methods_that_use_answers():
         "digits 0 slim perfect 0.01",
         "digits 0 slim perfect 0.02",
     ]
+
+
+def test_further_annotators_can_be_for_some_methods_alone():
+    careless = {"name": "careless", "flip": 0.05}
+    study = Study(**TINY | {"methods": ["slim", "slim-reference"], "annotators": ["perfect", careless]})
+    narrow = study.model_copy(update={"varied": ("slim",)})
+    assert [case.annotator for case in cases(study)] == ["perfect", "careless", "perfect", "careless"]
+    assert [(case.method, case.annotator) for case in cases(narrow)] == [
+        ("slim", "perfect"),
+        ("slim", "careless"),
+        ("slim-reference", "perfect"),
+    ]
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "benchmarks" / "studies").glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_studies_of_the_benchmark_ask_for_what_there_is(file):
+    study = read_study(file)
+    assert study.name == file.stem
+    assert len({case.key for case in cases(study)}) == len(cases(study))
+
+
+def test_what_is_reported_is_what_was_chosen_on_with_other_seeds():
+    choose, report = (read_study(ROOT / "benchmarks" / "studies" / f"{name}.yaml") for name in ("choose", "report"))
+    assert not set(choose.seeds) & set(report.seeds)
+    assert choose.sets == report.sets
 
 
 def test_a_study_of_another_name_asks_the_same():

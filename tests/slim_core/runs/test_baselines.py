@@ -1,0 +1,81 @@
+"""What stands beside SLIM: the runs each baseline makes, and which labels these use."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from slim_core.evaluation.ancestry import Ancestry
+from slim_core.metrics import WGA
+from slim_core.runs.baselines import best_on_validation
+from slim_core.runs.methods import METHODS
+from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.steps.recipes import jtt_grid, to_convergence
+
+BASELINES = ("erm-converged", "erm-same-steps", "rwy", "jtt", "subg", "group-dro")
+
+
+@pytest.fixture(scope="module")
+def outcomes(looped):
+    return {method: looped.loop.outcome(method) for method in BASELINES}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", BASELINES)
+def test_the_labels_that_a_table_shows_are_those_that_the_runs_used(looped, outcomes, method):
+    ancestry = Ancestry.read(looped.at.store, looped.dataset.id)
+    used = ancestry.labels_used(outcomes[method].model, has_groups=True)
+    assert outcomes[method].labels_used == METHODS[method].labels_used == used
+
+
+@pytest.mark.slow
+def test_jtt_keeps_the_better_of_its_grid_and_pays_for_all_of_it(looped, outcomes):
+    runs = looped.at.store.runs.all(kind="train")
+    seconds = [run for run in runs if run.spec["objective"] == "jtt"]
+    tried = {(run.spec["objective_options"]["upweight"]) for run in seconds}
+    assert tried == {upweight for _, upweight in jtt_grid("small-resnet")}
+    assert outcomes["jtt"].model.id == best_on_validation(seconds[::-1]).id
+    assert outcomes["jtt"].seconds > sum(run.seconds for run in seconds)
+    firsts = {run.spec["objective_options"]["errors_of"] for run in seconds}
+    assert all(looped.at.store.runs.fetch(one).spec["selection"] == "last" for one in firsts)
+
+
+def test_erm_with_as_many_steps_sees_at_least_the_images_that_slim_sees(looped):
+    free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
+    seen = []
+    free.reference, free.subset = looped.loop.reference, lambda _strategy: looped.outcomes["slim"].subset
+    free.retrained = lambda _subset: SimpleNamespace(spec={"epochs": 30})
+    free.trained = lambda _name, **fields: seen.append(fields) or looped.loop.reference
+    METHODS["erm-same-steps"].train(free)
+    assert seen == [{"epochs": 2 + 9}]  # 2 of the reference, and 30 x 60 images of 200
+
+
+@pytest.mark.slow
+def test_subg_has_as_many_images_of_each_group_as_the_smallest(looped, outcomes):
+    table = looped.at.store.datasets.table(looped.dataset.id)
+    rows = table.rows("train")
+    smallest = min((table.labels[rows] * 2 + table.attributes[rows] == group).sum() for group in range(4))
+    assert outcomes["subg"].n_images == outcomes["subg"].n_unique == 4 * smallest
+
+
+def test_the_best_on_validation_is_the_first_of_equals_and_one_without_a_metric_the_worst():
+    runs = [SimpleNamespace(metrics={"val": {WGA: value}}) for value in (None, 0.5, 0.7, 0.7)]
+    assert best_on_validation(runs, WGA) is runs[2]
+    assert best_on_validation([SimpleNamespace(metrics={"val": None})], WGA).metrics == {"val": None}
+
+
+def test_training_to_convergence_has_a_patience_for_each_kind_of_network():
+    for model in ("small-resnet", "slim_core.models.efficientnet_lite:lite0", "resnet50"):
+        fields = to_convergence(model)
+        assert 1 <= fields["patience"] < fields["epochs"]
+
+
+def test_a_loop_without_epochs_takes_those_of_the_method(looped):
+    free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
+    seen = []
+    free.trained = lambda _name, **fields: seen.append(fields) or looped.loop.reference
+    METHODS["erm-converged"].train(free)
+    METHODS["rwy"].train(free)
+    assert seen[0] == to_convergence("small-resnet")
+    assert seen[1] == {**to_convergence("small-resnet"), "sampling": "class-balanced"}
