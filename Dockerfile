@@ -8,8 +8,8 @@ ENV PYTHONUNBUFFERED=1 \
     SLIM_DATA_ROOTS=/data
 
 WORKDIR /opt/slim
-COPY requirements.txt ./
-RUN pip install -r requirements.txt "psycopg[binary]>=3.2,<4"
+COPY requirements.txt constraints.txt ./
+RUN pip install -r requirements.txt "psycopg[binary]>=3.2,<4" -c constraints.txt
 COPY . .
 RUN pip install --no-deps -e . \
     && useradd --system --create-home --uid 1000 slim \

@@ -10,7 +10,11 @@ INSTALLED := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast check bench screenshots clean
+.PHONY: help install demo test test-fast check constraints licences bench screenshots clean
+
+# The versions that were tested; the newest that the ranges allow: make install CONSTRAINTS=/dev/null
+CONSTRAINTS ?= constraints.txt
+PIP := $(BIN)/python -m pip install --disable-pip-version-check -q
 
 # Some hundred processes start here, of tests and of workers; each would compile every file again.
 unexport PYTHONDONTWRITEBYTECODE
@@ -28,13 +32,13 @@ $(BASE):
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(INSTALLED): $(BASE) requirements.txt pyproject.toml
-	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -q --no-deps -e .
+$(INSTALLED): $(BASE) requirements.txt constraints.txt pyproject.toml
+	$(PIP) -r requirements.txt -c $(CONSTRAINTS)
+	$(PIP) --no-deps -e .
 	@touch $@
 
 $(DEV): $(INSTALLED) requirements-dev.txt
-	$(BIN)/python -m pip install --disable-pip-version-check -q -r requirements-dev.txt
+	$(PIP) -r requirements-dev.txt -c $(CONSTRAINTS)
 	@touch $@
 
 install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
@@ -52,10 +56,17 @@ test: $(DEV) ## all tests, a real Chromium included
 test-fast: $(DEV) ## the tests without a browser, without workers, and none that takes ten seconds
 	$(BIN)/python -m pytest $(TWO) -m "not browser and not redis and not slow"
 
-check: $(DEV) ## ruff and mypy
+check: $(DEV) ## ruff, mypy, and the licences of the packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python .ci/packages.py check
+
+constraints: $(DEV) ## keep the versions that are installed now as those that were tested
+	$(BIN)/python .ci/packages.py constraints > constraints.tmp && mv constraints.tmp constraints.txt
+
+licences: $(DEV) ## write docs/licences.md anew
+	$(BIN)/python .ci/packages.py licences > docs/licences.tmp && mv docs/licences.tmp docs/licences.md
 
 BENCHMARKS := accuracy speed jobs chaos annotation effect pages
 bench: $(DEV) ## every benchmark; results go to benchmarks/results

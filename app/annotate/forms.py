@@ -17,7 +17,7 @@ from app.services.space_data import SpaceData
 from app.ui import selection as space_kept
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from slim_core.annotation.candidates import default_budgets
+from slim_core.annotation.candidates import proposed_budgets
 from slim_core.annotation.plan import CHOICE_RULES, GUIDELINE, MOST_ANNOTATORS, ChoiceRule, Plan, default_name
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import percent
@@ -25,7 +25,6 @@ from slim_core.percent import percent
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
 
-DEFAULT_SHARE = 0.02  # of each class
 CHOICES: dict[ChoiceRule, str] = {
     "kmeans": "spread over the space (k-means, as in the paper)",
     "uncertain": "most uncertain after the answers of another campaign",
@@ -45,7 +44,8 @@ def show(space: Run) -> None:
     asked, n = sum(budgets.values()), len(data)
     st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Name", default_name(asked / n), key="campaign-name")
+        proposed = _free_name(data, default_name(asked / n))
+        name = st.text_input("Name", placeholder=proposed, key="campaign-name").strip() or proposed
         seed = st.number_input("Seed", 0, key="campaign-seed", width=140, help="The same seed chooses the same images.")
         overlap = _overlap()
         n_gold = _gold(data, asked)
@@ -81,6 +81,13 @@ def show(space: Run) -> None:
             st.rerun()
 
 
+def _free_name(data: SpaceData, name: str) -> str:
+    """The name, with a number behind it where a campaign of the data set has it already."""
+    taken = {one.name for one in session.store().campaigns.all(data.dataset)}
+    numbered = (f"{name} ({n})" for n in range(2, len(taken) + 3))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
+
+
 def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
     """How candidates are chosen, the campaign whose answers say where scores are uncertain, the selected rows."""
     rows = st.session_state.get(space_kept.rows_key(data.run))
@@ -111,7 +118,7 @@ def _budgets(data: SpaceData, choice: ChoiceRule, selection: tuple[int, ...]) ->
     """How many images of each class, as set by the person."""
     inside = np.isin(data.rows, selection) if choice == "selection" else np.ones(len(data), bool)
     sizes = np.bincount(data.labels[inside], minlength=data.table.n_classes)
-    proposed = default_budgets(data.labels, DEFAULT_SHARE)
+    proposed = dict(enumerate(sizes.tolist())) if choice == "selection" else proposed_budgets(data.labels)
     key = f"budget-{data.run}" if choice == "kmeans" else f"budget-{choice}-{len(selection)}-{data.run}"
     return {
         label: st.number_input(

@@ -70,7 +70,7 @@ def stop(run_id: str) -> None:
 
 
 def retry(run_id: str) -> Run:
-    """Queue a failed or canceled run again (needs lead); it resumes from its last checkpoint."""
+    """Queue a failed or stopped run again (needs lead); it resumes from its last checkpoint."""
     return session.queue().retry(run_id, session.acting_as("lead"))
 
 

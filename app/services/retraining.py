@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from app import session
 from app.services import actions, evaluating
 from slim_core.runs.loop_runs import retrain_spec
-from slim_core.store.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.runs.loop_runs import Retrain
@@ -23,7 +22,9 @@ def retrain(
     return evaluating.evaluate(model, name=f"{model.name} on test")
 
 
-def is_retrained(subset: Run) -> bool:
-    """True where a model trained on the subset is finished or under way."""
-    after = [run for run in session.store().runs.children(subset.id) if run.kind == "train"]
-    return any(run.status not in UNFINISHED for run in after)
+def evaluated(subset: Run) -> Run | None:
+    """The newest finished evaluation of a model that was trained on the subset."""
+    runs = session.store().runs
+    models = [run for run in runs.children(subset.id) if run.kind == "train"]
+    found = [one for model in models for one in runs.children(model.id) if one.kind == "evaluate"]
+    return max((one for one in found if one.status == "done"), key=lambda one: one.created_at, default=None)

@@ -13,7 +13,7 @@ import numpy as np
 from slim_core.evaluation.charts.palette import ANSWERS, CIVIDIS, GROUPS, INK, UNKNOWN
 
 LEVELS = 256  # of a continuous scale: 0 is "unknown", 1..255 run from low to high
-OTHER = "other"  # what is beyond the eight colours that can be distinguished
+OTHER = "other"  # what is beyond the colours that can be distinguished
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,21 @@ class Colouring:
         }
 
 
-def categories(title: str, index: np.ndarray, names: Sequence[str], colours: Sequence[str] | None = None) -> Colouring:
+def categories(
+    title: str, index: np.ndarray, names: Sequence[str], colours: Sequence[str] | None = None, *, always: int = -1
+) -> Colouring:
     """Colour by category.
 
     Args:
         title: of the legend.
         index: (N,) int, a place in ``names``; -1 = unknown.
-        names: K of them. Beyond eight, the eight most frequent keep a colour, and the rest are "other".
+        names: K of them. Beyond the palette's number, the most frequent keep a colour, and the rest are "other".
         colours: of the names; without them they take the palette's by position.
+        always: a place in ``names`` that keeps a colour however rare it is; -1 = none.
     """
     known = (index >= 0) & (index < len(names))
     if len(names) > len(GROUPS) and colours is None:
-        index, names, colours = _most_frequent(np.where(known, index, -1), names)
+        index, names, colours = _most_frequent(np.where(known, index, -1), names, always)
     colours = list(colours or GROUPS[: len(names)])
     codes = np.where(known, index, len(names)).astype(np.uint8)
     counts = np.bincount(codes, minlength=len(names) + 1)
@@ -70,9 +73,11 @@ def categories(title: str, index: np.ndarray, names: Sequence[str], colours: Seq
     return Colouring(title, codes, tuple(colour for colour, _ in listed), legend)
 
 
-def _most_frequent(index: np.ndarray, names: Sequence[str]) -> tuple[np.ndarray, list[str], list[str]]:
-    """Index (N,), names and colours of the eight largest categories in their order, and of all others as one."""
+def _most_frequent(index: np.ndarray, names: Sequence[str], always: int) -> tuple[np.ndarray, list[str], list[str]]:
+    """Index (N,), names and colours of the largest categories in their order, and of all others as one."""
     counts = np.bincount(index[index >= 0], minlength=len(names))
+    if always >= 0:
+        counts[always] = len(index) + 1
     kept = np.sort(np.argsort(-counts, kind="stable")[: len(GROUPS)])
     place = np.full(len(names) + 1, len(kept))
     place[kept] = np.arange(len(kept))

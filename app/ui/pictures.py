@@ -70,14 +70,21 @@ def under(run: str | None, *, whose: str = "", name: Markup = Markup("")) -> Vie
 
 
 def show(
-    dataset: str, tiles: Sequence[Tile], *, wide: int, most: int | None = None, size: int = SIDE, small: bool = False
+    dataset: str,
+    tiles: Sequence[Tile],
+    *,
+    wide: int,
+    most: int | None = None,
+    size: int = SIDE,
+    small: bool = False,
+    opens: bool = False,
 ) -> None:
     """A grid of tiles of ``wide`` px or more (and ``most`` px at most); nothing where there are none.
 
-    ``size``: pixels a side that are asked of the server; ``small``: in small type.
+    ``size``: pixels a side that are asked of the server; ``small``: in small type; ``opens``: a click opens one large.
     """
     if tiles:
-        st.html(_grid(_Drawn(dataset, size).tiles(tiles), wide, most, small))
+        st.html(_grid(_Drawn(dataset, size, is_linked=opens).tiles(tiles), wide, most, small))
 
 
 def linked(dataset: str, tiles: Sequence[Tile], *, side: int) -> None:
@@ -89,9 +96,9 @@ def linked(dataset: str, tiles: Sequence[Tile], *, side: int) -> None:
 
 
 def strip(dataset: str, rows: Sequence[int], captions: Sequence[str], run: str | None) -> None:
-    """Small images in a row, under their heat maps where a gradcam run is named."""
+    """Small images in a row, under their heat maps where a gradcam run is named; a click opens one large."""
     tiles = [Tile(int(row), [under(run)], [quiet(caption)]) for row, caption in zip(rows, captions, strict=True)]
-    show(dataset, tiles, wide=SMALL_PX, most=SMALL_MOST_PX, small=True)
+    show(dataset, tiles, wide=SMALL_PX, most=SMALL_MOST_PX, small=True, opens=True)
 
 
 def gallery(dataset: str, tiles: Sequence[Tile], *, key: str, wide: int) -> int | None:

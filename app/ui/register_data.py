@@ -29,7 +29,11 @@ def form() -> None:
     kind = st.selectbox("Format", [SNIFF, *FORMATS], format_func=_described)
     name = st.text_input("Name", placeholder="the folder's name")
     options = _options(kind)
-    if st.button("Check and register", type="primary", disabled=not path.strip()):
+    # Never off: a field gives its text away when it is left, so that the first click would only wake the button.
+    pressed = st.button("Check and register", type="primary")
+    if pressed and not path.strip():
+        st.warning("Enter the path of a folder or of a metadata file above.", icon=":material/edit:")
+    elif pressed:
         _register(path.strip(), None if kind == SNIFF else kind, name.strip() or None, options)
     import_report.show_last()
 

@@ -13,6 +13,7 @@ N_NEAREST = 5  # one random pick among this many images nearest to a centre (ref
 N_UNSETTLED = 5  # times the budget: the unsettled images among which the candidates are spread
 HELP_FLOOR = 0.05  # worth of an image whose score is settled, so that unexplored places count too
 DEFAULT_SHARE = 0.03  # of a class; the paper claims that fewer than 3 % suffice
+FEWEST = 20  # images of a class that a campaign proposes to ask about: fewer answers say little of it
 
 
 def default_budgets(labels: np.ndarray, share: float | int = DEFAULT_SHARE) -> dict[int, int]:
@@ -34,6 +35,16 @@ def default_budgets(labels: np.ndarray, share: float | int = DEFAULT_SHARE) -> d
     else:
         raise SpecRefusedError(f"The share of images to ask about is {share}: give a fraction above 0 and at most 1.")
     return {int(c): int(b) for c, b in zip(classes, budgets, strict=True)}
+
+
+def proposed_budgets(labels: np.ndarray) -> dict[int, int]:
+    """How many candidates a new campaign begins with: DEFAULT_SHARE of each class, FEWEST at least, at most all of it.
+
+    Args:
+        labels: (N,) class of each image.
+    """
+    sizes = dict(zip(*np.unique(labels, return_counts=True), strict=True))
+    return {int(c): int(min(n, max(FEWEST, np.floor(n * DEFAULT_SHARE)))) for c, n in sizes.items()}
 
 
 def _even(sizes: np.ndarray, total: int) -> np.ndarray:

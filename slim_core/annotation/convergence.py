@@ -66,22 +66,30 @@ class Settling:
         self._live, self._steps = LivePropagation(points, labels), list[Step]()
         self._scores = np.full(len(labels), 0.5)
         self._sides: list[tuple[int, np.ndarray]] = [(0, self._side())]  # (answers so far, (n,) -1, 0, 1)
-        self._n_answers = 0
+        self._answered: set[int] = set()  # positions
 
-    def advance(self, changes: Sequence[tuple[int, int]]) -> None:
-        """Take in answers, as (position, value) in their order, in at most N_STEPS steps."""
+    @property
+    def _n_answers(self) -> int:
+        return len(self._answered)
+
+    def advance(self, changes: Sequence[tuple[int, int | None]]) -> None:
+        """Take in answers, as (position, value) in their order, in at most N_STEPS steps; None takes one back.
+
+        An image whose answer changes, or is given again, is still one answer.
+        """
         size = max(1, -(-len(changes) // N_STEPS))
         for start in range(0, len(changes), size):
             block = changes[start : start + size]
             answers = self._live.answers.copy()
             for position, value in block:
-                answers[position] = value
+                answers[position] = -1 if value is None else value
+                (self._answered.discard if value is None else self._answered.add)(position)
             self._live.update(answers)
             before, self._scores = self._scores, np.nan_to_num(self._live.scores, nan=0.5)
-            self._n_answers += len(block)
             change = float(np.abs(self._scores - before).mean()) / len(block)
-            self._steps.append(Step(self._n_answers, change))
-            self._sides.append((self._n_answers, self._side()))
+            n = self._n_answers
+            self._steps = [*(step for step in self._steps if step.n_answers < n), Step(n, change)]
+            self._sides = [*(side for side in self._sides if side[0] < n or not side[0]), (n, self._side())]
         known = [k for k, (n, _) in enumerate(self._sides) if n <= self._n_answers - LOOK_BACK]
         self._sides = self._sides[known[-1] if known else 0 :]
 
@@ -123,9 +131,9 @@ class CampaignSettling:
         self._settling = Settling(self._live.points[chosen], self._live.labels[chosen])
         self._seq, self._consensus = 0, Consensus()
 
-    def _new_changes(self, store: Store) -> list[tuple[int, int]]:
-        """(position in the space, what counts now) after each answer behind the last one known."""
-        changes = []
+    def _new_changes(self, store: Store) -> list[tuple[int, int | None]]:
+        """(position in the space, what counts now, None for nothing) after each answer behind the last one known."""
+        changes: list[tuple[int, int | None]] = []
         for row in store.answers.audit(self._live.campaign_id, after=self._seq):
             self._seq = row["seq"]
             if row["surplus"] or row["source"] == SKIP:
@@ -136,7 +144,7 @@ class CampaignSettling:
                 self._consensus.push((row["row"], row["annotator"]), row["value"])
             position, value = self._live.position(row["row"]), self._consensus.of_row(row["row"])
             if position is not None:
-                changes.append((position, -1 if value is None else value))
+                changes.append((position, value))
         return changes
 
 

@@ -31,6 +31,13 @@ class Grouping:
         """The same groups for a part of the images, in the order of ``rows``."""
         return Grouping(self.index[rows], self.names, self.estimated)
 
+    def with_images(self, rows: np.ndarray, least: int = 1) -> Grouping:
+        """The groups that have so many images among the rows; images of the others are of no known group."""
+        kept = np.flatnonzero(self.counts(rows) >= least)
+        number = np.full(len(self.names) + 1, UNGROUPED, np.int64)  # its last entry is that of UNGROUPED
+        number[kept] = np.arange(len(kept))
+        return Grouping(number[self.index], tuple(self.names[k] for k in kept), self.estimated)
+
 
 def group_index(labels: np.ndarray, attributes: np.ndarray, n_attributes: int) -> np.ndarray:
     """(N,) int64 ``label * n_attributes + attribute``; UNGROUPED where the attribute is not known (METHOD, symbols)."""

@@ -147,7 +147,9 @@ def _labels_used(run: Run) -> set[LabelsUsed]:
     if run.kind == "train":
         refits = run.spec.get("mode") == "last-layer"
         names = ("refit", "fitted_on", "selection") if refits else ("objective", "sampling", "selection")
-        return (refit_labels if refits else labels_used)(*(run.spec.get(name, "") for name in names))
+        found = (refit_labels if refits else labels_used)(*(run.spec.get(name, "") for name in names))
+        asked = bool(run.spec.get("environments"))  # they make the groups: what they rest on is in the lineage
+        return {each for each in found if not (asked and each.startswith("groups"))}
     return set()
 
 

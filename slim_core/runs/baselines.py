@@ -55,6 +55,19 @@ def group_dro(loop: LoopRuns) -> Trained:
     return Trained(loop.trained("GroupDRO", **how))
 
 
+def slim_environment_groups(loop: LoopRuns) -> Trained:
+    """SLIM by environments, its epoch chosen by the worst class x environment on validation."""
+    subset = loop.subset("slim", asked="environments")
+    return Trained(loop.retrained(subset, selection="worst_group", environments=subset.id), subset)
+
+
+def group_dro_environments(loop: LoopRuns) -> Trained:
+    """GroupDRO to convergence on class x environment as people answered about them, its epoch chosen by the worst."""
+    subset = loop.subset("slim", asked="environments")
+    how = to_convergence(loop.config.model) | {"objective": "group-dro", "selection": "worst_group"}
+    return Trained(loop.trained("GroupDRO on environments", **how, environments=subset.id))
+
+
 def jtt(loop: LoopRuns) -> Trained:
     """ERM of T epochs, then training with its errors repeated; T and how often by the worst class on validation."""
     how, seconds = to_convergence(loop.config.model), []

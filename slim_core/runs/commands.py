@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from slim_core.errors import SpecRefusedError
@@ -36,6 +38,13 @@ def command(spec: Spec, reference: Mapping[str, Any] | None = None) -> str:
     """
     words = _in_options(spec, reference) or ["submit", "--spec", json.dumps(spec.model_dump(mode="json"))]
     return shlex.join(["slim", *words, "--queue"])
+
+
+def in_any_shell(line: str, home: Path) -> str:
+    """A command line that runs in a plain shell from any folder: by the path of ``slim``, with this SLIM_HOME."""
+    slim = Path(sys.executable).with_name("slim")
+    called = shlex.quote(str(slim)) if slim.is_file() else f"{shlex.quote(sys.executable)} -m slim_core.cli"
+    return f"SLIM_HOME={shlex.quote(str(home.resolve()))} {called}{line.removeprefix('slim')}"
 
 
 def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | None:

@@ -63,6 +63,8 @@ def _refits(refit: str, label: str, paper: str, *uses: LabelsUsed) -> dict[str, 
 _LAST_LAYER = "LaBonte et al., NeurIPS 2023"
 _SLIM = "Xuan et al., ECCV 2024"
 _BALANCING = "Idrissi et al., CLeaR 2022"
+_DRO = "Sagawa et al., ICLR 2020"
+_DFR = "Kirichenko et al., ICLR 2023"
 
 METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
@@ -70,6 +72,9 @@ METHODS: dict[str, Method] = {
     "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
     "slim-environments": Method(
         "SLIM by environments", _SLIM, ("answers",), _subset("slim", "environments"), unanswered="slim-no-answers"
+    ),
+    "slim-environment-groups": Method(
+        "SLIM by environments, epoch by class x environment", _SLIM, ("answers",), baselines.slim_environment_groups
     ),
     "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference")),
     "slim-attention-loss": Method(
@@ -108,11 +113,15 @@ METHODS: dict[str, Method] = {
     "rwy": Method("Class-balanced sampling (RWY)", _BALANCING, (), baselines.rwy),
     "jtt": Method("Just train twice (JTT)", "Liu et al., ICML 2021", (), baselines.jtt),
     "subg": Method("Group subsampling (SUBG)", _BALANCING, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.subg),
-    "group-dro": Method(
-        "GroupDRO", "Sagawa et al., ICLR 2020", (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.group_dro
+    "group-dro": Method("GroupDRO", _DRO, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.group_dro),
+    "group-dro-environments": Method(
+        "GroupDRO on class x environment", _DRO, ("answers",), baselines.group_dro_environments
     ),
     "cnc": Method("Correct-N-Contrast (CnC)", "Zhang et al., ICML 2022", (), baselines.cnc),
-    **_refits("dfr", "DFR", "Kirichenko et al., ICLR 2023", GROUPS_IN_VALIDATION),
+    **_refits("dfr", "DFR", _DFR, GROUPS_IN_VALIDATION),
+    "dfr-environments": Method(
+        "DFR on class x environment", _DFR, ("answers",), refits.refitted("dfr", "val", by_environments=True)
+    ),
     **_refits("class-balanced", "Class-balanced last layer", _LAST_LAYER),
     **_refits("afr", "AFR", "Qiu et al., ICML 2023"),
     **_refits("self", "SELF", _LAST_LAYER),

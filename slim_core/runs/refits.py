@@ -21,8 +21,11 @@ HELD_OUT = 0.2
 EARLY_SHARE = 0.2  # of the epochs, after which SELF takes the early model
 
 
-def refitted(refit: str, fitted_on: FittedOn) -> Callable[[LoopRuns], Trained]:
-    """The method that refits the ERM model of a loop so."""
+def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) -> Callable[[LoopRuns], Trained]:
+    """The method that refits the ERM model of a loop so.
+
+    ``by_environments``: its groups are class x environment, as people answered about them, not those of the attribute.
+    """
 
     def train(loop: LoopRuns) -> Trained:
         reference = loop.reference if fitted_on == "val" else trained_on_the_rest(loop)
@@ -31,9 +34,11 @@ def refitted(refit: str, fitted_on: FittedOn) -> Callable[[LoopRuns], Trained]:
             "fitted_on": fitted_on,
             "attention": _features(loop, reference).id,
             "refit_options": {EARLY: _early(loop, reference).id} if refit == "self" else {},
+            "environments": loop.subset("slim", asked="environments").id if by_environments else None,
         }
         spec = retrain_spec(reference, None, "last-layer", loop.config.seed, fields)
-        return Trained(loop.at.run(spec, name=f"Last layer by {refit} on {fitted_on}"))
+        by = " by environments" if by_environments else ""
+        return Trained(loop.at.run(spec, name=f"Last layer by {refit} on {fitted_on}{by}"))
 
     return train
 

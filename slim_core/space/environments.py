@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.space.clustering import canonical_order, seeded_kmeans
-from slim_core.space.projection import CHUNK_ROWS, check_finite, fit_pca, normalise_rows, project
+from slim_core.space.projection import CHUNK_ROWS, Pca, check_finite, fit_pca, normalise_rows, project
 
 SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
 
@@ -116,13 +116,35 @@ def _cluster(points: np.ndarray, config: ClusterConfig) -> tuple[np.ndarray, dic
     return seeded_kmeans(points, config.n_clusters or _choose(scores), config.seed)[0], scores
 
 
+def nearest(known: np.ndarray, index: np.ndarray, others: np.ndarray, config: ClusterConfig) -> np.ndarray:
+    """(m,) the cluster of each of the others: that with the nearest mean, in the PCA of the known ones.
+
+    Args:
+        known: (N, K) environment features, and index: (N,) their clusters, each of which has images.
+        others: (m, K) features of further images.
+        config: how the clusters were made.
+    """
+    from scipy.spatial import cKDTree
+
+    pca = _fit_reduction(known, config)
+    reduced = _project(pca, known)
+    means = np.stack([reduced[index == k].mean(axis=0) for k in range(int(index.max()) + 1)])
+    return np.asarray(cKDTree(means).query(_project(pca, others))[1], np.int64)
+
+
 def _reduce_environment(features: np.ndarray, config: ClusterConfig) -> np.ndarray:
-    n = len(features)
-    sample = np.arange(n)
-    if n > CHUNK_ROWS:
-        sample = np.sort(np.random.default_rng(config.seed).choice(n, CHUNK_ROWS, replace=False))
-    pca = fit_pca(normalise_rows(features[sample]), config.cluster_dims, config.seed)
-    chunks = [project(pca, normalise_rows(features[i : i + CHUNK_ROWS])) for i in range(0, n, CHUNK_ROWS)]
+    return _project(_fit_reduction(features, config), features)
+
+
+def _fit_reduction(features: np.ndarray, config: ClusterConfig) -> Pca:
+    sample = np.arange(len(features))
+    if len(features) > CHUNK_ROWS:
+        sample = np.sort(np.random.default_rng(config.seed).choice(len(features), CHUNK_ROWS, replace=False))
+    return fit_pca(normalise_rows(features[sample]), config.cluster_dims, config.seed)
+
+
+def _project(pca: Pca, features: np.ndarray) -> np.ndarray:
+    chunks = [project(pca, normalise_rows(features[i : i + CHUNK_ROWS])) for i in range(0, len(features), CHUNK_ROWS)]
     return np.concatenate(chunks) if chunks else np.empty((0, len(pca.axes)), np.float32)
 
 

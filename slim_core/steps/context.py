@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 BEAT_S = 1.0
+LINE_S = 60.0  # the log has a line at least this often
+_OF_VAL = {"average": "average", "wga": "worst group"}  # of the validation metrics, in a line of the log
 _SHARE_BEFORE_ESTIMATE = 0.02
 
 
@@ -57,6 +59,9 @@ class StepContext:
     log: logging.Logger
     heartbeat: Heartbeat
 
+    def __post_init__(self) -> None:
+        self._lines = _Lines(self.log)
+
     def progress(self, done: int, total: int, phase: str, **values: Any) -> None:
         """Say how far the step is, as often as it likes: at most one write a second comes of it.
 
@@ -66,7 +71,9 @@ class StepContext:
             phase: what is being done, in a word or two.
             values: further plain values to show, such as epoch, train_loss or images_per_s.
         """
-        self.heartbeat.report({"done": done, "total": total, "phase": phase, **values})
+        progress = {"done": done, "total": total, "phase": phase, **values}
+        self._lines.say(progress)
+        self.heartbeat.report(progress)
 
     def check_stop(self) -> None:
         """Leave the step if it should end. Cheap: call it at every batch.
@@ -182,6 +189,39 @@ class Heartbeat:
         if silent_s < self.store.settings.lease_s:
             return None
         return RunLostError(f"Run {self.run_id} could not renew its lease for {silent_s:.0f} s: it is given up.")
+
+
+class _Lines:
+    """Progress as lines of the log: one for each epoch that ends, and one a minute at least."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log = log
+        self._last: dict[str, Any] = {}
+        self._said_at = time.monotonic()
+
+    def say(self, progress: dict[str, Any]) -> None:
+        """Take note of progress; a line where it is time for one."""
+        ended = self._last.get("epoch") not in (None, progress.get("epoch"))
+        if ended:
+            self._write(self._last)
+        elif time.monotonic() - self._said_at >= LINE_S:
+            self._write(progress)
+        elif progress["done"] >= progress["total"] and progress.get("epoch") and progress.get("val") is not None:
+            self._write(progress)  # the last epoch: nothing follows it
+            progress = {}
+        self._last = progress
+
+    def _write(self, progress: dict[str, Any]) -> None:
+        self._said_at = time.monotonic()
+        epoch, loss, val = (progress.get(name) for name in ("epoch", "train_loss", "val"))
+        of_val = [f"{name} {val[key]:.1%}" for key, name in _OF_VAL.items() if val and val.get(key) is not None]
+        parts = [
+            f"epoch {epoch} of {progress['epochs']}" if epoch else progress["phase"],
+            f"{progress['done']:,} of {progress['total']:,}",
+            f"loss {loss:.4f}" if loss is not None else "",
+            f"validation {', '.join(of_val)}" if of_val else "",
+        ]
+        self._log.info("%s", " · ".join(part for part in parts if part))
 
 
 class _Pace:

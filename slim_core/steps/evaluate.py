@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from slim_core.models.build import load_model
 from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
+from slim_core.steps.groups import groups_by
 from slim_core.steps.specs import EvaluateSpec
 from slim_core.store.results import AttentionResult, SpaceResult
 
@@ -70,7 +72,12 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
 
 
 def groups_of(spec: EvaluateSpec, table: ImageTable, rows: Rows, context: StepContext) -> Grouping:
-    """The groups of the rows: by attribute; else class x environment cluster of the space; else by class."""
+    """The groups of the rows: class x environment as people answered about them, where that is asked for.
+
+    Else by attribute; else class x environment cluster of the space; else by class.
+    """
+    if spec.environments is not None:
+        return replace(groups_by(spec.environments, table, spec.split, context).take(rows), estimated=True)
     if table.has_attributes or spec.space is None:
         return grouping(table).take(rows)
     space = SpaceResult(context.parent(spec.space))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.attention.attention_pass import attention_pass
-from slim_core.data.groups import grouping
+from slim_core.data.groups import Grouping
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.metrics import classification_metrics
@@ -19,6 +19,7 @@ from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.models.runtime import Runtime
 from slim_core.steps.context import StepContext
+from slim_core.steps.groups import groups_by
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData
@@ -26,6 +27,7 @@ from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
 from slim_core.training.loop import TrainResult
 
 Rows = NDArray[np.int64]
+SMALLEST_GROUP = 2  # images of it that are fitted; RefitData.check_groups refuses fewer
 
 
 def fitted_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> Rows:
@@ -66,19 +68,22 @@ def refit(
     """
     started = time.perf_counter()
     _check_groups(spec, table)
+    groups = groups_by(spec.environments, table, "val", context)
+    if spec.environments is not None:  # nobody has chosen these groups: some may have no image here
+        groups = groups.with_images(rows, SMALLEST_GROUP)
     val = table.rows("val")
     seen = rows if spec.fitted_on == "val" else np.concatenate([rows, val])
     pooled = pooled_features(model, table, seen, spec, context)
-    data = _data(model, table, rows, counts, pooled, spec, context)
+    data = _data(model, table, rows, counts, pooled, groups, spec, context)
     context.progress(0, 1, "fit the last layer")
     layer = REFITS[spec.refit](spec.refit_options, spec.seed).fit(data)
     apply_last_layer(model, layer)
-    metrics = None if spec.fitted_on == "val" else _on_validation(model, layer, table, pooled, spec, context)
+    metrics = None if spec.fitted_on == "val" else _on_validation(model, layer, table, pooled, groups, spec, context)
     return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started)
 
 
 def _check_groups(spec: TrainSpec, table: ImageTable) -> None:
-    if REFITS[spec.refit].labels_used != "none" and not table.has_attributes:
+    if REFITS[spec.refit].labels_used != "none" and not table.has_attributes and spec.environments is None:
         raise SpecRefusedError(
             f"The refit {spec.refit} uses group labels, but {table.name} has no attribute: name its attribute column "
             f"on import, or choose another refit."
@@ -108,11 +113,11 @@ def _data(
     rows: Rows,
     counts: Rows | None,
     pooled: Pooled,
+    groups: Grouping,
     spec: TrainSpec,
     context: StepContext,
 ) -> RefitData:
     """The images; groups are with them only where the refit or the selection uses groups."""
-    groups = grouping(table)
     to_choose = np.empty(0, np.int64) if spec.fitted_on == "val" else table.rows("val")
     by_group = REFITS[spec.refit].labels_used != "none"
     chosen_by_group = by_group or spec.selection == "worst_group"
@@ -148,7 +153,13 @@ def _predicted_by(
 
 
 def _on_validation(
-    model: Model, layer: Layer, table: ImageTable, pooled: Pooled, spec: TrainSpec, context: StepContext
+    model: Model,
+    layer: Layer,
+    table: ImageTable,
+    pooled: Pooled,
+    groups: Grouping,
+    spec: TrainSpec,
+    context: StepContext,
 ) -> dict[str, object]:
     """The metrics on validation: of features that were there already where they were, else of the images."""
     val = table.rows("val")
@@ -157,7 +168,7 @@ def _on_validation(
         probabilities = predict(model, table, val, runtime=runtime)
     else:
         probabilities = layer.probabilities(pooled.of(val))
-    return classification_metrics(table.labels[val], probabilities, grouping(table).take(val), None)
+    return classification_metrics(table.labels[val], probabilities, groups.take(val), None)
 
 
 def pooled_features(model: Model, table: ImageTable, rows: Rows, spec: TrainSpec, context: StepContext) -> Pooled:

@@ -167,6 +167,12 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         description="Gradcam or features run of the reference model whose pooled features the last layer is fitted "
         "on; default: they are computed.",
     )
+    environments: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+        default=None,
+        title="Environments",
+        description="Curate run whose environments, as people answered about them, make the groups (class x "
+        "environment) of objective, sampling, refit and selection; default: the attribute does.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -230,7 +236,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         return self
 
     def parents(self) -> dict[str, str]:
-        """The reference model, the subset and the features, where given, and what objective and selection rest on."""
+        """The reference model, subset, features and environments, where given; what objective and selection rest on."""
         answers = OBJECTIVES[self.objective].answers(self.objective_options)
         named = {
             "reference": self.reference,
@@ -238,13 +244,14 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             "attention": self.attention,
             "answered": answers.space if answers else None,
             "selection": self.selection_options.get("space"),
+            "environments": self.environments,
         }
         given = {role: run_id for role, run_id in named.items() if run_id}
         given |= OBJECTIVES[self.objective].parents(self.objective_options)
         return given | REFITS[self.refit].parents(self.refit_options)
 
     def labels_used(self) -> set[LabelsUsed]:
-        """Beyond the classes of the images."""
+        """Beyond the classes of the images, and what ``environments`` rests on."""
         if self.mode == "last-layer":
             return refit_labels(self.refit, self.fitted_on, self.selection)
         return super().labels_used()
@@ -413,10 +420,17 @@ class EvaluateSpec(Spec):
     space: Annotated[str | None, _NAMED] = Field(
         default=None, title="Space", description="Space run whose clusters replace missing attributes."
     )
+    environments: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+        default=None,
+        title="Environments",
+        description="Curate run whose environments, with the names people gave them, make the groups (class x "
+        "environment); default: the attribute does, or the space.",
+    )
     batch_size: Annotated[int, _FOLDED] = Field(
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
     )
 
     def parents(self) -> dict[str, str]:
-        """The model, and the space of the pseudo-groups where given."""
-        return {"model": self.model} | ({"space": self.space} if self.space else {})
+        """The model, and the space or the environments of the estimated groups where given."""
+        named = {name: getattr(self, name) for name in ("model", "space", "environments")}
+        return {role: run_id for role, run_id in named.items() if run_id}

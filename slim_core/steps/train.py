@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core import result_files
-from slim_core.data.groups import grouping
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
 from slim_core.models.build import build, load_model
@@ -21,6 +20,7 @@ from slim_core.models.prediction import predict
 from slim_core.steps import last_layer
 from slim_core.steps.answers import answered_images, given_answers
 from slim_core.steps.context import StepContext
+from slim_core.steps.groups import groups_by, said_of
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import SubsetResult
 from slim_core.training.answers import AnswersOf
@@ -38,7 +38,8 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
 
     Returns:
         images (repeats included), images_unique, epochs, best_epoch, seconds, val: the metrics of the epoch kept, and,
-        where answers are used, answered: how many of each campaign.
+        where answers are used, answered: how many of each campaign; where environments make the groups,
+        environment_answers and answers_share.
 
     Raises:
         DataRefusedError: a split has no images, or a class of the data has none to train on.
@@ -58,7 +59,15 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     if spec.hold_out:
         np.save(context.out / result_files.HELD_OUT, np.setdiff1d(table.rows("train"), rows))
     (context.out / result_files.HISTORY).write_text(json.dumps(result.history, indent=1))
-    return _metrics(result, rows, counts) | _answers_used(spec, context)
+    return _metrics(result, rows, counts) | _answers_used(spec, context) | _of_environments(spec, table, context)
+
+
+def _of_environments(spec: TrainSpec, table: ImageTable, context: StepContext) -> dict[str, Any]:
+    """The answers that made the groups; nothing where the attribute did."""
+    if spec.environments is None:
+        return {}
+    n_answers = sum(each.n_answers for each in said_of(spec.environments, context).values())
+    return {"environment_answers": n_answers, "answers_share": n_answers / len(table.rows("train"))}
 
 
 def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> tuple[Rows, Rows | None]:
@@ -171,7 +180,7 @@ def _train(
         table,
         rows,
         table.rows("val"),
-        grouping(table),
+        groups_by(spec.environments, table, "val", context),
         counts,
         cells=cells(spec, table, rows, context),
         answered=answered_images(context.store, of_train, "train", with_model=True) if of_train else None,

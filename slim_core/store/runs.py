@@ -36,6 +36,7 @@ PARENT_KINDS: Mapping[str, tuple[str, ...]] = {
     "selection": ("space",),
     "attention": ("gradcam", "features"),
     "space": ("space",),
+    "environments": ("curate",),
 }
 
 

@@ -18,12 +18,14 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, View, under
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
+from slim_core.percent import counted
 from slim_core.store.answer_values import RIGHT, UNSURE, WORDS, WRONG
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
 KEYS = {RIGHT: "1", WRONG: "0", UNSURE: "u"}
+ENOUGH = 20  # images answered by two or more, below which agreement is chance
 OPACITY = 0.5  # of the overlay that is shown
 
 
@@ -53,8 +55,8 @@ def _measure(campaign: Campaign, found: Agreement) -> None:
     if campaign.overlap == 1 and found.n_items == 0:
         st.info("Each image has one annotator. Open a campaign with two or more per image to measure agreement.")
         return
-    if np.isnan(found.value):
-        st.info(found.note)
+    if np.isnan(found.value) or found.n_items < ENOUGH:
+        st.info(found.note or too_few(found))
         return
     value, interval, items = st.columns(3)
     help = "Agreement beyond chance: 1 is perfect, 0 is chance. Unsure answers are left out."
@@ -63,6 +65,12 @@ def _measure(campaign: Campaign, found: Agreement) -> None:
     items.metric(
         "Answered by two or more", f"{found.n_items:,} images", border=True, help=f"{found.n_annotators} annotators."
     )
+
+
+def too_few(found: Agreement) -> str:
+    """Why no number is given."""
+    images = counted(found.n_items, "image")
+    return f"Too few to say: {images} answered by two or more. Agreement is measured from {ENOUGH} on."
 
 
 def _queue(campaign: Campaign, found: list[Dispute]) -> None:

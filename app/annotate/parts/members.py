@@ -39,7 +39,7 @@ def _set() -> None:
         role = st.selectbox(
             "Role", ROLES, 1, format_func=lambda one: f"{one}: {PERMISSIONS[one]}", key="member-role", width=320
         )
-        if st.button("Set the role", key="member-set", disabled=not email.strip()):
+        if st.button("Set the role", key="member-set"):  # never off: the first click has to count
             with errors_shown():
                 campaign_actions.set_member(email, role)
                 st.rerun()

@@ -7,9 +7,18 @@ from typing import TYPE_CHECKING
 from app import session
 from app.annotate.parts.sections import ANSWER, ENVIRONMENTS, NEW
 from app.ui import next_step
+from slim_core.annotation.convergence import stability
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
+
+
+def _all_answered(campaign: Campaign) -> str:
+    """What follows, in the same opinion as *Do more answers help?* has."""
+    found = stability(session.store(), campaign.id)
+    if found.can_stop:
+        return "all images are answered, and more would change little: choose a subset by these answers."
+    return "all images are answered. More still help: *Add images* under Campaign, or choose a subset already."
 
 
 def show(campaign: Campaign | None, section: str) -> None:
@@ -27,7 +36,7 @@ def show(campaign: Campaign | None, section: str) -> None:
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
     progress = session.store().assignments.progress(campaign.id, "")
     if progress.done >= progress.total:
-        next_step.show("all images are answered: choose a subset by these answers.", "curate", "Curate", **link)
+        next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":
         next_step.show("the campaign is closed: choose a subset by its answers.", "curate", "Curate", **link)
     elif section == ANSWER:

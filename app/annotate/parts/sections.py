@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT = "Answer", "Environments", "Campaign", "Agreement"
 NEW = "Open a new campaign"
 KEY, SEEN = "annotate-section", "annotate-section-of"
+PARAM, WRITTEN = "section", "annotate-section-written"
 _LINKS = {  # ?section=
     "answer": ANSWER,
     "environments": ENVIRONMENTS,
@@ -24,8 +25,9 @@ _LINKS = {  # ?section=
 
 
 def choose(campaign: Campaign | None) -> str:
-    """The part that is open; another campaign, or a link, starts with its answers."""
-    linked = _LINKS.get(st.query_params.pop("section", ""), None)
+    """The part that is open, which the address names (?section); another campaign starts with its answers."""
+    named = st.query_params.get(PARAM, "")
+    linked = _LINKS.get(named) if named != st.session_state.get(WRITTEN) else None
     if campaign is None:
         return NEW
     parts = (ANSWER, ENVIRONMENTS, CAMPAIGN, AGREEMENT) + ((NEW,) if session.viewer().may("lead") else ())
@@ -33,4 +35,6 @@ def choose(campaign: Campaign | None) -> str:
         st.session_state[KEY] = linked if linked in parts else ANSWER
         st.session_state[SEEN] = campaign.id
     st.segmented_control("Part", parts, key=KEY, label_visibility="collapsed", required=True)
-    return str(st.session_state[KEY])
+    section = str(st.session_state[KEY])
+    st.query_params[PARAM] = st.session_state[WRITTEN] = next(slug for slug, one in _LINKS.items() if one == section)
+    return section

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import session
 from app.annotate.parts import annotator_table, work
+from app.annotate.parts.agreement import ENOUGH, too_few
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from slim_core.annotation.agreement import agreement
@@ -52,8 +53,8 @@ def show(campaign: Campaign) -> None:
 def _agreement(campaign: Campaign) -> tuple[str, str]:
     """The number with its interval, and a note on it."""
     found = agreement(session.store().answers.votes(campaign.id))
-    if np.isnan(found.value):
-        return "–", found.note
+    if np.isnan(found.value) or found.n_items < ENOUGH:
+        return "–", found.note or too_few(found)
     return f"{found.value:.2f} ({found.low:.2f} to {found.high:.2f})", f"{found.measure}, with its 95 % interval."
 
 

@@ -45,7 +45,7 @@ def show(dataset: str) -> None:
     captions = [names[index[row]] if index[row] >= 0 else table.label_names[table.labels[row]] for row in shown]
     view = View("mask" if masked else "image")
     tiles = [Tile(row, [view], [pictures.quiet(group)]) for row, group in zip(shown.tolist(), captions, strict=True)]
-    pictures.show(dataset, tiles, wide=SIDE_PX, size=2 * SIDE_PX, small=True)
+    pictures.show(dataset, tiles, wide=SIDE_PX, size=2 * SIDE_PX, small=True, opens=True)
 
 
 def _rows(table: ImageTable, split: str, group: str, masked: bool) -> np.ndarray:

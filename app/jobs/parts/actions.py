@@ -15,7 +15,8 @@ from app.ui.messages import errors_shown
 from app.ui.runs import ask, progress, state
 from slim_core.errors import SlimError
 from slim_core.parameters import parameters
-from slim_core.runs.commands import command
+from slim_core.runs.commands import command, in_any_shell
+from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Spec
 from slim_core.store.states import UNFINISHED
@@ -75,11 +76,12 @@ def _command(run: Run) -> None:
         try:
             reference = session.store().runs.find(str(run.spec.get("reference") or ""))
             line = command(parse_spec(run.spec), reference.spec if reference else None)
+            line = in_any_shell(line, settings().home)
         except SlimError as error:  # a spec of another version
             st.markdown(prose(error))
             return
         st.markdown(
-            "Queues exactly this step, from a terminal with the same `SLIM_HOME`. A finished run is offered again; "
+            "Queues exactly this step, from any terminal of this machine. A finished run is offered again; "
             "`--force` repeats it."
         )
         st.code(line, language="bash", wrap_lines=True)

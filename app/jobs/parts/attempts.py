@@ -74,7 +74,7 @@ def _text(event: Event) -> str:
         "run.prioritised": f"{event.who} moved it to the front",
         "run.done": "done",
         "run.failed": f"failed: {details.get('message') or 'see the log'}",
-        "run.canceled": str(details.get("message") or "canceled"),
+        "run.canceled": str(details.get("message") or "stopped"),
     }
     return texts.get(event.what, f"{event.what.removeprefix('run.').replace('_', ' ')} ({event.who})")
 

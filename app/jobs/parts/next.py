@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import session
+from app.jobs.parts.actions import has_checkpoint
 from app.services import result_links
 from app.ui import next_step
 from app.ui.escape import verbatim
@@ -34,4 +35,6 @@ def of_one(run: Run | None) -> None:
         page, link = result_links.address(run)
         next_step.show(result_links.PAGES[run.kind][1], page, "Result", **link)
     else:
-        next_step.here("read the message and the end of the log, then *Retry* it, or *Run again* as a new run.")
+        again = "*Resume*" if has_checkpoint(run) else "*Retry*"
+        read = "" if run.status == "canceled" else "read the message and the end of the log, then "
+        next_step.here(f"{read}{again} it, or *Run again* as a new run.")

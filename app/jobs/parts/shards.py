@@ -37,7 +37,7 @@ def show(run: Run) -> None:
 def row(shard: Run) -> list[Cell]:
     """One shard as cells."""
     total = shard.progress.get("total") or 0
-    status = f"{state.SYMBOLS[shard.status]} {shard.status}"
+    status = f"{state.SYMBOLS[shard.status]} {state.WORDS[shard.status]}"
     return [
         Cell(f"{shard.spec['shard'] + 1} of {shard.spec['shards']}", run=shard.id),
         Cell(status, state.TONES[shard.status], title=shard.message or ""),

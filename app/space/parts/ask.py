@@ -11,6 +11,7 @@ from app import session
 from app.services.space_data import SpaceData
 from app.ui import pages
 from app.ui.escape import verbatim
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
     """A way to the form of a new campaign, which takes the selection from the session, and a button to extend."""
-    st.markdown(f"Ask annotators about **{len(selected):,}** selected images.")
+    st.markdown(f"Ask annotators about **{counted(len(selected), 'selected image')}**.")
     if st.button("Open a new campaign", key="space-campaign", type="primary", icon=":material/campaign:"):
         st.session_state[f"campaign-choice-{data.run}"] = "selection"  # what the form begins with
         pages.go_to("annotate", dataset=data.dataset, space=data.run, section="new")

@@ -50,7 +50,15 @@ def colouring(seen: Seen, by: str) -> Colouring:
 
 def _group(seen: Seen) -> Colouring:
     title = "Group (estimated: class x environment)" if seen.data.groups.estimated else "Group"
-    return colours.categories(title, seen.data.groups.index, seen.data.groups.names)
+    return colours.categories(title, seen.data.groups.index, seen.data.groups.names, always=_worst_group(seen))
+
+
+def _worst_group(seen: Seen) -> int:
+    """The place of the group with the lowest accuracy, which is the one to look at; -1 where no group is known."""
+    groups = seen.data.groups
+    n, right = groups.counts(), groups.counts(np.flatnonzero(seen.data.correct))
+    rates = np.where(n > 0, right / np.maximum(n, 1), np.inf)
+    return int(rates.argmin()) if n.any() else -1
 
 
 def _label(seen: Seen) -> Colouring:

@@ -10,6 +10,7 @@ import streamlit as st
 from app.services.space_data import SpaceData
 from app.space.parts import answers, ask, counts, export, strip, tags
 from app.ui.messages import errors_shown
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -19,7 +20,7 @@ COUNTS_WIDTH = 440  # pixels
 
 def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
     """Counts and images of the selected positions; counts of all images where nothing is selected."""
-    title = f"{len(selected):,} selected images" if len(selected) else "All images"
+    title = counted(len(selected), "selected image") if len(selected) else "All images"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(title, anchor=False, width="stretch")
         _actions(data, selected, campaign)

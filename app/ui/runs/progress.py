@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.ui import next_step
+from app.ui import next_step, pages
 from app.ui.durations import duration
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LINGER = timedelta(seconds=8)
 NAME_WIDTH = 280  # pixels
-__all__ = ["duration", "fraction", "just_ended", "row", "show", "stop_button", "text"]
+__all__ = ["chain", "duration", "fraction", "just_ended", "open_here", "row", "show", "stop_button", "text"]
 
 
 def show(*, dataset: str | None = None, kind: str | None = None, stoppable: bool = False) -> bool:
@@ -44,14 +44,60 @@ def _poll(dataset: str | None, kind: str | None, stoppable: bool, known: tuple[t
         st.rerun()
 
 
-def row(run: Run, *, stoppable: bool) -> None:
-    """One line: what, how far, how long still, and a link to its log."""
+def chain(run: Run) -> None:
+    """A run and the steps it waits for as one line: which of them is under way, how far it is, and what follows."""
+    key = f"chain-{run.id}"
+    if key not in st.session_state:
+        st.session_state[key] = [one.id for one in _waited_for(run)] + [run.id]
+    _poll_chain(tuple(st.session_state[key]))
+
+
+def _waited_for(run: Run) -> list[Run]:
+    """The steps before a run that have not ended, the first to run first."""
+    store = session.store()
+    found = [store.runs.find(one) for one in store.lineage.ancestors([run.id])]
+    return [one for one in found[::-1] if one is not None and state.is_active(one)]
+
+
+@st.fragment(run_every="1s")
+def _poll_chain(ids: tuple[str, ...]) -> None:
+    steps = [run for run in map(session.store().runs.find, ids) if run is not None]
+    active = [run for run in steps if state.is_active(run)]
+    if not active or active[-1].id != ids[-1]:
+        st.rerun()  # the last one has ended
+    now = next((run for run in active if run.status != "queued"), active[0])
+    with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"chain-{ids[-1]}"):
+        place = len(steps) - len(active) + 1
+        of = f"{place} of {len(ids)}: " if len(ids) > 1 else ""
+        st.markdown(f"{state.markdown(now.status)} **{of}{verbatim(now.name or now.kind)}**", width=NAME_WIDTH)
+        st.progress((place - 1 + fraction(now)) / len(ids), text=_with_rest(now, active), width="stretch")
+        next_step.link("jobs", "Open", icon="notes", run=now.id)
+        stop_button(now)
+
+
+def _with_rest(now: Run, active: Sequence[Run]) -> str:
+    """How far the step is that runs now, and the kinds of those that follow."""
+    rest = [run.kind for run in active if run.id != now.id]
+    return f"{text(now)} · then: {', '.join(rest)}" if rest else text(now)
+
+
+def row(run: Run, *, stoppable: bool, on_jobs: bool = False) -> None:
+    """One line: what, how far, how long still, and a link to its log. ``on_jobs``: drawn on the page it leads to."""
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
         st.markdown(f"{state.markdown(run.status)} **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
         st.progress(fraction(run), text=text(run), width="stretch")
-        next_step.link("jobs", "Open", icon="notes", run=run.id)
+        if on_jobs:
+            open_here(run)
+        else:
+            next_step.link("jobs", "Open", icon="notes", run=run.id)
         if stoppable:
             stop_button(run)
+
+
+def open_here(run: Run) -> None:
+    """Opens a run from the list on its own page: a link to the page one is on leaves the run out of the address."""
+    if st.button("Open", key=f"open-{run.id}", icon=":material/notes:", type="tertiary"):
+        pages.go_to("jobs", run=run.id)
 
 
 def fraction(run: Run) -> float:
@@ -85,8 +131,8 @@ def stop_button(run: Run) -> None:
     if run.status == "stopping":
         st.button("Stopping", key=f"stopping-{run.id}", disabled=True)
         return
-    with st.popover("Stop" if run.status == "running" else "Cancel"):
-        kept = "Its progress is kept for a retry." if run.attempt else "It has not started yet."
+    with st.popover("Stop"):
+        kept = "Its progress is kept: it can be resumed." if run.attempt else "It has not started yet."
         st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_shown():

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app import session
 from app.services import retraining
 from app.ui import next_step
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, submit
+from app.ui.runs import ask, outcome, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 
@@ -46,9 +47,21 @@ def show(subset: Run) -> None:
     if pressed:
         with errors_shown():
             st.session_state["retrain-run"] = retraining.retrain(subset, way, seed).id
-    if "retrain-run" in st.session_state:
-        submit.follow(st.session_state["retrain-run"])
-    if retraining.is_retrained(subset):
-        next_step.show("see what it changed.", "compare", "Compare", dataset=subset.dataset_id)
+    sent = st.session_state.get("retrain-run")
+    if sent is not None:
+        submit.follow(sent)
+    _show_next(subset, sent)
+
+
+def _show_next(subset: Run, sent: str | None) -> None:
+    """What the retraining changed, once it is known. ``sent``: the evaluation that was queued here."""
+    runs, done = session.store().runs, retraining.evaluated(subset)
+    under_way = runs.find(sent) if sent is not None else None
+    if under_way is not None and not under_way.ended:
+        next_step.here("wait for the retraining; you can close this page. Its figures appear here.")
+    elif done is not None:
+        if done.id != sent:
+            outcome.show(runs.fetch(done.id))
+        next_step.show("see what it changed, group by group.", "compare", "Compare", dataset=subset.dataset_id)
     else:
         next_step.here("press *Retrain and evaluate*: the Compare page then says whether the worst group is better.")

@@ -23,9 +23,10 @@ BADGES: dict[str, tuple[Colour, str, str]] = {
     "stopping": ("orange", "stop_circle", "stopping"),
     "done": ("green", "check_circle", "done"),
     "failed": ("red", "error", "failed"),
-    "canceled": ("gray", "cancel", "canceled"),
+    "canceled": ("gray", "stop_circle", "stopped"),
 }
 
+WORDS = {status: label for status, (_, _, label) in BADGES.items()}
 SYMBOLS = {"queued": "○", "running": "▶", "stopping": "■", "done": "✓", "failed": "✗", "canceled": "–"}  # in tables
 TONES: dict[str, Tone] = {
     "queued": "quiet",

@@ -10,9 +10,9 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.ui import next_step
-from app.ui.escape import prose, verbatim
+from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.runs import progress, state
+from app.ui.runs import outcome, progress, state
 from slim_core.errors import NotFoundError
 
 
@@ -42,15 +42,12 @@ def button(
 
 
 def follow(run_id: str) -> None:
-    """The progress of a run, or how it ended."""
+    """The progress of a run and of the steps it waits for, or how it ended, with its figures."""
     try:
         run = session.store().runs.fetch(run_id)
     except NotFoundError:  # deleted meanwhile
         return
     if state.is_active(run):
-        progress.show(dataset=run.dataset_id, kind=run.kind, stoppable=True)
-    elif run.status == "done":
-        st.success(f"The {run.kind} run {run.id} is done.", icon=":material/check_circle:")
+        progress.chain(run)
     else:
-        st.error(prose(run.message or f"The {run.kind} run {run.id} was stopped."), icon=":material/error:")
-        next_step.link("jobs", "See the log", icon="notes", run=run.id)
+        outcome.show(run)

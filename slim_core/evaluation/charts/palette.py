@@ -5,9 +5,9 @@ One meaning per colour, on every page:
 - RIGHT (green) and WRONG (vermilion): an answer, a prediction, a run that ended well or badly; the worst group too.
 - UNSURE (orange): neither, and what is drawn a second time. UNKNOWN (grey): not known, or all that is not selected.
 - CHOSEN (blue): the selected run, group or subset; WHOLE (grey): what it was before, or came from.
-- Groups, clusters and classes take the colours of GROUPS by position.
-- Runs side by side take those of RUNS by position; the baseline is INK. Above FEW runs a colour each says nothing any
-  more: then the baseline stands out, and the rest is grey, named on hover.
+- Groups, clusters and classes take the colours of GROUPS by position: twenty have one of their own.
+- Runs side by side keep their colour whatever the baseline: INK and those of RUNS by the runs' names. Above FEW runs a
+  colour each says nothing any more: then the baseline stands out, and the rest is grey, named on hover.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ RIGHT_TEXT, WRONG_TEXT = "#00684C", "#A84600"  # green and vermilion, dark enoug
 RIGHT, WRONG, UNSURE, UNKNOWN = GREEN, VERMILION, ORANGE, GREY
 CHOSEN, WHOLE, REPEATED, WORST = BLUE, GREY, ORANGE, VERMILION
 ANSWERS = {answer_values.RIGHT: RIGHT, answer_values.WRONG: WRONG, answer_values.UNSURE: UNSURE}
-GROUPS = (BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, INK)
+GROUPS = (
+    BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, INK,  # what follows is less easily told apart, but of its own
+    "#882255", "#44AA99", "#7A4FD8", "#999933", "#A4343A", "#DDCC77", "#1B7F3B", "#E7298A",
+    "#5F8DB8", "#A5D732", "#8C6D4F", "#CC6677",
+)  # fmt: skip
 RUNS = (BLUE, ORANGE, SKY, PURPLE, GREEN, VERMILION, YELLOW)
 FEW = 8  # runs that can have a colour each
 
@@ -48,7 +52,12 @@ def colour_of(position: int) -> str:
 
 
 def run_colours(runs: Sequence[str], baseline: str | None = None) -> dict[str, str]:
-    """The colour of each run, by its name; above FEW runs all but the baseline are grey."""
-    others = [run for run in runs if run != baseline]
-    drawn = {run: RUNS[place % len(RUNS)] if len(runs) <= FEW else GREY for place, run in enumerate(others)}
-    return {run: drawn.get(run, INK) for run in runs}
+    """The colour of each run, by its name: the same against any baseline. Above FEW runs all but the baseline are grey.
+
+    Without a baseline they take RUNS in their order.
+    """
+    if len(runs) > FEW:
+        return {run: INK if run == baseline else GREY for run in runs}
+    colours = RUNS if baseline is None else (INK, *RUNS)
+    order = list(runs) if baseline is None else sorted(runs)
+    return {run: colours[order.index(run) % len(colours)] for run in runs}

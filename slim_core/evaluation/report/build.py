@@ -15,10 +15,10 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.charts import comparison
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import over_seeds, worst_of
-from slim_core.evaluation.predictions import examples_of_change, predictions
+from slim_core.evaluation.predictions import examples_of_change, predictions, typical_mistakes
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
-from slim_core.metrics import ESTIMATED_GROUPS, GROUPS
+from slim_core.metrics import ESTIMATED_GROUPS
 from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset, Run, Store
 
 N_EXAMPLES, EXAMPLE_PX = 6, 128
+CHANGED = "Chosen to show the change: images of the worst group that turned right. Image, attention before, after."
+STAYED_WRONG = "Typical images of the worst group that both models get wrong. Image, attention before, after."
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,7 @@ class Report:
     charts: list[Chart]
     seeds: pd.DataFrame
     examples: list[Example]
+    chosen: str  # how the examples were chosen
     lineages: dict[str, list[Ancestor]]  # label of the run -> itself and all it descends from
     versions: dict[str, str]
     estimated: bool = False
@@ -104,7 +107,7 @@ def collect(
     rows = frames.table(store, evaluations, ancestry)
     baseline = baseline if baseline in by_id else evaluations[0].id
     after = after if after in by_id and after != baseline else best(rows.drop(index=baseline))
-    examples, missing = _examples(store, by_id[baseline], by_id[after]) if after else ([], [])
+    examples, chosen, missing = _examples(store, by_id[baseline], by_id[after]) if after else ([], "", [])
     names = {one.id: str(rows.at[one.id, "label"]) for one in evaluations}
     groups = frames.groups(evaluations, names)
     return Report(
@@ -118,6 +121,7 @@ def collect(
         charts=_charts(rows, groups, str(rows.at[baseline, "label"])),
         seeds=over_seeds(rows, baseline),
         examples=examples,
+        chosen=chosen,
         lineages={names[one.id]: [_ancestor(run) for run in ancestry.lineage(one)] for one in evaluations},
         versions=_versions(store, by_id[baseline]),
         estimated=any((one.metrics or {}).get(ESTIMATED_GROUPS) for one in evaluations),
@@ -165,20 +169,23 @@ def seeds_chart(seeds: pd.DataFrame) -> Chart | None:
     return Chart("Differences over seeds", comparison.seed_differences(seeds), note)
 
 
-def _examples(store: Store, before: Run, after: Run) -> tuple[list[Example], list[str]]:
-    """Images of the baseline's worst group that show what changed; or why there are none."""
+def _examples(store: Store, before: Run, after: Run) -> tuple[list[Example], str, list[str]]:
+    """Images of the baseline's worst group and how they were chosen: where it is better now, what changed, else what
+    stayed wrong. Or why there are none."""
     attention = [Attention.of(store, run) for run in (before, after)]
     worst = worst_of(before.metrics or {})
     if attention[0] is None or attention[1] is None or worst is None:
-        return [], ["No pictures: one of the two evaluations kept no attention maps. Evaluate its model again."]
-    index = next(g["group"] for g in (before.metrics or {})[GROUPS] if g["name"] == worst["name"])
+        return [], "", ["No pictures: one of the two evaluations kept no attention maps. Evaluate its model again."]
     try:
         was, now = predictions(store, before), predictions(store, after)
-        rows = examples_of_change(was, now, index, N_EXAMPLES)
+        is_better = story.better(before.metrics or {}, after.metrics or {}, {}).better is True
+        wrong = [] if is_better else typical_mistakes(was, now, worst["group"], N_EXAMPLES)
+        rows = wrong or examples_of_change(was, now, worst["group"], N_EXAMPLES)
         said = [frame.set_index("row") for frame in (was, now)]
-        return [_example(row, attention[0], attention[1], said) for row in rows], []
+        examples = [_example(row, attention[0], attention[1], said) for row in rows]
+        return examples, STAYED_WRONG if wrong else CHANGED, []
     except (ImageRefusedError, NotFoundError) as error:
-        return [], [f"No pictures: {error}"]
+        return [], "", [f"No pictures: {error}"]
 
 
 def _example(row: int, before: Attention, after: Attention, said: list[pd.DataFrame]) -> Example:

@@ -26,6 +26,9 @@ from slim_core.percent import UNKNOWN, interval
 
 ASSETS = Path(__file__).parent / "assets"
 DIGITS = {"minutes": 1, "seconds": 0, "lineage_seconds": 0, "gpu_hours": 2, "answers": 0, "images": 0}
+PAID = (
+    "labels_used", "answers", "answered_by", "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours",
+)  # fmt: skip
 DEFINED = (*RATES, "gap", "groups")
 
 
@@ -61,6 +64,7 @@ def render(report: Report) -> str:
         report=report,
         charts=charts,
         numbers=numbers(report),
+        costs=costs(report),
         groups=groups(report),
         seeds=seeds(report.seeds),
         definitions=_definitions(),
@@ -117,16 +121,25 @@ def _lineage(runs: Sequence[Ancestor]) -> Grid:
 
 
 def numbers(report: Report) -> Grid:
-    """Heading and cells of the table of runs."""
+    """Heading and cells of the table of runs: their accuracies and attention."""
+    return _of_runs(report, [key for key in TITLES if key not in PAID])
+
+
+def costs(report: Report) -> Grid:
+    """What each run used and cost: a table of its own, so that no column leaves the page."""
+    return _of_runs(report, PAID)
+
+
+def _of_runs(report: Report, keys: Sequence[str]) -> Grid:
     records: list[dict[str, Any]] = report.rows.reset_index().to_dict("records")  # type: ignore[assignment]
     cells = [
         [
             ("⚑ " if row["evaluation"] == report.baseline else "") + row["label"],
-            *(shown(key, row[key]) for key in TITLES),
+            *(shown(key, row[key]) for key in keys),
         ]
         for row in records
     ]
-    return Grid(["run", *TITLES.values()], cells)
+    return Grid(["run", *(TITLES[key] for key in keys)], cells)
 
 
 def shown(key: str, value: Any) -> str:

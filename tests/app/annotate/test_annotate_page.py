@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app import session
+from slim_core.store.results import SpaceResult
+from tests.app.conftest import hop
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -21,7 +23,9 @@ def test_without_a_space_the_page_sends_to_the_space_page(show, dataset) -> None
 def test_a_finished_campaign_shows_its_share_and_leads_to_curation(show) -> None:
     app = show("annotate")
     assert any("of the split" in caption.value and "24 of 240" in caption.value for caption in app.caption)
-    assert any("choose a subset by these answers" in text.value for text in app.markdown)
+    (opinion,) = [text.value for text in app.markdown if "all images are answered" in text.value]
+    told = [text.value for text in [*app.markdown, *app.caption]]
+    assert ("More still help" in opinion) == any("more answers still help" in each for each in told), "one opinion"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -45,9 +49,45 @@ def test_a_viewer_is_told_that_they_may_not_answer(show, monkeypatch: pytest.Mon
 def test_the_form_tells_the_running_share_of_the_split(show) -> None:
     app = show("annotate", section="new")
     run = session.store().runs.all(kind="space")[0]
-    assert any("**4 of 240** train images, **1.7\u00a0%**" in text.value for text in app.markdown)
+    assert any("**40 of 240** train images, **16.7\u00a0%**" in text.value for text in app.markdown), "20 a class"
+    assert app.text_input(key="campaign-name").placeholder == "Candidates 16.7 %"
     app.number_input(key=f"budget-{run.id}-0").set_value(10).run()
-    assert any("**12 of 240** train images, **5.0\u00a0%**" in text.value for text in app.markdown)
+    assert any("**30 of 240** train images, **12.5\u00a0%**" in text.value for text in app.markdown)
+    assert app.text_input(key="campaign-name").placeholder == "Candidates 12.5 %", "the name follows the numbers"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_second_campaign_of_a_size_has_another_name(show) -> None:
+    for _ in range(3):
+        show("annotate", section="new").button(key="campaign-create").click().run()
+    names = [one.name for one in session.store().campaigns.all()[:3]]
+    assert names == ["Candidates 16.7 % (3)", "Candidates 16.7 % (2)", "Candidates 16.7 %"]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_open_part_stands_in_the_address_and_a_link_opens_it(show) -> None:
+    app = show("annotate", section="agreement")
+    assert (app.segmented_control(key="annotate-section").value, app.query_params["section"]) == (
+        "Agreement",
+        "agreement",
+    )
+    app.segmented_control(key="annotate-section").set_value("Campaign").run()
+    assert app.query_params["section"] == "campaign"
+    hop(app, "annotate", section="agreement")
+    assert app.segmented_control(key="annotate-section").value == "Agreement"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_selection_is_asked_about_as_a_whole(show) -> None:
+    store = session.store()
+    run = store.runs.all(kind="space")[0]
+    rows = SpaceResult(store.artifacts.folder(run.id)).rows
+    chosen = rows[store.datasets.table(run.dataset_id).labels[rows] == 0][:17]
+    app = show("annotate")
+    app.session_state[f"selection:{run.id}"] = chosen
+    app.session_state[f"campaign-choice-{run.id}"] = "selection"
+    hop(app, "annotate", section="new")
+    assert any("**17 of 240** train images" in text.value for text in app.markdown)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -59,7 +99,7 @@ def test_a_campaign_is_opened_with_the_budget_of_each_class_and_chosen(show) -> 
     app.button(key="campaign-create").click().run()
     assert not app.exception
     newest = store.campaigns.all()[0]
-    assert newest.budgets == {"0": 5, "1": 2}
+    assert newest.budgets == {"0": 5, "1": 20}
     assert (newest.space_run_id, newest.split, newest.n_split) == (run.id, "train", 240)
     assert app.selectbox(key="pick-campaign").value == newest.id
 

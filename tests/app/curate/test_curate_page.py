@@ -39,7 +39,7 @@ def test_the_preview_follows_size_and_keep_rule(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_after_a_retraining_the_next_step_is_to_compare(show) -> None:
     assert [text.value for text in show("curate").markdown if "**Next:**" in text.value] == [
-        "**Next:** see what it changed."
+        "**Next:** see what it changed, group by group."
     ]
 
 

@@ -282,7 +282,9 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
 def test_the_command_of_a_run_is_offered(show) -> None:
     run = session.store().runs.all(kind="train")[-1]
     app = show("jobs", run=run.id)
-    assert any(code.value.startswith(f"slim train --data {run.dataset_id}") for code in app.code)
+    (line,) = [code.value for code in app.code if f"train --data {run.dataset_id}" in code.value]
+    home, slim = line.split()[:2]
+    assert home == f"SLIM_HOME={settings().home.resolve()}" and slim.endswith(("/slim", "python")), "in any shell"
 
 
 def test_deleting_asks_first_and_leaves_the_images(show, filled_home: Path) -> None:

@@ -28,17 +28,25 @@ def test_each_code_of_a_category_is_a_place_in_the_palette() -> None:
     assert [colouring.palette[entry.code] for entry in colouring.legend] == [entry.colour for entry in colouring.legend]
 
 
-def test_beyond_eight_categories_the_largest_keep_a_colour_and_the_rest_are_other() -> None:
-    index = np.repeat(np.arange(12), np.arange(12) + 1)  # category k has k + 1 images
-    colouring = charts.categories("Cluster", np.append(index, -1), [f"cluster {k}" for k in range(12)])
-    assert [entry.name for entry in colouring.legend] == [*(f"cluster {k}" for k in range(4, 12)), OTHER, "unknown"]
-    assert [entry.n for entry in colouring.legend] == [*range(5, 13), 1 + 2 + 3 + 4, 1]
-    assert len({entry.colour for entry in colouring.legend[:8]}) == 8
+NAMES_24 = [f"cluster {k}" for k in range(24)]
+INDEX_24 = np.repeat(np.arange(24), np.arange(24) + 1)  # category k has k + 1 images
 
 
-def test_eight_categories_are_not_merged() -> None:
-    colouring = charts.categories("Cluster", np.arange(8), [str(k) for k in range(8)])
-    assert [entry.n for entry in colouring.legend] == [1] * 8
+def test_beyond_twenty_categories_the_largest_keep_a_colour_and_the_rest_are_other() -> None:
+    colouring = charts.categories("Cluster", np.append(INDEX_24, -1), NAMES_24)
+    assert [entry.name for entry in colouring.legend] == [*NAMES_24[4:], OTHER, "unknown"]
+    assert [entry.n for entry in colouring.legend] == [*range(5, 25), 1 + 2 + 3 + 4, 1]
+    assert len({entry.colour for entry in colouring.legend[:20]}) == 20
+
+
+def test_the_group_to_look_at_keeps_its_colour_however_rare_it_is() -> None:
+    named = [entry.name for entry in charts.categories("Group", INDEX_24, NAMES_24, always=0).legend]
+    assert named == [NAMES_24[0], *NAMES_24[5:], OTHER]
+
+
+def test_twenty_categories_are_not_merged() -> None:
+    colouring = charts.categories("Cluster", np.arange(20), [str(k) for k in range(20)])
+    assert [entry.n for entry in colouring.legend] == [1] * 20
 
 
 def test_a_scale_runs_from_dark_to_light_without_a_step_back() -> None:

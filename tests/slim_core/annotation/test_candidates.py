@@ -7,6 +7,7 @@ from slim_core.annotation.candidates import (
     default_budgets,
     helpful_candidates,
     kmeans_candidates,
+    proposed_budgets,
     spread_order,
     uncertain_candidates,
 )
@@ -93,6 +94,11 @@ def test_a_negative_budget_is_refused():
     points, labels = blobs()
     with pytest.raises(SpecRefusedError, match="class 0 is -1"):
         kmeans_candidates(points, labels, {0: -1}, seed=0)
+
+
+def test_a_campaign_begins_with_twenty_images_a_class_or_three_percent_as_far_as_there_are_any():
+    labels = np.repeat([0, 1, 2], [1000, 375, 5])
+    assert proposed_budgets(labels) == {0: 30, 1: 20, 2: 5}
 
 
 def test_the_default_budgets_stay_below_three_percent_but_leave_no_class_out():

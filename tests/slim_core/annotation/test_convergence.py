@@ -42,6 +42,19 @@ def test_an_answer_against_all_others_is_not_settled():
     assert not found.can_stop and "more answers still help" in found.hint
 
 
+def test_an_answer_that_is_taken_back_or_given_again_counts_once():
+    points, labels, _ = space()
+    settling = Settling(points, labels)
+    settling.advance([(0, 1)])
+    settling.advance([(1, 0)])
+    settling.advance([(1, None)])
+    assert settling.stability().n_answers == 1
+    settling.advance([(1, 1)])
+    settling.advance([(1, 0)])
+    found = settling.stability()
+    assert found.n_answers == 2 and [step.n_answers for step in found.steps] == [1, 2]
+
+
 def test_a_change_is_the_mean_over_all_images_and_unknown_counts_as_a_half():
     points, labels, truth = space()
     settling = Settling(points, labels)

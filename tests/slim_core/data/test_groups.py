@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from slim_core.data.groups import group_index, group_names, grouping, pseudo_groups
+from slim_core.data.groups import UNGROUPED, Grouping, group_index, group_names, grouping, pseudo_groups
 
 
 def test_a_group_is_label_times_attributes_plus_attribute():
@@ -46,3 +46,11 @@ def test_pseudo_groups_are_class_times_cluster_with_their_own_number_of_clusters
     assert groups.names[:3] == ("a, environment 0", "a, environment 1", "b, environment 0")
     same = pseudo_groups(np.array([2]), np.array([1]), 2, ["a", "b", "c"])
     assert same.index.tolist() == [5] and len(same.names) == 6
+
+
+def test_groups_with_too_few_images_are_left_out_and_their_images_have_none():
+    found = Grouping(np.array([0, 0, 1, 2, 2, UNGROUPED]), ("a", "b", "c"))
+    some = found.with_images(np.array([0, 1, 3, 4, 5]))
+    assert some.names == ("a", "c") and some.index.tolist() == [0, 0, UNGROUPED, 1, 1, UNGROUPED]
+    assert found.with_images(np.array([0, 3, 4]), least=2).names == ("c",)
+    assert found.with_images(np.arange(6)).index.tolist() == found.index.tolist()

@@ -59,10 +59,16 @@ def test_many_runs_are_dots_by_rising_accuracy_with_the_baseline_marked() -> Non
     assert baseline.marker.color != others.marker.color
 
 
-def test_the_baseline_is_ink_and_the_colours_are_those_of_the_dashboard() -> None:
-    colours = palette.run_colours(["slim", "erm"], "erm")
-    assert list(colours) == ["slim", "erm"] and colours["erm"] == palette.INK
+def test_a_run_keeps_its_colour_whatever_the_baseline_and_the_order() -> None:
+    colours = palette.run_colours(["slim", "erm", "random"], "erm")
+    assert list(colours) == ["slim", "erm", "random"] and colours["erm"] == palette.INK
+    assert palette.run_colours(["random", "erm", "slim"], "random") == colours
     assert set(palette.RUNS) <= set(palette.GROUPS)
+
+
+def test_twenty_groups_have_a_colour_each() -> None:
+    assert palette.have_colours(20) and len({palette.colour_of(k) for k in range(20)}) == 20
+    assert not palette.have_colours(21)
 
 
 def test_measures_differ_by_shape_since_colour_means_the_run() -> None:

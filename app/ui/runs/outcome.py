@@ -1,0 +1,61 @@
+"""How a run ended: its figures in a sentence, and the link to where they are seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.services import loop_state, result_links
+from app.ui import next_step
+from app.ui.escape import prose
+from slim_core.metrics import AVERAGE, WGA, WORST_GROUP
+from slim_core.percent import counted, percent
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+
+def show(run: Run) -> None:
+    """One box. ``run``: one that has ended, with its metrics."""
+    if run.status != "done":
+        st.error(prose(run.message or f"The {run.kind} run {run.id} was stopped."), icon=":material/error:")
+        next_step.link("jobs", "See the log", icon="notes", run=run.id)
+        return
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"outcome-{run.id}"):
+        st.markdown(f":green[:material/check_circle:] {sentence(run)}", width="stretch")
+        before = _before(run)
+        if before is not None:
+            both = {"baseline": before.id, "runs": f"{before.id},{run.id}"}
+            next_step.link("compare", "Compare", dataset=run.dataset_id, **both)
+        elif run.kind in result_links.PAGES:
+            page, link = result_links.address(run)
+            next_step.link(page, "Result", **link)
+
+
+def sentence(run: Run) -> str:
+    """The figures of a finished run."""
+    metrics = run.metrics or {}
+    if run.kind == "curate":
+        distinct = (
+            f"{metrics['images_unique']:,} distinct" if metrics["images_unique"] < metrics["images"] else "distinct"
+        )
+        return f"The subset is there: **{counted(metrics['images'], 'image')}**, {distinct}."
+    if run.kind != "evaluate":
+        return f"The {run.kind} run {run.id} is done."
+    before = _before(run)
+    if before is None:
+        worst, average = percent(metrics[WGA]), percent(metrics[AVERAGE])
+        return f"Evaluated: worst group **{worst}** ({metrics[WORST_GROUP]}), average {average}."
+    was = session.store().runs.fetch(before.id).metrics or {}
+    worst, average = (f"{percent(was[key])} → **{percent(metrics[key])}**" for key in (WGA, AVERAGE))
+    return f"Retrained and evaluated: worst group {worst}, average {average}."
+
+
+def _before(run: Run) -> Run | None:
+    """The reference's evaluation, of an evaluation of a model retrained on a subset."""
+    if run.kind != "evaluate":
+        return None
+    results = loop_state.results_of(session.store().runs.all(dataset=run.dataset_id, metrics=False))
+    return next((one.before for one in results if one.id == run.id), None)

@@ -1,0 +1,41 @@
+"""What is said of a run that was queued on a page: its steps while they run, its figures when it has ended."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from app.services import retraining
+from app.ui.runs import outcome
+from slim_core.percent import percent
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_retraining_ends_with_its_figures_and_the_way_to_compare(show) -> None:
+    runs = session.store().runs
+    after, before = sorted(runs.all(kind="evaluate"), key=lambda run: "slim" not in run.name)
+    said = outcome.sentence(after)
+    assert f"{percent(before.metrics['wga'])} → **{percent(after.metrics['wga'])}**" in said
+    assert f"Evaluated: worst group **{percent(before.metrics['wga'])}**" in outcome.sentence(before)
+    subset = runs.all(kind="curate")[0]
+    assert retraining.evaluated(subset).id == after.id
+    app = show("curate", dataset=after.dataset_id)
+    assert any(said in text.value for text in app.markdown)
+    (compare,) = [link for link in app.get("page_link") if f"runs={before.id}" in link.proto.query_string]
+    assert compare.proto.label == "Compare"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_chain_is_one_line_with_the_step_that_runs_and_those_that_follow(show) -> None:
+    store = session.store()
+    app = show("curate")
+    app.selectbox(key="retrain-way").select("scratch").run()
+    app.button(key="retrain").click().run()
+    assert not app.exception
+    train = store.runs.all(kind="train", status="queued")[0]
+    store.queue.claim(train.id, "w", "cpu")
+    app.run()
+    (line,) = [text.value for text in app.markdown if "1 of 2" in text.value]
+    assert "running" in line and "retrain" in line.lower() or train.name in line
+    assert any("wait for the retraining" in text.value for text in app.markdown)
+    assert not any("see what it changed" in text.value for text in app.markdown)

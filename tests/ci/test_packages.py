@@ -1,0 +1,80 @@
+"""The versions that were tested, and the licences that may come in."""
+
+from __future__ import annotations
+
+import importlib.util
+from email.message import EmailMessage
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).parents[2]
+SPEC = importlib.util.spec_from_file_location("packages", ROOT / ".ci" / "packages.py")
+packages = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(packages)
+
+
+def package(**about: str) -> SimpleNamespace:
+    """A distribution that states this of itself."""
+    message = EmailMessage()
+    for name, value in about.items():
+        message[name.replace("_", "-")] = value
+    return SimpleNamespace(metadata=message, version="1.0")
+
+
+def pinned() -> dict[str, str]:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    return dict(line.split("==") for line in lines if not line.startswith("#"))
+
+
+def test_every_package_of_the_ranges_has_a_tested_version_inside_its_range_but_torch() -> None:
+    versions = pinned()
+    for asked in packages._required(ROOT / "requirements.txt"):
+        name = canonicalize_name(asked.name)
+        if name in ("torch", "torchvision"):
+            assert name not in versions
+        else:
+            assert asked.specifier.contains(versions[name], prereleases=True), f"{asked} and {versions[name]}"
+
+
+def test_install_takes_the_tested_versions_and_the_newest_on_request() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    assert makefile.count("-c $(CONSTRAINTS)") == 2 and "CONSTRAINTS ?= constraints.txt" in makefile
+    assert "-c constraints.txt" in (ROOT / "Dockerfile").read_text()
+
+
+def test_what_is_installed_here_is_listed_and_decided_on() -> None:
+    assert packages.refusals(packages.packages(), packages.LICENCES.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"License_Expression": "GPL-3.0-or-later"},
+        {"License": "GNU AGPL v3"},
+        {"Classifier": "License :: OSI Approved :: GNU General Public License v3 (GPLv3)"},
+        {"License_Expression": "MIT AND LGPL-2.1-only"},
+        {},
+    ],
+)
+def test_copyleft_and_silence_are_refused(about: dict[str, str]) -> None:
+    (refusal,) = packages.refusals({"newcomer": package(**about)}, "")
+    assert refusal.startswith("newcomer is under ") and "decide on it in .ci/packages.py" in refusal
+
+
+@pytest.mark.parametrize(
+    "about", [{"License_Expression": "MIT OR GPL-2.0-only"}, {"License": "BSD"}, {"License_Expression": "Apache-2.0"}]
+)
+def test_permissive_licences_only_have_to_be_listed(about: dict[str, str]) -> None:
+    found = {"newcomer": package(**about)}
+    licence = packages.licence_of(found["newcomer"])
+    assert packages.refusals(found, "") == [f"newcomer is not in docs/licences.md as {licence}: make licences."]
+    assert packages.refusals(found, f"| newcomer | {licence} |  |") == []
+
+
+def test_requirements_of_other_platforms_are_left_out() -> None:
+    assert not packages._applies(Requirement("x; sys_platform == 'nowhere'"), set())
+    assert packages._applies(Requirement("x; extra == 'auth'"), {"auth"})
