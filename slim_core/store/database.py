@@ -107,6 +107,15 @@ class Database:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """One moment, however long and in however many queries it is read."""
+        level = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ"}
+        with self._explained(), self.engine.connect() as connection:
+            connection = connection.execution_options(**level)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
     def write(self) -> Iterator[Connection]:
         """One transaction that is committed at the end, or undone as a whole. Do not nest."""
         with self._explained(), self._one_writer(), self.engine.connect() as connection:

@@ -20,7 +20,8 @@ from slim_core.settings import settings
 from slim_core.store import Store
 
 COMMANDS = (
-    "demo-data import datasets train gradcam features space candidates answer curate evaluate compare runs run submit"
+    "demo-data import datasets train gradcam features space candidates answer curate evaluate compare runs run submit "
+    "study studies backup restore"
 ).split()
 
 
@@ -158,7 +159,7 @@ def test_an_import_prints_the_groups_and_registers_the_folder(demo_folder, home,
         (("candidates",), "There is no finished space run yet"),
         (("answer", "--from-masks"), "There is no campaign yet: open one with slim candidates."),
         (("answer",), "Say where the answers come from: one of --from-masks, --csv FILE and --ask."),
-        (("curate",), "There is no campaign yet"),
+        (("curate",), "There is no finished space run yet"),
         (("evaluate", "--model", "r-x"), "There is no run r-x"),
         (("run", "--data", ".", "--seeds", "a,b"), "'a,b' is not a list of whole numbers"),
         (("demo-data", "x", "--classes", "1"), "classes are two or more different digits"),

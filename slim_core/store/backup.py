@@ -1,0 +1,270 @@
+"""Everything that the database holds, in one file: taken at one moment while work goes on, and put into an empty one.
+
+A zip of about.json, tables/<name>.jsonl (a row a line), artifacts.jsonl (what each finished run has left: files and
+bytes) and the tables of the data sets; with ``artifacts`` also the files of the runs. Images are in none. The rows are
+plain JSON, so that a backup of SQLite can be put into PostgreSQL, and one of an older schema into a new one.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.errors import ConflictError, NotFoundError, SlimError
+from slim_core.settings import Settings
+from slim_core.store import Store, schema
+from slim_core.store.database import Database, make_folder
+from slim_core.store.home import keep_private
+from slim_core.store.migrations import migrate, version
+from slim_core.version import code_version
+
+FORMAT = "slim-backup-1"
+TRANSIENT = ("leases", "workers")  # who looks at what, and who is there: of the moment
+AT_ONCE = 2_000  # rows of a statement
+_FILE = re.compile(r"(runs|datasets)/([a-z0-9][a-z0-9-]{0,63})/(.+)")
+_ABOUT, _ARTIFACTS = "about.json", "artifacts.jsonl"
+
+
+class BackupRefusedError(SlimError):
+    """A file is no backup, or not one for this version; or it cannot be written."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What came of a backup that was put back."""
+
+    rows: dict[str, int]  # table -> rows
+    missing: tuple[str, ...]  # runs and data sets whose files are not here
+
+
+def back_up(store: Store, path: Path, *, artifacts: bool = False) -> dict[str, int]:
+    """Write a backup; a file of this name is replaced once the new one is whole.
+
+    ``artifacts``: also the files of finished runs, which may be large.
+
+    Returns:
+        Table -> rows.
+
+    Raises:
+        BackupRefusedError: the file cannot be written.
+        StoreUnavailableError: the database does not answer.
+    """
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+            rows, places = _write_tables(store, archive)
+            _write_files(store, archive, places, artifacts=artifacts)
+            about = {"format": FORMAT, "schema": schema.HEAD, "code": code_version(), "rows": rows}
+            about |= {"at": datetime.now(UTC).isoformat(), "settings": _settings(store.settings)}
+            archive.writestr(_ABOUT, json.dumps(about, indent=1))
+        os.replace(draft, path)
+    except OSError as error:
+        raise BackupRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
+    finally:
+        draft.unlink(missing_ok=True)
+    return rows
+
+
+def restore(settings: Settings, path: Path) -> Restored:
+    """Put a backup into the database of these settings, which must be empty, and its files beside it.
+
+    Raises:
+        BackupRefusedError: the file is no backup, is damaged, or is of a newer version.
+        ConflictError: the database is not empty.
+        StoreUnavailableError: the home or the database cannot be written.
+    """
+    keep_private(make_folder(settings.home))
+    database = Database(settings.database)
+    try:
+        with _opened(path) as archive:
+            about = _about(archive, path)
+            _make_empty(database, about["schema"])
+            with database.write() as connection:
+                rows = {table.name: _read_table(connection, archive, table) for table in _tables(archive)}
+                _set_sequences(connection, database)
+                if rows != about["rows"]:
+                    raise BackupRefusedError(f"{path} is damaged: it lacks rows that it says it holds.")
+            migrate(database)
+            if settings.artifacts_url is None:
+                _read_files(archive, settings.home)
+            places = [json.loads(line)["place"] for line in archive.read(_ARTIFACTS).splitlines()]
+    finally:
+        database.close()
+    keep_private(settings.home)
+    return Restored(rows, () if settings.artifacts_url else _missing(settings.home, places))
+
+
+def _write_tables(store: Store, archive: zipfile.ZipFile) -> tuple[dict[str, int], list[str]]:
+    """(table -> rows; "runs/<id>" and "datasets/<id>" of what was finished then), all of one moment."""
+    rows: dict[str, int] = {}
+    with store.database.snapshot() as connection:
+        for table in schema.metadata.sorted_tables:
+            if table.name not in TRANSIENT:
+                rows[table.name] = _write_table(connection, archive, table)
+        runs, datasets = schema.runs.c, schema.datasets.c
+        done = sa.select(runs.id).where(runs.status == "done", runs.deleted_at.is_(None))
+        kept = sa.select(datasets.id).where(datasets.deleted_at.is_(None))
+        places = [f"runs/{one}" for one in connection.execute(done).scalars()]
+        places += [f"datasets/{one}" for one in connection.execute(kept).scalars()]
+    return rows, places
+
+
+def _write_table(connection: Connection, archive: zipfile.ZipFile, table: sa.Table) -> int:
+    n = 0
+    found = connection.execution_options(yield_per=AT_ONCE).execute(sa.select(table).order_by(*table.primary_key))
+    with archive.open(f"tables/{table.name}.jsonl", "w", force_zip64=True) as file:
+        for row in found.mappings():
+            file.write(json.dumps(dict(row), default=datetime.isoformat).encode() + b"\n")
+            n += 1
+    return n
+
+
+def _write_files(store: Store, archive: zipfile.ZipFile, places: Iterable[str], *, artifacts: bool) -> None:
+    """The manifest, and the files that go into the backup; what is deleted meanwhile is left out."""
+    lines: list[str] = []
+    for place in places:
+        area, _, name = place.partition("/")
+        with contextlib.suppress(NotFoundError, FileNotFoundError):
+            folder = (store.artifacts.folder if area == "runs" else store.artifacts.dataset_folder)(name)
+            files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.is_symlink()]
+            size = sum(file.stat().st_size for file in files)
+            lines.append(json.dumps({"place": place, "files": len(files), "bytes": size}))
+            if artifacts or area == "datasets":
+                for file in files:
+                    archive.write(file, f"{place}/{file.relative_to(folder).as_posix()}")
+    archive.writestr(_ARTIFACTS, "".join(f"{line}\n" for line in lines))
+
+
+def _settings(settings: Settings) -> dict[str, str]:
+    """For whoever puts it back; without passwords, and nothing is taken from it."""
+    return {name: "(hidden)" if "@" in str(value) else str(value) for name, value in settings if value is not None}
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(path)
+    except (OSError, zipfile.BadZipFile) as error:
+        raise BackupRefusedError(f"{path} is not a backup ({error}): name a file of slim backup.") from error
+    try:
+        with archive:
+            yield archive
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        raise BackupRefusedError(f"{path} is damaged ({error}): take another backup.") from error
+
+
+def _about(archive: zipfile.ZipFile, path: Path) -> Mapping[str, Any]:
+    about: Mapping[str, Any] = json.loads(archive.read(_ABOUT))
+    if about.get("format") != FORMAT or not isinstance(about.get("schema"), str):
+        raise BackupRefusedError(f"{path} is not a backup of this kind: name a file of slim backup.")
+    if about["schema"] > schema.HEAD:
+        raise BackupRefusedError(
+            f"{path} is of a newer version ({about['code']}), with schema {about['schema']}; this one knows "
+            f"{schema.HEAD}: update SLIM Studio first."
+        )
+    return about
+
+
+def _make_empty(database: Database, wanted: str) -> None:
+    """Tables of the backup's schema, without rows."""
+    found = version(database)
+    if found is None:
+        return migrate(database, wanted)
+    with database.read() as connection:
+        known = sa.inspect(connection).get_table_names()
+        used = [one.name for one in schema.metadata.sorted_tables if one.name in known and _has_rows(connection, one)]
+    if used or found != wanted:
+        why = f"holds {', '.join(used)}" if used else f"is of schema {found}, the backup of {wanted}"
+        raise ConflictError(
+            f"The database {database.shown} {why}: name an empty one, by another SLIM_HOME or SLIM_DATABASE_URL."
+        )
+    return None
+
+
+def _has_rows(connection: Connection, table: sa.Table) -> bool:
+    if table.name in TRANSIENT:
+        return False
+    return connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None
+
+
+def _tables(archive: zipfile.ZipFile) -> list[sa.Table]:
+    """Those that the backup has, parents before what refers to them."""
+    names = set(archive.namelist())
+    return [table for table in schema.metadata.sorted_tables if f"tables/{table.name}.jsonl" in names]
+
+
+def _read_table(connection: Connection, archive: zipfile.ZipFile, table: sa.Table) -> int:
+    times = [column.name for column in table.columns if isinstance(column.type, schema.UtcTime)]
+    n, rows = 0, list[dict[str, Any]]()
+    with archive.open(f"tables/{table.name}.jsonl") as file:
+        for line in file:
+            row = json.loads(line)
+            rows.append(row | {name: datetime.fromisoformat(row[name]) for name in times if row.get(name)})
+            if len(rows) == AT_ONCE:
+                n += _insert(connection, table, rows)
+    return n + _insert(connection, table, rows)
+
+
+def _insert(connection: Connection, table: sa.Table, rows: list[dict[str, Any]]) -> int:
+    n = len(rows)
+    if rows:
+        values = {name: sa.bindparam(name, type_=_bound_as(table.c[name])) for name in rows[0]}
+        connection.execute(table.insert().values(values), rows)
+        rows.clear()
+    return n
+
+
+def _bound_as(column: sa.Column[Any]) -> sa.types.TypeEngine[Any]:
+    """A JSON column that is empty is NULL, not the JSON null."""
+    return sa.JSON(none_as_null=True) if isinstance(column.type, sa.JSON) else column.type
+
+
+def _set_sequences(connection: Connection, database: Database) -> None:
+    """PostgreSQL counts on from where the rows end; SQLite does so by itself."""
+    if database.is_sqlite:
+        return
+    for table in schema.metadata.sorted_tables:
+        column = table.autoincrement_column
+        if column is not None and sa.inspect(connection).has_table(table.name):
+            newest = sa.select(sa.func.coalesce(sa.func.max(column), 0) + 1).scalar_subquery()
+            sequence = sa.func.pg_get_serial_sequence(table.name, column.name)
+            connection.execute(sa.select(sa.func.setval(sequence, newest, sa.false())))
+
+
+def _read_files(archive: zipfile.ZipFile, home: Path) -> None:
+    """Each folder of a run or data set that is not here yet, whole or not at all."""
+    by_place: dict[str, list[tuple[str, str]]] = {}
+    for member in archive.namelist():
+        found = _FILE.fullmatch(member)
+        if found and not {"..", ""} & set(PurePosixPath(found[3]).parts) and not found[3].startswith("/"):
+            by_place.setdefault(f"{found[1]}/{found[2]}", []).append((member, found[3]))
+    for place, members in by_place.items():
+        target = home / place
+        if target.exists():
+            continue
+        draft = make_folder(target.parent) / f".{target.name}.{secrets.token_hex(4)}"
+        try:
+            for member, name in members:
+                make_folder((draft / name).parent)
+                with archive.open(member) as source, (draft / name).open("wb") as file:
+                    shutil.copyfileobj(source, file)
+            draft.rename(target)
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+
+
+def _missing(home: Path, places: Iterable[str]) -> tuple[str, ...]:
+    return tuple(place for place in places if not (home / place).is_dir())

@@ -1,0 +1,50 @@
+"""slim backup and slim restore, as people type them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slim_core.cli import main
+from slim_core.settings import settings
+from slim_core.store import Store
+
+
+def slim(home: Path, monkeypatch: pytest.MonkeyPatch, *words: object) -> int:
+    """The exit code of a command on this home."""
+    monkeypatch.setenv("SLIM_HOME", str(home))
+    settings.cache_clear()
+    with pytest.raises(SystemExit) as ended:
+        main([str(word) for word in words])
+    settings.cache_clear()
+    return int(ended.value.code or 0)
+
+
+def test_a_backup_is_put_into_a_new_home(
+    demo_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "backup.zip"
+    assert slim(tmp_path / "old", monkeypatch, "import", demo_folder, "--name", "kept") == 0
+    assert slim(tmp_path / "old", monkeypatch, "backup", file) == 0
+    assert "0 runs, 0 campaigns, 0 answers" in capsys.readouterr().out
+    assert slim(tmp_path / "new", monkeypatch, "restore", file) == 0
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "new"))
+    store = Store.open()
+    assert [one.name for one in store.datasets.all()] == ["kept"]
+    store.close()
+    settings.cache_clear()
+    capsys.readouterr()
+    assert slim(tmp_path / "new", monkeypatch, "restore", file) == 2
+    assert "name an empty one" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_backup_that_cannot_be_written_or_read_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert slim(tmp_path / "home", monkeypatch, "backup", tmp_path / "missing" / "backup.zip") == 2
+    assert slim(tmp_path / "home", monkeypatch, "restore", tmp_path / "nothing.zip") == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert (
+        "cannot be written: name a file in a folder" in said and "is not a backup" in said and "Traceback" not in said
+    )

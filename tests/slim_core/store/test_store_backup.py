@@ -1,0 +1,178 @@
+"""Backups: of one moment, while work goes on; put into an empty database of either kind."""
+
+from __future__ import annotations
+
+import json
+import threading
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slim_core.errors import ConflictError
+from slim_core.settings import Settings
+from slim_core.store import AnswerIn, Campaign, Dataset, Store
+from slim_core.store.backup import BackupRefusedError, back_up, restore
+from tests.slim_core.store.store_makers import Worked, train_spec
+
+
+@pytest.fixture
+def target(settings: Settings, tmp_path: Path) -> Settings:
+    """An empty home beside the store's, and an empty database of either kind."""
+    return settings.model_copy(update={"home": tmp_path / "other"})
+
+
+@pytest.fixture
+def campaign(store: Store, dataset: Dataset) -> Campaign:
+    return store.campaigns.create("pair", dataset.id, None, range(8), overlap=2)
+
+
+def answer(store: Store, campaign: Campaign, who: str, n: int, value: int | None = 1) -> str:
+    items = store.campaigns.items(campaign.id)
+    given = AnswerIn(f"{who}-{n}", items[n % len(items)].id, value, {"view": "overlay"}, 900)
+    return store.answers.save(campaign.id, who, [given])[0]
+
+
+def changed(path: Path, about: dict[str, object] | None = None, without: str = "", **more: bytes) -> Path:
+    """The backup with another about.json, without a member, or with more of them."""
+    other = path.with_name("changed.zip")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(other, "w") as new:
+        for name in old.namelist():
+            content = old.read(name)
+            if name == "about.json":
+                content = json.dumps(json.loads(content) | (about or {})).encode()
+            if name != without:
+                new.writestr(name, content)
+        for name, content in more.items():
+            new.writestr(name, content)
+    return other
+
+
+def test_all_is_as_it_was_and_goes_on_from_there(
+    store: Store,
+    target: Settings,
+    dataset: Dataset,
+    campaign: Campaign,
+    finish: Callable[..., Worked],
+    tmp_path: Path,
+) -> None:
+    done = finish(store.runs.submit(train_spec(dataset))[0])
+    for n, value in enumerate((1, 0, -1, None)):
+        answer(store, campaign, "ann", n, value)
+    store.members.set_role("lea@example.org", "lead", by="tests")
+    store.tags.add(dataset.id, [1, 2], "odd")
+    file = tmp_path / "backup.zip"
+    rows = back_up(store, file)
+    assert rows["runs"] == 1 and rows["answers"] == 4
+
+    restored = restore(target, file)
+    assert restored.rows == rows and restored.missing == (f"runs/{done.run.id}",)
+    other = Store.open(target)
+    assert other.runs.all() == store.runs.all()
+    assert other.answers.frame(campaign.id).equals(store.answers.frame(campaign.id))
+    assert other.campaigns.fetch(campaign.id) == store.campaigns.fetch(campaign.id)
+    assert other.members.all() == store.members.all() and other.tags.by_row(dataset.id) == store.tags.by_row(dataset.id)
+    assert other.datasets.table(dataset.id).fingerprint == dataset.fingerprint
+    newest = other.answers.last_seq(campaign.id)
+    answer(other, campaign, "ben", 5)
+    assert other.answers.last_seq(campaign.id) > newest
+    other.close()
+
+
+def test_the_files_of_runs_go_along_where_asked_for(
+    store: Store, target: Settings, dataset: Dataset, finish: Callable[..., Worked], tmp_path: Path
+) -> None:
+    done = finish(store.runs.submit(train_spec(dataset))[0])
+    (done.folder / "deep").mkdir()
+    (done.folder / "deep" / "weights.bin").write_bytes(b"w" * 1_000)
+    back_up(store, tmp_path / "backup.zip", artifacts=True)
+    assert restore(target, tmp_path / "backup.zip").missing == ()
+    other = Store.open(target)
+    assert (other.artifacts.folder(done.run.id) / "deep" / "weights.bin").read_bytes() == b"w" * 1_000
+    other.close()
+
+
+def test_every_answer_that_was_acknowledged_before_is_there_and_all_is_of_one_moment(
+    store: Store, target: Settings, campaign: Campaign, tmp_path: Path
+) -> None:
+    acknowledged: list[str] = []
+    ending = threading.Event()
+
+    def annotate() -> None:
+        n = 0
+        while not ending.is_set():
+            acknowledged.append(answer(store, campaign, "ann", n, (1, 0, -1)[n % 3]))
+            n += 1
+
+    annotator = threading.Thread(target=annotate)
+    annotator.start()
+    try:
+        while len(acknowledged) < 10:
+            ending.wait(0.01)
+        before = list(acknowledged)
+        back_up(store, tmp_path / "backup.zip")
+    finally:
+        ending.set()
+        annotator.join()
+    restore(target, tmp_path / "backup.zip")
+    other = Store.open(target)
+    kept = other.answers.frame(campaign.id)
+    assert set(before) <= set(kept["id"])
+    last = kept.sort_values("seq").groupby("item_id")["value"].last()
+    rows = {item.id: item.row for item in other.campaigns.items(campaign.id)}
+    stands = {rows[item]: int(value) for item, value in last.items()}
+    assert other.answers.current(campaign.id) == stands  # what the answers add up to is of the same moment
+    other.close()
+
+
+def test_a_database_that_holds_something_is_left_alone(store: Store, dataset: Dataset, tmp_path: Path) -> None:
+    back_up(store, tmp_path / "backup.zip")
+    with pytest.raises(ConflictError, match="holds datasets, events: name an empty one"):
+        restore(store.settings, tmp_path / "backup.zip")
+    assert [one.id for one in store.datasets.all()] == [dataset.id]
+
+
+def test_a_backup_of_an_older_schema_is_brought_to_this_one(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path
+) -> None:
+    rows = back_up(store, tmp_path / "backup.zip")
+    del rows["environment_answers"]
+    old = changed(tmp_path / "backup.zip", {"schema": "0003", "rows": rows}, "tables/environment_answers.jsonl")
+    restore(target, old)
+    other = Store.open(target)
+    assert [one.id for one in other.datasets.all()] == [dataset.id]
+    other.close()
+
+
+@pytest.mark.parametrize(
+    ("about", "sentence"),
+    [
+        ({"schema": "9999"}, "is of a newer version .* update SLIM Studio first"),
+        ({"format": "other"}, "is not a backup of this kind"),
+        ({"rows": {}}, "is damaged: it lacks rows that it says it holds"),
+    ],
+)
+def test_what_cannot_be_put_back_is_refused(
+    store: Store, target: Settings, dataset: Dataset, tmp_path: Path, about: dict[str, object], sentence: str
+) -> None:
+    back_up(store, tmp_path / "backup.zip")
+    with pytest.raises(BackupRefusedError, match=sentence):
+        restore(target, changed(tmp_path / "backup.zip", about))
+    other = Store.open(target)
+    assert other.datasets.all() == []  # all or nothing
+    other.close()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 and no more"])
+def test_a_file_that_is_no_backup_is_refused(target: Settings, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "backup.zip").write_bytes(content)
+    with pytest.raises(BackupRefusedError, match="is not a backup"):
+        restore(target, tmp_path / "backup.zip")
+
+
+def test_no_member_leaves_the_home(store: Store, target: Settings, dataset: Dataset, tmp_path: Path) -> None:
+    back_up(store, tmp_path / "backup.zip")
+    evil = {"runs/r-x/../../../evil": b"x", "/tmp/evil": b"x", "runs/R/../x": b"x", "datasets/d-y//evil": b"x"}
+    restore(target, changed(tmp_path / "backup.zip", **evil))
+    assert not list(tmp_path.rglob("evil")) and not (target.home / "runs").exists()
