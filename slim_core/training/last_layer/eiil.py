@@ -17,6 +17,7 @@ from slim_core.training.last_layer.refit import Floats, Integers
 STEPS = 20_000
 _LR = 0.01
 _LOOK_EVERY = 200
+_SETTLED = 11  # looks at which the assignment is the same
 
 
 def environments(
@@ -30,7 +31,7 @@ def environments(
         logits: (n, C) of a fixed classifier.
         labels: (n,).
         seed: of the first assignment.
-        steps: of Adam, learning rate 0.01.
+        steps: of Adam, learning rate 0.01, at most: it ends once no image has changed sides for 2,000 steps.
         check_stop: called now and then; raises to end the work.
 
     Raises:
@@ -41,9 +42,13 @@ def environments(
     slopes = torch.from_numpy(np.asarray(loss_slopes(logits, labels), np.float32))
     w = torch.randn(len(slopes), generator=torch.Generator().manual_seed(seed)).requires_grad_()
     adam = torch.optim.Adam([w], lr=_LR)
+    seen: list[bytes] = []  # assignments at the looks
     for step in range(steps):
         if step % _LOOK_EVERY == 0:
             check_stop()
+            seen.append((w.detach() > 0).numpy().tobytes())
+            if len(seen) >= _SETTLED and len(set(seen[-_SETTLED:])) == 1:
+                break
         q = w.sigmoid()
         penalty = ((q * slopes).mean() ** 2 + ((1 - q) * slopes).mean() ** 2) / 2
         adam.zero_grad()

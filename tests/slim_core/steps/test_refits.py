@@ -214,7 +214,7 @@ def test_an_early_model_that_has_seen_what_the_reference_held_out_is_refused(tra
         ({"mode": "last-layer", "reference": "r-1", "hold_out": 0.2}, "hold_out: has no effect on mode last-layer"),
         ({"mode": "last-layer", "reference": "r-1", "fitted_on": "val", "subset": "s"}, "subset: is not fitted on"),
         ({"mode": "last-layer", "reference": "r-1", "refit": "l2"}, "refit = 'l2'"),
-        ({"mode": "last-layer", "reference": "r-1", "refit": "self"}, "The refit self refuses early"),
+        ({"mode": "last-layer", "reference": "r-1", "refit": "self"}, "The refit self needs the option early"),
     ],
 )
 def test_settings_that_would_have_no_effect_are_refused(fields: dict[str, Any], sentence: str) -> None:

@@ -265,7 +265,7 @@ def test_options_are_checked_and_lists_may_be_typed_with_commas() -> None:
         RefitConfig(refit="dfr", refit_options={"eta": 1})
     with pytest.raises(ValueError, match="The refit l1 has no option 'C': leave refit_options empty"):
         RefitConfig(refit_options={"C": 1})
-    with pytest.raises(ValueError, match="The refit self refuses early"):
+    with pytest.raises(ValueError, match="The refit self needs the option early"):
         RefitConfig(refit="self")
     with pytest.raises(ValueError, match="The refit afr refuses gammas"):
         RefitConfig(refit="afr", refit_options={"gammas": ""})
