@@ -15,7 +15,7 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask
 from app.ui.runs.retrain import WAYS
-from slim_core.parameters import Config, parameters
+from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import STEPS
@@ -42,7 +42,7 @@ _IN_ITS_OWN_WAY = ("kind", "model", "weights", *_FIRST, "objective_options", "re
 def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> None:
     """The whole form; opens the run it submits.
 
-    ``subsets`` and ``models``: finished curate and train runs of the data set.
+    ``subsets``: finished curate runs of the data set; ``models``: its finished train runs that are no refits.
     """
     if models and _what() == LAST_LAYER:
         _refit_one_of(models)
@@ -83,9 +83,10 @@ def _refit(reference: Run, subset: Run | None) -> None:
     """The method outside the form, so that its own settings follow it."""
     asked = parameters(_spec())
     refit = str(ask.choice(asked["refit"], asked["refit"].default, key="train"))
-    names = ("selection", "seed") if subset else ("fitted_on", "selection", "seed")
+    fitted_on = [] if subset else [asked["fitted_on"]]
     with st.form("refit"):
-        fields = ask.fields([asked[name] for name in names], {}, key="refit", beside={"mode": "last-layer"})
+        settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
+        fields = ask.fields(settings, {}, key="refit", beside={"mode": "last-layer"})
         fields |= {"attention": _features_of(reference), "refit": refit}
         fields["refit_options"] = ask.fields(ask.offered(REFITS[refit].Options), {}, key=f"{refit}-refit")
         submitted = st.form_submit_button("Refit", type="primary", icon=":material/play_arrow:")
@@ -93,6 +94,13 @@ def _refit(reference: Run, subset: Run | None) -> None:
         with errors_shown():
             spec = retrain_spec(reference, subset, "last-layer", fields.pop("seed"), fields)
             _submit(spec.model_dump(mode="json"))
+
+
+def _criterion(selection: Parameter) -> Parameter:
+    """Which epoch is kept, as a refit reads it: by what its hyper-parameters are chosen."""
+    choices = {name: label for name, label in selection.choices.items() if name in ("worst_class", "worst_group")}
+    about = "By what the hyper-parameters are chosen, on images that are not fitted."
+    return replace(selection, label="Chosen by", help=about, choices=choices)
 
 
 def _features_of(reference: Run) -> str | None:

@@ -20,7 +20,7 @@ runs = session.store().runs
 trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
 subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
 with st.expander("New training", icon=":material/add:", expanded=not trainings or "subset" in st.query_params):
-    forms.show(dataset, subsets, [run for run in trainings if run.status == "done"])
+    forms.show(dataset, subsets, [run for run in trainings if run.status == "done" and run.spec["mode"] == "full"])
 
 chosen = pick.run("Training", trainings)
 if chosen is None:

@@ -12,7 +12,7 @@ from slim_core.training.last_layer import REFITS
 
 FittedOn = Literal["train", "val", "held-out"]
 FITTED_ON: dict[FittedOn, str] = {
-    "train": "training images, or the subset",
+    "train": "training images",
     "val": "validation images",
     "held-out": "training images that the reference model held out",
 }

@@ -161,6 +161,10 @@ def test_the_last_layer_of_a_model_is_refitted_by_a_method_with_its_own_settings
     app = show("train")
     app.segmented_control(key="train-what").set_value(forms.LAST_LAYER).run()
     app.selectbox(key="refit-reference").select(reference.id).run()
+    assert app.selectbox(key="selection-refit").options == [
+        "worst class on validation",
+        "worst group on validation (uses group labels)",
+    ]
     app.selectbox(key="refit-train").select("afr").run()
     assert app.text_input(key="gammas-afr-refit").value == "4.0, 7.0, 10.0, 15.0, 20.0"
     app.text_input(key="gammas-afr-refit").set_value("4, 10")
