@@ -14,7 +14,7 @@ from slim_core.curation import STRATEGIES
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, GROUPS, WGA, WORST_CLASS
-from slim_core.runs.loop_runs import ANSWERED, LoopConfig, LoopRuns
+from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS, check_method
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Loop", "LoopConfig", "Outcome"]
 
-FROM_MASKS = (*ANSWERED, "erm-same-steps")  # methods whose answers about images are simulated from the masks
-FROM_ATTRIBUTES = "slim-environments"  # those about environments from the attribute
+ABOUT_ENVIRONMENTS = "slim-environment"  # how methods begin whose answers are simulated from the attribute
+WITH_A_SUBSET_OF_SLIM = ("erm-same-steps",)  # needs its answers, too
 
 
 @dataclass(frozen=True)
@@ -75,16 +75,18 @@ class Loop(LoopRuns):
             raise SpecRefusedError(
                 f"The size of the subsets is {self.size}: give at least {self.table.n_classes}, one image a class."
             )
-        asked = [method for method in methods if method in FROM_MASKS]
+        of_environments = [method for method in methods if method.startswith(ABOUT_ENVIRONMENTS)]
+        answered = [method for method in methods if METHODS[method].uses_answers and method not in of_environments]
+        asked = answered or [method for method in methods if method in WITH_A_SUBSET_OF_SLIM]
         if asked and self.is_simulated and not self.table.has_mask[self.table.rows("train")].any():
             raise AnswersRefusedError(
                 f"{self.table.name} has no masks, from which the answers of {asked[0]} are simulated: leave it out "
                 f"(--methods erm,slim-no-answers,random), or answer on the Annotate page."
             )
-        if FROM_ATTRIBUTES in methods and not self.table.has_attributes:
+        if of_environments and not self.table.has_attributes:
             raise AnswersRefusedError(
-                f"{self.table.name} has no attribute, from which the answers of {FROM_ATTRIBUTES} are simulated: leave "
-                f"it out, or answer on the Annotate page."
+                f"{self.table.name} has no attribute, from which the answers of {of_environments[0]} are simulated: "
+                f"leave it out, or answer on the Annotate page."
             )
 
     def outcome(self, method: str) -> Outcome:

@@ -68,11 +68,20 @@ def test_the_whole_loop_is_checked_before_its_first_run(
     assert sentence in said(capsys)
 
 
-def test_a_loop_without_masks_says_so_before_its_first_run(
-    plain_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("method", "lacks"),
+    [
+        ("slim", "has no masks, from which the answers of slim are simulated"),
+        ("erm-same-steps", "has no masks, from which the answers of erm-same-steps are simulated"),
+        ("random-attention-loss", "has no masks, from which the answers of random-attention-loss are simulated"),
+        ("slim-environments", "has no attribute, from which the answers of slim-environments are simulated"),
+    ],
+)
+def test_a_loop_without_what_answers_are_simulated_from_says_so_before_its_first_run(
+    method: str, lacks: str, plain_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused("run", "--data", plain_folder, "--methods", "erm,slim")
-    assert "has no masks, from which the answers of slim are simulated" in said(capsys)
+    refused("run", "--data", plain_folder, "--methods", f"erm,{method}")
+    assert lacks in said(capsys)
 
 
 @pytest.mark.parametrize(
