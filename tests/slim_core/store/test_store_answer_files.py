@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+from pathlib import Path
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -266,3 +268,21 @@ def test_an_export_holds_one_chunk_at_a_time(store: Store, pair: Campaign):
     for form in ("csv", "jsonl", "parquet"):
         sizes = [len(chunk) for chunk in export(store, pair, form)]
         assert len(sizes) >= 3 and max(sizes) < 0.6 * sum(sizes)
+
+
+def test_a_pipe_and_a_device_are_no_files_of_answers(store: Store, pair: Campaign, tmp_path):
+    os.mkfifo(tmp_path / "answers.csv")
+    for path in (tmp_path / "answers.csv", Path("/dev/zero"), tmp_path):
+        with pytest.raises(AnswersRefusedError, match="is a folder or a device: name a file of answers"):
+            import_file(store, pair, path, "lea")
+
+
+@pytest.mark.parametrize("who", ["=HYPERLINK(1)", "+1", "'=a", "@sum", "-b"])
+def test_a_name_like_a_formula_goes_out_as_text_and_comes_back_as_it_was(store: Store, pair: Campaign, dataset, who):
+    item = store.campaigns.items(pair.id)[0]
+    store.answers.save(pair.id, who, [AnswerIn("a", item.id, 1)])
+    content = whole(store, pair, "csv", standing=True)
+    assert content.splitlines()[1].startswith(b"'" + who.encode())
+    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    import_file(store, other, content, "lea", name="answers.csv")
+    assert store.answers.current(other.id, who) == {item.row: 1}
