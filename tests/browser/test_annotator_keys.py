@@ -121,20 +121,24 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     annotator.keyboard.press("g")
     tiles = annotator.locator(".slim-annotator .tile")
     expect(tiles).to_have_count(6)
-    annotator.keyboard.press("2")  # the second tile
+    tells(annotator, "0 right, 0 wrong, 0 unsure, 6 open")
+    annotator.keyboard.press("Enter")  # nobody has looked at any of them
+    annotator.keyboard.press("w")  # the letter of the second tile
+    tells(annotator, "0 right, 1 wrong, 0 unsure, 5 open")
     annotator.keyboard.press("ArrowRight")
-    annotator.keyboard.press("Space")  # the third
-    annotator.keyboard.press("ArrowRight")
+    annotator.keyboard.press("0")  # the third, and on to the fourth
     annotator.keyboard.press("u")
     tiles.nth(5).click()
-    tells(annotator, "2 right, 3 wrong, 1 unsure")
+    tells(annotator, "0 right, 3 wrong, 1 unsure, 2 open")
+    annotator.keyboard.press("a")
+    tells(annotator, "2 right, 3 wrong, 1 unsure, 0 open")
     annotator.keyboard.press("Enter")
     tells(annotator, "All images of this campaign are answered")
     unsent(annotator, 0)
     expected = dict(zip(asked, (1, 0, 0, -1, 1, 0), strict=True))
     assert store.answers.current(campaign.id) == dict(sorted(expected.items()))
     annotator.keyboard.press("z")
-    tells(annotator, "2 right, 3 wrong, 1 unsure")
+    tells(annotator, "2 right, 3 wrong, 1 unsure, 0 open")
     unsent(annotator, 0)
     assert store.answers.current(campaign.id) == {}
     tiles.nth(5).click()
@@ -142,6 +146,19 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     unsent(annotator, 0)
     assert store.answers.current(campaign.id)[asked[5]] == 1
     assert store.answers.frame(campaign.id)["seen"].iloc[0]["grid"] is True
+
+
+def test_images_of_a_page_without_an_answer_are_asked_again(annotator: Page, store: Store) -> None:
+    campaign = store.campaigns.all()[0]
+    asked = rows_of(store, campaign)
+    annotator.keyboard.press("g")
+    expect(annotator.locator(".slim-annotator .tile")).to_have_count(6)
+    for key in ("1", "0"):
+        annotator.keyboard.press(key)
+    annotator.keyboard.press("Enter")
+    unsent(annotator, 0)
+    expect(annotator.locator(".slim-annotator .tile")).to_have_count(4)
+    assert store.answers.current(campaign.id) == dict(sorted({asked[0]: 1, asked[1]: 0}.items()))
 
 
 def test_a_screen_reader_hears_each_image_and_every_control_has_a_name(annotator: Page) -> None:

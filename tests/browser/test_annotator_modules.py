@@ -222,9 +222,10 @@ def test_the_connection_knows_why_it_failed_and_how_long_to_wait(
 def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotation) -> None:
     found = annotation.run("""
         const page = new GridPage(), queued = [1, 2, 3, 4].map((id) => ({ id, guess: id === 3 ? 0 : null }));
-        const initial = (item) => item.guess ?? 1, values = () => page.items.map((item) => page.value(item));
-        const seen = [page.fit(queued, 3, initial), page.fit(queued, 3, initial), values()];
-        page.flip(); page.move(1); page.flipUnsure(); page.move(9); page.flip();
+        const initial = (item) => item.guess, values = () => page.items.map((item) => page.value(item));
+        const seen = [page.fit(queued, 3, initial), page.fit(queued, 3, initial), values(), page.confirm().length];
+        page.fit(queued, 3, initial);
+        page.flip(); page.move(1); page.answer(-1); page.flip();
         seen.push(page.cursor, values());
         const entries = page.confirm();
         seen.push(page.fit(queued.slice(3), 3, initial), values());
@@ -233,7 +234,19 @@ def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotat
         seen.push(page.cursor, values());
         return seen;
     """)
-    assert found == [True, False, [1, 1, 0], 2, [0, -1, 1], True, [1], 0, [0, -1, 1]]
+    assert found == [True, False, [None, None, 0], 1, 2, [0, -1, 1], True, [None], 0, [0, -1, 1]]
+
+
+def test_what_nobody_has_looked_at_gets_an_answer_only_when_somebody_says_so(annotation: Annotation) -> None:
+    found = annotation.run("""
+        const page = new GridPage(), queued = [1, 2, 3].map((id) => ({ id }));
+        page.fit(queued, 3, () => null);
+        page.flip();
+        const counts = [page.count(null), page.count(0)];
+        page.restRight();
+        return [...counts, ...page.confirm().map((entry) => entry.value)];
+    """)
+    assert found == [2, 1, 0, 1, 1]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +258,10 @@ def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotat
         ("\u0433", "KeyU", False, ["unsure"]),  # a Russian one
         ("Enter", "Enter", False, None),
         ("Enter", "Enter", True, ["confirm"]),
-        ("2", "Digit2", True, ["tile", 1]),
+        ("1", "Digit1", True, ["right"]),
+        ("0", "Digit0", True, ["wrong"]),
+        ("w", "KeyW", True, ["tile", 1]),
+        ("a", "KeyA", True, ["rest"]),
         ("u", "KeyU", True, ["unsure"]),
     ],
 )

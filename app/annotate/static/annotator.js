@@ -55,7 +55,10 @@ const GRID = {
   up: (app) => app.moveCursor(-app.screen.grid.columns),
   down: (app) => app.moveCursor(app.screen.grid.columns),
   flip: (app) => app.flipTile((page) => page.flip()),
-  unsure: (app) => app.flipTile((page) => page.flipUnsure()),
+  right: (app) => app.answerTile(1),
+  wrong: (app) => app.answerTile(0),
+  unsure: (app) => app.answerTile(-1),
+  rest: (app) => app.answerRest(),
   tile: (app, place) => app.flipTile((page) => page.flip(), place),
   confirm: (app) => app.answerPage(),
 };
@@ -199,7 +202,7 @@ class Annotator {
 
   answerPage() {
     const { page } = this;
-    if (!page.items.length) return;
+    if (page.count(null) === page.items.length) return this.screen.announce(messages.NOTHING_TO_CONFIRM);
     const ms = Math.round((performance.now() - page.since) / page.items.length);
     const entries = page.confirm();
     this.answer(entries, ms, { page: entries.length });
@@ -253,6 +256,20 @@ class Annotator {
     this.page.move(step);
     this.drawTiles();
     this.screen.grid.focus(this.page.cursor);
+  }
+
+  answerTile(value) {
+    const { current } = this.page;
+    if (!current) return;
+    this.page.answer(value);
+    this.drawTiles();
+    this.screen.grid.focus(this.page.cursor);
+    this.screen.announce(messages.flipped(current, value));
+  }
+
+  answerRest() {
+    this.page.restRight();
+    this.drawTiles();
   }
 
   flipTile(flip, place = this.page.cursor) {
@@ -344,7 +361,7 @@ class Annotator {
 
   drawPage() {
     const { guess, size } = this.preferences;
-    const turned = this.page.fit(this.queue.items, size, (item) => (guess ? item.guess : null) ?? 1);
+    const turned = this.page.fit(this.queue.items, size, (item) => (guess ? item.guess : null) ?? null);
     if (turned) this.screen.announce(messages.page(this.page.items.length, this.queue.left));
     this.drawTiles();
   }

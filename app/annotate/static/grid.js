@@ -1,4 +1,4 @@
-// Many images at once, as tiles: each shows its value and the key that flips it.
+// Many images at once, as tiles: each shows its value, if it has one, and the key that flips it.
 
 import { TILES } from "./keys.js";
 import { wordOf } from "./messages.js";
@@ -36,7 +36,8 @@ export class Grid {
     while (this.tiles.children.length > page.items.length) this.tiles.lastChild.remove();
     this.mark(page.cursor);
     if (focused) this.focus(page.cursor);
-    this.parts.text("page-tally", `${page.count(1)} right, ${page.count(0)} wrong, ${page.count(-1)} unsure`);
+    const [right, wrong, unsure, open] = [1, 0, -1, null].map((value) => page.count(value));
+    this.parts.text("page-tally", `${right} right, ${wrong} wrong, ${unsure} unsure, ${open} open`);
   }
 
   // True where one of them cannot be shown.
@@ -51,9 +52,11 @@ export class Grid {
   label(tile, place, item, word, failed, blind) {
     Object.assign(tile.dataset, { value: word, id: item.id });
     tile.classList.toggle("failed", failed);
-    tile.querySelector("kbd").textContent = TILES[place].toUpperCase();
+    const key = TILES[place] ?? "";
+    tile.querySelector("kbd").textContent = key.toUpperCase();
+    tile.querySelector("kbd").hidden = !key;
     tile.querySelector(".word").textContent = failed ? "no image" : word;
-    tile.setAttribute("aria-label", `${TILES[place]}: image ${item.row}${blind ? "" : `, label ${item.label}`}: ${item.empty ? "no attention for this class, " : ""}${word}`);
+    tile.setAttribute("aria-label", `${key || place + 1}: image ${item.row}${blind ? "" : `, label ${item.label}`}: ${item.empty ? "no attention for this class, " : ""}${word}`);
   }
 
   mark(cursor) {

@@ -4,9 +4,12 @@ const KEYS = {
   "1": "right", arrowright: "right", "0": "wrong", arrowleft: "wrong", u: "unsure", s: "skip", z: "undo", h: "view",
   b: "beside", g: "grid", "+": "more", "=": "more", "-": "less", "?": "keys", escape: "close",
 };
-const GRID = { arrowright: "next", arrowleft: "previous", arrowup: "up", arrowdown: "down", " ": "flip", enter: "confirm" };
-// What is written on the tiles: none of them means anything else in the grid.
-export const TILES = [..."1234567890qwertyiopadfjklcvnmx"];
+// In the grid 1, 0 and U answer the image at the cursor, as they do one by one.
+const GRID = {
+  arrowright: "next", arrowleft: "previous", arrowup: "up", arrowdown: "down", " ": "flip", enter: "confirm", a: "rest",
+};
+// What is written on the tiles, as far as there are letters: none of them means anything else in the grid.
+export const TILES = [..."qwertyiopdfjklcvnmx"];
 const SWIPE_PX = 60;
 
 // A letter's or digit's key by what it types, else (another script, a shifted digit row) by where it lies.

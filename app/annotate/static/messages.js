@@ -5,7 +5,7 @@ const count = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
 const IDLE_MS = 60000; // longer pauses are not work
 const WORDS = { "1": "right", "0": "wrong", "-1": "unsure" };
 
-export const wordOf = (value) => WORDS[value];
+export const wordOf = (value) => WORDS[value] ?? "open";
 
 export function left(n) {
   return `${number(n)} left`;
@@ -25,6 +25,7 @@ export function flipped(item, value) {
   return `Image ${item.row}: ${wordOf(value)}`;
 }
 
+export const NOTHING_TO_CONFIRM = "No image of this page has an answer yet";
 export const LOST = "Another annotator has that image now: here is the next one";
 export const RENAME_LATER = "Your answers are still being sent: change the name once they are saved";
 
