@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import actions
+from app.services import actions, train_defaults
 from app.ui import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask
 from app.ui.runs.retrain import WAYS
+from app.ui.runs.state import about
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec
-from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
 from slim_core.training.answers import AnswersOf
@@ -132,21 +132,32 @@ def _subset(subsets: Sequence[Run]) -> Run | None:
 
 
 def _train_on_all(dataset: Dataset) -> None:
-    asked = parameters(_spec())
+    asked, here = parameters(_spec()), train_defaults.proposal(dataset)
     left, right = st.columns(2)
     model = left.selectbox(
-        asked["model"].label, MODELS, index=MODELS.index(default_model(dataset.format)), accept_new_options=True,
+        asked["model"].label, MODELS, index=MODELS.index(here.model), accept_new_options=True,
         key=f"model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
-    proposed = _spec().proposed(model, "reference")
+    proposed = _spec().proposed(model, "reference") | {"epochs": train_defaults.epochs(dataset, model)}
+    st.caption(" ".join([here.why if model == here.model else "", _how_long(dataset, model, proposed["epochs"])]))
     with right:
         weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == "small-resnet")
     first = _chosen_first("train-all")
     with st.form("train-all"):
-        fields = _hyper_parameters(dataset, proposed, first, key=f"{model}-reference")
+        fields = _hyper_parameters(dataset, proposed, first, key=f"{model}-reference-{dataset.id}")
         submitted = st.form_submit_button("Train", type="primary", icon=":material/play_arrow:")
     if submitted:
         _submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields})
+
+
+def _how_long(dataset: Dataset, model: str, epochs: int) -> str:
+    """What the proposed training takes, before it is submitted."""
+    images = train_defaults.n_train(dataset)
+    what = f"{epochs} epochs of {images:,} images"
+    seconds = train_defaults.seconds(dataset, model, epochs)
+    if seconds is None:
+        return f"{what}: the time is known after the first training of this model here."
+    return f"{what} take {about(seconds)}, by earlier trainings here."
 
 
 def _retrain(dataset: Dataset, subset: Run) -> None:

@@ -24,7 +24,7 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
 def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) -> None:
     app = show("train")
     assert app.selectbox(key=f"model-{dataset.id}").value == "small-resnet"
-    app.number_input(key="epochs-small-resnet-reference").set_value(2)
+    app.number_input(key=f"epochs-small-resnet-reference-{dataset.id}").set_value(2)
     button(app, "Train").click().run()
     (run,) = session.store().runs.all()
     assert (run.kind, run.status, run.spec["epochs"], run.created_by) == ("train", "queued", 2, "local")
@@ -42,7 +42,7 @@ def test_without_redis_the_run_is_kept_and_the_page_says_so(show, dataset) -> No
 def test_a_model_that_is_not_a_photograph_recipe_proposes_other_numbers(show, dataset) -> None:
     app = show("train")
     app.selectbox(key=f"model-{dataset.id}").select("resnet50").run()
-    assert app.number_input(key="epochs-resnet50-reference").value == 100
+    assert app.number_input(key=f"epochs-resnet50-reference-{dataset.id}").value == 100
     assert app.selectbox(key="weights-resnet50").value == "imagenet"
 
 
@@ -54,6 +54,12 @@ def test_a_model_that_was_mistyped_is_refused_when_it_is_submitted(show, dataset
     assert not app.exception
     assert any("take small-resnet, resnet50 or another" in error.value for error in app.error)
     assert session.store().runs.all() == []
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_how_long_a_training_takes_is_said_before_the_click(show) -> None:
+    told = [caption.value for caption in show("train").caption]
+    assert any("epochs of 240 images take about" in each and "by earlier trainings here" in each for each in told)
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -194,7 +200,7 @@ def test_the_last_layer_is_refitted_on_a_subset_by_any_method(show) -> None:
 
 def test_a_fifth_of_train_is_held_out_from_the_form(show, dataset) -> None:
     app = show("train")
-    app.number_input(key="hold_out-small-resnet-reference").set_value(0.2)
+    app.number_input(key=f"hold_out-small-resnet-reference-{dataset.id}").set_value(0.2)
     button(app, "Train").click().run()
     (run,) = session.store().runs.all()
     assert run.spec["hold_out"] == 0.2
