@@ -30,7 +30,7 @@ else:
     section = sections.choose(campaign)
     with errors_shown():
         if section == NEW:
-            space = pick.run("Space", spaces, param="space")
+            space = pick.run("Space", pick.of_train_first(spaces), param="space")
             if space is not None:
                 forms.show(space)
         elif campaign is not None:

@@ -8,6 +8,7 @@ from app.attention.parts import group_scores, view
 from app.services import attention_scores
 from app.ui import next_step, pick
 from app.ui.glossary import explain
+from app.ui.groups.table import ESTIMATED
 from app.ui.messages import errors_shown
 
 st.title("Attention", help=explain("attention map", "class of the map"))
@@ -20,6 +21,8 @@ with st.container(horizontal=True):
 if dataset is not None:
     view.show_missing_maps(dataset.id, passes)
 if run is not None:
+    if dataset.n_attributes == 0:
+        st.caption(ESTIMATED)
     with errors_shown():
         tabs = st.tabs(["Gallery", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params")
         with tabs[0]:

@@ -17,7 +17,7 @@ store = session.store()
 with st.container(horizontal=True):
     dataset = pick.dataset(width="stretch")
     runs = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
-    run = pick.run("Space", runs, width="stretch")
+    run = pick.run("Space", pick.of_train_first(runs), width="stretch")
 
 if run is not None:
     with errors_shown():

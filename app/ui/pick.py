@@ -80,6 +80,11 @@ def other_run(label: str, runs: Sequence[Run], param: str, none_label: str, help
     return by_id.get(chosen)
 
 
+def of_train_first(spaces: Sequence[Run]) -> list[Run]:
+    """Spaces of the training images before those of other splits, which evaluations without attributes rest on."""
+    return sorted(spaces, key=lambda one: one.spec["split"] != "train")
+
+
 def campaign(label: str, campaigns: Sequence[Campaign], width: Width = WIDTH) -> Campaign | None:
     """A select box of campaigns in the order given; None where there are none."""
     return _pick(label, campaigns, "campaign", lambda one: f"{one.name} · {one.id}", width)

@@ -106,8 +106,10 @@ def _groups(evaluations: dict[str, Run]) -> None:
 
 
 def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict | None) -> None:
-    """Images of the reference's worst group, with the attention on them before and after."""
-    worst = worst_of(before.metrics or {})
+    """Images of the reference's worst group with the attention on them before and after; of the group that is the worst
+    now where nothing is better."""
+    is_better = found is None or found.better is True
+    worst = worst_of((before if is_better or after is None else after).metrics or {})
     if worst is None:
         return
     maps = [evaluation_results.maps_of(one, compared.ancestry) if one else None for one in (before, after)]

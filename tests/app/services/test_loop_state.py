@@ -8,6 +8,7 @@ from app import session
 from app.services import loop_state
 from slim_core.runs.loop_runs import create_campaign
 from slim_core.steps.registry import parse_spec
+from slim_core.store import schema
 
 
 def states(loop: loop_state.Loop) -> dict[str, str]:
@@ -52,6 +53,20 @@ def test_another_training_hides_no_result_and_begins_a_loop_that_can_be_chosen()
     assert "slim, from reference, seed 0" in loop.results[0].name and "seed 7: no retrained" in loop.results[1].name
     begun = loop_state.read(store, dataset, other)
     assert (begun.next.name, begun.before, begun.after) == ("attention", None, None)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_result_without_answers_has_its_own_subset_in_the_row() -> None:
+    store = session.store()
+    dataset = store.datasets.all()[0].id
+    known = loop_state.read(store, dataset)
+    with store.database.write() as connection:
+        connection.execute(schema.campaigns.update().values(space_run_id=None))
+    loop = loop_state.read(store, dataset)
+    assert {name: states(loop)[name] for name in ("annotate", "curate", "retrain", "compare")} == {
+        "annotate": "open", "curate": "done", "retrain": "done", "compare": "done",
+    }  # fmt: skip
+    assert loop.result.id == known.result.id
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from app import session
+from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
 from tests.app.conftest import Show, hop
 
@@ -37,8 +40,6 @@ def test_a_data_set_opened_by_a_link_stays_so_until_another_is_chosen(
 
 
 def test_a_link_to_a_run_alone_opens_its_data_set(show: Show, older: Dataset, dataset: Dataset) -> None:
-    from slim_core.steps.registry import parse_spec
-
     spec = parse_spec({"kind": "train", "dataset": older.id, "model": "small-resnet"})
     run, _ = session.store().runs.submit(spec)
     app = show("train", run=run.id)
@@ -67,3 +68,15 @@ def test_a_link_to_what_is_there_needs_no_word(show) -> None:
     (run, *_) = session.store().runs.all(kind="train")
     assert not show("train", dataset=run.dataset_id, run=run.id).toast
     assert not show("train").toast
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_newer_space_of_the_test_images_does_not_take_the_place_of_that_of_train(show: Show) -> None:
+    store = session.store()
+    (space,) = store.runs.all(kind="space")
+    other, _ = store.runs.submit(parse_spec({**space.spec, "split": "test"}))
+    token = store.queue.claim(other.id, "w", "cpu")
+    shutil.copytree(store.artifacts.folder(space.id), store.artifacts.attempt(other.id, 1), dirs_exist_ok=True)
+    store.artifacts.publish(other.id, 1)
+    store.attempts.finish(other.id, token, {})
+    assert show("space").selectbox(key="pick-run").value == space.id
