@@ -27,7 +27,7 @@ def evaluate(model: Run, *, split: str = "test", force: bool = False, name: str 
 def counts(evaluation: Run) -> bool:
     """False for one by class alone, of an earlier version: its data has no attributes, and it no environments."""
     has_groups = session.store().datasets.fetch(evaluation.dataset_id).n_attributes > 0
-    return has_groups or evaluation.spec.get("space") is not None
+    return has_groups or any(evaluation.spec.get(name) is not None for name in ("space", "environments"))
 
 
 def space_of_groups(model: Run, split: str) -> str | None:

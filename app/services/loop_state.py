@@ -155,7 +155,8 @@ def _pair(after: Run, evaluations: Sequence[Run], by_id: Mapping[str, Run]) -> R
     reference = _above(subset, by_id) if subset else None
     if reference is None:
         return None
-    alike = {"model": reference.id, "split": after.spec["split"], "space": after.spec.get("space")}
+    groups = {name: after.spec.get(name) for name in ("space", "environments")}
+    alike = {"model": reference.id, "split": after.spec["split"], **groups}
     fits = (one for one in evaluations if all(one.spec.get(name) == value for name, value in alike.items()))
     before = max(fits, key=lambda one: one.created_at, default=None)
     return None if before is None else Result(reference, before, subset, model, after)
