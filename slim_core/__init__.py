@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from slim_core.api import extract_features as extract_features
     from slim_core.api import gradcam as gradcam
     from slim_core.api import make_space as make_space
+    from slim_core.api import preview as preview
     from slim_core.api import refit_last_layer as refit_last_layer
+    from slim_core.api import register_model as register_model
     from slim_core.api import retrain as retrain
     from slim_core.api import run_loop as run_loop
     from slim_core.api import train as train
@@ -45,6 +47,8 @@ _HOMES = {
     "extract_features": "api",
     "gradcam": "api",
     "make_space": "api",
+    "preview": "api",
+    "register_model": "api",
     "refit_last_layer": "api",
     "retrain": "api",
     "run_loop": "api",

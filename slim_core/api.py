@@ -14,6 +14,7 @@ from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import NEEDS_ANSWERS, default_subset_size
 from slim_core.errors import SpecRefusedError, quoted
+from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench, open_workbench
 from slim_core.runs.loop_runs import ANSWERED, LoopConfig, Retrain, create_campaign, retrain_spec
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign, newest_data_set
@@ -90,7 +91,34 @@ def refit_last_layer(
 
 
 def _is_reference(model: Run) -> bool:
-    return model.spec["mode"] == "full" and not model.spec["subset"]
+    return model.spec["mode"] != "last-layer" and not model.spec["subset"]
+
+
+def register_model(
+    file: str | Path,
+    *,
+    model: str,
+    data: str | Path | None = None,
+    name: str | None = None,
+    at: Workbench | None = None,
+    force: bool = False,
+    **fields: Any,
+) -> Run:
+    """A model that was trained elsewhere as a run of its own, to preview, evaluate, curate for and retrain from.
+
+    Args:
+        file: a .safetensors, .pt or .pth file of plain tensors; its outputs are the classes in the data set's order.
+        model: its architecture, as training names it.
+        data: the data set whose classes it predicts, as in ``data_set``.
+        name: what lists call the run.
+        at: where it runs.
+        force: even if it is registered already.
+        fields: of TrainSpec: image_size, resize_ratio, mean and std, where they are not the model's own.
+    """
+    at = at or open_workbench()
+    dataset = data_set(data, at=at)
+    given = {"kind": "train", "dataset": dataset.id, "model": model, **registration(file, at.store.settings), **fields}
+    return at.run(parse_spec(given), name=name or f"{model} from {Path(file).name}", force=force)
 
 
 def how_to_retrain(text: str) -> Retrain:
@@ -108,6 +136,11 @@ def how_to_retrain(text: str) -> Retrain:
 def gradcam(model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any) -> Run:
     """Attention maps, their scores and all features of a model, in one pass; ``fields`` are those of GradcamSpec."""
     return _look("gradcam", model, at, force, fields)
+
+
+def preview(model: str | None = None, *, at: Workbench | None = None, force: bool = False, **fields: Any) -> Run:
+    """Attention maps of a few images, before a whole pass; ``fields`` are those of PreviewSpec."""
+    return _look("preview", model, at, force, fields)
 
 
 def extract_features(

@@ -14,7 +14,7 @@ WEIGHTS = "weights.safetensors"
 HISTORY = "history.json"  # a dict an epoch; during a training it lies among the checkpoints
 HELD_OUT = "held_out.npy"  # (n,) int64 rows of train that the training did not see, where it held some out
 
-# gradcam, features, and evaluate with attention: of n images
+# gradcam, preview, features, and evaluate with attention: of n images
 ROWS = "rows.npy"  # (n,) int64 rows of the data set; also of a space
 MAPS = "maps.npy"  # (n, U, V) raw S of the class that was asked for
 MAPS_PREDICTED = "maps_predicted.npy"  # (n, U, V) of the predicted class
@@ -23,6 +23,7 @@ LOGITS = "logits.npy"  # (n, C)
 SCORES = "scores.parquet"  # prediction, confidence and scores against the masks, one row an image
 FEATURES = {name: f"{name}_features.npy" for name in ("attention", "environment", "pooled")}  # (n, K)
 THUMBNAILS, THUMBNAIL_INDEX = "thumbnails.bin", "thumbnails.npy"
+SHEET = "preview.png"  # of a preview
 
 # space: of n images
 SPACES = {name: f"{name}_space.npy" for name in ("attention", "environment")}  # (n, 2)

@@ -7,35 +7,60 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from app.attention.parts import preview
 from app.ui import pick
-from app.ui.runs import ask, submit
-from slim_core.parameters import parameters
+from app.ui.escape import verbatim
+from app.ui.runs import ask, network, submit
+from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
-_IN_ITS_OWN_WAY = ("kind", "class_of_map", "splits", "seed")  # nothing of an attention pass is random
+_IN_ITS_OWN_WAY = ("kind", "class_of_map", "splits", "target_layer", "seed")  # nothing of a pass is random
 
 
 def show(models: Sequence[Run]) -> None:
-    """The choices, and the button that queues the pass. ``models``: finished trainings, at least one."""
+    """The choices, and the buttons that queue a preview or the pass. ``models``: finished trainings, at least one."""
     spec = STEPS["gradcam"].spec
     asked = parameters(spec)
     model = pick.run("Model", models, param="model")
+    assert model is not None  # there is one at least
     with st.container(horizontal=True, vertical_alignment="bottom"):
         fields: dict[str, Any] = {
             name: ask.field(asked[name], asked[name].default, key="gradcam", segmented=True)
             for name in ("class_of_map", "splits")
         }
+        fields["target_layer"] = _target_layer(model, asked["target_layer"])
         fields |= ask.fields(ask.offered(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
+    network.show(model)
     if not fields["splits"]:
         st.caption("Choose a split.")
-    submit.button(
-        "Compute attention maps", lambda: _spec(model, fields), key="submit-gradcam", disabled=not fields["splits"]
+    with st.container(horizontal=True):
+        preview.button(model, fields, disabled=not fields["splits"])
+        submit.button(
+            "Compute attention maps", lambda: _spec(model, fields), key="submit-gradcam", disabled=not fields["splits"]
+        )
+    preview.show(model)
+
+
+def _target_layer(model: Run, asked: Parameter) -> str | None:
+    """One of the model's layers that have a map, or the name of another; None: the one that is found."""
+    left = network.result_of(model)
+    facts = left.network if left else None
+    listed = list(reversed(facts.layers)) if facts else []
+    found = f"{facts.target_layer} (default)" if facts else str(asked.shown.default)
+    chosen = st.selectbox(
+        asked.label,
+        ["", *(one for one in listed if facts and one != facts.target_layer)],
+        format_func=lambda one: verbatim(one) if one else found,
+        accept_new_options=True,
+        key=f"target_layer-{model.id}",
+        help=asked.help,
+        width=260,
     )
+    return chosen or None
 
 
-def _spec(model: Run | None, fields: Mapping[str, Any]) -> dict[str, Any]:
-    assert model is not None  # there is one at least
+def _spec(model: Run, fields: Mapping[str, Any]) -> dict[str, Any]:
     return {"kind": "gradcam", "dataset": model.dataset_id, "model": model.id, **fields}

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.attention import forms
-from app.attention.parts import group_scores, view
+from app.attention.parts import group_scores, preview, view
 from app.services import attention_scores
 from app.ui import next_step, pick
 from app.ui.glossary import explain
@@ -39,7 +39,8 @@ elif not models:
     st.info("This data set has no trained model yet. Attention maps need one.")
     next_step.show("train a model, then compute its attention maps.", "train", "Train", dataset=dataset.id)
 else:
-    with st.expander("Compute attention maps", expanded=run is None, icon=":material/center_focus_strong:"):
+    asked_for = run is None or preview.PARAM in st.query_params
+    with st.expander("Compute attention maps", expanded=asked_for, icon=":material/center_focus_strong:"):
         forms.show(models)
     if run is None:
         next_step.here("press *Compute attention maps*. The images with their maps appear here.")

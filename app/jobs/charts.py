@@ -16,6 +16,7 @@ _STATUS = {"done": GREEN, "failed": VERMILION, "running": BLUE, "stopping": ORAN
 _PRODUCES = {
     "train": "model",
     "gradcam": "attention maps",
+    "preview": "preview",
     "features": "features",
     "space": "attention space",
     "curate": "subset",

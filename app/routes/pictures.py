@@ -136,7 +136,7 @@ def _open_maps(run_id: str, folder: Path) -> Maps:
     """Mapped from disk once; a finished run never changes."""
     store = session.store()
     run = store.runs.fetch(run_id)
-    if run.kind not in ("gradcam", "evaluate"):
+    if run.kind not in ("gradcam", "preview", "evaluate"):
         raise NotFoundError(f"Run {run_id} has no attention maps: name a finished gradcam run.")
     labels = store.datasets.table(run.dataset_id).labels
     return Maps.open(run_id, folder, run.spec.get("class_of_map", LABEL), labels)

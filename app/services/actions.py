@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import session
@@ -14,6 +15,7 @@ from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.sets.digits import write_demo
 from slim_core.errors import QueueUnavailableError
+from slim_core.models.checkpoint_files import registration
 from slim_core.runs.preflight import require_possible
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
@@ -62,6 +64,19 @@ def saved(spec: Spec | Mapping[str, Any], *, name: str | None = None) -> Run:
         return submit(spec, name=name)[0]
     except QueueUnavailableError:
         return submit(spec, name=name)[0]  # the same spec again is the run that is there
+
+
+def register_model(
+    dataset: str, path: str, model: str, *, name: str | None = None, fields: Mapping[str, Any]
+) -> tuple[Run, bool]:
+    """Queue the registration of a model that was trained elsewhere (needs lead); as ``submit``.
+
+    Raises:
+        PathRefusedError, CheckpointRefusedError: there is no such file, or it lies outside the allowed folders.
+    """
+    session.acting_as("lead")
+    given = {"kind": "train", "dataset": dataset, "model": model, **registration(path, settings()), **fields}
+    return submit(given, name=name or f"{model} from {Path(path).name}")
 
 
 def stop(run_id: str) -> None:

@@ -136,7 +136,7 @@ def results_of(runs: Sequence[Run]) -> list[Result]:
 
 
 def _is_reference(run: Run) -> bool:
-    return run.kind == "train" and not run.spec.get("subset") and run.spec.get("mode") == "full"
+    return run.kind == "train" and not run.spec.get("subset") and run.spec.get("mode") != "last-layer"
 
 
 def _used_answers(result: Result) -> bool:

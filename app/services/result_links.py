@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 PAGES = {
     "train": ("train", "see its accuracy per group."),
     "gradcam": ("attention", "see where the model looks."),
+    "preview": ("attention", "see where the model looks, before the whole pass."),
     "features": ("space", "build an attention space of the images."),
     "space": ("space", "see which images have similar attention."),
     "curate": ("curate", "retrain a model on this subset."),
@@ -26,6 +27,7 @@ def address(run: Run) -> tuple[str, dict[str, str]]:
     """
     spec = run.spec
     named: dict[str, dict[str, str | None]] = {
+        "preview": {"model": spec.get("model"), "preview": run.id},
         "features": {"attention": run.id},
         "curate": {"subset": run.id, "space": spec.get("space"), "campaign": spec.get("campaign")},
         "evaluate": {"run": spec.get("model"), "on": spec.get("split")},

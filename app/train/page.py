@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import session
 from app.train import forms
+from app.train.parts import register_model
 from app.ui import next_step, pick
 from app.ui.escape import verbatim
 from app.ui.runs import state, training
@@ -20,17 +21,22 @@ runs = session.store().runs
 trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
 subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
 with st.expander("New training", icon=":material/add:", expanded=not trainings or "subset" in st.query_params):
-    forms.show(dataset, subsets, [run for run in trainings if run.status == "done" and run.spec["mode"] == "full"])
+    forms.show(
+        dataset, subsets, [run for run in trainings if run.status == "done" and run.spec["mode"] != "last-layer"]
+    )
+with st.expander("Use a trained model", icon=":material/upload_file:"):
+    register_model.form(dataset)
 
 chosen = pick.run("Training", trainings)
 if chosen is None:
-    next_step.here("press *Train*. Training curves and the accuracy of every group appear here.")
+    next_step.here("press *Train*, or register a model that you have. The accuracy of every group appears here.")
     st.stop()
 run = runs.fetch(chosen.id)
 
 with st.container(horizontal=True, vertical_alignment="center"):
     state.show(run.status)
-    st.caption(verbatim(f"{run.spec['model']} · seed {run.spec['seed']} · by {run.created_by}"))
+    made = "trained elsewhere" if run.spec.get("mode") == "registered" else f"seed {run.spec['seed']}"
+    st.caption(verbatim(f"{run.spec['model']} · {made} · by {run.created_by}"))
     next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
 training.show(run)
 

@@ -76,7 +76,7 @@ def attention_pass(
             class); attention_features.npy, environment_features.npy, pooled_features.npy (n, K) float16;
             logits.npy (n, C) float32; scores.parquet with row, prediction, confidence, loss (nats), entropy (bits),
             no_evidence, iou, aiou, attention_precision (NaN where the row has no mask).
-        config: the class explained, and the images at a time.
+        config: the class explained, the images at a time, and the target layer where it is not the one that is found.
         runtime: where it runs; with a ``checkpoint_dir`` the batches so far are kept there while the pass lasts: a
             pass of the same model over the same rows resumes from them, and ends with the same bytes as one that was
             never interrupted.
@@ -85,17 +85,19 @@ def attention_pass(
 
     Returns:
         n, accuracy, no_evidence (count), n_masks, attention_coverage (share with a mask), the means of iou, aiou and
-        attention_precision over them (None without masks), path ("forward" or "gradient"), map_shape, n_features,
-        seconds, images_per_s.
+        attention_precision over them (None without masks), path ("forward" or "gradient"), target_layer, map_shape,
+        n_features, seconds, images_per_s.
 
     Raises:
-        SpecRefusedError: no rows, logits that are not finite, or memory that does not hold a batch.
+        SpecRefusedError: no rows, no layer with a map, logits that are not finite, or memory that does not hold a
+            batch.
         ImageRefusedError: an image or mask cannot be read.
     """
     rows = np.asarray(rows, np.int64)
     if not len(rows):
         raise SpecRefusedError(f"{table.name} has no images in this pass: choose a split that has some.")
     config, runtime = config or PassConfig(), runtime or Runtime()
+    model = model.at_layer(config.target_layer)
     target, kept = open_device(runtime.device), runtime.checkpoint_dir
     key = "" if kept is None else _key(model, table, rows, config.class_of_map, config.batch_size, score_masks)
     arrays = PassArrays(out_dir, len(rows), kept, key)
@@ -113,7 +115,7 @@ def attention_pass(
 
 def _key(model: Model, table: ImageTable, rows: np.ndarray, *settings: str | int) -> str:
     """What must agree for an interrupted pass to be resumed: weights, images, their order, and the settings."""
-    about = [model.name, asdict(model.transform), table.fingerprint, MOST_CLASS_MAPS, *settings]
+    about = [model.name, asdict(model.transform), table.fingerprint, MOST_CLASS_MAPS, model.named_layer, *settings]
     digest = hashlib.blake2b(json.dumps(about).encode())
     digest.update(np.ascontiguousarray(rows).tobytes())
     for name, values in sorted(model.net.state_dict().items()):
@@ -222,7 +224,8 @@ class _Pass:
         return summed_up(
             self.arrays.finish(rows),
             self.table.labels[rows],
-            path="forward" if self.model.pools_linearly else "gradient",
+            path=self.model.layout.facts.path,
+            target_layer=self.model.layout.facts.target_layer,
             map_shape=self.arrays.shape("maps")[1:],
             n_features=self.arrays.shape("attention_features")[1],
             seconds=self.arrays.seconds_so_far(),

@@ -12,6 +12,16 @@ ClassOfMap = Literal["label", "predicted", "both", "any"]
 CLASSES = {"label": "the label", "predicted": "the prediction", "both": "both", "any": "every class"}
 
 
+TargetLayer = Annotated[
+    str | None,
+    Shown(place="more", default="the last with a map", added_later=True),
+    Field(
+        title="Target layer",
+        description="The layer whose map is taken, by its dotted name; slim inspect lists those of a model.",
+    ),
+]
+
+
 class PassConfig(Config):
     """Settings of one attention pass."""
 
@@ -23,3 +33,4 @@ class PassConfig(Config):
     batch_size: Annotated[int, Shown(place="more")] = Field(
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
     )
+    target_layer: TargetLayer = None

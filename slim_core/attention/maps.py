@@ -53,6 +53,7 @@ class _Watcher:
 
     def __init__(self, model: Model) -> None:
         self.net = model.net
+        self._to_map = model.layout.to_map
         self._handles = [model.target_layer.register_forward_hook(self._keep_activations)]
         self._head = model.head
         if self._head is not None:
@@ -79,6 +80,8 @@ class ForwardMapper(_Watcher):
         """One forward pass."""
         with torch.inference_mode():
             self.logits = self.net(images)
+            if self._to_map is not None:
+                self.activations = self._to_map(self.activations)
 
     def maps(self, classes: Tensor) -> Tensor:
         """S (B, U, V) of one class (B,) an image."""
@@ -116,7 +119,7 @@ class GradientMapper(_Watcher):
         watched = self._cam.activations_and_grads
         self._logits = watched(self._images)
         self.logits = self._logits.detach()
-        self.activations = watched.activations[0].to(images.device)
+        self.activations = watched.activations[-1].to(images.device)  # of the last call, as everywhere
         if self._head is None:
             self.pooled = self.activations.mean((2, 3))
 
@@ -126,7 +129,7 @@ class GradientMapper(_Watcher):
         watched.gradients = []
         score = self._logits.gather(1, classes[:, None]).sum()
         torch.autograd.grad(score, self._images, retain_graph=True)
-        A, gradients = self.activations.cpu().numpy(), watched.gradients[0].numpy()
+        A, gradients = self.activations.cpu().numpy(), watched.gradients[-1].numpy()
         S = self._cam.get_cam_image(self._images, self._target, None, A, gradients)  # (B, U, V)
         return torch.from_numpy(np.maximum(S, 0)).to(self.activations.device)
 

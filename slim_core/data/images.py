@@ -67,6 +67,15 @@ class ImageTransform:
         left, top = (target[0] - self.size) // 2, (target[1] - self.size) // 2
         return resized.crop((left, top, left + self.size, top + self.size))
 
+    @property
+    def described(self) -> str:
+        """One sentence on what a model sees of an image."""
+        mean, std = (" ".join(f"{value:.3g}" for value in values) for values in (self.mean, self.std))
+        return (
+            f"Images: shorter side to {round(self.size * self.resize_ratio)} px, centre crop of {self.size} x "
+            f"{self.size} px, mean {mean}, standard deviation {std}."
+        )
+
     def to_json(self) -> dict[str, Any]:
         """A plain dictionary for model.json."""
         return asdict(self)

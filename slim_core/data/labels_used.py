@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, get_args
 
-LabelsUsed = Literal["none", "answers", "groups in validation", "groups in training"]
+LabelsUsed = Literal["none", "answers", "groups in validation", "groups in training", "unknown"]
 GROUPS_IN_TRAINING: LabelsUsed = "groups in training"
+UNKNOWN: LabelsUsed = "unknown"  # by a model that was trained elsewhere
 
 
 def together(used: Iterable[LabelsUsed]) -> str:

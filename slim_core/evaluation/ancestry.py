@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy.engine import Connection
 
 from slim_core.curation import LABELS_USED
-from slim_core.data.labels_used import LabelsUsed, together
+from slim_core.data.labels_used import UNKNOWN, LabelsUsed, together
 from slim_core.store.lineage import RunGraph
 from slim_core.store.work import ENVIRONMENT_WORK, IMAGE_WORK
 from slim_core.training.config import labels_used
@@ -144,6 +144,8 @@ def _labels_used(run: Run) -> set[LabelsUsed]:
     if run.kind == "curate":
         used = LABELS_USED.get(run.spec["strategy"], "none")
         return {"none" if used == "answers" and not any(run.spec.get(name) for name in ANSWERS) else used}
+    if run.kind == "train" and run.spec.get("mode") == "registered":
+        return {UNKNOWN}
     if run.kind == "train":
         refits = run.spec.get("mode") == "last-layer"
         names = ("refit", "fitted_on", "selection") if refits else ("objective", "sampling", "selection")

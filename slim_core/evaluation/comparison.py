@@ -37,7 +37,7 @@ WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson i
 
 LABELS_DEFINITION = (
     "Labels used: by the model and the runs it rests on, beyond the classes of the images. None, answers, groups in "
-    "validation (to choose the epoch by), or groups in training."
+    "validation (to choose the epoch by), or groups in training; unknown for a model that was trained elsewhere."
 )
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
@@ -114,6 +114,8 @@ def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
 
 def method_of(model: Run, subset: Run | None) -> str:
     """The objective, or the strategy that chose the subset and how the model was retrained on it; and the sampling."""
+    if model.spec.get("mode") == "registered":
+        return "trained elsewhere"
     objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling")
     refits = model.spec.get("mode") == "last-layer"
     how = _refit_of(model) if refits else f"from {model.spec.get('start', 'scratch')}"

@@ -1,8 +1,9 @@
-"""Make a model by name: the demo's small network, or any classifier of torchvision with a head of our own."""
+"""Make a model by name: the demo's small network, one of torchvision or timm with a new head, or a user's own."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from slim_core.data.images import ImageTransform
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import Model
-from slim_core.models.names import SMALL_RESNET, is_custom
+from slim_core.models.names import SMALL_RESNET, is_custom, is_timm
 from slim_core.models.small_resnet import SMALL_SIZE, SmallResNet
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
@@ -20,7 +21,7 @@ DEFAULT_MODEL = "resnet50"
 
 
 def list_models() -> list[str]:
-    """The names ``build`` takes."""
+    """The names ``build`` takes, beside those of timm's models and of functions of a user's own."""
     from slim_core.models.torchvision_models import names  # here, as below: it takes longer to import than torch
 
     return [SMALL_RESNET, *names()]
@@ -38,7 +39,8 @@ def build(
     """A model with a new head of ``n_classes`` outputs.
 
     Args:
-        name: one of ``list_models``, or a function that makes a network, as package.module:function.
+        name: one of ``list_models``, a model of timm as timm:NAME, or a function that makes a network, as
+            package.module:function.
         n_classes: C.
         label_names: C names, kept with the model.
         weights: "imagenet", "none", or the path of a checkpoint that fits the whole network. The small network has
@@ -52,37 +54,50 @@ def build(
         CheckpointRefusedError: the checkpoint does not fit.
     """
     _check(name, n_classes)
-    if is_custom(name):
-        from slim_core.models.custom import build_custom
-
-        model = build_custom(name, n_classes, label_names, str(weights) == IMAGENET, image_size, seed)
-    elif name == SMALL_RESNET:
-        model = _build_small(n_classes, label_names, image_size or SMALL_SIZE, seed)
-    else:
-        from slim_core.models.torchvision_models import build_published
-
-        model = build_published(name, n_classes, label_names, str(weights) == IMAGENET, image_size, seed)
+    model = _builder(name)(name, n_classes, label_names, str(weights) == IMAGENET, image_size, seed)
     model.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast, on CPUs too
     if str(weights) not in (IMAGENET, NO_WEIGHTS):
-        load_weights(model.net, Path(weights), name)
+        load_weights(model.net, Path(weights), name, n_classes=n_classes)
     return model
 
 
+def _builder(name: str) -> Callable[[str, int, tuple[str, ...], bool, int | None, int], Model]:
+    """What makes the model; only what it needs is imported."""
+    if is_custom(name):
+        from slim_core.models.custom import build_custom
+
+        return build_custom
+    if is_timm(name):
+        from slim_core.models.timm_models import build_timm
+
+        return build_timm
+    if name == SMALL_RESNET:
+        return _build_small
+    from slim_core.models.torchvision_models import build_published
+
+    return build_published
+
+
 def _check(name: str, n_classes: int) -> None:
-    if not is_custom(name) and name != SMALL_RESNET and name not in list_models():
+    if not is_custom(name) and not is_timm(name) and name != SMALL_RESNET and name not in list_models():
         raise SpecRefusedError(
-            f"There is no model {name!r}: take {SMALL_RESNET}, resnet50 or another of torchvision's, or a function of "
-            f"your own as package.module:function."
+            f"There is no model {name!r}: take {SMALL_RESNET}, resnet50 or another of torchvision's, one of timm's as "
+            f"timm:NAME, or a function of your own as package.module:function."
         )
     if n_classes < 2:
         raise SpecRefusedError(f"A classifier needs two classes or more, not {n_classes}: check the labels.")
 
 
-def _build_small(n_classes: int, label_names: tuple[str, ...], size: int, seed: int) -> Model:
+def _build_small(
+    name: str, n_classes: int, label_names: tuple[str, ...], pretrained: bool, image_size: int | None, seed: int
+) -> Model:
+    """From scratch, ``pretrained`` or not: nobody has published weights of it."""
+    del pretrained
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         net = SmallResNet(n_classes)
-    return Model(SMALL_RESNET, net, n_classes, ImageTransform(size=size, resize_ratio=1.0), label_names)
+    transform = ImageTransform(size=image_size or SMALL_SIZE, resize_ratio=1.0)
+    return Model(name, net, n_classes, transform, label_names)
 
 
 def load_model(folder: Path) -> Model:

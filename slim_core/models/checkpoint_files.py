@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import pickle
 import pickletools
 import re
@@ -14,6 +15,7 @@ from typing import IO
 from safetensors import SafetensorError, safe_open
 
 from slim_core.errors import CheckpointRefusedError
+from slim_core.settings import Settings
 
 # What torch.load(weights_only=True) may call; it has the last word.
 _PLAIN = re.compile(
@@ -42,6 +44,34 @@ def check_checkpoint_file(path: Path) -> None:
                 raise CheckpointRefusedError(runs_code(path, name))
     except (*BROKEN, SafetensorError) as error:
         raise CheckpointRefusedError(unreadable(path)) from error
+
+
+def registration(file: Path | str, settings: Settings) -> dict[str, str]:
+    """Fields of the TrainSpec that takes the file as a model: its path, and its checksum by which a change is noticed.
+
+    Raises:
+        PathRefusedError: it lies outside the allowed folders.
+        CheckpointRefusedError: it is missing, or no file of plain tensors.
+    """
+    path = settings.allowed(file)
+    check_checkpoint_file(path)
+    return {"mode": "registered", "checkpoint": str(path), "checkpoint_sha256": sha256_of(path)}
+
+
+def check_unchanged(path: Path, checksum: str) -> None:
+    """Refuse a file that is not the one that was registered.
+
+    Raises:
+        CheckpointRefusedError: its content was changed.
+    """
+    if path.is_file() and sha256_of(path) != checksum:
+        raise CheckpointRefusedError(f"{path} was changed since it was registered: register it again.")
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def unreadable(path: Path) -> str:

@@ -106,8 +106,17 @@ def misfits(state: State, net: nn.Module) -> list[str]:
     return found + [f"{name} belongs to no layer" for name in state if name not in wanted]
 
 
-def load_weights(net: nn.Module, path: Path | str, name: str) -> None:
+def load_weights(
+    net: nn.Module, path: Path | str, name: str, *, n_classes: int | None = None, new_head: bool = False
+) -> None:
     """Fill a network from a checkpoint file; the network is unchanged where this raises.
+
+    Args:
+        net: the network.
+        path: of the file.
+        name: what a refusal calls the network.
+        n_classes: C of its head; a checkpoint that differs in nothing else is refused with both numbers.
+        new_head: keep the head as it is where the checkpoint was trained on another number of classes.
 
     Raises:
         CheckpointRefusedError: unreadable, code inside, or the first tensors that do not fit.
@@ -115,7 +124,16 @@ def load_weights(net: nn.Module, path: Path | str, name: str) -> None:
     path = Path(path)
     state = _bare(state_of(read_tensors(path), path), set(net.state_dict()))
     found = misfits(state, net)
-    if found:
+    others = _n_classes_in(state, net, n_classes) if found and n_classes is not None else None
+    if others is not None and new_head:
+        log.info("%s was trained on %d classes: the head for %d keeps its initial weights", path, others, n_classes)
+        state = _fitting(state, net)
+    elif others is not None:
+        raise CheckpointRefusedError(
+            f"{path} was trained on {others} classes, but {name} is needed for {n_classes}: take the data set it was "
+            f"trained on, or a checkpoint of {n_classes} classes."
+        )
+    elif found:
         more = f" and {len(found) - _N_NAMED} more" if len(found) > _N_NAMED else ""
         raise CheckpointRefusedError(
             f"{path} does not fit {name}: {'; '.join(found[:_N_NAMED])}{more}. "
@@ -134,3 +152,23 @@ def _require_real_numbers(state: State, path: Path) -> None:
             raise CheckpointRefusedError(
                 f"{path} cannot be used: {key} holds NaN or infinite numbers; give a checkpoint from before they arose."
             )
+
+
+def _fitting(state: State, net: nn.Module) -> State:
+    """The tensors that have the shape of the network's own."""
+    wanted = net.state_dict()
+    return {name: tensor for name, tensor in state.items() if name in wanted and tensor.shape == wanted[name].shape}
+
+
+def _n_classes_in(state: State, net: nn.Module, n_classes: int) -> int | None:
+    """How many classes a checkpoint is for that fits but for the outputs of its head; None where more differs."""
+    wanted = net.state_dict()
+    unlike = [name for name in wanted.keys() & state.keys() if state[name].shape != wanted[name].shape]
+    rest = {name: wanted[name] for name in unlike}
+    if not unlike or misfits(state | rest, net):  # tensors are missing, or belong to no layer
+        return None
+    pairs = [(state[name], wanted[name]) for name in unlike]
+    if not all(ours.dim() and len(ours) == n_classes and theirs.shape[1:] == ours.shape[1:] for theirs, ours in pairs):
+        return None
+    found = {len(theirs) for theirs, _ in pairs}
+    return found.pop() if len(found) == 1 else None

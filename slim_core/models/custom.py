@@ -51,7 +51,7 @@ def build_custom(
         mean=_triple(net, "mean", IMAGENET_MEAN),
         std=_triple(net, "std", IMAGENET_STD),
     )
-    _check_logits(net, name, n_classes, transform.size)
+    check_logits(net, name, n_classes, transform.size)
     return Model(name, net, n_classes, transform, label_names)
 
 
@@ -81,8 +81,12 @@ def _triple(net: nn.Module, name: str, default: tuple[float, float, float]) -> t
     return red, green, blue
 
 
-def _check_logits(net: nn.Module, name: str, n_classes: int, size: int) -> None:
-    """One forward pass of two grey images: a wrong size or number of classes is refused before hours of training."""
+def check_logits(net: nn.Module, name: str, n_classes: int, size: int) -> None:
+    """One forward pass of two grey images: a wrong size or number of classes is refused before hours of training.
+
+    Raises:
+        SpecRefusedError: the network takes no images of this size, or gives no logits (N, n_classes).
+    """
     training = net.training
     net.eval()
     try:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
 from slim_core import result_files
 from slim_core.data.images import ImageTransform
+from slim_core.errors import SpecRefusedError
 from slim_core.models.checkpoints import load_weights, write_tensors
 from slim_core.models.target_layer import NetworkLayout, inspect_network
 
@@ -18,19 +20,26 @@ from slim_core.models.target_layer import NetworkLayout, inspect_network
 class Model:
     """A network (N, 3, size, size) -> logits (N, C), and what it was built for."""
 
-    name: str  # "small-resnet", or a classifier of torchvision
+    name: str  # as slim_core.models.names takes it
     net: nn.Module
     n_classes: int
     transform: ImageTransform  # of evaluation: maps, masks and predictions speak of these pixels
     label_names: tuple[str, ...] = ()
+    named_layer: str | None = None  # the target layer that was chosen; None: the one that is found
     _layout: NetworkLayout | None = field(default=None, repr=False, compare=False)
 
     @property
     def layout(self) -> NetworkLayout:
         """Target layer and head, found once."""
         if self._layout is None:
-            self._layout = inspect_network(self.net, self.transform.size)
+            self._layout = inspect_network(
+                self.net, self.transform.size, target_layer=self.named_layer, called=self.name
+            )
         return self._layout
+
+    def at_layer(self, name: str | None) -> Model:
+        """The same network with another target layer; None: with the one it has."""
+        return self if name in (None, self.named_layer) else replace(self, named_layer=name, _layout=None)
 
     @property
     def target_layer(self) -> nn.Module:
@@ -48,13 +57,15 @@ class Model:
         return self.layout.pools_linearly
 
 
-def load_checkpoint(model: Model, path: Path | str) -> None:
+def load_checkpoint(model: Model, path: Path | str, *, new_head: bool = False) -> None:
     """Fill the model from a checkpoint of someone else's training.
+
+    ``new_head``: where it was trained on another number of classes, the head keeps its own initial weights.
 
     Raises:
         CheckpointRefusedError: unreadable, code inside, or tensors that do not fit.
     """
-    load_weights(model.net, path, model.name)
+    load_weights(model.net, path, model.name, n_classes=model.n_classes, new_head=new_head)
 
 
 def save_model(model: Model, folder: Path) -> None:
@@ -66,5 +77,14 @@ def save_model(model: Model, folder: Path) -> None:
         "n_classes": model.n_classes,
         "label_names": list(model.label_names),
         "transform": model.transform.to_json(),
+        "network": _facts(model),
     }
     (folder / result_files.MODEL).write_text(json.dumps(about, indent=2))
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    """Of its layout; or why it has no attention, which a model may do without."""
+    try:
+        return model.layout.facts.to_json()
+    except SpecRefusedError as error:
+        return {"refused": str(error)}

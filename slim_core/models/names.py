@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Callable
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from slim_core.settings import settings
 
 SMALL_RESNET = "small-resnet"
+TIMM = "timm:"  # before the name of one of its models, with or without the tag of its weights
+NO_TIMM = (
+    "timm is not installed: run pip install 'slim-studio[timm]' where the dashboard and the workers run, or take "
+    f"{SMALL_RESNET} or a model of torchvision"
+)
 _OURS = "slim_core.models"
 _FUNCTION = re.compile(r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*$")
 _ANCHOR = "resnet50"  # always there: what is read without it was not understood
+_TIMM_NAME = re.compile(r"timm:(\w+)(\.\w+)?")
+_TIMM_REGISTERED = re.compile(r"^@register_model\s*\ndef (\w+)", re.MULTILINE)
 _REGISTERED = re.compile(r'^@register_model\((?:name=)?"?(\w*)"?\).*?^def (\w+)', re.MULTILINE | re.DOTALL)
 
 
@@ -26,19 +35,40 @@ def check_model(name: str) -> None:
     if is_custom(name):
         require_allowed_module(name)
         return
+    if is_timm(name):
+        _check_timm(name)
+        return
     known = (SMALL_RESNET, *classifiers())
     if len(known) > 1 and name not in known:
         near = get_close_matches(name, known, n=1)
         example = near[0] if near else _ANCHOR
         raise ValueError(
-            f"there is no such model, take {SMALL_RESNET}, {example} or another of torchvision's, or a function of "
-            f"your own as package.module:function"
+            f"there is no such model, take {SMALL_RESNET}, {example} or another of torchvision's, one of timm's as "
+            f"timm:NAME, or a function of your own as package.module:function"
         )
+
+
+def is_timm(name: str) -> bool:
+    """Whether the name is that of a model of timm: "timm:vit_tiny_patch16_224"."""
+    return name.startswith(TIMM)
 
 
 def is_custom(name: str) -> bool:
     """Whether the name is that of a function that makes a network: "package.module:function"."""
-    return ":" in name
+    return ":" in name and not is_timm(name)
+
+
+def _check_timm(name: str) -> None:
+    """As ``check_model``; whether there are weights of this tag, the step finds out."""
+    if importlib.util.find_spec("timm") is None:
+        raise ValueError(NO_TIMM)
+    fits, known = _TIMM_NAME.fullmatch(name), timm_models()
+    if fits is not None and (not known or fits[1] in known):
+        return
+    near = get_close_matches(name.removeprefix(TIMM).partition(".")[0], known, n=1)
+    raise ValueError(
+        f"timm has no such model, take {TIMM}{near[0] if near else _ANCHOR} or another of timm.list_models()"
+    )
 
 
 def require_allowed_module(name: str) -> None:
@@ -64,14 +94,25 @@ def require_allowed_module(name: str) -> None:
 
 
 @cache
+def timm_models() -> tuple[str, ...]:
+    """The architectures of the timm that is installed, read from its source as in ``classifiers``."""
+    return _read_from("timm", _TIMM_REGISTERED, lambda found: found)
+
+
+@cache
 def classifiers() -> tuple[str, ...]:
     """The classifiers of the torchvision that is installed, read from its source: importing it would load torch.
 
     Empty where there is no torchvision, or it is written in another way than all versions so far.
     """
-    found = importlib.util.find_spec("torchvision")
+    return _read_from("torchvision", _REGISTERED, lambda found: found[0] or found[1])
+
+
+def _read_from(package: str, registered: re.Pattern[str], named: Callable[[Any], str]) -> tuple[str, ...]:
+    """The names of models in the source of a package; ``named``: of what the pattern has found."""
+    found = importlib.util.find_spec(package)
     if found is None or found.origin is None:
         return ()
     texts = (path.read_text(encoding="utf-8") for path in sorted((Path(found.origin).parent / "models").glob("*.py")))
-    names = tuple(given or function for text in texts for given, function in _REGISTERED.findall(text))
+    names = tuple(named(one) for text in texts for one in registered.findall(text))
     return names if _ANCHOR in names else ()

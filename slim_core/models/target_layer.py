@@ -1,17 +1,41 @@
-"""Where a network's last map and head are, found by watching one forward pass rather than by a list of names."""
+"""Where a network's last map and head are, found by watching a pass forward and back, not by a list of names."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import partial
 
 import torch
 from torch import Tensor, nn
 
-TRANSFORMER = "torchvision.models.vision_transformer.VisionTransformer"  # by name: importing it takes a second
-POOLS = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout)
+from slim_core.errors import SpecRefusedError, quoted
+from slim_core.network_facts import NetworkFacts
+
+N_PROBES = 2  # images of the pass that is watched
+MOST_PREFIX = 8  # tokens before those of the positions: the class token, and registers
+# Poolings, what hands on its input, and projections inside of a layer, are no representation of their own.
+PASSED_OVER = (nn.AdaptiveAvgPool2d, nn.AvgPool2d, nn.Dropout, nn.Identity, nn.Linear)
+_N_NAMED = 6  # layers that a refusal lists
+
+NOT_LINEAR = "the last layer is not linear"
+NOT_THE_MEAN = "the head is not a linear layer on the mean over the positions"
+
+
+@dataclass(frozen=True)
+class MapForm:
+    """How a layer's output holds a map."""
+
+    shape: tuple[int, int, int]  # (K, U, V)
+    to_map: Callable[[Tensor], Tensor] | None = None  # brings the output to (N, K, U, V) where it is not
+
+    def map_of(self, output: Tensor) -> Tensor:
+        """(N, K, U, V)."""
+        return output if self.to_map is None else self.to_map(output)
 
 
 @dataclass(frozen=True)
@@ -21,38 +45,89 @@ class NetworkLayout:
     target_layer: nn.Module  # its output is A
     head: nn.Linear | None  # the last layer, where it is linear
     pools_linearly: bool  # logits = head(mean over u, v of A): every class's map comes from the forward pass
-    to_map: Callable[[Tensor], Tensor] | None = None  # brings A to (N, K, U, V) where it is not
+    to_map: Callable[[Tensor], Tensor] | None  # brings A to (N, K, U, V) where it is not
+    facts: NetworkFacts
 
 
-def tokens_to_map(tokens: Tensor) -> Tensor:
-    """(N, 1 + U*U, K) of a vision transformer -> (N, K, U, U), without the class token."""
-    n, n_tokens, n_channels = tokens.shape
-    side = round((n_tokens - 1) ** 0.5)
-    return tokens[:, 1:].transpose(1, 2).reshape(n, n_channels, side, side)
+def channels_first(output: Tensor) -> Tensor:
+    """(N, U, V, K) of a Swin transformer -> (N, K, U, V)."""
+    return output.permute(0, 3, 1, 2)
+
+
+def tokens_to_map(tokens: Tensor, n_prefix: int = 1, width: int | None = None) -> Tensor:
+    """(N, n_prefix + U*V, K) of a vision transformer -> (N, K, U, V), without the tokens before the positions.
+
+    ``width``: V; by default the map is square.
+    """
+    positions = tokens[:, n_prefix:].transpose(1, 2)  # (N, K, U*V)
+    return positions.reshape(*positions.shape[:2], -1, width or math.isqrt(positions.shape[2]))
+
+
+@dataclass
+class _Output:
+    """A map that a layer gave in the pass; layers around it that hand on the same tensor gave it, too."""
+
+    tensor: Tensor
+    version: int  # of the tensor: an in-place ReLU behind the layer raises it
+    form: MapForm
+    given_by: list[tuple[str, int]] = field(default_factory=list)  # name of the layer, and which of its calls it was
+    is_reached: bool = False  # the prediction depends on its positions
+
+    @property
+    def is_as_it_was(self) -> bool:
+        """Nothing behind the layer has changed its output in place."""
+        return self.tensor._version == self.version
 
 
 @dataclass
 class _Seen:
-    """What the hooks keep of a forward pass: the last map, and the last linear layer with what went in and out."""
+    """What the hooks keep of a forward pass: its maps, and the last linear layer with what went in and out."""
 
-    not_channels: int | None = None  # maps of so many channels do not count
-    target: nn.Module | None = None
-    maps: Tensor | None = None  # (N, K, U, V)
-    head: nn.Linear | None = None
-    pooled: Tensor | None = None  # (N, K)
-    logits: Tensor | None = None  # (N, C)
+    outputs: list[_Output] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    head: tuple[str, nn.Linear, Tensor, Tensor] | None = None  # name, layer, (N, K) in, (N, C) out
 
-    def watch(self, module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
-        """A forward hook. Maps are cloned: a later in-place ReLU (DenseNet) would make a pre-ReLU map look pooled."""
+    def watch(self, name: str, module: nn.Module, inputs: tuple[Tensor, ...], output: object) -> None:
+        """A forward hook."""
+        self.calls[name] += 1
         if not isinstance(output, Tensor):
             return
         if isinstance(module, nn.Linear) and output.dim() == 2:
-            self.head, self.pooled, self.logits = module, inputs[0], output
-        elif self._is_map(output) and not isinstance(module, POOLS):
-            self.target, self.maps = module, output.clone()
+            self.head = name, module, inputs[0], output
+        elif (form := self._form(module, output)) is not None:
+            if not self.outputs or self.outputs[-1].tensor is not output:
+                self.outputs.append(_Output(output, output._version, form))
+            self.outputs[-1].version = output._version
+            self.outputs[-1].given_by.append((name, self.calls[name]))
 
-    def _is_map(self, output: Tensor) -> bool:
-        return output.dim() == 4 and output.shape[-1] * output.shape[-2] > 1 and output.shape[1] != self.not_channels
+    def by_layer(self) -> dict[str, _Output]:
+        """Name -> what the layer gave last, which is what a hook on it keeps; in the order of the pass."""
+        given = [(name, call, one) for one in self.outputs for name, call in one.given_by]
+        return {name: one for name, call, one in given if call == self.calls[name]}
+
+    def _form(self, module: nn.Module, output: Tensor) -> MapForm | None:
+        if output.dim() not in (3, 4) or len(output) != N_PROBES or isinstance(module, PASSED_OVER):
+            return None
+        return _grid_form(*output.shape[1:]) if output.dim() == 4 else self._token_form(*output.shape[1:])
+
+    def _token_form(self, n_tokens: int, n_channels: int) -> MapForm | None:
+        """The grid is the last one seen that leaves a few tokens before it, else the largest square."""
+        grids = [(u, v) for _, u, v in (one.form.shape for one in reversed(self.outputs))]
+        for height, width in (*grids, (math.isqrt(n_tokens),) * 2):
+            n_prefix = n_tokens - height * width
+            if height * width > 1 and 0 <= n_prefix <= MOST_PREFIX:
+                to_map = partial(tokens_to_map, n_prefix=n_prefix, width=width)
+                return MapForm((n_channels, height, width), to_map)
+        return None
+
+
+def _grid_form(first: int, second: int, third: int) -> MapForm | None:
+    """Images are square, so their maps are: the two sides of equal length are the positions."""
+    if second == third > 1:
+        return MapForm((first, second, third))
+    if first == second > 1:
+        return MapForm((third, first, second), channels_first)
+    return None
 
 
 @contextmanager
@@ -67,48 +142,137 @@ def evaluating(net: nn.Module) -> Iterator[None]:
             module.training = mode
 
 
-def _probe(net: nn.Module, size: int, not_channels: int | None = None) -> tuple[_Seen, Tensor]:
-    """One forward pass of two random images, watched."""
-    seen = _Seen(not_channels)
-    handles = [module.register_forward_hook(seen.watch) for module in net.modules() if module is not net]
-    noise = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(0))
-    try:
-        with evaluating(net), torch.inference_mode():
-            output: Tensor = net(noise.to(next(net.parameters()).device))
-    finally:
-        for handle in handles:
-            handle.remove()
-    return seen, output
-
-
-def inspect_network(net: nn.Module, size: int) -> NetworkLayout:
+def inspect_network(
+    net: nn.Module, size: int, *, target_layer: str | None = None, called: str | None = None
+) -> NetworkLayout:
     """Find the target layer, the head and whether the head sees the plain spatial mean of the map.
+
+    The target layer is the last one whose map the prediction depends on: behind the last attention of a transformer
+    with a class token, nothing but that token counts.
 
     Args:
         net: images (N, 3, size, size) in, logits (N, C) out.
         size: side of the network's input in pixels.
+        target_layer: dotted name of a module to take instead, as ``net.named_modules()`` gives it.
+        called: what a refusal calls the network.
 
     Raises:
-        ValueError: no layer of the network gives a map.
+        SpecRefusedError: no layer of the network has a map on which the prediction depends, or the named one has none.
     """
-    seen, output = _probe(net, size)
-    if seen.head is None:  # a head of 1x1 convolutions (SqueezeNet): its class maps are no features
-        seen, output = _probe(net, size, not_channels=output.shape[1])
-    is_head = seen.logits is not None and torch.equal(seen.logits, output)
-    head = seen.head if is_head else None
-    if _is_transformer(net):  # behind the last attention only the class token counts
-        return NetworkLayout(cast(Any, net).encoder.layers[-1].ln_1, head, False, tokens_to_map)
-    if seen.target is None or seen.maps is None:
-        raise ValueError(f"{type(net).__name__} has no layer with a spatial map, so it has no attention to show.")
-    return NetworkLayout(seen.target, head, head is not None and _is_mean(seen.maps, seen.pooled))
+    called = called or type(net).__name__
+    with evaluating(net):
+        seen, logits = _probe(net, size)
+    head = seen.head if seen.head is not None and torch.equal(seen.head[3], logits) else None
+    if head is None:  # class maps of a head of 1x1 convolutions (SqueezeNet) are no features
+        seen.outputs = [one for one in seen.outputs if one.form.shape[0] != logits.shape[1]]
+    _mark_reached(seen.outputs, logits if head is None else head[2])
+    found = _candidates(seen)
+    listed = _listed(found, net, seen)
+    name = _last(found, called) if target_layer is None else _named(target_layer, net, seen, listed, called)
+    return _layout(name, net.get_submodule(name), seen.by_layer()[name], head, listed)
 
 
-def _is_transformer(net: nn.Module) -> bool:
-    return any(f"{each.__module__}.{each.__qualname__}" == TRANSFORMER for each in type(net).__mro__)
+def _probe(net: nn.Module, size: int) -> tuple[_Seen, Tensor]:
+    """One forward pass of two random images with its graph, watched."""
+    seen = _Seen()
+    handles = [module.register_forward_hook(partial(seen.watch, name)) for name, module in net.named_modules() if name]
+    noise = torch.randn(N_PROBES, 3, size, size, generator=torch.Generator().manual_seed(0))
+    try:
+        with torch.enable_grad():
+            images = noise.to(next(net.parameters()).device).requires_grad_(True)
+            logits: Tensor = net(images * 1)  # not the leaf itself, which no layer could change in place
+    finally:
+        for handle in handles:
+            handle.remove()
+    return seen, logits
 
 
-def _is_mean(maps: Tensor, pooled: Tensor | None) -> bool:
-    if pooled is None or pooled.shape != maps.shape[:2]:
+def _mark_reached(outputs: Sequence[_Output], result: Tensor) -> None:
+    """Find the maps with positions on which ``result`` depends: the input of the head, for a new one may be all zero.
+
+    It is weighed at random: a plain sum is constant behind a layer norm.
+    """
+    weights = torch.randn(result.shape, generator=torch.Generator().manual_seed(1)).to(result)
+    depending = [one for one in outputs if one.tensor.requires_grad]
+    if not depending or not result.requires_grad:
+        return
+    score = (result * weights).sum()
+    gradients = torch.autograd.grad(score, [one.tensor for one in depending], allow_unused=True)
+    reached = [
+        (one, bool(one.form.map_of(g).any())) for one, g in zip(depending, gradients, strict=True) if g is not None
+    ]
+    is_dead = not any(is_reached for _, is_reached in reached)  # a ReLU behind the last convolution gives zeros only
+    for one, is_reached in reached:
+        one.is_reached = is_reached or is_dead
+
+
+def _candidates(seen: _Seen) -> list[str]:
+    """Names of the layers on whose map the prediction depends, in the order of the pass: of each map the outermost."""
+    outermost = {id(one): name for name, one in seen.by_layer().items()}
+    return [outermost[id(one)] for one in seen.outputs if one.is_reached and id(one) in outermost]
+
+
+def _listed(found: Sequence[str], net: nn.Module, seen: _Seen) -> list[str]:
+    """The whole blocks, none that is a part of another, and the last layer."""
+    modules = {name: net.get_submodule(name) for name, one in seen.by_layer().items() if one.is_reached}
+    whole = [f"{name}." for name, module in modules.items() if type(module) is not nn.Sequential]
+
+    def is_block(name: str) -> bool:
+        is_part = name.startswith(tuple(whole))
+        return not is_part and ("." not in name or next(modules[name].children(), None) is not None)
+
+    return [name for name in found if is_block(name) or name == found[-1]]
+
+
+def _last(found: Sequence[str], called: str) -> str:
+    if not found:
+        raise SpecRefusedError(
+            f"{called} has no layer with a map over image positions on which its prediction depends, so it has no "
+            f"attention to show: evaluate it without attention (--no-attention), or take another network."
+        )
+    return found[-1]
+
+
+def _named(name: str, net: nn.Module, seen: _Seen, listed: Sequence[str], called: str) -> str:
+    """The name, where it is that of a layer with a map."""
+    instead = f"choose one of {', '.join(listed[-_N_NAMED:])}." if listed else "take another network."
+    modules = [known for known, _ in net.named_modules() if known]
+    if name not in modules:
+        near = get_close_matches(name, modules, n=1)
+        raise SpecRefusedError(f"{called} has no layer {quoted(name)}: {f'take {near[0]}.' if near else instead}")
+    output = seen.by_layer().get(name)
+    if output is None:
+        raise SpecRefusedError(f"The layer {name} of {called} has no map over image positions: {instead}")
+    if not output.is_reached:
+        raise SpecRefusedError(f"The prediction of {called} does not depend on the map of its layer {name}: {instead}")
+    return name
+
+
+def _layout(
+    name: str,
+    module: nn.Module,
+    output: _Output,
+    head: tuple[str, nn.Linear, Tensor, Tensor] | None,
+    listed: Sequence[str],
+) -> NetworkLayout:
+    pools_linearly = (
+        head is not None
+        and output.is_as_it_was
+        and _is_mean(output.form.map_of(output.tensor.detach()), head[2].detach())
+    )
+    facts = NetworkFacts(
+        target_layer=name,
+        map_shape=output.form.shape,
+        head=head[0] if head else None,
+        path="forward" if pools_linearly else "gradient",
+        reason="" if pools_linearly else NOT_LINEAR if head is None else NOT_THE_MEAN,
+        layers=tuple(listed),
+    )
+    return NetworkLayout(module, head[1] if head else None, pools_linearly, output.form.to_map, facts)
+
+
+def _is_mean(maps: Tensor, pooled: Tensor) -> bool:
+    if pooled.shape != maps.shape[:2]:
         return False
     scale = float(pooled.abs().max())
     return scale > 0 and torch.allclose(maps.mean((2, 3)), pooled, rtol=1e-4, atol=1e-5 * scale)

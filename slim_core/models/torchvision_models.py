@@ -16,6 +16,7 @@ from slim_core.data.images import ImageTransform
 from slim_core.errors import SpecRefusedError, WeightsMissingError
 from slim_core.models.checkpoints import read_tensors
 from slim_core.models.model import Model
+from slim_core.models.names import SMALL_RESNET
 
 _N_IMAGENET = 1000
 
@@ -83,7 +84,8 @@ def fetch_weights(name: str) -> Path:
         except (OSError, RuntimeError) as error:
             raise WeightsMissingError(
                 f"The ImageNet weights of {name} are not here and could not be downloaded ({error}): "
-                f"fetch {url} on another machine and put the file at {path}, or train with weights 'none'."
+                f"fetch {url} on another machine and put the file at {path}, or train with weights 'none', or take "
+                f"{SMALL_RESNET}, which needs none."
             ) from error
     read_tensors(path)  # torchvision itself would open whatever lies there, code included
     return path

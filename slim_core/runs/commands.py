@@ -13,16 +13,18 @@ from typing import Any
 
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
-from slim_core.runs.loop_runs import ANSWERED, FROM_REFERENCE
+from slim_core.runs.loop_runs import ANSWERED, taken_over
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, Spec, TrainSpec
 
-RETRAIN, REFIT = "retrain", "refit"
+RETRAIN, REFIT, REGISTER = "retrain", "refit", "register-model"
 _INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> input field -> option
     "train": {"dataset": "--data", "model": "--model"},
     RETRAIN: {"subset": "--subset", "reference": "--reference"},
     REFIT: {"reference": "--reference"},
+    REGISTER: {"dataset": "--data", "model": "--model"},
     "gradcam": {"model": "--model"},
+    "preview": {"model": "--model"},
     "features": {"model": "--model"},
     "space": {"attention": "--attention"},
     "evaluate": {"model": "--model", "space": "--space"},
@@ -54,13 +56,16 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
         return None
     plain, inputs = spec.every_field(), _INPUTS[use]
     built = {name: plain[name] for name in ("kind", *inputs, *_FOUND) if name in plain}
-    words = [spec.kind, *(word for name, flag in inputs.items() for word in _option(flag, plain[name]))]
+    words = [REGISTER, plain["checkpoint"]] if use == REGISTER else [spec.kind]
+    words += [word for name, flag in inputs.items() for word in _option(flag, plain[name])]
     if use in (RETRAIN, REFIT):
-        built |= {name: (reference or {}).get(name) for name in FROM_REFERENCE}
+        built |= taken_over(reference or {})
     if use == RETRAIN:
         words += ["--retrain", "last-layer" if plain["mode"] == "last-layer" else "reference"]
     if use == REFIT:
         words += ["--mode", "last-layer"]
+    if use == REGISTER:
+        built |= {name: plain[name] for name in ("checkpoint", "checkpoint_sha256")}
     for name, parameter in parameters(type(spec)).items():
         if parameter.shown.on_command_line and plain[name] not in (_by_itself(built, name), None):
             built[name] = plain[name]
@@ -78,6 +83,8 @@ def _by_itself(built: Mapping[str, Any], name: str) -> Any:
 
 def _use(spec: Spec) -> str:
     """The command, or what it is used for."""
+    if isinstance(spec, TrainSpec) and spec.mode == "registered":
+        return REGISTER
     if not isinstance(spec, TrainSpec) or spec.reference is None:
         return spec.kind
     if spec.subset:

@@ -6,7 +6,7 @@ The methods themselves are in slim_core.runs.methods.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
@@ -24,6 +24,7 @@ from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import (
+    OF_IMAGES,
     CurateSpec,
     EvaluateSpec,
     GradcamSpec,
@@ -42,7 +43,7 @@ AskedAbout = Literal["images", "environments", "nothing"]
 _ASKED: dict[AskedAbout, str] = {"images": "", "environments": " by environments", "nothing": " without answers"}
 
 ANSWERED = ("slim", "slim-reference")  # strategies that use the campaign's answers
-FROM_REFERENCE = ("model", "weights", "checkpoint", "image_size")  # fields that a retraining takes over
+FROM_REFERENCE = ("model", "weights", "checkpoint", *OF_IMAGES)  # fields that a retraining takes over
 _NAMED = Shown(place="nowhere", on_command_line=False)
 
 
@@ -236,7 +237,7 @@ def retrain_spec(
     reference: Run, subset: Run | None, retrain: Retrain, seed: int, fields: dict[str, Any] | None = None
 ) -> TrainSpec:
     """The spec that retrains the reference's architecture on a subset, one of three ways, or its last layer without."""
-    common = {key: reference.spec[key] for key in ("dataset", *FROM_REFERENCE)}
+    common = {"dataset": reference.spec["dataset"], **taken_over(reference.spec)}
     how: dict[str, Any] = {
         "scratch": {},
         "reference": {"start": "reference", "reference": reference.id},
@@ -247,6 +248,12 @@ def retrain_spec(
     )
     assert isinstance(spec, TrainSpec)
     return spec
+
+
+def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:
+    """What a retraining takes over from the spec of its reference model; of one trained elsewhere not its weights."""
+    checkpoint = {"checkpoint": None} if reference.get("mode") == "registered" else {}
+    return {name: reference.get(name) for name in FROM_REFERENCE} | checkpoint
 
 
 def find_or_create_campaign(

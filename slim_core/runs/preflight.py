@@ -45,7 +45,7 @@ def require_possible(store: Store, spec: Spec) -> None:
 
 
 def require_weights(store: Store, spec: Spec) -> None:
-    """Refuse a training whose checkpoint does not fit its network. Loads torch.
+    """Refuse a training, or the registration of a model, whose checkpoint does not fit its network. Loads torch.
 
     Raises:
         CheckpointRefusedError: it does not fit.
@@ -57,11 +57,12 @@ def require_weights(store: Store, spec: Spec) -> None:
     from slim_core.models.model import load_checkpoint
 
     model = build(spec.model, dataset.n_classes, weights="none", image_size=spec.image_size)
-    load_checkpoint(model, store.settings.allowed(spec.checkpoint))
+    load_checkpoint(model, store.settings.allowed(spec.checkpoint), new_head=spec.mode == "full")
 
 
 def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
-    _require_images(table, "train", "val")
+    if spec.mode != "registered":
+        _require_images(table, "train", "val")
     if spec.checkpoint is not None and spec.reference is None:
         check_checkpoint_file(store.settings.allowed(spec.checkpoint))
 

@@ -109,7 +109,7 @@ def _with_attention(
 ) -> tuple[NDArray[np.float32], dict[str, Any], pd.DataFrame]:
     folder = context.out / "attention"
     folder.mkdir()
-    config = PassConfig(batch_size=spec.batch_size)
+    config = PassConfig(batch_size=spec.batch_size, target_layer=spec.target_layer)
     found = attention_pass(model, table, rows, folder, config, runtime=context.runtime("evaluate"))
     seen = AttentionResult(folder)
     logits, scores = np.array(seen.logits), seen.scores()[[*OF_IMAGES]]

@@ -16,6 +16,7 @@ from slim_core.steps.specs import (
     EvaluateSpec,
     FeaturesSpec,
     GradcamSpec,
+    PreviewSpec,
     QueueName,
     SpaceSpec,
     Spec,
@@ -53,6 +54,7 @@ STEPS: dict[str, Step] = {
     for step in (
         Step("train", TrainSpec, "slim_core.steps.train:run", "Train"),
         Step("gradcam", GradcamSpec, "slim_core.steps.gradcam:run", "Attention maps"),
+        Step("preview", PreviewSpec, "slim_core.steps.preview:run", "Preview of attention"),
         Step("features", FeaturesSpec, "slim_core.steps.features:run", "Features"),
         Step("space", SpaceSpec, "slim_core.steps.space:run", "Attention space"),
         Step("curate", CurateSpec, "slim_core.steps.curate:run", "Curate"),

@@ -62,7 +62,7 @@ def merge(spec: FeaturesSpec, table: ImageTable, shards: list[Run], context: Ste
     if "path" not in every[0]:  # of features: they have no more metrics than these
         return {"images": len(scores), "reused": every[0]["reused"] if len({m["reused"] for m in every}) == 1 else None}
     seconds = sum(metrics["seconds"] for metrics in every)
-    same = {key: every[0][key] for key in ("path", "map_shape", "n_features")}
+    same: dict[str, Any] = {key: every[0].get(key) for key in ("path", "target_layer", "map_shape", "n_features")}
     return summed_up(scores, table.labels[rows], **same, seconds=seconds)
 
 

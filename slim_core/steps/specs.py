@@ -12,11 +12,11 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
 from pydantic import Field, ModelWrapValidatorHandler, field_validator, model_validator
 
-from slim_core.attention.config import PassConfig
+from slim_core.attention.config import PassConfig, TargetLayer
 from slim_core.curation.options import CurateOptions
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.data.table import Split
@@ -33,15 +33,18 @@ from slim_core.training.objectives import OBJECTIVES
 
 QueueName = Literal["gpu", "cpu"]
 Option = bool | int | float | str
+Channels = tuple[float, float, float]  # of red, green and blue
 MOST_SHARDS = 1000
 
 # Raise it with a change to the specs that workers of older code would misread: they refuse such runs in a sentence.
 SPEC_VERSION = 1
 
 INPUTS = ("kind", "dataset", "campaign", "answers_seq", "environments_seq", "model", "shard", "shards")  # of a step
+OF_IMAGES = ("image_size", "resize_ratio", "mean", "std")  # fields of a training that say how a model sees images
 _NAMED = Shown(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
 _LATER = Shown(place="nowhere", on_command_line=False, added_later=True)
 _FOLDED = Shown(place="more")
+_INPUT = Shown(place="more", default="the model's own", added_later=True)  # of the images that a model sees
 
 
 class Spec(Config):
@@ -109,6 +112,10 @@ class Spec(Config):
         """As ``holds``, also where other fields decide it."""
         return self.holds
 
+    def without_effect(self) -> frozenset[str]:
+        """Fields that change nothing beside the others."""
+        return frozenset()
+
     def _deciding(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in (*self.inputs(), *self.decided_by)}
 
@@ -127,7 +134,9 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
 
     kind: Annotated[Literal["train"], _NAMED] = "train"
     model: str = Field(
-        default="resnet50", title="Model", description="small-resnet, or any torchvision classifier by its name."
+        default="resnet50",
+        title="Model",
+        description="small-resnet, a torchvision classifier, timm:NAME, or your own package.module:function.",
     )
     weights: Literal["imagenet", "none"] = Field(
         default="imagenet", title="Initial weights", description="Initial (pretrained) weights."
@@ -140,8 +149,22 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     image_size: Annotated[int | None, _FOLDED] = Field(
         default=None, ge=8, le=1024, title="Image size", description="Side in pixels; default: the model's own."
     )
-    mode: Annotated[Literal["full", "last-layer"], Shown(place="nowhere")] = Field(
-        default="full", title="Mode", description="Train everything, or refit the last layer."
+    resize_ratio: Annotated[float | None, _INPUT] = Field(
+        default=None, ge=1, le=4, title="Resize ratio", description="Shorter side before the centre crop, in sizes."
+    )
+    mean: Annotated[Channels | None, _INPUT] = Field(
+        default=None, title="Mean", description="Of red, green and blue in 0..1, subtracted from the images."
+    )
+    std: Annotated[Channels | None, _INPUT] = Field(
+        default=None, title="Standard deviation", description="Of red, green and blue, which the images are divided by."
+    )
+    mode: Annotated[Literal["full", "last-layer", "registered"], Shown(place="nowhere")] = Field(
+        default="full",
+        title="Mode",
+        description="Train everything, refit the last layer, or take the checkpoint of a model trained elsewhere.",
+    )
+    checkpoint_sha256: Annotated[str | None, _LATER] = Field(
+        default=None, title="Checksum", description="SHA-256 of the checkpoint that was registered."
     )
     start: Annotated[Literal["scratch", "reference"], _NAMED] = Field(
         default="scratch", title="Start", description="From the initial weights, or a trained run."
@@ -191,6 +214,22 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         weights = "none" if model == SMALL_RESNET else "imagenet"
         return {**recipe(model, situation).model_dump(), "weights": weights}
 
+    @field_validator("mean", "std", mode="before")
+    @classmethod
+    def _split_at_commas(cls, given: object) -> object:
+        """A form has one text for the three."""
+        parts = tuple(given.split(",")) if isinstance(given, str) else given
+        if isinstance(parts, tuple | list) and len(parts) != len(get_args(Channels)):
+            raise ValueError("give three numbers, joined by commas")
+        return parts
+
+    @field_validator("std")
+    @classmethod
+    def _check_std(cls, std: Channels | None) -> Channels | None:
+        if std is not None and min(std) <= 0:
+            raise ValueError("give three numbers above 0")
+        return std
+
     @field_validator("model")
     @classmethod
     def _check_model(cls, model: str) -> str:
@@ -224,7 +263,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     @model_validator(mode="after")
     def _check_full(self) -> Self:
         """What belongs to a refit would seem to change a training."""
-        if self.mode != "full":
+        if self.mode == "last-layer":
             return self
         for name in (*RefitConfig.model_fields, "attention"):
             if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
@@ -233,6 +272,15 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             raise ValueError(
                 "hold_out: is a share of all of train, kept from a new model; leave out what it starts from"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_registered(self) -> Self:
+        """Nothing is trained."""
+        if self.mode == "registered" and self.checkpoint is None:
+            raise ValueError("checkpoint: name the file of the model that was trained elsewhere")
+        if self.mode == "registered" and (self.subset or self.reference or self.hold_out):
+            raise ValueError("subset: reference and hold_out have no effect on mode registered; leave them out")
         return self
 
     def parents(self) -> dict[str, str]:
@@ -256,6 +304,10 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             return refit_labels(self.refit, self.fitted_on, self.selection)
         return super().labels_used()
 
+    def inputs(self) -> set[str]:
+        """As of every spec; and the file of a model that was trained elsewhere."""
+        return super().inputs() | ({"checkpoint", "checkpoint_sha256"} if self.mode == "registered" else set())
+
     def held(self) -> Mapping[str, type[Config]]:
         """The settings of the loss and the refit, and of the selection where it has some."""
         of_selection = {"selection_options": AnswersOf} if self.selection == BY_ANSWERS else {}
@@ -264,6 +316,12 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             "refit_options": REFITS[self.refit].Options,
             **of_selection,
         }
+
+    def without_effect(self) -> frozenset[str]:
+        """The hyper-parameters, where nothing is trained."""
+        if self.mode != "registered":
+            return frozenset()
+        return frozenset({*TrainConfig.model_fields, *RefitConfig.model_fields, "weights", "attention"})
 
     def defaults(self) -> dict[str, Any]:
         """As of every spec; the milestones keep their place on the way through the epochs."""
@@ -343,6 +401,21 @@ class GradcamSpec(FeaturesSpec):
     """Attention maps, their scores against the masks, and every feature, in one pass over the images."""
 
     kind: Annotated[Literal["gradcam"], _NAMED] = "gradcam"  # type: ignore[assignment]
+
+
+class PreviewSpec(PassConfig, Spec):
+    """Attention maps of a few images, before a whole pass."""
+
+    queue: ClassVar[QueueName] = "gpu"
+
+    kind: Annotated[Literal["preview"], _NAMED] = "preview"
+    model: Annotated[str, _NAMED] = Field(title="Model", description="Train run whose attention is computed.")
+    split: Split = Field(default="train", title="Split", description="Whose images are shown.")
+    images: int = Field(default=8, ge=1, le=64, title="Images", description="How many, spread over the groups.")
+
+    def parents(self) -> dict[str, str]:
+        """The model."""
+        return {"model": self.model}
 
 
 class SpaceSpec(Spec, ClusterConfig, SpaceConfig):
@@ -429,6 +502,7 @@ class EvaluateSpec(Spec):
     batch_size: Annotated[int, _FOLDED] = Field(
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
     )
+    target_layer: TargetLayer = None
 
     def parents(self) -> dict[str, str]:
         """The model, and the space or the environments of the estimated groups where given."""

@@ -1,4 +1,4 @@
-"""Train the reference model, retrain on a curated subset, or refit the last layer (METHOD.md S0 and S10)."""
+"""Train the reference model, retrain on a subset, refit the last layer (METHOD.md S0 and S10), or register a model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from slim_core import result_files
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
-from slim_core.models.build import build, load_model
-from slim_core.models.model import Model, load_checkpoint, save_model
+from slim_core.models.build import load_model
+from slim_core.models.model import Model, save_model
 from slim_core.models.prediction import predict
 from slim_core.steps import last_layer
 from slim_core.steps.answers import answered_images, given_answers
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by, said_of
+from slim_core.steps.initial_model import initial_model, register
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import SubsetResult
 from slim_core.training.answers import AnswersOf
@@ -39,7 +40,7 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     Returns:
         images (repeats included), images_unique, epochs, best_epoch, seconds, val: the metrics of the epoch kept, and,
         where answers are used, answered: how many of each campaign; where environments make the groups,
-        environment_answers and answers_share.
+        environment_answers and answers_share. Of a model that was trained elsewhere: as initial_model.register.
 
     Raises:
         DataRefusedError: a split has no images, or a class of the data has none to train on.
@@ -47,10 +48,12 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
         WeightsMissingError, CheckpointRefusedError: the initial weights cannot be read.
     """
     table = context.table(spec.dataset)
+    if spec.mode == "registered":
+        return register(spec, table, context)
     rows, counts = training_rows(spec, table, context)
     _check_rows(table, rows)
     counts = repeated(spec, table, rows, counts, context)
-    model = _initial_model(spec, table, context)
+    model = initial_model(spec, table, context)
     if spec.mode == "last-layer":
         result = last_layer.refit(model, table, rows, counts, spec, context)
     else:
@@ -153,23 +156,6 @@ def _check_rows(table: ImageTable, rows: Rows) -> None:
             f"There is no image of {', '.join(missing)} among the {len(rows)} to train on: "
             f"choose a larger subset, or correct the split column."
         )
-
-
-def _initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> Model:
-    if spec.reference is not None:
-        return load_model(context.parent(spec.reference))
-    path = context.store.settings.allowed(spec.checkpoint) if spec.checkpoint else None
-    model = build(
-        spec.model,
-        table.n_classes,
-        label_names=table.label_names,
-        weights="none" if path else spec.weights,
-        image_size=spec.image_size,
-        seed=spec.seed,
-    )
-    if path:
-        load_checkpoint(model, path)
-    return model
 
 
 def _train(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from slim_core import result_files as names
 from slim_core.errors import ArtifactDamagedError, NotFoundError
+from slim_core.network_facts import NetworkFacts
 from slim_core.space.environments import Clusters
 
 if TYPE_CHECKING:
@@ -114,6 +115,11 @@ class AttentionResult:
     def has_scores(self) -> bool:
         """An evaluation keeps its scores with its predictions."""
         return (self.folder / names.SCORES).is_file()
+
+    @property
+    def sheet(self) -> Path:
+        """Of a preview: its images and overlays as one PNG."""
+        return self.folder / names.SHEET
 
     def scores(self, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """One row an image: row, prediction, confidence, loss, entropy, no_evidence, scores against the masks."""
@@ -235,9 +241,25 @@ class ModelResult:
         """How the model sees images."""
         from slim_core.data.images import ImageTransform  # it loads the decoders
 
-        about = self.folder / names.MODEL
-        with undamaged(about):
-            return ImageTransform.from_json(json.loads(about.read_text())["transform"])
+        return ImageTransform.from_json(self._about["transform"])
+
+    @property
+    def network(self) -> NetworkFacts | None:
+        """Target layer and head; None where it has no layer with a map, or was trained before they were recorded."""
+        found = self._about.get("network") or {}
+        return NetworkFacts.from_json(found) if "target_layer" in found else None
+
+    @property
+    def no_attention(self) -> str:
+        """Why the model has no attention maps; "" where it has."""
+        return str((self._about.get("network") or {}).get("refused", ""))
+
+    @cached_property
+    def _about(self) -> dict[str, Any]:
+        path = self.folder / names.MODEL
+        with undamaged(path):
+            found: dict[str, Any] = json.loads(path.read_text())
+            return found
 
     def held_out(self) -> NDArray[np.int64]:
         """(n,) rows of train that the training did not see; empty where it held none out."""

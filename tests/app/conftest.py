@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
@@ -82,6 +83,12 @@ def own_images(loop_home: Path, filled_home: Path) -> Path:
         database.execute("UPDATE datasets SET root = ?, fingerprint = ?", (str(folder), table.fingerprint))
     session.forget()
     return folder
+
+
+@pytest.fixture
+def waiting_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A queue that takes every run, and lets all of them wait."""
+    monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(submit=lambda _run: None))
 
 
 @pytest.fixture

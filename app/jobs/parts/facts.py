@@ -35,6 +35,7 @@ HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
         ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
         (("n",), "Images", False, "Images of this pass."),
     ),
+    "preview": ((("n",), "Images", False, "Images of the preview."),),
     "features": ((("n",), "Images", False, "Images of this pass."),),
     "space": ((("images",), "Images", False, "Images of the space."),),
     "curate": (

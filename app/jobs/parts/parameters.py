@@ -37,12 +37,13 @@ def rows(run: Run, parents: set[str]) -> list[list[Cell]]:
     spec = _parsed(run)
     if spec is None:
         return [_row(name, value, parents, {}, "") for name, value in run.spec.items() if name != "kind"]
-    given, differing, about = spec.inputs(), spec.changed(), parameters(type(spec))
+    given, differing, about, unused = spec.inputs(), spec.changed(), parameters(type(spec)), spec.without_effect()
     rank = {**dict.fromkeys(given, 0), **dict.fromkeys(differing, 1)}
     values = {name: value for name, value in spec.every_field().items() if name in run.spec or _is_offered(about[name])}
-    names = sorted(values, key=lambda name: rank.get(name, 2))
+    names = sorted((name for name in values if name not in unused), key=lambda name: rank.get(name, 2))
     listed = [_row(name, values[name], parents, differing, about[name].help) for name in names if name != "kind"]
-    return listed + [row for name, config in spec.held().items() for row in _within(values.get(name) or {}, config)]
+    held = {name: config for name, config in spec.held().items() if name in names}
+    return listed + [row for name, config in held.items() for row in _within(values[name] or {}, config)]
 
 
 def _within(settings: Mapping[str, Any], config: type[Config]) -> list[list[Cell]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -9,11 +10,11 @@ import streamlit as st
 from app import session
 from app.services import evaluating
 from app.ui import chart
-from app.ui.escape import prose
+from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
 from app.ui.groups import report, table
 from app.ui.messages import errors_shown
-from app.ui.runs import evaluate_models, progress, state
+from app.ui.runs import evaluate_models, network, progress, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.store.results import training_history
@@ -60,14 +61,20 @@ def _ended(run: Run) -> None:
     if run.status != "done":
         st.error(prose(run.message or f"The training was {run.status}."), icon=":material/error:")
         return
-    metrics = run.metrics or {}
-    facts = [
-        f"{metrics['images']:,} images ({metrics['images_unique']:,} distinct)",
-        f"trained in {progress.duration(metrics['seconds'])}",
-        f"best epoch {metrics['best_epoch']} of {metrics['epochs']}" if metrics.get("best_epoch") else "",
-    ]
-    st.caption(" · ".join(fact for fact in facts if fact))
+    st.caption(verbatim(" · ".join(_facts(run))))
+    network.show(run)
     _groups(run)
+
+
+def _facts(run: Run) -> Iterator[str]:
+    metrics = run.metrics or {}
+    if run.spec.get("mode") == "registered":
+        yield f"weights of {run.spec['checkpoint']}"
+        return
+    yield f"{metrics['images']:,} images ({metrics['images_unique']:,} distinct)"
+    yield f"trained in {progress.duration(metrics['seconds'])}"
+    if metrics.get("best_epoch"):
+        yield f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
 
 
 def _groups(run: Run) -> None:

@@ -186,3 +186,44 @@ def test_without_redis_the_button_tells_it_and_the_run_waits(show) -> None:
     assert not app.exception
     assert any("queue" in error.value.lower() for error in app.error)
     assert [run.status for run in store.runs.all(kind="gradcam")] == ["queued", "done"]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_page_says_which_layer_is_taken_and_queues_another_where_it_is_chosen(show) -> None:
+    app = show("attention")
+    captions = " ".join(caption.value for caption in app.caption)
+    assert "Attention comes from the layer stages (64 channels, 8 x 8)." in captions
+    model = app.selectbox(key="pick-model").value
+    layer = app.selectbox(key=f"target_layer-{model}")
+    assert list(layer.options) == ["stages (default)", "stages.1", "stages.0", "stem"]
+    layer.select("stages.1").run()
+    app.button(key="submit-gradcam").click().run()
+    assert session.store().runs.all(kind="gradcam")[0].spec["target_layer"] == "stages.1"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_preview_is_queued_with_the_choices_of_the_pass_and_followed(show, waiting_queue) -> None:
+    app = show("attention")
+    app.segmented_control(key="class_of_map-gradcam").set_value("predicted")
+    app.pills(key="splits-gradcam").set_value(["val", "test"]).run()
+    app.button(key="preview").click().run()
+    assert not app.exception
+    (run,) = session.store().runs.all(kind="preview")
+    assert (run.spec["class_of_map"], run.spec["split"], run.spec["images"]) == ("predicted", "val", 8)
+    assert app.query_params["preview"] == run.id
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_finished_preview_shows_its_images_under_their_maps(show) -> None:
+    from slim_core import api
+    from slim_core.runs.executor import InProcess, Workbench
+
+    store = session.store()
+    model = store.runs.all(kind="train")[0]
+    run = api.preview(model.id, target_layer="stages.1", at=Workbench(store, InProcess(store, device="cpu")))
+    app = show("attention", model=model.id, preview=run.id)
+    assert any(one.value == "Maps of the layer stages.1 (32 channels, 16 x 16)." for one in app.caption)
+    (drawn,) = [text for text in map(str, (html.proto.body for html in app.get("html"))) if "slim-pictures" in text]
+    assert drawn.count("kind=overlay") == 8 and drawn.count(f"run={run.id}") >= 8
+    other = next(one for one in store.runs.all(kind="train") if one.id != model.id)
+    assert "preview" not in show("attention", model=other.id, preview=run.id).query_params

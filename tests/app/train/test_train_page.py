@@ -204,3 +204,60 @@ def test_a_fifth_of_train_is_held_out_from_the_form(show, dataset) -> None:
     button(app, "Train").click().run()
     (run,) = session.store().runs.all()
     assert run.spec["hold_out"] == 0.2
+
+
+def register(app, path, name: str = "", mean: str = ""):
+    """Fill in the form of a trained model and press its button."""
+    next(one for one in app.text_input if one.label == "Checkpoint on this machine").set_value(str(path))
+    next(one for one in app.text_input if one.label == "Name").set_value(name)
+    app.text_input(key="mean-register").set_value(mean)
+    app.run()
+    button(app, "Register model").click().run()
+    assert not app.exception
+    return app
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_model_that_was_trained_elsewhere_is_registered_and_opened(show, waiting_queue) -> None:
+    store = session.store()
+    reference = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
+    path = store.artifacts.folder(reference.id) / "weights.safetensors"
+    app = show("train")
+    assert any("outputs must be, in this order: 0, 1." in caption.value for caption in app.caption)
+    app = register(app, path, "Theirs", "0.5, 0.5, 0.5")
+    run = store.runs.all(kind="train")[0]
+    assert (run.name, run.spec["mode"], run.spec["checkpoint"]) == ("Theirs", "registered", str(path))
+    assert (run.spec["mean"], run.status) == ([0.5, 0.5, 0.5], "queued")
+    assert app.query_params["run"] == run.id
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_checkpoint_that_is_not_there_is_refused_on_the_page(show, filled_home) -> None:
+    n_runs = len(session.store().runs.all())
+    app = register(show("train"), filled_home / "nothing.pt")
+    assert any("There is no checkpoint" in error.value for error in app.error)
+    app = register(show("train"), "/etc/passwd")
+    assert any("lies outside the allowed folders" in error.value for error in app.error)
+    assert len(session.store().runs.all()) == n_runs
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_registered_model_says_where_it_is_from_and_where_its_attention_comes_from(show, filled_home) -> None:
+    from slim_core import api
+    from slim_core.runs.executor import InProcess, Workbench
+
+    store = session.store()
+    reference = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
+    path = store.artifacts.folder(reference.id) / "weights.safetensors"
+    at = Workbench(store, InProcess(store, device="cpu"))
+    run = api.register_model(path, model="small-resnet", data=reference.dataset_id, at=at)
+    app = show("train", run=run.id)
+    captions = " ".join(caption.value for caption in app.caption)
+    assert "trained elsewhere" in captions and str(path) in captions
+    assert "Attention comes from the layer stages (64 channels, 8 x 8)." in captions
+    assert "centre crop of 64 x 64 px" in captions
+    assert len(app.dataframe[0].value) == 4  # the groups on validation
+    from tests.app.jobs.test_jobs_page import cells, tables
+
+    fields = {row[0].removeprefix("● ") for row in cells(tables(show("jobs", run=run.id))["Parameters"])}
+    assert "checkpoint" in fields and not fields & {"epochs", "lr", "objective"}

@@ -13,16 +13,19 @@ from slim_core.attention import attention_pass as attention
 from slim_core.attention.attention_pass import attention_pass, heat_maps, to_half
 from slim_core.attention.config import PassConfig
 from slim_core.attention.maps import ForwardMapper, GradientMapper, open_mapper
-from slim_core.data.images import heat_map, load_mask
+from slim_core.data.images import ImageTransform, heat_map, load_mask
 from slim_core.data.images import minmax as minmax_numpy
 from slim_core.errors import ImageRefusedError, RunCanceledError, SpecRefusedError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, aiou, attention_precision, iou
 from slim_core.models.build import build
+from slim_core.models.model import Model
+from slim_core.models.pixels import Pixels, to_input
 from slim_core.models.prediction import predict
 from slim_core.models.runtime import Runtime
 from tests.slim_core.painted import painted_table
 
 N = 20
+TIMM_SWIN, TIMM_VIT = "timm:swin_tiny_patch4_window7_224", "timm:vit_tiny_patch16_224"
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +35,8 @@ def table(tmp_path_factory):
 
 def some_model(name="small-resnet", n_classes=2, seed=0):
     """A network whose batch statistics and head are not those of its construction: maps with both signs."""
+    if name.startswith("timm:"):
+        pytest.importorskip("timm")
     model = build(name, n_classes, weights="none", image_size=64, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -59,7 +64,7 @@ def grad_cam(model, images, classes):
         return cam.raw
 
 
-@pytest.mark.parametrize("name", ["small-resnet", "resnet18", "regnet_y_400mf", "mobilenet_v2", "swin_t"])
+@pytest.mark.parametrize("name", ["small-resnet", "resnet18", "regnet_y_400mf", "mobilenet_v2", "swin_t", TIMM_SWIN])
 def test_forward_only_maps_equal_those_of_grad_cam(name):
     model = some_model(name, n_classes=3)
     images, classes = batch(), torch.tensor([2, 0, 1])
@@ -73,7 +78,9 @@ def test_forward_only_maps_equal_those_of_grad_cam(name):
     assert np.abs(every[torch.arange(3), classes].numpy() - expected).max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["vgg11_bn", "mobilenet_v3_small", "squeezenet1_1", "vit_b_32", "convnext_tiny"])
+@pytest.mark.parametrize(
+    "name", ["vgg11_bn", "mobilenet_v3_small", "squeezenet1_1", "vit_b_32", "convnext_tiny", TIMM_VIT]
+)
 def test_other_architectures_go_through_grad_cam(name):
     model = some_model(name)
     images, classes = batch(), torch.tensor([1, 0, 1])
@@ -142,8 +149,6 @@ def test_features_are_the_sums_of_the_activations_inside_and_outside_the_attenti
     """f_k = sum A S with raw S, r_k = sum A (1 - minmax S): METHOD S1."""
     model = some_model()
     _, arrays, _ = run(table, tmp_path, model)
-    from slim_core.models.pixels import Pixels, to_input
-
     with Pixels(table, model.transform) as pixels, torch.inference_mode():
         images = to_input(pixels.read(np.arange(N)), model.transform, torch.device("cpu"))
         A = model.net.stages(model.net.stem(images)).numpy()  # (N, K, U, V)
@@ -193,8 +198,6 @@ def test_scores_against_masks_are_those_of_the_metrics_on_the_heat_maps(table, t
     model = some_model()
     metrics, arrays, scores = run(table, tmp_path, model)
     with open_mapper(model) as mapper:
-        from slim_core.models.pixels import Pixels, to_input
-
         with Pixels(table, model.transform) as pixels:
             mapper.forward(to_input(pixels.read(np.arange(N)), model.transform, torch.device("cpu")))
         every = mapper.maps_of_all(torch.arange(N)).numpy()  # (N, C, U, V)
@@ -299,3 +302,49 @@ def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_t
         run(table, tmp_path / "out", model)
     with pytest.raises(SpecRefusedError, match="batches of 16 images; 2 were seen to fit"):
         predict(model, table, np.arange(len(table)), batch_size=16)
+
+
+def test_the_map_of_another_layer_is_that_of_grad_cam_and_belongs_to_its_settings(table, tmp_path):
+    model = some_model()
+    kept = {}
+    for name in (None, "stages.1"):
+        folder = tmp_path / str(name)
+        folder.mkdir()
+        config = PassConfig(batch_size=8, target_layer=name)
+        metrics = attention_pass(model, table, np.arange(4), folder, config)
+        kept[name] = np.load(folder / "maps.npy"), metrics
+    maps, metrics = kept["stages.1"]
+    assert (metrics["target_layer"], metrics["path"], metrics["map_shape"]) == ("stages.1", "gradient", [16, 16])
+    assert (kept[None][1]["target_layer"], kept[None][1]["path"]) == ("stages", "forward")
+    with Pixels(table, model.transform) as pixels:
+        images = to_input(pixels.read(np.arange(4)), model.transform, torch.device("cpu"))
+    expected = grad_cam(model.at_layer("stages.1"), images, torch.tensor(table.labels[:4]))
+    assert np.abs(maps.astype(np.float32) - expected).max() <= 1e-3 * expected.max()
+
+
+class TwiceUsedReLU(torch.nn.Module):
+    """One ReLU behind both convolutions, and a head that is not the plain mean."""
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.first, self.second = torch.nn.Conv2d(3, 4, 3, stride=4), torch.nn.Conv2d(4, 5, 3, padding=1)
+        self.relu, self.head = torch.nn.ReLU(), torch.nn.Linear(5, n_classes)
+
+    def forward(self, images):
+        self.last = self.relu(self.second(self.relu(self.first(images))))
+        return self.head(self.last.square().mean((2, 3)))
+
+
+def test_a_layer_that_is_used_twice_is_explained_where_it_is_used_last():
+    torch.manual_seed(0)
+    model = Model("twice", TwiceUsedReLU(2), 2, ImageTransform(size=64))
+    images, classes = batch(), torch.tensor([1, 0, 1])
+    with open_mapper(model) as mapper:
+        assert isinstance(mapper, GradientMapper)
+        mapper.forward(images)
+        maps = mapper.maps(classes)
+    logits = model.net(images)
+    A = model.net.last
+    (gradient,) = torch.autograd.grad(logits.gather(1, classes[:, None]).sum(), A)
+    expected = (gradient.mean((2, 3), keepdim=True) * A).sum(1).relu()
+    assert expected.max() > 0 and torch.allclose(maps, expected, atol=1e-6)

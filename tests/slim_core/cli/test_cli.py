@@ -21,7 +21,7 @@ from slim_core.store import Store
 
 COMMANDS = (
     "demo-data import datasets train gradcam features space candidates answer curate evaluate compare runs run submit "
-    "study studies backup restore"
+    "study studies backup restore inspect preview register-model"
 ).split()
 
 
@@ -95,7 +95,15 @@ def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, 
         (("answer", "--from-masks"), "answered (8.3 % of train)"),
         (("curate", "--strategy", "random", "--size", 16), "images 16"),
         (("train", "--subset", "latest", "--epochs", 1), "slim evaluate"),
-        (("evaluate",), "landbird, water"),
+        (
+            (
+                "evaluate",
+                "inspect",
+                "preview",
+                "register-model",
+            ),
+            "landbird, water",
+        ),
         (("compare",), "random, from reference"),
     ):
         assert slim(*command) == 0, command

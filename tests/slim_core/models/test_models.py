@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError, WeightsMissingError
 from slim_core.models.build import build, list_models, load_model
 from slim_core.models.model import load_checkpoint, save_model
+from slim_core.models.small_resnet import SmallResNet
 from slim_core.models.target_layer import tokens_to_map
 from slim_core.models.torchvision_models import fetch_weights, imagenet_weights, weights_path
 
@@ -166,12 +167,30 @@ def test_a_checkpoint_that_does_not_fit_names_the_first_tensors_and_changes_noth
     model = build("small-resnet", 2, seed=2)
     before = logits(model)
     torch.save(build("small-resnet", 5).net.state_dict(), tmp_path / "five.pt")
-    with pytest.raises(CheckpointRefusedError, match=r"fc.weight has shape \(5, 64\) instead of \(2, 64\)"):
+    with pytest.raises(CheckpointRefusedError, match="was trained on 5 classes, but small-resnet is needed for 2: "):
         load_checkpoint(model, tmp_path / "five.pt")
     torch.save({"conv.weight": torch.zeros(1)}, tmp_path / "other.pt")
     with pytest.raises(CheckpointRefusedError, match=r"stem.0.weight is missing.*and \d+ more"):
         load_checkpoint(model, tmp_path / "other.pt")
     assert torch.equal(logits(model), before)
+
+
+def test_a_checkpoint_of_another_width_is_refused_with_both_widths(tmp_path):
+    torch.save(SmallResNet(2, width=8).state_dict(), tmp_path / "narrow.pt")
+    message = r"does not fit small-resnet: stem.0.weight has shape \(8, 3, 3, 3\) instead of \(16, 3, 3, 3\)"
+    with pytest.raises(CheckpointRefusedError, match=message):
+        load_checkpoint(build("small-resnet", 2), tmp_path / "narrow.pt")
+    with pytest.raises(CheckpointRefusedError, match=message):
+        load_checkpoint(build("small-resnet", 3), tmp_path / "narrow.pt", new_head=True)
+
+
+def test_a_pretrained_file_of_other_classes_may_keep_the_new_head(tmp_path):
+    source, model = build("small-resnet", 5, seed=1), build("small-resnet", 2, seed=2)
+    head = model.net.fc.weight.clone()
+    torch.save(source.net.state_dict(), tmp_path / "five.pt")
+    load_checkpoint(model, tmp_path / "five.pt", new_head=True)
+    assert torch.equal(model.net.fc.weight, head)
+    assert torch.equal(model.net.stem[0].weight, source.net.stem[0].weight)
 
 
 class Bomb:

@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from slim_core.cli import main
 from slim_core.data.importing import import_data
+from slim_core.models.checkpoint_files import registration
 from slim_core.runs.commands import command
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import settings
@@ -52,6 +55,9 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
     maps = finished(store, kind="gradcam", model=model.id, **base)
     space = finished(store, kind="space", attention=maps.id, **base)
     subset = finished(store, kind="curate", space=space.id, strategy="random", size=20, **base)
+    theirs = store.settings.home / "theirs.safetensors"
+    save_file({"weight": np.zeros(2)}, theirs)
+    registered = registration(theirs, store.settings)
     campaign = store.campaigns.create(
         name="c", dataset_id=dataset.id, space_run_id=space.id, rows=[1, 2], split="train", seed=0, guideline="?",
         strategy="kmeans", by="local",
@@ -79,6 +85,10 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "gradcam": {"kind": "gradcam", **base, "model": model.id},
         "gradcam of two splits": {"kind": "gradcam", **base, "model": model.id, "splits": ["val", "test"]},
         "gradcam in small batches": {"kind": "gradcam", **base, "model": model.id, "batch_size": 8},
+        "gradcam of another layer": {"kind": "gradcam", **base, "model": model.id, "target_layer": "stages.1"},
+        "train on images of its own": train | {"model": "resnet18", "mean": [0.5, 0.5, 0.5], "resize_ratio": 1.0},
+        "register a model": train | {"model": "resnet18", "std": [0.5, 0.4, 0.3], "image_size": 64, **registered},
+        "preview": {"kind": "preview", **base, "model": model.id, "images": 4, "split": "val"},
         "features": {"kind": "features", **base, "model": model.id, "class_of_map": "both"},
         "space": {"kind": "space", **base, "attention": maps.id, "n_neighbors": 9, "n_clusters": 3, "seed": 1},
         "space with pca": {"kind": "space", **base, "attention": maps.id, "pca_above": 1000},
@@ -121,6 +131,8 @@ def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
 
     monkeypatch.setattr("slim_core.runs.executor.open_workbench", queue_only)
     monkeypatch.setattr("slim_core.cli.models.show_groups", lambda _metrics: None)
+    monkeypatch.setattr("slim_core.cli.networks.show_sheet", lambda _store, _run: None)
+    monkeypatch.setattr("slim_core.runs.executor.require_weights", lambda _store, _spec: None)
     assert {spec.kind for spec, _ in specs.values()} == set(STEPS)
     for name, (spec, reference) in specs.items():
         words = shlex.split(command(spec, reference))

@@ -25,8 +25,11 @@ each_old_spec = pytest.mark.parametrize(
 )
 
 
-def test_there_are_old_specs_of_every_step() -> None:
-    assert {old["spec"]["kind"] for old in OLD} == set(STEPS)
+NEW = {"preview"}  # steps that came later
+
+
+def test_there_are_old_specs_of_every_step_that_there_was() -> None:
+    assert {old["spec"]["kind"] for old in OLD} == set(STEPS) - NEW
 
 
 @each_old_spec

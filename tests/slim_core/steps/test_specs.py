@@ -12,7 +12,7 @@ from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, TrainSp
 
 
 def test_each_step_has_a_spec_of_its_kind_and_a_run_function():
-    assert list(STEPS) == ["train", "gradcam", "features", "space", "curate", "evaluate"]
+    assert list(STEPS) == ["train", "gradcam", "preview", "features", "space", "curate", "evaluate"]
     for kind, step in STEPS.items():
         assert step.spec.model_fields["kind"].default == kind
         assert callable(step.load())
@@ -22,6 +22,7 @@ def test_steps_that_run_the_network_go_to_the_gpu_queue():
     assert {kind: step.queue for kind, step in STEPS.items()} == {
         "train": "gpu",
         "gradcam": "gpu",
+        "preview": "gpu",
         "features": "gpu",
         "space": "cpu",
         "curate": "cpu",
@@ -72,6 +73,18 @@ def test_parents_are_named_by_role():
     assert train.parents() == {"reference": "r-m", "subset": "r-s"}
     assert CurateSpec(dataset="d", space="r-s", size=5).parents() == {"space": "r-s"}
     assert EvaluateSpec(dataset="d", model="r-m", space="r-t").parents() == {"model": "r-m", "space": "r-t"}
+
+
+def test_what_a_model_sees_may_be_typed_as_one_text():
+    spec = TrainSpec(dataset="d", mean="0.5,0.4,0.3", std="1,1,2")
+    assert (spec.mean, spec.std) == ((0.5, 0.4, 0.3), (1.0, 1.0, 2.0))
+
+
+def test_a_model_that_is_registered_has_no_hyper_parameters():
+    spec = TrainSpec(dataset="d", mode="registered", checkpoint="/m.pt")
+    assert spec.without_effect() >= {"epochs", "lr", "objective", "objective_options", "weights"}
+    assert not spec.without_effect() & {"model", "checkpoint", "mean", "image_size"}
+    assert TrainSpec(dataset="d").without_effect() == frozenset()
 
 
 def test_a_spec_survives_its_journey_as_json():
@@ -145,6 +158,17 @@ def test_a_spec_cannot_be_changed():
         ),
         ({"kind": "evaluate", "dataset": "d", "model": "m", "split": "dev"}, "An evaluate step refuses split = 'dev'"),
         ({"kind": "train", "dataset": "d", "model": "nosuch"}, "refuses model = 'nosuch': there is no such model"),
+        (
+            {"kind": "train", "dataset": "d", "mode": "registered"},
+            "checkpoint: name the file of the model that was trained elsewhere",
+        ),
+        (
+            {"kind": "train", "dataset": "d", "mode": "registered", "checkpoint": "m.pt", "subset": "r-1"},
+            "subset: reference and hold_out have no effect on mode registered",
+        ),
+        ({"kind": "train", "dataset": "d", "std": [1, 0, 1]}, r"refuses std = .*: give three numbers above 0"),
+        ({"kind": "train", "dataset": "d", "mean": "0.5,0.4"}, "refuses mean = '0.5,0.4': give three numbers, joined"),
+        ({"kind": "preview", "dataset": "d", "model": "m", "images": 0}, "A preview step refuses images = 0"),
         ({"kind": "train", "dataset": "d", "objective": "dro"}, "refuses objective = 'dro': Input should be 'erm'"),
     ],
 )

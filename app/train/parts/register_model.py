@@ -1,0 +1,50 @@
+"""A model that was trained elsewhere, registered as a run that can be evaluated, curated for and retrained from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.services import actions
+from app.train.forms import MODELS
+from app.ui.escape import verbatim
+from app.ui.messages import errors_shown
+from app.ui.runs import ask
+from slim_core.parameters import parameters
+from slim_core.settings import settings
+from slim_core.steps.recipes import default_model
+from slim_core.steps.specs import OF_IMAGES, TrainSpec
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset
+
+
+def form(dataset: Dataset) -> None:
+    """Path, architecture and input of the model; opens the run it becomes."""
+    asked = parameters(TrainSpec)
+    left, middle, right = st.columns([5, 3, 3])
+    path = left.text_input(
+        "Checkpoint on this machine",
+        placeholder="/models/waterbirds-resnet50.pt",
+        help="A .safetensors, .pt or .pth file of plain tensors. Allowed folders: "
+        + ", ".join(map(str, settings().data_roots)),
+    ).strip()
+    model = middle.selectbox(
+        "Architecture", MODELS, index=MODELS.index(default_model(dataset.format)), accept_new_options=True,
+        key=f"register-model-{dataset.id}", help=asked["model"].help,
+    )  # fmt: skip
+    name = right.text_input("Name", placeholder="architecture and file").strip()
+    names = session.store().datasets.table(dataset.id).label_names
+    st.caption(f"The model's {len(names)} outputs must be, in this order: {verbatim(', '.join(names))}.")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        pressed = st.button("Register model", type="primary", icon=":material/upload_file:", disabled=not path)
+        fields = ask.fields([asked[one] for one in OF_IMAGES], {}, key="register")
+    if pressed:
+        with errors_shown():
+            run, created = actions.register_model(dataset.id, path, model, name=name or None, fields=fields)
+            if not created:
+                st.toast("This model is registered already. It is shown below.", icon=":material/info:")
+            st.query_params["run"] = run.id
+            st.rerun()

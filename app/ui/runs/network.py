@@ -1,0 +1,35 @@
+"""What a model's network is to the attention step: its target layer, its head, and the images it sees."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.ui.escape import verbatim
+from slim_core.errors import NotFoundError
+from slim_core.store.results import ModelResult
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+
+def result_of(model: Run) -> ModelResult | None:
+    """What a finished train run left; None where its files were removed."""
+    try:
+        found = ModelResult(session.store().artifacts.folder(model.id))
+    except NotFoundError:
+        return None
+    return found if found.exists else None
+
+
+def show(model: Run) -> None:
+    """A caption of a finished train run; nothing where its network was not recorded."""
+    found = result_of(model)
+    if found is None:
+        return
+    if found.no_attention:
+        st.caption(verbatim(found.no_attention))
+    elif found.network is not None:
+        st.caption(verbatim(f"{found.network.described} {found.transform.described}"))

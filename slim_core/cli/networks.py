@@ -1,0 +1,101 @@
+"""slim inspect, slim preview, slim register-model: what a network is, and where it looks, before a whole pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+
+from slim_core.cli.console import Device, Force, Json, Priority, Queued, console, done, write_json
+from slim_core.cli.models import Model, Settings
+from slim_core.cli.options import How, add_step, on_command_line, with_settings
+from slim_core.parameters import Parameter
+from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import OF_IMAGES
+
+if TYPE_CHECKING:
+    from slim_core.models.model import Model as Network
+    from slim_core.store import Run, Store
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("inspect", epilog="Example: slim inspect timm:vit_tiny_patch16_224")(inspect)
+    add_step(app, "preview", preview, example="slim preview --model r-b5n8w3ve6y --target-layer layer3")
+    example = "Example: slim register-model resnet50.pt --model resnet50 --data waterbirds-folder"
+    app.command("register-model", epilog=example)(with_settings(register_model, _of_images(), {}))
+
+
+def inspect(
+    model: Annotated[str, typer.Argument(help="A name as slim train --model takes it, or the id of a train run.")],
+    target_layer: Annotated[str | None, typer.Option(help="Another layer, by its dotted name.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Side in pixels; default: the model's own.")] = None,
+    json_path: Json = None,
+) -> None:
+    """Target layer, head and input of a network, and how its attention is computed; downloads no weights."""
+    network = _opened(model, image_size).at_layer(target_layer)
+    facts = network.layout.facts
+    console.print(facts.described, markup=False, soft_wrap=True)
+    console.print(network.transform.described, markup=False, soft_wrap=True)
+    console.print(f"Head: {facts.head or 'not a linear layer'}.", markup=False, soft_wrap=True)
+    console.print(f"Layers with a map: {', '.join(facts.layers)}.", markup=False, soft_wrap=True)
+    write_json(json_path, {"name": network.name, "transform": network.transform.to_json(), "network": facts.to_json()})
+
+
+def _opened(model: str, image_size: int | None) -> Network:
+    from slim_core.models.build import build, load_model
+    from slim_core.store import Store
+
+    store = Store.open()
+    run = store.runs.find(model)
+    if run is not None:
+        return load_model(store.artifacts.folder(run.id))
+    return build(model, 2, weights="none", image_size=image_size)
+
+
+def preview(how: How, settings: Settings, model: Model = None) -> None:
+    """Attention maps of a few images in seconds: whether the model and its target layer are worth a whole pass."""
+    from slim_core import api
+
+    at = how.bench()
+    run = api.preview(model, at=at, force=how.force, **settings)
+    show_sheet(at.store, run)
+    done(run, f"slim gradcam --model {run.spec['model']}")
+
+
+def show_sheet(store: Store, run: Run) -> None:
+    """Print where the pictures of a preview are."""
+    from slim_core.store.results import AttentionResult
+
+    sheet = AttentionResult(store.artifacts.folder(run.id)).sheet
+    console.print(f"each image beside its overlay: [bold]{escape(str(sheet))}[/]", soft_wrap=True)
+
+
+def _of_images() -> dict[str, Parameter]:
+    asked = on_command_line(STEPS["train"].spec)
+    return {name: asked[name] for name in OF_IMAGES}
+
+
+def register_model(
+    settings: dict[str, Any],
+    file: Annotated[Path, typer.Argument(help="A .safetensors, .pt or .pth file of plain tensors.")],
+    model: Annotated[str, typer.Option(help="Its architecture, as slim train --model takes it.")],
+    data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
+    name: Annotated[str | None, typer.Option(help="What lists call it; default: its architecture and file.")] = None,
+    queue: Queued = False,
+    device: Device = None,
+    priority: Priority = 0,
+    force: Force = False,
+) -> None:
+    """Register a model that was trained elsewhere, to preview, evaluate, curate for and retrain it.
+
+    Its outputs are the classes of the data set, in their order.
+    """
+    from slim_core import api
+    from slim_core.cli.bench import bench
+
+    at = bench(queue, device, priority)
+    run = api.register_model(file, model=model, data=data, name=name, at=at, force=force, **settings)
+    done(run, f"slim preview --model {run.id}")

@@ -1,0 +1,121 @@
+"""slim inspect, slim preview and slim register-model, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+
+import pytest
+import torch
+from torch import nn
+
+from slim_core.cli import main
+from slim_core.models.small_resnet import SmallResNet
+from slim_core.settings import settings
+from slim_core.store import Store
+
+
+@pytest.fixture
+def home(looped, monkeypatch):
+    """The store of the looped fixture as SLIM_HOME."""
+    monkeypatch.setenv("SLIM_HOME", str(looped.at.store.settings.home))
+    settings.cache_clear()
+    yield looped.at.store.settings.home
+    settings.cache_clear()
+
+
+def slim(*arguments: object) -> int:
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    return 0
+
+
+def test_a_network_is_inspected_by_its_name_and_by_the_run_that_trained_it(home, looped, tmp_path, capsys):
+    assert slim("inspect", "vit_b_32", "--image-size", 64, "--json", tmp_path / "facts.json") == 0
+    said = capsys.readouterr().out
+    assert "the layer encoder.layers.encoder_layer_11.ln_1 (768 channels, 2 x 2)" in said
+    assert "Each map takes one backward pass (Grad-CAM), because the head is not" in said
+    assert "Head: heads.head." in said and "centre crop of 64 x 64 px" in said
+    assert json.loads((tmp_path / "facts.json").read_text())["network"]["path"] == "gradient"
+    assert slim("inspect", looped.loop.reference.id, "--target-layer", "stages.1") == 0
+    assert "the layer stages.1 (32 channels, 16 x 16)" in capsys.readouterr().out
+
+
+def test_a_preview_says_where_its_picture_is_and_what_comes_next(home, looped, capsys):
+    model = looped.loop.reference.id
+    assert slim("preview", "--model", model, "--split", "test", "--images", 4, "--device", "cpu") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    run = max(Store.open(settings()).runs.all(kind="preview"), key=lambda one: one.created_at)
+    assert f"{home}/runs/{run.id}/preview.png" in said and f"next: slim gradcam --model {model}" in said
+
+
+def test_a_model_is_registered_and_the_next_command_previews_it(home, looped, tmp_path, capsys):
+    torch.save(SmallResNet(2).state_dict(), tmp_path / "m.pt")
+    options = ("--data", looped.dataset.id, "--mean", "0.5,0.5,0.5", "--name", "Theirs", "--device", "cpu")
+    assert slim("register-model", tmp_path / "m.pt", "--model", "small-resnet", *options) == 0
+    run = max(Store.open(settings()).runs.all(kind="train"), key=lambda one: one.created_at)
+    assert (run.name, run.spec["mode"], run.spec["mean"]) == ("Theirs", "registered", [0.5, 0.5, 0.5])
+    assert f"next: slim preview --model {run.id}" in capsys.readouterr().out
+
+
+class Flat(nn.Module):
+    image_size = 8
+
+    def __init__(self, n_classes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(192, n_classes))
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+@pytest.fixture
+def module(monkeypatch):
+    module = types.ModuleType("networks_of_a_test")
+    module.flat, module.text = Flat, lambda _n_classes: "a network"
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+@pytest.mark.parametrize(
+    ("command", "sentence"),
+    [
+        (("inspect", "resnet5O"), "There is no model 'resnet5O': take small-resnet, resnet50"),
+        (("inspect", "timm:resnet19"), "timm"),
+        (
+            ("inspect", "no_such_module:net"),
+            "The module no_such_module of the model no_such_module:net does not import",
+        ),
+        (("inspect", "networks_of_a_test:text"), "returned a str: it must return a torch.nn.Module"),
+        (
+            ("inspect", "networks_of_a_test:flat"),
+            "has no layer with a map over image positions on which its prediction",
+        ),
+        (
+            ("inspect", "small-resnet", "--target-layer", "fc"),
+            "The layer fc of small-resnet has no map over image posi",
+        ),
+        (("register-model", "nothing.pt", "--model", "small-resnet"), "nothing.pt: check the path"),
+    ],
+)
+@pytest.mark.usefixtures("home", "module")
+def test_what_cannot_be_is_one_sentence_and_exit_code_2(command, sentence, capsys):
+    assert slim(*command) == 2
+    said = capsys.readouterr().err
+    assert sentence in " ".join(said.split()) and "Traceback" not in said
+
+
+@pytest.mark.usefixtures("home", "module")
+def test_a_network_without_a_map_is_trained_and_evaluated_and_says_why_it_has_no_attention(looped, capsys):
+    train = ("train", "--data", looped.dataset.id, "--model", "networks_of_a_test:flat", "--epochs", 1, "--lr", 0.01)
+    assert slim(*train, "--device", "cpu") == 0
+    run = max(Store.open(settings()).runs.all(kind="train"), key=lambda one: one.created_at)
+    assert slim("evaluate", "--model", run.id, "--no-attention", "--device", "cpu") == 0
+    capsys.readouterr()
+    for command in ("preview", "gradcam", "evaluate"):
+        assert slim(command, "--model", run.id, "--device", "cpu") == 2
+        assert "it has no attention to show: evaluate it without attention" in " ".join(capsys.readouterr().err.split())
+    about = json.loads((settings().home / "runs" / run.id / "model.json").read_text())
+    assert about["network"]["refused"].startswith("networks_of_a_test:flat has no layer with a map")

@@ -1,0 +1,189 @@
+"""The target layer, the head and the form of the map, found by watching a network, or named."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from slim_core.errors import SpecRefusedError
+from slim_core.models.build import build
+from slim_core.models.target_layer import NOT_LINEAR, NOT_THE_MEAN, inspect_network, tokens_to_map
+from slim_core.network_facts import NetworkFacts
+
+SIZE = 16
+
+
+class Convolutional(nn.Module):
+    """Conv, ReLU, conv, ReLU, mean, linear: one ReLU module for both."""
+
+    def __init__(self, n_classes: int = 2, inplace: bool = False) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+        self.second = nn.Conv2d(4, 5, 3, padding=1)
+        self.relu = nn.ReLU(inplace=inplace)
+        self.head = nn.Linear(5, n_classes)
+
+    def forward(self, images):
+        return self.head(self.relu(self.second(self.relu(self.first(images)))).mean((2, 3)))
+
+
+class Block(nn.Module):
+    """A transformer's block: attention and a perceptron, each behind a norm and beside a shortcut."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
+        self.mlp = nn.Sequential(nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+
+    def forward(self, tokens):
+        x = self.norm1(tokens)
+        weights = (self.query(x) @ self.key(x).transpose(1, 2)).softmax(-1)
+        tokens = tokens + weights @ self.value(x)
+        return tokens + self.mlp(self.norm2(tokens))
+
+
+class Transformer(nn.Module):
+    """Of 4 x 4 patches, ``n_prefix`` tokens before them; the head sees the first token, or the mean of the patches."""
+
+    def __init__(self, n_prefix: int, n_classes: int = 2, width: int = 6) -> None:
+        super().__init__()
+        self.patches = nn.Conv2d(3, width, 4, stride=4)
+        self.prefix = nn.Parameter(torch.randn(1, n_prefix, width)) if n_prefix else None
+        self.blocks = nn.Sequential(Block(width), Block(width))
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, n_classes)
+
+    def forward(self, images):
+        tokens = self.patches(images).flatten(2).transpose(1, 2)  # (N, 16, width)
+        if self.prefix is None:
+            return self.head(self.norm(self.blocks(tokens)).mean(1))
+        tokens = torch.cat([self.prefix.expand(len(images), -1, -1), tokens], 1)
+        return self.head(self.norm(self.blocks(tokens))[:, 0])
+
+
+class Flat(nn.Module):
+    """A perceptron: no layer of it knows a position."""
+
+    def __init__(self, n_classes: int = 2) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE**2, 8), nn.ReLU(), nn.Linear(8, n_classes))
+
+    def forward(self, images):
+        return self.layers(images)
+
+
+@pytest.mark.parametrize(
+    ("name", "target_layer", "map_shape", "head", "path"),
+    [
+        ("small-resnet", "stages", (64, 8, 8), "fc", "forward"),
+        ("resnet18", "layer4", (512, 2, 2), "fc", "forward"),
+        ("swin_t", "permute", (768, 2, 2), "head", "forward"),
+        ("vit_b_16", "encoder.layers.encoder_layer_11.ln_1", (768, 4, 4), "heads.head", "gradient"),
+        ("convnext_tiny", "features", (768, 2, 2), "classifier.2", "gradient"),
+        ("timm:resnet18", "layer4", (512, 2, 2), "fc", "forward"),
+        ("timm:vit_tiny_patch16_224", "blocks.11.norm1", (192, 4, 4), "head", "gradient"),
+        ("timm:swin_tiny_patch4_window7_224", "norm", (768, 2, 2), "head.fc", "forward"),
+        ("timm:convnext_atto", "stages", (320, 2, 2), "head.fc", "gradient"),
+        ("timm:vit_small_patch14_reg4_dinov2", "blocks.11.norm1", (384, 4, 4), "head", "gradient"),
+    ],
+)
+def test_layer_form_head_and_path_of_known_networks(name, target_layer, map_shape, head, path):
+    if name.startswith("timm:"):
+        pytest.importorskip("timm")
+    size = 56 if "patch14" in name else 64
+    facts = build(name, 3, weights="none", image_size=size).layout.facts
+    assert (facts.target_layer, facts.map_shape, facts.head, facts.path) == (target_layer, map_shape, head, path)
+    assert target_layer in facts.layers
+    assert facts.reason == ("" if path == "forward" else NOT_THE_MEAN)
+
+
+@pytest.mark.parametrize("n_prefix", [1, 5])
+def test_behind_the_last_attention_only_the_class_token_counts(n_prefix):
+    net = Transformer(n_prefix)
+    layout = inspect_network(net, SIZE)
+    assert layout.target_layer is net.blocks[1].norm1
+    assert (layout.facts.map_shape, layout.pools_linearly) == ((6, 4, 4), False)
+    tokens = torch.randn(2, n_prefix + 16, 6)
+    assert torch.equal(layout.to_map(tokens)[:, :, 1, 2], tokens[:, n_prefix + 6])
+
+
+def test_a_linear_head_on_the_mean_of_the_tokens_needs_no_gradient():
+    net = Transformer(0)
+    layout = inspect_network(net, SIZE)
+    assert layout.target_layer is net.norm and layout.pools_linearly
+
+
+def test_a_head_of_zeros_hides_nothing():
+    """torchvision's vision transformers begin with one."""
+    net = Transformer(1)
+    nn.init.zeros_(net.head.weight)
+    assert inspect_network(net, SIZE).target_layer is net.blocks[1].norm1
+
+
+def test_a_layer_that_is_used_twice_counts_by_what_it_gave_last():
+    net = Convolutional()
+    layout = inspect_network(net, SIZE)
+    assert layout.target_layer is net.relu and layout.facts.map_shape == (5, 8, 8) and layout.pools_linearly
+    again = inspect_network(Convolutional(inplace=True), SIZE)
+    assert again.facts.map_shape == (5, 8, 8) and again.pools_linearly
+
+
+def test_a_network_without_positions_is_refused_with_the_reason():
+    message = "^Flat has no layer with a map over image positions on which its prediction depends, so it has no attent"
+    with pytest.raises(SpecRefusedError, match=message + r".*--no-attention"):
+        inspect_network(Flat(), SIZE)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("frst", "small has no layer 'frst': take first.$"),
+        ("zzz", "small has no layer 'zzz': choose one of first, second, relu.$"),
+        ("head", "The layer head of small has no map over image positions: choose one of first, second, relu.$"),
+    ],
+)
+def test_a_named_layer_that_cannot_be_the_target_is_refused_with_those_that_can(name, message):
+    with pytest.raises(SpecRefusedError, match=message):
+        inspect_network(Convolutional(), SIZE, target_layer=name, called="small")
+
+
+def test_a_named_layer_on_which_nothing_depends_is_refused():
+    with pytest.raises(
+        SpecRefusedError, match="does not depend on the map of its layer norm: choose one of patches, bl"
+    ):
+        inspect_network(Transformer(1), SIZE, target_layer="norm", called="small")
+
+
+def test_a_named_layer_is_taken_and_its_own_path_found():
+    net = build("small-resnet", 2).net
+    earlier = inspect_network(net, 64, target_layer="stages.1")
+    assert (earlier.target_layer, earlier.pools_linearly) == (net.stages[1], False)
+    assert earlier.facts.map_shape == (32, 16, 16) and earlier.facts.reason == NOT_THE_MEAN
+    assert inspect_network(net, 64, target_layer="stages.2").pools_linearly
+
+
+def test_the_layers_that_are_offered_are_whole_blocks():
+    assert build("small-resnet", 2).layout.facts.layers == ("stem", "stages.0", "stages.1", "stages")
+    layers = inspect_network(Transformer(1), SIZE).facts.layers
+    assert layers == ("patches", "blocks.0", "blocks.1.norm1")
+
+
+def test_a_head_that_is_no_linear_layer_is_named_as_the_reason():
+    facts = build("squeezenet1_1", 3, weights="none", image_size=64).layout.facts
+    assert (facts.head, facts.reason) == (None, NOT_LINEAR)
+
+
+def test_what_is_kept_of_a_network_comes_back_and_reads_as_two_sentences():
+    facts = build("vit_b_16", 2, weights="none", image_size=32).layout.facts
+    assert NetworkFacts.from_json(facts.to_json()) == facts
+    assert facts.described == (
+        "Attention comes from the layer encoder.layers.encoder_layer_11.ln_1 (768 channels, 2 x 2). Each map takes one "
+        "backward pass (Grad-CAM), because the head is not a linear layer on the mean over the positions."
+    )
+
+
+def test_tokens_become_a_map_of_the_width_that_is_given():
+    tokens = torch.arange(12.0).reshape(1, 6, 2)
+    assert tokens_to_map(tokens, 0, width=3)[0, 0].tolist() == [[0, 2, 4], [6, 8, 10]]

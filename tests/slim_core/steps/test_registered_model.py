@@ -1,0 +1,143 @@
+"""A model that was trained elsewhere: a run like any other, which nothing was trained for."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from slim_core import api
+from slim_core.errors import CheckpointRefusedError, PathRefusedError, SlimError
+from slim_core.evaluation.comparison import rows
+from slim_core.models.build import build
+from slim_core.models.checkpoint_files import registration
+from slim_core.models.small_resnet import SmallResNet
+from slim_core.runs.executor import Workbench
+from slim_core.settings import Settings
+from slim_core.store.results import ModelResult
+
+
+@pytest.fixture(scope="module")
+def theirs(looped, tmp_path_factory):
+    """A checkpoint in the layout of training scripts, of the reference's weights."""
+    state = load_file(looped.at.store.artifacts.folder(looped.loop.reference.id) / "weights.safetensors")
+    path = tmp_path_factory.mktemp("theirs") / "theirs.pt"
+    torch.save({"epoch": 3, "model_state_dict": {f"module.{name}": value for name, value in state.items()}}, path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def registered(looped, theirs):
+    return api.register_model(theirs, model="small-resnet", data=looped.dataset.id, at=looped.at)
+
+
+def test_it_becomes_a_run_with_its_weights_and_its_metrics_on_validation(looped, registered, theirs):
+    folder = looped.at.store.artifacts.folder(registered.id)
+    ours = load_file(looped.at.store.artifacts.folder(looped.loop.reference.id) / "weights.safetensors")
+    kept = load_file(folder / "weights.safetensors")
+    assert all(torch.equal(kept[name], ours[name]) for name in ours)
+    assert registered.metrics["val"]["groups"] == looped.loop.reference.metrics["val"]["groups"]
+    assert registered.metrics["epochs"] == 0 and json.loads((folder / "history.json").read_text()) == []
+    assert registered.name == "small-resnet from theirs.pt" and registered.spec["checkpoint"] == str(theirs)
+    assert ModelResult(folder).network.target_layer == "stages"
+
+
+def test_it_is_evaluated_mapped_curated_for_and_retrained_like_a_model_of_ones_own(looped, registered):
+    at = looped.at
+    evaluation = api.evaluate(registered.id, at=at)
+    of_reference = looped.outcomes["erm"].evaluation
+    assert evaluation.metrics["groups"] == of_reference.metrics["groups"]
+    maps = api.gradcam(registered.id, splits=("train",), at=at)
+    space = api.make_space(maps.id, at=at)
+    subset = api.curate(strategy="random", space=space.id, size=40, at=at)
+    assert at.store.lineage.reference_of(subset).id == registered.id
+    retrained = api.retrain(subset.id, epochs=1, batch_size=16, at=at)
+    assert (retrained.spec["reference"], retrained.spec["checkpoint"]) == (registered.id, None)
+    (row,) = rows(at.store, [evaluation])
+    assert (row["method"], row["labels_used"], row["images"]) == ("trained elsewhere", "unknown", None)
+    (row,) = rows(at.store, [api.evaluate(retrained.id, at=at)])
+    assert row["method"] == "random, from reference" and row["labels_used"] == "unknown"
+
+
+def test_the_same_file_is_the_same_run_and_a_changed_one_another(looped, theirs, registered):
+    again = api.register_model(theirs, model="small-resnet", data=looped.dataset.id, at=looped.at)
+    assert again.id == registered.id
+    torch.save(SmallResNet(2).state_dict(), theirs.with_name("other.pt"))
+    theirs.with_name("other.pt").replace(copy := theirs.with_name("copy.pt"))
+    first = api.register_model(copy, model="small-resnet", data=looped.dataset.id, at=looped.at)
+    torch.save(SmallResNet(2).state_dict(), copy)
+    assert api.register_model(copy, model="small-resnet", data=looped.dataset.id, at=looped.at).id != first.id
+
+
+def test_a_file_that_is_changed_while_it_waits_in_the_queue_is_refused(looped, tmp_path):
+    torch.save(SmallResNet(2).state_dict(), tmp_path / "m.pt")
+
+    class Late(type(looped.at.submitter)):
+        def submit(self, spec, **options):
+            run = super().submit(spec, **options)
+            torch.save(SmallResNet(2).state_dict(), tmp_path / "m.pt")
+            return run
+
+    at = Workbench(looped.at.store, Late(looped.at.store, device="cpu"))
+    with pytest.raises(SlimError, match=r"m\.pt was changed since it was registered: register it again"):
+        api.register_model(tmp_path / "m.pt", model="small-resnet", data=looped.dataset.id, at=at)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (
+            SmallResNet(5),
+            "was trained on 5 classes, but small-resnet is needed for 2: take the data set it was trained on",
+        ),
+        (SmallResNet(2, width=8), r"does not fit small-resnet: stem.0.weight has shape \(8, .* instead of \(16, "),
+    ],
+)
+def test_other_classes_and_another_width_are_refused_with_both_numbers(looped, tmp_path, network, message):
+    torch.save(network.state_dict(), tmp_path / "m.pt")
+    with pytest.raises(SlimError, match=message):
+        api.register_model(tmp_path / "m.pt", model="small-resnet", data=looped.dataset.id, at=looped.at)
+
+
+def test_a_file_that_is_missing_or_lies_elsewhere_is_refused_before_anything_is_submitted(
+    looped, tmp_path, monkeypatch
+):
+    n_runs = len(looped.at.store.runs.all())
+    with pytest.raises(CheckpointRefusedError, match="There is no checkpoint .*nothing.pt: check the path"):
+        api.register_model(tmp_path / "nothing.pt", model="small-resnet", data=looped.dataset.id, at=looped.at)
+    with pytest.raises(PathRefusedError, match="/etc/passwd lies outside the allowed folders"):
+        api.register_model("/etc/passwd", model="small-resnet", data=looped.dataset.id, at=looped.at)
+    with pytest.raises(SlimError, match="there is no such model, take small-resnet"):
+        torch.save({}, tmp_path / "m.pt")
+        api.register_model(tmp_path / "m.pt", model="resnet5O", data=looped.dataset.id, at=looped.at)
+    assert len(looped.at.store.runs.all()) == n_runs
+
+
+def test_what_it_sees_of_its_images_can_be_given(looped, theirs):
+    fields = {"mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "resize_ratio": 1.5, "image_size": 48}
+    run = api.register_model(theirs, model="small-resnet", data=looped.dataset.id, at=looped.at, **fields)
+    transform = ModelResult(looped.at.store.artifacts.folder(run.id)).transform
+    assert (transform.mean, transform.std, transform.resize_ratio, transform.size) == (*list(fields.values()),)
+    assert transform.described == (
+        "Images: shorter side to 72 px, centre crop of 48 x 48 px, mean 0.5 0.5 0.5, standard deviation 0.25 0.25 0.25."
+    )
+
+
+def test_a_training_may_start_from_a_pretrained_file_of_other_classes(looped, tmp_path):
+    source = build("small-resnet", 7, seed=9)
+    torch.save(source.net.state_dict(), tmp_path / "seven.pt")
+    run = api.train(
+        looped.dataset.id, model="small-resnet", checkpoint=str(tmp_path / "seven.pt"), epochs=1, lr=1e-9, at=looped.at
+    )
+    kept = load_file(looped.at.store.artifacts.folder(run.id) / "weights.safetensors")
+    assert kept["fc.weight"].shape == (2, 64)
+    assert np.allclose(kept["stem.0.weight"], source.net.stem[0].weight.detach().numpy(), atol=1e-5)
+
+
+def test_a_folder_of_models_is_allowed_like_one_of_data(tmp_path):
+    torch.save({}, tmp_path / "m.pt")
+    fields = registration(tmp_path / "m.pt", Settings(data_roots=(tmp_path,)))
+    assert fields["mode"] == "registered" and len(fields["checkpoint_sha256"]) == 64
