@@ -12,8 +12,10 @@ from app import session
 from app.services import attention_scores
 from slim_core import result_files
 from slim_core.annotation.propagation import expand, live_scores
-from slim_core.data.groups import Grouping, grouping, pseudo_groups
+from slim_core.data.groups import UNGROUPED, Grouping, group_index, group_names, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
+from slim_core.space import sheets
+from slim_core.space.sheets import Said
 from slim_core.store.answer_values import UNSURE
 from slim_core.store.results import SpaceResult
 
@@ -82,6 +84,27 @@ def _load(run_id: str) -> SpaceData:
         clusters=clusters,
         scores=attention_scores.frame(attention).set_index("row", drop=False).loc[rows].reset_index(drop=True),
     )
+
+
+def environments(data: SpaceData, campaign: str | None) -> Grouping:
+    """Class x environment, as the people of a campaign of this space have named and split the environments."""
+    store = session.store()
+    if campaign is None or store.campaigns.fetch(campaign).space_run_id != data.run:
+        return data.clusters
+    said = store.environment_answers.said(campaign)
+    return _environments(data.run, tuple(said.items())) if said else data.clusters
+
+
+@lru_cache(maxsize=8)
+def _environments(run_id: str, said: tuple[tuple[str, Said], ...]) -> Grouping:
+    data = _load(run_id)
+    space = SpaceResult(session.store().artifacts.folder(run_id))
+    found = [each for each in sheets.environments(space.clusters(), dict(said)) if not each.is_split]
+    index = np.full(len(data), UNGROUPED, np.int64)
+    for k, each in enumerate(found):
+        index[each.positions] = k
+    names = group_names(data.table.label_names, [each.name for each in found])
+    return Grouping(group_index(data.labels, index, len(found)), tuple(names), estimated=True)
 
 
 def positions_of(data: SpaceData, rows: np.ndarray) -> np.ndarray:

@@ -8,7 +8,20 @@ from collections.abc import Sequence
 
 import typer
 
-from slim_core.cli import annotate, backups, compare, curation, data, models, networks, study, submit, team, whole_loop
+from slim_core.cli import (
+    annotate,
+    backups,
+    compare,
+    curation,
+    data,
+    models,
+    networks,
+    sheets,
+    study,
+    submit,
+    team,
+    whole_loop,
+)
 from slim_core.cli.console import errors, visible
 from slim_core.errors import SlimError
 
@@ -22,7 +35,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for part in (data, models, networks, annotate, curation, compare, backups, team, whole_loop, study, submit):
+for part in (data, models, networks, annotate, sheets, curation, compare, backups, team, whole_loop, study, submit):
     part.add_to(app)
 
 REFUSED = 2  # exit code of everything a user can mend

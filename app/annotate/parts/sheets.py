@@ -17,6 +17,7 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, quiet
 from slim_core.annotation.sheets import Sheets, agreement, sheets
+from slim_core.annotation.simulated_annotator import ANNOTATOR
 from slim_core.errors import SlimError
 from slim_core.percent import percent
 from slim_core.space.sheets import BELONGS, MIXED, NO, QUESTION, UNSURE, YES, Environment
@@ -115,6 +116,8 @@ def _progress(found: Sheets, who: str) -> None:
     if found.campaign.overlap > 1:
         n_done = sum(map(found.is_done, found.environments))
         parts.append(f"{n_done} have the answers of {found.campaign.overlap} people.")
+    if n_simulated := sum(vote.annotator == ANNOTATOR for vote in found.votes):
+        parts.append(f"{n_simulated} of the answers come from the simulated annotator.")
     if (agreed := agreement(found.votes)).n_shared:
         parts.append(f"People agree on {agreed.n_same} of {agreed.n_shared} that two or more are sure of.")
     st.markdown(" ".join(parts))

@@ -12,6 +12,7 @@ from app.services import space_data
 from app.services.space_data import SpaceData
 from app.space import charts as colours
 from app.space.charts import Colouring
+from slim_core.data.groups import Grouping
 from slim_core.evaluation.charts.palette import BLUE, RIGHT, WRONG
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store.results import SubsetResult
@@ -42,6 +43,10 @@ class Seen:
             hidden.add("tag")
         return [name for name in COLOURINGS if name not in hidden]
 
+    def groups(self) -> Grouping:
+        """By attribute; without any, class x environment as people call them."""
+        return space_data.environments(self.data, self.campaign) if self.data.groups.estimated else self.data.groups
+
 
 def colouring(seen: Seen, by: str) -> Colouring:
     """The colours of the n images by one of ``seen.names()``."""
@@ -49,13 +54,13 @@ def colouring(seen: Seen, by: str) -> Colouring:
 
 
 def _group(seen: Seen) -> Colouring:
-    title = "Group (estimated: class x environment)" if seen.data.groups.estimated else "Group"
-    return colours.categories(title, seen.data.groups.index, seen.data.groups.names, always=_worst_group(seen))
+    groups = seen.groups()
+    title = "Group (estimated: class x environment)" if groups.estimated else "Group"
+    return colours.categories(title, groups.index, groups.names, always=_worst_group(seen, groups))
 
 
-def _worst_group(seen: Seen) -> int:
+def _worst_group(seen: Seen, groups: Grouping) -> int:
     """The place of the group with the lowest accuracy, which is the one to look at; -1 where no group is known."""
-    groups = seen.data.groups
     n, right = groups.counts(), groups.counts(np.flatnonzero(seen.data.correct))
     rates = np.where(n > 0, right / np.maximum(n, 1), np.inf)
     return int(rates.argmin()) if n.any() else -1
@@ -105,7 +110,8 @@ def _answer(seen: Seen) -> Colouring:
 
 
 def _cluster(seen: Seen) -> Colouring:
-    return colours.categories("Environment cluster", seen.data.clusters.index, seen.data.clusters.names)
+    found = space_data.environments(seen.data, seen.campaign)
+    return colours.categories("Environment cluster", found.index, found.names)
 
 
 def _subset(seen: Seen) -> Colouring:
