@@ -119,7 +119,7 @@ def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plai
     metrics = outcome.evaluation.metrics
     assert answered and answered[0] == outcome.n_answers
     assert metrics["estimated_groups"] and len(metrics["groups"]) > 2
-    assert all("cluster" in group["name"] for group in metrics["groups"])
+    assert all("environment" in group["name"] for group in metrics["groups"])
     assert metrics["aiou"] is None and metrics["adjusted_average"] is None
     with pytest.raises(SpecRefusedError, match="no attribute column.*groups in training: leave oracle out"):
         loop.outcome("oracle")
