@@ -46,15 +46,15 @@ install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
 demo: $(INSTALLED) ## the whole loop on the demo data, and the dashboard (PORT=8501)
 	@exec $(BIN)/python -m workers.demo --port $(PORT)
 
-# Two tests at a time; what a machine of two cores can do. A process that has none left takes half of the other's.
-TWO := -n 2 --dist worksteal
-PYTEST_ARGS ?= $(TWO)
+# Three tests at a time keep two cores busy, since those with a browser or workers mostly wait (tests/shares.py says
+# who begins with which); a process that has none left takes half of another's.
+PYTEST_ARGS ?= -n 3 --dist worksteal
 test test-fast: export OMP_NUM_THREADS ?= 1
 test: $(DEV) ## all tests, a real Chromium included
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-fast: $(DEV) ## the tests without a browser, without workers, and none that takes ten seconds
-	$(BIN)/python -m pytest $(TWO) -m "not browser and not redis and not slow"
+test-fast: $(DEV) ## the tests without a browser, without workers, without slow ones
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not redis and not slow"
 
 check: $(DEV) ## ruff, mypy, and the licences of the packages
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.data.table import COLUMNS, ImageTable
 from tests.built_once import built_once
+from tests.shares import in_shares
 
 # Processes that tests start import this tree, whichever tree the virtual environment was installed from.
 ROOT = str(Path(__file__).parents[1])
@@ -21,10 +23,31 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [ROOT, os.environ.get("P
 SMALL_DEMO = DemoConfig(seed=0, train=200, val=60, test=80)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, each begins with some of those that wait."""
+    n = getattr(config, "workerinput", {}).get("workercount", 1)
+    if n > 1:
+        items[:] = in_shares(items, n)
+
+
 @pytest.fixture(scope="session")
 def demo_folder(tmp_path_factory):
     """A demo set of 340 images with masks, written once; read it, never write into it."""
     return built_once(tmp_path_factory, "demo", lambda folder: write_demo(folder, SMALL_DEMO))
+
+
+@pytest.fixture(scope="session")
+def whole_demo(tmp_path_factory):
+    """The demo set as ``make demo`` draws it, 4,200 images; and the computing time it took, in seconds."""
+
+    def draw(folder: Path) -> None:
+        started = time.process_time()
+        write_demo(folder / "digits", DemoConfig())
+        (folder / "seconds").write_text(str(time.process_time() - started))
+
+    folder = built_once(tmp_path_factory, "whole-demo", draw)
+    return folder / "digits", float((folder / "seconds").read_text())
 
 
 @pytest.fixture

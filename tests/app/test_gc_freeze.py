@@ -8,11 +8,14 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from app import gc_freeze
 
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_page_that_is_opened_first_finds_its_parts_imported_and_no_torch() -> None:
     told = "import sys; from app import gc_freeze; gc_freeze.warm_up(); print([n in sys.modules for n in sys.argv[1:]])"
     names = ["app.compare.parts.view", "rq", "pyarrow.parquet", "plotly.graph_objs", "torch", "sklearn"]

@@ -43,6 +43,7 @@ def test_the_server_starts_a_queue_and_workers_and_ends_them_with_itself(client_
     assert session.queue().silence()
 
 
+@pytest.mark.slow
 def test_pages_and_routes_never_load_torch(filled_home: Path) -> None:
     script = """
 import sys

@@ -17,6 +17,8 @@ INI = "[pytest]\nmarkers = kills_processes\naddopts = --strict-markers -p no:cac
 FAILING = """
 import pathlib, pytest
 
+pytestmark = pytest.mark.slow
+
 def fails(name, times):
     count = pathlib.Path(__file__).with_name(f"{name}.count")
     runs = len(count.read_text()) if count.exists() else 0

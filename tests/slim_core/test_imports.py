@@ -93,6 +93,7 @@ def loaded_by(statement: str) -> set[str]:
     return set(done.stdout.splitlines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("modules", [LIGHT])
 def test_the_light_half_never_imports_torch(modules: tuple[str, ...]) -> None:
     loaded = loaded_by("\n".join(f"import {name}" for name in modules))
@@ -101,6 +102,7 @@ def test_the_light_half_never_imports_torch(modules: tuple[str, ...]) -> None:
     assert set(modules) <= loaded
 
 
+@pytest.mark.slow
 def test_each_light_module_can_be_imported_first() -> None:
     checks = "\n".join(
         f"subprocess.run([sys.executable, '-c', 'import {name}'], check=True)"
@@ -115,10 +117,12 @@ def test_each_light_module_can_be_imported_first() -> None:
     subprocess.run([sys.executable, "-c", f"import subprocess, sys\n{checks}"], cwd=ROOT, check=True)
 
 
+@pytest.mark.slow
 def test_the_parent_of_a_worker_never_imports_torch() -> None:
     assert not loaded_by("import workers.__main__, workers.queue, workers.local, workers.tasks") & set(HEAVY)
 
 
+@pytest.mark.slow
 def test_the_pages_never_import_torch() -> None:
     scripts = ("main.py", "page.py")  # a page runs when it is imported: see tests/app
     parts = [name_of(path) for path in (ROOT / "app").rglob("*.py") if path.name not in scripts]

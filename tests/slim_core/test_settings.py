@@ -58,6 +58,7 @@ def test_addresses_of_every_kind_are_taken(given: dict[str, str]) -> None:
     assert Settings(**given).model_dump(include=set(given)) == given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [
     ["-m", "slim_core.cli", "datasets"],
     ["-m", "workers", "--burst"],

@@ -78,6 +78,7 @@ def test_forward_only_maps_equal_those_of_grad_cam(name):
     assert np.abs(every[torch.arange(3), classes].numpy() - expected).max() < 1e-5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["vgg11_bn", "mobilenet_v3_small", "squeezenet1_1", "vit_b_32", "convnext_tiny", TIMM_VIT]
 )
@@ -289,6 +290,7 @@ def test_what_cannot_be_looked_at_is_refused(tmp_path):
         run(table, tmp_path / "c")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["small-resnet", "squeezenet1_1"])
 def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_to_fit(table, tmp_path, name):
     model = some_model(name)

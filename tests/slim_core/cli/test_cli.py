@@ -250,6 +250,7 @@ def test_answers_can_be_asked_for_in_the_terminal(asked, looped, capsys, monkeyp
         assert drawn.size == (64, 64)
 
 
+@pytest.mark.slow
 @pytest.mark.kills_processes
 def test_ctrl_c_hands_the_run_back_to_go_on_later(demo_folder, tmp_path):
     environment = {**os.environ, "SLIM_HOME": str(tmp_path / "home"), "OMP_NUM_THREADS": "1"}

@@ -35,6 +35,7 @@ def opened(tmp_path: Path, monkeypatch) -> Callable[[str], Workbench]:
     return at
 
 
+@pytest.mark.slow
 @needs_mlflow
 def test_a_training_is_logged_with_its_parameters_history_and_files_once(opened, demo_folder, tmp_path):
     from mlflow import MlflowClient

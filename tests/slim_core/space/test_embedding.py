@@ -49,6 +49,7 @@ def test_images_that_are_all_alike_have_a_space():
         assert np.isfinite(points).all()
 
 
+@pytest.mark.slow
 def test_above_the_limit_a_sample_is_fitted_and_the_rest_transformed():
     x, clump = features(700)
     config = SpaceConfig(pca_above=300, pca_dims=10)
@@ -122,6 +123,7 @@ def test_the_method_imports_neither_torch_nor_umap_nor_scikit_learn_until_it_is_
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.slow
 def test_umap_leaves_the_number_of_threads_of_torch_alone():
     code = (
         "import torch, numpy as np; from slim_core.space.embedding import embed\n"

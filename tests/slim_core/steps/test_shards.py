@@ -20,6 +20,8 @@ from slim_core.settings import Settings
 from slim_core.steps.specs import FeaturesSpec, GradcamSpec, TrainSpec
 from slim_core.store import Dataset, Run, Store
 
+pytestmark = pytest.mark.slow
+
 TIMES = {"seconds", "images_per_s"}
 N = 140  # images of val and test
 

@@ -83,6 +83,7 @@ def test_a_stop_during_umap_cancels_the_run(store, attention):
     assert not (store.artifacts.attempt(run.id, 1) / "environment_space.npy").exists()
 
 
+@pytest.mark.slow
 def test_ctrl_c_during_umap_ends_the_command_and_the_run_can_go_on(store, attention):
     command = [sys.executable, "-m", "slim_core.cli", "space", "--attention", attention.id]
     variables = environment_of(store.settings)

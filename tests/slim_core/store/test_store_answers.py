@@ -221,6 +221,7 @@ def team(store: Store, campaign: Campaign, who: str, tab: str) -> list[int]:
         answered.append(item.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("overlap", "at_once"), [(1, in_threads), (2, in_threads), (1, in_processes)])
 def test_five_annotators_with_two_tabs_each_answer_everything_once(store: Store, dataset, overlap, at_once):
     campaign = store.campaigns.create("team", dataset.id, None, range(40), overlap=overlap)

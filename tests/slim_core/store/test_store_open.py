@@ -81,6 +81,7 @@ def test_six_processes_that_open_a_new_home_at_once_all_succeed(settings: Settin
     store.close()
 
 
+@pytest.mark.slow
 def test_opening_a_store_that_is_up_to_date_does_not_import_alembic_or_torch(settings: Settings):
     Store.open(settings).close()
     code = (
