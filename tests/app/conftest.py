@@ -151,12 +151,24 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
 
 
-@pytest.fixture
-def dataset(empty_home: Path, demo_folder: Path) -> Dataset:
-    """The small demo data set, registered in an otherwise empty home."""
+@pytest.fixture(scope="session")
+def registered_home(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Path:
+    """A home in which nothing has happened but the registration of the small demo data set. Copy it."""
     from slim_core.data.importing import import_data
 
-    return session.store().datasets.register(import_data(demo_folder), by="tests")
+    def register(folder: Path) -> None:
+        with home_at(folder / "home"):
+            session.store().datasets.register(import_data(demo_folder), by="tests")
+
+    return built_once(tmp_path_factory, "registered", register) / "home"
+
+
+@pytest.fixture
+def dataset(empty_home: Path, registered_home: Path) -> Dataset:
+    """The small demo data set, registered in an otherwise empty home."""
+    shutil.copytree(registered_home, empty_home, dirs_exist_ok=True)
+    (registered,) = session.store().datasets.all()
+    return registered
 
 
 @pytest.fixture

@@ -1,4 +1,9 @@
-"""``python -m workers`` that knows the drills, in every process it starts."""
+"""``python -m workers`` that knows the drills, in every process it starts.
+
+    python drill_workers.py [--every-step] OPTIONS OF THE SERVICE
+
+Drills need nothing of what the other steps import, so a worker saves that second, unless it is to do every step.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +16,19 @@ from workers import slot
 
 drills.register()
 
+EVERY_STEP = "--every-step"
+
+
+def main(arguments: list[str]) -> int:
+    """The service, or with "slot" as the first word one of its workers."""
+    options = [word for word in arguments if word != EVERY_STEP]
+    if options[:1] == ["slot"]:
+        if EVERY_STEP not in arguments:
+            slot.import_light_half = lambda _queues: None
+        return slot.main(options[1:])
+    kept = [EVERY_STEP] if EVERY_STEP in arguments else []
+    return service.main(options, slot_command=[sys.executable, __file__, "slot", *kept])
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["slot"]:
-        sys.exit(slot.main(sys.argv[2:]))
-    else:
-        sys.exit(service.main(sys.argv[1:], slot_command=[sys.executable, __file__, "slot"]))
+    sys.exit(main(sys.argv[1:]))

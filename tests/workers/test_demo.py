@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -60,8 +61,9 @@ def test_a_dashboard_that_does_not_start_shows_the_end_of_its_log(port, tmp_path
 @pytest.mark.slow
 @pytest.mark.redis
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_everything_it_started(name, port, tmp_path):
+def test_a_signal_ends_everything_it_started(name, port, tmp_path, whole_demo):
     home = tmp_path / "home"
+    shutil.copytree(whole_demo[0], home / "demo-data" / "seed-0", copy_function=os.link)  # what it would draw
     environment = {**os.environ, "SLIM_HOME": str(home), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "workers.demo", "--port", str(port)]
     with (tmp_path / "out").open("wb") as out:

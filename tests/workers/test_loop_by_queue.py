@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +11,13 @@ import pandas as pd
 import psutil
 import pytest
 
+from slim_core import result_files
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.runs.executor import Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.specs import TrainSpec
-from tests.workers.worker_bench import Bench, bench_at, until
+from tests.workers.drills import Drill, HeavyDrill
+from tests.workers.worker_bench import ALL_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
@@ -27,7 +30,8 @@ def bench(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterat
     """Services on the small demo set; a step with torch on a busy machine may need a while to say its first word."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
-        with bench_at(tmp_path_factory.mktemp("loop") / "home", demo_folder, stop_grace_s=10.0, lease_s=30.0) as made:
+        home, waits = tmp_path_factory.mktemp("loop") / "home", {"stop_grace_s": 10.0, "lease_s": 30.0}
+        with bench_at(home, demo_folder, workers=ALL_WORKERS, **waits) as made:
             yield made
 
 
@@ -53,11 +57,11 @@ def test_the_whole_loop_runs_through_the_queue(bench: Bench):
 
 @pytest.mark.kills_processes
 def test_a_training_killed_halfway_ends_with_the_weights_of_an_undisturbed_one(bench: Bench):
-    # Long enough that the kill meets it running: progress is told at most once a second.
-    fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 30, "batch_size": 8, "seed": 5}
+    fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 12, "batch_size": 8, "seed": 5}
     submitter = Submitter(bench.store, settings=bench.settings)
     killed = submitter.submit(TrainSpec(**fields))
-    until(lambda: bench.fetch(killed).progress.get("epoch", 0) >= 3, "the third epoch")
+    saved = bench.store.artifacts.checkpoints(killed.id) / result_files.HISTORY  # written with each checkpoint
+    until(lambda: saved.exists() and len(json.loads(saved.read_text())) >= 3, "the third epoch")
     slot = bench.slot("cpu0")
     (job,) = [child for child in slot.children() if child.status() != psutil.STATUS_ZOMBIE]
     job.kill()
@@ -80,6 +84,14 @@ def test_a_training_stops_within_five_seconds(bench: Bench):
     assert stopped.message == "Stopped as asked."
     asked = next(event.at for event in bench.store.events.recent(50, subject=run.id) if event.what == "run.stop")
     assert (stopped.finished_at - asked).total_seconds() < 5
+
+
+def test_the_workers_never_import_torch_themselves(bench: Bench):
+    for drill in (Drill, HeavyDrill):  # of each worker, which is up when it has done one
+        bench.await_status(bench.submit(drill=drill), "done")
+    mapped = {label: " ".join(entry.path for entry in bench.slot(label).memory_maps()) for label in ("cpu0", "light")}
+    assert not [label for label, files in mapped.items() if "torch" in files]
+    assert "sklearn" in mapped["light"]  # it has imported what its steps need
 
 
 def _history(bench: Bench, run) -> np.ndarray:

@@ -235,9 +235,3 @@ def _content(redis) -> dict:
 
 def _beats(redis, key: bytes) -> bool:
     return redis.type(key) == b"hash" and redis.hget(key, "status") == b"started"
-
-
-def test_the_workers_never_import_torch_themselves(bench: Bench):
-    for label in ("cpu0", "light"):
-        maps = {entry.path for entry in bench.slot(label).memory_maps()}
-        assert not [path for path in maps if "torch" in path]

