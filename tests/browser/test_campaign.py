@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.browser import annotator as answering
+from tests.browser.steps import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -58,6 +59,7 @@ def test_a_lead_decides_by_a_click_or_a_key_and_takes_it_back(
     expect(page.get_by_text("2 to decide, 0 decided")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("button", name="Wrong").click()
     expect(page.get_by_text("1 to decide, 1 decided")).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)  # the keys belong to the next image only then
     page.keyboard.press("1")
     expect(page.get_by_text("0 to decide, 2 decided")).to_be_visible(timeout=PATIENCE_MS)
     first, second = store.campaigns.items(campaign.id)[:2]
