@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file
+from slim_core.steps.answers import usable_answers
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, Spec, TrainSpec
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def require_possible(store: Store, spec: Spec) -> None:
         DataRefusedError: a split that the step reads has no images.
         CheckpointRefusedError, PathRefusedError: the checkpoint is no file of plain tensors, or lies elsewhere.
         SpecRefusedError: the strategy has no such option, or cannot choose so few images.
-        AnswersRefusedError: the strategy needs right answers, and there are none.
+        AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
     dataset = store.datasets.find(spec.dataset)
     if dataset is None:
@@ -65,6 +66,11 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
         _require_images(table, "train", "val")
     if spec.checkpoint is not None and spec.reference is None:
         check_checkpoint_file(store.settings.allowed(spec.checkpoint))
+    of_train, of_val = spec.answers()
+    if of_train is not None:
+        usable_answers(store, of_train, "train")
+    if of_val is not None:
+        usable_answers(store, of_val, "val")
 
 
 def _require_images(table: ImageTable, *splits: str, all_of_them: bool = True) -> None:

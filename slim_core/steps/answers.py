@@ -74,6 +74,21 @@ def answered_images(store: Store, asked: AnswersOf, split: Split, *, with_model:
         with_model: with the model whose attention people were shown.
 
     Raises:
+        AnswersRefusedError, SpecRefusedError: as ``usable_answers``.
+    """
+    space_id, rows, values = usable_answers(store, asked, split)
+    space = SpaceResult(store.artifacts.folder(space_id))
+    answers = aligned(asked.campaign, rows, values, space_id, space.rows)
+    labels = store.datasets.table(store.runs.fetch(space_id).dataset_id).labels[space.rows]
+    model = _model_of(store, space_id) if with_model else None
+    return Answered(space.rows, answers, expand(space.points(), labels, answers), model)
+
+
+def usable_answers(store: Store, asked: AnswersOf, split: Split) -> tuple[str, NDArray[np.int64], Answers]:
+    """(space, rows (m,), values (m,)) of the answers that a training about a split can use.
+
+    Raises:
+        NotFoundError: there is no such campaign, or its space was deleted.
         AnswersRefusedError: the campaign has no answer that says right or wrong, or belongs to no space.
         SpecRefusedError: its space is of another split, or not the one that is named.
     """
@@ -84,13 +99,9 @@ def answered_images(store: Store, asked: AnswersOf, split: Split, *, with_model:
             f"Campaign {asked.campaign} asks about {found} images, but answers about {split} images are needed: "
             f"choose a campaign of a space of {split} (slim space --split {split}, slim candidates)."
         )
-    space = SpaceResult(store.artifacts.folder(space_id))
     rows, values = given_answers(store, asked.campaign, asked.answers_seq)
     require_answers(asked.campaign, values)
-    answers = aligned(asked.campaign, rows, values, space_id, space.rows)
-    labels = store.datasets.table(store.runs.fetch(space_id).dataset_id).labels[space.rows]
-    model = _model_of(store, space_id) if with_model else None
-    return Answered(space.rows, answers, expand(space.points(), labels, answers), model)
+    return space_id, rows, values
 
 
 def _model_of(store: Store, space: str) -> Model:

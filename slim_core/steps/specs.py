@@ -285,7 +285,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
 
     def parents(self) -> dict[str, str]:
         """The reference model, subset, features and environments, where given; what objective and selection rest on."""
-        answers = OBJECTIVES[self.objective].answers(self.objective_options)
+        answers, _ = self.answers()
         named = {
             "reference": self.reference,
             "subset": self.subset,
@@ -297,6 +297,11 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         given = {role: run_id for role, run_id in named.items() if run_id}
         given |= OBJECTIVES[self.objective].parents(self.objective_options)
         return given | REFITS[self.refit].parents(self.refit_options)
+
+    def answers(self) -> tuple[AnswersOf | None, AnswersOf | None]:
+        """Those about training images that the objective needs, and those about validation images for the selection."""
+        of_train = OBJECTIVES[self.objective].answers(self.objective_options)
+        return of_train, AnswersOf(**self.selection_options) if self.selection == BY_ANSWERS else None
 
     def labels_used(self) -> set[LabelsUsed]:
         """Beyond the classes of the images, and what ``environments`` rests on."""

@@ -24,8 +24,6 @@ from slim_core.steps.groups import groups_by, said_of
 from slim_core.steps.initial_model import initial_model, register
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import SubsetResult
-from slim_core.training.answers import AnswersOf
-from slim_core.training.config import BY_ANSWERS
 from slim_core.training.data import TrainData, held_out_rows
 from slim_core.training.loop import EpochReport, TrainResult, train
 from slim_core.training.objectives import OBJECTIVES, Predicted
@@ -161,7 +159,7 @@ def _check_rows(table: ImageTable, rows: Rows) -> None:
 def _train(
     model: Model, table: ImageTable, rows: Rows, counts: Rows | None, spec: TrainSpec, context: StepContext
 ) -> TrainResult:
-    of_train, of_val = _asked(spec)
+    of_train, of_val = spec.answers()
     data = TrainData(
         table,
         rows,
@@ -181,15 +179,9 @@ def _train(
     )
 
 
-def _asked(spec: TrainSpec) -> tuple[AnswersOf | None, AnswersOf | None]:
-    """Answers about training images, for the objective, and about validation images, for the selection."""
-    of_train = OBJECTIVES[spec.objective].answers(spec.objective_options)
-    return of_train, AnswersOf(**spec.selection_options) if spec.selection == BY_ANSWERS else None
-
-
 def _answers_used(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     """The metric "answered", where the objective or the selection has used answers."""
-    asked = [each for each in _asked(spec) if each is not None]
+    asked = [each for each in spec.answers() if each is not None]
     used = {each.campaign: len(given_answers(context.store, each.campaign, each.answers_seq)[0]) for each in asked}
     return {"answered": used} if used else {}
 

@@ -39,7 +39,7 @@ class AnsweredAttentionOptions(AnswersOf):
         default=1.0, ge=0, le=1e4, title="Weight of right", description="Of the images whose attention is right (a)."
     )
     wrong_weight: Annotated[float, Shown(step=0.1)] = Field(
-        default=1.0, ge=0, le=1e4, title="Weight of wrong", description="Of the images whose attention is wrong (b)."
+        default=0.0, ge=0, le=1e4, title="Weight of wrong", description="Of the images whose attention is wrong (b)."
     )
     images_a_step: Annotated[int, Shown(place="more")] = Field(
         default=8,
