@@ -16,7 +16,8 @@ from slim_core.percent import interval
 if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result
 
-ROW_PX, MOST_ROWS = 35, 20
+ROW_PX, MOST_ROWS = 33, 30
+ON_DEMAND = ("average",)  # the table's own menu, an eye, has it
 
 
 def show(result: Result) -> str:
@@ -32,6 +33,7 @@ def show(result: Result) -> str:
         shown(frame),
         hide_index=True,
         column_config=columns(against),
+        column_order=[name for name in columns(against) if name not in ON_DEMAND],
         placeholder="–",
         height=2 + ROW_PX * (1 + min(max(len(frame), 1), MOST_ROWS)),
         alt=f"Worst-group accuracy of each method, {picked}",

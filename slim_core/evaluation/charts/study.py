@@ -15,6 +15,7 @@ USES = {
     "groups in validation": (PURPLE, "square"),
     "groups in training": (GREEN, "triangle-up"),
 }
+NAMED = 12  # methods that can be named beside their marks
 
 
 def differences(frame: pd.DataFrame, against: str) -> go.Figure:
@@ -76,7 +77,8 @@ def answers_curve(frame: pd.DataFrame) -> go.Figure:
 def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = False) -> go.Figure:
     """Mean worst-group accuracy against another mean of each method, marked by the labels it uses.
 
-    ``frame``: name, labels_used, wga_mean and ``column``, one row a method.
+    ``frame``: name, labels_used, wga_mean and ``column``, one row a method. Above NAMED methods, names
+    are shown on hover.
     """
     figure = go.Figure()
     known = frame.dropna(subset=[column, "wga_mean"])
@@ -88,9 +90,9 @@ def against(frame: pd.DataFrame, column: str, title: str, *, in_percent: bool = 
             x=part[column] * (100 if in_percent else 1),
             y=part["wga_mean"] * 100,
             name=f"labels used: {uses}",
-            mode="markers+text",
+            mode="markers+text" if len(known) <= NAMED else "markers",
             text=part["name"],
-            textposition="top center",
+            textposition=["top left" if x > known[column].max() / 2 else "top right" for x in part[column]],
             textfont={"size": 11},
             cliponaxis=False,
             marker={"color": colour, "symbol": symbol, "size": 10, "opacity": 0.85},

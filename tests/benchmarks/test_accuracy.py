@@ -1,0 +1,66 @@
+"""The claims of the benchmark: each is measured, and one that fails is said to fail."""
+
+from __future__ import annotations
+
+from benchmarks.accuracy import claims, claims_table, put_into
+from slim_core.evaluation.study.summary import Result
+
+SPEC = {
+    "name": "report",
+    "sets": [{"set": "digits"}, {"set": "no-shortcut", "in_mean": False}],
+    "methods": ["erm-converged", "rwy", "slim", "group-dro"],
+    "seeds": [10, 11, 12],
+    "annotators": [{"name": "perfect"}],
+    "answers": 0.03,
+    "against": "slim",
+}
+WGA = {
+    "digits": {"erm-converged": (80, 81, 82), "rwy": (88, 92, 90), "slim": (90, 91, 92), "group-dro": (93, 95, 96)},
+    "no-shortcut": {
+        "erm-converged": (98, 98, 99),
+        "rwy": (98, 98, 98),
+        "slim": (96, 97, 97),
+        "group-dro": (98, 98, 98),
+    },
+}
+USES = {"slim": "answers", "group-dro": "groups in validation, groups in training"}
+
+
+def entry(name: str, seed: int, method: str, wga: float) -> dict:
+    asked = {"annotator": "perfect", "answers": 0.03} if method == "slim" else {"annotator": "", "answers": 0.0}
+    about = {"set": name, "seed": seed, "method": method, "label": method, "labels_used": USES.get(method, "none")}
+    return {**about, **asked, "zero_of": [], "status": "done", "wga": wga / 100}
+
+
+RESULT = Result(
+    SPEC,
+    [
+        entry(name, 10 + place, method, wga)
+        for name, methods in WGA.items()
+        for method, values in methods.items()
+        for place, wga in enumerate(values)
+    ],
+)
+
+
+def test_each_claim_is_measured_and_says_whether_it_holds() -> None:
+    found = {claim["claim"]: claim["holds"] for claim in claims(RESULT)}
+    assert found == {
+        "above erm-converged, mean over sets": True,
+        "above rwy, mean over sets": False,  # by one point, with an interval across 0
+        "at most 3 points below the best method that uses group labels (group-dro), mean over sets": False,
+        "at most 1 point below erm-converged on no-shortcut": False,
+    }
+    assert "| above rwy, mean over sets | +1.0 (" in claims_table(RESULT)
+    assert claims_table(RESULT).count("**no**") == 3
+
+
+def test_a_study_replaces_its_own_tables_on_the_page_and_no_others(tmp_path) -> None:
+    page = tmp_path / "benchmark.md"
+    other = "<!-- choose: begin -->\n<!-- choose: end -->\n"
+    page.write_text(f"Before\n<!-- report: begin -->\nold\n<!-- report: end -->\nBetween\n{other}")
+    put_into(page, "report", "| new \\1 |\n")
+    put_into(page, "short", "nowhere")
+    text = page.read_text()
+    assert "| new \\1 |" in text and "old" not in text and "nowhere" not in text
+    assert text.startswith("Before\n<!-- report: begin -->") and text.endswith(f"Between\n{other}")
