@@ -17,7 +17,7 @@ from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import Kept, kept_or_all
 from slim_core.curation.options import CurateOptions
-from slim_core.space.sheets import BELONGS, MIXED, YES, Environment, environments, in_order
+from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment, environments, in_order
 
 NAME = "slim"
 
@@ -73,6 +73,8 @@ def _notes(found: Sequence[Environment]) -> list[str]:
     whole = [each for each in found if not each.is_split]
     if all(each.said.value == YES for each in whole):
         return ["People say that what each environment shares belongs to the class: only the classes are balanced."]
+    if any(each.said.n_answers for each in whole) and all(each.said.value == UNSURE for each in whole):
+        return ["Nobody is sure of any environment, or people contradict each other: all are balanced, as unasked."]
     return [
         f"Environment {each.path} was called mixed and cannot be split further, so it is balanced as a whole."
         for each in whole

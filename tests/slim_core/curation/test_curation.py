@@ -252,10 +252,19 @@ def test_an_environment_that_belongs_to_the_class_keeps_its_shares_and_the_other
 
 def test_environments_that_nobody_has_spoken_of_are_balanced_as_before_and_so_are_shortcuts():
     plain = curate(DATA, strategy="slim", size=120, seed=0)
-    for data in (said(), said(e0=NO, e1=NO), said(e0=UNSURE), said(e7=YES), said(e0_0=YES)):
+    for data in (said(), said(e0=NO, e1=NO), said(e0=NO, e1=UNSURE), said(e7=YES), said(e0_0=YES)):
         subset = curate(data, strategy="slim", size=120, seed=0)
         np.testing.assert_array_equal(subset.positions, plain.positions)
         assert subset.report["notes"] == []
+
+
+def test_where_nobody_is_sure_of_any_environment_all_are_balanced_and_that_is_said():
+    plain = curate(DATA, strategy="slim", size=120, seed=0)
+    subset = curate(said(e0=UNSURE, e1=UNSURE), strategy="slim", size=120, seed=0)
+    np.testing.assert_array_equal(subset.positions, plain.positions)
+    assert subset.report["notes"] == [
+        "Nobody is sure of any environment, or people contradict each other: all are balanced, as unasked."
+    ]
 
 
 def test_where_every_environment_belongs_to_the_class_only_the_classes_are_balanced_and_that_is_said():
