@@ -224,8 +224,9 @@ def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) ->
     asked, proposed = ask.offered(config), {}
     campaigns = session.store().campaigns.all(dataset.id)
     named = {one.id: f"{one.name} · {one.id}" for one in campaigns if one.split == split}
+    label = f"Campaign about {'validation' if split == 'val' else 'training'} images"
+    asked = [replace(one, label=label, choices=named) if one.name == "campaign" else one for one in asked]
     if named:
-        asked = [replace(one, choices=named) if one.name == "campaign" else one for one in asked]
         proposed = {"campaign": next(iter(named))}
     return ask.fields(asked, proposed, key=key)
 

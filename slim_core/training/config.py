@@ -25,7 +25,7 @@ _SELECTIONS = {
     "worst_class": "worst class on validation",
     "average": "average on validation",
     "worst_group": "worst group on validation (uses group labels)",
-    BY_ANSWERS: "worst class, and images whose attention is wrong (uses answers about validation images)",
+    BY_ANSWERS: "worst class and wrong attention on validation (uses answers)",
     "last": "the last epoch",
 }
 

@@ -261,3 +261,17 @@ def test_a_registered_model_says_where_it_is_from_and_where_its_attention_comes_
 
     fields = {row[0].removeprefix("● ") for row in cells(tables(show("jobs", run=run.id))["Parameters"])}
     assert "checkpoint" in fields and not fields & {"epochs", "lr", "objective"}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_answers_in_the_training_are_chosen_among_the_campaigns_of_the_data(show) -> None:
+    app = show("train")
+    assert not [box for box in app.selectbox if box.label.startswith("Campaign about")]
+    app.selectbox(key="objective-train-all").select("answered-attention").run()
+    app.selectbox(key="selection-train-all").select("wrong_attention").run()
+    campaigns = [one.id for one in session.store().campaigns.all() if one.split == "train"]
+    [about_train] = [box for box in app.selectbox if box.label == "Campaign about training images"]
+    assert about_train.value == campaigns[0]
+    assert [field.label for field in app.text_input if field.label.startswith("Campaign")] == [
+        "Campaign about validation images"  # there is none yet: an empty field, refused in a sentence
+    ]
