@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 _IN_ITS_OWN_WAY = ("kind", "class_of_map", "splits", "target_layer", "seed")  # nothing of a pass is random
 
 
-def show(models: Sequence[Run]) -> None:
-    """The choices, and the buttons that queue a preview or the pass. ``models``: finished trainings, at least one."""
+def show(models: Sequence[Run]) -> bool:
+    """The choices, and the buttons that queue a preview or the pass; False where the chosen model has no maps.
+
+    ``models``: finished trainings, at least one.
+    """
     spec = STEPS["gradcam"].spec
     asked = parameters(spec)
     model = pick.run("Model", models, param="model")
@@ -33,15 +36,15 @@ def show(models: Sequence[Run]) -> None:
         }
         fields["target_layer"] = _target_layer(model, asked["target_layer"])
         fields |= ask.fields(ask.offered(spec, without=_IN_ITS_OWN_WAY), {}, key="gradcam")
-    network.show(model)
+    has_maps = network.show(model)
     if not fields["splits"]:
         st.caption("Choose a split.")
+    off = not fields["splits"] or not has_maps
     with st.container(horizontal=True):
-        preview.button(model, fields, disabled=not fields["splits"])
-        submit.button(
-            "Compute attention maps", lambda: _spec(model, fields), key="submit-gradcam", disabled=not fields["splits"]
-        )
+        preview.button(model, fields, disabled=off)
+        submit.button("Compute attention maps", lambda: _spec(model, fields), key="submit-gradcam", disabled=off)
     preview.show(model)
+    return has_maps
 
 
 def _target_layer(model: Run, asked: Parameter) -> str | None:

@@ -41,9 +41,11 @@ elif not models:
 else:
     asked_for = run is None or preview.PARAM in st.query_params
     with st.expander("Compute attention maps", expanded=asked_for, icon=":material/center_focus_strong:"):
-        forms.show(models)
-    if run is None:
+        has_maps = forms.show(models)
+    if run is None and has_maps:
         next_step.here("press *Compute attention maps*. The images with their maps appear here.")
+    elif run is None:
+        next_step.here("choose another model. The images with their maps appear here.")
 if run is not None:
     link = {"dataset": run.dataset_id, "attention": run.id}
     next_step.show("build an attention space of these images.", "space", "Space", **link)

@@ -323,10 +323,10 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         }
 
     def without_effect(self) -> frozenset[str]:
-        """The hyper-parameters, where nothing is trained."""
+        """Where nothing is trained, all but what names the model and its images."""
         if self.mode != "registered":
             return frozenset()
-        return frozenset({*TrainConfig.model_fields, *RefitConfig.model_fields, "weights", "attention"})
+        return frozenset(type(self).model_fields) - self.inputs() - {"mode", *OF_IMAGES}
 
     def defaults(self) -> dict[str, Any]:
         """As of every spec; the milestones keep their place on the way through the epochs."""

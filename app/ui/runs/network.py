@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.ui.escape import verbatim
+from app.ui.escape import prose, verbatim
 from slim_core.errors import NotFoundError
 from slim_core.store.results import ModelResult
 
@@ -24,12 +24,15 @@ def result_of(model: Run) -> ModelResult | None:
     return found if found.exists else None
 
 
-def show(model: Run) -> None:
-    """A caption of a finished train run; nothing where its network was not recorded."""
+def show(model: Run) -> bool:
+    """A caption of a finished train run; False where it says that the model has no attention maps.
+
+    Nothing is said of a model whose network was not recorded, which earlier versions have trained.
+    """
     found = result_of(model)
-    if found is None:
-        return
-    if found.no_attention:
-        st.caption(verbatim(found.no_attention))
-    elif found.network is not None:
+    if found is not None and found.no_attention:
+        st.info(prose(found.no_attention), icon=":material/visibility_off:")
+        return False
+    if found is not None and found.network is not None:
         st.caption(verbatim(f"{found.network.described} {found.transform.described}"))
+    return True

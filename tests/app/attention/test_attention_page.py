@@ -227,3 +227,27 @@ def test_a_finished_preview_shows_its_images_under_their_maps(show) -> None:
     assert drawn.count("kind=overlay") == 8 and drawn.count(f"run={run.id}") >= 8
     other = next(one for one in store.runs.all(kind="train") if one.id != model.id)
     assert "preview" not in show("attention", model=other.id, preview=run.id).query_params
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_model_without_maps_says_why_and_computes_none(show) -> None:
+    store = session.store()
+    model = store.runs.all(kind="train")[0]
+    about = store.artifacts.folder(model.id) / "model.json"
+    refused = "flat has no layer with a map over image positions."
+    about.write_text(json.dumps(json.loads(about.read_text()) | {"network": {"refused": refused}}))
+    app = show("attention", model=model.id)
+    assert any(info.value == refused for info in app.info)
+    assert app.button(key="preview").disabled and app.button(key="submit-gradcam").disabled
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_model_of_an_earlier_version_computes_its_maps_and_may_name_a_layer(show) -> None:
+    store = session.store()
+    model = store.runs.all(kind="train")[0]
+    about = store.artifacts.folder(model.id) / "model.json"
+    about.write_text(json.dumps({k: v for k, v in json.loads(about.read_text()).items() if k != "network"}))
+    app = show("attention", model=model.id)
+    assert app.selectbox(key=f"target_layer-{model.id}").options == ["the last with a map"]
+    app.button(key="submit-gradcam").click().run()
+    assert "target_layer" not in store.runs.all(kind="gradcam")[0].spec
