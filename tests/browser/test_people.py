@@ -126,7 +126,7 @@ def stop(page: Page) -> None:
     """Stop the run that is open, after the question."""
     page.get_by_role("button", name="Stop").first.click()
     page.get_by_role("button", name="Yes, stop it").click()
-    expect(page.get_by_text("stopped", exact=True).first).to_be_visible(timeout=JOB_MS)
+    expect(page.get_by_role("button", name=re.compile("Retry|Resume")).first).to_be_visible(timeout=JOB_MS)
     settle(page)
 
 

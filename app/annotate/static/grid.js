@@ -52,6 +52,7 @@ export class Grid {
   label(tile, place, item, word, failed, blind) {
     Object.assign(tile.dataset, { value: word, id: item.id });
     tile.classList.toggle("failed", failed);
+    tile.classList.toggle("empty", item.empty === true);
     const key = TILES[place] ?? "";
     tile.querySelector("kbd").textContent = key.toUpperCase();
     tile.querySelector("kbd").hidden = !key;

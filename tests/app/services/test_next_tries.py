@@ -1,0 +1,35 @@
+"""What is offered to try next follows from the runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from app.services import loop_state, next_tries
+
+
+@pytest.mark.parametrize(
+    ("losses", "falls"),
+    [
+        ([1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1], True),
+        ([1.0, 0.5, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], False),
+        ([1.0, 0.5], False),  # too few to say
+        ([], False),
+    ],
+)
+def test_the_loss_still_falls_where_its_last_fifth_is_lower_than_the_one_before(losses, falls: bool) -> None:
+    assert (next_tries.still_falls(losses) is not None) is falls
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    result = loop_state.read(store, dataset.id).result
+    found = {one.name: one for one in next_tries.tries(result)}
+    metrics = store.runs.fetch(result.subset.id).metrics
+    assert 1 <= len(found) <= next_tries.MOST and "start" in found
+    assert ("size" in found) == (metrics["images"] > metrics["images_unique"])
+    if "size" in found:
+        assert f"{metrics['images'] - metrics['images_unique']:,} of the {metrics['images']:,}" in found["size"].why
+    assert found["start"].label == "Retrain from the initial weights"
