@@ -164,8 +164,12 @@ def registered_home(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path)
 
 
 @pytest.fixture
-def dataset(empty_home: Path, registered_home: Path) -> Dataset:
-    """The small demo data set, registered in an otherwise empty home."""
+def dataset(empty_home: Path, registered_home: Path, demo_folder: Path) -> Dataset:
+    """The small demo data set, registered in an otherwise empty home, or in that of another data set as the newest."""
+    from slim_core.data.importing import import_data
+
+    if (empty_home / "slim.db").exists():
+        return session.store().datasets.register(import_data(demo_folder), by="tests")
     shutil.copytree(registered_home, empty_home, dirs_exist_ok=True)
     (registered,) = session.store().datasets.all()
     return registered
