@@ -160,12 +160,12 @@ def inspect_network(
         SpecRefusedError: no layer of the network has a map on which the prediction depends, or the named one has none.
     """
     called = called or type(net).__name__
-    with evaluating(net):
+    with evaluating(net), torch.inference_mode(False), torch.enable_grad():  # wherever it is first asked for
         seen, logits = _probe(net, size)
-    head = seen.head if seen.head is not None and torch.equal(seen.head[3], logits) else None
-    if head is None:  # class maps of a head of 1x1 convolutions (SqueezeNet) are no features
-        seen.outputs = [one for one in seen.outputs if one.form.shape[0] != logits.shape[1]]
-    _mark_reached(seen.outputs, logits if head is None else head[2])
+        head = seen.head if seen.head is not None and torch.equal(seen.head[3], logits) else None
+        if head is None:  # class maps of a head of 1x1 convolutions (SqueezeNet) are no features
+            seen.outputs = [one for one in seen.outputs if one.form.shape[0] != logits.shape[1]]
+        _mark_reached(seen.outputs, logits if head is None else head[2])
     found = _candidates(seen)
     listed = _listed(found, net, seen)
     name = _last(found, called) if target_layer is None else _named(target_layer, net, seen, listed, called)
@@ -178,9 +178,8 @@ def _probe(net: nn.Module, size: int) -> tuple[_Seen, Tensor]:
     handles = [module.register_forward_hook(partial(seen.watch, name)) for name, module in net.named_modules() if name]
     noise = torch.randn(N_PROBES, 3, size, size, generator=torch.Generator().manual_seed(0))
     try:
-        with torch.enable_grad():
-            images = noise.to(next(net.parameters()).device).requires_grad_(True)
-            logits: Tensor = net(images * 1)  # not the leaf itself, which no layer could change in place
+        images = noise.to(next(net.parameters()).device).requires_grad_(True)
+        logits: Tensor = net(images * 1)  # not the leaf itself, which no layer could change in place
     finally:
         for handle in handles:
             handle.remove()

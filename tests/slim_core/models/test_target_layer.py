@@ -122,6 +122,15 @@ def test_a_head_of_zeros_hides_nothing():
     assert inspect_network(net, SIZE).target_layer is net.blocks[1].norm1
 
 
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_it_is_found_also_where_nothing_else_needs_a_gradient_and_leaves_none(mode):
+    net = Transformer(1).requires_grad_(False)
+    with mode():
+        assert inspect_network(net, SIZE).target_layer is net.blocks[1].norm1
+        assert not torch.is_grad_enabled()
+    assert all(parameter.grad is None for parameter in net.parameters())
+
+
 def test_a_layer_that_is_used_twice_counts_by_what_it_gave_last():
     net = Convolutional()
     layout = inspect_network(net, SIZE)
