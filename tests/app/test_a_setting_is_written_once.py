@@ -202,7 +202,7 @@ def test_a_hyper_parameter_is_an_option_of_the_command_line_and_reaches_the_trai
 @pytest.mark.usefixtures("warm")
 def test_a_hyper_parameter_is_a_field_of_the_form_and_a_row_of_the_run(show, dataset) -> None:
     app = show("train")
-    field = app.number_input(key="warm_up-small-resnet-reference")
+    field = app.number_input(key=f"warm_up-small-resnet-reference-{dataset.id}")
     assert (field.label, field.help, field.min, field.max, field.value) == ("Warm-up epochs", WARM_UP, 0, 50, 0)
     field.set_value(5)
     button(app, "Train").click().run()
@@ -240,7 +240,7 @@ def test_the_settings_of_an_objective_are_fields_once_it_is_chosen(show, dataset
     app = show("train")
     assert not [field for field in app.number_input if field.label == "Focus"]
     app.selectbox(key="objective-train-all").select("focus").run()
-    field = app.number_input(key="focus-focus-small-resnet-reference")
+    field = app.number_input(key=f"focus-focus-small-resnet-reference-{dataset.id}")
     assert (field.help, field.min, field.max, field.value) == ("How much hard images count.", 0, 5, 2)
     field.set_value(0.5)
     button(app, "Train").click().run()
