@@ -7,6 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -86,6 +87,15 @@ def train(
             own.close()
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What a step's forward pass leaves."""
+
+    logits: Tensor  # (B, C) of the batch
+    pooled: Tensor | None  # (B, K), where asked for
+    activations: Tensor | None  # (M, K, U, V) of the images beside it, where there are any
+
+
 @dataclass
 class _Run:
     """One training under way."""
@@ -110,7 +120,7 @@ class _Run:
         self._to_training_mode()
         inputs = to_input(images, self.model.transform, self.device)
         with half_precision(self.device):
-            _, logits = self._forward(inputs, needs_pooled=False)
+            logits = self._forward(inputs, None, needs_pooled=False).logits
         labels = self._labels(rows)
         nn.functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
         with torch.inference_mode():
@@ -256,22 +266,23 @@ class _Run:
     ) -> tuple[float, int]:
         """One step down: the batch's loss before it, and how many predictions were correct."""
         inputs = self._inputs(images, generator)
+        others = None if beside is None or not len(beside) else self._inputs(self.pixels.read(beside), generator)
         with half_precision(self.device):
-            pooled, logits = self._forward(inputs, objective.needs_pooled)
+            seen = self._forward(inputs, others, objective.needs_pooled)
         batch = Batch(
             rows=torch.from_numpy(rows).to(self.device),
             labels=self._labels(rows),
             groups=torch.from_numpy(self.data.grouping.index[rows]).to(self.device),
-            pooled=pooled,
-            logits=logits.float(),
+            pooled=seen.pooled,
+            logits=seen.logits.float(),
             cells=None if self.data.cells is None else torch.from_numpy(self.data.cells[rows]).to(self.device),
-            beside=self._seen_beside(beside, generator),
+            beside=None if beside is None or others is None else self._beside(beside, others, seen),
         )
         loss = objective.loss(batch)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        return loss.item(), int((logits.argmax(1) == batch.labels).sum().item())
+        return loss.item(), int((batch.logits.argmax(1) == batch.labels).sum().item())
 
     def _inputs(self, images: np.ndarray, generator: torch.Generator) -> Tensor:
         """(B, 3, H, W) of pixels (B, H, W, 3), cropped and flipped where the config says so."""
@@ -281,20 +292,23 @@ class _Run:
     def _labels(self, rows: np.ndarray) -> Tensor:
         return torch.from_numpy(self.data.table.labels[rows]).to(self.device)
 
-    def _seen_beside(self, rows: np.ndarray | None, generator: torch.Generator) -> Beside | None:
-        if rows is None or not len(rows):
-            return None
-        inputs = self._inputs(self.pixels.read(rows), generator)
-        return Beside(torch.from_numpy(rows).to(self.device), self._labels(rows), inputs)
+    def _beside(self, rows: np.ndarray, inputs: Tensor, seen: _Seen) -> Beside:
+        assert seen.activations is not None
+        return Beside(torch.from_numpy(rows).to(self.device), self._labels(rows), inputs, seen.activations.float())
 
-    def _forward(self, inputs: Tensor, needs_pooled: bool) -> tuple[Tensor | None, Tensor]:
-        head: nn.Linear | None = self.model.head if needs_pooled else None
-        seen: list[Tensor] = []
-        handle = head.register_forward_pre_hook(lambda _, given: seen.append(given[0])) if head is not None else None
-        logits: Tensor = self.model.net(inputs)
-        if handle is not None:
-            handle.remove()
-        return (seen[0] if seen else None), logits
+    def _forward(self, inputs: Tensor, beside: Tensor | None, needs_pooled: bool) -> _Seen:
+        """The images (B, 3, H, W) and those beside them (M, 3, H, W), together: they share the batch's statistics."""
+        n, pooled, activations = len(inputs), [], []
+        with ExitStack() as hooks:
+            if needs_pooled and self.model.head is not None:
+                handle = self.model.head.register_forward_pre_hook(lambda _, given: pooled.append(given[0][:n]))
+                hooks.callback(handle.remove)
+            if beside is not None:
+                layer = self.model.target_layer
+                handle = layer.register_forward_hook(lambda _, __, output: activations.append(output[n:]))
+                hooks.callback(handle.remove)
+            logits: Tensor = self.model.net(inputs if beside is None else torch.cat([inputs, beside]))
+        return _Seen(logits[:n], *((found[-1] if found else None) for found in (pooled, activations)))
 
     def _validate(self, tick: Callable[[], None]) -> dict[str, Any] | None:
         runtime = replace(self.runtime, on_progress=lambda _done, _total: tick())

@@ -6,8 +6,8 @@ sum(1 - E0), the attention outside of where it was. Wrong: sum(E E0) / sum(E0), 
 loss = cross-entropy + a mean(right) + b mean(wrong). (METHOD section 4, "Answers in the loss".)
 
 Answered images are seen beside each batch, whether they are trained on or not, and enter these two terms alone. Both
-models see the same crop and flip of them, in evaluation mode: E is the map that people would be shown, and the batch
-statistics stay those of the training images.
+models see the same crop and flip of them. The model under training sees them together with its batch, in training mode:
+in evaluation mode the gradient would pass through running statistics that lag behind (docs/decisions/0014).
 """
 
 from __future__ import annotations
@@ -100,11 +100,12 @@ class AnsweredAttention(Erm):
     def _of_attention(self, images: Beside) -> Tensor:
         import torch
 
-        from slim_core.models.forward_maps import forward_maps
+        from slim_core.models.forward_maps import class_maps, forward_maps
 
+        assert self.model.head is not None
         with torch.no_grad():
             before = scaled(forward_maps(self.reference, images.inputs, images.labels))  # E0 (M, U, V)
-        now = scaled(forward_maps(self.model, images.inputs, images.labels))  # E (M, U, V)
+        now = scaled(class_maps(images.activations, self.model.head.weight.float()[images.labels]))  # E (M, U, V)
         is_right, has_evidence = torch.isin(images.rows, self._right), before.amax((1, 2)) > 0
         right = mean_over(outside(now, before), is_right & has_evidence)
         wrong = mean_over(inside(now, before), ~is_right & has_evidence)

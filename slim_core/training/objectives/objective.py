@@ -45,6 +45,7 @@ class Beside:
     rows: Tensor  # (M,) positions in the table
     labels: Tensor  # (M,) in 0..C-1
     inputs: Tensor  # (M, 3, H, W) normalised, of the model under training
+    activations: Tensor  # (M, K, U, V) of its target layer, with their gradient
 
 
 @dataclass(frozen=True)

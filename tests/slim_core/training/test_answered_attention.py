@@ -210,3 +210,17 @@ def test_a_weight_too_large_to_train_with_is_named_in_the_advice(table, referenc
     chosen = config(10, **answering(right_weight=1e4, wrong_weight=1e4), lr=100.0)
     with pytest.raises(SpecRefusedError, match="loss became .*smaller right_weight and wrong_weight"):
         retrained(table, reference, chosen, answered(table, reference, 1))
+
+
+def test_steps_do_not_read_running_statistics_which_lag_behind_in_some_networks(table, reference):
+    losses = []
+    for lag in (1.0, 100.0):
+        model, rows = copy_of(reference), table.rows("train")[20:]
+        for module in model.net.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_var *= lag
+        data = TrainData(
+            table, rows, table.rows("val"), grouping(table), answered=answered(table, reference, answer=1)
+        )
+        losses.append(train(model, data, config(epochs=1, **answering())).history[0]["train_loss"])
+    assert losses[0] == losses[1]
