@@ -102,4 +102,4 @@ def test_one_click_curates_retrains_and_evaluates(page: Page, address: str, stor
         return done
 
     until(lambda: made() == ["curate", "train", "evaluate"])
-    expect(page.get_by_text("The evaluate run")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("Retrained and evaluated: worst group")).to_be_visible(timeout=PATIENCE_MS)
