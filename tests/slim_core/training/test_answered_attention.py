@@ -219,8 +219,6 @@ def test_steps_do_not_read_running_statistics_which_lag_behind_in_some_networks(
         for module in model.net.modules():
             if isinstance(module, torch.nn.BatchNorm2d):
                 module.running_var *= lag
-        data = TrainData(
-            table, rows, table.rows("val"), grouping(table), answered=answered(table, reference, answer=1)
-        )
+        data = TrainData(table, rows, table.rows("val"), grouping(table), answered=answered(table, reference, answer=1))
         losses.append(train(model, data, config(epochs=1, **answering())).history[0]["train_loss"])
     assert losses[0] == losses[1]
