@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from PIL import Image
 
 from app import session
+from slim_core.errors import SlimError
 from slim_core.models.names import SMALL_RESNET
 from slim_core.steps.recipes import default_model, recipe
 
@@ -70,10 +71,9 @@ def seconds(dataset: Dataset, model: str, n_epochs: int) -> float | None:
 @lru_cache(maxsize=32)
 def _side(dataset: str) -> int | None:
     """The longer side of the first image in pixels, from its header; None where it cannot be read."""
-    table = session.store().datasets.table(dataset)
-    path: Path = table.image_path(0)
     try:
+        path: Path = session.store().datasets.table(dataset).image_path(0)
         with Image.open(path) as image:
             return max(image.size)
-    except OSError:
+    except (OSError, SlimError):
         return None

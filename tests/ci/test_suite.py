@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow  # each starts pytest, some with processes of its own
+
 SUITE = Path(__file__).parents[2] / ".ci" / "suite.py"
 MAKEFILE = "test:\n\t@$(PYTHON) -m pytest -q $(PYTEST_ARGS)\n"
 INI = "[pytest]\nmarkers = kills_processes\naddopts = --strict-markers -p no:cacheprovider\n"
@@ -16,8 +18,6 @@ INI = "[pytest]\nmarkers = kills_processes\naddopts = --strict-markers -p no:cac
 # Fails the first so many times, as the file that counts its runs says.
 FAILING = """
 import pathlib, pytest
-
-pytestmark = pytest.mark.slow
 
 def fails(name, times):
     count = pathlib.Path(__file__).with_name(f"{name}.count")

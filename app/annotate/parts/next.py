@@ -8,6 +8,7 @@ from app import session
 from app.annotate.parts.sections import ANSWER, ENVIRONMENTS, NEW
 from app.ui import next_step
 from slim_core.annotation.convergence import stability
+from slim_core.errors import SlimError
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -15,8 +16,11 @@ if TYPE_CHECKING:
 
 def _all_answered(campaign: Campaign) -> str:
     """What follows, in the same opinion as *Do more answers help?* has."""
-    found = stability(session.store(), campaign.id)
-    if found.can_stop:
+    try:
+        can_stop = stability(session.store(), campaign.id).can_stop
+    except SlimError:  # its space or images are gone, as the page says above
+        return "all images are answered: choose a subset by these answers."
+    if can_stop:
         return "all images are answered, and more would change little: choose a subset by these answers."
     return "all images are answered. More still help: *Add images* under Campaign, or choose a subset already."
 

@@ -36,8 +36,9 @@ def form(dataset: Dataset) -> None:
         key=f"register-model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     name = right.text_input("Name", placeholder="architecture and file").strip()
-    names = session.store().datasets.table(dataset.id).label_names
-    st.caption(f"The model's {len(names)} outputs must be, in this order: {verbatim(', '.join(names))}.")
+    with errors_shown():
+        names = session.store().datasets.table(dataset.id).label_names
+        st.caption(f"The model's {len(names)} outputs must be, in this order: {verbatim(', '.join(names))}.")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         pressed = st.button("Register model", type="primary", icon=":material/upload_file:", disabled=not path)
         fields = ask.fields([asked[one] for one in OF_IMAGES], {}, key="register")

@@ -92,9 +92,9 @@ def _groups(run: Run) -> None:
         else:
             picked = sets[0] if sets else None
             st.caption(f"on {picked} images" if picked else "", width="stretch")
-    if "test" not in evaluated or not evaluating.counts(evaluated["test"]):
-        evaluate_models.show([run], evaluated_or_waiting(run))
     with errors_shown():
+        if "test" not in evaluated or not evaluating.counts(evaluated["test"]):
+            evaluate_models.show([run], evaluated_or_waiting(run))
         if picked in evaluated:
             report.show(evaluated[picked])
         elif picked is not None:

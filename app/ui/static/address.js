@@ -1,10 +1,14 @@
-// The address of the page: one entry a page in the browser's history, whatever the page writes behind the question mark,
-// and the data set it names is the one that the next visit of this browser begins with.
+// The address of the page: one entry a page in the browser's history, whatever the page writes behind the question mark
+// (a run that is open on Jobs is a page of its own), and the data set it names is the one that the next visit of this
+// browser begins with.
 (() => {
   const YEAR_S = 31536000;
   const push = history.pushState.bind(history);
   const replace = history.replaceState.bind(history);
-  const page = (url) => new URL(url ?? "", location.href).pathname;
+  const page = (url) => {
+    const { pathname, searchParams } = new URL(url ?? "", location.href);
+    return pathname.endsWith("/jobs") ? `${pathname} ${searchParams.get("run")}` : pathname;
+  };
 
   function remember() {
     const dataset = new URLSearchParams(location.search).get("dataset");
@@ -12,7 +16,7 @@
   }
 
   history.pushState = (state, title, url) => {
-    (page(url) === location.pathname ? replace : push)(state, title, url);
+    (page(url) === page() ? replace : push)(state, title, url);
     remember();
   };
   history.replaceState = (state, title, url) => {

@@ -60,7 +60,7 @@ def test_an_ending_nobody_knows_and_a_folder_that_is_none_are_refused(campaign: 
     assert slim("answers", "export", tmp_path / "answers.xlsx") == 2
     assert "no format 'xlsx': choose csv, jsonl, parquet" in said(capsys)
     assert slim("answers", "export", tmp_path / "none" / "answers.csv") == 2
-    assert "cannot be written (No such file or directory): name another file" in said(capsys)
+    assert "cannot be written: name a file in a folder that you may write to" in said(capsys)
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
