@@ -46,9 +46,9 @@ install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
 demo: $(INSTALLED) ## the whole loop on the demo data, and the dashboard (PORT=8501)
 	@exec $(BIN)/python -m workers.demo --port $(PORT)
 
-# Three tests at a time keep two cores busy, since those with a browser or workers mostly wait (tests/shares.py says
+# Two tests at a time, which is what two cores bear: with three, tests of real processes wait too long (tests/shares.py says
 # who begins with which); a process that has none left takes half of another's.
-PYTEST_ARGS ?= -n 3 --dist worksteal
+PYTEST_ARGS ?= -n 2 --dist worksteal
 test test-fast: export OMP_NUM_THREADS ?= 1
 test: $(DEV) ## all tests, a real Chromium included
 	$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -61,8 +61,8 @@ def column_config() -> dict[str, object]:
     )
     columns["label"] = text(TITLES["label"], pinned=True, help="Method and seed; ⚑ marks the baseline.")
     columns[WORST_GROUP] = text(TITLES[WORST_GROUP], help=DEFINITIONS[WORST_GROUP])
-    columns["labels_used"] = text(TITLES["labels_used"], help=LABELS_DEFINITION)
-    columns["answered_by"] = text(TITLES["answered_by"], help=ANSWERED_BY_DEFINITION)
+    columns["labels_used"] = text(TITLES["labels_used"], width="small", help=LABELS_DEFINITION)
+    columns["answered_by"] = text(TITLES["answered_by"], width="small", help=ANSWERED_BY_DEFINITION)
     columns["change"] = number("Change", format="%+.1f", help="Worst group, in points against the baseline.")
     formats = {"share": "%.1f %%", "minutes": "%.1f", "seconds": "%.0f", "lineage_seconds": "%.0f", "gpu_hours": "%.2f"}
     for key, definition in COST_DEFINITIONS.items():

@@ -19,5 +19,5 @@ curve: [0.005, 0.01]     # further shares, for accuracy against answers
 def show() -> None:
     """A study file, and the command that runs it."""
     st.info("A study runs methods on data sets with several seeds, and shows their worst groups in one table.")
-    st.code(EXAMPLE, language="yaml")
+    st.code(EXAMPLE, language=None)  # the colours of YAML are too pale to read
     next_step.here("save such a file as `study.yaml`, then run `slim study study.yaml`. Its table fills here.")
