@@ -7,6 +7,7 @@ from playwright.sync_api import Page, expect
 
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import ask_about, open_campaign, rows_of, shows, stage, tells, unsent
+from tests.browser.steps import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -141,7 +142,9 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     tells(annotator, "2 right, 3 wrong, 1 unsure, 0 open")
     unsent(annotator, 0)
     assert store.answers.current(campaign.id) == {}
+    settle(annotator)  # a tile that is drawn anew between press and release is not clicked
     tiles.nth(5).click()
+    tells(annotator, "3 right, 2 wrong, 1 unsure, 0 open")
     annotator.keyboard.press("Enter")
     unsent(annotator, 0)
     assert store.answers.current(campaign.id)[asked[5]] == 1
