@@ -29,6 +29,7 @@ class Method:
     paper: str  # where it is from
     uses: tuple[LabelsUsed, ...]  # beyond the classes of the images; empty: nothing
     train: Callable[[LoopRuns], Trained]
+    asked: AskedAbout = "nothing"  # what people must have answered about before it can be computed
     unanswered: str | None = None  # of a method that uses answers: the method that it is without any
 
     @property
@@ -68,20 +69,30 @@ _DFR = "Kirichenko et al., ICLR 2023"
 
 METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
-    "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim"), unanswered="slim-no-answers"),
+    "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim"), "images", unanswered="slim-no-answers"),
     "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
     "slim-environments": Method(
-        "SLIM by environments", _SLIM, ("answers",), _subset("slim", "environments"), unanswered="slim-no-answers"
+        "SLIM by environments",
+        _SLIM,
+        ("answers",),
+        _subset("slim", "environments"),
+        "environments",
+        unanswered="slim-no-answers",
     ),
     "slim-environment-groups": Method(
-        "SLIM by environments, epoch by class x environment", _SLIM, ("answers",), baselines.slim_environment_groups
+        "SLIM by environments, epoch by class x environment",
+        _SLIM,
+        ("answers",),
+        baselines.slim_environment_groups,
+        "environments",
     ),
-    "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference")),
+    "slim-reference": Method("SLIM, the steps of the paper", _SLIM, ("answers",), _subset("slim-reference"), "images"),
     "slim-attention-loss": Method(
         "SLIM, answers in the loss",
         "Loss after CRAYON, IEEE BigData 2024",
         ("answers",),
         answers_in_training.attention_loss,
+        "images",
         unanswered="slim-no-answers",
     ),
     "slim-val-answers": Method(
@@ -89,6 +100,7 @@ METHODS: dict[str, Method] = {
         "",
         ("answers",),
         answers_in_training.val_answers,
+        "images",
         unanswered="slim-no-answers",
     ),
     "slim-attention-loss-val-answers": Method(
@@ -96,6 +108,7 @@ METHODS: dict[str, Method] = {
         "",
         ("answers",),
         answers_in_training.attention_loss_and_val_answers,
+        "images",
         unanswered="slim-no-answers",
     ),
     "random-attention-loss": Method(
@@ -103,24 +116,29 @@ METHODS: dict[str, Method] = {
         "Loss after CRAYON, IEEE BigData 2024",
         ("answers",),
         lambda loop: answers_in_training.attention_loss(loop, "random"),
+        "images",
         unanswered="random",
     ),
     "random": Method("Random subset", "", (), _subset("random")),
     "class-balanced": Method("Class-balanced subset", "", (), _subset("class-balanced")),
     "oracle": Method("Group-balanced subset", "", (GROUPS_IN_TRAINING,), _subset("oracle")),
     "erm-converged": Method("ERM, converged", "", (), baselines.erm_converged),
-    "erm-same-steps": Method("ERM, as many steps as SLIM", "", (), baselines.erm_same_steps),
+    "erm-same-steps": Method("ERM, as many steps as SLIM", "", (), baselines.erm_same_steps, "images"),
     "rwy": Method("Class-balanced sampling (RWY)", _BALANCING, (), baselines.rwy),
     "jtt": Method("Just train twice (JTT)", "Liu et al., ICML 2021", (), baselines.jtt),
     "subg": Method("Group subsampling (SUBG)", _BALANCING, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.subg),
     "group-dro": Method("GroupDRO", _DRO, (GROUPS_IN_VALIDATION, GROUPS_IN_TRAINING), baselines.group_dro),
     "group-dro-environments": Method(
-        "GroupDRO on class x environment", _DRO, ("answers",), baselines.group_dro_environments
+        "GroupDRO on class x environment", _DRO, ("answers",), baselines.group_dro_environments, "environments"
     ),
     "cnc": Method("Correct-N-Contrast (CnC)", "Zhang et al., ICML 2022", (), baselines.cnc),
     **_refits("dfr", "DFR", _DFR, GROUPS_IN_VALIDATION),
     "dfr-environments": Method(
-        "DFR on class x environment", _DFR, ("answers",), refits.refitted("dfr", "val", by_environments=True)
+        "DFR on class x environment",
+        _DFR,
+        ("answers",),
+        refits.refitted("dfr", "val", by_environments=True),
+        "environments",
     ),
     **_refits("class-balanced", "Class-balanced last layer", _LAST_LAYER),
     **_refits("afr", "AFR", "Qiu et al., ICML 2023"),

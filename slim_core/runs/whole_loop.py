@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Loop", "LoopConfig", "Outcome"]
 
-ABOUT_ENVIRONMENTS = "slim-environment"  # how methods begin whose answers are simulated from the attribute
-WITH_A_SUBSET_OF_SLIM = ("erm-same-steps",)  # needs its answers, too
-
 
 @dataclass(frozen=True)
 class Outcome:
@@ -75,17 +72,18 @@ class Loop(LoopRuns):
             raise SpecRefusedError(
                 f"The size of the subsets is {self.size}: give at least {self.table.n_classes}, one image a class."
             )
-        of_environments = [method for method in methods if method.startswith(ABOUT_ENVIRONMENTS)]
-        answered = [method for method in methods if METHODS[method].uses_answers and method not in of_environments]
-        asked = answered or [method for method in methods if method in WITH_A_SUBSET_OF_SLIM]
-        if asked and self.is_simulated and not self.table.has_mask[self.table.rows("train")].any():
+        by_images, by_environments = (
+            next((method for method in methods if METHODS[method].asked == what), None)
+            for what in ("images", "environments")
+        )
+        if by_images and self.is_simulated and not self.table.has_mask[self.table.rows("train")].any():
             raise AnswersRefusedError(
-                f"{self.table.name} has no masks, from which the answers of {asked[0]} are simulated: leave it out "
+                f"{self.table.name} has no masks, from which the answers of {by_images} are simulated: leave it out "
                 f"(--methods erm,slim-no-answers,random), or answer on the Annotate page."
             )
-        if of_environments and not self.table.has_attributes:
+        if by_environments and not self.table.has_attributes:
             raise AnswersRefusedError(
-                f"{self.table.name} has no attribute, from which the answers of {of_environments[0]} are simulated: "
+                f"{self.table.name} has no attribute, from which the answers of {by_environments} are simulated: "
                 f"leave it out, or answer on the Annotate page."
             )
 
