@@ -1,4 +1,4 @@
-"""Numbers in words, the same way everywhere: "90.7 %", "88.1 to 92.9", "2 seeds"."""
+"""Numbers in words, the same way everywhere: "90.7 %", "88.1 to 92.9", "2 seeds", "3 min 05 s"."""
 
 from __future__ import annotations
 
@@ -21,3 +21,17 @@ def interval(low: float, high: float, form: str = ".1f") -> str:
 def counted(n: int, what: str) -> str:
     """1 seed, 2 seeds."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the largest two units: "0.4 s", "42 s", "3 min 05 s", "2 h 10 min", "3 d 4 h". Whole ones stay so."""
+    whole = round(seconds)
+    if seconds != whole and seconds < 9.95:
+        return f"{seconds:.1f} s" if seconds >= 0.05 else "< 0.1 s"
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 86400} d {whole % 86400 // 3600} h"

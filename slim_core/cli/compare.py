@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Json, console, errors, in_percent, shown, table, visible, writable, write_json
+from slim_core.cli.console import (
+    Json,
+    console,
+    errors,
+    in_percent,
+    shown,
+    table,
+    visible,
+    writable,
+    write_json,
+    write_text,
+)
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -52,24 +63,11 @@ def compare(
     show_comparison(found)
     write_json(json_path, plain(found))
     if csv_path is not None:
-        write_csv(csv_path, found)
+        from slim_core.csv_cells import to_csv
+
+        write_text(csv_path, to_csv(found))
     if html_path is not None:
         write_report(at.store, found["evaluation"].tolist(), baseline, html_path)
-
-
-def write_csv(path: Path, found: pd.DataFrame) -> None:
-    """One row an evaluation; rates from 0 to 1.
-
-    Raises:
-        SpecRefusedError: the file cannot be written.
-    """
-    from slim_core.csv_cells import to_csv
-
-    try:
-        path.write_text(to_csv(found), encoding="utf-8")
-    except OSError as error:
-        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
-    errors.print(f"written to {visible(path)}", soft_wrap=True)
 
 
 def write_report(store: Store, ids: list[str], baseline: str | None, path: Path) -> None:

@@ -117,10 +117,18 @@ def write_json(path: Path | None, value: Any) -> None:
     Raises:
         SpecRefusedError: the file cannot be written.
     """
-    if path is None:
-        return
+    if path is not None:
+        write_text(path, json.dumps(value, indent=1) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file that was asked for, and say so.
+
+    Raises:
+        SpecRefusedError: it cannot be written.
+    """
     try:
-        path.write_text(json.dumps(value, indent=1) + "\n")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
     errors.print(f"written to {visible(path)}", soft_wrap=True)

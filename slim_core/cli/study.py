@@ -8,8 +8,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.console import Device, Json, Queued, console, errors, in_percent, table, writable, write_json
+from slim_core.cli.console import (
+    Device,
+    Json,
+    Queued,
+    console,
+    errors,
+    in_percent,
+    table,
+    writable,
+    write_json,
+    write_text,
+)
 from slim_core.errors import SpecRefusedError
+from slim_core.percent import duration
 
 if TYPE_CHECKING:
     from slim_core.evaluation.study.summary import Result
@@ -56,11 +68,11 @@ def study(
     writers = {csv_path: text.to_csv, latex_path: text.to_latex, markdown_path: text.to_markdown}
     for path, to_text in writers.items():
         if path is not None:
-            _write(path, to_text(result))
+            write_text(path, to_text(result))
     if html_path is not None:
         from slim_core.evaluation.study.page import render
 
-        _write(html_path, render(result))
+        write_text(html_path, render(result))
     write_json(json_path, text.to_json(result))
 
 
@@ -120,18 +132,9 @@ def say(progress: Progress) -> None:
     entry = progress.entry
     asked = f" {entry['annotator']} {100 * entry['answers']:g} %" if entry["annotator"] else ""
     found = f"WGA {in_percent(entry['wga'])}" if entry["status"] == "done" else str(entry["message"])
-    left = "" if progress.left_s is None else f", {duration(progress.left_s)} left"
+    left = "" if progress.left_s is None else f", {duration(round(progress.left_s))} left"
     case = f"{entry['set']} seed {entry['seed']}  {entry['method']}{asked}"
     errors.print(f"{progress.done}/{progress.total}{left}  {case}  {found}", markup=False, soft_wrap=True)
-
-
-def duration(seconds: float) -> str:
-    """ "2 h 5 min", "40 s"."""
-    minutes = round(seconds / 60)
-    if minutes < 1:
-        return f"{seconds:.0f} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def show(result: Result) -> None:
@@ -144,11 +147,3 @@ def show(result: Result) -> None:
         errors.print(sentence, style="yellow", markup=False, soft_wrap=True)
     if result.frame.empty:
         console.print("No case has ended yet.")
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
-    errors.print(f"written to {path}", soft_wrap=True)

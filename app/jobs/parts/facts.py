@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.ui import link_table
-from app.ui.durations import duration
 from app.ui.link_table import Cell, Column
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
-from slim_core.percent import percent
+from slim_core.percent import duration, percent
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -10,9 +10,9 @@ import streamlit as st
 
 from app import session
 from app.ui import link_table
-from app.ui.durations import duration
 from app.ui.link_table import Cell, Column
 from app.ui.runs import state
+from slim_core.percent import duration
 from slim_core.steps.registry import STEPS
 from slim_core.store.history import History, RunFilter
 

@@ -8,9 +8,9 @@ import streamlit as st
 
 from app import session
 from app.ui import link_table
-from app.ui.durations import duration
 from app.ui.link_table import Cell, Column
 from app.ui.runs import progress, state
+from slim_core.percent import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Run

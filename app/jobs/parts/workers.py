@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.ui import link_table
-from app.ui.durations import duration
 from app.ui.link_table import Cell, Column
+from slim_core.percent import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Worker

@@ -12,10 +12,10 @@ import streamlit as st
 from app import session
 from app.services import actions
 from app.ui import next_step, pages
-from app.ui.durations import duration
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import state
+from slim_core.percent import duration
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.ui.durations import ago, duration
+from app.ui.durations import ago
+from slim_core.percent import duration
 from slim_core.store.states import ACTIVE
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.ui.durations import ago, duration
+from app.ui.durations import ago
 from app.ui.runs.state import about, sentence
+from slim_core.percent import duration
 from slim_core.store import Run
 from slim_core.store.estimates import Estimate
 from workers.queue import QueueView
