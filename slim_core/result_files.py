@@ -1,9 +1,17 @@
-"""The names of the files a run leaves: steps write by them, slim_core.store.results reads by them.
+"""The names of the files a run leaves, and what is said where one is damaged.
+
+Steps write by these names, slim_core.store.results reads by them.
 
 A leaf of its own, for the rooms that write (models, training, attention) know no store.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from slim_core.errors import ArtifactDamagedError
 
 # every run
 LOG, SPEC, ENVIRONMENT, METRICS = "log.txt", "spec.json", "environment.json", "metrics.json"
@@ -42,3 +50,19 @@ PREDICTIONS = "predictions.parquet"  # row, label, prediction, group, confidence
 def array_file(name: str) -> str:
     """The file of an array by its name in an attention pass: ``maps`` is in maps.npy."""
     return f"{name}.npy"
+
+
+@contextmanager
+def undamaged(path: Path) -> Iterator[None]:
+    """Around the reading of a file that a run has left.
+
+    Raises:
+        ArtifactDamagedError: it was cut, overwritten or removed.
+    """
+    try:
+        yield
+    except (ValueError, OSError, EOFError, KeyError, TypeError) as error:  # numpy's, Arrow's, and those of JSON
+        what = "missing" if isinstance(error, FileNotFoundError) else "damaged"
+        raise ArtifactDamagedError(
+            f"The file {path.name} of {path.parent.name} is {what}: put it back from a backup, or run that step again."
+        ) from error

@@ -19,8 +19,7 @@ import numpy as np
 from PIL import Image
 
 from slim_core.data.images import ImageTransform
-from slim_core.errors import ArtifactDamagedError
-from slim_core.result_files import THUMBNAIL_INDEX, THUMBNAILS
+from slim_core.result_files import THUMBNAIL_INDEX, THUMBNAILS, undamaged
 
 DRAFT = "thumbnails.part"  # in the checkpoint folder, until the pass is done
 SIDE = 160  # pixels; larger pictures are drawn from the file
@@ -76,14 +75,9 @@ class Thumbnails:
 
     def __init__(self, folder: Path) -> None:
         self._pack = folder / THUMBNAILS
-        try:
-            self._index = np.load(folder / THUMBNAIL_INDEX, mmap_mode="r", allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            raise ArtifactDamagedError(
-                f"The file {THUMBNAIL_INDEX} of {folder.name} is damaged: put it back from a backup, or run that step "
-                f"again."
-            ) from error
-        # (n, 4) int64: Entry, by row
+        path = folder / THUMBNAIL_INDEX
+        with undamaged(path):
+            self._index = np.load(path, mmap_mode="r", allow_pickle=False)  # (n, 4) int64: Entry, by row
 
     @classmethod
     def find(cls, folder: Path) -> Thumbnails | None:

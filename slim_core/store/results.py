@@ -7,8 +7,7 @@ are mapped from disk, so that no reader loads them whole. The names of the files
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +18,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core import result_files as names
-from slim_core.errors import ArtifactDamagedError, NotFoundError
+from slim_core.errors import NotFoundError
 from slim_core.network_facts import NetworkFacts
+from slim_core.result_files import undamaged
 from slim_core.space.environments import Clusters
 
 if TYPE_CHECKING:
@@ -35,22 +35,6 @@ ARRAYS_OF_IMAGES = {  # small, of one or two numbers an image: what a browser ma
     "clusters": names.CLUSTERS,
     "scores": names.PROPAGATED,
 }
-
-
-@contextmanager
-def undamaged(path: Path) -> Iterator[None]:
-    """Around the reading of a file that a run has left.
-
-    Raises:
-        ArtifactDamagedError: it was cut, overwritten or removed.
-    """
-    try:
-        yield
-    except (ValueError, OSError, EOFError, KeyError, TypeError) as error:  # numpy's, Arrow's, and those of JSON
-        what = "missing" if isinstance(error, FileNotFoundError) else "damaged"
-        raise ArtifactDamagedError(
-            f"The file {path.name} of {path.parent.name} is {what}: put it back from a backup, or run that step again."
-        ) from error
 
 
 def mapped(path: Path) -> NDArray[Any]:
