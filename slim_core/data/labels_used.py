@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal, get_args
 
 LabelsUsed = Literal["none", "answers", "groups in validation", "groups in training", "unknown"]
+GROUPS_IN_VALIDATION: LabelsUsed = "groups in validation"
 GROUPS_IN_TRAINING: LabelsUsed = "groups in training"
 UNKNOWN: LabelsUsed = "unknown"  # by a model that was trained elsewhere
 

@@ -10,15 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed, together
+from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed, together
 from slim_core.errors import SpecRefusedError
 from slim_core.runs import answers_in_training, baselines, refits
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
-
-GROUPS_IN_VALIDATION: LabelsUsed = "groups in validation"
 
 
 @dataclass(frozen=True)

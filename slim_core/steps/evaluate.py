@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from slim_core import result_files
 from slim_core.attention.attention_pass import attention_pass
@@ -117,7 +118,7 @@ def _with_attention(
         if (folder / name).exists():
             (folder / name).replace(context.out / name)
     shutil.rmtree(folder)  # the features, which are large, come from a gradcam or features run
-    return softmax(logits), {key: found[key] for key in ATTENTION}, scores
+    return softmax(logits, axis=1), {key: found[key] for key in ATTENTION}, scores
 
 
 def _group_attention(scores: pd.DataFrame, inside: NDArray[np.bool_]) -> dict[str, Any]:
@@ -130,12 +131,6 @@ def _group_attention(scores: pd.DataFrame, inside: NDArray[np.bool_]) -> dict[st
 def _no_attention(table: ImageTable, rows: Rows) -> dict[str, Any]:
     n_masks = int(table.has_mask[rows].sum())
     return {AIOU: None, ATTENTION_PRECISION: None, IOU: None, COVERAGE: n_masks / len(rows), "n_masks": n_masks}
-
-
-def softmax(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(n, C) probabilities."""
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
 def _predictions(table: ImageTable, rows: Rows, probabilities: NDArray[np.float32], groups: Grouping) -> pd.DataFrame:

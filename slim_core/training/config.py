@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
-from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
+from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS, WORST_CLASS_AND_WRONG_ATTENTION
 from slim_core.parameters import Config, Seed, Shown, checked_options
 from slim_core.training.answers import AnswersOf
@@ -28,6 +28,7 @@ _SELECTIONS = {
     BY_ANSWERS: "worst class and wrong attention on validation (uses answers)",
     "last": "the last epoch",
 }
+LABELS_OF_SELECTION: dict[str, LabelsUsed] = {"worst_group": GROUPS_IN_VALIDATION, BY_ANSWERS: "answers"}
 
 
 def labels_used(objective: str, sampling: str, selection: str) -> set[LabelsUsed]:
@@ -36,11 +37,13 @@ def labels_used(objective: str, sampling: str, selection: str) -> set[LabelsUsed
     found: set[LabelsUsed] = {known.labels_used} if known else set()
     if sampling == "group-balanced":
         found.add(GROUPS_IN_TRAINING)
-    if selection == "worst_group":
-        found.add("groups in validation")
-    if selection == BY_ANSWERS:
-        found.add("answers")
-    return found
+    return found | labels_of(selection)
+
+
+def labels_of(selection: str) -> set[LabelsUsed]:
+    """What choosing the epoch, or hyper-parameters, by this uses beyond the classes."""
+    used = LABELS_OF_SELECTION.get(selection)
+    return {used} if used else set()
 
 
 def _objectives() -> dict[str, str]:

@@ -90,9 +90,8 @@ class Afr(Refit):
 
 def sample_weights(layer: Layer, images: PooledImages, gamma: float) -> Floats:
     """(n,) with sum 1: exp(-gamma p[y]) n_0 / n_y, p the probabilities of the layer, n_y the images of the class."""
-    p = layer.probabilities(images.features)[np.arange(len(images)), images.labels]
     counts = np.ones(len(images)) if images.counts is None else images.counts
     of_class = np.bincount(images.labels, weights=counts)
-    weights = counts * np.exp(-gamma * p) / of_class[images.labels]
+    weights = counts * np.exp(-gamma * layer.of_labels(images)) / of_class[images.labels]
     shares: Floats = weights / weights.sum()
     return shares

@@ -8,6 +8,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
 from slim_core.parameters import Config, Shown, checked_options
+from slim_core.training.config import labels_of
 from slim_core.training.last_layer import REFITS
 
 FittedOn = Literal["train", "val", "held-out"]
@@ -65,6 +66,4 @@ def refit_labels(refit: str, fitted_on: str, selection: str) -> set[LabelsUsed]:
     found: set[LabelsUsed] = {known.labels_used} if known else set()
     if found != {"none"} and fitted_on != "val" and known:
         found.add(GROUPS_IN_TRAINING)
-    if selection == "worst_group":
-        found.add("groups in validation")
-    return found
+    return found | labels_of(selection)

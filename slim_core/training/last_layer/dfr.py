@@ -12,6 +12,7 @@ from dataclasses import replace
 from pydantic import Field
 
 from slim_core.data.groups import UNGROUPED
+from slim_core.data.labels_used import GROUPS_IN_VALIDATION
 from slim_core.parameters import Config
 from slim_core.training.last_layer.logistic import fit_balanced
 from slim_core.training.last_layer.refit import Grid, Layer, PooledImages, Refit, RefitData
@@ -33,7 +34,7 @@ class Dfr(Refit):
 
     label = "Deep feature reweighting (DFR, uses group labels)"
     Options = DfrOptions
-    labels_used = "groups in validation"
+    labels_used = GROUPS_IN_VALIDATION
 
     def fit(self, data: RefitData) -> Layer:
         """Images whose group is not known do not count."""

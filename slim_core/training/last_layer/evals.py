@@ -85,8 +85,7 @@ class Evals(Refit):
 
 def cross_entropies(layer: Layer, images: PooledImages) -> Floats:
     """(n,) losses of the images under a layer, in nats."""
-    p = layer.probabilities(images.features)[np.arange(len(images)), images.labels]
-    losses: Floats = -np.log(np.maximum(p, 1e-12))
+    losses: Floats = -np.log(np.maximum(layer.of_labels(images), 1e-12))
     return losses
 
 

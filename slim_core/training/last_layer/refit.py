@@ -52,9 +52,14 @@ class Layer:
 
     def probabilities(self, X: np.ndarray) -> Floats:
         """(n, C), each row with sum 1, of features (n, K)."""
-        logits = self.logits(X)
-        raised = np.exp(logits - logits.max(1, keepdims=True))
-        found: Floats = raised / raised.sum(1, keepdims=True)
+        from scipy.special import softmax
+
+        found: Floats = softmax(self.logits(X), axis=1)
+        return found
+
+    def of_labels(self, images: PooledImages) -> Floats:
+        """(n,) probability of each image's own class."""
+        found: Floats = self.probabilities(images.features)[np.arange(len(images)), images.labels]
         return found
 
     def folded(self, mean: Floats, std: Floats) -> Layer:
