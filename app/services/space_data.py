@@ -12,7 +12,7 @@ from app import session
 from app.services import attention_scores
 from slim_core import result_files
 from slim_core.annotation.propagation import expand, live_scores
-from slim_core.data.groups import UNGROUPED, Grouping, group_index, group_names, grouping, pseudo_groups
+from slim_core.data.groups import Grouping, group_index, group_names, grouping, pseudo_groups
 from slim_core.data.table import ImageTable
 from slim_core.space import sheets
 from slim_core.space.sheets import Said
@@ -99,12 +99,10 @@ def environments(data: SpaceData, campaign: str | None) -> Grouping:
 def _environments(run_id: str, said: tuple[tuple[str, Said], ...]) -> Grouping:
     data = _load(run_id)
     space = SpaceResult(session.store().artifacts.folder(run_id))
-    found = [each for each in sheets.environments(space.clusters(), dict(said)) if not each.is_split]
-    index = np.full(len(data), UNGROUPED, np.int64)
-    for k, each in enumerate(found):
-        index[each.positions] = k
+    found = sheets.unsplit(space.clusters(), dict(said))
     names = group_names(data.table.label_names, [each.name for each in found])
-    return Grouping(group_index(data.labels, index, len(found)), tuple(names), estimated=True)
+    index = group_index(data.labels, sheets.index_of(found, len(data)), len(found))
+    return Grouping(index, tuple(names), estimated=True)
 
 
 def positions_of(data: SpaceData, rows: np.ndarray) -> np.ndarray:

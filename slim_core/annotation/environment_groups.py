@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from slim_core.data.groups import UNGROUPED, Grouping, group_index, group_names
 from slim_core.data.table import ImageTable
 from slim_core.space.environments import ClusterConfig, nearest
-from slim_core.space.sheets import YES, Environment, Said, environments
+from slim_core.space.sheets import YES, Environment, Said, index_of, unsplit
 from slim_core.store.results import AttentionResult, SpaceResult
 
 ELSEWHERE = "elsewhere"  # the images of a class in environments that belong to it
@@ -32,9 +32,9 @@ def environment_groups(
         config: how the space's clusters were made.
         said: path of an environment -> what people say of it.
     """
-    found = [each for each in environments(space.clusters(), said) if not each.is_split]
+    found = unsplit(space.clusters(), said)
     index = np.full(len(table), UNGROUPED, np.int64)
-    index[space.rows] = _index(found, len(space.rows))
+    index[space.rows] = index_of(found, len(space.rows))
     others = ~np.isin(seen.rows, space.rows)
     if others.any():
         features = seen.features("environment")
@@ -44,14 +44,6 @@ def environment_groups(
     part, names = _parts(found)
     groups = group_index(table.labels, np.where(index < 0, UNGROUPED, part[index]), len(names))
     return Grouping(groups, tuple(group_names(table.label_names, names))).with_images(space.rows)
-
-
-def _index(found: Sequence[Environment], n: int) -> NDArray[np.int64]:
-    """(n,) which environment each image of the space is in."""
-    index = np.full(n, UNGROUPED, np.int64)
-    for k, each in enumerate(found):
-        index[each.positions] = k
-    return index
 
 
 def _parts(found: Sequence[Environment]) -> tuple[NDArray[np.int64], list[str]]:

@@ -1,6 +1,6 @@
 """S6 to S9: from scores and spaces to a small, balanced subset, by strategies with names."""
 
-from slim_core.curation.curate import LABELS_USED, NEEDS_ANSWERS, STRATEGIES, check_options, curate
+from slim_core.curation.curate import LABELS_USED, NEEDS_ANSWERS, STRATEGIES, check_options, curate, require_size
 from slim_core.curation.data import CurationData, Strategy, Subset, default_subset_size
 from slim_core.curation.keep import compare_rules, keep, require_answers, trusted
 from slim_core.curation.options import DEFAULT_KEEP, KEEP_RULES, CurateOptions
@@ -21,5 +21,6 @@ __all__ = [
     "default_subset_size",
     "keep",
     "require_answers",
+    "require_size",
     "trusted",
 ]

@@ -50,9 +50,18 @@ def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, 
         AnswersRefusedError: the strategy is among NEEDS_ANSWERS, and there are none, or none of them is "right".
     """
     checked = check_options(strategy, options)
-    if size < data.n_classes:
-        raise SpecRefusedError(f"The subset's size is {size}: give at least {data.n_classes}, one image a class.")
+    require_size(size, data.n_classes)
     return STRATEGIES[strategy](data, size, seed, checked)
+
+
+def require_size(size: int, n_classes: int) -> None:
+    """Refuse a subset that cannot hold every class.
+
+    Raises:
+        SpecRefusedError: it is smaller than one image a class.
+    """
+    if size < n_classes:
+        raise SpecRefusedError(f"The subset's size is {size}: give at least {n_classes}, one image a class.")
 
 
 def check_options(strategy: str, options: Mapping[str, Any]) -> CurateOptions:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import Clusters
-from slim_core.space.sheets import Said
+from slim_core.space.sheets import Environment, Said, environments
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
 
@@ -38,6 +39,11 @@ class CurationData:
     n_classes: int
     class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
     said: Mapping[str, Said] = field(default_factory=dict)  # path of an environment -> what people say of it
+
+    @cached_property
+    def environments(self) -> tuple[Environment, ...]:
+        """As people say of them; one that was split stands before its parts."""
+        return environments(self.clusters, self.said)
 
     def called(self, label: int) -> str:
         """A class as people call it: by its name where it has one."""

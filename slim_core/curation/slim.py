@@ -17,7 +17,7 @@ from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import Kept, kept_or_all
 from slim_core.curation.options import CurateOptions
-from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment, environments, in_order
+from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment, in_order
 
 NAME = "slim"
 
@@ -34,7 +34,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     An environment of which people say that what it shares belongs to the class keeps the share that each class has in
     it, classes counted the same; the others share the rest of the budget.
     """
-    kept, found = kept_or_all(data, options), environments(data.clusters, data.said)
+    kept, found = kept_or_all(data, options), data.environments
     cells, budgets = cell_budgets(data, kept, size, options)
     if options.trusted_first:
         cells = [_trusted_first(data, kept.mask, cell, n) for cell, n in zip(cells, budgets.tolist(), strict=True)]
@@ -90,7 +90,7 @@ def cell_budgets(data: CurationData, kept: Kept, size: int, options: CurateOptio
 
 def environment_cells(data: CurationData, kept: Kept) -> list[Cell]:
     """One cell for each class and environment that has images, all images in it; parts stand for what was split."""
-    whole = [each for each in environments(data.clusters, data.said) if not each.is_split]
+    whole = [each for each in data.environments if not each.is_split]
     found = [_cell(data, label, each, kept) for label in range(data.n_classes) for each in whole]
     return [cell for cell in found if cell.size]
 

@@ -8,7 +8,7 @@ its parts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,6 +67,19 @@ def environments(clusters: Clusters, said: Mapping[str, Said] | None = None) -> 
         for each in _with_parts(str(k), np.flatnonzero(clusters.index == k), clusters, said or {})
     )
     return tuple(found)
+
+
+def unsplit(clusters: Clusters, said: Mapping[str, Said] | None = None) -> list[Environment]:
+    """The environments that every image is in one of: parts stand for what was split."""
+    return [each for each in environments(clusters, said) if not each.is_split]
+
+
+def index_of(found: Sequence[Environment], n: int) -> np.ndarray:
+    """(n,) int64 which of these environments each image of the space is in; -1 where in none."""
+    index = np.full(n, -1, np.int64)
+    for k, each in enumerate(found):
+        index[each.positions] = k
+    return index
 
 
 def in_order(path: str) -> tuple[int, ...]:
