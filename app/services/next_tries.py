@@ -46,7 +46,7 @@ def tries(result: Result) -> list[Try]:
 
 
 def _all(model: Run, subset: Run) -> Iterator[Try]:
-    way: Retrain = "last-layer" if model.spec["mode"] == "last-layer" else model.spec["start"]
+    way = _way_of(model)
     seed, epochs = int(model.spec["seed"]), int(model.spec["epochs"])
     fall = still_falls([entry["train_loss"] for entry in training_history(session.store().artifacts, model.id)])
     if fall is not None and way != "last-layer":
@@ -73,6 +73,12 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
         )
         link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
         yield Try("answers", "Ask about more images", why, None, link)
+
+
+def _way_of(model: Run) -> Retrain:
+    """How it was retrained on its subset."""
+    way: Retrain = "last-layer" if model.spec["mode"] == "last-layer" else model.spec["start"]
+    return way
 
 
 def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:
@@ -106,10 +112,9 @@ def _curate_and_retrain(subset: Run, way: Retrain, seed: int, changes: dict[str,
 def beside_random(result: Result) -> Run:
     """Retrain on a random subset of the same size in the same way (needs lead); the evaluation, which ends last."""
     assert result.subset is not None and result.model is not None  # it is a pair
-    spec, model = result.subset.spec, result.model.spec
+    spec, model, way = result.subset.spec, result.model.spec, _way_of(result.model)
     asked = {"kind": "curate", "dataset": result.subset.dataset_id, "space": spec["space"], "strategy": "random"}
     chosen = actions.saved({**asked, "size": spec["size"], "seed": spec["seed"]}, name="Random subset")
-    way: Retrain = "last-layer" if model["mode"] == "last-layer" else model["start"]
     fields = {} if way == "last-layer" else {"epochs": model["epochs"]}
     return retraining.retrain(chosen, way, int(model["seed"]), fields=fields)
 

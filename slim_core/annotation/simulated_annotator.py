@@ -22,6 +22,16 @@ ANNOTATOR = "simulated annotator"
 SECONDS_AN_ANSWER = 2.0  # what an item is booked with; nobody's work, so that no page counts it
 
 
+def check_shares(flip: float, unsure: float) -> None:
+    """Refuse what cannot be shares of answers that are turned round and withheld.
+
+    Raises:
+        SpecRefusedError: one is below 0, or they exceed 1 together.
+    """
+    if not (flip >= 0 and unsure >= 0 and flip + unsure <= 1):
+        raise SpecRefusedError(f"flip {flip} and unsure {unsure} must be shares that add up to at most 1: lower them.")
+
+
 def simulate_answers(
     store: Store, campaign_id: str, *, threshold: float = 0.5, flip: float = 0.0, unsure: float = 0.0, seed: int = 0
 ) -> int:
@@ -40,8 +50,7 @@ def simulate_answers(
     """
     from slim_core.store import AnswerIn
 
-    if not (flip >= 0 and unsure >= 0 and flip + unsure <= 1):
-        raise SpecRefusedError(f"flip {flip} and unsure {unsure} must be shares that add up to at most 1: lower them.")
+    check_shares(flip, unsure)
     if not 0 <= threshold <= 1:
         raise SpecRefusedError(f"The threshold is {threshold}: give an attention precision from 0 to 1.")
     if seed < 0:

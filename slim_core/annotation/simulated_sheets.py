@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.annotation.sheets import sheets
-from slim_core.annotation.simulated_annotator import ANNOTATOR
+from slim_core.annotation.simulated_annotator import ANNOTATOR, check_shares
 from slim_core.data.sets import attribute_belongs
-from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.errors import AnswersRefusedError
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES, in_order
 from slim_core.store.answer_values import FROM_ATTRIBUTES
 from slim_core.store.environment_answers import EnvironmentAnswer
@@ -35,8 +35,7 @@ def simulate_sheets(store: Store, campaign_id: str, *, flip: float = 0.0, unsure
         AnswersRefusedError: the data has no attribute.
         SpecRefusedError: flip or unsure is no probability, or they exceed 1 together; or as ``sheets``.
     """
-    if not (flip >= 0 and unsure >= 0 and flip + unsure <= 1):
-        raise SpecRefusedError(f"flip {flip} and unsure {unsure} must be shares that add up to at most 1: lower them.")
+    check_shares(flip, unsure)
     found = sheets(store, campaign_id)
     table = store.datasets.table(found.campaign.dataset_id)
     if not table.has_attributes:

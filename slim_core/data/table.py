@@ -88,6 +88,11 @@ class ImageTable:
         """Row numbers of a split, ascending, int64."""
         return np.flatnonzero(self.splits == split)
 
+    def classes_without(self, rows: np.ndarray) -> list[str]:
+        """Names of the classes of which there is no image among the rows."""
+        present = set(self.labels[rows].tolist())
+        return [name for label, name in enumerate(self.label_names) if label not in present]
+
     def image_path(self, row: int) -> Path:
         """Where the image of a row lies."""
         return self.root / str(self.frame["path"].iat[row])

@@ -15,10 +15,10 @@ from pydantic import Field, model_validator
 
 from slim_core.annotation.candidates import default_budgets
 from slim_core.annotation.plan import Plan, default_name, open_campaign
-from slim_core.annotation.simulated_annotator import simulate_answers
+from slim_core.annotation.simulated_annotator import check_shares, simulate_answers
 from slim_core.annotation.simulated_sheets import simulate_sheets
 from slim_core.curation import default_subset_size
-from slim_core.errors import SpecRefusedError
+from slim_core.data.table import Split
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
@@ -75,10 +75,7 @@ class LoopConfig(BuiltByHand):
 
     @model_validator(mode="after")
     def _check_before_any_work(self) -> Self:
-        if self.flip + self.unsure > 1:
-            raise SpecRefusedError(
-                f"flip {self.flip} and unsure {self.unsure} must be shares that add up to at most 1: lower them."
-            )
+        check_shares(self.flip, self.unsure)
         self.training_spec()
         return self
 
@@ -130,22 +127,21 @@ class LoopRuns:
     @cached_property
     def space(self) -> Run:
         """The attention spaces and environment clusters of train."""
-        return self.at.run(SpaceSpec(**self._common(), attention=self.attention.id), name="Attention space of train")
+        return self._space_of("train")
 
     @cached_property
     def val_space(self) -> Run:
         """The attention spaces of val, about which people can be asked too."""
-        spec = SpaceSpec(**self._common(), attention=self.attention.id, split="val")
-        return self.at.run(spec, name="Attention space of val")
+        return self._space_of("val")
 
     @cached_property
     def test_space(self) -> Run | None:
         """Clusters of test, which replace missing attributes; None where there are attributes."""
-        if self.table.has_attributes:
-            return None
-        return self.at.run(
-            SpaceSpec(**self._common(), attention=self.attention.id, split="test"), name="Attention space of test"
-        )
+        return None if self.table.has_attributes else self._space_of("test")
+
+    def _space_of(self, split: Split) -> Run:
+        spec = SpaceSpec(**self._common(), attention=self.attention.id, split=split)
+        return self.at.run(spec, name=f"Attention space of {split}")
 
     @cached_property
     def campaign(self) -> Campaign:

@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
-from slim_core.errors import DataRefusedError, SpecRefusedError
+from slim_core.errors import DataRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file
-from slim_core.steps.answers import usable_answers
+from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, Spec, TrainSpec
 
 if TYPE_CHECKING:
@@ -83,22 +82,15 @@ def _require_images(table: ImageTable, *splits: str, all_of_them: bool = True) -
 
 
 def _require_curation(store: Store, spec: CurateSpec, table: ImageTable) -> None:
-    from slim_core.curation import NEEDS_ANSWERS, check_options, require_answers
+    from slim_core.curation import NEEDS_ANSWERS, check_options, require_answers, require_size
     from slim_core.steps.curate import require_train
 
     check_options(spec.strategy, spec.options)
-    if spec.size < table.n_classes:
-        raise SpecRefusedError(f"The subset's size is {spec.size}: give at least {table.n_classes}, one image a class.")
+    require_size(spec.size, table.n_classes)
     if (space := store.runs.find(spec.space)) is not None and space.kind == "space":
         require_train(space)
     if spec.campaign is not None:
         store.campaigns.fetch(spec.campaign)
     if spec.strategy in NEEDS_ANSWERS:
-        require_answers(_answers(store, spec), spec.strategy)
-
-
-def _answers(store: Store, spec: CurateSpec) -> NDArray[np.int8]:
-    if spec.campaign is None:
-        return np.empty(0, np.int8)
-    seq = store.answers.last_seq(spec.campaign) if spec.answers_seq is None else spec.answers_seq
-    return store.answers.snapshot(spec.campaign, seq)[1]
+        given = given_answers(store, spec.campaign, spec.answers_seq)[1] if spec.campaign else np.empty(0, np.int8)
+        require_answers(given, spec.strategy)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,8 +16,7 @@ from slim_core.curation import Subset, curate
 from slim_core.curation.data import UNANSWERED
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.space.sheets import Said
-from slim_core.steps.answers import Answers, aligned, given_answers
+from slim_core.steps.answers import Answers, aligned, given_answers, said_of
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import CurateSpec
 from slim_core.store.results import SpaceResult
@@ -43,7 +41,7 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     space = SpaceResult(context.parent(spec.space))
     rows = space.rows
     answers, n_given = answers_of(spec, rows, context)
-    said = said_of(spec, context)
+    said = said_of(context.store, spec.record())
     context.progress(0, 2, "propagation")
     scores = propagate(spec, space.points(), table.labels[rows], answers)
     np.save(context.out / result_files.PROPAGATED, scores)
@@ -81,13 +79,6 @@ def answers_of(spec: CurateSpec, rows: NDArray[np.int64], context: StepContext) 
         return np.full(len(rows), UNANSWERED, np.int8), 0
     answered, values = given_answers(context.store, spec.campaign, spec.answers_seq)
     return aligned(spec.campaign, answered, values, spec.space, rows), len(answered)
-
-
-def said_of(spec: CurateSpec, context: StepContext) -> Mapping[str, Said]:
-    """Path -> what people say of an environment; nothing where the spec names no such answer."""
-    if spec.campaign is None or spec.environments_seq is None:
-        return {}
-    return context.store.environment_answers.said(spec.campaign, spec.environments_seq)
 
 
 def propagate(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from slim_core.annotation.environment_groups import environment_groups
@@ -11,7 +9,7 @@ from slim_core.data.groups import Grouping, grouping
 from slim_core.data.table import ImageTable, Split
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import ClusterConfig
-from slim_core.space.sheets import Said
+from slim_core.steps.answers import said_of
 from slim_core.steps.context import StepContext
 from slim_core.store.results import AttentionResult, SpaceResult
 
@@ -24,7 +22,8 @@ def groups_by(subset: str | None, table: ImageTable, split: Split, context: Step
     """
     if subset is None:
         return grouping(table)
-    space = context.store.runs.fetch(context.store.runs.fetch(subset).spec["space"])
+    curated = context.store.runs.fetch(subset).spec
+    space = context.store.runs.fetch(curated["space"])
     seen = AttentionResult(context.parent(space.spec["attention"]))
     if len(missing := np.setdiff1d(table.rows(split), seen.rows)):
         raise SpecRefusedError(
@@ -33,12 +32,4 @@ def groups_by(subset: str | None, table: ImageTable, split: Split, context: Step
         )
     config = ClusterConfig(**{name: space.spec[name] for name in ClusterConfig.model_fields if name in space.spec})
     found = SpaceResult(context.parent(space.id))
-    return environment_groups(table, found, seen, config, said_of(subset, context))
-
-
-def said_of(subset: str, context: StepContext) -> Mapping[str, Said]:
-    """Path -> what people said of the environments when a curate run was submitted."""
-    spec = context.store.runs.fetch(subset).spec
-    if spec.get("campaign") is None or spec.get("environments_seq") is None:
-        return {}
-    return context.store.environment_answers.said(spec["campaign"], spec["environments_seq"])
+    return environment_groups(table, found, seen, config, said_of(context.store, curated))

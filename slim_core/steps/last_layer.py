@@ -46,9 +46,7 @@ def fitted_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> Row
             f"The reference model {spec.reference} held out no training images: train one with hold_out, such as "
             f"slim train --hold-out 0.2, or fit on other images."
         )
-    present = set(table.labels[rows].tolist())
-    missing = [name for label, name in enumerate(table.label_names) if label not in present]
-    if missing:
+    if missing := table.classes_without(rows):
         raise DataRefusedError(
             f"The {len(rows)} training images that {spec.reference} held out hold none of the class "
             f"{', '.join(missing)}: train it with a larger hold_out."

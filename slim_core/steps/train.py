@@ -18,9 +18,9 @@ from slim_core.models.build import load_model
 from slim_core.models.model import Model, save_model
 from slim_core.models.prediction import predict
 from slim_core.steps import last_layer
-from slim_core.steps.answers import answered_images, given_answers
+from slim_core.steps.answers import answered_images, given_answers, said_of
 from slim_core.steps.context import StepContext
-from slim_core.steps.groups import groups_by, said_of
+from slim_core.steps.groups import groups_by
 from slim_core.steps.initial_model import initial_model, register
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import SubsetResult
@@ -67,7 +67,8 @@ def _of_environments(spec: TrainSpec, table: ImageTable, context: StepContext) -
     """The answers that made the groups; nothing where the attribute did."""
     if spec.environments is None:
         return {}
-    n_answers = sum(each.n_answers for each in said_of(spec.environments, context).values())
+    said = said_of(context.store, context.store.runs.fetch(spec.environments).spec)
+    n_answers = sum(each.n_answers for each in said.values())
     return {"environment_answers": n_answers, "answers_share": n_answers / len(table.rows("train"))}
 
 
@@ -147,9 +148,7 @@ def _check_rows(table: ImageTable, rows: Rows) -> None:
                 f"{table.name} has no {split} images: training needs train and val; correct the split column "
                 f"and import the data set again."
             )
-    present = set(table.labels[rows].tolist())
-    missing = [name for label, name in enumerate(table.label_names) if label not in present]
-    if missing:
+    if missing := table.classes_without(rows):
         raise DataRefusedError(
             f"There is no image of {', '.join(missing)} among the {len(rows)} to train on: "
             f"choose a larger subset, or correct the split column."

@@ -14,6 +14,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExe
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from slim_core.data.sets import make_set
@@ -75,14 +76,9 @@ def run_study(
     every = cases(study)
     kept = at.store.studies.start(study.name, study.digest, study.model_dump(mode="json"), len(every))
     meter = _Meter(every, report)
-    if isinstance(at.submitter, InProcess) and jobs > 1:
-        own = at.store.settings, at.submitter.device_asked
-        with _processes(jobs, threads) as pool:
-            futures = [pool.submit(_unit_in_process, *own, study, unit, kept.id) for unit in todo]
-            _await(futures, lambda: meter.catch_up(at.store.studies.entries(kept.id, kept.started_at)))
-    elif jobs > 1:
-        with ThreadPoolExecutor(jobs) as pool:
-            futures = [pool.submit(run_unit, at, study, unit, kept.id) for unit in todo]
+    if jobs > 1:
+        with _pool(at, jobs, threads) as (pool, do_unit):
+            futures = [pool.submit(do_unit, study, unit, kept.id) for unit in todo]
             _await(futures, lambda: meter.catch_up(at.store.studies.entries(kept.id, kept.started_at)))
     else:
         with _torch_threads(at, threads):
@@ -239,6 +235,17 @@ def _await(futures: list[Future[None]], look: Callable[[], None]) -> None:
         for future in pending:
             future.cancel()
         raise
+
+
+@contextmanager
+def _pool(at: Workbench, jobs: int, threads: int) -> Iterator[tuple[Executor, Callable[..., None]]]:
+    """What takes several units at a time, and what does one: processes, or threads that wait for the queue."""
+    if isinstance(at.submitter, InProcess):
+        with _processes(jobs, threads) as pool:
+            yield pool, partial(_unit_in_process, at.store.settings, at.submitter.device_asked)
+    else:
+        with ThreadPoolExecutor(jobs) as pool:
+            yield pool, partial(run_unit, at)
 
 
 @contextmanager
