@@ -39,6 +39,7 @@ HOST = "127.0.0.1"
 METHODS = ("erm", "random", "slim")
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 40.0
+AGAIN_S = 2.0
 MAIN = Path(__file__).resolve().parents[1] / "app" / "main.py"
 LOG_LINES = 15  # shown where the dashboard ends by itself
 
@@ -156,6 +157,8 @@ def run_loop(given: Settings, folder: Path, seed: int) -> list[Outcome]:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
+    """Raise where the program is; and again until somebody hears it: what is raised in a finaliser is lost."""
+    signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
@@ -176,6 +179,7 @@ def demo(given: Settings, port: int, seed: int, *, stay: bool = True) -> int:
         console.print(f"All of it is at [bold]{dashboard.url}[/]. Ctrl-C ends the dashboard and its workers.")
         return dashboard.wait()
     except KeyboardInterrupt:
+        signal.setitimer(signal.ITIMER_REAL, 0)
         errors.print("Ending the dashboard and its workers.")
         return 0
     finally:
@@ -190,7 +194,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--no-stay", action="store_true", help="end when the loop is done")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.WARNING)
-    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(name, _interrupt)
     try:
         return demo(settings(), given.port, given.seed, stay=not given.no_stay)

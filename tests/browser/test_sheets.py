@@ -11,6 +11,7 @@ from playwright.sync_api import Locator, Page, expect
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.space.sheets import MIXED, NO, QUESTION
 from slim_core.store import Campaign, Store
+from tests.browser.steps import settle
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 PATIENCE_MS = 60_000
@@ -28,6 +29,7 @@ def opened(page: Page, address: str, campaign: Campaign, sheet: str = "") -> Loc
     page.goto(f"{address}/annotate?campaign={campaign.id}&section=environments{sheet and f'&sheet={sheet}'}")
     expect(page.get_by_text(QUESTION)).to_be_visible(timeout=PATIENCE_MS)
     expect(page.locator(".slim-pictures img").first).to_be_visible(timeout=PATIENCE_MS)
+    settle(page)  # until then a key is lost
     return page.get_by_role("textbox", name="What they share (optional)")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -83,6 +84,19 @@ def test_a_signal_ends_everything_it_started(name, port, tmp_path, whole_demo):
             if _alive(process):
                 process.kill()
     assert "Ending the dashboard and its workers." in (tmp_path / "out").read_text()
+
+
+def test_an_interrupt_that_nobody_heard_comes_again(monkeypatch):
+    monkeypatch.setattr(demo, "AGAIN_S", 0.05)
+    before = signal.signal(signal.SIGALRM, demo._interrupt)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):  # as a finaliser swallows it
+            demo._interrupt(signal.SIGTERM, None)
+        with pytest.raises(KeyboardInterrupt):
+            time.sleep(30)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def _parts(pid: int) -> set[str]:
