@@ -13,7 +13,9 @@ from slim_core.cli.options import pairs, with_settings
 from slim_core.errors import SpecRefusedError, quoted
 
 if TYPE_CHECKING:
-    from slim_core.data.report import ImportReport
+    from collections.abc import Sequence
+
+    from slim_core.data.report import Imported, ImportReport
 
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
@@ -27,7 +29,7 @@ def add_to(app: typer.Typer) -> None:
     asked = set_parameters()
     in_words = {name: "of the set" for name in asked if name != "seed"}
     app.command("demo-data", epilog=f"{listed}\n\n{example}")(with_settings(demo_data, asked, in_words))
-    app.command("import", epilog="Example: slim import waterbirds-folder --json report.json")(import_folder)
+    app.command("import", epilog="Example: slim import waterbirds-folder --register")(import_folder)
     app.command("datasets", epilog="Example: slim datasets")(datasets)
 
 
@@ -80,12 +82,15 @@ def import_folder(
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="KEY=VALUE of the format, such as label=species.")
     ] = None,
+    register: Annotated[bool, typer.Option("--register", help="Also register it, where nothing refuses it.")] = False,
     json_path: Json = None,
 ) -> None:
-    """Check a folder of images and register it. Images stay where they are. Exits with 2 where it is refused."""
+    """Check a folder of images: a dry run, unless --register is given. Images stay where they are.
+
+    Exits with 2 where something refuses the data.
+    """
     from slim_core.cli.progress import counted
     from slim_core.data.importing import import_data
-    from slim_core.store import Store
 
     with counted("Reading") as progress:
         imported = import_data(path, format=format, name=name, options=pairs(option), progress=progress)
@@ -93,9 +98,27 @@ def import_folder(
     write_json(json_path, imported.report.to_json())
     if not imported.report.ok:
         raise typer.Exit(2)
+    if register:
+        show_registered(imported)
+        return
+    again = import_command(path, format, name, option or (), "--register")
+    console.print(f"nothing is registered yet; next: [cyan]{again}[/]", soft_wrap=True)
+
+
+def show_registered(imported: Imported) -> None:
+    """Register a data set, and print its id and the next command."""
+    from slim_core.store import Store
+
     dataset = Store.open().datasets.register(imported, by="local")
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
     console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)
+
+
+def import_command(path: Path, format: str | None, name: str | None, options: Sequence[str], *flags: str) -> str:
+    """The command line of an import, for the console."""
+    given = [*(("--format", format) if format else ()), *(("--name", name) if name else ())]
+    words = ["slim", "import", str(path), *given, *(word for each in options for word in ("-o", each)), *flags]
+    return " ".join(map(typed, words))
 
 
 def show_report(report: ImportReport) -> None:

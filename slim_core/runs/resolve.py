@@ -23,7 +23,7 @@ def newest_data_set(at: Workbench) -> Dataset:
     known = at.store.datasets.all()
     if not known:
         raise NotFoundError(
-            "No data set is registered yet: name a folder (--data DIR), or import one: slim import DIR."
+            "No data set is registered yet: name a folder (--data DIR), or import one: slim import DIR --register."
         )
     return max(known, key=lambda dataset: dataset.created_at)
 

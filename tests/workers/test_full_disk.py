@@ -70,7 +70,7 @@ def test_a_person_who_trains_on_a_full_disk_is_told_at_once_and_not_kept_waiting
         variables = {**os.environ, "SLIM_HOME": str(small_disk / "home"), "SLIM_DATA_ROOTS": str(images)}
         return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300)
 
-    assert slim("import", images).returncode == 0
+    assert slim("import", images, "--register").returncode == 0
     _fill(small_disk / "ballast")
     os.truncate(small_disk / "ballast", os.path.getsize(small_disk / "ballast") - 300_000)  # the training may begin
     began = time.monotonic()

@@ -141,8 +141,18 @@ def test_an_import_that_is_refused_reports_why_and_exits_with_2(tmp_path, home, 
     assert Store.open(settings()).datasets.all() == []
 
 
-def test_an_import_prints_the_groups_and_registers_the_folder(demo_folder, home, capsys):
-    assert slim("import", demo_folder, "--name", "my [digits]") == 0
+def test_an_import_only_checks_and_says_how_to_register(demo_folder, home, tmp_path, capsys):
+    report = tmp_path / "report.json"
+    assert slim("import", demo_folder, "--name", "my [digits]", "-o", "seed=3", "--json", report) == 0
+    out = capsys.readouterr().out
+    command = f"slim import {demo_folder} --name 'my [digits]' -o seed=3 --register"
+    assert "0, flower" in out and f"nothing is registered yet; next: {command}" in out
+    assert json.loads(report.read_text())["n_images"] == 340
+    assert Store.open(settings()).datasets.all() == []
+
+
+def test_an_import_registers_the_folder_where_it_is_told_to(demo_folder, home, capsys):
+    assert slim("import", demo_folder, "--name", "my [digits]", "--register") == 0
     out = capsys.readouterr().out
     assert "0, flower" in out and "slim train --data 'my [digits]'" in out
     assert slim("datasets") == 0

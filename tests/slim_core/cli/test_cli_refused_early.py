@@ -239,7 +239,7 @@ def test_a_split_without_images_is_refused_at_submit(demo_folder: Path, tmp_path
 def test_no_name_steers_the_terminal(
     name: str, demo_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for command in (["import", str(demo_folder), "--name", name], ["datasets"]):
+    for command in (["import", str(demo_folder), "--register", "--name", name], ["datasets"]):
         with pytest.raises(SystemExit) as ended:
             main(command)
         assert ended.value.code == 0
