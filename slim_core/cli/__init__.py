@@ -28,8 +28,8 @@ from slim_core.errors import SlimError
 app = typer.Typer(
     name="slim",
     help="Find what an image classifier wrongly looks at, say so on a few images, get a robust model.\n\n"
-    "The loop: slim import DIR --register, slim train, slim gradcam, slim space, slim candidates, slim answer, slim curate, "
-    "slim train --subset latest, slim evaluate, slim compare. Or all of it: slim run --data DIR.",
+    "The loop: slim import DIR --register, slim train, slim gradcam, slim space, slim candidates, slim answer, "
+    "slim curate, slim train --subset latest, slim evaluate, slim compare. Or all of it: slim run --data DIR.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
