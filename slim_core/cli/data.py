@@ -10,10 +10,11 @@ import typer
 
 from slim_core.cli.console import Json, console, escaped, table, visible, write_json
 from slim_core.cli.options import pairs, with_settings
+from slim_core.data.files import Thoroughness
 from slim_core.errors import SpecRefusedError, quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from slim_core.data.report import Imported, ImportReport
 
@@ -82,6 +83,12 @@ def import_folder(
     option: Annotated[
         list[str] | None, typer.Option("--option", "-o", help="KEY=VALUE of the format, such as label=species.")
     ] = None,
+    leave_out: Annotated[
+        str | None, typer.Option(help="Leave images out that are missing, broken, large, duplicates; joined by commas.")
+    ] = None,
+    files: Annotated[
+        Thoroughness, typer.Option(help="Decode all images, or a sample of 20,000, or open none.")
+    ] = "sample",
     register: Annotated[bool, typer.Option("--register", help="Also register it, where nothing refuses it.")] = False,
     json_path: Json = None,
 ) -> None:
@@ -93,16 +100,38 @@ def import_folder(
     from slim_core.data.importing import import_data
 
     with counted("Reading") as progress:
-        imported = import_data(path, format=format, name=name, options=pairs(option), progress=progress)
+        imported = import_data(
+            path,
+            format=format,
+            name=name,
+            options=pairs(option),
+            leave_out=[word.strip() for word in leave_out.split(",")] if leave_out else (),
+            files=files,
+            progress=progress,
+        )
     show_report(imported.report)
     write_json(json_path, imported.report.to_json())
+    given = {"--format": format, "--name": name, "--files": files if files != "sample" else None}
+    words = import_words(path, given, option or ())
     if not imported.report.ok:
+        show_remedy(imported.report, words, leave_out)
         raise typer.Exit(2)
     if register:
         show_registered(imported)
         return
-    again = import_command(path, format, name, option or (), "--register")
-    console.print(f"nothing is registered yet; next: [cyan]{again}[/]", soft_wrap=True)
+    words += ["--leave-out", leave_out] if leave_out else []
+    console.print(f"nothing is registered yet; next: [cyan]{in_shell(*words, '--register')}[/]", soft_wrap=True)
+
+
+def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None) -> None:
+    """The command that leaves out what refuses the data, where that is enough."""
+    from slim_core.data.left_out import causes_for
+
+    codes = {finding.code for finding in report.errors}
+    causes = causes_for(codes)
+    if len(causes) == len(codes):
+        without = ",".join(filter(None, (left_out, *causes)))
+        console.print(f"or leave them out: [cyan]{in_shell(*words, '--leave-out', without)}[/]", soft_wrap=True)
 
 
 def show_registered(imported: Imported) -> None:
@@ -114,10 +143,14 @@ def show_registered(imported: Imported) -> None:
     console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)
 
 
-def import_command(path: Path, format: str | None, name: str | None, options: Sequence[str], *flags: str) -> str:
-    """The command line of an import, for the console."""
-    given = [*(("--format", format) if format else ()), *(("--name", name) if name else ())]
-    words = ["slim", "import", str(path), *given, *(word for each in options for word in ("-o", each)), *flags]
+def import_words(path: Path, given: Mapping[str, str | None], options: Sequence[str]) -> list[str]:
+    """The words of an import on the command line."""
+    words = [word for flag, value in given.items() if value for word in (flag, value)]
+    return ["slim", "import", str(path), *words, *(word for each in options for word in ("-o", each))]
+
+
+def in_shell(*words: str) -> str:
+    """A command line, for the console."""
     return " ".join(map(typed, words))
 
 

@@ -37,11 +37,12 @@ SHORTCUT_V = 0.3  # Cramer's V from which an attribute may serve as a shortcut (
 
 
 def build_table(draft: Draft, name: str, settings: Settings, findings: Findings, *, seed: int = 0) -> ImageTable | None:
-    """The table, or None where errors refuse it; what was found is added to ``findings``.
+    """The table, or None where its cells refuse it; what was found is added to ``findings``.
 
     ``seed`` is that of the splits, where the data set has none or lacks one that is needed.
     """
     findings.lines = draft.paths.index.to_numpy(np.int64) if draft.lines else None
+    findings.paths = draft.paths.to_numpy(object)
     for sentence in draft.notes:
         findings.note("importer", sentence)
     named = None if draft.splits is None else _named_splits(draft, draft.splits, findings)
@@ -63,11 +64,14 @@ def build_table(draft: Draft, name: str, settings: Settings, findings: Findings,
         return None
     columns = {"path": draft.paths.to_numpy(str), "split": splits, "label": labels, "attribute": attributes}
     frame = pd.DataFrame({**columns, "mask": masks.to_numpy(str), **_boxes(draft)})
-    table = ImageTable(name, draft.root, frame[list(COLUMNS)], label_names, draft.attribute_name, attribute_names)
+    return ImageTable(name, draft.root, frame[list(COLUMNS)], label_names, draft.attribute_name, attribute_names)
+
+
+def check_table(table: ImageTable, expected: Counts, findings: Findings) -> None:
+    """Splits, classes and groups of a table; ``expected``: the published counts, where known."""
     _check_repeats(table, findings)
     _check_coverage(table, findings)
-    _check_groups(table, draft.expected, findings)
-    return table
+    _check_groups(table, expected, findings)
 
 
 def _check_classes(draft: Draft, labels: np.ndarray, findings: Findings) -> None:

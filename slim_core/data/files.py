@@ -1,58 +1,65 @@
-"""Reads the files of a table once: headers of all, pixels of all or of a seeded sample, and doubles by content."""
+"""Reads the files of a table: headers of all, pixels of all or of a seeded sample, and doubles by content."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from slim_core.data.checks import is_allowed
-from slim_core.data.images import ImageMissingError, ImageTooLargeError, image_size, open_image
+from slim_core.data.kept_looks import Look
+from slim_core.data.looks import THREADS, Looking
 from slim_core.data.report import Findings
-from slim_core.data.table import ImageTable
-from slim_core.errors import ImageRefusedError
-from slim_core.settings import Settings
+from slim_core.data.table import SPLITS, ImageTable
 
-Progress = Callable[[int, int, str], None]
+Thoroughness = Literal["none", "sample", "all"]  # no file is opened; headers of all, pixels of a sample; pixels of all
 FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded, the headers of all are still read
 SAMPLE_SEED = 0
-THREADS = 8  # decoding and reading release the interpreter's lock
 ASPECT_TOLERANCE = 0.02  # relative difference of width / height up to which a mask fits its image
 
 
 @dataclass(frozen=True)
-class _Look:
-    """What one file turned out to be."""
+class Checked:
+    """A table whose files were read."""
 
-    fault: str = ""  # "", or the code of a finding
-    detail: str = ""
-    bytes: int = -1
-    width: int = 0
-    height: int = 0
+    table: ImageTable  # without the masks that cannot be used
+    how: str  # one sentence on how thoroughly the files were read
+    unfit: dict[str, np.ndarray]  # code of a finding -> its rows, of images that may be left out for it
 
 
 def check_files(
-    table: ImageTable, settings: Settings, findings: Findings, progress: Progress | None = None
-) -> tuple[ImageTable, str]:
-    """The table without the masks that cannot be used, and one sentence on how thoroughly the files were read."""
-    sample = decode_sample(len(table))
+    table: ImageTable, looking: Looking, findings: Findings, thoroughness: Thoroughness = "sample"
+) -> Checked:
+    """Look at the images and masks of a table; what is found is added to ``findings``."""
+    if thoroughness == "none":
+        findings.note("unchecked-files", UNCHECKED)
+        return Checked(table, UNCHECKED, {})
     full = np.zeros(len(table), bool)
+    sample = np.arange(len(table)) if thoroughness == "all" else decode_sample(len(table))
     full[sample] = True
-    paths = [table.image_path(row) for row in range(len(table))]
-    looks = _look_at_all(paths, full, settings, progress, "Checking the images")
-    _report_faults(table, looks, findings)
-    _report_doubles(table, paths, looks, findings)
-    table = _check_masks(table, looks, full, settings, findings, progress)
-    return table, _thoroughness(len(table), len(sample))
+    paths = paths_of(table)
+    looks = looking.at(paths, full, "Checking the images")
+    unfit = _report_faults(table, looks, findings)
+    unfit |= _report_doubles(table, paths, looks, findings)
+    table = _check_masks(table, looks, full, looking, findings)
+    return Checked(table, _how(len(table), len(sample)), unfit)
 
 
-def _thoroughness(n: int, n_decoded: int) -> str:
+UNCHECKED = "No image was opened: one that is missing or broken ends a run with its path."
+
+
+def paths_of(table: ImageTable, column: str = "path") -> list[str]:
+    """(N,) where the images lie, or their masks."""
+    root = str(table.root)
+    return [os.path.join(root, name) for name in table.frame[column]]
+
+
+def _how(n: int, n_decoded: int) -> str:
     if n_decoded == n:
         return f"All {n:,} images were decoded."
     return f"The headers of all {n:,} images were read, and {n_decoded:,} drawn by seed {SAMPLE_SEED} decoded."
@@ -65,39 +72,6 @@ def decode_sample(n: int, limit: int = FULL_DECODE_LIMIT) -> np.ndarray:
     return np.sort(np.random.default_rng(SAMPLE_SEED).choice(n, limit, replace=False))
 
 
-def _look_at_all(
-    paths: Sequence[Path], full: np.ndarray, settings: Settings, progress: Progress | None, what: str
-) -> list[_Look]:
-    looks: list[_Look] = []
-    with ThreadPoolExecutor(max_workers=THREADS) as pool:
-        work: Iterable[_Look] = pool.map(lambda i: _look_at(paths[i], bool(full[i]), settings), range(len(paths)))
-        for look in work:
-            looks.append(look)
-            if progress and (len(looks) % 200 == 0 or len(looks) == len(paths)):
-                progress(len(looks), len(paths), what)
-    return looks
-
-
-def _look_at(path: Path, decode: bool, settings: Settings) -> _Look:
-    try:
-        if path.is_symlink() and not is_allowed(path, settings):
-            return _Look("path-escape", f"{path} links to {os.path.realpath(path)}: put the file itself there.")
-        if not path.is_file():  # a pipe would wait for ever
-            return _Look("missing-files", f"{path} is missing: put the file back, or take its row out.")
-        width, height = image_size(path, max_pixels=settings.max_pixels)
-        if decode:
-            open_image(path, max_pixels=settings.max_pixels)
-        return _Look("", "", os.path.getsize(path), width, height)
-    except ImageMissingError as error:
-        return _Look("missing-files", str(error))
-    except ImageTooLargeError as error:
-        return _Look("large-files", str(error))
-    except ImageRefusedError as error:
-        return _Look("broken-files", str(error))
-    except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
-        return _Look("missing-files", f"{str(path)[:200]} cannot be opened ({error.strerror}): rename or free it.")
-
-
 FAULTS = {
     "missing-files": "are missing",
     "broken-files": "are broken or cut short",
@@ -106,34 +80,44 @@ FAULTS = {
 }
 
 
-def _report_faults(table: ImageTable, looks: list[_Look], findings: Findings) -> None:
-    for code, text in FAULTS.items():
-        rows = [row for row, look in enumerate(looks) if look.fault == code]
-        if rows:
-            findings.error(
-                code,
-                f"{len(rows):,} of {len(table):,} images {text} ({findings.where(rows)}); "
-                f"the first: {looks[rows[0]].detail}",
-                rows,
-            )
-
-
-def _report_doubles(table: ImageTable, paths: list[Path], looks: list[_Look], findings: Findings) -> None:
-    """Warn where the same content is in two splits: such test images were seen in training."""
-    doubles = doubles_across_splits(paths, [look.bytes for look in looks], table.splits)
-    if doubles:
-        first, second = doubles[0][0], doubles[0][1]
-        rows = sorted({row for rows in doubles for row in rows})
-        findings.warning(
-            "duplicates",
-            f"{len(rows):,} images have a double in another split ({findings.where(rows)}; "
-            f"{findings.where([first, second])} hold the same bytes): accuracy on them says "
-            f"nothing, so take one of each out.",
+def _report_faults(table: ImageTable, looks: list[Look], findings: Findings) -> dict[str, np.ndarray]:
+    faults = np.array([look.fault for look in looks])
+    found = {code: rows for code in FAULTS if len(rows := np.flatnonzero(faults == code))}
+    for code, rows in found.items():
+        findings.error(
+            code,
+            f"{len(rows):,} of {len(table):,} images {FAULTS[code]} ({findings.where(rows)}); "
+            f"the first: {looks[rows[0]].detail}",
             rows,
         )
+    return found
 
 
-def doubles_across_splits(paths: Sequence[Path], sizes: Sequence[int], splits: np.ndarray) -> list[list[int]]:
+def _report_doubles(
+    table: ImageTable, paths: list[str], looks: list[Look], findings: Findings
+) -> dict[str, np.ndarray]:
+    """Warn where the same content is in two splits: such test images were seen in training."""
+    doubles = doubles_across_splits(paths, [-1 if look.fault else look.bytes for look in looks], table.splits)
+    if not doubles:
+        return {}
+    first, second = doubles[0][0], doubles[0][1]
+    rows = sorted({row for rows in doubles for row in rows})
+    findings.warning(
+        "duplicates",
+        f"{len(rows):,} images have a double in another split ({findings.where(rows)}; "
+        f"{findings.where([first, second])} hold the same bytes): accuracy on them says "
+        f"nothing, so take one of each out.",
+        rows,
+    )
+    return {"duplicates": np.array(sorted(row for rows in doubles for row in _all_but_the_last(rows, table.splits)))}
+
+
+def _all_but_the_last(rows: list[int], splits: np.ndarray) -> list[int]:
+    """Of images with the same content all but one: that of test goes before that of val, that of val before train's."""
+    return sorted(rows, key=lambda row: (-SPLITS.index(splits[row]), row))[1:]
+
+
+def doubles_across_splits(paths: Sequence[str], sizes: Sequence[int], splits: np.ndarray) -> list[list[int]]:
     """Rows with the same content in more than one split; files are compared by size first, then by hash."""
     by_size: dict[int, list[int]] = defaultdict(list)
     for row, size in enumerate(sizes):
@@ -151,25 +135,23 @@ def _spans_splits(rows: list[int], splits: np.ndarray) -> bool:
     return len(rows) > 1 and len({splits[row] for row in rows}) > 1
 
 
-def _digest(path: Path) -> bytes:
-    with path.open("rb") as file:
+def _digest(path: str) -> bytes:
+    with open(path, "rb") as file:
         return hashlib.file_digest(file, "blake2b").digest()
 
 
 def _check_masks(
     table: ImageTable,
-    images: list[_Look],
+    images: list[Look],
     full: np.ndarray,
-    settings: Settings,
+    looking: Looking,
     findings: Findings,
-    progress: Progress | None,
 ) -> ImageTable:
     """Leave out masks that are missing, broken or of another shape than their image, and say how many."""
     masks = table.frame["mask"].to_numpy(str)
     rows = [int(row) for row in np.flatnonzero(masks != "")]
-    looks = _look_at_all(
-        [table.root / masks[row] for row in rows], full[rows], settings, progress, "Checking the masks"
-    )
+    paths = paths_of(table, "mask")
+    looks = looking.at([paths[row] for row in rows], full[rows], "Checking the masks")
     unusable = {row: look for row, look in zip(rows, looks, strict=True) if not _fits(look, images[row])}
     if not unusable:
         return table
@@ -185,7 +167,7 @@ def _check_masks(
     return replace(table, frame=table.frame.assign(mask=masks))
 
 
-def _fits(mask: _Look, image: _Look) -> bool:
+def _fits(mask: Look, image: Look) -> bool:
     if mask.fault:
         return False
     if image.fault:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from slim_core.data.checks import build_table
-from slim_core.data.draft import Importer
-from slim_core.data.files import Progress, check_files
+from slim_core.data.checks import build_table, check_table
+from slim_core.data.draft import Draft, Importer
+from slim_core.data.files import Thoroughness, check_files
 from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable
@@ -24,6 +24,8 @@ from slim_core.data.importers.spawrious import Spawrious
 from slim_core.data.importers.subpopbench import SubpopBench
 from slim_core.data.importers.waterbirds import Waterbirds
 from slim_core.data.importers.wilds import Wilds
+from slim_core.data.left_out import causes_of, without
+from slim_core.data.looks import Looking, Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
 from slim_core.settings import Settings
@@ -58,6 +60,8 @@ def import_data(
     format: str | None = None,
     name: str | None = None,
     options: Mapping[str, str] | None = None,
+    leave_out: Collection[str] = (),
+    files: Thoroughness = "sample",
     settings: Settings | None = None,
     progress: Progress | None = None,
 ) -> Imported:
@@ -68,6 +72,8 @@ def import_data(
         format: a key of FORMATS; found out where not given.
         name: of the data set; the folder's where not given.
         options: of the format (its ``options``), such as column names.
+        leave_out: causes (keys of CAUSES) for which images are left out instead of refusing the data.
+        files: how many image files are read: the headers of all and the pixels of a sample, of all, or none.
         settings: the roots and limits; this process's where not given.
         progress: called with (done, total, phase).
 
@@ -83,40 +89,51 @@ def import_data(
         limits.allowed((options or {})[key])
     named = name or (folder.stem if folder.is_file() else folder.name)
     findings = Findings()
-    table, checked, form, reason = None, "", format or "unknown", ""
-    metadata: tuple[str, ...] = ()
+    report = ImportReport(format or "unknown", named, str(folder), ())
     try:
+        causes = causes_of(leave_out)
         importer, reason = _importer(folder, format)
-        form = importer.name
-        given = _check_options(importer, options or {})
-        draft = importer.read(folder, given)
-        metadata = tuple(map(str, draft.metadata))
+        report = replace(report, format=importer.name, reason=reason)
+        draft = importer.read(folder, _check_options(importer, options or {}))
         table = build_table(draft, named, limits, findings, seed=_seed(options or {}))
+        if table is not None:
+            looking = Looking(limits, table.root, progress)
+            return _checked(report, table, draft, looking, findings, causes, files)
     except FormatRefusedError as error:
         findings.error(error.code, str(error))
     except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
         where = str(error.filename or folder)[:200]
         findings.error("unreadable", f"{where} cannot be read ({error.strerror}): let this user read it, or rename it.")
-    if table is not None:
-        table, checked = check_files(table, limits, findings, progress)
-    report = ImportReport(form, named, str(folder), tuple(findings.items), reason=reason)
-    return _imported(report, table, checked, metadata)
+    return Imported(None, replace(report, findings=tuple(findings.items)))
 
 
-def _imported(report: ImportReport, table: ImageTable | None, checked: str, metadata: tuple[str, ...]) -> Imported:
-    if table is None:
-        return Imported(None, report)
+def _checked(
+    report: ImportReport,
+    table: ImageTable,
+    draft: Draft,
+    looking: Looking,
+    findings: Findings,
+    causes: Collection[str],
+    files: Thoroughness,
+) -> Imported:
+    """The table with its files read, and without what is left out."""
+    checked = check_files(table, looking, findings, files)
+    table, left_out = without(checked, causes, findings)
+    check_table(table, draft.expected, findings)
     splits, groups = describe(table)
     counted = replace(
         report,
+        findings=tuple(findings.items),
         n_images=len(table),
         splits=splits,
         groups=groups,
         n_masks=int(table.has_mask.sum()),
-        checked=checked,
-        metadata=metadata,
+        checked=checked.how,
+        metadata=tuple(map(str, draft.metadata)),
+        root=str(table.root),
+        left_out=left_out,
     )
-    return Imported(table if report.ok else None, counted)
+    return Imported(table if counted.ok else None, counted)
 
 
 def _importer(path: Path, format: str | None) -> tuple[Importer, str]:

@@ -26,13 +26,15 @@ class FormatRefusedError(DataRefusedError):
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing found. Rows count from 0, in the order of the metadata."""
+    """One thing found. Rows count from 0, in the order of the metadata; the first ROWS_KEPT are named."""
 
     level: Literal["error", "warning", "note"]
     code: str  # "missing-files", "labels", ...: the kind of finding
     message: str  # one sentence with counts, row numbers and the remedy
-    rows: tuple[int, ...] = ()  # the first ROWS_KEPT
+    rows: tuple[int, ...] = ()
     count: int = 0  # how many rows in all
+    lines: tuple[int, ...] = ()  # of the rows in the metadata file, its first line 1; none where it has no lines
+    paths: tuple[str, ...] = ()  # of the rows' images, as the metadata names them
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Findings:
 
     items: list[Finding] = field(default_factory=list)
     lines: np.ndarray | None = None  # (N,) the line of each row in its file, the first line of the file 1
+    paths: np.ndarray | None = None  # (N,) the image of each row, as its file names it
 
     def error(self, code: str, message: str, rows: Sequence[int] | np.ndarray = ()) -> None:
         """Add what refuses the data set."""
@@ -50,15 +53,30 @@ class Findings:
         """Add what a person should know."""
         self._add("warning", code, message, rows)
 
-    def note(self, code: str, message: str) -> None:
+    def note(self, code: str, message: str, rows: Sequence[int] | np.ndarray = ()) -> None:
         """Add what was decided for the data set: nothing is wrong."""
-        self._add("note", code, message, ())
+        self._add("note", code, message, rows)
+
+    def drop(self, code: str) -> None:
+        """Take back the findings of one kind."""
+        self.items = [item for item in self.items if item.code != code]
+
+    def narrow(self, keeps: np.ndarray) -> None:
+        """From here on rows are those of a table that kept only some: ``keeps`` (N,) bool."""
+        self.lines = None if self.lines is None else self.lines[keeps]
+        self.paths = None if self.paths is None else self.paths[keeps]
 
     def _add(
         self, level: Literal["error", "warning", "note"], code: str, message: str, rows: Sequence[int] | np.ndarray
     ) -> None:
         kept = tuple(int(row) for row in rows[:ROWS_KEPT])
-        self.items.append(Finding(level, code, message, kept, len(rows)))
+        self.items.append(Finding(level, code, message, kept, len(rows), *self.named(kept)))
+
+    def named(self, rows: Sequence[int] | np.ndarray) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Lines and image paths of rows, where they are known."""
+        at = np.asarray(rows, np.int64)
+        lines = () if self.lines is None else tuple(self.lines[at].tolist())
+        return lines, () if self.paths is None else tuple(map(str, self.paths[at]))
 
     def where(self, rows: Sequence[int] | np.ndarray) -> str:
         """The first of these rows, for a message: "lines 3, 9, 17" of the file where known, else "rows 1, 7, 15"."""
@@ -70,6 +88,16 @@ class Findings:
     def refused(self) -> bool:
         """True where an error is among them."""
         return any(item.level == "error" for item in self.items)
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Images that were left out for one cause: a fact of the data set. The first thousand are named."""
+
+    cause: str  # "missing", "broken", "large" or "duplicates"
+    count: int
+    lines: tuple[int, ...]  # of the metadata file, its first line 1; none where the format has no lines
+    paths: tuple[str, ...]  # of the images, as the metadata names them
 
 
 @dataclass(frozen=True)
@@ -87,6 +115,8 @@ class ImportReport:
     checked: str = ""  # how thoroughly the files were read
     metadata: tuple[str, ...] = ()  # paths of the files the table was read from
     reason: str = ""  # why it was read as this format
+    root: str = ""  # what the paths of the images start from
+    left_out: tuple[LeftOut, ...] = ()  # images that were left out, by cause
 
     @property
     def ok(self) -> bool:

@@ -151,6 +151,22 @@ def test_an_import_only_checks_and_says_how_to_register(demo_folder, home, tmp_p
     assert Store.open(settings()).datasets.all() == []
 
 
+def test_an_import_with_broken_files_names_the_command_that_leaves_them_out(waterbirds_folder, home, capsys):
+    names = pd.read_csv(waterbirds_folder / "metadata.csv")["img_filename"]
+    (waterbirds_folder / names[3]).unlink()
+    (waterbirds_folder / names[7]).write_bytes(b"<html>moved</html>")
+    assert slim("import", waterbirds_folder) == 2
+    out = capsys.readouterr().out
+    command = f"slim import {waterbirds_folder} --leave-out missing,broken"
+    assert f"or leave them out: {command}" in out and "(line 5)" in out and "(line 9)" in out
+    assert slim("import", waterbirds_folder, "--leave-out", "missing,broken") == 0
+    assert f"nothing is registered yet; next: {command} --register" in capsys.readouterr().out
+    assert slim("import", waterbirds_folder, "--leave-out", "missing,broken", "--register") == 0
+    (dataset,) = Store.open(settings()).datasets.all()
+    assert dataset.n_images == 78
+    assert [(one["cause"], one["lines"]) for one in dataset.report["left_out"]] == [("missing", [5]), ("broken", [9])]
+
+
 def test_an_import_registers_the_folder_where_it_is_told_to(demo_folder, home, capsys):
     assert slim("import", demo_folder, "--name", "my [digits]", "--register") == 0
     out = capsys.readouterr().out

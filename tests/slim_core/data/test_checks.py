@@ -3,7 +3,7 @@ import os
 import pandas as pd
 import pytest
 
-from slim_core.data.checks import build_table
+from slim_core.data.checks import build_table, check_table
 from slim_core.data.draft import Draft
 from slim_core.data.importing import import_data
 from slim_core.data.report import Findings, require
@@ -198,7 +198,9 @@ def test_counts_other_than_the_published_ones_are_warned_about_and_equal_ones_ar
         expected={"train": (1, 1, 1, 1), "val": (9, 9, 9, 9)},
     )
     findings = Findings()
-    assert build_table(draft, "small", Settings(data_roots=(tmp_path,)), findings) is not None
+    table = build_table(draft, "small", Settings(data_roots=(tmp_path,)), findings)
+    assert table is not None
+    check_table(table, draft.expected, findings)
     messages = [f.message for f in findings.items if f.code == "expected-counts"]
     assert len(messages) == 1
     assert "The split val has 1 / 1 / 1 / 1 images per group where the published data has 9 / 9 / 9 / 9" in messages[0]

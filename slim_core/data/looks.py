@@ -1,0 +1,100 @@
+"""Looks at image files: what each one is, on all cores, and only once where many are kept in mind."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from slim_core.data.checks import is_allowed
+from slim_core.data.images import ImageMissingError, ImageTooLargeError, image_size, open_image
+from slim_core.data.kept_looks import KeptLooks, Look
+from slim_core.errors import ImageRefusedError
+from slim_core.settings import Settings
+
+Progress = Callable[[int, int, str], None]
+THREADS = 8  # decoding and reading release the interpreter's lock
+MANY = 2_000  # files from which processes of their own pay, and from which what was seen is kept
+CHUNK = 200  # files a process takes at once, and after which progress is told
+
+
+@dataclass(frozen=True)
+class Looking:
+    """How files are looked at."""
+
+    settings: Settings
+    root: Path  # of the data set: what was seen of its files is kept under its name
+    progress: Progress | None = None
+
+    def at(self, paths: Sequence[str], full: np.ndarray, what: str) -> list[Look]:
+        """A look at each of N files; those of ``full`` (N,) bool are decoded, of the others the header is read.
+
+        Of MANY files what was seen is kept as it comes: a check that was interrupted resumes there, and a file that
+        has not changed since is not read again.
+        """
+        if len(paths) < MANY:
+            return list(self._told(self._in_threads(paths, full), len(paths), 0, what))
+        with closing(KeptLooks.of(self.settings.home, self.root)) as kept:
+            known = kept.find(paths, full, self.settings.max_pixels)
+            new = [row for row in range(len(paths)) if row not in known]
+            looks = self._on_all_cores([paths[row] for row in new], full[new], kept)
+            known.update(zip(new, self._told(looks, len(paths), len(known), what), strict=True))
+        return [known[row] for row in range(len(paths))]
+
+    def _in_threads(self, paths: Sequence[str], full: np.ndarray) -> Iterator[Look]:
+        with ThreadPoolExecutor(max_workers=THREADS) as pool:
+            yield from pool.map(lambda i: look_at(paths[i], bool(full[i]), self.settings), range(len(paths)))
+
+    def _on_all_cores(self, paths: Sequence[str], full: np.ndarray, kept: KeptLooks) -> Iterator[Look]:
+        from joblib import Parallel, delayed  # 0.1 s, which small sets save
+
+        starts = range(0, len(paths), CHUNK)
+        chunks = (delayed(_look_at_some)(paths[i : i + CHUNK], full[i : i + CHUNK], self.settings) for i in starts)
+        for start, looks in zip(starts, Parallel(n_jobs=-1, return_as="generator")(chunks), strict=True):
+            kept.keep(paths[start : start + CHUNK], looks)
+            yield from looks
+
+    def _told(self, looks: Iterable[Look], n: int, n_known: int, what: str) -> Iterator[Look]:
+        for done, look in enumerate(looks, n_known + 1):
+            yield look
+            if self.progress and (done % CHUNK == 0 or done == n):
+                self.progress(done, n, what)
+
+
+def _look_at_some(paths: Sequence[str], full: np.ndarray, settings: Settings) -> list[Look]:
+    return [look_at(path, bool(decode), settings) for path, decode in zip(paths, full, strict=True)]
+
+
+def look_at(name: str, decode: bool, settings: Settings) -> Look:
+    """What a file turns out to be; ``decode``: all its pixels are read, not the header alone."""
+    path = Path(name)
+    try:
+        if path.is_symlink() and not is_allowed(path, settings):
+            return Look("path-escape", f"{path} links to {os.path.realpath(path)}: put the file itself there.")
+        if not path.is_file():  # a pipe would wait for ever
+            return Look("missing-files", f"{path} is missing: put the file back, or take its row out.")
+        about = path.stat()
+        seen = Look(bytes=about.st_size, mtime_ns=about.st_mtime_ns, decoded=decode)
+        return _inside(path, seen, settings)
+    except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
+        return Look("missing-files", f"{name[:200]} cannot be opened ({error.strerror}): rename or free it.")
+
+
+def _inside(path: Path, seen: Look, settings: Settings) -> Look:
+    try:
+        if seen.decoded:
+            width, height = open_image(path, max_pixels=settings.max_pixels).size
+        else:
+            width, height = image_size(path, max_pixels=settings.max_pixels)
+        return seen.but(width=width, height=height)
+    except ImageMissingError as error:
+        return Look("missing-files", str(error))
+    except ImageTooLargeError as error:
+        return seen.but(fault="large-files", detail=str(error))
+    except ImageRefusedError as error:
+        return seen.but(fault="broken-files", detail=str(error))
