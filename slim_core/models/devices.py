@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
+from torch import Tensor
 
 from slim_core.errors import SpecRefusedError
 from slim_core.settings import settings
@@ -37,11 +38,11 @@ def open_device(name: str) -> torch.device:
     return device
 
 
-def half_precision(device: torch.device) -> AbstractContextManager[None]:
-    """bfloat16 for the layers that bear it, on GPUs; nothing on CPUs, whose results stay plain float32."""
+def to_device(values: Tensor, device: torch.device) -> Tensor:
+    """The values of the CPU on the device; a GPU takes them from pinned memory, while the CPU goes on."""
     if device.type == "cuda":
-        return torch.autocast("cuda", dtype=torch.bfloat16)
-    return nullcontext()
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
 
 
 @contextmanager

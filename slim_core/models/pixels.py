@@ -14,11 +14,10 @@ from torch import Tensor
 
 from slim_core.data.images import ImageTransform, load_mask, load_pixels
 from slim_core.data.table import ImageTable
+from slim_core.models.devices import to_device
 
 CACHE_BYTES = 2 << 30  # Waterbirds at 224 px takes 1.8 GB
 _AHEAD = 3  # batches decoded before they are asked for
-_SMALL = 96  # px: below this, augmentation shifts whole pixels instead of resampling
-_CROP_AREA = (0.7, 1.0)  # share of the image a random crop keeps (DFR)
 
 
 class Pixels:
@@ -111,45 +110,6 @@ def split_batches(rows: np.ndarray, batch_size: int) -> list[np.ndarray]:
 
 def to_input(pixels: np.ndarray, transform: ImageTransform, device: torch.device) -> Tensor:
     """(B, H, W, 3) uint8 -> normalised (B, 3, H, W) float32 in channels-last memory order on the device."""
-    mean = torch.tensor(transform.mean, device=device) * 255
-    std = torch.tensor(transform.std, device=device) * 255
-    values = torch.from_numpy(pixels).to(device, non_blocking=True).float().sub_(mean).div_(std)
+    mean, std = (to_device(torch.tensor(values), device) * 255 for values in (transform.mean, transform.std))
+    values = to_device(torch.from_numpy(pixels), device).float().sub_(mean).div_(std)
     return values.permute(0, 3, 1, 2)
-
-
-def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Random flips and crops of a batch (B, 3, H, W), determined by the state of the generator.
-
-    Small images are shifted by up to an eighth (edges repeated); larger ones are cropped to 70-100 % of their area
-    and resized back.
-    """
-    flips = torch.rand(len(images), generator=generator) < 0.5
-    crop = _shifted if images.shape[-1] <= _SMALL else _resized_crop
-    return crop(images, flips, generator)
-
-
-def _shifted(images: Tensor, flips: Tensor, generator: torch.Generator) -> Tensor:
-    n, size = len(images), images.shape[-1]
-    reach = size // 8
-    shift = torch.randint(-reach, reach + 1, (2, n, 1), generator=generator)
-    places = (torch.arange(size) + shift).clamp(0, size - 1)  # (2, N, size)
-    places[1] = torch.where(flips[:, None], places[1].flip(-1), places[1])
-    ys, xs = places.to(images.device)
-    which = torch.arange(n, device=images.device)[:, None, None]
-    moved = images.permute(0, 2, 3, 1)[which, ys[:, :, None], xs[:, None, :]]  # (N, H, W, 3)
-    return moved.permute(0, 3, 1, 2)
-
-
-def _resized_crop(images: Tensor, flips: Tensor, generator: torch.Generator) -> Tensor:
-    n = len(images)
-    area, ratio, x, y = torch.rand(4, n, generator=generator)
-    side = (_CROP_AREA[0] + (_CROP_AREA[1] - _CROP_AREA[0]) * area).sqrt()
-    stretch = (0.75 ** (1 - 2 * ratio)).sqrt()  # aspect ratio between 3/4 and 4/3
-    width, height = (side * stretch).clamp(max=1), (side / stretch).clamp(max=1)
-    theta = torch.zeros(n, 2, 3)
-    theta[:, 0, 0] = torch.where(flips, -width, width)
-    theta[:, 1, 1] = height
-    theta[:, 0, 2] = (2 * x - 1) * (1 - width)
-    theta[:, 1, 2] = (2 * y - 1) * (1 - height)
-    grid = torch.nn.functional.affine_grid(theta.to(images.device), list(images.shape), align_corners=False)
-    return torch.nn.functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)

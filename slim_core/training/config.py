@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
@@ -12,6 +13,7 @@ from slim_core.parameters import Config, Seed, Shown, checked_options
 from slim_core.training.answers import AnswersOf
 from slim_core.training.objectives import OBJECTIVES
 from slim_core.training.sampling import SAMPLINGS, Sampling
+from slim_core.training.schedule import SCHEDULES, Schedule, by_cosine, by_milestones, warm_up
 
 Selection = Literal["worst_class", "average", "worst_group", "wrong_attention", "last"]
 BY_ANSWERS: Selection = "wrong_attention"
@@ -28,6 +30,17 @@ _SELECTIONS = {
     BY_ANSWERS: "worst class and wrong attention on validation (uses answers)",
     "last": "the last epoch",
 }
+Optimizer = Literal["sgd", "adamw"]
+_OPTIMIZERS = {"sgd": "SGD with momentum", "adamw": "AdamW"}
+Augmentation = Literal["crops-flips", "crops", "flips", "crops-flips-colours"]
+_AUGMENTATIONS = {
+    "crops-flips": "crops and flips",
+    "crops": "crops",
+    "flips": "flips",
+    "crops-flips-colours": "crops, flips and colours",
+}
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
+_PRECISIONS = {"auto": "bfloat16 on GPUs", "float32": "float32", "bfloat16": "bfloat16", "float16": "float16"}
 LABELS_OF_SELECTION: dict[str, LabelsUsed] = {"worst_group": GROUPS_IN_VALIDATION, BY_ANSWERS: "answers"}
 
 
@@ -58,7 +71,7 @@ class TrainConfig(Config):
         default=64, ge=1, le=65_536, title="Batch size", description="Images in one step of the optimizer."
     )
     lr: Annotated[float, Shown(step=1e-3)] = Field(
-        default=0.05, gt=0, le=1_000, title="Learning rate", description="Learning rate of SGD."
+        default=0.05, gt=0, le=1_000, title="Learning rate", description="Of the optimizer, before any schedule."
     )
     weight_decay: Annotated[float, Shown(step=1e-4)] = Field(
         default=5e-4, ge=0, title="Weight decay", description="Strength of the L2 penalty on the weights."
@@ -70,7 +83,9 @@ class TrainConfig(Config):
         description='Which epoch is kept, by validation; "worst_group" uses group labels (an oracle).',
     )
     augment: bool = Field(
-        default=True, title="Random crops and flips", description="Random crops and flips of the training images."
+        default=True,
+        title="Augmentation",
+        description="Random changes of the training images: crops and flips, or those that are chosen.",
     )
     class_weights: bool = Field(
         default=False, title="Class weights", description="Weigh the loss by inverse class frequency."
@@ -111,6 +126,48 @@ class TrainConfig(Config):
         description=f"Of the selection {BY_ANSWERS}: campaign, whose answers about validation images are used.",
     )
 
+    optimizer: Annotated[Optimizer, Shown(labels=_OPTIMIZERS, place="more", added_later=True)] = Field(
+        default="sgd",
+        title="Optimizer",
+        description="SGD with momentum, or AdamW: with decoupled weight decay, at learning rates of 1e-5 to 1e-3.",
+    )
+    schedule: Annotated[Schedule, Shown(labels=SCHEDULES, place="more", added_later=True)] = Field(
+        default="milestones",
+        title="Schedule",
+        description="The learning rate falls by gamma at each milestone, or along half a cosine over all epochs.",
+    )
+    warmup_epochs: Annotated[int, Shown(place="more", added_later=True)] = Field(
+        default=0, ge=0, le=1_000, title="Warm-up", description="First epochs, in which the learning rate rises."
+    )
+    augmentation: Annotated[Augmentation, Shown(labels=_AUGMENTATIONS, place="more", added_later=True)] = Field(
+        default="crops-flips",
+        title="Kind of augmentation",
+        description="Which random changes are made; no flips where a mirrored image is of another class, such as a 3.",
+    )
+    accumulation: Annotated[int, Shown(place="more", added_later=True)] = Field(
+        default=1,
+        ge=1,
+        le=1_024,
+        title="Accumulation",
+        description="Parts of a batch that are computed after each other, for one step of the optimizer: the same "
+        "batch in less memory. Batch normalisation sees the parts.",
+    )
+    precision: Annotated[Precision, Shown(labels=_PRECISIONS, place="more", added_later=True)] = Field(
+        default="auto",
+        title="Precision",
+        description="Of the layers that bear fewer bits, while training: bfloat16 on GPUs, float32 on CPUs, or one.",
+    )
+    channels_last: Annotated[bool, Shown(place="more", added_later=True)] = Field(
+        default=False,
+        title="Channels last",
+        description="Keep the weights with their channels last, as the images are: faster convolutions in 16 bits.",
+    )
+    deterministic: Annotated[bool, Shown(place="more", added_later=True)] = Field(
+        default=False,
+        title="Deterministic",
+        description="Only operations that give the same bits each time, on GPUs too: slower there.",
+    )
+
     @field_validator("objective")
     @classmethod
     def _check_objective(cls, objective: str) -> str:
@@ -146,6 +203,31 @@ class TrainConfig(Config):
             raise ValueError(f"The objective {name} draws {SAMPLINGS[asked]}: leave it out.")
         return sampling
 
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _check_warm_up(cls, warmup_epochs: int, about: ValidationInfo) -> int:
+        epochs = about.data.get("epochs")
+        if epochs is not None and warmup_epochs >= epochs:
+            raise ValueError(f"Of {epochs} epochs some must follow the warm-up: take at most {epochs - 1}.")
+        return warmup_epochs
+
+    @field_validator("accumulation")
+    @classmethod
+    def _check_accumulation(cls, accumulation: int, about: ValidationInfo) -> int:
+        name, batch_size = about.data.get("objective"), about.data.get("batch_size")
+        if accumulation == 1 or name is None or batch_size is None:
+            return accumulation
+        if not OBJECTIVES[name].adds_up:
+            raise ValueError(f"The loss of the objective {name} needs a whole batch at once: leave it at 1.")
+        if batch_size < 2 * accumulation:
+            raise ValueError(f"Each part of a batch of {batch_size} needs two images: take at most {batch_size // 2}.")
+        return accumulation
+
+    @property
+    def images_at_once(self) -> int:
+        """The most of a batch that are computed together."""
+        return math.ceil(self.batch_size / self.accumulation)
+
     @property
     def drawn(self) -> Sampling:
         """How the images of an epoch are drawn: as the objective asks, else by ``sampling``."""
@@ -157,7 +239,11 @@ class TrainConfig(Config):
 
     def lr_at(self, epoch: int) -> float:
         """The learning rate of an epoch (0-based)."""
-        return self.lr * self.gamma ** sum(milestone <= epoch for milestone in self.milestones)
+        if self.schedule == "cosine":
+            falls = by_cosine(max(0, epoch - self.warmup_epochs), self.epochs - self.warmup_epochs)
+        else:
+            falls = by_milestones(epoch, self.milestones, self.gamma)
+        return self.lr * falls * warm_up(epoch, self.warmup_epochs)
 
     def trained_with(self) -> dict[str, Any]:
         """Plain values of the fields above, also of a config with further ones: a checkpoint belongs to these."""

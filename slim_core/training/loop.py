@@ -7,30 +7,33 @@ import json
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import SpecRefusedError
-from slim_core.models.devices import half_precision, memory_guard, open_device, own_random_state
+from slim_core.models.devices import memory_guard, open_device, own_random_state
 from slim_core.models.model import Model
-from slim_core.models.pixels import Pixels, augment, split_batches, to_input
+from slim_core.models.pixels import Pixels, split_batches
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
+from slim_core.training.deterministic import deterministic
+from slim_core.training.learner import Learner
 from slim_core.training.meter import EpochReport, Meter
-from slim_core.training.objectives import OBJECTIVES, Batch, Beside, Objective, TrainContext, class_weights
+from slim_core.training.objectives import OBJECTIVES, Objective, TrainContext, class_weights
 from slim_core.training.patience import has_converged
 from slim_core.training.resume import Checkpoints
 from slim_core.training.sampling import epoch_order
+from slim_core.training.stepper import Stepper
 from slim_core.training.validation import selection_score, validation_metrics
 
 __all__ = ["EpochReport", "TrainConfig", "TrainData", "TrainResult", "train"]
+
+GPU_READ_EVERY = 20  # batches: how often the loss is read off a GPU, which waits for it
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def train(
         runtime: where it runs; a training resumes from the state in its ``checkpoint_dir``, kept after each epoch.
 
     Raises:
-        SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, or memory too small.
+        SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, memory too small, or
+            an operation that is not deterministic where that is asked for.
         ImageRefusedError: an image cannot be read.
         CheckpointRefusedError: ``checkpoint_dir`` belongs to another training.
     """
@@ -76,24 +80,18 @@ def train(
         data.check_groups()
     own = Pixels(data.table, model.transform, rows=data.every_row()) if data.pixels is None else None
     run = _Run(model, data, config, own or data.pixels, target, runtime, on_report)  # type: ignore[arg-type]
+    guard = memory_guard(config.images_at_once, run.once_more, smallest=2)
     try:
-        with own_random_state(target), memory_guard(config.batch_size, run.once_more, smallest=2):
+        with own_random_state(target), deterministic(config.deterministic), guard:
             run.freeze()
             return run.all_epochs()
     finally:
         model.net.requires_grad_(True)
+        if config.channels_last:
+            model.net.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
         model.net.eval()
         if own is not None:
             own.close()
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What a step's forward pass leaves."""
-
-    logits: Tensor  # (B, C) of the batch
-    pooled: Tensor | None  # (B, K), where asked for
-    activations: Tensor | None  # (M, K, U, V) of the images beside it, where there are any
 
 
 @dataclass
@@ -109,22 +107,16 @@ class _Run:
     on_report: Callable[[EpochReport], None]
     rows: np.ndarray = field(init=False, repr=False)  # (n,) with repeats
     _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # rows and pixels of the current batch
+    _stepper: Stepper = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.rows = self.data.repeated()
+        self._stepper = Stepper(self.model, self.data, self.config, self.pixels, self.device)
 
     def once_more(self, n: int) -> None:
-        """The work on n images of the batch that did not fit: down and up in training, forward in validation."""
+        """The work on n images of the batch that did not fit."""
         rows, images = self._at
-        rows, images = rows[:n], images[:n]
-        self._to_training_mode()
-        inputs = to_input(images, self.model.transform, self.device)
-        with half_precision(self.device):
-            logits = self._forward(inputs, None, needs_pooled=False).logits
-        labels = self._labels(rows)
-        nn.functional.cross_entropy(logits.float(), labels).backward()  # type: ignore[no-untyped-call]
-        with torch.inference_mode():
-            self.model.net.eval()(to_input(np.concatenate([images, images]), self.model.transform, self.device))
+        self._stepper.once_more(rows[:n], images[:n])
 
     def freeze(self) -> None:
         """Keep gradients off the backbone where the head alone is trained."""
@@ -137,12 +129,13 @@ class _Run:
     def all_epochs(self) -> TrainResult:
         """From the last checkpoint, or the start, to the end."""
         net = self.model.net.to(self.device)
-        optimizer = self._optimizer()
-        objective = self._objective()
+        if self.config.channels_last:
+            net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        learner = Learner.of(net, self._objective(), self.config, self.device)
         checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key())
-        state = checkpoints.restore(net, optimizer, objective)
+        state = checkpoints.restore(learner)
         while state.epoch < self.config.epochs and not has_converged(state.history, self.config.patience):
-            entry = self._epoch(state.epoch, optimizer, objective)
+            entry = self._epoch(state.epoch, learner)
             state.history.append(entry)
             state.seconds += entry["seconds"]
             state.epoch += 1
@@ -150,7 +143,7 @@ class _Run:
             if score >= state.best_score:
                 state.best_score, state.best_epoch = score, state.epoch
                 checkpoints.keep_best(net, state.epoch)
-            checkpoints.save(net, optimizer, objective, state)
+            checkpoints.save(learner, state)
         checkpoints.load_best(net, state.best_epoch)
         return TrainResult(state.history, state.best_epoch, state.seconds)
 
@@ -167,12 +160,6 @@ class _Run:
                 f"needs: choose another model or objective."
             )
         return objective
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        parameters = [parameter for parameter in self.model.net.parameters() if parameter.requires_grad]
-        return torch.optim.SGD(
-            parameters, lr=self.config.lr, momentum=self.config.momentum, weight_decay=self.config.weight_decay
-        )
 
     def _context(self) -> TrainContext:
         labels = torch.from_numpy(self.data.table.labels[self.rows])
@@ -200,26 +187,23 @@ class _Run:
                 digest.update(np.ascontiguousarray(values, np.int64).tobytes())
         return digest.hexdigest()
 
-    def _epoch(self, epoch: int, optimizer: torch.optim.Optimizer, objective: Objective) -> dict[str, Any]:
+    def _epoch(self, epoch: int, learner: Learner) -> dict[str, Any]:
         """One pass over the training rows and one over the validation rows: an entry of the history."""
         started = time.perf_counter()
         config = self.config
-        for group in optimizer.param_groups:
-            group["lr"] = config.lr_at(epoch)
-        meter = Meter(epoch, config.epochs, len(self.rows))
-        self._to_training_mode()
+        learner.at_rate(config.lr_at(epoch))
+        read_every = GPU_READ_EVERY if self.device.type == "cuda" else 1
+        meter = Meter(epoch, config.epochs, len(self.rows), read_every=read_every)
+        self._stepper.to_training_mode()
         for step, (rows, images, generator) in enumerate(self._batches(epoch)):
             self.runtime.check_stop()
             self._at = rows, images
-            beside = objective.beside(epoch, step)
-            loss, n_right = self._step(rows, images, beside, generator, optimizer, objective)
-            if not math.isfinite(loss):
-                raise SpecRefusedError(
-                    f"The training loss became {loss} in epoch {epoch + 1} at learning rate {config.lr_at(epoch):g}: "
-                    f"{objective.if_it_diverges}."
-                )
-            meter.add(len(rows), loss, n_right)
+            beside = learner.objective.beside(epoch, step)
+            meter.add(len(rows), *self._stepper.step(learner, rows, images, beside, generator))
+            self._check_loss(meter.loss, epoch, learner.objective)
             self.on_report(meter.report("train", None))
+        meter.read()
+        self._check_loss(meter.loss, epoch, learner.objective)
         images_per_s = meter.images_per_s
         val = self._validate(lambda: self.on_report(meter.report("validate", None)))
         self.on_report(meter.report("validate", val))
@@ -233,9 +217,12 @@ class _Run:
             "seconds": time.perf_counter() - started,
         }
 
-    def _to_training_mode(self) -> None:
-        only_head = self.config.trainable == "head"  # a frozen backbone keeps its batch statistics too
-        self.model.net.train(not only_head)
+    def _check_loss(self, loss: float, epoch: int, objective: Objective) -> None:
+        if not math.isfinite(loss):
+            raise SpecRefusedError(
+                f"The training loss became {loss} in epoch {epoch + 1} at learning rate {self.config.lr_at(epoch):g}: "
+                f"{objective.if_it_diverges}."
+            )
 
     def _batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray, torch.Generator]]:
         """(rows, (B, H, W, 3) uint8, generator) in an order, and with random numbers, that (seed, epoch) decide."""
@@ -255,62 +242,7 @@ class _Run:
         cells: np.ndarray = (known if own is None else own)[self.rows]
         return cells
 
-    def _step(
-        self,
-        rows: np.ndarray,
-        images: np.ndarray,
-        beside: np.ndarray | None,
-        generator: torch.Generator,
-        optimizer: torch.optim.Optimizer,
-        objective: Objective,
-    ) -> tuple[float, int]:
-        """One step down: the batch's loss before it, and how many predictions were correct."""
-        inputs = self._inputs(images, generator)
-        others = None if beside is None or not len(beside) else self._inputs(self.pixels.read(beside), generator)
-        with half_precision(self.device):
-            seen = self._forward(inputs, others, objective.needs_pooled)
-        batch = Batch(
-            rows=torch.from_numpy(rows).to(self.device),
-            labels=self._labels(rows),
-            groups=torch.from_numpy(self.data.grouping.index[rows]).to(self.device),
-            pooled=seen.pooled,
-            logits=seen.logits.float(),
-            cells=None if self.data.cells is None else torch.from_numpy(self.data.cells[rows]).to(self.device),
-            beside=None if beside is None or others is None else self._beside(beside, others, seen),
-        )
-        loss = objective.loss(batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-        return loss.item(), int((batch.logits.argmax(1) == batch.labels).sum().item())
-
-    def _inputs(self, images: np.ndarray, generator: torch.Generator) -> Tensor:
-        """(B, 3, H, W) of pixels (B, H, W, 3), cropped and flipped where the config says so."""
-        inputs = to_input(images, self.model.transform, self.device)
-        return augment(inputs, generator) if self.config.augment else inputs
-
-    def _labels(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(self.data.table.labels[rows]).to(self.device)
-
-    def _beside(self, rows: np.ndarray, inputs: Tensor, seen: _Seen) -> Beside:
-        assert seen.activations is not None
-        return Beside(torch.from_numpy(rows).to(self.device), self._labels(rows), inputs, seen.activations.float())
-
-    def _forward(self, inputs: Tensor, beside: Tensor | None, needs_pooled: bool) -> _Seen:
-        """The images (B, 3, H, W) and those beside them (M, 3, H, W), together: they share the batch's statistics."""
-        n, pooled, activations = len(inputs), [], []
-        with ExitStack() as hooks:
-            if needs_pooled and self.model.head is not None:
-                handle = self.model.head.register_forward_pre_hook(lambda _, given: pooled.append(given[0][:n]))
-                hooks.callback(handle.remove)
-            if beside is not None:
-                layer = self.model.target_layer
-                handle = layer.register_forward_hook(lambda _, __, output: activations.append(output[n:]))
-                hooks.callback(handle.remove)
-            logits: Tensor = self.model.net(inputs if beside is None else torch.cat([inputs, beside]))
-        return _Seen(logits[:n], *((found[-1] if found else None) for found in (pooled, activations)))
-
     def _validate(self, tick: Callable[[], None]) -> dict[str, Any] | None:
         runtime = replace(self.runtime, on_progress=lambda _done, _total: tick())
         data = replace(self.data, pixels=self.pixels)
-        return validation_metrics(self.model, data, batch_size=2 * self.config.batch_size, runtime=runtime)
+        return validation_metrics(self.model, data, batch_size=2 * self.config.images_at_once, runtime=runtime)

@@ -6,6 +6,9 @@ import time
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+from torch import Tensor
+
 
 @dataclass(frozen=True)
 class EpochReport:
@@ -22,34 +25,50 @@ class EpochReport:
 
 
 class Meter:
-    """Running loss, accuracy and speed of one epoch."""
+    """Running loss, accuracy and speed of one epoch.
 
-    def __init__(self, epoch: int, epochs: int, n_images: int) -> None:
-        self._epoch, self._epochs, self._n_images = epoch, epochs, n_images
+    Reading a number off a GPU waits for all that was asked of it, so that it is done once in so many batches.
+    """
+
+    def __init__(self, epoch: int, epochs: int, n_images: int, *, read_every: int = 1) -> None:
+        self._epoch, self._epochs, self._n_images, self._read_every = epoch, epochs, n_images, read_every
         self._started, self._elapsed = time.perf_counter(), 0.0
-        self._n, self._loss, self._n_right = 0, 0.0, 0
+        self._n, self._n_read, self._loss, self._n_right = 0, 0, 0.0, 0
+        self._unread: list[tuple[int, Tensor, Tensor]] = []
 
-    def add(self, n: int, loss: float, n_right: int) -> None:
-        """Count a batch of ``n`` images: its mean loss, and how many were predicted correctly."""
-        self._elapsed = time.perf_counter() - self._started
+    def add(self, n: int, loss: Tensor, n_right: Tensor) -> None:
+        """Count a batch of ``n`` images: its mean loss, and how many were predicted correctly, both scalars."""
         self._n += n
-        self._loss += n * loss
-        self._n_right += n_right
+        self._unread.append((n, loss, n_right))
+        if len(self._unread) >= self._read_every:
+            self.read()
+
+    def read(self) -> None:
+        """Wait for the numbers of the batches so far."""
+        if not self._unread:
+            return
+        counts, losses, rights = zip(*self._unread, strict=True)
+        self._unread = []
+        for n, loss, n_right in zip(counts, torch.stack(losses).tolist(), torch.stack(rights).tolist(), strict=True):
+            self._n_read += n
+            self._loss += n * loss
+            self._n_right += n_right
+        self._elapsed = time.perf_counter() - self._started
 
     @property
     def loss(self) -> float:
-        """Mean over the images so far."""
-        return self._loss / max(1, self._n)
+        """Mean over the images that were read so far."""
+        return self._loss / max(1, self._n_read)
 
     @property
     def accuracy(self) -> float:
-        """Share predicted correctly so far, each before its batch's step."""
-        return self._n_right / max(1, self._n)
+        """Share predicted correctly of those, each before its batch's step."""
+        return self._n_right / max(1, self._n_read)
 
     @property
     def images_per_s(self) -> float:
         """Training speed, validation left out."""
-        return self._n / max(1e-9, self._elapsed)
+        return self._n_read / max(1e-9, self._elapsed)
 
     def report(self, phase: Literal["train", "validate"], val: dict[str, Any] | None) -> EpochReport:
         """The progress after a batch."""

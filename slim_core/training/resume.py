@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from slim_core import result_files
 from slim_core.errors import CheckpointRefusedError
 from slim_core.models.checkpoints import read_tensors, write_tensors
-from slim_core.training.objectives import Objective
+from slim_core.training.learner import Learner
 
 STATE_FILE = "state.pt"
 _STATE = "course"  # its name in the file since the first version
@@ -43,8 +43,8 @@ class Checkpoints:
         self._folder, self._key = folder, key
         self._best: dict[str, Tensor] = {}
 
-    def restore(self, net: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective) -> TrainState:
-        """Fill all three from the last checkpoint, if there is one.
+    def restore(self, learner: Learner) -> TrainState:
+        """Fill it from the last checkpoint, if there is one.
 
         Raises:
             CheckpointRefusedError: the folder belongs to another training.
@@ -57,9 +57,7 @@ class Checkpoints:
                 f"{self._folder} holds the checkpoint of another training (other images or settings): "
                 f"delete that folder, or choose another."
             )
-        net.load_state_dict(found["model"])
-        optimizer.load_state_dict(found["optimizer"])
-        objective.restore(found["objective"])
+        learner.restore(found)
         about = json.loads(found[_STATE])
         return TrainState(**{**about, "best_score": tuple(about["best_score"])})
 
@@ -74,18 +72,12 @@ class Checkpoints:
         write_tensors(weights, unfinished)
         os.replace(unfinished, self._best_path(epoch))
 
-    def save(self, net: nn.Module, optimizer: torch.optim.Optimizer, objective: Objective, state: TrainState) -> None:
+    def save(self, learner: Learner, state: TrainState) -> None:
         """Write the state after an epoch; a crash while writing leaves the one before."""
         if self._folder is None:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        written = {
-            "key": self._key,
-            "model": net.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "objective": objective.state(),
-            _STATE: json.dumps(vars(state)),
-        }
+        written = {"key": self._key, **learner.state(), _STATE: json.dumps(vars(state))}
         unfinished = self._folder / "state.tmp"
         with unfinished.open(
             "wb"

@@ -63,6 +63,7 @@ class AnsweredAttention(Erm):
     label = "Cross-entropy and answered attention (uses answers)"
     Options = AnsweredAttentionOptions
     labels_used = "answers"
+    adds_up = False
     if_it_diverges = "take a smaller rate, or smaller right_weight and wrong_weight"
 
     def __init__(self, context: TrainContext) -> None:

@@ -14,6 +14,12 @@ class Erm(Objective):
     """Cross-entropy, weighted by class where the config says so."""
 
     label = "Cross-entropy (ERM)"
+    adds_up = True
+
+    def weight_of(self, labels: Tensor) -> Tensor | float:
+        """Their number; with class weights, those of their classes."""
+        weights = self.context.class_weights
+        return super().weight_of(labels) if weights is None else weights[labels].sum()
 
     def loss(self, batch: Batch) -> Tensor:
         """Mean over the batch."""

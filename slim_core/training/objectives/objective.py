@@ -69,6 +69,7 @@ class Objective(ABC):
     needs_pooled: ClassVar[bool] = False  # True: ``Batch.pooled`` is filled
     labels_used: ClassVar[LabelsUsed] = "none"  # by the loss; data without groups is refused where it uses them
     sampling: ClassVar[Sampling | None] = None  # how its epochs are drawn; None: as the config says
+    adds_up: ClassVar[bool] = False  # True: a mean over the images by ``weight_of``, to which those of parts add up
     if_it_diverges: ClassVar[str] = "take a smaller rate"  # advice where its loss is not finite any more
 
     def __init__(self, context: TrainContext) -> None:
@@ -108,6 +109,10 @@ class Objective(ABC):
         """(M,) rows that a step (both 0-based) sees beside its batch; the arguments and the context decide them."""
         del epoch, step
         return None
+
+    def weight_of(self, labels: Tensor) -> Tensor | float:
+        """What images of these labels (B,) count together in the loss of a batch that ``adds_up``."""
+        return len(labels)
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:

@@ -1,4 +1,4 @@
-"""Images by row: the cache and its budget, batches in order, augmentation, and broken files named."""
+"""Images by row: the cache and its budget, batches in order, and broken files named."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import torch
 
 from slim_core.data.images import ImageTransform, load_mask, load_pixels
 from slim_core.errors import ImageRefusedError
-from slim_core.models.pixels import Pixels, augment, split_batches, to_input
+from slim_core.models.pixels import Pixels, split_batches, to_input
 from tests.slim_core.painted import painted_table
 
 TRANSFORM = ImageTransform(size=32, resize_ratio=1.0)
@@ -81,29 +81,3 @@ def test_the_input_is_normalised_and_channels_first():
     images = to_input(np.full((1, 2, 2, 3), 255, np.uint8), transform, torch.device("cpu"))
     assert images.shape == (1, 3, 2, 2)
     assert images[0, :, 0, 0].tolist() == [1.0, 1.0, 0.0]
-
-
-def augmented(size, seed=0, n=64):
-    ramp = torch.arange(size).float().expand(n, 3, size, size).contiguous()  # brightness = column
-    return augment(ramp, torch.Generator().manual_seed(seed))
-
-
-@pytest.mark.parametrize("size", [64, 128])
-def test_augmentation_flips_half_and_depends_on_its_generator_alone(size):
-    images = augmented(size)
-    rising = (images[:, 0, 0, -1] > images[:, 0, 0, 0]).float().mean().item()
-    assert images.shape == (64, 3, size, size) and 0.25 < rising < 0.75
-    assert torch.equal(images, augmented(size)) and not torch.equal(images, augmented(size, seed=1))
-
-
-def test_small_images_are_shifted_by_at_most_an_eighth():
-    images = augmented(64)
-    middle = images[:, 0, 0, 31:33].mean(1)
-    assert (middle - 31.5).abs().max() <= 8 and (middle - 31.5).abs().max() >= 6
-
-
-def test_large_images_keep_between_70_and_100_percent_of_their_area():
-    images = augmented(128)
-    width = (images[:, 0, 0, 96] - images[:, 0, 0, 32]).abs() / 64  # share of the width kept
-    assert width.max() <= 1.001 and width.min() >= 0.7 * 0.75
-    assert width.std() > 0.02

@@ -72,6 +72,10 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         | {"model": "resnet18", "weights": "none", "image_size": 64, "augment": False},
         "train with momentum": train | {"model": "small-resnet", "momentum": 0.5},
         "train with milestones": train | {"model": "small-resnet", "milestones": [3, 4], "epochs": 9},
+        "train by AdamW": train
+        | {"model": "small-resnet", "optimizer": "adamw", "schedule": "cosine", "warmup_epochs": 2, "accumulation": 4},
+        "train in 16 bits": train
+        | {"model": "small-resnet", "precision": "bfloat16", "channels_last": True, "deterministic": True},
         "retrain": from_reference,
         "retrain with numbers": from_reference | {"epochs": 3, "batch_size": 16, "class_weights": True, "seed": 2},
         "retrain the last layer": retrain | {"mode": "last-layer", "reference": model.id},

@@ -11,6 +11,8 @@ import torch
 
 from slim_core.models.build import build
 from slim_core.models.model import save_model
+from slim_core.training.config import TrainConfig
+from slim_core.training.learner import Learner
 from slim_core.training.objectives import OBJECTIVES, TrainContext
 from slim_core.training.resume import Checkpoints, TrainState
 
@@ -21,7 +23,8 @@ pytestmark = pytest.mark.skipif(not FULL.exists(), reason="no /dev/full on this 
 def _state(folder: Path) -> None:
     net = build("small-resnet", 2, weights="none", image_size=64).net
     objective = OBJECTIVES["erm"](TrainContext(2, None, torch.ones(2), {}))
-    Checkpoints(folder, "key").save(net, torch.optim.SGD(net.parameters(), lr=0.1), objective, TrainState())
+    learner = Learner.of(net, objective, TrainConfig(), torch.device("cpu"))
+    Checkpoints(folder, "key").save(learner, TrainState())
 
 
 def _best(folder: Path) -> None:

@@ -1,0 +1,147 @@
+"""A step of a training: pixels in, the loss out, and the weights have moved."""
+
+from __future__ import annotations
+
+import math
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from slim_core.models.devices import to_device
+from slim_core.models.model import Model
+from slim_core.models.pixels import Pixels, to_input
+from slim_core.training.augmentation import Drawn, augment, draw
+from slim_core.training.config import TrainConfig
+from slim_core.training.data import TrainData
+from slim_core.training.learner import Learner
+from slim_core.training.objectives import Batch, Beside
+from slim_core.training.precision import autocast
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What a step's forward pass leaves."""
+
+    logits: Tensor  # (B, C) of the batch
+    pooled: Tensor | None  # (B, K), where asked for
+    activations: Tensor | None  # (M, K, U, V) of the images beside it, where there are any
+
+
+@dataclass(frozen=True)
+class Stepper:
+    """Takes the steps of one training."""
+
+    model: Model
+    data: TrainData
+    config: TrainConfig
+    pixels: Pixels
+    device: torch.device
+
+    def to_training_mode(self) -> None:
+        """Batch statistics and dropout as training has them."""
+        only_head = self.config.trainable == "head"  # a frozen backbone keeps its batch statistics too
+        self.model.net.train(not only_head)
+
+    def step(
+        self,
+        learner: Learner,
+        rows: np.ndarray,
+        images: np.ndarray,
+        beside: np.ndarray | None,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor]:
+        """Move the weights down the loss of a batch, or of its parts together.
+
+        Args:
+            learner: whose weights.
+            rows: (B,) positions in the table.
+            images: (B, H, W, 3) uint8.
+            beside: (M,) rows of the images that the objective sees beside them.
+            generator: of the random changes of the images.
+
+        Returns:
+            The loss before it, and how many predictions were correct; both stay on the device.
+        """
+        drawn = self._draw(len(rows), generator)
+        others = None if beside is None or not len(beside) else self._others(beside, generator)
+        whole = learner.objective.weight_of(self._labels(rows))
+        losses, n_right = [], []
+        for part in self._parts(len(rows)):
+            inputs = self._inputs(images[part], drawn[part])
+            with autocast(self.config.precision, self.device):
+                seen = self._forward(inputs, None if others is None else others[1], learner.objective.needs_pooled)
+            batch = self._batch(rows[part], seen, others)
+            loss = learner.objective.loss(batch) * (learner.objective.weight_of(batch.labels) / whole)
+            learner.add_gradient(loss)
+            losses.append(loss.detach())
+            n_right.append((batch.logits.argmax(1) == batch.labels).sum())
+        learner.step()
+        return torch.stack(losses).sum(), torch.stack(n_right).sum()
+
+    def once_more(self, rows: np.ndarray, images: np.ndarray) -> None:
+        """The work on the images (B, H, W, 3) of rows (B,): forward and back in training, forward in validation."""
+        self.to_training_mode()
+        inputs = to_input(images, self.model.transform, self.device)
+        with autocast(self.config.precision, self.device):
+            logits = self._forward(inputs, None, needs_pooled=False).logits
+        nn.functional.cross_entropy(logits.float(), self._labels(rows)).backward()  # type: ignore[no-untyped-call]
+        with torch.inference_mode():
+            self.model.net.eval()(to_input(np.concatenate([images, images]), self.model.transform, self.device))
+
+    def _parts(self, n: int) -> list[slice]:
+        """Of the n images of a batch, nearly equal: what is computed at once."""
+        n_parts = 1 if self.config.accumulation == 1 else math.ceil(n / self.config.images_at_once)
+        ends = np.linspace(0, n, n_parts + 1).round().astype(int)
+        return [slice(start, end) for start, end in pairwise(ends)]
+
+    def _batch(self, rows: np.ndarray, seen: _Seen, others: tuple[np.ndarray, Tensor] | None) -> Batch:
+        return Batch(
+            rows=self._on_device(rows),
+            labels=self._labels(rows),
+            groups=self._on_device(self.data.grouping.index[rows]),
+            pooled=seen.pooled,
+            logits=seen.logits.float(),
+            cells=None if self.data.cells is None else self._on_device(self.data.cells[rows]),
+            beside=None if others is None else self._beside(*others, seen),
+        )
+
+    def _draw(self, n: int, generator: torch.Generator) -> Drawn:
+        """The random changes of n images; none where the config does not augment."""
+        config = self.config
+        return draw(config.augmentation, n, self.model.transform.size, generator) if config.augment else Drawn()
+
+    def _inputs(self, images: np.ndarray, drawn: Drawn) -> Tensor:
+        """(B, 3, H, W) of pixels (B, H, W, 3), changed as drawn."""
+        return augment(to_input(images, self.model.transform, self.device), drawn, self.model.transform)
+
+    def _others(self, rows: np.ndarray, generator: torch.Generator) -> tuple[np.ndarray, Tensor]:
+        """Rows and inputs (M, 3, H, W) of the images beside a batch."""
+        return rows, self._inputs(self.pixels.read(rows), self._draw(len(rows), generator))
+
+    def _labels(self, rows: np.ndarray) -> Tensor:
+        return self._on_device(self.data.table.labels[rows])
+
+    def _on_device(self, values: np.ndarray) -> Tensor:
+        return to_device(torch.from_numpy(values), self.device)
+
+    def _beside(self, rows: np.ndarray, inputs: Tensor, seen: _Seen) -> Beside:
+        assert seen.activations is not None
+        return Beside(self._on_device(rows), self._labels(rows), inputs, seen.activations.float())
+
+    def _forward(self, inputs: Tensor, beside: Tensor | None, needs_pooled: bool) -> _Seen:
+        """The images (B, 3, H, W) and those beside them (M, 3, H, W), together: they share the batch's statistics."""
+        n, pooled, activations = len(inputs), [], []
+        with ExitStack() as hooks:
+            if needs_pooled and self.model.head is not None:
+                handle = self.model.head.register_forward_pre_hook(lambda _, given: pooled.append(given[0][:n]))
+                hooks.callback(handle.remove)
+            if beside is not None:
+                layer = self.model.target_layer
+                handle = layer.register_forward_hook(lambda _, __, output: activations.append(output[n:]))
+                hooks.callback(handle.remove)
+            logits: Tensor = self.model.net(inputs if beside is None else torch.cat([inputs, beside]))
+        return _Seen(logits[:n], *((found[-1] if found else None) for found in (pooled, activations)))
