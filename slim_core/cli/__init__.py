@@ -14,6 +14,7 @@ from slim_core.cli import (
     compare,
     curation,
     data,
+    export,
     models,
     networks,
     sheets,
@@ -35,7 +36,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for part in (data, models, networks, annotate, sheets, curation, compare, backups, team, whole_loop, study, submit):
+parts = (data, models, networks, annotate, sheets, curation, compare, export, backups, team, whole_loop, study, submit)
+for part in parts:
     part.add_to(app)
 
 REFUSED = 2  # exit code of everything a user can mend

@@ -96,6 +96,11 @@ class AttentionResult:
         return mapped(self.folder / names.LOGITS)
 
     @property
+    def has_logits(self) -> bool:
+        """An evaluation without attention has none."""
+        return (self.folder / names.LOGITS).is_file()
+
+    @property
     def has_scores(self) -> bool:
         """An evaluation keeps its scores with its predictions."""
         return (self.folder / names.SCORES).is_file()
@@ -109,9 +114,13 @@ class AttentionResult:
         """One row an image: row, prediction, confidence, loss, entropy, no_evidence, scores against the masks."""
         return table_at(self.folder / names.SCORES, columns)
 
+    def stored_features(self, name: str) -> NDArray[Any]:
+        """(n, K) as they are stored, mapped from disk."""
+        return mapped(self.folder / names.FEATURES[name])
+
     def features(self, name: str, positions: NDArray[np.int64] | None = None) -> NDArray[np.float32]:
         """(m, K) "attention", "environment" or "pooled" features of the positions; None: of all n images."""
-        stored = mapped(self.folder / names.FEATURES[name])
+        stored = self.stored_features(name)
         return np.asarray(stored if positions is None else stored[positions], dtype=np.float32)
 
 

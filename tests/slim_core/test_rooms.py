@@ -14,7 +14,7 @@ ORDER = (
     *("version", "settings"),
     *("data", "metrics", "models", "space", "store"),
     *("curation", "training", "attention", "evaluation", "annotation"),
-    *("steps", "runs", "api", "cli"),
+    *("export", "steps", "runs", "api", "cli"),
 )
 LONGEST_CHAIN = 9
 MOST_FILES_AT_THE_ROOT = 12

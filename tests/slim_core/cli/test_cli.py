@@ -21,7 +21,7 @@ from slim_core.store import Store
 
 COMMANDS = (
     "demo-data import datasets train gradcam features space candidates answer curate evaluate compare runs run submit "
-    "study studies backup restore inspect preview register-model sheets"
+    "export study studies backup restore inspect preview register-model sheets"
 ).split()
 
 

@@ -1,0 +1,61 @@
+"""What an attention pass has left, as several forms read it: its maps in the geometry of the model that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from slim_core.data.images import ImageTransform, heat_map
+from slim_core.errors import NotFoundError
+from slim_core.store.results import AttentionResult, Maps, ModelResult
+
+if TYPE_CHECKING:
+    from slim_core.export.form import Source
+
+HAVE_MAPS = ("gradcam", "evaluate")  # kinds of runs
+HAVE_LOGITS = ("gradcam", "features", "evaluate")
+
+
+def maps_of(source: Source) -> Maps:
+    """Raw maps, mapped from disk.
+
+    Raises:
+        NotFoundError: the run has kept none.
+    """
+    class_of_map = str(source.run.spec.get("class_of_map", "label"))
+    return Maps.open(source.id, source.folder, class_of_map, source.table.labels)
+
+
+def heat_maps(source: Source, transform: ImageTransform) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """(row, (size, size) in 0..1) of each image, of the first class that the run has maps of (METHOD S1)."""
+    maps = maps_of(source)
+    for done, row in enumerate(maps.rows.tolist(), 1):
+        yield row, heat_map(maps.of(row, maps.classes[0]), transform.size)
+        source.on_progress(done, len(maps.rows))
+
+
+def transform_of(source: Source) -> ImageTransform:
+    """How the run's model sees images: of these pixels its maps speak.
+
+    Raises:
+        NotFoundError: the model was deleted.
+    """
+    return ModelResult(source.store.artifacts.folder(str(source.run.spec["model"]))).transform
+
+
+def logits_of(source: Source) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """(n,) rows and (n, C) logits, mapped.
+
+    Raises:
+        NotFoundError: the run has kept none.
+    """
+    seen = AttentionResult(source.folder)
+    if not seen.has_logits:
+        raise NotFoundError(
+            f"Run {source.id} has kept no probabilities: evaluate the model again with its attention, or compute its "
+            "features."
+        )
+    return seen.rows, seen.logits

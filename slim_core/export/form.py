@@ -1,0 +1,89 @@
+"""What a form of export is, and what it reads. Light: a form loads its libraries when it is written."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slim_core.data.images import ImageMissingError
+from slim_core.errors import SpecRefusedError
+
+if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
+    from slim_core.store import Run, Store
+
+Progress = Callable[[int, int], None]  # images done, images in all
+CAMPAIGN = "campaign"  # beside the kinds of runs
+
+
+def ignore_progress(done: int, total: int) -> None:
+    """A progress callback that shows nothing."""
+    del done, total
+
+
+@dataclass(frozen=True)
+class Source:
+    """A finished run, or a campaign: where a form takes its content from."""
+
+    store: Store
+    kind: str  # of the run, or CAMPAIGN
+    id: str
+    dataset_id: str
+    on_progress: Progress = ignore_progress
+
+    @cached_property
+    def table(self) -> ImageTable:
+        """The images it is about."""
+        return self.store.datasets.table(self.dataset_id)
+
+    @cached_property
+    def run(self) -> Run:
+        """Its row. A campaign has none: NotFoundError."""
+        return self.store.runs.fetch(self.id)
+
+    @cached_property
+    def folder(self) -> Path:
+        """What the run has left."""
+        return self.store.artifacts.folder(self.id)
+
+    def image(self, row: int) -> Path:
+        """The file of an image, links followed.
+
+        Raises:
+            PathRefusedError: it lies outside the folders that images may be read from.
+            ImageMissingError: it is not there.
+        """
+        path = self.store.settings.allowed(self.table.image_path(row))
+        if not path.is_file():
+            raise ImageMissingError(f"{path} is missing: put the file back, or take its row out of the data set.")
+        return path
+
+
+@dataclass(frozen=True)
+class Form:
+    """One form of export. It is one file in slim_core/export/forms and one entry in the registry."""
+
+    name: str  # as it is typed: what is exported, then how
+    of: tuple[str, ...]  # kinds of runs that have it; CAMPAIGN
+    title: str  # as a page names it
+    about: str  # one sentence: the files, and what is in them
+    opens_in: str
+    write: Callable[[Source, Path], None]  # into an existing, empty folder
+    needs: str = ""  # package that may be missing; the extra "export" brings it
+    downloads: bool = True  # False: only by command, for it links to files here, has one for each image, or loads torch
+
+    def require_package(self) -> None:
+        """Refuse before any work is done.
+
+        Raises:
+            SpecRefusedError: the package that writes this form is not installed.
+        """
+        if self.needs and importlib.util.find_spec(self.needs) is None:
+            raise SpecRefusedError(
+                f"The form {self.name} is written by the package {self.needs}, which is not installed: "
+                "pip install 'slim-studio[export]'."
+            )

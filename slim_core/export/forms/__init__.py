@@ -1,0 +1,1 @@
+"""A file for each form of export, with its FORM."""

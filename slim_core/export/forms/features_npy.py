@@ -1,0 +1,35 @@
+"""Every feature of an attention pass as it is stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from slim_core.export.arrays import AT_ONCE, save_parts
+from slim_core.export.form import Form, Source
+from slim_core.export.image_list import IMAGES, write_image_list
+from slim_core.result_files import FEATURES
+from slim_core.store.results import AttentionResult
+
+
+def write(source: Source, folder: Path) -> None:
+    """(n, K) each: attention, environment and pooled features; rows.npy (n,) and labels.npy (n,)."""
+    seen, table = AttentionResult(source.folder), source.table
+    for name, file in FEATURES.items():
+        stored = seen.stored_features(name)
+        each = (stored[start : start + AT_ONCE] for start in range(0, len(stored), AT_ONCE))
+        save_parts(folder / file, stored.dtype, stored.shape, each)
+    np.save(folder / "rows.npy", seen.rows)
+    np.save(folder / "labels.npy", table.labels[seen.rows])
+    write_image_list(table, seen.rows, folder)
+
+
+FORM = Form(
+    name="features-npy",
+    of=("gradcam", "features"),
+    title="Features (NumPy)",
+    about=f"{', '.join(FEATURES.values())}, labels.npy, rows.npy: one line an image; {IMAGES}: which image.",
+    opens_in="numpy.load",
+    write=write,
+)

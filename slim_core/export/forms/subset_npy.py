@@ -1,0 +1,30 @@
+"""A curated subset as indices."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from slim_core.export.form import Form, Source
+from slim_core.store.results import SubsetResult
+
+ROWS, POSITIONS = "rows.npy", "train_positions.npy"
+
+
+def write(source: Source, folder: Path) -> None:
+    """(n,) int64 each, ascending, with repeats: by the lines of the data set, and by its training images alone."""
+    chosen = SubsetResult(source.folder).images()
+    rows = np.sort(np.repeat(chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64)))
+    np.save(folder / ROWS, rows)
+    np.save(folder / POSITIONS, np.searchsorted(source.table.rows("train"), rows))
+
+
+FORM = Form(
+    name="subset-npy",
+    of=("curate",),
+    title="Indices (NumPy)",
+    about=f"{POSITIONS}: indices into the training images, repeats included; {ROWS}: into all images of the data set.",
+    opens_in="numpy.load, torch.utils.data.Subset",
+    write=write,
+)

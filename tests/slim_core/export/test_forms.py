@@ -1,0 +1,269 @@
+"""Every form of export, opened again by the tool that it is for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from scipy.special import softmax
+
+from slim_core import api
+from slim_core.data.images import heat_map
+from slim_core.data.importing import import_data
+from slim_core.errors import NotFoundError
+from slim_core.export.form import CAMPAIGN
+from slim_core.export.forms.model_card import card
+from slim_core.export.forms.subset_imagefolder import folder_names
+from slim_core.export.registry import FORMS
+from slim_core.export.writing import RECORD, export, source_of
+from slim_core.metrics import GROUPS, WGA
+from slim_core.percent import interval, percent
+from slim_core.store import Run, Store
+from slim_core.store.results import AttentionResult, EvaluationResult, SubsetResult
+
+
+@pytest.fixture
+def store(looped) -> Store:
+    return looped.at.store
+
+
+def newest(store: Store, kind: str, **which: str) -> Run:
+    found = store.runs.all(kind=kind, status="done")
+    return next(run for run in found if all(run.spec.get(key) == value for key, value in which.items()))
+
+
+@pytest.fixture
+def subset(store: Store) -> Run:
+    """One that uses images more than once."""
+    curated = store.runs.all(kind="curate", status="done")
+    return max(curated, key=lambda run: run.metrics["images"] - run.metrics["images_unique"])
+
+
+def chosen(store: Store, subset: Run) -> pd.DataFrame:
+    return SubsetResult(store.artifacts.folder(subset.id)).images()
+
+
+def repeated(frame: pd.DataFrame) -> list[int]:
+    return sorted(np.repeat(frame["row"], frame["count"]).tolist())
+
+
+def of_form(store: Store, name: str) -> str:
+    kind = FORMS[name].of[0]
+    return store.campaigns.all()[0].id if kind == CAMPAIGN else newest(store, kind).id
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_every_form_is_written_with_what_it_says_and_a_record(store: Store, tmp_path: Path, name: str) -> None:
+    if FORMS[name].needs:
+        pytest.importorskip(FORMS[name].needs)
+    folder = export(store, of_form(store, name), name, tmp_path / "out")
+    record = json.loads((folder / RECORD).read_text())
+    assert record["form"] == name and record["of"] == of_form(store, name)
+    assert sorted([*record["files"], RECORD]) == sorted(path.name for path in folder.iterdir())
+    assert record["files"] and [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_the_table_of_a_subset_names_files_that_are_there(store: Store, subset: Run, tmp_path: Path) -> None:
+    folder = export(store, subset.id, "subset-csv", tmp_path / "out")
+    frame = pd.read_csv(folder / "subset.csv", dtype={"label_name": str})
+    images, table = chosen(store, subset), store.datasets.table(subset.dataset_id)
+    assert frame["row"].tolist() == images["row"].tolist() and frame["count"].sum() == subset.metrics["images"]
+    assert all(Path(path).is_file() for path in frame["path"])
+    assert frame["label_name"].tolist() == [table.label_names[label] for label in images["label"]]
+    assert set(frame[table.attribute_name]) <= set(table.attribute_names) and "cell" in frame
+
+
+def test_the_indices_of_a_subset_choose_its_images_for_torch(store: Store, subset: Run, tmp_path: Path) -> None:
+    from torch.utils.data import Subset
+
+    folder = export(store, subset.id, "subset-npy", tmp_path / "out")
+    table, rows = store.datasets.table(subset.dataset_id), np.load(folder / "rows.npy")
+    training_images = table.rows("train").tolist()
+    assert list(Subset(training_images, np.load(folder / "train_positions.npy"))) == rows.tolist()
+    assert rows.tolist() == repeated(chosen(store, subset))
+
+
+def test_class_folders_of_links_open_as_an_image_folder(store: Store, subset: Run, tmp_path: Path) -> None:
+    from torchvision.datasets import ImageFolder
+
+    folder = export(store, subset.id, "subset-imagefolder", tmp_path / "out")
+    opened, table = ImageFolder(str(folder)), store.datasets.table(subset.dataset_id)
+    rows = [int(Path(path).name.partition("-")[0]) for path, _ in opened.samples]
+    assert sorted(rows) == repeated(chosen(store, subset))
+    for path, label in opened.samples:
+        row = int(Path(path).name.partition("-")[0])
+        assert Path(path).is_symlink() and Path(path).resolve() == table.image_path(row).resolve()
+        assert opened.classes[label] == table.label_names[table.labels[row]]
+
+
+def test_a_class_whose_name_cannot_be_a_folder_goes_by_its_number() -> None:
+    assert folder_names(("cat", "a/b", "", ".x", "class 0", "twin", "twin")) == [
+        "cat", "class 1", "class 2", "class 3", "class 4", "class 5", "class 6",
+    ]  # fmt: skip
+
+
+def test_a_subset_opens_in_datasets_and_is_imported_again(
+    store: Store, subset: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    folder = export(store, subset.id, "subset-huggingface", tmp_path / "out")
+    opened, table = datasets.load_from_disk(str(folder)), store.datasets.table(subset.dataset_id)
+    assert sorted(opened["row"]) == repeated(chosen(store, subset))
+    assert opened.features["label"].names == list(table.label_names)
+    first = opened[0]
+    with Image.open(table.image_path(first["row"])) as image:
+        assert np.array_equal(np.asarray(first["image"]), np.asarray(image))
+    assert first[table.attribute_name] == table.attributes[first["row"]]
+    (folder.parent / "out").rename(tmp_path / "moved")  # the images lie inside
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    report = import_data(
+        tmp_path / "moved", settings=store.settings, options={"attribute": table.attribute_name}
+    ).report
+    assert report.n_images == subset.metrics["images"] and report.format == "huggingface"
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_answers_are_read_by_pandas_and_taken_by_another_campaign(store: Store, tmp_path: Path, format: str) -> None:
+    from slim_core.annotation.answer_files.checking import check_file
+
+    campaign = store.campaigns.all()[0]
+    folder = export(store, campaign.id, f"answers-{format}", tmp_path / "out")
+    read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda path: pd.read_json(path, lines=True)}
+    frame = read[format](folder / f"current_answers.{format}")
+    assert dict(zip(frame["row"], frame["value"], strict=True)) == store_answers(store, campaign.id)
+    content = (folder / f"current_answers.{format}").read_bytes()
+    checked = check_file(store, campaign, content, name=f"current_answers.{format}")
+    assert checked.n_fitting == len(frame) and not checked.unfit
+
+
+def store_answers(store: Store, campaign: str) -> dict[int, int]:
+    rows = {item.id: item.row for item in store.campaigns.items(campaign)}
+    return {rows[item]: value for item, _, value in store.answers.votes(campaign)}
+
+
+def test_raw_maps_are_those_of_the_run(store: Store, tmp_path: Path) -> None:
+    run = newest(store, "gradcam")
+    folder = export(store, run.id, "maps-npz", tmp_path / "out")
+    seen = AttentionResult(store.artifacts.folder(run.id))
+    with np.load(folder / "maps.npz") as arrays:
+        assert np.array_equal(arrays["rows"], seen.rows)
+        assert np.array_equal(arrays["maps_label"][3], seen.map_of(int(seen.rows[3])))
+    assert pd.read_csv(folder / "images.csv")["row"].tolist() == seen.rows.tolist()
+
+
+def test_heat_maps_and_overlays_are_pictures_of_each_image(store: Store, tmp_path: Path) -> None:
+    run = newest(store, "evaluate")
+    seen, table = AttentionResult(store.artifacts.folder(run.id)), store.datasets.table(run.dataset_id)
+    heat, over = (export(store, run.id, name, tmp_path / name) for name in ("maps-png", "overlays-png"))
+    assert len(list(heat.rglob("*.png"))) == len(list(over.rglob("*.png"))) == len(seen.rows)
+    row = int(seen.rows[0])
+    with Image.open(heat / table.splits[row] / f"{row}.png") as picture:
+        expected = heat_map(seen.map_of(row), picture.width)
+        assert picture.mode == "L" and np.allclose(np.asarray(picture) / 255, expected, atol=1 / 255)
+    with Image.open(over / table.splits[row] / f"{row}.png") as picture:
+        assert picture.mode == "RGB"
+
+
+def test_features_are_those_of_the_run(store: Store, tmp_path: Path) -> None:
+    run = newest(store, "gradcam")
+    folder, seen = (
+        export(store, run.id, "features-npy", tmp_path / "out"),
+        AttentionResult(store.artifacts.folder(run.id)),
+    )
+    for name in ("attention", "environment", "pooled"):
+        assert np.array_equal(np.load(folder / f"{name}_features.npy").astype(np.float32), seen.features(name))
+    assert np.array_equal(np.load(folder / "rows.npy"), seen.rows)
+
+
+def test_the_files_of_the_published_code_hold_what_it_writes(store: Store, tmp_path: Path) -> None:
+    """Shapes and types of get_feature_vectors.py: features, softmax, its argmax, and labels, in the split's order."""
+    run = newest(store, "gradcam")
+    folder, table = export(store, run.id, "features-reference", tmp_path / "out"), store.datasets.table(run.dataset_id)
+    features, outputs, predictions, labels = (
+        np.load(folder / f"train{name}.npy") for name in ("", "_outputs", "_predictions", "_labels")
+    )
+    n = len(table.rows("train"))
+    assert features.shape[0] == n and features.dtype == outputs.dtype == np.float32
+    assert outputs.shape == (n, table.n_classes) and np.allclose(outputs.sum(axis=1), 1, atol=1e-5)
+    assert np.array_equal(predictions, outputs.argmax(axis=1)) and predictions.dtype == labels.dtype == np.int64
+    assert np.array_equal(labels, table.labels[table.rows("train")])
+    seen = AttentionResult(store.artifacts.folder(run.id))
+    at = np.flatnonzero(table.splits[seen.rows] == "train")
+    assert np.array_equal(features, seen.features("pooled", at))
+    assert np.allclose(outputs, softmax(np.float32(seen.logits[at]), axis=1))
+
+
+def test_cleanlab_finds_labels_that_contradict_the_probabilities(store: Store, tmp_path: Path) -> None:
+    filter = pytest.importorskip("cleanlab.filter", reason="cleanlab is not installed")
+    run = newest(store, "evaluate")
+    folder = export(store, run.id, "probabilities", tmp_path / "out")
+    probabilities, labels = np.load(folder / "pred_probs.npy"), np.load(folder / "labels.npy")
+    kept = EvaluationResult(store.artifacts.folder(run.id)).predictions()
+    assert np.array_equal(probabilities.argmax(axis=1), kept["prediction"]) and np.array_equal(labels, kept["label"])
+    found = filter.find_label_issues(labels, probabilities, n_jobs=1)
+    assert found.shape == labels.shape and not found[kept["prediction"] == kept["label"]].any()
+
+
+def test_probabilities_that_were_not_kept_are_asked_for(looped, tmp_path: Path) -> None:
+    model = newest(looped.at.store, "train")
+    run = api.evaluate(model.id, at=looped.at, split="val", attention=False)
+    with pytest.raises(NotFoundError, match="has kept no probabilities: evaluate the model again with its attention"):
+        export(looped.at.store, run.id, "probabilities", tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_open_in_safetensors_and_are_registered_as_a_model(looped, tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from slim_core.models.build import build, load_model
+
+    store, run = looped.at.store, newest(looped.at.store, "train", mode="full")
+    folder = export(store, run.id, "model-safetensors", tmp_path / "out")
+    about = json.loads((folder / "model.json").read_text())
+    net = build(about["name"], about["n_classes"], weights="none", image_size=about["transform"]["size"]).net
+    net.load_state_dict(load_file(folder / "model.safetensors"))
+    same = load_model(store.artifacts.folder(run.id)).net.state_dict()
+    assert all(tensor.equal(same[name]) for name, tensor in net.state_dict().items())
+
+
+def test_the_graph_gives_the_logits_of_the_model_in_onnxruntime(store: Store, tmp_path: Path) -> None:
+    runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    import torch
+
+    from slim_core.models.build import load_model
+
+    run = newest(store, "train", mode="full")
+    folder = export(store, run.id, "model-onnx", tmp_path / "out")
+    model = load_model(store.artifacts.folder(run.id))
+    images = torch.randn(5, 3, model.transform.size, model.transform.size)  # it was traced with two
+    session = runtime.InferenceSession(str(folder / "model.onnx"))
+    with torch.inference_mode():
+        expected = model.net.eval()(images).numpy()
+    (logits,) = session.run(["logits"], {"images": images.numpy()})
+    assert np.allclose(logits, expected, atol=1e-4)
+
+
+def test_a_card_has_every_group_with_its_interval_and_opens_in_huggingface_hub(store: Store, tmp_path: Path) -> None:
+    evaluation = newest(store, "evaluate", split="test")
+    folder = export(store, evaluation.spec["model"], "model-card", tmp_path / "out")
+    text = (folder / "README.md").read_text()
+    for group in evaluation.metrics[GROUPS]:
+        cells = [group["name"], f"{group['n']:,}", percent(group["accuracy"]), interval(group["low"], group["high"])]
+        assert f"| {' | '.join(cells)} |" in text
+    opened = pytest.importorskip("huggingface_hub").ModelCard.load(folder / "README.md")
+    values = {one.metric_name: one.metric_value for one in opened.data.eval_results if one.dataset_split == "test"}
+    assert values["Worst-group accuracy"] == pytest.approx(evaluation.metrics[WGA], abs=1e-4)
+
+
+def test_names_of_people_do_not_end_a_cell_or_begin_markup(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    from slim_core.export.forms import model_card
+
+    assert model_card._plain("a|b\n<img src=x>") == r"a\|b \<img src=x\>"
+    unseen = source_of(store, newest(store, "train").id)
+    monkeypatch.setattr(type(store.runs), "children", lambda *_: [])
+    text = card(unseen)
+    assert "### On validation images during the training" in text and "Worst-group accuracy **" in text

@@ -1,0 +1,193 @@
+"""Where an export is put: never over other files, whole or not at all, and without holding its arrays in memory."""
+
+from __future__ import annotations
+
+import errno
+import json
+import subprocess
+import tracemalloc
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from slim_core import result_files
+from slim_core.errors import NotFoundError, SlimError, SpecRefusedError
+from slim_core.export import registry
+from slim_core.export.form import Form, Source
+from slim_core.export.forms import features_npy, features_reference, maps_npz, probabilities
+from slim_core.export.writing import export
+from slim_core.runs.executor import Workbench
+from slim_core.store import Run, Store
+
+MB = 2**20
+
+
+@pytest.fixture
+def store(looped) -> Store:
+    return looped.at.store
+
+
+@pytest.fixture
+def subset(store: Store) -> Run:
+    return store.runs.all(kind="curate", status="done")[0]
+
+
+def test_a_second_export_into_a_folder_asks_for_overwrite_and_replaces_the_first_as_a_whole(
+    store: Store, subset: Run, tmp_path: Path
+) -> None:
+    folder = export(store, subset.id, "subset-npy", tmp_path / "out")
+    with pytest.raises(SpecRefusedError, match="holds an earlier export: name a new folder, or add --overwrite"):
+        export(store, subset.id, "subset-csv", folder)
+    assert {path.name for path in folder.iterdir()} == {"rows.npy", "train_positions.npy", "export.json"}
+    export(store, subset.id, "subset-csv", folder, overwrite=True)
+    assert {path.name for path in folder.iterdir()} == {"subset.csv", "export.json"}
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_files_that_no_export_has_written_are_never_touched(store: Store, subset: Run, tmp_path: Path) -> None:
+    folder = export(store, subset.id, "subset-csv", tmp_path / "out")
+    (folder / "notes.txt").write_text("mine")
+    for overwrite in (False, True):
+        with pytest.raises(SpecRefusedError, match=r"holds 'notes.txt', which no export has written"):
+            export(store, subset.id, "subset-npy", folder, overwrite=overwrite)
+    (folder / "notes.txt").unlink()
+    (folder / "export.json").write_text("{")
+    with pytest.raises(SpecRefusedError, match="which no export has written"):
+        export(store, subset.id, "subset-npy", folder, overwrite=True)
+    assert (folder / "subset.csv").is_file()
+
+
+def test_an_empty_folder_is_taken_and_a_file_is_refused(store: Store, subset: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert export(store, subset.id, "subset-csv", tmp_path / "empty") == tmp_path / "empty"
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(SpecRefusedError, match="is not a folder that can be written"):
+        export(store, subset.id, "subset-csv", tmp_path / "file")
+    with pytest.raises(SpecRefusedError, match="cannot be written to"):
+        export(store, subset.id, "subset-csv", tmp_path / "file" / "below")
+
+
+def test_what_a_run_does_not_have_is_said_with_what_it_has(store: Store, subset: Run, tmp_path: Path) -> None:
+    with pytest.raises(SpecRefusedError, match="is a curate and has no form maps-npz: it has subset-csv, subset-npy"):
+        export(store, subset.id, "maps-npz", tmp_path / "out")
+    with pytest.raises(SpecRefusedError, match="There is no form 'zip': choose one of subset-csv"):
+        export(store, subset.id, "zip", tmp_path / "out")
+    with pytest.raises(NotFoundError, match="There is no run or campaign 'r-none'"):
+        export(store, "r-none", "subset-csv", tmp_path / "out")
+    space = store.runs.all(kind="space", status="done")[0]
+    with pytest.raises(SpecRefusedError, match="has no form subset-csv: name a run of curate"):
+        export(store, space.id, "subset-csv", tmp_path / "out")
+
+
+def test_a_run_that_is_not_done_is_not_exported(workbench: Workbench, demo_folder: Path, tmp_path: Path) -> None:
+    from slim_core import api
+    from slim_core.steps.registry import parse_spec
+
+    dataset = api.data_set(demo_folder, at=workbench)
+    spec = {"kind": "train", "dataset": dataset.id, "model": "small-resnet"}
+    run, _ = workbench.store.runs.submit(parse_spec(spec))
+    with pytest.raises(SpecRefusedError, match="is queued: export it once it is done"):
+        export(workbench.store, run.id, "model-card", tmp_path / "out")
+
+
+def test_a_form_whose_package_is_missing_says_how_to_install_it(
+    store: Store, subset: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    form = replace(registry.FORMS["subset-csv"], needs="no_such_package")
+    monkeypatch.setitem(registry.FORMS, "subset-csv", form)
+    with pytest.raises(SpecRefusedError, match=r"which is not installed: pip install 'slim-studio\[export\]'"):
+        export(store, subset.id, "subset-csv", tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), r"\(No space left on device\): free some space"),
+        (SlimError("An image is broken."), "An image is broken"),
+    ],
+)
+def test_an_export_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(
+    store: Store, subset: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, sentence: str
+) -> None:
+    folder = export(store, subset.id, "subset-csv", tmp_path / "out")
+    before = (folder / "subset.csv").read_bytes()
+
+    def half(source: Source, folder: Path) -> None:
+        (folder / "rows.npy").write_bytes(b"half")
+        raise error
+
+    monkeypatch.setitem(registry.FORMS, "subset-npy", replace(registry.FORMS["subset-npy"], write=half))
+    with pytest.raises(SlimError, match=sentence):
+        export(store, subset.id, "subset-npy", folder, overwrite=True)
+    assert (folder / "subset.csv").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 1 MB, which only a privileged user can make."""
+    folder = tmp_path / "small-disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"no small disk can be made here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.mark.parametrize("name", registry.FORMS)
+def test_a_disk_that_is_really_full_is_said_and_has_nothing_half_written(
+    store: Store, small_disk: Path, name: str
+) -> None:
+    if registry.FORMS[name].needs:
+        pytest.importorskip(registry.FORMS[name].needs)
+    with (small_disk / "ballast").open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space left"):
+        while True:
+            ballast.write(b"x" * 4096)
+    kind = registry.FORMS[name].of[0]
+    of = store.campaigns.all()[0].id if kind == "campaign" else store.runs.all(kind=kind, status="done")[0].id
+    with pytest.raises(SpecRefusedError, match=r"No space left on device\): free some space"):
+        export(store, of, name, small_disk / "out")
+    assert [path.name for path in small_disk.iterdir()] == ["ballast"]
+
+
+N, K, C, SIDE = 8_000, 1_536, 2, 40
+
+
+@pytest.fixture
+def large(store: Store, tmp_path: Path) -> Source:
+    """A pass with 50 MB of maps and as many of each kind of features, over the rows of the demo set again and again."""
+    run = store.runs.all(kind="gradcam", status="done")[0]
+    table = store.datasets.table(run.dataset_id)
+    folder = tmp_path / "large"
+    folder.mkdir()
+    np.save(folder / result_files.ROWS, np.arange(N) % len(table))
+    np.save(folder / result_files.LOGITS, np.zeros((N, C), np.float32))
+    np.save(folder / result_files.MAPS, np.zeros((N, SIDE, SIDE), np.float32))
+    for name in result_files.FEATURES.values():
+        np.save(folder / name, np.zeros((N, K), np.float32))
+    source = Source(store, "gradcam", run.id, run.dataset_id)
+    source.__dict__["folder"] = folder
+    return source
+
+
+@pytest.mark.parametrize("form", [maps_npz.FORM, features_npy.FORM, features_reference.FORM, probabilities.FORM])
+def test_arrays_are_never_held_as_a_whole(large: Source, tmp_path: Path, form: Form) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    assert large.run and large.table  # read before it is counted
+    tracemalloc.start()
+    form.write(large, out)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    written = sum(path.stat().st_size for path in out.iterdir())
+    assert peak < 30 * MB, f"{peak / MB:.0f} MB for {written / MB:.0f} MB"
+
+
+def test_the_record_names_the_classes_in_the_order_of_their_labels(store: Store, subset: Run, tmp_path: Path) -> None:
+    record = json.loads((export(store, subset.id, "subset-csv", tmp_path / "out") / "export.json").read_text())
+    assert record["label_names"] == list(store.datasets.table(subset.dataset_id).label_names)
+    assert record["kind"] == "curate" and record["files"] == ["subset.csv"]
