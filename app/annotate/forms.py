@@ -18,7 +18,15 @@ from app.ui import selection as space_kept
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from slim_core.annotation.candidates import proposed_budgets
-from slim_core.annotation.plan import CHOICE_RULES, GUIDELINE, MOST_ANNOTATORS, ChoiceRule, Plan, default_name
+from slim_core.annotation.plan import (
+    CHOICE_RULES,
+    GUIDELINE,
+    MOST_ANNOTATORS,
+    ChoiceRule,
+    Plan,
+    default_name,
+    free_name,
+)
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import percent
 
@@ -44,7 +52,7 @@ def show(space: Run) -> None:
     asked, n = sum(budgets.values()), len(data)
     st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        proposed = _free_name(data, default_name(asked / n))
+        proposed = free_name(session.store(), data.dataset, default_name(asked / n))
         name = st.text_input("Name", placeholder=proposed, key="campaign-name").strip() or proposed
         seed = st.number_input("Seed", 0, key="campaign-seed", width=140, help="The same seed chooses the same images.")
         overlap = _overlap()
@@ -79,13 +87,6 @@ def show(space: Run) -> None:
             campaign = campaign_actions.open_campaign(plan())
             st.query_params["campaign"] = campaign.id
             st.rerun()
-
-
-def _free_name(data: SpaceData, name: str) -> str:
-    """The name, with a number behind it where a campaign of the data set has it already."""
-    taken = {one.name for one in session.store().campaigns.all(data.dataset)}
-    numbered = (f"{name} ({n})" for n in range(2, len(taken) + 3))
-    return name if name not in taken else next(one for one in numbered if one not in taken)
 
 
 def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:

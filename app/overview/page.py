@@ -3,11 +3,11 @@
 import streamlit as st
 
 from app import session
-from app.overview.parts import headline, loop_row, tries, watch, which
+from app.overview.parts import headline, loop_row, tries, watch, which, whole_loop
 from app.services import evaluations, loop_state, result_facts
 from app.ui import next_step, pick, register_data
 from app.ui.messages import errors_shown
-from app.ui.runs import progress
+from app.ui.runs import pipeline, progress
 
 st.title("Overview")
 
@@ -36,11 +36,16 @@ if len(loop.results) > 1 or loop.after is not None:
         chosen = which.show(loop.results)
     if loop.result is not None and chosen != loop.result.id:
         loop = loop_state.read(session.store(), dataset.id, chosen)
+in_pipelines = pipeline.show(dataset.id)
+has_next = not in_pipelines and whole_loop.show(dataset, loop)
 found = headline.show(loop, compared)
 facts = result_facts.of(loop, compared) if compared is not None else result_facts.Facts()
 tries.show(loop.result, found, facts)
 loop_row.show(loop)
-loop_row.show_next(loop, found)
+if in_pipelines:
+    next_step.here("wait for the steps above; you can close this page.")
+elif not has_next:
+    loop_row.show_next(loop, found)
 
-if not progress.show(dataset=dataset.id):
+if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     watch.for_news()

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.services import actions, retraining, subset
+from app.services import actions, subset
 from slim_core.annotation import plan as campaign_plan
 from slim_core.annotation import sheets
 from slim_core.annotation.answer_files.checking import Imported, import_file
@@ -85,19 +85,14 @@ def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: 
 
 def curate(campaign: Campaign) -> Run:
     """Queue the default subset of the answers as they stand (needs lead)."""
-    return actions.submit(_subset(campaign), name=f"Subset from {campaign.name}")[0]
+    return actions.submit(subset_spec(campaign), name=f"Subset from {campaign.name}")[0]
 
 
-def _subset(campaign: Campaign) -> dict[str, Any]:
+def subset_spec(campaign: Campaign) -> dict[str, Any]:
+    """The default subset of the answers as they stand."""
     n = campaign.n_split
     choice = subset.Choice(str(campaign.space_run_id), campaign.id, "slim", default_subset_size(n), 0)
     return choice.spec(campaign.dataset_id)
-
-
-def curate_and_retrain(campaign: Campaign) -> Run:
-    """Queue the subset, a model retrained on it, and its evaluation (needs lead); the evaluation, which ends last."""
-    chosen = actions.saved(_subset(campaign), name=f"Subset from {campaign.name}")
-    return retraining.retrain(chosen, "reference", 0, name=f"Retrained from {campaign.name}")
 
 
 def set_member(email: str, role: Role) -> None:

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions
+from slim_core.errors import QueueUnavailableError
 
 if TYPE_CHECKING:
-    from slim_core.store import Run
+    from slim_core.store import Dataset, Run
 
 
 def evaluate(model: Run, *, split: str = "test", force: bool = False, name: str | None = None, **fields: Any) -> Run:
@@ -22,6 +23,27 @@ def evaluate(model: Run, *, split: str = "test", force: bool = False, name: str 
     """
     spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": split, **fields}
     return actions.submit(spec | {"space": space_of_groups(model, split)}, force=force, name=name)[0]
+
+
+def saved(model: Run, *, split: str = "test") -> Run:
+    """As ``evaluate``, also where the queue is away: for an evaluation that is not the last step of its chain."""
+    try:
+        return evaluate(model, split=split)
+    except QueueUnavailableError:
+        return evaluate(model, split=split)  # the same spec again is the run that is there
+
+
+def compared_on(dataset: Dataset) -> str:
+    """The split that models are compared on."""
+    return "test" if dataset.report["splits"].get("test") else "val"
+
+
+def attention_pass(reference: Run, *splits: str) -> Run:
+    """The oldest finished pass of a model over these splits, whose clusters stay the groups; queued where missing."""
+    passes = session.store().lineage.finished_passes(reference.dataset_id, {"model": reference.id})[::-1]
+    covering = [one for one in passes if set(splits) <= set(one.spec["splits"])]
+    asked = {"kind": "gradcam", "dataset": reference.dataset_id, "model": reference.id}
+    return covering[0] if covering else actions.saved(asked)
 
 
 def counts(evaluation: Run) -> bool:
@@ -38,12 +60,8 @@ def space_of_groups(model: Run, split: str) -> str | None:
     store = session.store()
     if store.datasets.fetch(model.dataset_id).n_attributes > 0:
         return None
-    reference = reference_of(model)
-    common = {"dataset": model.dataset_id}
-    passes = store.lineage.finished_passes(model.dataset_id, {"model": reference.id})[::-1]
-    covering = [one for one in passes if split in one.spec["splits"]]  # the oldest: its clusters stay the groups
-    attention = covering[0] if covering else actions.saved({"kind": "gradcam", **common, "model": reference.id})
-    return actions.saved({"kind": "space", **common, "attention": attention.id, "split": split}).id
+    attention = attention_pass(reference_of(model), split)
+    return actions.saved({"kind": "space", "dataset": model.dataset_id, "attention": attention.id, "split": split}).id
 
 
 def reference_of(model: Run) -> Run:

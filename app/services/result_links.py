@@ -14,6 +14,7 @@ PAGES = {
     "preview": ("attention", "see where the model looks, before the whole pass."),
     "features": ("space", "build an attention space of the images."),
     "space": ("space", "see which images have similar attention."),
+    "candidates": ("annotate", "say of each image whether the attention is right."),
     "curate": ("curate", "retrain a model on this subset."),
     "evaluate": ("train", "see the accuracy of every group, and the images behind it."),
 }
@@ -29,6 +30,7 @@ def address(run: Run) -> tuple[str, dict[str, str]]:
     named: dict[str, dict[str, str | None]] = {
         "preview": {"model": spec.get("model"), "preview": run.id},
         "features": {"attention": run.id},
+        "candidates": {"space": spec.get("space"), "campaign": (run.metrics or {}).get("campaign")},
         "curate": {"subset": run.id, "space": spec.get("space"), "campaign": spec.get("campaign")},
         "evaluate": {"run": spec.get("model"), "on": spec.get("split")},
     }

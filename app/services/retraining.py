@@ -17,9 +17,11 @@ def retrain(
     subset: Run, way: Retrain, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
 ) -> Run:
     """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last."""
-    reference = session.store().lineage.reference_of(subset)
+    store = session.store()
+    reference = store.lineage.reference_of(subset)
     model = actions.saved(retrain_spec(reference, subset, way, seed, fields), name=name)
-    return evaluating.evaluate(model, name=f"{model.name} on test")
+    split = evaluating.compared_on(store.datasets.fetch(model.dataset_id))
+    return evaluating.evaluate(model, split=split, name=f"{model.name} on {split}")
 
 
 def evaluated(subset: Run) -> Run | None:

@@ -60,12 +60,15 @@ def n_train(dataset: Dataset) -> int:
     return int(dataset.report["splits"].get("train", 0))
 
 
-def seconds(dataset: Dataset, model: str, n_epochs: int) -> float | None:
-    """How long so many epochs take, by the pace of finished trainings of the model here; None before the first."""
+def seconds(dataset: Dataset, model: str, n_epochs: int, n_images: int | None = None) -> float | None:
+    """How long so many epochs take, by the pace of finished trainings of the model here; None before the first.
+
+    ``n_images``: of an epoch; None: all training images.
+    """
     runs = session.store().runs.all(kind="train", status="done", limit=RECENT)
     known = [run.metrics for run in runs if run.metrics and run.spec["model"] == model and run.spec["mode"] == "full"]
     paces = [each["images"] * each["epochs"] / each["seconds"] for each in known if each["seconds"] > 0]
-    return n_train(dataset) * n_epochs / median(paces) if paces else None
+    return (n_images or n_train(dataset)) * n_epochs / median(paces) if paces else None
 
 
 @lru_cache(maxsize=32)

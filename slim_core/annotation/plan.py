@@ -53,6 +53,7 @@ class Plan:
     blind: bool = False  # neither label nor prediction is told
     members: tuple[str, ...] = ()  # who may answer; nobody named: everybody who may annotate
     deadline: datetime | None = None
+    run: str | None = None  # id of the candidates run that opens it
 
     def __post_init__(self) -> None:
         if self.choice not in CHOICE_RULES:
@@ -80,6 +81,13 @@ def default_name(share: float, seed: int | None = None) -> str:
     """What a campaign over a share of a split is called where nobody names it."""
     name = f"Candidates {100 * share:.1f} %"
     return name if seed is None else f"{name}, seed {seed}"
+
+
+def free_name(store: Store, dataset: str, name: str) -> str:
+    """The name, with a number behind it where a campaign of the data set has it already."""
+    taken = {one.name for one in store.campaigns.all(dataset)}
+    numbered = (f"{name} ({n})" for n in range(2, len(taken) + 3))
+    return name if name not in taken else next(one for one in numbered if one not in taken)
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,7 +232,8 @@ def _check_examples(plan: Plan, n_images: int) -> None:
 
 
 def _options(plan: Plan, gold: np.ndarray) -> dict[str, Any]:
-    return {
+    opened = {"run": plan.run} if plan.run else {}
+    return opened | {
         "earlier": plan.earlier,
         "examples": {kind: list(rows) for kind, rows in plan.examples.items() if rows},
         "blind": plan.blind,

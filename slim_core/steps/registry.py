@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.steps.specs import (
     SPEC_VERSION,
+    CandidatesSpec,
     CurateSpec,
     EvaluateSpec,
     FeaturesSpec,
@@ -57,6 +58,7 @@ STEPS: dict[str, Step] = {
         Step("preview", PreviewSpec, "slim_core.steps.preview:run", "Preview of attention"),
         Step("features", FeaturesSpec, "slim_core.steps.features:run", "Features"),
         Step("space", SpaceSpec, "slim_core.steps.space:run", "Attention space"),
+        Step("candidates", CandidatesSpec, "slim_core.steps.candidates:run", "Candidates"),
         Step("curate", CurateSpec, "slim_core.steps.curate:run", "Curate"),
         Step("evaluate", EvaluateSpec, "slim_core.steps.evaluate:run", "Evaluate"),
     )

@@ -437,6 +437,20 @@ class SpaceSpec(Spec, ClusterConfig, SpaceConfig):
         return {"attention": self.attention}
 
 
+class CandidatesSpec(Spec):
+    """Choose the images to ask people about, and open a campaign about them."""
+
+    kind: Annotated[Literal["candidates"], _NAMED] = "candidates"
+    space: Annotated[str, _NAMED] = Field(title="Space", description="Space run whose images are chosen from.")
+    share: Annotated[float | None, Shown(default="3 %, and 20 images at least", step=0.01)] = Field(
+        default=None, gt=0, le=1, title="Images asked about", description="Share of the images of each class."
+    )
+
+    def parents(self) -> dict[str, str]:
+        """The space."""
+        return {"space": self.space}
+
+
 def _strategies() -> dict[str, str]:
     from slim_core.curation import STRATEGIES
 

@@ -23,6 +23,7 @@ from slim_core.store.leases import LEASE_S, Lease
 from slim_core.store.lineage import Lineage
 from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
+from slim_core.store.pipelines import Pipeline, Pipelines
 from slim_core.store.queue import Queue
 from slim_core.store.run_rows import Run, Status
 from slim_core.store.runs import Runs
@@ -40,6 +41,7 @@ __all__ = [
     "LEASE_S",
     "Lease",
     "Member",
+    "Pipeline",
     "ROLES",
     "Role",
     "Run",
@@ -73,6 +75,7 @@ class Store:
     workers: Workers
     tags: Tags
     studies: Studies
+    pipelines: Pipelines
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -114,6 +117,7 @@ class Store:
             workers=workers,
             tags=Tags(database, events, datasets),
             studies=Studies(database, events),
+            pipelines=Pipelines(database, events),
         )
 
     def close(self) -> None:

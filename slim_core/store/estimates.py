@@ -54,8 +54,11 @@ class Durations:
 
     def of(self, run: Waiting | Busy) -> float | None:
         """How long a run like this takes."""
-        kind, shard = run.kind, run.shard_of is not None
-        return self._seconds.get((kind, shard, run.dataset_id), self._seconds.get((kind, shard, None)))
+        return self.of_kind(run.kind, run.dataset_id, is_shard=run.shard_of is not None)
+
+    def of_kind(self, kind: str, dataset_id: str, *, is_shard: bool = False) -> float | None:
+        """How long a run of this kind takes on this data set."""
+        return self._seconds.get((kind, is_shard, dataset_id), self._seconds.get((kind, is_shard, None)))
 
 
 def durations(connection: Connection) -> Durations:

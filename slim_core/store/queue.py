@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.store import estimates, order, schema
 from slim_core.store.database import Database
-from slim_core.store.estimates import Estimate
+from slim_core.store.estimates import Durations, Estimate
 from slim_core.store.events import Events
 from slim_core.store.lineage import ancestors_of
 from slim_core.store.order import Waiting
@@ -122,6 +122,11 @@ class Queue:
             known, under_way = estimates.durations(connection), estimates.busy(connection)
             now = self._database.now(connection)
             return estimates.estimates(waiting, workers, under_way, known, now)
+
+    def durations(self) -> Durations:
+        """How long finished runs took, by kind and data set."""
+        with self._database.read() as connection:
+            return estimates.durations(connection)
 
     def move_to_front(self, run_id: str, by: str) -> int:
         """Put a queued run, its shards, and the queued runs it waits for, before everything else that waits.

@@ -310,3 +310,23 @@ study_cases = Table(  # what each case came to, as the study's table reads it; t
     Column("entry", sa.JSON, nullable=False),
     _time("ended_at", nullable=False),
 )
+
+pipelines = Table(
+    "pipelines",
+    metadata,
+    _id(),
+    _text("kind", 20),
+    Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
+    _text("created_by"),
+    _time("created_at", nullable=False),
+)
+Index("ix_pipelines_dataset_id_created_at", pipelines.c.dataset_id, pipelines.c.created_at)
+
+pipeline_runs = Table(  # in which order they can run, is in ``run_parents``
+    "pipeline_runs",
+    metadata,
+    Column("pipeline_id", ForeignKey("pipelines.id"), primary_key=True),
+    Column("position", sa.Integer, primary_key=True, autoincrement=False),
+    Column("run_id", ForeignKey("runs.id"), nullable=False),
+)
+Index("ix_pipeline_runs_run_id", pipeline_runs.c.run_id)

@@ -91,7 +91,7 @@ def test_answers_are_downloaded_and_those_of_a_file_are_taken_in_with_a_report(
 
 def test_one_click_curates_retrains_and_evaluates(page: Page, address: str, store: Store, campaign: Campaign) -> None:
     answering.open_campaign(page, address, campaign)
-    page.get_by_role("button", name="Curate and retrain").click(timeout=PATIENCE_MS)
+    page.get_by_role("button", name="Curate, retrain, compare").click(timeout=PATIENCE_MS)
 
     def made() -> list[str]:
         """The kinds of the finished runs that come from this campaign, in their order."""

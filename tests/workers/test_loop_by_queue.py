@@ -15,7 +15,7 @@ from slim_core import result_files
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.runs.executor import Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig
-from slim_core.steps.specs import TrainSpec
+from slim_core.steps.specs import CandidatesSpec, GradcamSpec, SpaceSpec, TrainSpec
 from tests.workers.drills import Drill, HeavyDrill
 from tests.workers.worker_bench import ALL_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter
@@ -92,6 +92,25 @@ def test_the_workers_never_import_torch_themselves(bench: Bench):
     mapped = {label: " ".join(entry.path for entry in bench.slot(label).memory_maps()) for label in ("cpu0", "light")}
     assert not [label for label, files in mapped.items() if "torch" in files]
     assert "sklearn" in mapped["light"]  # it has imported what its steps need
+
+
+def test_the_steps_up_to_the_questions_go_on_after_a_restart_of_the_workers(bench: Bench):
+    """Nobody waits for them: no browser and no submitter, and the first worker ends in the middle of the training."""
+    about, submit = {"dataset": bench.dataset.id}, Submitter(bench.store, settings=bench.settings, by="lea").submit
+    model = submit(TrainSpec(**about, model="small-resnet", epochs=40, batch_size=8, seed=7))
+    maps = submit(GradcamSpec(**about, model=model.id))
+    space = submit(SpaceSpec(**about, attention=maps.id))
+    chosen = submit(CandidatesSpec(**about, space=space.id, share=0.1))
+    pipeline = bench.store.pipelines.create("questions", [chosen.id])
+    assert [run.kind for run in pipeline.runs] == ["train", "gradcam", "space", "candidates"]
+    until(lambda: bench.fetch(model).progress.get("epoch", 0) >= 2, "the second epoch")
+    bench.services.stop()
+    assert bench.fetch(model).status == "queued", bench.tell(model)
+    bench.services.start()
+    bench.await_status(chosen, "done")
+    assert bench.store.pipelines.fetch(pipeline.id).state == "done" and bench.fetch(model).attempt == 2
+    campaign = bench.store.campaigns.fetch(bench.fetch(chosen).metrics["campaign"])
+    assert campaign.created_by == "lea" and len(bench.store.campaigns.items(campaign.id)) > 0
 
 
 def _history(bench: Bench, run) -> np.ndarray:

@@ -13,10 +13,10 @@ import streamlit as st
 
 from app import session
 from app.annotate.live_map import live_map
-from app.services import campaign_actions, space_data
+from app.services import campaign_actions, pipelines, space_data
 from app.ui import pictures
 from app.ui.messages import errors_shown
-from app.ui.runs import submit
+from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import CellNow, Effect, effect
 from slim_core.data import images
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
@@ -148,10 +148,14 @@ def _buttons(campaign: Campaign) -> None:
     key = f"effect-run-{campaign.id}"
     with st.container(horizontal=True):
         chosen = st.button("Curate from this campaign", icon=":material/filter_alt:", key="effect-curate")
-        both = st.button("Curate and retrain", icon=":material/model_training:", key="effect-retrain", type="primary")
-    if chosen or both:
-        with errors_shown():
-            act = campaign_actions.curate_and_retrain if both else campaign_actions.curate
-            st.session_state[key] = act(campaign).id
+        label = pipelines.TITLES["comparison"]
+        all_steps = st.button(label, icon=":material/model_training:", key="effect-retrain", type="primary")
+    with errors_shown():
+        if chosen:
+            st.session_state[key] = campaign_actions.curate(campaign).id
+        elif all_steps:
+            st.session_state.pop(key, None)
+            pipelines.to_comparison(campaign)
     if key in st.session_state:
         submit.follow(st.session_state[key])
+    pipeline.show(campaign.dataset_id, campaign=campaign.id)

@@ -17,21 +17,24 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 
-def show(run: Run) -> None:
-    """One box. ``run``: one that has ended, with its metrics."""
+LABELS = {"candidates": "Answer"}  # of the link; of other kinds it is "Result"
+
+
+def show(run: Run, *before: str) -> None:
+    """One box. ``run``: one that has ended, with its metrics; ``before``: sentences that come first."""
     if run.status != "done":
         st.error(prose(run.message or f"The {run.kind} run {run.id} was stopped."), icon=":material/error:")
         next_step.link("jobs", "See the log", icon="notes", run=run.id)
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"outcome-{run.id}"):
-        st.markdown(f":green[:material/check_circle:] {sentence(run)}", width="stretch")
+        st.markdown(f":green[:material/check_circle:] {' '.join([*before, sentence(run)])}", width="stretch")
         before = _before(run)
         if before is not None:
             both = {"baseline": before.id, "runs": f"{before.id},{run.id}"}
             next_step.link("compare", "Compare", dataset=run.dataset_id, **both)
         elif run.kind in result_links.PAGES:
             page, link = result_links.address(run)
-            next_step.link(page, "Result", **link)
+            next_step.link(page, LABELS.get(run.kind, "Result"), **link)
 
 
 def sentence(run: Run) -> str:
@@ -42,6 +45,8 @@ def sentence(run: Run) -> str:
             f"{metrics['images_unique']:,} distinct" if metrics["images_unique"] < metrics["images"] else "distinct"
         )
         return f"The subset is there: **{counted(metrics['images'], 'image')}**, {distinct}."
+    if run.kind == "candidates":
+        return f"**{counted(metrics['images'], 'image')}** are chosen to ask people about."
     if run.kind != "evaluate":
         return f"The {run.kind} run {run.id} is done."
     before = _before(run)

@@ -25,21 +25,33 @@ NAME_WIDTH = 280  # pixels
 __all__ = ["chain", "duration", "fraction", "just_ended", "open_here", "row", "show", "stop_button", "text"]
 
 
-def show(*, dataset: str | None = None, kind: str | None = None, stoppable: bool = False) -> bool:
-    """The active runs (of a data set, of a kind); nothing where none is active. Returns whether it polls."""
+def show(
+    *,
+    dataset: str | None = None,
+    kind: str | None = None,
+    stoppable: bool = False,
+    without: frozenset[str] = frozenset(),
+) -> bool:
+    """The active runs (of a data set, of a kind); nothing where none is active. Returns whether it polls.
+
+    ``without``: runs that are shown elsewhere on the page.
+    """
     runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
     polls = any(map(state.is_active, runs)) or just_ended(runs)
     if polls:
-        _poll(dataset, kind, stoppable, _states(runs))
+        _poll(dataset, kind, stoppable, without, _states(runs))
     return polls
 
 
 @st.fragment(run_every="1s")
-def _poll(dataset: str | None, kind: str | None, stoppable: bool, known: tuple[tuple[str, str], ...]) -> None:
+def _poll(
+    dataset: str | None, kind: str | None, stoppable: bool, without: frozenset[str], known: tuple[tuple[str, str], ...]
+) -> None:
     runs = session.store().runs.all(kind=kind, dataset=dataset, limit=200, metrics=False)
     active = [run for run in runs if state.is_active(run)]
     for run in sorted(active, key=lambda run: (run.status == "queued", run.created_at)):
-        row(run, stoppable=stoppable)
+        if run.id not in without:
+            row(run, stoppable=stoppable)
     if _states(runs) != known or not (active or just_ended(runs)):
         st.rerun()
 

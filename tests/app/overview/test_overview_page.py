@@ -27,10 +27,57 @@ def test_a_first_visit_is_told_to_register_data_and_offered_the_demo(show) -> No
 
 
 @pytest.mark.usefixtures("dataset")
-def test_with_data_the_next_thing_is_to_train(show) -> None:
+def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     app = show("overview")
-    assert "Train a reference model" in texts(app)
+    assert "find out where small-resnet looks after 100 epochs" in texts(app)
     assert texts(app).count("done]") == 1
+    app.number_input(key="epochs-loop").set_value(3).run()
+    app.button(key="loop-questions").click().run()
+    assert not app.exception
+    queued = {run.kind: run for run in session.store().runs.all(status="queued")}
+    assert set(queued) == {"train", "gradcam", "space", "evaluate", "candidates"}
+    assert queued["train"].spec["epochs"] == 3
+    app = show("overview")
+    assert "**Train, look, choose images to ask about**" in texts(app), "also in a browser that comes later"
+    assert "Step 1 of 5: train" in app.get("progress")[0].proto.text and "loop-questions" not in keys(app)
+    assert len(app.get("progress")) == 1, "one line for all steps, none for each"
+    app.button(key=f"stop-{newest(queued['train'].dataset_id).id}").click().run()
+    assert {run.status for run in session.store().runs.all()} == {"canceled"}
+    app.button(key=f"resume-{newest(queued['train'].dataset_id).id}").click().run()
+    assert {run.status for run in session.store().runs.all()} == {"queued"}
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_answers_lead_to_the_comparison_by_one_button_and_its_end_are_the_figures(show) -> None:
+    store = session.store()
+    after = next(run for run in store.runs.all(kind="evaluate") if "slim" in run.name)
+    store.runs.delete(after.id)
+    app = show("overview")
+    app.button(key="loop-comparison").click().run()
+    pipeline = newest(after.dataset_id)
+    assert pipeline.kind == "comparison"
+    for run in pipeline.runs:  # as workers would
+        if run.status == "queued":
+            done = {"wga": 0.25, "average": 0.5, "worst_group": "0, sky", "groups": after.metrics["groups"]}
+            finish(run.id, {**after.metrics, **done} if run.kind == "evaluate" else {"images": 1, "images_unique": 1})
+    told = texts(show("overview")).replace("\u00a0", " ")
+    assert "Retrained and evaluated: worst group" in told and "**25.0 %**" in told
+
+
+def keys(app) -> set[str]:
+    return {button.key for button in app.button}
+
+
+def newest(dataset: str):
+    return session.store().pipelines.all(dataset)[0]
+
+
+def finish(run_id: str, metrics: dict) -> None:
+    store = session.store()
+    token = store.queue.claim(run_id, "w", "cpu")
+    store.artifacts.attempt(run_id, 1)
+    store.artifacts.publish(run_id, 1)
+    store.attempts.finish(run_id, token, metrics)
 
 
 @pytest.mark.usefixtures("filled_home")

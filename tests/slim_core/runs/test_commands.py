@@ -96,6 +96,7 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "features": {"kind": "features", **base, "model": model.id, "class_of_map": "both"},
         "space": {"kind": "space", **base, "attention": maps.id, "n_neighbors": 9, "n_clusters": 3, "seed": 1},
         "space with pca": {"kind": "space", **base, "attention": maps.id, "pca_above": 1000},
+        "choose candidates": {"kind": "candidates", **base, "space": space.id, "share": 0.1},
         "curate": {"kind": "curate", **base, "space": space.id, "strategy": "class-balanced", "size": 12, "seed": 5},
         "curate with options": {
             "kind": "curate",
@@ -113,7 +114,8 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
     return {name: (parse_spec(one), by_id.get(one.get("reference", ""))) for name, one in given.items()}
 
 
-IN_JSON = {"retrain from scratch", "curate by answers"}  # what the command finds is another reference, newer answers
+# What the command finds is another reference, newer answers; `slim candidates` opens a campaign at once, without a run.
+IN_JSON = {"retrain from scratch", "curate by answers", "choose candidates"}
 
 
 def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(

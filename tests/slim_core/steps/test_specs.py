@@ -12,7 +12,7 @@ from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, TrainSp
 
 
 def test_each_step_has_a_spec_of_its_kind_and_a_run_function():
-    assert list(STEPS) == ["train", "gradcam", "preview", "features", "space", "curate", "evaluate"]
+    assert list(STEPS) == ["train", "gradcam", "preview", "features", "space", "candidates", "curate", "evaluate"]
     for kind, step in STEPS.items():
         assert step.spec.model_fields["kind"].default == kind
         assert callable(step.load())
@@ -25,6 +25,7 @@ def test_steps_that_run_the_network_go_to_the_gpu_queue():
         "preview": "gpu",
         "features": "gpu",
         "space": "cpu",
+        "candidates": "cpu",
         "curate": "cpu",
         "evaluate": "gpu",
     }

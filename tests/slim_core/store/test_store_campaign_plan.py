@@ -13,7 +13,8 @@ from slim_core.annotation.plan import Plan, answers_by_masks, candidates, extend
 from slim_core.annotation.propagation import expand, live_campaign, live_scores
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
-from slim_core.steps.specs import FeaturesSpec, GradcamSpec, SpaceSpec
+from slim_core.runs.execute import execute
+from slim_core.steps.specs import CandidatesSpec, FeaturesSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
 from tests.slim_core.store.store_makers import train_spec
 
@@ -60,6 +61,27 @@ def say(store: Store, campaign: Campaign, values: dict[int, int | None]) -> None
     seq = store.answers.last_seq(campaign.id)
     given = [AnswerIn(f"{campaign.id}-{seq}-{row}", ids[row], value) for row, value in values.items()]
     store.answers.save(campaign.id, "ann", given)
+
+
+def test_a_candidates_run_opens_the_proposed_campaign_in_the_name_of_who_submitted_it(store: Store, space: Run):
+    spec = CandidatesSpec(dataset=space.dataset_id, space=space.id, seed=2)
+    run, _ = store.runs.submit(spec, by="lea")
+    done = execute(store, run.id, worker="w", device="cpu")
+    (campaign,) = store.campaigns.all()
+    assert done.status == "done", done.message
+    assert done.metrics == {"campaign": campaign.id, "images": 40, "classes": 2}, "20 of each class at least"
+    assert (campaign.created_by, campaign.space_run_id, campaign.seed) == ("lea", space.id, 2)
+    assert campaign.name == "Candidates 100.0 %" and campaign.options["run"] == run.id
+    asked = store.runs.submit(CandidatesSpec(dataset=space.dataset_id, space=space.id, share=0.25))[0]
+    assert execute(store, asked.id, worker="w", device="cpu").metrics["images"] == 10
+    assert store.runs.submit(spec)[1] is False, "the same choice is the same campaign"
+
+
+def test_a_candidates_run_that_is_done_again_opens_no_second_campaign(store: Store, space: Run):
+    run, _ = store.runs.submit(CandidatesSpec(dataset=space.dataset_id, space=space.id))
+    before = open_campaign(store, Plan(space.id, {0: 3, 1: 3}, run=run.id), "lea")  # by an attempt that was lost then
+    assert execute(store, run.id, worker="w", device="cpu").metrics["campaign"] == before.id
+    assert [one.id for one in store.campaigns.all()] == [before.id]
 
 
 def test_a_plan_opens_a_campaign_with_all_that_was_set(store: Store, space: Run):

@@ -1,0 +1,110 @@
+"""The next half of the loop in one press: up to the questions, and from the answers to the comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import session
+from app.services import expected, pipelines
+from app.ui import next_step
+from app.ui.messages import errors_shown
+from app.ui.runs import ask, pipeline
+from slim_core.curation import default_subset_size
+from slim_core.parameters import parameters
+from slim_core.percent import counted
+from slim_core.runs.loop_runs import retrain_spec
+from slim_core.steps.registry import STEPS
+
+if TYPE_CHECKING:
+    from app.services.expected import Expected
+    from app.services.loop_state import Loop
+    from slim_core.store import Dataset
+
+BEFORE_QUESTIONS = ("train", "attention", "space", "annotate")  # steps of the loop that are open then
+AFTER_ANSWERS = ("annotate", "curate", "retrain", "compare")
+_OF_STEP = {"train": ("train",), "attention": ("gradcam",), "space": ("space",)}  # the runs that a step is made of
+_OF_COMPARISON = {"curate": "curate", "retrain": "train", "compare": "evaluate"}
+
+
+def show(dataset: Dataset, loop: Loop) -> bool:
+    """The box with the button; False where it is not the time for either half, or the viewer may queue nothing."""
+    step = loop.next
+    if step is None or not session.viewer().may("lead"):
+        return False
+    if loop.campaign is None and step.name in BEFORE_QUESTIONS and step.state == "open":
+        _to_questions(dataset, loop)
+        return True
+    answered = loop.campaign is not None and session.store().answers.last_seq(loop.campaign.id) > 0
+    if answered and step.name in AFTER_ANSWERS and step.state in ("open", "running") and step.run is None:
+        _to_comparison(dataset, loop)
+        return True
+    return False
+
+
+def _to_questions(dataset: Dataset, loop: Loop) -> None:
+    """Trains a reference model first where there is none yet."""
+    reference = loop.result.reference if loop.result is not None else None
+    with st.container(border=True, key="whole-loop"):
+        place = st.container(horizontal=True, vertical_alignment="center")
+        fields, share = _settings(dataset, is_trained=reference is not None)
+        training = pipelines.reference_spec(dataset, **fields) if reference is None else reference.spec
+        kinds = [kind for step in loop.steps if step.state != "done" for kind in _OF_STEP.get(step.name, ())]
+        kinds += [] if loop.before is not None else ["evaluate"]
+        expects = expected.before(dataset, [*kinds, "candidates"], training)
+        what = "the model looks and what it gets wrong, and which images to ask people about"
+        if reference is None:
+            what = f"{training['model']} looks after {counted(training['epochs'], 'epoch')}, what it gets wrong, and "
+            what += "which images to ask people about"
+        with place:
+            st.markdown(f"**Next:** find out where {what}{_time(expects)}.", width="stretch")
+            pressed = st.button(
+                pipelines.TITLES["questions"], type="primary", icon=":material/play_arrow:", key="loop-questions"
+            )
+        if pressed:
+            with errors_shown():
+                space = next((step.run for step in loop.steps if step.name == "space" and step.state == "done"), None)
+                pipelines.to_questions(dataset, reference or training, space=space, share=share)
+                st.rerun()
+
+
+def _settings(dataset: Dataset, *, is_trained: bool) -> tuple[dict[str, Any], float | None]:
+    """What may be changed before the press: fields of the training, where there is one; the share of images."""
+    fields: dict[str, Any] = {}
+    with st.container(horizontal=True, vertical_alignment="center"):
+        with st.popover("Settings", icon=":material/tune:"):
+            if not is_trained:
+                asked, proposed = parameters(STEPS["train"].spec), pipelines.reference_spec(dataset)
+                for name in ("epochs", "seed"):
+                    fields[name] = ask.field(asked[name], proposed.get(name, asked[name].default), key="loop")
+            share = ask.field(parameters(STEPS["candidates"].spec)["share"], None, key="loop")
+        page, label = ("attention", "Step by step") if is_trained else ("train", "Another model, or step by step")
+        next_step.link(page, label, dataset=dataset.id)
+    return fields, share
+
+
+def _to_comparison(dataset: Dataset, loop: Loop) -> None:
+    assert loop.campaign is not None and loop.result is not None  # there are answers
+    campaign, step = loop.campaign, loop.next
+    is_answered = step is not None and step.name != "annotate"
+    training = retrain_spec(loop.result.reference, None, "reference", 0).model_dump()
+    kinds = [_OF_COMPARISON[one.name] for one in loop.steps if one.name in _OF_COMPARISON and one.state != "done"]
+    expects = expected.before(dataset, kinds, training, default_subset_size(campaign.n_split))
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):
+        what = "retrain on a subset by the answers, and see whether the worst group is better"
+        if not is_answered and step is not None:
+            what = f"answer the rest ({step.note}), or see what the answers so far give"
+        st.markdown(f"**Next:** {what}{_time(expects)}.", width="stretch")
+        if not is_answered and step is not None:
+            next_step.link("annotate", "Answer", **step.params)
+        kind = "primary" if is_answered else "secondary"
+        if st.button(pipelines.TITLES["comparison"], type=kind, icon=":material/play_arrow:", key="loop-comparison"):
+            with errors_shown():
+                pipelines.to_comparison(campaign)
+                st.rerun()
+
+
+def _time(expects: Expected) -> str:
+    """Before the press; nothing where no such step ran here yet."""
+    return f" ({pipeline.how_long(expects)})" if expects.seconds else ""

@@ -1,0 +1,117 @@
+"""The loop in two presses: to the questions, and from the answers to the comparison. Each press queues all its steps.
+
+They are runs that wait for their parents, so that no browser has to stay open; slim_core.store.pipelines keeps them
+together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from app import session
+from app.services import actions, campaign_actions, evaluating, retraining, train_defaults
+from slim_core.errors import QueueUnavailableError
+from slim_core.percent import counted
+from slim_core.steps.registry import STEPS
+from slim_core.store.states import STOPPABLE, UNFINISHED
+
+if TYPE_CHECKING:
+    from slim_core.runs.loop_runs import Retrain
+    from slim_core.store import Campaign, Dataset, Pipeline, Run
+    from slim_core.store.pipelines import PipelineKind
+
+TITLES: dict[PipelineKind, str] = {
+    "questions": "Train, look, choose images to ask about",
+    "comparison": "Curate, retrain, compare",
+    "training": "Train, evaluate, compute the maps",
+}
+STEPS_OF: dict[PipelineKind, tuple[str, ...]] = {  # kinds of runs, in their order
+    "questions": ("train", "gradcam", "evaluate", "space", "candidates"),
+    "comparison": ("curate", "train", "evaluate"),
+}
+
+
+def reference_spec(dataset: Dataset, **fields: Any) -> dict[str, Any]:
+    """The training that is proposed here; ``fields``: of TrainSpec, which go before."""
+    model = fields.pop("model", None) or train_defaults.proposal(dataset).model
+    proposed = {"epochs": train_defaults.epochs(dataset, model)}
+    weights = STEPS["train"].spec.model_validate({"dataset": dataset.id, "model": model}).model_dump()["weights"]
+    return {"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **proposed, **fields}
+
+
+def to_questions(
+    dataset: Dataset, training: Run | Mapping[str, Any], *, space: Run | None = None, share: float | None = None
+) -> Pipeline:
+    """Queue a reference model, its evaluation, maps and space, and the choice of the images (needs lead).
+
+    Args:
+        dataset: whose images are asked about.
+        training: the model, or the spec of one.
+        space: one of the model's training images, where there is one already.
+        share: of the images of each class; None: the proposed ones.
+
+    Raises:
+        QueueUnavailableError: Redis does not answer; all is saved, and starts once it does. So below.
+    """
+    model = actions.saved(training, name="Reference model") if isinstance(training, Mapping) else training
+    common = {"dataset": dataset.id, "seed": model.spec["seed"]}
+    if space is None:
+        maps = evaluating.attention_pass(model, "train")
+        space = actions.saved({"kind": "space", **common, "attention": maps.id}, name="Attention space of train")
+    evaluation = evaluating.saved(model, split=evaluating.compared_on(dataset))
+    asked = {"kind": "candidates", **common, "space": space.id, "share": share}
+    return _kept("questions", [evaluation], lambda: actions.submit(asked, name="Images to ask about")[0])
+
+
+def to_comparison(campaign: Campaign, way: Retrain = "reference", seed: int = 0) -> Pipeline:
+    """Queue the subset by the answers so far, a model retrained on it, and its evaluation (needs lead)."""
+    chosen = actions.saved(campaign_actions.subset_spec(campaign), name=f"Subset from {campaign.name}")
+    name = f"Retrained from {campaign.name}"
+    return _kept("comparison", [], lambda: retraining.retrain(chosen, way, seed, name=name))
+
+
+def stop(pipeline: Pipeline) -> None:
+    """Ask every step that has not ended to stop (needs lead); what waits before what runs."""
+    for run in reversed(pipeline.runs):
+        if run.status in STOPPABLE:
+            actions.stop(run.id)
+
+
+def resume(pipeline: Pipeline) -> None:
+    """Queue every step again that failed or was stopped, parents first (needs lead); each goes on where it was."""
+    away: QueueUnavailableError | None = None
+    for run in pipeline.runs:
+        if run.status in UNFINISHED:
+            try:
+                actions.retry(run.id)
+            except QueueUnavailableError as error:
+                away = error
+    if away is not None:
+        raise away
+
+
+def _kept(kind: PipelineKind, others: Sequence[Run], last: Callable[[], Run]) -> Pipeline:
+    """Queue the last step, and keep all as a pipeline."""
+    try:
+        end = last()
+    except QueueUnavailableError:
+        end = last()  # the same again is the run that was saved
+    ends = [*(run.id for run in others), end.id]
+    pipeline = session.store().pipelines.create(kind, ends, session.acting_as("lead"))
+    _require_queue(pipeline)
+    return pipeline
+
+
+def _require_queue(pipeline: Pipeline) -> None:
+    """Say where the queue is away, by waking a worker once more: one that is woken twice finds nothing to do."""
+    first = pipeline.runs[0]
+    if first.status != "queued":
+        return
+    try:
+        session.queue().submit(first)
+    except QueueUnavailableError as error:
+        steps = counted(len(pipeline.runs), "step")
+        raise QueueUnavailableError(
+            f"The queue is not reachable. {steps} are saved and start once the queue is back. {error}"
+        ) from error

@@ -1,0 +1,155 @@
+"""Pipelines on a page: all steps as one line with the time left, stopped and resumed as one; at the end its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import session
+from app.services import expected, pipelines
+from app.ui import next_step
+from app.ui.escape import prose, verbatim
+from app.ui.messages import errors_shown
+from app.ui.runs import outcome, progress, state
+from slim_core.errors import NotFoundError
+from slim_core.steps.registry import STEPS
+from slim_core.store.states import UNFINISHED, WORKING
+
+if TYPE_CHECKING:
+    from app.services.expected import Expected
+    from slim_core.store import Pipeline, Run
+
+
+def show(dataset: str, *, campaign: str | None = None) -> frozenset[str]:
+    """The pipelines of a data set under way, and the newest one where it has ended and nothing was queued since.
+
+    ``campaign``: only those that use its answers. Returns the runs that are shown so: no line of their own is needed.
+    """
+    known = [one for one in session.store().pipelines.all(dataset) if campaign is None or _uses(one, campaign)]
+    active = [one for one in known if one.state == "active"]
+    for one in active:
+        _poll(one.id, _states(one.runs))
+    if not active and known:
+        _ended(known[0])
+    return frozenset(run.id for one in active for run in one.runs)
+
+
+def text(expects: Expected) -> str:
+    """The time that is left in all, as far as it is known."""
+    if not expects.seconds and expects.unknown:
+        return "the time left is known once each step has run here"
+    return f"{how_long(expects)} left"
+
+
+def how_long(expects: Expected) -> str:
+    """The time that is known: "about 3 min", or "at least 3 min" where that of some step is not."""
+    about = state.about(expects.seconds)
+    return about.replace("about", "at least", 1) if expects.unknown else about
+
+
+def _uses(pipeline: Pipeline, campaign: str) -> bool:
+    return any(run.campaign_id == campaign for run in pipeline.runs)
+
+
+def _states(runs: Sequence[Run]) -> tuple[str, ...]:
+    return tuple(run.status for run in runs)
+
+
+@st.fragment(run_every="1s")
+def _poll(pipeline_id: str, known: tuple[str, ...]) -> None:
+    try:
+        pipeline = session.store().pipelines.fetch(pipeline_id)
+    except NotFoundError:
+        st.rerun()
+    if pipeline.state != "active" or _states(pipeline.runs) != known:
+        st.rerun()  # the page around follows each step
+    with st.container(border=True, key=f"pipeline-{pipeline.id}"), errors_shown():
+        _line(pipeline)
+
+
+def _line(pipeline: Pipeline) -> None:
+    runs = pipeline.runs
+    now = next((run for run in runs if run.status in WORKING), None)
+    now = now or next(run for run in runs if state.is_active(run))
+    expects = expected.left(runs)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        title = f"**{pipelines.TITLES[pipeline.kind]}** :gray[· {text(expects)} · by {verbatim(pipeline.created_by)}]"
+        st.markdown(title, width="stretch")
+        next_step.link("jobs", "Open", icon="notes", run=now.id)
+        _stop(pipeline)
+    title = STEPS[now.kind].title.lower()
+    place = f"Step {runs.index(now) + 1} of {len(runs)}: {title}"
+    st.progress(_fraction(runs, now, expects), text=f"{place} · {progress.text(now).removeprefix(f'{title} · ')}")
+    st.caption(_steps(runs))
+
+
+def _steps(runs: Sequence[Run]) -> str:
+    """Each with its symbol."""
+    return "  ·  ".join(f"{state.SYMBOLS[run.status]} {STEPS[run.kind].title}" for run in runs)
+
+
+def _fraction(runs: Sequence[Run], now: Run, expects: Expected) -> float:
+    """How much is done: in time where that is known, else in steps."""
+    spent = sum(run.seconds + _since_start(run) for run in runs)
+    if not expects.unknown and spent + expects.seconds > 0:
+        return spent / (spent + expects.seconds)
+    return (sum(run.ended for run in runs) + progress.fraction(now)) / len(runs)
+
+
+def _since_start(run: Run) -> float:
+    if run.status not in WORKING or run.started_at is None:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - run.started_at).total_seconds())
+
+
+def _stop(pipeline: Pipeline) -> None:
+    """Stops all steps, after asking."""
+    with st.popover("Stop"):
+        st.markdown("Stop all steps? What is done is kept, and each step can be resumed.")
+        if st.button("Yes, stop all", key=f"stop-{pipeline.id}", type="primary"):
+            with errors_shown():
+                pipelines.stop(pipeline)
+                st.rerun()
+
+
+def _ended(pipeline: Pipeline) -> None:
+    if pipeline.state == "unfinished":
+        _unfinished(pipeline)
+    elif not _is_followed(pipeline):
+        _done(pipeline)
+
+
+def _is_followed(pipeline: Pipeline) -> bool:
+    """Whether something was queued after it: what it ended with is no news any more."""
+    newest = session.store().runs.all(dataset=pipeline.dataset_id, limit=1, metrics=False)
+    return bool(newest) and newest[0].created_at > pipeline.created_at
+
+
+def _unfinished(pipeline: Pipeline) -> None:
+    """The step that ended it, and the way on."""
+    run = next(run for run in pipeline.runs if run.status in UNFINISHED)
+    with st.container(border=True, key=f"pipeline-{pipeline.id}"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            title = f"**{pipelines.TITLES[pipeline.kind]}** {state.markdown(run.status)}"
+            st.markdown(title, width="stretch")
+            next_step.link("jobs", "See the log", icon="notes", run=run.id)
+            if session.viewer().may("lead") and st.button(
+                "Resume", key=f"resume-{pipeline.id}", icon=":material/play_arrow:", type="primary"
+            ):
+                with errors_shown():
+                    pipelines.resume(pipeline)
+                    st.rerun()
+        if run.status == "failed":
+            st.markdown(f"{STEPS[run.kind].title}: {prose(run.message or 'it failed.')}")
+        st.caption(_steps(pipeline.runs))
+
+
+def _done(pipeline: Pipeline) -> None:
+    """The figures of its last step, and the link to where they are seen."""
+    runs = session.store().runs
+    *_, last = pipeline.runs
+    earlier = [runs.fetch(run.id) for run in pipeline.runs[:-1] if run.kind == "evaluate"]
+    outcome.show(runs.fetch(last.id), *(outcome.sentence(run) for run in earlier))
