@@ -1,10 +1,11 @@
-"""Data: register a folder by its path, see what the import found, the groups, and a sample of the images."""
+"""Data: check a folder by its path and register it; what the import found, the groups, and a sample of the images."""
 
 import streamlit as st
 
 from app import session
-from app.data.parts import sample_grid
-from app.ui import import_report, next_step, pick, register_data
+from app.data import forms
+from app.data.parts import check, counts, findings, sample_grid
+from app.ui import demo_data, next_step, pick
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
@@ -12,23 +13,28 @@ from app.ui.messages import errors_shown
 st.title("Data", help=explain("group", "attribute"))
 
 known = session.store().datasets.all()
-with st.expander("Register data", icon=":material/add:", expanded=not known):
-    register_data.form()
-    if not known:
-        register_data.demo_button()
+around = check.around_form(is_first=not known)
+if around.open:
+    with around:
+        asked, pressed = forms.show()
+        if pressed:
+            check.run(asked)
+        check.show(asked)
+        if not known:
+            demo_data.button()
 
 dataset = pick.dataset()
 if dataset is None:
     st.info("No data set is registered yet. A data set is a folder of images with a table of labels.")
-    next_step.here("enter a folder above and press *Check and register*, or try the demo data.")
+    next_step.here("enter a folder above and press *Check*, or try the demo data.")
     st.stop()
 
 about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}"
 st.caption(verbatim(about), help=explain("fingerprint"))
-import_report.findings(dataset.report)
+findings.show(dataset.report, key="found")
 
 st.subheader("Groups", anchor="groups")
-import_report.counts(dataset.report, estimated=dataset.n_attributes == 0)
+counts.show(dataset.report, estimated=dataset.n_attributes == 0)
 
 st.subheader("Images", anchor="images")
 with errors_shown():

@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.overview.parts import headline, loop_row, tries, watch, which, whole_loop
 from app.services import evaluations, loop_state, result_facts
-from app.ui import next_step, pick, register_data
+from app.ui import demo_data, next_step, pick
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline, progress
 
@@ -23,7 +23,7 @@ if dataset is None:
     next_step.show("register a folder of images on this machine.", "data", "Register data")
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown("No data at hand? The demo: 4,200 images of real digits on real photographs.", width="stretch")
-        register_data.demo_button()
+        demo_data.button()
     watch.for_news()
     st.stop()
 

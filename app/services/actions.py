@@ -6,12 +6,15 @@ All raise SlimErrors: ForbiddenError where the role does not suffice, QueueUnava
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import session
+from slim_core.data.files import Thoroughness
 from slim_core.data.importing import import_data
+from slim_core.data.preview import TablePreview, preview
 from slim_core.data.report import require
 from slim_core.data.sets.digits import write_demo
 from slim_core.errors import QueueUnavailableError
@@ -21,7 +24,7 @@ from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 
 if TYPE_CHECKING:
-    from slim_core.data.report import ImportReport
+    from slim_core.data.report import Imported, ImportReport
     from slim_core.steps.specs import Spec
     from slim_core.store import Dataset, Run
 
@@ -110,20 +113,50 @@ def delete_run(run_id: str, *, cascade: bool) -> None:
     session.store().runs.delete(run_id, by=session.acting_as("lead"), cascade=cascade)
 
 
+@dataclass(frozen=True)
+class ToImport:
+    """What to import, and how: the same for the check and for the registering after it."""
+
+    path: str
+    format: str | None = None
+    name: str | None = None
+    options: Mapping[str, str] = field(default_factory=dict)
+    files: Thoroughness = "sample"
+
+
+def check(asked: ToImport, progress: Progress | None = None) -> ImportReport:
+    """What an import of a folder or file finds (needs lead); nothing is registered."""
+    session.acting_as("lead")
+    return _imported(asked, (), progress).report
+
+
 def register(
-    path: str,
-    *,
-    format: str | None = None,
-    name: str | None = None,
-    options: Mapping[str, str] | None = None,
-    progress: Progress | None = None,
+    asked: ToImport, *, leave_out: Collection[str] = (), progress: Progress | None = None
 ) -> tuple[ImportReport, Dataset | None]:
     """Import a folder or file (needs lead), and register it where the report has no errors."""
     viewer = session.acting_as("lead")
-    imported = import_data(path, format=format, name=name, options=options, progress=progress)
+    imported = _imported(asked, leave_out, progress)
     if not imported.report.ok:
         return imported.report, None
     return imported.report, session.store().datasets.register(imported, by=viewer)
+
+
+def preview_table(path: str, file: str | None) -> TablePreview | None:
+    """The first rows of a table (needs lead), as slim_core.data.preview gives them."""
+    session.acting_as("lead")
+    return preview(path, file=file)
+
+
+def _imported(asked: ToImport, leave_out: Collection[str], progress: Progress | None) -> Imported:
+    return import_data(
+        asked.path,
+        format=asked.format,
+        name=asked.name,
+        options=asked.options,
+        leave_out=leave_out,
+        files=asked.files,
+        progress=progress,
+    )
 
 
 def register_demo(progress: Progress | None = None) -> Dataset:

@@ -17,6 +17,7 @@ MOST_ROWS = 3_000_000
 FIRST_LINE = 2  # of the rows of a text table, after its header
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
 Counts = Mapping[str, Sequence[int]]  # images per group, by split
+Reader = Callable[[Path], pd.DataFrame]
 
 
 @dataclass(frozen=True)
@@ -67,25 +68,44 @@ def read_table(path: Path) -> pd.DataFrame:
     Raises:
         FormatRefusedError: missing, empty or not a table.
     """
+    frame = _read(path, _read_parquet, _read_text)
+    if not len(frame):
+        raise FormatRefusedError("empty-metadata", f"{path} has no rows: name a table with one row an image.")
+    if len(frame) > MOST_ROWS:
+        raise FormatRefusedError("rows", too_many_rows(path, len(frame)))
+    return frame
+
+
+def read_head(path: Path, n: int) -> pd.DataFrame:
+    """The first rows of a table, at most ``n``.
+
+    Raises:
+        FormatRefusedError: missing or not a table.
+    """
+    return _read(path, lambda path: _parquet_head(path, n), lambda path: _read_text(path, n))
+
+
+def _read(path: Path, parquet: Reader, text: Reader) -> pd.DataFrame:
     if not path.is_file():
         raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
         raise FormatRefusedError("linked-metadata", f"{path} is a link out of its folder: put the file itself there.")
     try:
-        frame = _read_parquet(path) if path.suffix.lower() in (".parquet", ".pq") else _read_text(path)
+        frame = parquet(path) if is_parquet(path) else text(path)
     except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FormatRefusedError("unreadable-metadata", unreadable(path, reason)) from error
-    if not len(frame):
-        raise FormatRefusedError("empty-metadata", f"{path} has no rows: name a table with one row an image.")
-    if len(frame) > MOST_ROWS:
-        raise FormatRefusedError("rows", too_many_rows(path, len(frame)))
     return frame.rename(columns=lambda name: str(name).strip())
+
+
+def is_parquet(path: Path) -> bool:
+    """By its suffix; all other tables are text."""
+    return path.suffix.lower() in (".parquet", ".pq")
 
 
 def unreadable(path: Path, reason: str) -> str:
     """What to do about a table that cannot be read."""
-    if path.suffix.lower() in (".parquet", ".pq"):
+    if is_parquet(path):
         return f"{path} is not a readable table ({reason}): write the Parquet file again, or a CSV."
     return f"{path} is not a readable table ({reason}): save it as UTF-8 text with a header and as many cells a line."
 
@@ -104,8 +124,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def _read_text(path: Path) -> pd.DataFrame:
-    """Rows under the number of their line: the header is line 1. Empty lines are no rows."""
+def _parquet_head(path: Path, n: int) -> pd.DataFrame:
+    with pq.ParquetFile(path) as file:
+        first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
+        head: pd.DataFrame = first.to_pandas()
+        return head
+
+
+def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
+    """Rows under the number of their line: the header is line 1. Empty lines are no rows. ``n``: lines at most."""
     with path.open(encoding="utf-8-sig", errors="strict") as lines:
         header = lines.readline()
     frame = pd.read_csv(
@@ -115,6 +142,7 @@ def _read_text(path: Path) -> pd.DataFrame:
         dtype=str,
         keep_default_na=False,
         skip_blank_lines=False,
+        nrows=n,
     )
     frame.index = pd.RangeIndex(FIRST_LINE, FIRST_LINE + len(frame))
     return frame[(frame != "").any(axis=1)]

@@ -92,7 +92,7 @@ def import_data(
     report = ImportReport(format or "unknown", named, str(folder), ())
     try:
         causes = causes_of(leave_out)
-        importer, reason = _importer(folder, format)
+        importer, reason = find_importer(folder, format)
         report = replace(report, format=importer.name, reason=reason)
         draft = importer.read(folder, _check_options(importer, options or {}))
         table = build_table(draft, named, limits, findings, seed=_seed(options or {}))
@@ -136,8 +136,12 @@ def _checked(
     return Imported(table if counted.ok else None, counted)
 
 
-def _importer(path: Path, format: str | None) -> tuple[Importer, str]:
-    """The importer, and why it is that one."""
+def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]:
+    """The importer, and why it is that one.
+
+    Raises:
+        FormatRefusedError: there is no such folder or format, or the folder is of no form that is known.
+    """
     if not path.exists():
         raise FormatRefusedError("missing-folder", f"{path} does not exist: name the folder of a data set.")
     if format is not None:

@@ -90,7 +90,7 @@ class KeptLooks:
         with self._left_alone_if_broken():
             if self._database is not None:
                 rows = self._database.execute("SELECT * FROM looks")
-                return {row[0]: Look(*row[1:-1], bool(row[-1])) for row in rows}
+                return {path: Look(*fields) for path, *fields in rows}
         return {}
 
     @contextmanager

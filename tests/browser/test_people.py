@@ -57,7 +57,8 @@ def register(page: Page, address: str, images: Path) -> None:
     if page.get_by_text("No data set is registered yet").count():
         page.get_by_role("textbox", name="Folder or metadata file").fill(str(images))
         page.keyboard.press("Enter")
-        page.get_by_role("button", name="Check and register").click()
+        page.get_by_role("button", name="Check", exact=True).click()
+        page.get_by_role("button", name="Register", exact=True).click()
         page.wait_for_url("**dataset=d-**", timeout=JOB_MS)
         settle(page)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from slim_core.data.draft import BOX_COLUMNS, Draft, names_option, need_columns, read_table
+from slim_core.data.draft import BOX_COLUMNS, Draft, is_parquet, names_option, need_columns, read_table
 from slim_core.data.report import FormatRefusedError
 
 COMMON_NAMES = {
@@ -25,6 +25,7 @@ BOX_NAMES = {
     "box_height": ("box_height", "bbox_height", "bbox_h", "box_h"),
 }
 NEEDED = ("path", "label")
+NO_COLUMN = "none"  # as the option of a role: no column, although one has its common name
 SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".txt")
 FILE_NAMES = ("metadata", "data", "labels", "table", "dataset", "index")
 
@@ -38,8 +39,13 @@ class CsvTable:
 
     def matches(self, path: Path) -> str | None:
         """There is a table to read."""
+        found = self.table_of(path)
+        return f"{found} is its table" if found else None
+
+    def table_of(self, path: Path) -> str | None:
+        """Name of the table that a folder is read from, where it is clear which."""
         found = _find_file(path)
-        return f"{found.name} is its table" if found else None
+        return found.name if found else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
         """The raw table."""
@@ -61,7 +67,7 @@ class CsvTable:
             attribute_name=str(attributes.name) if attributes is not None else None,
             attribute_names=names_option(options, "attribute_names"),
             strict_integers=False,
-            lines=source.suffix.lower() not in (".parquet", ".pq"),
+            lines=not is_parquet(source),
         )
 
 
@@ -70,7 +76,7 @@ def _attributes(
 ) -> pd.Series | None:
     """The attribute's column; several joined by commas are crossed: "urban, night" is one value of "place, time"."""
     named = names_option(options, "attribute")
-    if named is None or len(named) < 2:
+    if "attribute" in columns or named is None or len(named) < 2:
         return frame[columns["attribute"]] if "attribute" in columns else None
     need_columns(frame, named, source, "correct the option attribute")
     parts = [frame[name].astype(str).str.strip() for name in named]
@@ -102,15 +108,18 @@ def _table_file(path: Path, options: Mapping[str, str]) -> Path:
 
 def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> dict[str, str]:
     """Role -> column name, for every role that has a column."""
-    columns = {}
+    columns, lower = {}, {str(name).lower(): str(name) for name in reversed(frame.columns)}
     for role, common in {**COMMON_NAMES, **BOX_NAMES}.items():
-        if role == "attribute" and "," in options.get(role, ""):
+        given = options.get(role, "")
+        if role == "attribute" and "," in given and given not in frame:
             continue  # several, crossed in _attributes
-        if options.get(role):
+        if given == NO_COLUMN and given not in frame and role not in NEEDED:
+            continue
+        if given:
             need_columns(frame, (options[role],), source, f"correct the option {role}")
             columns[role] = options[role]
         else:
-            found = next((name for name in common if name in frame), None)
+            found = next((lower[name] for name in common if name in lower), None)
             columns |= {role: found} if found else {}
     missing = [role for role in NEEDED if role not in columns]
     if missing:

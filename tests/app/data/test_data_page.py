@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
+from PIL import Image
 
 from app import session
 
@@ -60,41 +64,147 @@ def test_images_that_have_moved_are_told_and_the_rest_of_the_page_stays(show, da
     assert any("train a reference model" in text.value for text in app.markdown)
 
 
-def test_a_folder_is_registered_by_its_path(show, empty_home: Path, demo_folder: Path) -> None:
-    app = show("data")
-    app.text_input[0].set_value(str(demo_folder)).run()
-    button(app, "Check and register").click().run()
+def check(app, folder: object):
+    """Enter a path and check what lies there."""
+    app.text_input[0].set_value(str(folder)).run()
+    return button(app, "Check").click().run()
+
+
+def texts(app) -> str:
+    return "\n".join(text.value for text in app.markdown)
+
+
+def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: Path, demo_folder: Path) -> None:
+    app = check(show("data"), demo_folder)
+    assert "40 images (train 20, val 10, test 10). Nothing is registered yet." in texts(app)
+    assert "Read as demo" in texts(app) and session.store().datasets.all() == []
+    button(app, "Register").click().run()
     assert not app.exception
     assert [one.format for one in session.store().datasets.all()] == ["demo"]
 
 
 @pytest.mark.usefixtures("empty_home")
+def test_after_registering_the_form_is_folded_and_the_data_set_shown(show, demo_folder: Path) -> None:
+    app = button(check(show("data"), demo_folder), "Register").click().run()
+    assert "Check" not in [one.label for one in app.button]
+    assert any("fingerprint" in caption.value for caption in app.caption)
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_check_is_gone_once_something_else_is_asked_for(show, demo_folder: Path) -> None:
+    app = check(show("data"), demo_folder)
+    app.text_input[0].set_value("/somewhere").run()
+    assert "Register" not in [one.label for one in app.button]
+
+
+@pytest.mark.usefixtures("empty_home")
 def test_a_folder_without_metadata_is_refused_in_one_sentence_and_changes_nothing(show, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    app = show("data")
-    app.text_input[0].set_value(str(tmp_path / "empty")).run()
-    button(app, "Check and register").click().run()
-    errors = [error.value for error in app.error]
-    assert any("was not registered. Nothing was changed" in error for error in errors)
-    assert any("holds no data set that is known" in error for error in errors)
+    app = check(show("data"), tmp_path / "empty")
+    assert "was not registered.** Nothing was changed" in texts(app)
+    assert "holds no data set that is known" in texts(app)
     assert session.store().datasets.all() == []
 
 
 @pytest.mark.usefixtures("empty_home")
 def test_a_path_outside_the_allowed_folders_is_refused(show) -> None:
-    app = show("data")
-    app.text_input[0].set_value("/etc").run()
-    button(app, "Check and register").click().run()
+    app = check(show("data"), "/etc")
     assert "lies outside the allowed folders" in app.error[0].value
     assert session.store().datasets.all() == []
 
 
 @pytest.mark.usefixtures("empty_home")
-def test_a_wrong_option_is_named(show, demo_folder: Path) -> None:
+def test_a_button_without_a_path_says_what_is_missing(show) -> None:
+    app = button(show("data"), "Check").click().run()
+    assert [one.value for one in app.warning] == ["Enter the path of a folder or of a metadata file above."]
+
+
+@pytest.fixture
+def spoilt(tmp_path: Path, demo_folder: Path) -> Path:
+    """The small demo set with one file missing (line 4) and one broken (line 6)."""
+    folder = Path(shutil.copytree(demo_folder, tmp_path / "spoilt"))
+    names = pd.read_csv(folder / "metadata.csv")["img_filename"]
+    (folder / names[2]).unlink()
+    (folder / names[4]).write_bytes(b"<html>moved</html>")
+    return folder
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_broken_and_missing_files_can_be_left_out(show, spoilt: Path) -> None:
+    app = check(show("data"), spoilt)
+    assert "1 of 40 images are missing (line 4)" in texts(app) and "are broken or cut short (line 6)" in texts(app)
+    assert button(app, "Register").disabled
+    for cause in ("missing", "broken"):
+        app.checkbox(key=f"check-leave-out-{cause}").check().run()
+    button(app, "Register").click().run()
+    (dataset,) = session.store().datasets.all()
+    assert dataset.n_images == 38
+    assert [one["lines"] for one in dataset.report["left_out"]] == [[4], [6]]
+    assert "1 image is left out: missing (line 4)." in texts(app)
+    assert [one.label for one in app.get("download_button")] == ["Left-out images"]
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_finding_opens_its_images_and_names_the_broken_ones_with_their_line(show, spoilt: Path) -> None:
+    app = check(show("data"), spoilt)
+    findings = session_report(app)["findings"]
+    number = next(n for n, one in enumerate(findings) if one["code"] == "broken-files")
+    app.button(key=f"check-{number}").click().run()
+    assert not app.exception
+    shown = next(one.value for one in app.dataframe if "Reason" in one.value.columns)
+    assert shown["Line"].tolist() == ["6"]
+    assert "is not a readable image" in shown["Reason"][0]
+
+
+def session_report(app) -> dict:
+    return app.session_state["import-check"][1]
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A table in which no column has its usual name, and none is a split."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    rows = []
+    for i in range(48):
+        Image.fromarray(rng.integers(0, 256, (12, 12, 3), np.uint8)).save(folder / f"{i}.png")
+        rows.append((f"{i}.png", ("cat", "dog")[i % 2], ("urban", "rural")[i // 2 % 2], ("day", "night")[i // 4 % 2]))
+    pd.DataFrame(rows, columns=["photo", "species", "area", "hour"]).to_csv(folder / "photos.csv", index=False)
+    return folder
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_the_columns_of_a_foreign_table_are_chosen_beside_its_first_rows(show, foreign: Path) -> None:
     app = show("data")
-    app.text_input[0].set_value(str(demo_folder)).run()
-    app.selectbox[0].select("csv").run()
-    app.text_input(key="option-csv-label").set_value("no_such_column").run()
-    button(app, "Check and register").click().run()
-    assert any("no_such_column" in error.value for error in app.error)
+    app.text_input[0].set_value(str(foreign)).run()
+    assert app.dataframe[0].value.columns.tolist() == ["photo", "species", "area", "hour"]
+    key = f"column-{foreign}-photos.csv"
+    assert app.selectbox(key=f"{key}-path").value == "photo", "its cells name images"
+    app.selectbox(key=f"{key}-label").select("species")
+    app.multiselect(key=f"{key}-attribute").select("area").select("hour").run()
+    button(app, "Check").click().run()
+    assert "has no splits: train, val and test are dealt out" in texts(app)
+    button(app, "Register").click().run()
+    (dataset,) = session.store().datasets.all()
+    table = session.store().datasets.table(dataset.id)
+    assert table.label_names == ("cat", "dog") and table.attribute_name == "area, hour"
+    assert table.attribute_names == ("rural, day", "rural, night", "urban, day", "urban, night")
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_label_column_that_was_not_chosen_is_asked_for(show, foreign: Path) -> None:
+    app = check(show("data"), foreign)
+    assert "photos.csv lacks the column label (it has: photo, species, area, hour)" in texts(app)
     assert session.store().datasets.all() == []
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_an_option_of_another_format_is_named_where_it_is_wrong(show, tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    app = show("data")
+    app.text_input[0].set_value(str(tmp_path / "images")).run()
+    app.selectbox[0].select("celeba").run()
+    app.text_input(key="option-celeba-target").set_value("Blond").run()
+    button(app, "Check").click().run()
+    assert "was not registered" in texts(app)

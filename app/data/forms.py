@@ -1,0 +1,127 @@
+"""What to import: a path, the format, and the columns of a table whose names are not the usual ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from app.services import actions
+from app.services.actions import ToImport
+from app.ui.escape import verbatim
+from app.ui.messages import errors_shown
+from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
+from slim_core.data.importing import FORMATS, SEED
+from slim_core.data.preview import TablePreview
+from slim_core.settings import settings
+
+SNIFF = "detect"
+FILES = {
+    "sample": "All, above 20,000 a sample",
+    "all": "All",
+    "none": "None",
+}
+MOST_CROSSED = 2  # attributes
+
+
+def show() -> tuple[ToImport, bool]:
+    """The form; whether its button was pressed just now."""
+    path = st.text_input(
+        "Folder or metadata file on this machine",
+        placeholder="/data/waterbird_complete95_forest2water2",
+        help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
+    ).strip()
+    with st.container(horizontal=True):
+        kind = st.selectbox("Format", [SNIFF, *FORMATS], format_func=_described, width="stretch")
+        name = st.text_input("Name", placeholder="the folder's name", width="stretch").strip()
+        files = st.selectbox("Images to decode", list(FILES), format_func=FILES.__getitem__, width=240)
+    options: dict[str, str] = {}
+    if kind in (SNIFF, CsvTable.name) and path:
+        options = _columns(path)
+    elif kind != SNIFF:
+        options = _options(kind)
+    # Never off: a field gives its text away when it is left, so that the first click would only wake the button.
+    pressed = st.button("Check", type="primary")
+    format = CsvTable.name if options and kind == SNIFF else kind
+    return ToImport(path, None if format == SNIFF else format, name or None, options, files), pressed
+
+
+def _described(kind: str) -> str:
+    return "Detected from the files" if kind == SNIFF else f"{kind}: {FORMATS[kind].about}"
+
+
+def _options(kind: str) -> dict[str, str]:
+    """Those of a format, by their names."""
+    given = {}
+    with st.container(horizontal=True):
+        for name in FORMATS[kind].options:
+            label = name.replace("_", " ").capitalize()
+            given[name] = st.text_input(label, key=f"option-{kind}-{name}", width=200).strip()
+    return {name: value for name, value in given.items() if value}
+
+
+def _columns(path: str) -> dict[str, str]:
+    """The columns of a table, chosen beside its first rows; nothing where the data is no table."""
+    found = None
+    with errors_shown():
+        found = actions.preview_table(path, st.session_state.get(f"table-{path}"))
+    if found is None:
+        return {}
+    file = found.files[0]
+    if len(found.files) > 1:
+        file = st.selectbox(
+            "Table", sorted(found.files), sorted(found.files).index(file), key=f"table-{path}", width=320
+        )
+    st.caption(f"The first rows of {verbatim(file)}. Choose what its columns hold.")
+    st.dataframe(found.head, width="stretch", hide_index=True, alt=f"The first rows of {file}")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        return {"file": file} | _roles(found, key=f"column-{path}-{file}")
+
+
+def _roles(found: TablePreview, key: str) -> dict[str, str]:
+    """Role -> column, as options of the format."""
+    columns = [str(name) for name in found.head.columns]
+    image = _one("Image", "path", found, columns, key)
+    label = _one("Label", "label", found, columns, key)
+    split = _one("Split", "split", found, [NO_COLUMN, *columns], key)
+    attributes = st.multiselect(
+        "Attributes",
+        columns,
+        [found.proposed["attribute"]] if "attribute" in found.proposed else [],
+        key=f"{key}-attribute",
+        max_selections=MOST_CROSSED,
+        placeholder="none",
+        help="What a class often occurs with, such as a place. Two are crossed.",
+        width=280,
+    )
+    mask = _one("Mask", "mask", found, [NO_COLUMN, *columns], key)
+    chosen = {
+        "path": image,
+        "label": label,
+        "split": split,
+        "attribute": ",".join(attributes) or NO_COLUMN,
+        "mask": mask,
+    }
+    if split == NO_COLUMN:
+        seed = st.number_input("Seed of the splits", 0, value=0, key=f"{key}-seed", width=140)
+        chosen[SEED] = str(seed)
+    return {role: column for role, column in chosen.items() if column}
+
+
+def _one(title: str, role: str, found: TablePreview, columns: Sequence[str], key: str) -> str:
+    proposed = found.proposed.get(role)
+    start = columns.index(proposed) if proposed in columns else 0 if columns[0] == NO_COLUMN else None
+    chosen = st.selectbox(
+        title,
+        columns,
+        start,
+        key=f"{key}-{role}",
+        format_func=_made if role == "split" else str,
+        placeholder="choose",
+        width=170,
+    )
+    return chosen or ""
+
+
+def _made(split: str) -> str:
+    return "none: make splits" if split == NO_COLUMN else split

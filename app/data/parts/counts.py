@@ -1,0 +1,37 @@
+"""How many images an import found in each group and split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import streamlit as st
+
+from app.ui import chart
+from app.ui.glossary import explain
+from slim_core.evaluation.charts import groups as charts
+
+
+def show(report: Mapping[str, Any], *, estimated: bool = False) -> None:
+    """Images per group and split, as a table and as shares; ``estimated``: of data without attributes."""
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        table(report)
+        if estimated:
+            st.caption("Without attributes these are the classes. After a training, groups are class x environment.")
+    with right:
+        shares = charts.split_shares(charts.split_frame(report["groups"]))
+        chart.show(shares, key="split-shares", alt="Share of each group in each split")
+
+
+def table(report: Mapping[str, Any]) -> None:
+    """Images per group and split, and how many have a mask."""
+    frame = charts.split_frame(report["groups"])
+    numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
+    alt = "Images by group and split"
+    st.dataframe(frame.rename_axis("Group"), width="stretch", placeholder="–", column_config=numbers, alt=alt)
+    masks, images = report["n_masks"], report["n_images"]
+    st.caption(
+        f"{images:,} images; {masks:,} with a mask or box for attention scores.",
+        help=explain("attention precision", "AIoU"),
+    )

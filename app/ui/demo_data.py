@@ -1,0 +1,39 @@
+"""The demo set, written on the spot and registered; and the bar of an import."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.services import actions
+from app.ui import pages
+from app.ui.escape import verbatim
+from app.ui.messages import errors_shown
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset
+
+
+def button() -> None:
+    """Write the demo data set into SLIM_HOME, register it and open it."""
+    if st.button("Try the demo data", icon=":material/draw:", help="Writes 4,200 images of 64 px into SLIM_HOME."):
+        bar = st.progress(0.0, text="Drawing the demo images")
+        with errors_shown():
+            open_page(actions.register_demo(onto(bar)))
+        bar.empty()
+
+
+def open_page(dataset: Dataset) -> None:
+    """The page of a data set that was registered just now."""
+    st.toast(f"{verbatim(dataset.name)} is registered: {dataset.n_images:,} images.", icon=":material/check_circle:")
+    pages.go_to("data", dataset=dataset.id)
+
+
+def onto(bar: st.delta_generator.DeltaGenerator) -> actions.Progress:
+    """Progress that is drawn on a bar."""
+
+    def progress(done: int, total: int, doing: str) -> None:
+        bar.progress(min(1.0, done / max(1, total)), text=f"{doing}: {done:,} of {total:,}")
+
+    return progress
