@@ -10,6 +10,7 @@ GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run
 GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artifact <name>.npy of the run, column by
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
 GET  /api/points/{run}/at/{position}  -> {"row", "title", "group", "correct", "facts"} of one point of a space
+GET  /api/export/{run or campaign}/{form}  -> the file of that form (slim_core.export.registry), or all as a zip
 POST /api/next     {"campaign", "session", "n", "was"?: [sessions], "after"?, "guess"?}
      -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}],
      "standing": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
@@ -41,7 +42,7 @@ from app.index_html import Styled
 from app.known_hosts import KnownHosts
 from app.login_redirect import Returning
 from app.overview import routes as overview
-from app.routes import assets, health, images, painted, unknown
+from app.routes import assets, exports, health, images, painted, unknown
 from app.space import routes as points
 from app.uploads import Uploads
 from slim_core.errors import SlimError
@@ -50,6 +51,7 @@ from slim_core.settings import settings
 _EVERY_METHOD = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 ROUTES = [
     Route("/api/image/{dataset}/{row:int}", images.image, methods=["GET"]),
+    Route("/api/export/{of}/{form}", exports.export, methods=["GET"]),
     Route("/api/points/{run}/{name}.bin", points.points, methods=["GET"]),
     Route("/api/points/{run}/at/{position:int}", points.point, methods=["GET"]),
     Route("/api/next", routes.upcoming, methods=["POST"]),

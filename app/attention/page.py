@@ -6,17 +6,19 @@ from app import session
 from app.attention import forms
 from app.attention.parts import group_scores, preview, view
 from app.services import attention_scores
-from app.ui import next_step, pick
+from app.ui import export, next_step, pick
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from app.ui.messages import errors_shown
 
 st.title("Attention", help=explain("attention map", "class of the map"))
 
-with st.container(horizontal=True):
+with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset()
     passes = session.store().lineage.runs_with_maps(dataset.id) if dataset else []
     run = pick.run("Attention maps", [one for one in passes if one.kind == "gradcam"])
+    if run is not None:
+        export.show([run])
 
 if dataset is not None:
     view.show_missing_maps(dataset.id, passes)

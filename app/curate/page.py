@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.curate.parts import curation
-from app.ui import next_step, pick
+from app.ui import export, next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from app.ui.runs import retrain
@@ -36,7 +36,9 @@ with errors_shown():
 subsets = [one for one in store.runs.children(space.id) if one.kind == "curate" and one.status == "done"]
 if subsets:
     st.subheader("Retrain on a subset", anchor=False)
-    subset = pick.run("Subset", subsets[::-1], param="subset")
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        subset = pick.run("Subset", subsets[::-1], param="subset", width="stretch")
+        export.show([subset])
     with errors_shown():
         retrain.show(subset)
 else:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.space.parts import view
-from app.ui import next_step, pick
+from app.ui import export, next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, submit
@@ -14,10 +14,13 @@ from slim_core.steps.registry import STEPS
 st.title("Space", help=explain("attention space", "environment space"))
 
 store = session.store()
-with st.container(horizontal=True):
+with st.container(horizontal=True, vertical_alignment="bottom"):
     dataset = pick.dataset(width="stretch")
     runs = store.runs.all(kind="space", status="done", dataset=dataset.id, metrics=False) if dataset else []
     run = pick.run("Space", pick.of_train_first(runs), width="stretch")
+    features = store.runs.find(run.spec["attention"]) if run else None
+    if features is not None:
+        export.show([features], ("features",), "Export features")
 
 if run is not None:
     with errors_shown():

@@ -5,9 +5,10 @@ import streamlit as st
 from app import session
 from app.train import forms
 from app.train.parts import register_model
-from app.ui import next_step, pick
+from app.ui import export, next_step, pick
 from app.ui.escape import verbatim
 from app.ui.runs import state, training
+from slim_core.evaluation.comparison import newest_evaluations
 from slim_core.store.states import UNFINISHED
 
 st.title("Train")
@@ -38,6 +39,8 @@ with st.container(horizontal=True, vertical_alignment="center"):
     made = "trained elsewhere" if run.spec.get("mode") == "registered" else f"seed {run.spec['seed']}"
     st.caption(verbatim(f"{run.spec['model']} · {made} · by {run.created_by}"))
     next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
+    if run.status == "done":
+        export.show([run, *newest_evaluations(session.store(), run.id).values()], ("model", "probabilities"))
 training.show(run)
 
 if run.status == "done" and run.spec.get("subset"):

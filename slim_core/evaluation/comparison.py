@@ -106,6 +106,13 @@ def _labels_used(model: Run | None, metrics: Mapping[str, Any], ancestry: Ancest
     return ancestry.labels_used(model, has_groups=not metrics.get(ESTIMATED_GROUPS)) if model else None
 
 
+def newest_evaluations(store: Store, model: str) -> dict[str, Run]:
+    """Split -> the newest finished evaluation of a model on it, with its metrics."""
+    done = [one for one in store.runs.children(model) if one.kind == "evaluate" and one.status == "done"]
+    newest = {str(one.spec["split"]): one.id for one in done}  # oldest first
+    return {split: store.runs.fetch(run_id) for split, run_id in newest.items()}
+
+
 def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
     """The group with the lowest accuracy among those that have images."""
     known = [group for group in metrics.get(GROUPS, ()) if group["accuracy"] is not None]

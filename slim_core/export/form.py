@@ -35,6 +35,11 @@ class Source:
     dataset_id: str
     on_progress: Progress = ignore_progress
 
+    @property
+    def is_run(self) -> bool:
+        """False of a campaign."""
+        return self.kind != CAMPAIGN
+
     @cached_property
     def table(self) -> ImageTable:
         """The images it is about."""
@@ -75,6 +80,11 @@ class Form:
     write: Callable[[Source, Path], None]  # into an existing, empty folder
     needs: str = ""  # package that may be missing; the extra "export" brings it
     downloads: bool = True  # False: only by command, for it links to files here, has one for each image, or loads torch
+
+    @property
+    def what(self) -> str:
+        """What is exported, such as "subset"."""
+        return self.name.partition("-")[0]
 
     def require_package(self) -> None:
         """Refuse before any work is done.

@@ -1,4 +1,4 @@
-"""Take the comparison along: as CSV, or as one HTML file with its plots that opens without a server."""
+"""Take the comparison along: as CSV, or as one HTML file with its plots that opens without a server; and its models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import streamlit as st
 
 from app import session
 from app.compare.parts.view import Chosen
+from app.ui import export
+from app.ui.messages import errors_shown
 from slim_core.csv_cells import to_csv
 from slim_core.evaluation.report.build import collect
 from slim_core.evaluation.report.page import render
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def show(dataset: Dataset, chosen: Chosen) -> None:
-    """Two buttons; the files are made when they are pressed."""
+    """Two buttons, whose files are made when they are pressed, and the models and predictions of the ticked runs."""
     link = st.context.url
     ids, baseline, after = chosen.rows.index.tolist(), chosen.baseline, st.query_params.get("after")
     address = f"{link}?{_query()}" if link else None
@@ -41,6 +43,19 @@ def show(dataset: Dataset, chosen: Chosen) -> None:
             "Report", report, f"compare-{dataset.name}.html", "text/html", icon=":material/description:",
             on_click="ignore", help="One HTML file: plots, tables, pictures, definitions, lineage; opens offline.",
         )  # fmt: skip
+        with st.popover("Model", icon=":material/download:"), errors_shown():
+            _model(chosen)
+
+
+def _model(chosen: Chosen) -> None:
+    """The forms of one of the ticked runs: of its model, and of its evaluation."""
+    labels = chosen.rows["label"].to_dict()
+    picked = st.selectbox("Run", list(labels), format_func=labels.__getitem__, key="export-run")
+    evaluation = chosen.compared.evaluations[picked]
+    model = session.store().runs.find(evaluation.spec["model"])
+    export.choose(
+        [one for one in (model, evaluation) if one is not None], ("model", "probabilities", "maps", "overlays")
+    )
 
 
 def _query() -> str:

@@ -17,6 +17,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models, network, progress, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
+from slim_core.evaluation.comparison import newest_evaluations
 from slim_core.store.results import training_history
 from slim_core.store.states import UNFINISHED
 
@@ -80,7 +81,7 @@ def _facts(run: Run) -> Iterator[str]:
 def _groups(run: Run) -> None:
     """The groups on the split that is picked (?on): validation from the training, the others from evaluations."""
     val = (run.metrics or {}).get("val") or {}
-    evaluated = {one.spec["split"]: one for one in _evaluations(run)}
+    evaluated = newest_evaluations(session.store(), run.id)
     sets = [*[split for split in ("test", "val", "train") if split in evaluated]]
     if val.get("groups") and "val" not in evaluated:
         sets.append("val")
@@ -110,13 +111,6 @@ def _of_training(run: Run, val: dict[str, Any]) -> None:
     with right:
         table.show(val)
         st.caption("Evaluate the model to see the images of each group.")
-
-
-def _evaluations(run: Run) -> list[Run]:
-    """The finished evaluations of a model, oldest first, so that the newest of a split counts."""
-    runs = session.store().runs
-    found = [one for one in runs.children(run.id) if one.kind == "evaluate" and one.status == "done"]
-    return [runs.fetch(one.id) for one in found]
 
 
 def evaluated_or_waiting(run: Run) -> list[Run]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.ancestry import Ancestry, answering, summed
-from slim_core.evaluation.comparison import method_of, worst_of
+from slim_core.evaluation.comparison import method_of, newest_evaluations, worst_of
 from slim_core.export.form import Form, Source
 from slim_core.metrics import (
     ADJUSTED,
@@ -68,10 +68,8 @@ def card(source: Source) -> str:
 
 def _results(source: Source) -> list[Measured]:
     """Test first."""
-    runs = source.store.runs
-    done = [one for one in runs.children(source.id) if one.kind == "evaluate" and one.status == "done"]
-    newest = {str(one.spec["split"]): one.id for one in done}  # oldest first
-    evaluated = [(split, _metrics(runs.fetch(newest[split]))) for split in SPLITS[::-1] if split in newest]
+    newest = newest_evaluations(source.store, source.id)
+    evaluated = [(split, _metrics(newest[split])) for split in SPLITS[::-1] if split in newest]
     val = _metrics(source.run).get("val")
     if not evaluated and val:
         return [Measured("val", BY_TRAINING, val)]

@@ -1,0 +1,69 @@
+"""An export for a browser: one file on disk, made in a folder of its own that is removed once it was sent."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+import zipfile
+from pathlib import Path
+
+from app import session
+from slim_core.errors import ConflictError, SpecRefusedError
+from slim_core.export.form import Form, Source
+from slim_core.export.writing import RECORD, export
+from slim_core.runs.commands import in_any_shell
+from slim_core.settings import settings
+from slim_core.store import make_folder
+
+FOLDER = "exports"  # in SLIM_HOME; empty but while something is sent
+MOST_BYTES = 2 << 30  # of what a run has left; larger ones are exported by command
+_one_at_a_time = threading.Lock()
+
+
+def command(of: str, form: Form) -> str:
+    """The command that writes the same, into a folder below the one where it is typed."""
+    return in_any_shell(f"slim export {of} {form.name} {form.name}-{of}", settings().home)
+
+
+def packed(source: Source, form: Form) -> tuple[Path, Path]:
+    """The file of an export that has one, else all of them as a zip; and the folder that the caller removes then.
+
+    Raises:
+        SpecRefusedError: the form is written by command alone, or the run is too large.
+        ConflictError: another export is being written.
+    """
+    _require(source, form)
+    if not _one_at_a_time.acquire(blocking=False):
+        raise ConflictError("Another export is being written: try again in a moment.")
+    folder = make_folder(settings().home.resolve() / FOLDER / secrets.token_hex(8))
+    try:
+        made = export(session.store(), source.id, form.name, folder / f"{form.name}-{source.id}")
+        return _pack(made), folder
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    finally:
+        _one_at_a_time.release()
+
+
+def _require(source: Source, form: Form) -> None:
+    by_command = f"write it with slim export {source.id} {form.name}, on the machine of the dashboard"
+    if not form.downloads:
+        raise SpecRefusedError(f"The form {form.name} is not sent to browsers: {by_command}.")
+    size = sum(path.stat().st_size for path in source.folder.iterdir()) if source.is_run else 0
+    if size > MOST_BYTES:
+        raise SpecRefusedError(f"The run {source.id} has left {size / 1e9:.1f} GB, too much to send: {by_command}.")
+
+
+def _pack(made: Path) -> Path:
+    """The only file of the export, or the zip beside it."""
+    files = [path for path in made.rglob("*") if path.is_file() and path.name != RECORD]
+    if len(files) == 1:
+        return files[0]
+    packed = made.with_suffix(".zip")
+    with zipfile.ZipFile(packed, "w") as archive:  # stored: arrays and weights hardly shrink
+        for path in [*files, made / RECORD]:
+            archive.write(path, path.relative_to(made.parent))
+    shutil.rmtree(made)
+    return packed

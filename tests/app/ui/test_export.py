@@ -1,0 +1,116 @@
+"""What a page shows is exported from it: the forms it offers, and the files that its address sends."""
+
+from __future__ import annotations
+
+import io
+import threading
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from app import access, session
+from app.access import Viewer
+from app.routes.exports import export_url
+from app.services import exporting
+from slim_core.export.registry import FORMS, forms_of
+from slim_core.store import Run
+
+if TYPE_CHECKING:
+    from starlette.testclient import TestClient
+
+
+def newest(kind: str) -> Run:
+    return session.store().runs.all(kind=kind, status="done")[0]
+
+
+def offered(app) -> list[str]:
+    return app.selectbox(key="export-form").options
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_each_page_offers_the_forms_of_what_it_shows(show) -> None:
+    assert offered(show("curate")) == [form.title for form in forms_of("curate")]
+    assert offered(show("attention")) == [form.title for form in forms_of("gradcam")]
+    assert offered(show("space")) == [form.title for form in forms_of("gradcam") if form.what == "features"]
+    model = [form.title for form in forms_of("train")]
+    probabilities = f"{FORMS['probabilities'].title}, test images"
+    assert offered(show("train", run=newest("evaluate").spec["model"])) == [*model, probabilities]
+    assert offered(show("compare"))[:4] == [*model, f"{FORMS['maps-npz'].title}, test images"]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_form_is_downloaded_or_written_by_the_command_that_is_shown(show) -> None:
+    app = show("curate")
+    subset = newest("curate")
+    assert f"export {subset.id} subset-csv subset-csv-{subset.id}" in app.code[0].value
+    assert any("Or write it" in text.value for text in app.caption)
+    app.selectbox(key="export-form").select_index(2).run()
+    assert f"export {subset.id} subset-imagefolder" in app.code[0].value
+    assert not any("Or write it" in text.value for text in app.caption)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_an_export_of_one_file_is_sent_as_it_is(client: TestClient, filled_home: Path) -> None:
+    subset = newest("curate")
+    answer = client.get(export_url(subset.id, "subset-csv", session.token(dataset=subset.dataset_id)))
+    assert answer.status_code == 200 and f"{subset.id}-subset.csv" in answer.headers["content-disposition"]
+    assert len(pd.read_csv(io.BytesIO(answer.content))) == subset.metrics["images_unique"]
+    assert not list((filled_home / exporting.FOLDER).iterdir())
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_an_export_of_several_files_is_a_zip_with_its_record(client: TestClient, filled_home: Path) -> None:
+    run = newest("gradcam")
+    answer = client.get(export_url(run.id, "features-reference", session.token()))
+    name = f"features-reference-{run.id}"
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        assert f"{name}/export.json" in archive.namelist()
+        labels = np.load(io.BytesIO(archive.read(f"{name}/train_labels.npy")))
+    table = session.store().datasets.table(run.dataset_id)
+    assert np.array_equal(labels, table.labels[table.rows("train")])
+    assert not list((filled_home / exporting.FOLDER).iterdir())
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_address_is_for_those_who_may_see_the_data(client: TestClient) -> None:
+    run = newest("curate")
+    assert client.get(f"/api/export/{run.id}/subset-csv").status_code == 401
+    elsewhere = access.sign(Viewer("ann", "viewer", ("d-other",)))
+    assert client.get(export_url(run.id, "subset-csv", elsewhere)).status_code == 404
+    campaign = session.store().campaigns.all()[0]
+    of_another = access.sign(Viewer("ann", "viewer", None, ("c-other",)))
+    assert client.get(export_url(campaign.id, "answers-csv", of_another)).status_code == 404
+    assert client.get(export_url(campaign.id, "answers-csv", session.token())).status_code == 200
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(
+    ("kind", "form", "sentence"),
+    [
+        ("curate", "subset-imagefolder", "is not sent to browsers: write it with slim export"),
+        ("curate", "maps-npz", "has no form maps-npz"),
+        ("curate", "subset-xlsx", "There is no form 'subset-xlsx'"),
+    ],
+)
+def test_what_cannot_be_sent_is_one_sentence(client: TestClient, kind: str, form: str, sentence: str) -> None:
+    answer = client.get(export_url(newest(kind).id, form, session.token()))
+    assert answer.status_code == 400 and sentence in answer.json()["error"]
+    assert not list((session.store().settings.home / exporting.FOLDER).glob("*"))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_large_run_and_a_second_export_at_a_time_are_not_sent(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = export_url(newest("gradcam").id, "maps-npz", session.token())
+    busy = threading.Lock()
+    busy.acquire()
+    monkeypatch.setattr(exporting, "_one_at_a_time", busy)
+    answer = client.get(address)
+    assert answer.status_code == 409 and "Another export is being written" in answer.json()["error"]
+    monkeypatch.setattr(exporting, "MOST_BYTES", 1_000)
+    assert "too much to send: write it with slim export" in client.get(address).json()["error"]
