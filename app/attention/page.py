@@ -10,6 +10,7 @@ from app.ui import export, next_step, pick
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from app.ui.messages import errors_shown
+from slim_core.attention.methods import METHODS
 
 st.title("Attention", help=explain("attention map", "class of the map"))
 
@@ -25,6 +26,8 @@ if dataset is not None:
 if run is not None:
     if dataset.n_attributes == 0:
         st.caption(ESTIMATED)
+    if (method := run.spec.get("method")) is not None:
+        st.caption(f"These maps are made by {METHODS[method].label}.")
     with errors_shown():
         tabs = st.tabs(["Gallery", "Scores per group"], key="attention-tab", on_change="rerun", bind="query-params")
         with tabs[0]:

@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from slim_core.attention.arrays import MASK_SCORES, PassArrays, summed_up
 from slim_core.attention.config import ClassOfMap, PassConfig
-from slim_core.attention.maps import Mapper, open_mapper
+from slim_core.attention.maps import Mapper, open_mapper, path_of
+from slim_core.attention.methods import GRAD_CAM
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_precision, iou
@@ -76,7 +77,8 @@ def attention_pass(
             class); attention_features.npy, environment_features.npy, pooled_features.npy (n, K) float16;
             logits.npy (n, C) float32; scores.parquet with row, prediction, confidence, loss (nats), entropy (bits),
             no_evidence, iou, aiou, attention_precision (NaN where the row has no mask).
-        config: the class explained, the images at a time, and the target layer where it is not the one that is found.
+        config: the class explained, the images at a time, the method, and the target layer where it is not the one that
+            is found.
         runtime: where it runs; with a ``checkpoint_dir`` the batches so far are kept there while the pass lasts: a
             pass of the same model over the same rows resumes from them, and ends with the same bytes as one that was
             never interrupted.
@@ -99,13 +101,17 @@ def attention_pass(
     config, runtime = config or PassConfig(), runtime or Runtime()
     model = model.at_layer(config.target_layer)
     target, kept = open_device(runtime.device), runtime.checkpoint_dir
-    key = "" if kept is None else _key(model, table, rows, config.class_of_map, config.batch_size, score_masks)
+    others = () if config.method == GRAD_CAM else (config.method,)
+    key = "" if kept is None else _key(model, table, rows, config.class_of_map, config.batch_size, score_masks, *others)
     arrays = PassArrays(out_dir, len(rows), kept, key)
     own = Pixels(table, model.transform, cache_bytes=0) if pixels is None else None
     model.net.to(target)
-    under_way = _Pass(model, table, arrays, config.class_of_map, target, own or pixels, score_masks)  # type: ignore[arg-type]
+    under_way = _Pass(model, table, arrays, config, target, own or pixels, score_masks)  # type: ignore[arg-type]
     try:
-        with open_mapper(model) as mapper, memory_guard(config.batch_size, partial(under_way.once_more, mapper)):
+        with (
+            open_mapper(model, config.method) as mapper,
+            memory_guard(config.batch_size, partial(under_way.once_more, mapper)),
+        ):
             under_way.all_batches(mapper, split_batches(rows, config.batch_size), runtime)
     finally:
         if own is not None:
@@ -131,11 +137,16 @@ class _Pass:
     model: Model
     table: ImageTable
     arrays: PassArrays
-    class_of_map: ClassOfMap
+    config: PassConfig
     device: torch.device
     pixels: Pixels
     score_masks: bool
     _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # rows and pixels of the current batch
+
+    @property
+    def class_of_map(self) -> ClassOfMap:
+        """Whose map is kept."""
+        return self.config.class_of_map
 
     def all_batches(self, mapper: Mapper, parts: list[np.ndarray], runtime: Runtime) -> None:
         """Every batch that is not there yet into the arrays; those so far are kept when something ends it early."""
@@ -186,7 +197,8 @@ class _Pass:
 
     def _keeps_every_class(self, n_values: int) -> bool:
         """Asked for; or they come with the forward pass, and take less room than the features."""
-        return self.class_of_map == "any" or (self.model.pools_linearly and n_values <= MOST_CLASS_MAPS)
+        comes_with_the_pass = self.model.pools_linearly and self.config.method == GRAD_CAM
+        return self.class_of_map == "any" or (comes_with_the_pass and n_values <= MOST_CLASS_MAPS)
 
     def _score(self, mapper: Mapper, part: np.ndarray, logits: Tensor, labels: Tensor, S: Tensor) -> pd.DataFrame:
         """The batch's rows of scores.parquet."""
@@ -224,7 +236,7 @@ class _Pass:
         return summed_up(
             self.arrays.finish(rows),
             self.table.labels[rows],
-            path=self.model.layout.facts.path,
+            path=path_of(self.model, self.config.method),
             target_layer=self.model.layout.facts.target_layer,
             map_shape=self.arrays.shape("maps")[1:],
             n_features=self.arrays.shape("attention_features")[1],

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from slim_core.attention.methods import GRAD_CAM, METHODS, labels
 from slim_core.parameters import Config, Shown
 
 ClassOfMap = Literal["label", "predicted", "both", "any"]
@@ -34,3 +35,13 @@ class PassConfig(Config):
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
     )
     target_layer: TargetLayer = None
+    method: Annotated[str, Shown(labels=labels, place="more", added_later=True)] = Field(
+        default=GRAD_CAM, title="Method", description="How a map is made of the layer's activations and gradient."
+    )
+
+    @field_validator("method")
+    @classmethod
+    def _check_method(cls, method: str) -> str:
+        if method not in METHODS:
+            raise ValueError(f"Input should be {' or '.join(map(repr, METHODS))}")
+        return method

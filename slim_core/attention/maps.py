@@ -1,4 +1,8 @@
-"""Raw attention maps S of a batch: from the forward pass where the head allows it, else by grad-cam (METHOD S1)."""
+"""Raw attention maps S of a batch: from the forward pass where that is exact, else by a gradient (METHOD S1).
+
+A method makes S of the activations A and of their gradient G. Where logits = W mean(A), G = W_c / (U V) at every
+position, so that every method is exact without a backward pass; so is one that needs no gradient, on any network.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from slim_core.attention.methods import GRAD_CAM, METHODS
 from slim_core.models.forward_maps import class_maps
 from slim_core.models.model import Model
 from slim_core.models.target_layer import evaluating
+from slim_core.network_facts import Path
+
+__all__ = ["METHODS", "Mapper", "open_mapper", "path_of"]
 
 
 class Mapper(Protocol):
@@ -32,16 +40,26 @@ class Mapper(Protocol):
         """S (m, C, U, V) of every class, for the images of the batch at the positions ``which`` (m,)."""
 
 
+def path_of(model: Model, method: str) -> Path:
+    """Whether the maps of a method come with the forward pass, or take a backward pass a class."""
+    return "forward" if model.pools_linearly or not METHODS[method].by_class else "gradient"
+
+
 @contextmanager
-def open_mapper(model: Model) -> Iterator[Mapper]:
-    """The exact forward-only mapper where the head is linear on the pooled map, grad-cam elsewhere."""
+def open_mapper(model: Model, method: str = GRAD_CAM) -> Iterator[Mapper]:
+    """Forward-only where that is exact."""
     with evaluating(model.net):
-        mapper: ForwardMapper | GradientMapper
-        mapper = ForwardMapper(model) if model.pools_linearly else GradientMapper(model)
+        mapper = _mapper(model, method)
         try:
             yield mapper
         finally:
             mapper.close()
+
+
+def _mapper(model: Model, method: str) -> ForwardMapper | KnownGradientMapper | GradientMapper:
+    if path_of(model, method) == "gradient":
+        return GradientMapper(model, method)
+    return ForwardMapper(model) if method == GRAD_CAM else KnownGradientMapper(model, method)
 
 
 class _Watcher:
@@ -95,17 +113,56 @@ class ForwardMapper(_Watcher):
         return torch.einsum("nkuv,ck->ncuv", A, W).div(A[0, 0].numel()).relu()
 
 
+class KnownGradientMapper(_Watcher):
+    """The other methods where G is known, or not needed."""
+
+    def __init__(self, model: Model, method: str) -> None:
+        self._by_class, self._pools_linearly = METHODS[method].by_class, model.pools_linearly
+        self._cam = _open_cam(model, method)
+        self._cam.activations_and_grads.release()
+        super().__init__(model)
+
+    def _keep_activations(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        """A copy: an in-place ReLU behind the layer (DenseNet) would overwrite it."""
+        del module, inputs
+        self.activations = output.clone()
+
+    def forward(self, images: Tensor) -> None:
+        """One forward pass."""
+        with torch.inference_mode():
+            self.logits = self.net(images)
+            if self._to_map is not None:
+                self.activations = self._to_map(self.activations)
+            if self._head is None:
+                self.pooled = self.activations.mean((2, 3))
+
+    def maps(self, classes: Tensor) -> Tensor:
+        """S (B, U, V) of one class (B,) an image."""
+        return self._maps(self.activations, classes)
+
+    def maps_of_all(self, which: Tensor) -> Tensor:
+        """S (m, C, U, V)."""
+        A, n_classes = self.activations[which], self.logits.shape[1]
+        if not self._by_class:
+            return self._maps(A, which)[:, None].expand(-1, n_classes, -1, -1)
+        return torch.stack([self._maps(A, torch.full_like(which, c)) for c in range(n_classes)], dim=1)
+
+    def _maps(self, A: Tensor, classes: Tensor) -> Tensor:
+        if not self._by_class:
+            return _cam_image(self._cam, A, torch.zeros_like(A))
+        assert self._head is not None
+        G = self._head.weight.detach()[classes] / A[0, 0].numel()  # (B, K)
+        return _cam_image(self._cam, A, G[:, :, None, None].expand_as(A))
+
+
 class GradientMapper(_Watcher):
-    """For every other architecture: one backward pass a class, by the grad-cam package."""
+    """For every other architecture: one backward pass a class."""
 
-    def __init__(self, model: Model) -> None:
-        from pytorch_grad_cam import GradCAM
-
+    def __init__(self, model: Model, method: str = GRAD_CAM) -> None:
         self._trainable = [p for p in model.net.parameters() if p.requires_grad]
         for parameter in self._trainable:  # only the gradient at A is wanted, which the input's carries
             parameter.requires_grad_(False)
-        self._target = model.target_layer
-        self._cam: Any = GradCAM(model.net, [model.target_layer], model.layout.to_map)
+        self._cam = _open_cam(model, method)
         super().__init__(model)
 
     def _keep_activations(self, module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:  # type: ignore[override]
@@ -129,9 +186,7 @@ class GradientMapper(_Watcher):
         watched.gradients = []
         score = self._logits.gather(1, classes[:, None]).sum()
         torch.autograd.grad(score, self._images, retain_graph=True)
-        A, gradients = self.activations.cpu().numpy(), watched.gradients[-1].numpy()
-        S = self._cam.get_cam_image(self._images, self._target, None, A, gradients)  # (B, U, V)
-        return torch.from_numpy(np.maximum(S, 0)).to(self.activations.device)
+        return _cam_image(self._cam, self.activations, watched.gradients[-1])
 
     def maps_of_all(self, which: Tensor) -> Tensor:
         """S (m, C, U, V): C backward passes."""
@@ -145,3 +200,14 @@ class GradientMapper(_Watcher):
         self._cam.activations_and_grads.release()
         for parameter in self._trainable:
             parameter.requires_grad_(True)
+
+
+def _open_cam(model: Model, method: str) -> Any:
+    """One as those of the grad-cam package, with hooks on the target layer."""
+    return METHODS[method].load()(model.net, [model.target_layer], model.layout.to_map)
+
+
+def _cam_image(cam: Any, A: Tensor, G: Tensor) -> Tensor:
+    """S (B, U, V) >= 0 of the activations and their gradient, (B, K, U, V) each."""
+    S = cam.get_cam_image(None, None, None, A.cpu().numpy(), G.cpu().numpy(), False)
+    return torch.from_numpy(np.maximum(S, 0)).to(A.device)

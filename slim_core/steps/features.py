@@ -51,7 +51,8 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
 def _finished_pass(spec: FeaturesSpec, context: StepContext) -> str | None:
     """Id of a finished gradcam run over the same images with the same model."""
     any_value = ("kind", "batch_size", "seed", "shard", "shards")
-    wanted = {name: value for name, value in spec.every_field().items() if name not in any_value}
+    plain = spec.model_dump(mode="json")  # as a run keeps it: a later field at its default is left out of both
+    wanted = {name: plain.get(name) for name in type(spec).model_fields if name not in any_value}
     passes = context.store.lineage.finished_passes(spec.dataset, wanted)
     return passes[0].id if passes else None
 

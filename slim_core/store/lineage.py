@@ -112,7 +112,7 @@ class Lineage:
         return found
 
     def attention_of(self, space: Run) -> Run | None:
-        """The gradcam run a space was made from, or one of the same images, model, class and layer; None without one.
+        """The gradcam run a space was made from, or one of the same images, model and settings; None without one.
 
         Raises:
             NotFoundError: the run the space was made from was deleted.
@@ -121,7 +121,7 @@ class Lineage:
             attention = fetch_run(connection, space.spec["attention"])
         if attention.kind == "gradcam":
             return attention
-        same = {key: attention.spec.get(key) for key in ("model", "class_of_map", "target_layer")}
+        same = {key: attention.spec.get(key) for key in ("model", "class_of_map", "target_layer", "method")}
         passes = self.finished_passes(space.dataset_id, same)
         return next((run for run in passes if space.spec["split"] in run.spec["splits"]), None)
 

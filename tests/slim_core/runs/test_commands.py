@@ -90,6 +90,7 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "gradcam of two splits": {"kind": "gradcam", **base, "model": model.id, "splits": ["val", "test"]},
         "gradcam in small batches": {"kind": "gradcam", **base, "model": model.id, "batch_size": 8},
         "gradcam of another layer": {"kind": "gradcam", **base, "model": model.id, "target_layer": "stages.1"},
+        "gradcam by another method": {"kind": "gradcam", **base, "model": model.id, "method": "layer-cam"},
         "train on images of its own": train | {"model": "resnet18", "mean": [0.5, 0.5, 0.5], "resize_ratio": 1.0},
         "register a model": train | {"model": "resnet18", "std": [0.5, 0.4, 0.3], "image_size": 64, **registered},
         "preview": {"kind": "preview", **base, "model": model.id, "images": 4, "split": "val"},

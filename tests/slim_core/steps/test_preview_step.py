@@ -61,6 +61,16 @@ def test_features_of_another_layer_are_not_taken_over_from_a_pass_of_the_default
     assert (width[same.id].shape[1], width[other.id].shape[1]) == (64, 32)
 
 
+def test_features_of_another_method_are_not_taken_over_either(looped):
+    other = api.extract_features(looped.loop.reference.id, method="layer-cam", splits=("val",), at=looped.at)
+    assert other.metrics["reused"] is None and other.spec["method"] == "layer-cam"
+    maps = api.gradcam(looped.loop.reference.id, method="layer-cam", splits=("val",), at=looped.at)
+    again = api.extract_features(
+        looped.loop.reference.id, method="layer-cam", splits=("val",), batch_size=32, at=looped.at
+    )
+    assert again.metrics["reused"] == maps.id
+
+
 def test_an_evaluation_scores_the_layer_that_is_named(looped):
     default = looped.outcomes["erm"].evaluation
     other = api.evaluate(looped.loop.reference.id, target_layer="stages.1", at=looped.at)
