@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.data import forms
-from app.data.parts import check, counts, findings, sample_grid
+from app.data.parts import check, counts, findings, sample_grid, versions
 from app.ui import demo_data, next_step, pick
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
@@ -32,6 +32,7 @@ if dataset is None:
 about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}"
 st.caption(verbatim(about), help=explain("fingerprint"))
 findings.show(dataset.report, key="found")
+versions.show(dataset)
 
 st.subheader("Groups", anchor="groups")
 counts.show(dataset.report, estimated=dataset.n_attributes == 0)

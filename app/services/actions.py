@@ -124,10 +124,14 @@ class ToImport:
     files: Thoroughness = "sample"
 
 
-def check(asked: ToImport, progress: Progress | None = None) -> ImportReport:
-    """What an import of a folder or file finds (needs lead); nothing is registered."""
+def check(asked: ToImport, progress: Progress | None = None) -> tuple[ImportReport, str]:
+    """What an import of a folder or file finds (needs lead), and how that differs from what is registered from there.
+
+    Nothing is registered. The second is "" where nothing is registered from there, or the data is refused.
+    """
     session.acting_as("lead")
-    return _imported(asked, (), progress).report
+    imported = _imported(asked, (), progress)
+    return imported.report, "" if imported.table is None else session.store().datasets.news_of(imported.table)
 
 
 def register(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Json, console, escaped, table, visible, write_json
+from slim_core.cli.console import Json, console, escaped, table, visible, writable, write_json, write_text
 from slim_core.cli.options import pairs, with_settings
 from slim_core.data.files import Thoroughness
 from slim_core.errors import SpecRefusedError, quoted
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from slim_core.data.report import Imported, ImportReport
+    from slim_core.data.table import ImageTable
 
+ROWS_SHOWN = 20  # of a comparison
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "dim"}
 
 
@@ -32,6 +34,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("demo-data", epilog=f"{listed}\n\n{example}")(with_settings(demo_data, asked, in_words))
     app.command("import", epilog="Example: slim import waterbirds-folder --register")(import_folder)
     app.command("datasets", epilog="Example: slim datasets")(datasets)
+    app.command("data-diff", epilog="Example: slim data-diff birds --csv changes.csv")(data_diff)
 
 
 def demo_data(
@@ -113,6 +116,8 @@ def import_folder(
     write_json(json_path, imported.report.to_json())
     given = {"--format": format, "--name": name, "--files": files if files != "sample" else None}
     words = import_words(path, given, option or ())
+    if imported.table is not None:
+        show_version(imported.table)
     if not imported.report.ok:
         show_remedy(imported.report, words, leave_out)
         raise typer.Exit(2)
@@ -121,6 +126,14 @@ def import_folder(
         return
     words += ["--leave-out", leave_out] if leave_out else []
     console.print(f"nothing is registered yet; next: [cyan]{in_shell(*words, '--register')}[/]", soft_wrap=True)
+
+
+def show_version(found: ImageTable) -> None:
+    """Say where this folder is registered already, and what has changed since."""
+    from slim_core.store import Store
+
+    if news := Store.open().datasets.news_of(found):
+        console.print(visible(news), markup=False, soft_wrap=True)
 
 
 def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None) -> None:
@@ -174,8 +187,37 @@ def datasets() -> None:
     """List the registered data sets."""
     from slim_core.store import Store
 
+    known = Store.open().datasets
+    found = [(dataset, known.change_since(dataset)) for dataset in known.all()]
     rows = [
-        [dataset.name, dataset.id, dataset.format, str(dataset.n_images), str(dataset.n_classes), dataset.root]
-        for dataset in Store.open().datasets.all()
+        [one.name, one.id, one.format, str(one.n_images), str(one.n_classes), "changed" if said else "", one.root]
+        for one, said in found
     ]
-    table("Data sets", ["name", "id", "format", "images", "classes", "folder"], rows)
+    table("Data sets", ["name", "id", "format", "images", "classes", "since import", "folder"], rows)
+    for _, said in found:
+        if said:
+            console.print(visible(said), style=COLOURS["warning"], markup=False, soft_wrap=True)
+
+
+def data_diff(
+    new: Annotated[str, typer.Argument(help="Name or id of a data set.")],
+    old: Annotated[str | None, typer.Argument(help="Id of another version; default: the one before.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", callback=writable, help="Also write every change to this file.")
+    ] = None,
+) -> None:
+    """Compare two versions of a data set: images that were added, removed or relabelled."""
+    from slim_core.csv_cells import to_csv
+    from slim_core.data.changes import changes, in_words
+    from slim_core.store import Store
+
+    known = Store.open().datasets
+    newer = known.of(new)
+    older = known.before(newer) if old is None else known.of(old)
+    found = changes(known.table_of(older), known.table_of(newer))
+    console.print(f"{escaped(older.id)} -> {escaped(newer.id)}: {in_words(found)}", soft_wrap=True)
+    if len(found):
+        shown = [[str(cell) for cell in row] for row in found.head(ROWS_SHOWN).to_numpy()]
+        table(f"The first {ROWS_SHOWN}" if len(found) > ROWS_SHOWN else "Changes", list(found.columns), shown)
+    if csv is not None:
+        write_text(csv, to_csv(found))

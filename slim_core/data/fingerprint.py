@@ -4,6 +4,8 @@ Checked are the metadata files and a seeded sample of the images: whether each i
 change; only where these differ is its content hashed. That costs one stat a file (128 images and the metadata, some
 milliseconds on a local disk), however large the data set is.
 
+Where there is no metadata, the names in each folder are recorded too, so that images that came or went are noticed.
+
 Caught: a folder or metadata that has moved, metadata whose content has changed, and missing or changed images where
 they are more than a few per cent (with one in fifty, 93 % of the time). Not caught here: single images. One that is
 missing or broken ends the run with its path when it is read; one that was replaced by another sound image is not
@@ -14,6 +16,7 @@ import of changed images at the same paths, run again what was run before.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +29,7 @@ from slim_core.errors import DataRefusedError
 SAMPLE = 128  # images
 SAMPLE_SEED = 0
 REMEDY = "import the data set again"
+MOST_FOLDERS = 2_000
 
 
 def file_records(table: ImageTable, metadata: Sequence[str | Path]) -> dict[str, Any]:
@@ -37,7 +41,45 @@ def file_records(table: ImageTable, metadata: Sequence[str | Path]) -> dict[str,
     return {
         "metadata": [_record(Path(path)) for path in metadata if Path(path).is_file()],
         "images": [_record(path) for path in images if path.is_file()],
+        "folders": [] if metadata else [_listing(path) for path in _folders(table) if path.is_dir()],
     }
+
+
+def news_of_folders(name: str, recorded: Mapping[str, Any] | None) -> str | None:
+    """A sentence where images came or went in the folders of a data set without metadata; None where not.
+
+    Such a data set stays what was registered: its runs go on with the images of then.
+    """
+    changed = [one for one in (recorded or {}).get("folders", ()) if _is_otherwise(one)]
+    if not changed:
+        return None
+    folder = Path(changed[0]["path"])
+    there = f"{_listing(folder)['n']:,}" if folder.is_dir() else "none"
+    others = f"; {len(changed) - 1:,} more of its folders have changed" if len(changed) > 1 else ""
+    return (
+        f"{folder} of {name} had {changed[0]['n']:,} files and folders at the import and now has {there}{others}: "
+        f"{REMEDY} to use what is there."
+    )
+
+
+def _folders(table: ImageTable) -> list[Path]:
+    """The folders in which images lie, and those above them in the data set."""
+    inside = {Path(os.path.dirname(name)) for name in table.frame["path"].unique()}
+    above = {parent for folder in inside for parent in folder.parents}
+    return [table.root / folder for folder in sorted(inside | above)][:MOST_FOLDERS]
+
+
+def _listing(folder: Path) -> dict[str, Any]:
+    names = sorted(one.name for one in os.scandir(folder) if not one.name.startswith("."))
+    digest = hashlib.sha256("\0".join(names).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return {"path": str(folder), "mtime_ns": folder.stat().st_mtime_ns, "n": len(names), "content": digest}
+
+
+def _is_otherwise(record: Mapping[str, Any]) -> bool:
+    folder = Path(record["path"])
+    if not folder.is_dir():
+        return True
+    return folder.stat().st_mtime_ns != record["mtime_ns"] and str(_listing(folder)["content"]) != record["content"]
 
 
 def check_files(name: str, recorded: Mapping[str, Any] | None) -> None:

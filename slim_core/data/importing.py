@@ -89,7 +89,7 @@ def import_data(
         limits.allowed((options or {})[key])
     named = name or (folder.stem if folder.is_file() else folder.name)
     findings = Findings()
-    report = ImportReport(format or "unknown", named, str(folder), ())
+    report = ImportReport(format or "unknown", named, str(folder), (), options=dict(options or {}))
     try:
         causes = causes_of(leave_out)
         importer, reason = find_importer(folder, format)

@@ -115,6 +115,7 @@ class ImportReport:
     checked: str = ""  # how thoroughly the files were read
     metadata: tuple[str, ...] = ()  # paths of the files the table was read from
     reason: str = ""  # why it was read as this format
+    options: dict[str, str] = field(default_factory=dict)  # of the format, as they were given
     root: str = ""  # what the paths of the images start from
     left_out: tuple[LeftOut, ...] = ()  # images that were left out, by cause
 

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
-from slim_core.data.fingerprint import check_files, file_records
+from slim_core.data.changes import changes, in_words
+from slim_core.data.fingerprint import check_files, file_records, news_of_folders
 from slim_core.data.table import ImageTable
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import schema
@@ -98,6 +99,14 @@ class Datasets:
         """The data set of this id, else the newest of this name, else None."""
         return self._one(_t.c.id == id_or_name) or self._one(_t.c.name == id_or_name)
 
+    def of(self, id_or_name: str) -> Dataset:
+        """The data set of this id, else the newest of this name.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        return self.find(id_or_name) or self.fetch(id_or_name)
+
     def all(self) -> list[Dataset]:
         """Every data set, newest first."""
         query = sa.select(*_COLUMNS).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc())
@@ -141,6 +150,41 @@ class Datasets:
         table, dataset = self.table(dataset_id), self.fetch(dataset_id)
         check_files(dataset.name, dataset.report.get("seal"))
         return table
+
+    def change_since(self, dataset: Dataset) -> str | None:
+        """What of the files is no longer as it was imported, in a sentence; None where nothing is.
+
+        Looked at are the metadata, a sample of the images and, where there is no metadata, what lies in the folders.
+        """
+        try:
+            self.table_of(dataset)
+            check_files(dataset.name, dataset.report.get("seal"))
+        except (DataRefusedError, NotFoundError) as error:
+            return str(error)
+        return news_of_folders(dataset.name, dataset.report.get("seal"))
+
+    def versions(self, root: str, name: str) -> list[Dataset]:
+        """What was registered from this folder under this name, the newest first."""
+        return [one for one in self.all() if (one.root, one.name) == (root, name)]
+
+    def news_of(self, table: ImageTable) -> str:
+        """How a table differs from the newest version of it, in a sentence; "" where it is the first."""
+        for version in self.versions(str(table.root), table.name)[:1]:
+            same = version.fingerprint == table.fingerprint
+            found = "the same table" if same else in_words(changes(self.table_of(version), table))
+            return f"Registered as {version.name} {version.id} on {version.created_at:%Y-%m-%d}; now {found}."
+        return ""
+
+    def before(self, dataset: Dataset) -> Dataset:
+        """The version that was registered before this one.
+
+        Raises:
+            NotFoundError: it is the first.
+        """
+        older = [one for one in self.versions(dataset.root, dataset.name) if one.created_at < dataset.created_at]
+        if not older:
+            raise NotFoundError(f"{dataset.name} {dataset.id} has no version before it: name the one to compare with.")
+        return older[0]
 
     def delete(self, dataset_id: str, by: str = "local") -> None:
         """Forget a data set. Its images stay where they are.

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+from app import session
 from app.ui import link_table
 from app.ui.link_table import Cell, Column
+from slim_core.errors import NotFoundError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
 from slim_core.percent import duration, percent
 
@@ -71,6 +73,7 @@ def show(run: Run) -> None:
 def facts(run: Run) -> list[list[Cell]]:
     """One row a fact, those that are known."""
     found: list[tuple[str, Cell | None]] = [
+        ("Data", _data(run)),
         ("Submitted", Cell(time=run.created_at)),
         ("By", Cell(run.created_by)),
         ("Waited", _waited(run)),
@@ -86,6 +89,18 @@ def facts(run: Run) -> list[list[Cell]]:
         ("Code", Cell(run.code_version) if run.code_version else None),
     ]
     return [[Cell(name, "quiet"), cell] for name, cell in found if cell is not None]
+
+
+def _data(run: Run) -> Cell | None:
+    """The data set, and which version of it where there are several."""
+    datasets = session.store().datasets
+    try:
+        used = datasets.fetch(run.dataset_id)
+    except NotFoundError:
+        return Cell(f"{run.dataset_id}, removed")
+    versions = [one.id for one in reversed(datasets.versions(used.root, used.name))]
+    which = f", version {versions.index(used.id) + 1} of {len(versions)}" if len(versions) > 1 else ""
+    return Cell(f"{used.name}{which}", title=f"{used.id}, fingerprint {used.fingerprint}, {used.root}")
 
 
 def _waited(run: Run) -> Cell | None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from app import session
+from slim_core.data.importing import import_data
 
 
 def button(app, label: str):
@@ -157,7 +158,7 @@ def test_a_finding_opens_its_images_and_names_the_broken_ones_with_their_line(sh
 
 
 def session_report(app) -> dict:
-    return app.session_state["import-check"][1]
+    return app.session_state["import-check"].report
 
 
 @pytest.fixture
@@ -208,3 +209,43 @@ def test_an_option_of_another_format_is_named_where_it_is_wrong(show, tmp_path: 
     app.text_input(key="option-celeba-target").set_value("Blond").run()
     button(app, "Check").click().run()
     assert "was not registered" in texts(app)
+
+
+@pytest.fixture
+def changing(empty_home: Path, tmp_path: Path, demo_folder: Path) -> Path:
+    """The small demo set, registered from a folder that a test may change."""
+    folder = Path(shutil.copytree(demo_folder, tmp_path / "changing"))
+    session.store().datasets.register(import_data(folder), by="tests")
+    return folder
+
+
+def relabel(folder: Path) -> None:
+    frame = pd.read_csv(folder / "metadata.csv")
+    frame.loc[0, "y"] = 1 - frame.loc[0, "y"]
+    frame.drop(index=3).to_csv(folder / "metadata.csv", index=False)
+
+
+def test_a_folder_that_has_changed_is_checked_again_and_registered_as_another_version(show, changing: Path) -> None:
+    app = show("data")
+    assert "has changed since" not in texts(app)
+    relabel(changing)
+    app = show("data")
+    assert f"{changing}/metadata.csv has changed since changing was imported" in texts(app)
+    button(app, "Check again").click().run()
+    assert "1 image removed, 1 relabelled" in texts(app)
+    button(app, "Register").click().run()
+    newer, older = session.store().datasets.all()
+    assert (newer.name, newer.n_images, older.n_images) == ("changing", 39, 40)
+    app = show("data", dataset=newer.id)
+    assert "has changed since" not in texts(app)
+
+
+def test_two_versions_are_compared_image_by_image(show, changing: Path) -> None:
+    relabel(changing)
+    newer = session.store().datasets.register(import_data(changing), by="tests")
+    app = show("data", dataset=newer.id)
+    app.session_state["versions"] = True
+    app.run()
+    assert "1 image removed, 1 relabelled" in texts(app)
+    found = next(one.value for one in app.dataframe if "Change" in one.value.columns)
+    assert found["Change"].tolist() == ["removed", "relabelled"]

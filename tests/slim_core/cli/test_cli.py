@@ -20,8 +20,8 @@ from slim_core.settings import settings
 from slim_core.store import Store
 
 COMMANDS = (
-    "demo-data import datasets train gradcam features space candidates answer curate evaluate compare runs run submit "
-    "export study studies backup restore inspect preview register-model sheets"
+    "demo-data import datasets data-diff train gradcam features space candidates answer curate evaluate compare runs "
+    "run submit export study studies backup restore inspect preview register-model sheets"
 ).split()
 
 
@@ -165,6 +165,26 @@ def test_an_import_with_broken_files_names_the_command_that_leaves_them_out(wate
     (dataset,) = Store.open(settings()).datasets.all()
     assert dataset.n_images == 78
     assert [(one["cause"], one["lines"]) for one in dataset.report["left_out"]] == [("missing", [5]), ("broken", [9])]
+
+
+def test_a_changed_folder_is_noticed_and_its_versions_are_compared(waterbirds_folder, home, tmp_path, capsys):
+    assert slim("import", waterbirds_folder, "--register") == 0
+    assert slim("data-diff", waterbirds_folder.name) == 2
+    assert "has no version before it: name the one to compare with" in capsys.readouterr().err
+    frame = pd.read_csv(waterbirds_folder / "metadata.csv")
+    frame.loc[0, "y"] = 1 - frame.loc[0, "y"]
+    frame.drop(index=5).to_csv(waterbirds_folder / "metadata.csv", index=False)
+    assert slim("datasets") == 0
+    assert "metadata.csv has changed since waterbirds-folder was imported" in capsys.readouterr().out
+    assert slim("import", waterbirds_folder) == 0
+    assert "; now 1 image removed, 1 relabelled" in capsys.readouterr().out
+    assert slim("import", waterbirds_folder, "--register") == 0
+    capsys.readouterr()
+    assert slim("data-diff", waterbirds_folder.name, "--csv", tmp_path / "changes.csv") == 0
+    assert ": 1 image removed, 1 relabelled" in capsys.readouterr().out
+    found = pd.read_csv(tmp_path / "changes.csv", keep_default_na=False)
+    assert found["change"].tolist() == ["removed", "relabelled"]
+    assert found["path"].tolist() == frame["img_filename"].iloc[[5, 0]].tolist()
 
 
 def test_an_import_registers_the_folder_where_it_is_told_to(demo_folder, home, capsys):

@@ -17,6 +17,7 @@ from slim_core.runs.execute import execute
 from slim_core.settings import Settings
 from slim_core.steps.specs import TrainSpec
 from slim_core.store import Dataset, Store
+from tests.slim_core.data.conftest import save_image
 
 
 @pytest.fixture
@@ -133,3 +134,44 @@ def test_the_records_of_files_are_small_plain_json_however_large_the_data_set(st
 
 def test_a_data_set_registered_before_files_were_recorded_passes():
     check_files("old", None)
+
+
+@pytest.fixture
+def classes(tmp_path: Path) -> Path:
+    """A folder for each of two classes, without metadata."""
+    folder = tmp_path / "classes"
+    for i in range(24):
+        save_image(folder / ("cat", "dog")[i % 2] / f"{i}.jpg", i)
+    return folder
+
+
+def test_images_that_came_or_went_in_folders_without_metadata_are_noticed(store, classes):
+    dataset = register(store, classes)
+    assert store.datasets.change_since(dataset) is None
+    save_image(classes / "cat" / "new.jpg", 99)
+    said = store.datasets.change_since(dataset)
+    assert said == (
+        f"{classes}/cat of classes had 12 files and folders at the import and now has 13: "
+        "import the data set again to use what is there."
+    )
+    store.datasets.unchanged_table(dataset.id)  # a run goes on with the images of then
+    newer = register(store, classes)
+    assert newer.id != dataset.id and store.datasets.change_since(newer) is None
+    assert store.datasets.versions(str(classes), "classes") == [newer, dataset]
+
+
+def test_a_new_folder_of_a_class_is_noticed_and_a_hidden_file_is_not(store, classes):
+    dataset = register(store, classes)
+    (classes / "cat" / ".DS_Store").write_text("x")
+    assert store.datasets.change_since(dataset) is None
+    save_image(classes / "bird" / "0.jpg", 7)
+    assert f"{classes} of classes had 2 files and folders" in str(store.datasets.change_since(dataset))
+
+
+def test_changed_metadata_and_a_moved_folder_are_said_in_a_sentence(store, folder):
+    dataset = register(store, folder)
+    assert store.datasets.change_since(dataset) is None
+    expected = spoil_metadata(dataset, folder)
+    assert store.datasets.change_since(dataset) == expected
+    expected = move(dataset, folder)
+    assert str(store.datasets.change_since(dataset)).startswith(expected)
