@@ -79,7 +79,8 @@ def _is_otherwise(record: Mapping[str, Any]) -> bool:
     folder = Path(record["path"])
     if not folder.is_dir():
         return True
-    return folder.stat().st_mtime_ns != record["mtime_ns"] and str(_listing(folder)["content"]) != record["content"]
+    touched: bool = folder.stat().st_mtime_ns != record["mtime_ns"]
+    return touched and str(_listing(folder)["content"]) != str(record["content"])
 
 
 def check_files(name: str, recorded: Mapping[str, Any] | None) -> None:
