@@ -32,8 +32,8 @@ def maps_of(source: Source) -> Maps:
 def heat_maps(source: Source, transform: ImageTransform) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """(row, (size, size) in 0..1) of each image, of the first class that the run has maps of (METHOD S1)."""
     maps = maps_of(source)
-    for done, row in enumerate(maps.rows.tolist(), 1):
-        yield row, heat_map(maps.of(row, maps.classes[0]), transform.size)
+    for done, (row, raw) in enumerate(maps.each(maps.classes[0]), 1):
+        yield row, heat_map(raw, transform.size)
         source.on_progress(done, len(maps.rows))
 
 

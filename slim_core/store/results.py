@@ -7,7 +7,7 @@ are mapped from disk, so that no reader loads them whole. The names of the files
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -176,6 +176,11 @@ class Maps:
             what = f"no map of image {row}" if map_of in self.classes else f"no map of the {map_of} class"
             raise NotFoundError(f"Run {self.run} has {what}: run the attention maps with that class and split.")
         return np.asarray(self._at(int(at[0]), map_of), np.float32)
+
+    def each(self, map_of: str) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """(row, (U, V)) of every image, in the order of the rows; ``map_of``: one of ``classes``."""
+        for position, row in enumerate(self.rows.tolist()):
+            yield row, np.asarray(self._at(position, map_of), np.float32)
 
     def _at(self, position: int, map_of: str) -> NDArray[Any]:
         if map_of in self.files:

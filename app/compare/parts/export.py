@@ -18,6 +18,8 @@ from slim_core.evaluation.report.page import render
 if TYPE_CHECKING:
     from slim_core.store import Dataset
 
+OF_A_RESULT = ("model", "probabilities", "maps", "overlays", "fiftyone")  # of a model, and of its evaluation
+
 
 def show(dataset: Dataset, chosen: Chosen) -> None:
     """Two buttons, whose files are made when they are pressed, and the models and predictions of the ticked runs."""
@@ -53,9 +55,7 @@ def _model(chosen: Chosen) -> None:
     picked = st.selectbox("Run", list(labels), format_func=labels.__getitem__, key="export-run")
     evaluation = chosen.compared.evaluations[picked]
     model = session.store().runs.find(evaluation.spec["model"])
-    export.choose(
-        [one for one in (model, evaluation) if one is not None], ("model", "probabilities", "maps", "overlays")
-    )
+    export.choose([one for one in (model, evaluation) if one is not None], OF_A_RESULT)
 
 
 def _query() -> str:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +16,11 @@ from PIL import Image
 from scipy.special import softmax
 
 from slim_core import api
-from slim_core.data.images import heat_map
+from slim_core.data.images import ImageTransform, heat_map
 from slim_core.data.importing import import_data
 from slim_core.errors import NotFoundError
 from slim_core.export.form import CAMPAIGN
+from slim_core.export.forms.fiftyone import over_image
 from slim_core.export.forms.model_card import card
 from slim_core.export.forms.subset_imagefolder import folder_names
 from slim_core.export.registry import FORMS
@@ -168,6 +173,73 @@ def test_heat_maps_and_overlays_are_pictures_of_each_image(store: Store, tmp_pat
         assert picture.mode == "RGB"
 
 
+@pytest.mark.parametrize("size", [(160, 120), (90, 150), (128, 128), (1_000, 40)])
+@pytest.mark.parametrize("resize_ratio", [8 / 7, 1.0, 1.5])
+def test_a_heat_map_lies_over_the_part_of_the_image_that_the_model_sees(size, resize_ratio: float) -> None:
+    transform = ImageTransform(size=64, resize_ratio=resize_ratio)
+    heat = heat_map(np.array([[0.0, 1.0, 2.0], [3.0, 9.0, 1.0], [0.0, 4.0, 8.0]]), 64)
+    whole = over_image(heat, transform, size)
+    assert whole.width / whole.height == pytest.approx(size[0] / size[1], rel=0.05)
+    seen = np.asarray(transform.fit(whole.resize(size, Image.Resampling.BILINEAR))) / 255
+    assert np.abs(seen - heat)[4:-4, 4:-4].mean() < 0.03
+
+
+OPEN_IN_FIFTYONE = """
+import json, sys
+import mongoengine.connection, mongomock, pymongo
+from mongomock.store import ServerStore
+
+kept = ServerStore()
+
+class InMemory(mongomock.MongoClient):
+    _closed = False
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, _store=kept)
+
+    def __getattr__(self, name):
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return super().__getattr__(name)
+
+    def server_info(self):
+        return {"version": "7.0.0", "versionArray": [7, 0, 0]}
+
+pymongo.MongoClient = mongoengine.connection.MongoClient = InMemory
+import fiftyone
+
+opened = fiftyone.Dataset.from_dir(dataset_dir=sys.argv[1], dataset_type=fiftyone.types.FiftyOneDataset)
+print(json.dumps([
+    [one.row, one.filepath, one.tags, one.ground_truth.label, one.prediction.label, one.prediction.confidence,
+     one.group, one.correct, one.attention.map_path, list(one.attention.range)]
+    for one in opened
+]))
+"""
+
+
+@pytest.mark.slow
+def test_fiftyone_opens_the_folder_with_labels_predictions_and_heat_maps(store: Store, tmp_path: Path) -> None:
+    if not (find_spec("fiftyone") and find_spec("mongomock")):  # MongoDB itself is not to be had as a package
+        pytest.skip("fiftyone and mongomock are not installed")
+    run = newest(store, "evaluate")
+    folder = export(store, run.id, "fiftyone", tmp_path / "out")
+    own = {"HOME": str(tmp_path), "FIFTYONE_DATABASE_URI": "mongodb://localhost", "FIFTYONE_DO_NOT_TRACK": "true"}
+    asked = [sys.executable, "-W", "ignore", "-c", OPEN_IN_FIFTYONE, str(folder)]
+    without = {"FIFTYONE_DATABASE_VALIDATION": "false"}
+    done = subprocess.run(asked, env={**os.environ, **own, **without}, capture_output=True, text=True, timeout=300)
+    assert not done.returncode, done.stderr[-2000:]
+    samples = json.loads(done.stdout.splitlines()[-1])
+    table = store.datasets.table(run.dataset_id)
+    kept = EvaluationResult(store.artifacts.folder(run.id)).predictions()
+    assert [sample[0] for sample in samples] == kept["row"].tolist()
+    for sample, record in zip(samples, kept.to_dict("records"), strict=True):
+        _, path, tags, label, prediction, confidence, _, correct, heat, bounds = sample
+        assert Path(path) == table.image_path(record["row"]).resolve() and tags == ["test"]
+        assert (label, prediction) == tuple(table.label_names[record[name]] for name in ("label", "prediction"))
+        assert confidence == pytest.approx(record["confidence"]) and correct == (label == prediction)
+        assert bounds == [0.0, 255.0] and Path(heat).is_file()
+
+
 def test_features_are_those_of_the_run(store: Store, tmp_path: Path) -> None:
     run = newest(store, "gradcam")
     folder, seen = (
@@ -231,6 +303,7 @@ def test_weights_open_in_safetensors_and_are_registered_as_a_model(looped, tmp_p
 
 
 def test_the_graph_gives_the_logits_of_the_model_in_onnxruntime(store: Store, tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="onnx is not installed")
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     import torch
 
