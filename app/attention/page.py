@@ -10,6 +10,7 @@ from app.ui import export, next_step, pick
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from app.ui.messages import errors_shown
+from app.ui.runs import pipeline
 from slim_core.attention.methods import METHODS
 
 st.title("Attention", help=explain("attention map", "class of the map"))
@@ -22,6 +23,7 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         export.show([run])
 
 if dataset is not None:
+    pipeline.show(dataset.id, lambda one: one.state == "active" and any(step.kind == "gradcam" for step in one.runs))
     view.show_missing_maps(dataset.id, passes)
 if run is not None:
     if dataset.n_attributes == 0:

@@ -24,11 +24,7 @@ if TYPE_CHECKING:
 TITLES: dict[PipelineKind, str] = {
     "questions": "Train, look, choose images to ask about",
     "comparison": "Curate, retrain, compare",
-    "training": "Train, evaluate, compute the maps",
-}
-STEPS_OF: dict[PipelineKind, tuple[str, ...]] = {  # kinds of runs, in their order
-    "questions": ("train", "gradcam", "evaluate", "space", "candidates"),
-    "comparison": ("curate", "train", "evaluate"),
+    "training": "Train, evaluate, look",
 }
 
 
@@ -69,6 +65,40 @@ def to_comparison(campaign: Campaign, way: Retrain = "reference", seed: int = 0)
     chosen = actions.saved(campaign_actions.subset_spec(campaign), name=f"Subset from {campaign.name}")
     name = f"Retrained from {campaign.name}"
     return _kept("comparison", [], lambda: retraining.retrain(chosen, way, seed, name=name))
+
+
+def to_models(
+    spec: Mapping[str, Any], seeds: Sequence[int], *, evaluate: bool, maps: bool, name: str | None = None
+) -> tuple[Run, bool]:
+    """Queue a training with each of the seeds and what follows it (needs lead).
+
+    ``evaluate``, ``maps``: whether each model is evaluated, and its attention maps computed, once it is trained.
+    Returns the first training, and whether it is a new one.
+    """
+    models = [_training({**spec, "seed": seed}, _name(name, seed, seeds)) for seed in seeds]
+    ends = [end for model, _ in models for end in _following(model, evaluate=evaluate, maps=maps)]
+    _kept("training", ends[:-1], lambda: ends[-1])
+    return models[0]
+
+
+def _training(spec: Mapping[str, Any], name: str | None) -> tuple[Run, bool]:
+    try:
+        return actions.submit(spec, name=name)
+    except QueueUnavailableError:  # the same again is the run that was saved
+        return actions.submit(spec, name=name)[0], True
+
+
+def _name(name: str | None, seed: int, seeds: Sequence[int]) -> str | None:
+    return f"{name}, seed {seed}" if name and len(seeds) > 1 else name
+
+
+def _following(model: Run, *, evaluate: bool, maps: bool) -> list[Run]:
+    """What is queued behind a training; itself where nothing is."""
+    found = [evaluating.attention_pass(model, "train")] if maps else []
+    if evaluate:
+        split = evaluating.compared_on(session.store().datasets.fetch(model.dataset_id))
+        found.append(evaluating.saved(model, split=split))
+    return found or [model]
 
 
 def stop(pipeline: Pipeline) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app import session
-from app.services import actions, train_defaults
+from app.services import pipelines, train_defaults
 from app.ui import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -35,6 +35,11 @@ MODELS = (
 )  # fmt: skip
 ALL = "all training images"
 WHOLE, LAST_LAYER = "the whole network", "the last layer"
+MOST_SEEDS = 10
+EVALUATE = (
+    "The accuracy of every group on the test images (validation, where there are none), as soon as it is trained."
+)
+MAPS = "Where the model looks, in every image, as soon as it is trained."
 _FIRST = ("objective", "selection")  # outside the form, so that the settings of what is chosen follow it
 _IN_ITS_OWN_WAY = ("kind", "model", "weights", *_FIRST, "objective_options", "refit", "refit_options")
 
@@ -89,11 +94,11 @@ def _refit(reference: Run, subset: Run | None) -> None:
         fields = ask.fields(settings, {}, key="refit", beside={"mode": "last-layer"})
         fields |= {"attention": _features_of(reference), "refit": refit}
         fields["refit_options"] = ask.fields(ask.offered(REFITS[refit].Options), {}, key=f"{refit}-refit")
-        submitted = st.form_submit_button("Refit", type="primary", icon=":material/play_arrow:")
+        submitted, after = _end("Refit", maps=False)
     if submitted:
         with errors_shown():
             spec = retrain_spec(reference, subset, "last-layer", fields.pop("seed"), fields)
-            _submit(spec.model_dump(mode="json"))
+            _submit(spec.model_dump(mode="json"), after)
 
 
 def _criterion(selection: Parameter) -> Parameter:
@@ -133,28 +138,59 @@ def _subset(subsets: Sequence[Run]) -> Run | None:
 
 def _train_on_all(dataset: Dataset) -> None:
     asked, here = parameters(_spec()), train_defaults.proposal(dataset)
-    left, right = st.columns(2)
+    left, right, last = st.columns([3, 3, 1])
     model = left.selectbox(
         asked["model"].label, MODELS, index=MODELS.index(here.model), accept_new_options=True,
         key=f"model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     proposed = _spec().proposed(model, "reference") | {"epochs": train_defaults.epochs(dataset, model)}
-    st.caption(" ".join([here.why if model == here.model else "", _how_long(dataset, model, proposed["epochs"])]))
     with right:
         weights = ask.choice(asked["weights"], proposed["weights"], key=model, disabled=model == "small-resnet")
+    with last:
+        n_seeds = _n_seeds()
+    st.caption(
+        " ".join([here.why if model == here.model else "", _how_long(dataset, model, proposed["epochs"], n_seeds)])
+    )
     first = _chosen_first("train-all")
     with st.form("train-all"):
         fields = _hyper_parameters(dataset, proposed, first, key=f"{model}-reference-{dataset.id}")
-        submitted = st.form_submit_button("Train", type="primary", icon=":material/play_arrow:")
+        submitted, after = _end("Train", maps=True)
     if submitted:
-        _submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields})
+        _submit({"kind": "train", "dataset": dataset.id, "model": model, "weights": weights, **fields}, after, n_seeds)
 
 
-def _how_long(dataset: Dataset, model: str, epochs: int) -> str:
+@dataclass(frozen=True)
+class After:
+    """What follows a training by itself, and what it is called; None: by its step and data set."""
+
+    evaluate: bool
+    maps: bool
+    name: str | None
+
+
+def _n_seeds() -> int:
+    about = "So many models, each with a seed of its own: from the seed below on. One seed says little of a method."
+    return int(st.number_input("Seeds", 1, MOST_SEEDS, 1, key="n-seeds", help=about))
+
+
+def _end(label: str, *, maps: bool) -> tuple[bool, After]:
+    """The last row of a form: a name, what follows the training, and the button. ``maps``: whether they do at first."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        submitted = st.form_submit_button(label, type="primary", icon=":material/play_arrow:")
+        name = st.text_input(
+            "Run name", placeholder="such as: with augmentation", max_chars=200, key=f"name-{label}", width=240
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            evaluate = st.checkbox("then evaluate", value=True, key=f"evaluate-{label}", help=EVALUATE)
+            look = st.checkbox("then compute the attention maps", value=maps, key=f"maps-{label}", help=MAPS)
+    return submitted, After(evaluate, look, name.strip() or None)
+
+
+def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
     """What the proposed training takes, before it is submitted."""
     images = train_defaults.n_train(dataset)
-    what = f"{epochs} epochs of {images:,} images"
-    seconds = train_defaults.seconds(dataset, model, epochs)
+    what = f"{epochs} epochs of {images:,} images" + (f" with {n_seeds} seeds" if n_seeds > 1 else "")
+    seconds = train_defaults.seconds(dataset, model, epochs * n_seeds)
     if seconds is None:
         return f"{what}: the time is known after the first training of this model here."
     return f"{what} take {about(seconds)}, by earlier trainings here."
@@ -171,15 +207,16 @@ def _retrain(dataset: Dataset, subset: Run) -> None:
         return
     proposed = retrain_spec(reference, subset, how, 0).model_dump()
     first = _chosen_first("train-subset")
+    n_seeds = _n_seeds()
     with st.form("train-subset"):
         key = f"{reference.spec['model']}-{how}"
         without = (*FROM_REFERENCE, "hold_out")
         fields = _hyper_parameters(dataset, proposed, first, key=key, without=without)
-        submitted = st.form_submit_button("Retrain", type="primary", icon=":material/play_arrow:")
+        submitted, after = _end("Retrain", maps=False)
     if submitted:
         seed = fields.pop("seed")
         with errors_shown():
-            _submit(retrain_spec(reference, subset, how, seed, fields).model_dump(mode="json"))
+            _submit(retrain_spec(reference, subset, how, seed, fields).model_dump(mode="json"), after, n_seeds)
 
 
 def _spec() -> type[TrainSpec]:
@@ -231,9 +268,10 @@ def _options(config: type[Config], dataset: Dataset, split: str, *, key: str) ->
     return ask.fields(asked, proposed, key=key)
 
 
-def _submit(spec: Mapping[str, Any]) -> None:
+def _submit(spec: Mapping[str, Any], after: After, n_seeds: int = 1) -> None:
     with errors_shown():
-        run, created = actions.submit(spec)
+        seeds = range(spec["seed"], spec["seed"] + n_seeds)
+        run, created = pipelines.to_models(spec, seeds, evaluate=after.evaluate, maps=after.maps, name=after.name)
         if not created:
             st.toast("This training exists already. It is shown below.", icon=":material/info:")
         st.query_params["run"] = run.id

@@ -7,7 +7,7 @@ from app.train import forms
 from app.train.parts import register_model
 from app.ui import export, next_step, pick
 from app.ui.escape import verbatim
-from app.ui.runs import state, training
+from app.ui.runs import pipeline, state, training
 from slim_core.evaluation.comparison import newest_evaluations
 from slim_core.store.states import UNFINISHED
 
@@ -21,6 +21,7 @@ if dataset is None:
 runs = session.store().runs
 trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
 subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
+pipeline.show(dataset.id, lambda one: len(one.runs) > 1 and one.kind == "training")
 with st.expander("New training", icon=":material/add:", expanded=not trainings or "subset" in st.query_params):
     forms.show(
         dataset, subsets, [run for run in trainings if run.status == "done" and run.spec["mode"] != "last-layer"]
@@ -46,7 +47,9 @@ training.show(run)
 if run.status == "done" and run.spec.get("subset"):
     next_step.show("compare it with the reference model.", "compare", "Compare", dataset=dataset.id)
 elif run.status == "done":
-    next_step.show("see where this model looks.", "attention", "Compute the maps", dataset=dataset.id, model=run.id)
+    has_maps = any(one.kind == "gradcam" and one.status not in UNFINISHED for one in runs.children(run.id))
+    label = "See the maps" if has_maps else "Compute the maps"
+    next_step.show("see where this model looks.", "attention", label, dataset=dataset.id, model=run.id)
 elif run.status in UNFINISHED:
     next_step.show("read its log, then retry it or change the settings.", "jobs", "Open the run", run=run.id)
 else:

@@ -100,10 +100,8 @@ def test_an_engineer_registers_a_folder_trains_and_sees_where_the_model_looks(
     train(page, own_address, own_store, epochs=1)
     expect(page.get_by_text("Worst group", exact=True).first).to_be_visible(timeout=JOB_MS)
     settle(page)
-    page.get_by_role("link", name="Compute the maps").click()
+    page.get_by_role("link", name="See the maps").click()  # they are computed as soon as the model is trained
     expect(page.get_by_role("heading", level=1, name="Attention")).to_be_visible()
-    settle(page)
-    page.get_by_role("button", name="Compute attention maps").click()
     expect(page.locator(".slim-gallery img").first).to_be_visible(timeout=JOB_MS)
     assert own_store.runs.fetch(newest(own_store, "gradcam").id).metrics["n"] == 120
     assert own_store.artifacts.has(newest(own_store, "gradcam").id, "thumbnails.bin")

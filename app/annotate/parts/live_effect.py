@@ -158,4 +158,4 @@ def _buttons(campaign: Campaign) -> None:
             pipelines.to_comparison(campaign)
     if key in st.session_state:
         submit.follow(st.session_state[key])
-    pipeline.show(campaign.dataset_id, campaign=campaign.id)
+    pipeline.show(campaign.dataset_id, lambda one: any(run.campaign_id == campaign.id for run in one.runs))

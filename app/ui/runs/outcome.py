@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,7 +12,7 @@ from app.services import loop_state, result_links
 from app.ui import next_step
 from app.ui.escape import prose
 from slim_core.metrics import AVERAGE, WGA, WORST_GROUP
-from slim_core.percent import counted, percent
+from slim_core.percent import counted, interval, percent
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -35,6 +36,21 @@ def show(run: Run, *before: str) -> None:
         elif run.kind in result_links.PAGES:
             page, link = result_links.address(run)
             next_step.link(page, LABELS.get(run.kind, "Result"), **link)
+
+
+def show_several(evaluations: Sequence[Run]) -> None:
+    """The same for finished evaluations of several models, such as the seeds of one training."""
+    worst, average = (_spread([(run.metrics or {})[key] for run in evaluations]) for key in (WGA, AVERAGE))
+    text = f"{counted(len(evaluations), 'model')} evaluated: worst group {worst}, average {average}."
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"outcome-{evaluations[0].id}"):
+        st.markdown(f":green[:material/check_circle:] {text}", width="stretch")
+        ids = [run.id for run in evaluations]
+        next_step.link("compare", "Compare", dataset=evaluations[0].dataset_id, baseline=ids[0], runs=",".join(ids))
+
+
+def _spread(rates: Sequence[float]) -> str:
+    """The mean, and the lowest and the highest."""
+    return f"**{percent(sum(rates) / len(rates))}** on average ({interval(min(rates), max(rates))})"
 
 
 def sentence(run: Run) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from slim_core.store import Pipeline, Run
 
 
-def show(dataset: str, *, campaign: str | None = None) -> frozenset[str]:
+def show(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> frozenset[str]:
     """The pipelines of a data set under way, and the newest one where it has ended and nothing was queued since.
 
-    ``campaign``: only those that use its answers. Returns the runs that are shown so: no line of their own is needed.
+    ``fits``: which are meant. Returns the runs that are shown so: no line of their own is needed.
     """
-    known = [one for one in session.store().pipelines.all(dataset) if campaign is None or _uses(one, campaign)]
+    known = [one for one in session.store().pipelines.all(dataset) if fits(one)]
     active = [one for one in known if one.state == "active"]
     for one in active:
         _poll(one.id, _states(one.runs))
@@ -48,10 +48,6 @@ def how_long(expects: Expected) -> str:
     """The time that is known: "about 3 min", or "at least 3 min" where that of some step is not."""
     about = state.about(expects.seconds)
     return about.replace("about", "at least", 1) if expects.unknown else about
-
-
-def _uses(pipeline: Pipeline, campaign: str) -> bool:
-    return any(run.campaign_id == campaign for run in pipeline.runs)
 
 
 def _states(runs: Sequence[Run]) -> tuple[str, ...]:
@@ -87,8 +83,16 @@ def _line(pipeline: Pipeline) -> None:
 
 
 def _steps(runs: Sequence[Run]) -> str:
-    """Each with its symbol."""
-    return "  ·  ".join(f"{state.SYMBOLS[run.status]} {STEPS[run.kind].title}" for run in runs)
+    """Each with its symbol; several of one kind, as of several seeds, together."""
+    kinds = list(dict.fromkeys(run.kind for run in runs))
+    return "  ·  ".join(_step(kind, [run for run in runs if run.kind == kind]) for kind in kinds)
+
+
+def _step(kind: str, runs: Sequence[Run]) -> str:
+    now = next((run for run in runs if run.status in WORKING), None)
+    now = now or next((run for run in runs if run.status != "done"), runs[-1])
+    n_done = sum(run.status == "done" for run in runs)
+    return f"{state.SYMBOLS[now.status]} {STEPS[kind].title}{f' {n_done} of {len(runs)}' if len(runs) > 1 else ''}"
 
 
 def _fraction(runs: Sequence[Run], now: Run, expects: Expected) -> float:
@@ -148,8 +152,10 @@ def _unfinished(pipeline: Pipeline) -> None:
 
 
 def _done(pipeline: Pipeline) -> None:
-    """The figures of its last step, and the link to where they are seen."""
-    runs = session.store().runs
-    *_, last = pipeline.runs
-    earlier = [runs.fetch(run.id) for run in pipeline.runs[:-1] if run.kind == "evaluate"]
-    outcome.show(runs.fetch(last.id), *(outcome.sentence(run) for run in earlier))
+    """The figures of its models or of its last step, and the link to where they are seen."""
+    runs = [session.store().runs.fetch(run.id) for run in pipeline.runs]
+    evaluations = [run for run in runs if run.kind == "evaluate"]
+    if len(evaluations) > 1:
+        outcome.show_several(evaluations)
+    else:
+        outcome.show(runs[-1], *(outcome.sentence(one) for one in evaluations if one is not runs[-1]))

@@ -26,7 +26,7 @@ def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) 
     assert app.selectbox(key=f"model-{dataset.id}").value == "small-resnet"
     app.number_input(key=f"epochs-small-resnet-reference-{dataset.id}").set_value(2)
     button(app, "Train").click().run()
-    (run,) = session.store().runs.all()
+    (run,) = session.store().runs.all(kind="train")
     assert (run.kind, run.status, run.spec["epochs"], run.created_by) == ("train", "queued", 2, "local")
     assert run.spec["selection"] == "worst_class"
 
@@ -35,8 +35,33 @@ def test_without_redis_the_run_is_kept_and_the_page_says_so(show, dataset) -> No
     app = show("train")
     button(app, "Train").click().run()
     assert not app.exception
-    assert any("is saved and starts once the queue is back" in error.value for error in app.error)
-    assert len(session.store().runs.all(status="queued")) == 1
+    assert any("3 steps are saved and start once the queue is back" in error.value for error in app.error)
+    assert len(session.store().runs.all(status="queued")) == 3
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_evaluation_and_maps_follow_a_training_by_themselves_as_one_line(show, dataset) -> None:
+    app = show("train")
+    button(app, "Train").click().run()
+    assert {run.kind for run in session.store().runs.all()} == {"train", "gradcam", "evaluate"}
+    assert not app.exception
+    told = "\n".join(text.value for text in show("train", dataset=dataset.id).markdown)
+    assert "**Train, evaluate, look**" in told
+
+
+@pytest.mark.usefixtures("waiting_queue")
+def test_what_follows_is_switched_off_and_several_seeds_are_one_press(show, dataset) -> None:
+    app = show("train")
+    app.number_input(key="n-seeds").set_value(3).run()
+    app.checkbox(key="maps-Train").uncheck()
+    app.checkbox(key="evaluate-Train").uncheck()
+    app.text_input(key="name-Train").set_value("Short")
+    button(app, "Train").click().run()
+    runs = session.store().runs.all()
+    assert {(run.name, run.spec["seed"]) for run in runs} == {(f"Short, seed {seed}", seed) for seed in range(3)}
+    assert {run.kind for run in runs} == {"train"}
+    (pipeline,) = session.store().pipelines.all(dataset.id)
+    assert len(pipeline.runs) == 3 and app.query_params["run"] == pipeline.runs[0].id
 
 
 def test_a_model_that_is_not_a_photograph_recipe_proposes_other_numbers(show, dataset) -> None:
@@ -202,7 +227,7 @@ def test_a_fifth_of_train_is_held_out_from_the_form(show, dataset) -> None:
     app = show("train")
     app.number_input(key=f"hold_out-small-resnet-reference-{dataset.id}").set_value(0.2)
     button(app, "Train").click().run()
-    (run,) = session.store().runs.all()
+    (run,) = session.store().runs.all(kind="train")
     assert run.spec["hold_out"] == 0.2
 
 

@@ -7,7 +7,7 @@ import pytest
 from app import session
 from app.services import retraining
 from app.ui.runs import outcome
-from slim_core.percent import percent
+from slim_core.percent import interval, percent
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -39,3 +39,16 @@ def test_a_chain_is_one_line_with_the_step_that_runs_and_those_that_follow(show)
     assert "running" in line and "retrain" in line.lower() or train.name in line
     assert any("wait for the retraining" in text.value for text in app.markdown)
     assert not any("see what it changed" in text.value for text in app.markdown)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_several_models_of_one_press_end_with_their_mean_and_range(show) -> None:
+    store = session.store()
+    evaluations = store.runs.all(kind="evaluate")
+    store.pipelines.create("training", [run.id for run in evaluations])
+    app = show("overview")
+    rates = [run.metrics["wga"] for run in evaluations]
+    (said,) = [text.value for text in app.markdown if "2 models evaluated" in text.value]
+    assert f"worst group **{percent(sum(rates) / 2)}** on average ({interval(min(rates), max(rates))})" in said
+    ids = [run.id for run in store.pipelines.all(evaluations[0].dataset_id)[0].runs]
+    assert any(f"runs={'%2C'.join(ids)}" in link.proto.query_string for link in app.get("page_link"))
