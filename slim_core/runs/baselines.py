@@ -26,15 +26,15 @@ def retrained_on(loop: LoopRuns, strategy: str, asked: AskedAbout = "images") ->
 
 
 def erm_converged(loop: LoopRuns) -> Trained:
-    """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
-    return Trained(loop.trained("ERM, converged", **to_convergence(loop.config.model)))
+    """ERM to convergence: the reference itself, where that is converged."""
+    return Trained(loop.converged_erm)
 
 
 def erm_same_steps(loop: LoopRuns) -> Trained:
     """ERM over as many images as SLIM's reference and its retraining see together."""
     subset = loop.subset("slim")
-    seen = loop.retrained(subset).spec["epochs"] * _images(subset)
-    epochs = loop.reference.spec["epochs"] + math.ceil(seen / len(loop.table.rows("train")))
+    seen = _epochs(loop.retrained(subset)) * _images(subset)
+    epochs = _epochs(loop.reference) + math.ceil(seen / len(loop.table.rows("train")))
     return Trained(loop.trained("ERM, as many steps as SLIM", epochs=epochs))
 
 
@@ -91,6 +91,11 @@ def cnc(loop: LoopRuns) -> Trained:
 def best_on_validation(runs: Sequence[Run], metric: str = WORST_CLASS) -> Run:
     """The train run whose kept epoch has the highest ``metric`` on validation; of equals the first."""
     return max(runs, key=lambda run: ((run.metrics or {}).get("val") or {}).get(metric) or 0.0)
+
+
+def _epochs(model: Run) -> int:
+    """It went through: fewer than its spec allows, where it converged."""
+    return int((model.metrics or {})["epochs"])
 
 
 def _images(subset: Run) -> int:

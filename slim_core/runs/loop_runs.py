@@ -22,6 +22,7 @@ from slim_core.data.table import Split
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
+from slim_core.steps.recipes import to_convergence
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import (
     OF_IMAGES,
@@ -56,6 +57,12 @@ class LoopConfig(BuiltByHand):
         default=0.03, gt=0, le=1, title="Answers", description="Share of the training images asked about, at most."
     )
     model: str = Field(default="small-resnet", title="Model", description="small-resnet, or a torchvision classifier.")
+    converged: bool = Field(
+        default=False,
+        title="Converged reference",
+        description="Train the reference until its worst class on validation rises no more, in place of the recipe's "
+        "epochs.",
+    )
     retrain: Retrain = Field(default="reference", title="Retrain", description="What every subset is retrained from.")
     size: Annotated[
         int | None, Shown(called="The size of the subsets", advice="give 1 or more images, or leave it out")
@@ -117,7 +124,12 @@ class LoopRuns:
     @cached_property
     def reference(self) -> Run:
         """The ERM model."""
-        return self.trained("ERM reference")
+        return self.converged_erm if self.config.converged else self.trained("ERM reference")
+
+    @cached_property
+    def converged_erm(self) -> Run:
+        """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
+        return self.trained("ERM, converged", **to_convergence(self.config.model))
 
     @cached_property
     def attention(self) -> Run:

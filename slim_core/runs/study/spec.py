@@ -31,6 +31,7 @@ class StudySet(BuiltByHand):
     model: str | None = Field(default=None, description="Default: proposed for the data.")
     train: dict[str, Any] = Field(default_factory=dict, description="Fields of every training, such as epochs.")
     retrain: Retrain = Field(default="reference", description="What every subset is retrained from.")
+    size: int | None = Field(default=None, ge=1, description="Images of every subset; default: a share of train.")
     in_mean: bool = Field(default=True, description="Whether it counts in the mean over sets.")
 
     @model_validator(mode="before")
@@ -87,6 +88,7 @@ class Study(BuiltByHand):
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     annotators: tuple[Annotator, ...] = (Annotator(),)
+    converged: bool = Field(default=False, description="Train the reference of every set to convergence.")
     answers: float = Field(default=0.03, gt=0, le=1, description="Share of the training images asked about.")
     curve: tuple[float, ...] = Field(
         default=(), description="Further shares, for worst-group accuracy against answers; of the first annotator."

@@ -45,10 +45,18 @@ def test_erm_with_as_many_steps_sees_at_least_the_images_that_slim_sees(looped):
     free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
     seen = []
     free.reference, free.subset = looped.loop.reference, lambda _strategy: looped.outcomes["slim"].subset
-    free.retrained = lambda _subset: SimpleNamespace(spec={"epochs": 30})
+    free.retrained = lambda _subset: SimpleNamespace(spec={"epochs": 99}, metrics={"epochs": 30})
     free.trained = lambda _name, **fields: seen.append(fields) or looped.loop.reference
     METHODS["erm-same-steps"].train(free)
     assert seen == [{"epochs": 2 + 9}]  # 2 of the reference, and 30 x 60 images of 200
+
+
+def test_a_converged_reference_is_the_converged_erm_and_is_trained_once(looped):
+    free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60, converged=True))
+    seen = []
+    free.trained = lambda _name, **fields: seen.append(fields) or looped.loop.reference
+    assert METHODS["erm-converged"].train(free).model is free.reference
+    assert seen == [to_convergence("small-resnet")]
 
 
 @pytest.mark.slow
