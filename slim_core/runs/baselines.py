@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def erm(loop: LoopRuns) -> Trained:
-    """The reference model that SLIM starts from."""
+    """The reference model, whose attention people judge."""
     return Trained(loop.reference)
 
 
@@ -26,15 +26,16 @@ def retrained_on(loop: LoopRuns, strategy: str, asked: AskedAbout = "images") ->
 
 
 def erm_converged(loop: LoopRuns) -> Trained:
-    """ERM to convergence: the reference itself, where that is converged."""
+    """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
     return Trained(loop.converged_erm)
 
 
 def erm_same_steps(loop: LoopRuns) -> Trained:
-    """ERM over as many images as SLIM's reference and its retraining see together."""
+    """ERM over as many images as all of SLIM's trainings see together."""
     subset = loop.subset("slim")
     seen = _epochs(loop.retrained(subset)) * _images(subset)
-    epochs = _epochs(loop.reference) + math.ceil(seen / len(loop.table.rows("train")))
+    whole = {run.id: _epochs(run) for run in (loop.reference, loop.start)}
+    epochs = sum(whole.values()) + math.ceil(seen / len(loop.table.rows("train")))
     return Trained(loop.trained("ERM, as many steps as SLIM", epochs=epochs))
 
 

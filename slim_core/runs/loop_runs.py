@@ -59,9 +59,8 @@ class LoopConfig(BuiltByHand):
     model: str = Field(default="small-resnet", title="Model", description="small-resnet, or a torchvision classifier.")
     converged: bool = Field(
         default=False,
-        title="Converged reference",
-        description="Train the reference until its worst class on validation rises no more, in place of the recipe's "
-        "epochs.",
+        title="Start from a converged model",
+        description="Retrain from an ERM whose worst class on validation rises no more, in place of the reference.",
     )
     retrain: Retrain = Field(default="reference", title="Retrain", description="What every subset is retrained from.")
     size: Annotated[
@@ -123,13 +122,18 @@ class LoopRuns:
 
     @cached_property
     def reference(self) -> Run:
-        """The ERM model."""
-        return self.converged_erm if self.config.converged else self.trained("ERM reference")
+        """The ERM model whose attention people judge; the recipe ends it while it follows the shortcut."""
+        return self.trained("ERM reference")
 
     @cached_property
     def converged_erm(self) -> Run:
         """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
         return self.trained("ERM, converged", **to_convergence(self.config.model))
+
+    @property
+    def start(self) -> Run:
+        """The ERM model that is retrained, and that a last layer is refitted for."""
+        return self.converged_erm if self.config.converged else self.reference
 
     @cached_property
     def attention(self) -> Run:
@@ -212,7 +216,7 @@ class LoopRuns:
     def retrained(self, subset: Run, **fields: Any) -> Run:
         """The model trained on a subset. ``fields``: as of ``trained``."""
         given = {**fields, **self.config.train}
-        spec = retrain_spec(self.reference, subset, self.config.retrain, self.config.seed, given)
+        spec = retrain_spec(self.start, subset, self.config.retrain, self.config.seed, given)
         return self.at.run(spec, name=f"Retrained on {subset.spec['strategy']}")
 
     def evaluation(self, model: Run) -> Run:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from slim_core.runs.loop_runs import LoopRuns, Trained, retrain_spec
+from slim_core.steps.recipes import to_convergence
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import FeaturesSpec
 from slim_core.training.last_layer.config import FittedOn
@@ -28,15 +29,15 @@ def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) 
     """
 
     def train(loop: LoopRuns) -> Trained:
-        reference = loop.reference if fitted_on == "val" else trained_on_the_rest(loop)
+        start = loop.start if fitted_on == "val" else trained_on_the_rest(loop)
         fields = {
             "refit": refit,
             "fitted_on": fitted_on,
-            "attention": _features(loop, reference).id,
-            "refit_options": {EARLY: _early(loop, reference).id} if refit == "self" else {},
+            "attention": _features(loop, start).id,
+            "refit_options": {EARLY: _early(loop, start).id} if refit == "self" else {},
             "environments": loop.subset("slim", asked="environments").id if by_environments else None,
         }
-        spec = retrain_spec(reference, None, "last-layer", loop.config.seed, fields)
+        spec = retrain_spec(start, None, "last-layer", loop.config.seed, fields)
         by = " by environments" if by_environments else ""
         return Trained(loop.at.run(spec, name=f"Last layer by {refit} on {fitted_on}{by}"))
 
@@ -44,20 +45,22 @@ def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) 
 
 
 def trained_on_the_rest(loop: LoopRuns) -> Run:
-    """ERM on four fifths of train."""
-    return loop.trained("ERM, a fifth held out", hold_out=HELD_OUT)
+    """ERM on four fifths of train, for as long as what SLIM retrains."""
+    how = to_convergence(loop.config.model) if loop.config.converged else {}
+    return loop.trained("ERM, a fifth held out", **how, hold_out=HELD_OUT)
 
 
-def _features(loop: LoopRuns, reference: Run) -> Run:
-    """Of train and val; of the reference that SLIM starts from the pass that SLIM needs, too."""
-    if reference.id == loop.reference.id:
+def _features(loop: LoopRuns, start: Run) -> Run:
+    """Of train and val; of the reference, whose attention SLIM needs, they come with that pass."""
+    if start.id == loop.reference.id:
         return loop.attention
-    spec = FeaturesSpec(dataset=reference.dataset_id, model=reference.id, splits=("train", "val"))
-    return loop.at.run(spec, name=f"Features of {reference.name}")
+    spec = FeaturesSpec(dataset=start.dataset_id, model=start.id, splits=("train", "val"))
+    return loop.at.run(spec, name=f"Features of {start.name}")
 
 
-def _early(loop: LoopRuns, reference: Run) -> Run:
+def _early(loop: LoopRuns, start: Run) -> Run:
     """The same training, ended after a fifth of its epochs."""
-    fields = {key: value for key, value in reference.spec.items() if key != "milestones"}
-    fields |= {"epochs": max(1, round(EARLY_SHARE * reference.spec["epochs"])), "selection": "last"}
-    return loop.at.run(parse_spec(fields), name=f"{reference.name}, ended early")
+    fields = {key: value for key, value in start.spec.items() if key != "milestones"}
+    epochs = round(EARLY_SHARE * (start.metrics or {})["epochs"])
+    fields |= {"epochs": max(1, epochs), "patience": None, "selection": "last"}
+    return loop.at.run(parse_spec(fields), name=f"{start.name}, ended early")

@@ -88,7 +88,10 @@ class Study(BuiltByHand):
     methods: tuple[str, ...]
     seeds: tuple[int, ...]
     annotators: tuple[Annotator, ...] = (Annotator(),)
-    converged: bool = Field(default=False, description="Train the reference of every set to convergence.")
+    converged: bool = Field(
+        default=False,
+        description="Retrain from a converged ERM; the reference, whose attention people judge, stays as it is.",
+    )
     answers: float = Field(default=0.03, gt=0, le=1, description="Share of the training images asked about.")
     curve: tuple[float, ...] = Field(
         default=(), description="Further shares, for worst-group accuracy against answers; of the first annotator."

@@ -51,12 +51,16 @@ def test_erm_with_as_many_steps_sees_at_least_the_images_that_slim_sees(looped):
     assert seen == [{"epochs": 2 + 9}]  # 2 of the reference, and 30 x 60 images of 200
 
 
-def test_a_converged_reference_is_the_converged_erm_and_is_trained_once(looped):
+def test_a_converged_start_is_the_converged_erm_while_the_reference_stays_as_its_recipe_says(looped):
     free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60, converged=True))
     seen = []
-    free.trained = lambda _name, **fields: seen.append(fields) or looped.loop.reference
-    assert METHODS["erm-converged"].train(free).model is free.reference
-    assert seen == [to_convergence("small-resnet")]
+    free.trained = lambda _name, **fields: seen.append(fields) or SimpleNamespace(id=len(seen), metrics={"epochs": 7})
+    assert METHODS["erm-converged"].train(free).model is free.start
+    assert METHODS["erm"].train(free).model is free.reference
+    assert seen == [to_convergence("small-resnet"), {}]
+    free.subset, free.retrained = lambda _strategy: looped.outcomes["slim"].subset, lambda _subset: free.start
+    METHODS["erm-same-steps"].train(free)
+    assert seen[2] == {"epochs": 7 + 7 + 3}  # of reference and start, and 7 x 60 images of 200
 
 
 @pytest.mark.slow
