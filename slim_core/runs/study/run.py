@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
+import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor, wait
@@ -255,7 +257,7 @@ def _processes(jobs: int, threads: int) -> Iterator[Executor]:
     """Processes that each have a workbench of their own; spawned, for torch must not be forked."""
     context = multiprocessing.get_context("spawn")
     try:
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_set_threads, initargs=(threads,)) as pool:
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(threads,)) as pool:
             yield pool
     except BrokenProcessPool as error:
         raise SlimError(
@@ -272,10 +274,20 @@ def _unit_in_process(settings: Settings, device: str | None, study: Study, unit:
         store.close()
 
 
-def _set_threads(threads: int) -> None:
+def _begin(threads: int) -> None:
+    """In a process of the pool: its threads of torch, and that it does not outlive what started it."""
     import torch
 
     torch.set_num_threads(threads)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A parent that is killed cannot end its processes: they would go on computing, and nobody would know."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 @contextmanager

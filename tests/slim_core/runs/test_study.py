@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
+import psutil
 import pytest
 
 from slim_core.errors import SpecRefusedError
@@ -153,3 +158,24 @@ def test_a_file_that_is_no_study_is_named(tmp_path):
             read_study(file)
     with pytest.raises(SpecRefusedError, match="cannot be read"):
         read_study(tmp_path / "nowhere.yaml")
+
+
+@pytest.mark.kills_processes
+@pytest.mark.slow
+def test_the_processes_of_a_study_that_is_killed_end():
+    program = (
+        "import os, time\n"
+        "from slim_core.runs.study.run import _processes\n"
+        "if __name__ == '__main__':\n"
+        "    with _processes(1, 1) as pool:\n"
+        "        print(pool.submit(os.getpid).result(), flush=True)\n"
+        "        pool.submit(time.sleep, 600).result()\n"
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "program.py").write_text(program)
+        command = [sys.executable, str(Path(folder) / "program.py")]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+            child = psutil.Process(int(parent.stdout.readline()))
+            parent.kill()
+    with contextlib.suppress(psutil.NoSuchProcess):
+        child.wait(60)
