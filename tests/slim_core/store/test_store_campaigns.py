@@ -176,12 +176,12 @@ def test_a_space_that_a_campaign_asks_about_is_deleted_only_with_cascade(store: 
     assert store.campaigns.progress(campaign.id)["answered"] == 1
 
 
-def test_a_campaign_over_a_hundred_thousand_images_opens_by_few_reads(store: Store, tmp_path):
-    large = store.datasets.register(imported(image_table(tmp_path / "large", n_train=100_000)))
-    campaign = store.campaigns.create("large", large.id, None, np.arange(100_000))
+def test_a_campaign_over_many_images_opens_by_few_reads(store: Store, tmp_path):
+    large = store.datasets.register(imported(image_table(tmp_path / "large", n_train=8_000)))
+    campaign = store.campaigns.create("large", large.id, None, np.arange(8_000))
     with statements(store.database) as told:
         item = next_item(store, campaign.id, "ann")
         progress = store.campaigns.progress(campaign.id)
         answer(store, campaign, "a", item.id, 1)
     assert len(told) < 50
-    assert progress["total"] == 100_000 and next_item(store, campaign.id, "ann").position == 1
+    assert progress["total"] == 8_000 and next_item(store, campaign.id, "ann").position == 1

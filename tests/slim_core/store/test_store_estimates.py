@@ -60,14 +60,14 @@ def test_a_run_that_asks_for_a_device_waits_for_it_while_others_go_elsewhere():
 
 
 @pytest.fixture
-def ten_thousand(store: Store, dataset) -> None:
+def thousands(store: Store, dataset) -> None:
     """Finished runs: newer ones of this data set took 50 s, all others longer."""
     row = {"kind": "train", "name": "n", "queue": "gpu", "status": "done", "spec": {}, "progress": {}}
     row |= {"created_by": "ann", "queued_at": NOW, "dataset_id": dataset.id, "metrics": {"x": [0.5] * 500}}
     rows = [
         row
         | {"id": f"r-{k}", "spec_hash": f"{k}", "created_at": NOW - timedelta(seconds=k), "seconds": 50.0 + k // 300}
-        for k in range(10_000)
+        for k in range(2_000)
     ]
     with store.database.write() as connection:
         connection.execute(schema.runs.insert(), rows)
@@ -76,7 +76,7 @@ def ten_thousand(store: Store, dataset) -> None:
         )
 
 
-def test_the_newest_finished_runs_say_how_long_one_takes_along_an_index(store: Store, ten_thousand):
+def test_the_newest_finished_runs_say_how_long_one_takes_along_an_index(store: Store, thousands):
     store.workers.beat("w1", host="h", pid=1, device="cpu", queues=["gpu"], version="")
     assert store.queue.estimates(store.queue.waiting(), store.workers.alive()) == {"w": Estimate(0.0, 50.0)}
     if store.database.is_sqlite:

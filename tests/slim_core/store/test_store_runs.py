@@ -299,21 +299,19 @@ def test_a_running_run_is_not_deleted(store, run):
     assert store.runs.delete(run.id) == [run.id]
 
 
-def test_ten_thousand_runs_are_listed_by_few_reads_and_an_index(store, dataset):
+def test_many_runs_are_listed_by_few_reads_and_an_index(store, dataset):
     now = datetime.now(UTC)
     row = {"kind": "train", "name": "n", "queue": "gpu", "status": "done", "spec": train_spec(dataset).model_dump()}
     row |= {"dataset_id": dataset.id, "progress": {"done": 1, "total": 1}, "created_by": "ann", "queued_at": now}
     row["metrics"] = {"groups": [{"group": k, "name": "zero, flower", "accuracy": 0.123456} for k in range(40)]}
-    rows = [
-        row | {"id": f"r-{k}", "spec_hash": f"{k}", "created_at": now - timedelta(seconds=k)} for k in range(10_000)
-    ]
+    rows = [row | {"id": f"r-{k}", "spec_hash": f"{k}", "created_at": now - timedelta(seconds=k)} for k in range(2_000)]
     with store.database.write() as connection:
         connection.execute(schema.runs.insert(), rows)
     with statements(store.database) as told:
         page = store.runs.all(limit=100, metrics=False)
         counts = store.runs.counts()
     assert len(told) <= 6
-    assert len(page) == 100 and page[0].id == "r-0" and counts == {"done": 10_000}
+    assert len(page) == 100 and page[0].id == "r-0" and counts == {"done": 2_000}
     if store.database.is_sqlite:
         with store.database.read() as connection:
             plan = connection.execute(
