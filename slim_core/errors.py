@@ -3,6 +3,10 @@
 The command line prints the message and exits with 2, a page shows it, a run's row keeps it: the same words everywhere.
 """
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+
 _SHOWN = 100  # letters of a value that a message quotes
 
 
@@ -45,6 +49,15 @@ class WeightsMissingError(SlimError):
 
 class SpecRefusedError(SlimError):
     """A step was asked for something it cannot do."""
+
+
+class MemoryRefusedError(SpecRefusedError):
+    """The memory of the device does not hold a batch."""
+
+    def __init__(self, message: str, remedy: Mapping[str, int] | None = None) -> None:
+        """``remedy``: fields of the spec with which a batch was seen to fit; none where nothing was."""
+        super().__init__(message)
+        self.remedy = dict(remedy or {})
 
 
 class NameRefusedError(SlimError):

@@ -15,6 +15,7 @@ from slim_core.errors import ArtifactDamagedError
 
 # every run
 LOG, SPEC, ENVIRONMENT, METRICS = "log.txt", "spec.json", "environment.json", "metrics.json"
+REMEDY = "remedy.json"  # field of the spec -> value with which it would not have failed, where that is known
 
 # train
 MODEL = "model.json"  # what the network is, and how it sees images

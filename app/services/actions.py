@@ -103,6 +103,11 @@ def run_again(run: Run, *, seed: int | None = None) -> tuple[Run, bool]:
     return submit({**run.spec, "seed": seed}, name=name, device=run.device_asked)
 
 
+def run_with(run: Run, changes: Mapping[str, Any]) -> tuple[Run, bool]:
+    """Queue the spec of a run with some fields changed (needs lead). Returns its run, and False where it is there."""
+    return submit({**run.spec, **changes}, name=run.name, device=run.device_asked)
+
+
 def move_to_front(run_id: str) -> None:
     """Let a waiting run go before all others (needs lead)."""
     session.store().queue.move_to_front(run_id, session.acting_as("lead"))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gc
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
 from torch import Tensor
 
-from slim_core.errors import SpecRefusedError
+from slim_core.errors import MemoryRefusedError, SpecRefusedError
 from slim_core.settings import settings
 
 
@@ -53,8 +53,19 @@ def own_random_state(device: torch.device) -> Iterator[None]:
         yield
 
 
+def smaller_batch(n: int) -> dict[str, int]:
+    """What a pass over images changes where n of them fit: its results stay the same."""
+    return {"batch_size": n}
+
+
 @contextmanager
-def memory_guard(batch_size: int, attempt: Callable[[int], object], *, smallest: int = 1) -> Iterator[None]:
+def memory_guard(
+    batch_size: int,
+    attempt: Callable[[int], object],
+    *,
+    smallest: int = 1,
+    remedy: Callable[[int], Mapping[str, int]] = smaller_batch,
+) -> Iterator[None]:
     """Turn running out of memory into a sentence that names the largest batch that fits.
 
     The batch is never made smaller behind the user's back: the same spec must give the same numbers.
@@ -64,9 +75,10 @@ def memory_guard(batch_size: int, attempt: Callable[[int], object], *, smallest:
         attempt: does a batch's work on the first n images of the batch that did not fit; what it makes is dropped. It
             is called with smaller and smaller powers of two until one fits.
         smallest: batch that is worth trying.
+        remedy: fields of the spec to change where so many images fit.
 
     Raises:
-        SpecRefusedError: the batch does not fit.
+        MemoryRefusedError: the batch does not fit.
     """
     try:
         yield
@@ -78,7 +90,8 @@ def memory_guard(batch_size: int, attempt: Callable[[int], object], *, smallest:
         traceback.clear_frames(error.__traceback__)  # the tensors of the batch live in them
         failure = error
     fits = _largest_that_fits(batch_size, attempt, smallest)
-    raise SpecRefusedError(_too_large(where, batch_size, fits)) from failure
+    changes = remedy(fits) if fits else {}
+    raise MemoryRefusedError(_too_large(where, batch_size, fits, changes), changes) from failure
 
 
 def _whose_memory(error: RuntimeError) -> str | None:
@@ -105,8 +118,9 @@ def _largest_that_fits(batch_size: int, attempt: Callable[[int], object], smalle
     return 0
 
 
-def _too_large(where: str, batch_size: int, fits: int) -> str:
+def _too_large(where: str, batch_size: int, fits: int, changes: Mapping[str, int]) -> str:
     said = f"The memory of the {where} does not hold batches of {batch_size} images"
     if fits == 0:
         return f"{said}, nor smaller ones: end other programs on it, or take a smaller image size or another device."
-    return f"{said}; {fits} were seen to fit: submit it again with batch_size {fits}."
+    named = " and ".join(f"{name} {value}" for name, value in changes.items())
+    return f"{said}; {fits} were seen to fit: submit it again with {named}."

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core import result_files
-from slim_core.errors import RunCanceledError, RunLostError, SlimError
+from slim_core.errors import MemoryRefusedError, RunCanceledError, RunLostError, SlimError
 from slim_core.runs import tracking
 from slim_core.runs.log_file import log_file
 from slim_core.signal_event import Signalled
@@ -104,7 +104,7 @@ def perform(
         _end(run, pauses, lambda: store.attempts.fail(run_id, token, message))
         return store.runs.fetch(run_id)
     with log_file(out / result_files.LOG):
-        _settle(store, run, token, pauses, lambda: _attempt(store, run, out, device, heartbeat, pauses))
+        _settle(store, run, token, out, pauses, lambda: _attempt(store, run, out, device, heartbeat, pauses))
         ended = store.runs.fetch(run_id)
         tracking.record(store, ended)
     return ended
@@ -142,7 +142,9 @@ def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbea
         _end(run, pauses, lambda: store.attempts.finish(run.id, heartbeat.token, metrics, peak_memory_mb()))
 
 
-def _settle(store: Store, run: Run, token: str, pauses: Iterator[float], attempt: Callable[[], None]) -> None:
+def _settle(
+    store: Store, run: Run, token: str, out: Path, pauses: Iterator[float], attempt: Callable[[], None]
+) -> None:
     """Make the attempt; whatever ends it early becomes the run's state."""
     try:
         attempt()
@@ -161,7 +163,16 @@ def _settle(store: Store, run: Run, token: str, pauses: Iterator[float], attempt
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
         log.exception("the step failed")
         message = sentence(error, run)
+        if isinstance(error, MemoryRefusedError) and error.remedy:
+            _note_remedy(error, out)
         _end(run, pauses, lambda: store.attempts.fail(run.id, token, message, peak_memory_mb()))
+
+
+def _note_remedy(error: MemoryRefusedError, out: Path) -> None:
+    try:
+        _write_json(out / result_files.REMEDY, error.remedy)
+    except OSError as full:  # the message says it, too
+        log.warning("The remedy could not be kept: %s", full)
 
 
 def _pauses(patience_s: float) -> Iterator[float]:

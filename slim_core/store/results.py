@@ -313,9 +313,17 @@ class SubsetResult:
         return table_at(self.folder / names.SUBSET)
 
 
+def recorded_remedy(folder: Path) -> dict[str, Any]:
+    """Fields of the spec, and their values, with which a failed run would fit into memory; empty: none are known."""
+    return _recorded(folder / names.REMEDY)
+
+
 def recorded_environment(folder: Path) -> dict[str, Any]:
     """What a run recorded of its machine and packages; empty where the file is missing."""
-    path = folder / names.ENVIRONMENT
+    return _recorded(folder / names.ENVIRONMENT)
+
+
+def _recorded(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     with undamaged(path):

@@ -228,6 +228,13 @@ class TrainConfig(Config):
         """The most of a batch that are computed together."""
         return math.ceil(self.batch_size / self.accumulation)
 
+    def in_memory_of(self, n_images: int) -> dict[str, int]:
+        """Fields to change where so many images fit at once: the same batches in parts, if the loss allows it."""
+        accumulation = math.ceil(self.batch_size / n_images)
+        if OBJECTIVES[self.objective].adds_up and self.batch_size >= 2 * accumulation:
+            return {"accumulation": accumulation}
+        return {"batch_size": n_images}
+
     @property
     def drawn(self) -> Sampling:
         """How the images of an epoch are drawn: as the objective asks, else by ``sampling``."""

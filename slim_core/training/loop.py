@@ -68,8 +68,9 @@ def train(
         runtime: where it runs; a training resumes from the state in its ``checkpoint_dir``, kept after each epoch.
 
     Raises:
-        SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, memory too small, or
-            an operation that is not deterministic where that is asked for.
+        SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, or an operation that
+            is not deterministic where that is asked for.
+        MemoryRefusedError: a batch does not fit; it has the number of parts that would.
         ImageRefusedError: an image cannot be read.
         CheckpointRefusedError: ``checkpoint_dir`` belongs to another training.
     """
@@ -80,7 +81,7 @@ def train(
         data.check_groups()
     own = Pixels(data.table, model.transform, rows=data.every_row()) if data.pixels is None else None
     run = _Run(model, data, config, own or data.pixels, target, runtime, on_report)  # type: ignore[arg-type]
-    guard = memory_guard(config.images_at_once, run.once_more, smallest=2)
+    guard = memory_guard(config.images_at_once, run.once_more, smallest=2, remedy=config.in_memory_of)
     try:
         with own_random_state(target), deterministic(config.deterministic), guard:
             run.freeze()

@@ -94,7 +94,9 @@ class Stepper:
 
     def _parts(self, n: int) -> list[slice]:
         """Of the n images of a batch, nearly equal: what is computed at once."""
-        n_parts = 1 if self.config.accumulation == 1 else math.ceil(n / self.config.images_at_once)
+        n_parts = 1
+        if self.config.accumulation > 1:  # of two images at least, for batch statistics
+            n_parts = max(1, min(math.ceil(n / self.config.images_at_once), n // 2))
         ends = np.linspace(0, n, n_parts + 1).round().astype(int)
         return [slice(start, end) for start, end in pairwise(ends)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
@@ -12,7 +12,7 @@ from app.services import actions, result_links
 from app.ui import next_step, pages
 from app.ui.escape import prose
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, progress, state
+from app.ui.runs import ask, progress, remedy, state
 from slim_core.errors import SlimError
 from slim_core.parameters import parameters
 from slim_core.runs.commands import command, in_any_shell
@@ -33,6 +33,7 @@ def show(run: Run) -> None:
             next_step.link(page, "Result", **link)
         if state.is_active(run):
             progress.stop_button(run)
+        remedy.button(run)
         if run.status in UNFINISHED:
             _retry(run)
         _again(run)
@@ -44,7 +45,8 @@ def show(run: Run) -> None:
 def _retry(run: Run) -> None:
     resumes = has_checkpoint(run)
     label, about = ("Resume", "Resumes from its last checkpoint.") if resumes else ("Retry", "Starts again.")
-    if st.button(label, icon=":material/replay:", help=about, type="primary", key=f"retry-{run.id}"):
+    kind: Literal["primary", "secondary"] = "secondary" if remedy.known(run) else "primary"
+    if st.button(label, icon=":material/replay:", help=about, type=kind, key=f"retry-{run.id}"):
         with errors_shown():
             actions.retry(run.id)
             st.rerun()

@@ -9,7 +9,7 @@ from app.jobs.parts.actions import has_checkpoint
 from app.services import result_links
 from app.ui import next_step
 from app.ui.escape import verbatim
-from app.ui.runs import state
+from app.ui.runs import remedy, state
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -36,5 +36,7 @@ def of_one(run: Run | None) -> None:
         next_step.show(result_links.PAGES[run.kind][1], page, "Result", **link)
     else:
         again = "*Resume*" if has_checkpoint(run) else "*Retry*"
+        if changes := remedy.known(run):
+            again = f"*{remedy.label(changes)}*, or *Retry*"
         read = "" if run.status == "canceled" else "read the message and the end of the log, then "
         next_step.here(f"{read}{again} it, or *Run again* as a new run.")

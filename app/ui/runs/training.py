@@ -14,7 +14,7 @@ from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
 from app.ui.groups import report, table
 from app.ui.messages import errors_shown
-from app.ui.runs import evaluate_models, network, progress, state
+from app.ui.runs import evaluate_models, network, progress, remedy, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations
@@ -61,6 +61,7 @@ def _curves(run: Run) -> None:
 def _ended(run: Run) -> None:
     if run.status != "done":
         st.error(prose(run.message or f"The training was {run.status}."), icon=":material/error:")
+        remedy.button(run)
         return
     st.caption(verbatim(" · ".join(_facts(run))))
     network.show(run)

@@ -229,6 +229,24 @@ def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("page", ["jobs", "train"])
+def test_a_batch_that_did_not_fit_is_run_in_parts_by_one_button(show, waiting_queue, page: str) -> None:
+    store, run = session.store(), submitted(batch_size=64)
+    token = store.queue.claim(run.id, "w", "cuda")
+    out = store.artifacts.attempt(run.id, 1)
+    (out / "log.txt").write_text("It did not fit.")
+    (out / "remedy.json").write_text('{"accumulation": 4}')
+    store.attempts.fail(run.id, token, "16 were seen to fit: submit it again with accumulation 4.")
+    app = show(page, run=run.id)
+    button = app.button(key=f"remedy-{run.id}")
+    assert button.label == "Run with accumulation 4"
+    button.click().run()
+    again = newest("train")
+    assert (again.spec["batch_size"], again.spec["accumulation"], again.status) == (64, 4, "queued")
+    assert {**again.spec, "accumulation": None} == {**run.spec, "accumulation": None}
+
+
+@pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("end", ["failed", "canceled"])
 def test_a_run_that_ended_on_its_way_shows_where_it_stopped(show, end: str) -> None:
     store, run = session.store(), submitted()

@@ -14,7 +14,14 @@ from typing import Any, ClassVar, Literal
 import pytest
 
 from slim_core.data.importing import import_data
-from slim_core.errors import ConflictError, NotFoundError, RunCanceledError, RunLostError, SpecRefusedError
+from slim_core.errors import (
+    ConflictError,
+    MemoryRefusedError,
+    NotFoundError,
+    RunCanceledError,
+    RunLostError,
+    SpecRefusedError,
+)
 from slim_core.runs import execute as execution
 from slim_core.runs.execute import execute
 from slim_core.settings import Settings
@@ -22,6 +29,7 @@ from slim_core.steps.context import StepContext, _Pace
 from slim_core.steps.registry import STEPS, Step
 from slim_core.steps.specs import QueueName, Spec
 from slim_core.store import Run, Store, StoreUnavailableError
+from slim_core.store.results import recorded_remedy
 
 
 class Probe(Spec):
@@ -96,6 +104,16 @@ def test_a_refusal_fails_with_its_sentence_and_publishes_nothing(store, attempt)
     assert run.status == "failed" and run.message == "Too large: take less."
     with pytest.raises(NotFoundError):
         store.artifacts.folder(run.id)
+
+
+def test_a_batch_that_does_not_fit_leaves_what_would_beside_its_log(store, attempt):
+    def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+        raise MemoryRefusedError("Too large: take parts.", {"accumulation": 4})
+
+    run = attempt(step)
+
+    assert (run.status, run.message) == ("failed", "Too large: take parts.")
+    assert recorded_remedy(store.artifacts.log(run.id).parent) == {"accumulation": 4}
 
 
 OF_MEMORY = "Memory ran out at batch_size 64: submit it again with batch_size 32."

@@ -81,6 +81,22 @@ def test_parts_that_would_be_another_training_are_refused(fields, said):
         TrainConfig(**fields)
 
 
+@pytest.mark.parametrize(
+    ("fields", "n_images", "changes"),
+    [
+        ({"batch_size": 64}, 16, {"accumulation": 4}),
+        ({"batch_size": 100}, 32, {"accumulation": 4}),
+        ({"batch_size": 64, "accumulation": 2}, 8, {"accumulation": 8}),
+        ({"batch_size": 3}, 2, {"batch_size": 2}),
+        ({"batch_size": 64, "objective": "group-dro"}, 16, {"batch_size": 16}),
+    ],
+)
+def test_what_fits_into_memory_keeps_the_batch_where_the_loss_allows_it(fields, n_images, changes):
+    config = TrainConfig(**fields)
+    assert config.in_memory_of(n_images) == changes
+    assert TrainConfig(**{**dict(config), **changes}).images_at_once <= n_images
+
+
 def test_adamw_takes_the_steps_of_torch():
     config = TrainConfig(optimizer="adamw", lr=0.01, weight_decay=0.1)
     ours, theirs = nn.Linear(3, 2), nn.Linear(3, 2)

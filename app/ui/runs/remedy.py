@@ -1,0 +1,49 @@
+"""What a failed run would have fitted into memory with, and the button that runs it so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import session
+from app.services import actions
+from app.ui import pages
+from app.ui.messages import errors_shown
+from slim_core.errors import ArtifactDamagedError
+from slim_core.store.results import recorded_remedy
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+_ABOUT = {
+    "accumulation": "The same batches for the optimizer, computed in parts that were seen to fit.",
+    "batch_size": "As a new run, with batches that were seen to fit.",
+}
+
+
+def button(run: Run) -> None:
+    """Runs it with the fields that its newest attempt has named; nothing where it has named none."""
+    changes = known(run)
+    if not changes:
+        return
+    about = " ".join(_ABOUT[name] for name in changes)
+    if st.button(label(changes), type="primary", icon=":material/memory:", help=about, key=f"remedy-{run.id}"):
+        with errors_shown():
+            new, created = actions.run_with(run, changes)
+            st.session_state["message-once"] = "" if created else "This run exists already."
+            pages.go_to("jobs", run=new.id)
+
+
+def label(changes: dict[str, Any]) -> str:
+    """Of the button."""
+    return f"Run with {' and '.join(f'{name} {value}' for name, value in changes.items())}"
+
+
+def known(run: Run) -> dict[str, Any]:
+    """The fields and their values; empty where none are known on this machine."""
+    log = session.store().artifacts.log(run.id) if run.status == "failed" and run.shard_of is None else None
+    try:
+        return recorded_remedy(log.parent) if log else {}
+    except ArtifactDamagedError:  # half written
+        return {}
