@@ -6,16 +6,20 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from app import session, uploads
 from app.services import actions
 from app.services.actions import ToImport
-from app.ui.escape import verbatim
+from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
 from slim_core.data.importing import FORMATS, SEED
 from slim_core.data.preview import TablePreview
+from slim_core.data.uploads import MOST_FILES, MOST_MB
+from slim_core.errors import SlimError
 from slim_core.settings import settings
 
 SNIFF = "detect"
+PATH, ARCHIVE, REFUSED = "import-path", "import-archive", "import-refused"  # of the session
 FILES = {
     "sample": "All, above 20,000 a sample",
     "all": "All",
@@ -26,11 +30,19 @@ MOST_CROSSED = 2  # attributes
 
 def show() -> tuple[ToImport, bool]:
     """The form; whether its button was pressed just now."""
-    path = st.text_input(
-        "Folder or metadata file on this machine",
-        placeholder="/data/waterbird_complete95_forest2water2",
-        help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
-    ).strip()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        path = st.text_input(
+            "Folder or metadata file on this machine",
+            placeholder="/data/waterbird_complete95_forest2water2",
+            help="Images are not copied. Allowed folders: " + ", ".join(map(str, settings().data_roots)),
+            key=PATH,
+            width="stretch",
+        ).strip()
+        if session.viewer().may("lead"):
+            with st.popover("Upload a zip", icon=":material/upload:"):
+                _upload()
+    if refused := st.session_state.get(REFUSED):
+        st.error(prose(refused), icon=":material/error:")
     with st.container(horizontal=True):
         kind = st.selectbox("Format", [SNIFF, *FORMATS], format_func=_described, width="stretch")
         name = st.text_input("Name", placeholder="the folder's name", width="stretch").strip()
@@ -44,6 +56,29 @@ def show() -> tuple[ToImport, bool]:
     pressed = st.button("Check", type="primary")
     format = CsvTable.name if options and kind == SNIFF else kind
     return ToImport(path, None if format == SNIFF else format, name or None, options, files), pressed
+
+
+def _upload() -> None:
+    """A small archive from the reader's own machine; its folder becomes the path."""
+    uploads.ask()
+    st.file_uploader(
+        "A zip of images, in a folder for each class or with a table",
+        type="zip",
+        key=ARCHIVE,
+        on_change=_take_archive,
+        help=f"Up to {MOST_MB} MB and {MOST_FILES:,} files when unpacked; for more, name a folder on this machine.",
+    )
+
+
+def _take_archive() -> None:
+    sent = st.session_state.get(ARCHIVE)
+    st.session_state[REFUSED] = None
+    if sent is None:
+        return
+    try:
+        st.session_state[PATH] = actions.unpack(sent, sent.name)
+    except SlimError as error:
+        st.session_state[REFUSED] = str(error)
 
 
 def _described(kind: str) -> str:

@@ -8,10 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import session
+from slim_core.data import uploads
 from slim_core.data.files import Thoroughness
 from slim_core.data.importing import import_data
 from slim_core.data.preview import TablePreview, preview
@@ -148,6 +150,12 @@ def register(
     if not imported.report.ok:
         return imported.report, None
     return imported.report, session.store().datasets.register(imported, by=viewer)
+
+
+def unpack(archive: BytesIO, name: str) -> str:
+    """The folder of an archive that was sent (needs lead), as slim_core.data.uploads unpacks it."""
+    session.acting_as("lead")
+    return str(uploads.unpack(archive, name, settings().home))
 
 
 def preview_table(path: str, file: str | None) -> TablePreview | None:

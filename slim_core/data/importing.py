@@ -28,6 +28,7 @@ from slim_core.data.left_out import causes_of, without
 from slim_core.data.looks import Looking, Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
+from slim_core.data.uploads import refusal_of
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -148,6 +149,8 @@ def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]
         if format not in FORMATS:
             raise FormatRefusedError("format", f"There is no format {format!r}: use one of {', '.join(FORMATS)}.")
         return FORMATS[format], "it was asked for"
+    if path.is_file() and (refusal := refusal_of(path)):
+        raise FormatRefusedError("archive", refusal)
     for importer in FORMATS.values():
         if reason := importer.matches(path):
             return importer, reason

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from slim_core.store.database import Database, StoreUnavailableError
 
-_FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "file-checks")
+_FOLDERS = ("runs", "datasets", "work", "redis", "overlays", "imported", "selections", "file-checks", "uploads")
 _FILES = ("slim.db", "slim.db-wal", "slim.db-shm", "slim.db.migrate", "workers.log")
 
 

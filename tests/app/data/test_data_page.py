@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import shutil
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import pytest
 from PIL import Image
 
 from app import session
+from app.access import Viewer
 from slim_core.data.importing import import_data
 
 
@@ -249,3 +252,31 @@ def test_two_versions_are_compared_image_by_image(show, changing: Path) -> None:
     assert "1 image removed, 1 relabelled" in texts(app)
     found = next(one.value for one in app.dataframe if "Change" in one.value.columns)
     assert found["Change"].tolist() == ["removed", "relabelled"]
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_an_archive_that_is_sent_is_unpacked_and_its_folder_checked(show, foreign: Path) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path in foreign.iterdir():
+            archive.write(path, f"photos/{path.name}")
+    app = show("data")
+    assert "Up to 400 MB and 20,000 files when unpacked" in app.file_uploader[0].help
+    app.file_uploader[0].upload("photos.zip", content.getvalue(), "application/zip").run()
+    assert app.text_input(key="import-path").value.endswith("/photos/photos")
+    assert app.dataframe[0].value.columns.tolist() == ["photo", "species", "area", "hour"]
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_an_archive_that_cannot_be_taken_is_refused_in_a_sentence(show) -> None:
+    app = show("data")
+    app.file_uploader[0].upload("photos.zip", b"<html>404</html>", "application/zip").run()
+    assert "is a web page and not an archive" in app.error[0].value
+    assert app.text_input(key="import-path").value == ""
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_only_a_lead_is_asked_for_an_archive(show, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert len(show("data").file_uploader) == 1
+    monkeypatch.setattr(session, "viewer", lambda: Viewer("eve", "viewer"))
+    assert len(show("data").file_uploader) == 0
