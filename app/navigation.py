@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import session
 from app.routes.assets import static
+from app.routes.metrics import PAGE_SECONDS
 from app.ui import chart, sign_in
 from app.ui.messages import errors_shown
 from app.ui.pages import file_of
@@ -53,5 +54,9 @@ def run() -> None:
         return
     page = st.navigation(pages())
     sign_in.corner()
-    with chart.last(), errors_shown():  # the last net: no page answers what a user can mend with a traceback
+    with (
+        PAGE_SECONDS.labels(page.url_path or "overview").time(),
+        chart.last(),
+        errors_shown(),
+    ):  # the last net: no page answers what a user can mend with a traceback
         page.run()

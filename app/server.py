@@ -1,8 +1,9 @@
 """The server of the dashboard: its routes beside Streamlit's own, and what starts and ends with it.
 
-Every route but /assets, /healthz and /readyz needs a token signed by a page (``session.token()``): ``?token=`` on GET,
-or the header ``X-Slim-Token``, which is the only way on POST. Errors are JSON ``{"error": "<one sentence>"}`` with 400,
-401 (token), 403 (role), 404, 408 (a body that takes too long), 409 or 503. User routes ignore ``server.baseUrlPath``.
+Every route but /assets, /healthz, /readyz and /metrics needs a token signed by a page (``session.token()``):
+``?token=`` on GET, or the header ``X-Slim-Token``, which is the only way on POST. Errors are JSON
+``{"error": "<one sentence>"}`` with 400, 401 (token), 403 (role), 404, 408 (a body that takes too long), 409 or 503.
+User routes ignore ``server.baseUrlPath``.
 
 GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run=<gradcam run>
      &map_of=label|predicted|<class>&opacity=0.5   -> WebP or JPEG, ETag; ``run`` where kind is overlay, heat or
@@ -20,6 +21,7 @@ POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 
 POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
 POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
 POST /api/painted  {"page"} -> {}   the browser has painted a page: its charts may follow
+GET  /metrics -> the text format of Prometheus, by a token of its own (app.routes.metrics)
 GET  /healthz -> 200 while the process answers; GET /readyz -> {"ready", "database", "redis", "disk"}, 200 or 503
 Any other address below /api and /assets -> 404.
 GET  /assets/{folder}/{name} -> a file of app/{folder}/static; gzipped once; immutable under ``?v=<hash>`` (asset_url)
@@ -42,7 +44,7 @@ from app.index_html import Styled
 from app.known_hosts import KnownHosts
 from app.login_redirect import Returning
 from app.overview import routes as overview
-from app.routes import assets, exports, health, images, painted, unknown
+from app.routes import assets, exports, health, images, metrics, painted, unknown
 from app.space import routes as points
 from app.uploads import Uploads
 from slim_core.errors import SlimError
@@ -64,6 +66,7 @@ ROUTES = [
     Route("/assets/{path:path}", unknown.unknown, methods=_EVERY_METHOD),
     Route("/healthz", health.healthz, methods=["GET"]),
     Route("/readyz", health.readyz, methods=["GET"]),
+    Route("/metrics", metrics.metrics, methods=["GET"]),
     Route("/overview", overview.overview, methods=["GET"]),
 ]
 REFUSED = 2  # exit code, as of the command line

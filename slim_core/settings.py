@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from slim_core.errors import PathRefusedError, SettingRefusedError
@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     public_url: str | None = Field(None, description="Where people reach the dashboard, for the links in webhooks.")
     allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="Names the dashboard answers to beside this machine's own, joined by commas."
+    )
+    metrics_token: SecretStr | None = Field(
+        None, min_length=8, description="What Prometheus shows to read /metrics, where people sign in."
     )
     mlflow_tracking_uri: str | None = Field(None, description="Runs are logged to this MLflow server too.")
     allow_without_sign_in: bool = Field(False, description="Listen beyond this machine although nobody signs in.")

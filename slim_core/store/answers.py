@@ -164,6 +164,11 @@ class Answers:
             query = sa.select(sa.func.max(_answers.c.seq)).where(_answers.c.campaign_id == campaign_id)
             return connection.execute(query).scalar() or 0
 
+    def count(self) -> int:
+        """All that were ever saved, of every campaign."""
+        with self._database.read() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(_answers)).scalar_one()
+
     def snapshot(self, campaign_id: str, seq: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """Rows (n,) and consensus (n,) as they were after answer ``seq``; the same for ever."""
         counted = _answers.c.surplus.is_(sa.false())
