@@ -72,7 +72,8 @@ def _results(source: Source) -> list[Measured]:
     evaluated = [(split, _metrics(newest[split])) for split in SPLITS[::-1] if split in newest]
     val = _metrics(source.run).get("val")
     if not evaluated and val:
-        return [Measured("val", BY_TRAINING, val)]
+        elsewhere = source.run.spec.get("mode") == "registered"
+        return [Measured("val", "val images" if elsewhere else BY_TRAINING, val)]
     return [Measured(split, f"{split} images", metrics) for split, metrics in evaluated]
 
 

@@ -19,7 +19,7 @@ from slim_core import api
 from slim_core.data.images import ImageTransform, heat_map
 from slim_core.data.importing import import_data
 from slim_core.errors import NotFoundError
-from slim_core.export.form import CAMPAIGN
+from slim_core.export.form import CAMPAIGN, Source
 from slim_core.export.forms.fiftyone import over_image
 from slim_core.export.forms.model_card import card
 from slim_core.export.forms.subset_imagefolder import folder_names
@@ -27,8 +27,12 @@ from slim_core.export.registry import FORMS
 from slim_core.export.writing import RECORD, export, source_of
 from slim_core.metrics import GROUPS, WGA
 from slim_core.percent import interval, percent
-from slim_core.store import Run, Store
+from slim_core.runs.executor import Workbench
+from slim_core.space.sheets import BELONGS
+from slim_core.store import EnvironmentAnswer, Run, Store
 from slim_core.store.results import AttentionResult, EvaluationResult, SubsetResult
+
+READ = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda path: pd.read_json(path, lines=True)}
 
 
 @pytest.fixture
@@ -137,12 +141,25 @@ def test_answers_are_read_by_pandas_and_taken_by_another_campaign(store: Store, 
 
     campaign = store.campaigns.all()[0]
     folder = export(store, campaign.id, f"answers-{format}", tmp_path / "out")
-    read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "jsonl": lambda path: pd.read_json(path, lines=True)}
-    frame = read[format](folder / f"current_answers.{format}")
+    frame = READ[format](folder / f"current_answers.{format}")
     assert dict(zip(frame["row"], frame["value"], strict=True)) == store_answers(store, campaign.id)
     content = (folder / f"current_answers.{format}").read_bytes()
     checked = check_file(store, campaign, content, name=f"current_answers.{format}")
     assert checked.n_fitting == len(frame) and not checked.unfit
+
+
+@pytest.mark.parametrize("format", ["csv", "jsonl", "parquet"])
+def test_answers_about_environments_lie_beside_those_about_images(
+    workbench: Workbench, demo_folder: Path, tmp_path: Path, format: str
+) -> None:
+    store = workbench.store
+    of = store.campaigns.create("environments", api.data_set(demo_folder, at=workbench).id, None, range(6))
+    given = [EnvironmentAnswer("e-1", "0", 0, "=water"), EnvironmentAnswer("e-2", "3.1", 1)]
+    store.environment_answers.save(of.id, "ann", given)
+    folder = export(store, of.id, f"answers-{format}", tmp_path / "out")
+    frame = READ[format](folder / f"environment_answers.{format}").astype(str)
+    assert frame["answer"].tolist() == [BELONGS[0], BELONGS[1]] and frame["annotator"].tolist() == ["ann", "ann"]
+    assert frame["name"][0] == ("'=water" if format == "csv" else "=water")  # a spreadsheet must not compute it
 
 
 def store_answers(store: Store, campaign: str) -> dict[int, int]:
@@ -300,6 +317,33 @@ def test_weights_open_in_safetensors_and_are_registered_as_a_model(looped, tmp_p
     net.load_state_dict(load_file(folder / "model.safetensors"))
     same = load_model(store.artifacts.folder(run.id)).net.state_dict()
     assert all(tensor.equal(same[name]) for name, tensor in net.state_dict().items())
+    registered = api.register_model(
+        folder / "model.safetensors", model=about["name"], data=looped.dataset.id, at=looped.at
+    )
+    assert registered.status == "done" and registered.spec["mode"] == "registered"
+    text = card(source_of(store, registered.id))
+    assert "| Method | trained elsewhere" in text and "not known: the model was trained elsewhere" in text
+    assert "### On val images" in text
+
+
+def test_weights_of_a_published_architecture_open_in_the_package_that_publishes_it(
+    store: Store, tmp_path: Path
+) -> None:
+    import torchvision
+    from safetensors.torch import load_file
+
+    from slim_core.models.build import build
+    from slim_core.models.model import save_model
+
+    trained, out = tmp_path / "trained", tmp_path / "out"
+    trained.mkdir()
+    out.mkdir()
+    save_model(build("resnet18", 3, weights="none"), trained)
+    run = newest(store, "train")
+    source = Source(store, "train", run.id, run.dataset_id)
+    source.__dict__["folder"] = trained
+    FORMS["model-safetensors"].write(source, out)
+    torchvision.models.resnet18(num_classes=3).load_state_dict(load_file(out / "model.safetensors"))
 
 
 def test_the_graph_gives_the_logits_of_the_model_in_onnxruntime(store: Store, tmp_path: Path) -> None:
@@ -336,7 +380,7 @@ def test_names_of_people_do_not_end_a_cell_or_begin_markup(store: Store, monkeyp
     from slim_core.export.forms import model_card
 
     assert model_card._plain("a|b\n<img src=x>") == r"a\|b \<img src=x\>"
-    unseen = source_of(store, newest(store, "train").id)
+    unseen = source_of(store, newest(store, "train", mode="full").id)
     monkeypatch.setattr(type(store.runs), "children", lambda *_: [])
     text = card(unseen)
     assert "### On validation images during the training" in text and "Worst-group accuracy **" in text
