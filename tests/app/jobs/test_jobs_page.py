@@ -230,7 +230,7 @@ def test_a_failed_run_tells_its_sentence_and_can_be_retried(show) -> None:
 
 @pytest.mark.usefixtures("filled_home")
 @pytest.mark.parametrize("page", ["jobs", "train"])
-def test_a_batch_that_did_not_fit_is_run_in_parts_by_one_button(show, waiting_queue, page: str) -> None:
+def test_a_batch_that_did_not_fit_is_run_in_parts_by_one_button(show, page: str) -> None:
     store, run = session.store(), submitted(batch_size=64)
     token = store.queue.claim(run.id, "w", "cuda")
     out = store.artifacts.attempt(run.id, 1)
