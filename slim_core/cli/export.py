@@ -42,6 +42,7 @@ def export(
         target = write(
             at.store, source, form, folder, overwrite=overwrite, on_progress=lambda done, n: progress(done, n, "")
         )
+        progress(1, 1, "")  # also of a form that is written in one go
     console.print(f"[bold green]{form}[/] of [bold]{source}[/] written to {escaped(target)}", soft_wrap=True)
     console.print(f"opens in: {escaped(chosen.opens_in)}", soft_wrap=True)
 

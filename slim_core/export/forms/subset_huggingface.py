@@ -17,6 +17,7 @@ def write(source: Source, folder: Path) -> None:
     """What save_to_disk leaves: image, label, row, and the attribute where the data has one; repeats are repeated."""
     import datasets
 
+    datasets.disable_progress_bars()  # ours is shown
     chosen, table = SubsetResult(source.folder).images(), source.table
     rows = np.repeat(chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64))
     columns: dict[str, Any] = {
