@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.curate.parts import curation
-from app.ui import export, next_step, pick
+from app.ui import export, next_step, notes, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from app.ui.runs import retrain
@@ -39,6 +39,7 @@ if subsets:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         subset = pick.run("Subset", subsets[::-1], param="subset", width="stretch")
         export.show([subset])
+    notes.show(subset.id, subset.name)
     with errors_shown():
         retrain.show(subset)
 else:

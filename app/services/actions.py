@@ -110,6 +110,11 @@ def run_with(run: Run, changes: Mapping[str, Any]) -> tuple[Run, bool]:
     return submit({**run.spec, **changes}, name=run.name, device=run.device_asked)
 
 
+def describe(subject: str, *, name: str, text: str, tags: Collection[str]) -> None:
+    """Name a run or a campaign, and replace its note and tags (needs lead)."""
+    session.store().notes.write(subject, name=name, text=text, tags=tags, by=session.acting_as("lead"))
+
+
 def move_to_front(run_id: str) -> None:
     """Let a waiting run go before all others (needs lead)."""
     session.store().queue.move_to_front(run_id, session.acting_as("lead"))

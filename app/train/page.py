@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.train import forms
 from app.train.parts import register_model
-from app.ui import export, next_step, pick
+from app.ui import export, next_step, notes, pick
 from app.ui.escape import verbatim
 from app.ui.runs import pipeline, state, training
 from slim_core.evaluation.comparison import newest_evaluations
@@ -42,6 +42,7 @@ with st.container(horizontal=True, vertical_alignment="center"):
     next_step.link("jobs", "Parameters and log", icon="notes", run=run.id)
     if run.status == "done":
         export.show([run, *newest_evaluations(session.store(), run.id).values()], ("model", "probabilities"))
+notes.show(run.id, run.name or run.kind)
 training.show(run)
 
 if run.status == "done" and run.spec.get("subset"):

@@ -23,6 +23,7 @@ from slim_core.store.leases import LEASE_S, Lease
 from slim_core.store.lineage import Lineage
 from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
+from slim_core.store.notes import Note, Notes
 from slim_core.store.pipelines import Pipeline, Pipelines
 from slim_core.store.queue import Queue
 from slim_core.store.run_rows import Run, Status
@@ -41,6 +42,7 @@ __all__ = [
     "LEASE_S",
     "Lease",
     "Member",
+    "Note",
     "Pipeline",
     "ROLES",
     "Role",
@@ -76,6 +78,7 @@ class Store:
     tags: Tags
     studies: Studies
     pipelines: Pipelines
+    notes: Notes
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -118,6 +121,7 @@ class Store:
             tags=Tags(database, events, datasets),
             studies=Studies(database, events),
             pipelines=Pipelines(database, events),
+            notes=Notes(database, events),
         )
 
     def close(self) -> None:

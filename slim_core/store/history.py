@@ -8,7 +8,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from slim_core.store import schema
+from slim_core.store import notes, schema
 from slim_core.store.database import Database
 from slim_core.store.run_rows import WITHOUT_METRICS, Run
 from slim_core.store.shards import WHOLE, with_progress
@@ -25,22 +25,21 @@ class RunFilter:
     statuses: tuple[str, ...] = ()
     by: str | None = None
     dataset: str | None = None
-    text: str = ""  # somewhere in the name, or the beginning of the id
+    text: str = ""  # somewhere in the name, the note or a tag, or the beginning of the id
     since: datetime | None = None  # submitted then or later
 
     def clauses(self) -> list[sa.ColumnElement[bool]]:
         """The conditions on the table of runs; deleted runs and parts of runs (shards) never pass."""
-        named = [(_t.c.created_by, self.by), (_t.c.dataset_id, self.dataset)]
+        equal = [(_t.c.created_by, self.by), (_t.c.dataset_id, self.dataset)]
         found = [_t.c.deleted_at.is_(None), WHOLE]
         found += [_t.c.kind.in_(self.kinds)] if self.kinds else []
         found += [_t.c.status.in_(self.statuses)] if self.statuses else []
-        found += [column == value for column, value in named if value]
+        found += [column == value for column, value in equal if value]
         found += [_t.c.created_at >= self.since] if self.since else []
         if self.text.strip():
             words = self.text.strip()
-            found.append(
-                sa.or_(_t.c.name.icontains(words, autoescape=True), _t.c.id.istartswith(words, autoescape=True))
-            )
+            named = sa.or_(_t.c.name.icontains(words, autoescape=True), _t.c.id.istartswith(words, autoescape=True))
+            found.append(sa.or_(named, _t.c.id.in_(notes.mentioned(words))))
         return found
 
 

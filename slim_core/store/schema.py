@@ -330,3 +330,20 @@ pipeline_runs = Table(  # in which order they can run, is in ``run_parents``
     Column("run_id", ForeignKey("runs.id"), nullable=False),
 )
 Index("ix_pipeline_runs_run_id", pipeline_runs.c.run_id)
+
+notes = Table(  # of runs and campaigns, by their id
+    "notes",
+    metadata,
+    _text("subject", 40, primary_key=True),
+    Column("text", sa.Text, nullable=False),
+    _text("changed_by"),
+    _time("changed_at", nullable=False),
+)
+
+note_tags = Table(
+    "note_tags",
+    metadata,
+    _text("subject", 40, primary_key=True),
+    _text("tag", 80, primary_key=True),
+)
+Index("ix_note_tags_tag", note_tags.c.tag)

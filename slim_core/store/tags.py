@@ -83,14 +83,24 @@ class Tags:
         return found
 
     def _checked(self, dataset_id: str, rows: Rows, tag: str) -> tuple[str, list[int]]:
-        clean = " ".join(tag.split())
-        if not clean or len(clean) > MAX_LETTERS or not clean.isprintable():
-            raise SpecRefusedError(f"{tag!r} is not a tag: give one of 1 to {MAX_LETTERS} letters.")
+        clean = clean_tag(tag)
         dataset, chosen = self._datasets.fetch(dataset_id), np.unique(np.asarray(rows, np.int64))
         outside = chosen[(chosen < 0) | (chosen >= dataset.n_images)]
         if len(outside):
             raise SpecRefusedError(f"{dataset.name} has no row {outside[0]}: its rows are 0..{dataset.n_images - 1}.")
         return clean, chosen.tolist()
+
+
+def clean_tag(tag: str) -> str:
+    """The tag with single spaces.
+
+    Raises:
+        SpecRefusedError: it is empty or too long, or has letters that cannot be seen.
+    """
+    clean = " ".join(tag.split())
+    if not clean or len(clean) > MAX_LETTERS or not clean.isprintable():
+        raise SpecRefusedError(f"{tag!r} is not a tag: give one of 1 to {MAX_LETTERS} letters.")
+    return clean
 
 
 def _of(dataset_id: str, tag: str) -> sa.ColumnElement[bool]:

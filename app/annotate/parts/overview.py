@@ -11,7 +11,7 @@ import streamlit as st
 from app import session
 from app.annotate import charts
 from app.annotate.parts import answer_files, controls, extend, gold_images, members, summary, work
-from app.ui import chart
+from app.ui import chart, notes
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from slim_core.annotation.convergence import Stability, stability
@@ -34,6 +34,7 @@ def show(campaign: Campaign) -> None:
         session.store().campaigns.require_space(campaign)
     has_space = session.store().campaigns.has_space(campaign)
     _about(campaign)
+    notes.show(campaign.id, campaign.name)
     (_now_polled if campaign.status == "open" else _now)(campaign)
     if has_space:
         with errors_shown():

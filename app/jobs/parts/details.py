@@ -21,7 +21,7 @@ from app.jobs.parts import (
     queue_state,
     shards,
 )
-from app.ui import next_step, pages
+from app.ui import next_step, notes, pages
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import progress, state
@@ -45,6 +45,7 @@ def show(run_id: str) -> Run | None:
             return None
         st.subheader(verbatim(run.name or run.kind), anchor=False, width="content")
         st.caption(f"{run.kind} · `{run.id}`")
+    notes.show(run.id, run.name or run.kind)
     place = st.container()
     st.fragment(_now, run_every=1 if state.is_active(run) else None)(run.id, run.status)
     _tabs(run)

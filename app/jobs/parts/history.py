@@ -71,7 +71,7 @@ def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     """Filters, bound to parameters of the address. Most are folded until used: so the table is drawn sooner."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
-            "Search", key="q", placeholder="Name or start of the id", label_visibility="collapsed",
+            "Search", key="q", placeholder="Name, note, tag or start of the id", label_visibility="collapsed",
             icon=":material/search:", width=320, bind="query-params", on_change=_to_the_first_page,
         )  # fmt: skip
         unfolded = any(st.query_params.get(name) for name in FOLDED) or st.session_state.get(UNFOLDED, False)

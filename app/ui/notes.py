@@ -1,0 +1,40 @@
+"""The name, the note and the tags of a run or a campaign, and the form that changes them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app import session
+from app.services import actions
+from app.ui.escape import prose, verbatim
+from app.ui.messages import errors_shown
+from slim_core.store.notes import MAX_NAME, MAX_TEXT, Note
+
+
+def show(subject: str, name: str) -> None:
+    """Tags and note in a line, and for leads the form behind a button. ``subject``: the id; ``name``: as it is."""
+    note = session.store().notes.fetch(subject)
+    with st.container(horizontal=True, vertical_alignment="center", key=f"notes-{subject}"):
+        if session.viewer().may("lead"):
+            with st.popover("Name, note, tags", icon=":material/edit:"):
+                _form(subject, name, note)
+        if note.tags:
+            st.markdown(" ".join(f":blue-badge[{verbatim(tag)}]" for tag in note.tags), width="content")
+        if note.text:
+            st.caption(prose(note.text), width="stretch")
+
+
+def _form(subject: str, name: str, note: Note) -> None:
+    with st.form(f"describe-{subject}", border=False):
+        new = st.text_input("Name", name, max_chars=MAX_NAME, key=f"name-{subject}")
+        text = st.text_area("Note", note.text, max_chars=MAX_TEXT, key=f"note-{subject}")
+        known = sorted({*session.store().notes.tags(), *note.tags})
+        tags = st.multiselect(
+            "Tags", known, list(note.tags), accept_new_options=True, key=f"tags-{subject}",
+            help="The search on the Jobs page finds runs by name, note and tag.",
+        )  # fmt: skip
+        pressed = st.form_submit_button("Save", type="primary")
+    if pressed:
+        with errors_shown():
+            actions.describe(subject, name=new, text=text, tags=tags)
+            st.rerun()
