@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
 A_ROW = 4  # fields beside each other
+MOST_IN_A_COLUMN = 6  # of those that are folded away, which open in as many columns as it takes
 
 
 def offered(config: type[BaseModel], *, without: Iterable[str] = ()) -> list[Parameter]:
@@ -48,8 +49,10 @@ def fields(
     folded = [each for each in asked if each.shown.place == "more" and each.counts(known | chosen)]
     if folded:
         with st.popover("More settings", icon=":material/tune:"):
+            places = _places(1 + len(folded) // MOST_IN_A_COLUMN)
             for each in folded:
-                chosen[each.name] = field(each, proposed.get(each.name, each.default), key=key)
+                with next(places):
+                    chosen[each.name] = field(each, proposed.get(each.name, each.default), key=key)
     return chosen
 
 
