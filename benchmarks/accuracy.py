@@ -1,8 +1,10 @@
 """Does it work? Worst-group accuracy of SLIM beside what people would use instead, over sets, seeds and annotators.
 
-    python -m benchmarks.accuracy choose        # seeds 0-4: what defaults are chosen on
-    python -m benchmarks.accuracy report        # seeds 10-19: what is reported; nothing is chosen on them
+    python -m benchmarks.accuracy report        # seeds from 10 on: what is reported; nothing is chosen on them
+    python -m benchmarks.accuracy harm          # the same on sets without a shortcut
+    python -m benchmarks.accuracy choose        # seeds 0-4: for choosing
     python -m benchmarks.accuracy short         # six sets, eight methods, five seeds
+    python -m benchmarks.accuracy full          # every set and method, at the sizes of the demo
 
 Runs the study of benchmarks/studies/NAME.yaml in as many processes as there are cores, writes its numbers to
 benchmarks/results/accuracy-NAME.json and .md, and puts its tables into docs/benchmark.md. Finished runs are found again
@@ -35,7 +37,7 @@ MOST_BELOW_GROUPS, MOST_HARM = 0.03, 0.01
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", help="choose, report, short, or the path of a study file")
+    parser.add_argument("study", help="a study of benchmarks/studies, or the path of a study file")
     parser.add_argument("--home", default="var/benchmarks/accuracy", help="where data and runs are kept")
     parser.add_argument("--jobs", type=int, help="sets and seeds at a time; default: one a core")
     parser.add_argument("--show", action="store_true", help="write what is there, compute nothing")
