@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.jobs.parts import details, history, next, queue, queue_state
+from app.jobs.parts import details, history, next, queue, queue_state, storage
 from app.ui import pages
 from app.ui.messages import errors_shown
 
@@ -16,7 +16,7 @@ with errors_shown():
         place = st.container()
         queue.show()
         st.subheader("All runs", anchor="runs")
-        opened = history.show()
+        opened = history.show() or storage.show()
         if opened:
             pages.go_to("jobs", run=opened)
         next.of_all()

@@ -1,4 +1,4 @@
-"""slim backup, slim restore."""
+"""slim backup, slim restore, slim storage: what is kept."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from typing import Annotated
 
 import typer
 
-from slim_core.cli.console import console, errors, escaped, visible, writable
+from slim_core.cli.console import console, errors, escaped, table, visible, writable
 
 SHOWN = 5  # missing folders that are named
+LARGEST = 20  # runs that are shown
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("backup", epilog="Example: slim backup slim-backup.zip")(backup)
     app.command("restore", epilog="Example: slim restore slim-backup.zip")(restore)
+    app.command("storage", epilog="Example: slim storage")(storage)
 
 
 def backup(
@@ -57,3 +59,21 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
             style="yellow",
             soft_wrap=True,
         )
+
+
+def storage() -> None:
+    """What uses the disk: each area of SLIM_HOME, and the largest runs with what stands on them."""
+    from rich.filesize import decimal
+
+    from slim_core.store import Store
+
+    store = Store.open()
+    areas, runs = store.storage.areas(), store.storage.runs()
+    table("SLIM_HOME", ("area", "on disk"), [(name, decimal(n)) for name, n in areas.items()])
+    rows = [
+        (one.run.id, one.run.name or one.run.kind, decimal(one.n_bytes), str(one.n_children), str(one.n_campaigns))
+        for one in runs[:LARGEST]
+    ]
+    table(f"The largest of {len(runs):,} runs", ("run", "name", "on disk", "runs made from it", "campaigns"), rows)
+    free = [one for one in runs if one.can_go]
+    console.print(f"Nothing stands on {len(free):,} runs with {decimal(sum(one.n_bytes for one in free))}: Jobs, Disk.")

@@ -28,6 +28,7 @@ from slim_core.store.pipelines import Pipeline, Pipelines
 from slim_core.store.queue import Queue
 from slim_core.store.run_rows import Run, Status
 from slim_core.store.runs import Runs
+from slim_core.store.storage import Storage
 from slim_core.store.studies import Studies, StudyRecord
 from slim_core.store.tags import Tags
 from slim_core.store.workers import Worker, Workers
@@ -79,6 +80,7 @@ class Store:
     studies: Studies
     pipelines: Pipelines
     notes: Notes
+    storage: Storage
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -122,6 +124,7 @@ class Store:
             studies=Studies(database, events),
             pipelines=Pipelines(database, events),
             notes=Notes(database, events),
+            storage=Storage(settings.home.resolve(), database, artifacts),
         )
 
     def close(self) -> None:

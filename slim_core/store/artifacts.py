@@ -89,8 +89,12 @@ class Artifacts:
         """Remove a run's artifacts, attempts and checkpoints. Nothing else."""
         if self._remote:
             self._remote.remove(f"runs/{run_id}")
-        for folder in (self._place("runs", run_id), self._work(run_id)):
+        for folder in self.places(run_id):
             _discard(folder)
+
+    def places(self, run_id: str) -> tuple[Path, Path]:
+        """Where the files of a run lie on this machine, if they do: the published ones, and its attempts."""
+        return self._place("runs", run_id), self._work(run_id)
 
     def keep_records(self, run_id: str) -> None:
         """Remove what a run made, and keep what tells of it: log, spec, environment and metrics."""

@@ -1,0 +1,103 @@
+"""What uses the disk, and what of it can go: runs that nothing was made from and no campaign asks about."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+from rich.filesize import decimal
+
+from app import session
+from app.services import actions
+from app.ui import link_table
+from app.ui.escape import verbatim
+from app.ui.link_table import Cell, Column
+from app.ui.messages import errors_shown
+from slim_core.percent import counted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slim_core.store.storage import Stored
+
+ASKED, CHOSEN = "storage", "storage-chosen"
+MOST_SHOWN = 20
+COLUMNS = (
+    Column("Run"),
+    Column("Step"),
+    Column("On disk", "Results, log and checkpoints on this machine.", right=True),
+    Column("What stands on it", "Runs made from it, and campaigns that ask about it."),
+    Column("Id", from_px=700),
+)
+
+
+def show() -> str | None:
+    """A button, for it reads every file's size; then the areas, the largest runs, and what can be deleted."""
+    st.subheader("Disk", anchor="disk")
+    if not st.session_state.get(ASKED):
+        st.button("Show what uses the disk", icon=":material/hard_drive:", on_click=_ask)
+        return None
+    store = session.store()
+    with st.spinner("Reading the sizes of all files..."):
+        areas, runs = store.storage.areas(), store.storage.runs()
+    st.markdown(" · ".join(f"**{verbatim(name)}** {decimal(n)}" for name, n in areas.items()))
+    if not runs:
+        st.caption("No run has files yet.")
+        return None
+    opened = link_table.show("storage", "The largest runs", COLUMNS, [_row(one) for one in runs[:MOST_SHOWN]])
+    if len(runs) > MOST_SHOWN:
+        rest = sum(one.n_bytes for one in runs[MOST_SHOWN:])
+        st.caption(f"and {counted(len(runs) - MOST_SHOWN, 'run')} more with {decimal(rest)} together")
+    _delete([one for one in runs if one.can_go])
+    return opened
+
+
+def _ask() -> None:
+    st.session_state[ASKED] = True
+
+
+def _row(one: Stored) -> list[Cell | str]:
+    stands = [counted(one.n_children, "run")] if one.n_children else []
+    stands += [counted(one.n_campaigns, "campaign")] if one.n_campaigns else []
+    return [
+        Cell(one.run.name or one.run.kind, run=one.run.id),
+        one.run.kind,
+        decimal(one.n_bytes),
+        ", ".join(stands) or ("nothing" if one.run.ended else "it is still going"),
+        Cell(one.run.id, code=True),
+    ]
+
+
+def _delete(free: Sequence[Stored]) -> None:
+    """Several at once; each as on its own page: images and answers stay."""
+    if not session.viewer().may("lead"):
+        return
+    by_id = {one.run.id: one for one in free}
+    if not by_id:
+        st.caption("Something stands on every run: delete one from its own page, with what was made from it.")
+        return
+    chosen = st.multiselect(
+        "Delete runs on which nothing stands",
+        list(by_id),
+        format_func=lambda run_id: _named(by_id[run_id]),
+        placeholder=f"{counted(len(by_id), 'run')} with {decimal(sum(one.n_bytes for one in free))}",
+        key=CHOSEN,
+    )
+    if not chosen:
+        return
+    size = decimal(sum(by_id[run_id].n_bytes for run_id in chosen))
+    with st.popover(f"Delete {counted(len(chosen), 'run')}, {size}", icon=":material/delete:"):
+        st.markdown("Their results, logs and checkpoints are deleted. Images and answers are kept.")
+        st.button("Yes, delete them", type="primary", on_click=_delete_all, args=(chosen,), key="storage-delete")
+
+
+def _delete_all(run_ids: Sequence[str]) -> None:
+    """One that something stands on by now is left, and said."""
+    with errors_shown():
+        for run_id in run_ids:
+            actions.delete_run(run_id, cascade=False)
+    st.session_state[CHOSEN] = []
+
+
+def _named(one: Stored) -> str:
+    return f"{one.run.name or one.run.kind} · {decimal(one.n_bytes)} · {one.run.id}"

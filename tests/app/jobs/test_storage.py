@@ -1,0 +1,39 @@
+"""What uses the disk: shown on demand, and runs on which nothing stands go together."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.jobs.parts import storage
+from tests.app.conftest import Show
+
+pytestmark = pytest.mark.usefixtures("filled_home")
+
+
+def asked(app: AppTest) -> None:
+    [button] = [each for each in app.button if each.label == "Show what uses the disk"]
+    button.click().run()
+
+
+def test_it_is_read_when_asked_for_and_what_can_go_goes(show: Show) -> None:
+    app = show("jobs")
+    assert not any("**runs**" in one.value for one in app.markdown)
+    asked(app)
+    assert any("**runs**" in one.value and "**database**" in one.value for one in app.markdown)
+    free = [one.run.id for one in session.store().storage.runs() if one.can_go]
+    app.multiselect(key=storage.CHOSEN).select(free[0]).run()
+    app.button(key="storage-delete").click().run()
+    assert not app.exception and session.store().runs.find(free[0]) is None
+    assert app.multiselect(key=storage.CHOSEN).value == []
+    kept = {one.run.id for one in session.store().storage.runs()}
+    assert set(free[1:]) <= kept
+
+
+def test_who_may_not_delete_sees_sizes_alone(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(type(session.viewer()), "may", lambda _self, role: role == "viewer")
+    app = show("jobs")
+    asked(app)
+    assert any("**runs**" in one.value for one in app.markdown)
+    assert not [each for each in app.multiselect if each.key == storage.CHOSEN]
