@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -85,11 +86,11 @@ def _blocks(path: Path) -> Iterator[int]:
                 continue
 
 
-def _numbers(connection: Connection, query: sa.Select[tuple[str, int]]) -> dict[str, int]:
+def _numbers(connection: Connection, query: sa.Select[Any]) -> dict[str, int]:
     return {row[0]: row[1] for row in connection.execute(query)}
 
 
-def _children() -> sa.Select[tuple[str, int]]:
+def _children() -> sa.Select[Any]:
     """Parent -> runs made from it; its own shards are not."""
     links = schema.run_parents
     theirs = sa.and_(_t.c.deleted_at.is_(None), _t.c.shard_of.is_(None))
@@ -99,7 +100,7 @@ def _children() -> sa.Select[tuple[str, int]]:
     return query.group_by(links.c.parent_id)
 
 
-def _campaigns() -> sa.Select[tuple[str, int]]:
+def _campaigns() -> sa.Select[Any]:
     asked = schema.campaigns
     query = sa.select(asked.c.space_run_id, sa.func.count()).where(asked.c.space_run_id.is_not(None))
     return query.group_by(asked.c.space_run_id)
