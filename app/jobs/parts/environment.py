@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -10,6 +9,7 @@ import streamlit as st
 from app import session
 from app.ui import link_table
 from app.ui.link_table import Cell, Column
+from slim_core.errors import ArtifactDamagedError
 from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:
@@ -33,5 +33,5 @@ def read(run: Run) -> dict[str, Any]:
     log = session.store().artifacts.log(run.id)
     try:
         return recorded_environment(log.parent) if log else {}
-    except json.JSONDecodeError:  # half written
+    except ArtifactDamagedError:  # half written
         return {}

@@ -19,7 +19,7 @@ from redis import Redis
 from app import session
 from app.access import Viewer
 from app.jobs.parts import history as run_history
-from app.jobs.parts import log, workers
+from app.jobs.parts import environment, log, workers
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run
@@ -337,6 +337,13 @@ def test_a_run_that_was_deleted_meanwhile_or_never_was_is_said_to_be(show) -> No
     store.runs.delete(run.id)
     assert "was deleted on" in said(app.run())
     assert "There is no run r-never" in said(show("jobs", run="r-never"))
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_record_of_the_machine_that_is_half_written_is_no_record() -> None:
+    run = session.store().runs.all(kind="train", status="done")[0]
+    (session.store().artifacts.folder(run.id) / "environment.json").write_text('{"python": ')
+    assert environment.read(run) == {}
 
 
 @pytest.mark.usefixtures("filled_home")
