@@ -18,8 +18,8 @@ from redis import Redis
 
 from app import session
 from app.access import Viewer
-from app.jobs.parts import history as run_history
 from app.jobs.parts import environment, log, workers
+from app.jobs.parts import history as run_history
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run
