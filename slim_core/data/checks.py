@@ -246,12 +246,20 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
 
 
 def _inside(path: str, root: Path, settings: Settings, allowed: dict[str, bool]) -> bool:
+    """``allowed``: what was found of the folders so far, for a million of paths lie in some hundred folders."""
+    if os.pardir in path or path.startswith(os.sep):
+        return _leads_inside(path, root, settings)
+    folder = path.rpartition(os.sep)[0]
+    if folder not in allowed:
+        allowed[folder] = _leads_inside(path, root, settings)
+    return allowed[folder]
+
+
+def _leads_inside(path: str, root: Path, settings: Settings) -> bool:
     if not os.path.isabs(path) and os.path.normpath(path).split(os.sep)[0] == os.pardir:
         return False
-    folder = os.path.join(root, os.path.dirname(path))
-    if folder not in allowed:
-        allowed[folder] = is_allowed(Path(folder), settings)  # links followed: "link/.." leads to where the link does
-    return allowed[folder]
+    # Links followed: "link/.." leads to where the link does.
+    return is_allowed(Path(os.path.join(root, os.path.dirname(path))), settings)
 
 
 def is_allowed(path: Path, settings: Settings) -> bool:

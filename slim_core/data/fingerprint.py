@@ -64,7 +64,7 @@ def news_of_folders(name: str, recorded: Mapping[str, Any] | None) -> str | None
 
 def _folders(table: ImageTable) -> list[Path]:
     """The folders in which images lie, and those above them in the data set."""
-    inside = {Path(os.path.dirname(name)) for name in table.frame["path"].unique()}
+    inside = {Path(name) for name in {path.rpartition("/")[0] for path in table.frame["path"]}}
     above = {parent for folder in inside for parent in folder.parents}
     return [table.root / folder for folder in sorted(inside | above)][:MOST_FOLDERS]
 

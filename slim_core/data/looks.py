@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -72,15 +73,18 @@ def _look_at_some(paths: Sequence[str], full: np.ndarray, settings: Settings) ->
 
 def look_at(name: str, decode: bool, settings: Settings) -> Look:
     """What a file turns out to be; ``decode``: all its pixels are read, not the header alone."""
-    path = Path(name)
     try:
-        if path.is_symlink() and not is_allowed(path, settings):
-            return Look("path-escape", f"{path} links to {os.path.realpath(path)}: put the file itself there.")
-        if not path.is_file():  # a pipe would wait for ever
-            return Look("missing-files", f"{path} is missing: put the file back, or take its row out.")
-        about = path.stat()
+        about = os.lstat(name)
+        if stat.S_ISLNK(about.st_mode):
+            if not is_allowed(Path(name), settings):
+                return Look("path-escape", f"{name} links to {os.path.realpath(name)}: put the file itself there.")
+            about = os.stat(name)
+        if not stat.S_ISREG(about.st_mode):  # a pipe would wait for ever
+            raise FileNotFoundError
         seen = Look(bytes=about.st_size, mtime_ns=about.st_mtime_ns, decoded=decode)
-        return _inside(path, seen, settings)
+        return _inside(Path(name), seen, settings)
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        return Look("missing-files", f"{name[:200]} is missing: put the file back, or take its row out.")
     except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
         return Look("missing-files", f"{name[:200]} cannot be opened ({error.strerror}): rename or free it.")
 
