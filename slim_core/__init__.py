@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from slim_core.api import register_model as register_model
     from slim_core.api import retrain as retrain
     from slim_core.api import run_loop as run_loop
+    from slim_core.api import space_figure as space_figure
     from slim_core.api import train as train
     from slim_core.data.importing import import_data as import_data
     from slim_core.data.sets.digits import DemoConfig as DemoConfig
@@ -52,6 +53,7 @@ _HOMES = {
     "refit_last_layer": "api",
     "retrain": "api",
     "run_loop": "api",
+    "space_figure": "api",
     "train": "api",
     "DemoConfig": "data.sets.digits",
     "import_data": "data.importing",

@@ -26,6 +26,7 @@ from slim_core.steps.specs import Option
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
     from slim_core.store import Campaign, Run
 
@@ -165,6 +166,39 @@ def make_space(
     run = a_run(at, attention, ("gradcam", "features"))
     spec = {"kind": "space", "dataset": run.dataset_id, "attention": run.id, "seed": seed, **fields}
     return at.run(parse_spec(spec), force=force)
+
+
+def space_figure(
+    space: str | None = None, *, by: str = "group", of: str = "attention", seed: int = 0, at: Workbench | None = None
+) -> go.Figure:
+    """A space as a Plotly figure: ``space_figure().show()``, or ``.write_html("space.html")``.
+
+    Above 50,000 images a sample by ``seed``, which the figure says.
+
+    Args:
+        space: id of a space run; None: the newest.
+        by: what gives the colour: group, label_name, prediction_name, correct, environment_cluster, confidence, loss,
+            attention_precision or aiou, as far as they are known.
+        of: the attention or the environment space.
+        seed: of the sample.
+        at: where the run is.
+
+    Raises:
+        SpecRefusedError: nothing of that name is known of the images, or there is no such space.
+    """
+    from slim_core.evaluation.charts.space import space_scatter
+    from slim_core.evaluation.space_frame import space_frame
+
+    at = at or open_workbench()
+    if of not in ("attention", "environment"):
+        raise SpecRefusedError(f"There is no space {quoted(of)}: use attention or environment.")
+    run = a_run(at, space, "space")
+    frame = space_frame(at.store, run, of)
+    known = [str(name) for name in frame if name not in ("x", "y", "row")]
+    if by not in known:
+        raise SpecRefusedError(f"The colour {quoted(by)} is not known of these images: use {', '.join(known)}.")
+    name = at.store.datasets.fetch(run.dataset_id).name
+    return space_scatter(frame, by, title=f"{of.capitalize()} space of {name}, {run.spec['split']}", seed=seed)
 
 
 def choose_candidates(

@@ -26,13 +26,14 @@ _waiting: ContextVar[list[Callable[[], Any]] | None] = ContextVar("waiting", def
 _mount = st.components.v2.component("slim_painted", html="<i></i>", js=static("ui/painted.js").read_text())
 
 
-def show(figure: go.Figure, *, key: str, alt: str, **options: Any) -> None:
-    """A chart as wide as its column, without buttons over it.
+def show(figure: go.Figure, *, key: str, alt: str, toolbar: bool = False, **options: Any) -> None:
+    """A chart as wide as its column; ``toolbar``: with Plotly's buttons over it.
 
     ``figure`` has its height in pixels; ``alt``: what a screen reader reads out; ``options`` as of st.plotly_chart.
     """
+    config = {"displayModeBar": toolbar, "displaylogo": False}
     place = st.container(key=f"chart-{key}", height=figure.layout.height, border=False)
-    draw = partial(place.plotly_chart, figure, key=key, alt=alt, config={"displayModeBar": False}, **options)
+    draw = partial(place.plotly_chart, figure, key=key, alt=alt, config=config, **options)
     waiting = _waiting.get()
     if waiting is None or _READ in st.session_state:
         draw()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -11,13 +11,14 @@ from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
 from app.space.charts import Colouring
-from app.space.parts import colours, plot
+from app.space.parts import colours, figure, plot
 from app.space.parts import selection as space_selection
 from app.space.parts.colours import Seen
 from app.space.parts.plot import Panel, Selection
 from app.ui import pick, selection
 from app.ui.messages import errors_shown
 from app.ui.pictures import address, under
+from slim_core.evaluation.charts.space import MOST
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -41,6 +42,10 @@ HELP = """What the colour of a point shows.
 - **AIoU:** how much better the map of the true class fits the mask than that of another class; 0.5 means no better.
 - **Propagated score:** the probability that the attention is right, propagated from the answers to neighbouring images.
 - **Environment cluster:** images with similar surroundings, according to the model (step S7)."""
+FAST, PLOTLY = "fast", "Plotly"
+DRAWN = f"""The fast plot draws every image, with its picture beside the pointer.
+
+The Plotly figure has a toolbar (zoom, PNG) and can be downloaded as HTML; above {MOST:,} images it shows a sample."""
 KEPT_COLOUR = "space-colour-kept"
 RENAMED = {"correct or mistaken": "correct or incorrect"}  # in addresses of earlier versions
 
@@ -52,12 +57,16 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
         data = space_data.load(run.id)
         with st.container(horizontal=True):
             spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels", width=250)
+            drawn = st.segmented_control(
+                "Plot", [FAST, PLOTLY], default=FAST, key="space-drawn", required=True, help=DRAWN, width=150
+            )
             colour_at = st.container()
             campaign = pick.campaign("Campaign", campaigns, width="stretch")
             subset = pick.run("Subset", subsets, param="subset", width="stretch")
         seen = Seen(data, campaign.id if campaign else None, subset.id if subset else None)
         by = _colour(colour_at, seen)
-        _plot(data, SPACES[spaces or "both"], colours.colouring(seen, by))
+        draw = figure.show if drawn == PLOTLY else _plot
+        draw(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(seen, by))
         space_selection.show(data, selection.positions(data), campaign)
         if campaign is not None and campaign.status == "open" and by in colours.LIVE:
             _watch(campaign.id, session.store().answers.last_seq(campaign.id))
@@ -75,10 +84,11 @@ def _colour(at: DeltaGenerator, seen: Seen) -> str:
     return by
 
 
-def _plot(data: SpaceData, spaces: Sequence[str], colouring: Colouring) -> None:
+def _plot(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> None:
+    """``spaces``: name -> title."""
     token = session.token(dataset=data.dataset)
     where = f"/api/points/{data.run}/{{name}}?token={token}"
-    panels = [Panel(f"{data.run} {name}", TITLES[name], where.format(name=f"{name}.bin")) for name in spaces]
+    panels = [Panel(f"{data.run} {name}", title, where.format(name=f"{name}.bin")) for name, title in spaces.items()]
     selected = selection.positions(data)
     plot.show(
         f"space-{data.run}",

@@ -1,0 +1,122 @@
+"""An attention space as a Plotly scatter: hover, legend, toolbar and lasso, in a notebook, on a page or as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from slim_core.evaluation.charts.layout import base_layout
+from slim_core.evaluation.charts.palette import CIVIDIS, UNKNOWN, colour_of
+from slim_core.percent import percent
+
+MOST = 50_000  # points that are drawn: above, a browser lags behind the pointer
+HEIGHT_PX = 560
+_SMALL_ABOVE = 5_000  # points
+_HOVER = ("row", "label_name", "group", "prediction_name")  # columns named on hover, where they are there
+_RATES = ("confidence", "attention_precision", "aiou")
+
+
+def space_scatter(
+    frame: pd.DataFrame,
+    by: str,
+    *,
+    title: str = "",
+    colours: Mapping[str, str] | None = None,
+    ends: tuple[float, float] = (0.0, 1.0),
+    selected: Collection[int] = (),
+    most: int = MOST,
+    seed: int = 0,
+) -> go.Figure:
+    """Every image as a point; above ``most`` points a seeded sample, which the figure says.
+
+    The first entry of each point's customdata is its position in ``frame``, so that a lasso can be read back.
+
+    Args:
+        frame: one row an image with x, y, the column ``by``, and for the hover what it has of row, label_name, group,
+            prediction_name, confidence, attention_precision, aiou.
+        by: column that gives the colour: floats on a scale (NaN = unknown), all else as categories.
+        title: above the plot.
+        colours: category -> "#rrggbb", in the order of the legend; default: the palette, by name.
+        ends: of the scale.
+        selected: positions that are marked; none: all alike.
+        most: points drawn at most.
+        seed: of the sample.
+    """
+    shown = _sample(len(frame), most, seed)
+    part = frame.iloc[shown].assign(position=shown)
+    figure = go.Figure()
+    draw = _scale if pd.api.types.is_float_dtype(frame[by]) else _categories
+    chosen = np.fromiter(selected, np.int64, len(selected))
+    for trace in draw(part, by, colours, ends, 6 if len(part) <= _SMALL_ABOVE else 3):
+        if len(chosen):
+            marked = np.isin(trace.customdata[:, 0].astype(np.int64), chosen)
+            trace.selectedpoints = np.flatnonzero(marked).tolist()  # Plotly's code in the browser reads no packed array
+        figure.add_trace(trace)
+    note = "" if len(part) == len(frame) else f"a sample of {len(part):,} of {len(frame):,} images, seed {seed}"
+    return _laid_out(figure, title, note)
+
+
+def _sample(n: int, most: int, seed: int) -> np.ndarray:
+    """(min(n, most),) positions, ascending."""
+    return np.arange(n) if n <= most else np.sort(np.random.default_rng(seed).choice(n, most, replace=False))
+
+
+def _categories(
+    part: pd.DataFrame, by: str, colours: Mapping[str, str] | None, _ends: tuple[float, float], size: int
+) -> list[go.Scattergl]:
+    """A trace each, which the legend shows and hides."""
+    names = part[by].fillna("unknown").astype(str)
+    if colours is None:
+        colours = {name: colour_of(k) for k, name in enumerate(sorted(names.unique()))}
+    listed = [name for name in colours if (names == name).any()]
+    listed += [name for name in names.unique() if name not in colours]
+    return [
+        _trace(part[names == name], name, {"size": size, "color": colours.get(name, UNKNOWN), "opacity": 0.8})
+        for name in listed
+    ]
+
+
+def _scale(
+    part: pd.DataFrame, by: str, _colours: Mapping[str, str] | None, ends: tuple[float, float], size: int
+) -> list[go.Scattergl]:
+    """What is unknown below what is known."""
+    known = part[by].notna()
+    bar = {"thickness": 12, "title": {"text": by.replace("_", " ")}}
+    scale = {"color": part[by][known], "colorscale": [list(stop) for stop in CIVIDIS], "cmin": ends[0], "cmax": ends[1]}
+    traces = (
+        [_trace(part[~known], "unknown", {"size": size, "color": UNKNOWN, "opacity": 0.5})] if (~known).any() else []
+    )
+    return [*traces, _trace(part[known], by.replace("_", " "), {"size": size, "colorbar": bar, **scale})]
+
+
+def _trace(part: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scattergl:
+    about = [column for column in _HOVER if column in part]
+    rates = [column for column in _RATES if column in part]
+    texts = {column: part[column].astype(str).to_numpy() for column in about}
+    texts |= {column: part[column].map(percent).to_numpy() for column in rates}
+    custom = np.column_stack([part["position"].to_numpy().astype(object), *texts.values()])
+    lines = [
+        f"{column.replace('_name', '').replace('_', ' ')} %{{customdata[{k}]}}" for k, column in enumerate(texts, 1)
+    ]
+    return go.Scattergl(
+        x=part["x"], y=part["y"], mode="markers", name=name, marker=marker, customdata=custom,
+        hovertemplate="<br>".join(lines) + "<extra>%{fullData.name}</extra>",
+        selected={"marker": {"opacity": 1.0}}, unselected={"marker": {"opacity": 0.12}},
+    )  # fmt: skip
+
+
+def _laid_out(figure: go.Figure, title: str, note: str) -> go.Figure:
+    base_layout(figure, HEIGHT_PX)
+    text = title if not note else f"{title}<br><sup>{note}</sup>"
+    figure.update_layout(
+        title={"text": text, "x": 0, "y": 0.92, "font": {"size": 15}},
+        dragmode="lasso", showlegend=len(figure.data) > 1,
+        legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"}, margin={"t": 72},
+    )  # fmt: skip
+    for axis in (figure.update_xaxes, figure.update_yaxes):
+        axis(showticklabels=False, showgrid=False, zeroline=False)
+    return figure.update_yaxes(scaleanchor="x", scaleratio=1)

@@ -1,0 +1,52 @@
+"""The space as a Plotly figure: every image a point, its position read back from a lasso, a sample that says so."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from slim_core.evaluation.charts.palette import GROUPS, UNKNOWN
+from slim_core.evaluation.charts.space import space_scatter
+
+N = 40
+
+
+def frame() -> pd.DataFrame:
+    score = np.where(np.arange(N) < 4, np.nan, np.arange(N) / N)
+    about = {"row": np.arange(N) + 100, "group": ["sky", "sea"] * (N // 2), "confidence": score}
+    return pd.DataFrame({"x": np.arange(N, dtype=float), "y": -np.arange(N, dtype=float), **about})
+
+
+def positions(trace) -> list[int]:
+    return [int(entry[0]) for entry in trace.customdata]
+
+
+def test_each_group_is_a_trace_of_its_colour_and_each_point_knows_its_position() -> None:
+    figure = space_scatter(frame(), "group", title="Attention space")
+    assert [trace.name for trace in figure.data] == ["sea", "sky"]
+    assert [trace.marker.color for trace in figure.data] == list(GROUPS[:2])
+    sky = figure.data[1]
+    assert positions(sky) == list(range(0, N, 2)) and list(sky.x) == list(range(0, N, 2))
+    assert "row %{customdata[1]}" in sky.hovertemplate and sky.customdata[1][1] == "102"
+    assert figure.layout.dragmode == "lasso" and figure.layout.title.text == "Attention space"
+
+
+def test_a_number_is_a_scale_and_what_is_not_known_lies_below_it() -> None:
+    unknown, known = space_scatter(frame(), "confidence", ends=(0.0, 1.0)).data
+    assert unknown.marker.color == UNKNOWN and positions(unknown) == [0, 1, 2, 3]
+    assert (known.marker.cmin, known.marker.cmax) == (0.0, 1.0) and len(known.x) == N - 4
+
+
+def test_the_selection_is_marked_and_none_leaves_all_alike() -> None:
+    sea, sky = space_scatter(frame(), "group", selected=[0, 4, 5]).data
+    assert list(sky.selectedpoints) == [0, 2] and list(sea.selectedpoints) == [2]
+    assert space_scatter(frame(), "group").data[0].selectedpoints is None
+
+
+def test_above_the_most_a_seeded_sample_is_drawn_and_said() -> None:
+    first, again, other = (space_scatter(frame(), "group", most=10, seed=seed) for seed in (0, 0, 1))
+    drawn = [sorted(sum(map(positions, figure.data), [])) for figure in (first, again, other)]
+    assert drawn[0] == drawn[1] != drawn[2] and len(drawn[0]) == 10
+    assert "a sample of 10 of 40 images, seed 0" in first.layout.title.text
+    point = first.data[0]
+    assert [float(place) for place in positions(point)] == list(point.x), "positions are those of all images"
