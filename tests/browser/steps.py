@@ -18,6 +18,20 @@ def settle(page: Page) -> None:
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
+_CALM = """() => {
+    const now = performance.now()
+    const state = document.querySelector('[data-testid=stApp]')?.getAttribute('data-test-script-state')
+    window.calmSince = state === 'notRunning' ? (window.calmSince ?? now) : undefined
+    return now - (window.calmSince ?? now) > 700
+}"""
+
+
+def calm(page: Page) -> None:
+    """Wait until no script has run for a while: Streamlit can lose a key that is pressed as one begins or ends."""
+    settle(page)
+    page.wait_for_function(_CALM, polling=50, timeout=60_000)
+
+
 def choose(page: Page, label: str, option: str) -> None:
     """Pick an option of a select box."""
     page.get_by_role("combobox", name=label).click()

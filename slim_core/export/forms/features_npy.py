@@ -9,7 +9,7 @@ import numpy as np
 from slim_core.export.arrays import AT_ONCE, save_parts
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES, write_image_list
-from slim_core.result_files import FEATURES
+from slim_core.result_files import FEATURES, ROWS
 from slim_core.store.results import AttentionResult
 
 
@@ -20,7 +20,7 @@ def write(source: Source, folder: Path) -> None:
         stored = seen.stored_features(name)
         each = (stored[start : start + AT_ONCE] for start in range(0, len(stored), AT_ONCE))
         save_parts(folder / file, stored.dtype, stored.shape, each)
-    np.save(folder / "rows.npy", seen.rows)
+    np.save(folder / ROWS, seen.rows)
     np.save(folder / "labels.npy", table.labels[seen.rows])
     write_image_list(table, seen.rows, folder)
 

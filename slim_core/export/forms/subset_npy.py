@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from slim_core.export.form import Form, Source
+from slim_core.result_files import ROWS
 from slim_core.store.results import SubsetResult
 
-ROWS, POSITIONS = "rows.npy", "train_positions.npy"
+POSITIONS = "train_positions.npy"
 
 
 def write(source: Source, folder: Path) -> None:

@@ -21,7 +21,7 @@ from slim_core.store import Store
 
 COMMANDS = (
     "demo-data import datasets data-diff train gradcam features space candidates answer curate evaluate compare runs "
-    "run submit export study studies backup restore inspect preview register-model sheets"
+    "run submit export study studies backup restore storage inspect preview register-model sheets"
 ).split()
 
 
