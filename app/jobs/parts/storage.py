@@ -14,6 +14,7 @@ from app.ui.escape import verbatim
 from app.ui.link_table import Cell, Column
 from app.ui.messages import errors_shown
 from slim_core.percent import counted
+from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,10 +62,10 @@ def _row(one: Stored) -> list[Cell | str]:
     stands += [counted(one.n_campaigns, "campaign")] if one.n_campaigns else []
     return [
         Cell(one.run.name or one.run.kind, run=one.run.id),
-        one.run.kind,
+        STEPS[one.run.kind].title if one.run.kind in STEPS else one.run.kind,
         decimal(one.n_bytes),
         ", ".join(stands) or ("nothing" if one.run.ended else "it is still going"),
-        Cell(one.run.id, code=True),
+        Cell(one.run.id, "quiet", code=True),
     ]
 
 
