@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.small_disk import mounted
 from tests.workers.worker_bench import bench_at, until
 
 pytestmark = pytest.mark.redis
@@ -19,13 +20,8 @@ pytestmark = pytest.mark.redis
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 32 MB, which only a privileged user can make."""
-    folder = tmp_path / "small-disk"
-    folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "none", folder], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"no small disk can be made here: {made.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with mounted(tmp_path / "small-disk", 32) as folder:
+        yield folder
 
 
 def _fill(path: Path) -> None:

@@ -15,9 +15,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.cli import app, main
+from slim_core.cli import app
 from slim_core.settings import settings
 from slim_core.store import Store
+from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
     "demo-data import datasets data-diff train gradcam features space candidates answer curate evaluate compare runs "
@@ -57,15 +58,6 @@ def waterbirds_folder(tmp_path):
     columns = ["img_id", "img_filename", "y", "split", "place", "place_filename"]
     pd.DataFrame(lines, columns=columns).to_csv(folder / "metadata.csv", index=False)
     return folder
-
-
-def slim(*arguments: object) -> int:
-    """Exit code of a command."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
 
 
 @pytest.mark.parametrize("command", COMMANDS)

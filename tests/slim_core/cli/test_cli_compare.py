@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from slim_core.cli import main
 from slim_core.settings import settings
+from tests.slim_core.cli.commands import slim
 
 
 @pytest.fixture
@@ -17,15 +17,6 @@ def finished_home(looped, monkeypatch):
     settings.cache_clear()
     yield looped
     settings.cache_clear()
-
-
-def slim(*arguments: object) -> int:
-    """Exit code of a command."""
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
 
 
 def test_compare_writes_a_csv_and_a_report_of_the_runs_named(finished_home, tmp_path, capsys) -> None:

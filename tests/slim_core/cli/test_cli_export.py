@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from slim_core.cli import main
 from slim_core.export.registry import FORMS
 from slim_core.settings import settings
+from tests.slim_core.cli.commands import said, slim
 
 
 @pytest.fixture
@@ -18,19 +18,6 @@ def home(looped, monkeypatch):
     settings.cache_clear()
     yield
     settings.cache_clear()
-
-
-def slim(*arguments: object) -> int:
-    try:
-        main([str(one) for one in arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def said(capsys) -> str:
-    captured = capsys.readouterr()
-    return " ".join((captured.out + captured.err).split())
 
 
 def test_the_help_lists_every_form_with_what_it_is_of(capsys):

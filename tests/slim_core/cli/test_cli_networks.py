@@ -10,10 +10,10 @@ import pytest
 import torch
 from torch import nn
 
-from slim_core.cli import main
 from slim_core.models.small_resnet import SmallResNet
 from slim_core.settings import settings
 from slim_core.store import Store
+from tests.slim_core.cli.commands import slim
 
 
 @pytest.fixture
@@ -23,14 +23,6 @@ def home(looped, monkeypatch):
     settings.cache_clear()
     yield looped.at.store.settings.home
     settings.cache_clear()
-
-
-def slim(*arguments: object) -> int:
-    try:
-        main([str(argument) for argument in arguments])
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
 
 
 def test_a_network_is_inspected_by_its_name_and_by_the_run_that_trained_it(home, looped, tmp_path, capsys):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from slim_core.cli import main
 from slim_core.data.importing import import_data
 from slim_core.settings import settings
 from slim_core.store import AnswerIn, Campaign, Store
+from tests.slim_core.cli.commands import said, slim
 
 
 @pytest.fixture
@@ -28,19 +28,6 @@ def campaign(store: Store, demo_folder) -> Campaign:
     """Asks about six images of the small demo set."""
     dataset = store.datasets.register(import_data(demo_folder), by="tests")
     return store.campaigns.create("six", dataset.id, None, range(6))
-
-
-def slim(*arguments: object) -> int:
-    try:
-        main([str(one) for one in arguments])
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def said(capsys) -> str:
-    captured = capsys.readouterr()
-    return " ".join((captured.out + captured.err).split())
 
 
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])

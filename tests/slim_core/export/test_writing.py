@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import subprocess
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +20,7 @@ from slim_core.export.forms import features_npy, features_reference, maps_npz, p
 from slim_core.export.writing import export
 from slim_core.runs.executor import Workbench
 from slim_core.store import Run, Store
+from tests.small_disk import mounted
 
 MB = 2**20
 
@@ -129,13 +129,8 @@ def test_an_export_that_fails_leaves_nothing_and_the_earlier_one_as_it_was(
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MB, which only a privileged user can make."""
-    folder = tmp_path / "small-disk"
-    folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", folder], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"no small disk can be made here: {made.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with mounted(tmp_path / "small-disk", 1) as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("name", registry.FORMS)
