@@ -5,7 +5,7 @@ The command line, the forms, "copy as command" and the run's page are made from 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, Union, get_args, get_origin
@@ -79,6 +79,18 @@ class BuiltByHand(Config):
             return build(given)
         except ValidationError as error:
             raise SpecRefusedError(_sentence(cls, error)) from error
+
+
+def one_of(names: Iterable[str], given: str) -> str:
+    """The name that was given, if it is one of a registry's; said as pydantic says it of a Literal.
+
+    Raises:
+        ValueError: it is none of them.
+    """
+    known = list(names)
+    if given not in known:
+        raise ValueError(f"Input should be {' or '.join(map(repr, known))}")
+    return given
 
 
 def checked_options(config: type[Config], given: Mapping[str, Any], of: str, field: str) -> dict[str, Any]:

@@ -64,13 +64,19 @@ def _redis() -> str:
 
 
 def _disk() -> str:
-    home = settings().home
-    try:
-        free = shutil.disk_usage(home).free
-    except OSError as error:
-        log.warning("Not ready: %s", error)
+    free = free_bytes()
+    if free is None:
         return AWAY
     if free >= LEAST_FREE:
         return OK
-    log.warning("Not ready: %.0f MB are left on the disk of %s", free / 2**20, home)
+    log.warning("Not ready: %.0f MB are left on the disk of %s", free / 2**20, settings().home)
     return FULL
+
+
+def free_bytes() -> int | None:
+    """On the disk of SLIM_HOME; None where there is no such folder."""
+    try:
+        return shutil.disk_usage(settings().home).free
+    except OSError as error:
+        log.warning("The free disk is not known: %s", error)
+        return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hmac
 import logging
-import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -19,6 +18,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from app import session
 from app.bind_address import signs_in
+from app.routes.health import free_bytes
 from slim_core.errors import SlimError
 from slim_core.settings import settings
 
@@ -68,11 +68,8 @@ def _answers() -> Metric:
 
 
 def _disk() -> Iterator[Metric]:
-    try:
-        free = shutil.disk_usage(settings().home).free
-    except OSError as error:
-        log.warning("Metrics without the disk: %s", error)
-    else:
+    free = free_bytes()
+    if free is not None:
         yield GaugeMetricFamily("slim_disk_free_bytes", "On the disk of SLIM_HOME", value=free)
 
 

@@ -65,10 +65,15 @@ def saved(spec: Spec | Mapping[str, Any], *, name: str | None = None) -> Run:
 
     It is saved before the queue hears of it. The last step of the chain goes by ``submit``, which says that it waits.
     """
+    return although_queue_is_away(lambda: submit(spec, name=name)[0])
+
+
+def although_queue_is_away(queued: Callable[[], Run]) -> Run:
+    """What ``queued`` submits last: all is saved before the queue hears of it, and the same again is what is there."""
     try:
-        return submit(spec, name=name)[0]
+        return queued()
     except QueueUnavailableError:
-        return submit(spec, name=name)[0]  # the same spec again is the run that is there
+        return queued()
 
 
 def register_model(

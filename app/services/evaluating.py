@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions
-from slim_core.errors import QueueUnavailableError
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Run
@@ -27,10 +26,7 @@ def evaluate(model: Run, *, split: str = "test", force: bool = False, name: str 
 
 def saved(model: Run, *, split: str = "test") -> Run:
     """As ``evaluate``, also where the queue is away: for an evaluation that is not the last step of its chain."""
-    try:
-        return evaluate(model, split=split)
-    except QueueUnavailableError:
-        return evaluate(model, split=split)  # the same spec again is the run that is there
+    return actions.although_queue_is_away(lambda: evaluate(model, split=split))
 
 
 def compared_on(dataset: Dataset) -> str:

@@ -123,10 +123,7 @@ def resume(pipeline: Pipeline) -> None:
 
 def _kept(kind: PipelineKind, others: Sequence[Run], last: Callable[[], Run]) -> Pipeline:
     """Queue the last step, and keep all as a pipeline."""
-    try:
-        end = last()
-    except QueueUnavailableError:
-        end = last()  # the same again is the run that was saved
+    end = actions.although_queue_is_away(last)
     ends = [*(run.id for run in others), end.id]
     pipeline = session.store().pipelines.create(kind, ends, session.acting_as("lead"))
     _require_queue(pipeline)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from slim_core.attention.methods import GRAD_CAM, METHODS, labels
-from slim_core.parameters import Config, Shown
+from slim_core.parameters import Config, Shown, one_of
 
 ClassOfMap = Literal["label", "predicted", "both", "any"]
 CLASSES = {"label": "the label", "predicted": "the prediction", "both": "both", "any": "every class"}
@@ -42,6 +42,4 @@ class PassConfig(Config):
     @field_validator("method")
     @classmethod
     def _check_method(cls, method: str) -> str:
-        if method not in METHODS:
-            raise ValueError(f"Input should be {' or '.join(map(repr, METHODS))}")
-        return method
+        return one_of(METHODS, method)

@@ -25,6 +25,7 @@ MOST_FILES = 20_000
 MOST_MB = 400  # unpacked
 TAKEN = (*IMAGE_SUFFIXES, *SUFFIXES, ".json", ".arrow")
 CHUNK = 1 << 20  # bytes
+_WEB_PAGE = "is a web page and not an archive, often an error page saved as one: download it again."
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -58,7 +59,7 @@ def refusal_of(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         if _is_web_page(file.read(512)):
-            return f"{path} is a web page and not an archive, often an error page saved as one: download it again."
+            return f"{path} {_WEB_PAGE}"
     return f"{path} is an archive: unpack it, and name its folder."
 
 
@@ -73,9 +74,7 @@ def _publish(aside: Path, folder: Path) -> None:
 def _unpack_into(folder: Path, archive: BytesIO, name: str) -> None:
     archive.seek(0)
     if _is_web_page(archive.read(512)):
-        raise DataRefusedError(
-            f"{quoted(name)} is a web page and not an archive, often an error page saved as one: download it again."
-        )
+        raise DataRefusedError(f"{quoted(name)} {_WEB_PAGE}")
     try:
         with zipfile.ZipFile(archive) as opened:
             _take(folder, opened, name)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from scipy.special import softmax
 
 from slim_core.data.images import ImageTransform, heat_map
 from slim_core.errors import NotFoundError
+from slim_core.export.arrays import parts
+from slim_core.export.image_list import write_image_list
 from slim_core.store.results import AttentionResult, Maps, ModelResult
 
 if TYPE_CHECKING:
@@ -37,6 +42,24 @@ def heat_maps(source: Source, transform: ImageTransform) -> Iterator[tuple[int, 
         source.on_progress(done, len(maps.rows))
 
 
+def grey(heat: NDArray[np.float32]) -> Image.Image:
+    """A heat map (H, W) in 0..1 as an image, 0 to 255."""
+    return Image.fromarray(np.rint(heat * 255).astype(np.uint8))
+
+
+def write_pictures(
+    source: Source, folder: Path, transform: ImageTransform, drawn: Callable[[int, NDArray[np.float32]], Image.Image]
+) -> None:
+    """<split>/<row>.png of each map, ``drawn`` of the row and its heat map, and the list of the images."""
+    table, rows = source.table, []
+    for row, heat in heat_maps(source, transform):
+        split = folder / str(table.splits[row])
+        split.mkdir(exist_ok=True)
+        drawn(row, heat).save(split / f"{row}.png")
+        rows.append(row)
+    write_image_list(table, np.asarray(rows), folder)
+
+
 def transform_of(source: Source) -> ImageTransform:
     """How the run's model sees images: of these pixels its maps speak.
 
@@ -59,3 +82,8 @@ def logits_of(source: Source) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
             "features."
         )
     return seen.rows, seen.logits
+
+
+def probabilities(logits: NDArray[np.float32], at: NDArray[np.int64]) -> Iterator[NDArray[np.float32]]:
+    """The rows ``at`` of the softmax of logits (n, C), part by part."""
+    return (softmax(logits[part].astype(np.float32), axis=1) for part in parts(at))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -18,7 +18,7 @@ from slim_core.store import schema
 from slim_core.store.database import Database, new_id
 from slim_core.store.events import Events
 from slim_core.store.lineage import ancestors_of
-from slim_core.store.run_rows import COLUMNS, Run
+from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run
 from slim_core.store.shards import WHOLE, with_progress
 from slim_core.store.states import ACTIVE, UNFINISHED
 
@@ -109,8 +109,8 @@ def _read(connection: Connection, which: sa.ColumnElement[bool], limit: int) -> 
 
 
 def _runs_of(connection: Connection, pipelines: Sequence[str]) -> dict[str, list[Run]]:
-    own: Any = [column for column in COLUMNS if column.name != "metrics"]
-    query = sa.select(_steps.c.pipeline_id.label("as_pipeline"), *own).join(_runs, _runs.c.id == _steps.c.run_id)
+    columns = [_steps.c.pipeline_id.label("as_pipeline"), *WITHOUT_METRICS]
+    query = sa.select(*columns).join(_runs, _runs.c.id == _steps.c.run_id)
     query = query.where(_steps.c.pipeline_id.in_(pipelines), _runs.c.deleted_at.is_(None))
     found: dict[str, list[Run]] = {}
     for row in connection.execute(query.order_by(_steps.c.position)).mappings():

@@ -312,6 +312,11 @@ class SubsetResult:
         """One row a distinct image: row, count (how often it is used), cell, score, label."""
         return table_at(self.folder / names.SUBSET)
 
+    def rows(self) -> NDArray[np.int64]:
+        """(B,) of the data set, in the order of ``images``, each as often as it is used."""
+        chosen = self.images()
+        return np.repeat(chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64))
+
 
 def recorded_remedy(folder: Path) -> dict[str, Any]:
     """Fields of the spec, and their values, with which a failed run would fit into memory; empty: none are known."""

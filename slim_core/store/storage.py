@@ -15,6 +15,7 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database
 from slim_core.store.run_rows import WITHOUT_METRICS, Run
+from slim_core.store.shards import WHOLE
 
 _BLOCK = 512  # bytes of a block of st_blocks, whatever the file system's own are
 _t = schema.runs
@@ -91,13 +92,11 @@ def _numbers(connection: Connection, query: sa.Select[Any]) -> dict[str, int]:
 
 
 def _children() -> sa.Select[Any]:
-    """Parent -> runs made from it; its own shards are not."""
+    """Parent -> runs made from it; shards are a part of their run and do not count."""
     links = schema.run_parents
-    theirs = sa.and_(_t.c.deleted_at.is_(None), _t.c.shard_of.is_(None))
-    joined = links.join(_t, links.c.run_id == _t.c.id)
     n = sa.func.count(sa.distinct(links.c.run_id))
-    query = sa.select(links.c.parent_id, n).select_from(joined).where(theirs, ~links.c.role.startswith("shard-"))
-    return query.group_by(links.c.parent_id)
+    query = sa.select(links.c.parent_id, n).select_from(links.join(_t, links.c.run_id == _t.c.id))
+    return query.where(_t.c.deleted_at.is_(None), WHOLE).group_by(links.c.parent_id)
 
 
 def _campaigns() -> sa.Select[Any]:

@@ -9,7 +9,7 @@ from pydantic import Field, NonNegativeInt, ValidationInfo, field_validator
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION, LabelsUsed
 from slim_core.metrics import AVERAGE, WGA, WORST_CLASS, WORST_CLASS_AND_WRONG_ATTENTION
-from slim_core.parameters import Config, Seed, Shown, checked_options
+from slim_core.parameters import Config, Seed, Shown, checked_options, one_of
 from slim_core.training.answers import AnswersOf
 from slim_core.training.objectives import OBJECTIVES
 from slim_core.training.sampling import SAMPLINGS, Sampling
@@ -171,9 +171,7 @@ class TrainConfig(Config):
     @field_validator("objective")
     @classmethod
     def _check_objective(cls, objective: str) -> str:
-        if objective not in OBJECTIVES:
-            raise ValueError(f"Input should be {' or '.join(map(repr, OBJECTIVES))}")
-        return objective
+        return one_of(OBJECTIVES, objective)
 
     @field_validator("objective_options")
     @classmethod

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import session
+from app.services import recorded
 from app.ui import link_table
 from app.ui.link_table import Cell, Column
-from slim_core.errors import ArtifactDamagedError
 from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:
@@ -30,8 +29,4 @@ def show(run: Run) -> None:
 
 def read(run: Run) -> dict[str, Any]:
     """environment.json of the newest attempt; empty where there is none here."""
-    log = session.store().artifacts.log(run.id)
-    try:
-        return recorded_environment(log.parent) if log else {}
-    except ArtifactDamagedError:  # half written
-        return {}
+    return recorded.newest(run, recorded_environment)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from slim_core.store.storage import Stored
 
-ASKED, CHOSEN = "storage", "storage-chosen"
+READ, CHOSEN = "storage", "storage-chosen"  # of the session: what was read, and the runs to delete
 MOST_SHOWN = 20
 COLUMNS = (
     Column("Run"),
@@ -33,14 +33,14 @@ COLUMNS = (
 
 
 def show() -> str | None:
-    """A button, for it reads every file's size; then the areas, the largest runs, and what can be deleted."""
+    """A button, for it reads every file's size, once; then the areas, the largest runs, and what can be deleted."""
     st.subheader("Disk", anchor="disk")
-    if not st.session_state.get(ASKED):
-        st.button("Show what uses the disk", icon=":material/hard_drive:", on_click=_ask)
+    is_asked = READ in st.session_state
+    label = "Read again" if is_asked else "Show what uses the disk"
+    st.button(label, icon=":material/hard_drive:", on_click=_ask, key="storage-read")
+    if not is_asked:
         return None
-    store = session.store()
-    with st.spinner("Reading the sizes of all files..."):
-        areas, runs = store.storage.areas(), store.storage.runs()
+    areas, runs = _read()
     st.markdown(" · ".join(f"**{verbatim(name)}** {decimal(n)}" for name, n in areas.items()))
     if not runs:
         st.caption("No run has files yet.")
@@ -54,7 +54,18 @@ def show() -> str | None:
 
 
 def _ask() -> None:
-    st.session_state[ASKED] = True
+    """To be read anew."""
+    st.session_state[READ] = None
+
+
+def _read() -> tuple[dict[str, int], list[Stored]]:
+    """Areas and runs, read once for each time that they are asked for."""
+    if st.session_state[READ] is None:
+        storage = session.store().storage
+        with st.spinner("Reading the sizes of all files..."):
+            st.session_state[READ] = storage.areas(), storage.runs()
+    read: tuple[dict[str, int], list[Stored]] = st.session_state[READ]
+    return read
 
 
 def _row(one: Stored) -> list[Cell | str]:
@@ -98,6 +109,7 @@ def _delete_all(run_ids: Sequence[str]) -> None:
         for run_id in run_ids:
             actions.delete_run(run_id, cascade=False)
     st.session_state[CHOSEN] = []
+    _ask()
 
 
 def _named(one: Stored) -> str:

@@ -153,9 +153,9 @@ def _unfinished(pipeline: Pipeline) -> None:
 
 def _done(pipeline: Pipeline) -> None:
     """The figures of its models or of its last step, and the link to where they are seen."""
-    runs = [session.store().runs.fetch(run.id) for run in pipeline.runs]
-    evaluations = [run for run in runs if run.kind == "evaluate"]
+    runs, last = session.store().runs, pipeline.runs[-1]
+    evaluations = [runs.fetch(run.id) for run in pipeline.runs if run.kind == "evaluate"]
     if len(evaluations) > 1:
         outcome.show_several(evaluations)
     else:
-        outcome.show(runs[-1], *(outcome.sentence(one) for one in evaluations if one is not runs[-1]))
+        outcome.show(runs.fetch(last.id), *(outcome.sentence(one) for one in evaluations if one.id != last.id))

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import session
-from app.services import actions
+from app.services import actions, recorded
 from app.ui import pages
 from app.ui.messages import errors_shown
-from slim_core.errors import ArtifactDamagedError
 from slim_core.store.results import recorded_remedy
 
 if TYPE_CHECKING:
@@ -42,8 +40,4 @@ def label(changes: dict[str, Any]) -> str:
 
 def known(run: Run) -> dict[str, Any]:
     """The fields and their values; empty where none are known on this machine."""
-    log = session.store().artifacts.log(run.id) if run.status == "failed" and run.shard_of is None else None
-    try:
-        return recorded_remedy(log.parent) if log else {}
-    except ArtifactDamagedError:  # half written
-        return {}
+    return recorded.newest(run, recorded_remedy) if run.status == "failed" and run.shard_of is None else {}

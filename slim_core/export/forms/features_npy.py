@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from slim_core.export.arrays import AT_ONCE, save_parts
+from slim_core.export.arrays import parts, save_parts
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES, write_image_list
 from slim_core.result_files import FEATURES, ROWS
@@ -18,7 +18,7 @@ def write(source: Source, folder: Path) -> None:
     seen, table = AttentionResult(source.folder), source.table
     for name, file in FEATURES.items():
         stored = seen.stored_features(name)
-        each = (stored[start : start + AT_ONCE] for start in range(0, len(stored), AT_ONCE))
+        each = (stored[part] for part in parts(np.arange(len(stored))))
         save_parts(folder / file, stored.dtype, stored.shape, each)
     np.save(folder / ROWS, seen.rows)
     np.save(folder / "labels.npy", table.labels[seen.rows])

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import softmax
 
 from slim_core.export.arrays import parts, save_parts
+from slim_core.export.attention import probabilities
 from slim_core.export.form import Form, Source
 from slim_core.store.results import AttentionResult
 
@@ -30,8 +30,7 @@ def _write_split(source: Source, split: str, at: NDArray[np.int64], folder: Path
     n, (_, n_features), (_, n_classes) = len(at), seen.stored_features("pooled").shape, seen.logits.shape
     pooled = (seen.features("pooled", part) for part in parts(at))
     save_parts(folder / f"{split}.npy", np.float32, (n, n_features), pooled)
-    outputs = (softmax(seen.logits[part].astype(np.float32), axis=1) for part in parts(at))
-    save_parts(folder / f"{split}_outputs.npy", np.float32, (n, n_classes), outputs)
+    save_parts(folder / f"{split}_outputs.npy", np.float32, (n, n_classes), probabilities(seen.logits, at))
     predictions = (seen.logits[part].argmax(axis=1) for part in parts(at))
     save_parts(folder / f"{split}_predictions.npy", np.int64, (n,), predictions)
     np.save(folder / f"{split}_labels.npy", source.table.labels[seen.rows[at]])

@@ -18,7 +18,7 @@ from PIL import Image
 
 from slim_core.data.images import ImageTransform, image_size
 from slim_core.evaluation.predictions import predictions, predictions_of_pass
-from slim_core.export.attention import HAVE_MAPS, heat_maps, transform_of
+from slim_core.export.attention import HAVE_MAPS, grey, heat_maps, transform_of
 from slim_core.export.form import Form, Source
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
@@ -61,7 +61,7 @@ def over_image(heat: NDArray[np.float32], transform: ImageTransform, size: tuple
     """
     width, height = (max(1, round(LONGEST * side / max(size))) for side in size)
     side = max(1, round(min(width, height) / transform.resize_ratio))
-    seen = Image.fromarray(np.rint(heat * 255).astype(np.uint8)).resize((side, side), Image.Resampling.BILINEAR)
+    seen = grey(heat).resize((side, side), Image.Resampling.BILINEAR)
     whole = Image.new("L", (width, height))
     whole.paste(seen, ((width - side) // 2, (height - side) // 2))
     return whole

@@ -5,24 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from slim_core.data.images import load_picture, overlay
-from slim_core.export.attention import HAVE_MAPS, heat_maps, transform_of
+from slim_core.export.attention import HAVE_MAPS, transform_of, write_pictures
 from slim_core.export.form import Form, Source
-from slim_core.export.image_list import IMAGES, write_image_list
+from slim_core.export.image_list import IMAGES
 
 
 def write(source: Source, folder: Path) -> None:
     """<split>/<row>.png: (size, size) colours, the part of the image that the model sees."""
-    table, transform, rows = source.table, transform_of(source), []
-    for row, heat in heat_maps(source, transform):
-        split = folder / str(table.splits[row])
-        split.mkdir(exist_ok=True)
-        picture = load_picture(table.image_path(row), transform)
-        Image.fromarray(overlay(picture, heat)).save(split / f"{row}.png")
-        rows.append(row)
-    write_image_list(table, np.asarray(rows), folder)
+    table, transform = source.table, transform_of(source)
+
+    def drawn(row: int, heat: NDArray[np.float32]) -> Image.Image:
+        return Image.fromarray(overlay(load_picture(table.image_path(row), transform), heat))
+
+    write_pictures(source, folder, transform, drawn)
 
 
 FORM = Form(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from scipy.special import softmax
 
-from slim_core.export.arrays import parts, save_parts
-from slim_core.export.attention import HAVE_LOGITS, logits_of
+from slim_core.export.arrays import save_parts
+from slim_core.export.attention import HAVE_LOGITS, logits_of, probabilities
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES, write_image_list
 
@@ -16,7 +15,7 @@ from slim_core.export.image_list import IMAGES, write_image_list
 def write(source: Source, folder: Path) -> None:
     """pred_probs.npy (n, C) float32, rows sum to 1; labels.npy (n,) int64; images.csv in the same order."""
     rows, logits = logits_of(source)
-    each = (softmax(logits[part].astype(np.float32), axis=1) for part in parts(np.arange(len(rows))))
+    each = probabilities(logits, np.arange(len(rows)))
     save_parts(folder / "pred_probs.npy", np.float32, logits.shape, each)
     np.save(folder / "labels.npy", source.table.labels[rows])
     write_image_list(source.table, rows, folder)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from slim_core.data.table import UNKNOWN
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import attribute_column
@@ -18,8 +16,7 @@ def write(source: Source, folder: Path) -> None:
     import datasets
 
     datasets.disable_progress_bars()  # ours is shown
-    chosen, table = SubsetResult(source.folder).images(), source.table
-    rows = np.repeat(chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64))
+    rows, table = SubsetResult(source.folder).rows(), source.table
     columns: dict[str, Any] = {
         "image": [str(source.image(int(row))) for row in rows],
         "label": table.labels[rows],

@@ -15,8 +15,7 @@ POSITIONS = "train_positions.npy"
 
 def write(source: Source, folder: Path) -> None:
     """(n,) int64 each, ascending, with repeats: by the lines of the data set, and by its training images alone."""
-    chosen = SubsetResult(source.folder).images()
-    rows = np.sort(np.repeat(chosen["row"].to_numpy(np.int64), chosen["count"].to_numpy(np.int64)))
+    rows = np.sort(SubsetResult(source.folder).rows())
     np.save(folder / ROWS, rows)
     np.save(folder / POSITIONS, np.searchsorted(source.table.rows("train"), rows))
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING, LabelsUsed
-from slim_core.parameters import Config, Shown, checked_options
+from slim_core.parameters import Config, Shown, checked_options, one_of
 from slim_core.training.config import labels_of
 from slim_core.training.last_layer import REFITS
 
@@ -43,9 +43,7 @@ class RefitConfig(Config):
     @field_validator("refit")
     @classmethod
     def _check_refit(cls, refit: str) -> str:
-        if refit not in REFITS:
-            raise ValueError(f"Input should be {' or '.join(map(repr, REFITS))}")
-        return refit
+        return one_of(REFITS, refit)
 
     @field_validator("refit_options")
     @classmethod
