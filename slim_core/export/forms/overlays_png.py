@@ -16,10 +16,10 @@ from slim_core.export.image_list import IMAGES
 
 def write(source: Source, folder: Path) -> None:
     """<split>/<row>.png: (size, size) colours, the part of the image that the model sees."""
-    table, transform = source.table, transform_of(source)
+    transform = transform_of(source)
 
     def drawn(row: int, heat: NDArray[np.float32]) -> Image.Image:
-        return Image.fromarray(overlay(load_picture(table.image_path(row), transform), heat))
+        return Image.fromarray(overlay(load_picture(source.image(row), transform), heat))
 
     write_pictures(source, folder, transform, drawn)
 

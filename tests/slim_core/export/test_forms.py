@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from scipy.special import softmax
 from slim_core import api
 from slim_core.data.images import ImageTransform, heat_map
 from slim_core.data.importing import import_data
-from slim_core.errors import NotFoundError
+from slim_core.errors import NotFoundError, PathRefusedError
 from slim_core.export.form import CAMPAIGN, Source
 from slim_core.export.forms.fiftyone import over_image
 from slim_core.export.forms.model_card import card
@@ -28,6 +29,7 @@ from slim_core.export.writing import RECORD, export, source_of
 from slim_core.metrics import GROUPS, WGA
 from slim_core.percent import interval, percent
 from slim_core.runs.executor import Workbench
+from slim_core.settings import Settings
 from slim_core.space.sheets import BELONGS
 from slim_core.store import EnvironmentAnswer, Run, Store
 from slim_core.store.results import AttentionResult, EvaluationResult, SubsetResult
@@ -384,3 +386,11 @@ def test_names_of_people_do_not_end_a_cell_or_begin_markup(store: Store, monkeyp
     monkeypatch.setattr(type(store.runs), "children", lambda *_: [])
     text = card(unseen)
     assert "### On validation images during the training" in text and "Worst-group accuracy **" in text
+
+
+@pytest.mark.parametrize(("name", "kind"), [("overlays-png", "gradcam"), ("subset-imagefolder", "curate")])
+def test_an_image_outside_the_allowed_folders_is_not_read(store: Store, tmp_path: Path, name: str, kind: str) -> None:
+    narrowed = replace(store, settings=Settings(home=store.settings.home, data_roots=(tmp_path,)))
+    with pytest.raises(PathRefusedError):
+        export(narrowed, newest(store, kind).id, name, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
