@@ -1,12 +1,14 @@
 # Two commands for a newcomer: make demo, make test. CI calls the same verbs.
 PYTHON ?= python3
 PORT ?= 8501
+SET ?= digits
 VENV := .venv
 BIN := $(VENV)/bin
 
 # Stamps: a second call finds them newer than their sources and does nothing.
 BASE := $(VENV)/.base
 INSTALLED := $(VENV)/.installed
+PICTURES := $(VENV)/.installed-pictures
 DEV := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := help
@@ -41,10 +43,14 @@ $(DEV): $(INSTALLED) requirements-dev.txt
 	$(PIP) -r requirements-dev.txt -c $(CONSTRAINTS)
 	@touch $@
 
+$(PICTURES): $(INSTALLED)
+	$(PIP) -e '.[pictures]' -c $(CONSTRAINTS)
+	@touch $@
+
 install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
 
-demo: $(INSTALLED) ## the whole loop on the demo data, and the dashboard (PORT=8501)
-	@exec $(BIN)/python -m workers.demo --port $(PORT)
+demo: $(if $(filter pictures,$(SET)),$(PICTURES),$(INSTALLED)) ## the whole loop on a demo set, and the dashboard (SET=digits PORT=8501)
+	@exec $(BIN)/python -m workers.demo --port $(PORT) --set $(SET)
 
 # Two tests at a time, which is what two cores bear: with three, tests of real processes wait too long (tests/shares.py says
 # who begins with which); a process that has none left takes half of another's.

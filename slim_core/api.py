@@ -45,7 +45,7 @@ def train(
     """Train a reference model. ``fields`` are those of TrainSpec, such as epochs and lr; ``force``: even if done."""
     at = at or open_workbench()
     dataset = data_set(data, at=at)
-    model = default_model(dataset.format) if model is None else model
+    model = default_model(dataset) if model is None else model
     spec = {"kind": "train", "dataset": dataset.id, "model": model, "seed": seed, **fields}
     return at.run(parse_spec(spec), name=f"{model} on {dataset.name}", force=force)
 

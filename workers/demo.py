@@ -1,4 +1,4 @@
-"""``make demo``: the dashboard, and the whole loop on the demo data through its queue, until Ctrl-C.
+"""``make demo``: the dashboard, and the whole loop on a demo set through its queue, until Ctrl-C.
 
 A second call finds every run done and shows the table at once. Everything it starts ends with it.
 """
@@ -23,7 +23,9 @@ from slim_core.api import data_set
 from slim_core.cli.console import console, errors
 from slim_core.cli.progress import ShownWorkbench, bars, counted
 from slim_core.cli.whole_loop import show_outcomes
-from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.data.sets import SETS, DemoSet, make_set
+from slim_core.data.sets.demo_set import write_set
+from slim_core.data.sets.digits import DemoConfig
 from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
 from slim_core.runs.executor import Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
@@ -150,7 +152,7 @@ def run_loop(given: Settings, folder: Path, seed: int) -> list[Outcome]:
     store = Store.open(given)
     plain = Workbench(store, Submitter(store, by="make demo"))
     dataset = data_set(folder, at=plain)
-    config = LoopConfig(dataset=dataset.id, seed=seed, model=default_model(dataset.format))
+    config = LoopConfig(dataset=dataset.id, seed=seed, model=default_model(dataset))
     with bars() as display:
         loop = Loop(ShownWorkbench(plain, display), config)
         return [loop.outcome(method) for method in METHODS]
@@ -162,18 +164,24 @@ def _interrupt(number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt(signal.Signals(number).name)
 
 
-def demo(given: Settings, port: int, seed: int, *, stay: bool = True) -> int:
+def folder_of(given: Settings, drawn: DemoSet) -> Path:
+    """Where its images are kept; the digits have no name in it: the Data page draws them there too."""
+    name = f"seed-{drawn.seed}"
+    return given.home / "demo-data" / (name if drawn.name == DemoConfig.name else f"{drawn.name}-{name}")
+
+
+def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> int:
     """Everything in order; 0 when ended by Ctrl-C, else the dashboard's exit code."""
     check_port(port)
-    folder = given.home / "demo-data" / f"seed-{seed}"
+    folder = folder_of(given, drawn)
     with counted("Drawing the demo images") as progress:
-        write_demo(folder, DemoConfig(seed=seed), progress)
+        write_set(folder, drawn, progress)
     dashboard = Dashboard(given, port)
     try:
         dashboard.start()
         console.print(f"The dashboard is at [bold]{dashboard.url}[/]; the loop runs in it now.", soft_wrap=True)
         await_queue(given)
-        show_outcomes(run_loop(given, folder, seed))
+        show_outcomes(run_loop(given, folder, drawn.seed))
         if not stay:
             return 0
         console.print(f"All of it is at [bold]{dashboard.url}[/]. Ctrl-C ends the dashboard and its workers.")
@@ -190,6 +198,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line of ``python -m workers.demo``; 2 where something must be mended first."""
     parser = argparse.ArgumentParser(prog="python -m workers.demo", description=__doc__)
     parser.add_argument("--port", type=int, default=8501, help="of the dashboard")
+    parser.add_argument("--set", default=DemoConfig.name, choices=tuple(SETS), help="what is drawn")
     parser.add_argument("--seed", type=int, default=0, help="of the data and of everything random")
     parser.add_argument("--no-stay", action="store_true", help="end when the loop is done")
     given = parser.parse_args(arguments)
@@ -197,7 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(name, _interrupt)
     try:
-        return demo(settings(), given.port, given.seed, stay=not given.no_stay)
+        return demo(settings(), given.port, make_set(given.set, seed=given.seed), stay=not given.no_stay)
     except SlimError as error:
         errors.print(str(error), style="bold red", markup=False, soft_wrap=True)
         return 2

@@ -13,7 +13,7 @@ from PIL import Image
 
 from app import session
 from slim_core.errors import SlimError
-from slim_core.models.names import SMALL_RESNET
+from slim_core.models.names import SMALL_RESNET, is_custom
 from slim_core.steps.recipes import default_model, recipe
 
 if TYPE_CHECKING:
@@ -37,12 +37,14 @@ class Proposal:
 
 def proposal(dataset: Dataset) -> Proposal:
     """The model to begin with on this data set and these workers."""
+    model = default_model(dataset)
+    if is_custom(model):
+        return Proposal(model, "This demo set is made for a network that knows pictures already.")
     if not any(worker.device.startswith(("cuda", "mps")) for worker in session.store().workers.alive()):
         return Proposal(SMALL_RESNET, "No worker has a GPU: the small network trains on a processor, from scratch.")
     side = _side(dataset.id)
     if side is not None and side <= SMALL_PX:
         return Proposal(SMALL_RESNET, f"The images have {side} pixels a side: the small network sees all of them.")
-    model = default_model(dataset.format)
     return Proposal(model, f"A worker has a GPU: {model} with ImageNet weights.")
 
 

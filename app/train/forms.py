@@ -44,6 +44,12 @@ _FIRST = ("objective", "selection")  # outside the form, so that the settings of
 _IN_ITS_OWN_WAY = ("kind", "model", "weights", *_FIRST, "objective_options", "refit", "refit_options")
 
 
+def offered(proposed: str) -> tuple[tuple[str, ...], int]:
+    """The models to choose from, and the place of the proposed one."""
+    models = MODELS if proposed in MODELS else (proposed, *MODELS)
+    return models, models.index(proposed)
+
+
 def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> None:
     """The whole form; opens the run it submits.
 
@@ -140,7 +146,7 @@ def _train_on_all(dataset: Dataset) -> None:
     asked, here = parameters(_spec()), train_defaults.proposal(dataset)
     left, right, last = st.columns([3, 3, 1])
     model = left.selectbox(
-        asked["model"].label, MODELS, index=MODELS.index(here.model), accept_new_options=True,
+        asked["model"].label, *offered(here.model), accept_new_options=True,
         key=f"model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     proposed = _spec().proposed(model, "reference") | {"epochs": train_defaults.epochs(dataset, model)}

@@ -49,7 +49,7 @@ def run(
     asked = [LoopConfig(dataset=data or "newest", seed=seed, **given) for seed in numbers(seeds)]  # refused at once
     at = bench(queue, device)
     dataset = api.data_set(data, at=at)
-    by_data = {"dataset": dataset.id, "model": given.get("model", default_model(dataset.format))}
+    by_data = {"dataset": dataset.id, "model": given.get("model", default_model(dataset))}
     loops = [Loop(at, config.model_copy(update=by_data)) for config in asked]
     chosen = choose_methods(loops[0].table, methods)
     for loop in loops:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from slim_core.data.sets import made_for
 from slim_core.models.names import SMALL_RESNET, is_custom
 from slim_core.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset
 
 # (model family, situation) -> hyper-parameters. Situations: "reference" (all of train), "scratch" (a subset, from the
 # initial weights), "from-reference" (a subset, from the reference model), "last-layer" (the head only).
@@ -80,6 +85,8 @@ def _family(model: str) -> str:
     return "pretrained" if is_custom(model) else "photographs"
 
 
-def default_model(data_format: str) -> str:
-    """The model proposed for a data set: the demo's own network, else ResNet-50 with ImageNet weights."""
-    return "small-resnet" if data_format == "demo" else "resnet50"
+def default_model(dataset: Dataset) -> str:
+    """The model proposed for a data set: the one a demo set is made for, else ResNet-50 with ImageNet weights."""
+    if dataset.format == "demo":
+        return made_for(Path(dataset.root)) or SMALL_RESNET
+    return "resnet50"

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from slim_core.data.sets import SETS, make_set
 from slim_core.errors import SpecRefusedError
 from slim_core.settings import Settings
 from workers import demo
@@ -56,6 +57,19 @@ def test_a_dashboard_that_does_not_start_shows_the_end_of_its_log(port, tmp_path
     with pytest.raises(SpecRefusedError, match=r"(?s)did not start; the end of .*dashboard.log:\n.*missing.py"):
         dashboard.start()
     dashboard.stop()
+
+
+def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_page(tmp_path):
+    given = Settings(home=tmp_path)
+    folders = [demo.folder_of(given, make_set(name, seed=3)) for name in SETS]
+    assert len(set(folders)) == len(SETS)
+    assert demo.folder_of(given, make_set("digits")) == tmp_path / "demo-data" / "seed-0"
+
+
+def test_a_set_that_does_not_exist_is_refused_with_those_that_do(capsys):
+    with pytest.raises(SystemExit, match="2"):
+        demo.main(["--set", "birds"])
+    assert "'digits', 'pictures'" in capsys.readouterr().err
 
 
 @pytest.mark.kills_processes

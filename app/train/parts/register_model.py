@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.train.forms import MODELS
+from app.train.forms import offered
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask
@@ -32,7 +32,7 @@ def form(dataset: Dataset) -> None:
         + ", ".join(map(str, settings().data_roots)),
     ).strip()
     model = middle.selectbox(
-        "Architecture", MODELS, index=MODELS.index(default_model(dataset.format)), accept_new_options=True,
+        "Architecture", *offered(default_model(dataset)), accept_new_options=True,
         key=f"register-model-{dataset.id}", help=asked["model"].help,
     )  # fmt: skip
     name = right.text_input("Name", placeholder="architecture and file").strip()

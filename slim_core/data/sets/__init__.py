@@ -1,6 +1,6 @@
 """Demo data sets, one generator a file: real pictures with a known shortcut, and the true masks.
 
-Public: SETS (by name), attribute_belongs, make_set, set_parameters, demo_set (DemoSet, write_set).
+Public: SETS (by name), attribute_belongs, made_for, make_set, set_parameters, demo_set (DemoSet, write_set).
 """
 
 from __future__ import annotations
@@ -22,13 +22,23 @@ SETS: dict[str, type[DemoSet]] = {
     demo.name: demo for demo in (DemoConfig, Pictures, ThreeByThree, Patch, Subtypes, NoShortcut, Hard)
 }
 
-__all__ = ["SETS", "DemoSet", "attribute_belongs", "make_set", "set_parameters"]
+__all__ = ["SETS", "DemoSet", "attribute_belongs", "made_for", "make_set", "set_parameters"]
 
 
 def attribute_belongs(folder: Path) -> bool:
     """Whether the attribute of the data in a folder is a part of the class: of a demo set that says so, else not."""
-    found = SETS.get((demo_marker(folder) or {}).get("set", ""))
+    found = _written_in(folder)
     return found is not None and found.attribute_belongs
+
+
+def made_for(folder: Path) -> str | None:
+    """The model that the demo set in a folder is made for; None: it is no demo set that is known here."""
+    found = _written_in(folder)
+    return found.model if found else None
+
+
+def _written_in(folder: Path) -> type[DemoSet] | None:
+    return SETS.get((demo_marker(folder) or {}).get("set", ""))
 
 
 def set_parameters() -> dict[str, Parameter]:

@@ -56,6 +56,7 @@ class DemoSet(BuiltByHand, ABC):
     attribute_name: ClassVar[str]
     attribute_belongs: ClassVar[bool] = False  # True: it is a part of the class, and nothing is to be removed
     sizes: ClassVar[tuple[int, int]] = (16, 512)  # legal sides of an image in pixels
+    model: ClassVar[str] = "small-resnet"  # that the set is made for
     version: ClassVar[int] = 1  # raised whenever the same parameters would give other pixels
 
     @model_validator(mode="after")

@@ -51,6 +51,7 @@ class Pictures(DemoSet):
     about: ClassVar[str] = "drawn animals and vehicles in two scenes, for a pretrained network (extra: pictures)"
     attribute_name: ClassVar[str] = "scene"
     sizes: ClassVar[tuple[int, int]] = (64, 256)
+    model: ClassVar[str] = "slim_core.models.efficientnet_lite:lite0"
 
     @property
     def label_names(self) -> tuple[str, ...]:

@@ -174,7 +174,7 @@ class _UnitRunner:
             dataset=self._dataset.id,
             seed=self.unit.seed,
             answers=case.answers or self.study.answers,
-            model=asked.model or default_model(self._dataset.format),
+            model=asked.model or default_model(self._dataset),
             converged=self.study.converged,
             retrain=asked.retrain,
             size=asked.size,

@@ -9,6 +9,7 @@ from app import session
 from app.train import forms
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.slices import MIN_N, slices_of
+from slim_core.steps import recipes
 
 
 def button(app, label: str):
@@ -29,6 +30,16 @@ def test_the_form_proposes_the_recipe_of_the_demo_and_submits_it(show, dataset) 
     (run,) = session.store().runs.all(kind="train")
     assert (run.kind, run.status, run.spec["epochs"], run.created_by) == ("train", "queued", 2, "local")
     assert run.spec["selection"] == "worst_class"
+
+
+def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, monkeypatch) -> None:
+    lite0 = "slim_core.models.efficientnet_lite:lite0"
+    monkeypatch.setattr(recipes, "made_for", lambda _folder: lite0)
+    app = show("train")
+    assert app.selectbox(key=f"model-{dataset.id}").value == lite0
+    assert any("a network that knows pictures already" in caption.value for caption in app.caption)
+    button(app, "Train").click().run()
+    assert {run.spec["model"] for run in session.store().runs.all(kind="train")} == {lite0}
 
 
 def test_without_redis_the_run_is_kept_and_the_page_says_so(show, dataset) -> None:
