@@ -1,7 +1,8 @@
-"""A space run as one table: where each image lies, and what is known of it."""
+"""A space run as one table: where each image lies, and what is known of it; and the spaces of two models together."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
 CLUSTER = "environment_cluster"
+SPLITS = ("train", "val", "test")  # which space of a model is shown, where it has several
+UNKNOWN = "unknown"
 
 
 def space_frame(store: Store, space: Run, of: str = "attention") -> pd.DataFrame:
@@ -29,7 +32,34 @@ def space_frame(store: Store, space: Run, of: str = "attention") -> pd.DataFrame
     found = predictions_of_pass(store, store.runs.fetch(space.spec["attention"])).set_index("row", drop=False).loc[rows]
     clusters = result.clusters()
     groups = pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names)
-    names = np.asarray([*groups.names, "unknown"], object)[groups.index]
+    names = np.asarray([*groups.names, UNKNOWN], object)[groups.index]
     known = found["group_name"].to_numpy() if table.has_attributes else names
     about = found.drop(columns="group_name").reset_index(drop=True)
     return about.assign(x=points[:, 0], y=points[:, 1], group=known, **{CLUSTER: names})
+
+
+def spaces_of(runs: Iterable[Run], models: Sequence[str]) -> list[Run | None]:
+    """The newest finished space of each model, all of one split where they have one in common; None without any.
+
+    ``runs``: those of the data set, such as ``Ancestry.runs``.
+    """
+    known = {run.id: run for run in runs}
+    found: list[dict[str, Run]] = [{} for _ in models]
+    for run in sorted(known.values(), key=lambda one: one.created_at):
+        attention = known.get(str(run.spec.get("attention"))) if run.kind == "space" and run.status == "done" else None
+        for model, by_split in zip(models, found, strict=True):
+            if attention is not None and attention.spec.get("model") == model:
+                by_split[run.spec["split"]] = run
+    shared = [split for split in SPLITS if all(split in by_split for by_split in found if by_split)]
+    order = (*shared, *SPLITS)
+    return [next((each[split] for split in order if split in each), None) for each in found]
+
+
+def compared_frames(store: Store, spaces: Sequence[Run]) -> list[pd.DataFrame]:
+    """``space_frame`` of the spaces of several models, with the groups of the first.
+
+    Estimated groups are clusters of one space: by those of the first, one sees where its images lie in the others.
+    """
+    frames = [space_frame(store, space) for space in spaces]
+    groups = frames[0].set_index("row")["group"]
+    return [frame.assign(group=frame["row"].map(groups).fillna(UNKNOWN)) for frame in frames]

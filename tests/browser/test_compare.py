@@ -89,6 +89,11 @@ def test_the_report_opens_from_a_folder_without_a_request_or_an_error(page: Page
     assert n_charts >= 4
     for number in range(n_charts):
         expect(charts.nth(number).locator(".main-svg").first).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Attention space")).to_be_visible()
+    expect(page.locator(".gl-canvas").first).to_be_attached(timeout=30_000)
+    expect(page.locator(".modebar-btn").first).to_be_attached()
+    expect(page.get_by_label("Share chart")).to_have_count(0)  # it would upload the figure
+    expect(page.get_by_text("WebGL is not supported")).to_have_count(0)  # as where the file's own policy forbids it
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     page.get_by_role("button", name="accuracy", exact=True).click()
     cells = page.locator("section", has=page.get_by_role("heading", name="Groups", exact=True)).locator("tbody tr")

@@ -15,7 +15,7 @@ from app import session
 from app.services.space_data import SpaceData
 from app.space.charts import LEVELS, Colouring
 from app.ui import chart, selection
-from slim_core.evaluation.charts.space import space_scatter
+from slim_core.evaluation.charts.space import as_html, space_scatter
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def show(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> No
                 selection_mode=("lasso", "box", "points"),
             )  # fmt: skip
             st.download_button(
-                "Download as HTML", lambda made=made: made.to_html().encode(), file_name=f"{data.run}-{name}.html",
+                "Download as HTML", lambda made=made: as_html(made), file_name=f"{data.run}-{name}.html",
                 mime="text/html", key=f"{key}-html", icon=":material/download:", on_click="ignore",
             )  # fmt: skip
     selection.keep_in_address(data)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+from plotly.subplots import make_subplots
 
 from slim_core.evaluation.charts.layout import base_layout
 from slim_core.evaluation.charts.palette import CIVIDIS, UNKNOWN, colour_of
-from slim_core.percent import percent
+from slim_core.percent import NO_BREAK, percent
 
 MOST = 50_000  # points that are drawn: above, a browser lags behind the pointer
 HEIGHT_PX = 560
@@ -51,13 +53,52 @@ def space_scatter(
     figure = go.Figure()
     draw = _scale if pd.api.types.is_float_dtype(frame[by]) else _categories
     chosen = np.fromiter(selected, np.int64, len(selected))
-    for trace in draw(part, by, colours, ends, 6 if len(part) <= _SMALL_ABOVE else 3):
+    for trace in draw(part, by, colours, ends, _size(len(part))):
         if len(chosen):
             marked = np.isin(trace.customdata[:, 0].astype(np.int64), chosen)
             trace.selectedpoints = np.flatnonzero(marked).tolist()  # Plotly's code in the browser reads no packed array
         figure.add_trace(trace)
     note = "" if len(part) == len(frame) else f"a sample of {len(part):,} of {len(frame):,} images, seed {seed}"
     return _laid_out(figure, title, note)
+
+
+def spaces_scatter(frames: Sequence[pd.DataFrame], titles: Sequence[str], by: str, seed: int = 0) -> go.Figure:
+    """The spaces of several models side by side, with one legend: a click hides a category in all of them.
+
+    Args:
+        frames: as of ``space_scatter``, with row; ``by`` holds categories. Above ``MOST`` images the same seeded sample
+            of their rows in each.
+        titles: above each.
+        by: column that gives the colour.
+        seed: of the sample.
+    """
+    rows = np.unique(np.concatenate([frame["row"].to_numpy() for frame in frames]))
+    sampled = rows[_sample(len(rows), MOST, seed)]
+    names = sorted({str(name) for frame in frames for name in frame[by]})
+    colours = {name: colour_of(k) for k, name in enumerate(names)}
+    note = "" if len(sampled) == len(rows) else f"a sample of {len(sampled):,} of {len(rows):,} images, seed {seed}"
+    figure = make_subplots(1, len(frames), horizontal_spacing=0.03, subplot_titles=[escape(title) for title in titles])
+    for column, frame in enumerate(frames, 1):
+        part = frame[frame["row"].isin(sampled)]
+        for trace in _categories(part.assign(position=part.index), by, colours, (0.0, 1.0), _size(len(part))):
+            listed = {one.name for one in figure.data}
+            trace.update(legendgroup=trace.name, showlegend=trace.name not in listed)
+            figure.add_trace(trace, row=1, col=column)
+    _laid_out(figure, "", note)
+    for number in range(2, len(frames) + 1):
+        figure.update_yaxes(scaleanchor=f"x{number}", col=number)
+    return figure.update_layout(dragmode="zoom", legend={"itemsizing": "constant"})
+
+
+def as_html(figure: go.Figure) -> bytes:
+    """The figure as a file of its own that needs no server, without Plotly's button that uploads it."""
+    page: str = figure.to_html(config={"displaylogo": False, "showSendToCloud": False})
+    return page.encode()
+
+
+def _size(n: int) -> int:
+    """Of a point, in pixels."""
+    return 6 if n <= _SMALL_ABOVE else 3
 
 
 def _sample(n: int, most: int, seed: int) -> np.ndarray:
@@ -93,15 +134,19 @@ def _scale(
     return [*traces, _trace(part[known], by.replace("_", " "), {"size": size, "colorbar": bar, **scale})]
 
 
+def _whole_percent(rate: float) -> str:
+    """Short: it is written into a file once a point, where a space of no break takes six characters."""
+    return percent(rate, 0).replace(NO_BREAK, " ")
+
+
 def _trace(part: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scattergl:
-    about = [column for column in _HOVER if column in part]
-    rates = [column for column in _RATES if column in part]
-    texts = {column: part[column].astype(str).to_numpy() for column in about}
-    texts |= {column: part[column].map(percent).to_numpy() for column in rates}
-    custom = np.column_stack([part["position"].to_numpy().astype(object), *texts.values()])
-    lines = [
-        f"{column.replace('_name', '').replace('_', ' ')} %{{customdata[{k}]}}" for k, column in enumerate(texts, 1)
-    ]
+    texts = {column: part[column].astype(str).to_numpy() for column in _HOVER if column in part}
+    texts |= {column: part[column].map(_whole_percent).to_numpy() for column in _RATES if column in part}
+    alike = {column: escape(values[0]) for column, values in texts.items() if len(set(values)) == 1}
+    differ = [column for column in texts if column not in alike]
+    shown = alike | {column: f"%{{customdata[{k}]}}" for k, column in enumerate(differ, 1)}  # alike: written once
+    lines = [f"{column.replace('_name', '').replace('_', ' ')} {shown[column]}" for column in texts]
+    custom = np.column_stack([part["position"].to_numpy().astype(object), *(texts[column] for column in differ)])
     return go.Scattergl(
         x=part["x"], y=part["y"], mode="markers", name=name, marker=marker, customdata=custom,
         hovertemplate="<br>".join(lines) + "<extra>%{fullData.name}</extra>",

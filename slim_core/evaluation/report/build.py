@@ -14,10 +14,12 @@ from slim_core.errors import ImageRefusedError, NotFoundError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.charts import comparison
 from slim_core.evaluation.charts.groups import group_intervals
+from slim_core.evaluation.charts.space import spaces_scatter
 from slim_core.evaluation.comparison import over_seeds, worst_of
 from slim_core.evaluation.predictions import examples_of_change, predictions, typical_mistakes
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
+from slim_core.evaluation.space_frame import compared_frames, spaces_of
 from slim_core.metrics import ESTIMATED_GROUPS
 from slim_core.store.results import recorded_environment
 
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 
 N_EXAMPLES, EXAMPLE_PX = 6, 128
 CHANGED = "Chosen to show the change: images of the worst group that turned right. Image, attention before, after."
+OF_SPACES = "Near images have similar attention. Each space is laid out by itself: compare which images lie together."
 STAYED_WRONG = "Typical images of the worst group that both models get wrong. Image, attention before, after."
 
 
@@ -110,6 +113,8 @@ def collect(
     examples, chosen, missing = _examples(store, by_id[baseline], by_id[after]) if after else ([], "", [])
     names = {one.id: str(rows.at[one.id, "label"]) for one in evaluations}
     groups = frames.groups(evaluations, names)
+    compared = [by_id[one] for one in (baseline, after) if one]
+    spaces = _spaces(store, ancestry, compared, [names[one.id] for one in compared])
     return Report(
         dataset=store.datasets.fetch(evaluations[0].dataset_id),
         made_at=datetime.now(UTC),
@@ -118,7 +123,7 @@ def collect(
         baseline=baseline,
         after=after,
         story=_story(store, by_id[baseline], by_id[after] if after else None, rows),
-        charts=_charts(rows, groups, str(rows.at[baseline, "label"])),
+        charts=_charts(rows, groups, str(rows.at[baseline, "label"])) + spaces,
         seeds=over_seeds(rows, baseline),
         examples=examples,
         chosen=chosen,
@@ -159,6 +164,23 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, name: str) -> list[Chart]:
         figure = comparison.attention(rows, frames.ATTENTION, name)
         charts.append(Chart("Attention", figure, "Measured against masks or boxes."))
     return charts
+
+
+def _spaces(store: Store, ancestry: Ancestry, evaluations: Sequence[Run], names: Sequence[str]) -> list[Chart]:
+    """Of the models that have one, side by side; a sentence names the others."""
+    found = spaces_of(ancestry.runs.values(), [one.spec["model"] for one in evaluations])
+    spaces = [one for one in found if one is not None]
+    titles = [name for name, space in zip(names, found, strict=True) if space is not None]
+    without = [name for name in names if name not in titles]
+    try:
+        figure = spaces_scatter(compared_frames(store, spaces), titles, "group") if spaces else None
+    except NotFoundError:  # its files, or those of its attention, were removed
+        figure = None
+    if figure is None:
+        return []
+    missing = [f"There is no space of {name} yet: build one on Compare, view Space." for name in without]
+    title = "Attention space" if without else "Attention space, before and after"
+    return [Chart(title, figure, " ".join([OF_SPACES, *missing]))]
 
 
 def seeds_chart(seeds: pd.DataFrame) -> Chart | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from slim_core.evaluation.charts import space
 from slim_core.evaluation.charts.palette import GROUPS, UNKNOWN
-from slim_core.evaluation.charts.space import space_scatter
+from slim_core.evaluation.charts.space import as_html, space_scatter, spaces_scatter
 
 N = 40
 
@@ -50,3 +51,28 @@ def test_above_the_most_a_seeded_sample_is_drawn_and_said() -> None:
     assert "a sample of 10 of 40 images, seed 0" in first.layout.title.text
     point = first.data[0]
     assert [float(place) for place in positions(point)] == list(point.x), "positions are those of all images"
+
+
+def test_two_spaces_share_one_legend_and_one_sample_of_the_images(monkeypatch) -> None:
+    monkeypatch.setattr(space, "MOST", 10)
+    before = frame()
+    after = before.assign(x=-before["x"]).iloc[::-1].reset_index(drop=True)
+    figure = spaces_scatter([before, after], ["before", "<b>after"], "group")
+    rows = [sorted(int(entry[1]) for trace in figure.data if trace.xaxis == axis for entry in trace.customdata)
+            for axis in ("x", "x2")]  # fmt: skip
+    assert rows[0] == rows[1] and len(rows[0]) == 10, "the same images in both, whatever their order"
+    listed = [trace.name for trace in figure.data if trace.showlegend]
+    assert sorted(listed) == ["sea", "sky"] and {trace.legendgroup for trace in figure.data} == {"sea", "sky"}
+    assert "a sample of 10 of 40 images, seed 0" in figure.layout.title.text
+    assert [note.text for note in figure.layout.annotations] == ["before", "&lt;b&gt;after"]
+
+
+def test_what_all_points_of_a_category_share_is_written_once() -> None:
+    about = frame().assign(label_name=["<i>bird", "boat"] * (N // 2))
+    sky = next(trace for trace in space_scatter(about, "group").data if trace.name == "sky")
+    assert "label &lt;i&gt;bird" in sky.hovertemplate and sky.customdata.shape[1] == 3, "position, row, confidence"
+
+
+def test_the_file_of_a_figure_does_not_offer_to_upload_it() -> None:
+    page = as_html(space_scatter(frame(), "group")).decode()
+    assert '"showSendToCloud": false' in page and "plotly.js v" in page

@@ -2,11 +2,13 @@
 const style = { font: { family: "system-ui, sans-serif", color: "#1f2933" }, paper_bgcolor: "#fff", plot_bgcolor: "#fff",
   xaxis: { gridcolor: "#e6e9ec", zeroline: false, automargin: true },
   yaxis: { gridcolor: "#e6e9ec", zeroline: false, automargin: true } };
+// A figure that names what dragging does is one to move about in: it has a toolbar.
+const options = { displaylogo: false, showSendToCloud: false, responsive: true, modeBarButtonsToRemove: ["select2d", "lasso2d"] };
 JSON.parse(document.getElementById("figures").textContent).forEach((figure, number) => {
   delete figure.layout.template;
   const layout = { ...style, ...figure.layout };
   for (const axis of ["xaxis", "yaxis"]) layout[axis] = { ...style[axis], ...figure.layout[axis] };
-  Plotly.newPlot(`chart-${number}`, figure.data, layout, { displayModeBar: false, responsive: true });
+  Plotly.newPlot(`chart-${number}`, figure.data, layout, { ...options, displayModeBar: Boolean(figure.layout.dragmode) });
 });
 
 const value = (row, column) => {
