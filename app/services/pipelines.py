@@ -25,6 +25,7 @@ TITLES: dict[PipelineKind, str] = {
     "questions": "Train, look, choose images to ask about",
     "comparison": "Curate, retrain, compare",
     "training": "Train, evaluate, look",
+    "spaces": "Look, build the space",
 }
 
 
@@ -79,6 +80,18 @@ def to_models(
     ends = [end for model, _ in models for end in _following(model, evaluate=evaluate, maps=maps)]
     _kept("training", ends[:-1], lambda: ends[-1])
     return models[0]
+
+
+def to_spaces(models: Sequence[Run], split: str) -> Pipeline:
+    """Queue the attention maps of each model, where there are none yet, and an attention space of them (needs lead)."""
+    spaces = [_space(model, split) for model in models]
+    return _kept("spaces", spaces[:-1], lambda: spaces[-1])
+
+
+def _space(model: Run, split: str) -> Run:
+    maps = evaluating.attention_pass(model, split)
+    spec = {"kind": "space", "dataset": model.dataset_id, "attention": maps.id, "split": split}
+    return actions.saved({**spec, "seed": model.spec["seed"]}, name=f"Attention space of {model.name or model.id}")
 
 
 def _training(spec: Mapping[str, Any], name: str | None) -> tuple[Run, bool]:

@@ -39,7 +39,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
         return
     labels = compared.rows["label"].to_dict()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        after = _after(others, labels)
+        after = choose_after(others, labels)
         pairs = paired(evaluation_results.predictions_of(compared.evaluations[baseline]),
                        evaluation_results.predictions_of(compared.evaluations[after]))  # fmt: skip
         groups = ["all groups", *sorted(pairs["group_name"].unique())]
@@ -60,7 +60,8 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     pictures.linked(dataset, [tile(record, *maps) for record in page.to_dict("records")], side=SIDE_PX)
 
 
-def _after(others: list[str], labels: dict[str, str]) -> str:
+def choose_after(others: list[str], labels: dict[str, str]) -> str:
+    """The id of the run set against the baseline (?after)."""
     linked = st.query_params.get("after", "")
     start = others.index(linked) if linked in others else 0
     chosen = st.selectbox("Against the baseline", others, start, format_func=labels.get, key="compare-after", width=240)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 import streamlit as st
 
+from app.compare.parts import spaces
 from app.services.evaluations import Compared
 from app.ui import attention_change, chart
 from app.ui.glossary import explain
@@ -41,7 +42,7 @@ class Chosen:
 
 def show(chosen: Chosen) -> None:
     """The view that is picked, for the ticked runs."""
-    views = {"Groups": _groups, "Cost": _costs, "Seeds": _seeds, "Attention": _attention}
+    views = {"Groups": _groups, "Cost": _costs, "Seeds": _seeds, "Attention": _attention, "Space": _spaces}
     picked = st.segmented_control(
         "View", list(views), default="Groups", required=True, key="view", bind="query-params",
         label_visibility="collapsed",
@@ -134,3 +135,7 @@ def _attention(chosen: Chosen) -> None:
         alt = "Attention precision and AIoU of each run"
         chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
     attention_change.show(chosen.compared, chosen.rows, chosen.baseline)
+
+
+def _spaces(chosen: Chosen) -> None:
+    spaces.show(chosen.compared, chosen.rows, chosen.baseline)

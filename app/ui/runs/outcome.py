@@ -63,6 +63,8 @@ def sentence(run: Run) -> str:
         return f"The subset is there: **{counted(metrics['images'], 'image')}**, {distinct}."
     if run.kind == "candidates":
         return f"**{counted(metrics['images'], 'image')}** are chosen to ask people about."
+    if run.kind == "space":
+        return f"The attention space of **{counted(metrics['images'], 'image')}** is there."
     if run.kind != "evaluate":
         return f"The {run.kind} run {run.id} is done."
     before = _before(run)

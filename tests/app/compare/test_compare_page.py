@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 
 from app import session
 from app.services import evaluations as compare_runs
+from slim_core.runs.executor import open_workbench
+from slim_core.steps.registry import parse_spec
 
 
 def evaluations():
@@ -161,3 +164,36 @@ def test_a_new_evaluation_appears_although_the_others_are_remembered() -> None:
     assert len(compare_runs.read(dataset).rows) == 2
     store.runs.delete(evaluations()[0].id)
     assert len(compare_runs.read(dataset).rows) == 1
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_model_without_a_space_gets_one_by_one_button(show) -> None:
+    store = session.store()
+    slim, erm = evaluations()
+    app = show("compare", view="Space")
+    assert len(app.get("plotly_chart")) == 1, "the reference's space alone"
+    name = app.selectbox(key="compare-after").format_func(slim.id)
+    assert f"There is no attention space of {name} yet" in texts(app).replace("\\", "")
+    app.button(key="build-spaces").click().run()
+    assert not app.exception
+    (pipeline,) = store.pipelines.all(erm.dataset_id)
+    maps, space = pipeline.runs
+    assert (maps.kind, maps.spec["model"], space.spec["attention"]) == ("gradcam", slim.spec["model"], maps.id)
+    assert pipeline.kind == "spaces" and space.spec["split"] == "train"
+    assert "build-spaces" not in [button.key for button in app.button], "its steps are followed instead"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_spaces_of_two_models_are_one_figure(show) -> None:
+    slim, erm = evaluations()
+    at = open_workbench(device="cpu")
+    maps = at.run(parse_spec({"kind": "gradcam", "dataset": erm.dataset_id, "model": slim.spec["model"]}))
+    after = at.run(parse_spec({"kind": "space", "dataset": erm.dataset_id, "attention": maps.id}))
+    at.store.close()
+    app = show("compare", view="Space")
+    (figure,) = app.get("plotly_chart")
+    drawn = json.loads(figure.proto.spec)
+    assert {trace["xaxis"] for trace in drawn["data"]} == {"x", "x2"}
+    assert "build-spaces" not in [button.key for button in app.button]
+    links = [link.proto.query_string for link in app.get("page_link")]
+    assert any(f"run={after.id}" in link for link in links), "each is one click away"
