@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from slim_core.data.groups import grouping
 from slim_core.evaluation.comparison import worst_of
 from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, ESTIMATED_GROUPS, GROUPS, paired_difference
-from slim_core.percent import interval, percent
+from slim_core.percent import counted, interval, percent
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
 
 GAP = 0.02  # between average and worst group, below which no group is said to fail
 FEW = 2  # groups that a sentence names; more are counted
+LEAST = 10  # images of a worst group, below which no verdict rests on it: its interval spans 30 points and more
 MOSTLY = 2 / 3  # from this share on, a class is said to be seen mostly with one attribute
 
 
@@ -134,7 +135,10 @@ def better(
 
 
 def _by_intervals(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[bool | None, str]:
-    """One model of each: by the 95 % intervals of their worst groups."""
+    """One model of each: by the 95 % intervals of their worst groups, where these have enough images."""
+    smaller = min(was, now, key=lambda group: group["n"])
+    if smaller["n"] < LEAST:
+        return None, f"**Not known:** {smaller['name']} has {counted(smaller['n'], 'image')}, too few to tell by."
     if now["low"] > was["high"]:
         return True, "**Yes.**"
     if now["high"] < was["low"]:

@@ -48,6 +48,15 @@ def test_better_is_only_said_where_the_intervals_part_and_no_where_nothing_rose(
     assert "b, land: 1 of 300 right before, 1 after" in plain(verdict.text)
 
 
+def test_a_worst_group_of_a_few_images_decides_nothing() -> None:
+    few = metrics(0.8, ("b, land", 0.0, 0.0, 0.66))
+    few["groups"][0]["n"] = 2
+    for before, after in ((few, few), (BEFORE, few), (few, BEFORE)):
+        verdict = story.better(before, after, COST)
+        assert verdict.better is None
+        assert plain(verdict.text).startswith("Not known: b, land has 2 images, too few to tell by.")
+
+
 def test_several_seeds_decide_by_the_interval_of_their_mean_change() -> None:
     after = metrics(0.85, ("b, land", 0.9, 0.86, 0.93))
     rising = story.better(BEFORE, after, COST, pairs=[(0.6, 0.8), (0.65, 0.84), (0.62, 0.83)])
