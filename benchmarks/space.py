@@ -5,6 +5,9 @@
 first_paint: from opening the page, with an empty browser cache, until both spaces are painted. lasso_to_images: from
 the release of a lasso round a large part of the points until an image of them is shown. recolour: from picking another
 colour until both spaces are painted in it. The medians of some turns, and beside them the worst.
+
+more_like_this: the 24 nearest of as many images by 2,048 features on disk, once they were asked about; the first
+question, which reads all; and its ratio to scikit-learn's NearestNeighbors by brute force, with all features in memory.
 """
 
 from __future__ import annotations
@@ -12,15 +15,21 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
+from typing import TypeVar
 
+import numpy as np
 from playwright.sync_api import Browser, Page
 
 from benchmarks.browser import Server, chromium, opened, resident_mb, server, settle
 from benchmarks.synthetic import Synthetic, make_home
+from slim_core.space.similarity import Similarity
 
+T = TypeVar("T")
+NEAREST, N_FEATURES, CENTRES = 24, 2048, 40
 COLOURS = (("label", "Label"), ("attention precision", "Attention precision"), ("group", "Group"))
 TIMEOUT_MS = 60_000
 # The pointer's release and the choice of a colour are noted by the page itself; the rest is seen frame by frame.
@@ -96,6 +105,50 @@ def selection_of(page: Page) -> tuple[str, str]:
     return page.locator(".slim-space-status").inner_text(), counted
 
 
+def measure_similarity(n: int, folder: Path, repeats: int = 5) -> dict[str, object]:
+    """The numbers of "more like this", on clumps of features that are written to ``folder``."""
+    from sklearn.neighbors import NearestNeighbors
+
+    features = synthetic_features(n, folder / "features.npy")
+    queries = np.random.default_rng(1).choice(n, repeats, replace=False)
+    first, near = _timed(lambda: Similarity.of(features, np.arange(n)))
+    ours = [_timed(lambda at=at: near.nearest(at, NEAREST)) for at in queries]
+    wide = np.asarray(features, np.float32)
+    whole = NearestNeighbors(n_neighbors=NEAREST + 1, algorithm="brute").fit(wide)
+    theirs = [_timed(lambda at=at: whole.kneighbors(wide[[at]])) for at in queries]
+    found = [(one[1], np.sort(other[0][0])[1:]) for (_, one), (_, other) in zip(ours, theirs, strict=True)]
+    here, there = (median(seconds for seconds, _ in timed) for timed in (ours, theirs))
+    return {
+        "more_like_this_s": round(here, 4),
+        "more_like_this_worst_s": round(max(seconds for seconds, _ in ours), 4),
+        "more_like_this_first_s": round(first, 3),
+        "brute_force_s": round(there, 4),
+        "more_like_this_ratio": round(here / there, 4),
+        "same_distances": all(np.allclose(one, other, rtol=1e-3, atol=1e-2) for one, other in found),
+    }
+
+
+def synthetic_features(n: int, path: Path) -> np.ndarray:
+    """(n, N_FEATURES) float16 on disk: clumps with a few directions in which images vary, as features of a network."""
+    random = np.random.default_rng(0)
+    centres = random.normal(size=(CENTRES, N_FEATURES)).astype(np.float32)
+    directions = random.normal(size=(CENTRES, N_FEATURES)).astype(np.float32)
+    features = np.lib.format.open_memmap(path, mode="w+", dtype=np.float16, shape=(n, N_FEATURES))
+    for start in range(0, n, 4096):
+        k = min(4096, n - start)
+        along = (random.normal(size=(k, CENTRES)) * 0.5 ** np.arange(CENTRES)).astype(np.float32) @ directions
+        noise = random.normal(size=(k, N_FEATURES)).astype(np.float32) * 0.1
+        features[start : start + k] = centres[random.integers(0, CENTRES, k)] + along + noise
+    features.flush()
+    return np.load(path, mmap_mode="r")
+
+
+def _timed(what: Callable[[], T]) -> tuple[float, T]:
+    since = time.perf_counter()
+    found = what()
+    return time.perf_counter() - since, found
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=100_000)
@@ -107,6 +160,7 @@ def main() -> None:
         home = make_home(args.home or Path(folder) / "home", args.points)
         with server(Path(home.home)) as dashboard, chromium() as browser:
             result = measure_space_100k(browser, dashboard, home, args.repeats)
+        result |= measure_similarity(args.points, Path(folder), args.repeats)
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(result, indent=1) + "\n")
