@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
 from app import session
-from app.attention.parts.tiles import ModelMaps, views
 from app.ui import pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
@@ -29,8 +29,37 @@ NUMBERS = {
 }
 
 
-def show(dataset: str, models: Sequence[ModelMaps], scores: pd.DataFrame, clicked: int | None) -> None:
-    """Open the image that was clicked, or the one the address names (?image=5); closing it takes it out again."""
+@dataclass(frozen=True)
+class ModelMaps:
+    """How one model's attention is drawn: its run, the class its maps are of, and the name readers know it by."""
+
+    run: str
+    map_of: str
+    name: str
+
+
+def views(models: Sequence[ModelMaps], kinds: Sequence[str]) -> list[View]:
+    """All kinds under the first model's attention, then what differs under the second's."""
+    return [
+        View(kind, model.run, model.map_of, model.name if len(models) > 1 else "")
+        for model in models
+        for kind in kinds
+        if model is models[0] or len(kinds) == 1 or kind not in ("image", "mask")  # the same, whatever the model
+    ]
+
+
+def show(
+    dataset: str,
+    models: Sequence[ModelMaps],
+    scores: pd.DataFrame,
+    clicked: int | None,
+    *,
+    below: Callable[[int], None] = lambda _row: None,
+) -> None:
+    """Open the image that was clicked, or the one the address names (?image=5); closing it takes it out again.
+
+    ``models``: none where no maps were kept; ``below``: draws what can be done with the opened row.
+    """
     if clicked is not None:
         st.query_params[PARAM] = str(clicked)
     named = st.query_params.get(PARAM, "")
@@ -39,26 +68,30 @@ def show(dataset: str, models: Sequence[ModelMaps], scores: pd.DataFrame, clicke
     found = scores[scores["row"].astype(str) == named]
     if found.empty:
         del st.query_params[PARAM]
-        st.info(f"This run has no attention map of image {named}. Choose another run, or an image below.")
+        st.info(f"Image {verbatim(named)} is not among these. Choose another run, or an image below.")
         return
     record = found.iloc[0].to_dict()
     title = f"Image {record['row']}: {record['group']}"
-    st.dialog(title, width="large", on_dismiss=_closed)(_content)(dataset, models, record)
+    st.dialog(title, width="large", on_dismiss=close)(_content)(dataset, models, record, below)
 
 
-def _closed() -> None:
+def close() -> None:
+    """Take the opened image out of the address."""
     st.query_params.pop(PARAM, None)
 
 
-def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any]) -> None:
+def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any], below: Callable[[int], None]) -> None:
     row, table = int(record["row"]), session.store().datasets.table(dataset)
     kinds = [kind for kind in KINDS if kind != "mask" or table.has_mask[row]]
-    large = [Tile(row, [view], [_named(view)]) for view in views(models, kinds)]
+    large = [Tile(row, [view], [_named(view)]) for view in views(models, kinds) or [View()]]
     pictures.show(dataset, large, wide=WIDE_PX, size=SIZE)
-    for model, column in zip(models, st.columns(len(models)), strict=True):
+    names = [model.name for model in models] if len(models) > 1 else [""]
+    for name, of, column in zip(names, ("", "_after"), st.columns(len(names)), strict=False):
         with column:
-            _numbers(record, "" if model is models[0] else "_after", model.name if len(models) > 1 else "")
-    st.caption(f"{record['split']} · {table.image_path(row)}")
+            _numbers(record, of, name)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"{record['split']} · {table.image_path(row)}", width="stretch")
+        below(row)
 
 
 def _named(view: View) -> Markup:

@@ -101,9 +101,11 @@ def strip(dataset: str, rows: Sequence[int], captions: Sequence[str], run: str |
     show(dataset, tiles, wide=SMALL_PX, most=SMALL_MOST_PX, small=True, opens=True)
 
 
-def gallery(dataset: str, tiles: Sequence[Tile], *, key: str, wide: int) -> int | None:
-    """A grid of which every tile opens; returns the row that was opened just now."""
-    drawn = _grid(_Drawn(dataset, SIDE, is_button=True).tiles(tiles), wide)
+def gallery(
+    dataset: str, tiles: Sequence[Tile], *, key: str, wide: int, most: int | None = None, small: bool = False
+) -> int | None:
+    """A grid of which every tile opens; returns the row that was opened just now. The others as of ``show``."""
+    drawn = _grid(_Drawn(dataset, SIDE, is_button=True).tiles(tiles), wide, most, small)
     opened = _mount(key=key, data={"html": drawn}, on_open_change=_nothing).get("open")
     return None if opened is None else int(opened)
 

@@ -161,6 +161,25 @@ def test_a_click_selects_one_image_and_the_pointer_shows_it(opened) -> None:
     expect(page.locator(".slim-pictures img")).to_have_count(1)
 
 
+def test_a_tile_opens_its_image_and_leads_to_those_like_it(opened, page: Page) -> None:
+    opened()
+    drag(page, LEFT)
+    counted(page, selected(page))
+    page.get_by_role("button", name=re.compile("Open image")).first.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_alt_text(re.compile("under its heat map")).first).to_be_visible(timeout=SLOW_MS)
+    dialog.get_by_role("button", name="More like this").click()
+    expect(page.get_by_role("heading", name=re.compile(r"More like image \d+"))).to_be_visible(timeout=SLOW_MS)
+    expect(dialog).to_have_count(0)
+    settle(page)
+    page.get_by_role("button", name="Select these 25").click()
+    counted(page, 25)
+    assert selected(page) == 25
+    page.reload()
+    expect(page.get_by_role("heading", name=re.compile(r"More like image \d+"))).to_be_visible(timeout=SLOW_MS)
+    counted(page, 25)
+
+
 def test_selected_images_are_tagged_coloured_by_tag_and_exported(opened, store: Store, space: Run) -> None:
     page = opened()
     drag(page, LEFT)

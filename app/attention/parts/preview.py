@@ -9,10 +9,10 @@ import streamlit as st
 
 from app import session
 from app.attention.parts import tiles
-from app.attention.parts.tiles import ModelMaps
 from app.routes.pictures import open_maps
 from app.services import actions, attention_scores
 from app.ui import pictures
+from app.ui.image_details import ModelMaps, views
 from app.ui.messages import errors_shown
 from app.ui.runs import submit
 from slim_core.errors import NotFoundError
@@ -64,7 +64,7 @@ def show(model: Run) -> None:
 
 def _images(run: Run) -> None:
     maps = ModelMaps(run.id, open_maps(run.id).classes[0], "")
-    shown = tiles.views([maps], SHOWN)
+    shown = views([maps], SHOWN)
     records = attention_scores.frame(run.id).to_dict("records")
     metrics = run.metrics or {}
     n_channels, (height, width) = metrics["n_features"], metrics["map_shape"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -11,25 +10,6 @@ import pandas as pd
 from app.ui.pictures import Markup, Tile, View, bold, joined, quiet, verdict
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
-
-
-@dataclass(frozen=True)
-class ModelMaps:
-    """How one model's attention is drawn: its run, the class its maps are of, and the name readers know it by."""
-
-    run: str
-    map_of: str
-    name: str
-
-
-def views(models: Sequence[ModelMaps], kinds: Sequence[str]) -> list[View]:
-    """All kinds under the first model's attention, then what differs under the second's."""
-    return [
-        View(kind, model.run, model.map_of, model.name if len(models) > 1 else "")
-        for model in models
-        for kind in kinds
-        if model is models[0] or len(kinds) == 1 or kind not in ("image", "mask")  # the same, whatever the model
-    ]
 
 
 def tile(record: dict[str, Any], shown: Sequence[View], n_models: int) -> Tile:

@@ -9,13 +9,13 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.attention.parts import filter, image_details, tiles
-from app.attention.parts.tiles import ModelMaps
+from app.attention.parts import filter, more_like, tiles
 from app.routes.pictures import open_maps
 from app.services import attention_scores
-from app.ui import pick, pictures
+from app.ui import image_details, pick, pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
+from app.ui.image_details import ModelMaps, views
 from app.ui.pictures import KINDS
 from slim_core.evaluation.predictions import paired
 from slim_core.store.results import LABEL, PREDICTED
@@ -52,12 +52,12 @@ def show(run: Run, others: Sequence[Run]) -> None:
     clicked = None
     if len(rows):
         clicked = _gallery(run.dataset_id, models, kinds, filter.page(rows))
-    image_details.show(run.dataset_id, models, scores, clicked)
+    image_details.show(run.dataset_id, models, scores, clicked, below=more_like.of(run))
 
 
 def _gallery(dataset: str, models: Sequence[ModelMaps], kinds: Sequence[str], page: pd.DataFrame) -> int | None:
     """A tile for each row of the page; the row that was clicked just now."""
-    shown = tiles.views(models, kinds)
+    shown = views(models, kinds)
     made = [tiles.tile(record, shown, len(models)) for record in page.to_dict("records")]
     wide = WIDE_PX.get(len(shown), EACH_PX * len(shown))
     return pictures.gallery(dataset, made, key="attention-gallery", wide=wide)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 import streamlit as st
@@ -21,8 +21,7 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
     """A way to the form of a new campaign, which takes the selection from the session, and a button to extend."""
     st.markdown(f"Ask annotators about **{counted(len(selected), 'selected image')}**.")
     if st.button("Open a new campaign", key="space-campaign", type="primary", icon=":material/campaign:"):
-        st.session_state[f"campaign-choice-{data.run}"] = "selection"  # what the form begins with
-        pages.go_to("annotate", dataset=data.dataset, space=data.run, section="new")
+        open_campaign(data)
     if campaign is None or campaign.status != "open":
         return
     new = not_asked(data, selected, campaign)
@@ -30,6 +29,12 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
         session.store().campaigns.extend(campaign.id, new, by=session.acting_as("lead"))
         st.session_state["space-said"] = f"{len(new):,} images added to {verbatim(campaign.name)}."
         st.rerun()
+
+
+def open_campaign(data: SpaceData) -> NoReturn:
+    """Open the form of a campaign about the selection."""
+    st.session_state[f"campaign-choice-{data.run}"] = "selection"  # what the form begins with
+    pages.go_to("annotate", dataset=data.dataset, space=data.run, section="new")
 
 
 def not_asked(data: SpaceData, selected: np.ndarray, campaign: Campaign) -> np.ndarray:

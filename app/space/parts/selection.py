@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 COUNTS_WIDTH = 440  # pixels
 
 
-def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
-    """Counts and images of the selected positions; counts of all images where nothing is selected."""
+def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> int | None:
+    """Counts and images of the selected positions; counts of all images where nothing is selected.
+
+    Returns the row whose image was opened just now.
+    """
     title = counted(len(selected), "selected image") if len(selected) else "All images"
     with st.container(horizontal=True, vertical_alignment="center"):
         st.subheader(title, anchor=False, width="stretch")
@@ -32,9 +35,9 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> No
         counts.show(data, selected)
     with beside.container():
         if len(selected):
-            strip.show(data, selected)
-        else:
-            st.caption("Draw a lasso around some points, or click a legend entry. The selected images appear here.")
+            return strip.show(data, selected)
+        st.caption("Draw a lasso around some points, or click a legend entry. The selected images appear here.")
+    return None
 
 
 def _actions(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import streamlit as st
@@ -9,13 +11,14 @@ import streamlit as st
 from app.services import attention_scores
 from app.services.space_data import SpaceData
 from app.ui import pictures
+from app.ui.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
 
 SHOWN = 24  # images at once
 AS_IN_SPACE = "as in the data set"
 
 
-def show(data: SpaceData, selected: np.ndarray) -> None:
-    """One page of the selected images, in the order a person picks."""
+def show(data: SpaceData, selected: np.ndarray) -> int | None:
+    """One page of the selected images, in the order a person picks; returns the row that was opened just now."""
     part = data.scores.iloc[selected]
     orders = [AS_IN_SPACE, *attention_scores.orders(data.scores)]
     pages = -(-len(part) // SHOWN)
@@ -23,9 +26,21 @@ def show(data: SpaceData, selected: np.ndarray) -> None:
         order = st.selectbox("Order", orders, key="space-order", width=220)
         page = _page(pages, len(selected))
     shown = ordered(part, order).iloc[(page - 1) * SHOWN : page * SHOWN]
-    captions = [f"{one.label_name} → {one.prediction_name}" for one in shown.itertuples()]
-    pictures.strip(data.dataset, shown["row"].tolist(), captions, data.attention if data.has_maps else None)
-    st.caption("Label → prediction" + (f" · page {page:,} of {pages:,}" if pages > 1 else ""))
+    tiles = [tile(data, one) for one in shown.to_dict("records")]
+    opened = pictures.gallery(
+        data.dataset, tiles, key=f"space-strip-{data.run}", wide=SMALL_PX, most=SMALL_MOST_PX, small=True
+    )
+    st.caption(
+        "Label → prediction. Click an image to open it." + (f" Page {page:,} of {pages:,}." if pages > 1 else "")
+    )
+    return opened
+
+
+def tile(data: SpaceData, record: dict[str, Any], *lines: Markup) -> Tile:
+    """An image of ``data.scores`` under its map, with lines of its own above its classes."""
+    classes = pictures.quiet(f"{record['label_name']} → {record['prediction_name']}")
+    view = pictures.under(data.attention if data.has_maps else None)
+    return Tile(int(record["row"]), [view], [*lines, classes], name=str(record["group"]))
 
 
 def ordered(part: pd.DataFrame, order: str) -> pd.DataFrame:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
+from app.routes.pictures import open_maps
 from app.services import space_data
 from app.services.space_data import SpaceData
 from app.space.charts import Colouring
-from app.space.parts import colours, figure, plot
+from app.space.parts import colours, figure, plot, similar
 from app.space.parts import selection as space_selection
 from app.space.parts.colours import Seen
 from app.space.parts.plot import Panel, Selection
-from app.ui import pick, selection
+from app.ui import image_details, pick, selection
+from app.ui.image_details import ModelMaps
 from app.ui.messages import errors_shown
 from app.ui.pictures import address, under
 from slim_core.evaluation.charts.space import MOST
@@ -67,7 +69,12 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
         by = _colour(colour_at, seen)
         draw = figure.show if drawn == PLOTLY else _plot
         draw(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(seen, by))
-        space_selection.show(data, selection.positions(data), campaign)
+        opened = similar.show(data)
+        clicked = space_selection.show(data, selection.positions(data), campaign)
+        models = [ModelMaps(data.attention, open_maps(data.attention).classes[0], "")] if data.has_maps else []
+        image_details.show(
+            data.dataset, models, data.scores, clicked if opened is None else opened, below=similar.button
+        )
         if campaign is not None and campaign.status == "open" and by in colours.LIVE:
             _watch(campaign.id, session.store().answers.last_seq(campaign.id))
 

@@ -156,7 +156,7 @@ def test_a_link_opens_an_image_large_with_every_view_and_its_numbers(show) -> No
 @pytest.mark.usefixtures("filled_home")
 def test_a_link_to_an_image_the_run_did_not_look_at_says_so(show) -> None:
     app = show("attention", image="99999")
-    assert any("has no attention map of image 99999" in info.value for info in app.info)
+    assert any("Image 99999 is not among these" in info.value for info in app.info)
     assert "image" not in app.query_params
 
 
