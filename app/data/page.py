@@ -4,14 +4,15 @@ import streamlit as st
 
 from app import session
 from app.data import forms
-from app.data.parts import check, counts, findings, sample_grid, versions
-from app.ui import demo_data, next_step, pick
+from app.data.parts import check, counts, findings, removal, sample_grid, versions
+from app.ui import demo_data, next_step, notes, pick
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 
 st.title("Data", help=explain("group", "attribute"))
 
+removal.said()
 known = session.store().datasets.all()
 around = check.around_form(is_first=not known)
 if around.open:
@@ -31,6 +32,9 @@ if dataset is None:
 
 about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}"
 st.caption(verbatim(about), help=explain("fingerprint"))
+with st.container(horizontal=True, vertical_alignment="center"):
+    notes.show(dataset.id, dataset.name)
+    removal.button(dataset)
 findings.show(dataset.report, key="found")
 versions.show(dataset)
 

@@ -116,13 +116,18 @@ def run_with(run: Run, changes: Mapping[str, Any]) -> tuple[Run, bool]:
 
 
 def describe(subject: str, *, name: str, text: str, tags: Collection[str]) -> None:
-    """Name a run or a campaign, and replace its note and tags (needs lead)."""
+    """Name a data set, a run or a campaign, and replace its note and tags (needs lead)."""
     session.store().notes.write(subject, name=name, text=text, tags=tags, by=session.acting_as("lead"))
 
 
 def move_to_front(run_id: str) -> None:
     """Let a waiting run go before all others (needs lead)."""
     session.store().queue.move_to_front(run_id, session.acting_as("lead"))
+
+
+def remove_dataset(dataset_id: str) -> None:
+    """Remove a data set with its runs and campaigns (needs lead). Never a user's image."""
+    session.store().removals.remove(dataset_id, by=session.acting_as("lead"))
 
 
 def delete_run(run_id: str, *, cascade: bool) -> None:

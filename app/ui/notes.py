@@ -1,4 +1,4 @@
-"""The name, the note and the tags of a run or a campaign, and the form that changes them."""
+"""The name, the note and the tags of a data set, a run or a campaign, and the form that changes them."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 import streamlit as st
 
 from app import session
-from app.ui.escape import verbatim
+from app.ui.escape import prose, verbatim
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run, StudyRecord
@@ -28,6 +28,7 @@ T = TypeVar("T", bound=Identified)
 Width = int | Literal["stretch"]  # pixels, or as much as there is
 WIDTH: Width = 440  # two fit side by side on a page of 1280 pixels
 COOKIE = "slim-dataset"  # kept by app/ui/static/address.js
+_MISSING = "missing-dataset"  # of the session: the one that was last said to be missing
 _OF_A_RUN = ("run", "space", "attention", "subset", "model")  # parameters that name a run, and so its data set
 
 
@@ -38,8 +39,27 @@ def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
     run or a campaign chooses the data set of that. A new visit begins with the last one of this browser.
     """
     known = session.store().datasets.all()
-    linked, kept = _dataset_of_link(), unquote(st.context.cookies.get(COOKIE, ""))
+    linked, kept = _dataset_of_link(), unquote(str(st.context.cookies.get(COOKIE, "")))
+    _say_missing({one.id for one in known}, kept)
     return _pick(label, known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
+
+
+def forget_dataset() -> None:
+    """The chosen data set is removed by this very press: the page goes on with another, and need not say so again."""
+    st.session_state.pop("chosen-dataset", None)
+
+
+def _say_missing(known: Container[str], kept: str) -> None:
+    """The data set of a link, of this session or of the last visit may be removed by now: that is said, once."""
+    linked = _followed("dataset")
+    asked = linked or st.session_state.get("chosen-dataset") or kept
+    if not asked or asked in known or st.session_state.get(_MISSING) == asked:
+        return
+    st.session_state[_MISSING] = asked
+    if removed := session.store().datasets.removal_of(asked):
+        st.toast(prose(removed), icon=":material/delete:", duration="infinite")
+    elif linked:
+        _warn_missing(linked)
 
 
 def _dataset_of_link() -> str | None:
@@ -126,7 +146,7 @@ def _take(param: str) -> None:
 def _chosen(param: str, known: Container[str], proposed: Sequence[str | None]) -> str | None:
     """The id that a link names, that was chosen before, or that is proposed; the first that is known."""
     linked = _followed(param)
-    if linked is not None and linked not in known:
+    if linked is not None and linked not in known and param != "dataset":
         _warn_missing(linked)
     first, *others = proposed or (None,)
     ids = (linked, first, st.session_state.get(f"chosen-{param}"), *others)

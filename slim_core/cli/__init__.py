@@ -14,6 +14,7 @@ from slim_core.cli import (
     compare,
     curation,
     data,
+    data_sets,
     export,
     models,
     networks,
@@ -36,7 +37,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-parts = (data, models, networks, annotate, sheets, curation, compare, export, backups, team, whole_loop, study, submit)
+parts = (
+    *(data, data_sets, models, networks, annotate, sheets, curation),
+    *(compare, export, backups, team, whole_loop, study, submit),
+)
 for part in parts:
     part.add_to(app)
 

@@ -55,7 +55,13 @@ class KeptLooks:
     @classmethod
     def of(cls, home: Path, root: Path) -> KeptLooks:
         """Those of the folder ``root`` of images."""
-        return cls(home / FOLDER / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.sqlite")
+        return cls(_path(home, root))
+
+    @staticmethod
+    def files_of(home: Path, root: Path) -> list[Path]:
+        """The files in which those of the folder ``root`` are kept."""
+        path = _path(home, root)
+        return list(path.parent.glob(f"{path.name}*"))  # with SQLite's own beside it
 
     def find(self, paths: Sequence[str], full: np.ndarray, max_pixels: int) -> dict[int, Look]:
         """Row -> look, of N paths those that still count; where ``full`` (N,) bool, only looks at all pixels do."""
@@ -108,3 +114,7 @@ def _is_as_seen(path: str, look: Look) -> bool:
     except (OSError, ValueError):
         return False
     return stat.S_ISREG(about.st_mode) and (about.st_size, about.st_mtime_ns) == (look.bytes, look.mtime_ns)
+
+
+def _path(home: Path, root: Path) -> Path:
+    return home / FOLDER / f"{hashlib.sha256(os.fsencode(root)).hexdigest()[:16]}.sqlite"

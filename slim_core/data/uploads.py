@@ -18,9 +18,9 @@ from typing import IO
 
 from slim_core.data.importers.csv_table import SUFFIXES
 from slim_core.data.importers.folders import IMAGE_SUFFIXES
+from slim_core.data.unpacked import UPLOADS
 from slim_core.errors import DataRefusedError, quoted
 
-FOLDER = "uploads"
 MOST_FILES = 20_000
 MOST_MB = 400  # unpacked
 TAKEN = (*IMAGE_SUFFIXES, *SUFFIXES, ".json", ".arrow")
@@ -43,7 +43,7 @@ def unpack(archive: BytesIO, name: str, home: Path) -> Path:
     """
     digest = hashlib.file_digest(archive, "sha256").hexdigest()[:12]
     stem = "".join(letter for letter in Path(name).stem[:60] if letter.isalnum() or letter in " -_").strip() or "data"
-    folder = home.resolve() / FOLDER / digest / stem
+    folder = home.resolve() / UPLOADS / digest / stem
     if not folder.is_dir():
         archive.seek(0)
         folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)

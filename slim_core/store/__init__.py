@@ -26,6 +26,7 @@ from slim_core.store.migrations import migrate
 from slim_core.store.notes import Note, Notes
 from slim_core.store.pipelines import Pipeline, Pipelines
 from slim_core.store.queue import Queue
+from slim_core.store.removal import Removals
 from slim_core.store.run_rows import Run, Status
 from slim_core.store.runs import Runs
 from slim_core.store.storage import Storage
@@ -81,6 +82,7 @@ class Store:
     pipelines: Pipelines
     notes: Notes
     storage: Storage
+    removals: Removals
 
     @classmethod
     def open(cls, settings: Settings | None = None) -> Self:
@@ -100,7 +102,8 @@ class Store:
         except BaseException:
             database.close()
             raise
-        artifacts = Artifacts(settings.home.resolve(), settings.artifacts_url, database)
+        home = settings.home.resolve()
+        artifacts = Artifacts(home, settings.artifacts_url, database)
         events, workers = Events(database), Workers(database)
         datasets = Datasets(database, artifacts, events)
         return cls(
@@ -124,7 +127,8 @@ class Store:
             studies=Studies(database, events),
             pipelines=Pipelines(database, events),
             notes=Notes(database, events),
-            storage=Storage(settings.home.resolve(), database, artifacts),
+            storage=Storage(home, database, artifacts),
+            removals=Removals(home, database, artifacts, events, datasets),
         )
 
     def close(self) -> None:

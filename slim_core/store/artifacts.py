@@ -90,7 +90,7 @@ class Artifacts:
         if self._remote:
             self._remote.remove(f"runs/{run_id}")
         for folder in self.places(run_id):
-            _discard(folder)
+            discard(folder)
 
     def places(self, run_id: str) -> tuple[Path, Path]:
         """Where the files of a run lie on this machine, if they do: the published ones, and its attempts."""
@@ -106,12 +106,12 @@ class Artifacts:
 
     def tidy(self, run_id: str) -> None:
         """Remove the attempts and checkpoints of a finished run."""
-        _discard(self._work(run_id))
+        discard(self._work(run_id))
 
     def publish_dataset(self, dataset_id: str, source: Path) -> Path:
         """Keep the files of a data set's table (not its images)."""
         folder = self._publish("datasets", dataset_id, source, 1)
-        _discard(self._work(dataset_id))
+        discard(self._work(dataset_id))
         return folder
 
     def dataset_folder(self, dataset_id: str) -> Path:
@@ -126,8 +126,12 @@ class Artifacts:
         """Remove a data set's table. Its images stay."""
         if self._remote:
             self._remote.remove(f"datasets/{dataset_id}")
-        for folder in (self._place("datasets", dataset_id), self._work(dataset_id)):
-            _discard(folder)
+        for folder in self.dataset_places(dataset_id):
+            discard(folder)
+
+    def dataset_places(self, dataset_id: str) -> tuple[Path, Path]:
+        """Where the table of a data set lies on this machine, if it does, and a draft of it."""
+        return self._place("datasets", dataset_id), self._work(dataset_id)
 
     def _publish(self, area: str, name: str, source: Path, attempt: int) -> Path:
         target = self._place(area, name)
@@ -140,7 +144,7 @@ class Artifacts:
         while not _renamed(source, target):
             if self._published(target) > attempt:
                 raise RunLostError(f"A later attempt of {name} has been published: this one is dropped.")
-            _discard(target)
+            discard(target)
         return target
 
     def _fetch(self, area: str, name: str) -> Path:
@@ -155,8 +159,8 @@ class Artifacts:
             draft = make_folder(target.parent) / f".{name}.{new_id('fetch')}"
             self._remote.download(f"{area}/{name}", counts, draft)
             while not _renamed(draft, target) and self._published(target) != counts:
-                _discard(target)
-            _discard(draft)
+                discard(target)
+            discard(draft)
         self._fresh.add(target)
         return target
 
@@ -211,8 +215,12 @@ def _renamed(source: Path, target: Path) -> bool:
     return True
 
 
-def _discard(folder: Path) -> None:
-    """Remove a folder: out of sight at once, then file by file."""
+def discard(folder: Path) -> None:
+    """Remove a folder or a file: out of sight at once, then file by file.
+
+    Raises:
+        StoreUnavailableError: it may not be removed.
+    """
     aside = folder.with_name(f".{folder.name}.{new_id('gone')}")
     try:
         os.rename(folder, aside)
@@ -220,7 +228,10 @@ def _discard(folder: Path) -> None:
         return
     except OSError as error:
         raise StoreUnavailableError(f"{folder} cannot be removed ({error.strerror}): check its permissions.") from error
-    shutil.rmtree(aside, ignore_errors=True)
+    if aside.is_dir():
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        aside.unlink(missing_ok=True)
 
 
 def _why_missing(database: Database | None, place: str) -> str:
@@ -229,6 +240,8 @@ def _why_missing(database: Database | None, place: str) -> str:
     row = None if database is None else _row(database, area, name)
     if row is None:
         return f"There are no artifacts of {name}: it has not finished, or they were deleted."
+    if area == "datasets" and row.deleted_at is not None:
+        return f"The data set {row.name} ({name}) was removed: choose another, or register its folder again."
     if area == "datasets":
         return (
             f"There is no table of the data set {row.name} ({name}): put {place} back from a backup, or import its "
@@ -249,6 +262,6 @@ def _why_missing(database: Database | None, place: str) -> str:
 
 def _row(database: Database, area: str, name: str) -> Row[tuple[object, ...]] | None:
     table = {"runs": schema.runs, "datasets": schema.datasets}[area]
-    wanted = ("name", "root") if area == "datasets" else ("name", "kind", "status", "deleted_at")
+    wanted = ("name", "root", "deleted_at") if area == "datasets" else ("name", "kind", "status", "deleted_at")
     with database.read() as connection:
         return connection.execute(sa.select(*(table.c[one] for one in wanted)).where(table.c.id == name)).first()

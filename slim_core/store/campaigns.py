@@ -17,7 +17,7 @@ from slim_core.store import schema
 from slim_core.store.answer_values import RIGHT, UNSURE, VALUES, WRONG
 from slim_core.store.consensus import current_by_row
 from slim_core.store.database import Database, new_id, plain
-from slim_core.store.datasets import Datasets
+from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.run_rows import find_run
 from slim_core.store.work import IMAGE_WORK
@@ -153,6 +153,7 @@ class Campaigns:
             "created_by": by,
         }
         with self._database.write() as connection:
+            hold_dataset(connection, dataset_id)
             _check_space(connection, space_run_id)
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
             order = chosen if as_ordered else interleaved(chosen, labels, seed)
@@ -188,14 +189,14 @@ class Campaigns:
         """The campaign of this id.
 
         Raises:
-            NotFoundError: no campaign has this id.
+            NotFoundError: no campaign has this id, or it went with its data set.
         """
         with self._database.read() as connection:
             return _fetch(connection, campaign_id)
 
     def all(self, dataset: str | None = None) -> list[Campaign]:
         """Every campaign, newest first."""
-        query = sa.select(*_COLUMNS).order_by(_t.c.created_at.desc(), _t.c.id)
+        query = sa.select(*_COLUMNS).where(_t.c.deleted_at.is_(None)).order_by(_t.c.created_at.desc(), _t.c.id)
         if dataset is not None:
             query = query.where(_t.c.dataset_id == dataset)
         with self._database.read() as connection:
@@ -347,11 +348,21 @@ def require_space(connection: Connection, campaign: Campaign) -> None:
 
 
 def _fetch(connection: Connection, campaign_id: str, *, lock: bool = False) -> Campaign:
-    query = sa.select(*_COLUMNS).where(_t.c.id == campaign_id)
+    query = sa.select(*_COLUMNS).where(_t.c.id == campaign_id, _t.c.deleted_at.is_(None))
     row = connection.execute(query.with_for_update() if lock else query).mappings().first()
     if row is None:
-        raise NotFoundError(f"There is no campaign {campaign_id}: choose one of the Annotate page.")
+        raise NotFoundError(_why_missing(connection, campaign_id))
     return Campaign(**row)
+
+
+def _why_missing(connection: Connection, campaign_id: str) -> str:
+    gone = connection.execute(sa.select(_t.c.name, _t.c.deleted_at).where(_t.c.id == campaign_id)).first()
+    if gone is None:
+        return f"There is no campaign {campaign_id}: choose one of the Annotate page."
+    return (
+        f"The campaign {gone.name} was removed with its data set on {gone.deleted_at:%Y-%m-%d}: choose another on the "
+        "Annotate page."
+    )
 
 
 def _check_space(connection: Connection, space_run_id: str | None) -> None:

@@ -48,6 +48,11 @@ class Dataset:
     created_by: str
     created_at: datetime
 
+    @property
+    def imported_as(self) -> str:
+        """Its name at the import, by which its versions are found; people may rename it."""
+        return str(self.report.get("name") or self.name)
+
 
 _COLUMNS = [_t.c[name] for name in Dataset.__dataclass_fields__]
 
@@ -88,12 +93,27 @@ class Datasets:
         """The data set of this id.
 
         Raises:
-            NotFoundError: it does not exist, or was deleted.
+            NotFoundError: it does not exist, or was removed.
         """
         found = self._one(_t.c.id == dataset_id)
         if found is None:
-            raise NotFoundError(f"There is no data set {dataset_id}: import it, or choose one of the Data page.")
+            raise NotFoundError(
+                self.removal_of(dataset_id)
+                or f"There is no data set {dataset_id}: import it, or choose one of the Data page."
+            )
         return found
+
+    def removal_of(self, dataset_id: str) -> str | None:
+        """That, and when, a data set was removed, in a sentence; None where it is there, or never was."""
+        query = sa.select(_t.c.name, _t.c.deleted_at).where(_t.c.id == dataset_id, _t.c.deleted_at.is_not(None))
+        with self._database.read() as connection:
+            gone = connection.execute(query).first()
+        if gone is None:
+            return None
+        return (
+            f"The data set {gone.name} ({dataset_id}) was removed on {gone.deleted_at:%Y-%m-%d}: choose another, or "
+            "register its folder again on the Data page."
+        )
 
     def find(self, id_or_name: str) -> Dataset | None:
         """The data set of this id, else the newest of this name, else None."""
@@ -163,13 +183,16 @@ class Datasets:
             return str(error)
         return news_of_folders(dataset.name, dataset.report.get("seal"))
 
-    def versions(self, root: str, name: str) -> list[Dataset]:
-        """What was registered from this folder under this name, the newest first."""
-        return [one for one in self.all() if (one.root, one.name) == (root, name)]
+    def versions(self, dataset: Dataset) -> list[Dataset]:
+        """What was registered from the folder of a data set under the same name, the newest first; itself included."""
+        with self._database.read() as connection:
+            return versions_of(connection, dataset.root, dataset.imported_as)
 
     def news_of(self, table: ImageTable) -> str:
         """How a table differs from the newest version of it, in a sentence; "" where it is the first."""
-        for version in self.versions(str(table.root), table.name)[:1]:
+        with self._database.read() as connection:
+            known = versions_of(connection, str(table.root), table.name)
+        for version in known[:1]:
             same = version.fingerprint == table.fingerprint
             found = "the same table" if same else in_words(changes(self.table_of(version), table))
             return f"Registered as {version.name} {version.id} on {version.created_at:%Y-%m-%d}; now {found}."
@@ -181,28 +204,22 @@ class Datasets:
         Raises:
             NotFoundError: it is the first.
         """
-        older = [one for one in self.versions(dataset.root, dataset.name) if one.created_at < dataset.created_at]
+        older = [one for one in self.versions(dataset) if one.created_at < dataset.created_at]
         if not older:
             raise NotFoundError(f"{dataset.name} {dataset.id} has no version before it: name the one to compare with.")
         return older[0]
 
-    def delete(self, dataset_id: str, by: str = "local") -> None:
-        """Forget a data set. Its images stay where they are.
+    def kept_table(self, dataset: Dataset) -> ImageTable:
+        """The table of a data set, also where its images have moved, or it was removed and its table is still there.
 
         Raises:
-            ConflictError: runs were made on it.
+            NotFoundError, DataRefusedError: its table is gone, or is not the registered one.
         """
-        dataset = self.fetch(dataset_id)
-        runs = schema.runs
-        used = sa.select(sa.func.count()).where(runs.c.dataset_id == dataset_id, runs.c.deleted_at.is_(None))
-        with self._database.write() as connection:
-            n_runs = connection.execute(used).scalar_one()
-            if n_runs:
-                raise ConflictError(f"{dataset.name} has {n_runs} runs: delete them first.")
-            now = self._database.now(connection)
-            connection.execute(_t.update().where(_t.c.id == dataset_id).values(deleted_at=now))
-            self._events.note(connection, by, "dataset.deleted", dataset_id, {"name": dataset.name})
-        self._artifacts.remove_dataset(dataset_id)
+        with self._lock:
+            return self._tables.get(dataset.id) or self._load(dataset)
+
+    def forget(self, dataset_id: str) -> None:
+        """Drop the table of a data set that was removed from memory."""
         with self._lock:
             self._tables.pop(dataset_id, None)
 
@@ -243,10 +260,11 @@ class Datasets:
         return table
 
     def _insert(self, connection: Connection, dataset_id: str, table: ImageTable, report: Any, by: str) -> None:
+        earlier = versions_of(connection, str(table.root), table.name)
         connection.execute(
             _t.insert().values(
                 id=dataset_id,
-                name=table.name[:200],
+                name=earlier[0].name if earlier else table.name[:200],
                 root=str(table.root),
                 format=report.format,
                 n_images=len(table),
@@ -269,8 +287,44 @@ class Datasets:
 
 
 def find_dataset(connection: Connection, dataset_id: str) -> Dataset | None:
-    """The data set of this id, if there is one and it was not deleted."""
+    """The data set of this id, if there is one and it was not removed."""
     return _newest(connection, _t.c.id == dataset_id)
+
+
+def hold_dataset(connection: Connection, dataset_id: str) -> None:
+    """Keep a data set from being removed until the transaction ends, which adds something to it.
+
+    Raises:
+        NotFoundError: it was removed a moment ago.
+    """
+    query = sa.select(_t.c.name).where(_t.c.id == dataset_id, _t.c.deleted_at.is_(None))
+    if connection.execute(query.with_for_update(read=True)).first() is None:
+        raise NotFoundError(f"The data set {dataset_id} was removed meanwhile: choose another on the Data page.")
+
+
+def versions_of(connection: Connection, root: str, imported_as: str) -> list[Dataset]:
+    """What was registered from a folder under a name, the newest first."""
+    query = sa.select(*_COLUMNS).where(_t.c.root == root, _t.c.deleted_at.is_(None))
+    found = connection.execute(query.order_by(_t.c.created_at.desc())).mappings()
+    return [one for one in (Dataset(**row) for row in found) if one.imported_as == imported_as]
+
+
+def rename(connection: Connection, dataset_id: str, name: str) -> None:
+    """Rename a data set and its other versions, for all of which a name stands.
+
+    Raises:
+        NotFoundError: there is no such data set.
+        ConflictError: another data set has this name.
+    """
+    found = _newest(connection, _t.c.id == dataset_id)
+    if found is None:
+        raise NotFoundError(f"There is no data set {dataset_id}: choose one of the Data page.")
+    versions = [one.id for one in versions_of(connection, found.root, found.imported_as)]
+    others = sa.select(_t.c.id).where(_t.c.name == name, _t.c.deleted_at.is_(None), _t.c.id.not_in(versions))
+    taken = connection.execute(others.limit(1)).scalar()
+    if taken is not None:
+        raise ConflictError(f"{name} is the name of the data set {taken}: choose another.")
+    connection.execute(_t.update().where(_t.c.id.in_(versions)).values(name=name))
 
 
 def _newest(connection: Connection, where: sa.ColumnElement[bool]) -> Dataset | None:

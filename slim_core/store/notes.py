@@ -1,4 +1,4 @@
-"""Names, notes and tags of runs and campaigns, which people change as they like. A subset is its curate run."""
+"""Names, notes and tags of data sets, runs and campaigns, which people may change. A subset is its curate run."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.database import Database
+from slim_core.store.datasets import rename as rename_dataset
 from slim_core.store.events import Events
 from slim_core.store.tags import clean_tag
 
 MAX_NAME, MAX_TEXT, MAX_TAGS = 200, 10_000, 20
 _t, _tags = schema.notes, schema.note_tags
-_NAMED = {"run": schema.runs, "campaign": schema.campaigns}
+_NAMED = {"dataset": schema.datasets, "run": schema.runs, "campaign": schema.campaigns}
 
 
 @dataclass(frozen=True)
@@ -28,48 +29,74 @@ class Note:
 
 
 class Notes:
-    """What is written of every run and campaign."""
+    """What is written of every data set, run and campaign."""
 
     def __init__(self, database: Database, events: Events) -> None:
         self._database, self._events = database, events
 
     def write(self, subject: str, *, name: str, text: str, tags: Collection[str], by: str = "local") -> None:
-        """Name a run or campaign, by its id, and replace its note and tags.
+        """Name a data set, run or campaign, by its id, and replace its note and tags.
 
         Raises:
-            NotFoundError: there is no such run or campaign.
+            NotFoundError: there is no such data set, run or campaign.
             SpecRefusedError: the name is empty or too long, the note too long, a tag is none, or there are too many.
+            ConflictError: another data set has this name.
         """
-        name, text, chosen = _checked(name, text, tags)
+        name, text, chosen = _checked_name(name), _checked_text(text), _checked_tags(tags)
         with self._database.write() as connection:
             kind = _rename(connection, subject, name)
-            now = self._database.now(connection)
-            connection.execute(_t.delete().where(_t.c.subject == subject))
-            connection.execute(_tags.delete().where(_tags.c.subject == subject))
-            connection.execute(_t.insert().values(subject=subject, text=text, changed_by=by, changed_at=now))
-            if chosen:
-                connection.execute(_tags.insert(), [{"subject": subject, "tag": tag} for tag in chosen])
+            self._describe(connection, subject, text, chosen, by)
             self._events.note(connection, by, f"{kind}.described", subject, {"name": name, "tags": chosen})
 
+    def rename(self, subject: str, name: str, by: str = "local") -> None:
+        """Name a data set, run or campaign, by its id. Its note and tags stay.
+
+        Raises:
+            NotFoundError, SpecRefusedError, ConflictError: as of ``write``.
+        """
+        name = _checked_name(name)
+        with self._database.write() as connection:
+            kind = _rename(connection, subject, name)
+            self._events.note(connection, by, f"{kind}.renamed", subject, {"name": name})
+
+    def describe(
+        self, subject: str, *, text: str | None = None, tags: Collection[str] | None = None, by: str = "local"
+    ) -> Note:
+        """Replace the note of a data set, run or campaign, or its tags, or both; None leaves what is there.
+
+        Raises:
+            NotFoundError, SpecRefusedError: as of ``write``.
+        """
+        with self._database.write() as connection:
+            kind = _kind_of(connection, subject)
+            before = _read(connection, [subject]).get(subject, Note())
+            text = before.text if text is None else _checked_text(text)
+            chosen = list(before.tags) if tags is None else _checked_tags(tags)
+            self._describe(connection, subject, text, chosen, by)
+            self._events.note(connection, by, f"{kind}.described", subject, {"tags": chosen})
+        return Note(text, tuple(chosen))
+
     def fetch(self, subject: str) -> Note:
-        """What is written of a run or campaign; empty where nothing is."""
+        """What is written of a data set, run or campaign; empty where nothing is."""
         return self.some([subject]).get(subject, Note())
 
     def some(self, subjects: Iterable[str]) -> dict[str, Note]:
         """Id -> what is written of it; those without are left out."""
-        wanted = list(subjects)
-        texts = sa.select(_t.c.subject, _t.c.text).where(_t.c.subject.in_(wanted))
-        tagged = sa.select(_tags.c.subject, _tags.c.tag).where(_tags.c.subject.in_(wanted)).order_by(_tags.c.tag)
-        found: dict[str, tuple[str, ...]] = {}
         with self._database.read() as connection:
-            for subject, tag in connection.execute(tagged):
-                found[subject] = (*found.get(subject, ()), tag)
-            return {subject: Note(text, found.get(subject, ())) for subject, text in connection.execute(texts)}
+            return _read(connection, list(subjects))
 
     def tags(self) -> list[str]:
         """Every tag in use, by name."""
         with self._database.read() as connection:
             return list(connection.execute(sa.select(_tags.c.tag).distinct().order_by(_tags.c.tag)).scalars())
+
+    def _describe(self, connection: Connection, subject: str, text: str, tags: Collection[str], by: str) -> None:
+        now = self._database.now(connection)
+        connection.execute(_t.delete().where(_t.c.subject == subject))
+        connection.execute(_tags.delete().where(_tags.c.subject == subject))
+        connection.execute(_t.insert().values(subject=subject, text=text, changed_by=by, changed_at=now))
+        if tags:
+            connection.execute(_tags.insert(), [{"subject": subject, "tag": tag} for tag in tags])
 
 
 def mentioned(words: str) -> sa.Select[tuple[str]]:
@@ -80,22 +107,50 @@ def mentioned(words: str) -> sa.Select[tuple[str]]:
     return sa.select(either.c.subject)
 
 
-def _checked(name: str, text: str, tags: Collection[str]) -> tuple[str, str, list[str]]:
+def _read(connection: Connection, subjects: Collection[str]) -> dict[str, Note]:
+    texts = sa.select(_t.c.subject, _t.c.text).where(_t.c.subject.in_(subjects))
+    tagged = sa.select(_tags.c.subject, _tags.c.tag).where(_tags.c.subject.in_(subjects)).order_by(_tags.c.tag)
+    found: dict[str, tuple[str, ...]] = {}
+    for subject, tag in connection.execute(tagged):
+        found[subject] = (*found.get(subject, ()), tag)
+    return {subject: Note(text, found.get(subject, ())) for subject, text in connection.execute(texts)}
+
+
+def _checked_name(name: str) -> str:
     clean = " ".join(name.split())
     if not clean or len(clean) > MAX_NAME or not clean.isprintable():
         raise SpecRefusedError(f"{name!r} is not a name: give one of 1 to {MAX_NAME} letters.")
+    return clean
+
+
+def _checked_text(text: str) -> str:
     if len(text) > MAX_TEXT:
         raise SpecRefusedError(f"The note has {len(text):,} letters: shorten it to {MAX_TEXT:,}.")
+    return text.strip()
+
+
+def _checked_tags(tags: Collection[str]) -> list[str]:
     chosen = sorted({clean_tag(tag) for tag in tags})
     if len(chosen) > MAX_TAGS:
         raise SpecRefusedError(f"{len(chosen)} tags were given: keep {MAX_TAGS} at most.")
-    return clean, text.strip(), chosen
+    return chosen
+
+
+def _kind_of(connection: Connection, subject: str) -> str:
+    """What it is: a dataset, a run or a campaign."""
+    for kind, table in _NAMED.items():
+        there = sa.select(table.c.id).where(table.c.id == subject, table.c.deleted_at.is_(None))
+        if connection.execute(there.with_for_update()).first() is not None:
+            return kind
+    raise NotFoundError(f"There is no data set, run or campaign {subject}: it may have been deleted.")
 
 
 def _rename(connection: Connection, subject: str, name: str) -> str:
-    """Returns what it is: a run or a campaign."""
-    for kind, table in _NAMED.items():
-        there = sa.and_(table.c.id == subject, *([table.c.deleted_at.is_(None)] if kind == "run" else []))
-        if connection.execute(table.update().where(there).values(name=name)).rowcount:
-            return kind
-    raise NotFoundError(f"There is no run or campaign {subject}: it may have been deleted.")
+    """Returns what it is, as ``_kind_of``."""
+    kind = _kind_of(connection, subject)
+    if kind == "dataset":
+        rename_dataset(connection, subject, name)
+    else:
+        table = _NAMED[kind]
+        connection.execute(table.update().where(table.c.id == subject).values(name=name))
+    return kind

@@ -14,7 +14,7 @@ from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
 from slim_core.store import environment_answers, schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, new_id
-from slim_core.store.datasets import Dataset, Datasets
+from slim_core.store.datasets import Dataset, Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.lineage import descendants_of
 from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run
@@ -267,6 +267,7 @@ class Runs:
 
     def _insert(self, row: dict[str, Any], parents: Mapping[str, str], shards: Sequence[dict[str, Any]]) -> None:
         with self._database.write() as connection:
+            hold_dataset(connection, row["dataset_id"])
             for role, parent_id in sorted(parents.items(), key=lambda pair: pair[1]):  # one order: locks never cross
                 _check_parent(connection, role, parent_id, row["dataset_id"])
             now = self._database.now(connection)
@@ -346,7 +347,9 @@ def _freeze_answers(connection: Connection, spec: dict[str, Any], dataset: Datas
 def _freeze_campaign(connection: Connection, named: dict[str, Any], dataset: Dataset) -> None:
     campaigns, campaign_id = schema.campaigns.c, named["campaign"]
     known = connection.execute(
-        sa.select(campaigns.dataset_id, campaigns.space_run_id).where(campaigns.id == campaign_id)
+        sa.select(campaigns.dataset_id, campaigns.space_run_id).where(
+            campaigns.id == campaign_id, campaigns.deleted_at.is_(None)
+        )
     )
     found = known.first()
     if found is None:

@@ -161,6 +161,7 @@ campaigns = Table(
     _text("created_by"),
     _time("created_at", nullable=False),
     _time("closed_at"),
+    _time("deleted_at"),
 )
 Index("ix_campaigns_dataset_id", campaigns.c.dataset_id)
 Index("ix_campaigns_space_run_id", campaigns.c.space_run_id)
@@ -331,7 +332,7 @@ pipeline_runs = Table(  # in which order they can run, is in ``run_parents``
 )
 Index("ix_pipeline_runs_run_id", pipeline_runs.c.run_id)
 
-notes = Table(  # of runs and campaigns, by their id
+notes = Table(  # of data sets, runs and campaigns, by their id
     "notes",
     metadata,
     _text("subject", 40, primary_key=True),

@@ -101,5 +101,7 @@ def _children() -> sa.Select[Any]:
 
 def _campaigns() -> sa.Select[Any]:
     asked = schema.campaigns
-    query = sa.select(asked.c.space_run_id, sa.func.count()).where(asked.c.space_run_id.is_not(None))
+    query = sa.select(asked.c.space_run_id, sa.func.count()).where(
+        asked.c.space_run_id.is_not(None), asked.c.deleted_at.is_(None)
+    )
     return query.group_by(asked.c.space_run_id)

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.database import Database
-from slim_core.store.datasets import Datasets
+from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
 
 MAX_LETTERS = 80
@@ -37,6 +37,7 @@ class Tags:
         """
         tag, chosen = self._checked(dataset_id, rows, tag)
         with self._database.write() as connection:
+            hold_dataset(connection, dataset_id)
             now, added = self._database.now(connection), 0
             about = {"dataset_id": dataset_id, "tag": tag, "added_by": by, "added_at": now}
             for start in range(0, len(chosen), _CHUNK):

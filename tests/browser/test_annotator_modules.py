@@ -208,6 +208,7 @@ def test_a_page_takes_over_the_images_of_the_page_before_it_until_the_server_has
     [
         (409, {"error": "It is closed.", "closed": True}, ["It is closed.", "It is closed.", False, 3000]),
         (403, {"error": "Ask its lead."}, ["Ask its lead.", "", True, 5000]),
+        (404, {"error": "It was removed."}, ["It was removed.", "", True, 5000]),
         (500, {"error": "Busy."}, ["Busy.", "", False, 5000]),
         (0, {}, ["No connection", "", False, 500]),
     ],

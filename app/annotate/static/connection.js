@@ -16,7 +16,7 @@ export class Connection {
     this.failures = 0; // since the last success
     this.problem = ""; // why the last request failed
     this.closed = ""; // why the campaign takes no answers
-    this.refused = this.barred = false; // not now; this person may not answer here any more
+    this.refused = this.barred = this.gone = false; // not now; not here any more; removed
   }
 
   async next(n, after, guess) {
@@ -62,7 +62,7 @@ export class Connection {
       const reply = await this.fetched(url, text);
       this.failures = 0;
       this.problem = "";
-      this.refused = this.barred = false;
+      this.refused = this.barred = this.gone = false;
       return reply;
     } catch (error) {
       this.failed(error);
@@ -102,7 +102,8 @@ export class Connection {
     if (expired) this.expired();
     if (error.closed) this.closed = error.message;
     this.refused = Boolean(error.status) && !expired;
-    this.barred = error.status === 403;
+    this.barred = error.status === 403 || error.status === 404;
+    this.gone = error.status === 404;
     this.problem = !error.status ? "No connection"
       : expired && this.failures < RETRY_MS.length ? "Renewing the page's token" : error.message;
   }

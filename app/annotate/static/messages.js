@@ -66,11 +66,12 @@ function holder({ you, who, n, seconds }, since) {
 }
 
 // [title, sentence, finished] where this annotator has no image now; `since`: seconds since the server said so.
-export function rest({ progress, open }, { closed, problem, refused, barred }, { unsent, overlap, since }) {
+export function rest({ progress, open }, { closed, problem, refused, barred, gone }, { unsent, overlap, since }) {
   if (closed) {
     const late = `${count(unsent, "answer")} arrived too late: ${unsent === 1 ? "it stays" : "they stay"} in this browser`;
     return ["This campaign is not accepting answers", unsent ? `${closed} ${late} and will be sent if it reopens.` : closed, false];
   }
+  if (gone) return ["This campaign is not there any more", problem, false];
   if (barred) return ["You cannot answer in this campaign", problem, false];
   if (refused) return ["The server reports an error", problem, false];
   if (problem) return ["No connection to the server", "The next images load when it is back.", false];

@@ -27,7 +27,7 @@ def show(dataset: Dataset) -> None:
     """A line where the files have changed, with a check of what is there now; and the other versions, to compare."""
     with errors_shown():
         _change(dataset)
-        others = [one for one in session.store().datasets.versions(dataset.root, dataset.name) if one.id != dataset.id]
+        others = [one for one in session.store().datasets.versions(dataset) if one.id != dataset.id]
         if others:
             _compare(dataset, others)
 
@@ -39,7 +39,7 @@ def _change(dataset: Dataset) -> None:
     if said is None:
         return
     report = dataset.report
-    asked = ToImport(report["path"], dataset.format, dataset.name, report.get("options", {}))
+    asked = ToImport(report["path"], dataset.format, dataset.imported_as, report.get("options", {}))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":orange[:material/warning:] {prose(said)}", width="stretch")
         if st.button("Check again", icon=":material/refresh:"):

@@ -98,7 +98,7 @@ def _data(run: Run) -> Cell | None:
         used = datasets.fetch(run.dataset_id)
     except NotFoundError:
         return Cell(f"{run.dataset_id}, removed")
-    versions = [one.id for one in reversed(datasets.versions(used.root, used.name))]
+    versions = [one.id for one in reversed(datasets.versions(used))]
     which = f", version {versions.index(used.id) + 1} of {len(versions)}" if len(versions) > 1 else ""
     return Cell(f"{used.name}{which}", title=f"{used.id}, fingerprint {used.fingerprint}, {used.root}")
 

@@ -16,6 +16,7 @@ import pandas as pd
 
 from slim_core.data.draft import Draft
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.unpacked import IMPORTED
 from slim_core.settings import settings
 
 SUFFIXES = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp"}
@@ -39,7 +40,7 @@ class HuggingFace:
         parts = _parts(path)
         features = _features(next(iter(parts.values())))
         columns = _columns(features, options, path)
-        home = settings().home.resolve() / "imported"
+        home = settings().home.resolve() / IMPORTED
         rows = pd.DataFrame([row for split, part in parts.items() for row in _rows(part, split, columns, home)])
         labels = _names(features, columns["label"])
         attribute = columns.get("attribute")

@@ -157,7 +157,7 @@ def test_images_that_came_or_went_in_folders_without_metadata_are_noticed(store,
     store.datasets.unchanged_table(dataset.id)  # a run goes on with the images of then
     newer = register(store, classes)
     assert newer.id != dataset.id and store.datasets.change_since(newer) is None
-    assert store.datasets.versions(str(classes), "classes") == [newer, dataset]
+    assert store.datasets.versions(dataset) == [newer, dataset]
 
 
 def test_a_new_folder_of_a_class_is_noticed_and_a_hidden_file_is_not(store, classes):

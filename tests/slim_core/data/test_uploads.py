@@ -13,6 +13,7 @@ import pytest
 from slim_core.data import uploads
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
+from slim_core.data.unpacked import UPLOADS
 from slim_core.data.uploads import unpack
 from slim_core.errors import DataRefusedError
 from slim_core.settings import Settings
@@ -42,7 +43,7 @@ def archive(entries: dict[str, bytes], **links: str) -> io.BytesIO:
 def refused(home: Path, content: io.BytesIO, name: str = "sent.zip") -> str:
     with pytest.raises(DataRefusedError) as caught:
         unpack(content, name, home)
-    assert not [path for path in (home / uploads.FOLDER).rglob("*") if path.is_file()], "something was left behind"
+    assert not [path for path in (home / UPLOADS).rglob("*") if path.is_file()], "something was left behind"
     return str(caught.value)
 
 

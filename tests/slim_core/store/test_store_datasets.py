@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from slim_core.data.report import Imported, ImportReport
-from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
-from slim_core.store import Store, StoreUnavailableError
-from tests.slim_core.store.store_makers import image_table, imported, in_threads, train_spec
+from slim_core.errors import ConflictError, DataRefusedError, NotFoundError, SpecRefusedError
+from slim_core.store import Note, Store, StoreUnavailableError
+from tests.slim_core.store.store_makers import image_table, imported, in_threads
 
 
 def test_a_registered_table_reads_back_the_same(store: Store, dataset, tmp_path):
@@ -69,17 +69,31 @@ def test_a_kept_table_that_was_changed_is_refused(store: Store, dataset, tmp_pat
         store.datasets.table(dataset.id)
 
 
-def test_a_data_set_with_runs_is_kept_and_one_without_is_forgotten_with_its_images_left(store, dataset, tmp_path):
-    image = tmp_path / "images" / "0.png"
-    image.write_text("pixels")
-    run, _ = store.runs.submit(train_spec(dataset))
-    with pytest.raises(ConflictError, match="digits has 1 runs: delete them first"):
-        store.datasets.delete(dataset.id)
-    store.runs.delete(run.id)
-    store.datasets.delete(dataset.id, by="ann")
-    assert store.datasets.all() == [] and image.exists()
-    assert store.events.recent(1)[0].what == "dataset.deleted"
-    assert store.datasets.register(imported(image_table(tmp_path / "images"))).id != dataset.id
+def test_a_renamed_data_set_keeps_its_versions_and_the_next_one_takes_the_name(store, dataset, tmp_path):
+    newer = store.datasets.register(imported(image_table(tmp_path / "images", seed=1)))
+    store.notes.rename(dataset.id, " handwritten  digits ", by="lea")
+    assert {one.name for one in store.datasets.all()} == {"handwritten digits"}
+    assert [one.id for one in store.datasets.versions(dataset)] == [newer.id, dataset.id]
+    assert store.datasets.find("digits") is None, "no older version answers to the old name"
+    assert store.datasets.register(imported(image_table(tmp_path / "images", seed=2))).name == "handwritten digits"
+    assert store.events.recent(1, subject=dataset.id)[0].what == "dataset.renamed"
+
+
+def test_the_name_of_another_data_set_is_refused_and_so_is_none(store, dataset, tmp_path):
+    other = store.datasets.register(imported(image_table(tmp_path / "other", name="other")))
+    with pytest.raises(ConflictError, match=f"digits is the name of the data set {dataset.id}"):
+        store.notes.rename(other.id, "digits")
+    with pytest.raises(SpecRefusedError, match="is not a name"):
+        store.notes.write(other.id, name=" ", text="", tags=[])
+    assert store.datasets.fetch(other.id).name == "other"
+
+
+def test_a_data_set_is_described_piece_by_piece(store, dataset):
+    store.notes.describe(dataset.id, text=" from the lab \n", by="lea")
+    assert store.notes.describe(dataset.id, tags=["paper"]) == Note("from the lab", ("paper",))
+    assert store.notes.fetch(dataset.id) == Note("from the lab", ("paper",))
+    with pytest.raises(NotFoundError, match="no data set, run or campaign d-none"):
+        store.notes.describe("d-none", text="x")
 
 
 def test_a_table_that_cannot_be_written_leaves_nothing_behind(store: Store, tmp_path, monkeypatch):

@@ -58,5 +58,5 @@ def test_what_cannot_be_kept_is_refused(store: Store, run: Run, given: dict, say
 
 def test_what_is_not_there_cannot_be_named(store: Store, run: Run):
     store.runs.delete(run.id)
-    with pytest.raises(NotFoundError, match="no run or campaign"):
+    with pytest.raises(NotFoundError, match="no data set, run or campaign"):
         store.notes.write(run.id, name="n", text="", tags=[])

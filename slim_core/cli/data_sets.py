@@ -1,0 +1,92 @@
+"""slim data: what people may change of a registered data set."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slim_core.cli.console import console, escaped
+from slim_core.errors import SpecRefusedError
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset, Store
+    from slim_core.store.removal import Removal
+
+BY = "command line"
+Named = Annotated[str, typer.Argument(metavar="DATA", help="Name or id of a data set; of a name, the newest version.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    data = typer.Typer(no_args_is_help=True, help="Rename, describe or remove a registered data set.")
+    data.command("rename", epilog="Example: slim data rename birds waterbirds")(rename)
+    data.command("describe", epilog='Example: slim data describe birds --note "95 % forest" --tag paper')(describe)
+    data.command("remove", epilog="Example: slim data remove birds")(remove)
+    app.add_typer(data, name="data")
+
+
+def rename(data: Named, name: Annotated[str, typer.Argument(help="The new name; all versions take it.")]) -> None:
+    """Give a data set another name. Its runs, campaigns and links stay as they are."""
+    store, chosen = _chosen(data)
+    store.notes.rename(chosen.id, name, by=BY)
+    renamed = store.datasets.fetch(chosen.id).name
+    console.print(f"[bold green]data set[/] {chosen.id} is [bold]{escaped(renamed)}[/] now", soft_wrap=True)
+
+
+def describe(
+    data: Named,
+    note: Annotated[str | None, typer.Option(help='Replaces the note; "" removes it.')] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Replaces the tags; may be given several times.")] = None,
+    no_tags: Annotated[bool, typer.Option("--no-tags", help="Removes the tags.")] = False,
+) -> None:
+    """Replace the note or the tags of a data set; without options, print them."""
+    if tag and no_tags:
+        raise SpecRefusedError("--tag and --no-tags were given together: leave one out.")
+    store, chosen = _chosen(data)
+    tags = [] if no_tags else tag or None
+    changes = note is not None or tags is not None
+    found = store.notes.describe(chosen.id, text=note, tags=tags, by=BY) if changes else store.notes.fetch(chosen.id)
+    tagged = f"  tags: {', '.join(map(escaped, found.tags))}" if found.tags else "  no tags"
+    console.print(f"[bold]{escaped(chosen.name)}[/] {chosen.id}{tagged}", soft_wrap=True)
+    console.print(escaped(found.text) or "no note", soft_wrap=True)
+
+
+def remove(
+    data: Named, yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where nobody can.")] = False
+) -> None:
+    """Remove a data set with its runs and campaigns, after listing what goes. Your images stay where they are."""
+    from slim_core.store import Store
+
+    store = Store.open()
+    if store.datasets.find(data) is None and store.datasets.removal_of(data) is not None:
+        dataset = store.removals.remove(data, by=BY)  # again: the files that were left
+        console.print(f"[bold green]removed[/] what was left of {escaped(dataset.name)} {dataset.id}", soft_wrap=True)
+        return
+    going = store.removals.preview(store.datasets.of(data).id)
+    console.print(_sentences(going), soft_wrap=True)
+    if not yes:
+        _ask(going.dataset)
+    store.removals.remove(going.dataset.id, by=BY)
+    console.print(f"[bold green]removed[/] {escaped(going.dataset.name)} {going.dataset.id}", soft_wrap=True)
+
+
+def _sentences(going: Removal) -> str:
+    name, root = escaped(going.dataset.name), escaped(going.dataset.root)
+    images = "The images that SLIM unpacked are deleted" if going.unpacks else f"The images in {root} stay"
+    return f"With [bold]{name}[/] {going.dataset.id} go {escaped(going.in_words())}. {images}."
+
+
+def _ask(dataset: Dataset) -> None:
+    if not sys.stdin.isatty():
+        raise SpecRefusedError("Nothing was removed, since nobody can be asked here: add --yes.")
+    if not typer.confirm(f"Remove {dataset.name}?"):
+        raise SpecRefusedError("Nothing was removed.")
+
+
+def _chosen(data: str) -> tuple[Store, Dataset]:
+    from slim_core.store import Store
+
+    store = Store.open()
+    return store, store.datasets.of(data)

@@ -1,0 +1,72 @@
+"""slim data rename, describe and remove, as people type them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from slim_core.data.importing import import_data
+from slim_core.settings import settings
+from slim_core.steps.specs import TrainSpec
+from slim_core.store import Dataset, Note, Store
+from tests.slim_core.cli.commands import said, slim
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """The store of a SLIM_HOME that commands find as they would."""
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    opened = Store.open()
+    yield opened
+    opened.close()
+    settings.cache_clear()
+
+
+@pytest.fixture
+def dataset(store: Store, demo_folder: Path) -> Dataset:
+    """The small demo set."""
+    return store.datasets.register(import_data(demo_folder, name="demo"), by="tests")
+
+
+def test_a_data_set_is_renamed(store: Store, dataset: Dataset, capsys):
+    assert slim("data", "rename", "demo", "digits on photos") == 0
+    assert f"{dataset.id} is digits on photos now" in said(capsys)
+    assert slim("data", "rename", "demo", "x") == 2
+    assert "no data set demo" in said(capsys)
+    assert slim("data", "rename", "digits on photos", " ") == 2
+    assert "is not a name" in said(capsys)
+    assert store.events.recent(1)[0].who == "command line"
+
+
+def test_a_data_set_is_described_and_read_back(store: Store, dataset: Dataset, capsys):
+    assert slim("data", "describe", "demo") == 0
+    assert "no tags no note" in said(capsys)
+    assert slim("data", "describe", "demo", "--note", "95 % of 1 on flower", "--tag", "b", "--tag", "a") == 0
+    assert "tags: a, b 95 % of 1 on flower" in said(capsys)
+    assert slim("data", "describe", "demo", "--no-tags") == 0
+    assert store.notes.fetch(dataset.id) == Note("95 % of 1 on flower", ())
+    assert slim("data", "describe", "demo", "--no-tags", "--tag", "c") == 2
+    assert "leave one out" in said(capsys)
+
+
+def test_a_data_set_is_removed_once_it_was_said_what_goes(store: Store, dataset: Dataset, demo_folder: Path, capsys):
+    files = sorted(demo_folder.rglob("*"))
+    assert slim("data", "remove", "demo") == 2
+    told = said(capsys)
+    assert "With demo" in told and "0 runs, 0 campaigns, and" in told and "stay" in told and "add --yes" in told
+    assert store.datasets.all() == [dataset]
+    assert slim("data", "remove", "demo", "--yes") == 0
+    assert f"removed demo {dataset.id}" in said(capsys)
+    assert store.datasets.all() == [] and sorted(demo_folder.rglob("*")) == files
+    assert slim("data", "remove", dataset.id) == 0
+    assert "what was left of demo" in said(capsys)
+    assert slim("data", "remove", "demo") == 2
+    assert "no data set demo" in said(capsys)
+
+
+def test_a_data_set_with_a_run_that_waits_is_kept(store: Store, dataset: Dataset, capsys):
+    run, _ = store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet"))
+    assert slim("data", "remove", "demo", "--yes") == 2
+    assert f"1 run queued or running ({run.id})" in said(capsys)

@@ -1,0 +1,162 @@
+"""Removing a data set: with all that rests on it, never a user's image, and never under a run that is on its way."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from slim_core.data.kept_looks import KeptLooks
+from slim_core.errors import ConflictError, NotFoundError
+from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
+from slim_core.store import removal as module
+from slim_core.store.history import History, RunFilter
+from slim_core.store.run_rows import Run
+from tests.slim_core.store.store_makers import image_table, imported, in_threads, train_spec
+
+
+def test_all_that_rests_on_it_goes_and_its_images_stay(store: Store, dataset: Dataset, finish, tmp_path: Path):
+    image = tmp_path / "images" / "0.png"
+    image.write_text("pixels")
+    run = finish(store.runs.submit(train_spec(dataset))[0]).run
+    campaign = store.campaigns.create("look", dataset.id, None, [0, 1])
+    item = store.campaigns.items(campaign.id)[0]
+    store.answers.save(campaign.id, "ann", [AnswerIn("a-1", item.id, 1)])
+    going = store.removals.preview(dataset.id)
+    assert (going.n_runs, going.n_campaigns, going.n_answers, going.unpacks) == (1, 1, 1, False)
+    assert going.n_bytes > 0 and "1 run, 1 campaign with 1 answer, and " in going.in_words()
+    store.removals.remove(dataset.id, by="lea")
+    assert store.datasets.all() == [] and store.campaigns.all() == [] and store.runs.all() == []
+    assert History(store.database).count(RunFilter()) == 0
+    assert image.read_text() == "pixels"
+    for place in (*store.artifacts.places(run.id), *store.artifacts.dataset_places(dataset.id)):
+        assert not place.exists()
+    (event,) = store.events.recent(1)
+    assert (event.what, event.who, event.subject) == ("dataset.removed", "lea", dataset.id)
+    assert event.details == {"name": "digits", "runs": 1, "campaigns": 1, "answers": 1}
+
+
+def test_what_was_removed_is_called_so_wherever_it_is_asked_for(store: Store, dataset: Dataset, finish):
+    run = finish(store.runs.submit(train_spec(dataset))[0]).run
+    campaign = store.campaigns.create("look", dataset.id, None, [0])
+    item = store.campaigns.items(campaign.id)[0]
+    store.removals.remove(dataset.id)
+    asked = {
+        "data set digits .* was removed on .*: choose another": lambda: store.datasets.fetch(dataset.id),
+        "was removed": lambda: store.datasets.table_of(dataset),
+        "campaign look was removed with its data set": lambda: store.campaigns.fetch(campaign.id),
+        "campaign look was": lambda: store.answers.save(campaign.id, "ann", [AnswerIn("a-1", item.id, 1)]),
+        "campaign look": lambda: store.assignments.next_items(campaign.id, "ann", 1, "tab"),
+        "was deleted on": lambda: store.runs.fetch(run.id),
+        "was removed on": lambda: store.tags.add(dataset.id, [0], "odd"),
+        "no data set": lambda: store.runs.submit(train_spec(dataset, seed=3)),
+        "no data set, run or campaign": lambda: store.notes.rename(dataset.id, "new"),
+    }
+    for sentence, ask in asked.items():
+        with pytest.raises(NotFoundError, match=sentence):
+            ask()
+    assert store.datasets.removal_of(dataset.id) and store.datasets.removal_of("d-none") is None
+
+
+def test_it_is_refused_while_a_run_waits_or_works_and_nothing_is_changed(store: Store, dataset: Dataset):
+    run, _ = store.runs.submit(train_spec(dataset))
+    for _ in ("queued", "running"):
+        for refused in (store.removals.preview, store.removals.remove):
+            with pytest.raises(ConflictError, match=rf"digits has 1 run queued or running \({run.id}\): stop or await"):
+                refused(dataset.id)
+        if store.runs.fetch(run.id).status == "queued":
+            store.queue.claim(run.id, "worker-1", "cpu")
+    assert store.datasets.all() == [dataset] and store.runs.find(run.id) is not None
+    assert store.datasets.table(dataset.id).name == "digits"
+
+
+def test_of_a_removal_and_a_run_at_once_one_wins_and_nothing_is_left_half(store: Store, tmp_path: Path):
+    for seed in range(6):
+        dataset = store.datasets.register(imported(image_table(tmp_path / "images", seed=seed)))
+
+        def do(k: int, dataset: Dataset = dataset) -> object:
+            try:
+                return store.removals.remove(dataset.id) if k else store.runs.submit(train_spec(dataset))[0]
+            except (ConflictError, NotFoundError) as error:
+                return error
+
+        submitted, removed = in_threads(2, do)
+        assert isinstance(submitted, Run) != isinstance(removed, Dataset), (submitted, removed)
+        assert (store.datasets.find(dataset.id) is None) == isinstance(removed, Dataset)
+        assert (len(store.runs.all(dataset=dataset.id)) == 1) == isinstance(submitted, Run)
+
+
+def test_an_upload_goes_with_the_last_data_set_that_shows_it(store: Store):
+    folder = store.settings.home / "uploads" / "0123abcd" / "pets"
+    first = store.datasets.register(imported(image_table(folder / "a")))
+    second = store.datasets.register(imported(image_table(folder / "b", name="b")))
+    store.removals.remove(first.id)
+    assert folder.is_dir(), "the second still shows it"
+    assert store.removals.preview(second.id).unpacks
+    store.removals.remove(second.id)
+    assert not folder.parent.exists() and folder.parent.parent.is_dir()
+
+
+def test_images_out_of_arrow_files_go_unless_another_data_set_shows_them(store: Store, tmp_path: Path):
+    written = store.settings.home.resolve() / "imported" / "ab"
+    written.mkdir(parents=True)
+    files = [written / f"{n}.png" for n in range(3)]
+    for each in files:
+        each.write_text("pixels")
+
+    def of(name: str, shown: list[Path]) -> Dataset:
+        table = image_table(tmp_path / name, name=name)
+        paths = [*map(str, shown), *table.frame["path"][len(shown) :]]
+        return store.datasets.register(imported(replace(table, frame=table.frame.assign(path=paths))))
+
+    first, second = of("first", files[:2]), of("second", files[1:])
+    store.removals.remove(first.id)
+    assert [each.exists() for each in files] == [False, True, True]
+    shutil.rmtree(store.artifacts.dataset_folder(second.id))
+    store.removals.remove(second.id)
+    assert files[2].exists(), "without its table nobody can say whose images those are"
+
+
+def test_what_was_seen_of_its_files_is_forgotten_unless_another_version_uses_it(store: Store, tmp_path: Path):
+    first = store.datasets.register(imported(image_table(tmp_path / "images")))
+    second = store.datasets.register(imported(image_table(tmp_path / "images", seed=1)))
+    KeptLooks.of(store.settings.home.resolve(), Path(first.root))
+    (kept,) = (store.settings.home / "file-checks").glob("*.sqlite")
+    store.removals.remove(first.id)
+    assert kept.exists()
+    store.removals.remove(second.id)
+    assert not kept.exists()
+
+
+def test_a_removal_that_could_not_remove_the_files_says_so_and_the_next_one_does(
+    store: Store, dataset: Dataset, finish, monkeypatch: pytest.MonkeyPatch
+):
+    worked = finish(store.runs.submit(train_spec(dataset))[0])
+
+    def refuse(_folder: Path) -> None:
+        raise StoreUnavailableError("It cannot be removed (Permission denied): check its permissions.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("slim_core.store.artifacts.discard", refuse)
+        patch.setattr(module, "discard", refuse)
+        with pytest.raises(StoreUnavailableError, match=f"is removed, but not all .* `slim data remove {dataset.id}`"):
+            store.removals.remove(dataset.id)
+    assert store.datasets.all() == [] and worked.folder.exists()
+    store.removals.remove(dataset.id)
+    assert not worked.folder.exists()
+    assert [event.what for event in store.events.recent()].count("dataset.removed") == 1
+
+
+def test_what_never_was_cannot_be_removed(store: Store):
+    for refused in (store.removals.preview, store.removals.remove):
+        with pytest.raises(NotFoundError, match="no data set d-none"):
+            refused("d-none")
+
+
+def test_the_same_folder_is_registered_anew_after_a_removal(store: Store, dataset: Dataset, tmp_path: Path):
+    store.removals.remove(dataset.id)
+    again = store.datasets.register(imported(image_table(tmp_path / "images")))
+    assert again.id != dataset.id
+    assert store.datasets.versions(again) == [again]
