@@ -57,6 +57,14 @@ class LoopConfig(BuiltByHand):
         default=0.03, gt=0, le=1, title="Answers", description="Share of the training images asked about, at most."
     )
     model: str = Field(default="small-resnet", title="Model", description="small-resnet, or a torchvision classifier.")
+    reference_epochs: Annotated[
+        int | None, Shown(called="The epochs of the reference", advice="give 1 or more, or leave it out")
+    ] = Field(
+        default=None,
+        ge=1,
+        title="Epochs of the reference",
+        description="Of the model whose attention people judge: after few, it shows the shortcut best.",
+    )
     converged: bool = Field(
         default=False,
         title="Start from a converged model",
@@ -122,8 +130,9 @@ class LoopRuns:
 
     @cached_property
     def reference(self) -> Run:
-        """The ERM model whose attention people judge; the recipe ends it while it follows the shortcut."""
-        return self.trained("ERM reference")
+        """The ERM model whose attention people judge; it is ended while it follows the shortcut."""
+        early = self.config.reference_epochs
+        return self.trained("ERM reference", **({} if early is None else {"epochs": early}))
 
     @cached_property
     def converged_erm(self) -> Run:

@@ -175,6 +175,7 @@ class _UnitRunner:
             seed=self.unit.seed,
             answers=case.answers or self.study.answers,
             model=asked.model or default_model(self._dataset),
+            reference_epochs=asked.reference_epochs,
             converged=self.study.converged,
             retrain=asked.retrain,
             size=asked.size,

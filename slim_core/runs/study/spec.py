@@ -30,6 +30,7 @@ class StudySet(BuiltByHand):
     parameters: dict[str, Any] = Field(default_factory=dict, description="Of the demo set, such as correlation.")
     model: str | None = Field(default=None, description="Default: proposed for the data.")
     train: dict[str, Any] = Field(default_factory=dict, description="Fields of every training, such as epochs.")
+    reference_epochs: int | None = Field(default=None, ge=1, description="Of the reference; default: its recipe's.")
     retrain: Retrain = Field(default="reference", description="What every subset is retrained from.")
     size: int | None = Field(default=None, ge=1, description="Images of every subset; default: a share of train.")
     in_mean: bool = Field(default=True, description="Whether it counts in the mean over sets.")
