@@ -51,6 +51,15 @@ def test_erm_with_as_many_steps_sees_at_least_the_images_that_slim_sees(looped):
     assert seen == [{"epochs": 2 + 9}]  # 2 of the reference, and 30 x 60 images of 200
 
 
+def test_the_reference_may_be_ended_early_and_nothing_else_with_it(looped):
+    early = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60, reference_epochs=1))
+    asked = []
+    early.at = SimpleNamespace(run=lambda spec, name: asked.append(spec) or SimpleNamespace(id=name))
+    METHODS["erm"].train(early), METHODS["erm-converged"].train(early)
+    assert asked[0].epochs == 1
+    assert asked[1].epochs == to_convergence("small-resnet")["epochs"]
+
+
 def test_a_converged_start_is_the_converged_erm_while_the_reference_stays_as_its_recipe_says(looped):
     free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60, converged=True))
     seen = []
