@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app import session, uploads
+from app.data.parts import browse
 from app.services import actions
 from app.services.actions import ToImport
 from app.ui.escape import prose, verbatim
@@ -30,6 +31,8 @@ MOST_CROSSED = 2  # attributes
 
 def show() -> tuple[ToImport, bool]:
     """The form; whether its button was pressed just now."""
+    if chosen := st.session_state.pop(f"{PATH}-chosen", None):
+        st.session_state[PATH] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom"):
         path = st.text_input(
             "Folder or metadata file on this machine",
@@ -39,6 +42,7 @@ def show() -> tuple[ToImport, bool]:
             width="stretch",
         ).strip()
         if session.viewer().may("lead"):
+            browse.button(PATH)
             with st.popover("Upload a zip", icon=":material/upload:"):
                 _upload()
     if refused := st.session_state.get(REFUSED):

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import session
+from slim_core.data import browse as browsing
 from slim_core.data import uploads
+from slim_core.data.browse import Entry, Listing
 from slim_core.data.files import Thoroughness
 from slim_core.data.importing import import_data
 from slim_core.data.preview import TablePreview, preview
@@ -171,6 +173,18 @@ def unpack(archive: BytesIO, name: str) -> str:
     """The folder of an archive that was sent (needs lead), as slim_core.data.uploads unpacks it."""
     session.acting_as("lead")
     return str(uploads.unpack(archive, name, settings().home))
+
+
+def browse_roots() -> list[Entry]:
+    """The folders that data may be registered from (needs lead)."""
+    session.acting_as("lead")
+    return browsing.roots(settings())
+
+
+def browse(path: str, words: str = "") -> Listing:
+    """What lies in one of them (needs lead), as slim_core.data.browse lists it."""
+    session.acting_as("lead")
+    return browsing.browse(path, settings(), words)
 
 
 def preview_table(path: str, file: str | None) -> TablePreview | None:

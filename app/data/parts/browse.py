@@ -1,0 +1,133 @@
+"""Choosing a folder, or a table in it, by going through the allowed folders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from app.services import actions
+from app.ui.escape import prose, verbatim
+from slim_core.data.browse import MOST_READ, Entry, Listing
+from slim_core.errors import PathRefusedError, SlimError
+from slim_core.percent import counted
+
+_AT, _WORDS = "browse-at", "browse-words"  # of the session: the folder that is shown; what its names are narrowed to
+_HEIGHT = 340  # pixels of the list
+
+
+def button(field: str) -> None:
+    """Opens the dialog, whose choice becomes the text of the field of this key."""
+    st.button("Browse", icon=":material/folder_open:", on_click=_open, args=(field,))
+    if _AT in st.session_state:
+        st.dialog("Choose a folder", width="large", on_dismiss=_close)(_show)(field)
+
+
+def _open(field: str) -> None:
+    """Begin at the folder that is typed in the field, where there is one."""
+    typed = str(st.session_state.get(field, "")).strip()
+    try:
+        _go(str(actions.browse(typed).path) if typed else "")
+    except SlimError:
+        _go("")
+
+
+def _close() -> None:
+    st.session_state.pop(_AT, None)
+
+
+def _show(field: str) -> None:
+    here = str(st.session_state.get(_AT, ""))
+    if not here:
+        _roots()
+        return
+    try:
+        found = actions.browse(here, str(st.session_state.get(_WORDS, "")))
+    except PathRefusedError as error:  # gone since, or not to be read
+        st.warning(prose(error), icon=":material/folder_off:")
+        st.button("Allowed folders", icon=":material/arrow_back:", on_click=_go, args=("",), key="browse-back")
+        return
+    _way(found)
+    st.text_input(
+        "Find", key=_WORDS, placeholder="part of a name", icon=":material/search:", label_visibility="collapsed"
+    )
+    with st.container(height=_HEIGHT, gap=None):
+        _list(found, field)
+    _choose(found, field)
+
+
+def _roots() -> None:
+    st.caption("Images may be registered from these folders.")
+    found = actions.browse_roots()
+    if not found:
+        st.warning("None of the folders in SLIM_DATA_ROOTS is there.", icon=":material/folder_off:")
+    with st.container(height=_HEIGHT, gap=None):
+        for number, entry in enumerate(found):
+            _folder(entry, str(entry.path), number)
+
+
+def _way(found: Listing) -> None:
+    """The folders above, each a button."""
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        st.button("Allowed folders", type="tertiary", on_click=_go, args=("",), key="browse-way-all")
+        for depth, folder in enumerate(found.way):
+            st.markdown("/", width="content")
+            name = str(folder) if depth == 0 else folder.name
+            is_here = folder == found.path
+            st.button(
+                verbatim(name), type="tertiary", disabled=is_here, on_click=_go, args=(str(folder),), key=f"way-{depth}"
+            )
+
+
+def _list(found: Listing, field: str) -> None:
+    # Keyed by place: the focus stays where it was, so that Enter, Enter goes down.
+    for number, entry in enumerate(found.folders):
+        _folder(entry, entry.name, number)
+    for number, table in enumerate(found.tables):
+        if st.button(verbatim(table.name), type="tertiary", icon=":material/table:", key=f"browse-table-{number}"):
+            _take(field, table)
+    if not found.folders and not found.tables:
+        st.caption(
+            "No folders or tables here." if not st.session_state.get(_WORDS) else "Nothing here has such a name."
+        )
+
+
+def _folder(entry: Entry, name: str, number: int) -> None:
+    st.button(
+        verbatim(name),
+        type="tertiary",
+        icon=":material/folder:" if entry.is_readable else ":material/folder_off:",
+        disabled=not entry.is_readable,
+        help=None if entry.is_readable else "The user that SLIM runs as may not read it.",
+        on_click=_go,
+        args=(str(entry.path),),
+        key=f"browse-{number}",
+    )
+
+
+def _choose(found: Listing, field: str) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if st.button("Use this folder", type="primary", key="browse-use"):
+            _take(field, found.path)
+        st.caption(_facts(found), width="stretch")
+
+
+def _facts(found: Listing) -> str:
+    said = f"{counted(found.n_folders, 'folder')}, {counted(found.n_images, 'image')}."
+    hidden = found.n_folders - len(found.folders)
+    if hidden:
+        said = f"{said} {hidden:,} folders are not listed: narrow the names above."
+    if found.is_cut:
+        said = f"The first {MOST_READ:,} entries hold {said} For what is missing, type its path."
+    return said
+
+
+def _go(path: str) -> None:
+    st.session_state[_AT], st.session_state[_WORDS] = path, ""
+
+
+def _take(field: str, path: Path) -> None:
+    """Close the dialog; the field is filled before it is drawn again."""
+    st.session_state[f"{field}-chosen"] = str(path)
+    _close()
+    st.rerun()
