@@ -8,7 +8,8 @@
 
 Runs the study of benchmarks/studies/NAME.yaml in as many processes as there are cores, writes its numbers to
 benchmarks/results/accuracy-NAME.json and .md, and puts its tables into docs/benchmark.md. Finished runs are found again
-under --home, so an interrupted benchmark goes on where it was.
+under --home, so an interrupted benchmark goes on where it was; on another machine it goes on behind the whole seeds
+that accuracy-NAME.json holds.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ def main() -> None:
     parser.add_argument("study", help="a study of benchmarks/studies, or the path of a study file")
     parser.add_argument("--home", default="var/benchmarks/accuracy", help="where data and runs are kept")
     parser.add_argument("--jobs", type=int, help="sets and seeds at a time; default: one a core")
-    parser.add_argument("--show", action="store_true", help="write what is there, compute nothing")
+    parser.add_argument(
+        "--show", action="store_true", help="write what is there, also of seeds in part; compute nothing"
+    )
     args = parser.parse_args()
     os.environ["SLIM_HOME"] = args.home
     given = Path(args.study)
@@ -52,17 +55,42 @@ def main() -> None:
 def measure(file: Path, jobs: int | None, *, compute: bool = True):
     """The study of a file with all its numbers."""
     from slim_core.cli.study import cores, say
-    from slim_core.evaluation.study.summary import result_of
+    from slim_core.evaluation.study.summary import Result, result_of
     from slim_core.runs.executor import open_workbench
+    from slim_core.runs.study.cases import cases
     from slim_core.runs.study.run import run_study
     from slim_core.runs.study.spec import read_study
 
     at, study = open_workbench(device="cpu"), read_study(file)
-    if compute:
-        study_id = run_study(at, study, jobs=jobs or cores(), report=say)
-    else:
-        study_id = next(one.id for one in at.store.studies.all() if one.digest == study.digest)
-    return result_of(at.store, study_id)
+    known = known_entries(study, RESULTS / f"accuracy-{study.name}.json")
+    seeds = tuple(seed for seed in study.seeds if seed not in {entry["seed"] for entry in known})
+    here, version = [], None
+    if seeds:
+        left = study.model_copy(update={"seeds": seeds})
+        if compute:
+            run_study(at, left, jobs=jobs or cores(), report=say)
+        found = next((one for one in at.store.studies.all() if one.digest == left.digest), None)
+        if found is not None:
+            result = result_of(at.store, found.id)
+            version, here = result.code_version, [{**entry, "code": result.code_version} for entry in result.entries]
+    version = version or next((entry["code"] for entry in known[::-1]), None)
+    return Result(study.model_dump(mode="json"), [*known, *here], len(cases(study)), version)
+
+
+def known_entries(study, file: Path) -> list[dict]:
+    """The entries of whole seeds that a file of results holds for the same sets and methods, each with its code."""
+    from slim_core.runs.study.cases import cases
+    from slim_core.runs.study.spec import Study
+
+    if not file.is_file():
+        return []
+    kept = json.loads(file.read_text())
+    if Study.model_validate(kept["study"]).model_copy(update={"seeds": study.seeds}).digest != study.digest:
+        return []
+    done = [{"code": kept["code_version"], **entry} for entry in kept["entries"] if entry["status"] == "done"]
+    needed = len(cases(study)) // len(study.seeds)
+    whole = [seed for seed in study.seeds if sum(entry["seed"] == seed for entry in done) == needed]
+    return [entry for entry in done if entry["seed"] in whole]
 
 
 def write(result) -> None:

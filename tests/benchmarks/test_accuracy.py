@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.accuracy import claims, claims_table, put_into
+import json
+
+from benchmarks.accuracy import claims, claims_table, known_entries, put_into
 from slim_core.evaluation.study.summary import Result
+from slim_core.runs.study.spec import Study
 
 SPEC = {
     "name": "report",
@@ -53,6 +56,21 @@ def test_each_claim_is_measured_and_says_whether_it_holds() -> None:
     }
     assert "| above rwy, mean over sets | +1.0 (" in claims_table(RESULT)
     assert claims_table(RESULT).count("**no**") == 3
+
+
+def test_whole_seeds_of_the_same_study_are_known_from_its_results_and_no_others(tmp_path) -> None:
+    study = Study.model_validate({**SPEC, "seeds": [10, 11, 12, 13]})
+    entries = [one for one in RESULT.entries if (one["set"], one["seed"], one["method"]) != ("digits", 11, "rwy")]
+    entries[0] = {**entries[0], "code": "older"}
+    file = tmp_path / "accuracy-report.json"
+    kept = {"study": study.model_copy(update={"seeds": (10, 11, 12)}).model_dump(mode="json"), "entries": entries}
+    file.write_text(json.dumps({**kept, "code_version": "newer"}))
+    known = known_entries(study, file)
+    assert {one["seed"] for one in known} == {10, 12}
+    assert len(known) == 2 * len(SPEC["sets"]) * len(SPEC["methods"])
+    assert {one["code"] for one in known} == {"older", "newer"}
+    assert known_entries(study.model_copy(update={"answers": 0.02}), file) == []
+    assert known_entries(study, tmp_path / "missing.json") == []
 
 
 def test_a_study_replaces_its_own_tables_on_the_page_and_no_others(tmp_path) -> None:
