@@ -79,6 +79,12 @@ class Settings(BaseSettings):
         ge=1,
         description="Threads torch computes with on the CPU, at most; default: all cores but one.",
     )
+    machines: int = Field(
+        1, ge=1, le=64, description="Machines that share each training of several processes, this one included."
+    )
+    rendezvous: str | None = Field(
+        None, pattern=r"^[^:\s]+:\d+$", description="host:port of this machine, at which the other machines join in."
+    )
     cpu_workers: int = Field(1, ge=1, description="Worker processes the embedded mode starts.")
 
     @field_validator("database_url", "redis_url")

@@ -2,6 +2,7 @@
 
     python -m workers                    one process per GPU (on the CPU where there is none), and one for light jobs
     python -m workers --cpu 2            two processes that compute on the CPU, and one for light jobs
+    python -m workers --devices 2        one process per two GPUs, for trainings that two processes share
     python -m workers --queues gpu       no light jobs
     python -m workers --burst            until nothing waits
 
@@ -17,13 +18,14 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from slim_core.errors import SlimError
+from slim_core.errors import SettingRefusedError, SlimError
 from slim_core.settings import settings
+from slim_core.training.processes.pdeath import die_with_parent
 from workers.gpu import gpus
-from workers.pdeath import die_with_parent
 from workers.redis_home import RedisHome
 from workers.slots import QUEUES, plan_slots
 
+MOST_DEVICES = 8  # of a slot, whose name they are a part of
 SLOT = (sys.executable, "-m", "workers.slot")
 
 
@@ -32,6 +34,9 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m workers", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--cpu", type=int, metavar="N", help="compute on the CPU in N processes, and leave GPUs alone")
+    parser.add_argument(
+        "--devices", type=int, default=1, metavar="N", help="GPUs of a process, which a training shares"
+    )
     parser.add_argument("--queues", default=",".join(QUEUES), help="which queues to serve (default: gpu,cpu)")
     parser.add_argument("--burst", action="store_true", help="end when nothing waits any more")
     parser.add_argument("--embedded", action="store_true", help=argparse.SUPPRESS)  # started by the dashboard
@@ -48,6 +53,8 @@ def main(arguments: Sequence[str] | None = None, *, slot_command: Sequence[str] 
         parser.error(f"--queues {given.queues}: take gpu, cpu, or both joined by a comma")
     if given.cpu is not None and given.cpu < 1:
         parser.error(f"--cpu {given.cpu}: take a number of processes, 1 or more")
+    if not 1 <= given.devices <= MOST_DEVICES:
+        parser.error(f"--devices {given.devices}: take a number from 1 to {MOST_DEVICES}")
     if given.parent is not None:
         die_with_parent(given.parent, signal.SIGTERM)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
@@ -67,7 +74,11 @@ def _serve(given: argparse.Namespace, queues: Sequence[str], slot_command: Seque
     from workers.service import Service
 
     found = gpus() if "gpu" in queues and given.cpu is None else []
-    plans = plan_slots(queues, given.cpu, found, chosen.cpu_workers, chosen.threads)
+    if len(found) < given.devices and found:
+        raise SettingRefusedError(
+            f"--devices {given.devices}: this machine has {len(found)} GPUs; take at most as many."
+        )
+    plans = plan_slots(queues, given.cpu, found, chosen.cpu_workers, chosen.threads, given.devices, chosen.machines)
     service = Service(chosen, plans, redis, burst=given.burst, only_as_owner=given.embedded, slot_command=slot_command)
     service.run()
 

@@ -32,8 +32,8 @@ from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
 from slim_core.settings import Settings, settings
 from slim_core.steps.recipes import default_model
 from slim_core.store import Store
+from slim_core.training.processes.pdeath import bound
 from workers.local import environment, redis_url
-from workers.pdeath import bound
 from workers.queue import Submitter
 from workers.redis_home import answers
 

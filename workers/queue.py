@@ -17,7 +17,7 @@ from redis.exceptions import RedisError, ResponseError
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.runs.executor import POLL_S, finished
-from slim_core.runs.preflight import require_possible
+from slim_core.runs.preflight import device_for, require_possible
 from slim_core.settings import Settings
 from slim_core.settings import settings as settings_of_environment
 from slim_core.steps.specs import Spec
@@ -180,7 +180,7 @@ class Submitter:
             SlimError: the step can only fail.
         """
         require_possible(self.store, spec)
-        device = self._device if spec.queue == "gpu" else None
+        device = device_for(spec, self._device if spec.queue == "gpu" else None)
         asked = {"priority": self._priority, "device": device, **options}
         run, created = self.store.runs.submit(spec, by=self._by, **asked)
         if created:

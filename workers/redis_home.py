@@ -24,7 +24,7 @@ from redis.exceptions import RedisError, ResponseError
 from redis.retry import Retry
 
 from slim_core.errors import QueueUnavailableError
-from workers.pdeath import bound
+from slim_core.training.processes.pdeath import bound
 
 log = logging.getLogger(__name__)
 

@@ -29,6 +29,7 @@ from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
 from slim_core.signal_event import Signalled
 from slim_core.store import Run, Store
 from slim_core.store.workers import names_of
+from slim_core.training.processes.pdeath import die_with_parent
 from slim_core.version import code_version
 from workers import tasks
 from workers.claimed import claimed_by
@@ -37,7 +38,6 @@ from workers.imports import import_light_half
 from workers.job import StepDeathPenalty, StepJob
 from workers.local import redis_url
 from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_queue
-from workers.pdeath import die_with_parent
 from workers.redis_tolerant_worker import RedisTolerantWorker
 from workers.running_job import RunningJob
 from workers.slots import host

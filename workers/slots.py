@@ -30,7 +30,13 @@ def host() -> str:
 
 
 def plan_slots(
-    queues: Sequence[str], cpu: int | None, found: Sequence[Gpu], cpu_workers: int, threads: int
+    queues: Sequence[str],
+    cpu: int | None,
+    found: Sequence[Gpu],
+    cpu_workers: int,
+    threads: int,
+    devices: int = 1,
+    machines: int = 1,
 ) -> list[SlotPlan]:
     """The slots of this machine.
 
@@ -40,22 +46,34 @@ def plan_slots(
         found: the GPUs.
         cpu_workers: how many slots compute on the CPU where there is no GPU and ``cpu`` is None.
         threads: which all of these together compute with, so that they do not take turns on the cores.
+        devices: that a slot holds, for trainings which as many processes share; GPUs that are left over have none.
+        machines: that share each such training.
     """
     plans: list[SlotPlan] = []
     if "gpu" in queues and cpu is None:
-        plans += [_gpu_slot(gpu) for gpu in found]
+        groups = [found[i : i + devices] for i in range(0, len(found) - devices + 1, devices)]
+        plans += [_gpu_slot(group, machines) for group in groups]
     if "gpu" in queues and not plans:
-        plans += _cpu_slots(cpu or cpu_workers, threads)
+        plans += _cpu_slots(cpu or cpu_workers, threads, devices, machines)
     if "cpu" in queues:
         plans.append(SlotPlan("light", ("cpu",), "cpu", "cpu", {"CUDA_VISIBLE_DEVICES": ""}))
     return plans
 
 
-def _gpu_slot(gpu: Gpu) -> SlotPlan:
-    alone = {"CUDA_VISIBLE_DEVICES": gpu.uuid}
-    return SlotPlan(f"gpu{gpu.index}", ("gpu",), "cuda", f"cuda:{gpu.index}", alone, gpu)
+def _gpu_slot(group: Sequence[Gpu], machines: int) -> SlotPlan:
+    """``gpu``, whose load is shown, is the first one."""
+    indices = [gpu.index for gpu in group]
+    alone = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in group)}
+    label = "gpu" + "-".join(map(str, indices))
+    return SlotPlan(label, ("gpu",), "cuda", _shown("cuda", indices, machines), alone, group[0])
 
 
-def _cpu_slots(n: int, threads: int) -> list[SlotPlan]:
+def _cpu_slots(n: int, threads: int, devices: int, machines: int) -> list[SlotPlan]:
     chosen = {"CUDA_VISIBLE_DEVICES": "", "SLIM_THREADS": str(max(1, threads // n))}
-    return [SlotPlan(f"cpu{i}", ("gpu",), "cpu", "cpu", chosen) for i in range(n)]
+    shown = "cpu" if devices * machines == 1 else _shown("cpu", range(devices), machines)
+    return [SlotPlan(f"cpu{i}", ("gpu",), "cpu", shown, chosen) for i in range(n)]
+
+
+def _shown(kind: str, indices: Sequence[int], machines: int) -> str:
+    """As slim_core.store.workers.processes_on reads it."""
+    return f"{kind}:{'+'.join(map(str, indices))}" + (f"*{machines}" if machines > 1 else "")

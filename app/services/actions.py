@@ -23,7 +23,7 @@ from slim_core.data.report import require
 from slim_core.data.sets.digits import write_demo
 from slim_core.errors import QueueUnavailableError
 from slim_core.models.checkpoint_files import registration
-from slim_core.runs.preflight import require_possible
+from slim_core.runs.preflight import device_for, require_possible
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 
@@ -51,7 +51,8 @@ def submit(
     viewer = session.acting_as("lead")
     parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
     require_possible(session.store(), parsed)
-    run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=device)
+    asked = device_for(parsed, device)
+    run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=asked)
     if created:
         try:
             session.queue().submit(run)

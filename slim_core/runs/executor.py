@@ -79,6 +79,7 @@ class InProcess:
         """
         require_possible(self.store, spec)
         require_weights(self.store, spec)
+        self._require_processes(spec)
         return self.store.runs.submit(spec, by=self.by, sharded=False, **options)[0]
 
     def wait(self, run: Run) -> Run:
@@ -120,10 +121,18 @@ class InProcess:
         if pressed.is_set():
             raise KeyboardInterrupt
 
+    def _require_processes(self, spec: Spec) -> None:
+        n = getattr(spec, "processes", 1)
+        if n > 1:
+            from slim_core.training.processes.launch import processes_here
+
+            processes_here(n, self._torch_device())
+
     def device(self, run: Run) -> str:
         """Where torch computes."""
-        if run.spec["kind"] in ("space", "curate"):
-            return "cpu"
+        return "cpu" if run.spec["kind"] in ("space", "curate") else self._torch_device()
+
+    def _torch_device(self) -> str:
         if self._device is None:
             import torch
 

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slim_core.errors import DataRefusedError
+from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file
 from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, Spec, TrainSpec
+from slim_core.store.workers import processes_on, shared_by
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -58,6 +59,23 @@ def require_weights(store: Store, spec: Spec) -> None:
 
     model = build(spec.model, dataset.n_classes, weights="none", image_size=spec.image_size)
     load_checkpoint(model, store.settings.allowed(spec.checkpoint), new_head=spec.mode == "full")
+
+
+def device_for(spec: Spec, device: str | None) -> str | None:
+    """What a run in the queue asks for: the device, or, where several processes share it, one that has as many.
+
+    Raises:
+        SpecRefusedError: the device that was named is too few.
+    """
+    n = spec.processes if isinstance(spec, TrainSpec) else 1
+    if n == 1 or device == shared_by(n):
+        return device
+    if device is not None and n not in processes_on(device.rpartition("/")[2]):
+        raise SpecRefusedError(
+            f"{device} is not the devices of one worker that {n} processes can share: name those of a worker that was "
+            f"started with --devices, such as cuda:0+1, or none."
+        )
+    return device or shared_by(n)
 
 
 def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:

@@ -35,6 +35,7 @@ QueueName = Literal["gpu", "cpu"]
 Option = bool | int | float | str
 Channels = tuple[float, float, float]  # of red, green and blue
 MOST_SHARDS = 1000
+MOST_PROCESSES = 64  # of a training
 
 # Raise it with a change to the specs that workers of older code would misread: they refuse such runs in a sentence.
 SPEC_VERSION = 1
@@ -190,6 +191,13 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         description="Gradcam or features run of the reference model whose pooled features the last layer is fitted "
         "on; default: they are computed.",
     )
+    processes: Annotated[int, Shown(place="more", only={"mode": ("full",)}, added_later=True)] = Field(
+        default=1,
+        ge=1,
+        le=MOST_PROCESSES,
+        title="Processes",
+        description="That share the training, one a GPU: each computes its part of every batch.",
+    )
     environments: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
         default=None,
         title="Environments",
@@ -254,8 +262,9 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             raise ValueError("objective: and sampling have no effect on mode last-layer; leave both out")
         if self.selection == BY_ANSWERS:
             raise ValueError(f"selection: {BY_ANSWERS} has no effect on mode last-layer; take worst_class")
-        if self.hold_out:
-            raise ValueError("hold_out: has no effect on mode last-layer; leave it out")
+        for name in ("hold_out", "processes"):
+            if getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(f"{name}: has no effect on mode last-layer; leave it out")
         if self.subset and self.fitted_on != "train":
             raise ValueError(f"subset: is not fitted on with fitted_on={self.fitted_on}; leave one of them out")
         return self
@@ -271,6 +280,17 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         if self.hold_out and (self.subset or self.start == "reference"):
             raise ValueError(
                 "hold_out: is a share of all of train, kept from a new model; leave out what it starts from"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_processes(self) -> Self:
+        """A process computes two images of each part of a batch at least."""
+        least = 2 * self.processes * self.accumulation
+        if self.processes > 1 and self.batch_size < least:
+            raise ValueError(
+                f"processes: {self.processes} that share batches of {self.batch_size} have too few images each; take "
+                f"a batch_size of {least} or more, or fewer processes"
             )
         return self
 

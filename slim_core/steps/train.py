@@ -27,6 +27,7 @@ from slim_core.store.results import SubsetResult
 from slim_core.training.data import TrainData, held_out_rows
 from slim_core.training.loop import EpochReport, TrainResult, train
 from slim_core.training.objectives import OBJECTIVES, Predicted
+from slim_core.training.processes.launch import train_in_processes
 
 Rows = NDArray[np.int64]
 REPEATS, CELLS = "repeats.npy", "cells.npy"  # among the checkpoints
@@ -169,13 +170,13 @@ def _train(
         answered=answered_images(context.store, of_train, "train", with_model=True) if of_train else None,
         val_answered=answered_images(context.store, of_val, "val") if of_val else None,
     )
-    return train(
-        model,
-        data,
-        spec,
-        on_report=lambda report: _report(report, context),
-        runtime=context.runtime("train"),
-    )
+    observed: dict[str, Any] = {
+        "on_report": lambda report: _report(report, context),
+        "runtime": context.runtime("train"),
+    }
+    if spec.processes > 1:
+        return train_in_processes(model, data, spec, spec.processes, **observed)
+    return train(model, data, spec, **observed)
 
 
 def _answers_used(spec: TrainSpec, context: StepContext) -> dict[str, Any]:

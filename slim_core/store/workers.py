@@ -14,6 +14,7 @@ from slim_core.store import schema
 from slim_core.store.database import Database, plain
 
 ALIVE_S = 60.0  # a worker that has been silent for longer counts as gone
+_PROCESSES = " processes"
 _t = schema.workers
 
 
@@ -48,10 +49,25 @@ class Worker:
 
 
 def names_of(host: str, device: str) -> tuple[str, ...]:
-    """The names a device goes by, most exact first: ``host/cuda:1``, ``cuda:1``, ``host/cuda``, ``cuda``."""
+    """The names a device goes by, most exact first: ``host/cuda:1``, ``cuda:1``, ``host/cuda``, ``cuda``.
+
+    Several devices of one worker, such as ``cuda:0+1``, also go by ``2 processes``: what they can share.
+    """
     kind = device.partition(":")[0]
     short = (device,) if device == kind else (device, kind)
-    return tuple(name for each in short for name in (f"{host}/{each}", each))
+    return (*(name for each in short for name in (f"{host}/{each}", each)), *map(shared_by, processes_on(device)))
+
+
+def processes_on(device: str) -> list[int]:
+    """How many processes may share a training there: as many on each machine (``cuda:0+1*3``: three of them)."""
+    here, _, machines = device.partition(":")[2].partition("*")
+    each = int(machines or 1)
+    return [each * n for n in range(1, here.count("+") + 2) if each * n > 1]
+
+
+def shared_by(processes: int) -> str:
+    """The device that a run asks for whose training so many processes share."""
+    return f"{processes}{_PROCESSES}"
 
 
 class Workers:
@@ -105,6 +121,12 @@ class Workers:
         serving = [worker for worker in self.alive() if worker.serves(queue)]
         if any(worker.serves(queue, device) for worker in serving):
             return device
+        if device.endswith(_PROCESSES):
+            n = device.removesuffix(_PROCESSES)
+            raise SpecRefusedError(
+                f"No worker holds enough devices for {device}: start one with `python -m workers --devices {n}`, or "
+                f"take fewer processes."
+            )
         raise SpecRefusedError(f"No worker computes on {device!r}: {_choices(serving)}.")
 
     def leave(self, worker_id: str) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import Objective
 from slim_core.training.precision import gradient_scaler
+from slim_core.training.processes.team import ALONE, Team
 
 
 def optimizer_of(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
@@ -26,16 +27,19 @@ class Learner:
     """A network that is trained. A step adds gradients, of a batch or its parts, and then moves the weights."""
 
     net: nn.Module
+    called: nn.Module  # the network as steps call it: its gradients are those of all processes
     optimizer: torch.optim.Optimizer
     objective: Objective
     scaler: torch.amp.GradScaler
 
     @classmethod
-    def of(cls, net: nn.Module, objective: Objective, config: TrainConfig, device: torch.device) -> Learner:
+    def of(
+        cls, net: nn.Module, objective: Objective, config: TrainConfig, device: torch.device, team: Team = ALONE
+    ) -> Learner:
         """One that has taken no step yet."""
         optimizer = optimizer_of(net, config)
         optimizer.zero_grad(set_to_none=True)
-        return cls(net, optimizer, objective, gradient_scaler(config.precision, device))
+        return cls(net, team.exchanging(net), optimizer, objective, gradient_scaler(config.precision, device))
 
     def at_rate(self, lr: float) -> None:
         """Steps have this learning rate from now on."""

@@ -17,7 +17,7 @@ from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import SpecRefusedError
 from slim_core.models.devices import memory_guard, open_device, own_random_state
 from slim_core.models.model import Model
-from slim_core.models.pixels import Pixels, split_batches
+from slim_core.models.pixels import CACHE_BYTES, Pixels, split_batches
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
 from slim_core.training.data import TrainData
@@ -26,6 +26,7 @@ from slim_core.training.learner import Learner
 from slim_core.training.meter import EpochReport, Meter
 from slim_core.training.objectives import OBJECTIVES, Objective, TrainContext, class_weights
 from slim_core.training.patience import has_converged
+from slim_core.training.processes.team import ALONE, Team
 from slim_core.training.resume import Checkpoints
 from slim_core.training.sampling import epoch_order
 from slim_core.training.stepper import Stepper
@@ -57,6 +58,7 @@ def train(
     *,
     on_report: Callable[[EpochReport], None] = ignore_report,
     runtime: Runtime | None = None,
+    team: Team = ALONE,
 ) -> TrainResult:
     """Train the model in place, and leave it with the weights of its best epoch.
 
@@ -66,6 +68,8 @@ def train(
         config: the hyper-parameters.
         on_report: called after each batch.
         runtime: where it runs; a training resumes from the state in its ``checkpoint_dir``, kept after each epoch.
+        team: the processes that share it, each of which calls this with the same model, data and config
+            (slim_core.training.processes); the model of the first one has the weights of the best epoch in the end.
 
     Raises:
         SpecRefusedError: nothing to train on, a class without images, a loss that is not finite, or an operation that
@@ -79,9 +83,14 @@ def train(
     data.check(model.n_classes)
     if GROUPS_IN_TRAINING in config.labels_used():
         data.check_groups()
-    own = Pixels(data.table, model.transform, rows=data.every_row()) if data.pixels is None else None
-    run = _Run(model, data, config, own or data.pixels, target, runtime, on_report)  # type: ignore[arg-type]
-    guard = memory_guard(config.images_at_once, run.once_more, smallest=2, remedy=config.in_memory_of)
+    own = _pixels(model, data, team) if data.pixels is None else None
+    run = _Run(model, data, config, own or data.pixels, target, runtime, on_report, team)  # type: ignore[arg-type]
+    guard = memory_guard(
+        math.ceil(config.images_at_once / team.size),
+        run.once_more,
+        smallest=2,
+        remedy=lambda n: config.in_memory_of(n * team.size),
+    )
     try:
         with own_random_state(target), deterministic(config.deterministic), guard:
             run.freeze()
@@ -95,6 +104,10 @@ def train(
             own.close()
 
 
+def _pixels(model: Model, data: TrainData, team: Team) -> Pixels:
+    return Pixels(data.table, model.transform, rows=data.every_row(), cache_bytes=CACHE_BYTES // team.size)
+
+
 @dataclass
 class _Run:
     """One training under way."""
@@ -106,13 +119,14 @@ class _Run:
     device: torch.device
     runtime: Runtime
     on_report: Callable[[EpochReport], None]
+    team: Team
     rows: np.ndarray = field(init=False, repr=False)  # (n,) with repeats
-    _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # rows and pixels of the current batch
+    _at: tuple[np.ndarray, np.ndarray] = field(init=False, repr=False)  # own rows and pixels of the current batch
     _stepper: Stepper = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self.rows = self.data.repeated()
-        self._stepper = Stepper(self.model, self.data, self.config, self.pixels, self.device)
+        self._stepper = Stepper(self.model, self.data, self.config, self.pixels, self.device, self.team)
 
     def once_more(self, n: int) -> None:
         """The work on n images of the batch that did not fit."""
@@ -132,8 +146,8 @@ class _Run:
         net = self.model.net.to(self.device)
         if self.config.channels_last:
             net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        learner = Learner.of(net, self._objective(), self.config, self.device)
-        checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key())
+        learner = Learner.of(net, self._objective(), self.config, self.device, self.team)
+        checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key(), self.team)
         state = checkpoints.restore(learner)
         while state.epoch < self.config.epochs and not has_converged(state.history, self.config.patience):
             entry = self._epoch(state.epoch, learner)
@@ -198,7 +212,7 @@ class _Run:
         self._stepper.to_training_mode()
         for step, (rows, images, generator) in enumerate(self._batches(epoch)):
             self.runtime.check_stop()
-            self._at = rows, images
+            self._at = self._stepper.own(rows), images
             beside = learner.objective.beside(epoch, step)
             meter.add(len(rows), *self._stepper.step(learner, rows, images, beside, generator))
             self._check_loss(meter.loss, epoch, learner.objective)
@@ -226,12 +240,17 @@ class _Run:
             )
 
     def _batches(self, epoch: int) -> Iterator[tuple[np.ndarray, np.ndarray, torch.Generator]]:
-        """(rows, (B, H, W, 3) uint8, generator) in an order, and with random numbers, that (seed, epoch) decide."""
+        """(rows, (b, H, W, 3) uint8, generator) in an order, and with random numbers, that (seed, epoch) decide.
+
+        Each process draws the changes of the whole batch from the generator, and decodes the images it computes.
+        """
         order = epoch_order(self._balanced_over(), len(self.rows), self.config.seed, epoch)
-        seed = int(np.random.SeedSequence([self.config.seed, epoch]).generate_state(1)[0])
-        torch.manual_seed(seed)  # of dropout; the caller's state is put back by own_random_state
-        generator = torch.Generator().manual_seed(seed + 1)
-        for rows, images in self.pixels.batches(split_batches(self.rows[order], self.config.batch_size)):
+        seeds = np.random.SeedSequence([self.config.seed, epoch]).generate_state(self.team.size)
+        torch.manual_seed(int(seeds[self.team.rank]))  # of dropout; own_random_state puts the caller's state back
+        generator = torch.Generator().manual_seed(int(seeds[0]) + 1)
+        batches = split_batches(self.rows[order], self.config.batch_size)
+        pixels = self.pixels.batches([self._stepper.own(rows) for rows in batches])
+        for rows, (_, images) in zip(batches, pixels, strict=True):
             yield rows, images, generator
 
     def _balanced_over(self) -> np.ndarray | None:
@@ -246,4 +265,5 @@ class _Run:
     def _validate(self, tick: Callable[[], None]) -> dict[str, Any] | None:
         runtime = replace(self.runtime, on_progress=lambda _done, _total: tick())
         data = replace(self.data, pixels=self.pixels)
-        return validation_metrics(self.model, data, batch_size=2 * self.config.images_at_once, runtime=runtime)
+        at_once = 2 * math.ceil(self.config.images_at_once / self.team.size)
+        return validation_metrics(self.model, data, batch_size=at_once, runtime=runtime, team=self.team)

@@ -19,6 +19,7 @@ from slim_core import result_files
 from slim_core.errors import CheckpointRefusedError
 from slim_core.models.checkpoints import read_tensors, write_tensors
 from slim_core.training.learner import Learner
+from slim_core.training.processes.team import ALONE, Team
 
 STATE_FILE = "state.pt"
 _STATE = "course"  # its name in the file since the first version
@@ -36,11 +37,14 @@ class TrainState:
 
 
 class Checkpoints:
-    """The state after the last epoch, and the weights of the best one; in memory where no folder is given."""
+    """The state after the last epoch, and the weights of the best one; in memory where no folder is given.
 
-    def __init__(self, folder: Path | None, key: str) -> None:
+    Of several processes that share a training the first one reads and writes the folder, and the others keep nothing.
+    """
+
+    def __init__(self, folder: Path | None, key: str, team: Team = ALONE) -> None:
         """``key`` says what is being trained: a folder of another training is refused."""
-        self._folder, self._key = folder, key
+        self._folder, self._key, self._team = folder, key, team
         self._best: dict[str, Tensor] = {}
 
     def restore(self, learner: Learner) -> TrainState:
@@ -49,9 +53,9 @@ class Checkpoints:
         Raises:
             CheckpointRefusedError: the folder belongs to another training.
         """
-        if self._folder is None or not (self._folder / STATE_FILE).is_file():
+        found = self._team.from_first(self._read() if self._team.is_first else None)
+        if found is None:
             return TrainState()
-        found: Any = read_tensors(self._folder / STATE_FILE)
         if found["key"] != self._key:
             raise CheckpointRefusedError(
                 f"{self._folder} holds the checkpoint of another training (other images or settings): "
@@ -61,8 +65,16 @@ class Checkpoints:
         about = json.loads(found[_STATE])
         return TrainState(**{**about, "best_score": tuple(about["best_score"])})
 
+    def _read(self) -> Any:
+        """What the last checkpoint holds; None where there is none."""
+        if self._folder is None or not (self._folder / STATE_FILE).is_file():
+            return None
+        return read_tensors(self._folder / STATE_FILE)
+
     def keep_best(self, net: nn.Module, epoch: int) -> None:
         """Remember these weights as the best so far."""
+        if not self._team.is_first:
+            return
         weights = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in net.state_dict().items()}
         if self._folder is None:
             self._best = weights
@@ -74,7 +86,7 @@ class Checkpoints:
 
     def save(self, learner: Learner, state: TrainState) -> None:
         """Write the state after an epoch; a crash while writing leaves the one before."""
-        if self._folder is None:
+        if self._folder is None or not self._team.is_first:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         written = {"key": self._key, **learner.state(), _STATE: json.dumps(vars(state))}
@@ -92,6 +104,8 @@ class Checkpoints:
 
     def load_best(self, net: nn.Module, epoch: int) -> None:
         """Fill the network with the weights of the best epoch."""
+        if not self._team.is_first:
+            return
         net.load_state_dict(self._best if self._folder is None else load_file(self._best_path(epoch)))
 
     def _best_path(self, epoch: int) -> Path:

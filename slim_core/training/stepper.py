@@ -20,6 +20,25 @@ from slim_core.training.data import TrainData
 from slim_core.training.learner import Learner
 from slim_core.training.objectives import Batch, Beside
 from slim_core.training.precision import autocast
+from slim_core.training.processes.team import ALONE, Team, without_exchange
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Images of a batch that are computed at once: by all processes together, and by this one."""
+
+    of_all: slice
+    own: slice
+
+    @property
+    def n(self) -> int:
+        """How many all processes compute."""
+        return int(self.of_all.stop - self.of_all.start)
+
+    @property
+    def place(self) -> slice:
+        """Of this process's own among those of all."""
+        return slice(self.own.start - self.of_all.start, self.own.stop - self.of_all.start)
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,11 @@ class Stepper:
     config: TrainConfig
     pixels: Pixels
     device: torch.device
+    team: Team = ALONE
+
+    def own(self, rows: np.ndarray) -> np.ndarray:
+        """Those rows of a batch (B,) that this process computes, part after part."""
+        return np.concatenate([rows[part.own] for part in self._parts(len(rows))])
 
     def to_training_mode(self) -> None:
         """Batch statistics and dropout as training has them."""
@@ -59,7 +83,7 @@ class Stepper:
         Args:
             learner: whose weights.
             rows: (B,) positions in the table.
-            images: (B, H, W, 3) uint8.
+            images: (b, H, W, 3) uint8, of the rows that this process computes.
             beside: (M,) rows of the images that the objective sees beside them.
             generator: of the random changes of the images.
 
@@ -69,14 +93,14 @@ class Stepper:
         drawn = self._draw(len(rows), generator)
         others = None if beside is None or not len(beside) else self._others(beside, generator)
         whole = learner.objective.weight_of(self._labels(rows))
-        losses, n_right = [], []
+        losses, n_right, done = [], [], 0
         for part in self._parts(len(rows)):
-            inputs = self._inputs(images[part], drawn[part])
-            with autocast(self.config.precision, self.device):
-                seen = self._forward(inputs, None if others is None else others[1], learner.objective.needs_pooled)
-            batch = self._batch(rows[part], seen, others)
-            loss = learner.objective.loss(batch) * (learner.objective.weight_of(batch.labels) / whole)
-            learner.add_gradient(loss)
+            pixels = images[done : (done := done + part.own.stop - part.own.start)]
+            with without_exchange(learner.called, wanted=part.of_all.stop < len(rows)):
+                seen = self._see(learner, self._inputs(pixels, drawn[part.own]), others, part)
+                batch = self._batch(rows[part.of_all], seen, others)
+                loss = learner.objective.loss(batch) * (learner.objective.weight_of(batch.labels) / whole)
+                learner.add_gradient(loss * self.team.size)  # the mean over the processes is taken of it
             losses.append(loss.detach())
             n_right.append((batch.logits.argmax(1) == batch.labels).sum())
         learner.step()
@@ -87,18 +111,19 @@ class Stepper:
         self.to_training_mode()
         inputs = to_input(images, self.model.transform, self.device)
         with autocast(self.config.precision, self.device):
-            logits = self._forward(inputs, None, needs_pooled=False).logits
+            logits = self.model.net(inputs)
         nn.functional.cross_entropy(logits.float(), self._labels(rows)).backward()  # type: ignore[no-untyped-call]
         with torch.inference_mode():
             self.model.net.eval()(to_input(np.concatenate([images, images]), self.model.transform, self.device))
 
-    def _parts(self, n: int) -> list[slice]:
+    def _parts(self, n: int) -> list[_Part]:
         """Of the n images of a batch, nearly equal: what is computed at once."""
         n_parts = 1
         if self.config.accumulation > 1:  # of two images at least, for batch statistics
             n_parts = max(1, min(math.ceil(n / self.config.images_at_once), n // 2))
         ends = np.linspace(0, n, n_parts + 1).round().astype(int)
-        return [slice(start, end) for start, end in pairwise(ends)]
+        parts = [slice(int(start), int(end)) for start, end in pairwise(ends)]
+        return [_Part(part, self.team.share(part)) for part in parts]
 
     def _batch(self, rows: np.ndarray, seen: _Seen, others: tuple[np.ndarray, Tensor] | None) -> Batch:
         return Batch(
@@ -106,7 +131,7 @@ class Stepper:
             labels=self._labels(rows),
             groups=self._on_device(self.data.grouping.index[rows]),
             pooled=seen.pooled,
-            logits=seen.logits.float(),
+            logits=seen.logits,
             cells=None if self.data.cells is None else self._on_device(self.data.cells[rows]),
             beside=None if others is None else self._beside(*others, seen),
         )
@@ -134,7 +159,21 @@ class Stepper:
         assert seen.activations is not None
         return Beside(self._on_device(rows), self._labels(rows), inputs, seen.activations.float())
 
-    def _forward(self, inputs: Tensor, beside: Tensor | None, needs_pooled: bool) -> _Seen:
+    def _see(self, learner: Learner, inputs: Tensor, others: tuple[np.ndarray, Tensor] | None, part: _Part) -> _Seen:
+        """What the network makes of a part of the batch and of the images beside it, those of all processes."""
+        n_beside = 0 if others is None else len(others[0])
+        beside = self.team.share(slice(0, n_beside))
+        with autocast(self.config.precision, self.device), self.team.shared_statistics():
+            own = self._forward(
+                learner.called, inputs, None if others is None else others[1][beside], learner.objective.needs_pooled
+            )
+        return _Seen(
+            self.team.whole(own.logits.float(), part.place, part.n),
+            None if own.pooled is None else self.team.whole(own.pooled, part.place, part.n),
+            None if own.activations is None else self.team.whole(own.activations, beside, n_beside),
+        )
+
+    def _forward(self, net: nn.Module, inputs: Tensor, beside: Tensor | None, needs_pooled: bool) -> _Seen:
         """The images (B, 3, H, W) and those beside them (M, 3, H, W), together: they share the batch's statistics."""
         n, pooled, activations = len(inputs), [], []
         with ExitStack() as hooks:
@@ -145,5 +184,5 @@ class Stepper:
                 layer = self.model.target_layer
                 handle = layer.register_forward_hook(lambda _, __, output: activations.append(output[n:]))
                 hooks.callback(handle.remove)
-            logits: Tensor = self.model.net(inputs if beside is None else torch.cat([inputs, beside]))
+            logits: Tensor = net(inputs if beside is None else torch.cat([inputs, beside]))
         return _Seen(logits[:n], *((found[-1] if found else None) for found in (pooled, activations)))

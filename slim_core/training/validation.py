@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 
 from slim_core.metrics import (
     ADJUSTED,
@@ -21,13 +22,14 @@ from slim_core.models.prediction import predict
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import SELECTED_BY
 from slim_core.training.data import TrainData
+from slim_core.training.processes.team import ALONE, Team
 
 PROPAGATED = 0.5  # images without an answer count as wrong from this propagated score of wrong on
 _KEPT = (WGA, AVERAGE, ADJUSTED, WORST_CLASS)  # of the metrics, in the history
 
 
 def validation_metrics(
-    model: Model, data: TrainData, *, batch_size: int, runtime: Runtime | None = None
+    model: Model, data: TrainData, *, batch_size: int, runtime: Runtime | None = None, team: Team = ALONE
 ) -> dict[str, Any] | None:
     """Metrics of the model as it is now on the validation rows; None where there are none.
 
@@ -40,9 +42,11 @@ def validation_metrics(
     rows = data.val_rows
     if not len(rows):
         return None
-    probabilities = predict(
-        model, data.table, rows, batch_size=batch_size, runtime=runtime, pixels=data.pixels, guarded=False
-    )  # (n_val, C)
+    share = team.share(slice(0, len(rows)))
+    own = predict(
+        model, data.table, rows[share], batch_size=batch_size, runtime=runtime, pixels=data.pixels, guarded=False
+    )
+    probabilities = team.whole(torch.from_numpy(own).to(team.device), share, len(rows)).cpu().numpy()  # (n_val, C)
     labels, groups = data.table.labels[rows], data.grouping
     metrics = classification_metrics(labels, probabilities, groups.take(rows), groups.counts(data.repeated()))
     likelihood = probabilities[np.arange(len(labels)), labels].clip(1e-12)

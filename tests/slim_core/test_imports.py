@@ -137,7 +137,13 @@ def test_no_file_prints_or_reads_the_environment() -> None:
 
 
 # What a child process inherits, and the variables CUDA itself defines, are not settings.
-PASSES_THE_ENVIRONMENT_ON = {"workers.local", "workers.gpu", "workers.service", "workers.slot"}
+PASSES_THE_ENVIRONMENT_ON = {
+    "workers.local",
+    "workers.gpu",
+    "workers.service",
+    "workers.slot",
+    "slim_core.training.processes.launch",
+}
 
 
 def calls(path: Path, *names: str) -> bool:

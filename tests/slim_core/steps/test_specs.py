@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from slim_core.data.sets import make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
+from slim_core.runs.preflight import device_for
 from slim_core.steps.recipes import CONVERGED, JTT_GRIDS, RECIPES, REGULARISED, default_model, recipe
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, GradcamSpec, TrainSpec
@@ -190,6 +191,14 @@ def test_a_spec_cannot_be_changed():
         ({"kind": "train", "dataset": "d", "std": [1, 0, 1]}, r"refuses std = .*: give three numbers above 0"),
         ({"kind": "train", "dataset": "d", "mean": "0.5,0.4"}, "refuses mean = '0.5,0.4': give three numbers, joined"),
         ({"kind": "preview", "dataset": "d", "model": "m", "images": 0}, "A preview step refuses images = 0"),
+        (
+            {"kind": "train", "dataset": "d", "processes": 9, "batch_size": 32, "accumulation": 2},
+            "processes: 9 that share batches of 32 have too few images each; take a batch_size of 36 or more",
+        ),
+        (
+            {"kind": "train", "dataset": "d", "mode": "last-layer", "reference": "r-1", "processes": 2},
+            "processes: has no effect on mode last-layer",
+        ),
         ({"kind": "train", "dataset": "d", "objective": "dro"}, "refuses objective = 'dro': Input should be 'erm'"),
     ],
 )
@@ -197,3 +206,22 @@ def test_a_spec_that_cannot_be_is_refused_in_one_sentence(given, sentence):
     with pytest.raises(SpecRefusedError, match=sentence) as refused:
         parse_spec(given)
     assert "\n" not in str(refused.value)
+
+
+def test_processes_are_no_part_of_earlier_specs_nor_of_what_is_trained():
+    one, two = (TrainSpec(dataset="d", **given) for given in ({}, {"processes": 2}))
+    assert "processes" not in one.record() and one.fingerprint != two.fingerprint
+    assert one.trained_with() == two.trained_with()
+
+
+def test_a_run_of_several_processes_asks_for_as_many_devices_of_one_worker():
+    one, two = (TrainSpec(dataset="d", processes=n) for n in (1, 2))
+    assert [device_for(one, device) for device in (None, "cuda:1")] == [None, "cuda:1"]
+    assert [device_for(two, device) for device in (None, "2 processes", "here/cuda:0+1")] == [
+        "2 processes",
+        "2 processes",
+        "here/cuda:0+1",
+    ]
+    for device in ("cuda", "cuda:0", "cuda:0+1*3"):
+        with pytest.raises(SpecRefusedError, match="is not the devices of one worker that 2 processes can share"):
+            device_for(two, device)

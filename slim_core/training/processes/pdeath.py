@@ -30,7 +30,7 @@ def die_with_parent(parent_pid: int, with_signal: signal.Signals) -> None:
 def bound(command: list[str], with_signal: signal.Signals = signal.SIGTERM) -> list[str]:
     """The command line that runs a program as a child which ends with the calling process.
 
-    ``-S`` starts Python in a few milliseconds; ``-P`` keeps this folder, whose queue.py is not the standard one, off
+    ``-S`` starts Python in a few milliseconds; ``-P`` keeps this folder, whose modules are not the standard ones, off
     the path.
     """
     return [sys.executable, "-S", "-P", __file__, with_signal.name, str(os.getpid()), *command]

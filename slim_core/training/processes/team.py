@@ -1,0 +1,106 @@
+"""The processes that share a training: what each computes of a batch, and how their shares become the batch again.
+
+Each process sees its share of every batch, and the logits of all: so each computes the loss of the whole batch, also
+one that is no mean over images, and its gradient flows into the process's own share alone. Added up over the processes
+(by torch's DistributedDataParallel) these are the gradient of one process that sees the whole batch.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, distributed, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from slim_core.errors import SpecRefusedError
+from slim_core.training.processes.batch_norm import SharedBatchStatistics
+
+_UNUSED = "parameters that were not used in producing loss"  # torch has no class of its own for this
+
+
+@dataclass(frozen=True)
+class Team:
+    """One process, as a member of the ``size`` that share a training; by default it is alone."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = torch.device("cpu")  # where this one computes
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process keeps checkpoints and reports: one of them does."""
+        return self.rank == 0
+
+    def share(self, part: slice) -> slice:
+        """Which of these images of a batch this process computes: nearly as many as each other one, maybe none."""
+        ends = np.linspace(part.start, part.stop, self.size + 1).round().astype(int)
+        return slice(int(ends[self.rank]), int(ends[self.rank + 1]))
+
+    def whole(self, own: Tensor, share: slice, n: int) -> Tensor:
+        """(n, ...) values of all processes, of which this one's own are those at ``share``, with their gradient."""
+        if self.size == 1:
+            return own
+        others = own.new_zeros((n, *own.shape[1:]))
+        others[share] = own.detach()
+        distributed.all_reduce(others)
+        return torch.cat([others[: share.start], own, others[share.stop :]])
+
+    def from_first(self, value: Any) -> Any:
+        """What the first process gives: plain values, arrays and tensors of the CPU."""
+        if self.size == 1:
+            return value
+        carried = [value]
+        distributed.broadcast_object_list(carried, src=0, device=self.device)
+        return carried[0]
+
+    def exchanging(self, net: nn.Module) -> nn.Module:
+        """The network to call in a training: it shares the weights, and the mean of the gradients of all processes."""
+        if self.size == 1:
+            return net
+        ids = [self.device] if self.device.type == "cuda" else None
+        with warnings.catch_warnings():  # newer versions of torch have another name for it
+            warnings.filterwarnings("ignore", "`broadcast_buffers` is deprecated", FutureWarning)
+            return DistributedDataParallel(net, device_ids=ids, broadcast_buffers=False)
+
+    def shared_statistics(self) -> AbstractContextManager[object]:
+        """Batch normalisation inside sees the batch, not this process's share of it."""
+        return nullcontext() if self.size == 1 else SharedBatchStatistics()
+
+
+ALONE = Team()
+
+
+def without_exchange(called: nn.Module, wanted: bool) -> AbstractContextManager[None]:
+    """Gradients inside wait for those of a later part of the batch, before they are exchanged, where that is wanted."""
+    return called.no_sync() if wanted and isinstance(called, DistributedDataParallel) else nullcontext()
+
+
+@contextmanager
+def joined(device_kind: str) -> Iterator[Team]:
+    """Meet the other processes that torchrun, or this package's agent, has started.
+
+    Raises:
+        SpecRefusedError: the network has parameters that its loss does not depend on, whose gradients none exchanges.
+    """
+    distributed.init_process_group("nccl" if device_kind == "cuda" else "gloo")
+    try:
+        device = torch.device(device_kind)
+        if device.type == "cuda":
+            device = torch.device("cuda", distributed.get_node_local_rank())
+            torch.cuda.set_device(device)
+        yield Team(distributed.get_rank(), distributed.get_world_size(), device)
+    except RuntimeError as error:
+        if _UNUSED not in str(error):
+            raise
+        raise SpecRefusedError(
+            "The network has parameters that its outputs do not depend on, which several processes cannot train: "
+            "take processes 1, or freeze them."
+        ) from error
+    finally:
+        distributed.destroy_process_group()
