@@ -18,10 +18,10 @@ from app.routes.pictures import Picture, dataset_of
 from slim_core.data.images import ImageMissingError
 from slim_core.errors import NotFoundError, SpecRefusedError
 
-KINDS = ("image", "overlay", "heat", "mask", "contour")
-MAP_KINDS = ("overlay", "heat", "contour")
+KINDS = ("image", "overlay", "heat", "veil", "mask", "contour")
+MAP_KINDS = ("overlay", "heat", "veil", "contour")
 MIN_SIZE, MAX_SIZE = 16, 1024
-DRAWN = 2  # raised when the same map is drawn in another way
+DRAWN = 3  # raised when the same map is drawn in another way
 ROW = "ROW"  # placeholder for the row in an address that the browser completes
 
 

@@ -43,14 +43,18 @@ class Picture:
         return images.encode(self._drawn(kind), "webp", 85), "image/webp"
 
     def _drawn(self, kind: str) -> np.ndarray:
-        """(size, size, 3) uint8; (size, size, 4), transparent but for a label, the heat map that is empty."""
+        """(size, size, 3) uint8; (size, size, 4): a veil, and transparent but for a label what is empty."""
         match kind:
             case "image":
                 return self._image()
             case "overlay":
-                return empty_map.labelled(self._image()) if self._is_empty else self._under_its_map(self.opacity)
-            case "heat":  # pages lay it over the image, which has to stay visible under an empty one
-                return empty_map.label_alone(self.size) if self._is_empty else self._under_its_map(1.0)
+                return empty_map.labelled(self._image()) if self._is_empty else self._under_its_map()
+            case "heat" | "veil" if self._is_empty:  # pages lay them over the image, which has to stay visible
+                return empty_map.label_alone(self.size)
+            case "heat":
+                return images.coloured(self._map())
+            case "veil":
+                return images.veil(self._map())
             case "contour":
                 return self._contour()
             case "mask":
@@ -89,8 +93,8 @@ class Picture:
         """(size, size) float32 in 0..1."""
         return images.heat_map(self._raw_map, self.size)
 
-    def _under_its_map(self, opacity: float) -> np.ndarray:
-        return images.overlay(self._image(), self._map(), opacity)
+    def _under_its_map(self) -> np.ndarray:
+        return images.overlay(self._image(), self._map(), self.opacity)
 
     def _contour(self) -> np.ndarray:
         if self._is_empty:

@@ -85,6 +85,8 @@ def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any], 
     kinds = [kind for kind in KINDS if kind != "mask" or table.has_mask[row]]
     large = [Tile(row, [view], [_named(view)]) for view in views(models, kinds) or [View()]]
     pictures.show(dataset, large, wide=WIDE_PX, size=SIZE)
+    if models:
+        pictures.scale()
     names = [model.name for model in models] if len(models) > 1 else [""]
     for name, of, column in zip(names, ("", "_after"), st.columns(len(names)), strict=False):
         with column:

@@ -17,6 +17,7 @@ from app import session
 from app.routes.assets import static
 from app.routes.images import ROW, image_url
 from slim_core.attention.thumbnails import SIDE
+from slim_core.data import images
 from slim_core.percent import percent
 
 Markup = NewType("Markup", str)  # HTML in which every name is escaped: made by the functions below
@@ -113,6 +114,13 @@ def gallery(
 def address(dataset: str, view: View, size: int, row: int | str = ROW) -> str:
     """Address of a view of an image; without a row, it holds ROW for the browser to replace."""
     return _Drawn(dataset, size).address(view, row)
+
+
+def scale() -> None:
+    """What the colours of overlays and heat maps mean: to stand once beside those that are shown large."""
+    ends = ("no attention", "strongest attention in the image")
+    ramp = f'<i style="background: {images.heat_gradient()}"></i>'
+    st.html(f'<div class="slim-scale" title="Of each image by itself.">{ends[0]} {ramp} {ends[1]}</div>')
 
 
 def bold(text: object) -> Markup:

@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from slim_core.data.images import ImageTransform, heat_map, load_picture, overlay
+from slim_core.data import empty_map
+from slim_core.data.images import ImageTransform, load_picture
 from slim_core.data.table import ImageTable
 
 SIDE = 160  # pixels of a picture
@@ -24,7 +25,7 @@ def draw_sheet(
     geometry = replace(transform, size=SIDE)
     for at, (row, raw) in enumerate(zip(rows, maps, strict=True)):
         image = load_picture(table.image_path(int(row)), geometry)
-        pair = np.concatenate([image, overlay(image, heat_map(raw, SIDE))], axis=1)
+        pair = np.concatenate([image, empty_map.overlay(image, raw)], axis=1)
         top, left = at // A_ROW * (SIDE + GAP), at % A_ROW * (2 * SIDE + GAP)
         sheet[top : top + SIDE, left : left + 2 * SIDE] = pair
     return sheet

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from slim_core.data import images
+
 TEXT = "no attention for this class"
 LINES = ("no attention", "for this class")  # where the picture is too narrow for one
 BAND = (0, 0, 0, 190)  # behind the text
@@ -13,6 +15,11 @@ BAND = (0, 0, 0, 190)  # behind the text
 def is_empty(map2d: np.ndarray) -> bool:
     """True where a raw map (U, V) holds no evidence for its class (METHOD S1)."""
     return not (np.asarray(map2d) > 0).any()
+
+
+def overlay(pixels: np.ndarray, map2d: np.ndarray) -> np.ndarray:
+    """(side, side, 3) uint8: a square picture under its raw map (U, V), labelled where that is empty."""
+    return labelled(pixels) if is_empty(map2d) else images.overlay(pixels, images.heat_map(map2d, len(pixels)))
 
 
 def labelled(pixels: np.ndarray) -> np.ndarray:

@@ -269,13 +269,34 @@ def _colour_table() -> np.ndarray:
     return np.stack([np.interp(at, np.arange(len(anchors)), anchors[:, c]) for c in range(3)], axis=1)
 
 
+LEAST_OPAQUE = 0.25  # of a veil, where there is no attention
 HEAT_COLOURS: np.ndarray = _colour_table()  # (256, 3) float, 0..255
 
 
+def coloured(heat: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: a heat map (H, W) in 0..1 in its colours."""
+    return np.asarray(np.rint(HEAT_COLOURS[(np.clip(heat, 0, 1) * 255).astype(np.uint8)]), np.uint8)
+
+
+def veil(heat: np.ndarray) -> np.ndarray:
+    """(H, W, 4) uint8: a heat map (H, W) in 0..1 to lie over its picture, the less opaque the weaker the attention.
+
+    The dark colours of weak attention would hide the picture where nobody looks.
+    """
+    share = LEAST_OPAQUE + (1 - LEAST_OPAQUE) * np.clip(heat, 0, 1)
+    return np.concatenate([coloured(heat), np.rint(255 * share).astype(np.uint8)[..., None]], axis=-1)
+
+
 def overlay(pixels: np.ndarray, heat: np.ndarray, opacity: float = 0.5) -> np.ndarray:
-    """(H, W, 3) uint8: the heat map (H, W) in 0..1, coloured, over the image; opacity 0 shows the image alone."""
-    colours = HEAT_COLOURS[(np.clip(heat, 0, 1) * 255).astype(np.uint8)]
-    return np.asarray(np.rint((1 - opacity) * pixels + opacity * colours), np.uint8)
+    """(H, W, 3) uint8: the veil of a heat map over its picture; opacity 0 shows the picture alone."""
+    over = veil(heat).astype(np.float32)
+    share = opacity * over[..., 3:] / 255
+    return np.asarray(np.rint((1 - share) * pixels + share * over[..., :3]), np.uint8)
+
+
+def heat_gradient() -> str:
+    """The colours of heat maps from weak to strong, as CSS: for a scale beside them."""
+    return f"linear-gradient(90deg, {', '.join(f'#{code}' for code in _INFERNO)})"
 
 
 def encode(pixels: np.ndarray, format: str = "webp", quality: int = 85) -> bytes:

@@ -36,9 +36,14 @@ def maps_of(source: Source) -> Maps:
 
 def heat_maps(source: Source, transform: ImageTransform) -> Iterator[tuple[int, NDArray[np.float32]]]:
     """(row, (size, size) in 0..1) of each image, of the first class that the run has maps of (METHOD S1)."""
+    return ((row, heat_map(raw, transform.size)) for row, raw in _raw_maps(source))
+
+
+def _raw_maps(source: Source) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """(row, (U, V)) of each image, of the first class that the run has maps of."""
     maps = maps_of(source)
     for done, (row, raw) in enumerate(maps.each(maps.classes[0]), 1):
-        yield row, heat_map(raw, transform.size)
+        yield row, raw
         source.on_progress(done, len(maps.rows))
 
 
@@ -47,15 +52,13 @@ def grey(heat: NDArray[np.float32]) -> Image.Image:
     return Image.fromarray(np.rint(heat * 255).astype(np.uint8))
 
 
-def write_pictures(
-    source: Source, folder: Path, transform: ImageTransform, drawn: Callable[[int, NDArray[np.float32]], Image.Image]
-) -> None:
-    """<split>/<row>.png of each map, ``drawn`` of the row and its heat map, and the list of the images."""
+def write_pictures(source: Source, folder: Path, drawn: Callable[[int, NDArray[np.float32]], Image.Image]) -> None:
+    """<split>/<row>.png of each map, ``drawn`` of the row and its raw map (U, V), and the list of the images."""
     table, rows = source.table, []
-    for row, heat in heat_maps(source, transform):
+    for row, raw in _raw_maps(source):
         split = folder / str(table.splits[row])
         split.mkdir(exist_ok=True)
-        drawn(row, heat).save(split / f"{row}.png")
+        drawn(row, raw).save(split / f"{row}.png")
         rows.append(row)
     write_image_list(table, np.asarray(rows), folder)
 

@@ -17,6 +17,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup, escape
 
+from slim_core.data.images import heat_gradient
 from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
@@ -71,6 +72,7 @@ def render(report: Report) -> str:
         lineages={label: _lineage(runs) for label, runs in report.lineages.items()},
         versions=Grid(["package", "version"], [[*pair] for pair in report.versions.items()]),
         figures=[json.loads(chart.figure.to_json()) for chart in charts],
+        heat=heat_gradient(),
         style=verbatim("report.css"),
         script=verbatim("report.js"),
         plotly=Markup(get_plotlyjs()),

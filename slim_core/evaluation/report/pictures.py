@@ -53,11 +53,7 @@ class Attention:
         raw = self.seen.map_of(row)
         if raw is None:
             return pixels
-        return (
-            empty_map.labelled(pixels)
-            if empty_map.is_empty(raw)
-            else images.overlay(pixels, images.heat_map(raw, size))
-        )
+        return empty_map.overlay(pixels, raw)
 
 
 def data_uri(pixels: NDArray[np.uint8], quality: int = 80) -> str:

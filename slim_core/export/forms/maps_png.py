@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from slim_core.data.images import heat_map
 from slim_core.export.attention import HAVE_MAPS, grey, transform_of, write_pictures
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES
@@ -11,7 +12,8 @@ from slim_core.export.image_list import IMAGES
 
 def write(source: Source, folder: Path) -> None:
     """<split>/<row>.png: (size, size) grey, 0 to 255, in the geometry in which the model sees the image."""
-    write_pictures(source, folder, transform_of(source), lambda _row, heat: grey(heat))
+    size = transform_of(source).size
+    write_pictures(source, folder, lambda _row, raw: grey(heat_map(raw, size)))
 
 
 FORM = Form(

@@ -8,20 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from slim_core.data.images import load_picture, overlay
+from slim_core.data import empty_map
+from slim_core.data.images import load_picture
 from slim_core.export.attention import HAVE_MAPS, transform_of, write_pictures
 from slim_core.export.form import Form, Source
 from slim_core.export.image_list import IMAGES
 
 
 def write(source: Source, folder: Path) -> None:
-    """<split>/<row>.png: (size, size) colours, the part of the image that the model sees."""
+    """<split>/<row>.png: (size, size) colours, the part of the image that the model sees; an empty map says so."""
     transform = transform_of(source)
 
-    def drawn(row: int, heat: NDArray[np.float32]) -> Image.Image:
-        return Image.fromarray(overlay(load_picture(source.image(row), transform), heat))
+    def drawn(row: int, raw: NDArray[np.float32]) -> Image.Image:
+        return Image.fromarray(empty_map.overlay(load_picture(source.image(row), transform), raw))
 
-    write_pictures(source, folder, transform, drawn)
+    write_pictures(source, folder, drawn)
 
 
 FORM = Form(

@@ -9,8 +9,10 @@ from PIL import Image
 
 from slim_core.data.images import (
     HEAT_COLOURS,
+    LEAST_OPAQUE,
     ImageTransform,
     box_mask,
+    coloured,
     encode,
     heat_map,
     image_size,
@@ -20,6 +22,7 @@ from slim_core.data.images import (
     minmax,
     open_image,
     overlay,
+    veil,
 )
 from slim_core.errors import ImageRefusedError
 
@@ -229,6 +232,16 @@ def test_an_overlay_mixes_image_and_colour_by_its_opacity():
     assert np.array_equal(overlay(pixels, heat, 0), pixels)
     assert np.array_equal(overlay(pixels, heat, 1)[0, 0], np.rint(HEAT_COLOURS[255]))
     assert overlay(pixels, heat, 0.5).dtype == np.uint8
+
+
+def test_a_picture_stays_visible_where_there_is_little_attention():
+    pixels, heat = np.full((4, 256, 3), 200, np.uint8), np.tile(np.linspace(0, 1, 256), (4, 1))
+    over = veil(heat)
+    assert over.shape == (4, 256, 4) and np.array_equal(over[..., :3], coloured(heat))
+    assert over[0, 0, 3] == round(255 * LEAST_OPAQUE) and over[0, -1, 3] == 255
+    assert (np.diff(over[0, :, 3].astype(int)) >= 0).all()
+    assert overlay(pixels, heat)[0, 0].min() > 170, "hardly darkened where there is none"
+    assert np.abs(overlay(pixels, heat, 0.7)[0, -1] - (0.3 * 200 + 0.7 * HEAT_COLOURS[255])).max() <= 1
 
 
 def test_the_heat_colours_grow_steadily_lighter():
