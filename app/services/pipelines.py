@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 TITLES: dict[PipelineKind, str] = {
     "questions": "Train, look, choose images to ask about",
     "comparison": "Curate, retrain, compare",
+    "retraining": "Retrain, compare",
     "training": "Train, evaluate, look",
     "spaces": "Look, build the space",
 }
@@ -66,6 +67,11 @@ def to_comparison(campaign: Campaign, way: Retrain = "reference", seed: int = 0)
     chosen = actions.saved(campaign_actions.subset_spec(campaign), name=f"Subset from {campaign.name}")
     name = f"Retrained from {campaign.name}"
     return _kept("comparison", [], lambda: retraining.retrain(chosen, way, seed, name=name))
+
+
+def to_retraining(subset: Run, way: Retrain, seed: int) -> Pipeline:
+    """Queue a model retrained on a subset that is there, and its evaluation (needs lead)."""
+    return _kept("retraining", [], lambda: retraining.retrain(subset, way, seed))
 
 
 def to_models(

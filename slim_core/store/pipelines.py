@@ -22,15 +22,15 @@ from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run
 from slim_core.store.shards import WHOLE, with_progress
 from slim_core.store.states import ACTIVE, UNFINISHED
 
-PipelineKind = Literal["questions", "comparison", "training", "spaces"]
+PipelineKind = Literal["questions", "comparison", "retraining", "training", "spaces"]
 State = Literal["active", "unfinished", "done"]
 _t, _steps, _runs = schema.pipelines, schema.pipeline_runs, schema.runs
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """``kind``: what it leads to: the questions of a campaign, a retrained model beside its reference, a trained model,
-    the spaces of models.
+    """``kind``: what it leads to: the questions of a campaign, a retrained model beside its reference
+    (with or without the choice of its subset), a trained model, the spaces of models.
 
     ``runs``: its steps, parents first, without metrics; those that were deleted are left out.
     """

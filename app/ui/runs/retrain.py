@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import session
-from app.services import retraining
+from app.services import pipelines, retraining
 from app.ui import next_step
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, outcome, submit
+from app.ui.runs import ask, outcome, pipeline
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 
@@ -46,22 +47,30 @@ def show(subset: Run) -> None:
         pressed = st.button("Retrain and evaluate", type="primary", icon=":material/model_training:", key="retrain")
     if pressed:
         with errors_shown():
-            st.session_state["retrain-run"] = retraining.retrain(subset, way, seed).id
-    sent = st.session_state.get("retrain-run")
-    if sent is not None:
-        submit.follow(sent)
-    _show_next(subset, sent)
+            pipelines.to_retraining(subset, way, seed)
+            st.rerun()
+    _show_outcome(subset)
 
 
-def _show_next(subset: Run, sent: str | None) -> None:
-    """What the retraining changed, once it is known. ``sent``: the evaluation that was queued here."""
-    runs, done = session.store().runs, retraining.evaluated(subset)
-    under_way = runs.find(sent) if sent is not None else None
-    if under_way is not None and not under_way.ended:
+def _show_outcome(subset: Run) -> None:
+    """How far a retraining on the subset is, whoever has queued it, and what it changed once it is known."""
+    news = _news(subset)
+    if pipeline.show(subset.dataset_id, lambda one: one.id in news):
         next_step.here("wait for the retraining; you can close this page. Its figures appear here.")
-    elif done is not None:
-        if done.id != sent:
-            outcome.show(runs.fetch(done.id))
+    elif (done := retraining.evaluated(subset)) is not None:
+        outcome.show(session.store().runs.fetch(done.id))
         next_step.show("see what it changed, group by group.", "compare", "Compare", dataset=subset.dataset_id)
     else:
         next_step.here("press *Retrain and evaluate*: the Compare page then says whether the worst group is better.")
+
+
+def _news(subset: Run) -> set[str]:
+    """The pipelines that retrain on the subset, as far as none that is done came after them."""
+    store = session.store()
+    models = {run.id for run in store.runs.children(subset.id) if run.kind == "train"}
+    about = [
+        one
+        for one in store.pipelines.all(subset.dataset_id)
+        if any(run.id in models or run.spec.get("model") in models for run in one.runs)
+    ]
+    return {one.id for one in takewhile(lambda one: one.state != "done", about)}

@@ -74,6 +74,15 @@ def test_the_answers_lead_to_a_comparison_in_one_press() -> None:
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_subset_that_is_there_leads_to_a_retrained_model_and_its_evaluation() -> None:
+    subset = session.store().runs.all(kind="curate")[0]
+    pipeline = pipelines.to_retraining(subset, "scratch", 3)
+    train, evaluate = pipeline.runs
+    assert (pipeline.kind, train.spec["subset"], train.spec["seed"]) == ("retraining", subset.id, 3)
+    assert evaluate.spec["model"] == train.id and pipeline.state == "active"
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_the_time_that_is_left_comes_from_what_such_steps_took_here() -> None:
     store = session.store()
     (dataset,) = store.datasets.all()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import session
-from app.services import retraining
+from app.services import pipelines, retraining
 from app.ui.runs import outcome
 from slim_core.percent import interval, percent
 
@@ -25,20 +25,38 @@ def test_a_retraining_ends_with_its_figures_and_the_way_to_compare(show) -> None
     assert compare.proto.label == "Compare"
 
 
-@pytest.mark.usefixtures("filled_home")
-def test_a_chain_is_one_line_with_the_step_that_runs_and_those_that_follow(show) -> None:
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_retraining_is_followed_by_anybody_in_another_browser_until_its_figures_are_there(show) -> None:
     store = session.store()
     app = show("curate")
     app.selectbox(key="retrain-way").select("scratch").run()
     app.button(key="retrain").click().run()
     assert not app.exception
     train = store.runs.all(kind="train", status="queued")[0]
-    store.queue.claim(train.id, "w", "cpu")
-    app.run()
-    (line,) = [text.value for text in app.markdown if "1 of 2" in text.value]
-    assert "running" in line and "retrain" in line.lower() or train.name in line
-    assert any("wait for the retraining" in text.value for text in app.markdown)
-    assert not any("see what it changed" in text.value for text in app.markdown)
+    attempt = store.queue.claim(train.id, "w", "cpu")
+    other = show("curate", subset=train.spec["subset"])  # a session of its own
+    told = [text.value for text in [*other.markdown, *other.caption]]
+    assert any(text.startswith("**Retrain, compare**") for text in told)
+    assert any("wait for the retraining" in text for text in told)
+    assert not any("see what it changed" in text for text in told)
+    assert {one.label for one in other.button} >= {"Yes, stop all"}
+    store.attempts.fail(train.id, attempt, "No memory.")
+    other.run()
+    assert any("No memory." in text.value for text in other.markdown)
+    assert "Resume" in [one.label for one in other.button]
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_retraining_that_failed_is_no_news_once_a_later_one_is_done(show) -> None:
+    store = session.store()
+    subset = store.runs.all(kind="curate")[0]
+    failed = pipelines.to_retraining(subset, "scratch", 3).runs[0]
+    store.attempts.fail(failed.id, store.queue.claim(failed.id, "w", "cpu"), "No memory.")
+    done = retraining.evaluated(subset)
+    store.pipelines.create("retraining", [done.id])
+    told = [text.value for text in show("curate", subset=subset.id).markdown]
+    assert not any("No memory." in text for text in told)
+    assert sum(outcome.sentence(store.runs.fetch(done.id)) in text for text in told) == 1
 
 
 @pytest.mark.usefixtures("filled_home")
