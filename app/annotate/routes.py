@@ -19,7 +19,7 @@ from app.access import Viewer
 from app.annotate.questions import described
 from app.routes.guard import guarded
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.answer_values import VALUES
+from slim_core.store.answer_values import LISTED, VALUES
 
 if TYPE_CHECKING:
     from slim_core.store import AnswerIn, Campaign
@@ -165,9 +165,7 @@ def _answer(one: object) -> AnswerIn:
     value = one.get("value")
     seen, duration = (empty if one.get(name) is None else one[name] for name, empty in (("seen", {}), ("ms", 0)))
     if value not in (*VALUES, None) or isinstance(value, bool | float):
-        raise AnswersRefusedError(
-            f"An answer is 1 (right), 0 (wrong), -1 (unsure) or null (undone), not {_quoted(value)}."
-        )
+        raise AnswersRefusedError(f"An answer is {LISTED}, or null (undone), not {_quoted(value)}: reload the page.")
     if not isinstance(seen, Mapping) or not _is_duration(duration):
         raise AnswersRefusedError(f"Answer {one['id']} is malformed: reload the page.")
     return AnswerIn(

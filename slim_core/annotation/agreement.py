@@ -1,6 +1,6 @@
 """How far annotators agree: with each other beyond chance, with known answers, and where they do not.
 
-Only right and wrong count as an opinion; unsure is none (METHOD S4) and is reported apart.
+Only right and wrong count as an opinion, and empty as wrong; unsure is none (METHOD S4) and is reported apart.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from slim_core.annotation.krippendorff import nominal_alpha
-from slim_core.store.answer_values import RIGHT, SIMULATED, UNSURE, WRONG
+from slim_core.store.answer_values import RIGHT, SIMULATED, UNSURE, VALUES, WORDS, WRONG, counted
 from slim_core.store.campaigns import Item
 from slim_core.store.consensus import DECISION, SKIP, majority
 from slim_core.store.work import IDLE_MS
@@ -50,7 +50,8 @@ class Dispute:
 
 def opinions(votes: Iterable[Vote]) -> pd.DataFrame:
     """Items x annotators, 1.0 right, 0.0 wrong, NaN unsure or not asked; items with at least two opinions."""
-    frame = pd.DataFrame([vote for vote in votes if vote[2] != UNSURE], columns=["item", "annotator", "value"])
+    given = [(item, who, counted(value)) for item, who, value in votes if value != UNSURE]
+    frame = pd.DataFrame(given, columns=["item", "annotator", "value"])
     table = frame.astype({"value": float}).pivot(index="item", columns="annotator", values="value")
     table = table[table.notna().sum(axis=1) >= 2]
     return table.loc[:, table.notna().any()]
@@ -109,18 +110,22 @@ def disputes(items: Sequence[Item], votes: Iterable[Vote]) -> list[Dispute]:
     said: dict[int, dict[str, int]] = {}
     for item_id, annotator, value in votes:
         said.setdefault(item_id, {})[annotator] = value
-    found = [Dispute(item, said[item.id]) for item in items if {RIGHT, WRONG} <= set(said.get(item.id, {}).values())]
+    found = [Dispute(item, said[item.id]) for item in items if _contradict(said.get(item.id, {}).values())]
     return sorted(found, key=lambda one: (one.item.decision is not None, one.item.position))
+
+
+def _contradict(votes: Iterable[int]) -> bool:
+    return {RIGHT, WRONG} <= set(map(counted, votes))
 
 
 def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     """One row an annotator: answers that count, what they did, their pace, agreement with gold and with others.
 
-    Columns: annotator, answers, right, wrong, unsure, surplus (images answered when others had answered as often as the
-    overlap asks: kept, not counted), changed, undone, skipped, minutes (pauses over a minute cut; NaN of the simulated
-    annotator), per_minute (answers given, counted or not; NaN without any), gold_n, gold_agree, others_n (items of
-    theirs that others answered too), others_agree (with the majority of the others); shares 0..1, NaN where there is
-    nothing to compare.
+    Columns: annotator, answers, right, wrong, empty, unsure, surplus (images answered when others had answered as often
+    as the overlap asks: kept, not counted), changed, undone, skipped, minutes (pauses over a minute cut; NaN of the
+    simulated annotator), per_minute (answers given, counted or not; NaN without any), gold_n, gold_agree, others_n
+    (items of theirs that others answered too), others_agree (with the majority of the others); shares 0..1, NaN where
+    there is nothing to compare.
     """
     work = _work(audit)
     names = sorted(set(work.index) | {vote[1] for vote in votes})
@@ -135,22 +140,22 @@ def annotators(items: Sequence[Item], votes: Sequence[Vote], audit: Iterable[Map
     return frame.drop(columns="given").astype(whole).reset_index()
 
 
-_COLUMNS = ["annotator", "answers", "right", "wrong", "unsure", "gold_n", "gold_agree", "others_n", "others_agree"]
+_COLUMNS = ["annotator", "answers", *WORDS.values(), "gold_n", "gold_agree", "others_n", "others_agree"]
 _DONE = ["given", "surplus", "changed", "undone", "skipped", "minutes"]
 
 
 def _row(
-    name: str, mine: Sequence[Vote], said: Mapping[int, Mapping[str, int]], gold: Mapping[int, int | None]
+    name: str, mine: Sequence[Vote], said: Mapping[int, Mapping[str, int]], gold: Mapping[int, int]
 ) -> tuple[Any, ...]:
     values = [value for _, _, value in mine]
-    known = [gold[item] == value for item, _, value in mine if item in gold]
+    known = [counted(gold[item]) == counted(value) for item, _, value in mine if item in gold]
     beside = []
     for item, _, value in mine:
-        others = [one for who, one in said[item].items() if who != name and one != UNSURE]
+        others = [counted(one) for who, one in said[item].items() if who != name]
         of_others = majority(others.count(RIGHT), others.count(WRONG))
         if value != UNSURE and of_others != UNSURE:
-            beside.append(of_others == value)
-    counts = [values.count(each) for each in (RIGHT, WRONG, UNSURE)]
+            beside.append(of_others == counted(value))
+    counts = [values.count(each) for each in VALUES]
     return (name, len(values), *counts, len(known), _share(known), len(beside), _share(beside))
 
 

@@ -8,24 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.answer_values import NAMED, UNSURE, VALUES
+from slim_core.store.answer_values import KEYS, LISTED, NAMED, VALUES
 from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Item, Run, Store
 
-WRITTEN = {**NAMED, **{str(value): value for value in VALUES}, "u": UNSURE}
+WRITTEN = {**NAMED, **{key: value for value, key in KEYS.items()}, **{str(value): value for value in VALUES}}
 
 
 def value_of(text: object) -> int:
-    """1 right, 0 wrong, -1 unsure.
+    """The answer that a word, a key or a number stands for.
 
     Raises:
         AnswersRefusedError: it is none of the words.
     """
     word = str(text).strip().lower().removesuffix(".0")
     if word not in WRITTEN:
-        raise AnswersRefusedError(f"{text!r} is not an answer: write 1 or right, 0 or wrong, -1 or unsure.")
+        raise AnswersRefusedError(f"{text!r} is not an answer: write {LISTED}.")
     return WRITTEN[word]
 
 
@@ -63,7 +63,8 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
     Raises:
         AnswersRefusedError: the campaign's space comes from features alone, which have no maps.
     """
-    from slim_core.data.images import encode, heat_map, load_pixels, overlay
+    from slim_core.data import empty_map
+    from slim_core.data.images import encode, load_pixels
 
     table = store.datasets.table(campaign.dataset_id)
     attention = gradcam_of(store, campaign)
@@ -76,7 +77,7 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
         raw = seen.map_of(item.row)
         assert raw is not None  # an item of a space is one its attention has seen
         drawn[item.row] = folder / f"{item.row}.png"
-        drawn[item.row].write_bytes(encode(overlay(pixels, heat_map(raw, transform.size)), "png"))
+        drawn[item.row].write_bytes(encode(empty_map.overlay(pixels, raw), "png"))
     return drawn
 
 

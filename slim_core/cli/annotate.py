@@ -12,13 +12,14 @@ import typer
 from slim_core.cli.console import Seed, console, errors, escaped, table, writable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
+from slim_core.store.answer_values import KEYS, WORDS
 
 if TYPE_CHECKING:
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
 
 BY = "command line"
-QUESTION = "1 right, 0 wrong, u unsure, q stop"
+QUESTION = ", ".join(f"{key} {WORDS[value]}" for value, key in KEYS.items()) + ", q stop"
 _OF_MASKS: dict[str, Any] = {"threshold": 0.5, "flip": 0.0, "unsure": 0.0, "seed": 0}
 
 
@@ -123,8 +124,8 @@ def _show_progress(store: Store, campaign: Campaign) -> None:
     state = store.campaigns.progress(campaign.id)
     console.print(
         f"[bold green]campaign[/] [bold]{campaign.id}[/]  {state['answered']} of {state['total']} answered "
-        f"({percent(state['share'])} of {campaign.split}): {state['right']} right, {state['wrong']} wrong, "
-        f"{state['unsure']} unsure",
+        f"({percent(state['share'])} of {campaign.split}): {state['right']} right, {state['wrong']} wrong "
+        f"({state['empty']} called empty), {state['unsure']} unsure",
         soft_wrap=True,
     )
     console.print(f"next: [cyan]slim curate --campaign {campaign.id}[/]", soft_wrap=True)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import leases, schema
-from slim_core.store.answer_values import VALUES
+from slim_core.store.answer_values import LISTED, VALUES
 from slim_core.store.consensus import DECISION, SKIP, Consensus
 from slim_core.store.database import plain
 from slim_core.store.seen import check_seen
@@ -28,7 +28,7 @@ class AnswerIn:
 
     id: str
     item_id: int
-    value: int | None  # RIGHT, WRONG, UNSURE; None takes back the annotator's last answer to this item
+    value: int | None  # one of VALUES; None takes back the annotator's last answer to this item
     seen: Mapping[str, Any] = field(default_factory=dict)  # run, view, opacity, ...
     duration_ms: int = 0
     skip: bool = False  # given back unanswered (value is None): others may have it
@@ -161,14 +161,14 @@ def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:
     """Refuse answers that nobody can have given.
 
     Raises:
-        AnswersRefusedError: the annotator has no name, a value is not 1, 0, -1 or None, an id or an item is not one, or
-            what was seen is nothing that a page sends.
+        AnswersRefusedError: the annotator has no name, a value is none of VALUES and not None, an id or an item is not
+            one, or what was seen is nothing that a page sends.
     """
     check_annotator(annotator)
     for answer in answers:
         value: object = answer.value
         if value is not None and (isinstance(value, bool) or value not in VALUES):
-            raise AnswersRefusedError(f"{value!r} is not an answer: 1 is right, 0 wrong, -1 unsure, null takes back.")
+            raise AnswersRefusedError(f"{value!r} is not an answer: it is {LISTED}; null takes back.")
         if answer.skip and value is not None:
             raise AnswersRefusedError(f"A skipped image has no answer, but {value!r} came with it: reload the page.")
         check_id(answer.id)

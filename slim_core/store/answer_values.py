@@ -1,11 +1,31 @@
-"""The values an answer can have, and the words for them: is the attention right?"""
+"""The values an answer can have, and the words and keys for them: is the attention right?
+
+This is the one list of answers: files, pages, the terminal and the browser take theirs from it.
+"""
 
 from __future__ import annotations
 
-RIGHT, WRONG, UNSURE = 1, 0, -1
-VALUES = (RIGHT, WRONG, UNSURE)
-WORDS = {RIGHT: "right", WRONG: "wrong", UNSURE: "unsure"}
+RIGHT, WRONG, UNSURE, EMPTY = 1, 0, -1, 2
+WORDS = {RIGHT: "right", WRONG: "wrong", EMPTY: "empty", UNSURE: "unsure"}  # in the order in which they are offered
+KEYS = {RIGHT: "1", WRONG: "0", EMPTY: "e", UNSURE: "u"}
+MEANINGS = {
+    RIGHT: "attention is right",
+    WRONG: "attention is wrong",
+    EMPTY: "there is no attention for this class; counts as wrong",
+    UNSURE: "unsure",
+}
+VALUES = tuple(WORDS)
 NAMED = {word: value for value, word in WORDS.items()}
+LISTED = ", ".join(f"{value} or {word}" for value, word in WORDS.items())  # for messages
+
+# What answers add up to, and all that is computed from them: an empty map is a wrong one.
+COUNTED = (RIGHT, WRONG, UNSURE)
+COUNTED_AS_WRONG = (WRONG, EMPTY)
 
 FROM_MASKS, FROM_ATTRIBUTES = "masks", "attribute"  # what the simulated annotator takes its answers from
 SIMULATED = (FROM_MASKS, FROM_ATTRIBUTES)  # sources of answers that are no person's work
+
+
+def counted(value: int) -> int:
+    """What an answer counts as, one of COUNTED: empty counts as wrong."""
+    return WRONG if value in COUNTED_AS_WRONG else value

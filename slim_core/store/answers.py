@@ -72,7 +72,8 @@ class Answers:
         Raises:
             NotFoundError: there is no such campaign.
             ForbiddenError: the campaign names its annotators, and this is none of them.
-            AnswersRefusedError: a value is not 1, 0, -1 or None, an item or id is not this campaign's, or it is closed.
+            AnswersRefusedError: a value is none of VALUES and not None, an item or id is not this campaign's, or it is
+                closed.
         """
         check_answers(annotator, answers)
         with self._database.write() as connection:
@@ -89,7 +90,7 @@ class Answers:
         Raises:
             NotFoundError: there is no such campaign.
             ForbiddenError: the campaign names its annotators, and this person is not one of them.
-            AnswersRefusedError: a value is not 1, 0, -1 or None, an id is not this campaign's, or it is closed.
+            AnswersRefusedError: a value is none of VALUES and not None, an id is not this campaign's, or it is closed.
             CampaignClosedError: the deadline was longer ago than answers are under way.
         """
         with self._database.write() as connection:
@@ -125,6 +126,8 @@ class Answers:
 
     def current(self, campaign_id: str, annotator: str | None = None) -> dict[int, int]:
         """Row -> answer that counts now: of one annotator, or the consensus of all (majority; ties are unsure).
+
+        Empty counts as wrong: ``votes`` and ``audit`` say which answers were that.
 
         A lead's decision counts instead of the consensus.
         """

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.answer_values import RIGHT, UNSURE, VALUES, WRONG
+from slim_core.store.answer_values import EMPTY, LISTED, RIGHT, UNSURE, VALUES, WRONG
 from slim_core.store.consensus import current_by_row
 from slim_core.store.database import Database, new_id, plain
 from slim_core.store.datasets import Datasets, hold_dataset
@@ -22,7 +22,7 @@ from slim_core.store.events import Events
 from slim_core.store.run_rows import find_run
 from slim_core.store.work import IMAGE_WORK
 
-_t, _items, _answers = schema.campaigns, schema.items, schema.answers
+_t, _items, _answers, _current = schema.campaigns, schema.items, schema.answers, schema.current_answers
 
 
 class CampaignClosedError(AnswersRefusedError):
@@ -212,16 +212,17 @@ class Campaigns:
         """How far it is.
 
         Returns:
-            total (items), answered (items with an answer), done (items with as many as the overlap asks), right,
-            wrong, unsure (by consensus), answers (given in all, undone ones too), simulated (of these, by the simulated
-            annotator), share (answered of the split, 0..1) and minutes (people's work, pauses over 60 s cut; what was
-            undone or skipped took its time too).
+            total (items), answered (items with an answer), done (items with as many as the overlap asks), right, wrong,
+            unsure (by consensus), empty (items that somebody calls empty, which counts as wrong), answers (given in
+            all, undone ones too), simulated (of these, by the simulated annotator), share (answered of the split, 0..1)
+            and minutes (people's work, pauses over 60 s cut; what was undone or skipped took its time too).
         """
         spent = IMAGE_WORK.sums.where(_answers.c.campaign_id == campaign_id)
         done = sa.func.sum(sa.case((_items.c.done, 1), else_=0))
         with self._database.read() as connection:
             n_split = _fetch(connection, campaign_id).n_split
             values = list(current_by_row(connection, campaign_id).values())
+            n_empty = _n_empty(connection, campaign_id)
             n_answers, n_simulated, worked_ms = connection.execute(spent).one()
             total, n_done = connection.execute(
                 sa.select(sa.func.count(), done).where(_items.c.campaign_id == campaign_id)
@@ -233,6 +234,7 @@ class Campaigns:
             "right": values.count(RIGHT),
             "wrong": values.count(WRONG),
             "unsure": values.count(UNSURE),
+            "empty": n_empty,
             "answers": int(n_answers or 0),
             "simulated": int(n_simulated or 0),
             "share": len(values) / n_split if n_split else 0.0,
@@ -365,6 +367,13 @@ def _why_missing(connection: Connection, campaign_id: str) -> str:
     )
 
 
+def _n_empty(connection: Connection, campaign_id: str) -> int:
+    """Items that somebody calls empty."""
+    query = sa.select(sa.func.count(_current.c.item_id.distinct()))
+    query = query.where(_current.c.campaign_id == campaign_id, _current.c.value == EMPTY)
+    return int(connection.execute(query).scalar_one())
+
+
 def _check_space(connection: Connection, space_run_id: str | None) -> None:
     if space_run_id is not None and find_run(connection, space_run_id) is None:
         raise NotFoundError(f"There is no run {space_run_id}: choose a space of the Space page.")
@@ -386,4 +395,4 @@ def _check_gold(gold: Mapping[int, int], rows: NDArray[np.int64]) -> None:
         raise SpecRefusedError(f"Row {foreign[0]} has a known answer but is not asked about: choose among the rows.")
     strange = [value for value in gold.values() if value not in VALUES]
     if strange:
-        raise SpecRefusedError(f"{strange[0]!r} is not an answer: 1 is right, 0 wrong, -1 unsure.")
+        raise SpecRefusedError(f"{strange[0]!r} is not an answer: it is {LISTED}.")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
+from slim_core.store.answer_values import COUNTED_AS_WRONG, RIGHT, UNSURE, WRONG, counted
 
 T = TypeVar("T")
 DECISION, SKIP = (
@@ -58,11 +58,13 @@ class Consensus:
         return stack[-1] if stack else None
 
     def of_row(self, row: int) -> int | None:
-        """The decision about a row, else the consensus of its answers; None where there is neither."""
+        """What the decision about a row, else the consensus of its answers, counts as; None where there is neither."""
         decided = self.decision(row)
-        cast = [stack[-1] for stack in self._stacks.get(row, {}).values() if stack]
-        if decided is not None or not cast:
-            return decided
+        cast = [counted(stack[-1]) for stack in self._stacks.get(row, {}).values() if stack]
+        if decided is not None:
+            return counted(decided)
+        if not cast:
+            return None
         return majority(cast.count(RIGHT), cast.count(WRONG))
 
     def by_row(self) -> dict[int, int]:
@@ -86,8 +88,10 @@ def arrays(by_row: Mapping[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int
 
 
 def current_by_row(connection: Connection, campaign_id: str, annotator: str | None = None) -> dict[int, int]:
-    """Row -> what counts now, ascending: the answer of one annotator, or else the decision or the majority."""
-    n_right, n_wrong = (sa.func.sum(sa.case((_current.c.value == value, 1), else_=0)) for value in (RIGHT, WRONG))
+    """Row -> what counts now, one of COUNTED, ascending: the answer of one annotator, or the decision or majority."""
+    n_right, n_wrong = (
+        sa.func.sum(sa.case((_current.c.value.in_(values), 1), else_=0)) for values in ((RIGHT,), COUNTED_AS_WRONG)
+    )
     query = sa.select(_items.c.row, n_right, n_wrong).join(_current, _current.c.item_id == _items.c.id)
     query = query.where(_current.c.campaign_id == campaign_id).group_by(_items.c.row)
     if annotator is not None:
@@ -99,7 +103,7 @@ def current_by_row(connection: Connection, campaign_id: str, annotator: str | No
 
 
 def _decisions(connection: Connection, campaign_id: str) -> dict[int, int]:
-    """Row -> what the lead decided."""
+    """Row -> what the lead decided, as what it counts."""
     query = sa.select(_items.c.row, _items.c.decision)
     query = query.where(_items.c.campaign_id == campaign_id, _items.c.decision.is_not(None))
-    return {row: int(value) for row, value in connection.execute(query)}
+    return {row: counted(int(value)) for row, value in connection.execute(query)}

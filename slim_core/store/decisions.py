@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
 from slim_core.store.answer_batch import AnswerIn, check_answers
-from slim_core.store.answer_values import VALUES
+from slim_core.store.answer_values import LISTED, VALUES
 from slim_core.store.campaigns import lock_campaign
 from slim_core.store.consensus import DECISION, put
 from slim_core.store.database import Database, plain
@@ -37,8 +37,8 @@ class Decisions:
             The decision that counts now; None: the answers count.
 
         Raises:
-            AnswersRefusedError: a value other than 1, 0, -1 and None, an item of another campaign, an id of another
-                answer.
+            AnswersRefusedError: a value that is none of VALUES and not None, an item of another campaign, an id of
+                another answer.
             NotFoundError: there is no such campaign.
         """
         check_answers(by, [decision])
@@ -60,13 +60,11 @@ class Decisions:
         """Set the known answer of items (by item id); None: it has none any more.
 
         Raises:
-            AnswersRefusedError: a value other than 1, 0, -1 and None, or an item of another campaign.
+            AnswersRefusedError: a value that is none of VALUES and not None, or an item of another campaign.
         """
         unknown = [value for value in known.values() if value not in (*VALUES, None)]
         if unknown:
-            raise AnswersRefusedError(
-                f"{unknown[0]!r} is not an answer: 1 is right, 0 wrong, -1 unsure, null for no decision."
-            )
+            raise AnswersRefusedError(f"{unknown[0]!r} is not an answer: it is {LISTED}; null for no decision.")
         with self._database.write() as connection:
             lock_campaign(connection, campaign_id)
             for item_id, value in known.items():

@@ -9,10 +9,32 @@ from pathlib import Path
 
 import pytest
 
+from slim_core.store.answer_values import KEYS, WORDS
+
 APP = Path(__file__).parents[2] / "app"
 IMPORT = re.compile(r'(?:from|import)\s*\(?\s*"\./([\w.]+)"')
 SHARED = re.compile(r'(?:from|import)\s*\(?\s*"\.\./([\w./]+)"')  # "../ui/x.js": the address /assets/ui/x.js
+ANNOTATOR = APP / "annotate" / "static"
 FOLDERS = sorted({path.parent for path in APP.glob("*/static/*.js")})
+
+
+def test_the_answers_of_the_browser_are_those_of_the_store() -> None:
+    listed = re.findall(
+        r"\{ value: (\w+), word: \"(\w+)\", key: \"(\w)\" \}", (ANNOTATOR / "answer_values.js").read_text()
+    )
+    values = re.search(r"export const (RIGHT = .*);", (ANNOTATOR / "answer_values.js").read_text())[1].split(", ")
+    named = {name: int(value) for name, value in (each.split(" = ") for each in values)}
+    assert [(named[name], word, key) for name, word, key in listed] == [
+        (value, word, KEYS[value]) for value, word in WORDS.items()
+    ]
+    page = (ANNOTATOR / "annotator.html").read_text()
+    buttons = page[page.index('<div class="answers">') : page.index('<div class="tools">')]
+    offered = re.findall(r'data-act="(\w+)".*?>(\w+) <kbd>(\w)</kbd>', buttons)
+    assert offered == [(word, word.capitalize(), KEYS[value].upper()) for value, word in WORDS.items()]
+    explained = page[page.index('<div class="keys">') :]
+    assert all(f"<kbd>{key.upper()}</kbd>" in explained for key in KEYS.values())
+    tiles = re.search(r'TILES = \[\.\.\."(\w+)"\]', (ANNOTATOR / "keys.js").read_text())[1]
+    assert not set(tiles) & set(KEYS.values()), "a letter on a tile means nothing else"
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.parent.name)

@@ -43,11 +43,38 @@ def test_h_turns_from_overlay_to_image_to_heat_map_to_contour_and_plus_strengthe
     expect(beside.locator("img")).to_be_visible()
 
 
+def test_space_alternates_the_plain_image_and_a_scale_explains_the_colours(annotator: Page) -> None:
+    heat = stage(annotator).locator("img").nth(1)
+    scale = annotator.locator(".slim-annotator [data-part=scale]")
+    expect(scale).to_contain_text("strongest in this image")
+    assert "gradient" in scale.locator(".ramp").evaluate("ramp => getComputedStyle(ramp).backgroundImage")
+    for opacity in ("0", "0.5", "0"):
+        annotator.keyboard.press("Space")
+        assert heat.evaluate("image => getComputedStyle(image).opacity") == opacity
+    expect(scale).to_be_hidden()
+    for _ in range(9):
+        annotator.keyboard.press("+")
+    assert heat.evaluate("image => getComputedStyle(image).opacity") == "0.8", "the picture is never hidden"
+
+
+def test_e_answers_empty_which_counts_as_wrong(annotator: Page, store: Store, campaign: Campaign) -> None:
+    first = rows_of(store, campaign)[0]
+    annotator.keyboard.press("e")
+    unsent(annotator, 0)
+    assert store.answers.frame(campaign.id)["value"].tolist() == [2]
+    assert store.answers.current(campaign.id) == {first: 0}
+    expect(annotator.locator("[data-part=tally]")).to_have_text("0 right, 0 wrong, 1 empty, 0 unsure")
+    annotator.keyboard.press("z")
+    unsent(annotator, 0)
+    shows(annotator, first)
+    assert store.answers.current(campaign.id) == {}
+
+
 def test_buttons_answer_as_keys_do(annotator: Page, store: Store, campaign: Campaign) -> None:
-    for name in ("Right 1", "Wrong 0", "Unsure U"):
+    for name in ("Right 1", "Wrong 0", "Empty E", "Unsure U"):
         annotator.get_by_role("button", name=name).click()
     unsent(annotator, 0)
-    assert store.answers.frame(campaign.id)["value"].tolist() == [1, 0, -1]
+    assert store.answers.frame(campaign.id)["value"].tolist() == [1, 0, 2, -1]
     seen = store.answers.frame(campaign.id)["seen"].iloc[0]
     assert (seen["view"], seen["opacity"], seen["grid"]) == ("overlay", 0.5, False) and seen["run"].startswith("r-")
 
@@ -122,29 +149,29 @@ def test_a_page_of_images_is_flipped_confirmed_and_brought_back(annotator: Page,
     annotator.keyboard.press("g")
     tiles = annotator.locator(".slim-annotator .tile")
     expect(tiles).to_have_count(6)
-    tells(annotator, "0 right, 0 wrong, 0 unsure, 6 open")
+    tells(annotator, "0 right, 0 wrong, 0 empty, 0 unsure, 6 open")
     annotator.keyboard.press("Enter")  # nobody has looked at any of them
     annotator.keyboard.press("w")  # the letter of the second tile
-    tells(annotator, "0 right, 1 wrong, 0 unsure, 5 open")
+    tells(annotator, "0 right, 1 wrong, 0 empty, 0 unsure, 5 open")
     annotator.keyboard.press("ArrowRight")
     annotator.keyboard.press("0")  # the third, and on to the fourth
     annotator.keyboard.press("u")
     tiles.nth(5).click()
-    tells(annotator, "0 right, 3 wrong, 1 unsure, 2 open")
+    tells(annotator, "0 right, 3 wrong, 0 empty, 1 unsure, 2 open")
     annotator.keyboard.press("a")
-    tells(annotator, "2 right, 3 wrong, 1 unsure, 0 open")
+    tells(annotator, "2 right, 3 wrong, 0 empty, 1 unsure, 0 open")
     annotator.keyboard.press("Enter")
     tells(annotator, "All images of this campaign are answered")
     unsent(annotator, 0)
     expected = dict(zip(asked, (1, 0, 0, -1, 1, 0), strict=True))
     assert store.answers.current(campaign.id) == dict(sorted(expected.items()))
     annotator.keyboard.press("z")
-    tells(annotator, "2 right, 3 wrong, 1 unsure, 0 open")
+    tells(annotator, "2 right, 3 wrong, 0 empty, 1 unsure, 0 open")
     unsent(annotator, 0)
     assert store.answers.current(campaign.id) == {}
     settle(annotator)  # a tile that is drawn anew between press and release is not clicked
     tiles.nth(5).click()
-    tells(annotator, "3 right, 2 wrong, 1 unsure, 0 open")
+    tells(annotator, "3 right, 2 wrong, 0 empty, 1 unsure, 0 open")
     annotator.keyboard.press("Enter")
     unsent(annotator, 0)
     assert store.answers.current(campaign.id)[asked[5]] == 1

@@ -19,12 +19,11 @@ from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, View, under
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
 from slim_core.percent import counted
-from slim_core.store.answer_values import RIGHT, UNSURE, WORDS, WRONG
+from slim_core.store.answer_values import KEYS, WORDS
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-KEYS = {RIGHT: "1", WRONG: "0", UNSURE: "u"}
 ENOUGH = 20  # images answered by two or more, below which agreement is chance
 OPACITY = 0.5  # of the overlay that is shown
 
@@ -59,7 +58,7 @@ def _measure(campaign: Campaign, found: Agreement) -> None:
         st.info(found.note or too_few(found))
         return
     value, interval, items = st.columns(3)
-    help = "Agreement beyond chance: 1 is perfect, 0 is chance. Unsure answers are left out."
+    help = "Agreement beyond chance: 1 is perfect, 0 is chance. Unsure answers are left out; empty counts as wrong."
     value.metric(found.measure, f"{found.value:.2f}", border=True, help=help)
     interval.metric("95 % interval", f"{found.low:.2f} to {found.high:.2f}", border=True, help="Bootstrap over images.")
     items.metric(
@@ -101,6 +100,8 @@ def _one(campaign: Campaign, dispute: Dispute) -> None:
             views = [View(run=run, name=pictures.quiet("image"))]
             views += [] if run is None else [under(run, name=pictures.quiet("overlay"))]
             pictures.show(campaign.dataset_id, [Tile(dispute.item.row, views)], wide=200 * len(views), size=400)
+            if run is not None:
+                pictures.scale()
         with answers:
             st.markdown(f"**{verbatim(table.label_names[dispute.item.label])}**, image {dispute.item.row}")
             votes = sorted(dispute.votes.items())

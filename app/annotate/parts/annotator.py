@@ -9,6 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app.routes.assets import asset_url, static
+from slim_core.data.images import heat_gradient
 
 HTML = static("annotate/annotator.html").read_text()
 MODULE = "annotate/annotator.js"
@@ -34,7 +35,7 @@ class Session:
     may_rename: bool  # no sign-in: the name can be changed
     token: str
     run: str  # gradcam run whose maps are shown
-    pictures: Mapping[str, str]  # image, heat, contour, and the same as tile...: address
+    pictures: Mapping[str, str]  # image, heat, veil, contour, and the same as tile...: address
     guideline: str
     split: str
     n_split: int  # images of the split
@@ -55,6 +56,7 @@ class Session:
             "token": self.token,
             "run": self.run,
             **self.pictures,
+            "ramp": heat_gradient(),
             "guideline": self.guideline,
             "split": self.split,
             "nSplit": self.n_split,

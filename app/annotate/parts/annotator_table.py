@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import session
 from slim_core.annotation.agreement import annotators_of
+from slim_core.store.answer_values import EMPTY, WORDS
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -17,9 +18,7 @@ if TYPE_CHECKING:
 _PERCENT = {"gold_agree": "Gold accuracy", "others_agree": "Agreement"}
 _NUMBERS = {
     "answers": "Answers",
-    "right": "Right",
-    "wrong": "Wrong",
-    "unsure": "Unsure",
+    **{word: word.capitalize() for word in WORDS.values()},
     "surplus": "Not counted",
     "changed": "Changed",
     "undone": "Undone",
@@ -49,6 +48,7 @@ def _columns() -> dict[str, object]:
     number = st.column_config.NumberColumn
     helps = {
         "answers": "Images whose answer counts.",
+        WORDS[EMPTY]: "No attention for the class. Counted as wrong wherever answers are used.",
         "surplus": "Answers given after the image already had enough annotators: stored, not counted.",
         "gold_agree": "Share of the gold images answered correctly.",
         "others_agree": "Share of the images answered like the majority of the others.",

@@ -89,7 +89,7 @@ def _session(campaign: Campaign) -> annotator.Session:
 def _pictures(dataset: str, run: str) -> dict[str, str]:
     """Addresses by name. A small image is drawn no larger than it has to be: every pixel takes its time."""
     large = min(IMAGE_SIDE, max(TILE_SIDE, SHARPEST * input_side(run)))
-    sides = {"image": large, "contour": IMAGE_SIDE, "heat": TILE_SIDE}
+    sides = {"image": large, "contour": IMAGE_SIDE, "heat": TILE_SIDE, "veil": TILE_SIDE}
     made = {kind: address(dataset, View(kind, run), side) for kind, side in sides.items()}
     return made | {f"tile{kind.capitalize()}": address(dataset, View(kind, run), TILE_SIDE) for kind in sides}
 

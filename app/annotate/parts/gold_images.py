@@ -48,6 +48,8 @@ def _one(campaign: Campaign, item: Item) -> None:
     with picture:
         tile = Tile(item.row, [under(run)], [pictures.quiet(f"image {item.row}")])
         pictures.show(campaign.dataset_id, [tile], wide=180, size=360)
+        if run is not None:
+            pictures.scale()
     with buttons.container(horizontal=True):
         for value, word in BUTTONS.items():  # keys of its own: a second click is void
             if st.button(word, key=f"gold-{word}-{item.id}", disabled=item.gold == value and value is not None):

@@ -21,7 +21,7 @@ from slim_core.annotation.live_effect import CellNow, Effect, effect
 from slim_core.data import images
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import percent
-from slim_core.store.answer_values import RIGHT, WORDS, WRONG
+from slim_core.store.answer_values import COUNTED, RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -96,8 +96,8 @@ def _drawn(campaign_id: str, state: State) -> str:
     is_answered = bool((found.answers >= 0).any())
     trusted = f"{percent(found.trusted.mean(), 0)} of the images are trusted" if is_answered else "no answers yet"
     answers = " ".join(
-        f'<i style="background:{ANSWERS[value]}"></i>{word} {int((found.answers[asked] == value).sum())}'
-        for value, word in WORDS.items()
+        f'<i style="background:{ANSWERS[value]}"></i>{WORDS[value]} {int((found.answers[asked] == value).sum())}'
+        for value in COUNTED  # empty ones among the wrong
     )
     left = (
         f'<div><img src="data:image/webp;base64,{source}" alt="Map of the propagated scores: {trusted}">'

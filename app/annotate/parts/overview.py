@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +15,7 @@ from app.ui import chart, notes
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from slim_core.annotation.convergence import Stability, stability
-from slim_core.percent import percent
+from slim_core.percent import counted, percent
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -84,7 +84,7 @@ def _now(campaign: Campaign) -> None:
     columns = st.columns(5)
     columns[0].metric("Answered", f"{progress['answered']:,} of {total:,}", border=True)
     columns[1].metric("Right", f"{progress['right']:,}", border=True)
-    columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True)
+    columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True, help=_of_wrong(progress))
     columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or a tie.")
     columns[4].metric("Minutes", work.minutes(progress), border=True, help=work.HELP)
     work.note(progress)
@@ -93,6 +93,10 @@ def _now(campaign: Campaign) -> None:
         st.dataframe(held, hide_index=True, width="content", column_config=_HELD, alt="Active annotators")
     elif campaign.status == "open":
         st.caption("No active annotators.")
+
+
+def _of_wrong(progress: dict[str, Any]) -> str:
+    return f"Wrong by most annotators. Empty counts as wrong: {counted(progress['empty'], 'image')} called empty."
 
 
 _HELD = {

@@ -10,6 +10,7 @@
 // Each module knows those it calls and none that calls it: queue, history -> outbox -> connection -> session; views are
 // given what they draw.
 
+import { ANSWERS, UNSURE } from "./answer_values.js";
 import { Connection } from "./connection.js";
 import { GridPage } from "./grid_page.js";
 import { History } from "./history.js";
@@ -22,7 +23,7 @@ import * as preferences from "./preferences.js";
 import { Queue } from "./queue.js";
 import { Screen } from "./screen.js";
 import { Session } from "./session.js";
-import { VIEWS, viewOf } from "./views.js";
+import { MOST_OPAQUE, VIEWS, viewOf } from "./views.js";
 
 const HEARTBEAT_MS = 500;
 const SHOWN_MS = 300; // from the first image to what else the page has to draw
@@ -38,15 +39,15 @@ const ACTIONS = { // in both modes, also where there is no image now
   rename: (app) => app.rename(),
   undo: (app) => app.undo(),
   view: (app) => app.prefer({ view: (app.preferences.view + 1) % VIEWS.length }),
+  plain: (app) => app.prefer({ view: VIEWS.indexOf(viewOf(app.preferences) === "image" ? "overlay" : "image") }),
   beside: (app) => app.prefer({ beside: !app.preferences.beside }),
   grid: (app) => app.prefer({ grid: !app.preferences.grid }),
   more: (app) => app.preferOpacity(0.1),
   less: (app) => app.preferOpacity(-0.1),
 };
+const eachAnswer = (act) => Object.fromEntries(ANSWERS.map(({ word, value }) => [word, (app) => act(app, value)]));
 const SINGLE = {
-  right: (app) => app.answerImage(1),
-  wrong: (app) => app.answerImage(0),
-  unsure: (app) => app.answerImage(-1),
+  ...eachAnswer((app, value) => app.answerImage(value)),
   skip: (app) => app.skip(),
 };
 const GRID = {
@@ -55,9 +56,7 @@ const GRID = {
   up: (app) => app.moveCursor(-app.screen.grid.columns),
   down: (app) => app.moveCursor(app.screen.grid.columns),
   flip: (app) => app.flipTile((page) => page.flip()),
-  right: (app) => app.answerTile(1),
-  wrong: (app) => app.answerTile(0),
-  unsure: (app) => app.answerTile(-1),
+  ...eachAnswer((app, value) => app.answerTile(value)),
   rest: (app) => app.answerRest(),
   tile: (app, place) => app.flipTile((page) => page.flip(), place),
   confirm: (app) => app.answerPage(),
@@ -185,7 +184,7 @@ class Annotator {
 
   preferOpacity(step) {
     const opacity = Math.round((this.preferences.opacity + step) * 10) / 10;
-    this.prefer({ view: 0, opacity: Math.min(0.9, Math.max(0.1, opacity)) });
+    this.prefer({ view: 0, opacity: Math.min(MOST_OPAQUE, Math.max(0.1, opacity)) });
   }
 
   preferGuess(guess) {
@@ -196,7 +195,7 @@ class Annotator {
 
   answerImage(value) {
     const { item, since, unseen } = this.screen.single;
-    if (!item || (unseen && value !== -1)) return;
+    if (!item || (unseen && value !== UNSURE)) return;
     this.answer([{ item, value }], Math.round(performance.now() - since));
   }
 

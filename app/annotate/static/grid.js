@@ -1,10 +1,10 @@
 // Many images at once, as tiles: each shows its value, if it has one, and the key that flips it.
 
+import { ANSWERS, UNSURE, wordOf } from "./answer_values.js";
 import { TILES } from "./keys.js";
-import { wordOf } from "./messages.js";
 import { settled } from "./pictures.js";
 import { imageAddress } from "../ui/image_address.js";
-import { heatOpacity, viewOf } from "./views.js";
+import { hasScale, heatOpacity, overName, viewOf } from "./views.js";
 
 export class Grid {
   // `failed()`: a picture on the page cannot be shown.
@@ -20,7 +20,8 @@ export class Grid {
   addresses(item, data, preferences) {
     const name = `Image ${item.row}`;
     if (viewOf(preferences) === "contour") return [[imageAddress(data.tileContour, item.row), name]];
-    return [[imageAddress(data.tileImage, item.row), name], [imageAddress(data.tileHeat, item.row), "Attention heat map"]];
+    const over = overName(preferences) === "heat" ? data.tileHeat : data.tileVeil;
+    return [[imageAddress(data.tileImage, item.row), name], [imageAddress(over, item.row), "Attention heat map"]];
   }
 
   // A page (GridPage); an image that cannot be shown is unsure.
@@ -30,14 +31,15 @@ export class Grid {
       const pictures = this.addresses(item, data, preferences).map(([address, alt]) => this.pictures.get(address, alt));
       const tile = this.tiles.children[place] ?? this.tiles.appendChild(newTile());
       const failed = this.drawPictures(tile, pictures, heatOpacity(preferences));
-      if (failed) page.values.set(item.id, -1);
+      if (failed) page.values.set(item.id, UNSURE);
       this.label(tile, place, item, wordOf(page.value(item)), failed, data.blind);
     });
     while (this.tiles.children.length > page.items.length) this.tiles.lastChild.remove();
     this.mark(page.cursor);
     if (focused) this.focus(page.cursor);
-    const [right, wrong, unsure, open] = [1, 0, -1, null].map((value) => page.count(value));
-    this.parts.text("page-tally", `${right} right, ${wrong} wrong, ${unsure} unsure, ${open} open`);
+    const counts = [...ANSWERS, { value: null, word: "open" }].map(({ value, word }) => `${page.count(value)} ${word}`);
+    this.parts.text("page-tally", counts.join(", "));
+    this.parts.hide({ "grid-scale": !hasScale(preferences) });
   }
 
   // True where one of them cannot be shown.

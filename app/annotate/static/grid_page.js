@@ -4,7 +4,7 @@
 export class GridPage {
   constructor() {
     this.items = [];
-    this.values = new Map(); // item id -> 1 right, 0 wrong, -1 unsure; without a value: absent
+    this.values = new Map(); // item id -> a value of ANSWERS; without one: absent
     this.cursor = 0;
     this.since = 0; // when the page was turned, by performance.now()
   }

@@ -1,15 +1,17 @@
 // Keys, and the swipe that stands for two of them.
 
+import { ANSWERS } from "./answer_values.js";
+
 const KEYS = {
-  "1": "right", arrowright: "right", "0": "wrong", arrowleft: "wrong", u: "unsure", s: "skip", z: "undo", h: "view",
-  b: "beside", g: "grid", "+": "more", "=": "more", "-": "less", "?": "keys", escape: "close",
+  ...Object.fromEntries(ANSWERS.map(({ key, word }) => [key, word])), arrowright: "right", arrowleft: "wrong",
+  s: "skip", z: "undo", h: "view", " ": "plain", b: "beside", g: "grid", "+": "more", "=": "more", "-": "less", "?": "keys", escape: "close",
 };
-// In the grid 1, 0 and U answer the image at the cursor, as they do one by one.
+// In the grid the keys of the answers answer the image at the cursor, as they do one by one.
 const GRID = {
   arrowright: "next", arrowleft: "previous", arrowup: "up", arrowdown: "down", " ": "flip", enter: "confirm", a: "rest",
 };
 // What is written on the tiles, as far as there are letters: none of them means anything else in the grid.
-export const TILES = [..."qwertyiopdfjklcvnmx"];
+export const TILES = [..."qwrtyiopdfjklcvnmx"];
 const SWIPE_PX = 60;
 
 // A letter's or digit's key by what it types, else (another script, a shifted digit row) by where it lies.
@@ -26,8 +28,8 @@ const typing = (target) => target.isContentEditable || ["INPUT", "TEXTAREA", "SE
 export function actionOf(event, grid) {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.composedPath()[0])) return undefined;
   const key = name(event);
-  if (!grid) return KEYS[key] && [KEYS[key]];
   const onButton = event.composedPath()[0].closest?.("button:not(.tile)");
+  if (!grid) return KEYS[key] && !(onButton && key === " ") ? [KEYS[key]] : undefined;
   if (GRID[key] && !(onButton && (key === "enter" || key === " "))) return [GRID[key]];
   const place = TILES.indexOf(key);
   if (place >= 0) return ["tile", place];

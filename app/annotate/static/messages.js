@@ -1,11 +1,10 @@
 // What the annotator says: how far it is, whether answers have arrived, and what the rest is waiting for.
 
+import { ANSWERS, wordOf } from "./answer_values.js";
+
 export const number = (n) => Number(n).toLocaleString("en");
 const count = (n, noun) => `${number(n)} ${noun}${n === 1 ? "" : "s"}`;
 const IDLE_MS = 60000; // longer pauses are not work
-const WORDS = { "1": "right", "0": "wrong", "-1": "unsure" };
-
-export const wordOf = (value) => WORDS[value] ?? "open";
 
 export function left(n) {
   return `${number(n)} left`;
@@ -45,7 +44,7 @@ export function pace(steps) {
 
 export function tally(steps) {
   const values = steps.flatMap((step) => step.entries.map((entry) => entry.value));
-  return [1, 0, -1].map((value) => `${number(values.filter((one) => one === value).length)} ${wordOf(value)}`).join(", ");
+  return ANSWERS.map(({ value, word }) => `${number(values.filter((one) => one === value).length)} ${word}`).join(", ");
 }
 
 // [text, alarm]

@@ -17,6 +17,7 @@ export class Parts {
     this.hide({ rename: !data.rename || !data.who, seen: data.blind, "guess-row": data.blind });
     this.hide({ question: data.blind, "blind-question": !data.blind });
     for (const kind of ["right", "wrong"]) this.fillExamples(kind, data.examples[kind] ?? []);
+    for (const ramp of this.root.querySelectorAll(".ramp")) ramp.style.background = data.ramp;
     this.find("size").value = String(preferences.size);
     this.find("guess").checked = preferences.guess;
   }

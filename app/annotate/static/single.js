@@ -1,8 +1,9 @@
 // One image at a time, large, with the attention over it or beside it.
 
+import { ANSWERS, UNSURE } from "./answer_values.js";
 import { settled } from "./pictures.js";
 import { imageAddress } from "../ui/image_address.js";
-import { heatOpacity, viewOf } from "./views.js";
+import { hasScale, heatOpacity, overName, viewOf } from "./views.js";
 
 function verdict({ prediction, label, confidence }) {
   if (prediction == null) return "";
@@ -21,7 +22,8 @@ export class Single {
   // The addresses of all pictures an image is shown with, in the order in which they are needed.
   addresses(item, data, preferences) {
     const name = data.blind ? `Image ${item.row}` : `Image ${item.row}, label ${item.label}`;
-    const made = [[imageAddress(data.image, item.row), name], [imageAddress(data.heat, item.row), "Attention heat map"]];
+    const over = data[overName(preferences)];
+    const made = [[imageAddress(data.image, item.row), name], [imageAddress(over, item.row), "Attention heat map"]];
     if (viewOf(preferences) === "contour") made.push([imageAddress(data.contour, item.row), `${name}, attention contour`]);
     return made;
   }
@@ -60,7 +62,8 @@ export class Single {
     const view = viewOf(preferences);
     this.parts.find("stage").replaceChildren(over.image, heat.image);
     heat.image.style.opacity = heatOpacity(preferences);
-    this.parts.text("view", view === "overlay" ? `overlay, ${Math.round(preferences.opacity * 100)} %` : view);
+    this.parts.hide({ scale: !hasScale(preferences) });
+    this.parts.text("view", view === "overlay" ? `overlay, ${Math.round(heatOpacity(preferences) * 100)} %` : view);
     this.drawFailure([over, heat]);
   }
 
@@ -82,6 +85,8 @@ export class Single {
     this.parts.hide({ failure: !failed });
     this.parts.text("failure", failed ? `${failed.sentence} Press U or S to continue.` : "");
     this.unseen = Boolean(failed);
-    for (const answer of ["right", "wrong"]) for (const button of this.parts.buttons(answer)) button.disabled = this.unseen;
+    for (const { word, value } of ANSWERS) {
+      for (const button of this.parts.buttons(word)) button.disabled = this.unseen && value !== UNSURE;
+    }
   }
 }

@@ -1,13 +1,21 @@
-// How an image and its heat map are shown. They lie on each other: the overlay is the heat map's opacity, so changing it
-// loads nothing.
+// How an image and its attention are shown. They lie on each other: the overlay is a heat map that is the clearer the weaker
+// the attention is, at an opacity of its own, so changing that loads nothing.
 
 export const VIEWS = ["overlay", "image", "heat map", "contour"];
 
+export const MOST_OPAQUE = 0.8; // of an overlay: the picture is never hidden
+
 export const viewOf = (preferences) => VIEWS[preferences.view];
 
-// Opacity of the heat map over the image.
+// Of the pictures that can lie over the image, the one for this view.
+export const overName = (preferences) => (viewOf(preferences) === "heat map" ? "heat" : "veil");
+
+// Whether colours are shown that a scale explains.
+export const hasScale = (preferences) => ["overlay", "heat map"].includes(viewOf(preferences));
+
+// Opacity of what lies over the image.
 export function heatOpacity(preferences) {
   const view = viewOf(preferences);
-  if (view === "overlay") return preferences.opacity;
+  if (view === "overlay") return Math.min(MOST_OPAQUE, preferences.opacity);
   return view === "heat map" ? 1 : 0;
 }

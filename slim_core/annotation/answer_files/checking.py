@@ -18,6 +18,7 @@ from slim_core.annotation.answer_files import reading
 from slim_core.annotation.terminal import WRITTEN
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.answer_batch import AnswerIn
+from slim_core.store.answer_values import LISTED
 from slim_core.store.consensus import DECISION, SKIP, put
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class Imported:
 def check_file(
     store: Store, campaign: Campaign, source: Path | bytes, annotator: str = UNNAMED, *, name: str | None = None
 ) -> Checked:
-    """Read a file with the columns row or path, and answer (or value): 1, 0, -1 or right, wrong, unsure.
+    """Read a file with the columns row or path, and answer (or value): the words or numbers of WRITTEN.
 
     CSV, JSON lines or Parquet, by the ending of the file, or of its ``name`` where ``source`` is its content. Also
     read, where there are: annotator (else all answers are of ``annotator``) and seconds. Of our own export of
@@ -182,7 +183,7 @@ def _unfit(checked: pd.DataFrame, data_set: str, campaign_id: str) -> tuple[Unfi
         "fields": ("with more fields than the header", checked[reading.MORE]),
         "image": (f"with an image that {data_set} does not have", named),
         "pair": ("whose row and path are not of one image", "row " + checked["row"] + ", path " + checked["path"]),
-        "answer": ("without an answer (1 or right, 0 or wrong, -1 or unsure)", checked["answer"]),
+        "answer": (f"without an answer ({LISTED})", checked["answer"]),
         "asked": (f"about an image that campaign {campaign_id} does not ask about", named),
         "annotator": ("with an annotator nobody can be called", checked["annotator"].str[:20]),
         "conflict": (

@@ -30,8 +30,8 @@ COLUMNS = (  # name -> what a cell holds, in this order
     "path",  # of the image, as in the metadata
     "row",  # of the image, in the data set's table
     "label",
-    "answer",  # right, wrong, unsure; empty: undone or skipped
-    "value",  # 1, 0, -1
+    "answer",  # a word of WORDS; no text: undone or skipped
+    "value",  # its number
     "stands",  # what this annotator's answer (or the decision) is after it
     "counted",  # false: beyond the overlap
     "seconds",

@@ -14,7 +14,7 @@ import numpy as np
 
 from slim_core.annotation.propagation.grid import Grid
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.answer_values import RIGHT, UNSURE, VALUES
+from slim_core.store.answer_values import COUNTED, RIGHT, UNSURE
 
 GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
 GRID_ABOVE = 8_000  # images of a class; the exact smoothing is quadratic in time
@@ -39,7 +39,7 @@ def expand(
     Args:
         points: (N, 2) attention space E.
         labels: (N,) class of each image.
-        answers: (N,) int, 1 right, 0 wrong, -1 unsure or not asked.
+        answers: (N,) int, what each counts as: 1 right, 0 wrong (an empty map too), -1 unsure or not asked.
         gammas: kernel width of class 0, 1, ...; the last one also serves the classes after it.
         method: "exact" needs O(n^2) time (memory stays small), "grid" O(n); "auto" takes the grid above GRID_ABOVE
             images in the class.
@@ -65,7 +65,7 @@ def check_answers(points: np.ndarray, labels: np.ndarray, answers: np.ndarray) -
             f"{len(answers)} answers do not fit {len(points)} points and {len(labels)} labels: they belong to another "
             f"attention space; choose the campaign of this one."
         )
-    strange = np.setdiff1d(answers, VALUES)
+    strange = np.setdiff1d(answers, COUNTED)
     if len(strange):
         raise AnswersRefusedError(f"An answer is {strange[0]}: use 1 (right), 0 (wrong) or -1 (unsure).")
 

@@ -29,7 +29,7 @@ RIGHT_TEXT, WRONG_TEXT = "#00684C", "#A84600"  # green and vermilion, dark enoug
 
 RIGHT, WRONG, UNSURE, UNKNOWN = GREEN, VERMILION, ORANGE, GREY
 CHOSEN, WHOLE, REPEATED, WORST = BLUE, GREY, ORANGE, VERMILION
-ANSWERS = {answer_values.RIGHT: RIGHT, answer_values.WRONG: WRONG, answer_values.UNSURE: UNSURE}
+ANSWERS = {answer_values.RIGHT: RIGHT, answer_values.WRONG: WRONG, answer_values.UNSURE: UNSURE}  # as they count
 GROUPS = (
     BLUE, ORANGE, SKY, PURPLE, YELLOW, GREEN, VERMILION, INK,  # what follows is less easily told apart, but of its own
     "#882255", "#44AA99", "#7A4FD8", "#999933", "#A4343A", "#DDCC77", "#1B7F3B", "#E7298A",

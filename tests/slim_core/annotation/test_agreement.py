@@ -123,3 +123,15 @@ def test_answers_beyond_the_overlap_are_told_and_without_an_answer_there_is_no_p
 
 def test_nobody_who_answered_yet_makes_an_empty_table():
     assert len(annotators([Item(0, 1, 0)], [], [])) == 0
+
+
+def test_empty_counts_as_wrong_and_is_reported_apart():
+    a, b = [1, 2, 0, 2, 1], [1, 0, 2, 1, 0]
+    as_wrong = [[0 if value == 2 else value for value in column] for column in (a, b)]
+    assert agreement(cast(a, b)) == agreement(cast(*as_wrong))
+    items = [Item(id=n, row=n, label=0, position=n, gold=(None, 2, 0, 1, None)[n]) for n in range(5)]
+    assert [one.item.id for one in disputes(items, cast(a, b))] == [3, 4], "empty against wrong is no dispute"
+    of_a = annotators(items, cast(a, b), []).set_index("annotator").loc["a"]
+    assert (of_a["right"], of_a["wrong"], of_a["empty"], of_a["unsure"]) == (2, 1, 2, 0)
+    assert of_a["gold_n"] == 3 and of_a["gold_agree"] == pytest.approx(2 / 3)
+    assert of_a["others_agree"] == pytest.approx(3 / 5)

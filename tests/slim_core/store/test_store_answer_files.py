@@ -13,8 +13,10 @@ import pytest
 
 from slim_core.annotation.answer_files.checking import check_file, import_file
 from slim_core.annotation.answer_files.writing import AT_ONCE, COLUMNS, export
+from slim_core.annotation.terminal import value_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign, Store, schema
+from slim_core.store.answer_values import EMPTY, KEYS, LISTED, VALUES, WORDS
 from tests.slim_core.store.store_makers import statements
 
 
@@ -169,8 +171,8 @@ def test_a_file_that_takes_back_a_change_is_a_change_again(store: Store, pair: C
         ("-3,1,ann", "image", "line 3: '-3'"),
         ("x,1,ann", "image", "line 3: 'x'"),
         ("1.5,1,ann", "image", "line 3: '1.5'"),
-        ("2,maybe,ann", "answer", "1 line without an answer (1 or right, 0 or wrong, -1 or unsure) (line 3: 'maybe')"),
-        ("2,2,ann", "answer", "line 3: '2'"),
+        ("2,maybe,ann", "answer", f"1 line without an answer ({LISTED}) (line 3: 'maybe')"),
+        ("2,3,ann", "answer", "line 3: '3'"),
         ("30,1,ann", "asked", "about an image that campaign"),
         ("1,0,ann", "conflict", "against another line about the same image and annotator (line 3: '1 (line 2)')"),
         ("2,1,a\x07b", "annotator", "with an annotator nobody can be called"),
@@ -286,3 +288,24 @@ def test_a_name_like_a_formula_goes_out_as_text_and_comes_back_as_it_was(store: 
     other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
     import_file(store, other, content, "lea", name="answers.csv")
     assert store.answers.current(other.id, who) == {item.row: 1}
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("standing", [True, False])
+def test_empty_goes_out_and_comes_in_as_itself(store: Store, pair: Campaign, dataset, form, standing):
+    items = store.campaigns.items(pair.id)
+    values = dict(zip(items, VALUES, strict=False))
+    store.answers.save(pair.id, "ann", [AnswerIn(f"e-{item.id}", item.id, value) for item, value in values.items()])
+    content = whole(store, pair, form, standing=standing)
+    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    assert import_file(store, other, content, "lea", name=f"x.{form}").n_new == len(VALUES)
+    assert [value for _, _, value in store.answers.votes(other.id)] == list(VALUES)
+    assert EMPTY in VALUES and b"empty" in whole(store, pair, "csv", standing=standing)
+
+
+def test_words_keys_and_numbers_of_every_answer_are_read(store: Store, pair: Campaign):
+    spelled = [*WORDS.values(), *map(str, WORDS), *KEYS.values(), "EMPTY", "2.0"]
+    assert [value_of(word) for word in spelled[:4]] == list(VALUES)
+    assert {value_of(word) for word in spelled} == set(VALUES)
+    with pytest.raises(AnswersRefusedError, match="'perhaps' is not an answer: write 1 or right, .* 2 or empty"):
+        value_of("perhaps")

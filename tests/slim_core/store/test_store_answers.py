@@ -146,7 +146,7 @@ def test_with_an_overlap_of_two_each_item_is_asked_to_two_and_once_each(store: S
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"value": 2}, "2 is not an answer: 1 is right, 0 wrong, -1 unsure"),
+        ({"value": 3}, "3 is not an answer: it is 1 or right, 0 or wrong, 2 or empty, -1 or unsure"),
         ({"value": True}, "True is not an answer"),
         ({"value": "1"}, "'1' is not an answer"),
         ({"value": 0.5}, "0.5 is not an answer"),
@@ -255,3 +255,24 @@ def test_what_is_derived_always_equals_what_the_answers_add_up_to(store: Store, 
     for item in store.campaigns.items(campaign.id):
         assert item.n_answers == counted.get(item.id, 0) <= overlap
         assert item.done == (item.n_answers == overlap)
+
+
+def test_empty_is_kept_as_such_and_counts_as_wrong(store: Store, pair: Campaign):
+    first, second, third, fourth = store.campaigns.items(pair.id)[:4]
+    for who, values in {"ann": (2, 2, 2, 2), "ben": (0, 1, 2, -1)}.items():
+        for item, value in zip((first, second, third, fourth), values, strict=True):
+            say(store, pair, who, item.id, value)
+    assert {value for _, who, value in store.answers.votes(pair.id) if who == "ann"} == {2}
+    expected = {first.row: 0, second.row: -1, third.row: 0, fourth.row: 0}
+    assert store.answers.current(pair.id) == expected
+    assert store.answers.current(pair.id, "ann") == dict.fromkeys(expected, 0)
+    rows, values = store.answers.snapshot(pair.id, store.answers.last_seq(pair.id))
+    assert dict(zip(rows.tolist(), values.tolist(), strict=True)) == expected
+    progress = store.campaigns.progress(pair.id)
+    assert (progress["right"], progress["wrong"], progress["unsure"], progress["empty"]) == (0, 3, 1, 4)
+    store.decisions.decide(pair.id, "lea", AnswerIn("d", second.id, 2))
+    assert store.answers.current(pair.id)[second.row] == 0
+    rows, values = store.answers.snapshot(pair.id, store.answers.last_seq(pair.id))
+    assert dict(zip(rows.tolist(), values.tolist(), strict=True))[second.row] == 0
+    say(store, pair, "ann", first.id, None, at="undo")
+    assert store.campaigns.progress(pair.id)["empty"] == 3

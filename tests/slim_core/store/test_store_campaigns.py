@@ -91,6 +91,7 @@ def test_progress_counts_answers_shares_and_minutes(store: Store, campaign: Camp
         "right": 1,
         "wrong": 1,
         "unsure": 1,
+        "empty": 0,
         "answers": 4,
         "simulated": 0,
         "share": pytest.approx(3 / 40),

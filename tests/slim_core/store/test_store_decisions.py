@@ -67,7 +67,7 @@ def test_what_cannot_be_decided_is_refused_and_changes_nothing(store: Store, pai
     other = store.campaigns.create("other", dataset.id, None, [7])
     store.answers.save(pair.id, "ann", [AnswerIn("a", item.id, 1)])
     for wrong, sentence in (
-        (AnswerIn("d", item.id, 2), "2 is not an answer"),
+        (AnswerIn("d", item.id, 3), "3 is not an answer"),
         (AnswerIn("d", store.campaigns.items(other.id)[0].id, 1), "does not belong to the campaign"),
         (AnswerIn("a", item.id, 1), "id a was used for another answer"),
     ):
