@@ -242,7 +242,7 @@ def test_a_token_for_another_campaign_does_not_reach_this_one(client: TestClient
 
 @pytest.mark.parametrize(("answer", "sentence"), [
     ({"item": 1, "value": 1}, "needs an id"),
-    ({"id": "a1", "item": 1, "value": 2}, "not 2"),
+    ({"id": "a1", "item": 1, "value": 3}, "not 3"),
     ({"id": "a1", "item": 1, "value": True}, "not True"),
     ({"id": "a1", "item": 1, "value": "1"}, "not '1'"),
     ({"id": "a1", "item": 1, "value": 1, "ms": "long"}, "malformed"),
