@@ -9,7 +9,7 @@ import streamlit as st
 from app import session
 from app.routes.assets import static
 from app.routes.metrics import PAGE_SECONDS
-from app.ui import chart, sign_in
+from app.ui import chart, queue_pause, sign_in
 from app.ui.messages import errors_shown
 from app.ui.pages import file_of
 
@@ -26,6 +26,8 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "Subset and result": (("curate", "filter_alt"), ("compare", "leaderboard"), ("studies", "experiment")),
     "Machine": (("jobs", "list_alt"),),
 }
+
+SUBMIT_NOTHING = ("data", "studies")  # pages that do not say that the queue is paused
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
@@ -59,4 +61,7 @@ def run() -> None:
         chart.last(),
         errors_shown(),
     ):  # the last net: no page answers what a user can mend with a traceback
+        with st.container():  # made in any case: what appears above the annotator would make it begin anew
+            if page.url_path not in SUBMIT_NOTHING:
+                queue_pause.show()
         page.run()

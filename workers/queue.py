@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from redis import Redis
@@ -87,6 +87,12 @@ class Queue:
         run = self.store.attempts.retry(run_id, by)
         self.submit(run)
         return run
+
+    def resume(self, by: str = "local") -> None:
+        """End the pause and wake the workers at once, where Redis answers; else a service does so later."""
+        if self.store.queue.resume(by):
+            with suppress(QueueUnavailableError):
+                self.enqueue_wakeups(self.store.queue.waiting())
 
     def view(self) -> QueueView:
         """What waits and who works, by reading the database only: ``silence`` asks Redis."""

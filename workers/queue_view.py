@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from slim_core.store import Store, Worker
+from slim_core.store import Pause, Store, Worker
 from slim_core.store.estimates import Estimate
 from slim_core.store.order import Waiting
 from slim_core.store.states import UNFINISHED
@@ -29,6 +29,7 @@ class QueueView:
     counts: dict[str, int]  # runs by status, without shards
     estimates: dict[str, Estimate] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)  # run id -> what a queued run waits for beside its turn
+    pause: Pause | None = None  # no worker takes anything
     warnings: tuple[str, ...] = ()  # what threatens every run, such as a disk that is nearly full
 
     def position(self, run_id: str) -> int | None:
@@ -54,7 +55,7 @@ class QueueView:
 
 def view_of(store: Store) -> QueueView:
     """A view of the queue. Few queries, however many runs."""
-    waiting, workers = store.queue.waiting(), store.workers.alive()
+    waiting, workers, pause = store.queue.waiting(), store.workers.alive(), store.queue.paused()
     warnings = _warnings(store.settings.home)
     remedy = _MAKE_ROOM if warnings and not workers else _START
     by_queue = {name: [run.id for run in waiting if run.queue == name] for name in QUEUES}
@@ -62,8 +63,9 @@ def view_of(store: Store) -> QueueView:
         waiting=by_queue,
         workers=workers,
         counts=store.runs.counts(),
-        estimates=store.queue.estimates(waiting, workers),
-        reasons=_of_parents(store.queue.unfinished_parents()) | _of_workers(waiting, workers, remedy),
+        estimates={} if pause else store.queue.estimates(waiting, workers),
+        reasons=_of_parents(store.queue.unfinished_parents()) | _of_workers(waiting, workers, remedy, pause),
+        pause=pause,
         warnings=warnings,
     )
 
@@ -92,8 +94,14 @@ def _of_parent(parent: str, status: str, is_shard: bool) -> str:
     return f"It waits for {parent}, which is {status}."
 
 
-def _of_workers(waiting: Sequence[Waiting], workers: Sequence[Worker], remedy: str) -> dict[str, str]:
+def _of_workers(
+    waiting: Sequence[Waiting], workers: Sequence[Worker], remedy: str, pause: Pause | None
+) -> dict[str, str]:
     """Runs no living worker takes. Asked once for all runs that are alike. ``remedy``: where there is no worker."""
+    if pause:
+        return dict.fromkeys(
+            [run.id for run in waiting], f"It waits until the queue, paused by {pause.paused_by}, is resumed."
+        )
     known: dict[tuple[str, str | None], str | None] = {}
     for run in waiting:
         alike = (run.queue, run.device_asked)

@@ -46,6 +46,9 @@ class Supervisor:
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
+        if self.store.queue.paused():  # a job would wake a worker for nothing
+            self._missing = {}
+            return
         ready = {named_queue(*alike): n for alike, n in self.store.queue.count_waiting().items()}
         jobs = self.queue.jobs(ready) if ready else {}
         missing = {name: n - jobs[name] for name, n in ready.items() if n > jobs[name]}

@@ -48,7 +48,8 @@ def _runs() -> Iterator[Metric]:
     waiting = GaugeMetricFamily("slim_queue_waiting", "Runs that wait for a worker", labels=["queue", "device"])
     for (queue, device), n in store.queue.count_waiting().items():
         waiting.add_metric([queue, device or "any"], n)
-    yield from (runs, waiting)
+    paused = store.queue.paused() is not None
+    yield from (runs, waiting, GaugeMetricFamily("slim_queue_paused", "1 while the queue is paused", value=paused))
 
 
 def _workers() -> Iterator[Metric]:

@@ -123,6 +123,16 @@ def describe(subject: str, *, name: str, text: str, tags: Collection[str]) -> No
     session.store().notes.write(subject, name=name, text=text, tags=tags, by=session.acting_as("lead"))
 
 
+def pause_queue() -> None:
+    """Let no worker take new work (needs lead); what runs goes on."""
+    session.store().queue.pause(session.acting_as("lead"))
+
+
+def resume_queue() -> None:
+    """Let workers take work again (needs lead)."""
+    session.queue().resume(session.acting_as("lead"))
+
+
 def move_to_front(run_id: str) -> None:
     """Let a waiting run go before all others (needs lead)."""
     session.store().queue.move_to_front(run_id, session.acting_as("lead"))

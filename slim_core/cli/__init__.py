@@ -18,6 +18,7 @@ from slim_core.cli import (
     export,
     models,
     networks,
+    queue,
     sheets,
     study,
     submit,
@@ -39,7 +40,7 @@ app = typer.Typer(
 )
 parts = (
     *(data, data_sets, models, networks, annotate, sheets, curation),
-    *(compare, export, backups, team, whole_loop, study, submit),
+    *(compare, export, backups, team, whole_loop, study, submit, queue),
 )
 for part in parts:
     part.add_to(app)

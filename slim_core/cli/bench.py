@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from slim_core.cli.console import errors, visible
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -21,4 +22,7 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
 
     if priority and not queue:
         raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")
-    return ShownWorkbench(open_workbench(queue=queue, device=device, priority=priority))
+    at = open_workbench(queue=queue, device=device, priority=priority)
+    if queue and (pause := at.store.queue.paused()):
+        errors.print(visible(f"{pause} Resume it by `slim queue resume`."), style="yellow", soft_wrap=True)
+    return ShownWorkbench(at)

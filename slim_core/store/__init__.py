@@ -24,6 +24,7 @@ from slim_core.store.lineage import Lineage
 from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
 from slim_core.store.notes import Note, Notes
+from slim_core.store.pause import Pause
 from slim_core.store.pipelines import Pipeline, Pipelines
 from slim_core.store.queue import Queue
 from slim_core.store.removal import Removals
@@ -45,6 +46,7 @@ __all__ = [
     "Lease",
     "Member",
     "Note",
+    "Pause",
     "Pipeline",
     "ROLES",
     "Role",

@@ -17,6 +17,7 @@ from slim_core.store.estimates import Durations, Estimate
 from slim_core.store.events import Events
 from slim_core.store.lineage import ancestors_of
 from slim_core.store.order import Waiting
+from slim_core.store.pause import Pause, add_pause, find_pause, remove_pause
 from slim_core.store.run_rows import find_run
 from slim_core.store.workers import Worker
 
@@ -32,17 +33,23 @@ class Queue:
         self._database, self._events = database, events
         self._lease = timedelta(seconds=lease_s)
 
-    def claim(self, run_id: str, worker: str, device: str, code_version: str | None = None) -> str:
+    def claim(
+        self, run_id: str, worker: str, device: str, code_version: str | None = None, *, of_queue: bool = False
+    ) -> str:
         """Take a queued run: running, one attempt more, under a lease.
+
+        ``of_queue``: as a worker of the queue, which a pause holds back; a command that computes by itself is none.
 
         Returns:
             The token that every later call of this attempt needs.
 
         Raises:
-            ConflictError: it is not queued any more, or waits for a parent.
+            ConflictError: it is not queued any more, or waits for a parent, or the queue is paused.
         """
         token = secrets.token_hex(12)
         with self._database.write() as connection:
+            if of_queue and (pause := find_pause(connection)):
+                raise ConflictError(f"Run {run_id} waits: {pause}")
             _refuse_early(connection, run_id)
             now = self._database.now(connection)
             taken = connection.execute(
@@ -86,14 +93,16 @@ class Queue:
             best = self.next_for(queues, devices)
             for each in best:
                 with contextlib.suppress(ConflictError):  # another worker was first
-                    return each.id, self.claim(each.id, worker, device, code_version)
+                    return each.id, self.claim(each.id, worker, device, code_version, of_queue=True)
             if not best:
                 return None
         return None
 
     def next_for(self, queues: tuple[str, ...], devices: tuple[str, ...]) -> list[Waiting]:
-        """The next few runs for a worker of these queues and devices, best first."""
+        """The next few runs for a worker of these queues and devices, best first; none while the queue is paused."""
         with self._database.read() as connection:
+            if find_pause(connection):
+                return []
             return order.waiting(connection, queues, devices, _CANDIDATES)
 
     def waiting(self) -> list[Waiting]:
@@ -127,6 +136,28 @@ class Queue:
         """How long finished runs took, by kind and data set."""
         with self._database.read() as connection:
             return estimates.durations(connection)
+
+    def pause(self, by: str) -> Pause:
+        """Let no worker take a run any more. Returns the pause, which is another's where somebody was first."""
+        with self._database.write() as connection:
+            if add_pause(connection, by, self._database.now(connection)):
+                self._events.note(connection, by, "queue.paused", "queue")
+            pause = find_pause(connection)
+        assert pause is not None
+        return pause
+
+    def resume(self, by: str) -> bool:
+        """Let workers take runs again; False where the queue was not paused."""
+        with self._database.write() as connection:
+            ended = remove_pause(connection)
+            if ended:
+                self._events.note(connection, by, "queue.resumed", "queue")
+        return ended
+
+    def paused(self) -> Pause | None:
+        """Who has paused the queue, and when; None where nobody has."""
+        with self._database.read() as connection:
+            return find_pause(connection)
 
     def move_to_front(self, run_id: str, by: str) -> int:
         """Put a queued run, its shards, and the queued runs it waits for, before everything else that waits.

@@ -288,6 +288,14 @@ workers = Table(
     _time("heartbeat_at", nullable=False),
 )
 
+pauses = Table(  # one row while the queue is paused
+    "pauses",
+    metadata,
+    _text("what", 20, primary_key=True),
+    _text("paused_by"),
+    _time("paused_at", nullable=False),
+)
+
 studies = Table(
     "studies",
     metadata,

@@ -1,0 +1,51 @@
+"""slim queue: pause the workers, and let them go on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from slim_core.cli.console import console, escaped
+from slim_core.percent import counted
+
+if TYPE_CHECKING:
+    from slim_core.store import Store
+
+BY = "command line"
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    queue = typer.Typer(no_args_is_help=True, help="Pause the queue, or resume it.")
+    queue.command("pause", epilog="Example: slim queue pause")(pause)
+    queue.command("resume", epilog="Example: slim queue resume")(resume)
+    queue.command("status", epilog="Example: slim queue status")(status)
+    app.add_typer(queue, name="queue")
+
+
+def pause() -> None:
+    """Let no worker take new work. Running jobs go on; what is submitted waits."""
+    console.print(escaped(_store().queue.pause(BY)), soft_wrap=True)
+    console.print("next, when it may go on: [cyan]slim queue resume[/]")
+
+
+def resume() -> None:
+    """Let workers take work again; they do within seconds."""
+    resumed = _store().queue.resume(BY)
+    console.print("[bold green]resumed[/]: workers take runs again." if resumed else "The queue was not paused.")
+
+
+def status() -> None:
+    """Whether the queue is paused, by whom and since when, and what waits."""
+    store = _store()
+    paused = store.queue.paused()
+    waiting = sum(store.queue.count_waiting().values())
+    console.print(escaped(paused or "The queue is not paused."), soft_wrap=True)
+    console.print(f"{counted(waiting, 'run')} can start{' once it is resumed' if paused else ''}.")
+
+
+def _store() -> Store:
+    from slim_core.store import Store
+
+    return Store.open()

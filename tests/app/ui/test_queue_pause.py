@@ -1,0 +1,68 @@
+"""Every page that submits says that the queue is paused, and a lead resumes it by one press."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+from app import navigation, session
+from app.access import Viewer
+from app.services import actions
+from slim_core.errors import ForbiddenError
+from slim_core.store import Dataset
+from tests.app.conftest import Show
+
+PAGES = [name for entries in navigation.PAGES.values() for name, _ in entries]
+APP = Path(navigation.__file__).parent
+SUBMITS = {"submit", "saved", "run_again", "run_with", "retry", "start", "retrain", "evaluate"}
+
+
+def told(app) -> str:
+    return "\n".join(one.value for one in app.markdown)
+
+
+@pytest.mark.usefixtures("dataset")
+@pytest.mark.parametrize("page", PAGES)
+def test_each_page_that_submits_says_who_paused_it_and_when(show: Show, page: str) -> None:
+    session.store().queue.pause("lea *m*")
+    app = show(page)
+    is_said = r"lea \*m\* paused the queue on" in told(app)
+    assert is_said == (page not in navigation.SUBMIT_NOTHING)
+
+
+def test_the_pages_that_say_nothing_submit_nothing() -> None:
+    for page in navigation.SUBMIT_NOTHING:
+        for path in (APP / page).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("app.ui.runs"):
+                    raise AssertionError(f"{path} submits by {node.module}")
+                if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "actions":
+                    assert node.attr not in SUBMITS, f"{path}: {node.attr}"
+
+
+@pytest.mark.usefixtures("dataset")
+def test_a_lead_pauses_on_jobs_and_resumes_anywhere(show: Show) -> None:
+    app = show("jobs")
+    assert "paused the queue" not in told(app)
+    app.button(key="queue-pause").click().run()
+    assert "local paused the queue" in told(app) and "queue-pause" not in [one.key for one in app.button]
+    app = show("train")
+    app.button(key="queue-resume").click().run()
+    assert "paused the queue" not in told(app) and session.store().queue.paused() is None
+    whats = [event.what for event in session.store().events.recent(subject="queue")]
+    assert whats == ["queue.resumed", "queue.paused"]
+
+
+def test_who_is_no_lead_reads_it_and_cannot_press(
+    show: Show, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "viewer", lambda: Viewer("ann", "annotator"))
+    assert "queue-pause" not in [one.key for one in show("jobs").button]
+    session.store().queue.pause("lea")
+    app = show("jobs", dataset=dataset.id)
+    assert "lea paused the queue" in told(app) and "queue-resume" not in [one.key for one in app.button]
+    for refused in (actions.pause_queue, actions.resume_queue):
+        with pytest.raises(ForbiddenError, match="requires the role lead"):
+            refused()

@@ -1,0 +1,45 @@
+"""slim queue, as people type it."""
+
+from __future__ import annotations
+
+import pytest
+
+from slim_core.settings import settings
+from slim_core.store import Store
+from tests.slim_core.cli.commands import said, slim
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """The store of a SLIM_HOME that commands find as they would."""
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    opened = Store.open()
+    yield opened
+    opened.close()
+    settings.cache_clear()
+
+
+def test_the_queue_is_paused_shown_and_resumed(store: Store, capsys):
+    assert slim("queue", "status") == 0
+    assert "The queue is not paused. 0 runs can start." in said(capsys)
+    assert slim("queue", "pause") == 0
+    assert "command line paused the queue on" in said(capsys)
+    assert slim("queue", "status") == 0
+    assert "0 runs can start once it is resumed." in said(capsys)
+    assert slim("queue", "resume") == 0
+    assert "workers take runs again" in said(capsys) and store.queue.paused() is None
+    assert slim("queue", "resume") == 0
+    assert "was not paused" in said(capsys)
+
+
+def test_who_submits_to_a_paused_queue_is_told_how_it_goes_on(store: Store, capsys, monkeypatch):
+    from slim_core.cli.bench import bench
+    from slim_core.runs import executor
+
+    monkeypatch.setattr(executor, "queue_submitter", lambda _store, **_options: None)
+    store.queue.pause("ann")
+    bench(queue=True)
+    assert "ann paused the queue on" in (told := said(capsys)) and "slim queue resume" in told
+    bench(queue=False)
+    assert said(capsys) == "", "a command that computes by itself is not held back"
