@@ -1,9 +1,14 @@
-"""Images that SLIM has written into its home itself: those of uploads and of Arrow files. No others are its own."""
+"""Images and masks that SLIM has written into its home itself, from uploads, Arrow files and COCO's segmentations.
+
+No others are its own.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+
+import pandas as pd
 
 from slim_core.data.table import ImageTable
 
@@ -19,10 +24,10 @@ def upload_of(root: Path, home: Path) -> Path | None:
 
 
 def imported_images(table: ImageTable, home: Path) -> frozenset[Path]:
-    """The images of a table that lay inside Arrow files, which its import has written out.
+    """The images and masks of a table that its import has written out: no files of the user's.
 
     One file stands for the same content in all data sets.
     """
     inside = f"{home.resolve() / IMPORTED}{os.sep}"
-    found = table.frame["path"][table.frame["path"].str.startswith(inside)]
-    return frozenset(map(Path, found))
+    files = pd.concat([table.frame["path"], table.frame["mask"]])
+    return frozenset(map(Path, files[files.str.startswith(inside)]))

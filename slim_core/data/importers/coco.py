@@ -1,7 +1,8 @@
 """COCO: ``annotations/instances_train2017.json`` and its like; the largest object of an image is its class and box.
 
 An image has one label here. Its class is that of its largest annotation by area, whose box comes along; images without
-annotations are left out. A file's split is in its name; one file alone is dealt out.
+annotations are left out. A file's split is in its name; one file alone is dealt out. Its mask is drawn from the
+segmentations of all objects of its class, crowds among them; where there are none the box stands for it.
 """
 
 from __future__ import annotations
@@ -14,8 +15,11 @@ from typing import Any
 import pandas as pd
 
 from slim_core.data.draft import BOX_COLUMNS, Draft
+from slim_core.data.importers.coco_masks import Outline, outline, written
 from slim_core.data.importers.folders import names_of
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.unpacked import IMPORTED
+from slim_core.settings import settings
 
 KEYS = {"images", "annotations", "categories"}
 SPLITS = ("train", "val", "test")
@@ -27,7 +31,7 @@ class Coco:
 
     name = "coco"
     about = "a JSON file with images, annotations and categories (COCO); an image's class is its largest object's"
-    options: tuple[str, ...] = ("file", "images")
+    options: tuple[str, ...] = ("file", "images", "masks")
 
     def matches(self, path: Path) -> str | None:
         """A JSON file with the three lists."""
@@ -35,7 +39,7 @@ class Coco:
         return f"{found[0].name} has images, annotations and categories" if found else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
-        """The raw table."""
+        """The raw table; masks are written out, unless masks=no."""
         files = [path / options["file"]] if options.get("file") else _find(path)
         if not files:
             raise FormatRefusedError("no-metadata", f"{path} holds no annotations of COCO: name them with file=NAME.")
@@ -46,6 +50,7 @@ class Coco:
             raise FormatRefusedError("no-images", f"{files[0].name} annotates no image: name another file.")
         named = rows["split"].isin(SPLITS).all() and (rows["split"] == "train").any()
         empty = sum(n for _, n in parts)
+        masks, notes = _masks(rows, options.get("masks", "yes"))
         return Draft(
             source=files[0].name,
             metadata=tuple(files),
@@ -53,11 +58,27 @@ class Coco:
             paths=rows["path"],
             splits=rows["split"] if named else None,
             labels=rows["label"],
+            masks=masks,
             boxes=rows[list(BOX_COLUMNS)],
             label_names=names_of(rows["label"]),
             strict_integers=False,
-            notes=(f"{empty:,} images without an annotation are left out.",) if empty else (),
+            notes=(*((f"{empty:,} images without an annotation are left out.",) if empty else ()), *notes),
         )
+
+
+def _masks(rows: pd.DataFrame, wanted: str) -> tuple[pd.Series | None, tuple[str, ...]]:
+    """(N,) paths of the masks, and what there is to say about them."""
+    if wanted not in ("yes", "no"):
+        raise FormatRefusedError("options", f"The option masks is yes or no, not {wanted!r}.")
+    if wanted == "no" or not rows["outline"].notna().any():
+        return None, ()
+    folder = settings().home.resolve() / IMPORTED
+    outlines: list[Outline | None] = [each if isinstance(each, Outline) else None for each in rows["outline"]]
+    paths, n_refused = written(outlines, folder)
+    notes = [f"{sum(map(bool, paths)):,} masks were drawn from segmentations, into {folder}."]
+    if n_refused:
+        notes.append(f"The segmentations of {n_refused:,} images cannot be drawn; their boxes are used.")
+    return pd.Series(paths, rows.index), tuple(notes)
 
 
 def _find(path: Path) -> list[Path]:
@@ -98,15 +119,17 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, int
     """One row an annotated image, and how many images have no annotation."""
     content = _load(path)
     if not content["images"]:
-        return pd.DataFrame(columns=["path", "split", "label", *BOX_COLUMNS]), 0
+        return pd.DataFrame(columns=["path", "split", "label", "outline", *BOX_COLUMNS]), 0
     try:
-        pictures = pd.DataFrame(content["images"])[["id", "file_name"]]
+        pictures = pd.DataFrame(content["images"])
+        pictures = pictures[["id", "file_name"]].join(pictures.reindex(columns=["width", "height"]))
         kinds = {kind["id"]: str(kind["name"]) for kind in content["categories"]}
         objects = pd.DataFrame(content["annotations"])
-        objects = objects.reindex(columns=["image_id", "category_id", "bbox", "area"])
+        objects = objects.reindex(columns=["image_id", "category_id", "bbox", "area", "segmentation"])
         objects["area"] = objects["area"].fillna(objects["bbox"].map(lambda box: float(box[2]) * float(box[3])))
         largest = objects.sort_values("area", kind="stable").groupby("image_id").tail(1)
         rows = pictures.merge(largest, left_on="id", right_on="image_id").sort_values("id", kind="stable")
+        outlines = _outlines(rows, objects)
         boxes = pd.DataFrame(rows["bbox"].tolist(), columns=list(BOX_COLUMNS), index=rows.index).astype(float)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise FormatRefusedError(
@@ -120,10 +143,21 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, int
             "path": rows["file_name"].map(lambda name: f"{folder}/{name}" if folder else name),
             "split": split,
             "label": rows["category_id"].map(kinds),
+            "outline": outlines,
             **{column: boxes[column] for column in BOX_COLUMNS},
         }
     )
     return frame, len(pictures) - len(rows)
+
+
+def _outlines(rows: pd.DataFrame, objects: pd.DataFrame) -> pd.Series:
+    """(N,) of each image, from all objects of its class; None where nothing is known of them."""
+    of_class = objects.groupby(["image_id", "category_id"], sort=False)["segmentation"].agg(list)
+    sizes = rows[["width", "height"]].astype(float).itertuples(index=False, name=None)
+    keys = zip(rows["image_id"], rows["category_id"], strict=True)
+    most = settings().max_pixels
+    found = [outline(size, of_class[key], most) for size, key in zip(sizes, keys, strict=True)]
+    return pd.Series(found, rows.index, dtype=object)
 
 
 def _folder_of(path: Path, root: Path, images: str | None, first: str) -> str:
