@@ -44,9 +44,10 @@ def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
     return _pick(label, known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
 
 
-def forget_dataset() -> None:
-    """The chosen data set is removed by this very press: the page goes on with another, and need not say so again."""
+def forget_dataset(dataset: str) -> None:
+    """The data set is removed by this very press: the page goes on with another, and need not say so again."""
     st.session_state.pop("chosen-dataset", None)
+    st.session_state[_MISSING] = dataset
 
 
 def _say_missing(known: Container[str], kept: str) -> None:

@@ -228,6 +228,24 @@ def test_the_connection_knows_why_it_failed_and_how_long_to_wait(
     assert found == [True, state, ["", "", False]]
 
 
+def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotation) -> None:
+    annotation.refusals = [(404, {"error": "The campaign look was removed."})] * 3
+    said = annotation.run("""
+        const { status, rest } = await import("/static/messages.js");
+        const { outbox, connection, queue } = open();
+        outbox.push(answer(7));
+        await outbox.send();
+        return [...status(outbox, connection), ...rest(queue, connection, { unsent: 1, overlap: 1, since: 0 })];
+    """)
+    assert said == [
+        "The campaign look was removed. 1 answer cannot be saved",
+        True,
+        "This campaign is not there any more",
+        "The campaign look was removed.",
+        False,
+    ]
+
+
 def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotation) -> None:
     found = annotation.run("""
         const page = new GridPage(), queued = [1, 2, 3, 4].map((id) => ({ id, guess: id === 3 ? 0 : null }));

@@ -380,7 +380,7 @@ class Annotator {
     if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data);
   }
 
-  drawStatus(message = messages.status(this.outbox, this.connection.problem)) {
+  drawStatus(message = messages.status(this.outbox, this.connection)) {
     if (!this.signal.aborted) this.screen.drawStatus(message, this.outbox.waiting.length);
   }
 

@@ -48,9 +48,10 @@ export function tally(steps) {
 }
 
 // [text, alarm]
-export function status({ waiting: { length: n }, unknown, volatile }, problem) {
+export function status({ waiting: { length: n }, unknown, volatile }, { problem, gone }) {
   const where = volatile ? "only in this page: keep it open" : "in this browser and will be sent again";
-  const waiting = n ? `${count(n, "answer")} ${n === 1 ? "is" : "are"} stored ${where}` : "";
+  const stored = gone ? "cannot be saved" : `${n === 1 ? "is" : "are"} stored ${where}`;
+  const waiting = n ? `${count(n, "answer")} ${stored}` : "";
   if (problem) return [[problem.replace(/\.$/, ""), waiting].filter(Boolean).join(". "), true];
   if (unknown && !n) return [`Saved, except ${count(unknown, "answer")} about images that are not in this campaign`, true];
   return n ? ["Saving ...", false] : ["All answers saved", false];

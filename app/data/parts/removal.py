@@ -61,7 +61,7 @@ def _ask(going: Removal) -> None:
     )
     if st.button("Yes, remove it", key=f"remove-yes-{going.dataset.id}", type="primary", disabled=not sure):
         actions.remove_dataset(going.dataset.id)
-        pick.forget_dataset()
+        pick.forget_dataset(going.dataset.id)
         st.session_state[_DONE] = f"{going.dataset.name} was removed, with {going.in_words()}."
         st.rerun()
 

@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 
 from app import session
 from app.access import Viewer
+from app.ui import pick
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.errors import NotFoundError
 from slim_core.store import Dataset
@@ -57,11 +58,15 @@ def test_what_goes_is_counted_first_and_a_tick_is_needed(show: Show) -> None:
     assert store.events.recent(1)[0].who == "local"
 
 
-def test_a_data_set_with_nothing_on_it_needs_no_tick(show: Show, older: Dataset, dataset: Dataset) -> None:
+def test_a_data_set_with_nothing_on_it_needs_no_tick(
+    show: Show, older: Dataset, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pick, "unquote", lambda _kept: dataset.id)  # the cookie of this browser
     app = opened(show("data", dataset=dataset.id), dataset)
     app.button(key=f"remove-yes-{dataset.id}").click().run()
     assert [one.id for one in session.store().datasets.all()] == [older.id]
     assert app.selectbox(key="pick-dataset").value == older.id
+    assert not app.toast, "the one who has removed it knows"
 
 
 def test_a_run_on_its_way_keeps_it_and_the_page_says_where_to_stop_it(show: Show, dataset: Dataset) -> None:
@@ -108,7 +113,7 @@ def test_every_deep_link_to_what_is_gone_ends_in_a_sentence(show: Show) -> None:
     campaign = open_campaign(store, Plan(runs["space"], {0: 4, 1: 4}), "lea")
     store.removals.remove(dataset.id)
     links = [
-        ("jobs", {"run": runs["train"]}, "was deleted on"),
+        ("jobs", {"run": runs["train"]}, "was removed with its data set"),
         *((page, {"dataset": dataset.id}, "was removed on") for page in ("overview", "data", "train", "space")),
         ("attention", {"run": runs["gradcam"]}, "register a folder of images"),
         ("annotate", {"campaign": campaign.id}, "register a folder of images"),
