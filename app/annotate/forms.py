@@ -14,6 +14,7 @@ from app.annotate.parts import preview
 from app.bind_address import signs_in
 from app.services import campaign_actions, space_data
 from app.services.space_data import SpaceData
+from app.ui import saved_filters
 from app.ui import selection as space_kept
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -46,6 +47,8 @@ def show(space: Run) -> None:
         st.info("Opening a campaign requires the lead role. Ask a lead to open one, or an admin for the role.")
         return
     data = space_data.load(space.id)
+    if saved_filters.follow(data):
+        st.session_state[f"campaign-choice-{data.run}"] = "selection"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choice, earlier, selection = _choice(data)
         budgets = _budgets(data, choice, selection)

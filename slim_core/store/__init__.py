@@ -18,6 +18,7 @@ from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.decisions import Decisions
 from slim_core.store.environment_answers import EnvironmentAnswer, EnvironmentAnswers
 from slim_core.store.events import Event, Events
+from slim_core.store.filters import Filters, NamedFilter
 from slim_core.store.home import keep_private, require_database
 from slim_core.store.leases import LEASE_S, Lease
 from slim_core.store.lineage import Lineage
@@ -45,6 +46,7 @@ __all__ = [
     "LEASE_S",
     "Lease",
     "Member",
+    "NamedFilter",
     "Note",
     "Pause",
     "Pipeline",
@@ -80,6 +82,7 @@ class Store:
     members: Members
     workers: Workers
     tags: Tags
+    filters: Filters
     studies: Studies
     pipelines: Pipelines
     notes: Notes
@@ -126,6 +129,7 @@ class Store:
             members=Members(database, events),
             workers=workers,
             tags=Tags(database, events, datasets),
+            filters=Filters(database, events, datasets),
             studies=Studies(database, events),
             pipelines=Pipelines(database, events),
             notes=Notes(database, events),

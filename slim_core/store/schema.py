@@ -356,3 +356,15 @@ note_tags = Table(
     _text("tag", 80, primary_key=True),
 )
 Index("ix_note_tags_tag", note_tags.c.tag)
+
+filters = Table(  # of images, that people have named
+    "filters",
+    metadata,
+    _id(),
+    Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
+    _text("name"),
+    Column("parts", sa.JSON, nullable=False),  # slim_core.data.image_filter.ImageFilter
+    _text("created_by"),
+    _time("created_at", nullable=False),
+    UniqueConstraint("dataset_id", "name"),
+)

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import streamlit as st
 
 from app.services import attention_scores
+from app.ui import saved_filters
+
+if TYPE_CHECKING:
+    from slim_core.store import NamedFilter
 
 PAGE_SIZES = (12, 24, 48)
 PAGE = "attention-page"
@@ -13,16 +19,23 @@ PAGE = "attention-page"
 CHANGES = {"now right": (False, True), "now wrong": (True, False)}
 
 
-def show(scores: pd.DataFrame) -> pd.DataFrame:
-    """One row of choices; the rows of ``scores`` that pass them, in the chosen order."""
+def show(dataset: str, scores: pd.DataFrame) -> tuple[pd.DataFrame, NamedFilter | None]:
+    """One row of choices; the rows of ``scores`` that pass them, in the chosen order, and the named filter among them.
+
+    Raises:
+        SpecRefusedError: the named filter asks for a score that is not known of these images.
+    """
     splits = [split for split in ("train", "val", "test") if (scores["split"] == split).any()]
     outcomes = [*attention_scores.OUTCOMES, *(CHANGES if "correct_after" in scores else ())]
     with st.container(horizontal=True, vertical_alignment="bottom"):
         group = _choice("Group", ["all groups", *sorted(scores["group"].unique())], "attention-group")
         split = _choice("Split", ["all splits", *splits], "attention-split")
         outcome = _choice("Prediction", outcomes, "attention-outcome")
+        named = saved_filters.pick(dataset)
         order = _choice("Order", attention_scores.orders(scores), "attention-order")
-    return ordered(kept(scores, group, split, outcome), order)
+    if named is not None:
+        scores = scores.iloc[saved_filters.passing(dataset, named.parts, scores)]
+    return ordered(kept(scores, group, split, outcome), order), named
 
 
 def _choice(label: str, options: list[str], key: str) -> str:

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.attention.parts import filter, more_like, tiles
+from app.attention.parts import filter, tiles, to_space
 from app.routes.pictures import open_maps
 from app.services import attention_scores
 from app.ui import image_details, pick, pictures
@@ -44,7 +44,7 @@ def show(run: Run, others: Sequence[Run]) -> None:
     if other is not None:
         models.append(ModelMaps(other.id, _same_or_kept(other.id, map_of), NAMES[1]))
         scores = paired(scores, attention_scores.frame(other.id))
-    rows = filter.show(scores)
+    rows, named = filter.show(run.dataset_id, scores)
     if scores.empty:
         st.info("The two runs have no image in common. Choose a run of the same split.")
     elif rows.empty:
@@ -52,7 +52,9 @@ def show(run: Run, others: Sequence[Run]) -> None:
     clicked = None
     if len(rows):
         clicked = _gallery(run.dataset_id, models, kinds, filter.page(rows))
-    image_details.show(run.dataset_id, models, scores, clicked, below=more_like.of(run))
+        if named is not None:
+            to_space.ask(run, named)
+    image_details.show(run.dataset_id, models, scores, clicked, below=to_space.of(run))
 
 
 def _gallery(dataset: str, models: Sequence[ModelMaps], kinds: Sequence[str], page: pd.DataFrame) -> int | None:

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app.services.space_data import SpaceData
-from app.space.parts import answers, ask, counts, export, strip, tags
+from app.space.parts import answers, ask, counts, export, filters, strip, tags
 from app.ui.messages import errors_shown
 from slim_core.percent import counted
 
@@ -42,6 +42,8 @@ def show(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> in
 
 def _actions(data: SpaceData, selected: np.ndarray, campaign: Campaign | None) -> None:
     none = not len(selected)
+    with st.popover("Filter", icon=":material/filter_alt:", width="content"), errors_shown():
+        filters.show(data)
     with st.popover("Ask", icon=":material/campaign:", disabled=none), errors_shown():
         ask.show(data, selected, campaign)
     why = answers.why_not(campaign)

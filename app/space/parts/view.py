@@ -16,7 +16,7 @@ from app.space.parts import colours, figure, plot, similar
 from app.space.parts import selection as space_selection
 from app.space.parts.colours import Seen
 from app.space.parts.plot import Panel, Selection
-from app.ui import image_details, pick, selection
+from app.ui import image_details, pick, saved_filters, selection
 from app.ui.image_details import ModelMaps
 from app.ui.messages import errors_shown
 from app.ui.pictures import address, under
@@ -57,6 +57,7 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
     """The plot of a finished space run; campaigns and curate runs are those made from it."""
     with errors_shown():
         data = space_data.load(run.id)
+        saved_filters.follow(data)
         with st.container(horizontal=True):
             spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels", width=250)
             drawn = st.segmented_control(

@@ -1,0 +1,81 @@
+"""Named filters of images: a link opens a page with the images of one selected (?filter=v-...)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.services.space_data import SpaceData
+from app.ui import selection
+from app.ui.escape import verbatim
+from slim_core.errors import SpecRefusedError
+from slim_core.percent import counted
+
+if TYPE_CHECKING:
+    from slim_core.data.image_filter import ImageFilter
+    from slim_core.store import NamedFilter
+
+PARAM = "filter"
+NONE = "no filter"
+_PICKED, _SEEN = "filter-picked", "filter-seen"
+
+
+def passing(dataset: str, parts: ImageFilter, images: pd.DataFrame) -> np.ndarray:
+    """(m,) positions of the images that pass, ascending.
+
+    Raises:
+        SpecRefusedError: a score is not known of these images.
+    """
+    tags = session.store().tags.by_row(dataset) if parts.tags else {}
+    return np.flatnonzero(parts.passing(images, tags))
+
+
+def follow(data: SpaceData) -> bool:
+    """Select the images of the filter that a link names; the selection then takes its place in the address."""
+    named = st.query_params.pop(PARAM, None) if PARAM in st.query_params else None
+    if not named:
+        return False
+    found = session.store().filters.find(named)
+    if found is None or found.dataset_id != data.dataset:
+        _say_missing(named)
+        return False
+    try:
+        chosen = passing(data.dataset, found.parts, data.scores)
+    except SpecRefusedError as error:
+        st.toast(verbatim(str(error)), icon=":material/search_off:")
+        return False
+    selection.keep(data, chosen)
+    st.toast(f"{verbatim(found.name)}: {counted(len(chosen), 'image')} selected.", icon=":material/filter_alt:")
+    return bool(len(chosen))
+
+
+def pick(dataset: str) -> NamedFilter | None:
+    """A select box of the named filters (?filter), which begins with none; nothing where there are none."""
+    known = {one.id: one for one in session.store().filters.all(dataset)}
+    linked = st.query_params.get(PARAM)
+    if linked is not None and linked not in known:
+        _say_missing(linked)
+    if not known:
+        st.query_params.pop(PARAM, None)
+        return None
+    if linked in known and linked != st.session_state.get(_SEEN):
+        st.session_state[_PICKED] = linked
+    elif st.session_state.get(_PICKED) not in (None, NONE, *known):  # removed, or of another data set
+        del st.session_state[_PICKED]
+    chosen = st.selectbox(
+        "Filter", [NONE, *known], format_func=lambda one: known[one].name if one in known else NONE, key=_PICKED
+    )
+    st.session_state[_SEEN] = chosen
+    if chosen in known:
+        st.query_params[PARAM] = chosen
+    else:
+        st.query_params.pop(PARAM, None)
+    return known.get(str(chosen))
+
+
+def _say_missing(named: str) -> None:
+    st.toast(f"There is no filter {verbatim(named)} of this data set.", icon=":material/search_off:")
