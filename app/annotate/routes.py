@@ -5,7 +5,6 @@ A page sends the id of its session (a browser tab) with everything, so that two 
 
 from __future__ import annotations
 
-import math
 import reprlib
 from collections import deque
 from collections.abc import Mapping
@@ -30,6 +29,7 @@ MAX_AHEAD = 100  # images a page may hold at once
 MAX_BACK = 100
 MAX_TEXT = 80  # letters of an id or of a session
 MAX_WAS = 10  # sessions that a page may resume
+MOST_MS = 2**53  # what a browser can count to
 _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pages that closed lately
 
 
@@ -179,4 +179,4 @@ def _answer(one: object) -> AnswerIn:
 
 
 def _is_duration(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST_MS

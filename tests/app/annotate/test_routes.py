@@ -248,6 +248,8 @@ def test_a_token_for_another_campaign_does_not_reach_this_one(client: TestClient
     ({"id": "a1", "item": 1, "value": 1, "ms": "long"}, "malformed"),
     ({"id": "a1", "item": 1, "value": 1, "ms": float("nan")}, "not JSON"),
     ({"id": "a1", "item": 1, "value": 1, "ms": float("-inf")}, "not JSON"),
+    ({"id": "a1", "item": 1, "value": 1, "ms": 10**400}, "malformed"),
+    ({"id": "a1", "item": 1, "value": 1, "ms": 1e300}, "malformed"),
     ({"id": "a1", "item": 1, "value": 1, "ms": []}, "malformed"),
     ({"id": "a1", "item": 1, "value": 1, "ms": True}, "malformed"),
     ({"id": "a1", "item": 1, "value": 1, "seen": []}, "malformed"),
