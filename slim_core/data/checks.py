@@ -17,7 +17,7 @@ from slim_core.data.draft import BOX_COLUMNS, Counts, Draft
 from slim_core.data.report import Findings, describe
 from slim_core.data.splits import VAL_OF_TRAIN, make_splits
 from slim_core.data.table import COLUMNS, SPLITS, UNKNOWN, ImageTable
-from slim_core.errors import PathRefusedError
+from slim_core.errors import PathRefusedError, quoted
 from slim_core.percent import percent
 from slim_core.settings import Settings
 
@@ -30,6 +30,7 @@ MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
 MAX_CLASSES = 10_000
 MOST_PIXELS = 1_000_000  # of a side or a coordinate of a box
 MAX_GROUPS = 20_000  # classes x attributes: every report and page lists them
+MAX_NAME = 200  # letters of a class or an attribute, which pages and reports repeat for every image
 MAX_UNUSED = 100  # numbers up to here may be left out between those that occur
 TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
 NAMED = 5  # groups a finding names
@@ -137,7 +138,7 @@ def _named_splits(draft: Draft, given: pd.Series, findings: Findings) -> np.ndar
         findings.error(
             "splits",
             f"{len(wrong):,} of {len(words):,} rows of {draft.source} have the unknown split "
-            f"{given.iat[wrong[0]]!r} ({findings.where(wrong)}): use 0, 1, 2 or train, val, test.",
+            f"{quoted(given.iat[wrong[0]])} ({findings.where(wrong)}): use 0, 1, 2 or train, val, test.",
             wrong,
         )
     return splits.fillna("").to_numpy(str).astype("<U5")
@@ -177,7 +178,7 @@ def _numbers(
         findings.error(
             f"{what}s",
             f"{len(wrong):,} of {len(words):,} rows of {draft.source} have a {what} that is not a whole number in "
-            f"0..{top}, such as {words.iat[wrong[0]]!r} ({findings.where(wrong)}): number the {what}s from 0.",
+            f"0..{top}, such as {quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): number the {what}s from 0.",
             wrong,
         )
         return np.zeros(len(words), np.int64), names or ()
@@ -207,13 +208,22 @@ def _named(
             f"{draft.source} has {len(known):,} different {what}s, more than {MAX_CLASSES:,}: name another column.",
         )
         return np.zeros(len(words), np.int64), ()
+    long = np.flatnonzero(words.str.len() > MAX_NAME)
+    if len(long):
+        findings.error(
+            f"{what}s",
+            f"{len(long):,} of {len(words):,} rows of {draft.source} have a {what} of more than {MAX_NAME} letters "
+            f"({findings.where(long)}): name another column, or shorten it.",
+            long,
+        )
+        return np.zeros(len(words), np.int64), ()
     values = words.map({name: i for i, name in enumerate(known)})
     wrong = np.flatnonzero(values.isna() & ~empty)
     if len(wrong):
         findings.error(
             f"{what}s",
             f"{len(wrong):,} of {len(words):,} rows of {draft.source} have the unknown {what} "
-            f"{words.iat[wrong[0]]!r} ({findings.where(wrong)}): use one of {', '.join(known[:10])}.",
+            f"{quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): use one of {', '.join(known[:10])}.",
             wrong,
         )
     return values.fillna(UNKNOWN).to_numpy(np.int64), known
@@ -239,7 +249,7 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
         findings.error(
             "path-escape",
             f"{len(outside):,} {what} paths of {draft.source} lead out of {draft.root}, such as "
-            f"{str(names[~inside][0])!r} ({findings.where(outside)}): move the files inside it, "
+            f"{quoted(str(names[~inside][0]))} ({findings.where(outside)}): move the files inside it, "
             f"or name absolute paths inside the folders of SLIM_DATA_ROOTS.",
             outside,
         )

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from slim_core.data.report import FormatRefusedError
 
 MOST_ROWS = 3_000_000
+MOST_COLUMNS = 10_000
 FIRST_LINE = 2  # of the rows of a text table, after its header
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
 Counts = Mapping[str, Sequence[int]]  # images per group, by split
@@ -115,10 +116,17 @@ def too_many_rows(path: Path, n: int) -> str:
     return f"{path} has {n:,} rows, more than {MOST_ROWS:,}: split it into several data sets."
 
 
+def _require_columns(path: Path, n: int) -> None:
+    """Refuse a table of more columns than pandas reads in seconds."""
+    if n > MOST_COLUMNS:
+        raise FormatRefusedError("columns", f"{path} has {n:,} columns, more than {MOST_COLUMNS:,}: leave some out.")
+
+
 def _read_parquet(path: Path) -> pd.DataFrame:
     """Counted first: a file of 50 kB may hold millions of rows."""
     with pq.ParquetFile(path) as file:
         n = file.metadata.num_rows
+        _require_columns(path, file.metadata.num_columns)
     if n > MOST_ROWS:
         raise FormatRefusedError("rows", too_many_rows(path, n))
     return pd.read_parquet(path)
@@ -126,6 +134,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _parquet_head(path: Path, n: int) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
+        _require_columns(path, file.metadata.num_columns)
         first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
         head: pd.DataFrame = first.to_pandas()
         return head
@@ -135,9 +144,11 @@ def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
     """Rows under the number of their line: the header is line 1. Empty lines are no rows. ``n``: lines at most."""
     with path.open(encoding="utf-8-sig", errors="strict") as lines:
         header = lines.readline()
+    delimiter = sniff_delimiter(header)
+    _require_columns(path, header.count(delimiter) + 1)
     frame = pd.read_csv(
         path,
-        sep=sniff_delimiter(header),
+        sep=delimiter,
         encoding="utf-8-sig",
         dtype=str,
         keep_default_na=False,

@@ -6,7 +6,7 @@ of artefact annotations with ``image``, a label and ``hair`` and its like (Bisso
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -61,8 +61,9 @@ class Isic:
         )
 
 
-def _artefacts(header: object) -> list[str]:
-    return [name for name in ARTEFACTS if name in set(header)]  # type: ignore[call-overload]
+def _artefacts(header: Iterable[str]) -> list[str]:
+    there = set(header)
+    return [name for name in ARTEFACTS if name in there]
 
 
 def _find(path: Path) -> Path | None:

@@ -134,6 +134,30 @@ def test_more_names_than_classes_can_be_are_refused_before_anything_is_listed(ro
     assert code == "labels" and "10,001 different labels, more than 10,000" in message
 
 
+@pytest.mark.parametrize("column", ["attribute", "label"])
+def test_a_name_of_a_million_letters_is_refused_with_its_line_and_not_repeated(root, limits, column):
+    names = ["a", "b"] * 3 + ["a", "b" * 1_000_000]
+    ((code, message),) = errors(table(root, **{column: names}), limits)
+    assert code == f"{column}s" and f"have a {column} of more than 200 letters (line 9)" in message
+
+
+@pytest.mark.parametrize("column", ["split", "path"])
+def test_a_cell_of_a_million_letters_is_cut_in_the_refusal(root, limits, column):
+    cells = table(root) and pd.read_csv(root / "table.csv")[column].tolist()
+    found = errors(table(root, **{column: [*cells[:7], "../" * 300_000]}), limits)
+    assert found and max(len(message) for _, message in found) < 500
+
+
+@pytest.mark.parametrize("file", ["table.csv", "table.parquet"])
+def test_more_columns_than_can_be_read_are_refused_before_they_are(root, limits, file, monkeypatch):
+    many = pd.DataFrame({"path": ["0.png"], "label": ["a"]} | {f"c{i}": ["1"] for i in range(10_001)})
+    many.to_csv(root / file, index=False) if file.endswith("csv") else many.to_parquet(root / file)
+    for name in ("read_csv", "read_parquet"):
+        monkeypatch.setattr(pd, name, lambda *_, **__: pytest.fail("it was read"))
+    ((code, message),) = errors(root, limits)
+    assert code == "columns" and "has 10,003 columns, more than 10,000: leave some out." in message
+
+
 def test_a_parquet_with_an_empty_label_is_refused_with_its_row(root, limits):
     frame = pd.DataFrame({"path": [f"{i}.png" for i in range(8)], "split": ["train"] * 4 + ["val"] * 4})
     frame.assign(label=["cat", None, "dog", "cat", "cat", "dog", "dog", "cat"]).to_parquet(root / "table.parquet")
