@@ -16,10 +16,11 @@ from typing import Any
 import rq
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
-from rq.exceptions import StopRequested
+from rq.exceptions import DeserializationError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
+from workers.job import JobRefusedError
 from workers.notify_workers import connect
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,14 @@ class RedisTolerantWorker(rq.Worker):
             except Exception as error:  # RQ raises whatever a malformed job makes of its own code
                 log.warning("A job in Redis cannot be read (%s: %s) and is dropped", type(error).__name__, error)
                 time.sleep(_UNREADABLE_PAUSE_S)
+
+    def handle_exception(self, job: Job, *exc_info: Any) -> None:
+        """Say in one line that a job is not one of ours; RQ logs a traceback for each."""
+        kind, error = exc_info[:2]
+        if issubclass(kind, JobRefusedError | DeserializationError):
+            log.warning("%s", error if str(error) else f"Job {job.id} holds no JSON: it is refused.")
+        else:
+            super().handle_exception(job, *exc_info)
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         """Report what it does."""

@@ -34,9 +34,11 @@ def _enqueue(bench: Bench, function: str = RUN_STEP, args: tuple = ("r-nothing",
 
 
 def _await_refusal(bench: Bench, job: Job) -> None:
-    """The job has failed, and the worker lives and works."""
+    """The job has failed with one line in the log, and the worker lives and works."""
     until(lambda: job.get_status() == "failed", "the job to be refused")
     bench.await_status(bench.submit(), "done")
+    log = bench.services.log_path.read_text()
+    assert job.id in log and "Traceback" not in log
 
 
 def test_another_function_is_refused(bench: Bench, tmp_path: Path):
