@@ -47,6 +47,7 @@ from app.overview import routes as overview
 from app.routes import assets, exports, health, images, metrics, painted, unknown
 from app.space import routes as points
 from app.uploads import Uploads
+from app.websocket_frames import WebsocketFrames
 from slim_core.errors import SlimError
 from slim_core.settings import settings
 
@@ -70,7 +71,7 @@ ROUTES = [
     Route("/overview", overview.overview, methods=["GET"]),
 ]
 REFUSED = 2  # exit code, as of the command line
-MIDDLEWARE = [Middleware(KnownHosts), Middleware(Uploads), Middleware(Returning), Middleware(Styled)]
+MIDDLEWARE = [Middleware(each) for each in (KnownHosts, WebsocketFrames, Uploads, Returning, Styled)]
 
 
 def refuse_unsafe_address() -> None:
