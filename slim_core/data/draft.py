@@ -129,15 +129,31 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         _require_columns(path, file.metadata.num_columns)
     if n > MOST_ROWS:
         raise FormatRefusedError("rows", too_many_rows(path, n))
-    return pd.read_parquet(path)
+    return _with_texts(path, pd.read_parquet(path))
+
+
+def _with_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Cells of bytes as the texts they are; some writers know no other.
+
+    Raises:
+        FormatRefusedError: they are none.
+    """
+    for column in frame.columns[frame.dtypes == object]:
+        if frame[column].map(lambda cell: isinstance(cell, bytes)).any():
+            try:
+                frame[column] = frame[column].map(lambda cell: cell.decode() if isinstance(cell, bytes) else cell)
+            except UnicodeDecodeError as error:
+                raise FormatRefusedError(
+                    "bytes", f"{path} holds bytes in the column {column}, not text: write texts, or leave it out."
+                ) from error
+    return frame
 
 
 def _parquet_head(path: Path, n: int) -> pd.DataFrame:
     with pq.ParquetFile(path) as file:
         _require_columns(path, file.metadata.num_columns)
         first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
-        head: pd.DataFrame = first.to_pandas()
-        return head
+        return _with_texts(path, first.to_pandas())
 
 
 def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:

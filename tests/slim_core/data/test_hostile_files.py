@@ -181,6 +181,19 @@ def test_a_table_that_cannot_be_read_says_what_would_be(root, limits, content, w
     assert message.endswith("save it as UTF-8 text with a header and as many cells a line.")
 
 
+@pytest.mark.parametrize("column", ["label", "path", "attribute"])
+def test_bytes_in_a_parquet_are_read_where_they_are_text_and_refused_where_not(root, limits, column):
+    table(root, attribute=["a", "b"] * 4)
+    frame = pd.read_csv(root / "table.csv", dtype=str)
+    (root / "table.csv").unlink()
+    frame.assign(**{column: frame[column].map(str.encode)}).to_parquet(root / "table.parquet")
+    imported = import_data(root, settings=limits)
+    assert imported.table is not None and imported.table.n_classes == 2
+    frame.assign(**{column: [b"\xff", b"\xfe"] * 4}).to_parquet(root / "table.parquet")
+    ((code, message),) = errors(root, limits)
+    assert code == "bytes" and message.endswith(f"in the column {column}, not text: write texts, or leave it out.")
+
+
 def test_a_parquet_that_cannot_be_read_says_what_to_do(root, limits):
     (root / "table.parquet").write_bytes(b"PAR1 and no more")
     ((code, message),) = errors(root, limits)
