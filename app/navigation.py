@@ -12,6 +12,7 @@ from app.routes.metrics import PAGE_SECONDS
 from app.ui import chart, queue_pause, sign_in
 from app.ui.messages import errors_shown
 from app.ui.pages import file_of
+from slim_core.errors import SlimError
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -24,15 +25,27 @@ PAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "Data and model": (("data", "photo_library"), ("train", "model_training")),
     "Attention": (("attention", "center_focus_strong"), ("space", "scatter_plot"), ("annotate", "touch_app")),
     "Subset and result": (("curate", "filter_alt"), ("compare", "leaderboard"), ("studies", "experiment")),
-    "Machine": (("jobs", "list_alt"),),
+    "Machine": (("jobs", "list_alt"), ("activity", "manage_search")),
 }
+FOR_ADMINS = ("activity",)
 
 SUBMIT_NOTHING = ("data", "studies")  # pages that do not say that the queue is paused
 
 
 def pages() -> dict[str, list[StreamlitPage]]:
-    """The pages that exist, by their group in the navigation."""
-    return {group: [_page(name, icon) for name, icon in entries] for group, entries in PAGES.items()}
+    """The pages that this viewer may open, by their group in the navigation."""
+    hidden = () if _is_admin() else FOR_ADMINS
+    return {
+        group: [_page(name, icon) for name, icon in entries if name not in hidden] for group, entries in PAGES.items()
+    }
+
+
+def _is_admin() -> bool:
+    """False, too, where the database is away: each page says so by itself."""
+    try:
+        return session.viewer().may("admin")
+    except SlimError:
+        return False
 
 
 def _page(name: str, icon: str) -> StreamlitPage:

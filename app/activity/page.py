@@ -1,0 +1,14 @@
+"""Activity: who did what and when, for admins; filtered, page by page, and as a CSV."""
+
+import streamlit as st
+
+from app.activity.parts import events, filters
+from app.ui import pages
+from app.ui.messages import errors_shown
+
+st.title("Activity")
+
+with errors_shown():
+    opened = events.show(filters.show())
+    if opened:
+        pages.go_to("jobs", run=opened)

@@ -1,0 +1,109 @@
+"""The table of events, the way to older ones, and the download."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import session
+from app.activity.parts.filters import BEFORE
+from app.ui import link_table
+from app.ui.link_table import Cell, Column
+from slim_core.csv_cells import to_csv
+from slim_core.store.activity import Activity, ActivityFilter, find_activity
+
+PER_PAGE = 50
+MOST_IN_A_FILE = 100_000
+COLUMNS = (
+    Column("When"),
+    Column("Who", "A person, or the worker that ran it."),
+    Column("What"),
+    Column("Of"),
+    Column("Details", from_px=900),
+    Column("Id", from_px=700),
+)
+
+
+def show(which: ActivityFilter) -> str | None:
+    """One page of events; returns the run a click has asked for.
+
+    Raises:
+        ForbiddenError: the viewer is not an admin.
+    """
+    before = _before()
+    found = read(which, PER_PAGE + 1, before)
+    if not found:
+        st.info("No event matches. Clear a filter." if which != ActivityFilter() or before else "Nothing has happened.")
+        return None
+    page = found[:PER_PAGE]
+    opened = link_table.show("activity", "Events, newest first", COLUMNS, [row(one) for one in page])
+    with st.container(horizontal=True):
+        if before is not None:
+            st.button("Newest", icon=":material/first_page:", on_click=_go, args=(None,))
+        if len(found) > PER_PAGE:
+            st.button("Older", icon=":material/chevron_right:", on_click=_go, args=(page[-1].id,))
+        st.download_button(
+            "Download as CSV", lambda: as_csv(which), "activity.csv", "text/csv", icon=":material/download:",
+            help=f"The newest {MOST_IN_A_FILE:,} events that match, at most.", on_click="ignore",
+        )  # fmt: skip
+    return opened
+
+
+def read(which: ActivityFilter, n: int, before: int | None = None) -> list[Activity]:
+    """At most ``n`` events, newest first, for an admin.
+
+    Raises:
+        ForbiddenError: the viewer is not one.
+    """
+    session.acting_as("admin")
+    return find_activity(session.store().database, which, n, before=before)
+
+
+def as_csv(which: ActivityFilter) -> bytes:
+    """The events that match, newest first.
+
+    Raises:
+        ForbiddenError: the viewer is not an admin.
+    """
+    found = read(which, MOST_IN_A_FILE)
+    columns = ["at", "who", "what", "subject", "name", "details"]
+    cells = [(one.at.isoformat(), one.who, one.what, one.subject, one.name, json.dumps(one.details)) for one in found]
+    return to_csv(pd.DataFrame(cells, columns=columns)).encode()
+
+
+def row(event: Activity) -> list[Cell]:
+    """One event's cells, in the order of COLUMNS."""
+    is_run = event.what.startswith("run.") and bool(event.name)
+    return [
+        Cell(time=event.at),
+        Cell(event.who or "–"),
+        Cell(event.what.replace(".", " ").replace("_", " ")),
+        Cell(event.name or event.subject, run=event.subject if is_run else None, title=event.name),
+        Cell(details(event.details), "quiet"),
+        Cell(event.subject if event.name else "", "quiet", code=True),
+    ]
+
+
+def details(given: Mapping[str, Any]) -> str:
+    """What else is known of an event, in one line."""
+    known = {name: value for name, value in given.items() if value not in (None, "", [], {})}
+    return ", ".join(
+        f"{name} {json.dumps(value) if isinstance(value, list | dict) else value}" for name, value in known.items()
+    )
+
+
+def _before() -> int | None:
+    """The event that the address names; a word there is no event."""
+    given = st.query_params.get(BEFORE, "")
+    return int(given) if given.isascii() and given.isdigit() and len(given) < 19 else None
+
+
+def _go(before: int | None) -> None:
+    if before is None:
+        st.query_params.pop(BEFORE, None)
+    else:
+        st.query_params[BEFORE] = str(before)

@@ -1,0 +1,33 @@
+"""By person, kind and data set; kept in the address, so that a link shows the same events."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from app import session
+from slim_core.store.activity import KINDS, ActivityFilter
+
+BEFORE = "before"  # parameter of the address: only events older than this one
+
+
+def show() -> ActivityFilter:
+    """The filters that were chosen.
+
+    Raises:
+        ForbiddenError: the viewer is not an admin.
+    """
+    session.acting_as("admin")
+    datasets = {one.id: one.name for one in session.store().datasets.all()}
+    who, kind, data = st.columns(3)
+    kept: dict[str, Any] = {"bind": "query-params", "on_change": _to_the_newest}
+    return ActivityFilter(
+        who=who.text_input("Person", key="who", placeholder="Beginning of a name or e-mail", **kept) or "",
+        kind=kind.selectbox("Kind", KINDS, None, key="kind", placeholder="Any", **kept),
+        dataset=data.selectbox("Data set", list(datasets), None, datasets.get, key="data", placeholder="Any", **kept),
+    )
+
+
+def _to_the_newest() -> None:
+    st.query_params.pop(BEFORE, None)

@@ -1,0 +1,83 @@
+"""Who did what, shown to admins alone."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.activity.parts import events
+from slim_core.errors import ForbiddenError
+from slim_core.store.activity import ActivityFilter
+from tests.app.conftest import Show
+
+
+def rows(app: AppTest) -> list[list[str]]:
+    """The texts of the table."""
+    (table,) = [one for one in app.get("bidi_component") if one.proto.component_name == "slim_link_table"]
+    return [[cell.get("text", "") for cell in row] for row in json.loads(table.proto.json)["rows"]]
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_where_nothing_has_happened_the_page_says_so(show: Show) -> None:
+    assert [one.value for one in show("activity").info] == ["Nothing has happened."]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_events_are_filtered_by_the_address_and_runs_are_links(show: Show) -> None:
+    session.store().members.set_role("ben@example.org", "lead", by="[root](x)")
+    everything = rows(show("activity"))
+    assert {"member role", "run submitted", "campaign created", "dataset registered"} <= {row[2] for row in everything}
+    (alone,) = rows(show("activity", who="[root"))
+    assert alone[1:5] == ["[root](x)", "member role", "ben@example.org", "role lead"]
+    assert {row[2].split()[0] for row in rows(show("activity", kind="campaign"))} == {"campaign"}
+    assert show("activity", who="nobody").info[0].value == "No event matches. Clear a filter."
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_older_events_are_one_click_away_and_the_newest_one_back(show: Show) -> None:
+    for i in range(events.PER_PAGE + 3):
+        session.store().members.set_role(f"p{i}@example.org", "viewer", by="root")
+    app = show("activity")
+    newest = rows(app)
+    assert len(newest) == events.PER_PAGE and newest[0][3] == f"p{events.PER_PAGE + 2}@example.org"
+    button(app, "Older").click().run()
+    assert [row[3] for row in rows(app)] == ["p2@example.org", "p1@example.org", "p0@example.org"]
+    button(app, "Newest").click().run()
+    assert rows(app) == newest
+
+
+def button(app: AppTest, label: str):
+    return next(one for one in app.button if one.label == label)
+
+
+@pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "\u0664"])
+@pytest.mark.usefixtures("empty_home")
+def test_an_address_that_names_no_event_shows_the_newest(show: Show, before: str) -> None:
+    session.store().members.set_role("ben@example.org", "lead", by="root")
+    assert len(rows(show("activity", before=before))) == 1
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_the_file_holds_what_matches_and_no_formula() -> None:
+    session.store().members.set_role("ben@example.org", "lead", by="=HYPERLINK(1)")
+    session.store().members.set_role("eve@example.org", "lead", by="root")
+    header, line, *rest = events.as_csv(ActivityFilter(who="=H")).decode().splitlines()
+    assert header == "at,who,what,subject,name,details" and rest == []
+    assert "'=HYPERLINK(1),member.role,ben@example.org" in line
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_who_is_not_an_admin_finds_no_page_and_reads_nothing(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(st, "user", {"email": "lea@example.org"})
+    session.store().members.set_role("lea@example.org", "lead", by="root")
+    for read in (lambda: events.read(ActivityFilter(), 5), lambda: events.as_csv(ActivityFilter())):
+        with pytest.raises(ForbiddenError, match="Your role is lead, and this requires the role admin"):
+            read()
+    assert "Activity" not in [title.value for title in show("activity").title]
+    session.store().members.set_role("lea@example.org", "admin", by="root")
+    assert len(rows(show("activity"))) == 2
