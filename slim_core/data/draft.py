@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
 from slim_core.data.report import FormatRefusedError
+from slim_core.errors import PathRefusedError
+from slim_core.settings import settings
 
 MOST_ROWS = 3_000_000
 MOST_COLUMNS = 10_000
@@ -86,11 +89,39 @@ def read_head(path: Path, n: int) -> pd.DataFrame:
     return _read(path, lambda path: _parquet_head(path, n), lambda path: _read_text(path, n))
 
 
-def _read(path: Path, parquet: Reader, text: Reader) -> pd.DataFrame:
-    if not path.is_file():
+def own(path: Path) -> Path:
+    """A file of metadata, before it is opened: a regular one, in the folder where it seems to lie.
+
+    Raises:
+        FormatRefusedError: it is missing, is no file, or a link out of its folder.
+    """
+    if not path.is_file():  # a pipe would wait for ever
         raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
     if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
         raise FormatRefusedError("linked-metadata", f"{path} is a link out of its folder: put the file itself there.")
+    try:
+        settings().allowed(path)  # the links of its folders followed
+    except PathRefusedError as error:
+        raise FormatRefusedError("linked-metadata", str(error)) from error
+    return path
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of metadata.
+
+    Raises:
+        FormatRefusedError: as ``own``, or it holds no JSON.
+    """
+    try:
+        return json.loads(own(path).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:  # RecursionError: lists in lists, thousands deep
+        raise FormatRefusedError(
+            "unreadable-metadata", f"{path} is not readable JSON ({error}): write it again in UTF-8."
+        ) from error
+
+
+def _read(path: Path, parquet: Reader, text: Reader) -> pd.DataFrame:
+    own(path)
     try:
         frame = parquet(path) if is_parquet(path) else text(path)
     except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
@@ -138,7 +169,7 @@ def _with_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     Raises:
         FormatRefusedError: they are none.
     """
-    for column in frame.columns[frame.dtypes == object]:
+    for column in [name for name, kind in frame.dtypes.items() if kind.kind == "O"]:
         if frame[column].map(lambda cell: isinstance(cell, bytes)).any():
             try:
                 frame[column] = frame[column].map(lambda cell: cell.decode() if isinstance(cell, bytes) else cell)
@@ -184,12 +215,10 @@ def sniff_delimiter(header: str) -> str:
 
 def header_of(path: Path) -> tuple[str, ...]:
     """Column names of a text table; empty where it cannot be read."""
-    if not path.is_file():  # a pipe would wait for ever
-        return ()
     try:
-        with path.open(encoding="utf-8-sig") as lines:
+        with own(path).open(encoding="utf-8-sig") as lines:
             header = lines.readline().strip()
-    except (OSError, UnicodeDecodeError):
+    except (FormatRefusedError, OSError, UnicodeDecodeError):
         return ()
     delimiter = sniff_delimiter(header)
     return tuple(n.strip().strip('"') for n in (header.split() if delimiter == r"\s+" else header.split(delimiter)))

@@ -7,14 +7,13 @@ segmentations of all objects of its class, crowds among them; where there are no
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from slim_core.data.draft import BOX_COLUMNS, Draft
+from slim_core.data.draft import BOX_COLUMNS, Draft, own, read_json
 from slim_core.data.importers.coco_masks import Outline, outline, written
 from slim_core.data.importers.folders import names_of
 from slim_core.data.report import FormatRefusedError
@@ -94,7 +93,7 @@ def _is_coco(path: Path) -> bool:
     if path.suffix.lower() != ".json" or not path.is_file():
         return False
     try:
-        with path.open(encoding="utf-8") as file:
+        with own(path).open(encoding="utf-8") as file:
             head = file.read(PEEK)
         if not any(f'"{key}"' in head for key in (*KEYS, "info")):
             return False
@@ -104,12 +103,7 @@ def _is_coco(path: Path) -> bool:
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise FormatRefusedError(
-            "unreadable-metadata", f"{path} is not readable JSON ({error}): write it again in UTF-8."
-        ) from error
+    content = read_json(path)
     if not isinstance(content, dict) or not set(content) >= KEYS:
         raise FormatRefusedError("missing-column", f"{path.name} lacks one of {', '.join(sorted(KEYS))}: add it.")
     return content

@@ -7,14 +7,13 @@ beside nothing of the user's: into ``imported/`` of SLIM_HOME, under the content
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from slim_core.data.draft import Draft
+from slim_core.data.draft import Draft, own, read_json
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.unpacked import IMPORTED
 from slim_core.settings import settings
@@ -70,23 +69,23 @@ def _parts(path: Path) -> dict[str, Path]:
     if _is_dataset(path):
         return {"": path}
     try:
-        names = json.loads((path / "dataset_dict.json").read_text())["splits"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        names = read_json(path / "dataset_dict.json")["splits"]
+    except (KeyError, TypeError) as error:
         raise FormatRefusedError(
             "unreadable-metadata", f"{path}/dataset_dict.json lists no splits ({error}): save the data set again."
         ) from error
-    missing = [name for name in names if not _is_dataset(path / str(name))]
+    missing = [name for name in names if Path(str(name)).name != name or not _is_dataset(path / name)]
     if missing or not names:
         raise FormatRefusedError(
             "missing-metadata", f"{path} lacks the Arrow files of {missing or 'any split'}: save the data set again."
         )
-    return {str(name): path / str(name) for name in names}
+    return {name: path / name for name in names}
 
 
 def _features(part: Path) -> dict[str, Any]:
     try:
-        features = json.loads((part / "dataset_info.json").read_text())["features"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        features = read_json(part / "dataset_info.json")["features"]
+    except (KeyError, TypeError) as error:
         raise FormatRefusedError(
             "unreadable-metadata", f"{part}/dataset_info.json names no features ({error}): save the data set again."
         ) from error
@@ -127,7 +126,7 @@ def _rows(part: Path, split: str, columns: Mapping[str, str], home: Path) -> Ite
 
     for file in sorted(part.glob("*.arrow")):
         try:
-            with pa.memory_map(str(file)) as source, pa.ipc.open_stream(source) as reader:
+            with pa.memory_map(str(own(file))) as source, pa.ipc.open_stream(source) as reader:
                 for batch in reader:
                     for record in batch.select(list(columns.values())).to_pylist():
                         yield _row(record, split, columns, part, home)

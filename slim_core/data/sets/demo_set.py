@@ -19,6 +19,8 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field, model_validator
 
+from slim_core.data.draft import read_json
+from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.parameters import BuiltByHand
@@ -169,8 +171,8 @@ def _is_written(folder: Path, demo: DemoSet) -> bool:
 def demo_marker(folder: Path) -> dict[str, Any] | None:
     """What the folder's marker says, if the folder is a demo set."""
     try:
-        values = json.loads((folder / MARKER).read_text())
-    except (OSError, ValueError):
+        values = read_json(folder / MARKER)
+    except FormatRefusedError:
         return None
     return values if isinstance(values, dict) and values.get("format") == "slim-demo" else None
 

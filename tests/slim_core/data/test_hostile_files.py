@@ -1,5 +1,6 @@
 """Files that are not what they seem: links, pipes, strips, and metadata that would grow without bound."""
 
+import json
 import os
 
 import numpy as np
@@ -7,8 +8,11 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from slim_core.data.draft import header_of, read_json, read_table
 from slim_core.data.images import ImageTransform, load_picture, load_pixels, open_image
 from slim_core.data.importing import import_data
+from slim_core.data.report import FormatRefusedError
+from slim_core.data.sets.demo_set import demo_marker
 from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import Settings
 
@@ -208,9 +212,40 @@ def test_a_small_parquet_of_millions_of_rows_is_refused_before_it_is_unpacked(ro
     assert code == "rows" and "has 1,001 rows, more than 1,000: split it" in message
 
 
-def test_json_nested_without_end_is_no_data_set(root, limits):
-    (root / "annotations.json").write_text("[" * 200_000)
+@pytest.mark.parametrize("name", ["annotations.json", "config.json"])
+def test_json_nested_without_end_is_no_data_set(root, limits, name):
+    (root / name).write_text("[" * 200_000)
     assert import_data(table(root), settings=limits).table is not None
+
+
+@pytest.mark.parametrize("what", ["file", "folder"])
+def test_metadata_that_a_link_shows_from_outside_is_not_read(tmp_path, root, monkeypatch, what):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "config.json").write_text('{"format": "slim-demo"}')
+    (outside / "metadata.csv").write_text("path,label")
+    inside = root if what == "file" else root / "linked"
+    monkeypatch.setattr("slim_core.data.draft.settings", lambda: Settings(home=tmp_path / "home", data_roots=(root,)))
+    if what == "file":
+        for name in ("config.json", "metadata.csv"):
+            (root / name).symlink_to(outside / name)
+    else:
+        inside.symlink_to(outside)
+    assert header_of(inside / "metadata.csv") == () and demo_marker(inside) is None
+    for read in (read_json, read_table):
+        with pytest.raises(FormatRefusedError, match="is a link out of its folder|lies outside the allowed folders"):
+            read(inside / "metadata.csv")
+
+
+@pytest.mark.parametrize("part", ["../../outside", "..", "a/b", 5])
+def test_a_hugging_face_data_set_names_no_parts_outside_its_folder(tmp_path, root, limits, part):
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "state.json").write_text("{}")
+    (outside / "x.arrow").write_bytes(b"")
+    (root / "dataset_dict.json").write_text(json.dumps({"splits": [part]}))
+    ((code, message),) = errors(root, limits)
+    assert code == "missing-metadata" and "lacks the Arrow files of" in message
 
 
 def test_data_of_one_class_is_refused(root, limits):
