@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
+from app.access import Viewer
 from app.routes.assets import static
 from app.routes.metrics import PAGE_SECONDS
 from app.ui import chart, queue_pause, sign_in
 from app.ui.messages import errors_shown
 from app.ui.pages import file_of
 from slim_core.errors import SlimError
+from slim_core.runs import log_lines
 
 if TYPE_CHECKING:
     from streamlit.navigation.page import StreamlitPage
@@ -32,20 +34,22 @@ FOR_ADMINS = ("activity",)
 SUBMIT_NOTHING = ("data", "studies")  # pages that do not say that the queue is paused
 
 
-def pages() -> dict[str, list[StreamlitPage]]:
+def pages(viewer: Viewer | None) -> dict[str, list[StreamlitPage]]:
     """The pages that this viewer may open, by their group in the navigation."""
-    hidden = () if _is_admin() else FOR_ADMINS
+    hidden = () if viewer is not None and viewer.may("admin") else FOR_ADMINS
     return {
         group: [_page(name, icon) for name, icon in entries if name not in hidden] for group, entries in PAGES.items()
     }
 
 
-def _is_admin() -> bool:
-    """False, too, where the database is away: each page says so by itself."""
+def _viewer() -> Viewer | None:
+    """Who runs the script, for the log too; None where the database is away: each page says so by itself."""
     try:
-        return session.viewer().may("admin")
+        viewer = session.viewer()
     except SlimError:
-        return False
+        return None
+    log_lines.know(person=viewer.name)
+    return viewer
 
 
 def _page(name: str, icon: str) -> StreamlitPage:
@@ -67,7 +71,7 @@ def run() -> None:
     if session.must_sign_in():
         st.navigation(_signed_out(), position="hidden").run()
         return
-    page = st.navigation(pages())
+    page = st.navigation(pages(_viewer()))
     sign_in.corner()
     with (
         PAGE_SECONDS.labels(page.url_path or "overview").time(),

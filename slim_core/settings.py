@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     )
     rendezvous: str | None = Field(
         None, pattern=r"^[^:\s]+:\d+$", description="host:port of this machine, at which the other machines join in."
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="How the dashboard and the workers write their log: as text, or one JSON object a line."
     )
     cpu_workers: int = Field(1, ge=1, description="Worker processes the embedded mode starts.")
 
@@ -173,6 +176,8 @@ def _legal(name: str) -> str:
     if name in URLS:
         return f"a URL that begins with {' or '.join(f'{scheme}://' for scheme in URLS[name])}"
     field = Settings.model_fields[name]
+    if get_origin(field.annotation) is Literal:
+        return " or ".join(get_args(field.annotation))
     kind = _KINDS.get(field.annotation, "a text")
     bounds = [f"{word} {getattr(one, key):,}" for one in field.metadata for key, word in _BOUNDS if hasattr(one, key)]
     return " ".join([kind, *(["of", " and ".join(bounds)] if bounds else [])])

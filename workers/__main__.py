@@ -13,12 +13,12 @@ the embedded Redis of SLIM_HOME, or joins whoever already does.
 from __future__ import annotations
 
 import argparse
-import logging
 import signal
 import sys
 from collections.abc import Sequence
 
 from slim_core.errors import SettingRefusedError, SlimError
+from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.training.processes.pdeath import die_with_parent
 from workers.gpu import gpus
@@ -57,8 +57,8 @@ def main(arguments: Sequence[str] | None = None, *, slot_command: Sequence[str] 
         parser.error(f"--devices {given.devices}: take a number from 1 to {MOST_DEVICES}")
     if given.parent is not None:
         die_with_parent(given.parent, signal.SIGTERM)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s %(name)s: %(message)s")
     try:
+        log_lines.set_up(settings().log_format)
         _serve(given, queues, slot_command)
     except SlimError as error:
         print(error, file=sys.stderr)

@@ -79,7 +79,8 @@ class Notifier(threading.Thread):
                 return
             if pause_s is None or self.ending.wait(pause_s):
                 break
-        log.warning("Run %s is %s, but webhook %s was not notified: %s", run.id, run.status, shown(self._url), trouble)
+        said = "Run %s is %s, but webhook %s was not notified: %s"
+        log.warning(said, run.id, run.status, shown(self._url), trouble, extra={"run": run.id})
 
 
 def message(run: Run, public_url: str | None = None) -> dict[str, Any]:

@@ -196,7 +196,7 @@ class Service:
     def _record_end(self, slot: Slot) -> None:
         """A worker died: what it had claimed is queued again at once."""
         if slot.process is not None and self._supervisor is not None:
-            log.warning("Worker %s ended with code %s", slot.name, slot.process.returncode)
+            log.warning("Worker %s ended with code %s", slot.name, slot.process.returncode, extra={"worker": slot.name})
             self._supervisor.lose_all_of(slot.name, _end_of(slot.process.returncode))
             self._supervisor.store.workers.leave(slot.name)
 

@@ -26,6 +26,8 @@ from rq.executions import Execution
 from rq.job import Job
 
 from slim_core.errors import QueueUnavailableError, RunLostError, SlimError
+from slim_core.runs import log_lines
+from slim_core.settings import settings
 from slim_core.signal_event import Signalled
 from slim_core.store import Run, Store
 from slim_core.store.workers import names_of
@@ -147,19 +149,20 @@ class SlotWorker(RedisTolerantWorker):
 
     def _check_job(self) -> None:
         """Renew the lease of a living job; end one over its time limit, or without progress."""
-        job, settings, claimed = self._job, self.store.settings, claimed_by(self.name, self.store)
+        job, given, claimed = self._job, self.store.settings, claimed_by(self.name, self.store)
         for each in claimed:
             job.claimed = True
+            log_lines.know(run=each.run_id)
             if each.stopping or job.overdue:
-                self._kill_after(settings.stop_grace_s, "it did not stop in time")
-            elif job.no_progress_s(each.progress_at) > settings.hung_after_s:
+                self._kill_after(given.stop_grace_s, "it did not stop in time")
+            elif job.no_progress_s(each.progress_at) > given.hung_after_s:
                 job.hung = True
-                self._kill_after(0.0, f"it has reported no progress for {settings.hung_after_s:.0f} s")
-            if job.lease_is_due(settings.renew_s):
+                self._kill_after(0.0, f"it has reported no progress for {given.hung_after_s:.0f} s")
+            if job.lease_is_due(given.renew_s):
                 with contextlib.suppress(RunLostError):  # seen at the next check
                     self.store.attempts.renew(each.run_id, each.token)
         if job.claimed and not claimed:
-            grace_s = _TRACKING_S if settings.mlflow_tracking_uri else _LOST_GRACE_S
+            grace_s = _TRACKING_S if given.mlflow_tracking_uri else _LOST_GRACE_S
             self._kill_after(grace_s, "its run has ended, or belongs to another attempt")
 
     def _kill_after(self, grace_s: float, why: str) -> None:
@@ -200,7 +203,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--burst", action="store_true")
     given = parser.parse_args(arguments)
     die_with_parent(given.parent, signal.SIGKILL)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)-7s " + given.name + ": %(message)s")
+    log_lines.know(worker=given.name)
+    log_lines.set_up(settings().log_format, "%(asctime)s %(levelname)-7s " + given.name + ": %(message)s")
     faulthandler.enable()  # says where a job was that crashes
     queues = tuple(given.queues.split(","))
     try:

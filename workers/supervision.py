@@ -75,5 +75,5 @@ class Supervisor:
 
     def _put_back(self, run: Run) -> None:
         """A run was lost: into Redis with it at once, where it is to go on."""
-        log.warning("Run %s was lost and is %s now: %s", run.id, run.status, run.message)
+        log.warning("Run %s was lost and is %s now: %s", run.id, run.status, run.message, extra={"run": run.id})
         self.queue.submit(run)

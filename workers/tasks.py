@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
+from slim_core.runs import log_lines
 from slim_core.runs.execute import perform
 from slim_core.signal_event import Signalled
 from slim_core.store import Run, Store
@@ -50,8 +51,9 @@ def run_step(run_id: str) -> None:
     takes = mine.takes
     claimed = mine.store.queue.claim_best(mine.worker, takes.device, takes.queues, takes.devices, code_version())
     if claimed is None:
-        log.info("Woken by run %s, but nothing waits for this worker", run_id)
+        log.info("Woken by run %s, but nothing waits for this worker", run_id, extra={"run": run_id})
         return
+    log_lines.know(run=claimed[0])
     run = perform(mine.store, *claimed, device=mine.device, limit_s=mine.limit_s, shutdown=mine.shutdown)
     if run.status == "done":
         for child in mine.store.runs.children(run.id):

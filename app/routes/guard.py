@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from app import access, session
 from app.access import TokenRefusedError, Viewer
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
+from slim_core.runs import log_lines
 from slim_core.store.members import Role
 
 log = logging.getLogger(__name__)
@@ -49,6 +50,7 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
         async def endpoint(request: Request) -> Response:
             try:
                 viewer = access.verify(_token(request))
+                log_lines.know(person=viewer.name)
                 viewer.require(role)
                 body = await _body(request)
                 return await run_in_threadpool(lambda: handler(request, _as_of_now(viewer, role, request), body))

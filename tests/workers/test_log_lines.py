@@ -1,0 +1,89 @@
+"""The log as text, and as one JSON object a line: of this process, of a service and of its jobs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from slim_core.runs.log_lines import JsonLine, know
+from tests.workers.worker_bench import Bench, until
+
+
+def line(message: str, *args: object, **options: object) -> dict[str, str]:
+    """A warning, as it would be written."""
+    made: list[logging.LogRecord] = []
+    log = logging.Logger("slim_core.some")
+    log.handle = made.append  # type: ignore[method-assign, assignment]
+    log.warning(message, *args, **options)  # type: ignore[arg-type]
+    text = JsonLine().format(made[0])
+    assert "\n" not in text
+    return json.loads(text)
+
+
+def test_a_line_has_time_level_logger_and_message() -> None:
+    found = line("%s is\nlost: \x1b[31m \ud800 é", "r-1")
+    assert found.pop("time").endswith("+00:00")
+    assert found == {"level": "WARNING", "logger": "slim_core.some", "message": "r-1 is\nlost: \x1b[31m \ud800 é"}
+
+
+def test_an_exception_is_a_field_of_its_line() -> None:
+    try:
+        raise ValueError("two")
+    except ValueError:
+        found = line("failed", exc_info=True)
+    assert found["message"] == "failed" and found["exception"].endswith("ValueError: two")
+
+
+def test_a_run_is_named_where_it_is_known_and_by_the_line_itself() -> None:
+    import contextvars
+
+    def inside() -> None:
+        know(worker="gpu-1", run="r-1")
+        assert line("a") | {"time": ""} == {
+            "time": "", "level": "WARNING", "logger": "slim_core.some", "message": "a", "worker": "gpu-1", "run": "r-1",
+        }  # fmt: skip
+        assert line("b", extra={"run": "r-2"})["run"] == "r-2"
+
+    contextvars.copy_context().run(inside)
+    assert "run" not in line("c"), "what one task knows another does not"
+
+
+@pytest.mark.parametrize(("form", "is_json"), [("json", True), ("text", False)])
+def test_the_service_writes_as_it_is_set(form: str, is_json: bool, tmp_path) -> None:
+    asked = {"SLIM_LOG_FORMAT": form, "SLIM_HOME": str(tmp_path), "SLIM_REDIS_URL": "redis://127.0.0.1:1/0"}
+    given = ["--queues", "cpu", "--device", "cpu", "--name", "one", "--parent", str(os.getpid())]
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.slot", *given],
+        env={**os.environ, **asked}, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 2
+    last = done.stderr.splitlines()[-1]
+    if is_json:
+        assert {"level": "ERROR", "worker": "one"}.items() <= json.loads(last).items()
+    else:
+        assert " ERROR   one: " in last
+
+
+def test_a_format_that_is_none_is_refused_in_a_sentence(tmp_path) -> None:
+    variables = {**os.environ, "SLIM_LOG_FORMAT": "xml", "SLIM_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-m", "workers"], env=variables, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and done.stderr == "SLIM_LOG_FORMAT cannot be 'xml': set it to text or json.\n"
+
+
+@pytest.mark.redis
+def test_every_line_of_a_service_and_its_jobs_is_json_and_names_their_run(fresh_bench: Callable[..., object]) -> None:
+    with fresh_bench(log_format="json") as bench:  # type: ignore[attr-defined]
+        bench: Bench
+        run = bench.submit(misbehave="raise")
+        bench.await_status(run, "failed")
+        until(lambda: "not to the drill's liking" in bench.services.log_path.read_text(), "the failure in the log")
+        lines = [json.loads(each) for each in bench.services.log_path.read_text().splitlines()]
+    (failure,) = [each for each in lines if "not to the drill's liking" in each.get("exception", "")]
+    assert failure["run"] == run.id and failure["worker"] == bench.fetch(run).worker
+    assert failure["exception"].startswith("Traceback")
