@@ -13,7 +13,7 @@ from slim_core.data.images import ImageTransform
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import Model
-from slim_core.models.names import SMALL_RESNET, is_custom, is_timm
+from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, is_custom, is_timm
 from slim_core.models.small_resnet import SMALL_SIZE, SmallResNet
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
@@ -54,6 +54,8 @@ def build(
         CheckpointRefusedError: the checkpoint does not fit.
     """
     _check(name, n_classes)
+    if image_size is not None and not SMALLEST_SIDE <= image_size <= LARGEST_SIDE:
+        raise SpecRefusedError(f"The image size is {image_size}: give {SMALLEST_SIDE} to {LARGEST_SIDE} pixels.")
     model = _builder(name)(name, n_classes, label_names, str(weights) == IMAGENET, image_size, seed)
     model.net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # twice as fast, on CPUs too
     if str(weights) not in (IMAGENET, NO_WEIGHTS):

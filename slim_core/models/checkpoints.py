@@ -145,6 +145,8 @@ def load_weights(
 
 def _require_real_numbers(state: State, path: Path) -> None:
     for key, tensor in state.items():
+        if tensor.is_meta:
+            raise CheckpointRefusedError(f"{path} cannot be used: {key} holds no numbers (meta); save it with them.")
         if tensor.layout != torch.strided or tensor.is_complex():
             kind = "complex" if tensor.is_complex() else "sparse"
             raise CheckpointRefusedError(f"{path} cannot be used: {key} is {kind}; save it as plain real numbers.")

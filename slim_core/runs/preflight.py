@@ -13,7 +13,7 @@ import numpy as np
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.models.checkpoint_files import check_checkpoint_file
 from slim_core.steps.answers import given_answers, usable_answers
-from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, Spec, TrainSpec
+from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, Spec, TrainSpec
 from slim_core.store.workers import processes_on, shared_by
 
 if TYPE_CHECKING:
@@ -46,11 +46,14 @@ def require_possible(store: Store, spec: Spec) -> None:
 
 
 def require_weights(store: Store, spec: Spec) -> None:
-    """Refuse a training, or the registration of a model, whose checkpoint does not fit its network. Loads torch.
+    """Refuse a checkpoint that does not fit its network, and a target layer that is not there. Loads torch.
 
     Raises:
         CheckpointRefusedError: it does not fit.
+        SpecRefusedError: the network has no such layer.
     """
+    if isinstance(spec, FeaturesSpec | PreviewSpec | EvaluateSpec) and spec.target_layer is not None:
+        _require_layer(store, spec.model, spec.target_layer)
     dataset = store.datasets.find(spec.dataset)
     if not isinstance(spec, TrainSpec) or not spec.checkpoint or spec.reference or dataset is None:
         return
@@ -76,6 +79,15 @@ def device_for(spec: Spec, device: str | None) -> str | None:
             f"started with --devices, such as cuda:0+1, or none."
         )
     return device or shared_by(n)
+
+
+def _require_layer(store: Store, run_id: str, layer: str) -> None:
+    """``layout`` looks for the layer; of a model that is not trained yet the step itself does."""
+    from slim_core.models.build import load_model
+
+    run = store.runs.find(run_id)
+    if run is not None and run.kind == "train" and run.status == "done":
+        assert load_model(store.artifacts.folder(run.id)).at_layer(layer).layout
 
 
 def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:

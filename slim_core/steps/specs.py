@@ -20,7 +20,7 @@ from slim_core.attention.config import PassConfig, TargetLayer
 from slim_core.curation.options import CurateOptions
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.data.table import Split
-from slim_core.models.names import SMALL_RESNET, check_model
+from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, check_model
 from slim_core.parameters import Config, Seed, Shown
 from slim_core.space.embedding import SpaceConfig
 from slim_core.space.environments import ClusterConfig
@@ -41,6 +41,7 @@ MOST_PROCESSES = 64  # of a training
 SPEC_VERSION = 1
 
 INPUTS = ("kind", "dataset", "campaign", "answers_seq", "environments_seq", "model", "shard", "shards")  # of a step
+_MANY_EPOCHS = 10**6  # more are refused as any number is that is out of bounds
 OF_IMAGES = ("image_size", "resize_ratio", "mean", "std")  # fields of a training that say how a model sees images
 _NAMED = Shown(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
 _LATER = Shown(place="nowhere", on_command_line=False, added_later=True)
@@ -148,7 +149,11 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         description="A .safetensors, .pt or .pth file to start from instead of the initial weights.",
     )
     image_size: Annotated[int | None, _FOLDED] = Field(
-        default=None, ge=8, le=1024, title="Image size", description="Side in pixels; default: the model's own."
+        default=None,
+        ge=SMALLEST_SIDE,
+        le=LARGEST_SIDE,
+        title="Image size",
+        description="Side in pixels; default: the model's own.",
     )
     resize_ratio: Annotated[float | None, _INPUT] = Field(
         default=None, ge=1, le=4, title="Resize ratio", description="Shorter side before the centre crop, in sizes."
@@ -212,7 +217,8 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         if not isinstance(given, dict):
             return given
         defaults = cls.proposed(str(given.get("model", "resnet50")), _situation(given))
-        if isinstance(epochs := given.get("epochs"), int):  # the recipe's milestones, at the same shares of the way
+        epochs = given.get("epochs")
+        if isinstance(epochs, int) and epochs < _MANY_EPOCHS:  # the recipe's milestones, at the same shares of the way
             defaults["milestones"] = tuple(round(m * epochs / defaults["epochs"]) for m in defaults["milestones"])
         return defaults | {key: value for key, value in given.items() if value is not None or key not in defaults}
 

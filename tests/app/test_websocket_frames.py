@@ -45,7 +45,9 @@ def test_messages_of_pages_pass(client: TestClient) -> None:
             assert socket.receive_text() == "jobs"
 
 
-@pytest.mark.parametrize("frame", ["hello", "", b"\xff" * 40, bytes(1_000), b"\x0a\xff\xff\xff\xff\x0f", b"\x0b" * 5_000])
+@pytest.mark.parametrize(
+    "frame", ["hello", "", b"\xff" * 40, bytes(1_000), b"\x0a\xff\xff\xff\xff\x0f", b"\x0b" * 5_000]
+)
 def test_anything_else_ends_the_websocket_and_is_one_line_of_the_log(
     client: TestClient, caplog: pytest.LogCaptureFixture, frame: str | bytes
 ) -> None:

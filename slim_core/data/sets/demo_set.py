@@ -143,19 +143,29 @@ def write_set(folder: Path | str, demo: DemoSet, progress: Progress | None = Non
     """Write the set into ``folder``, whole or not at all; does nothing where the same set is there already.
 
     Raises:
-        DataRefusedError: the folder holds something else, or the set needs a package that is not installed.
+        DataRefusedError: the folder holds something else or cannot be made, or the set needs a package that is not
+            installed.
     """
     folder = Path(folder)
-    if _is_written(folder, demo):
-        return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        if _is_written(folder, demo):
+            return
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except (OSError, ValueError) as error:  # a name of 5,000 letters, a file in the way, a folder of another user
+        raise DataRefusedError(
+            f"{str(folder)[:100]} cannot be made ({_reason(error)}): name another folder."
+        ) from error
     try:
         _write_files(draft, demo, progress)
         draft.chmod(0o755)
         _put_in_place(draft, folder, demo)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return str(error.strerror) if isinstance(error, OSError) else str(error)
 
 
 def _is_written(folder: Path, demo: DemoSet) -> bool:

@@ -125,6 +125,10 @@ def test_a_file_that_cannot_be_written_is_refused_at_the_start(
         (("submit", "--spec", '{"kind": ' + "9" * 5_000 + "}"), "a number of thousands of digits"),
         (("runs", "--limit", "100000000000000000000"), "--limit is 100000000000000000000: give 1 or more"),
         (("demo-data", "x", "--train", "100000000000000000000"), "train has at most 1,000,000 images"),
+        (("demo-data", "n" * 5_000), "cannot be made (File name too long): name another folder"),
+        (("demo-data", f"{__file__}/x"), "cannot be made (File exists): name another folder"),
+        (("inspect", "small-resnet", "--image-size", "1" + "0" * 20), "give 8 to 1024 pixels"),
+        (("submit", "--spec", '{"kind": "train", "dataset": "d", "epochs": 1' + "0" * 400 + "}"), "refuses epochs"),
         (("import", "n" * 5_000), "cannot be a path"),
         (("train", "--data", "n" * 5_000), "is neither a registered data set nor a folder"),
         (("train", "--data", ""), "'' is neither a registered data set nor a folder"),
@@ -164,6 +168,7 @@ def _write_checkpoints(folder: Path) -> None:
     save_file(_weights(**{"fc.weight": torch.full_like(weight, torch.nan)}), folder / "nan.safetensors")
     torch.save(_weights(**{"fc.weight": weight.to(torch.complex64)}), folder / "complex.pt")
     torch.save(_weights() | {"fc.weight": weight.to_sparse()}, folder / "sparse.pt")
+    torch.save(_weights() | {"fc.weight": weight.to("meta")}, folder / "meta.pt")
 
 
 @pytest.mark.parametrize(
@@ -181,6 +186,7 @@ def _write_checkpoints(folder: Path) -> None:
         ("nan.safetensors", "fc.weight holds NaN or infinite numbers"),
         ("complex.pt", "fc.weight is complex"),
         ("sparse.pt", "fc.weight is sparse"),
+        ("meta.pt", "fc.weight holds no numbers (meta)"),
     ],
 )
 def test_a_checkpoint_that_cannot_be_used_is_refused_at_submit(
@@ -203,6 +209,19 @@ def test_options_of_a_strategy_are_refused_at_submit(looped: object, options: di
     spec = CurateSpec(dataset=space.dataset_id, space=space.id, strategy="random", size=20, options=options)
     with pytest.raises(SpecRefusedError):
         at.submitter.submit(spec)
+    assert len(at.store.runs.all()) == before
+
+
+@pytest.mark.parametrize("kind", ["gradcam", "preview", "evaluate"])
+def test_a_target_layer_that_the_network_does_not_have_is_refused_at_submit(looped: object, kind: str) -> None:
+    at, model = looped.at, looped.loop.reference  # type: ignore[attr-defined]
+    from slim_core.errors import SpecRefusedError
+    from slim_core.steps.registry import parse_spec
+
+    before = len(at.store.runs.all())
+    spec = {"kind": kind, "dataset": model.dataset_id, "model": model.id, "target_layer": "__class__"}
+    with pytest.raises(SpecRefusedError, match="small-resnet has no layer '__class__'"):
+        at.submitter.submit(parse_spec(spec))
     assert len(at.store.runs.all()) == before
 
 
