@@ -1,0 +1,27 @@
+"""Inputs that hypothesis draws: the same ones for the same seed and version of it."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis.strategies import SearchStrategy
+
+T = TypeVar("T")
+
+
+def drawn(strategy: SearchStrategy[T], n: int, *, of_seed: int) -> list[T]:
+    """``n`` different values; fewer where there are no more."""
+    found: dict[str, T] = {}
+
+    @seed(of_seed)
+    @settings(
+        max_examples=4 * n, phases=[Phase.generate], database=None, deadline=None,
+        suppress_health_check=list(HealthCheck), derandomize=False,
+    )  # fmt: skip
+    @given(strategy)
+    def keep(value: T) -> None:
+        found.setdefault(repr(value), value)
+
+    keep()
+    return list(found.values())[:n]

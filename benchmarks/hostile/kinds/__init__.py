@@ -1,0 +1,1 @@
+"""The cases, one file a kind of input: ``cases(studio, seed)``."""

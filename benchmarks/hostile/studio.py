@@ -1,0 +1,282 @@
+"""What the cases are sent to: a dashboard, a worker service and a Redis of their own, on one home with real results."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+from redis import Redis
+
+from app import access
+from app.access import Viewer
+from benchmarks.hostile.watch import Canaries
+from slim_core.data.importing import import_data
+from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.settings import Settings
+from slim_core.store import Run, Store
+from workers.redis_home import server_binary
+
+ROOT = Path(__file__).parents[2]
+START_TIMEOUT_S = 60.0
+STOP_TIMEOUT_S = 30.0
+DEMO = DemoConfig(train=80, val=24, test=24, size=32)
+SHORT = {"epochs": 1, "batch_size": 16}
+
+
+@dataclass(frozen=True)
+class Results:
+    """Ids of what is there to be attacked."""
+
+    dataset: str
+    other_dataset: str  # nothing of ``dataset`` may be seen through it
+    model: str
+    attention: str
+    space: str
+    subset: str
+    evaluation: str
+    campaign: str  # open
+    items: tuple[int, ...]  # of the campaign
+
+
+@dataclass(frozen=True)
+class Studio:
+    """The running processes, and where everything is."""
+
+    folder: Path
+    settings: Settings
+    store: Store
+    results: Results
+    canaries: Canaries
+    port: int
+    app_pid: int
+    worker_pid: int
+    zygote: subprocess.Popen[bytes]  # of the commands
+
+    @property
+    def inside(self) -> Path:
+        """The one folder that data may be registered from."""
+        return self.folder / "inside"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of the services and of every command."""
+        return environment(self.settings)
+
+    def token(self, role: access.Role = "annotator", name: str = "ann", **narrowed: tuple[str, ...]) -> str:
+        """A ticket as a page signs it."""
+        return access.sign(Viewer(name, role, **narrowed), self.settings.home)
+
+    def redis(self) -> Redis:
+        """A client of its Redis."""
+        return Redis.from_url(str(self.settings.redis_url))
+
+    def slots(self) -> set[int]:
+        """Process ids of the workers; a worker that ended is replaced by another."""
+        return {child.pid for child in psutil.Process(self.worker_pid).children()}
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Nothing of the caller's own SLIM_* settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("SLIM_", "STREAMLIT_"))}
+    return inherited | {
+        "SLIM_HOME": str(settings.home),
+        "SLIM_DATA_ROOTS": ":".join(map(str, settings.data_roots)),
+        "SLIM_REDIS_URL": str(settings.redis_url),
+        "SLIM_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+        "PYTHONPATH": str(ROOT),
+        "NO_COLOR": "1",
+    }
+
+
+@contextmanager
+def studio(folder: Path) -> Iterator[Studio]:
+    """All of it in this folder; every process ends with the block."""
+    (folder / "inside").mkdir()
+    password = secrets.token_urlsafe(16)
+    redis_port, port = free_port(), free_port()
+    settings = Settings(
+        home=folder / "home", data_roots=(folder / "inside",), threads=1,
+        redis_url=f"redis://:{password}@127.0.0.1:{redis_port}/0",
+    )  # fmt: skip
+    store = Store.open(settings)
+    results = make_results(store, folder / "inside")
+    with ExitStack() as stack:
+        stack.callback(store.close)
+        _redis(stack, folder, redis_port, password)
+        app = _service(stack, settings, "dashboard", dashboard_command(port))
+        worker = _service(stack, settings, "workers", [sys.executable, "-m", "workers", "--cpu", "1"])
+        await_answer(port)
+        await_workers(store)
+        yield Studio(
+            folder, settings, store, results, Canaries(folder / "outside"), port, app.pid, worker.pid,
+            _zygote(stack),
+        )  # fmt: skip
+
+
+def make_results(store: Store, inside: Path) -> Results:
+    """One loop on demo data, and a campaign that takes answers."""
+    write_demo(inside / "demo", DEMO)
+    write_demo(inside / "other", DEMO)
+    dataset, other = (
+        store.datasets.register(import_data(inside / name, settings=store.settings), by="benchmark")
+        for name in ("demo", "other")
+    )
+    loop = Loop(
+        Workbench(store, InProcess(store, device="cpu")), LoopConfig(dataset=dataset.id, answers=0.2, train=SHORT)
+    )
+    outcome = loop.outcome("slim")
+    assert outcome.subset is not None
+    asked = store.datasets.table(dataset.id).rows("train")[:40]
+    campaign = store.campaigns.create("Open", dataset.id, loop.space.id, asked, by="benchmark")
+    items = tuple(item.id for item in store.campaigns.items(campaign.id))
+    return Results(
+        dataset.id, other.id, outcome.model.id, attention_of(loop.space), loop.space.id, outcome.subset.id,
+        outcome.evaluation.id, campaign.id, items,
+    )  # fmt: skip
+
+
+def attention_of(space: Run) -> str:
+    """The gradcam run of a space."""
+    return str(space.spec["attention"])
+
+
+def dashboard_command(port: int) -> list[str]:
+    """The dashboard as its user starts it."""
+    command = [sys.executable, "-m", "streamlit", "run", "app/main.py", "--server.headless", "true"]
+    return [*command, "--server.port", str(port), "--server.address", "127.0.0.1"]
+
+
+def _redis(stack: ExitStack, folder: Path, port: int, password: str) -> None:
+    (folder / "redis").mkdir()
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--requirepass", password, "--dir", str(folder / "redis")]
+    ended_with(stack, subprocess.Popen([server_binary(), *options, "--save", ""], stdout=subprocess.DEVNULL))
+
+
+def _service(stack: ExitStack, settings: Settings, name: str, command: Sequence[str]) -> subprocess.Popen[bytes]:
+    with (settings.home / f"{name}.log").open("wb") as log:
+        started = subprocess.Popen(command, cwd=ROOT, env=environment(settings), stdout=log, stderr=subprocess.STDOUT)
+    return ended_with(stack, started)
+
+
+def _zygote(stack: ExitStack) -> subprocess.Popen[bytes]:
+    """What commands are forked from, once it has imported what they need."""
+    command = [sys.executable, "-m", "benchmarks.hostile.zygote"]
+    return ended_with(
+        stack, subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0)
+    )
+
+
+def ended_with(stack: ExitStack, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
+    """End a process when the stack does, with -9 where it does not want to."""
+
+    def end() -> None:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    stack.callback(end)
+    return process
+
+
+def await_answer(port: int) -> None:
+    """Until the dashboard answers."""
+
+    def answers() -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=1):
+                return True
+        except OSError:
+            return False
+
+    _until(answers, "the dashboard to answer")
+
+
+def await_workers(store: Store) -> None:
+    """Until both workers have given a sign of life."""
+    _until(lambda: len(store.workers.alive()) >= 2, "two workers")
+
+
+def _until(condition, what: str) -> None:
+    end = time.monotonic() + START_TIMEOUT_S
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(f"waited {START_TIMEOUT_S:.0f} s in vain for {what}")
+        time.sleep(0.1)
+
+
+class Ending(Protocol):
+    """A process that is waited for."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """Its exit code, once it has ended."""
+        ...
+
+    def kill(self) -> None:
+        """End it."""
+        ...
+
+
+def ended(process: Ending, until: float) -> tuple[int, float, float]:
+    """Its exit code, the most memory it held in MiB, and the seconds that all its threads computed.
+
+    Killed where it has not ended by then; what others computed in the meantime does not count.
+    """
+    most_mb = computed_s = 0.0
+    while (code := process.poll()) is None:
+        most_mb, computed_s = max(most_mb, _high_water_mb(process.pid)), max(computed_s, _computed_s(process.pid))
+        if time.monotonic() - _waited_s(process.pid) > until:
+            process.kill()
+        time.sleep(0.01)
+    return code, most_mb, computed_s
+
+
+def _high_water_mb(pid: int) -> float:
+    lines = [line for line in _proc(pid, "status").splitlines() if line.startswith("VmHWM")]
+    return sum(int(line.split()[1]) / 1024 for line in lines)
+
+
+def _computed_s(pid: int) -> float:
+    """In its own code and in the kernel."""
+    fields = _proc(pid, "stat").rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def _waited_s(pid: int) -> float:
+    """Of its main thread, in the queue of those that are ready to run."""
+    _, waited_ns, *_ = [*_proc(pid, "schedstat").split(), "0", "0"]
+    return int(waited_ns) / 1e9
+
+
+def _proc(pid: int, name: str) -> str:
+    """A file of /proc; empty where the process has just ended."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text()
+    except OSError:
+        return ""
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
