@@ -90,10 +90,10 @@ class Ancestry:
                 found[each.campaign] = Asked(each.campaign, *map(max, each[1:], known[1:]))
         return tuple(found.values())
 
-    def n_answers(self, run: Run) -> int:
-        """Images and environments that people were asked about for it, each campaign once; runs need their metrics."""
+    def n_answers(self, *runs: Run) -> int:
+        """Images and environments people were asked about for them, each campaign once; runs need their metrics."""
         found: dict[str, int] = {}
-        for one in self._paid(run):
+        for one in (each for run in runs for each in self._paid(run)):
             for campaign, n in _answers_used(one).items():
                 found[campaign] = max(n, found.get(campaign, 0))
         return sum(found.values())

@@ -56,6 +56,23 @@ def group_dro(loop: LoopRuns) -> Trained:
     return Trained(loop.trained("GroupDRO", **how))
 
 
+def slim_chosen(loop: LoopRuns, answers: bool = True) -> Trained:
+    """Converged ERM, SLIM without answers and, with ``answers``, SLIM: what has the best worst class on validation.
+
+    As JTT does, it trains more than once and chooses; with ERM among what is chosen from, it need not do harm.
+    """
+    asked: tuple[AskedAbout, ...] = ("nothing", "images") if answers else ("nothing",)
+    subsets = {model.id: (model, subset) for model, subset in (_on_slim(loop, what) for what in asked)}
+    models = [loop.converged_erm, *(model for model, _ in subsets.values())]
+    best = best_on_validation(models)
+    return Trained(best, subsets.get(best.id, (best, None))[1], tuple(one for one in models if one.id != best.id))
+
+
+def _on_slim(loop: LoopRuns, asked: AskedAbout) -> tuple[Run, Run]:
+    subset = loop.subset("slim", asked=asked)
+    return loop.retrained(subset), subset
+
+
 def slim_environment_groups(loop: LoopRuns) -> Trained:
     """SLIM by environments, its epoch chosen by the worst class x environment on validation."""
     subset = loop.subset("slim", asked="environments")

@@ -69,6 +69,20 @@ METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
     "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim"), "images", unanswered="slim-no-answers"),
     "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
+    "slim-chosen": Method(
+        "SLIM or ERM, chosen on validation",
+        _SLIM,
+        ("answers",),
+        baselines.slim_chosen,
+        "images",
+        unanswered="slim-chosen-no-answers",
+    ),
+    "slim-chosen-no-answers": Method(
+        "SLIM without answers or ERM, chosen on validation",
+        _SLIM,
+        (),
+        lambda loop: baselines.slim_chosen(loop, answers=False),
+    ),
     "slim-environments": Method(
         "SLIM by environments",
         _SLIM,
