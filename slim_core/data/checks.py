@@ -48,6 +48,8 @@ def build_table(draft: Draft, name: str, settings: Settings, findings: Findings,
         findings.note("importer", sentence)
     named = None if draft.splits is None else _named_splits(draft, draft.splits, findings)
     labels, label_names = _numbers(draft, draft.labels, "label", draft.label_names, findings)
+    if len(draft.label_names or ()) > MAX_CLASSES:
+        return None  # what else there is to say of 40,000 folders would take its time
     _check_classes(draft, labels, findings)
     _check_boxes(draft, findings)
     attributes, attribute_names = _attributes(draft, findings)
@@ -110,11 +112,14 @@ def _splits(
 ) -> np.ndarray:
     """(N,) of SPLITS: those that are named, and what is missing of them made."""
     if named is None:
-        findings.note(
-            "made-splits",
-            f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
-            f"{' and attribute' if draft.attributes is not None else ''} with seed {seed}, and kept.",
-        )
+        if not findings.refused:
+            _check_deal(draft, labels, findings)
+        if not findings.refused:
+            findings.note(
+                "made-splits",
+                f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
+                f"{' and attribute' if draft.attributes is not None else ''} with seed {seed}, and kept.",
+            )
         return make_splits(labels, attributes, seed)
     train = np.flatnonzero(named == "train")
     if len(train) and not (named == "val").any() and not findings.refused:
@@ -126,6 +131,22 @@ def _splits(
             labels[train], attributes[train], seed, {"train": 1 - VAL_OF_TRAIN, "val": VAL_OF_TRAIN}
         )
     return named
+
+
+def _check_deal(draft: Draft, labels: np.ndarray, findings: Findings) -> None:
+    """Splits that are made have an image of each class, which needs as many."""
+    counts = np.bincount(labels)
+    few = np.flatnonzero((counts > 0) & (counts < len(SPLITS)))
+    if len(few):
+        rows = np.flatnonzero(np.isin(labels, few))
+        shown = draft.label_names or tuple(map(str, range(len(counts))))
+        named = ", ".join(f"{shown[c]} ({counts[c]})" for c in few[:10]) + (", ..." if len(few) > 10 else "")
+        findings.error(
+            "split-without-class",
+            f"{len(few):,} of {len(np.unique(labels)):,} classes have fewer images than the {len(SPLITS)} splits that "
+            f"they are dealt out to: {named}; add images to them, or take these classes out.",
+            rows,
+        )
 
 
 def _named_splits(draft: Draft, given: pd.Series, findings: Findings) -> np.ndarray:
@@ -163,6 +184,8 @@ def _numbers(
 
     Numbers stay what they are; where the format allows names, they are numbered in alphabetical order.
     """
+    if _too_many(len(names or ()), what, draft, findings):
+        return np.zeros(len(raw), np.int64), ()
     words = raw.astype(object).where(raw.notna(), "").astype(str).str.strip()
     empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
     values = pd.to_numeric(words.where(~empty, str(UNKNOWN)), errors="coerce").to_numpy(np.float64)
@@ -193,7 +216,31 @@ def _numbers(
             far,
         )
         return np.zeros(len(words), np.int64), ()
+    if names is None and not optional:
+        _check_gaps(numbers, draft, findings)
     return numbers, names or tuple(str(i) for i in range(top + 1))
+
+
+def _check_gaps(labels: np.ndarray, draft: Draft, findings: Findings) -> None:
+    """Numbers that no image has are classes that nothing can be learned of."""
+    unused = np.flatnonzero(np.bincount(labels) == 0)
+    if len(unused):
+        named = ", ".join(map(str, unused[:10])) + (", ..." if len(unused) > 10 else "")
+        findings.error(
+            "labels",
+            f"{draft.source} has the labels {', '.join(map(str, np.unique(labels)[:10]))}, but {named} in no row: "
+            f"number the labels from 0 without gaps, or write names instead.",
+        )
+
+
+def _too_many(n: int, what: str, draft: Draft, findings: Findings) -> bool:
+    if n > MAX_CLASSES:
+        findings.error(
+            f"{what}s",
+            f"{draft.source} has {n:,} different {what}s, more than {MAX_CLASSES:,}: name another column, or bring "
+            f"them into fewer.",
+        )
+    return n > MAX_CLASSES
 
 
 def _named(
@@ -202,11 +249,7 @@ def _named(
     """Cells that hold names: numbered in the order given, or alphabetically."""
     absent = words.str.lower().isin(MISSING_WORDS).to_numpy()
     known = names or tuple(sorted(set(words[~absent])))
-    if len(known) > MAX_CLASSES:
-        findings.error(
-            f"{what}s",
-            f"{draft.source} has {len(known):,} different {what}s, more than {MAX_CLASSES:,}: name another column.",
-        )
+    if _too_many(len(known), what, draft, findings):
         return np.zeros(len(words), np.int64), ()
     long = np.flatnonzero(words.str.len() > MAX_NAME)
     if len(long):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from slim_core.data.report import FormatRefusedError
+from slim_core.data.web_page import web_page
 from slim_core.errors import PathRefusedError
 from slim_core.settings import settings
 
@@ -121,10 +123,13 @@ def read_json(path: Path) -> Any:
 
 
 def _read(path: Path, parquet: Reader, text: Reader) -> pd.DataFrame:
-    own(path)
+    if refusal := web_page(own(path), "a table"):
+        raise FormatRefusedError("web-page", refusal)
     try:
         frame = parquet(path) if is_parquet(path) else text(path)
-    except (OSError, ValueError, UnicodeDecodeError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
+    except UnicodeDecodeError as error:
+        raise FormatRefusedError("unreadable-metadata", _encoding(path)) from error
+    except (OSError, ValueError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FormatRefusedError("unreadable-metadata", unreadable(path, reason)) from error
     return frame.rename(columns=lambda name: str(name).strip())
@@ -140,6 +145,24 @@ def unreadable(path: Path, reason: str) -> str:
     if is_parquet(path):
         return f"{path} is not a readable table ({reason}): write the Parquet file again, or a CSV."
     return f"{path} is not a readable table ({reason}): save it as UTF-8 text with a header and as many cells a line."
+
+
+def _encoding(path: Path) -> str:
+    """What to do about a text table that is not in UTF-8."""
+    with path.open("rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return f"{path} is text in UTF-16: save it as UTF-8."
+        file.seek(0)
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                shown = line[max(0, error.start - 12) : error.end + 12].decode("latin-1").strip()
+                return (
+                    f"{path} is not text in UTF-8: line {number} seems to be Latin-1 or Windows-1252 ({shown!r}); save "
+                    f"it as UTF-8."
+                )
+    return f"{path} is not text in UTF-8: save it as UTF-8."
 
 
 def too_many_rows(path: Path, n: int) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
+from slim_core.data.web_page import web_page
 from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import settings
 
@@ -140,7 +141,8 @@ def _opened(path: Path, max_pixels: int | None) -> Image.Image:
         ) from error
     except BROKEN as error:
         raise ImageRefusedError(
-            f"{path} is not a readable image ({', '.join(FORMATS)}): replace the file, or take its row out."
+            web_page(path, "an image")
+            or f"{path} is not a readable image ({', '.join(FORMATS)}): replace the file, or take its row out."
         ) from error
     width, height = image.size
     if width * height > limit:

@@ -29,6 +29,7 @@ from slim_core.data.looks import Looking, Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
 from slim_core.data.uploads import refusal_of
+from slim_core.data.web_page import web_page
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -151,6 +152,8 @@ def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]
         return FORMATS[format], "it was asked for"
     if path.is_file() and (refusal := refusal_of(path)):
         raise FormatRefusedError("archive", refusal)
+    if path.is_file() and (refusal := web_page(path, "a data set")):
+        raise FormatRefusedError("web-page", refusal)
     for importer in FORMATS.values():
         if reason := importer.matches(path):
             return importer, reason

@@ -19,13 +19,13 @@ from typing import IO
 from slim_core.data.importers.csv_table import SUFFIXES
 from slim_core.data.importers.folders import IMAGE_SUFFIXES
 from slim_core.data.unpacked import UPLOADS
+from slim_core.data.web_page import instead_of, is_web_page, web_page
 from slim_core.errors import DataRefusedError, quoted
 
 MOST_FILES = 20_000
 MOST_MB = 400  # unpacked
 TAKEN = (*IMAGE_SUFFIXES, *SUFFIXES, ".json", ".arrow")
 CHUNK = 1 << 20  # bytes
-_WEB_PAGE = "is a web page and not an archive, often an error page saved as one: download it again."
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
 
@@ -57,10 +57,7 @@ def refusal_of(path: Path) -> str | None:
     """What to do about an archive that is named where a folder is meant; None for every other file."""
     if path.suffix.lower() not in (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".bz2", ".xz"):
         return None
-    with path.open("rb") as file:
-        if _is_web_page(file.read(512)):
-            return f"{path} {_WEB_PAGE}"
-    return f"{path} is an archive: unpack it, and name its folder."
+    return web_page(path, "an archive") or f"{path} is an archive: unpack it, and name its folder."
 
 
 def _publish(aside: Path, folder: Path) -> None:
@@ -73,8 +70,8 @@ def _publish(aside: Path, folder: Path) -> None:
 
 def _unpack_into(folder: Path, archive: BytesIO, name: str) -> None:
     archive.seek(0)
-    if _is_web_page(archive.read(512)):
-        raise DataRefusedError(f"{quoted(name)} {_WEB_PAGE}")
+    if is_web_page(archive.read(512)):
+        raise DataRefusedError(f"{quoted(name)} {instead_of('an archive')}")
     try:
         with zipfile.ZipFile(archive) as opened:
             _take(folder, opened, name)
@@ -141,7 +138,3 @@ def _without_wrapper(folder: Path) -> Path:
     """The folder inside, where it is all that there is."""
     inside = list(folder.iterdir())
     return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
-
-
-def _is_web_page(start: bytes) -> bool:
-    return start.lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))

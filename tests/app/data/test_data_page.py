@@ -157,7 +157,7 @@ def test_a_finding_opens_its_images_and_names_the_broken_ones_with_their_line(sh
     assert not app.exception
     shown = next(one.value for one in app.dataframe if "Reason" in one.value.columns)
     assert shown["Line"].tolist() == ["6"]
-    assert "is not a readable image" in shown["Reason"][0]
+    assert "is a web page and not an image" in shown["Reason"][0]
 
 
 def session_report(app) -> dict:

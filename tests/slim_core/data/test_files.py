@@ -32,12 +32,15 @@ def test_missing_images_are_counted_and_their_rows_named(waterbirds, limits):
     assert names_of(waterbirds)[2] in error.message
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>moved</html>"])
-def test_a_broken_image_is_refused_by_name_and_row(waterbirds, limits, content):
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [(b"", "replace the file"), (b"<html>moved</html>", "is a web page and not an image")],
+)
+def test_a_broken_image_is_refused_by_name_and_row(waterbirds, limits, content, remedy):
     (waterbirds / names_of(waterbirds)[4]).write_bytes(content)
     error = one_error(waterbirds, limits)
     assert (error.code, error.rows) == ("broken-files", (4,))
-    assert names_of(waterbirds)[4] in error.message and "replace the file" in error.message
+    assert names_of(waterbirds)[4] in error.message and remedy in error.message
 
 
 def test_a_truncated_image_is_found_though_its_header_is_whole(waterbirds, limits):

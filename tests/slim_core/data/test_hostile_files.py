@@ -172,8 +172,6 @@ def test_a_parquet_with_an_empty_label_is_refused_with_its_row(root, limits):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        ("path,label\n0.png,caf\xe9\n".encode("latin-1"), "utf-8"),
-        ("path,label\n0.png,a\n".encode("utf-16"), "utf-8"),
         (b"path,label\n0.png,a\n1.png,b,c,d\n", "line 3"),
         (b"", ""),
     ],
@@ -196,6 +194,64 @@ def test_bytes_in_a_parquet_are_read_where_they_are_text_and_refused_where_not(r
     frame.assign(**{column: [b"\xff", b"\xfe"] * 4}).to_parquet(root / "table.parquet")
     ((code, message),) = errors(root, limits)
     assert code == "bytes" and message.endswith(f"in the column {column}, not text: write texts, or leave it out.")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "path,label\n0.png,a\n1.png,caf\xe9\n".encode("latin-1"),
+            "is not text in UTF-8: line 3 seems to be Latin-1 or Windows-1252 ('1.png,café'); save it as UTF-8.",
+        ),
+        ("path,label\n0.png,a\n".encode("utf-16"), "is text in UTF-16: save it as UTF-8."),
+        (b"<!DOCTYPE html><p>gone", "is a web page and not a table, often an error page saved as one: download it"),
+    ],
+)
+def test_a_table_in_another_encoding_or_of_another_kind_names_the_line(root, limits, content, message):
+    (root / "table.csv").write_bytes(content)
+    ((_, said),) = errors(root, limits)
+    assert f"table.csv {message}" in said
+
+
+@pytest.mark.parametrize("name", ["table.csv", "table.parquet", "annotations.json", "data.tar.gz"])
+def test_a_web_page_that_is_named_as_a_data_set_is_called_one(root, limits, name):
+    (root / name).write_bytes(b"\xef\xbb\xbf <html><body>404")
+    report = import_data(root / name, settings=limits).report
+    (finding,) = report.errors
+    assert "is a web page and not" in finding.message and finding.message.endswith("download it again.")
+
+
+def test_labels_with_gaps_name_what_is_missing(root, limits):
+    draw_all(root, 24)
+    labels = [(0, 2, 5)[i // 3 % 3] for i in range(24)]
+    frame = pd.DataFrame({"path": [f"{i}.png" for i in range(24)], "label": labels})
+    frame.to_csv(root / "table.csv", index=False)
+    ((code, message),) = errors(root, limits)
+    assert code == "labels"
+    assert "has the labels 0, 2, 5, but 1, 3, 4 in no row: number the labels from 0 without gaps" in message
+
+
+def test_classes_with_fewer_images_than_splits_are_named_with_their_number(root, limits):
+    for name, n in (("a", 6), ("b", 6), ("c", 1), ("d", 2)):
+        (root / name).mkdir()
+        draw_all(root / name, n)
+    ((code, message),) = errors(root, limits)
+    assert code == "split-without-class"
+    assert "2 of 4 classes have fewer images than the 3 splits that they are dealt out to: c (1), d (2);" in message
+
+
+def test_more_class_folders_than_can_be_told_apart_are_counted_in_one_sentence(root, limits, monkeypatch):
+    monkeypatch.setattr("slim_core.data.checks.MAX_CLASSES", 20)
+    for i in range(21):
+        (root / f"class {i}").mkdir()
+        draw_all(root / f"class {i}", 3)
+    ((code, message),) = errors(root, limits)
+    assert code == "labels" and "has 21 different labels, more than 20: name another column, or bring" in message
+
+
+def draw_all(folder, n):
+    for i in range(n):
+        Image.new("RGB", (8, 8), (i, 2 * i, 99)).save(folder / f"{i}.png")
 
 
 def test_a_parquet_that_cannot_be_read_says_what_to_do(root, limits):

@@ -100,10 +100,17 @@ def test_a_truncated_image_is_refused_by_name(tmp_path, suffix):
         open_image(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>404 not found</html>", b"\x89PNG\r\n\x1a\n" + b"\x00" * 40])
-def test_what_is_no_image_is_refused_by_name(tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [
+        (b"", "replace the file"),
+        (b"<html>404 not found</html>", "is a web page and not an image, .* download it again"),
+        (b"\x89PNG\r\n\x1a\n" + b"\x00" * 40, "replace the file"),
+    ],
+)
+def test_what_is_no_image_is_refused_by_name(tmp_path, content, remedy):
     (tmp_path / "page.png").write_bytes(content)
-    with pytest.raises(ImageRefusedError, match=r"page\.png .*replace the file"):
+    with pytest.raises(ImageRefusedError, match=rf"page\.png .*{remedy}"):
         open_image(tmp_path / "page.png")
 
 

@@ -262,7 +262,7 @@ def test_every_format_says_what_it_reads():
         ("dataset_dict.json", '{"splits": ["train"]}', "lacks the Arrow files of"),
         ("annotations.json", '{"images": [], "annotations": [], "categories": []}', "annotates no image"),
         ("annotations.json", '{"images": [{}], "annotations": [{}], "categories": [{}]}', "without its id"),
-        ("metadata.csv", "<html><body>404</body></html>\n<p>gone</p>", "lacks the columns"),
+        ("metadata.csv", "<html><body>404</body></html>\n<p>gone</p>", "is a web page and not a table"),
         ("metadata.csv", "", "is not a readable table"),
     ],
 )
