@@ -39,7 +39,7 @@ NEXT: dict[str, tuple[Any, ...]] = {
 ANSWER: dict[str, tuple[Any, ...]] = {
     "id": (None, 5, "", "x" * 81, "\ud800", [], {}),
     "item": ("x", [], {}, None, 1.5, True, "\ud800"),
-    "value": (2, -2, True, "1", 0.5, [], {}, 10**30),
+    "value": (7, -2, True, "1", 0.5, [], {}, 10**30),
     "seen": ([], 5, "x", {"run": "\ud800"}, {"run": 5}, {"view": {}}, {"run": "x" * 900_000}),
     "ms": ("long", [], {}, True, 10**400),
 }
