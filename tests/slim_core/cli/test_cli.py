@@ -255,7 +255,7 @@ def test_answers_can_come_from_a_csv(asked, looped, tmp_path, capsys):
     ("text", "sentence"),
     [
         ("row,label\n1,1\n", "it needs row (or path) and answer"),
-        ("row,answer\n0,maybe\n", "1 line without an answer (1 or right, 0 or wrong, -1 or unsure) (line 2: 'maybe')"),
+        ("row,answer\n0,maybe\n", "(1 or right, 0 or wrong, 2 or empty, -1 or unsure) (line 2: 'maybe')"),
         ("row,answer\n99999,1\n", "1 line with an image that demo does not have (line 2: '99999')"),
         ("row,answer\n339,1\n", "about an image that campaign"),
         ("path,answer\nx.png,1\n", "(line 2: 'x.png')"),
