@@ -66,12 +66,17 @@ def server(home: Path, port: int = 0, environment: Mapping[str, str] | None = No
         _wait(f"http://127.0.0.1:{port}/_stcore/health", process, home)
         yield Server(f"http://127.0.0.1:{port}", process.pid)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Ask a process to end, and end it where it does not."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from redis import Redis
 
 from app import access
 from app.access import Viewer
+from benchmarks.browser import end
 from benchmarks.hostile.watch import Canaries
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
@@ -32,7 +32,6 @@ from workers.redis_home import server_binary
 
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 30.0
 DEMO = DemoConfig(train=80, val=24, test=24, size=32)
 SHORT = {"epochs": 1, "batch_size": 16}
 
@@ -183,16 +182,7 @@ def _zygote(stack: ExitStack) -> subprocess.Popen[bytes]:
 
 def ended_with(stack: ExitStack, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
     """End a process when the stack does, with -9 where it does not want to."""
-
-    def end() -> None:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-
-    stack.callback(end)
+    stack.callback(end, process)
     return process
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slim_core.cli.bench import BY
 from slim_core.cli.console import Seed, console, errors, escaped, table, writable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from slim_core.runs.executor import Workbench
     from slim_core.store import Campaign, Store
 
-BY = "command line"
 QUESTION = ", ".join(f"{key} {WORDS[value]}" for value, key in KEYS.items()) + ", q stop"
 _OF_MASKS: dict[str, Any] = {"threshold": 0.5, "flip": 0.0, "unsure": 0.0, "seed": 0}
 

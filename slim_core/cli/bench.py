@@ -1,4 +1,4 @@
-"""The workbench of a command. Light at import: the store is loaded when a command runs."""
+"""The workbench of a command, and who it acts as. Light at import: the store is loaded when a command runs."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
     from slim_core.cli.progress import ShownWorkbench
+
+BY = "command line"  # who did what a command does, where nobody has signed in
 
 
 def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> ShownWorkbench:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slim_core.cli.bench import BY
 from slim_core.cli.console import console, escaped
 from slim_core.errors import SpecRefusedError
 
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset, Store
     from slim_core.store.removal import Removal
 
-BY = "command line"
 Named = Annotated[str, typer.Argument(metavar="DATA", help="Name or id of a data set; of a name, the newest version.")]
 
 

@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from slim_core.cli.bench import BY
 from slim_core.cli.console import console, escaped
 from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Store
-
-BY = "command line"
 
 
 def add_to(app: typer.Typer) -> None:

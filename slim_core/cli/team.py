@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slim_core.cli.bench import BY
 from slim_core.cli.console import console, errors, escaped, table, visible, writable
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
-
-BY = "command line"
 Chosen = Annotated[str | None, typer.Option("--campaign", help="Default: the newest.")]
 
 

@@ -7,21 +7,9 @@ from pathlib import Path
 import pytest
 
 from slim_core.data.importing import import_data
-from slim_core.settings import settings
 from slim_core.steps.specs import TrainSpec
 from slim_core.store import Dataset, Note, Store
 from tests.slim_core.cli.commands import said, slim
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """The store of a SLIM_HOME that commands find as they would."""
-    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
-    settings.cache_clear()
-    opened = Store.open()
-    yield opened
-    opened.close()
-    settings.cache_clear()
 
 
 @pytest.fixture

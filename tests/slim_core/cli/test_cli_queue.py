@@ -2,22 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from slim_core.settings import settings
 from slim_core.store import Store
 from tests.slim_core.cli.commands import said, slim
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """The store of a SLIM_HOME that commands find as they would."""
-    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
-    settings.cache_clear()
-    opened = Store.open()
-    yield opened
-    opened.close()
-    settings.cache_clear()
 
 
 def test_the_queue_is_paused_shown_and_resumed(store: Store, capsys):
