@@ -10,7 +10,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from slim_core.training.processes.words import say
@@ -58,8 +58,13 @@ def _config(given: argparse.Namespace) -> LaunchConfig:
 
 
 def _how(failure: ChildFailedError) -> dict[str, Any]:
-    """Which process ended, and how: the one that was killed, where the others failed for want of it."""
-    rank, first = min(failure.failures.items(), key=lambda one: (one[1].exitcode >= 0, one[1].timestamp, one[0]))
+    """Which process ended first, and how: not one that failed for want of it, or that was ended after it by SIGTERM."""
+
+    def place(one: tuple[int, ProcessFailure]) -> tuple[bool, bool, int, int]:
+        rank, how = one
+        return how.exitcode >= 0, how.exitcode == -signal.SIGTERM, how.timestamp, rank  # timestamps are whole seconds
+
+    rank, first = min(failure.failures.items(), key=place)
     killed_by = signal.Signals(-first.exitcode).name if first.exitcode < 0 else None
     return {"rank": rank, "exitcode": first.exitcode, "killed_by": killed_by}
 
