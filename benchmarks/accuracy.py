@@ -122,7 +122,8 @@ def put_into(page: Path, name: str, text: str) -> None:
 def claims(result) -> list[dict]:
     """Each claim of the method the study is about, what was measured, and whether it holds; of methods it has."""
     over, table = result.over_sets, result.table
-    found = [_above(over, name) for name in BEATEN if name in set(over["method"])]
+    measured = over.dropna(subset=["minus_mean"])
+    found = [_above(measured, name) for name in BEATEN if name in set(measured["method"])]
     by_groups = over[over["labels_used"].str.contains("groups") & (over["n"] > 0)]
     if len(by_groups):
         found.append(_near_groups(_claiming(result), by_groups))
