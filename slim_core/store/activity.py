@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 
 import sqlalchemy as sa
 
 from slim_core.store import schema
 from slim_core.store.database import Database
+from slim_core.store.events import Event
 
 _t = schema.events
-KINDS = ("run", "pipeline", "study", "campaign", "dataset", "tag", "member")  # what an event's name begins with
+KINDS = (
+    "run",
+    "pipeline",
+    "study",
+    "campaign",
+    "dataset",
+    "filter",
+    "tag",
+    "member",
+    "queue",
+)  # what an event's name begins with
 _NAMED = (schema.runs, schema.campaigns, schema.datasets)  # tables whose rows have an id and a name
 
 
@@ -33,16 +41,10 @@ class ActivityFilter:
 
 
 @dataclass(frozen=True)
-class Activity:
-    """One event."""
+class Activity(Event):
+    """An event, and what its subject is called."""
 
-    id: int
-    at: datetime  # UTC
-    who: str
-    what: str  # "run.submitted", "campaign.closed", ...
-    subject: str  # id of what was written, or an e-mail
     name: str  # of the run, campaign or data set; "" where there is none
-    details: Mapping[str, Any]
 
 
 def find_activity(database: Database, which: ActivityFilter, n: int, *, before: int | None = None) -> list[Activity]:

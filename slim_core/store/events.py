@@ -22,7 +22,7 @@ class Event:
     at: datetime  # UTC
     who: str
     what: str  # "run.submitted", "campaign.closed", ...
-    subject: str  # id of what was written
+    subject: str  # id of what was written, or an e-mail
     details: dict[str, Any]
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from slim_core.store import Dataset, Store
-from slim_core.store.activity import ActivityFilter, find_activity
+from slim_core.store import Dataset, Store, activity
+from slim_core.store.activity import KINDS, ActivityFilter, find_activity
 from tests.slim_core.store.store_makers import Worked, train_spec
 
 
@@ -48,6 +50,12 @@ def test_a_kind_and_a_data_set_are_filters_too(busy: Store, dataset: Dataset) ->
     of_data = {what.partition(".")[0] for _, what in found(busy, dataset=dataset.id)}
     assert of_data == {"dataset", "run", "campaign"}
     assert found(busy, dataset="d-nothing") == []
+
+
+def test_every_kind_of_event_that_the_store_writes_can_be_chosen() -> None:
+    source = "\n".join(file.read_text() for file in Path(activity.__file__).parent.glob("*.py"))
+    written = set(re.findall(r'\.note\(\s*connection,\s*\w+,\s*"(\w+)\.', source))
+    assert {"run", "dataset", "queue"} <= written <= set(KINDS)
 
 
 def test_older_events_follow_without_a_gap_whatever_happens_meanwhile(busy: Store) -> None:
