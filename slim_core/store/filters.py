@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from slim_core.data.image_filter import ImageFilter
 from slim_core.errors import NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.database import Database, new_id
+from slim_core.store.database import Database, insert_new, new_id
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.tags import clean_tag
@@ -93,9 +92,8 @@ class Filters:
 
 def _insert(connection: Connection, made: NamedFilter) -> None:
     """Leaves one of the same name alone."""
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(_t)
     row = {**vars(made), "parts": made.parts.model_dump(mode="json")}
-    connection.execute(insert.on_conflict_do_nothing(), row)
+    connection.execute(insert_new(connection, _t), row)
 
 
 def _read(connection: Connection, *which: sa.ColumnElement[bool]) -> list[NamedFilter]:

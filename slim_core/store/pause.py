@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
+from slim_core.store.database import insert_new
 
 _WHAT = "queue"
 _t = schema.pauses
@@ -38,8 +38,7 @@ def find_pause(connection: Connection) -> Pause | None:
 
 def add_pause(connection: Connection, by: str, now: datetime) -> bool:
     """Pause; False where somebody has already."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    row = insert(_t).values(what=_WHAT, paused_by=by, paused_at=now).on_conflict_do_nothing()
+    row = insert_new(connection, _t).values(what=_WHAT, paused_by=by, paused_at=now)
     return connection.execute(row.returning(_t.c.what)).first() is not None
 
 

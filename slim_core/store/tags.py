@@ -7,12 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection
 
 from slim_core.errors import SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.database import Database
+from slim_core.store.database import Database, insert_new
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
 
@@ -42,7 +40,7 @@ class Tags:
             about = {"dataset_id": dataset_id, "tag": tag, "added_by": by, "added_at": now}
             for start in range(0, len(chosen), _CHUNK):
                 entries = [{**about, "row": row} for row in chosen[start : start + _CHUNK]]
-                added += len(connection.execute(_insert(connection).returning(_t.c.row), entries).all())
+                added += len(connection.execute(insert_new(connection, _t).returning(_t.c.row), entries).all())
             self._events.note(connection, by, "tag.added", dataset_id, {"tag": tag, "images": added})
         return added
 
@@ -106,10 +104,3 @@ def clean_tag(tag: str) -> str:
 
 def _of(dataset_id: str, tag: str) -> sa.ColumnElement[bool]:
     return sa.and_(_t.c.dataset_id == dataset_id, _t.c.tag == tag)
-
-
-def _insert(connection: Connection) -> sqlite.Insert | postgresql.Insert:
-    """An insert that leaves rows alone which are there already."""
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(_t).on_conflict_do_nothing()
-    return sqlite.insert(_t).on_conflict_do_nothing()

@@ -51,12 +51,17 @@ def dashboard(home: Path, *options: str, host: str = "127.0.0.1", port: int = 0)
         wait_for(f"http://{host}:{port}/_stcore/health", process, path)
         yield f"http://{host}:{port}"
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        end(process)
+
+
+def end(process: subprocess.Popen[bytes], grace_s: float = STOP_TIMEOUT_S) -> None:
+    """SIGTERM, and SIGKILL after the grace."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

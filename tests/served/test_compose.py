@@ -10,7 +10,6 @@ import json
 import os
 import re
 import secrets
-import signal
 import subprocess
 import sys
 import time
@@ -31,7 +30,7 @@ from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Store
 from slim_core.store.database import driver_url
-from tests.browser.server import free_port
+from tests.browser.server import end, free_port
 from workers.queue import Queue
 
 ROOT = Path(__file__).parents[2]
@@ -92,7 +91,7 @@ class Team:
                 [*on_this_machine(self.services[service].get("command") or command_of_the_image()), *options],
                 cwd=ROOT, env=self.environment(service), stdout=log, stderr=subprocess.STDOUT,
             )  # fmt: skip
-        self.stack.callback(stop, process, seconds(self.services[service].get("stop_grace_period", "10s")))
+        self.stack.callback(end, process, seconds(self.services[service].get("stop_grace_period", "10s")))
         return process
 
     def is_healthy(self, service: str, *options: str, **variables: str) -> bool:
@@ -128,16 +127,6 @@ def on_this_machine(command: list[str]) -> list[str]:
 
 def seconds(period: str) -> float:
     return float(period.removesuffix("s"))
-
-
-def stop(process: subprocess.Popen[bytes], grace_s: float) -> None:
-    """As Docker stops a container: SIGTERM, and SIGKILL after the grace."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(grace_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.methods import USUAL
 from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
-from slim_core.settings import Settings
+from slim_core.settings import Settings, settings
 from slim_core.store import Campaign, Dataset, Store
 from tests.annotators import median_threshold
 from tests.built_once import built_once
@@ -44,6 +44,17 @@ def workbench(tmp_path):
     at = open_bench(tmp_path / "home")
     yield at
     at.store.close()
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """The store of a SLIM_HOME that commands find as they would."""
+    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    settings.cache_clear()
+    opened = Store.open()
+    yield opened
+    opened.close()
+    settings.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -6,21 +6,14 @@ import pandas as pd
 import pytest
 
 from slim_core.data.importing import import_data
-from slim_core.settings import settings
 from slim_core.store import AnswerIn, Campaign, Store
 from tests.slim_core.cli.commands import said, slim
 
 
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """The store of a SLIM_HOME that commands find as they would."""
-    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+@pytest.fixture(autouse=True)
+def wide(monkeypatch):
+    """A terminal in which no line breaks."""
     monkeypatch.setenv("COLUMNS", "200")
-    settings.cache_clear()
-    opened = Store.open()
-    yield opened
-    opened.close()
-    settings.cache_clear()
 
 
 @pytest.fixture

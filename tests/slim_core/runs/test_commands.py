@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,21 +16,9 @@ from slim_core.data.importing import import_data
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.commands import command
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.settings import settings
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import Spec
 from slim_core.store import Dataset, Run, Store
-
-
-@pytest.fixture
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """The store of a SLIM_HOME of the test's own."""
-    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
-    settings.cache_clear()
-    opened = Store.open()
-    yield opened
-    opened.close()
-    settings.cache_clear()
 
 
 @pytest.fixture
