@@ -308,3 +308,43 @@ def test_density_shows_the_most_frequent_colour_and_what_is_selected(opened) -> 
     assert chosen == [(255, 0, 0), (154, 160, 166), (0, 0, 0)]
     opacity = [cells[0][k] for k in (3, 7, 11)]
     assert opacity[0] > opacity[1] > opacity[2] == 0
+
+
+LATE = """
+const whole = Response.prototype.arrayBuffer;
+Response.prototype.arrayBuffer = async function () {
+  const bytes = await whole.call(this);
+  await new Promise((resolve) => { (window.held ??= []).push(resolve); });
+  return bytes;
+};
+const context = HTMLCanvasElement.prototype.getContext;
+HTMLCanvasElement.prototype.getContext = function (...how) {
+  window.contexts = (window.contexts ?? 0) + 1;
+  return context.apply(this, how);
+};
+"""  # whatever is read as bytes is held until the test lets go of it, and what is drawn on is counted
+CONTEXTS = "() => window.contexts ?? 0"
+LET_GO = (
+    "() => { const held = window.held ?? []; window.held = []; for (const one of held) one(); return held.length; }"
+)
+HELD = "(n) => (window.held ?? []).length === n"
+
+
+@pytest.mark.parametrize("loading", ["points", "colours"])
+def test_what_arrives_after_the_page_was_left_is_not_drawn(page: Page, address: str, loading: str) -> None:
+    """``page`` fails for the exception of a canvas that is measured when it stands nowhere any more."""
+    page.add_init_script(LATE)
+    visit(page, address, "overview")
+    page.get_by_role("link", name="Space", exact=True).first.click()
+    page.wait_for_function(HELD, arg=2, timeout=SLOW_MS)
+    if loading == "colours":
+        page.evaluate(LET_GO)
+        page.wait_for_function(HELD, arg=1, timeout=SLOW_MS)
+    page.go_back()
+    expect(page.get_by_role("heading", level=1, name="Overview")).to_be_visible(timeout=SLOW_MS)
+    expect(page.locator(".slim-space")).to_have_count(0)
+    before = page.evaluate(CONTEXTS)
+    assert page.evaluate(LET_GO) > 0, "the bytes came after the page was left"
+    page.wait_for_timeout(200)
+    page.evaluate(NEXT_FRAME)
+    assert page.evaluate(CONTEXTS) == before, "nothing is made that nobody would dispose of"

@@ -58,6 +58,7 @@ class SpacePlot {
     this.adopt(data.selection);
     if (wanted !== this.drawn) await this.build(wanted);
     await this.recolour();
+    if (this.left) return;
     for (const panel of this.panels) panel.draw();
     this.count();
     this.root.dataset.ready = "true";
@@ -67,6 +68,7 @@ class SpacePlot {
   async build(wanted) {
     this.status.textContent = "Loading the points ...";
     const points = await Promise.all(this.data.panels.map((panel) => fetchFloats(panel.points)));
+    if (this.left) return;
     for (const panel of this.panels) panel.dispose();
     this.panels = [];
     const { n, above } = this.data;
@@ -91,6 +93,7 @@ class SpacePlot {
     const painted = colouring.codes + colouring.title + ink;
     if (painted === this.painted) return;
     this.codes = await inflated(colouring.codes);
+    if (this.left) return;
     const palette = paletteOf(colouring.palette, ink);
     for (const panel of this.panels) panel.layer.recolour(this.codes, palette, colouring.low !== null);
     this.legend.show(colouring, this.codes, ink);
@@ -141,10 +144,13 @@ class SpacePlot {
     this.legend.count(this.mask);
   }
 
+  // What is still being loaded comes to a page that has been left: it finds no panel, and makes none.
   dispose() {
+    this.left = true;
     this.watch.disconnect();
     document.removeEventListener("keydown", this.escape);
     for (const panel of this.panels) panel.dispose();
+    this.panels = [];
     this.card.hide();
   }
 }
