@@ -39,6 +39,10 @@ class ImageRefusedError(SlimError):
     """An image is missing, broken, truncated or too large."""
 
 
+class ShapeRefusedError(SlimError):
+    """What was drawn on an image is no shape, or cannot be kept."""
+
+
 class CheckpointRefusedError(SlimError):
     """A checkpoint does not fit the model, or is not a file of plain tensors."""
 

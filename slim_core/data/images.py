@@ -211,6 +211,17 @@ def load_picture(path: Path | str, transform: ImageTransform) -> np.ndarray:
     return np.asarray(transform.fit(_decoded(Path(path), "RGB", None, shorter_side)), np.uint8)
 
 
+def load_whole(path: Path | str, side: int) -> np.ndarray:
+    """(h, w, 3) uint8, the longer side of ``side`` px or less: the whole image for people to look at, nothing cut off.
+
+    Raises:
+        ImageRefusedError: as open_image; ImageMissingError where there is no such file.
+    """
+    image = _decoded(Path(path), "RGB", None, side)
+    image.thumbnail((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(image, np.uint8)
+
+
 def box_mask(box: tuple[float, float, float, float], width: int, height: int) -> np.ndarray:
     """(height, width) bool of the pixels a box (x, y, width, height) touches; origin top left, floats in pixels."""
     x, y, box_width, box_height = box
@@ -222,18 +233,21 @@ def box_mask(box: tuple[float, float, float, float], width: int, height: int) ->
 
 
 def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndarray | None:
-    """(size, size) float32 in {0, 1}: the object's mask or box, carried through the transform; None where unknown.
+    """(size, size) float32 in {0, 1}: the object as drawn, its mask or its box, carried through the transform.
 
-    A grey mask counts from one half up; a mask of another scale than its image is brought to the image's.
+    None where nothing is known of it. What was drawn goes before the mask, and that before the box. A grey mask counts
+    from one half up; a mask of another scale than its image is brought to the image's.
 
     Raises:
         ImageRefusedError: the mask or the image cannot be read.
     """
-    mask_path, box = table.mask_path(row), table.box(row)
-    if mask_path is None and box is None:
+    drawn, mask_path, box = table.drawn.get(row), table.mask_path(row), table.box(row)
+    if drawn is None and mask_path is None and box is None:
         return None
     size = image_size(table.image_path(row))
-    if mask_path is not None:
+    if drawn is not None:
+        inside = drawn.mask()
+    elif mask_path is not None:
         inside = _grey_mask(mask_path)
     else:
         assert box is not None

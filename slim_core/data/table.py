@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -15,6 +16,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from slim_core.data.drawing import Drawing
 from slim_core.errors import DataRefusedError
 
 Split = Literal["train", "val", "test"]
@@ -30,7 +32,8 @@ class ImageTable:
 
     ``frame`` has exactly COLUMNS: path and mask are relative to ``root`` (absolute where they lie elsewhere; mask ""
     = none), split is one of SPLITS, label in 0..C-1, attribute in 0..A-1 or UNKNOWN, the box in pixels of the file
-    from its top left corner (NaN = none).
+    from its top left corner (NaN = none). ``drawn``: row -> what a person drew on it, which goes before its mask and
+    its box (docs/decisions/0031-drawn-shapes.md); no part of the table's content, nor of its fingerprint.
     """
 
     name: str
@@ -39,6 +42,7 @@ class ImageTable:
     label_names: tuple[str, ...]
     attribute_name: str | None = None
     attribute_names: tuple[str, ...] = ()
+    drawn: Mapping[int, Drawing] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if tuple(self.frame.columns) != COLUMNS:
@@ -81,8 +85,14 @@ class ImageTable:
 
     @cached_property
     def has_mask(self) -> np.ndarray:
-        """(N,) bool: a mask file or a box is known."""
-        return ((self.frame["mask"] != "") | self.frame["box_x"].notna()).to_numpy(bool)
+        """(N,) bool: something drawn, a mask file or a box is known."""
+        known = ((self.frame["mask"] != "") | self.frame["box_x"].notna()).to_numpy(bool, copy=True)
+        known[list(self.drawn)] = True
+        return known
+
+    def with_drawn(self, drawn: Mapping[int, Drawing]) -> ImageTable:
+        """The same images, with what people drew on them."""
+        return replace(self, drawn=drawn)
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split, ascending, int64."""

@@ -31,6 +31,7 @@ from slim_core.store.queue import Queue
 from slim_core.store.removal import Removals
 from slim_core.store.run_rows import Run, Status
 from slim_core.store.runs import Runs
+from slim_core.store.shapes import Shape, Shapes
 from slim_core.store.storage import Storage
 from slim_core.store.studies import Studies, StudyRecord
 from slim_core.store.tags import Tags
@@ -53,6 +54,7 @@ __all__ = [
     "ROLES",
     "Role",
     "Run",
+    "Shape",
     "Status",
     "Store",
     "StoreUnavailableError",
@@ -82,6 +84,7 @@ class Store:
     members: Members
     workers: Workers
     tags: Tags
+    shapes: Shapes
     filters: Filters
     studies: Studies
     pipelines: Pipelines
@@ -129,6 +132,7 @@ class Store:
             members=Members(database, events),
             workers=workers,
             tags=Tags(database, events, datasets),
+            shapes=Shapes(database, events, datasets),
             filters=Filters(database, events, datasets),
             studies=Studies(database, events),
             pipelines=Pipelines(database, events),

@@ -19,6 +19,7 @@ KINDS = (
     "dataset",
     "filter",
     "tag",
+    "shape",
     "member",
     "queue",
 )  # what an event's name begins with

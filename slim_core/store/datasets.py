@@ -291,14 +291,16 @@ def find_dataset(connection: Connection, dataset_id: str) -> Dataset | None:
     return _newest(connection, _t.c.id == dataset_id)
 
 
-def hold_dataset(connection: Connection, dataset_id: str) -> None:
+def hold_dataset(connection: Connection, dataset_id: str, *, alone: bool = False) -> None:
     """Keep a data set from being removed until the transaction ends, which adds something to it.
+
+    ``alone``: others that add something wait until then.
 
     Raises:
         NotFoundError: it was removed a moment ago.
     """
     query = sa.select(_t.c.name).where(_t.c.id == dataset_id, _t.c.deleted_at.is_(None))
-    if connection.execute(query.with_for_update(read=True)).first() is None:
+    if connection.execute(query.with_for_update(read=not alone)).first() is None:
         raise NotFoundError(f"The data set {dataset_id} was removed meanwhile: choose another on the Data page.")
 
 

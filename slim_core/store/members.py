@@ -61,7 +61,7 @@ class Members:
     def role(self, email: str) -> Role | None:
         """The role of a person; None for one who is not a member."""
         with self._database.read() as connection:
-            return self._role(connection, email)
+            return _role(connection, email)
 
     def require(self, email: str, role: Role) -> Role:
         """The role of a person, if it allows what ``role`` allows.
@@ -69,10 +69,8 @@ class Members:
         Raises:
             ForbiddenError: it does not.
         """
-        held = self.role(email)
-        if held is None or ROLES.index(held) < ROLES.index(role):
-            raise ForbiddenError(f"{email} is {held or 'not a member'}, this needs {role}: ask an admin.")
-        return held
+        with self._database.read() as connection:
+            return require_role(connection, email, role)
 
     def set_role(self, email: str, role: Role, by: str = "local") -> None:
         """Add a person, or change what they may do.
@@ -85,7 +83,7 @@ class Members:
         if not _is_email(email):
             raise SpecRefusedError(f"{email!r} is not an e-mail: give the one this person signs in with.")
         with self._database.write() as connection:
-            before = self._role(connection, email)
+            before = _role(connection, email)
             self._keep_an_admin(connection, before, role)
             if before is None:
                 now = self._database.now(connection)
@@ -103,17 +101,12 @@ class Members:
         """
         email = email.strip().lower()
         with self._database.write() as connection:
-            before = self._role(connection, email)
+            before = _role(connection, email)
             if before is None:
                 raise NotFoundError(f"{email} is not a member: {self._who(connection)}.")
             self._keep_an_admin(connection, before, None)
             connection.execute(_t.delete().where(_t.c.email == email))
             self._events.note(connection, by, "member.removed", email[:80], {"role": before})
-
-    def _role(self, connection: Connection, email: str) -> Role | None:
-        query = sa.select(_t.c.role).where(_t.c.email == email.strip().lower())
-        found: Role | None = connection.execute(query).scalar()
-        return found
 
     def _who(self, connection: Connection) -> str:
         """The first few members; the command lists them all."""
@@ -127,3 +120,17 @@ class Members:
         admins = connection.execute(sa.select(_t.c.email).where(_t.c.role == "admin").with_for_update()).all()
         if len(admins) < 2:
             raise ConflictError("Somebody has to be admin: name another one first.")
+
+
+def require_role(connection: Connection, email: str, role: Role) -> Role:
+    """``Members.require`` inside a transaction."""
+    held = _role(connection, email)
+    if held is None or ROLES.index(held) < ROLES.index(role):
+        raise ForbiddenError(f"{email} is {held or 'not a member'}, this needs {role}: ask an admin.")
+    return held
+
+
+def _role(connection: Connection, email: str) -> Role | None:
+    query = sa.select(_t.c.role).where(_t.c.email == email.strip().lower())
+    found: Role | None = connection.execute(query).scalar()
+    return found

@@ -368,3 +368,19 @@ filters = Table(  # of images, that people have named
     _time("created_at", nullable=False),
     UniqueConstraint("dataset_id", "name"),
 )
+
+shapes = Table(  # append-only: the newest row of an image counts; without polygons it says that they were removed
+    "shapes",
+    metadata,
+    Column("seq", sa.Integer, primary_key=True, autoincrement=True),
+    _text("id", 80, unique=True),
+    Column("dataset_id", ForeignKey("datasets.id"), nullable=False),
+    Column("row", sa.Integer, nullable=False),
+    Column("width", sa.Integer, nullable=False),
+    Column("height", sa.Integer, nullable=False),
+    Column("polygons", sa.JSON, nullable=False),  # [[[x, y], ...], ...] in pixels of the file
+    _text("drawn_by"),
+    _time("drawn_at", nullable=False),
+    sqlite_autoincrement=True,
+)
+Index("ix_shapes_dataset_id_row_seq", shapes.c.dataset_id, shapes.c.row, shapes.c.seq)

@@ -1,0 +1,208 @@
+"""What people drew on images: append-only, the newest of an image counts (docs/decisions/0031-drawn-shapes.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.data.drawing import Drawing
+from slim_core.data.table import ImageTable
+from slim_core.errors import NotFoundError, ShapeRefusedError, quoted
+from slim_core.store import schema
+from slim_core.store.database import Database
+from slim_core.store.datasets import Datasets, hold_dataset
+from slim_core.store.events import Events
+from slim_core.store.members import require_role
+
+MOST_IMAGES = 2_000  # of a data set: enough for an interval of 2 points; masks of whole data sets come with the data
+MOST_VERSIONS = 200  # of an image
+MAX_ID = 80  # letters
+SCORED = ("gradcam", "evaluate")  # kinds of runs that compare attention with what was drawn
+_t = schema.shapes
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What one person drew on one image; without a drawing: that what was drawn before counts no more."""
+
+    seq: int
+    id: str
+    row: int
+    drawing: Drawing | None
+    drawn_by: str
+    drawn_at: datetime
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A drawing that was kept. ``overtaken``: what somebody else drew since the page had loaded the image."""
+
+    shape: Shape
+    overtaken: Shape | None = None
+
+
+class Shapes:
+    """The drawn shapes of every data set."""
+
+    def __init__(self, database: Database, events: Events, datasets: Datasets) -> None:
+        self._database, self._events, self._datasets = database, events, datasets
+
+    def keep(
+        self,
+        dataset_id: str,
+        row: int,
+        polygons: Any,
+        size: tuple[int, int],
+        *,
+        id: str,
+        by: str = "local",
+        after: int = 0,
+        member: bool = False,
+    ) -> Kept:
+        """Keep what was drawn on an image, or with no polygons that nothing counts there. The same id is kept once.
+
+        Args:
+            dataset_id: whose image.
+            row: which image.
+            polygons: [[[x, y], ...], ...] in pixels of the file; none removes.
+            size: (width, height) of the file in pixels.
+            id: of this drawing, chosen by who sends it.
+            by: who drew it.
+            after: the newest ``seq`` of this image that they have seen; one by somebody else beyond it is named.
+            member: ``by`` is an e-mail, whose role must allow to annotate.
+
+        Raises:
+            NotFoundError: there is no such data set, or it has no such row.
+            ForbiddenError: the role of ``by`` does not allow it.
+            ShapeRefusedError: what was drawn is no shape, the id is none, or there are too many.
+        """
+        drawing = Drawing.checked(*size, polygons) if polygons else None
+        self._require_row(dataset_id, row)
+        _require_id(id)
+        with self._database.write() as connection:
+            hold_dataset(connection, dataset_id, alone=True)  # numbers follow the order in which they are committed
+            if member:
+                require_role(connection, by, "annotator")
+            again = _find(connection, id, dataset_id, row)
+            if again is not None:
+                return Kept(again)
+            before = _newest(connection, dataset_id, row)
+            is_empty = before is None or before.drawing is None
+            if drawing is None and is_empty:
+                raise ShapeRefusedError(f"Nothing is drawn on image {row}: there is nothing to remove.")
+            _require_room(connection, dataset_id, row, is_new=is_empty)
+            self._insert(connection, dataset_id, row, drawing, size, id, by)
+            kept = _newest(connection, dataset_id, row)
+        assert kept is not None  # it was inserted just now
+        return Kept(kept, before if before and before.seq > after and before.drawn_by != by else None)
+
+    def find(self, dataset_id: str, row: int) -> Shape | None:
+        """The newest of an image, also one that removes; None where nobody has drawn on it."""
+        with self._database.read() as connection:
+            return _newest(connection, dataset_id, row)
+
+    def newest(self, dataset_id: str) -> int:
+        """Number of the newest shape of a data set; 0 where there is none."""
+        with self._database.read() as connection:
+            return newest_seq(connection, dataset_id)
+
+    def all(self, dataset_id: str, seq: int | None = None) -> dict[int, Shape]:
+        """Row -> what counts on it, now or after shape ``seq``, by row; without images whose shapes were removed."""
+        last = sa.select(sa.func.max(_t.c.seq)).where(_t.c.dataset_id == dataset_id).group_by(_t.c.row)
+        last = last if seq is None else last.where(_t.c.seq <= seq)
+        with self._database.read() as connection:
+            found = connection.execute(sa.select(_t).where(_t.c.seq.in_(last)).order_by(_t.c.row)).mappings()
+            shapes = [_shape(row) for row in found]
+        return {one.row: one for one in shapes if one.drawing is not None}
+
+    def drawings(self, dataset_id: str, seq: int | None = None) -> dict[int, Drawing]:
+        """Row -> the drawing that counts on it, as ``all``."""
+        return {row: one.drawing for row, one in self.all(dataset_id, seq).items() if one.drawing is not None}
+
+    def on(self, dataset_id: str, table: ImageTable) -> ImageTable:
+        """The table of a data set with what counts now; itself where nothing was drawn."""
+        drawn = self.drawings(dataset_id)
+        return table.with_drawn(drawn) if drawn else table
+
+    def _require_row(self, dataset_id: str, row: int) -> None:
+        n = self._datasets.fetch(dataset_id).n_images
+        if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < n:
+            raise NotFoundError(f"There is no image {quoted(row)} in this data set: its rows are 0..{n - 1}.")
+
+    def _insert(
+        self,
+        connection: Connection,
+        dataset_id: str,
+        row: int,
+        drawing: Drawing | None,
+        size: tuple[int, int],
+        id: str,
+        by: str,
+    ) -> None:
+        values = {
+            "id": id,
+            "dataset_id": dataset_id,
+            "row": row,
+            "width": size[0],
+            "height": size[1],
+            "polygons": drawing.polygons if drawing else [],
+            "drawn_by": by,
+            "drawn_at": self._database.now(connection),
+        }
+        connection.execute(_t.insert(), values)
+        what = "shape.drawn" if drawing else "shape.removed"
+        self._events.note(connection, by, what, dataset_id, {"row": row})
+
+
+def newest_seq(connection: Connection, dataset_id: str) -> int:
+    """``Shapes.newest`` inside a transaction."""
+    query = sa.select(sa.func.max(_t.c.seq)).where(_t.c.dataset_id == dataset_id)
+    return connection.execute(query).scalar() or 0
+
+
+def _require_id(id: object) -> None:
+    if not isinstance(id, str) or not 1 <= len(id) <= MAX_ID or not id.isprintable():
+        raise ShapeRefusedError(f"A drawing needs an id of 1 to {MAX_ID} letters, not {quoted(id)}: reload the page.")
+
+
+def _require_room(connection: Connection, dataset_id: str, row: int, *, is_new: bool) -> None:
+    of_dataset = _t.c.dataset_id == dataset_id
+    count = sa.select(sa.func.count()).where(of_dataset, _t.c.row == row)
+    if connection.execute(count).scalar_one() >= MOST_VERSIONS:
+        raise ShapeRefusedError(f"Image {row} was drawn on {MOST_VERSIONS} times already: leave it as it is.")
+    drawn = sa.select(sa.func.count(sa.distinct(_t.c.row))).where(of_dataset)
+    if is_new and connection.execute(drawn).scalar_one() >= MOST_IMAGES:
+        raise ShapeRefusedError(
+            f"{MOST_IMAGES:,} images of this data set are drawn on already: import masks with the data for more."
+        )
+
+
+def _newest(connection: Connection, dataset_id: str, row: int) -> Shape | None:
+    query = sa.select(_t).where(_t.c.dataset_id == dataset_id, _t.c.row == row).order_by(_t.c.seq.desc()).limit(1)
+    found = connection.execute(query).mappings().first()
+    return None if found is None else _shape(found)
+
+
+def _find(connection: Connection, id: str, dataset_id: str, row: int) -> Shape | None:
+    """The shape of this id, where it was kept before; it is one of this image.
+
+    Raises:
+        ShapeRefusedError: the id was used for another image.
+    """
+    found = connection.execute(sa.select(_t).where(_t.c.id == id)).mappings().first()
+    if found is None:
+        return None
+    if (found["dataset_id"], found["row"]) != (dataset_id, row):
+        raise ShapeRefusedError(f"The id {id} was used for another image: reload the page.")
+    return _shape(found)
+
+
+def _shape(found: Mapping[Any, Any]) -> Shape:
+    polygons = tuple(tuple((float(x), float(y)) for x, y in each) for each in found["polygons"])
+    drawing = Drawing(found["width"], found["height"], polygons) if polygons else None
+    return Shape(found["seq"], found["id"], found["row"], drawing, found["drawn_by"], found["drawn_at"])
