@@ -169,14 +169,12 @@ def summed_up(
 
     ``labels`` (n,) are the images' classes; ``seconds`` is the work of all attempts and shards together.
     """
-    n, n_masks = len(scores), int(scores[IOU].notna().sum())
+    n = len(scores)
     return {
         N: n,
         "accuracy": float((scores["prediction"] == labels).mean()),
         "no_evidence": int(scores["no_evidence"].sum()),
-        "n_masks": n_masks,
-        COVERAGE: n_masks / n,
-        **{name: _mean(scores[name].to_numpy()) for name in MASK_SCORES},
+        **summed_up_masks(scores),
         "path": path,
         "target_layer": target_layer,
         "map_shape": list(map_shape),
@@ -184,6 +182,13 @@ def summed_up(
         "seconds": seconds,
         "images_per_s": n / seconds,
     }
+
+
+def summed_up_masks(scores: pd.DataFrame) -> dict[str, Any]:
+    """n_masks, coverage and the mean of each of MASK_SCORES; ``scores`` (n rows): with these columns."""
+    n_masks = int(scores[IOU].notna().sum())
+    means = {name: _mean(scores[name].to_numpy()) for name in MASK_SCORES}
+    return {"n_masks": n_masks, COVERAGE: n_masks / len(scores), **means}
 
 
 def _mean(values: np.ndarray) -> float | None:

@@ -94,13 +94,14 @@ class StepContext:
             checkpoint_dir=self.checkpoint_dir,
         )
 
-    def table(self, dataset_id: str) -> ImageTable:
-        """The images of the run's data set.
+    def table(self, dataset_id: str, shapes_seq: int | None = None) -> ImageTable:
+        """The images of the run's data set, with what was drawn on them up to shape ``shapes_seq`` where one is named.
 
         Raises:
             DataRefusedError: they were moved, or changed since the import.
         """
-        return self.store.datasets.unchanged_table(dataset_id)
+        table = self.store.datasets.unchanged_table(dataset_id)
+        return table if shapes_seq is None else table.with_drawn(self.store.shapes.drawings(dataset_id, shapes_seq))
 
     def parent(self, run_id: str) -> Path:
         """The published folder of a finished run."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from slim_core import result_files
+from slim_core.attention.arrays import summed_up_masks
 from slim_core.attention.attention_pass import attention_pass
 from slim_core.attention.config import PassConfig
 from slim_core.data.groups import Grouping, grouping, pseudo_groups
@@ -31,17 +33,28 @@ from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
+from slim_core.steps.scored_again import find_maps, scored_again, take_over
 from slim_core.steps.specs import EvaluateSpec
-from slim_core.store.results import AttentionResult, SpaceResult
+from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult
+from slim_core.store.run_rows import Run
 
 Rows = NDArray[np.int64]
 ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, "n_masks")
-OF_IMAGES = ("loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)  # columns of the predictions, with attention
+OF_IMAGES = (
+    "loss",
+    "entropy",
+    "no_evidence",
+    IOU,
+    AIOU,
+    ATTENTION_PRECISION,
+)  # with attention
 KEPT = (result_files.ROWS, result_files.LOGITS, result_files.MAPS, result_files.CLASS_MAPS)
 
 
 def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     """Evaluate the model on the split; leaves predictions.parquet and, with attention, rows, maps and logits.
+
+    One that differs from a finished one by the drawn shapes alone takes its predictions over (steps.scored_again).
 
     Returns:
         the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision over its
@@ -52,10 +65,13 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
         DataRefusedError: the split has no images.
         SpecRefusedError: the space that gives pseudo-groups is one of another split.
     """
-    table = context.table(spec.dataset)
+    table = context.table(spec.dataset, spec.shapes_seq)
     rows = table.rows(spec.split)
     if not len(rows):
         raise DataRefusedError(f"{table.name} has no {spec.split} images: choose another split.")
+    base = find_maps(spec, context)
+    if base is not None:
+        return _scored_again(base, table, context)
     model = load_model(context.parent(spec.model))
     groups = groups_of(spec, table, rows, context)
     if spec.attention:
@@ -67,9 +83,18 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     predictions = _predictions(table, rows, probabilities, groups)
     if scores is not None:
         predictions = predictions.join(scores)
-        metrics[GROUPS] = [row | _group_attention(scores, groups.index == row["group"]) for row in metrics[GROUPS]]
+        metrics[GROUPS] = _groups_with_attention(metrics[GROUPS], predictions)
     predictions.to_parquet(context.out / result_files.PREDICTIONS, index=False)
     return name_classes(metrics, table.label_names) | attention
+
+
+def _scored_again(base: Run, table: ImageTable, context: StepContext) -> dict[str, Any]:
+    """What a finished evaluation found, with its attention scored against other shapes."""
+    folder, metrics = take_over(base, context), base.metrics or {}
+    predictions = scored_again(base, EvaluationResult(folder).predictions(), table, context)
+    predictions.to_parquet(context.out / result_files.PREDICTIONS, index=False)
+    groups = _groups_with_attention(metrics[GROUPS], predictions)
+    return metrics | {GROUPS: groups} | summed_up_masks(predictions) | {"reused": base.id}
 
 
 def groups_of(spec: EvaluateSpec, table: ImageTable, rows: Rows, context: StepContext) -> Grouping:
@@ -121,8 +146,12 @@ def _with_attention(
     return softmax(logits, axis=1), {key: found[key] for key in ATTENTION}, scores
 
 
-def _group_attention(scores: pd.DataFrame, inside: NDArray[np.bool_]) -> dict[str, Any]:
-    part = scores[inside]
+def _groups_with_attention(groups: Sequence[dict[str, Any]], predictions: pd.DataFrame) -> list[dict[str, Any]]:
+    """The metrics of each group, with its attention scores beside them."""
+    return [row | _group_attention(predictions[predictions["group"] == row["group"]]) for row in groups]
+
+
+def _group_attention(part: pd.DataFrame) -> dict[str, Any]:
     means = {key: part[key].mean() for key in (AIOU, ATTENTION_PRECISION)}
     plain = {key: float(value) if np.isfinite(value) else None for key, value in means.items()}
     return plain | {"n_masks": int(part[ATTENTION_PRECISION].notna().sum())}

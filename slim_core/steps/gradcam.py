@@ -4,25 +4,35 @@ from __future__ import annotations
 
 from typing import Any
 
+from slim_core import result_files
+from slim_core.attention.arrays import summed_up_masks
 from slim_core.attention.thumbnails import ThumbnailWriter
+from slim_core.data.table import ImageTable
 from slim_core.steps.context import StepContext
+from slim_core.steps.scored_again import find_maps, scored_again, take_over
 from slim_core.steps.shards import merge, rows_of
-from slim_core.steps.specs import FeaturesSpec
+from slim_core.steps.specs import FeaturesSpec, GradcamSpec
+from slim_core.store.results import AttentionResult
+from slim_core.store.run_rows import Run
 
 
 def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
     """Write the arrays of an attention pass over the spec's splits (attention_pass) and return its metrics.
 
-    A run with shards merges theirs. A pass that was interrupted resumes at the batch after its last checkpoint.
+    A run with shards merges theirs. One that differs from a finished one by its drawn shapes alone takes over what that
+    has left (steps.scored_again). A pass that was interrupted resumes at the batch after its last checkpoint.
 
     Raises:
         DataRefusedError: none of the splits has an image, or the data set has changed since the import.
         ImageRefusedError: an image cannot be read.
     """
-    table = context.table(spec.dataset)
+    shapes_seq = spec.shapes_seq if isinstance(spec, GradcamSpec) else None
+    table = context.table(spec.dataset, shapes_seq)
     shards = context.store.runs.shards(context.run_id)
     if shards:
         return merge(spec, table, shards, context)
+    if isinstance(spec, GradcamSpec) and (base := find_maps(spec, context)) is not None:
+        return _scored_again(base, table, context)
     from slim_core.attention.attention_pass import attention_pass  # torch, which a merge does without
     from slim_core.attention.thumbnail_pixels import ThumbnailPixels
     from slim_core.models.build import load_model
@@ -41,3 +51,11 @@ def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:
             )
         thumbnails.publish(context.out)
     return metrics
+
+
+def _scored_again(base: Run, table: ImageTable, context: StepContext) -> dict[str, Any]:
+    """The pass of a finished run, scored against other shapes. Times are those of the pass."""
+    folder = take_over(base, context)
+    scores = scored_again(base, AttentionResult(folder).scores(), table, context)
+    scores.to_parquet(context.out / result_files.SCORES, index=False)
+    return (base.metrics or {}) | summed_up_masks(scores) | {"reused": base.id}

@@ -40,12 +40,20 @@ MOST_PROCESSES = 64  # of a training
 # Raise it with a change to the specs that workers of older code would misread: they refuse such runs in a sentence.
 SPEC_VERSION = 1
 
-INPUTS = ("kind", "dataset", "campaign", "answers_seq", "environments_seq", "model", "shard", "shards")  # of a step
+# of a step
+INPUTS = ("kind", "dataset", "campaign", "answers_seq", "environments_seq", "shapes_seq", "model", "shard", "shards")
 _MANY_EPOCHS = 10**6  # more are refused as any number is that is out of bounds
 OF_IMAGES = ("image_size", "resize_ratio", "mean", "std")  # fields of a training that say how a model sees images
 _NAMED = Shown(place="nowhere", on_command_line=False)  # each command and page asks for it in its own way, or finds it
 _LATER = Shown(place="nowhere", on_command_line=False, added_later=True)
 _FOLDED = Shown(place="more")
+_DRAWN = Field(
+    default=None,
+    ge=0,
+    lt=2**63,
+    title="Drawn shapes",
+    description="Last drawn shape that counts; filled in when submitted, where there are any.",
+)
 _INPUT = Shown(place="more", default="the model's own", added_later=True)  # of the images that a model sees
 
 
@@ -432,6 +440,7 @@ class GradcamSpec(FeaturesSpec):
     """Attention maps, their scores against the masks, and every feature, in one pass over the images."""
 
     kind: Annotated[Literal["gradcam"], _NAMED] = "gradcam"  # type: ignore[assignment]
+    shapes_seq: Annotated[int | None, _LATER] = _DRAWN
 
 
 class PreviewSpec(PassConfig, Spec):
@@ -548,6 +557,7 @@ class EvaluateSpec(Spec):
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
     )
     target_layer: TargetLayer = None
+    shapes_seq: Annotated[int | None, _LATER] = _DRAWN
 
     def parents(self) -> dict[str, str]:
         """The model, and the space or the environments of the estimated groups where given."""

@@ -127,7 +127,11 @@ class Lineage:
 
     def finished_passes(self, dataset: str, spec: Mapping[str, Any]) -> list[Run]:
         """Finished gradcam runs of a data set whose specs have these values, newest first."""
-        found = self._finished("gradcam", dataset, COLUMNS)
+        return self.finished_like("gradcam", dataset, spec)
+
+    def finished_like(self, kind: str, dataset: str, spec: Mapping[str, Any]) -> list[Run]:
+        """Finished runs of a kind and data set whose specs have these values, newest first."""
+        found = self._finished(kind, dataset, COLUMNS)
         return [run for run in found if all(run.spec.get(key) == value for key, value in spec.items())]
 
     def maps_of(self, evaluation: Run, runs: Iterable[Run]) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -18,6 +18,7 @@ from slim_core.store.datasets import Dataset, Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.lineage import descendants_of
 from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run
+from slim_core.store.shapes import SCORED, newest_seq
 from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
 from slim_core.store.states import CAN_BE_PARENT, WORKING
 from slim_core.store.workers import Workers
@@ -61,7 +62,7 @@ class SpecLike(Protocol):
     def record(self) -> dict[str, Any]:
         """The spec as plain JSON, as a run keeps it."""
 
-    def filled_in(self, record: Mapping[str, Any]) -> SpecLike:
+    def filled_in(self, record: Mapping[str, Any]) -> Self:
         """The spec of this record of it, in which submission has filled in what was left open."""
 
     def in_shards(self, n_per_split: Mapping[Split, int], largest: int) -> Sequence[tuple[SpecLike, int]]:
@@ -231,6 +232,7 @@ class Runs:
             raise SpecRefusedError(f"A {spec.kind} step refuses shard = {plain['shard']}: leave it out.")
         with self._database.read() as connection:
             _freeze_answers(connection, plain, dataset)
+            _freeze_shapes(connection, plain, dataset)
         return {
             "id": new_id("r"),
             "kind": spec.kind,
@@ -254,7 +256,7 @@ class Runs:
             return []
         table = self._datasets.table(dataset.id)
         n_per_split = {split: len(table.rows(split)) for split in SPLITS}
-        parts = spec.in_shards(n_per_split, self._shard_images)
+        parts = spec.filled_in(row["spec"]).in_shards(n_per_split, self._shard_images)
         return [shard_row(row, part.record(), n_images) for part, n_images in parts]
 
     def _same(self, spec_hash: str) -> Run | None:
@@ -342,6 +344,13 @@ def _freeze_answers(connection: Connection, spec: dict[str, Any], dataset: Datas
     campaign = spec.get("campaign")
     if campaign and spec.get("environments_seq") is None and (seq := environment_answers.newest(connection, campaign)):
         spec["environments_seq"] = seq
+
+
+def _freeze_shapes(connection: Connection, spec: dict[str, Any], dataset: Dataset) -> None:
+    """Where attention is scored, pin what was drawn so far: scores against other shapes are another run."""
+    is_scored = spec["kind"] in SCORED and spec.get("attention", True)
+    if is_scored and spec.get("shapes_seq") is None and (seq := newest_seq(connection, dataset.id)):
+        spec["shapes_seq"] = seq
 
 
 def _freeze_campaign(connection: Connection, named: dict[str, Any], dataset: Dataset) -> None:
