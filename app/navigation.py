@@ -24,7 +24,7 @@ LOGO, ICON = static("ui/logo.svg"), static("ui/icon.svg")
 # group -> (page, icon): the file is <page>/page.py and the address /<page>
 PAGES: dict[str, tuple[tuple[str, str], ...]] = {
     "": (("overview", "home"),),
-    "Data and model": (("data", "photo_library"), ("train", "model_training")),
+    "Data and model": (("data", "photo_library"), ("draw", "draw"), ("train", "model_training")),
     "Attention": (("attention", "center_focus_strong"), ("space", "scatter_plot"), ("annotate", "touch_app")),
     "Subset and result": (("curate", "filter_alt"), ("compare", "leaderboard"), ("studies", "experiment")),
     "Machine": (("jobs", "list_alt"), ("activity", "manage_search")),

@@ -5,7 +5,7 @@ Every route but /assets, /healthz, /readyz and /metrics needs a token signed by 
 ``{"error": "<one sentence>"}`` with 400, 401 (token), 403 (role), 404, 408 (a body that takes too long), 409 or 503.
 User routes ignore ``server.baseUrlPath``.
 
-GET  /api/image/{dataset}/{row}?size=96&kind=image|overlay|heat|mask|contour&run=<gradcam run>
+GET  /api/image/{dataset}/{row}?size=96&kind=image|whole|overlay|heat|mask|contour&run=<gradcam run>
      &map_of=label|predicted|<class>&opacity=0.5   -> WebP or JPEG, ETag; ``run`` where kind is overlay, heat or
      contour; size: longer side, 16..1024 px
 GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artifact <name>.npy of the run, column by
@@ -20,6 +20,10 @@ POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 
      -> {"ids", "surplus", "lost"}   (an id sent twice is kept once; value null = undo)
 POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
 POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
+POST /api/shapes/image {"dataset", "row"} -> {"row", "width", "height", "label", "group", "masked", "polygons", "seq",
+     "by"}: an image to draw on, and what is drawn on it
+POST /api/shapes   {"dataset", "row", "polygons": [[[x, y], ...], ...], "id", "after", "split"}
+     -> {"seq", "overtaken": null or who drew meanwhile, "progress"}   (both need the role annotator)
 POST /api/painted  {"page"} -> {}   the browser has painted a page: its charts may follow
 GET  /metrics -> the text format of Prometheus, by a token of its own (app.routes.metrics)
 GET  /healthz -> 200 while the process answers; GET /readyz -> {"ready", "database", "redis", "disk"}, 200 or 503
@@ -41,6 +45,7 @@ from starlette.routing import Route
 from app import gc_freeze
 from app.annotate import routes
 from app.bind_address import require_safe_address
+from app.draw import routes as draw
 from app.index_html import Styled
 from app.known_hosts import KnownHosts
 from app.login_redirect import Returning
@@ -63,6 +68,8 @@ ROUTES = [
     Route("/api/answers", routes.answers, methods=["POST"]),
     Route("/api/given", routes.given, methods=["POST"]),
     Route("/api/release", routes.release, methods=["POST"]),
+    Route("/api/shapes/image", draw.image, methods=["POST"]),
+    Route("/api/shapes", draw.shapes, methods=["POST"]),
     Route("/api/painted", painted.painted, methods=["POST"]),
     Route("/assets/{folder}/{name}", assets.asset, methods=["GET"]),
     Route("/api/{path:path}", unknown.unknown, methods=_EVERY_METHOD),

@@ -321,13 +321,13 @@ def compare(evaluations: list[str] | None = None, *, at: Workbench | None = None
     """Evaluate runs side by side, one row each, groups in columns; all of the newest data set by default."""
     import pandas as pd
 
-    from slim_core.evaluation.comparison import rows
+    from slim_core.evaluation.comparison import rows, scored_last
 
     at = at or open_workbench()
     if evaluations:
         runs = [a_run(at, run_id, "evaluate") for run_id in evaluations]
     else:
-        runs = at.store.runs.all(kind="evaluate", status="done", dataset=newest_data_set(at).id)
+        runs = scored_last(at.store.runs.all(kind="evaluate", status="done", dataset=newest_data_set(at).id))
     return pd.DataFrame(rows(at.store, runs))
 
 

@@ -121,9 +121,13 @@ def _no_number(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
-def tagged(request: Request, etag: str, make: Callable[[], tuple[bytes, str]]) -> Response:
-    """304 where the browser has this version already, else the content; private, immutable under its URL."""
-    headers = {"ETag": f'"{etag}"', "Cache-Control": "private, max-age=86400, immutable"}
+def tagged(request: Request, etag: str, make: Callable[[], tuple[bytes, str]], *, immutable: bool = True) -> Response:
+    """304 where the browser has this version already, else the content; private.
+
+    ``immutable``: under its URL it is always the same; else the browser asks each time whether it still is.
+    """
+    keep = "private, max-age=86400, immutable" if immutable else "private, no-cache"
+    headers = {"ETag": f'"{etag}"', "Cache-Control": keep}
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     content, media_type = make()

@@ -18,7 +18,7 @@ from app.routes.pictures import Picture, dataset_of
 from slim_core.data.images import ImageMissingError
 from slim_core.errors import NotFoundError, SpecRefusedError
 
-KINDS = ("image", "overlay", "heat", "veil", "mask", "contour")
+KINDS = ("image", "whole", "overlay", "heat", "veil", "mask", "contour")
 MAP_KINDS = ("overlay", "heat", "veil", "contour")
 MIN_SIZE, MAX_SIZE = 16, 1024
 DRAWN = 3  # raised when the same map is drawn in another way
@@ -63,11 +63,14 @@ def image(request: Request, viewer: Viewer, body: dict[str, object]) -> Response
         raise SpecRefusedError(f"kind={kind} needs run=<id of a gradcam run>.")
     if run is not None and dataset_of(run) != dataset:  # its maps and thumbnails show images of another one
         raise NotFoundError(f"No run {run} of this data set here: reload the page.")
-    key = (DRAWN, table.fingerprint, row, kind, run, map_of, size, opacity)
+    key: tuple[object, ...] = (DRAWN, table.fingerprint, row, kind, run, map_of, size, opacity)
+    if kind == "mask" and (shape := session.store().shapes.find(dataset, row)) is not None:
+        key = (*key, shape.seq)
+        table = table if shape.drawing is None else table.with_drawn({row: shape.drawing})
     etag = hashlib.sha256(repr(key).encode()).hexdigest()[:16]
     draw = Picture(table, row, int(size), run, map_of, opacity)
     try:
-        return tagged(request, etag, lambda: draw.encoded(kind))
+        return tagged(request, etag, lambda: draw.encoded(kind), immutable=kind != "mask")
     except ImageMissingError as error:  # the page shows a neutral tile, with this reason where it can
         raise NotFoundError(str(error)) from error
 

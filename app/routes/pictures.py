@@ -43,10 +43,15 @@ class Picture:
         return images.encode(self._drawn(kind), "webp", 85), "image/webp"
 
     def _drawn(self, kind: str) -> np.ndarray:
-        """(size, size, 3) uint8; (size, size, 4): a veil, and transparent but for a label what is empty."""
+        """(size, size, 3) uint8; (size, size, 4): a veil, and transparent but for a label what is empty.
+
+        A whole image keeps its shape: (h, w, 3), the longer side ``size`` at most.
+        """
         match kind:
             case "image":
                 return self._image()
+            case "whole":
+                return images.load_whole(self.table.image_path(self.row), self.size)
             case "overlay":
                 return empty_map.labelled(self._image()) if self._is_empty else self._under_its_map()
             case "heat" | "veil" if self._is_empty:  # pages lay them over the image, which has to stay visible
@@ -106,7 +111,9 @@ class Picture:
     def _mask(self) -> np.ndarray:
         mask = images.load_mask(self.table, self.row, self._transform)
         if mask is None:
-            raise NotFoundError(f"Image {self.row} of {self.table.name} has no mask: import the data with masks.")
+            raise NotFoundError(
+                f"Image {self.row} of {self.table.name} has no mask: draw one, or import the data with masks."
+            )
         return (self._image() * np.where(mask > 0, 1.0, DIMMED)[..., None]).astype(np.uint8)
 
 

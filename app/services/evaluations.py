@@ -10,6 +10,7 @@ import pandas as pd
 
 from app import session
 from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import scored_last
 from slim_core.evaluation.report import frames
 from slim_core.metrics import ESTIMATED_GROUPS
 
@@ -40,7 +41,8 @@ def read(dataset: str) -> Compared | None:
 def _read(store: Store, dataset: str, ids: tuple[str, ...]) -> Compared:
     """``ids``: of all finished runs, which never change; maps made after an evaluation belong to its ancestry."""
     wanted = set(ids)
-    found = [one for one in store.runs.all(kind="evaluate", status="done", dataset=dataset) if one.id in wanted]
+    done = store.runs.all(kind="evaluate", status="done", dataset=dataset)
+    found = scored_last([one for one in done if one.id in wanted])
     ancestry = Ancestry.read(store, dataset)
     rows = frames.table(store, found, ancestry)
     estimated = any((one.metrics or {}).get(ESTIMATED_GROUPS) for one in found)

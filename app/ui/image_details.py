@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 from app import session
-from app.ui import pictures
+from app.ui import next_step, pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.pictures import KINDS, Markup, Tile, View
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
+
+if TYPE_CHECKING:
+    from slim_core.data.table import ImageTable
 
 PARAM = "image"
 SIZE, WIDE_PX = 448, 195  # pixels a side that are drawn; of a view at least, so that three stand in a row
@@ -82,7 +85,7 @@ def close() -> None:
 
 def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any], below: Callable[[int], None]) -> None:
     row, table = int(record["row"]), session.store().datasets.table(dataset)
-    kinds = [kind for kind in KINDS if kind != "mask" or table.has_mask[row]]
+    kinds = [kind for kind in KINDS if kind != "mask" or _has_mask(dataset, table, row)]
     large = [Tile(row, [view], [_named(view)]) for view in views(models, kinds) or [View()]]
     pictures.show(dataset, large, wide=WIDE_PX, size=SIZE)
     if models:
@@ -93,7 +96,16 @@ def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any], 
             _numbers(record, of, name)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{record['split']} · {table.image_path(row)}", width="stretch")
+        if session.viewer().may("annotator"):
+            next_step.link(
+                "draw", "Draw the object", icon="draw", dataset=dataset, row=str(row), **{"draw-split": record["split"]}
+            )
         below(row)
+
+
+def _has_mask(dataset: str, table: ImageTable, row: int) -> bool:
+    shape = session.store().shapes.find(dataset, row)
+    return bool(table.has_mask[row]) or (shape is not None and shape.drawing is not None)
 
 
 def _named(view: View) -> Markup:

@@ -58,6 +58,19 @@ def grouping(table: ImageTable) -> Grouping:
     return Grouping(index, tuple(group_names(table.label_names, table.attribute_names)))
 
 
+def in_turn(rows: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """The rows (n,) in an order drawn by the seed in which the groups take turns.
+
+    The first k hold as many of each group as of any other, as far as they go. ``groups`` (N,): of all images.
+    """
+    mixed = np.random.default_rng(seed).permutation(rows)
+    turn = np.zeros(len(mixed), np.int64)  # how many of its group come before an image
+    for group in np.unique(groups[mixed]):
+        turn[groups[mixed] == group] = np.arange((groups[mixed] == group).sum())
+    ordered: np.ndarray = mixed[np.argsort(turn, kind="stable")]
+    return ordered
+
+
 def pseudo_groups(
     labels: np.ndarray, clusters: np.ndarray, n_clusters: int | Sequence[int], label_names: Sequence[str]
 ) -> Grouping:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from slim_core.metrics import (
     AIOU,
     ATTENTION_PRECISION,
     AVERAGE,
+    COVERAGE,
     ESTIMATED_GROUPS,
     GROUPS,
     WGA,
@@ -31,7 +33,7 @@ _ASKED_ABOUT = {  # images, environments -> behind the name of a strategy that u
     (False, True): "by environments",
     (True, True): "and environments",
 }
-NUMBERS = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION)
+NUMBERS = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION, COVERAGE)
 COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
 
@@ -92,6 +94,8 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
         WORST_LOW: worst.get("low"),
         WORST_HIGH: worst.get("high"),
     }
+    if found[ATTENTION_PRECISION] is None:  # nothing was scored, whatever masks there are
+        found[COVERAGE] = None
     found |= {f"group {group['name']}": group["accuracy"] for group in metrics.get(GROUPS, ())}
     return found | {
         "images": chosen.get("images"),
@@ -111,6 +115,20 @@ def newest_evaluations(store: Store, model: str) -> dict[str, Run]:
     done = [one for one in store.runs.children(model) if one.kind == "evaluate" and one.status == "done"]
     newest = {str(one.spec["split"]): one.id for one in done}  # oldest first
     return {split: store.runs.fetch(run_id) for split, run_id in newest.items()}
+
+
+def scored_last(evaluations: Sequence[Run]) -> list[Run]:
+    """Without those that were scored again since, against other drawn shapes: they differ in nothing else."""
+    keys = [_but_for_shapes(one) for one in evaluations]
+    newest: dict[str, int] = {}
+    for key, one in zip(keys, evaluations, strict=True):
+        newest[key] = max(newest.get(key, 0), one.spec.get("shapes_seq") or 0)
+    return [one for key, one in zip(keys, evaluations, strict=True) if (one.spec.get("shapes_seq") or 0) == newest[key]]
+
+
+def _but_for_shapes(evaluation: Run) -> str:
+    plain = {key: value for key, value in evaluation.spec.items() if key != "shapes_seq"}
+    return json.dumps(plain, sort_keys=True)
 
 
 def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -13,7 +13,7 @@ from slim_core.attention.attention_pass import attention_pass
 from slim_core.attention.sheet import draw_sheet
 from slim_core.attention.thumbnail_pixels import ThumbnailPixels
 from slim_core.attention.thumbnails import ThumbnailWriter
-from slim_core.data.groups import grouping
+from slim_core.data.groups import grouping, in_turn
 from slim_core.data.images import encode
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
@@ -51,11 +51,7 @@ def spread_rows(table: ImageTable, spec: PreviewSpec) -> NDArray[np.int64]:
     Raises:
         DataRefusedError: the split has no images.
     """
-    rows = np.random.default_rng(spec.seed).permutation(table.rows(spec.split))
+    rows = table.rows(spec.split)
     if not len(rows):
         raise DataRefusedError(f"{table.name} has no {spec.split} images: choose another split.")
-    groups = grouping(table).index[rows]
-    turn = np.zeros(len(rows), np.int64)  # how many of its group come before an image
-    for group in np.unique(groups):
-        turn[groups == group] = np.arange((groups == group).sum())
-    return np.sort(rows[np.argsort(turn, kind="stable")[: spec.images]]).astype(np.int64)
+    return np.sort(in_turn(rows, grouping(table).index, spec.seed)[: spec.images]).astype(np.int64)

@@ -10,7 +10,7 @@ import pytest
 from app import session
 from slim_core.steps.registry import parse_spec
 
-PAGES = ("overview", "data", "train", "attention", "space", "annotate", "curate", "compare", "studies", "jobs")
+PAGES = ("overview", "data", "train", "attention", "space", "annotate", "curate", "compare", "studies", "jobs", "draw")
 
 
 def next_steps(app) -> list[str]:

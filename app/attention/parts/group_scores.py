@@ -7,7 +7,7 @@ import streamlit as st
 
 from app.attention.parts import score_table
 from app.services import attention_scores
-from app.ui import chart
+from app.ui import chart, next_step
 from slim_core.evaluation.charts import scores as charts
 
 
@@ -23,11 +23,12 @@ def show(scores: pd.DataFrame) -> None:
         alt = f"Attention precision and AIoU per group on {split}"
         chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
     else:
-        st.info("Attention scores need masks or boxes. Without them, annotate the attention on the Annotate page.")
+        st.info("Attention scores need masks or boxes. Draw some, or annotate the attention on the Annotate page.")
+        next_step.link("draw", "Draw where the object is", icon="draw", **{"draw-split": split})
     score_table.show(per_group)
 
 
 def _coverage(part: pd.DataFrame, n_scored: int, split: str) -> str:
     n_empty = int(part["no_evidence"].sum())
-    text = f"Over {n_scored:,} of {len(part):,} {split} images, those with a mask or box and a non-empty map."
+    text = f"Over {n_scored:,} of {len(part):,} {split} images, those with a drawing, mask or box and a non-empty map."
     return text + (f" {n_empty:,} have an empty map: no evidence for their class." if n_empty else "")

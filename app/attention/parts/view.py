@@ -77,7 +77,8 @@ def show_missing_maps(dataset: str, passes: Sequence[Run]) -> None:
 
 
 def _kinds(run: Run) -> list[str]:
-    table = session.store().datasets.table(run.dataset_id)
+    store = session.store()
+    table = store.shapes.on(run.dataset_id, store.datasets.table(run.dataset_id))
     offered = [kind for kind in KINDS if kind != "mask" or table.has_mask.any()]
     chosen = st.pills(
         "Shown",

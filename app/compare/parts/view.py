@@ -9,15 +9,15 @@ import streamlit as st
 
 from app.compare.parts import spaces
 from app.services.evaluations import Compared
-from app.ui import attention_change, chart
+from app.ui import attention_change, chart, next_step
 from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
 from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, of_runs, seeds_text
-from slim_core.metrics import AVERAGE, DEFINITIONS, WGA
-from slim_core.percent import counted, interval
+from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, WGA
+from slim_core.percent import counted, interval, percent
 
 SIMULATED = {
     "answers": "Simulated annotator, not people, in {}.",
@@ -130,11 +130,20 @@ def seeds_table(frame: pd.DataFrame) -> pd.DataFrame:
 def _attention(chosen: Chosen) -> None:
     st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
     if charts.long(chosen.rows, ATTENTION).empty:
-        st.caption("Attention scores need masks or boxes, and these images have neither.")
+        st.caption("Attention scores need masks, boxes or drawings, and these images have none.")
+        next_step.link("draw", "Draw where the object is", icon="draw")
     else:
+        st.caption(_coverage(chosen.rows), help=DEFINITIONS[COVERAGE])
         alt = "Attention precision and AIoU of each run"
         chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
     attention_change.show(chosen.compared, chosen.rows, chosen.baseline)
+
+
+def _coverage(rows: pd.DataFrame) -> str:
+    """Over how many of the images the scores are means."""
+    low, high = rows[COVERAGE].min(), rows[COVERAGE].max()
+    share = percent(high) if low == high else f"{percent(low)} to {percent(high)}"
+    return f"Means over {share} of the images: those with a drawing, mask or box."
 
 
 def _spaces(chosen: Chosen) -> None:

@@ -12,11 +12,14 @@ from app.ui.glossary import explain
 from slim_core.evaluation.charts import groups as charts
 
 
-def show(report: Mapping[str, Any], *, estimated: bool = False) -> None:
-    """Images per group and split, as a table and as shares; ``estimated``: of data without attributes."""
+def show(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0) -> None:
+    """Images per group and split, as a table and as shares.
+
+    ``estimated``: of data without attributes; ``n_drawn``: images that people drew on.
+    """
     left, right = st.columns([2, 3], gap="large")
     with left:
-        table(report)
+        table(report, n_drawn)
         if estimated:
             st.caption("Without attributes these are the classes. After a training, groups are class x environment.")
     with right:
@@ -24,14 +27,15 @@ def show(report: Mapping[str, Any], *, estimated: bool = False) -> None:
         chart.show(shares, key="split-shares", alt="Share of each group in each split")
 
 
-def table(report: Mapping[str, Any]) -> None:
+def table(report: Mapping[str, Any], n_drawn: int = 0) -> None:
     """Images per group and split, and how many have a mask."""
     frame = charts.split_frame(report["groups"])
     numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
     alt = "Images by group and split"
     st.dataframe(frame.rename_axis("Group"), width="stretch", placeholder="–", column_config=numbers, alt=alt)
     masks, images = report["n_masks"], report["n_images"]
+    drawn = f", {n_drawn:,} drawn on" if n_drawn else ""
     st.caption(
-        f"{images:,} images; {masks:,} with a mask or box for attention scores.",
+        f"{images:,} images; {masks:,} with a mask or box for attention scores{drawn}.",
         help=explain("attention precision", "AIoU"),
     )

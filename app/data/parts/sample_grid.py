@@ -33,8 +33,9 @@ def show(dataset: str) -> None:
         group = st.selectbox(
             "Group", [ANY, *_grouping(table).names], key="sample-group", width=240, bind="query-params"
         )
-        masked = st.toggle("Show masks", key="sample-masks", disabled=not table.has_mask.any())
-        rows = _rows(table, split, group, masked)
+        has_mask = session.store().shapes.on(dataset, table).has_mask
+        masked = st.toggle("Show masks", key="sample-masks", disabled=not has_mask.any())
+        rows = _rows(table, split, group, has_mask if masked else None)
         pages = max(1, -(-len(rows) // PER_PAGE))
         page = int(st.number_input(f"Page, 1 to {pages:,}", 1, pages, key=f"sample-page-{split}-{group}", width=140))
     if not len(rows):
@@ -48,12 +49,13 @@ def show(dataset: str) -> None:
     pictures.show(dataset, tiles, wide=SIDE_PX, size=2 * SIDE_PX, small=True, opens=True)
 
 
-def _rows(table: ImageTable, split: str, group: str, masked: bool) -> np.ndarray:
+def _rows(table: ImageTable, split: str, group: str, only: np.ndarray | None) -> np.ndarray:
+    """``only``: (N,) bool, where not every image is shown."""
     rows = table.rows(split)
     if group != ANY:
         found = _grouping(table)
         rows = rows[found.index[rows] == found.names.index(group)]
-    return rows[table.has_mask[rows]] if masked else rows
+    return rows if only is None else rows[only[rows]]
 
 
 @lru_cache(maxsize=8)

@@ -10,7 +10,7 @@ from app import session
 from app.ui import link_table
 from app.ui.link_table import Cell, Column
 from slim_core.errors import NotFoundError
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import duration, percent
 
 if TYPE_CHECKING:
@@ -28,12 +28,14 @@ HEADLINES: dict[str, tuple[tuple[tuple[str, ...], str, bool, str], ...]] = {
         ((WGA,), "Worst group", True, DEFINITIONS[WGA]),
         ((AVERAGE,), "Average", True, DEFINITIONS[AVERAGE]),
         ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
+        ((COVERAGE,), "Scored", True, DEFINITIONS[COVERAGE]),
         (("n",), "Images", False, "Images of the split."),
     ),
     "gradcam": (
         (("accuracy",), "Accuracy", True, "On the images of this pass."),
         ((AIOU,), "AIoU", True, DEFINITIONS[AIOU]),
         ((ATTENTION_PRECISION,), "Attention precision", True, DEFINITIONS[ATTENTION_PRECISION]),
+        ((COVERAGE,), "Scored", True, DEFINITIONS[COVERAGE]),
         (("n",), "Images", False, "Images of this pass."),
     ),
     "preview": ((("n",), "Images", False, "Images of the preview."),),

@@ -19,7 +19,7 @@ from slim_core.evaluation.charts.palette import CHOSEN, WORST
 from slim_core.evaluation.comparison import worst_of
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
 from slim_core.evaluation.report import story
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, ESTIMATED_GROUPS, WGA
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, ESTIMATED_GROUPS, WGA
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
@@ -89,6 +89,13 @@ def _numbers(before: Run, after: Run | None) -> None:
             delta_arrow="off" if same else "auto",
             help=explain(term),
             border=True,
+        )
+    scored = metrics.get(COVERAGE)
+    if scored:
+        st.caption(
+            f"Attention precision and AIoU are means over {percent(scored)} of the images: those with a drawing, mask "
+            "or box.",
+            help=explain("coverage"),
         )
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.ui.glossary import explain
 from app.ui.groups import images
-from slim_core.evaluation.charts.groups import ATTENTION, group_frame
+from slim_core.evaluation.charts.groups import ATTENTION, N_MASKS, group_frame
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, CLASSES, ESTIMATED_GROUPS, GROUPS
 from slim_core.percent import interval
 
@@ -25,6 +25,7 @@ COLUMNS = {
         "Attention", format="%.1f %%", help=explain("attention precision")
     ),
     AIOU: st.column_config.NumberColumn("AIoU", format="%.1f %%", help=explain("AIoU")),
+    N_MASKS: st.column_config.NumberColumn("Scored", format="localized", help=explain("coverage")),
 }
 
 
@@ -52,4 +53,5 @@ def group_rows(metrics: Mapping[str, Any]) -> pd.DataFrame:
             "interval": list(map(interval, frame["low"], frame["high"])),
         }
     )
-    return made.join(percent[[key for key in ATTENTION if percent[key].notna().any()]])
+    known = [key for key in ATTENTION if percent[key].notna().any()]
+    return made.join(percent[known]).join(frame[[N_MASKS] if known else []])

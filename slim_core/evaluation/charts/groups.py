@@ -19,18 +19,19 @@ from slim_core.metrics import AIOU, ATTENTION_PRECISION
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
+N_MASKS = "n_masks"  # images of a group whose attention was scored
 MOST_UPRIGHT = 8  # groups whose names fit side by side under upright bars
 MOST = 12  # groups that one chart shows
 BAR = 15  # pixels of a lying bar
 
 
 def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a group with COLUMNS and ATTENTION; rates in 0..1 (NaN for an empty group, or without masks), ``worst``
-    marks the worst group.
+    """One row a group with COLUMNS, ATTENTION and N_MASKS; rates in 0..1 (NaN for an empty group, or without masks),
+    ``worst`` marks the worst group.
 
     ``metrics``: as from classification_metrics, or a part of it that has at least its groups.
     """
-    frame = pd.DataFrame(metrics["groups"], columns=["name", *COLUMNS[1:-1], *ATTENTION])
+    frame = pd.DataFrame(metrics["groups"], columns=["name", *COLUMNS[1:-1], *ATTENTION, N_MASKS])
     frame = frame.rename(columns={"name": "group"})
     frame = frame.astype({"accuracy": float, "low": float, "high": float, **dict.fromkeys(ATTENTION, float)})
     return frame.assign(worst=(frame["accuracy"] == frame["accuracy"].min()) & (frame["accuracy"] < 1))

@@ -15,6 +15,7 @@ from slim_core.metrics import (
     AIOU,
     ATTENTION_PRECISION,
     AVERAGE,
+    COVERAGE,
     GROUPS,
     WGA,
     WORST_CLASS,
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 HEADLINE = {WGA: "worst group", AVERAGE: "average", ADJUSTED: "adjusted average"}
 ATTENTION = {ATTENTION_PRECISION: "attention precision", AIOU: "AIoU"}
-RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU)
+RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU, COVERAGE)
 # Of the columns of a table of runs: on the Compare page, in the report and in the terminal.
 TITLES = {
     WGA: "worst group",
@@ -37,6 +38,7 @@ TITLES = {
     WORST_CLASS: "worst class",
     ATTENTION_PRECISION: "attention",
     AIOU: "AIoU",
+    COVERAGE: "scored",
     "labels_used": "labels used",
     "answers": "answers",
     "answered_by": "answered by",

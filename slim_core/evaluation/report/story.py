@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.data.groups import grouping
 from slim_core.evaluation.comparison import worst_of
-from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, ESTIMATED_GROUPS, GROUPS, paired_difference
+from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, COVERAGE, ESTIMATED_GROUPS, GROUPS, paired_difference
 from slim_core.percent import counted, interval, percent
 
 if TYPE_CHECKING:
@@ -90,6 +90,11 @@ def _seen_with(worst: str, table: ImageTable) -> str:
 
 def _looks_at(metrics: Mapping[str, Any], worst: Mapping[str, Any]) -> str:
     """How much of the strong attention lies off the object, over all images and in the worst group."""
+    found, scored = _off_the_object(metrics, worst), metrics.get(COVERAGE) or 1.0
+    return f"{found} Scored on {percent(scored)} of the images." if found and scored < 1 else found
+
+
+def _off_the_object(metrics: Mapping[str, Any], worst: Mapping[str, Any]) -> str:
     overall, there = metrics.get(ATTENTION_PRECISION), worst.get(ATTENTION_PRECISION)
     if overall is None:
         return ""

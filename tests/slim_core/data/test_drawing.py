@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from slim_core.data.drawing import MOST_POINTS, MOST_POLYGONS, Drawing
-from slim_core.data.images import ImageTransform, load_mask
+from slim_core.data.images import ImageTransform, load_mask, load_whole
 from slim_core.data.table import COLUMNS, ImageTable
 from slim_core.errors import ShapeRefusedError
 
@@ -104,3 +104,9 @@ def test_a_drawing_takes_part_in_the_crop_of_the_network(table: ImageTable):
     drawn = table.with_drawn({1: Drawing.checked(80, 80, [[[0, 0], [30, 0], [30, 80], [0, 80]]])})
     mask = load_mask(drawn, 1, cropped)
     assert mask is not None and mask.sum() == 40 * 10
+
+
+def test_a_whole_image_keeps_its_shape_for_people_to_draw_on(tmp_path: Path):
+    Image.new("RGB", (600, 300)).save(tmp_path / "wide.jpg")
+    assert load_whole(tmp_path / "wide.jpg", 100).shape == (50, 100, 3)
+    assert load_whole(tmp_path / "wide.jpg", 1024).shape == (300, 600, 3)

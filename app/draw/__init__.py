@@ -1,0 +1,1 @@
+"""Draw: where the object of an image is, for attention scores where the data has no masks."""

@@ -1,0 +1,42 @@
+"""Draw: where the object of an image is, on as many images as one likes, for attention scores without masks."""
+
+import streamlit as st
+
+from app import session
+from app.draw.parts import canvas, scores
+from app.services import evaluating
+from app.ui import next_step, pick
+from app.ui.glossary import explain
+from app.ui.messages import errors_shown
+from slim_core.data.table import SPLITS
+
+st.title("Draw", help=explain("attention precision", "AIoU", "coverage"))
+
+with st.container(horizontal=True):
+    dataset = pick.dataset()
+    around_split = st.container()
+if dataset is None:
+    next_step.needs_data(
+        "Outline the object in a few images, so that attention can be scored without masks. Register data first."
+    )
+    st.stop()
+
+st.caption(
+    "Outline the object in some 20 images a class: attention precision and AIoU are then measured on them. "
+    "An outline replaces the mask of its image."
+)
+with errors_shown():
+    table = session.store().datasets.table(dataset.id)
+    splits = [split for split in SPLITS if len(table.rows(split))]
+    usual = evaluating.compared_on(dataset)
+    split = around_split.segmented_control(
+        "Split", splits, default=usual, required=True, key="draw-split", bind="query-params"
+    )
+    if session.viewer().may("annotator"):
+        canvas.show(dataset.id, split)
+    else:
+        st.info("Your role is viewer. Drawing requires the role annotator. Ask an admin.")
+    scores.show(dataset.id)
+
+next_step.show("see where the model looks, and how much of it lies on the object.", "attention", "Attention",
+               dataset=dataset.id)  # fmt: skip

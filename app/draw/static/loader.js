@@ -1,0 +1,15 @@
+// The part Streamlit carries inside the page: it fetches the real module once, by its address, and hands each call on.
+
+const modules = new Map();
+
+export default async function (component) {
+  const url = new URL(component.data.module, document.baseURI).href;
+  if (!modules.has(url)) modules.set(url, import(url));
+  try {
+    return (await modules.get(url)).mount(component);
+  } catch (error) {
+    modules.delete(url);
+    component.parentElement.querySelector('[data-part="status"]').textContent = "Drawing could not be loaded: reload the page.";
+    throw error;
+  }
+}

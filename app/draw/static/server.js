@@ -1,0 +1,41 @@
+// The two requests of the page.
+
+const TIMEOUT_MS = 15000;
+
+export class Server {
+  // `expired()`: the token is over its time.
+  constructor(expired) {
+    this.expired = expired;
+  }
+
+  update({ urls, token, dataset, split }) { Object.assign(this, { urls, token, dataset, split }); }
+
+  image(row) { return this.post(this.urls.image, { row }); }
+
+  keep(drawing) { return this.post(this.urls.shapes, { ...drawing, split: this.split }); }
+
+  // The page closes: nobody waits for the reply.
+  keepLast(drawing) {
+    const body = JSON.stringify({ ...drawing, split: this.split, dataset: this.dataset });
+    fetch(this.urls.shapes, { ...this.request(body), keepalive: true }).catch(() => {});
+  }
+
+  request(body) {
+    return { method: "POST", body, headers: { "X-Slim-Token": this.token, "Content-Type": "application/json" } };
+  }
+
+  async post(url, body) {
+    const request = this.request(JSON.stringify({ ...body, dataset: this.dataset }));
+    let response;
+    try {
+      response = await fetch(url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) });
+    } catch {
+      throw new Error("No connection. What you drew is still here: press Enter to try again.");
+    }
+    const isJson = (response.headers.get("content-type") || "").includes("json");
+    const reply = isJson ? await response.json() : { error: "The server sent an unexpected reply: reload the page." };
+    if (response.status === 401) this.expired();
+    if (!response.ok || reply.error) throw new Error(reply.error);
+    return reply;
+  }
+}

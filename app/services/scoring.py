@@ -1,0 +1,35 @@
+"""Finished runs whose attention was scored against other shapes than are drawn now, and scoring them again."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from app import session
+from app.services import actions
+from slim_core.store.shapes import SCORED
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+
+def outdated(dataset: str) -> list[Run]:
+    """The newest run of each spec, oldest first, that knows other shapes than there are now."""
+    store = session.store()
+    newest = store.shapes.newest(dataset) or None
+    found: dict[str, Run] = {}
+    for kind in SCORED:
+        for run in reversed(store.runs.all(kind=kind, dataset=dataset, metrics=False)):
+            if run.status not in ("failed", "canceled") and run.spec.get("attention", True):
+                found[json.dumps(_without_shapes(run), sort_keys=True)] = run
+    behind = [run for run in found.values() if run.spec.get("shapes_seq") != newest]
+    return sorted((run for run in behind if run.status == "done"), key=lambda run: run.created_at)
+
+
+def score_again(runs: list[Run]) -> list[Run]:
+    """Queue them with the shapes of now (needs lead); their maps are taken over where they were kept."""
+    return [actions.submit(_without_shapes(run), name=run.name)[0] for run in runs]
+
+
+def _without_shapes(run: Run) -> dict[str, Any]:
+    return {key: value for key, value in run.spec.items() if key != "shapes_seq"}

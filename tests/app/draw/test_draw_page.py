@@ -1,0 +1,74 @@
+"""Draw, empty, filled, for those who may not draw, and the button that scores again."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from app.access import Viewer
+from app.services import scoring, shape_progress
+
+BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
+
+
+def draw(dataset, row: int, id: str = "a") -> None:
+    session.store().shapes.keep(dataset.id, row, BOX, (28, 28), id=id)
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_without_data_the_page_says_what_it_is_for(show) -> None:
+    app = show("draw")
+    assert "Outline the object in a few images" in app.info[0].value
+
+
+def test_images_are_proposed_group_by_group_and_the_same_to_everybody(dataset) -> None:
+    table = session.store().datasets.table(dataset.id)
+    rows, n_open = shape_progress.proposed(dataset.id, "train")
+    assert sorted(rows) == table.rows("train").tolist() and n_open == int((~table.has_mask[rows]).sum())
+    n_groups = table.n_classes * table.n_attributes
+    first = {(table.labels[row], table.attributes[row]) for row in rows[:n_groups]}
+    assert len(first) == n_groups  # each group once before any comes again
+    assert shape_progress.proposed(dataset.id, "train")[0] == rows
+
+
+def test_coverage_counts_what_was_drawn_by_class(dataset) -> None:
+    before = shape_progress.coverage(dataset.id, "train")
+    row = shape_progress.proposed(dataset.id, "train")[0][0]
+    draw(dataset, row)
+    after = shape_progress.coverage(dataset.id, "train")
+    assert (before.n_drawn, after.n_drawn) == (0, 1) and sum(n for _, _, n in after.classes) == after.n
+    assert sum(n for _, n, _ in after.classes) == after.n_scored
+    assert shape_progress.coverage(dataset.id, "test").n_drawn == 0
+
+
+def test_a_viewer_is_told_who_may_draw(show, dataset, monkeypatch) -> None:
+    monkeypatch.setattr(session, "viewer", lambda: Viewer("vic", "viewer"))
+    app = show("draw", dataset=dataset.id)
+    assert any("requires the role annotator" in one.value for one in app.info)
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_one_button_scores_finished_runs_against_what_was_drawn(show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    assert scoring.outdated(dataset.id) == []
+    assert not any("scored before" in one.value for one in show("draw", dataset=dataset.id).markdown)
+    draw(dataset, int(store.datasets.table(dataset.id).rows("test")[0]))
+    behind = scoring.outdated(dataset.id)
+    assert {run.kind for run in behind} == {"gradcam", "evaluate"}
+    app = show("draw", dataset=dataset.id)
+    assert any(f"{len(behind)} runs were scored before the last drawing" in one.value for one in app.markdown)
+    app.button(key="score-again").click().run()
+    queued = store.runs.all(status="queued", dataset=dataset.id)
+    assert len(queued) == len(behind) and {run.spec["shapes_seq"] for run in queued} == {1}
+    assert scoring.outdated(dataset.id) == []  # they are on their way
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_an_annotator_leaves_the_scoring_to_a_lead(show, monkeypatch) -> None:
+    (dataset,) = session.store().datasets.all()
+    draw(dataset, 0)
+    monkeypatch.setattr(session, "viewer", lambda: Viewer("ann", "annotator"))
+    app = show("draw", dataset=dataset.id)
+    assert any("A lead can score them again" in one.value for one in app.caption)
+    assert not [one for one in app.button if one.key == "score-again"]

@@ -1,0 +1,214 @@
+"""Drawing where the object is, in a browser: by mouse and by keys, kept across a reload, and then in the scores."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from slim_core.settings import Settings
+from slim_core.store import Dataset, Store
+from tests.browser.server import dashboard
+from tests.browser.steps import settle, visit
+from tests.built_once import built_once
+
+PATIENCE_S = 180
+
+
+@pytest.fixture(scope="module")
+def unmasked(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home with a model, its attention and its evaluation, on images without masks."""
+    built = built_once(tmp_path_factory, "unmasked", _evaluate_without_masks)
+    return Path(shutil.copytree(built / "home", tmp_path_factory.mktemp("unmasked") / "home"))
+
+
+def _evaluate_without_masks(folder: Path) -> None:
+    from slim_core.data.importing import import_data
+    from slim_core.data.sets.digits import DemoConfig, write_demo
+    from slim_core.runs.executor import InProcess, Workbench
+    from slim_core.runs.whole_loop import Loop, LoopConfig
+
+    write_demo(folder / "demo", DemoConfig(train=80, val=40, test=40))
+    shutil.rmtree(folder / "demo" / "masks")
+    store = Store.open(Settings(home=folder / "home"))
+    dataset = store.datasets.register(import_data(folder / "demo"), by="tests")
+    loop = Loop(Workbench(store, InProcess(store, device="cpu")), LoopConfig(dataset=dataset.id, train={"epochs": 2}))
+    assert loop.evaluation(loop.reference).metrics["n_masks"] == 0 and loop.attention.metrics["n_masks"] == 0
+    store.close()
+
+
+@pytest.fixture(scope="module")
+def address(unmasked: Path) -> Iterator[str]:
+    """A dashboard on that home, with a worker."""
+    with dashboard(unmasked) as url:
+        yield url
+
+
+@pytest.fixture
+def store(unmasked: Path) -> Iterator[Store]:
+    """What that dashboard writes to."""
+    opened = Store.open(Settings(home=unmasked))
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def dataset(store: Store) -> Dataset:
+    return store.datasets.all()[0]
+
+
+def open_image(page: Page, address: str, row: int) -> None:
+    visit(page, address, "draw", f"?row={row}")
+    expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(f"Image {row}", exact=True)).to_be_visible()
+
+
+def drawing(page: Page, n: int) -> None:
+    """So many shapes are on the image."""
+    expect(page.locator(f'.slim-draw[data-shapes="{n}"]')).to_be_visible()
+
+
+def at(page: Page, x: float, y: float) -> tuple[float, float]:
+    """A place of the image on the screen; x, y: shares of its sides."""
+    box = page.locator('[data-part="surface"]').bounding_box()
+    assert box is not None
+    return box["x"] + x * box["width"], box["y"] + y * box["height"]
+
+
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    page.mouse.move(*at(page, *start))
+    page.mouse.down()
+    page.mouse.move(*at(page, *end), steps=4)
+    page.mouse.up()
+
+
+def kept(store: Store, dataset: Dataset, row: int, n: int) -> list:
+    """The polygons of an image, once there are so many."""
+    ends = time.monotonic() + 30
+    while time.monotonic() < ends:
+        shape = store.shapes.find(dataset.id, row)
+        polygons = [] if shape is None or shape.drawing is None else list(shape.drawing.polygons)
+        if len(polygons) == n:
+            return polygons
+        time.sleep(0.1)
+    raise AssertionError(f"image {row} has {polygons}, not {n} shapes")
+
+
+def test_shapes_are_drawn_by_mouse_undone_and_still_there_after_a_reload(
+    page: Page, address: str, store: Store, dataset: Dataset
+) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[0])
+    open_image(page, address, row)
+    drag(page, (0.25, 0.25), (0.75, 0.5))
+    drawing(page, 1)
+    page.keyboard.press("p")
+    for corner in ((0.1, 0.6), (0.4, 0.6), (0.4, 0.9)):
+        page.mouse.click(*at(page, *corner))
+    page.mouse.click(*at(page, 0.1, 0.6))  # the first corner closes it
+    drawing(page, 2)
+    page.keyboard.press("r")
+    drag(page, (0.8, 0.8), (0.9, 0.9))
+    drawing(page, 3)
+    page.keyboard.press("Control+z")
+    drawing(page, 2)
+    page.keyboard.press("Enter")
+    rectangle, triangle = kept(store, dataset, row, 2)
+    side = store.shapes.find(dataset.id, row).drawing.width
+    assert [round(x / side, 2) for x, _ in rectangle] == pytest.approx([0.25, 0.75, 0.75, 0.25], abs=0.02)
+    assert [round(y / side, 2) for _, y in triangle] == pytest.approx([0.6, 0.6, 0.9], abs=0.02)
+    expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_have_count(0)  # the next one is shown
+    expect(page.get_by_text("1 drawn. Attention can be scored on 1 of 40 test images: 2.5 %.")).to_be_visible()
+    open_image(page, address, row)
+    drawing(page, 2)
+    expect(page.get_by_text("drawn by ann")).to_be_visible()
+
+
+def test_all_of_it_goes_by_keys(page: Page, address: str, store: Store, dataset: Dataset) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[1])
+    open_image(page, address, row)
+    page.keyboard.press("Space")  # the cross appears in the middle
+    page.keyboard.press("Space")
+    for _ in range(5):
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("Space")
+    drawing(page, 1)
+    page.keyboard.press("p")
+    for key in ("Shift+ArrowUp", "Shift+ArrowLeft", "Shift+ArrowDown"):
+        page.keyboard.press("Space")
+        for _ in range(6):
+            page.keyboard.press(key)
+    page.keyboard.press("ArrowRight")  # nothing is lost by going on in the middle of a polygon
+    expect(page.get_by_text("Close the shape with Enter, or cancel it with Esc.")).to_be_visible()
+    page.keyboard.press("Enter")
+    drawing(page, 2)
+    page.keyboard.press("Delete")
+    drawing(page, 1)
+    page.keyboard.press("ArrowRight")
+    assert len(kept(store, dataset, row, 1)[0]) == 4
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_be_visible()
+    drawing(page, 1)
+    page.keyboard.press("Delete")
+    page.keyboard.press("Enter")
+    kept(store, dataset, row, 0)
+    assert store.shapes.find(dataset.id, row).seq  # it was removed, not forgotten
+
+
+def test_a_page_that_is_left_keeps_what_was_drawn(page: Page, address: str, store: Store, dataset: Dataset) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[2])
+    open_image(page, address, row)
+    drag(page, (0.2, 0.2), (0.6, 0.6))
+    drawing(page, 1)
+    page.get_by_role("link", name="Jobs").first.click()
+    kept(store, dataset, row, 1)
+
+
+def test_of_two_people_the_later_is_told(page: Page, address: str, store: Store, dataset: Dataset) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[3])
+    open_image(page, address, row)
+    store.shapes.keep(dataset.id, row, [[[1, 1], [9, 1], [9, 9]]], (28, 28), id="of-lea", by="lea")
+    drag(page, (0.2, 0.2), (0.6, 0.6))
+    page.keyboard.press("Enter")
+    expect(page.get_by_text(f"lea drew on image {row} meanwhile: yours counts, theirs is kept.")).to_be_visible()
+    assert len(kept(store, dataset, row, 1)[0]) == 4
+
+
+def test_what_was_drawn_gives_scores_by_one_button(page: Page, address: str, store: Store, dataset: Dataset) -> None:
+    rows = store.datasets.table(dataset.id).rows("test").tolist()
+    for row in rows[4:12]:
+        store.shapes.keep(dataset.id, row, [[[4, 4], [24, 4], [24, 24], [4, 24]]], (28, 28), id=f"for-scores-{row}")
+    visit(page, address, "draw")
+    page.get_by_role("button", name="Score again").click()
+    settle(page)
+    seq, ends = store.shapes.newest(dataset.id), time.monotonic() + PATIENCE_S
+    while True:
+        done = [run for run in store.runs.all(status="done") if run.spec.get("shapes_seq") == seq]
+        if {run.kind for run in done} == {"gradcam", "evaluate"}:
+            break
+        assert time.monotonic() < ends, store.runs.counts()
+        time.sleep(0.5)
+    assert all(run.metrics["aiou"] is not None and run.metrics["reused"] for run in done)
+    visit(page, address, "attention", "?attention-tab=Scores per group")
+    expect(page.get_by_text(re.compile(r"Over \d+ of 40 test images, those with a drawing"))).to_be_visible(
+        timeout=60_000
+    )
+
+
+def test_an_image_that_cannot_be_read_says_so_and_the_next_one_opens(
+    page: Page, address: str, store: Store, dataset: Dataset, tolerated: set[str]
+) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[20])
+    tolerated.add("/api/shapes/image")
+    broken = {"status": 400, "json": {"error": "It is not a readable image: replace the file."}}
+    page.route("**/api/shapes/image", lambda route: route.fulfill(**broken), times=1)
+    visit(page, address, "draw", f"?row={row}")
+    expect(page.get_by_text("It is not a readable image")).to_be_visible(timeout=30_000)
+    page.keyboard.press("ArrowRight")
+    expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_have_count(0)
+    expect(page.get_by_text("It is not a readable image")).to_be_hidden()
