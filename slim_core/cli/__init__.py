@@ -19,6 +19,7 @@ from slim_core.cli import (
     models,
     networks,
     queue,
+    shapes,
     sheets,
     study,
     submit,
@@ -39,7 +40,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 parts = (
-    *(data, data_sets, models, networks, annotate, sheets, curation),
+    *(data, data_sets, shapes, models, networks, annotate, sheets, curation),
     *(compare, export, backups, team, whole_loop, study, submit, queue),
 )
 for part in parts:

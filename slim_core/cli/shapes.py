@@ -1,0 +1,58 @@
+"""slim shapes: drawn shapes to a file of COCO, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slim_core.cli.bench import BY
+from slim_core.cli.console import console, escaped
+
+if TYPE_CHECKING:
+    from slim_core.store import Dataset, Store
+
+Of = Annotated[str | None, typer.Option("--data", help="Name or id of a data set; default: the newest.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    shapes = typer.Typer(no_args_is_help=True, help="Shapes that people drew on images, as a file of COCO.")
+    shapes.command("export", epilog="Example: slim shapes export drawn.json --data birds")(export)
+    shapes.command("import", epilog="Example: slim shapes import drawn.json --data birds")(take)
+    app.add_typer(shapes, name="shapes")
+
+
+def export(
+    file: Annotated[Path, typer.Argument(help="A new file.")],
+    data: Of = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+) -> None:
+    """Write what is drawn now: polygons in pixels, which `slim import` and other tools read as masks."""
+    from slim_core.annotation import shape_files
+
+    store, dataset = _chosen(data)
+    n = shape_files.write(store, dataset, file, overwrite=overwrite)
+    console.print(
+        f"[bold green]{n:,} drawn images[/] of {escaped(dataset.name)} written to {escaped(file)}", soft_wrap=True
+    )
+
+
+def take(file: Annotated[Path, typer.Argument(help="A file of COCO with polygons.")], data: Of = None) -> None:
+    """Draw what a file holds, on the images of a data set that have the same paths."""
+    from slim_core.annotation import shape_files
+
+    store, dataset = _chosen(data)
+    taken = shape_files.read(store, dataset, file, by=BY)
+    same = f", {taken.n_same:,} were drawn so already" if taken.n_same else ""
+    console.print(f"[bold green]{taken.n_new:,} images[/] of {escaped(dataset.name)} drawn on{same}", soft_wrap=True)
+    console.print("next: [cyan]slim gradcam[/] and [cyan]slim evaluate[/] score the attention on them")
+
+
+def _chosen(data: str | None) -> tuple[Store, Dataset]:
+    from slim_core.runs.executor import open_workbench
+    from slim_core.runs.resolve import newest_data_set
+
+    at = open_workbench()
+    return at.store, newest_data_set(at) if data is None else at.store.datasets.of(data)

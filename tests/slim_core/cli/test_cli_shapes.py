@@ -1,0 +1,97 @@
+"""slim shapes export and import, as people type them; and `slim import` of what was exported."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from slim_core.data.importers.coco import Coco
+from slim_core.data.importing import import_data
+from slim_core.store import Dataset, Store
+from tests.slim_core.cli.commands import said, slim
+
+BOX = [[[4, 4], [20, 4], [20, 12], [4, 12]]]
+
+
+@pytest.fixture
+def dataset(store: Store, demo_folder: Path) -> Dataset:
+    """The small demo set."""
+    return store.datasets.register(import_data(demo_folder, name="demo"), by="tests")
+
+
+@pytest.fixture
+def drawn(store: Store, dataset: Dataset, tmp_path: Path) -> Path:
+    """A file of two images that ann drew on."""
+    from slim_core.data.images import image_size
+
+    size = image_size(store.datasets.table(dataset.id).image_path(3))
+    store.shapes.keep(dataset.id, 3, BOX, size, id="a", by="ann")
+    store.shapes.keep(dataset.id, 5, [*BOX, [[1.5, 20], [9, 20], [9, 27]]], size, id="b", by="ann")
+    assert slim("shapes", "export", tmp_path / "drawn.json", "--data", "demo") == 0
+    return tmp_path / "drawn.json"
+
+
+def test_what_is_drawn_is_written_and_drawn_again_elsewhere(store: Store, dataset: Dataset, drawn: Path, capsys):
+    before = store.shapes.drawings(dataset.id)
+    first = json.loads(drawn.read_text())["annotations"][0]
+    assert first["drawn_by"] == "ann" and first["area"] == 128 and first["bbox"] == [4, 4, 16, 8]
+    assert slim("shapes", "import", drawn, "--data", "demo") == 0
+    assert "0 images of demo drawn on, 2 were drawn so already" in said(capsys)
+    for row in (3, 5):
+        store.shapes.keep(dataset.id, row, [], (28, 28), id=f"gone {row}")
+    assert slim("shapes", "import", drawn, "--data", "demo") == 0
+    assert "2 images of demo drawn on" in said(capsys)
+    assert store.shapes.drawings(dataset.id) == before
+    assert store.shapes.find(dataset.id, 3).drawn_by == "command line"
+
+
+def test_a_file_is_not_overwritten_unasked(drawn: Path, capsys):
+    assert slim("shapes", "export", drawn) == 2
+    assert "is there already" in said(capsys)
+    assert slim("shapes", "export", drawn, "--overwrite") == 0
+
+
+@pytest.mark.usefixtures("dataset")
+def test_nothing_drawn_is_nothing_to_write(tmp_path: Path, capsys):
+    assert slim("shapes", "export", tmp_path / "drawn.json") == 2
+    assert "Nothing is drawn on demo" in said(capsys) and not list(tmp_path.glob("*.json"))
+
+
+def test_what_was_exported_is_read_as_masks_by_the_import_of_coco(demo_folder: Path, drawn: Path, tmp_path: Path):
+    folder = tmp_path / "coco"
+    shutil.copytree(demo_folder / "images", folder / "images")
+    shutil.copy(drawn, folder / "instances.json")
+    draft = Coco().read(folder, {})
+    assert draft.masks is not None and draft.masks.ne("").sum() == 2
+    with Image.open(draft.masks.iloc[0]) as mask:
+        assert 128 <= np.asarray(mask, bool).sum() <= 17 * 9  # this reader draws the border, too
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        (lambda content: content.pop("images"), "lacks a list of images"),
+        (lambda content: content["images"][0].update(file_name="elsewhere.png"), "names 1 images that demo has not"),
+        (lambda content: content["images"][0].update(width=9), "says that"),
+        (lambda content: content["annotations"][0].update(segmentation={"counts": "x"}), "has no polygons"),
+        (lambda content: content["annotations"][0].update(segmentation=[[1, 2, 3]]), "has no polygons"),
+        (lambda content: content["annotations"][0].update(segmentation=[[1, 2, "x", 4, 5, 6]]), "two numbers"),
+        (lambda content: content["annotations"].append(7), "has no polygons"),
+        (lambda content: content["annotations"][1].update(segmentation=[[1, 1, 2, 2, 3, 3]]), "no area"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused_whole(
+    store: Store, dataset: Dataset, drawn: Path, capsys, change, what: str
+):
+    content = json.loads(drawn.read_text())
+    change(content)
+    drawn.write_text(json.dumps(content))
+    before = store.shapes.newest(dataset.id)
+    assert slim("shapes", "import", drawn) == 2
+    assert what in said(capsys)
+    assert store.shapes.newest(dataset.id) == before
