@@ -27,8 +27,14 @@ def outdated(dataset: str) -> list[Run]:
 
 
 def score_again(runs: list[Run]) -> list[Run]:
-    """Queue them with the shapes of now (needs lead); their maps are taken over where they were kept."""
-    return [actions.submit(_without_shapes(run), name=run.name)[0] for run in runs]
+    """Queue them with the shapes of now (needs lead); their maps are taken over where they were kept.
+
+    Raises:
+        QueueUnavailableError: Redis does not answer; all of them are saved, and start when it does.
+    """
+    *others, last = runs
+    saved = [actions.saved(_without_shapes(run), name=run.name) for run in others]
+    return [*saved, actions.submit(_without_shapes(last), name=last.name)[0]]
 
 
 def _without_shapes(run: Run) -> dict[str, Any]:

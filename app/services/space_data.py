@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,9 @@ from slim_core.space import sheets
 from slim_core.space.sheets import Said
 from slim_core.store.answer_values import UNSURE
 from slim_core.store.results import SpaceResult
+
+if TYPE_CHECKING:
+    from slim_core.store import Run, Store
 
 NOT_ASKED = -2  # in an array of answers
 
@@ -52,18 +56,26 @@ class SpaceData:
 
 
 def load(run_id: str) -> SpaceData:
-    """A finished space run; read once, then kept in memory.
+    """A finished space run, with scores against what is drawn now; read once, then kept in memory.
 
     Raises:
         DataRefusedError: the folder of its images has moved.
     """
-    data = _load(run_id)
-    session.store().datasets.table(data.dataset)  # raises if the images have moved
+    store = session.store()
+    data = _load(run_id, store.lineage.scored_last(_attention_of(store, run_id)).id)
+    store.datasets.table(data.dataset)  # raises if the images have moved
     return data
 
 
+@lru_cache(maxsize=64)
+def _attention_of(store: Store, run_id: str) -> Run:
+    """The run a space was made from; neither changes any more."""
+    return store.runs.fetch(store.runs.fetch(run_id).spec["attention"])
+
+
 @lru_cache(maxsize=4)
-def _load(run_id: str) -> SpaceData:
+def _load(run_id: str, scored: str) -> SpaceData:
+    """``scored``: the run whose scores are taken, of the images and maps that the space was made from."""
     store = session.store()
     run, space = store.runs.fetch(run_id), SpaceResult(store.artifacts.folder(run_id))
     table = store.datasets.table(run.dataset_id)
@@ -82,7 +94,7 @@ def _load(run_id: str) -> SpaceData:
         labels=labels,
         groups=grouping(table).take(rows) if table.has_attributes else clusters,
         clusters=clusters,
-        scores=attention_scores.frame(attention).set_index("row", drop=False).loc[rows].reset_index(drop=True),
+        scores=attention_scores.frame(scored).set_index("row", drop=False).loc[rows].reset_index(drop=True),
     )
 
 
@@ -97,7 +109,7 @@ def environments(data: SpaceData, campaign: str | None) -> Grouping:
 
 @lru_cache(maxsize=8)
 def _environments(run_id: str, said: tuple[tuple[str, Said], ...]) -> Grouping:
-    data = _load(run_id)
+    data = load(run_id)
     space = SpaceResult(session.store().artifacts.folder(run_id))
     found = sheets.unsplit(space.clusters(), dict(said))
     names = group_names(data.table.label_names, [each.name for each in found])

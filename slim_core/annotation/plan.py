@@ -169,7 +169,7 @@ def most_helpful(store: Store, campaign: Campaign, n: int) -> Candidates:
 
 def answers_by_masks(store: Store, space: Run, rows: np.ndarray) -> dict[int, int]:
     """Row -> 1 or 0 by the attention precision, for those of the rows (n,) that have a mask."""
-    attention = store.runs.fetch(space.spec["attention"])
+    attention = store.lineage.scored_last(store.runs.fetch(space.spec["attention"]))
     seen = AttentionResult(store.artifacts.folder(attention.id))
     if attention.kind != "gradcam" or not seen.has_scores:
         return {}

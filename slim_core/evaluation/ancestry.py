@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 ANSWERS = ("answers_seq", "environments_seq")  # of a curate spec: the last answer that counts, of each kind
 _SEED_IN_NAME = re.compile(r",? *seed \d+")
-_NOT_IDENTITY = ("seed", *ANSWERS)  # differ between repetitions of the same thing
+_NOT_IDENTITY = ("seed", "shapes_seq", *ANSWERS)  # differ between repetitions of the same thing
 
 
 class Asked(NamedTuple):

@@ -22,6 +22,7 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database
 from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run
+from slim_core.store.shapes import newest_seq
 from slim_core.store.shards import WHOLE
 
 ANCESTORS, DESCENDANTS = 8, 4  # levels: the whole way up a loop, and down to the comparison
@@ -120,7 +121,7 @@ class Lineage:
         with self._database.read() as connection:
             attention = fetch_run(connection, space.spec["attention"])
         if attention.kind == "gradcam":
-            return attention
+            return self.scored_last(attention)
         same = {key: attention.spec.get(key) for key in ("model", "class_of_map", "target_layer", "method")}
         passes = self.finished_passes(space.dataset_id, same)
         return next((run for run in passes if space.spec["split"] in run.spec["splits"]), None)
@@ -128,6 +129,15 @@ class Lineage:
     def finished_passes(self, dataset: str, spec: Mapping[str, Any]) -> list[Run]:
         """Finished gradcam runs of a data set whose specs have these values, newest first."""
         return self.finished_like("gradcam", dataset, spec)
+
+    def scored_last(self, attention: Run) -> Run:
+        """The finished pass that differs from this one by its drawn shapes alone and knows the newest ones."""
+        with self._database.read() as connection:
+            if attention.kind != "gradcam" or not newest_seq(connection, attention.dataset_id):
+                return attention
+        same = {key: value for key, value in attention.spec.items() if key != "shapes_seq"}
+        others = self.finished_like("gradcam", attention.dataset_id, same)
+        return max([attention, *others], key=lambda run: run.spec.get("shapes_seq") or 0)
 
     def finished_like(self, kind: str, dataset: str, spec: Mapping[str, Any]) -> list[Run]:
         """Finished runs of a kind and data set whose specs have these values, newest first."""

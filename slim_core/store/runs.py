@@ -252,12 +252,21 @@ class Runs:
     def _shard_rows(self, spec: SpecLike, row: Mapping[str, Any]) -> list[dict[str, Any]]:
         """The rows of a run's shards, in their order; none where it is small enough to be done in one."""
         dataset = self._datasets.fetch(row["dataset_id"])
-        if dataset.n_images <= self._shard_images:
+        if dataset.n_images <= self._shard_images or self._is_scored_elsewhere(row):
             return []
         table = self._datasets.table(dataset.id)
         n_per_split = {split: len(table.rows(split)) for split in SPLITS}
         parts = spec.filled_in(row["spec"]).in_shards(n_per_split, self._shard_images)
         return [shard_row(row, part.record(), n_images) for part, n_images in parts]
+
+    def _is_scored_elsewhere(self, row: Mapping[str, Any]) -> bool:
+        """Whether a finished run differs by its drawn shapes alone: its maps are taken over, which one process does."""
+        if row["spec"].get("shapes_seq") is None:
+            return False
+        kind = sa.and_(_t.c.kind == row["kind"], _t.c.dataset_id == row["dataset_id"], _t.c.status == "done", WHOLE)
+        with self._database.read() as connection:
+            specs = connection.execute(sa.select(_t.c.spec).where(kind, _t.c.deleted_at.is_(None))).scalars().all()
+        return any(one | {"shapes_seq": None} == row["spec"] | {"shapes_seq": None} for one in specs)
 
     def _same(self, spec_hash: str) -> Run | None:
         query = sa.select(*COLUMNS).where(

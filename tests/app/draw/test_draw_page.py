@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from app import session
 from app.access import Viewer
-from app.services import scoring, shape_progress
+from app.services import scoring, shape_progress, space_data
+from slim_core.errors import QueueUnavailableError
 
 BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
 
@@ -62,6 +65,41 @@ def test_one_button_scores_finished_runs_against_what_was_drawn(show) -> None:
     queued = store.runs.all(status="queued", dataset=dataset.id)
     assert len(queued) == len(behind) and {run.spec["shapes_seq"] for run in queued} == {1}
     assert scoring.outdated(dataset.id) == []  # they are on their way
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_without_a_queue_all_are_saved_and_that_is_said(show, monkeypatch) -> None:
+    def refuse(_run: object) -> None:
+        raise QueueUnavailableError("Redis does not answer.")
+
+    (dataset,) = session.store().datasets.all()
+    draw(dataset, int(session.store().datasets.table(dataset.id).rows("test")[0]))
+    n = len(scoring.outdated(dataset.id))
+    monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(submit=refuse))
+    app = show("draw", dataset=dataset.id)
+    app.button(key="score-again").click().run()
+    assert any("starts once the queue is back" in one.value for one in app.error)
+    assert n > 1 and len(session.store().runs.all(status="queued")) == n
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_space_shows_the_scores_of_what_was_drawn() -> None:
+    from slim_core.runs.executor import InProcess
+    from slim_core.steps.registry import parse_spec
+
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    space = store.runs.all(kind="space", status="done")[0]
+    before = space_data.load(space.id).scores
+    row = int(before["row"].iat[0])
+    draw(dataset, row)
+    spec = store.runs.fetch(space.spec["attention"]).spec
+    at = InProcess(store, device="cpu")
+    at.wait(at.submit(parse_spec(spec)))
+    after = space_data.load(space.id).scores
+    changed = (after["aiou"] != before["aiou"]) & (after["aiou"].notna() | before["aiou"].notna())
+    assert changed.sum() <= 1 and after.drop(index=0).equals(before.drop(index=0))
+    assert not after.iloc[0].equals(before.iloc[0])
 
 
 @pytest.mark.usefixtures("filled_home")

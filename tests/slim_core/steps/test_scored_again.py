@@ -9,6 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from slim_core.annotation.plan import answers_by_masks
+from slim_core.evaluation.ancestry import Ancestry
+from slim_core.evaluation.comparison import scored_last
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.settings import Settings
@@ -95,6 +98,42 @@ def test_an_evaluation_without_attention_depends_on_no_shapes(at):
     draw(at, before, 0, [[[2, 2], [20, 2], [20, 30]]])
     spec = parse_spec({**before.spec, "attention": False})
     assert "shapes_seq" not in at.store.runs.submit(spec)[0].spec
+
+
+def test_a_space_and_the_gold_of_a_campaign_take_the_scores_of_the_newest_drawing(at, looped):
+    store, space = at.store, looped.loop.space
+    before = store.lineage.attention_of(space)
+    assert store.lineage.scored_last(before).id == before.id
+    row = int(store.datasets.table(space.dataset_id).rows("train")[0])
+    was = answers_by_masks(store, space, np.array([row]))
+    everything, nothing = [[[0, 0], [32, 0], [32, 32], [0, 32]]], [[[0, 0], [2, 0], [0, 2]]]
+    draw(at, before, row, nothing if was[row] else everything)
+    assert store.lineage.scored_last(before).id == before.id  # drawn, but not scored yet
+    after = again(at, before)
+    assert store.lineage.attention_of(space).id == store.lineage.scored_last(before).id == after.id
+    assert answers_by_masks(store, space, np.array([row])) == {row: 1 - was[row]}
+
+
+def test_evaluations_that_differ_by_shapes_alone_are_one_method_and_the_newest_is_compared(at):
+    before = at.store.runs.all(kind="evaluate", status="done")[-1]
+    draw(at, before, int(frame_of(at, before, "predictions.parquet")["row"].iat[0]), [[[2, 2], [20, 2], [20, 30]]])
+    after = again(at, before)
+    every = at.store.runs.all(kind="evaluate", status="done")
+    compared = {run.id for run in scored_last(every)}
+    assert after.id in compared and before.id not in compared and len(compared) == len(every) - 1
+    ancestry = Ancestry.read(at.store, before.dataset_id)
+    assert ancestry.identity(after) == ancestry.identity(before)
+
+
+def test_a_pass_whose_maps_are_there_is_not_split_into_shards(at):
+    before = at.store.runs.all(kind="gradcam", status="done")[-1]
+    draw(at, before, 0, [[[2, 2], [20, 2], [20, 30]]])
+    at.store.runs._shard_images = 64
+    plain = {key: value for key, value in before.spec.items() if key != "shapes_seq"}
+    run, _ = at.store.runs.submit(parse_spec(plain))
+    assert at.store.runs.shards(run.id) == []
+    other, _ = at.store.runs.submit(parse_spec({**plain, "batch_size": 16}))
+    assert len(at.store.runs.shards(other.id)) > 1
 
 
 def test_every_shard_of_a_pass_has_the_shapes_of_the_whole(at):
