@@ -23,6 +23,7 @@ from slim_core.store.artifacts import Artifacts, discard
 from slim_core.store.database import Database, StoreUnavailableError
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Events
+from slim_core.store.shapes import newest_shapes
 from slim_core.store.shards import WHOLE
 from slim_core.store.states import ACTIVE
 from slim_core.store.storage import used
@@ -41,11 +42,13 @@ class Removal:
     n_answers: int
     n_bytes: int  # on the disk of this machine
     unpacks: bool  # images that SLIM has unpacked go too
+    n_drawn: int = 0  # images that people drew on
 
     def in_words(self) -> str:
-        """What goes, as in "3 runs, 1 campaign with 48 answers, and 21.4 MB on the disk"."""
+        """What goes, as in "3 runs, 1 campaign with 48 answers, 2 drawn images, and 21.4 MB on the disk"."""
         campaigns = counted(self.n_campaigns, "campaign")
         campaigns += f" with {counted(self.n_answers, 'answer')}" if self.n_campaigns else ""
+        campaigns += f", {counted(self.n_drawn, 'drawn image')}" if self.n_drawn else ""
         return f"{counted(self.n_runs, 'run')}, {campaigns}, and {decimal(self.n_bytes)} on the disk"
 
 
@@ -81,10 +84,13 @@ class Removals:
             _refuse_active(connection, dataset)
             n_runs, n_campaigns, n_answers = _counts(connection, dataset_id)
             run_ids, campaign_ids = _ids(connection, _runs, dataset_id), _ids(connection, _campaigns, dataset_id)
+            n_drawn = len(newest_shapes(connection, dataset_id))
         files = self._files(dataset, campaign_ids)
         places = [place for run_id in run_ids for place in self._artifacts.places(run_id)]
         n_bytes = files.n_bytes() + sum(map(used, (*places, *self._artifacts.dataset_places(dataset_id))))
-        return Removal(dataset, n_runs, n_campaigns, n_answers, n_bytes, unpacks=_unpacks(files, dataset))
+        return Removal(
+            dataset, n_runs, n_campaigns, n_answers, n_bytes, unpacks=_unpacks(files, dataset), n_drawn=n_drawn
+        )
 
     def remove(self, dataset_id: str, by: str = "local") -> Dataset:
         """Remove a data set, its runs and its campaigns, then the files that SLIM has made for them.

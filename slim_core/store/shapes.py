@@ -113,12 +113,8 @@ class Shapes:
 
     def all(self, dataset_id: str, seq: int | None = None) -> dict[int, Shape]:
         """Row -> what counts on it, now or after shape ``seq``, by row; without images whose shapes were removed."""
-        last = sa.select(sa.func.max(_t.c.seq)).where(_t.c.dataset_id == dataset_id).group_by(_t.c.row)
-        last = last if seq is None else last.where(_t.c.seq <= seq)
         with self._database.read() as connection:
-            found = connection.execute(sa.select(_t).where(_t.c.seq.in_(last)).order_by(_t.c.row)).mappings()
-            shapes = [_shape(row) for row in found]
-        return {one.row: one for one in shapes if one.drawing is not None}
+            return newest_shapes(connection, dataset_id, seq)
 
     def drawings(self, dataset_id: str, seq: int | None = None) -> dict[int, Drawing]:
         """Row -> the drawing that counts on it, as ``all``."""
@@ -163,6 +159,15 @@ def newest_seq(connection: Connection, dataset_id: str) -> int:
     """``Shapes.newest`` inside a transaction."""
     query = sa.select(sa.func.max(_t.c.seq)).where(_t.c.dataset_id == dataset_id)
     return connection.execute(query).scalar() or 0
+
+
+def newest_shapes(connection: Connection, dataset_id: str, seq: int | None = None) -> dict[int, Shape]:
+    """``Shapes.all`` inside a transaction."""
+    last = sa.select(sa.func.max(_t.c.seq)).where(_t.c.dataset_id == dataset_id).group_by(_t.c.row)
+    last = last if seq is None else last.where(_t.c.seq <= seq)
+    found = connection.execute(sa.select(_t).where(_t.c.seq.in_(last)).order_by(_t.c.row)).mappings()
+    shapes = [_shape(row) for row in found]
+    return {one.row: one for one in shapes if one.drawing is not None}
 
 
 def _require_id(id: object) -> None:

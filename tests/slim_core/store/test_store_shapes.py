@@ -101,3 +101,15 @@ def test_the_table_of_the_pages_holds_what_counts_now(store: Store, dataset: Dat
     draw(store, dataset, 3, BOX, "a")
     assert store.shapes.on(dataset.id, table).has_mask.nonzero()[0].tolist() == [3]
     assert not store.datasets.table(dataset.id).has_mask.any()
+
+
+def test_a_removal_says_how_many_drawn_images_go_and_nothing_is_drawn_on_what_was_removed(
+    store: Store, dataset: Dataset
+):
+    draw(store, dataset, 3, BOX, "a")
+    draw(store, dataset, 5, BOX, "b")
+    draw(store, dataset, 5, [], "c")
+    assert "0 campaigns, 1 drawn image, and" in store.removals.preview(dataset.id).in_words()
+    store.removals.remove(dataset.id)
+    with pytest.raises(NotFoundError, match="was removed"):
+        draw(store, dataset, 3, BOX, "d")
