@@ -17,6 +17,7 @@ from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
     CLASSES,
+    COVERAGE,
     DEFINITIONS,
     ESTIMATED_GROUPS,
     GROUPS,
@@ -177,6 +178,8 @@ def _result(measured: Measured) -> Iterator[str]:
     ]
     yield _table(("Class", "Images", "Accuracy", "AUROC", "F1"), classes)
     values = [(name, percent(metrics[key])) for key, name in NAMES.items() if metrics.get(key) is not None]
+    if metrics.get(ATTENTION_PRECISION) is not None and COVERAGE in metrics:
+        values.append(("Scored", f"attention, on {percent(metrics[COVERAGE])} of the images"))
     yield _table(("Measure", "Value"), values)
 
 
