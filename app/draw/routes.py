@@ -13,7 +13,6 @@ from app.access import Viewer
 from app.bind_address import signs_in
 from app.routes.guard import guarded
 from app.services import shape_progress
-from slim_core.data.groups import grouping
 from slim_core.data.images import image_size
 from slim_core.data.table import SPLITS, ImageTable
 from slim_core.errors import NotFoundError, ShapeRefusedError
@@ -26,14 +25,14 @@ def image(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  
     """POST /api/shapes/image: what the page says of an image, and the newest that was drawn on it."""
     dataset, table, row = _image(body, viewer)
     width, height = image_size(table.image_path(row))
-    shape, groups = session.store().shapes.find(dataset, row), grouping(table)
+    shape = session.store().shapes.find(dataset, row)
     drawing = None if shape is None else shape.drawing
     about = {
         "row": row,
         "width": width,
         "height": height,
         "label": table.label_names[table.labels[row]],
-        "group": groups.names[groups.index[row]] if groups.index[row] >= 0 else "",
+        "group": _group(table, row),
         "masked": bool(table.has_mask[row]),
         "polygons": [] if drawing is None else drawing.polygons,
         "seq": 0 if shape is None else shape.seq,
@@ -62,6 +61,12 @@ def shapes(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response: 
     overtaken = None if kept.overtaken is None else kept.overtaken.drawn_by
     progress = shape_progress.coverage(dataset, split).wire()
     return JSONResponse({"seq": kept.shape.seq, "overtaken": overtaken, "progress": progress})
+
+
+def _group(table: ImageTable, row: int) -> str:
+    """Class and attribute by name; "" where the attribute is not known."""
+    attribute = int(table.attributes[row])
+    return "" if attribute < 0 else f"{table.label_names[table.labels[row]]}, {table.attribute_names[attribute]}"
 
 
 def _image(body: dict[str, Any], viewer: Viewer) -> tuple[str, ImageTable, int]:

@@ -36,9 +36,10 @@ class Coverage:
 def coverage(dataset: str, split: str) -> Coverage:
     """What can be scored now."""
     store = session.store()
-    table = store.shapes.on(dataset, store.datasets.table(dataset))
+    table, drawn_rows = store.datasets.table(dataset), list(store.shapes.all(dataset))
     rows = table.rows(split)
-    scored, drawn = table.has_mask[rows], np.isin(rows, list(table.drawn))
+    drawn = np.isin(rows, drawn_rows)
+    scored = table.has_mask[rows] | drawn
     labels = table.labels[rows]
     counts = [np.bincount(part, minlength=table.n_classes).tolist() for part in (labels[scored], labels)]
     classes = tuple(each for each in zip(table.label_names, *counts, strict=True) if each[2])

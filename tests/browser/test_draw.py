@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Store
@@ -212,3 +212,27 @@ def test_an_image_that_cannot_be_read_says_so_and_the_next_one_opens(
     page.keyboard.press("ArrowRight")
     expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_have_count(0)
     expect(page.get_by_text("It is not a readable image")).to_be_hidden()
+
+
+def test_a_finger_draws_a_polygon_and_a_rectangle(
+    browser: Browser, address: str, store: Store, dataset: Dataset
+) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[30])
+    context = browser.new_context(viewport={"width": 820, "height": 1180}, has_touch=True)
+    try:
+        page = context.new_page()
+        open_image(page, address, row)
+        page.get_by_role("button", name="Polygon").tap()
+        for corner in ((0.2, 0.2), (0.7, 0.25), (0.6, 0.8), (0.2, 0.2)):
+            page.touchscreen.tap(*at(page, *corner))
+        drawing(page, 1)
+        page.get_by_role("button", name="Rectangle").tap()
+        finger = context.new_cdp_session(page)
+        for kind, *places in (("touchStart", (0.1, 0.5)), ("touchMove", (0.3, 0.9)), ("touchEnd",)):
+            points = [dict(zip("xy", at(page, *place), strict=True)) for place in places]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        drawing(page, 2)
+        page.get_by_role("button", name="Save and next").tap()
+        assert len(kept(store, dataset, row, 2)[1]) == 4
+    finally:
+        context.close()

@@ -10,6 +10,7 @@ from PIL import Image
 
 from app import access, session
 from app.access import Viewer
+from app.draw import routes
 from slim_core.store import Dataset
 
 if TYPE_CHECKING:
@@ -99,6 +100,15 @@ def test_who_may_not_draw_is_refused(client: TestClient, dataset: Dataset) -> No
         assert reply.status_code == 400
     assert client.post("/api/shapes", json=body | {"dataset": "d-none"}, headers=headers()).status_code == 404
     assert session.store().shapes.newest(dataset.id) == 0
+
+
+def test_a_role_that_was_taken_away_meanwhile_is_refused_by_the_store(
+    client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "signs_in", lambda: True)  # between the route's look-up and the store's
+    assert keep(client, dataset, who={"name": "ann@x.org"}).status_code == 403
+    session.store().members.set_role("ann@x.org", "annotator")
+    assert keep(client, dataset, who={"name": "ann@x.org"}).status_code == 200
 
 
 def test_a_mask_that_was_drawn_is_shown_and_never_kept_by_the_browser(client: TestClient, dataset: Dataset) -> None:
