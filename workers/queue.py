@@ -6,11 +6,12 @@ lost: it stays queued in the database, and a worker service puts it into Redis a
 
 from __future__ import annotations
 
+import copy
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Self
 
 from redis import Redis
 from redis.exceptions import RedisError, ResponseError
@@ -39,6 +40,12 @@ class Queue:
         self.settings = settings or settings_of_environment()
         self.store = store or Store.open(self.settings)
         self._connection: tuple[str, Redis] | None = None
+
+    def over(self, store: Store) -> Self:
+        """The same queue over what a person may see of its store."""
+        view = copy.copy(self)
+        view.store = store
+        return view
 
     def submit(self, run: Run) -> None:
         """Enqueue a wake-up for a queued run, or for its shards; before its parents are done, a service does so later.
@@ -92,7 +99,7 @@ class Queue:
         """End the pause and wake the workers at once, where Redis answers; else a service does so later."""
         if self.store.queue.resume(by):
             with suppress(QueueUnavailableError):
-                self.enqueue_wakeups(self.store.queue.waiting())
+                self.enqueue_wakeups(run for run in self.store.queue.waiting() if run.id)  # others: a service does
 
     def view(self) -> QueueView:
         """What waits and who works, by reading the database only: ``silence`` asks Redis."""

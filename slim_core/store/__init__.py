@@ -32,6 +32,7 @@ from slim_core.store.removal import Removals
 from slim_core.store.run_rows import Run, Status
 from slim_core.store.runs import Runs
 from slim_core.store.shapes import Shape, Shapes
+from slim_core.store.sharing import Privacy, Sharing
 from slim_core.store.storage import Storage
 from slim_core.store.studies import Studies, StudyRecord
 from slim_core.store.tags import Tags
@@ -51,6 +52,7 @@ __all__ = [
     "Note",
     "Pause",
     "Pipeline",
+    "Privacy",
     "ROLES",
     "Role",
     "Run",
@@ -89,6 +91,7 @@ class Store:
     studies: Studies
     pipelines: Pipelines
     notes: Notes
+    sharing: Sharing
     storage: Storage
     removals: Removals
 
@@ -110,10 +113,23 @@ class Store:
         except BaseException:
             database.close()
             raise
+        return cls._over(settings, database, Artifacts(settings.home.resolve(), settings.artifacts_url, database))
+
+    def seen_by(self, who: str) -> Self:
+        """The same store as this person, named by e-mail, may see it (visibility.py): a view, as cheap as a session.
+
+        Private data sets and campaigns of others are not there for any of its methods; roles are looked up in each
+        statement. Commands and workers use the whole store.
+        """
+        database = self.database.seen_by(who)
+        return self._over(self.settings, database, self.artifacts.seen_by(database), self)
+
+    @classmethod
+    def _over(cls, settings: Settings, database: Database, artifacts: Artifacts, whole: Self | None = None) -> Self:
+        """``whole``: of which this is a person's view."""
         home = settings.home.resolve()
-        artifacts = Artifacts(home, settings.artifacts_url, database)
         events, workers = Events(database), Workers(database)
-        datasets = Datasets(database, artifacts, events)
+        datasets = Datasets(database, artifacts, events, whole.datasets.tables if whole else None)
         return cls(
             settings=settings,
             database=database,
@@ -125,7 +141,7 @@ class Store:
             queue=Queue(database, events, settings.lease_s),
             attempts=Attempts(database, artifacts, events, settings.lease_s),
             campaigns=Campaigns(database, events, datasets),
-            assignments=Assignments(database),
+            assignments=Assignments(database, whole.assignments.skips if whole else None),
             answers=Answers(database, events),
             environment_answers=EnvironmentAnswers(database),
             decisions=Decisions(database, events),
@@ -137,9 +153,17 @@ class Store:
             studies=Studies(database, events),
             pipelines=Pipelines(database, events),
             notes=Notes(database, events),
+            sharing=Sharing(database, events),
             storage=Storage(home, database, artifacts),
-            removals=Removals(home, database, artifacts, events, datasets),
+            removals=Removals(home, database, artifacts, events, datasets, whole.datasets if whole else datasets),
         )
+
+    def __eq__(self, other: object) -> bool:
+        """Views of one store are equal: a finished run reads the same for all who are shown it, and is cached once."""
+        return isinstance(other, Store) and self.database.whole is other.database.whole
+
+    def __hash__(self) -> int:
+        return id(self.database.whole)
 
     def close(self) -> None:
         """Give back the connections to the database."""

@@ -11,12 +11,13 @@ says which attempt counts.
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import re
 import shutil
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Row
@@ -27,6 +28,7 @@ from slim_core.store import schema
 from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
 from slim_core.store.remote import Remote
 from slim_core.store.states import UNFINISHED
+from slim_core.store.visibility import hides
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MARK = "published.json"
@@ -41,9 +43,16 @@ class Artifacts:
 
     def __init__(self, home: Path, url: str | None = None, database: Database | None = None) -> None:
         self._database = database
+        self._viewed: Database | None = None  # narrowed to a reader, whose ids alone have a place
         self._remote = Remote.open(url)
         self._fresh: set[Path] = set()  # local copies known to be the published ones
         self._home = home if self._remote else Path((url or str(home)).removeprefix("file://"))
+
+    def seen_by(self, database: Database) -> Self:
+        """The same files, without those of runs and data sets that the reader of ``database`` is not shown."""
+        view = copy.copy(self)
+        view._database = view._viewed = database
+        return view
 
     def attempt(self, run_id: str, n: int) -> Path:
         """The folder attempt ``n`` writes into, made where it is missing."""
@@ -55,6 +64,8 @@ class Artifacts:
 
     def log(self, run_id: str) -> Path | None:
         """The log.txt of a run: the published one, else that of its newest attempt on this machine, else None."""
+        if self._is_hidden(run_id):
+            return None
         attempts = sorted(self._work(run_id).glob("attempt-*"), key=lambda path: int(path.name[8:]))
         found = [folder / result_files.LOG for folder in (self._place("runs", run_id), *reversed(attempts))]
         return next((path for path in found if path.is_file()), None)
@@ -180,7 +191,15 @@ class Artifacts:
     def _place(self, area: str, name: str) -> Path:
         if not _ID.fullmatch(name):
             raise PathRefusedError(f"{name!r} is not an id: ids are small letters, digits and '-'.")
+        if self._is_hidden(name):
+            self._refuse(area, name)
         return self._home / area / name
+
+    def _is_hidden(self, name: str) -> bool:
+        if self._viewed is None:
+            return False
+        with self._viewed.read() as connection:
+            return hides(connection, name)
 
 
 def confined(folder: Path, name: str) -> Path:
@@ -261,7 +280,7 @@ def _why_missing(database: Database | None, place: str) -> str:
 
 
 def _row(database: Database, area: str, name: str) -> Row[tuple[object, ...]] | None:
-    table = {"runs": schema.runs, "datasets": schema.datasets}[area]
+    table = schema.datasets if area == "datasets" else schema.runs
     wanted = ("name", "root", "deleted_at") if area == "datasets" else ("name", "kind", "status", "deleted_at")
     with database.read() as connection:
         return connection.execute(sa.select(*(table.c[one] for one in wanted)).where(table.c.id == name)).first()

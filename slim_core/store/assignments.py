@@ -57,9 +57,9 @@ class Assignment:
 class Assignments:
     """The items that annotators look at, and those they look at next."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, skips: Skips | None = None) -> None:
         self._database = database
-        self._skips = _Skips()
+        self.skips = skips or Skips()
 
     def assign(
         self, campaign_id: str, annotator: str, n: int, session: str, *, was: Sequence[str] = (), after: int = -1
@@ -154,7 +154,7 @@ class Assignments:
         campaign.require_open(now)
         if was:
             leases.hand_over(connection, campaign.id, annotator, was, session)
-        skipped = self._skips.of(connection, campaign.id, annotator)
+        skipped = self.skips.of(connection, campaign.id, annotator)
         open_items = _OpenItems(connection, campaign, annotator, now)
 
         def turn(item: Item) -> tuple[int, int]:
@@ -233,7 +233,7 @@ class _OpenItems:
         return [Item(**row) for row in self.connection.execute(query).mappings()]
 
 
-class _Skips:
+class Skips:
     """What annotators skipped, by campaign: read once, then only what was added, for answers are never changed."""
 
     def __init__(self) -> None:

@@ -6,6 +6,7 @@ time-out). Write transactions begin IMMEDIATE, so that what they read cannot cha
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import os
@@ -18,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -27,6 +28,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from slim_core.errors import SlimError
+from slim_core.store import visibility
 
 BUSY_TIMEOUT_S = 15.0
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: ids are read aloud
@@ -87,7 +89,16 @@ class Database:
         self._writer = threading.RLock()
         self._inherited: list[object] = []
         self.engine = self._build()
+        self.reader: str | None = None  # whom its statements are narrowed to (visibility.py); None: nobody
+        self.whole: Database = self  # what this is a view of
         _opened.add(self)
+
+    def seen_by(self, who: str) -> Self:
+        """The same database without what this person, named by e-mail, is not shown; nothing of it is a copy."""
+        view = copy.copy(self)
+        view.reader = who.strip().lower()
+        view.engine = self.engine.execution_options(**{visibility.READER: view.reader})
+        return view
 
     @property
     def shown(self) -> str:
@@ -97,22 +108,25 @@ class Database:
     def _build(self) -> Engine:
         pool: dict[str, Any] = {"pool_size": 8, "max_overflow": 64, "json_serializer": _dumps}
         try:
-            if not self.is_sqlite:
-                return sa.create_engine(self.url, pool_pre_ping=True, **pool)
-            engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S}, **pool)
+            if self.is_sqlite:
+                engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S}, **pool)
+            else:
+                engine = sa.create_engine(self.url, pool_pre_ping=True, **pool)
         except ModuleNotFoundError as error:
             raise StoreUnavailableError(
                 f"{error.name} is not installed, which {self.url.drivername} needs: pip install 'psycopg[binary]'."
             ) from error
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
+        sa.event.listen(engine, "before_execute", visibility.narrowed, retval=True)
+        if self.is_sqlite:
+            sa.event.listen(engine, "connect", _prepare_sqlite)
+            sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A consistent view; nothing is written."""
         with self._explained(), self.engine.connect() as connection, connection.begin():
-            yield connection
+            yield self._narrow(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -121,7 +135,7 @@ class Database:
         with self._explained(), self.engine.connect() as connection:
             connection = connection.execution_options(**level)
             with connection.begin():
-                yield connection
+                yield self._narrow(connection)
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
@@ -129,7 +143,12 @@ class Database:
         with self._explained(), self._one_writer(), self.engine.connect() as connection:
             connection = connection.execution_options(slim_write=True)
             with connection.begin():
-                yield connection
+                yield self._narrow(connection)
+
+    def _narrow(self, connection: Connection) -> Connection:
+        if self.reader is not None:
+            visibility.narrow(connection, self.reader)
+        return connection
 
     def now(self, connection: Connection) -> datetime:
         """The time by the database's clock where several machines share it, else by this machine's."""
@@ -143,7 +162,7 @@ class Database:
         self.engine.dispose()
 
     def _one_writer(self) -> AbstractContextManager[object]:
-        return self._writer if self.is_sqlite else nullcontext()
+        return self.whole._writer if self.is_sqlite else nullcontext()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

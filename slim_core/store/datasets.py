@@ -19,6 +19,8 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, StoreUnavailableError, new_id
 from slim_core.store.events import Events
+from slim_core.store.shares import share, shared_with
+from slim_core.store.visibility import of_everybody
 
 _TABLES_KEPT = 4  # in memory; a table of a million rows takes about 300 MB
 _t = schema.datasets
@@ -47,6 +49,7 @@ class Dataset:
     report: dict[str, Any]  # what the import found, as ImportReport.to_json gives it
     created_by: str
     created_at: datetime
+    private: bool = False  # there for its owner, admins and whom it is shared with (store/sharing.py)
 
     @property
     def imported_as(self) -> str:
@@ -57,19 +60,29 @@ class Dataset:
 _COLUMNS = [_t.c[name] for name in Dataset.__dataclass_fields__]
 
 
+class KeptTables:
+    """The tables that were used last; of one process, for whoever reads."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, ImageTable] = {}
+        self.lock = threading.Lock()
+
+
 class Datasets:
     """The registered data sets."""
 
-    def __init__(self, database: Database, artifacts: Artifacts, events: Events) -> None:
+    def __init__(
+        self, database: Database, artifacts: Artifacts, events: Events, tables: KeptTables | None = None
+    ) -> None:
         self._database, self._artifacts, self._events = database, artifacts, events
-        self._tables: dict[str, ImageTable] = {}
-        self._lock = threading.Lock()
+        self.tables = tables or KeptTables()
 
     def register(self, imported: _Imported, by: str = "local") -> Dataset:
         """Keep an imported table; the same content at the same place is the same data set.
 
         Raises:
             DataRefusedError: the import found errors, so there is no table.
+            ConflictError: somebody has registered the same as a private data set, which ``by`` is not shown.
         """
         table, report = imported.table, imported.report
         if table is None:
@@ -79,6 +92,7 @@ class Datasets:
             self._seal_anew(known, table, report)
             self._mend(known, table)
             return self.fetch(known.id)
+        self._refuse_hidden(table)
         dataset_id = new_id("d")
         self._keep(dataset_id, table)
         try:
@@ -148,11 +162,12 @@ class Datasets:
         Raises:
             DataRefusedError: its folder has moved, or the kept table is not the registered one.
         """
-        with self._lock:
-            table = self._tables.pop(dataset.id, None) or self._load(dataset)
-            self._tables[dataset.id] = table
-            while len(self._tables) > _TABLES_KEPT:
-                self._tables.pop(next(iter(self._tables)))
+        with self.tables.lock:
+            kept = self.tables.kept
+            table = kept.pop(dataset.id, None) or self._load(dataset)
+            kept[dataset.id] = table
+            while len(kept) > _TABLES_KEPT:
+                kept.pop(next(iter(kept)))
         if not table.root.is_dir():
             raise DataRefusedError(
                 f"The images of {dataset.name} are no longer in {table.root}: move them back, or import the data set "
@@ -215,13 +230,13 @@ class Datasets:
         Raises:
             NotFoundError, DataRefusedError: its table is gone, or is not the registered one.
         """
-        with self._lock:
-            return self._tables.get(dataset.id) or self._load(dataset)
+        with self.tables.lock:
+            return self.tables.kept.get(dataset.id) or self._load(dataset)
 
     def forget(self, dataset_id: str) -> None:
         """Drop the table of a data set that was removed from memory."""
-        with self._lock:
-            self._tables.pop(dataset_id, None)
+        with self.tables.lock:
+            self.tables.kept.pop(dataset_id, None)
 
     def _keep(self, dataset_id: str, table: ImageTable) -> None:
         try:
@@ -242,7 +257,7 @@ class Datasets:
 
     def _mend(self, dataset: Dataset, table: ImageTable) -> None:
         """Keep the table anew where the kept one is gone or changed."""
-        with self._lock:
+        with self.tables.lock:
             try:
                 self._load(dataset)
             except (NotFoundError, DataRefusedError):
@@ -274,9 +289,22 @@ class Datasets:
                 report=report.to_json() | {"seal": file_records(table, report.metadata)},
                 created_by=by,
                 created_at=self._database.now(connection),
+                private=bool(earlier) and earlier[0].private,
             )
         )
+        if earlier:
+            _share_as(connection, earlier[0], dataset_id)
         self._events.note(connection, by, "dataset.registered", dataset_id, {"name": table.name})
+
+    def _refuse_hidden(self, table: ImageTable) -> None:
+        """The same content is registered once, for it shares its results; who has the same files is told that much."""
+        same = of_everybody(sa.select(_t.c.id).where(_t.c.fingerprint == table.fingerprint, _t.c.deleted_at.is_(None)))
+        with self._database.read() as connection:
+            found = connection.execute(same).first()
+        if found is not None and self._by_fingerprint(table.fingerprint) is None:
+            raise ConflictError(
+                f"{table.name} is registered already, as a private data set of somebody else: ask an admin to share it."
+            )
 
     def _by_fingerprint(self, fingerprint: str) -> Dataset | None:
         return self._one(_t.c.fingerprint == fingerprint)
@@ -284,6 +312,12 @@ class Datasets:
     def _one(self, where: sa.ColumnElement[bool]) -> Dataset | None:
         with self._database.read() as connection:
             return _newest(connection, where)
+
+
+def _share_as(connection: Connection, earlier: Dataset, dataset_id: str) -> None:
+    """A new version is there for whom the version before it is, its owner included."""
+    people = {*shared_with(connection, earlier.id)} | ({earlier.created_by.lower()} if earlier.private else set())
+    share(connection, dataset_id, sorted(people))
 
 
 def find_dataset(connection: Connection, dataset_id: str) -> Dataset | None:

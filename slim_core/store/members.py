@@ -32,7 +32,8 @@ def role_named(text: str) -> Role:
     raise SpecRefusedError(f"There is no role {text!r}: choose one of {', '.join(ROLES)}.")
 
 
-def _is_email(text: str) -> bool:
+def is_email(text: str) -> bool:
+    """Whether a text has the form of an e-mail."""
     name, _, host = text.rpartition("@")
     return bool(name and host) and len(text) <= 200 and text.isprintable() and " " not in text
 
@@ -80,7 +81,7 @@ class Members:
             ConflictError: nobody would be admin any more.
         """
         email, role = email.strip().lower(), role_named(role)
-        if not _is_email(email):
+        if not is_email(email):
             raise SpecRefusedError(f"{email!r} is not an e-mail: give the one this person signs in with.")
         with self._database.write() as connection:
             before = _role(connection, email)

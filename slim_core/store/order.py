@@ -8,7 +8,7 @@ one comes first whose last run was taken longest ago: so fifty runs of one user 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,11 @@ class Waiting:
     dataset_id: str
     shard_of: str | None
     device_asked: str | None  # only a worker that goes by this name takes it
+
+    def unnamed(self) -> Waiting:
+        """What is left of it for whom it is hidden: that some run has this place."""
+        whole = None if self.shard_of is None else ""
+        return replace(self, id="", created_by="", dataset_id="", shard_of=whole)
 
 
 _COLUMNS = [_t.c[name] for name in Waiting.__dataclass_fields__]

@@ -19,6 +19,7 @@ from slim_core.store.lineage import ancestors_of
 from slim_core.store.order import Waiting
 from slim_core.store.pause import Pause, add_pause, find_pause, remove_pause
 from slim_core.store.run_rows import find_run
+from slim_core.store.visibility import of_everybody
 from slim_core.store.workers import Worker
 
 _CANDIDATES = 20  # of the best runs, where others may take the first few before us
@@ -106,9 +107,17 @@ class Queue:
             return order.waiting(connection, queues, devices, _CANDIDATES)
 
     def waiting(self) -> list[Waiting]:
-        """Every run that waits for nothing but a worker, next first. One query, however many wait."""
+        """Every run that waits for nothing but a worker, next first. One query, however many wait.
+
+        One that the reader is not shown has its place, and neither an id nor a person or a data set.
+        """
+        with self._database.whole.read() as connection:
+            found = order.waiting(connection)
+        if self._database.reader is None or not found:
+            return found
         with self._database.read() as connection:
-            return order.waiting(connection)
+            shown = set(connection.execute(sa.select(_t.c.id).where(_t.c.status == "queued")).scalars())
+        return [each if each.id in shown else each.unnamed() for each in found]
 
     def count_waiting(self) -> dict[tuple[str, str | None], int]:
         """(queue, device asked for) -> how many runs wait for nothing but a worker."""
@@ -127,7 +136,7 @@ class Queue:
         """
         if not waiting:
             return {}
-        with self._database.read() as connection:
+        with self._database.whole.read() as connection:  # what others are not shown keeps a worker busy, too
             known, under_way = estimates.durations(connection), estimates.busy(connection)
             now = self._database.now(connection)
             return estimates.estimates(waiting, workers, under_way, known, now)
@@ -179,7 +188,7 @@ class Queue:
                 raise ConflictError(f"Run {run_id} is {status} by now: only a waiting run can be moved to the front.")
             moved = [run_id, *ancestors_of(connection, [run_id])]
             waits = sa.and_(_t.c.status == "queued", _t.c.deleted_at.is_(None))
-            highest = sa.select(sa.func.max(_t.c.priority)).where(waits, _t.c.id.not_in(moved))
+            highest = of_everybody(sa.select(sa.func.max(_t.c.priority)).where(waits, _t.c.id.not_in(moved)))
             priority = max(0, connection.execute(highest).scalar() or 0) + 1
             mine = sa.or_(_t.c.id.in_(moved), _t.c.shard_of.in_(moved))
             connection.execute(_t.update().where(waits, mine).values(priority=priority))

@@ -75,6 +75,7 @@ datasets = Table(
     Column("report", sa.JSON, nullable=False),
     _text("created_by"),
     _time("created_at", nullable=False),
+    Column("private", sa.Boolean, nullable=False, server_default=sa.false()),  # visibility.py says for whom it is there
     _time("deleted_at"),
 )
 Index(
@@ -85,6 +86,8 @@ Index(
     postgresql_where=datasets.c.deleted_at.is_(None),
 )
 Index("ix_datasets_name", datasets.c.name)
+_private = sa.text("private")  # asked before every read of a person's: few rows, and none where nothing is private
+Index("ix_datasets_private", datasets.c.id, sqlite_where=_private, postgresql_where=_private)
 
 runs = Table(
     "runs",
@@ -161,9 +164,11 @@ campaigns = Table(
     _text("created_by"),
     _time("created_at", nullable=False),
     _time("closed_at"),
+    Column("private", sa.Boolean, nullable=False, server_default=sa.false()),
     _time("deleted_at"),
 )
 Index("ix_campaigns_dataset_id", campaigns.c.dataset_id)
+Index("ix_campaigns_private", campaigns.c.id, sqlite_where=_private, postgresql_where=_private)
 Index("ix_campaigns_space_run_id", campaigns.c.space_run_id)
 
 items = Table(
@@ -318,6 +323,21 @@ study_cases = Table(  # what each case came to, as the study's table reads it; t
     _text("case", 400, primary_key=True),
     Column("entry", sa.JSON, nullable=False),
     _time("ended_at", nullable=False),
+)
+
+study_datasets = Table(  # on which a study computes; known once its first case on one begins
+    "study_datasets",
+    metadata,
+    Column("study_id", ForeignKey("studies.id"), primary_key=True),
+    Column("dataset_id", ForeignKey("datasets.id"), primary_key=True),
+)
+Index("ix_study_datasets_dataset_id", study_datasets.c.dataset_id)
+
+shares = Table(  # of private data sets and campaigns, by their id
+    "shares",
+    metadata,
+    _text("subject", 40, primary_key=True),
+    _text("person", primary_key=True),  # an e-mail in lower case, or a role
 )
 
 pipelines = Table(

@@ -12,11 +12,11 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
-from slim_core.store.database import Database, new_id, plain
+from slim_core.store.database import Database, insert_new, new_id, plain
 from slim_core.store.events import Events
 from slim_core.version import code_version
 
-_t, _cases = schema.studies, schema.study_cases
+_t, _cases, _sets = schema.studies, schema.study_cases, schema.study_datasets
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,11 @@ class Studies:
             connection.execute(_cases.delete().where(_cases.c.study_id == study_id, _cases.c.case == case))
             row = {"study_id": study_id, "case": case, "entry": plain(entry)}
             connection.execute(_cases.insert().values(**row, ended_at=self._database.now(connection)))
+
+    def link(self, study_id: str, dataset_id: str) -> None:
+        """Keep that a study computes on a data set: who is not shown that one is not shown the study."""
+        with self._database.write() as connection:
+            connection.execute(insert_new(connection, _sets), {"study_id": study_id, "dataset_id": dataset_id})
 
     def finish(self, study_id: str) -> None:
         """Every case has ended."""

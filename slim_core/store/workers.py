@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +14,7 @@ from slim_core.store import schema
 from slim_core.store.database import Database, plain
 
 ALIVE_S = 60.0  # a worker that has been silent for longer counts as gone
+HIDDEN = "hidden"  # no id: these hold a "-"
 _PROCESSES = " processes"
 _t = schema.workers
 
@@ -27,7 +28,7 @@ class Worker:
     pid: int
     device: str
     queues: str  # joined by ","
-    current_run: str | None
+    current_run: str | None  # HIDDEN: one that the reader is not shown
     version: str  # of the code
     memory_mb: float | None
     started_at: datetime
@@ -110,7 +111,12 @@ class Workers:
         with self._database.read() as connection:
             since = self._database.now(connection) - timedelta(seconds=within_s)
             query = sa.select(_t).where(_t.c.heartbeat_at >= since).order_by(_t.c.host, _t.c.device, _t.c.id)
-            return [Worker(**row) for row in connection.execute(query).mappings()]
+            found = [Worker(**row) for row in connection.execute(query).mappings()]
+            if self._database.reader is None:
+                return found
+            running = sa.select(schema.runs.c.id).where(schema.runs.c.id.in_([one.current_run for one in found]))
+            shown = set(connection.execute(running).scalars())
+        return [one if one.current_run in (*shown, None) else replace(one, current_run=HIDDEN) for one in found]
 
     def require(self, device: str, queue: str) -> str:
         """The device, where a living worker of the queue has it.

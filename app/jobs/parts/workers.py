@@ -10,6 +10,7 @@ import streamlit as st
 from app.ui import link_table
 from app.ui.link_table import Cell, Column
 from slim_core.percent import duration
+from slim_core.store.workers import HIDDEN
 
 if TYPE_CHECKING:
     from slim_core.store import Worker
@@ -50,12 +51,18 @@ def row(worker: Worker, now: datetime) -> list[Cell]:
         Cell(worker.id, title=f"process {worker.pid} on {worker.host}"),
         Cell(worker.device, title=str(worker.load.get("name") or "")),
         Cell(worker.queues.replace(",", ", ")),
-        Cell(worker.current_run, run=worker.current_run) if worker.current_run else Cell("free", "quiet"),
+        _run(worker.current_run),
         Cell(f"{worker.memory_mb:,.0f} MB" if worker.memory_mb else "–"),
         *_gpu(worker),
         Cell(f"{duration(round(silent_s))} ago", "warn" if silent_s > SILENT_S else ""),
         Cell(worker.version) if worker.version else Cell("starting", "quiet"),
     ]
+
+
+def _run(run_id: str | None) -> Cell:
+    if run_id == HIDDEN:
+        return Cell("private", "quiet", title="A run of a data set that is not shared with you")
+    return Cell(run_id, run=run_id) if run_id else Cell("free", "quiet")
 
 
 def _gpu(worker: Worker) -> list[Cell]:

@@ -122,7 +122,7 @@ def run_unit(
     at: Workbench, study: Study, unit: Unit, study_id: str, ended: Callable[[Entry], None] = lambda _entry: None
 ) -> None:
     """Every case of a unit, one after another, each kept as soon as it has ended."""
-    runner = _UnitRunner(at, study, unit)
+    runner = _UnitRunner(at, study, unit, study_id)
     for case in unit.cases:
         entry = runner.entry(case)
         at.store.studies.record(study_id, case.key, entry)
@@ -136,6 +136,7 @@ class _UnitRunner:
     at: Workbench
     study: Study
     unit: Unit
+    study_id: str
     _dataset: Dataset | None = None
     _loops: dict[tuple[str, float], Loop] = field(default_factory=dict)
 
@@ -169,6 +170,7 @@ class _UnitRunner:
         asked = self.unit.set
         if self._dataset is None:
             self._dataset = data_of(self.at, asked, self.unit.seed)
+            self.at.store.studies.link(self.study_id, self._dataset.id)
         annotator = next((one for one in self.study.annotators if one.name == case.annotator), None)
         return LoopConfig(
             dataset=self._dataset.id,

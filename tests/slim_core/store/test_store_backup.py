@@ -49,6 +49,17 @@ def changed(path: Path, about: dict[str, object] | None = None, without: str = "
     return other
 
 
+def without_columns(path: Path, table: str, columns: set[str]) -> Path:
+    """The backup as of a schema that lacks some columns of a table."""
+    with zipfile.ZipFile(path) as archive:
+        rows = [json.loads(line) for line in archive.read(f"tables/{table}.jsonl").splitlines()]
+    lines = [json.dumps({name: row[name] for name in row.keys() - columns}) for row in rows]
+    older = changed(path.rename(path.with_name("newer.zip")), None, f"tables/{table}.jsonl")
+    with zipfile.ZipFile(older, "a") as archive:
+        archive.writestr(f"tables/{table}.jsonl", "\n".join(lines))
+    return older
+
+
 def test_all_is_as_it_was_and_goes_on_from_there(
     store: Store,
     target: Settings,
@@ -139,6 +150,7 @@ def test_a_backup_of_an_older_schema_is_brought_to_this_one(
     rows = back_up(store, tmp_path / "backup.zip")
     del rows["environment_answers"]
     old = changed(tmp_path / "backup.zip", {"schema": "0003", "rows": rows}, "tables/environment_answers.jsonl")
+    old = without_columns(old, "datasets", {"private"})
     restore(target, old)
     other = Store.open(target)
     assert [one.id for one in other.datasets.all()] == [dataset.id]

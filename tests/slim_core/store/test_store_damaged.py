@@ -74,7 +74,7 @@ def test_a_damaged_table_is_named_and_kept_anew_by_an_import(store: Store, tmp_p
     table = image_table(tmp_path / "damaged")
     dataset = store.datasets.register(imported(table))
     (store.artifacts.dataset_folder(dataset.id) / name).write_bytes(b"\x00")
-    store.datasets._tables.clear()
+    store.datasets.tables.kept.clear()
     with pytest.raises((DataRefusedError, NotFoundError), match="again"):
         store.datasets.table(dataset.id)
     store.datasets.register(imported(table))

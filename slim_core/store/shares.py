@@ -1,0 +1,25 @@
+"""Whom private data sets and campaigns are shared with, as rows inside a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.store import schema
+
+_t = schema.shares
+
+
+def share(connection: Connection, subject: str, people: Collection[str]) -> None:
+    """Replace whom a data set or a campaign is shared with."""
+    connection.execute(_t.delete().where(_t.c.subject == subject))
+    if people:
+        connection.execute(_t.insert(), [{"subject": subject, "person": person} for person in people])
+
+
+def shared_with(connection: Connection, subject: str) -> tuple[str, ...]:
+    """Whom a data set or a campaign is shared with, by name."""
+    query = sa.select(_t.c.person).where(_t.c.subject == subject).order_by(_t.c.person)
+    return tuple(connection.execute(query).scalars())
