@@ -6,6 +6,9 @@ The store and the queue are shared by all sessions and by the routes of this pro
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -25,8 +28,10 @@ if TYPE_CHECKING:
     from workers.queue import Queue
 
 NAME = "slim-name"  # of the cookie, and of the entry in the session's state
+GUEST = "guest"  # who signed in without an e-mail that counts; nobody shares anything with them
 MAX_NAME = 60
 ROLE_KEPT_S = 5.0  # a role that was taken away still shows images for so long
+_ticket: ContextVar[str | None] = ContextVar("slim-ticket", default=None)  # whose ticket a route was called with
 
 
 @lru_cache(maxsize=2)
@@ -44,18 +49,55 @@ def _queue(of: Settings) -> Queue:
 
 
 @lru_cache(maxsize=1_000)
+def _seen_by(of: Settings, name: str) -> Store:
+    return _store(of).seen_by(name)
+
+
+@lru_cache(maxsize=1_000)
+def _queue_of(of: Settings, name: str) -> Queue:
+    return _queue(of).over(_seen_by(of, name))
+
+
+@lru_cache(maxsize=1_000)
 def _role(of: Settings, name: str, tick: int) -> Role | None:  # noqa: ARG001  # the next tick is a new entry
     return _store(of).members.role(name)
 
 
 def store() -> Store:
-    """The one store of this process (database migrated at its first use)."""
+    """The one store of this process, as the person of this page or request may see it (database migrated at first).
+
+    Without sign-in its one user sees all of it.
+    """
+    return _seen_by(settings(), _reader()) if signs_in() else whole_store()
+
+
+def whole_store() -> Store:
+    """The one store of this process, with what is private: for facts of the machine, which name no data set."""
     return _store(settings())
 
 
 def queue() -> Queue:
-    """The one queue of this process. Making it needs no Redis; using it may raise QueueUnavailableError."""
+    """The queue over ``store``. Making it needs no Redis; using it may raise QueueUnavailableError."""
+    return _queue_of(settings(), _reader()) if signs_in() else whole_queue()
+
+
+def whole_queue() -> Queue:
+    """The one queue over ``whole_store``."""
     return _queue(settings())
+
+
+@contextmanager
+def reading_as(viewer: Viewer) -> Iterator[None]:
+    """In a route, which has no session of Streamlit: what follows is done for the person of its ticket."""
+    before = _ticket.set(viewer.name)
+    try:
+        yield
+    finally:
+        _ticket.reset(before)
+
+
+def _reader() -> str:
+    return _ticket.get() or signed_in_as() or GUEST
 
 
 def forget() -> None:
@@ -63,6 +105,8 @@ def forget() -> None:
     settings.cache_clear()
     _store.cache_clear()
     _queue.cache_clear()
+    _seen_by.cache_clear()
+    _queue_of.cache_clear()
     _role.cache_clear()
 
 
@@ -74,7 +118,7 @@ def viewer() -> Viewer:
     if not signs_in():
         return Viewer(name=given_name() or "local", role="admin")
     email = signed_in_as() or ""
-    return Viewer(name=email or "guest", role=(store().members.role(email) if email else None) or "viewer")
+    return Viewer(name=email or GUEST, role=(whole_store().members.role(email) if email else None) or "viewer")
 
 
 def acting_as(role: Role) -> str:
@@ -134,7 +178,7 @@ def as_of_now(viewer: Viewer, *, at_once: bool = True) -> Viewer:
     if not signs_in():
         return viewer
     tick = int(time.monotonic() // ROLE_KEPT_S)
-    role = store().members.role(viewer.name) if at_once else _role(settings(), viewer.name, tick)
+    role = whole_store().members.role(viewer.name) if at_once else _role(settings(), viewer.name, tick)
     return replace(viewer, role=role or "viewer")
 
 

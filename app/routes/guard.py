@@ -53,13 +53,18 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
                 log_lines.know(person=viewer.name)
                 viewer.require(role)
                 body = await _body(request)
-                return await run_in_threadpool(lambda: handler(request, _as_of_now(viewer, role, request), body))
+                return await run_in_threadpool(_answer, handler, request, viewer, role, body)
             except SlimError as error:
                 return refusal(error)
 
         return endpoint
 
     return decorate
+
+
+def _answer(handler: Handler, request: Request, viewer: Viewer, role: Role, body: dict[str, Any]) -> Response:
+    with session.reading_as(viewer):
+        return handler(request, _as_of_now(viewer, role, request), body)
 
 
 def _as_of_now(viewer: Viewer, role: Role, request: Request) -> Viewer:

@@ -46,7 +46,7 @@ def _found(tick: int) -> dict[str, str]:  # noqa: ARG001  # the next tick is ask
 
 def _database() -> str:
     try:
-        session.store().members.all()
+        session.whole_store().members.all()
     except SlimError as error:
         log.warning("Not ready: %s", error)
         return AWAY
@@ -55,7 +55,7 @@ def _database() -> str:
 
 def _redis() -> str:
     try:
-        silence = session.queue().silence()
+        silence = session.whole_queue().silence()
     except SlimError as error:  # the queue opens the database
         silence = str(error)
     if silence:

@@ -41,7 +41,7 @@ class Installation:
 
 
 def _runs() -> Iterator[Metric]:
-    store = session.store()
+    store = session.whole_store()
     runs = GaugeMetricFamily("slim_runs", "Runs by state", labels=["status"])
     for status, n in store.runs.counts().items():
         runs.add_metric([status], n)
@@ -56,7 +56,7 @@ def _workers() -> Iterator[Metric]:
     now, labels = datetime.now(UTC), ["worker", "host", "device", "queues"]
     silent = GaugeMetricFamily("slim_worker_silent_seconds", "Since the last heartbeat of a worker", labels=labels)
     memory = GaugeMetricFamily("slim_worker_memory_megabytes", "Of a worker's process", labels=labels)
-    for worker in session.store().workers.alive():
+    for worker in session.whole_store().workers.alive():
         named = [worker.id, worker.host, worker.device, worker.queues]
         silent.add_metric(named, worker.silent_s(now))
         memory.add_metric(named, worker.memory_mb or 0)
@@ -64,7 +64,7 @@ def _workers() -> Iterator[Metric]:
 
 
 def _answers() -> Metric:
-    kept = session.store().answers.count()
+    kept = session.whole_store().answers.count()
     return GaugeMetricFamily("slim_answers", "Answers, with those that were changed later", value=kept)
 
 

@@ -123,6 +123,12 @@ def describe(subject: str, *, name: str, text: str, tags: Collection[str]) -> No
     session.store().notes.write(subject, name=name, text=text, tags=tags, by=session.acting_as("lead"))
 
 
+def set_privacy(subject: str, *, private: bool, shared_with: Collection[str]) -> None:
+    """Say who sees a data set or a campaign (needs lead, and to be its owner or an admin: the store checks)."""
+    by = session.acting_as("lead")
+    session.store().sharing.set(subject, private=private, shared_with=shared_with, by=by)
+
+
 def pause_queue() -> None:
     """Let no worker take new work (needs lead); what runs goes on."""
     session.store().queue.pause(session.acting_as("lead"))

@@ -12,7 +12,7 @@ from slim_core.cli.console import console, escaped
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.store import Dataset, Store
+    from slim_core.store import Dataset, Privacy, Store
     from slim_core.store.removal import Removal
 
 Named = Annotated[str, typer.Argument(metavar="DATA", help="Name or id of a data set; of a name, the newest version.")]
@@ -20,9 +20,10 @@ Named = Annotated[str, typer.Argument(metavar="DATA", help="Name or id of a data
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    data = typer.Typer(no_args_is_help=True, help="Rename, describe or remove a registered data set.")
+    data = typer.Typer(no_args_is_help=True, help="Rename, describe, share or remove a registered data set.")
     data.command("rename", epilog="Example: slim data rename birds waterbirds")(rename)
     data.command("describe", epilog='Example: slim data describe birds --note "95 % forest" --tag paper')(describe)
+    data.command("share", epilog="Example: slim data share birds --private --with ann@lab.org --with lead")(share)
     data.command("remove", epilog="Example: slim data remove birds")(remove)
     app.add_typer(data, name="data")
 
@@ -51,6 +52,37 @@ def describe(
     tagged = f"  tags: {', '.join(map(escaped, found.tags))}" if found.tags else "  no tags"
     console.print(f"[bold]{escaped(chosen.name)}[/] {chosen.id}{tagged}", soft_wrap=True)
     console.print(escaped(found.text) or "no note", soft_wrap=True)
+
+
+def share(
+    data: Named,
+    private: Annotated[
+        bool | None,
+        typer.Option("--private/--visible", help="Hide it from all but its owner, admins and --with; or from nobody."),
+    ] = None,
+    people: Annotated[
+        list[str] | None,
+        typer.Option("--with", metavar="PERSON", help="E-mail, or annotator or lead: replaces who was named before."),
+    ] = None,
+    nobody: Annotated[bool, typer.Option("--with-nobody", help="Removes who was named before.")] = False,
+) -> None:
+    """Make a data set private, with its runs and campaigns, or visible to all; without options, print who sees it."""
+    if people and nobody:
+        raise SpecRefusedError("--with and --with-nobody were given together: leave one out.")
+    store, chosen = _chosen(data)
+    found = store.sharing.of(chosen.id)
+    if private is not None or people or nobody:
+        named = [] if nobody else people or None
+        found = store.sharing.set(
+            chosen.id, private=found.private if private is None else private, shared_with=named, by=BY
+        )
+    console.print(f"[bold]{escaped(chosen.name)}[/] {chosen.id}  {escaped(_who_sees(found))}", soft_wrap=True)
+
+
+def _who_sees(privacy: Privacy) -> str:
+    if not privacy.private:
+        return "visible to all who sign in"
+    return ", ".join([f"private: seen by {privacy.owner}", *privacy.shared_with, "admins"])
 
 
 def remove(

@@ -58,3 +58,19 @@ def test_a_data_set_with_a_run_that_waits_is_kept(store: Store, dataset: Dataset
     run, _ = store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet"))
     assert slim("data", "remove", "demo", "--yes") == 2
     assert f"1 run queued or running ({run.id})" in said(capsys)
+
+
+def test_a_data_set_is_made_private_and_visible_again(store: Store, dataset: Dataset, capsys):
+    assert slim("data", "share", "demo") == 0
+    assert f"demo {dataset.id} visible to all" in said(capsys)
+    assert slim("data", "share", "demo", "--private", "--with", "Ann@lab.org", "--with", "lead") == 0
+    assert "private: seen by tests, ann@lab.org, lead, admins" in said(capsys)
+    assert store.seen_by("ann@lab.org").datasets.all() and not store.seen_by("ben@lab.org").datasets.all()
+    assert slim("data", "share", "demo", "--with-nobody") == 0  # still private
+    assert "private: seen by tests, admins" in said(capsys)
+    assert slim("data", "share", "demo", "--visible") == 0
+    assert store.seen_by("ben@lab.org").datasets.all()
+    assert slim("data", "share", "demo", "--with", "ann", "--private") == 2
+    assert "'ann' is neither an e-mail nor one of the roles annotator, lead" in said(capsys)
+    assert slim("data", "share", "demo", "--with", "lead", "--with-nobody") == 2
+    assert "leave one out" in said(capsys)

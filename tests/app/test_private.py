@@ -1,0 +1,207 @@
+"""A private data set in the dashboard: for others no page, route, ticket or export has it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from secrets import token_hex
+
+import pytest
+import streamlit as st
+from starlette.responses import Response
+from starlette.testclient import TestClient
+from streamlit.testing.v1 import AppTest
+
+from app import access, server, session
+from app.access import Viewer
+from app.data.parts import privacy
+from app.navigation import PAGES
+from app.routes.exports import export_url
+from app.routes.images import image_url
+from app.services import actions
+from slim_core.errors import ForbiddenError
+from slim_core.store import Store
+from tests.app.conftest import Show
+
+OWNER, ADMIN, LEAD, ANNOTATOR, VIEWER = (f"{who}@lab.org" for who in ("olga", "adam", "lea", "ann", "vic"))
+NAME = "hushbirds"
+ROLES = {OWNER: "lead", ADMIN: "admin", LEAD: "lead", ANNOTATOR: "annotator"}
+Sign = Callable[[str], object]
+
+
+@dataclass(frozen=True)
+class Ids:
+    """What somebody may have noted while the data set was visible."""
+
+    dataset: str
+    space: str
+    gradcam: str
+    evaluation: str
+    curate: str
+    campaign: str
+
+
+@pytest.fixture
+def as_person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sign]:
+    """as_person(e-mail): who is signed in from here on."""
+    for module in (session, privacy):
+        monkeypatch.setattr(module, "signs_in", lambda: True)
+    yield lambda email: monkeypatch.setattr(st, "user", {"email": email, "is_logged_in": True})
+
+
+@pytest.fixture
+def ids(filled_home, as_person: Sign) -> Ids:
+    """Of the loop that ran here, whose data set is olga's and private now."""
+    store = session.whole_store()
+    for who, role in ROLES.items():
+        store.members.set_role(who, role)
+    (dataset,), (campaign,) = store.datasets.all(), store.campaigns.all()
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE datasets SET created_by = ?", (OWNER,))
+        connection.exec_driver_sql("UPDATE campaigns SET options = '{}', status = 'open', deadline = NULL")
+    newest = {kind: store.runs.all(kind, "done")[0].id for kind in ("space", "gradcam", "evaluate", "curate")}
+    found = Ids(dataset.id, newest["space"], newest["gradcam"], newest["evaluate"], newest["curate"], campaign.id)
+    store.notes.rename(dataset.id, NAME, by=OWNER)
+    store.sharing.set(dataset.id, private=True, by=OWNER)
+    return found
+
+
+def drawn(app: AppTest) -> str:
+    """Everything that the page sends to the browser."""
+    return "\n".join(str(getattr(node, "proto", "")) for node in app._tree)
+
+
+PARAMS = {
+    "dataset": "dataset", "run": "evaluation", "space": "space", "attention": "gradcam", "subset": "curate",
+    "campaign": "campaign",
+}  # fmt: skip
+
+
+def _hidden(store: Store, ids: Ids) -> list[str]:
+    return [*(run.id for run in store.runs.all(shards=True)), ids.dataset, ids.campaign, NAME]
+
+
+def told(drawn: str, hidden: list[str], asked: str) -> list[str]:
+    """The secrets on a page, but for the id in its own address, which a person who types it knows."""
+    return [one for one in hidden if one in drawn.replace(asked, "")]
+
+
+@pytest.mark.parametrize("page", [name for entries in PAGES.values() for name, _ in entries])
+def test_no_page_shows_it_to_others_whatever_the_address_names(
+    page: str, ids: Ids, as_person: Sign, show: Show
+) -> None:
+    hidden = _hidden(session.whole_store(), ids)
+    as_person(OWNER)
+    if page not in ("activity", "studies"):
+        assert any(one in drawn(show(page)) for one in hidden), "the owner sees it"
+    for who in (LEAD, VIEWER):
+        as_person(who)
+        assert told(drawn(show(page)), hidden, "\0") == [], who
+        for param, field in PARAMS.items():
+            asked = getattr(ids, field)
+            assert told(drawn(show(page, **{param: asked})), hidden, asked) == [], f"{who} {param}"
+
+
+def calls(ids: Ids, ticket: str) -> dict[str, tuple[str, str, dict[str, object]]]:
+    """Route -> method, address and body of what a page of the data set asks for."""
+    overlay = image_url(ids.dataset, 0, ticket, kind="overlay", run=ids.gradcam)
+    drawn = [[[1, 1], [20, 1], [10, 20]]]
+    shape = {"dataset": ids.dataset, "row": 0, "id": token_hex(8), "split": "train", "polygons": drawn}
+    annotate = {"campaign": ids.campaign, "session": "tab", "n": 3}
+    return {
+        "/api/image/{dataset}/{row:int}": (
+            "GET",
+            overlay,
+            {},
+        ),
+        "/api/export/{of}/{form}": ("GET", export_url(ids.campaign, "answers-csv", ticket), {}),
+        "/api/points/{run}/{name}.bin": ("GET", f"/api/points/{ids.space}/attention_space.bin?token={ticket}", {}),
+        "/api/points/{run}/at/{position:int}": ("GET", f"/api/points/{ids.space}/at/0?token={ticket}", {}),
+        "/api/next": ("POST", "/api/next", annotate),
+        "/api/answers": ("POST", "/api/answers", {"campaign": ids.campaign, "answers": []}),
+        "/api/given": ("POST", "/api/given", annotate),
+        "/api/shapes/image": ("POST", "/api/shapes/image", {"dataset": ids.dataset, "row": 0}),
+        "/api/shapes": ("POST", "/api/shapes", shape),
+        "/api/release": ("POST", "/api/release", annotate),
+    }
+
+
+OPEN = {  # nothing of a data set
+    "/api/painted", "/assets/{folder}/{name}", "/api/{path:path}", "/assets/{path:path}", "/healthz", "/readyz",
+    "/metrics", "/overview",
+}  # fmt: skip
+
+
+def answer(client: TestClient, call: tuple[str, str, dict[str, object]], ticket: str) -> Response:
+    method, url, body = call
+    headers = {access.TOKEN_HEADER: ticket} if method == "POST" else {}
+    return client.request(method, url, headers=headers, json=body if method == "POST" else None)
+
+
+def test_no_route_gives_it_to_others_also_by_a_ticket_from_before(ids: Ids, client: TestClient) -> None:
+    assert {route.path for route in server.ROUTES} == OPEN | set(calls(ids, "")), "a new route: say what others get"
+    narrowed = {"datasets": (ids.dataset,), "campaigns": None}
+    for who in (OWNER, ADMIN, LEAD, ANNOTATOR):  # the owner first: what they were shown is cached
+        for limits in ({}, narrowed):
+            ticket = access.sign(Viewer(who, ROLES[who], **limits))
+            for path, call in calls(ids, ticket).items():
+                found = answer(client, call, ticket)
+                if who in (OWNER, ADMIN):
+                    assert found.status_code == 200, (path, who, found.text)
+                    continue
+                assert found.status_code == 404, (path, who, found.text)
+
+
+def test_every_form_of_export_and_every_picture_is_refused(ids: Ids, client: TestClient) -> None:
+    from app.routes.images import KINDS
+    from slim_core.export.registry import FORMS
+
+    ticket = access.sign(Viewer(LEAD, "lead"))
+    for form in FORMS:
+        for of in (ids.campaign, ids.curate, ids.evaluation, ids.space):
+            assert client.get(export_url(of, form, ticket)).status_code == 404, (of, form)
+    for kind in KINDS:
+        assert client.get(image_url(ids.dataset, 1, ticket, kind=kind, run=ids.gradcam)).status_code == 404
+
+
+def test_the_owner_shares_it_by_the_page_and_takes_it_back(ids: Ids, as_person: Sign, show: Show) -> None:
+    store = session.whole_store()
+    as_person(OWNER)
+    app = show("data", dataset=ids.dataset)
+    app.multiselect(key=f"shared-{ids.dataset}").set_value([ANNOTATOR])
+    next(one for one in app.button if one.label == "Save" and "privacy" in one.form_id).click().run()
+    assert store.sharing.of(ids.dataset).shared_with == (ANNOTATOR,)
+    as_person(ANNOTATOR)
+    assert "Private data set of olga" in drawn(show("data", dataset=ids.dataset))
+    as_person(LEAD)
+    with pytest.raises(Exception, match="There is no data set"):
+        actions.set_privacy(ids.dataset, private=False, shared_with=[])
+    as_person(OWNER)
+    app = show("data", dataset=ids.dataset)
+    app.toggle(key=f"private-{ids.dataset}").set_value(False)
+    next(one for one in app.button if one.label == "Save" and "privacy" in one.form_id).click().run()
+    as_person(LEAD)
+    assert session.store().datasets.fetch(ids.dataset) and not store.sharing.of(ids.dataset).private
+    assert [one.who for one in store.events.recent(2, subject=ids.dataset)] == [OWNER, OWNER]
+
+
+def test_actions_of_others_reach_nothing_of_it(ids: Ids, as_person: Sign) -> None:
+    as_person(LEAD)
+    for act in (
+        lambda: actions.stop(ids.evaluation),
+        lambda: actions.retry(ids.evaluation),
+        lambda: actions.delete_run(ids.evaluation, cascade=True),
+        lambda: actions.remove_dataset(ids.dataset),
+        lambda: actions.describe(ids.dataset, name="mine", text="", tags=[]),
+        lambda: actions.move_to_front(ids.evaluation),
+    ):
+        with pytest.raises(Exception, match="There is no"):
+            act()
+    as_person(VIEWER)
+    with pytest.raises(ForbiddenError):
+        actions.set_privacy(ids.dataset, private=False, shared_with=[])
+
+
+def test_without_sign_in_the_one_user_sees_everything(ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: False)
+    assert session.store() is session.whole_store() and session.store().datasets.fetch(ids.dataset).private
