@@ -10,7 +10,7 @@ import streamlit as st
 from app.ui.escape import prose
 from slim_core.evaluation.comparison import COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.study import text
-from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, DEFINITIONS, WGA
+from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import interval
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def shown(frame: pd.DataFrame) -> pd.DataFrame:
             "interval": [interval(row["minus_low"], row["minus_high"], "+.1f") for row in rows],
             "average": frame["average_mean"].to_numpy() * 100,
             "attention": frame[f"{ATTENTION_PRECISION}_mean"].to_numpy() * 100,
+            "scored": frame[f"{COVERAGE}_mean"].to_numpy() * 100,
             "answers": frame["n_answers"].to_numpy(),
             "seconds": frame["seconds"].to_numpy(),
         }
@@ -81,6 +82,7 @@ def columns(against: str) -> dict[str, object]:
         "interval": words("95 % interval", help="Student's t over the pairs; requires two."),
         "average": number("Average", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
         "attention": number("Attention", format="%.1f %%", help=DEFINITIONS[ATTENTION_PRECISION]),
+        "scored": number("Scored", format="%.1f %%", help=DEFINITIONS[COVERAGE]),
         "answers": number("Answers", format="%.0f", help=COST_DEFINITIONS["answers"]),
         "seconds": number("Seconds", format="%.0f", help=COST_DEFINITIONS["lineage_seconds"]),
     }

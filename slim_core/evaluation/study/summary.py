@@ -13,12 +13,21 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS, paired_difference
+from slim_core.metrics import (
+    ADJUSTED,
+    AIOU,
+    ATTENTION_PRECISION,
+    AVERAGE,
+    COVERAGE,
+    WGA,
+    WORST_CLASS,
+    paired_difference,
+)
 
 if TYPE_CHECKING:
     from slim_core.store import Store
 
-RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION)
+RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION, COVERAGE)
 COSTS = ("n_answers", "answers_share", "images", "seconds")
 ABOUT = ("set", "seed", "method", "annotator", "answers", "label", "labels_used", "zero_of", "status", "message")
 ROW = ["method", "annotator", "answers"]  # what makes one row of a table

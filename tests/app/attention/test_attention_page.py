@@ -151,6 +151,8 @@ def test_a_link_opens_an_image_large_with_every_view_and_its_numbers(show) -> No
         True
     ] * 5
     assert [one.label for one in app.metric] == ["Confidence", "Loss", "Entropy, bits", "Attention precision", "AIoU"]
+    (drawing,) = [link.proto for link in app.get("page_link") if link.proto.label == "Draw the object"]
+    assert "row=5" in drawing.query_string and "draw-split=" in drawing.query_string
 
 
 @pytest.mark.usefixtures("filled_home")

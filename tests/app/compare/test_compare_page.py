@@ -9,6 +9,7 @@ import pytest
 
 from app import session
 from app.services import evaluations as compare_runs
+from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
 
@@ -44,6 +45,7 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert table["answered_by"].fillna("nobody").tolist() == ["nobody", "simulated annotator"]
     assert table["minutes"].isna().tolist() == [False, True], "nobody worked on simulated answers"
     assert table["gpu_hours"].tolist() == [0, 0]
+    assert table["attention_coverage"].tolist() == [100, 100]
     assert len(app.get("plotly_chart")) == 2
 
 
@@ -53,6 +55,12 @@ def test_each_view_has_an_address_and_its_charts(show, view, n_charts) -> None:
     app = show("compare", view=view)
     assert len(app.get("plotly_chart")) == n_charts
     assert not app.error
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_attention_view_says_over_how_many_images_its_means_are(show) -> None:
+    told = texts(show("compare", view="Attention"))
+    assert f"Means over {percent(1.0)} of the images: those with a drawing, mask or box." in told
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -97,6 +97,9 @@ def test_why_tells_what_the_class_is_mostly_seen_with_in_training(looped) -> Non
     assert f"{100 * (usual == 1).mean():.0f} % of the images of 1 come with {table.attribute_names[1]}" in told
     attention = plain(story.why(evaluation.metrics, table))
     assert f"{100 * (1 - evaluation.metrics['attention_precision']):.0f} % of its strong attention" in attention
+    assert "Scored on" not in attention  # on all of them
+    few = plain(story.why(evaluation.metrics | {"attention_coverage": 0.25}, table))
+    assert few.endswith("Scored on 25.0 % of the images.")
 
 
 def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_folder, looped) -> None:
