@@ -221,7 +221,9 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
     "campaigns.require_space": "takes what was just fetched",
     **dict.fromkeys(("lineage.reference_of", "lineage.attention_of", "lineage.maps_of"), "tested below"),
     **dict.fromkeys(("lineage.finished_passes", "lineage.runs_with_maps"), "tested below"),
-    **dict.fromkeys(("lineage.finished_like", "shapes.on"), "as what calls it and what it calls"),
+    **dict.fromkeys(
+        ("lineage.finished_like", "lineage.scored_last", "shapes.on"), "as what calls it and what it calls"
+    ),
     **dict.fromkeys(("runs.shards", "runs.waiting_for"), "tested below"),
     "queue.estimates": "of the runs that are given",
     **dict.fromkeys(("queue.pause", "queue.resume", "queue.paused", "queue.claim_best"), "of the whole machine"),
