@@ -62,7 +62,7 @@ def show(space: Run) -> None:
         n_gold = _gold(data, asked)
     guideline = st.text_area("Guideline for the annotators", GUIDELINE, key="campaign-guideline", height=72)
     examples = _examples()
-    members, deadline, blind = _annotators()
+    members, deadline, blind, private = _annotators()
 
     def plan() -> Plan:
         return Plan(
@@ -79,6 +79,7 @@ def show(space: Run) -> None:
             examples={kind: _numbers(text) for kind, text in examples.items()},
             blind=blind,
             members=_names(members),
+            private=private,
             deadline=deadline,
         )
 
@@ -163,15 +164,19 @@ def _examples() -> dict[str, str]:
         }
 
 
-def _annotators() -> tuple[str, datetime | None, bool]:
-    """Who may answer, until when, and whether label and prediction are hidden from them."""
+PRIVATE = "Only you, admins and the allowed annotators see this campaign."
+
+
+def _annotators() -> tuple[str, datetime | None, bool, bool]:
+    """Who may answer, until when, whether label and prediction are hidden from them, and it from all others."""
     who = "e-mails" if signs_in() else "names"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         members = st.text_input(f"Allowed annotators ({who})", placeholder="everyone", key="campaign-members")
         day = st.date_input("Deadline (UTC)", None, key="campaign-deadline", width=180, help="The end of this day.")
         help = "Annotators see neither the label nor the prediction."
         blind = st.toggle("Hide label and prediction", key="campaign-blind", help=help)
-    return members, end_of_day(day), blind
+        private = signs_in() and st.toggle("Private", key="campaign-private", help=PRIVATE)
+    return members, end_of_day(day), blind, private
 
 
 def end_of_day(day: object) -> datetime | None:

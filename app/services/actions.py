@@ -123,7 +123,7 @@ def describe(subject: str, *, name: str, text: str, tags: Collection[str]) -> No
     session.store().notes.write(subject, name=name, text=text, tags=tags, by=session.acting_as("lead"))
 
 
-def set_privacy(subject: str, *, private: bool, shared_with: Collection[str]) -> None:
+def set_privacy(subject: str, *, private: bool, shared_with: Collection[str] | None = None) -> None:
     """Say who sees a data set or a campaign (needs lead, and to be its owner or an admin: the store checks)."""
     by = session.acting_as("lead")
     session.store().sharing.set(subject, private=private, shared_with=shared_with, by=by)

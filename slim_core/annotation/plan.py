@@ -52,6 +52,7 @@ class Plan:
     examples: Mapping[str, tuple[int, ...]] = field(default_factory=dict)  # "right" and "wrong" -> rows shown as such
     blind: bool = False  # neither label nor prediction is told
     members: tuple[str, ...] = ()  # who may answer; nobody named: everybody who may annotate
+    private: bool = False  # there for who opens it, admins and the members alone
     deadline: datetime | None = None
     run: str | None = None  # id of the candidates run that opens it
 
@@ -143,6 +144,7 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
         options=_options(plan, gold),
         gold=answers_by_masks(store, run, gold),
         as_ordered=True,
+        private=plan.private,
     )
 
 

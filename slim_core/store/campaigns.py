@@ -20,6 +20,7 @@ from slim_core.store.database import Database, new_id, plain
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.run_rows import find_run
+from slim_core.store.shares import invited, share
 from slim_core.store.work import IMAGE_WORK
 
 _t, _items, _answers, _current = schema.campaigns, schema.items, schema.answers, schema.current_answers
@@ -117,11 +118,12 @@ class Campaigns:
         options: Mapping[str, Any] | None = None,
         gold: Mapping[int, int] | None = None,
         as_ordered: bool = False,
+        private: bool = False,
     ) -> Campaign:
         """Ask about these rows of a data set's table, classes alternating, or in their order where ``as_ordered``.
 
         ``options``: members (names that may answer; none: everybody who may annotate), blind, examples, ...
-        ``gold``: row -> known answer.
+        ``gold``: row -> known answer. ``private``: there for ``by``, admins and the members alone.
 
         Raises:
             SpecRefusedError: no rows, a row twice or outside the split, an overlap below 1, a known answer about an
@@ -152,6 +154,7 @@ class Campaigns:
             "deadline": deadline,
             "status": "open",
             "created_by": by,
+            "private": private,
         }
         with self._database.write() as connection:
             hold_dataset(connection, dataset_id)
@@ -159,6 +162,7 @@ class Campaigns:
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
             order = chosen if as_ordered else interleaved(chosen, labels, seed)
             self._add_items(connection, campaign_id, order, dataset_id, 0, gold)
+            share(connection, campaign_id, invited(row["options"]))
             self._events.note(connection, by, "campaign.created", campaign_id, {"name": name, "images": len(chosen)})
         return self.fetch(campaign_id)
 
@@ -255,7 +259,10 @@ class Campaigns:
         return self._change(campaign_id, by, "campaign.deadline", deadline=deadline)
 
     def set_members(self, campaign_id: str, members: Sequence[str], by: str = "local") -> Campaign:
-        """Say who may answer; nobody named: everybody who may annotate. Answers that were given stay."""
+        """Say who may answer; nobody named: everybody who may annotate. Answers that were given stay.
+
+        A private campaign is there for those who are named now.
+        """
         options = self.fetch(campaign_id).options | {"members": [name.strip() for name in members if name.strip()]}
         return self._change(campaign_id, by, "campaign.members", options=options)
 
@@ -280,8 +287,10 @@ class Campaigns:
         with self._database.write() as connection:
             lock_campaign(connection, campaign_id)
             connection.execute(_t.update().where(_t.c.id == campaign_id).values(**values))
+            changed = _fetch(connection, campaign_id)
+            share(connection, campaign_id, invited(changed.options))
             self._events.note(connection, by, what, campaign_id, {key: str(value) for key, value in values.items()})
-            return _fetch(connection, campaign_id)
+            return changed
 
     def _set_status(self, campaign_id: str, status: str, by: str) -> Campaign:
         with self._database.write() as connection:

@@ -1,5 +1,7 @@
 """Who may see a data set or a campaign: everybody, or its owner, admins and whom it is shared with.
 
+A campaign is shared with the people it names to answer it (``Campaigns.set_members``), and with no one else.
+
 The switch is here; what it does to every read and write is in visibility.py.
 """
 
@@ -17,7 +19,7 @@ from slim_core.store import schema
 from slim_core.store.database import Database
 from slim_core.store.events import Events
 from slim_core.store.members import is_email
-from slim_core.store.shares import share, shared_with
+from slim_core.store.shares import invited, share, shared_with
 from slim_core.store.visibility import SHARED_ROLES
 
 MOST = 200  # people and roles that one is shared with
@@ -68,12 +70,14 @@ class Sharing:
         Raises:
             NotFoundError: there is no such data set or campaign.
             ForbiddenError: the reader of this store is neither its owner nor an admin.
-            SpecRefusedError: there are too many, or one is neither an e-mail nor such a role.
+            SpecRefusedError: there are too many, or one is neither an e-mail nor such a role; or it is a campaign.
         """
         with self._database.write() as connection:
             kind, before = _read(connection, subject, lock=True)
             if not _may_change(connection, before, self._database.reader):
                 raise ForbiddenError(f"Only {before.owner} and admins say who sees {subject}: ask one of them.")
+            if kind == "campaign" and shared_with is not None:
+                raise SpecRefusedError("A campaign is private to its annotators: name those who may answer it.")
             people = before.shared_with if shared_with is None else _checked(shared_with)
             after = Privacy(before.owner, private, people)
             if after == before:
@@ -89,11 +93,12 @@ class Sharing:
 def _read(connection: Connection, subject: str, *, lock: bool = False) -> tuple[str, Privacy]:
     """("dataset" or "campaign", its privacy)."""
     for kind, table in _KINDS.items():
-        query: sa.Select[Any] = sa.select(table.c.created_by, table.c.private)
+        query: sa.Select[Any] = sa.select(table)
         query = query.where(table.c.id == subject, table.c.deleted_at.is_(None))
         found = connection.execute(query.with_for_update() if lock else query).first()
         if found is not None:
-            return kind, Privacy(found.created_by, found.private, shared_with(connection, subject))
+            people = shared_with(connection, subject) if kind == "dataset" else invited(found.options)
+            return kind, Privacy(found.created_by, found.private, people)
     raise NotFoundError(f"There is no data set or campaign {subject}: it may have been removed.")
 
 

@@ -172,7 +172,7 @@ def test_the_owner_shares_it_by_the_page_and_takes_it_back(ids: Ids, as_person: 
     next(one for one in app.button if one.label == "Save" and "privacy" in one.form_id).click().run()
     assert store.sharing.of(ids.dataset).shared_with == (ANNOTATOR,)
     as_person(ANNOTATOR)
-    assert "Private data set of olga" in drawn(show("data", dataset=ids.dataset))
+    assert "Data set of olga" in drawn(show("data", dataset=ids.dataset))
     as_person(LEAD)
     with pytest.raises(Exception, match="There is no data set"):
         actions.set_privacy(ids.dataset, private=False, shared_with=[])

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app import session
 from app.annotate import forms
+from app.bind_address import signs_in
 from app.services import campaign_actions
 from app.ui.messages import errors_shown
 
@@ -22,6 +24,7 @@ def show(campaign: Campaign) -> None:
         _status(campaign)
         _deadline(campaign)
         _members(campaign)
+        _privacy(campaign)
 
 
 def _status(campaign: Campaign) -> None:
@@ -51,3 +54,15 @@ def _members(campaign: Campaign) -> None:
             with errors_shown():
                 campaign_actions.set_members(campaign, re.split("[,;]", text))
                 st.rerun()
+
+
+def _privacy(campaign: Campaign) -> None:
+    """For who opened it and admins; where nobody signs in, nobody can be kept out."""
+    if not signs_in() or not session.store().sharing.may_change(campaign.id):
+        return
+    key = f"campaign-private-{campaign.id}"
+    private = st.toggle("Private", campaign.private, key=key, help=forms.PRIVATE)
+    if private != campaign.private:
+        with errors_shown():
+            campaign_actions.set_private(campaign, private=private)
+            st.rerun()

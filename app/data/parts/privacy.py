@@ -24,7 +24,8 @@ def button(dataset: Dataset) -> None:
     sharing = session.store().sharing
     if not (session.viewer().may("lead") and sharing.may_change(dataset.id)):
         if dataset.private:
-            st.markdown(f":gray-badge[:material/lock: Private data set of {verbatim(dataset.created_by)}]")
+            owner = f"Data set of {verbatim(dataset.created_by)}, shared with you."
+            st.badge("Private", icon=":material/lock:", color="gray", help=owner)
         return
     label, icon = ("Private", "lock") if dataset.private else ("Visible to all", "group")
     with st.popover(label, icon=f":material/{icon}:", key=f"privacy-{dataset.id}"):

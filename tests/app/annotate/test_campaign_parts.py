@@ -13,7 +13,7 @@ from streamlit.testing.v1.element_tree import Button
 
 from app import session
 from app.annotate import forms
-from app.annotate.parts import members, summary
+from app.annotate.parts import controls, members, summary
 from app.services import campaign_actions
 from app.ui import selection
 from slim_core.errors import ForbiddenError, SpecRefusedError
@@ -370,6 +370,21 @@ def test_members_are_shown_to_admins_where_people_sign_in(monkeypatch, pair: Cam
 
 def _has_members(campaign: Campaign) -> bool:
     return any(one.label == "Members" for one in part("overview", campaign.id).expander)
+
+
+def test_who_opened_a_campaign_makes_it_private(monkeypatch: pytest.MonkeyPatch, space: str, pair: Campaign) -> None:
+    assert not part("overview", pair.id).toggle, "nobody can be kept out where nobody signs in"
+    assert "campaign-private" not in [one.key for one in form(space).toggle]
+    monkeypatch.setattr(controls, "signs_in", lambda: True)
+    monkeypatch.setattr(forms, "signs_in", lambda: True)
+    assert "campaign-private" in [one.key for one in form(space).toggle]
+    app = part("overview", pair.id)
+    app.toggle(key=f"campaign-private-{pair.id}").set_value(True).run()
+    assert session.store().campaigns.fetch(pair.id).private
+    assert pair.id not in [one.id for one in session.store().seen_by("lea@lab.org").campaigns.all()]
+    assert any("· private" in one.value for one in part("overview", pair.id).caption)
+    app.toggle(key=f"campaign-private-{pair.id}").set_value(False).run()
+    assert not session.store().campaigns.fetch(pair.id).private
 
 
 def test_who_is_no_lead_looks_on(monkeypatch, space: str, pair: Campaign):

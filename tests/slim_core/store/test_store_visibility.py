@@ -436,3 +436,44 @@ def test_a_view_uses_the_indexes_and_refuses_what_it_cannot_narrow(private: Priv
     foreign = sa.Table("foreign", sa.MetaData(), sa.Column("id", sa.Integer))
     with pytest.raises(SlimError, match="foreign has no rule"), view.database.read() as connection:
         connection.execute(sa.select(foreign))
+
+
+OF_CAMPAIGNS = ("campaigns.", "assignments.", "answers.", "environment_answers.", "decisions.")
+BY_DATASET = ("campaigns.all", "campaigns.create")
+
+
+def test_a_private_campaign_is_there_for_who_opened_it_admins_and_its_members_alone(private: Private) -> None:
+    store, ids = private.store, private.ids
+    store.sharing.set(ids.dataset, private=False)
+    store.campaigns.set_members(ids.campaign, [" Sam@Lab.org", "annotator"])  # a name is no role
+    store.sharing.set(ids.campaign, private=True, by=OWNER)
+    before = _rows(store)
+    for name, call in (READS | WRITES).items():
+        if not name.startswith(OF_CAMPAIGNS) or name in BY_DATASET:
+            continue
+        for who in (LEAD, ANNOTATOR, VIEWER):
+            view = store.seen_by(who)
+            there, missing = (_outcome(call, view, each) for each in (ids, Ids()))
+            assert there == missing and _rows(store) == before, f"{name} for {who}"
+        for who in (OWNER, ADMIN, "sam@lab.org") if name in READS else ():
+            view = store.seen_by(who)
+            assert _outcome(call, view, ids) != _outcome(call, view, Ids()), f"{name} for {who}"
+    assert store.seen_by(LEAD).campaigns.all(ids.dataset) == []
+    assert store.seen_by(LEAD).runs.fetch(ids.run)  # of the data set, which everybody sees
+
+
+def test_the_members_of_a_private_campaign_are_those_of_now(private: Private) -> None:
+    store, ids = private.store, private.ids
+    store.sharing.set(ids.dataset, private=False)
+    closed = store.campaigns.create("c", ids.dataset, None, [0, 1], by=LEAD, options={"members": [OWNER]}, private=True)
+    seen = {who: store.seen_by(who).campaigns.all() for who in (OWNER, LEAD, ANNOTATOR)}
+    assert [len(each) for each in seen.values()] == [2, 2, 1]
+    store.seen_by(LEAD).campaigns.set_members(closed.id, [ANNOTATOR], by=LEAD)
+    assert len(store.seen_by(ANNOTATOR).campaigns.all()) == 2 and len(store.seen_by(OWNER).campaigns.all()) == 1
+    with pytest.raises(SpecRefusedError, match="private to its annotators"):
+        store.sharing.set(closed.id, private=True, shared_with=[OWNER])
+    with pytest.raises(ForbiddenError, match=f"Only {LEAD} and admins"):
+        store.seen_by(ANNOTATOR).sharing.set(closed.id, private=False)
+    store.seen_by(LEAD).sharing.set(closed.id, private=False, by=LEAD)
+    assert len(store.seen_by(VIEWER).campaigns.all()) == 2
+    assert store.events.recent(1)[0].what == "campaign.visible"
