@@ -18,11 +18,8 @@ import argparse
 import contextlib
 import json
 import os
-import secrets
-import shutil
 import signal
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
@@ -30,7 +27,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import sqlalchemy as sa
 from playwright.sync_api import Browser, Page
 
 from benchmarks.annotation_keys import (
@@ -44,11 +40,11 @@ from benchmarks.annotation_keys import (
 )
 from benchmarks.annotators import race
 from benchmarks.browser import chromium, server, visit
+from benchmarks.postgres import postgres
 from benchmarks.synthetic import Synthetic, make_home
 from slim_core.annotation.answer_files.writing import FORMATS, export
 from slim_core.settings import Settings
 from slim_core.store import AnswerIn, Campaign, Store
-from slim_core.store.database import driver_url
 
 SMALL, LARGE = 2_400, 100_000  # training images of the two homes
 RATES = (3, 10)  # keys a second
@@ -187,45 +183,6 @@ class _Tabs:
             " root.querySelector('[data-part=rest]').hidden]"
         )
         return (row, "") if hidden else ("", told)
-
-
-@contextlib.contextmanager
-def postgres() -> Iterator[str]:
-    """URL of a new database of SLIM_TEST_POSTGRES_URL, or of a cluster made for the purpose."""
-    given = os.environ.get("SLIM_TEST_POSTGRES_URL")
-    with contextlib.nullcontext(given) if given else _cluster() as url:
-        engine = sa.create_engine(driver_url(url), isolation_level="AUTOCOMMIT")
-        name = f"slim_bench_{secrets.token_hex(6)}"
-        with engine.connect() as connection:
-            connection.execute(sa.text(f"CREATE DATABASE {name}"))
-        try:
-            yield engine.url.set(database=name).render_as_string(hide_password=False)
-        finally:
-            with engine.connect() as connection:
-                connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-            engine.dispose()
-
-
-@contextlib.contextmanager
-def _cluster() -> Iterator[str]:
-    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-    programs = found[-1].parent if found else Path(shutil.which("initdb") or "initdb").parent
-    folder = Path(tempfile.mkdtemp(prefix="slim-pg-", dir="/tmp"))  # a socket's path must be short
-    user = {"user": "postgres"} if os.geteuid() == 0 else {}  # the server refuses to run as root
-    if user:
-        shutil.chown(folder, "postgres")
-
-    def run(program: str, *arguments: str) -> None:
-        command = [str(programs / program), "--pgdata", str(folder / "data"), *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, env={**os.environ, "HOME": str(folder)}, **user)
-
-    run("initdb", "--auth", "trust", "--username", "postgres", "--encoding", "UTF8", "--no-sync")
-    run("pg_ctl", "--log", str(folder / "log"), "--wait", "start", "--options", f"-k {folder} -c listen_addresses=''")
-    try:
-        yield f"postgresql://postgres@/postgres?host={folder}"
-    finally:
-        run("pg_ctl", "--mode", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextlib.contextmanager

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from benchmarks.processes import end, free_port
 
 ROOT = Path(__file__).parents[1]
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -34,7 +34,6 @@ FLAGS = (
 )
 SIZE = (1440, 900)
 START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 30
 SCRIPT_TIMEOUT_MS = 120_000
 
 
@@ -55,7 +54,7 @@ def server(home: Path, port: int = 0, environment: Mapping[str, str] | None = No
 
     ``port`` 0 takes a free one; ``environment`` adds variables, such as SLIM_CPU_WORKERS.
     """
-    port = port or _free_port()
+    port = port or free_port()
     home.mkdir(parents=True, exist_ok=True)
     variables = {**os.environ, "SLIM_HOME": str(home), **(environment or {})}
     variables.pop("SLIM_REDIS_URL", None)
@@ -67,16 +66,6 @@ def server(home: Path, port: int = 0, environment: Mapping[str, str] | None = No
         yield Server(f"http://127.0.0.1:{port}", process.pid)
     finally:
         end(process)
-
-
-def end(process: subprocess.Popen[bytes]) -> None:
-    """Ask a process to end, and end it where it does not."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 @contextmanager
@@ -121,12 +110,6 @@ def resident_mb(pid: int) -> float:
     """Memory a process holds now, in MiB (Linux)."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
-
-
-def _free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 def _wait(url: str, process: subprocess.Popen[bytes], home: Path) -> None:

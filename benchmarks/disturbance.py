@@ -20,6 +20,7 @@ from urllib.error import URLError
 import psutil
 
 from app import access
+from benchmarks.processes import end, free_port, until
 from slim_core.settings import Settings
 from slim_core.store import Store
 from workers.local import environment
@@ -68,7 +69,7 @@ class Operator(Part):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self.settings, self.port = settings, _free_port()
+        self.settings, self.port = settings, free_port()
         self.process: subprocess.Popen[bytes] | None = None
         self._seen: dict[int, psutil.Process] = {}
 
@@ -81,19 +82,14 @@ class Operator(Part):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        _until(self.answers, "the dashboard to start")
+        until(self.answers, "the dashboard to start", PATIENCE_S)
         return self
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
         if self.process is not None:
             self.family()
-            self.process.terminate()
-            try:
-                self.process.wait(60)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            end(self.process, 60)
 
     def family(self) -> list[psutil.Process]:
         """The dashboard and all its descendants that run now, nearest first."""
@@ -322,19 +318,3 @@ def _runs(process: psutil.Process) -> bool:
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
-
-
-def _until(condition, what: str) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        if time.monotonic() > end:
-            raise RuntimeError(f"waited {PATIENCE_S:.0f} s in vain for {what}")
-        time.sleep(0.1)
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

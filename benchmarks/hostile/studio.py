@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -20,8 +19,8 @@ from redis import Redis
 
 from app import access
 from app.access import Viewer
-from benchmarks.browser import end
 from benchmarks.hostile.watch import Canaries
+from benchmarks.processes import ended_with, free_port, until
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.runs.executor import InProcess, Workbench
@@ -180,12 +179,6 @@ def _zygote(stack: ExitStack) -> subprocess.Popen[bytes]:
     )
 
 
-def ended_with(stack: ExitStack, process: subprocess.Popen[bytes]) -> subprocess.Popen[bytes]:
-    """End a process when the stack does, with -9 where it does not want to."""
-    stack.callback(end, process)
-    return process
-
-
 def await_answer(port: int) -> None:
     """Until the dashboard answers."""
 
@@ -196,20 +189,12 @@ def await_answer(port: int) -> None:
         except OSError:
             return False
 
-    _until(answers, "the dashboard to answer")
+    until(answers, "the dashboard to answer", START_TIMEOUT_S)
 
 
 def await_workers(store: Store) -> None:
     """Until both workers have given a sign of life."""
-    _until(lambda: len(store.workers.alive()) >= 2, "two workers")
-
-
-def _until(condition, what: str) -> None:
-    end = time.monotonic() + START_TIMEOUT_S
-    while not condition():
-        if time.monotonic() > end:
-            raise RuntimeError(f"waited {START_TIMEOUT_S:.0f} s in vain for {what}")
-        time.sleep(0.1)
+    until(lambda: len(store.workers.alive()) >= 2, "two workers", START_TIMEOUT_S)
 
 
 class Ending(Protocol):
@@ -263,10 +248,3 @@ def _proc(pid: int, name: str) -> str:
         return Path(f"/proc/{pid}/{name}").read_text()
     except OSError:
         return ""
-
-
-def free_port() -> int:
-    """A TCP port of this machine that nobody listens on now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

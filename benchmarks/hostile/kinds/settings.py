@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from benchmarks.hostile.case import Case, Expected, Outcome
 from benchmarks.hostile.clients import program, slim
 from benchmarks.hostile.drawn import drawn
-from benchmarks.hostile.studio import Studio, dashboard_command, free_port
+from benchmarks.hostile.studio import Studio, dashboard_command
+from benchmarks.processes import free_port
 
 DRAWN = 24
 COUNTS = ("SLIM_MAX_PIXELS", "SLIM_JOB_TIMEOUT_S", "SLIM_SHARD_IMAGES", "SLIM_THREADS", "SLIM_CPU_WORKERS")

@@ -1,0 +1,51 @@
+"""Processes that the benchmarks start: a port for each, waiting for it, and its end."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+STOP_TIMEOUT_S = 30.0
+_TRIED_AGAIN_S = 0.1
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on now."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def until(condition: Callable[[], object], what: str, patience_s: float) -> None:
+    """Wait until something holds.
+
+    Raises:
+        RuntimeError: it does not in time.
+    """
+    end = time.monotonic() + patience_s
+    while not condition():
+        if time.monotonic() > end:
+            raise RuntimeError(f"waited {patience_s:.0f} s in vain for {what}")
+        time.sleep(_TRIED_AGAIN_S)
+
+
+def end(process: subprocess.Popen[bytes], grace_s: float = STOP_TIMEOUT_S) -> None:
+    """Ask a process to end, and end it where it does not."""
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def ended_with(
+    stack: ExitStack, process: subprocess.Popen[bytes], grace_s: float = STOP_TIMEOUT_S
+) -> subprocess.Popen[bytes]:
+    """End a process when the stack does, with -9 where it does not want to."""
+    stack.callback(end, process, grace_s)
+    return process
