@@ -16,7 +16,8 @@ SHARED = {"ui", "services", "routes"}
 MOST_WIRING = 14
 USUAL = {"__init__.py", "page.py", "forms.py", "charts.py", "routes.py", "parts", "static"}
 # What a page has of its own beside them: plain modules that draw nothing by Streamlit.
-OWN = {"annotate": {"questions.py", "live_map.py"}}  # what its routes say of an image; a picture of scores
+# Annotate: what its routes say of an image; a picture of scores; how often that is computed.
+OWN = {"annotate": {"questions.py", "live_map.py", "pace.py"}}
 
 
 @cache

@@ -13,6 +13,7 @@ import streamlit as st
 
 from app import session
 from app.annotate.live_map import live_map
+from app.annotate.pace import Pace, State
 from app.services import campaign_actions, pipelines, space_data
 from app.ui import pictures
 from app.ui.messages import errors_shown
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 FAST_S, SLOW_S = 2, 12  # polling for new answers: while they come in, and while they do not
 QUIET_AFTER_S = 60.0
-State = tuple[int, int]  # last answer about images, and about environments
+_pace = Pace()  # one for all sessions
 RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
 
 
@@ -58,8 +59,9 @@ def _slow(campaign: Campaign) -> None:
 
 def _follow(campaign: Campaign) -> None:
     with errors_shown():
-        st.html(_drawn(campaign.id, _state(campaign)))
-        rows = _effect(campaign.id, _state(campaign)).rows
+        state = _pace.state(campaign.id, _state(campaign), lambda newest: _drawn(campaign.id, newest))
+        st.html(_drawn(campaign.id, state))
+        rows = _effect(campaign.id, state).rows
         if rows:
             _images(campaign, rows)
 

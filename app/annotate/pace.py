@@ -1,0 +1,67 @@
+"""How often the effect of the answers is computed anew: by one session for all that show it, and at a bounded cost.
+
+Each open page polls. With twenty people who answer, every poll meets a newer answer; computed for each of them, the
+effect takes more than one core, in the very process that takes the answers.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+SHARE = 0.1  # of the time, that one campaign's effect is computed at most
+MOST_KEPT = 200  # campaigns
+
+State = tuple[int, int]  # last answer about images, and about environments
+
+
+@dataclass
+class _Campaign:
+    making: threading.Lock = field(default_factory=threading.Lock)
+    state: State | None = None  # that was computed last
+    again_at: float = 0.0  # monotonic seconds
+
+
+class Pace:
+    """Which answers the effect of each campaign takes account of."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._campaigns: OrderedDict[str, _Campaign] = OrderedDict()
+
+    def state(self, campaign_id: str, newest: State, compute: Callable[[State], object]) -> State:
+        """The newest state, computed now; or the last one, while another session computes or it would be too often.
+
+        The first one is waited for by all.
+        """
+        campaign = self._of(campaign_id)
+        if campaign.state is not None and (campaign.state == newest or time.monotonic() < campaign.again_at):
+            return campaign.state
+        if not campaign.making.acquire(blocking=campaign.state is None):
+            assert campaign.state is not None  # by now, or it would have waited
+            return campaign.state
+        try:
+            return self._computed(campaign, newest, compute)
+        finally:
+            campaign.making.release()
+
+    def _of(self, campaign_id: str) -> _Campaign:
+        with self._lock:
+            found = self._campaigns.setdefault(campaign_id, _Campaign())
+            self._campaigns.move_to_end(campaign_id)
+            while len(self._campaigns) > MOST_KEPT:
+                self._campaigns.popitem(last=False)
+            return found
+
+    @staticmethod
+    def _computed(campaign: _Campaign, newest: State, compute: Callable[[State], object]) -> State:
+        if campaign.state is not None and time.monotonic() < campaign.again_at:  # somebody was faster
+            return campaign.state
+        since = time.monotonic()
+        compute(newest)
+        now = time.monotonic()
+        campaign.state, campaign.again_at = newest, now + (now - since) * (1 / SHARE - 1)
+        return newest
