@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.small_disk import fill
 from tests.small_disk import mounted
 from tests.workers.worker_bench import bench_at, until
 
@@ -24,19 +25,13 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         yield folder
 
 
-def _fill(path: Path) -> None:
-    with path.open("wb", buffering=0) as ballast, pytest.raises(OSError, match="No space left"):
-        while True:
-            ballast.write(b"x" * 4096)
-
-
 def test_a_full_disk_is_said_and_once_there_is_space_the_run_says_so_and_the_queue_goes_on(
     small_disk: Path, images: Path
 ):
     with bench_at(small_disk / "home", images) as bench:
         run = bench.submit(counts=100, pause_s=0.1)
         bench.await_count(run, 2)
-        _fill(small_disk / "ballast")
+        fill(small_disk / "ballast")
         until(
             lambda: "cannot be recorded: The disk of the database" in bench.services.log_path.read_text(), "the error"
         )
@@ -67,7 +62,7 @@ def test_a_person_who_trains_on_a_full_disk_is_told_at_once_and_not_kept_waiting
         return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300)
 
     assert slim("import", images, "--register").returncode == 0
-    _fill(small_disk / "ballast")
+    fill(small_disk / "ballast")
     os.truncate(small_disk / "ballast", os.path.getsize(small_disk / "ballast") - 300_000)  # the training may begin
     began = time.monotonic()
     done = slim("train", "--data", images.name, "--model", "small-resnet", "--epochs", "1")
