@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import json
 import random
 import threading
 import time
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from app import access
+from benchmarks.routes import Line
 from slim_core.store import Store, schema
 
 AHEAD = 12  # images a page holds
@@ -40,7 +40,7 @@ class Seat:
 
     def work(self, is_done: Callable[[], bool]) -> bool:
         """Answer until the server says that all is done; True where it said so too early (by ``is_done``)."""
-        self._line = http.client.HTTPConnection(urlsplit(self.address).netloc, timeout=60)
+        self._line = Line(urlsplit(self.address).netloc, self.token)
         with contextlib.closing(self._line):
             return self._work(is_done)
 
@@ -76,14 +76,7 @@ class Seat:
         self.answered.append(item)
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        text = json.dumps({"campaign": self.campaign, "session": self.tab, **body})
-        headers = {access.TOKEN_HEADER: self.token, "Content-Type": "application/json"}
-        self._line.request("POST", path, text, headers)
-        response = self._line.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
-        if response.status != 200:
-            raise RuntimeError(f"{path}: {response.status} {answer}")
-        return answer
+        return self._line.post(path, {"campaign": self.campaign, "session": self.tab, **body})
 
 
 @dataclass(frozen=True)

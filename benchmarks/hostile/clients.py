@@ -16,21 +16,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
-from websockets.typing import Origin, Subprotocol
+from websockets.sync.client import ClientConnection
 
 from app.access import TOKEN_HEADER
 from benchmarks.hostile.case import Outcome, Verdict
 from benchmarks.hostile.studio import ROOT, Ending, Studio, ended
+from benchmarks.page_session import connected, problem_of, rerun
 
 LONGEST_S = 30.0  # an input is given up after this long
 START_S = 0.5  # of a command that was forked with its imports done
 START_OF_SERVICE_S = 4.0  # of a dashboard or a worker service
 REFUSED = 2  # exit code of `slim`
-ALERT_OF_ERROR = 1  # streamlit.proto.Alert.ERROR
 
 
 def slim(studio: Studio, *words: object, stdin: bytes = b"", **variables: str) -> Outcome:
@@ -137,7 +135,7 @@ def visit(studio: Studio, page: str, query: str = "", **options: Any) -> Outcome
     since = time.monotonic()
     try:
         with opened(studio, **options) as session:
-            session.send(_rerun(page, query))
+            session.send(rerun(page, query).SerializeToString())
             said, exceptions, alerts = _shown(session, since + LONGEST_S)
     except TimeoutError:
         return Outcome("broken", b"", time.monotonic() - since)
@@ -147,23 +145,9 @@ def visit(studio: Studio, page: str, query: str = "", **options: Any) -> Outcome
     return Outcome(verdict, said, time.monotonic() - since)
 
 
-def opened(studio: Studio, *, host: str | None = None, origin: str | None = None, path: str = "/_stcore/stream"):
-    """A websocket of a session; ``host`` and ``origin`` as a browser on another page would send them."""
-    here = f"127.0.0.1:{studio.port}"
-    return connect(
-        f"ws://{host or here}{path}",
-        sock=socket.create_connection(("127.0.0.1", studio.port), timeout=LONGEST_S),
-        origin=Origin(origin or f"http://{host or here}"),
-        subprotocols=[Subprotocol("streamlit")],
-        open_timeout=LONGEST_S, close_timeout=1, max_size=None,
-    )  # fmt: skip
-
-
-def _rerun(page: str, query: str) -> bytes:
-    message = BackMsg()
-    message.rerun_script.page_name = page
-    message.rerun_script.query_string = query
-    return message.SerializeToString()
+def opened(studio: Studio, **options: Any) -> ClientConnection:
+    """A websocket of a session; ``options`` of benchmarks.page_session.connected."""
+    return connected(studio.port, **options)
 
 
 def _shown(session: Any, until: float) -> tuple[bytes, int, int]:
@@ -174,8 +158,7 @@ def _shown(session: Any, until: float) -> tuple[bytes, int, int]:
         said += content
         message = ForwardMsg()
         message.ParseFromString(content)
-        kind = message.delta.new_element.WhichOneof("type") if message.WhichOneof("type") == "delta" else None
-        exceptions += kind == "exception"
-        alerts += kind == "alert" and message.delta.new_element.alert.format == ALERT_OF_ERROR
+        exceptions += problem_of(message) == "exception"
+        alerts += problem_of(message) == "error"
         if message.WhichOneof("type") == "script_finished":
             return said, exceptions, alerts
