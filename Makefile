@@ -74,7 +74,7 @@ constraints: $(DEV) ## keep the versions that are installed now as those that we
 licences: $(DEV) ## write docs/licences.md anew
 	$(BIN)/python .ci/packages.py licences > docs/licences.tmp && mv docs/licences.tmp docs/licences.md
 
-BENCHMARKS := accuracy speed jobs chaos annotation effect pages hostile
+BENCHMARKS := accuracy speed jobs chaos annotation effect pages hostile served
 bench: $(DEV) ## every benchmark; results go to benchmarks/results
 	@for name in $(BENCHMARKS); do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name --json benchmarks/results/$$name.json || exit 1; done

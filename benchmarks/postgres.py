@@ -20,21 +20,33 @@ from slim_core.store.database import driver_url
 FAST, IMMEDIATE = "fast", "immediate"  # ways to stop: connections are ended; as by kill -9, but all of it
 
 
+def programs() -> Path | None:
+    """The folder of the server's programs; None where there is no server."""
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    on_path = shutil.which("initdb")
+    return found[-1].parent if found else Path(on_path).parent if on_path else None
+
+
 class Cluster:
     """A server in a folder of its own, with the block; it runs as postgres where this process is root."""
 
-    def __init__(self, user: str = "postgres", password: str = "", port: int = 0) -> None:
-        """With a password it listens on a port of 127.0.0.1 (0: a free one), else only on a socket in its folder."""
+    def __init__(self, user: str = "postgres", password: str = "", port: int = 0, database: str = "") -> None:
+        """With a password it listens on a port of 127.0.0.1 (0: a free one), else only on a socket in its folder.
+
+        ``database``: made when it is first started, and kept as long as the server.
+        """
         self.user, self.password = user, password
         self.port = port or free_port()
+        self._database = database
         self.folder = Path(tempfile.mkdtemp(prefix="slim-pg-", dir="/tmp"))  # a socket's path must be short
-        found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        self._programs = found[-1].parent if found else Path(shutil.which("initdb") or "initdb").parent
+        self._programs = programs() or Path()
         self._as = {"user": "postgres"} if os.geteuid() == 0 else {}  # the server refuses to run as root
 
     def __enter__(self) -> Self:
         self._init()
         self.start()
+        if self._database:
+            run_alone(self.url(), f"CREATE DATABASE {self._database}")
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -91,12 +103,15 @@ def postgres() -> Iterator[str]:
 @contextlib.contextmanager
 def new_database(url: str, name: str) -> Iterator[str]:
     """URL of an empty database of that server, which goes with the block."""
-    engine = sa.create_engine(driver_url(url), isolation_level="AUTOCOMMIT", pool_pre_ping=True)
-    with engine.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    run_alone(url, f"CREATE DATABASE {name}")
     try:
-        yield engine.url.set(database=name).render_as_string(hide_password=False)
+        yield driver_url(url).set(database=name).render_as_string(hide_password=False)
     finally:
-        with engine.connect() as connection:
-            connection.execute(sa.text(f"DROP DATABASE {name} WITH (FORCE)"))
-        engine.dispose()
+        run_alone(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def run_alone(url: str, statement: str) -> None:
+    """A statement that no transaction may hold, on a connection of its own."""
+    engine = sa.create_engine(driver_url(url), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+    with engine.connect() as connection:
+        connection.execute(sa.text(statement))
