@@ -1,10 +1,12 @@
 """Does it survive? The whole loop on demo data while its processes are killed with -9, at random, many times.
 
     python -m benchmarks.chaos --kills 100 --seed 0 --json benchmarks/results/chaos.json
+    python -m benchmarks.chaos --postgres --json benchmarks/results/chaos-postgres.json
 
 A real dashboard with its embedded Redis and workers runs one loop after another (train, attention, space, campaign,
 answers over HTTP, curate, retrain, evaluate) until so many processes have been killed: jobs, workers, the worker
-service, Redis, the dashboard. A killed dashboard is started again, as its user would do; a run that was lost more often
+service, Redis, the dashboard; Redis is also frozen for some seconds, and with --postgres the database, a server of its
+own, cut off. A killed dashboard is started again, as its user would do; a run that was lost more often
 than the two times it goes on by itself is retried, as its user would do. Then the same loops run undisturbed in a home
 of their own, and every number of every run must be equal.
 
@@ -21,10 +23,13 @@ import logging
 import math
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from benchmarks.disturbance import Annotator, Killer, Operator, Watch
+from benchmarks.postgres import Cluster
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.errors import ConflictError, QueueUnavailableError, SlimError
@@ -33,9 +38,11 @@ from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.settings import Settings
 from slim_core.store import Run, Store
+from slim_core.store.database import StoreUnavailableError
 from workers.queue import Queue
 
 log = logging.getLogger("chaos")
+T = TypeVar("T")
 
 PATIENCE_S = 600.0  # for one run to be done, whatever happens to it
 SHORT = {"epochs": 6, "batch_size": 32}
@@ -48,24 +55,38 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0, help="of the kills, and of the first loop")
     parser.add_argument("--pause", type=float, default=4.0, help="mean seconds between two kills")
     parser.add_argument("--images", type=int, default=300, help="training images of the demo data")
+    parser.add_argument("--postgres", action="store_true", help="on a PostgreSQL server of its own, cut off at times")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    with tempfile.TemporaryDirectory() as folder:
-        result = chaos(Path(folder), kills=args.kills, seed=args.seed, pause_s=args.pause, images=args.images)
+    with tempfile.TemporaryDirectory() as folder, Cluster() if args.postgres else nullcontext() as database:
+        result = chaos(
+            Path(folder), kills=args.kills, seed=args.seed, pause_s=args.pause, images=args.images, database=database
+        )
     if args.json:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
 
 
-def chaos(folder: Path, *, kills: int, seed: int, pause_s: float = 4.0, images: int = 300) -> dict[str, Any]:
-    """Run loops in ``folder`` until ``kills`` processes have been killed; what came of it."""
+def chaos(
+    folder: Path,
+    *,
+    kills: int,
+    seed: int,
+    pause_s: float = 4.0,
+    images: int = 300,
+    database: Cluster | None = None,
+) -> dict[str, Any]:
+    """Run loops in ``folder`` until ``kills`` processes have been struck; what came of it.
+
+    ``database``: a server of its own for the runs, which is struck too; None: SQLite.
+    """
     write_demo(folder / "demo", DemoConfig(train=images, val=60, test=60))
-    settings = _settings(folder / "disturbed", folder)
+    settings = _settings(folder / "disturbed", folder, database)
     store = Store.open(settings)
     with Operator(settings) as operator, Watch(operator) as watch, Annotator(store, operator, seed) as annotator:
-        killer = Killer(operator, kills=kills, seed=seed, pause_s=pause_s)
+        killer = Killer(operator, kills=kills, seed=seed, pause_s=pause_s, database=database)
         with killer:
             metrics = [_loop(store, folder / "demo", seed, annotator)]
             while not killer.done.is_set():
@@ -79,6 +100,7 @@ def chaos(folder: Path, *, kills: int, seed: int, pause_s: float = 4.0, images: 
     for each in different[:20]:
         log.warning("%s", each)
     return {
+        "database": "sqlite" if database is None else "postgresql",
         "kills": len(killer.killed),
         "killed": killer.counts(),
         "loops": len(metrics),
@@ -94,15 +116,31 @@ def chaos(folder: Path, *, kills: int, seed: int, pause_s: float = 4.0, images: 
     }
 
 
-def _settings(home: Path, folder: Path) -> Settings:
+def _settings(home: Path, folder: Path, database: Cluster | None = None) -> Settings:
     """One thread, so that numbers do not depend on the cores; short leases, so that a loss is noticed soon."""
-    return Settings(home=home, data_roots=(folder,), redis_url=None, lease_s=8.0, renew_s=1.0, threads=1)
+    return Settings(
+        home=home, data_roots=(folder,), redis_url=None, lease_s=8.0, renew_s=1.0, threads=1,
+        database_url=None if database is None else database.url(),
+    )  # fmt: skip
 
 
 def _loop(store: Store, images: Path, seed: int, annotator: Annotator) -> dict[str, Any]:
-    """One loop through the queue; step -> its metrics."""
+    """One loop through the queue; step -> its metrics. Asked for again where the database was away: it goes on."""
     at = Workbench(store, Patient(store))
-    return _metrics(at, images, seed, lambda campaign: annotator.answer(campaign.id))
+    return _patiently(lambda: _metrics(at, images, seed, lambda campaign: annotator.answer(campaign.id)))
+
+
+def _patiently(do: Callable[[], T]) -> T:
+    """Done again until the database answers, as a person does who reads that it does not."""
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return do()
+        except StoreUnavailableError as error:
+            if time.monotonic() > until:
+                raise
+            log.info("%s", error)
+            time.sleep(0.5)
 
 
 def _quiet_loop(store: Store, images: Path, seed: int) -> dict[str, Any]:

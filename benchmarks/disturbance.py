@@ -20,6 +20,7 @@ from urllib.error import URLError
 import psutil
 
 from app import access
+from benchmarks.postgres import IMMEDIATE, Cluster
 from benchmarks.processes import end, free_port, until
 from slim_core.settings import Settings
 from slim_core.store import Store
@@ -29,6 +30,8 @@ log = logging.getLogger("chaos")
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_S = 120.0
+FROZEN, CUT_OFF = "redis frozen", "database cut off"
+_AWAY_S = (1.0, 10.0)  # how long a frozen or cut off one stays so: longer than a lease at the most
 _WAIT_S = 15.0  # for a process of the sort that is to be killed next
 _LOG = re.compile(r"/(r-[a-z0-9]+)/attempt-\d+/log\.txt$")
 
@@ -129,27 +132,32 @@ class Operator(Part):
 
 
 class Killer(Part):
-    """Kills one process of the family after another with -9, of a random sort, after random pauses."""
+    """Strikes one process of the family after another, of a random sort, after random pauses.
 
-    SORTS = ("job", "worker", "service", "redis", "dashboard")
+    Most are killed with -9. Redis may also be frozen (SIGSTOP) for some seconds, and PostgreSQL, where the family uses
+    a server of its own, cut off: it ends at once with all its connections, and takes none until it is started again.
+    """
 
-    def __init__(self, operator: Operator, *, kills: int, seed: int, pause_s: float) -> None:
+    SORTS = ("job", "worker", "service", "redis", "dashboard", FROZEN)
+
+    def __init__(
+        self, operator: Operator, *, kills: int, seed: int, pause_s: float, database: Cluster | None = None
+    ) -> None:
         super().__init__()
         self.killed: list[str] = []
         self.done = threading.Event()
-        self._operator, self._kills, self._pause_s = operator, kills, pause_s
+        self._operator, self._kills, self._pause_s, self._database = operator, kills, pause_s, database
+        self._sorts = self.SORTS if database is None else (*self.SORTS, CUT_OFF)
         self._random = random.Random(seed)
 
     def turn(self) -> None:
-        """Pause, choose a sort, wait a while for one of it to be there, kill it."""
+        """Pause, choose a sort, wait a while for one of it to be there, strike it."""
         self.ending.wait(self._random.expovariate(1 / self._pause_s))
-        sort = self._random.choice(self.SORTS)
-        until = time.monotonic() + _WAIT_S
-        while not (found := self._living().get(sort)) and time.monotonic() < until:
-            if self.ending.wait(0.05):
-                return
-        if found:
-            self._kill(sort, self._random.choice(found))
+        sort = self._random.choice(self._sorts)
+        if sort == CUT_OFF and self._database is not None:
+            self._cut_off(self._database)
+        else:
+            self._strike(sort)
         if len(self.killed) >= self._kills:
             self.done.set()
             self.ending.set()
@@ -160,16 +168,39 @@ class Killer(Part):
         self.done.set()
 
     def counts(self) -> dict[str, int]:
-        """How many of each sort were killed."""
+        """How many of each sort were struck."""
         return dict(Counter(self.killed))
 
-    def _kill(self, sort: str, process: psutil.Process) -> None:
+    def _strike(self, sort: str) -> None:
+        until = time.monotonic() + _WAIT_S
+        while not (found := self._living().get(sort)) and time.monotonic() < until:
+            if self.ending.wait(0.05):
+                return
+        if not found:
+            return
+        process = self._random.choice(found)
         try:
-            process.kill()  # checks that the id was not given to another process
+            self._freeze(process) if sort == FROZEN else process.kill()  # both check that the id is still its own
         except psutil.NoSuchProcess:
             return
+        self._count(sort, process.pid)
+
+    def _freeze(self, process: psutil.Process) -> None:
+        process.suspend()
+        try:
+            self.ending.wait(self._random.uniform(*_AWAY_S))
+        finally:
+            process.resume()
+
+    def _cut_off(self, database: Cluster) -> None:
+        database.stop(IMMEDIATE)
+        self.ending.wait(self._random.uniform(*_AWAY_S))
+        database.start()
+        self._count(CUT_OFF, 0)
+
+    def _count(self, sort: str, pid: int) -> None:
         self.killed.append(sort)
-        log.info("kill %d: %s (%d)", len(self.killed), sort, process.pid)
+        log.info("kill %d: %s (%d)", len(self.killed), sort, pid)
 
     def _living(self) -> dict[str, list[psutil.Process]]:
         """Processes by sort; a dashboard counts once it has a worker, for killing it before disturbs nothing."""
@@ -181,7 +212,7 @@ class Killer(Part):
                 continue
         if "worker" not in found:
             found.pop("dashboard", None)
-        return found
+        return found | {FROZEN: found.get("redis", [])}
 
 
 class Watch(Part):
@@ -210,11 +241,15 @@ class Annotator(Part):
     def __init__(self, store: Store, operator: Operator | None, seed: int) -> None:
         """Without an operator answers go straight into the store."""
         super().__init__()
-        self.n_sent = 0
         self._store, self._operator, self._seed = store, operator, seed
-        self._sent: dict[str, list[str]] = {}  # campaign -> ids
+        self._sent: dict[str, set[str]] = {}  # campaign -> ids
         self._campaign: str | None = None
         self._todo: list[int] = []
+
+    @property
+    def n_sent(self) -> int:
+        """Answers that the dashboard has acknowledged."""
+        return sum(len(ids) for ids in self._sent.values())
 
     def answer(self, campaign_id: str) -> int:
         """Answer a whole campaign now, the same way whoever asks: right for about half of the images."""
@@ -265,8 +300,7 @@ class Annotator(Part):
             if time.monotonic() > until:
                 raise RuntimeError(f"the dashboard did not take an answer within {PATIENCE_S:.0f} s")
             time.sleep(0.2)
-        self._sent.setdefault(campaign, []).append(name)
-        self.n_sent += 1
+        self._sent.setdefault(campaign, set()).add(name)
 
     def _deliver(self, campaign: str, answer: dict[str, object]) -> bool:
         if self._operator is None:
