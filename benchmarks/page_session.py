@@ -6,6 +6,7 @@ import json
 import socket
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -82,7 +83,8 @@ class PageSession:
         """
         self._fragments: dict[str, _Fragment] = {}
         self._id = self._script = ""
-        self._socket = connected(self.port, headers=self.headers)
+        self._open = ExitStack()
+        self._socket = self._open.enter_context(connected(self.port, headers=self.headers))
         self._ask(rerun(self.page, self.query))
         until = time.monotonic() + timeout_s
         while not self._read(until):
@@ -110,7 +112,7 @@ class PageSession:
 
     def close(self) -> None:
         """Leave the page."""
-        self._socket.close()
+        self._open.close()
 
     def _ask(self, message: BackMsg) -> None:
         if self._script:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.disturbance import Part
 from benchmarks.hostile.watch import Memory
 from benchmarks.postgres import new_database
 from benchmarks.served.browsers import Browsers
@@ -43,15 +44,16 @@ def round_of(
         memory = stack.enter_context(Memory({"app": lambda: site.app_pid}))
         effort = stack.enter_context(Effort(lambda: site.app_pid))
         load = stack.enter_context(Load(site, bench))
-        stack.enter_context(Browsers(bench.room, names[:browsers], 0, record))
-        for k, who in enumerate(names[browsers:]):
-            stack.enter_context(Person(bench.room, who, k, record))
+        team: list[Part] = [Browsers(bench.room, names[:browsers], 0, record)]
+        team += [Person(bench.room, who, k, record) for k, who in enumerate(names[browsers:])]
+        for one in team:
+            stack.enter_context(one)
         began = time.monotonic()
         pause_s = seconds / (len(order) + 1)
         struck = stack.enter_context(Faults(site, load, record, order, pause_s=pause_s, backup=backup))
         while time.monotonic() - began < seconds or not struck.are_over:
-            if struck.trouble is not None:
-                break
+            if any(one.trouble is not None for one in (struck, load, *team)):
+                break  # it is raised at the end of the block
             time.sleep(0.5)
     taken = time.monotonic() - began
     runs = settled(site.store)
