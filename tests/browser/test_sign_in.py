@@ -230,6 +230,11 @@ def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(browser: Browser
     sign_in(page, "late@example.org")  # whose id_token is over its time
     signed_out(page)
     is_shown(page, "the provider's answer was not valid, or it came too late")
+    page.goto(f"{address}/compare")
+    sign_in(page, "elsewhere@example.org")  # whose id_token is another client's
+    signed_out(page)
+    is_shown(page, "the provider's answer was not valid, or it came too late")
+    assert not [one for one in page.context.cookies() if one["name"].startswith("_streamlit_user")]
     page.goto(f"{address}/oauth2callback?code=stale&state=unknown")
     signed_out(page)
     sign_in(page, ANN)
