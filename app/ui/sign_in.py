@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import streamlit as st
@@ -12,6 +13,7 @@ from streamlit.errors import StreamlitAuthError
 from app import session
 from app.bind_address import has_auth, signs_in
 from app.login_redirect import OUTCOME
+from slim_core.errors import SlimError
 
 WIDTH = 440  # pixels
 OUTCOMES = {
@@ -76,13 +78,18 @@ def corner() -> None:
     """The person and their role, at the end of the navigation."""
     if not signs_in() and session.given_name() is None:
         return
-    who = session.viewer()
     with st.sidebar.container(key="who"):
-        _small(f"{who.name} · {who.role}")
-        if signs_in() and not who.may("annotator"):
-            _small(_whom_to_ask())
+        with suppress(SlimError):  # the database is away: the page says so, and signing out needs none
+            _role()
         if has_auth() and st.button("Sign out", icon=":material/logout:", key="sign-out", type="tertiary"):
             st.logout()
+
+
+def _role() -> None:
+    who = session.viewer()
+    _small(f"{who.name} · {who.role}")
+    if signs_in() and not who.may("annotator"):
+        _small(_whom_to_ask())
 
 
 def _whom_to_ask() -> str:

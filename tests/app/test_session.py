@@ -12,6 +12,7 @@ from app import bind_address, session
 from app.access import Viewer
 from app.ui import sign_in
 from slim_core.errors import NameRefusedError
+from slim_core.store.database import Database, StoreUnavailableError
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 pytestmark = pytest.mark.usefixtures("empty_home")
@@ -146,4 +147,24 @@ def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest
     app = with_auth.run()
     assert not app.exception
     assert any("ann@example.org · annotator" in one.proto.body for one in app.sidebar.get("html"))
+    assert app.button(key="sign-out")
+
+
+def test_while_the_database_is_away_who_has_signed_in_reads_so_and_sees_no_traceback(
+    with_auth: AppTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("app.ui.sign_in.signs_in", "app.ui.sign_in.has_auth"):
+        monkeypatch.setattr(module, lambda: True)
+    session.store()  # which has been opened before
+
+    def away(*_: object) -> None:
+        raise StoreUnavailableError("The database slim does not answer: start it, or correct SLIM_DATABASE_URL.")
+
+    monkeypatch.setattr(Database, "read", away)
+    with_auth.user = {"is_logged_in": True, "email": "ann@example.org"}
+    app = with_auth.run()
+    assert not app.exception
+    assert [one.value for one in app.error] == [
+        "The database slim does not answer: start it, or correct SLIM_DATABASE_URL."
+    ]
     assert app.button(key="sign-out")
