@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import access, server, session
 from app.access import Viewer
+from app.annotate.parts import live_effect
 from app.data.parts import privacy
 from app.navigation import PAGES
 from app.routes.exports import export_url
@@ -205,3 +206,13 @@ def test_actions_of_others_reach_nothing_of_it(ids: Ids, as_person: Sign) -> Non
 def test_without_sign_in_the_one_user_sees_everything(ids: Ids, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "signs_in", lambda: False)
     assert session.store() is session.whole_store() and session.store().datasets.fetch(ids.dataset).private
+
+
+def test_a_page_that_is_still_open_follows_no_campaign_that_became_private(
+    ids: Ids, as_person: Sign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_person(LEAD)
+    drawn: list[tuple[object, ...]] = []
+    monkeypatch.setattr(live_effect, "_drawn", lambda *of: drawn.append(of) or "")
+    live_effect._follow(session.whole_store().campaigns.fetch(ids.campaign))
+    assert drawn == []

@@ -59,6 +59,7 @@ def _slow(campaign: Campaign) -> None:
 
 def _follow(campaign: Campaign) -> None:
     with errors_shown():
+        session.store().campaigns.fetch(campaign.id)  # it may be private by now: what is drawn is shared by all pages
         state = _pace.state(campaign.id, _state(campaign), lambda newest: _drawn(campaign.id, newest))
         st.html(_drawn(campaign.id, state))
         rows = _effect(campaign.id, state).rows
