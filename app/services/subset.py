@@ -7,15 +7,16 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
-from slim_core.annotation.curation_data import curation_data
+from slim_core.annotation.curation_data import curation_data, views_of
 from slim_core.curation import NEEDS_ANSWERS, CurationData, Subset, curate
 from slim_core.curation.data import UNANSWERED
 from slim_core.runs.loop_runs import ANSWERED
-from slim_core.store.results import SpaceResult
+from slim_core.store.results import AttentionResult, SpaceResult
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,22 @@ def preview(choice: Choice) -> Subset:
 def _preview(choice: Choice, seqs: tuple[int, ...]) -> Subset:  # noqa: ARG001  # a new answer is a new entry
     data = space_data.load(choice.space)
     campaign = choice.campaign if choice.uses_answers else None
-    given = _curation_data(data, campaign)
-    return curate(given, strategy=choice.strategy, size=choice.size, seed=choice.seed, **dict(choice.options))
+    options = dict(choice.options)
+    views = _views(choice.space) if options.get("environments") == "answers" else None
+    given = _curation_data(data, campaign, views)
+    return curate(given, strategy=choice.strategy, size=choice.size, seed=choice.seed, **options)
 
 
-def _curation_data(data: SpaceData, campaign: str | None) -> CurationData:
+def _curation_data(data: SpaceData, campaign: str | None, views: NDArray[np.float32] | None) -> CurationData:
     space = SpaceResult(session.store().artifacts.folder(data.run))
     answers = np.maximum(space_data.answers(data, campaign), UNANSWERED)
     said = session.store().environment_answers.said(campaign) if campaign else {}
-    return curation_data(data.table, space, space_data.propagated(data, campaign), answers, said)
+    return curation_data(data.table, space, space_data.propagated(data, campaign), answers, said, views)
+
+
+@lru_cache(maxsize=2)
+def _views(space: str) -> NDArray[np.float32] | None:
+    """Of a space, which never changes once it is done."""
+    store = session.store()
+    folder = store.artifacts.folder
+    return views_of(SpaceResult(folder(space)), AttentionResult(folder(store.runs.fetch(space).spec["attention"])))

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from slim_core.curation import CurationData
 from slim_core.data.table import ImageTable
+from slim_core.space.environments import ClusterConfig, views
 from slim_core.space.sheets import Said
-from slim_core.store.results import SpaceResult
+from slim_core.store.results import AttentionResult, SpaceResult
 
 
 def curation_data(
@@ -19,10 +20,11 @@ def curation_data(
     scores: NDArray[np.float64],
     answers: NDArray[np.int8],
     said: Mapping[str, Said] | None = None,
+    views: NDArray[np.float32] | None = None,
 ) -> CurationData:
     """The n images of a space with their scores and answers, (n,) each, in the order of its rows.
 
-    ``said``: path of an environment -> what people say of it.
+    ``said``: path of an environment -> what people say of it; ``views``: (2, n, d) as of ``views_of``.
     """
     rows, clusters = space.rows, space.clusters()
     return CurationData(
@@ -37,4 +39,18 @@ def curation_data(
         n_classes=table.n_classes,
         class_names=tuple(table.label_names),
         said=said or {},
+        views=views,
     )
+
+
+def views_of(space: SpaceResult, seen: AttentionResult) -> NDArray[np.float32] | None:
+    """(2, n, d): what surrounds each image of a space, if its attention is right and if it is wrong.
+
+    None where the attention pass has left no features. ``seen``: the attention pass that the space was made from.
+    """
+    if not seen.has_features:
+        return None
+    order = np.argsort(seen.rows)
+    positions = order[np.searchsorted(seen.rows, space.rows, sorter=order)]
+    outside, whole = (seen.stored_features(name) for name in ("environment", "pooled"))
+    return views(outside, whole, positions, ClusterConfig())

@@ -39,6 +39,8 @@ class CurationData:
     n_classes: int
     class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
     said: Mapping[str, Said] = field(default_factory=dict)  # path of an environment -> what people say of it
+    views: np.ndarray | None = None  # (2, N, d) surroundings if the attention is right, if it is wrong; None: not known
+    environments_are: str = "environment"  # what one is called, with its number, where people gave it no name
 
     @cached_property
     def environments(self) -> tuple[Environment, ...]:
@@ -60,6 +62,8 @@ class CurationData:
             "answers": self.answers,
             "attributes": self.labels if self.attributes is None else self.attributes,
         }
+        if self.views is not None:
+            parts["views"] = self.views[0]
         for name, array in parts.items():
             if len(array) != n:
                 raise SpecRefusedError(

@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field
 from slim_core.parameters import BuiltByHand, Shown
 
 KeepRule = Literal["threshold", "quantile", "median"]
+FoundBy = Literal["space", "answers"]
 KEEP_RULES: tuple[KeepRule, ...] = ("threshold", "quantile", "median")
 # The reference's median, without its pooling of scales that do not compare (mistake 7), which can lose a whole class.
 DEFAULT_KEEP: dict[str, KeepRule] = {"slim": "threshold", "slim-reference": "quantile"}  # by strategy
@@ -19,6 +20,7 @@ _RULES = {
     "quantile": "highest scores of each class",
     "median": "above the median of all (as in the paper)",
 }
+_FOUND: dict[FoundBy, str] = {"space": "those of the space", "answers": "found by the answers"}
 _SLIM, _REFERENCE, _BY_ANSWERS = (
     {"strategy": names} for names in (("slim",), ("slim-reference",), tuple(DEFAULT_KEEP))
 )
@@ -47,6 +49,18 @@ class CurateOptions(BuiltByHand):
         le=1,
         title="Share left out",
         description="Of the rule quantile: share of each class left out.",
+    )
+    environments: Annotated[FoundBy, Shown(labels=_FOUND, place="more", only=_SLIM)] = Field(
+        default="space",
+        title="Environments",
+        description="Found by the answers: outside the attention where it is right, else in the whole image.",
+    )
+    presumed: Annotated[float, Shown(step=0.1, place="more", only=_SLIM, called="The presumed score")] = Field(
+        default=1.0,
+        ge=0,
+        le=1,
+        title="Score without answers",
+        description="Of images in a class without answers, where answers find the environments: 1 is right, 0 wrong.",
     )
     trusted_first: Annotated[bool, Shown(only=_SLIM)] = Field(
         default=False,

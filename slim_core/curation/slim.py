@@ -1,13 +1,14 @@
 """The default strategy: every class equally often in every environment, so that neither tells the other.
 
-The number of clusters comes from the data (``space.environment_clusters``), the answers about images, where there are
-any, decide how far each environment is trusted, and those about environments (``space.sheets``) which are balanced at
-all. What was measured, and what was tried and dropped, is in docs/decisions/0003; the environments in 0013.
+The answers about images decide where in an image its environment is looked for, and how far each environment is
+trusted; those about environments (``space.sheets``) which are balanced at all. What was measured, and what was tried
+and dropped, is in docs/decisions/0003, 0013 and 0033.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,14 @@ from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import Kept, kept_or_all
 from slim_core.curation.options import CurateOptions
+from slim_core.space.clustering import seeded_kmeans
+from slim_core.space.environments import Clusters
 from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment, in_order
 
 NAME = "slim"
+PER_CLASS = 6  # environments that are found by the answers
+MOST = 64
+IMAGES_EACH = 20  # in one of them on average, at least
 
 
 def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
@@ -34,6 +40,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     An environment of which people say that what it shares belongs to the class keeps the share that each class has in
     it, classes counted the same; the others share the rest of the budget.
     """
+    data = in_environments(data, seed, options)
     kept, found = kept_or_all(data, options), data.environments
     cells, budgets = cell_budgets(data, kept, size, options)
     if options.trusted_first:
@@ -49,6 +56,29 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         kept=kept.mask,
         extra=({"keep": kept.report} if kept.report else {}) | {"clusters": data.clusters.to_json()} | _said(found),
         notes=[*kept.notes, *_notes(found)],
+    )
+
+
+def in_environments(data: CurationData, seed: int, options: CurateOptions) -> CurationData:
+    """The data in the environments that are balanced: those of the space, or found by the answers.
+
+    e = s r + (1 - s) p, where s is the propagated score that the attention is right. What lies outside the attention
+    (r) is the environment only where the attention is on the object; where it is not, the model looks at the
+    environment, and the whole image (p) tells it. Clusters of e, PER_CLASS for each class: splitting an environment
+    costs little, merging two loses a group. Without answers s is ``options.presumed``.
+
+    Where people have said of an environment of the space what it is, these stay: their answers are about them.
+    """
+    asked_about = any(said.value != UNSURE for said in data.said.values())
+    if data.views is None or options.environments == "space" or asked_about:
+        return data
+    s = np.nan_to_num(data.scores, nan=options.presumed)[:, None]
+    surroundings = np.asarray(s * data.views[0] + (1 - s) * data.views[1], np.float32)
+    k = max(2, min(PER_CLASS * data.n_classes, MOST, len(s) // IMAGES_EACH))
+    index, centres = seeded_kmeans(surroundings, k, seed)
+    clusters = Clusters(index, (len(centres),) * data.n_classes, surroundings)
+    return replace(
+        data, clusters=clusters, environment=surroundings, said={}, views=None, environments_are="surroundings"
     )
 
 
@@ -100,7 +130,8 @@ def _cell(data: CurationData, label: int, environment: Environment, kept: Kept) 
     note = {"environment": environment.path} | _trust(kept, members)
     if environment.said.n_answers:
         note["belongs"] = BELONGS[environment.said.value]
-    return Cell(f"{data.called(label)}, {environment.name}", label, members, len(members), note)
+    name = environment.said.name or f"{data.environments_are} {environment.path}"
+    return Cell(f"{data.called(label)}, {name}", label, members, len(members), note)
 
 
 def _trust(kept: Kept, members: np.ndarray) -> dict[str, Any]:

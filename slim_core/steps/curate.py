@@ -10,16 +10,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core import result_files
-from slim_core.annotation.curation_data import curation_data
+from slim_core.annotation.curation_data import curation_data, views_of
 from slim_core.annotation.propagation import expand
-from slim_core.curation import Subset, curate
+from slim_core.curation import Subset, check_options, curate
 from slim_core.curation.data import UNANSWERED
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.answers import Answers, aligned, given_answers, said_of
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import CurateSpec
-from slim_core.store.results import SpaceResult
+from slim_core.store.results import AttentionResult, SpaceResult
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -36,7 +36,8 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
         AnswersRefusedError: answers belong to images outside the space, or the strategy cannot do with these.
         SpecRefusedError: the strategy is unknown or cannot choose so many images, or the space is not of train.
     """
-    require_train(context.store.runs.fetch(spec.space))
+    of_train = context.store.runs.fetch(spec.space)
+    require_train(of_train)
     table = context.table(spec.dataset)
     space = SpaceResult(context.parent(spec.space))
     rows = space.rows
@@ -47,8 +48,10 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     np.save(context.out / result_files.PROPAGATED, scores)
     context.check_stop()
     context.progress(1, 2, "curation")
+    by_answers = check_options(spec.strategy, spec.options).environments == "answers"
+    views = views_of(space, AttentionResult(context.parent(of_train.spec["attention"]))) if by_answers else None
     subset = curate(
-        curation_data(table, space, scores, answers, said),
+        curation_data(table, space, scores, answers, said, views),
         strategy=spec.strategy,
         size=spec.size,
         seed=spec.seed,

@@ -114,6 +114,11 @@ class AttentionResult:
         """One row an image: row, prediction, confidence, loss, entropy, no_evidence, scores against the masks."""
         return table_at(self.folder / names.SCORES, columns)
 
+    @property
+    def has_features(self) -> bool:
+        """An evaluation has none."""
+        return all((self.folder / file).is_file() for file in names.FEATURES.values())
+
     def stored_features(self, name: str) -> NDArray[Any]:
         """(n, K) as they are stored, mapped from disk."""
         return mapped(self.folder / names.FEATURES[name])

@@ -435,3 +435,68 @@ def test_what_curation_cannot_do_is_refused(wrong, said):
 def test_arrays_of_different_spaces_are_refused():
     with pytest.raises(SpecRefusedError, match="scores speaks of 3 images, labels of 400"):
         replace(DATA, scores=np.zeros(3))
+
+
+def looked_at(right_of: np.ndarray, seed: int = 0) -> CurationData:
+    """Images whose surroundings tell the attribute outside the attention where it is right, in the whole where not.
+
+    The other of the two views tells the class. ``right_of``: (2,) share of right attention by class.
+    """
+    rng = np.random.default_rng(seed)
+    data = make(agree=0.9)
+    right = rng.random(len(data.labels)) < right_of[data.labels]
+    centres = rng.uniform(-4, 4, size=(2, 2, 8))  # of attributes, of classes
+    of_attribute, of_class = centres[0][data.attributes], centres[1][data.labels]
+    views = np.stack(
+        [np.where(right[:, None], of_attribute, of_class), np.where(right[:, None], of_class, of_attribute)]
+    )
+    views = np.asarray(views + rng.normal(size=views.shape) * 0.3, np.float32)
+    return replace(data, views=views, scores=right.astype(float), answers=right.astype(np.int8))
+
+
+def rarest(data: CurationData, **options) -> float:
+    """The least share that an attribute has in a class of the subset; one half is even."""
+    subset = curate(data, strategy="slim", size=200, seed=0, environments="answers", **options)
+    found = groups(data, subset).reshape(2, 2)
+    return float((found / found.sum(axis=1, keepdims=True)).min())
+
+
+@pytest.mark.parametrize("right_of", [(0.0, 0.0), (1.0, 1.0), (0.9, 0.1), (0.5, 0.5)])
+def test_where_the_attention_is_wrong_the_environment_is_found_in_the_whole_image(right_of):
+    data = looked_at(np.array(right_of))
+    assert rarest(data) > 0.35
+    swapped = replace(data, scores=1 - data.scores, answers=1 - data.answers)
+    assert rarest(swapped) < 0.2, "answers that are all incorrect find the classes"
+
+
+def test_without_answers_the_presumed_score_says_where_the_environment_is():
+    for right, presumed in ((1.0, 1.0), (0.0, 0.0)):
+        data = looked_at(np.array([right, right]))
+        unanswered = replace(data, scores=np.full(400, np.nan), answers=np.full(400, -1, np.int8))
+        assert rarest(unanswered, presumed=presumed) > 0.35 > 0.2 > rarest(unanswered, presumed=1 - presumed)
+    half = looked_at(np.array([1.0, 0.0]))
+    half.scores[half.labels == 0] = np.nan
+    assert rarest(half) > 0.35, "what is presumed is of the class without answers alone"
+
+
+def test_the_environments_of_the_space_stay_where_people_answered_about_them_and_where_asked_for():
+    data = looked_at(np.array([0.0, 0.0]))
+    found = curate(data, size=100, seed=0, environments="answers").report
+    assert {cell["cell"].split(", ")[1].split()[0] for cell in found["cells"]} == {"surroundings"}
+    of_space = curate(data, size=100, seed=0).report
+    assert of_space["cells"] == curate(replace(data, views=None), size=100, seed=0).report["cells"]
+    named = replace(data, said={"0": Said(NO, "grass", 1)})
+    report = curate(named, size=100, seed=0, environments="answers").report
+    assert "class 0, grass" in [cell["cell"] for cell in report["cells"]]
+
+
+def test_found_environments_are_few_enough_to_hold_images_of_several_classes():
+    few = looked_at(np.array([0.0, 0.0]))
+    kept = np.arange(60)
+    arrays = ("labels", "attention_space", "environment_space", "environment", "scores", "answers", "attributes")
+    small = {name: getattr(few, name)[kept] for name in arrays}
+    clusters = replace(few.clusters, index=few.clusters.index[kept], reduced=few.clusters.reduced[kept])
+    data = replace(few, **small, clusters=clusters, views=few.views[:, kept])
+    report = curate(data, size=30, seed=0, environments="answers").report
+    assert len({cell["environment"] for cell in report["cells"]}) == 3  # 60 images, 20 in each
+    assert report["clusters"]["n_per_class"] == [3, 3]

@@ -107,6 +107,19 @@ def test_curation_leaves_scores_for_every_image_of_the_space(looped):
     assert subset.metrics["right"] + subset.metrics["wrong"] + subset.metrics["unsure"] == subset.metrics["answers"]
 
 
+def test_curation_finds_environments_in_the_features_of_the_attention_pass(looped):
+    campaign = looped.loop.campaign
+    subset = api.curate(campaign.id, size=40, options={"environments": "answers"}, at=looped.at)
+    report = subset.metrics["report"]
+    assert subset.metrics["images"] == 40 and report["options"]["environments"] == "answers"
+    assert all(", surroundings " in cell["cell"] for cell in report["cells"])
+    assert report["clusters"]["n_per_class"] == [10, 10]  # 200 images, 20 in each on average
+    of_space = api.curate(campaign.id, size=40, at=looped.at)
+    assert of_space.id != subset.id and all(
+        ", environment " in cell["cell"] for cell in of_space.metrics["report"]["cells"]
+    )
+
+
 def test_answers_given_after_a_curation_do_not_change_what_it_was_made_of(looped):
     store = looped.at.store
     campaign = create_campaign(store, looped.loop.space, share=0.03, seed=7, name="of this test")
