@@ -32,7 +32,7 @@ BEATEN = (
     "afr-train-fifth",
     "random",
     "slim-no-answers",
-    "slim-chosen-no-answers",
+    "slim-all-wrong",
 )  # where they are there
 MOST_BELOW_GROUPS, MOST_HARM = 0.03, 0.01
 

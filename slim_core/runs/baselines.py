@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from slim_core.metrics import WORST_CLASS
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
+from slim_core.steps.specs import Option
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -19,9 +20,11 @@ def erm(loop: LoopRuns) -> Trained:
     return Trained(loop.reference)
 
 
-def retrained_on(loop: LoopRuns, strategy: str, asked: AskedAbout = "images") -> Trained:
-    """The model retrained on the subset of a strategy; ``asked``: what people were asked about, where it matters."""
-    subset = loop.subset(strategy, asked=asked)
+def retrained_on(
+    loop: LoopRuns, strategy: str, asked: AskedAbout = "images", options: Mapping[str, Option] | None = None
+) -> Trained:
+    """The model retrained on the subset of a strategy; ``asked`` and ``options``: as of ``LoopRuns.subset``."""
+    subset = loop.subset(strategy, asked=asked, options=options)
     return Trained(loop.retrained(subset), subset)
 
 
@@ -54,23 +57,6 @@ def group_dro(loop: LoopRuns) -> Trained:
     """GroupDRO to convergence, its epoch chosen by the worst group."""
     how = to_convergence(loop.config.model) | {"objective": "group-dro", "selection": "worst_group"}
     return Trained(loop.trained("GroupDRO", **how))
-
-
-def slim_chosen(loop: LoopRuns, answers: bool = True) -> Trained:
-    """Converged ERM, SLIM without answers and, with ``answers``, SLIM: what has the best worst class on validation.
-
-    As JTT does, it trains more than once and chooses; with ERM among what is chosen from, it need not do harm.
-    """
-    asked: tuple[AskedAbout, ...] = ("nothing", "images") if answers else ("nothing",)
-    subsets = {model.id: (model, subset) for model, subset in (_on_slim(loop, what) for what in asked)}
-    models = [loop.converged_erm, *(model for model, _ in subsets.values())]
-    best = best_on_validation(models)
-    return Trained(best, subsets.get(best.id, (best, None))[1], tuple(one for one in models if one.id != best.id))
-
-
-def _on_slim(loop: LoopRuns, asked: AskedAbout) -> tuple[Run, Run]:
-    subset = loop.subset("slim", asked=asked)
-    return loop.retrained(subset), subset
 
 
 def slim_environment_groups(loop: LoopRuns) -> Trained:

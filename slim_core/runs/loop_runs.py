@@ -200,10 +200,12 @@ class LoopRuns:
         size: int | None = None,
         asked: AskedAbout = "images",
         campaign: Campaign | None = None,
+        options: Mapping[str, Option] | None = None,
     ) -> Run:
         """The images a strategy chooses: as many as in every subset, or ``size``.
 
-        Of a strategy that uses answers, ``asked``: what people were asked about; ``campaign``: one of their own.
+        Of a strategy that uses answers, ``asked``: what people were asked about; ``campaign``: one of their own;
+        ``options``: of CurateOptions, those of the config go before them.
         """
         campaign = (campaign or self._campaign_about(asked)) if strategy in ANSWERED else None
         spec = CurateSpec(
@@ -213,7 +215,7 @@ class LoopRuns:
             answers_seq=self.store.answers.last_seq(campaign.id) if campaign else None,
             strategy=strategy,
             size=size or self.size,
-            options=self.config.options if strategy in ANSWERED else {},
+            options={**(options or {}), **self.config.options} if strategy in ANSWERED else {},
         )
         return self.at.run(spec, name=f"Subset by {strategy}{_ASKED[asked] if strategy in ANSWERED else ''}")
 

@@ -14,6 +14,7 @@ from slim_core.data.labels_used import GROUPS_IN_TRAINING, GROUPS_IN_VALIDATION,
 from slim_core.errors import SpecRefusedError
 from slim_core.runs import answers_in_training, baselines, refits
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
+from slim_core.steps.specs import Option
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -46,8 +47,8 @@ class Method:
         return "answers" in self.uses
 
 
-def _subset(strategy: str, asked: AskedAbout = "images") -> Callable[[LoopRuns], Trained]:
-    return lambda loop: baselines.retrained_on(loop, strategy, asked)
+def _subset(strategy: str, asked: AskedAbout = "images", **options: Option) -> Callable[[LoopRuns], Trained]:
+    return lambda loop: baselines.retrained_on(loop, strategy, asked, options)
 
 
 def _refits(refit: str, label: str, paper: str, *uses: LabelsUsed) -> dict[str, Method]:
@@ -69,19 +70,11 @@ METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
     "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim"), "images", unanswered="slim-no-answers"),
     "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
-    "slim-chosen": Method(
-        "SLIM or ERM, chosen on validation",
-        _SLIM,
-        ("answers",),
-        baselines.slim_chosen,
-        "images",
-        unanswered="slim-chosen-no-answers",
-    ),
-    "slim-chosen-no-answers": Method(
-        "SLIM without answers or ERM, chosen on validation",
+    "slim-all-wrong": Method(
+        "SLIM without answers, all attention taken to be wrong",
         _SLIM,
         (),
-        lambda loop: baselines.slim_chosen(loop, answers=False),
+        _subset("slim", "nothing", environments="answers", presumed=0.0),
     ),
     "slim-environments": Method(
         "SLIM by environments",

@@ -184,6 +184,7 @@ class _UnitRunner:
             flip=annotator.flip if annotator else 0.0,
             unsure=annotator.unsure if annotator else 0.0,
             train=asked.train,
+            options=asked.curation,
         )
 
 

@@ -15,6 +15,7 @@ from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand
 from slim_core.runs.loop_runs import Retrain
 from slim_core.runs.methods import METHODS
+from slim_core.steps.specs import Option
 
 MOST_SEEDS = 1000
 
@@ -33,6 +34,9 @@ class StudySet(BuiltByHand):
     reference_epochs: int | None = Field(default=None, ge=1, description="Of the reference; default: its recipe's.")
     retrain: Retrain = Field(default="reference", description="What every subset is retrained from.")
     size: int | None = Field(default=None, ge=1, description="Images of every subset; default: a share of train.")
+    curation: dict[str, Option] = Field(
+        default_factory=dict, description="Settings of the strategies that use answers."
+    )
     in_mean: bool = Field(default=True, description="Whether it counts in the mean over sets.")
 
     @model_validator(mode="before")
