@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import socket
 import subprocess
 import sys
@@ -14,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 
+from benchmarks.processes import end
+
 ROOT = Path(__file__).parents[2]
 START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 30
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -52,16 +52,6 @@ def dashboard(home: Path, *options: str, host: str = "127.0.0.1", port: int = 0)
         yield f"http://{host}:{port}"
     finally:
         end(process)
-
-
-def end(process: subprocess.Popen[bytes], grace_s: float = STOP_TIMEOUT_S) -> None:
-    """SIGTERM, and SIGKILL after the grace."""
-    process.send_signal(signal.SIGTERM)
-    try:
-        process.wait(grace_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -19,7 +19,7 @@ _mount = st.components.v2.component(
     "slim_annotator",
     html=HTML,
     css=static("annotate/annotator.css").read_text(),
-    js=static("annotate/loader.js").read_text(),
+    js=static("ui/loader.js").read_text(),
 )
 
 

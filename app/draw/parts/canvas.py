@@ -16,7 +16,7 @@ _mount = st.components.v2.component(
     "slim_draw",
     html=static("draw/draw.html").read_text(),
     css=static("draw/draw.css").read_text(),
-    js=static("draw/loader.js").read_text(),
+    js=static("ui/loader.js").read_text(),
 )
 
 

@@ -9,7 +9,8 @@ export default async function (component) {
     return (await modules.get(url)).mount(component);
   } catch (error) {
     modules.delete(url);
-    component.parentElement.querySelector('[data-part="status"]').textContent = "Drawing could not be loaded: reload the page.";
+    const line = component.parentElement.querySelector('[data-part="status"]');
+    line.textContent = "This part of the page could not be loaded: reload the page.";
     throw error;
   }
 }
