@@ -232,7 +232,7 @@ def test_a_finger_draws_a_polygon_and_a_rectangle(
             points = [dict(zip("xy", at(page, *place), strict=True)) for place in places]
             finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         drawing(page, 2)
-        page.get_by_role("button", name="Save and next").tap()
+        page.get_by_role("button", name="Save and next").click()  # after raw touches Chromium makes no click of a tap
         assert len(kept(store, dataset, row, 2)[1]) == 4
     finally:
         context.close()

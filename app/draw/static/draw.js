@@ -124,8 +124,8 @@ class Draw {
 
   act(action, direction) {
     const { shapes } = this;
-    if (action === "previous") return this.go(this.beside(this.image?.row, -1));
-    if (action === "next") return this.go(this.beside(this.image?.row, 1));
+    if (action === "previous") return this.go(this.beside(this.asked, -1));
+    if (action === "next") return this.go(this.beside(this.asked, 1));
     if (action === "enter") return this.enter();
     if (!shapes) return undefined;
     if (action === "rectangle" || action === "polygon") this.choose(action);
@@ -160,7 +160,10 @@ class Draw {
 
   async go(row) {
     if (this.shapes?.open.length) return this.say("Close the shape with Enter, or cancel it with Esc.", true);
-    return (await this.save()) && this.load(row);
+    this.asked = row; // a key that is pressed while this is being saved goes on from there
+    const isKept = await this.save();
+    if (!isKept) this.asked = this.image?.row;
+    return isKept && this.asked === row && this.load(row);
   }
 
   async goto() {
@@ -178,12 +181,17 @@ class Draw {
     return { row: this.image.row, polygons: this.shapes.polygons, id: this.id.id, after: this.image.seq };
   }
 
-  // True where all that was drawn is kept.
+  // True where all that was drawn is kept, also what was drawn while the rest was on its way.
   async save() {
-    if (!this.shapes?.changed) return true;
-    if (this.saving) return false;
+    while (this.shapes?.changed) {
+      this.saving ??= this.send().finally(() => { this.saving = undefined; });
+      if (!(await this.saving)) return false;
+    }
+    return true;
+  }
+
+  async send() {
     const [{ image, shapes }, sent] = [this, this.drawing()];
-    this.saving = true;
     this.say("Saving");
     try {
       const { seq, overtaken, progress } = await this.server.keep(sent);
@@ -198,8 +206,6 @@ class Draw {
     } catch (error) {
       this.say(error.message, true);
       return false;
-    } finally {
-      this.saving = false;
     }
   }
 
