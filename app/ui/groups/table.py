@@ -25,7 +25,6 @@ COLUMNS = {
         "Attention", format="%.1f %%", help=explain("attention precision")
     ),
     AIOU: st.column_config.NumberColumn("AIoU", format="%.1f %%", help=explain("AIoU")),
-    N_MASKS: st.column_config.NumberColumn("Scored", format="localized", help=explain("coverage")),
 }
 
 
@@ -34,6 +33,9 @@ def show(metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: st
     table = group_rows(metrics)
     clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
     st.dataframe(table, hide_index=True, column_config=COLUMNS, placeholder="–", key=key, **clickable)
+    frame = group_frame(metrics)
+    if (n := frame[N_MASKS].sum()) and n < frame["n"].sum():  # a column of it would make the table wider than its place
+        st.caption(f"Attention is scored on {n:,.0f} of {frame['n'].sum():,} images.", help=explain("coverage"))
     if metrics.get(ESTIMATED_GROUPS):
         by_class = all(group["name"] in {one["name"] for one in metrics[CLASSES]} for group in metrics[GROUPS])
         st.caption(ONLY_CLASSES if by_class else ESTIMATED)
@@ -54,4 +56,4 @@ def group_rows(metrics: Mapping[str, Any]) -> pd.DataFrame:
         }
     )
     known = [key for key in ATTENTION if percent[key].notna().any()]
-    return made.join(percent[known]).join(frame[[N_MASKS] if known else []])
+    return made.join(percent[known])

@@ -22,6 +22,7 @@ ENTRY = {
     "groups",
     "aiou",
     "attention_precision",
+    "attention_coverage",
     "answers",
     "answers_share",
     "images",
