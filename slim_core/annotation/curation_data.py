@@ -50,7 +50,5 @@ def views_of(space: SpaceResult, seen: AttentionResult) -> NDArray[np.float32] |
     """
     if not seen.has_features:
         return None
-    order = np.argsort(seen.rows)
-    positions = order[np.searchsorted(seen.rows, space.rows, sorter=order)]
     outside, whole = (seen.stored_features(name) for name in ("environment", "pooled"))
-    return views(outside, whole, positions, ClusterConfig())
+    return views(outside, whole, seen.positions(space.rows), ClusterConfig())

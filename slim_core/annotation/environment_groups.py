@@ -38,8 +38,7 @@ def environment_groups(
     others = ~np.isin(seen.rows, space.rows)
     if others.any():
         features = seen.features("environment")
-        order = np.argsort(seen.rows)
-        of_space = features[order[np.searchsorted(seen.rows, space.rows, sorter=order)]]
+        of_space = features[seen.positions(space.rows)]
         index[seen.rows[others]] = nearest(of_space, index[space.rows], features[others], config)
     part, names = _parts(found)
     groups = group_index(table.labels, np.where(index < 0, UNGROUPED, part[index]), len(names))

@@ -40,7 +40,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     An environment of which people say that what it shares belongs to the class keeps the share that each class has in
     it, classes counted the same; the others share the rest of the budget.
     """
-    data = in_environments(data, seed, options)
+    data = _in_environments(data, seed, options)
     kept, found = kept_or_all(data, options), data.environments
     cells, budgets = cell_budgets(data, kept, size, options)
     if options.trusted_first:
@@ -59,7 +59,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     )
 
 
-def in_environments(data: CurationData, seed: int, options: CurateOptions) -> CurationData:
+def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> CurationData:
     """The data in the environments that are balanced: those of the space, or found by the answers.
 
     e = s r + (1 - s) p, where s is the propagated score that the attention is right. What lies outside the attention
@@ -77,9 +77,7 @@ def in_environments(data: CurationData, seed: int, options: CurateOptions) -> Cu
     k = max(2, min(PER_CLASS * data.n_classes, MOST, len(s) // IMAGES_EACH))
     index, centres = seeded_kmeans(surroundings, k, seed)
     clusters = Clusters(index, (len(centres),) * data.n_classes, surroundings)
-    return replace(
-        data, clusters=clusters, environment=surroundings, said={}, views=None, environments_are="surroundings"
-    )
+    return replace(data, clusters=clusters, environment=surroundings, said={}, environments_are="surroundings")
 
 
 def _said(found: Sequence[Environment]) -> dict[str, Any]:

@@ -145,11 +145,9 @@ def views(outside: np.ndarray, whole: np.ndarray, positions: np.ndarray, config:
         config: see ClusterConfig.
 
     Raises:
-        SpecRefusedError: the features hold NaN or infinity.
+        SpecRefusedError: the features, of many images those of a sample, hold NaN or infinity.
     """
-    sample = positions
-    if len(positions) > CHUNK_ROWS // 2:
-        sample = np.sort(np.random.default_rng(config.seed).choice(positions, CHUNK_ROWS // 2, replace=False))
+    sample = _sampled(positions, CHUNK_ROWS // 2, config.seed)
     for each in (outside, whole):
         check_finite(each[sample])
     seen = np.concatenate([normalise_rows(each[sample]) for each in (outside, whole)])
@@ -163,10 +161,15 @@ def _reduce_environment(features: np.ndarray, config: ClusterConfig) -> np.ndarr
 
 
 def _fit_reduction(features: np.ndarray, config: ClusterConfig) -> Pca:
-    sample = np.arange(len(features))
-    if len(features) > CHUNK_ROWS:
-        sample = np.sort(np.random.default_rng(config.seed).choice(len(features), CHUNK_ROWS, replace=False))
+    sample = _sampled(np.arange(len(features)), CHUNK_ROWS, config.seed)
     return fit_pca(normalise_rows(features[sample]), config.cluster_dims, config.seed)
+
+
+def _sampled(positions: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """All of these positions, or ``most`` of them, ascending."""
+    if len(positions) <= most:
+        return positions
+    return np.sort(np.random.default_rng(seed).choice(positions, most, replace=False))
 
 
 def _project(pca: Pca, features: np.ndarray) -> np.ndarray:

@@ -114,6 +114,12 @@ class AttentionResult:
         """One row an image: row, prediction, confidence, loss, entropy, no_evidence, scores against the masks."""
         return table_at(self.folder / names.SCORES, columns)
 
+    def positions(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(m,) where each of these rows, all of which the run has seen, lies in its arrays."""
+        order = np.argsort(self.rows)
+        found: NDArray[np.int64] = order[np.searchsorted(self.rows, rows, sorter=order)]
+        return found
+
     @property
     def has_features(self) -> bool:
         """An evaluation has none."""

@@ -30,10 +30,9 @@ COLUMNS = {
 
 def show(metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: str = "group-table") -> None:
     """``metrics``: as from metrics.classification_metrics; ``cells``: what a click on each row opens."""
-    table = group_rows(metrics)
-    clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
-    st.dataframe(table, hide_index=True, column_config=COLUMNS, placeholder="–", key=key, **clickable)
     frame = group_frame(metrics)
+    clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
+    st.dataframe(_rows(frame), hide_index=True, column_config=COLUMNS, placeholder="–", key=key, **clickable)
     if (n := frame[N_MASKS].sum()) and n < frame["n"].sum():  # a column of it would make the table wider than its place
         st.caption(f"Attention is scored on {n:,.0f} of {frame['n'].sum():,} images.", help=explain("coverage"))
     if metrics.get(ESTIMATED_GROUPS):
@@ -41,9 +40,8 @@ def show(metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: st
         st.caption(ONLY_CLASSES if by_class else ESTIMATED)
 
 
-def group_rows(metrics: Mapping[str, Any]) -> pd.DataFrame:
+def _rows(frame: pd.DataFrame) -> pd.DataFrame:
     """One row a group with the columns of COLUMNS that are known; rates in percent."""
-    frame = group_frame(metrics)
     percent = frame[["accuracy", *ATTENTION]] * 100
     made = pd.DataFrame(
         {
