@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -19,6 +20,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 def evaluation(store: Store) -> Run:
     """The one of the reference model."""
     return store.runs.all(kind="evaluate", status="done")[-1]
+
+
+@pytest.fixture(scope="module")
+def long_names(home: Path) -> None:
+    """The table has a run of a method with a long name, and answers."""
+    from slim_core.runs.executor import InProcess, Workbench
+    from slim_core.runs.whole_loop import Loop, LoopConfig
+    from slim_core.settings import Settings
+
+    store = Store.open(Settings(home=home))
+    config = LoopConfig(dataset=store.datasets.all()[0].id, answers=0.1, train={"epochs": 1})
+    Loop(Workbench(store, InProcess(store, device="cpu")), config).outcome("slim-environments")
+    store.close()
 
 
 def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
@@ -58,6 +72,7 @@ SIDEWAYS = """() => [...document.querySelectorAll('*')].filter((part) => part.cl
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (1280, 800)])
 @pytest.mark.parametrize("name", ["compare", "train"])
+@pytest.mark.usefixtures("long_names")
 def test_no_table_has_to_be_scrolled_sideways(
     page: Page, address: str, evaluation: Run, name: str, width: int, height: int
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -12,11 +13,26 @@ from app.compare.parts.choice import Choice
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report import frames
 from slim_core.evaluation.report.frames import RATES, with_change
-from slim_core.metrics import ADJUSTED, AIOU, DEFINITIONS, WORST_CLASS, WORST_GROUP
+from slim_core.metrics import (
+    ADJUSTED,
+    AIOU,
+    ATTENTION_PRECISION,
+    AVERAGE,
+    COVERAGE,
+    DEFINITIONS,
+    WGA,
+    WORST_CLASS,
+    WORST_GROUP,
+)
 
 TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in frames.TITLES.items()}}
-ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "seconds", "lineage_seconds", "gpu_hours")
+ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours")
 SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
+# Pixels: with the box for ticks they fill the narrowest place that the page gives the table, whatever the names are.
+WIDTHS = {
+    "label": 222, WGA: 82, "change": 58, WORST_GROUP: 72, AVERAGE: 62, ATTENTION_PRECISION: 68, COVERAGE: 60,
+    "labels_used": 76, "answers": 62, "answered_by": 68, "run": 32,
+}  # fmt: skip
 PINNED = "⚑ "
 ROW_PX, MOST_ROWS = 33, 11
 
@@ -51,22 +67,24 @@ def percentages(choice: Choice) -> pd.DataFrame:
     return shown[list(TITLES)].assign(run=[f"jobs?run={one}" for one in shown.index])
 
 
-def column_config() -> dict[str, object]:
+def column_config() -> dict[str, Any]:
     """Title, format and definition of every column."""
     number = st.column_config.NumberColumn
     text = st.column_config.TextColumn
-    columns: dict[str, object] = {key: number(TITLES[key], format="%.1f %%", help=DEFINITIONS[key]) for key in RATES}
+    columns: dict[str, Any] = {key: number(TITLES[key], format="%.1f %%", help=DEFINITIONS[key]) for key in RATES}
     columns["run"] = st.column_config.LinkColumn(
-        "From", display_text=r"run=(.*)", help="The evaluation run: its lineage, parameters and log."
+        "From", display_text=":material/open_in_new:", help="The evaluation run: its lineage, parameters and log."
     )
     columns["label"] = text(TITLES["label"], pinned=True, help="Method and seed; ⚑ marks the baseline.")
     columns[WORST_GROUP] = text(TITLES[WORST_GROUP], help=DEFINITIONS[WORST_GROUP])
-    columns["labels_used"] = text(TITLES["labels_used"], width="small", help=LABELS_DEFINITION)
-    columns["answered_by"] = text(TITLES["answered_by"], width="small", help=ANSWERED_BY_DEFINITION)
+    columns["labels_used"] = text(TITLES["labels_used"], help=LABELS_DEFINITION)
+    columns["answered_by"] = text(TITLES["answered_by"], help=ANSWERED_BY_DEFINITION)
     columns["change"] = number("Change", format="%+.1f", help="Worst group, in points against the baseline.")
     formats = {"share": "%.1f %%", "minutes": "%.1f", "seconds": "%.0f", "lineage_seconds": "%.0f", "gpu_hours": "%.2f"}
     for key, definition in COST_DEFINITIONS.items():
         columns[key] = number(TITLES[key], format=formats.get(key, "localized"), help=definition)
+    for key, width in WIDTHS.items():
+        columns[key]["width"] = width
     return columns
 
 
