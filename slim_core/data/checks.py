@@ -216,21 +216,25 @@ def _numbers(
             far,
         )
         return np.zeros(len(words), np.int64), ()
-    if names is None and not optional:
-        _check_gaps(numbers, draft, findings)
+    if names is None and not optional and there < top + 1:
+        return _as_names(numbers, draft, findings)
     return numbers, names or tuple(str(i) for i in range(top + 1))
 
 
-def _check_gaps(labels: np.ndarray, draft: Draft, findings: Findings) -> None:
-    """Numbers that no image has are classes that nothing can be learned of."""
-    unused = np.flatnonzero(np.bincount(labels) == 0)
-    if len(unused):
-        named = ", ".join(map(str, unused[:10])) + (", ..." if len(unused) > 10 else "")
-        findings.error(
-            "labels",
-            f"{draft.source} has the labels {', '.join(map(str, np.unique(labels)[:10]))}, but {named} in no row: "
-            f"number the labels from 0 without gaps, or write names instead.",
-        )
+def _as_names(labels: np.ndarray, draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers with gaps, such as two of the ten digits: nothing can be learned of a class that no image has."""
+    found, numbers = np.unique(labels, return_inverse=True)
+    unused = np.setdiff1d(np.arange(found[-1] + 1), found)
+    findings.warning(
+        "labels",
+        f"{draft.source} has the labels {_first(found)}, but {_first(unused)} in no row: the numbers are taken as "
+        f"names of {len(found)} classes. Were there more classes, look for the missing rows.",
+    )
+    return numbers, tuple(map(str, found))
+
+
+def _first(numbers: np.ndarray) -> str:
+    return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
 
 
 def _too_many(n: int, what: str, draft: Draft, findings: Findings) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import os
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -221,14 +222,17 @@ def test_a_web_page_that_is_named_as_a_data_set_is_called_one(root, limits, name
     assert "is a web page and not" in finding.message and finding.message.endswith("download it again.")
 
 
-def test_labels_with_gaps_name_what_is_missing(root, limits):
+def test_labels_with_gaps_are_names_and_it_is_said_what_is_missing(root, limits):
     draw_all(root, 24)
     labels = [(0, 2, 5)[i // 3 % 3] for i in range(24)]
     frame = pd.DataFrame({"path": [f"{i}.png" for i in range(24)], "label": labels})
     frame.to_csv(root / "table.csv", index=False)
-    ((code, message),) = errors(root, limits)
-    assert code == "labels"
-    assert "has the labels 0, 2, 5, but 1, 3, 4 in no row: number the labels from 0 without gaps" in message
+    found = import_data(root, settings=limits)
+    message = next(finding.message for finding in found.report.warnings if finding.code == "labels")
+    assert "has the labels 0, 2, 5, but 1, 3, 4 in no row: the numbers are taken as names of 3 classes" in message
+    assert found.table is not None and found.table.label_names == ("0", "2", "5")
+    at = [int(Path(path).stem) for path in found.table.frame["path"]]
+    assert [found.table.label_names[label] for label in found.table.labels] == [str(labels[i]) for i in at]
 
 
 def test_classes_with_fewer_images_than_splits_are_named_with_their_number(root, limits):
