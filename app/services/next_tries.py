@@ -1,4 +1,4 @@
-"""What to try next where a retrained model is not better, worked out from its runs; each try is one action."""
+"""What to try next where a retrained model is not better, worked out from its runs; each try is one pipeline."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import session
-from app.services import actions, retraining
+from app.services import actions, pipelines
 from slim_core.percent import counted
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
     from app.services.loop_state import Result
     from slim_core.runs.loop_runs import Retrain
-    from slim_core.store import Run
+    from slim_core.store import Pipeline, Run
 
 FALLS = 0.05  # of the loss, from the fifth of the epochs before the last to the last one: it still learns
 LAST = 5  # the last epochs are this part of all
@@ -28,13 +28,13 @@ MOST = 3  # tries that are offered
 class Try:
     """``why``: one sentence, from the runs.
 
-    ``act`` queues it and returns the run that ends last; None where people do it, on the Annotate page by ``link``.
+    ``act`` queues all its steps (needs lead); None where people do it, on the Annotate page by ``link``.
     """
 
     name: str
     label: str
     why: str
-    act: Callable[[], Run] | None
+    act: Callable[[], Pipeline] | None
     link: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -51,13 +51,13 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     fall = still_falls([entry["train_loss"] for entry in training_history(session.store().artifacts, model.id)])
     if fall is not None and way != "last-layer":
         why = f"The training loss still falls after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
-        longer = partial(retraining.retrain, subset, way, seed, fields={"epochs": 2 * epochs})
+        longer = partial(pipelines.to_retraining, subset, way, seed, fields={"epochs": 2 * epochs})
         yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)
     metrics = subset.metrics or {}
     if larger := _larger(subset, metrics):
         repeats = metrics["images"] - metrics["images_unique"]
         why = f"{repeats:,} of the {metrics['images']:,} images of the subset are repeats of others."
-        act = partial(_curate_and_retrain, subset, way, seed, {"size": larger})
+        act = partial(pipelines.to_subset, subset.spec | {"size": larger}, way, seed, name=subset.name)
         yield Try("size", f"Curate {larger:,} images", why, act)
     other: Retrain = "scratch" if way == "reference" else "reference"
     how = {"scratch": "from the initial weights", "reference": "from the reference model"}
@@ -65,7 +65,7 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     why = f"The model was retrained {was}, and may keep what the reference had learned." if way != "scratch" else (
         "The model was retrained from the initial weights, and a small subset may not be enough for that."
     )  # fmt: skip
-    yield Try("start", f"Retrain {how[other]}", why, partial(retraining.retrain, subset, other, seed))
+    yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
     yield from _environments(subset, metrics, way, seed)
     if (campaign := subset.spec.get("campaign")) is not None:
         why = (
@@ -99,24 +99,23 @@ def _environments(subset: Run, metrics: Mapping[str, Any], way: Retrain, seed: i
         yield Try("environments", f"Curate with {n} environments", why, act)
 
 
-def _in_other_environments(subset: Run, way: Retrain, seed: int, n: int) -> Run:
+def _in_other_environments(subset: Run, way: Retrain, seed: int, n: int) -> Pipeline:
     space = session.store().runs.fetch(subset.spec["space"])
     other = actions.saved({**space.spec, "n_clusters": n}, name=f"Space with {n} environments")
-    return _curate_and_retrain(subset, way, seed, {"space": other.id})
+    return pipelines.to_subset(subset.spec | {"space": other.id}, way, seed, name=subset.name)
 
 
-def _curate_and_retrain(subset: Run, way: Retrain, seed: int, changes: dict[str, Any]) -> Run:
-    return retraining.retrain(actions.saved({**subset.spec, **changes}, name=subset.name), way, seed)
+def beside_random(result: Result) -> Pipeline:
+    """Queue a random subset of the same size, a model retrained on it in the same way, and its evaluation (needs lead).
 
-
-def beside_random(result: Result) -> Run:
-    """Retrain on a random subset of the same size in the same way (needs lead); the evaluation, which ends last."""
+    ``result``: a pair.
+    """
     assert result.subset is not None and result.model is not None  # it is a pair
     spec, model, way = result.subset.spec, result.model.spec, _way_of(result.model)
     asked = {"kind": "curate", "dataset": result.subset.dataset_id, "space": spec["space"], "strategy": "random"}
-    chosen = actions.saved({**asked, "size": spec["size"], "seed": spec["seed"]}, name="Random subset")
+    asked |= {"size": spec["size"], "seed": spec["seed"]}
     fields = {} if way == "last-layer" else {"epochs": model["epochs"]}
-    return retraining.retrain(chosen, way, int(model["seed"]), fields=fields)
+    return pipelines.to_subset(asked, way, int(model["seed"]), name="Random subset", fields=fields)
 
 
 def still_falls(losses: Sequence[float]) -> tuple[float, float] | None:

@@ -64,14 +64,30 @@ def to_questions(
 
 def to_comparison(campaign: Campaign, way: Retrain = "reference", seed: int = 0) -> Pipeline:
     """Queue the subset by the answers so far, a model retrained on it, and its evaluation (needs lead)."""
-    chosen = actions.saved(campaign_actions.subset_spec(campaign), name=f"Subset from {campaign.name}")
-    name = f"Retrained from {campaign.name}"
-    return _kept("comparison", [], lambda: retraining.retrain(chosen, way, seed, name=name))
+    names = {"name": f"Subset from {campaign.name}", "model_name": f"Retrained from {campaign.name}"}
+    return to_subset(campaign_actions.subset_spec(campaign), way, seed, **names)
 
 
-def to_retraining(subset: Run, way: Retrain, seed: int) -> Pipeline:
-    """Queue a model retrained on a subset that is there, and its evaluation (needs lead)."""
-    return _kept("retraining", [], lambda: retraining.retrain(subset, way, seed))
+def to_subset(
+    spec: Mapping[str, Any],
+    way: Retrain,
+    seed: int,
+    *,
+    name: str | None,
+    model_name: str | None = None,
+    fields: dict[str, Any] | None = None,
+) -> Pipeline:
+    """Queue a subset by its spec, a model retrained on it, and its evaluation (needs lead).
+
+    ``name``: of the subset; ``fields``: of TrainSpec, which go before those of the reference.
+    """
+    chosen = actions.saved(spec, name=name)
+    return _kept("comparison", [], lambda: retraining.retrain(chosen, way, seed, name=model_name, fields=fields))
+
+
+def to_retraining(subset: Run, way: Retrain, seed: int, *, fields: dict[str, Any] | None = None) -> Pipeline:
+    """Queue a model retrained on a subset that is there, and its evaluation (needs lead); ``fields``: as above."""
+    return _kept("retraining", [], lambda: retraining.retrain(subset, way, seed, fields=fields))
 
 
 def to_models(

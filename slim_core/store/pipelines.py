@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
 from slim_core.store.database import Database, new_id
+from slim_core.store.datasets import hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.lineage import ancestors_of
 from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run
@@ -60,11 +61,16 @@ class Pipelines:
     def create(self, kind: PipelineKind, ends: Sequence[str], by: str = "local") -> Pipeline:
         """Keep the runs ``ends``, of one data set, and all that they wait for, as one pipeline.
 
+        Where one of this kind with these ends is under way, it is that one: two people may have pressed the same.
+
         Raises:
             NotFoundError: one of the ends does not exist.
         """
         with self._database.write() as connection:
             steps = _to_do(connection, ends)
+            hold_dataset(connection, steps[0].dataset_id, alone=True)
+            if (same := _under_way(connection, kind, ends)) is not None:
+                return same
             row = {"id": new_id("p"), "kind": kind, "dataset_id": steps[0].dataset_id, "created_by": by}
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
             ids = [{"pipeline_id": row["id"], "position": n, "run_id": run.id} for n, run in enumerate(steps)]
@@ -100,6 +106,14 @@ def _to_do(connection: Connection, ends: Sequence[str]) -> list[Run]:
     if missing:
         raise NotFoundError(f"There is no run {min(missing)}: see the Jobs page.")
     return steps
+
+
+def _under_way(connection: Connection, kind: PipelineKind, ends: Sequence[str]) -> Pipeline | None:
+    """The newest active one of this kind that holds all the ends."""
+    held = sa.select(_steps.c.pipeline_id).where(_steps.c.run_id.in_(ends)).group_by(_steps.c.pipeline_id)
+    all_held = held.having(sa.func.count() == len(set(ends)))
+    known = _read(connection, sa.and_(_t.c.kind == kind, _t.c.id.in_(all_held)), limit=20)
+    return next((one for one in known if one.state == "active"), None)
 
 
 def _read(connection: Connection, which: sa.ColumnElement[bool], limit: int) -> list[Pipeline]:

@@ -177,6 +177,35 @@ def test_a_retraining_that_helps_nothing_is_told_no_with_a_picture_that_stayed_w
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_try_is_one_line_over_all_its_steps_that_is_stopped_resumed_and_ends_with_figures_and_a_link(show) -> None:
+    for run in session.store().runs.all(kind="evaluate"):
+        as_if(run.id, correct=5)
+    app = show("overview")
+    label = next(button for button in app.button if (button.key or "").startswith("try-")).key
+    app.button(key=label).click().run()
+    app = show("overview")
+    pipeline = newest(session.store().datasets.all()[0].id)
+    assert pipeline.runs[-1].kind == "evaluate" and len(pipeline.runs) > 1
+    (line,) = app.get("progress")
+    assert f"Step 1 of {len(pipeline.runs)}: " in line.proto.text
+    waiting = [button for button in app.button if (button.key or "").startswith("try-")]
+    assert waiting and all(button.disabled for button in waiting), "what to try next follows from its figures too"
+    app.button(key=f"stop-{pipeline.id}").click().run()
+    assert newest(pipeline.dataset_id).state == "unfinished"
+    app = show("overview")
+    assert not app.button(key=label).disabled
+    app.button(key=f"resume-{pipeline.id}").click().run()
+    known = {run.kind: run.metrics for run in session.store().runs.all(status="done")}
+    for run in newest(pipeline.dataset_id).runs:  # as workers would
+        finish(run.id, known[run.kind] | ({"wga": 0.375} if run.kind == "evaluate" else {}))
+    app = show("overview")
+    told = texts(app).replace("\u00a0", " ")
+    assert "Retrained and evaluated: worst group" in told and "→ **37.5 %**" in told
+    links = [link.proto for link in app.get("page_link")]
+    assert any(link.label == "Compare" and pipeline.runs[-1].id in link.query_string for link in links)
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_retraining_that_helps_is_told_yes_without_tries_but_with_the_random_subset_to_come(show) -> None:
     slim, erm = sorted(session.store().runs.all(kind="evaluate"), key=lambda run: "slim" not in run.name)
     as_if(erm.id, correct=2)
@@ -189,6 +218,8 @@ def test_a_retraining_that_helps_is_told_yes_without_tries_but_with_the_random_s
     of_slim = next(run for run in session.store().runs.all(kind="curate") if run.spec["strategy"] == "slim")
     assert queued["curate"].spec["size"] == of_slim.spec["size"]
     assert queued["evaluate"].spec["model"] == queued["train"].id
+    pipeline = newest(slim.dataset_id)
+    assert [run.kind for run in pipeline.runs] == ["curate", "train", "evaluate"] and pipeline.state == "active"
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -33,3 +33,20 @@ def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
     if "size" in found:
         assert f"{metrics['images'] - metrics['images_unique']:,} of the {metrics['images']:,}" in found["size"].why
     assert found["start"].label == "Retrain from the initial weights"
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none() -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    result = loop_state.read(store, dataset.id).result
+    subset = store.runs.fetch(result.subset.id)
+    acts = [(one.name, one.act) for one in next_tries._all(result.model, subset) if one.act is not None]
+    for name, act in [*acts, ("random", lambda: next_tries.beside_random(result))]:
+        pipeline, again = act(), act()
+        assert again == pipeline == store.pipelines.all(dataset.id)[0], name
+        kinds = [run.kind for run in pipeline.runs]
+        of_try = {"environments": ["space", "curate"], "size": ["curate"], "random": ["curate"]}
+        assert kinds == [*of_try.get(name, []), "train", "evaluate"], name
+        train, evaluate = pipeline.runs[-2:]
+        assert evaluate.spec["model"] == train.id and train.spec["seed"] == result.model.spec["seed"]

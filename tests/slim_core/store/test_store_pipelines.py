@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from slim_core.errors import NotFoundError
@@ -41,6 +43,25 @@ def test_what_is_done_already_is_no_step(store, dataset, chain, finish):
     again = store.pipelines.create("questions", [space.id])
     assert [run.id for run in again.runs] == [space.id] and again.state == "done"
     assert [one.id for one in store.pipelines.all(dataset.id)] == [again.id, pipeline.id], "the newest first"
+
+
+def test_what_is_under_way_is_not_kept_twice(store, dataset, chain):
+    model, _, space, evaluation = chain
+    first = store.pipelines.create("questions", [evaluation.id, space.id], by="lea")
+    assert store.pipelines.create("questions", [space.id, evaluation.id], by="max") == first
+    other = store.pipelines.create("spaces", [space.id])
+    assert other.id != first.id, "another kind is another pipeline"
+    store.attempts.request_stop(model.id)
+    again = store.pipelines.create("questions", [evaluation.id, space.id])
+    assert again.id != first.id, "what was stopped is not under way"
+    assert {one.id for one in store.pipelines.all(dataset.id)} == {first.id, other.id, again.id}
+
+
+def test_two_people_who_press_at_once_get_one_pipeline(store, dataset, chain):
+    ends = [chain[3].id, chain[2].id]
+    with ThreadPoolExecutor(4) as people:
+        made = list(people.map(lambda n: store.pipelines.create("questions", ends, by=f"p{n}"), range(8)))
+    assert len({one.id for one in made}) == 1 == len(store.pipelines.all(dataset.id))
 
 
 def test_a_stopped_step_leaves_it_unfinished_and_a_deleted_run_is_left_out(store, dataset, chain):
