@@ -123,3 +123,20 @@ def test_a_campaign_about_no_image_is_refused_in_a_sentence(show) -> None:
     app.button(key="campaign-create").click().run()
     assert len(app.error) == 1
     assert len(store.campaigns.all()) == known
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_without_an_answer_the_button_queues_what_can_be_done(show) -> None:
+    from slim_core.annotation.plan import Plan, open_campaign
+    from slim_core.runs.preflight import require_possible
+    from slim_core.steps.registry import parse_spec
+
+    store = session.store()
+    empty = open_campaign(store, Plan(store.runs.all(kind="space")[0].id, {0: 2, 1: 2}), "lea")
+    app = show("annotate", campaign=empty.id)
+    app.button(key="effect-retrain").click().run()
+    assert not app.exception and not app.error
+    (pipeline, *_) = store.pipelines.all(empty.dataset_id)
+    assert [run.kind for run in pipeline.runs] == ["curate", "train", "evaluate"]
+    for run in pipeline.runs:
+        require_possible(store, parse_spec(run.spec))

@@ -175,6 +175,16 @@ def test_a_running_run_comes_first_with_its_progress_and_can_be_stopped_after_as
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_run_that_is_opened_from_its_line_is_in_the_address(show) -> None:
+    store, run = session.store(), submitted()
+    store.queue.claim(run.id, "worker-1", "cpu")
+    app = show("jobs")
+    app.button(key=f"open-{run.id}").click().run()
+    assert not app.exception
+    assert app.query_params["run"] == run.id, "a reload, or Stop, stays at the run"
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -> None:
     runs = [submitted(), submitted(), submitted()]
     store = session.store()

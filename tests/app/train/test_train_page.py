@@ -155,6 +155,20 @@ def test_without_attention_maps_the_slices_say_what_to_run(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_maps_that_are_made_after_an_evaluation_give_its_slices(show) -> None:
+    from slim_core.runs.executor import open_workbench
+    from slim_core.steps.specs import GradcamSpec
+
+    store = session.store()
+    reference = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
+    store.runs.delete(store.runs.all(kind="gradcam")[0].id, cascade=True)
+    assert any("map the attention of the model" in caption.value for caption in show("train", run=reference.id).caption)
+    open_workbench(device="cpu").run(GradcamSpec(dataset=reference.dataset_id, model=reference.id))
+    app = show("train", run=reference.id)
+    assert not any("map the attention of the model" in caption.value for caption in app.caption)
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_model_that_is_not_evaluated_shows_validation_and_offers_to(show) -> None:
     store = session.store()
     evaluation = store.runs.all(kind="evaluate")[0]

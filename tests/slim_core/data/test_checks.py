@@ -1,5 +1,6 @@
 import os
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -135,6 +136,16 @@ def test_an_empty_group_is_a_warning(waterbirds, limits):
     assert (
         "The split test has no image of the group waterbird, land: accuracy there is unknown, not 0." == empty.message
     )
+
+
+def test_many_empty_groups_are_one_line_a_split(waterbirds, limits):
+    frame = pd.read_csv(waterbirds / "metadata.csv")
+    frame["place"] = np.where(frame["split"] == 0, np.arange(len(frame)) % 5, frame["place"])
+    frame.to_csv(waterbirds / "metadata.csv", index=False)
+    found = [one for one in import_data(waterbirds, settings=limits).report.warnings if one.code == "empty-group"]
+    told = dict(one.message.split(" has no image of ", 1) for one in found)
+    assert len(told) == len(found) and {"The split val", "The split test"} <= set(told)
+    assert all(told[f"The split {split}"].startswith("6 groups: ") for split in ("val", "test"))
 
 
 @pytest.mark.parametrize("name", ["../../secret.jpg", "a/../../secret.jpg", "/etc/passwd", "/passwd"])
