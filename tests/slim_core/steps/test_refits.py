@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,6 @@ import numpy as np
 import pytest
 
 from slim_core import api
-from slim_core.data.importing import import_data
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import method_of
@@ -22,6 +23,8 @@ from slim_core.store import Dataset, Run
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.training.data import held_out_rows
 from slim_core.training.last_layer import REFITS, RefitData
+from tests.built_once import built_once
+from tests.slim_core.conftest import open_bench
 
 FAST: dict[str, dict[str, Any]] = {
     "dfr": {"refits": 2, "c_grid": [0.3]},
@@ -37,7 +40,7 @@ class Trained:
 
     def __init__(self, at: Workbench, demo_folder: Path) -> None:
         self.at, self.store = at, at.store
-        self.dataset: Dataset = at.store.datasets.register(import_data(demo_folder))
+        self.dataset: Dataset = api.data_set(demo_folder, at=at)
         self.table = at.store.datasets.table(self.dataset.id)
         self.reference = self.train(epochs=2, hold_out=0.2)
         self.attention = api.extract_features(self.reference.id, splits=("train", "val"), at=at)
@@ -53,9 +56,23 @@ class Trained:
         return ModelResult(self.store.artifacts.folder(run.id)).held_out()
 
 
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Path:
+    """Where all of it has been made; copy it."""
+
+    def make(folder: Path) -> None:
+        Trained(at := open_bench(folder / "home"), demo_folder)
+        at.store.close()
+
+    return built_once(tmp_path_factory, "refits", make) / "home"
+
+
 @pytest.fixture
-def trained(workbench: Workbench, demo_folder: Path) -> Trained:
-    return Trained(workbench, demo_folder)
+def trained(trained_home: Path, demo_folder: Path, tmp_path: Path) -> Iterator[Trained]:
+    """A copy of one's own; a run with the spec of a finished one is that run."""
+    at = open_bench(Path(shutil.copytree(trained_home, tmp_path / "trained")))
+    yield Trained(at, demo_folder)
+    at.store.close()
 
 
 @pytest.fixture
