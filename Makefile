@@ -53,14 +53,14 @@ demo: $(if $(filter pictures,$(SET)),$(PICTURES),$(INSTALLED)) ## the whole loop
 	@exec $(BIN)/python -m workers.demo --port $(PORT) --set $(SET)
 
 # Two tests at a time, which is what two cores bear: with three, tests of real processes wait too long (tests/shares.py says
-# who begins with which); a process that has none left takes half of another's.
-PYTEST_ARGS ?= -n 2 --dist worksteal
+# which process does which).
+PYTEST_ARGS ?= -n 2 --dist loadfile
 test test-fast: export OMP_NUM_THREADS ?= 1
 test: $(DEV) ## all tests, a real Chromium included
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-fast: $(DEV) ## the tests without a browser, without workers, without slow ones
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not browser and not redis and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not redis and not slow"
 
 check: $(DEV) ## ruff, mypy, and the licences of the packages
 	$(BIN)/ruff check .

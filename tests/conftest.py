@@ -10,11 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from xdist.remote import Producer
 
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.data.table import COLUMNS, ImageTable
 from tests.built_once import built_once
-from tests.shares import in_shares
+from tests.shares import Shares, in_order
 
 # Processes that tests start import this tree, whichever tree the virtual environment was installed from.
 ROOT = str(Path(__file__).parents[1])
@@ -25,10 +26,15 @@ SMALL_DEMO = DemoConfig(seed=0, train=200, val=60, test=80)
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, each begins with some of those that wait."""
-    n = getattr(config, "workerinput", {}).get("workercount", 1)
-    if n > 1:
-        items[:] = in_shares(items, n)
+    """Where several processes share the tests, those that wait come first."""
+    if hasattr(config, "workerinput"):
+        items[:] = in_order(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Shares | None:
+    """Of ``--dist loadfile``; None: the one that xdist has itself."""
+    return Shares(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

@@ -1,46 +1,53 @@
-"""Which tests each process of pytest-xdist begins with: the long ones that mostly wait, then the rest.
+"""Which process of pytest-xdist does which tests, and in which order: whole files, those first that mostly wait.
 
-``--dist worksteal`` cuts the list of tests into one piece a process, all of one length, and lets who is done take from
-the end of another's piece. So the tests with a browser stand at the head of the first piece, where they share one
-Chromium and one dashboard, and those with workers at the heads of the others, file by file. While these wait, the other
-processes compute, and no long test is begun last.
+Used with ``--dist loadfile``. What a module or a session shares is built by the process that needs it and by no other,
+so no file is cut, and where two processes share the tests, all with a browser go to one: they share one Chromium, one
+dashboard and one home. While that process and the tests with workers wait, the other one computes; whoever is done
+takes the next file, and the files that are left then are short.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import groupby, islice
-from typing import TypeVar
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
-T = TypeVar("T")
+BROWSER = "tests/browser/"
 WAIT = ("redis", "slow")  # markers; browser is a kind of its own
 
 
-def in_shares(items: Sequence[pytest.Item], n: int) -> list[pytest.Item]:
-    """The items in the order in which n processes are to begin with them."""
-    browser = [item for item in items if item.get_closest_marker("browser")]
-    waiting = [item for item in items if item not in browser and any(map(item.get_closest_marker, WAIT))]
-    rest = [item for item in items if item not in browser and item not in waiting]
-    files = [list(group) for _, group in groupby(waiting, lambda item: item.path)]
-    return headed([browser, *dealt(files, n - 1)], rest)
+class Shares(LoadScopeScheduling):
+    """Gives out what ``share`` says belongs together, in the order of ``in_order``."""
+
+    def __init__(self, config: pytest.Config, log: Producer | None = None) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False  # the order is ours
+
+    def _split_scope(self, nodeid: str) -> str:
+        return share(nodeid, self.numnodes)
 
 
-def dealt(groups: Iterable[list[T]], n: int) -> list[list[T]]:
-    """n lists; each group joins the one that is shortest by then."""
-    lists: list[list[T]] = [[] for _ in range(n)]
-    for group in groups:
-        min(lists, key=len).extend(group)
-    return lists
+def share(test: str, n_processes: int) -> str:
+    """What is done by one process: a file, or all that needs a browser."""
+    file = test.partition("::")[0]
+    return BROWSER if n_processes == 2 and file.startswith(BROWSER) else file
 
 
-def headed(heads: Sequence[Sequence[T]], rest: Iterable[T]) -> list[T]:
-    """All of them in one list, each of whose equal pieces begins with its head."""
-    left = list(rest)
-    total, order, rest = sum(map(len, heads)) + len(left), [], iter(left)
-    for n_left, head in zip(range(len(heads), 0, -1), heads, strict=True):
-        end = len(order) + (total - len(order)) // n_left  # as WorkStealingScheduling.check_schedule cuts
-        order += head
-        order += islice(rest, max(0, end - len(order)))
-    return order
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The items, file by file: those with a browser, those in which some test waits, and others, the longest first."""
+    files = [(path, list(group)) for path, group in groupby(items, lambda item: item.path)]
+    return [item for _, group in sorted(files, key=_place) for item in group]
+
+
+def _place(file: tuple[Path, list[pytest.Item]]) -> tuple[int, int]:
+    """Files of one place stay in their order."""
+    _, items = file
+    if any(item.get_closest_marker("browser") for item in items):
+        return 0, 0
+    if any(item.get_closest_marker(name) for item in items for name in WAIT):
+        return 1, 0
+    return 2, -len(items)

@@ -1,39 +1,47 @@
-"""The order in which the processes of a run begin with its tests."""
+"""Which tests a process of a run is given together, and in which order."""
 
 from __future__ import annotations
 
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 
-from tests.shares import dealt, headed
+from tests.shares import in_order, share
 
 
-def pieces(order: list[str], n: int) -> list[list[str]]:
-    """As xdist deals them at first."""
-    cut, left = [], list(order)
-    for k in range(n, 0, -1):
-        cut.append(left[: len(left) // k])
-        left = left[len(left) // k :]
-    return cut
+@dataclass(frozen=True)
+class Item:
+    """As much of a test as is asked for."""
+
+    path: Path
+    marker: str = ""
+    number: int = 0
+
+    def get_closest_marker(self, name: str) -> bool:
+        return name == self.marker
 
 
-@pytest.mark.parametrize("n_rest", [6, 7, 8, 40])
-def test_each_piece_begins_with_its_head_and_none_is_lost(n_rest: int) -> None:
-    heads, rest = [["b1", "b2", "b3"], ["w1"], ["w2", "w3"]], [f"r{k}" for k in range(n_rest)]
-    order = headed(heads, rest)
-    assert sorted(order) == sorted([*sum(heads, []), *rest])
-    assert [one for one in order if one in rest] == rest
-    for piece, head in zip(pieces(order, 3), heads, strict=True):
-        assert piece[: len(head)] == head
+def file(name: str, *markers: str) -> list[Item]:
+    return [Item(Path(f"tests/{name}.py"), marker, number) for number, marker in enumerate(markers)]
 
 
-def test_a_head_longer_than_its_piece_runs_over_and_none_is_lost() -> None:
-    assert headed([["b1", "b2", "b3", "b4"], ["w1"]], ["r1"]) == ["b1", "b2", "b3", "b4", "w1", "r1"]
-    assert headed([["b1"], []], []) == ["b1"]
+COMPUTES, LONGER = file("a", ""), file("b", "", "", "")
+WITH_REDIS, PARTLY_SLOW = file("c", "redis", "redis"), file("d", "", "slow")
+IN_BROWSER = file("e", "browser", "browser")
 
 
-def test_groups_stay_whole_and_even_out() -> None:
-    assert dealt([["a1", "a2", "a3"], ["b1"], ["c1"], ["d1", "d2"]], 2) == [
-        ["a1", "a2", "a3"],
-        ["b1", "c1", "d1", "d2"],
-    ]
-    assert dealt([], 2) == [[], []]
+@pytest.mark.parametrize("seed", range(5))
+def test_files_stay_whole_and_those_that_wait_come_first(seed: int) -> None:
+    files = [COMPUTES, LONGER, WITH_REDIS, PARTLY_SLOW, IN_BROWSER]
+    random.Random(seed).shuffle(files)
+    waiting = [each for each in files if each in (WITH_REDIS, PARTLY_SLOW)]  # as they were among themselves
+    assert in_order(sum(files, [])) == sum([IN_BROWSER, *waiting, LONGER, COMPUTES], [])
+
+
+def test_one_of_two_processes_does_all_that_needs_a_browser_and_of_more_none() -> None:
+    one, other = "tests/browser/test_draw.py::test_a[x::y]", "tests/browser/test_jobs.py::test_b"
+    assert share(one, 2) == share(other, 2) != share("tests/app/test_server.py::test_c", 2)
+    assert share(one, 8) == "tests/browser/test_draw.py" != share(other, 8)
+    assert share("tests/app/test_server.py::test_c", 2) == share("tests/app/test_server.py::test_d", 2)
