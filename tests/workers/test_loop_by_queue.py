@@ -57,7 +57,7 @@ def test_the_whole_loop_runs_through_the_queue(bench: Bench):
 
 @pytest.mark.kills_processes
 def test_a_training_killed_halfway_ends_with_the_weights_of_an_undisturbed_one(bench: Bench):
-    fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 12, "batch_size": 8, "seed": 5}
+    fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 6, "batch_size": 8, "seed": 5}
     submitter = Submitter(bench.store, settings=bench.settings)
     killed = submitter.submit(TrainSpec(**fields))
     saved = bench.store.artifacts.checkpoints(killed.id) / result_files.HISTORY  # written with each checkpoint
@@ -97,7 +97,7 @@ def test_the_workers_never_import_torch_themselves(bench: Bench):
 def test_the_steps_up_to_the_questions_go_on_after_a_restart_of_the_workers(bench: Bench):
     """Nobody waits for them: no browser and no submitter, and the first worker ends in the middle of the training."""
     about, submit = {"dataset": bench.dataset.id}, Submitter(bench.store, settings=bench.settings, by="lea").submit
-    model = submit(TrainSpec(**about, model="small-resnet", epochs=40, batch_size=8, seed=7))
+    model = submit(TrainSpec(**about, model="small-resnet", epochs=12, batch_size=8, seed=7))
     maps = submit(GradcamSpec(**about, model=model.id))
     space = submit(SpaceSpec(**about, attention=maps.id))
     chosen = submit(CandidatesSpec(**about, space=space.id, share=0.1))

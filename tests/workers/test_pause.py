@@ -9,10 +9,11 @@ from contextlib import AbstractContextManager
 import pytest
 
 from tests.workers.worker_bench import Bench, until
+from workers.service import TICK_S
 
 pytestmark = pytest.mark.redis
 
-A_WHILE_S = 6.0  # longer than two rounds of the supervisor, which puts in what Redis lacks
+A_WHILE_S = 3 * TICK_S  # longer than two rounds of the supervisor, which puts in what Redis lacks
 
 
 def test_what_runs_goes_on_and_what_waits_starts_once_it_is_resumed(bench: Bench) -> None:
