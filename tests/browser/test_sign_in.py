@@ -114,7 +114,7 @@ def events(home: Path) -> int:
 
 
 def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_in_the_middle(
-    person: Person, store: Store, home: Path, tolerated: set[str]
+    person: Person, store: Store, tolerated: set[str]
 ) -> None:
     campaign = ask_about(store, 6, "With names")
     asked = rows_of(store, campaign)
@@ -136,13 +136,13 @@ def test_an_admin_gives_a_role_the_annotator_answers_and_the_role_is_taken_away_
 
     tolerated.add("/api/answers")
     tolerated.add("/api/next")
-    slim(home, "members", "remove", ANN)
+    store.members.remove(ANN)
     shows(ann, asked[3])
     ann.keyboard.press("0")
     tells(ann, REFUSAL)
     unsent(ann, 1)
     assert len(store.answers.frame(campaign.id)) == 3
-    slim(home, "members", "set", ANN, "annotator")
+    store.members.set_role(ANN, "annotator")
     unsent(ann, 0)  # what was kept in the browser comes by itself
     assert store.answers.current(campaign.id) == dict(sorted(zip(asked, (1, 1, 1, 0), strict=False)))
     assert set(store.answers.frame(campaign.id)["annotator"]) == {ANN}
