@@ -60,7 +60,8 @@ Row = Sequence[Cell | str]
 
 def show(key: str, label: str, columns: Sequence[Column], rows: Sequence[Row]) -> str | None:
     """Draw the table; returns the run a click has asked for, once. ``label`` names the table to screen readers."""
-    result = _mount(key=key, data=wire(label, columns, rows), on_opened_change=lambda: None)
+    with st.container(key=f"rows-{len(rows)}-{key}"):  # its room is kept: app/index_html.py
+        result = _mount(key=key, data=wire(label, columns, rows), on_opened_change=lambda: None)
     opened: str | None = result.opened
     return opened
 

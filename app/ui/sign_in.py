@@ -26,7 +26,8 @@ OUTCOMES = {
 def page() -> None:
     """What is shown instead of every page until somebody has signed in."""
     st.space("large")
-    with st.container(horizontal_alignment="center"), st.container(border=True, width=WIDTH, gap="medium"):
+    centred = st.container(horizontal_alignment="center", key="sign-in")  # page.css keeps no room for a navigation here
+    with centred, st.container(border=True, width=WIDTH, gap="medium"):
         st.title("Sign in", anchor=False)
         st.write("Answers, runs and campaigns are saved under your e-mail. An admin assigns your role.")
         if outcome := OUTCOMES.get(st.query_params.pop(OUTCOME, "")):

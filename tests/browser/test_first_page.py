@@ -10,15 +10,17 @@ from tests.browser.steps import visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
-# every height of each chart's room, and every distance of the page's first element from the top, at each frame
+# every height of each chart's room, and every place of the page and of its first element, at each frame
 WATCH = """(() => {
-  window.seen = {rooms: {}, tops: []};
+  window.seen = {rooms: {}, tops: [], lefts: []};
   const note = (list, value) => { if (value && list.at(-1) !== value) list.push(value); };
   const look = () => {
     for (const room of document.querySelectorAll("[class*='st-key-chart-']"))
       note(window.seen.rooms[room.className] ??= [], Math.round(room.getBoundingClientRect().height));
     const page = document.querySelector(".stMainBlockContainer");
     if (page) note(window.seen.tops, getComputedStyle(page).paddingTop);
+    const main = document.querySelector("[data-testid=stMain]");
+    if (main) note(window.seen.lefts, Math.round(main.getBoundingClientRect().left));
     requestAnimationFrame(look);
   };
   look();
@@ -35,8 +37,29 @@ def test_charts_come_into_room_that_was_there_and_no_style_moves_the_page(
     seen = page.evaluate("window.seen")
     assert seen["rooms"] and all(len(heights) == 1 for heights in seen["rooms"].values()), seen["rooms"]
     assert seen["tops"] == ["45px"]
+    assert len(seen["lefts"]) == 1, "the page makes no room for the navigation, it has it from the first"
     heights = page.evaluate(
         "[...document.querySelectorAll('.js-plotly-plot')].map((plot) => [plot.getBoundingClientRect().height,"
         " plot.closest(\"[class*='st-key-chart-']\").getBoundingClientRect().height])"
     )
     assert all(plot == room for plot, room in heights), "no empty room stays"
+
+
+def test_a_navigation_that_is_folded_away_leaves_no_room_behind(page: Page, address: str) -> None:
+    visit(page, address, "jobs")
+    page.get_by_test_id("stSidebar").hover()
+    page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
+    page.wait_for_function("document.querySelector('[data-testid=stMain]').getBoundingClientRect().left === 0")
+
+
+def test_tables_and_plots_come_into_room_that_was_there(page: Page, address: str, store: Store) -> None:
+    query = f"?dataset={store.datasets.all()[0].id}"
+    for name, room, content in (
+        ("jobs", "[class*='st-key-rows-'][class*='-history']", "tbody tr"),
+        ("space", "[class*='st-key-space-plot-']", ".slim-space-panel"),
+    ):
+        page.goto(f"{address}/{name}{query}")
+        page.wait_for_selector(room, timeout=60_000)
+        first = page.locator(room).bounding_box()
+        expect(page.locator(room).locator(content).first).to_be_visible(timeout=30_000)
+        assert first is not None and first["height"] >= 60, "before anything is drawn in it"

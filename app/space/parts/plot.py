@@ -103,7 +103,8 @@ def show(
         "image": image_url,
         "selection": selection.wire(),
     }
-    _mount(key=key, data=data, on_selection_change=lambda: _take(key, selection.n, on_select))
+    with st.container(key=f"space-plot-{key}"):  # its room is kept: app/ui/static/page.css
+        _mount(key=key, data=data, on_selection_change=lambda: _take(key, selection.n, on_select))
 
 
 def _take(key: str, n: int, on_select: Callable[[Selection], None]) -> None:
