@@ -9,13 +9,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from starlette.applications import Starlette
 from starlette.exceptions import StarletteDeprecationWarning
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -41,6 +42,15 @@ def home_at(folder: Path) -> Iterator[None]:
         session.forget()
         yield
     session.forget()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_components() -> Iterator[None]:
+    """A new AppTest reads the metadata of every installed package, in search of components: once is enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        scan = manifest_scanner.scan_component_manifests
+        patch.setattr(manifest_scanner, "scan_component_manifests", lru_cache(maxsize=1)(scan))
+        yield
 
 
 @pytest.fixture(autouse=True)
