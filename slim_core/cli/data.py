@@ -150,9 +150,12 @@ def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None
 def show_registered(imported: Imported) -> None:
     """Register a data set, and print its id and the next command."""
     from slim_core.store import Store
+    from slim_core.store.carried_shapes import CODE
 
     dataset = Store.open().datasets.register(imported, by="local")
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
+    for finding in (one for one in dataset.report["findings"] if one["code"] == CODE):
+        console.print(visible(finding["message"]), style=COLOURS[finding["level"]], markup=False, soft_wrap=True)
     console.print(f"next: [cyan]slim train --data {typed(dataset.name)}[/]", soft_wrap=True)
 
 

@@ -5,6 +5,7 @@ Image, mask and map speak of the same pixels because all three go through ``Imag
 
 from __future__ import annotations
 
+import hashlib
 import io
 import math
 import os
@@ -13,8 +14,9 @@ import struct
 import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -98,7 +100,7 @@ def _without_far_ends(image: Image.Image) -> Image.Image:
     return image.crop((left, top, width - left, height - top))
 
 
-def _file_of(path: Path) -> BinaryIO:
+def _file_of(path: Path) -> BufferedReader:
     """The file, opened first and checked then: what was opened is a regular file inside the allowed roots.
 
     A path that was checked before may lead elsewhere by now, through a link in the place of an image or a folder.
@@ -162,6 +164,19 @@ def image_size(path: Path, *, max_pixels: int | None = None) -> tuple[int, int]:
     """
     with _opened(path, max_pixels) as image:
         return image.size
+
+
+def content_of(path: Path) -> str:
+    """The size in bytes and a hash of an image's file: the same for the same content, wherever it lies.
+
+    Raises:
+        ImageRefusedError: it is missing, or cannot be read.
+    """
+    try:
+        with _file_of(path) as file:
+            return f"{os.fstat(file.fileno()).st_size}-{hashlib.file_digest(file, 'sha256').hexdigest()[:32]}"
+    except OSError as error:
+        raise ImageRefusedError(f"{path} cannot be read ({error.strerror}): put the file back.") from error
 
 
 def _decoded(path: Path, mode: str, max_pixels: int | None, shorter_side: int | None = None) -> Image.Image:

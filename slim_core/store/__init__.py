@@ -31,7 +31,8 @@ from slim_core.store.queue import Queue
 from slim_core.store.removal import Removals
 from slim_core.store.run_rows import Run, Status
 from slim_core.store.runs import Runs
-from slim_core.store.shapes import Shape, Shapes
+from slim_core.store.shape_rows import Shape
+from slim_core.store.shapes import Shapes
 from slim_core.store.sharing import Privacy, Sharing
 from slim_core.store.storage import Storage
 from slim_core.store.studies import Studies, StudyRecord

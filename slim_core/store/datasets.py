@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -17,6 +17,8 @@ from slim_core.data.table import ImageTable
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
+from slim_core.store.carried_shapes import Carried, carried, drawn_last
+from slim_core.store.carried_shapes import insert as insert_shapes
 from slim_core.store.database import Database, StoreUnavailableError, new_id
 from slim_core.store.events import Events
 from slim_core.store.shares import share, shared_with
@@ -95,9 +97,10 @@ class Datasets:
         self._refuse_hidden(table)
         dataset_id = new_id("d")
         self._keep(dataset_id, table)
+        drawn = self._drawn_before(table)
         try:
             with self._database.write() as connection:
-                self._insert(connection, dataset_id, table, report, by)
+                self._insert(connection, dataset_id, table, report, by, drawn)
         except IntegrityError:  # someone registered the same a moment ago
             self._artifacts.remove_dataset(dataset_id)
             return self._by_fingerprint(table.fingerprint) or self.register(imported, by)
@@ -274,7 +277,22 @@ class Datasets:
             raise DataRefusedError(f"The kept table of {dataset.name} has been changed: import the data set again.")
         return table
 
-    def _insert(self, connection: Connection, dataset_id: str, table: ImageTable, report: Any, by: str) -> None:
+    def _drawn_before(self, table: ImageTable) -> Carried:
+        """What people drew on the version before this one, for the images that it still has."""
+        with self._database.read() as connection:
+            versions = versions_of(connection, str(table.root), table.name)
+            source, shapes = drawn_last(connection, [one.id for one in versions])
+        if not shapes:
+            return Carried()
+        try:
+            old = self.kept_table(next(one for one in versions if one.id == source))
+        except (NotFoundError, DataRefusedError):  # nobody knows any more which images they are on
+            return Carried(source, left=tuple(f"image {row}" for row in shapes))
+        return carried(source, old, table, shapes)
+
+    def _insert(
+        self, connection: Connection, dataset_id: str, table: ImageTable, report: Any, by: str, drawn: Carried
+    ) -> None:
         earlier = versions_of(connection, str(table.root), table.name)
         connection.execute(
             _t.insert().values(
@@ -286,7 +304,7 @@ class Datasets:
                 n_classes=table.n_classes,
                 n_attributes=table.n_attributes,
                 fingerprint=table.fingerprint,
-                report=report.to_json() | {"seal": file_records(table, report.metadata)},
+                report=_recorded(table, report, drawn),
                 created_by=by,
                 created_at=self._database.now(connection),
                 private=bool(earlier) and earlier[0].private,
@@ -294,6 +312,7 @@ class Datasets:
         )
         if earlier:
             _share_as(connection, earlier[0], dataset_id)
+        insert_shapes(connection, dataset_id, drawn.shapes)
         self._events.note(connection, by, "dataset.registered", dataset_id, {"name": table.name})
 
     def _refuse_hidden(self, table: ImageTable) -> None:
@@ -312,6 +331,12 @@ class Datasets:
     def _one(self, where: sa.ColumnElement[bool]) -> Dataset | None:
         with self._database.read() as connection:
             return _newest(connection, where)
+
+
+def _recorded(table: ImageTable, report: Any, drawn: Carried) -> dict[str, Any]:
+    """What is kept of an import: its report, what came along of the drawings, and the files as they are now."""
+    found: dict[str, Any] = replace(report, findings=(*report.findings, *drawn.findings())).to_json()
+    return found | {"seal": file_records(table, report.metadata)}
 
 
 def _share_as(connection: Connection, earlier: Dataset, dataset_id: str) -> None:

@@ -22,7 +22,7 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database
 from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run
-from slim_core.store.shapes import newest_seq
+from slim_core.store.shape_rows import newest_seq
 from slim_core.store.shards import WHOLE
 
 ANCESTORS, DESCENDANTS = 8, 4  # levels: the whole way up a loop, and down to the comparison

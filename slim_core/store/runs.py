@@ -18,7 +18,8 @@ from slim_core.store.datasets import Dataset, Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.lineage import descendants_of
 from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run
-from slim_core.store.shapes import SCORED, newest_seq
+from slim_core.store.shape_rows import newest_seq
+from slim_core.store.shapes import SCORED
 from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
 from slim_core.store.states import CAN_BE_PARENT, WORKING
 from slim_core.store.workers import Workers

@@ -401,6 +401,7 @@ shapes = Table(  # append-only: the newest row of an image counts; without polyg
     Column("polygons", sa.JSON, nullable=False),  # [[[x, y], ...], ...] in pixels of the file
     _text("drawn_by"),
     _time("drawn_at", nullable=False),
+    _text("content", 60, nullable=True),  # of the image's file then: size and hash, as images.content_of gives them
     sqlite_autoincrement=True,
 )
 Index("ix_shapes_dataset_id_row_seq", shapes.c.dataset_id, shapes.c.row, shapes.c.seq)

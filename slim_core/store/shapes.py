@@ -2,40 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.data.drawing import Drawing
+from slim_core.data.images import content_of
 from slim_core.data.table import ImageTable
-from slim_core.errors import NotFoundError, ShapeRefusedError, quoted
+from slim_core.errors import DataRefusedError, ImageRefusedError, NotFoundError, ShapeRefusedError, quoted
 from slim_core.store import schema
 from slim_core.store.database import Database
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.members import require_role
+from slim_core.store.shape_rows import Shape, newest_seq, newest_shape, newest_shapes, shape_of
 
 MOST_IMAGES = 2_000  # of a data set: enough for an interval of 2 points; masks of whole data sets come with the data
 MOST_VERSIONS = 200  # of an image
 MAX_ID = 80  # letters
 SCORED = ("gradcam", "evaluate")  # kinds of runs that compare attention with what was drawn
 _t = schema.shapes
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What one person drew on one image; without a drawing: that what was drawn before counts no more."""
-
-    seq: int
-    id: str
-    row: int
-    drawing: Drawing | None
-    drawn_by: str
-    drawn_at: datetime
 
 
 @dataclass(frozen=True)
@@ -84,6 +72,7 @@ class Shapes:
         drawing = Drawing.checked(*size, polygons) if polygons else None
         self._require_row(dataset_id, row)
         _require_id(id)
+        content = self._content(dataset_id, row)
         with self._database.write() as connection:
             hold_dataset(connection, dataset_id, alone=True)  # numbers follow the order in which they are committed
             if member:
@@ -91,20 +80,20 @@ class Shapes:
             again = _find(connection, id, dataset_id, row)
             if again is not None:
                 return Kept(again)
-            before = _newest(connection, dataset_id, row)
+            before = newest_shape(connection, dataset_id, row)
             is_empty = before is None or before.drawing is None
             if drawing is None and is_empty:
                 raise ShapeRefusedError(f"Nothing is drawn on image {row}: there is nothing to remove.")
             _require_room(connection, dataset_id, row, is_new=is_empty)
-            self._insert(connection, dataset_id, row, drawing, size, id, by)
-            kept = _newest(connection, dataset_id, row)
+            self._insert(connection, dataset_id, row, drawing, size, id, by, content)
+            kept = newest_shape(connection, dataset_id, row)
         assert kept is not None  # it was inserted just now
         return Kept(kept, before if before and before.seq > after and before.drawn_by != by else None)
 
     def find(self, dataset_id: str, row: int) -> Shape | None:
         """The newest of an image, also one that removes; None where nobody has drawn on it."""
         with self._database.read() as connection:
-            return _newest(connection, dataset_id, row)
+            return newest_shape(connection, dataset_id, row)
 
     def newest(self, dataset_id: str) -> int:
         """Number of the newest shape of a data set; 0 where there is none."""
@@ -130,6 +119,13 @@ class Shapes:
         if isinstance(row, bool) or not isinstance(row, int) or not 0 <= row < n:
             raise NotFoundError(f"There is no image {quoted(row)} in this data set: its rows are 0..{n - 1}.")
 
+    def _content(self, dataset_id: str, row: int) -> str | None:
+        """Of the image's file, by which a new version of the data set knows it again; None where it is not readable."""
+        try:
+            return content_of(self._datasets.table(dataset_id).image_path(row))
+        except (DataRefusedError, ImageRefusedError):
+            return None
+
     def _insert(
         self,
         connection: Connection,
@@ -139,6 +135,7 @@ class Shapes:
         size: tuple[int, int],
         id: str,
         by: str,
+        content: str | None,
     ) -> None:
         values = {
             "id": id,
@@ -147,27 +144,13 @@ class Shapes:
             "width": size[0],
             "height": size[1],
             "polygons": drawing.polygons if drawing else [],
+            "content": content,
             "drawn_by": by,
             "drawn_at": self._database.now(connection),
         }
         connection.execute(_t.insert(), values)
         what = "shape.drawn" if drawing else "shape.removed"
         self._events.note(connection, by, what, dataset_id, {"row": row})
-
-
-def newest_seq(connection: Connection, dataset_id: str) -> int:
-    """``Shapes.newest`` inside a transaction."""
-    query = sa.select(sa.func.max(_t.c.seq)).where(_t.c.dataset_id == dataset_id)
-    return connection.execute(query).scalar() or 0
-
-
-def newest_shapes(connection: Connection, dataset_id: str, seq: int | None = None) -> dict[int, Shape]:
-    """``Shapes.all`` inside a transaction."""
-    last = sa.select(sa.func.max(_t.c.seq)).where(_t.c.dataset_id == dataset_id).group_by(_t.c.row)
-    last = last if seq is None else last.where(_t.c.seq <= seq)
-    found = connection.execute(sa.select(_t).where(_t.c.seq.in_(last)).order_by(_t.c.row)).mappings()
-    shapes = [_shape(row) for row in found]
-    return {one.row: one for one in shapes if one.drawing is not None}
 
 
 def _require_id(id: object) -> None:
@@ -187,12 +170,6 @@ def _require_room(connection: Connection, dataset_id: str, row: int, *, is_new: 
         )
 
 
-def _newest(connection: Connection, dataset_id: str, row: int) -> Shape | None:
-    query = sa.select(_t).where(_t.c.dataset_id == dataset_id, _t.c.row == row).order_by(_t.c.seq.desc()).limit(1)
-    found = connection.execute(query).mappings().first()
-    return None if found is None else _shape(found)
-
-
 def _find(connection: Connection, id: str, dataset_id: str, row: int) -> Shape | None:
     """The shape of this id, where it was kept before; it is one of this image.
 
@@ -204,10 +181,4 @@ def _find(connection: Connection, id: str, dataset_id: str, row: int) -> Shape |
         return None
     if (found["dataset_id"], found["row"]) != (dataset_id, row):
         raise ShapeRefusedError(f"The id {id} was used for another image: reload the page.")
-    return _shape(found)
-
-
-def _shape(found: Mapping[Any, Any]) -> Shape:
-    polygons = tuple(tuple((float(x), float(y)) for x, y in each) for each in found["polygons"])
-    drawing = Drawing(found["width"], found["height"], polygons) if polygons else None
-    return Shape(found["seq"], found["id"], found["row"], drawing, found["drawn_by"], found["drawn_at"])
+    return shape_of(found)
