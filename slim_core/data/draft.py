@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import gzip
+import io
 import json
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -20,9 +23,12 @@ from slim_core.settings import settings
 
 MOST_ROWS = 3_000_000
 MOST_COLUMNS = 10_000
+MOST_MB = 1_000  # that a packed table has unpacked
+MOST_HEADER = 10_000_000  # letters of a table's first line
 FIRST_LINE = 2  # of the rows of a text table, after its header
 BOX_COLUMNS = ("box_x", "box_y", "box_width", "box_height")
 Counts = Mapping[str, Sequence[int]]  # images per group, by split
+_UNREADABLE = (OSError, ValueError, EOFError, zlib.error)  # pandas' and pyarrow's parse errors are ValueErrors
 Reader = Callable[[Path], pd.DataFrame]
 
 
@@ -129,7 +135,7 @@ def _read(path: Path, parquet: Reader, text: Reader) -> pd.DataFrame:
         frame = parquet(path) if is_parquet(path) else text(path)
     except UnicodeDecodeError as error:
         raise FormatRefusedError("unreadable-metadata", _encoding(path)) from error
-    except (OSError, ValueError) as error:  # pandas' and pyarrow's parse errors are ValueErrors
+    except _UNREADABLE as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FormatRefusedError("unreadable-metadata", unreadable(path, reason)) from error
     return frame.rename(columns=lambda name: str(name).strip())
@@ -149,7 +155,7 @@ def unreadable(path: Path, reason: str) -> str:
 
 def _encoding(path: Path) -> str:
     """What to do about a text table that is not in UTF-8."""
-    with path.open("rb") as file:
+    with _opened(path) as file:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
             return f"{path} is text in UTF-16: save it as UTF-8."
         file.seek(0)
@@ -212,12 +218,11 @@ def _parquet_head(path: Path, n: int) -> pd.DataFrame:
 
 def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
     """Rows under the number of their line: the header is line 1. Empty lines are no rows. ``n``: lines at most."""
-    with path.open(encoding="utf-8-sig", errors="strict") as lines:
-        header = lines.readline()
+    header = _first_line(path)
     delimiter = sniff_delimiter(header)
     _require_columns(path, header.count(delimiter) + 1)
     frame = pd.read_csv(
-        path,
+        _text_of(path) if n is None and _is_packed(path) else path,
         sep=delimiter,
         encoding="utf-8-sig",
         dtype=str,
@@ -227,6 +232,33 @@ def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
     )
     frame.index = pd.RangeIndex(FIRST_LINE, FIRST_LINE + len(frame))
     return frame[(frame != "").any(axis=1)]
+
+
+def _is_packed(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
+
+
+def _text_of(path: Path) -> IO[bytes]:
+    """A packed table, unpacked as far as is allowed.
+
+    Raises:
+        FormatRefusedError: it is larger than that.
+    """
+    with gzip.open(path) as packed:
+        content = packed.read(MOST_MB * 1_000_000 + 1)
+    if len(content) > MOST_MB * 1_000_000:
+        raise FormatRefusedError("rows", f"{path} unpacks to more than {MOST_MB:,} MB: unpack it, and name the table.")
+    return io.BytesIO(content)
+
+
+def _first_line(path: Path) -> str:
+    with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as lines:
+        return lines.readline(MOST_HEADER)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A text table from its start; a packed one is unpacked as it is read."""
+    return cast(IO[bytes], gzip.open(path)) if _is_packed(path) else path.open("rb")
 
 
 def sniff_delimiter(header: str) -> str:
@@ -239,9 +271,8 @@ def sniff_delimiter(header: str) -> str:
 def header_of(path: Path) -> tuple[str, ...]:
     """Column names of a text table; empty where it cannot be read."""
     try:
-        with own(path).open(encoding="utf-8-sig") as lines:
-            header = lines.readline().strip()
-    except (FormatRefusedError, OSError, UnicodeDecodeError):
+        header = _first_line(own(path)).strip()
+    except (FormatRefusedError, *_UNREADABLE):
         return ()
     delimiter = sniff_delimiter(header)
     return tuple(n.strip().strip('"') for n in (header.split() if delimiter == r"\s+" else header.split(delimiter)))
@@ -277,8 +308,9 @@ def boxes_frame(boxes: Mapping[int, Sequence[float]], n: int) -> pd.DataFrame:
 
 def find_masks(folder: Path, paths: pd.Series, candidates: Callable[[str], Sequence[str]]) -> pd.Series:
     """(N,) of str: for each image the first candidate name that exists under ``folder``, else ""."""
-    there = {str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() == ".png"}
-    return paths.map(lambda path: next((name for name in candidates(path) if name in there), ""))
+    found = (str(path.relative_to(folder)) for path in folder.rglob("*") if path.suffix.lower() == ".png")
+    there = {f"{name[:-4]}.png": name for name in found}  # PNG, too
+    return paths.map(lambda path: next((there[name] for name in candidates(path) if name in there), ""))
 
 
 def names_option(options: Mapping[str, str], key: str) -> tuple[str, ...] | None:

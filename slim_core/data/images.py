@@ -30,6 +30,8 @@ if TYPE_CHECKING:  # the package of table.py reads images, so the arrow back is 
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+GREY_FROM = 128  # of 255: from here on a grey mask counts; in a file without such pixels all that is not 0 does
+GREY_WITHIN = 8  # of 255: by so much the channels of a grey differ where JPEG has rounded them
 LONGEST_SIDES = 8  # of a side, in times the other one: beyond it nothing is seen after the centre crop
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
@@ -274,9 +276,11 @@ def load_mask(table: ImageTable, row: int, transform: ImageTransform) -> np.ndar
 
 
 def _grey_mask(path: Path) -> np.ndarray:
-    """(H, W) bool; files that store 0 and 1 instead of 0 and 255 are understood."""
-    grey = np.asarray(_decoded(path, "L", None))
-    inside: np.ndarray = grey > (0.5 if grey.max(initial=0) <= 1 else 127.5)
+    """(H, W) bool, from one half of grey up; of files that hold colours or numbers of objects, all that is not 0."""
+    colours = np.asarray(_decoded(path, "RGB", None))
+    strongest, weakest = colours.max(axis=2), colours.min(axis=2)
+    is_grey = strongest.max(initial=0) >= GREY_FROM and bool((strongest - weakest <= GREY_WITHIN).all())
+    inside: np.ndarray = strongest >= (GREY_FROM if is_grey else 1)
     return inside
 
 

@@ -13,6 +13,7 @@ from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable
 from slim_core.data.importers.demo import Demo
+from slim_core.data.importers.folders import IMAGE_SUFFIXES, holds_images, innermost
 from slim_core.data.importers.huggingface import HuggingFace
 from slim_core.data.importers.image_folder import ImageFolder
 from slim_core.data.importers.imagenet9 import ImageNet9
@@ -86,11 +87,14 @@ def import_data(
         PathRefusedError: the path, or a folder named by an option, lies outside the allowed roots.
     """
     limits = settings or current_settings()
-    folder = limits.allowed(path)
+    asked = limits.allowed(path)
+    folder = data_folder(asked, format)
     for key in FOLDER_OPTIONS & set(options or {}):
         limits.allowed((options or {})[key])
     named = name or (folder.stem if folder.is_file() else folder.name)
     findings = Findings()
+    if folder != asked:
+        findings.note("inner-folder", f"{asked} holds one folder, {folder.relative_to(asked)}, which is read.")
     report = ImportReport(format or "unknown", named, str(folder), (), options=dict(options or {}))
     try:
         causes = causes_of(leave_out)
@@ -138,6 +142,15 @@ def _checked(
     return Imported(table if counted.ok else None, counted)
 
 
+def data_folder(path: Path, format: str | None = None) -> Path:
+    """The folder itself, or the one that is all it holds, where only that is of a known form: so archives unpack."""
+    inner = innermost(path)
+    formats = FORMATS.values() if format not in FORMATS else (FORMATS[format],)
+    if inner == path or any(one.matches(path) for one in formats) or not any(one.matches(inner) for one in formats):
+        return path
+    return inner
+
+
 def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]:
     """The importer, and why it is that one.
 
@@ -157,10 +170,24 @@ def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]
     for importer in FORMATS.values():
         if reason := importer.matches(path):
             return importer, reason
-    raise FormatRefusedError(
-        "no-metadata",
-        f"{path} holds no data set that is known: put images into a folder for each class, or a CSV file with the "
-        f"columns path and label there, or name the format ({', '.join(FORMATS)}).",
+    raise FormatRefusedError("no-metadata", f"{path} {_unknown(path)}")
+
+
+def _unknown(path: Path) -> str:
+    """What is there instead of a data set, and what to do about it; the rest of the sentence after the path."""
+    if path.is_file():
+        if path.name.lower().endswith(IMAGE_SUFFIXES):
+            return "is an image: name its folder, or a table of images."
+        return "is neither a folder nor a table: name a folder of images, or a CSV, TSV or Parquet file."
+    if not any(path.iterdir()):
+        return "is empty: put images into a folder for each class there."
+    if not holds_images(path):
+        if any(one.is_symlink() and one.is_dir() for one in path.iterdir()):
+            return "holds links to folders, which are not followed: name a folder that holds the images themselves."
+        return "holds no image in its folders: put images into a folder for each class, or name another folder."
+    return (
+        "holds no data set that is known: put images into a folder for each class, or a CSV file with the columns path "
+        f"and label there, or name the format ({', '.join(FORMATS)})."
     )
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import read_head
-from slim_core.data.importers.csv_table import COMMON_NAMES, SUFFIXES, CsvTable
+from slim_core.data.importers.csv_table import COMMON_NAMES, SUFFIXES, CsvTable, tables_in
 from slim_core.data.importers.folders import IMAGE_SUFFIXES
-from slim_core.data.importing import find_importer
+from slim_core.data.importing import data_folder, find_importer
 from slim_core.data.report import FormatRefusedError
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
@@ -41,7 +41,7 @@ def preview(path: Path | str, *, file: str | None = None, settings: Settings | N
         PathRefusedError: the path lies outside the allowed roots.
         FormatRefusedError: the table cannot be read.
     """
-    place = (settings or current_settings()).allowed(path)
+    place = data_folder((settings or current_settings()).allowed(path))
     files = _tables(place, file)
     if not files or not (_is_table(place) or file):
         return None
@@ -51,9 +51,9 @@ def preview(path: Path | str, *, file: str | None = None, settings: Settings | N
 
 def _tables(place: Path, file: str | None) -> list[Path]:
     if place.is_file():
-        return [place] if place.suffix.lower() in SUFFIXES else []
+        return [place] if place.name.lower().endswith(SUFFIXES) else []
     try:
-        found = sorted(one for one in place.iterdir() if one.suffix.lower() in SUFFIXES[:-1] and one.is_file())
+        found = [one for one in tables_in(place) if not one.name.lower().endswith(".txt")]
     except OSError:  # not there, or not to be read: the check says so
         return []
     first = file or CsvTable().table_of(place)

@@ -55,7 +55,16 @@ def unpack(archive: BytesIO, name: str, home: Path) -> Path:
 
 def refusal_of(path: Path) -> str | None:
     """What to do about an archive that is named where a folder is meant; None for every other file."""
-    if path.suffix.lower() not in (".zip", ".tar", ".tgz", ".gz", ".7z", ".rar", ".bz2", ".xz"):
+    if path.name.lower().endswith(SUFFIXES) or path.suffix.lower() not in (
+        ".zip",
+        ".tar",
+        ".tgz",
+        ".gz",
+        ".7z",
+        ".rar",
+        ".bz2",
+        ".xz",
+    ):
         return None
     return web_page(path, "an archive") or f"{path} is an archive: unpack it, and name its folder."
 
@@ -73,7 +82,7 @@ def _unpack_into(folder: Path, archive: BytesIO, name: str) -> None:
     if is_web_page(archive.read(512)):
         raise DataRefusedError(f"{quoted(name)} {instead_of('an archive')}")
     try:
-        with zipfile.ZipFile(archive) as opened:
+        with _opened(archive) as opened:
             _take(folder, opened, name)
     except _BROKEN as error:
         reason = str(error) or type(error).__name__
@@ -82,6 +91,15 @@ def _unpack_into(folder: Path, archive: BytesIO, name: str) -> None:
         raise DataRefusedError(
             f"{quoted(name)} cannot be unpacked ({error.strerror or error}): free some space, or rename its files."
         ) from error
+
+
+def _opened(archive: IO[bytes]) -> zipfile.ZipFile:
+    """macOS writes the names in UTF-8 and does not say so; others mean cp437 then, as the standard has it."""
+    try:
+        return zipfile.ZipFile(archive, metadata_encoding="utf-8")
+    except UnicodeDecodeError:
+        archive.seek(0)
+        return zipfile.ZipFile(archive)
 
 
 def _take(folder: Path, archive: zipfile.ZipFile, name: str) -> None:

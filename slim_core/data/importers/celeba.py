@@ -165,8 +165,8 @@ def _parsed(path: Path, delimiter: str, names: list[str], skip: int) -> pd.DataF
 
 
 def _images_folder(folder: Path) -> str:
-    """Relative folder of the images: img_align_celeba, nested once or twice, or none."""
-    for name in (f"{IMAGES}/{IMAGES}", IMAGES, f"celeba/{IMAGES}", "images"):
+    """Relative folder of the images: img_align_celeba, nested once or twice, or in Img as published; or none."""
+    for name in (f"{IMAGES}/{IMAGES}", IMAGES, f"Img/{IMAGES}/{IMAGES}", f"Img/{IMAGES}", f"celeba/{IMAGES}", "images"):
         if (folder / name).is_dir():
             return name
     return ""

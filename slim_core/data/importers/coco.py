@@ -15,7 +15,7 @@ import pandas as pd
 
 from slim_core.data.draft import BOX_COLUMNS, Draft, own, read_json
 from slim_core.data.importers.coco_masks import Outline, outline, written
-from slim_core.data.importers.folders import names_of
+from slim_core.data.importers.folders import names_of, split_folders
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.unpacked import IMPORTED
 from slim_core.settings import settings
@@ -85,7 +85,12 @@ def _find(path: Path) -> list[Path]:
         return [path] if _is_coco(path) else []
     if not path.is_dir():
         return []
-    return [file for folder in (path, path / "annotations") for file in sorted(folder.glob("*.json")) if _is_coco(file)]
+    folders = (
+        path,
+        path / "annotations",
+        *(path / name for name in split_folders(path)),
+    )  # the last as Roboflow has it
+    return [file for folder in folders for file in sorted(folder.glob("*.json")) if _is_coco(file)]
 
 
 def _is_coco(path: Path) -> bool:
@@ -131,7 +136,8 @@ def _rows(path: Path, root: Path, images: str | None) -> tuple[pd.DataFrame, int
             f"{path.name} has an image, annotation or category without its id, file_name, bbox or name ({error}).",
         ) from error
     folder = _folder_of(path, root, images, str(rows["file_name"].iloc[0]) if len(rows) else "")
-    split = next((split for split in SPLITS if split in path.stem.lower()), "")
+    named = path.stem.lower() if path.parent in (root, root / "annotations") else path.parent.name.lower()
+    split = next((split for split in SPLITS if split in named), "")
     frame = pd.DataFrame(
         {
             "path": rows["file_name"].map(lambda name: f"{folder}/{name}" if folder else name),
@@ -159,7 +165,8 @@ def _folder_of(path: Path, root: Path, images: str | None, first: str) -> str:
     if images:
         return images
     stem = path.stem.lower().removeprefix("instances_").removeprefix("_annotations")
-    for name in (stem, f"images/{stem}", "images", ""):
+    beside = str(path.parent.relative_to(root)).removeprefix(".") if path.is_relative_to(root) else ""
+    for name in (stem, f"images/{stem}", "images", "", beside):
         if (root / name / first).is_file():
             return name
     return ""

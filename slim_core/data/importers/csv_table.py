@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from slim_core.data.draft import BOX_COLUMNS, Draft, is_parquet, names_option, need_columns, read_table
+from slim_core.data.importers.folders import found_in, is_file, is_hidden
 from slim_core.data.report import FormatRefusedError
 
 COMMON_NAMES = {
@@ -24,9 +25,10 @@ BOX_NAMES = {
     "box_width": ("box_width", "bbox_width", "bbox_w", "box_w"),
     "box_height": ("box_height", "bbox_height", "bbox_h", "box_h"),
 }
+WORDS = {"path": "image", "label": "label", "split": "split", "attribute": "attribute", "mask": "mask"}  # of the roles
 NEEDED = ("path", "label")
 NO_COLUMN = "none"  # as the option of a role: no column, although one has its common name
-SUFFIXES = (".csv", ".tsv", ".parquet", ".pq", ".txt")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".txt")
 FILE_NAMES = ("metadata", "data", "labels", "table", "dataset", "index")
 
 
@@ -52,23 +54,39 @@ class CsvTable:
         source = _table_file(path, options)
         frame = read_table(source)
         columns = _columns(frame, options, source.name)
+        _require_different(columns, names_option(options, "attribute") or (), source.name)
         mask, attributes = columns.get("mask"), _attributes(frame, options, columns, source.name)
+        paths, inside = _placed(frame[columns["path"]], source.parent)
         return Draft(
             source=source.name,
             metadata=(source,),
             root=source.parent,
-            paths=frame[columns["path"]].fillna("").astype(str).str.strip(),
+            paths=paths,
             splits=frame[columns["split"]] if "split" in columns else None,
             labels=frame[columns["label"]],
             attributes=attributes,
-            masks=frame[mask].fillna("").astype(str).str.strip() if mask else None,
+            masks=_placed(frame[mask], source.parent, masks=True)[0] if mask else None,
             boxes=_boxes(frame, columns, source.name),
             label_names=names_option(options, "label_names"),
             attribute_name=str(attributes.name) if attributes is not None else None,
             attribute_names=names_option(options, "attribute_names"),
             strict_integers=False,
             lines=not is_parquet(source),
+            notes=(f"The images of {source.name} lie in {inside}/.",) if inside else (),
         )
+
+
+def _placed(cells: pd.Series, folder: Path, *, masks: bool = False) -> tuple[pd.Series, str]:
+    """The names of files as they are found from ``folder``, and the folder below it that they lie in; "" where none is.
+
+    Names with the separators of Windows are understood, and names of files that lie in "images" or the like.
+    """
+    names = cells.fillna("").astype(str).str.strip()
+    first = next(iter(names[names != ""]), "")
+    if "\\" in first and not is_file(folder, first):
+        names, first = names.str.replace("\\", "/"), first.replace("\\", "/")
+    inside = found_in(folder, first, masks=masks)
+    return (names.where(names == "", f"{inside}/" + names) if inside else names), inside
 
 
 def _attributes(
@@ -88,10 +106,16 @@ def _attributes(
 def _find_file(path: Path) -> Path | None:
     """The named file, the one table of the folder, or the one with the most usual name."""
     if path.is_file():
-        return path if path.suffix.lower() in SUFFIXES else None
-    tables = sorted(p for p in path.glob("*") if p.is_file() and p.suffix.lower() in SUFFIXES[:-1])
-    usual = [p for stem in FILE_NAMES for p in tables if p.stem.lower() == stem]
+        return path if path.name.lower().endswith(SUFFIXES) else None
+    tables = [p for p in tables_in(path) if not p.name.lower().endswith(".txt")]
+    usual = [p for stem in FILE_NAMES for p in tables if p.name.lower().partition(".")[0] == stem]
     return usual[0] if usual else (tables[0] if len(tables) == 1 else None)
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """The files of a folder that are tables by their names, by name."""
+    found = (one for one in folder.glob("*") if one.name.lower().endswith(SUFFIXES) and not is_hidden(one.name))
+    return sorted(one for one in found if one.is_file())
 
 
 def _table_file(path: Path, options: Mapping[str, str]) -> Path:
@@ -128,6 +152,19 @@ def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> di
             frame, missing, source, f"rename a column (understood are {tried}), or name it with {missing[0]}=COLUMN"
         )
     return columns
+
+
+def _require_different(columns: Mapping[str, str], attributes: Sequence[str], source: str) -> None:
+    """Refuse a column that is to be two things."""
+    chosen = [(WORDS[role], columns[role]) for role in WORDS if role in columns]
+    chosen += [("attribute", name) for name in attributes if "attribute" not in columns]
+    for role, column in chosen:
+        others = [other for other, name in chosen if name == column and other != role]
+        if others:
+            raise FormatRefusedError(
+                "columns",
+                f"The column {column} of {source} is chosen as {role} and as {others[0]}: choose another for one.",
+            )
 
 
 def _boxes(frame: pd.DataFrame, columns: Mapping[str, str], source: str) -> pd.DataFrame | None:

@@ -8,10 +8,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from slim_core.data.checks import SPLIT_WORDS
 from slim_core.data.report import FormatRefusedError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+SPLIT_FOLDERS = {word for words in SPLIT_WORDS.values() for word in words if word.isalpha()}
+MASK_WORDS = ("mask", "seg")
+MOST_SEARCHED = 200  # folders that an image of a table is looked for in
 DEEPEST = 6  # folders below the one named
+NOT_OURS = ("__macosx", "@eadir")  # what macOS adds to archives, and what a Synology station adds to folders
 
 
 def list_images(root: Path) -> pd.DataFrame:
@@ -26,6 +31,15 @@ def list_images(root: Path) -> pd.DataFrame:
     return pd.DataFrame({"path": ["/".join(parts) for parts in found], "parts": [parts[:-1] for parts in found]})
 
 
+def holds_images(folder: Path) -> bool:
+    """Whether an image lies in this folder or below it.
+
+    Raises:
+        FormatRefusedError: a folder cannot be read.
+    """
+    return next(_walk(folder, ()), None) is not None
+
+
 def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
     try:
         with os.scandir(folder) as inside:
@@ -35,7 +49,7 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             "unreadable-folder", f"{folder} cannot be read ({error.strerror}): let this user read it, or move it away."
         ) from error
     for entry in entries:
-        if entry.name.startswith("."):
+        if is_hidden(entry.name):
             continue
         if entry.is_dir(follow_symlinks=False):
             if len(above) < DEEPEST:
@@ -49,18 +63,70 @@ def subfolders(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as inside:
             found = [entry.name for entry in inside if entry.is_dir(follow_symlinks=False)]
-        return sorted(name for name in found if not name.startswith("."))
+        return sorted(name for name in found if not is_hidden(name))
     except OSError:
         return []
 
 
+def split_folders(folder: Path) -> list[str]:
+    """Names of the folders in a folder that are splits by their names; none without one of train."""
+    names = [name for name in subfolders(folder) if name.lower() in SPLIT_FOLDERS]
+    return names if any(name.lower().startswith("train") for name in names) else []
+
+
 def has_images(folder: Path) -> bool:
     """Whether an image lies directly in this folder."""
+    return next(_images_in(folder), None) is not None
+
+
+def image_names(folder: Path) -> list[str]:
+    """Of the images that lie directly in this folder; none where it cannot be read."""
+    return sorted(_images_in(folder))
+
+
+def _images_in(folder: Path) -> Iterator[str]:
     try:
         with os.scandir(folder) as inside:
-            return any(entry.name.lower().endswith(IMAGE_SUFFIXES) for entry in inside)
+            for entry in inside:
+                if entry.name.lower().endswith(IMAGE_SUFFIXES) and not is_hidden(entry.name):
+                    yield entry.name
     except OSError:
-        return False
+        return
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder is nothing of the user's by its name."""
+    return name.startswith(".") or name.lower() in NOT_OURS
+
+
+def innermost(folder: Path) -> Path:
+    """The folder inside, where it is all that a folder holds, as of an archive with a folder of its own; or itself."""
+    for _ in range(DEEPEST):
+        try:
+            with os.scandir(folder) as inside:
+                entries = [entry for entry in inside if not is_hidden(entry.name)]
+        except OSError:
+            return folder
+        if len(entries) != 1 or not entries[0].is_dir(follow_symlinks=False):
+            return folder
+        folder = Path(entries[0].path)
+    return folder
+
+
+def found_in(folder: Path, name: str, *, masks: bool = False) -> str:
+    """The one folder below, such as "images", that holds a file of this name; "" where ``folder`` itself does, or none,
+    or several. ``masks``: those that are named as folders of masks are meant, and not all others.
+    """
+    if not name or os.pardir in name or is_file(folder, name):
+        return ""
+    inside = [one for one in subfolders(folder)[:MOST_SEARCHED] if is_file(folder / one, name)]
+    meant = [one for one in inside if any(word in one.lower() for word in MASK_WORDS) == masks]
+    return meant[0] if len(meant) == 1 else ""
+
+
+def is_file(folder: Path, name: str) -> bool:
+    """Whether a file of this name lies there; False also where none can have such a name."""
+    return os.path.isfile(os.path.join(folder, name))
 
 
 def at_depth(listed: pd.DataFrame, depth: int, root: Path, shape: str) -> pd.DataFrame:

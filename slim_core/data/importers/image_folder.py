@@ -7,11 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.checks import SPLIT_WORDS
 from slim_core.data.draft import Draft
-from slim_core.data.importers.folders import at_depth, has_images, list_images, names_of, subfolders
-
-SPLIT_FOLDERS = {word for words in SPLIT_WORDS.values() for word in words if word.isalpha()}
+from slim_core.data.importers.folders import at_depth, has_images, list_images, names_of, split_folders, subfolders
 
 
 class ImageFolder:
@@ -25,7 +22,7 @@ class ImageFolder:
         """Folders with images in them, below folders that are named as splits or directly."""
         if not path.is_dir():
             return None
-        if splits := _split_folders(path):
+        if splits := split_folders(path):
             classes = {name for split in splits for name in subfolders(path / split) if has_images(path / split / name)}
             return f"{', '.join(splits)} hold a folder for each of {len(classes)} classes" if classes else None
         classes = {name for name in subfolders(path) if has_images(path / name)}
@@ -33,7 +30,7 @@ class ImageFolder:
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:  # noqa: ARG002  # this form has no options
         """The raw table."""
-        splits = _split_folders(path)
+        splits = split_folders(path)
         listed = list_images(path)
         shape = "train/CLASS/IMAGE" if splits else "CLASS/IMAGE"
         rows = at_depth(listed, 2 if splits else 1, path, shape)
@@ -49,11 +46,6 @@ class ImageFolder:
             label_names=names_of(labels),
             notes=_left_out(len(listed) - len(rows), shape),
         )
-
-
-def _split_folders(path: Path) -> list[str]:
-    names = [name for name in subfolders(path) if name.lower() in SPLIT_FOLDERS]
-    return names if any(name.lower().startswith("train") for name in names) else []
 
 
 def _numbered(labels: pd.Series) -> pd.Series:

@@ -27,7 +27,7 @@ VARIANTS = (
     "only_bg_t",
     "fg_mask",
 )
-_CLASS = re.compile(r"^\d\d_\w+$")  # "00_dog"
+_CLASS = re.compile(r"^\d\d_.+$")  # "00_dog", "02_wheeled vehicle"
 
 
 class ImageNet9:

@@ -83,6 +83,5 @@ def _paths(ids: pd.Series, folder: Path) -> pd.Series:
 
 
 def _suffix_of(stem: Path) -> str:
-    return next(
-        (suffix for suffix in (".jpg", ".jpeg", ".png") if stem.with_name(stem.name + suffix).is_file()), ".jpg"
-    )
+    either = [suffix for each in (".jpg", ".jpeg", ".png") for suffix in (each, each.upper())]
+    return next((suffix for suffix in either if stem.with_name(stem.name + suffix).is_file()), ".jpg")

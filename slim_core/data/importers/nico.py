@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slim_core.data.draft import Draft, header_of, need_columns, read_table
-from slim_core.data.importers.folders import list_images, names_of
+from slim_core.data.importers.folders import image_names, list_images, names_of
 from slim_core.data.importers.waterbirds import folder_of
 from slim_core.data.report import FormatRefusedError
 
@@ -28,7 +28,7 @@ class Nico:
         folder = folder_of(path)
         if {"label_name", "context_name"} <= set(header_of(folder / METADATA)):
             return f"{METADATA} has the columns label_name and context_name"
-        named = [entry.name for entry in folder.glob("*.jpg")] if folder.is_dir() else []
+        named = image_names(folder)
         if len(named) > 1 and all(_NAMED.match(name) for name in named):
             return "its files are named <label>_<context>_<index>.jpg"
         return None

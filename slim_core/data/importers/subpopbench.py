@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from slim_core.data.draft import Draft, csv_files, header_of, need_columns, read_table
+from slim_core.data.importers.folders import found_in
 from slim_core.data.report import FormatRefusedError
 
 COLUMNS = ("id", "filename", "split", "y", "a")
@@ -35,7 +36,7 @@ class SubpopBench:
         return Draft(
             source=source.name,
             metadata=(source,),
-            root=Path(options["root"]).expanduser().resolve() if options.get("root") else source.parent,
+            root=_root(source.parent, str(frame["filename"].iloc[0]).strip(), options),
             paths=frame["filename"].str.strip(),
             splits=frame["split"],
             labels=frame["y"],
@@ -43,6 +44,13 @@ class SubpopBench:
             attribute_name="a",
             lines=True,
         )
+
+
+def _root(folder: Path, first: str, options: Mapping[str, str]) -> Path:
+    """Where the images lie: as named, beside the table, or in a folder there (``img_align_celeba``)."""
+    if options.get("root"):
+        return Path(options["root"]).expanduser().resolve()
+    return folder / found_in(folder, first)
 
 
 def _find(path: Path) -> Path | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft, header_of, need_columns, read_table
+from slim_core.data.importers.csv_table import NO_COLUMN
 from slim_core.data.importers.waterbirds import folder_of
 
 METADATA = "metadata.csv"
@@ -41,6 +42,7 @@ class Wilds:
         frame = read_table(folder / METADATA)
         name = next((column for column in PATHS if column in frame), PATHS[0])
         attribute = options.get("attribute") or next((column for column in ATTRIBUTES if column in frame), None)
+        attribute = None if attribute == NO_COLUMN and attribute not in frame else attribute
         need_columns(frame, (name, "y", "split", *([attribute] if attribute else [])), METADATA)
         kept = frame[~frame["split"].str.strip().str.lower().isin(LEFT_OUT)]
         dropped = len(frame) - len(kept)

@@ -36,7 +36,7 @@ def one_error(folder, limits):
 def test_a_folder_without_metadata_is_refused_with_what_to_put_there(data, limits):
     error = one_error(data, limits)
     assert error.code == "no-metadata"
-    assert f"{data} holds no data set that is known: put images into a folder for each class" in error.message
+    assert f"{data} is empty: put images into a folder for each class there." in error.message
 
 
 def test_a_folder_that_does_not_exist_is_refused_by_name(data, limits):

@@ -1,0 +1,358 @@
+"""What strangers' folders hold beside what the papers describe: all of it is legal, and is read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from slim_core.data import draft
+from slim_core.data.images import ImageTransform, load_mask, load_pixels
+from slim_core.data.importing import import_data
+from slim_core.data.preview import preview
+from slim_core.data.report import Imported, require
+from slim_core.data.table import ImageTable
+from slim_core.data.uploads import unpack
+from slim_core.settings import Settings
+
+SPLITS = ("train", "val", "test")
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def limits(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", data_roots=(tmp_path,))
+
+
+def draw(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng([*str(path).encode()]).integers(0, 256, (12, 16, 3), np.uint8)
+        Image.fromarray(noise).save(path)
+
+
+def imported(root: Path, limits: Settings, **options: str) -> Imported:
+    return import_data(root, options=options, settings=limits)
+
+
+def read(root: Path, limits: Settings, form: str, **options: str) -> tuple[ImageTable, dict[str, str]]:
+    """The table of a folder whose form was found; and what was found, by code."""
+    found = imported(root, limits, **options)
+    assert found.report.format == form, found.report.findings
+    return require(found), {finding.code: finding.message for finding in found.report.findings}
+
+
+def sizes(table: ImageTable) -> list[int]:
+    return [len(table.rows(split)) for split in SPLITS]
+
+
+# Names and folders
+
+
+@pytest.mark.parametrize(
+    "words", [("train", "valid", "test"), ("Training", "dev", "testing"), ("TRAIN", "VAL", "TEST")]
+)
+def test_class_folders_with_upper_case_suffixes_umlauts_and_blanks(root: Path, limits: Settings, words) -> None:
+    for split, n in zip(words, (6, 3, 3), strict=True):
+        draw(*(root / split / name / f"Bild {i} ä.JPG" for name in ("Käfer", "lady bug") for i in range(n)))
+    table, codes = read(root, limits, "image-folder")
+    assert table.label_names == ("Käfer", "lady bug") and sizes(table) == [12, 6, 6] and not codes
+
+
+@pytest.mark.parametrize("added", ["__MACOSX", "@eaDir", ".ipynb_checkpoints"])
+def test_folders_that_systems_add_are_no_classes(root: Path, limits: Settings, added: str) -> None:
+    draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(6)))
+    draw(root / added / "a.jpg", root / added / "cat" / "0.jpg")
+    (root / "cat" / "._0.jpg").write_bytes(b"\0\5\26\7")
+    (root / "cat" / ".DS_Store").write_bytes(b"Bud1")
+    (root / "cat" / "Thumbs.db").write_bytes(b"x")
+    (root / "README.txt").write_text("Two animals.")
+    table, codes = read(root, limits, "image-folder")
+    assert table.label_names == ("cat", "dog") and len(table) == 12 and "importer" not in codes
+
+
+def test_a_folder_that_an_archive_has_wrapped_around_the_data_is_passed_through(root: Path, limits: Settings) -> None:
+    draw(*(root / "pets" / "Pets v2" / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(6)))
+    (root / "__MACOSX").mkdir()
+    table, codes = read(root, limits, "image-folder")
+    assert table.root == root / "pets" / "Pets v2" and len(table) == 12
+    assert codes["inner-folder"] == f"{root} holds one folder, pets/Pets v2, which is read."
+
+
+def test_a_lone_train_folder_is_no_wrapping(root: Path, limits: Settings) -> None:
+    draw(*(root / "train" / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(8)))
+    table, codes = read(root, limits, "image-folder")
+    assert table.root == root and "inner-folder" not in codes and "made-val" in codes
+
+
+def test_the_columns_of_a_table_in_a_wrapped_folder_are_shown(root: Path, limits: Settings) -> None:
+    write(root / "outer" / "things.csv", photo=[f"{i}.png" for i in range(24)], species=["owl", "elk"] * 12)
+    found = preview(root, settings=limits)
+    assert found is not None and found.head.columns.tolist() == ["photo", "species"]
+
+
+# Tables
+
+
+def write(file: Path, **columns: list) -> Path:
+    """A table with its images beside it."""
+    frame = pd.DataFrame(columns)
+    draw(*(file.parent / name.replace("\\", "/") for name in frame.iloc[:, 0]))
+    frame.to_csv(file, index=False)
+    return file
+
+
+@pytest.mark.parametrize("suffix", [".csv.gz", ".tsv.gz", ".CSV.GZ"])
+def test_a_packed_table_is_read_and_its_lines_are_named(root: Path, limits: Settings, suffix: str) -> None:
+    plain = write(root / "labels.csv", path=[f"{i}.png" for i in range(24)], label=["a", "b"] * 12)
+    text = plain.read_text().replace(",", "\t" if "tsv" in suffix else ",")
+    plain.unlink()
+    (root / f"labels{suffix}").write_bytes(gzip.compress(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode()))
+    table, _ = read(root, limits, "csv")
+    assert table.label_names == ("a", "b") and len(table) == 24
+    found = preview(root, settings=limits)
+    assert found is not None and found.head["label"].tolist() == ["a", "b", "a", "b", "a"]
+    (root / "3.png").unlink()
+    assert "are missing (line 5)" in imported(root, limits).report.errors[0].message
+    named = root / f"labels{suffix}"
+    assert imported(named, limits).report.format == "csv", "also by the name of the file"
+
+
+def test_a_packed_table_that_is_none_or_has_no_end_is_refused(root: Path, limits: Settings, monkeypatch) -> None:
+    monkeypatch.setattr(draft, "MOST_MB", 1)
+    for content, said in (
+        (gzip.compress(b"path,label\n" + b"0.png,a\n" * 200_000), "unpacks to more than 1 MB: unpack it"),
+        (gzip.compress(b"path,label\n0.png,a\n1.png,b\n")[:-9], "is not a readable table"),
+        (b"path,label\n0.png,a\n", "is not a readable table"),
+        (gzip.compress("path,label\n0.png,a\n1.png,caf\xe9\n".encode("latin-1")), "line 3 seems to be Latin-1"),
+    ):
+        (root / "labels.csv.gz").write_bytes(content)
+        (error,) = import_data(root, format="csv", settings=limits).report.errors
+        assert said in error.message
+
+
+def test_a_table_whose_images_lie_in_a_folder_beside_it(root: Path, limits: Settings) -> None:
+    draw(*(root / "all photos" / f"{i}.png" for i in range(24)))
+    draw(*(root / "all masks" / f"{i}.png" for i in range(24)))
+    names = [f"{i}.png" for i in range(24)]
+    frame = pd.DataFrame({"image": names, "label": [0, 1] * 12, "mask": names})
+    frame.to_csv(root / "labels.csv")  # with pandas' own first column
+    table, codes = read(root, limits, "csv")
+    assert table.frame["path"].iat[3] == "all photos/3.png" and table.has_mask.all()
+    assert table.frame["mask"].iat[3] == "all masks/3.png"
+    assert codes["importer"] == "The images of labels.csv lie in all photos/."
+
+
+def test_a_table_from_windows_names_its_files_with_backslashes(root: Path, limits: Settings) -> None:
+    names = [f"pets\\{'cat' if i % 2 else 'dog'}\\{i}.png" for i in range(24)]
+    write(root / "labels.csv", filename=names, label=["dog", "cat"] * 12)
+    table, _ = read(root, limits, "csv")
+    assert table.frame["path"].iat[0] == "pets/dog/0.png"
+
+
+def test_a_name_that_leads_out_is_looked_for_nowhere(root: Path, limits: Settings) -> None:
+    (root / "sub").mkdir()
+    draw(root / "secret.png")
+    pd.DataFrame({"path": ["../secret.png"] * 8, "label": [0, 1] * 4}).to_csv(root / "sub" / "a.csv", index=False)
+    assert [one.code for one in imported(root / "sub", limits).report.errors] == ["path-escape"]
+
+
+# Forms of the papers
+
+
+def test_all_nine_classes_of_imagenet_9_two_of_which_have_a_blank(root: Path, limits: Settings) -> None:
+    classes = ("00_dog", "01_bird", "02_wheeled vehicle", "03_reptile", "04_carnivore", "05_insect",
+               "06_musical instrument", "07_primate", "08_fish")  # fmt: skip
+    for variant, part in (("original", "train"), ("original", "val"), ("mixed_rand", "val")):
+        draw(*(root / variant / part / name / f"n0_{i}.JPEG" for name in classes for i in range(2)))
+    table, _ = read(root, limits, "imagenet-9")
+    assert table.label_names == classes and sizes(table) == [18, 18, 18]
+
+
+def test_celeba_as_its_authors_publish_it(root: Path, limits: Settings) -> None:
+    """Img/, Anno/ and Eval/; the list has a count, no name for the images and two blanks before a positive number."""
+    names = [f"{i:06d}.jpg" for i in range(1, 25)]
+    draw(*(root / "Img" / "img_align_celeba" / name for name in names))
+    rows = [f"{name} {' 1' if i % 2 else '-1'} {' 1' if i // 2 % 2 else '-1'}" for i, name in enumerate(names)]
+    (root / "Anno").mkdir()
+    (root / "Eval").mkdir()
+    text = "24\r\nBlond_Hair Male \r\n" + "\r\n".join(rows) + "\r\n"
+    (root / "Anno" / "list_attr_celeba.txt").write_bytes(text.encode())
+    split = "\n".join(f"{name} {i // 8}" for i, name in enumerate(names))
+    (root / "Eval" / "list_eval_partition.txt").write_text(split)
+    table, _ = read(root, limits, "celeba")
+    assert sizes(table) == [8, 8, 8] and table.frame["path"].iat[0] == "Img/img_align_celeba/000001.jpg"
+    assert table.labels[:4].tolist() == [0, 1, 0, 1] and table.attributes[:4].tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("suffix", [".JPG", ".JPEG", ".PNG"])
+def test_isic_by_ids_whose_files_have_an_upper_case_suffix(root: Path, limits: Settings, suffix: str) -> None:
+    draw(*(root / "images" / f"ISIC_{i:07d}{suffix}" for i in range(24)))
+    frame = pd.DataFrame(
+        {"image": [f"ISIC_{i:07d}" for i in range(24)], "label": [0, 1] * 12, "hair": [0, 0, 1, 1] * 6}
+    )
+    frame.to_csv(root / "isic.csv", index=False, sep=";")
+    table, _ = read(root, limits, "isic")
+    assert len(table) == 24 and table.attribute_names == ("no hair", "hair")
+
+
+def test_nico_by_names_with_an_upper_case_suffix(root: Path, limits: Settings) -> None:
+    draw(*(root / f"{a}_{c}_{i:04d}.JPG" for a in ("cat", "dog") for c in ("on grass", "in_water") for i in range(4)))
+    table, _ = read(root, limits, "nico")
+    assert table.label_names == ("cat", "dog") and table.attribute_names == ("in_water", "on grass")
+
+
+def test_subpopbench_whose_images_lie_in_a_folder_beside_the_table(root: Path, limits: Settings) -> None:
+    names = [f"{i:06d}.jpg" for i in range(24)]
+    draw(*(root / "img_align_celeba" / name for name in names))
+    frame = pd.DataFrame({"id": range(24), "filename": names, "split": [0, 1, 2] * 8, "y": [0] * 12 + [1] * 12})
+    frame.assign(a=[0, 0, 0, 1, 1, 1] * 4).to_csv(root / "metadata_celeba.csv", index=False)
+    table, _ = read(root, limits, "subpopbench")
+    assert sizes(table) == [8, 8, 8] and table.image_path(0).is_file()
+
+
+def test_a_wilds_set_with_too_many_places_is_read_without_them(root: Path, limits: Settings, monkeypatch) -> None:
+    monkeypatch.setattr("slim_core.data.checks.MAX_GROUPS", 30)
+    names = [f"{i}.jpg" for i in range(24)]
+    draw(*(root / "train" / name for name in names))
+    (root / "RELEASE_v2.0.txt").write_text("")
+    frame = pd.DataFrame({"split": ["train", "val", "test"] * 8, "location_remapped": range(24), "filename": names})
+    frame.assign(y=[0] * 12 + [1] * 12).to_csv(root / "metadata.csv", index=False)
+    (error,) = imported(root, limits).report.errors
+    assert "name an attribute with fewer values, or none" in error.message
+    table, _ = read(root, limits, "wilds", attribute="none")
+    assert sizes(table) == [8, 8, 8] and not table.has_attributes
+
+
+def test_coco_of_roboflow_has_a_file_in_each_folder_of_a_split(root: Path, limits: Settings) -> None:
+    for split, n in (("train", 6), ("valid", 4), ("test", 4)):
+        draw(*(root / split / f"{i}_jpg.rf.{split}.jpg" for i in range(n)))
+        content = {
+            "info": {"year": "2024"},
+            "categories": [{"id": 0, "name": "animals", "supercategory": "none"}, {"id": 1, "name": "cat"},
+                           {"id": 2, "name": "dog"}],
+            "images": [{"id": i, "file_name": f"{i}_jpg.rf.{split}.jpg", "width": 16, "height": 12} for i in range(n)],
+            "annotations": [{"id": i, "image_id": i, "category_id": 1 + i % 2, "bbox": [1, 2, 5, 6], "area": 30,
+                             "segmentation": []} for i in range(n)],
+        }  # fmt: skip
+        (root / split / "_annotations.coco.json").write_text(json.dumps(content))
+    table, _ = read(root, limits, "coco")
+    assert sizes(table) == [6, 4, 4] and table.label_names == ("cat", "dog")
+
+
+# Pixels
+
+
+def masked(root: Path, mask: Image.Image) -> np.ndarray:
+    """(12, 12) bool: a mask as scores see it, of an image of its size."""
+    draw(root / "0.png")
+    mask.save(root / "mask.png")
+    frame = pd.DataFrame({"path": ["0.png"], "split": "train", "label": 0, "attribute": -1, "mask": "mask.png"})
+    table = ImageTable("one", root, frame.assign(**dict.fromkeys(draft.BOX_COLUMNS, np.nan)), ("a",))
+    found = load_mask(table, 0, ImageTransform(size=12, resize_ratio=1.0))
+    assert found is not None
+    return found.astype(bool)
+
+
+VOC = [0, 0, 0, 128, 0, 0, 0, 128, 0, 128, 128, 0, 0, 0, 128, 128, 0, 128, 0, 128, 128, 128, 128, 128, 64, 0, 0]
+
+
+def object_of(value: int, mode: str = "L") -> Image.Image:
+    """A mask of 16 x 12 pixels with a square of 4 x 4 in the middle."""
+    array = np.zeros((12, 16), np.uint8 if mode in ("L", "P") else np.int32)
+    array[4:8, 6:10] = value
+    image = Image.fromarray(array.astype(np.uint16)) if mode == "I;16" else Image.fromarray(array.astype(np.uint8))
+    if mode == "P":
+        image.putpalette(VOC)
+    return image
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [
+        *(object_of(value, "P") for value in (1, 2, 7, 8)),  # Pascal VOC's colours; 8 is a dark red
+        *(object_of(value) for value in (1, 3, 15, 255)),  # numbers of classes, and plain black and white
+        object_of(65535, "I;16"),
+        object_of(255).convert("1"),
+        Image.merge("RGB", [object_of(255), object_of(0), object_of(0)]),
+        Image.merge("RGB", [object_of(0), object_of(0), object_of(70)]),
+        object_of(255).convert("RGBA"),
+    ],
+    ids=lambda mask: f"{mask.mode}-{max(high for _, high in np.atleast_2d(mask.getextrema()).tolist())}",
+)
+def test_masks_in_palettes_colours_numbers_and_16_bits(tmp_path: Path, mask: Image.Image) -> None:
+    wanted = np.zeros((12, 12), bool)
+    wanted[4:8, 4:8] = True
+    assert np.array_equal(masked(tmp_path, mask), wanted)
+
+
+@pytest.mark.parametrize("name", ["moves.gif", "moves.webp", "cmyk.jpg", "grey16.png", "palette.png", "turned.jpg"])
+def test_images_of_every_kind_are_read_as_three_channels(root: Path, limits: Settings, name: str) -> None:
+    """Of a moving one the first frame; a turned one as it is stored, for masks and boxes count those pixels."""
+    left = np.zeros((12, 16, 3), np.uint8)
+    left[:, :8] = 220
+    one, other = Image.fromarray(left), Image.fromarray(255 - left)
+    for label in ("a", "b"):
+        (root / label).mkdir()
+        draw(*(root / label / f"{i}.png" for i in range(8)))
+    path = root / "a" / name
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    if name.startswith("moves"):
+        one.save(path, save_all=True, append_images=[other], duration=50)
+    elif name == "cmyk.jpg":
+        one.convert("CMYK").save(path, quality=95)
+    elif name == "grey16.png":
+        Image.fromarray(left[..., 0].astype(np.uint16) * 257).save(path)
+    elif name == "palette.png":
+        one.convert("P").save(path)
+    else:
+        one.save(path, quality=95, exif=exif)
+    table, _ = read(root, limits, "image-folder")
+    pixels = load_pixels(path, ImageTransform(size=12, resize_ratio=1.0))
+    assert pixels.shape == (12, 12, 3) and len(table) == 17
+    assert pixels[:, :4].mean() > 200 and pixels[:, -4:].mean() < 30
+
+
+# Archives
+
+
+def test_the_names_of_an_archive_from_macos_are_utf_8_though_it_does_not_say_so(tmp_path: Path) -> None:
+    draw(tmp_path / "a.jpg")
+    sent = io.BytesIO()
+    with zipfile.ZipFile(sent, "w") as archive:
+        for name in ("Käfer/ä 1.jpg", "dog/1.jpg"):
+            archive.writestr(name, (tmp_path / "a.jpg").read_bytes())
+    content = sent.getvalue()
+    for entry in ("Käfer/ä 1.jpg",):  # without the flag that says UTF-8, as macOS and older tools write it
+        assert content.count(entry.encode()) == 2
+    flagged = (0x800).to_bytes(2, "little")
+    assert content.count(flagged) >= 2
+    content = content.replace(b"PK\x03\x04\x14\x00" + flagged, b"PK\x03\x04\x14\x00\0\0")
+    content = content.replace(b"PK\x01\x02\x14\x03\x14\x00" + flagged, b"PK\x01\x02\x14\x03\x14\x00\0\0")
+    folder = unpack(io.BytesIO(content), "animals.zip", tmp_path / "home")
+    assert sorted(str(path.relative_to(folder)) for path in folder.rglob("*.jpg")) == ["Käfer/ä 1.jpg", "dog/1.jpg"]
+
+
+def test_the_names_of_an_archive_in_cp437_are_read_as_such(tmp_path: Path) -> None:
+    draw(tmp_path / "a.jpg")
+    sent = io.BytesIO()
+    with zipfile.ZipFile(sent, "w") as archive:
+        archive.writestr("K_fer/1.jpg", (tmp_path / "a.jpg").read_bytes())
+        archive.writestr("dog/1.jpg", (tmp_path / "a.jpg").read_bytes())
+    content = sent.getvalue().replace(b"K_fer", b"K\x84fer")
+    folder = unpack(io.BytesIO(content), "animals.zip", tmp_path / "home")
+    assert sorted(path.name for path in folder.iterdir()) == ["Käfer", "dog"]
