@@ -11,7 +11,6 @@ from app.data.parts import browse
 from app.services import actions
 from app.services.actions import ToImport
 from app.ui.escape import prose, verbatim
-from app.ui.messages import errors_shown
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
 from slim_core.data.importing import FORMATS, SEED
 from slim_core.data.preview import TablePreview
@@ -29,8 +28,8 @@ FILES = {
 MOST_CROSSED = 2  # attributes
 
 
-def show() -> tuple[ToImport, bool]:
-    """The form; whether its button was pressed just now."""
+def show() -> tuple[ToImport, bool, str]:
+    """The form; whether its button was pressed just now; why the columns of a table cannot be chosen, or ""."""
     if chosen := st.session_state.pop(f"{PATH}-chosen", None):
         st.session_state[PATH] = chosen
     with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -52,14 +51,18 @@ def show() -> tuple[ToImport, bool]:
         name = st.text_input("Name", placeholder="the folder's name", width="stretch").strip()
         files = st.selectbox("Images to decode", list(FILES), format_func=FILES.__getitem__, width=240)
     options: dict[str, str] = {}
+    unread = ""
     if kind in (SNIFF, CsvTable.name) and path:
-        options = _columns(path)
+        try:
+            options = _columns(path)
+        except SlimError as error:
+            unread = str(error)
     elif kind != SNIFF:
         options = _options(kind)
     # Never off: a field gives its text away when it is left, so that the first click would only wake the button.
     pressed = st.button("Check", type="primary")
     format = CsvTable.name if options and kind == SNIFF else kind
-    return ToImport(path, None if format == SNIFF else format, name or None, options, files), pressed
+    return ToImport(path, None if format == SNIFF else format, name or None, options, files), pressed, unread
 
 
 def _upload() -> None:
@@ -100,10 +103,12 @@ def _options(kind: str) -> dict[str, str]:
 
 
 def _columns(path: str) -> dict[str, str]:
-    """The columns of a table, chosen beside its first rows; nothing where the data is no table."""
-    found = None
-    with errors_shown():
-        found = actions.preview_table(path, st.session_state.get(f"table-{path}"))
+    """The columns of a table, chosen beside its first rows; nothing where the data is no table.
+
+    Raises:
+        PathRefusedError, FormatRefusedError: it cannot be read.
+    """
+    found = actions.preview_table(path, st.session_state.get(f"table-{path}"))
     if found is None:
         return {}
     file = found.files[0]

@@ -6,7 +6,7 @@ from app import session
 from app.data import forms
 from app.data.parts import check, counts, findings, privacy, removal, sample_grid, versions
 from app.ui import demo_data, next_step, notes, pick
-from app.ui.escape import verbatim
+from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 
@@ -17,9 +17,11 @@ known = session.store().datasets.all()
 around = check.around_form(is_first=not known)
 if around.open:
     with around:
-        asked, pressed = forms.show()
+        asked, pressed, unread = forms.show()
         if pressed:
             check.run(asked)
+        elif unread and not check.is_shown(asked):  # a check says it too
+            st.error(prose(unread), icon=":material/error:")
         check.show(asked)
         if not known:
             demo_data.button()

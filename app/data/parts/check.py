@@ -58,7 +58,7 @@ def run(asked: ToImport, place: str = FORM) -> None:
 def show(asked: ToImport, place: str = FORM) -> None:
     """The report of the check, if it is of what is asked for now, and the button that registers."""
     checked: Checked | None = st.session_state.get(KEY)
-    if checked is None or (checked.asked, checked.place) != (asked, place):
+    if checked is None or not is_shown(asked, place):
         return
     report = checked.report
     with st.container(border=True):
@@ -70,6 +70,12 @@ def show(asked: ToImport, place: str = FORM) -> None:
             with st.container(width=640):
                 counts.table(report)
         _register(checked, causes)
+
+
+def is_shown(asked: ToImport, place: str = FORM) -> bool:
+    """Whether the last check is of what is asked for now."""
+    checked: Checked | None = st.session_state.get(KEY)
+    return checked is not None and (checked.asked, checked.place) == (asked, place)
 
 
 def _headline(report: Mapping[str, Any]) -> str:

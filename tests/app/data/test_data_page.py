@@ -106,7 +106,7 @@ def test_a_folder_without_metadata_is_refused_in_one_sentence_and_changes_nothin
     (tmp_path / "empty").mkdir()
     app = check(show("data"), tmp_path / "empty")
     assert "was not registered.** Nothing was changed" in texts(app)
-    assert "holds no data set that is known" in texts(app)
+    assert "is empty: put images into a folder for each class there." in texts(app)
     assert session.store().datasets.all() == []
 
 
