@@ -24,6 +24,7 @@ _PLAIN = re.compile(
 )
 _LARGEST_PICKLE = 64 * 2**20  # bytes of the instructions in a torch file; the tensors lie beside them
 _MOST_PICKLES = 5  # in a file of the old format: magic number, protocol, system, content, names of the storages
+_NUMBERS = ("BININT", "BININT1", "BININT2", "LONG1")  # instructions that push a whole number
 BROKEN = (ValueError, IndexError, EOFError, OSError, KeyError, RuntimeError, zipfile.BadZipFile)
 
 
@@ -66,6 +67,48 @@ def check_unchanged(path: Path, checksum: str) -> None:
     """
     if path.is_file() and sha256_of(path) != checksum:
         raise CheckpointRefusedError(f"{path} was changed since it was registered: register it again.")
+
+
+def check_outputs(path: Path, n_classes: int) -> None:
+    """Refuse a file none of whose layers has an output for each class; what else does not fit is seen with the network.
+
+    Raises:
+        CheckpointRefusedError: it is one of another number of classes.
+    """
+    found = lengths_in(path)
+    if found and n_classes not in found:
+        raise CheckpointRefusedError(
+            f"{path} has no layer with {n_classes} outputs, and the data set has {n_classes} classes: choose the data "
+            f"set that the model was trained on, or a checkpoint of {n_classes} classes."
+        )
+
+
+def lengths_in(path: Path) -> set[int]:
+    """How long the vectors, and how high the matrices, of a checkpoint are: its biases and weights; none where unread.
+
+    Of a torch file also the strides are among them, for its instructions do not say which is which.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="numpy") as file:
+                shapes = [file.get_slice(name).get_shape() for name in file.keys()]
+            return {shape[0] for shape in shapes if len(shape) in (1, 2)}
+        with _instructions(path) as file:
+            return set(_tuples_of(file))
+    except (*BROKEN, SafetensorError):
+        return set()
+
+
+def _tuples_of(file: IO[bytes]) -> Iterator[int]:
+    """The first number of each tuple of one or two numbers, over all pickles of a file."""
+    while file.read(len(pickle.PROTO)) == pickle.PROTO:
+        file.seek(-len(pickle.PROTO), 1)
+        numbers: list[int] = []  # that were pushed last
+        for opcode, argument, _ in pickletools.genops(file):
+            n = {"TUPLE1": 1, "TUPLE2": 2}.get(opcode.name, 0)
+            if n and len(numbers) >= n:
+                yield numbers[-n]
+            numbers = [*numbers[-1:], argument] if isinstance(argument, int) and opcode.name in _NUMBERS else []
 
 
 def sha256_of(path: Path) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from slim_core.errors import DataRefusedError, SpecRefusedError
-from slim_core.models.checkpoint_files import check_checkpoint_file
+from slim_core.models.checkpoint_files import check_checkpoint_file, check_outputs
 from slim_core.steps.answers import given_answers, usable_answers
 from slim_core.steps.specs import CurateSpec, EvaluateSpec, FeaturesSpec, PreviewSpec, Spec, TrainSpec
 from slim_core.store.workers import processes_on, shared_by
@@ -27,7 +27,8 @@ def require_possible(store: Store, spec: Spec) -> None:
     Raises:
         NotFoundError: the data set, the campaign or the space does not exist.
         DataRefusedError: a split that the step reads has no images.
-        CheckpointRefusedError, PathRefusedError: the checkpoint is no file of plain tensors, or lies elsewhere.
+        CheckpointRefusedError, PathRefusedError: the checkpoint is no file of plain tensors, is of another number of
+            classes, or lies elsewhere.
         SpecRefusedError: the strategy has no such option, or cannot choose so few images.
         AnswersRefusedError: the strategy needs right answers, or a training any, and there are none.
     """
@@ -94,7 +95,10 @@ def _require_training(store: Store, spec: TrainSpec, table: ImageTable) -> None:
     if spec.mode != "registered":
         _require_images(table, "train", "val")
     if spec.checkpoint is not None and spec.reference is None:
-        check_checkpoint_file(store.settings.allowed(spec.checkpoint))
+        file = store.settings.allowed(spec.checkpoint)
+        check_checkpoint_file(file)
+        if spec.mode == "registered":
+            check_outputs(file, table.n_classes)
     of_train, of_val = spec.answers()
     if of_train is not None:
         usable_answers(store, of_train, "train")

@@ -291,6 +291,35 @@ def test_a_checkpoint_that_is_not_there_is_refused_on_the_page(show, filled_home
     assert len(session.store().runs.all()) == n_runs
 
 
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+@pytest.mark.parametrize("file", ["theirs.safetensors", "theirs.pt", "old.pth"])
+def test_a_model_of_another_number_of_classes_is_refused_and_the_next_file_is_taken(show, tmp_path, file: str) -> None:
+    import torch
+    from safetensors.torch import save_file
+
+    from slim_core.models.build import build
+
+    def saved(name: str, n_classes: int) -> str:
+        net = build("small-resnet", n_classes, weights="none", image_size=64).net
+        state = {name: tensor.contiguous() for name, tensor in net.state_dict().items()}
+        path = tmp_path / name
+        if path.suffix == ".safetensors":
+            save_file(state, path)
+        else:
+            torch.save(state, path, _use_new_zipfile_serialization=path.suffix == ".pt")
+        return str(path)
+
+    n_runs = len(session.store().runs.all())
+    app = register(show("train"), saved(file, 7), "Theirs")
+    (error,) = app.error
+    assert "has no layer with 2 outputs, and the data set has 2 classes: choose the data set" in error.value
+    assert len(session.store().runs.all()) == n_runs
+    typed = [one.value for one in app.text_input]
+    assert str(tmp_path / file) in typed and "Theirs" in typed
+    register(app, saved(f"two-{file}", 2), "Theirs")
+    assert [run.name for run in session.store().runs.all()[: -n_runs or None]] == ["Theirs"]
+
+
 @pytest.mark.usefixtures("filled_home")
 def test_a_registered_model_says_where_it_is_from_and_where_its_attention_comes_from(show, filled_home) -> None:
     from slim_core import api
