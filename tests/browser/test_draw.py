@@ -8,9 +8,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, CDPSession, Page, Route, expect
 
+from slim_core.data.images import image_size
 from slim_core.settings import Settings
 from slim_core.store import Dataset, Store
 from tests.browser.server import dashboard
@@ -200,6 +202,106 @@ def test_what_was_drawn_gives_scores_by_one_button(page: Page, address: str, sto
     )
 
 
+def corners(page: Page) -> list[tuple[float, float]]:
+    """Of the selected shape, in pixels of the file."""
+    grips = page.locator("circle.grip")
+    return [
+        (float(grips.nth(n).get_attribute("cx")), float(grips.nth(n).get_attribute("cy"))) for n in range(grips.count())
+    ]
+
+
+def side_of(store: Store, dataset: Dataset, row: int) -> int:
+    return image_size(store.datasets.table(dataset.id).image_path(row))[0]
+
+
+def test_a_corner_of_a_rectangle_is_dragged_moved_by_keys_and_taken_back(
+    page: Page, address: str, store: Store, dataset: Dataset
+) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[31])
+    side = side_of(store, dataset, row)
+    open_image(page, address, row)
+    drag(page, (0.25, 0.25), (0.5, 0.5))
+    drawing(page, 1)
+    drag(page, (0.5, 0.5), (0.75, 0.625))
+    drawing(page, 1)  # no second one
+    dragged = corners(page)
+    assert dragged[0] == pytest.approx((side / 4, side / 4), abs=0.5), "the corner opposite stays"
+    assert dragged[2] == pytest.approx((side * 0.75, side * 0.625), abs=0.5)
+    for key in ("ArrowLeft", "ArrowLeft", "Shift+ArrowDown", "ArrowUp"):  # the corner has the focus
+        page.keyboard.press(key)
+    (x0, y0), _, (x, y), (_, y3) = corners(page)
+    assert (x, y) == pytest.approx((dragged[2][0] - 2, dragged[2][1] + 9)) and y3 == y, "it is a rectangle still"
+    page.keyboard.press("Control+z")
+    assert corners(page) == dragged, "steps of one corner are taken back together"
+    page.keyboard.press("Control+z")
+    assert corners(page)[2] == pytest.approx((side / 2, side / 2), abs=0.5)
+    page.keyboard.press("Shift+ArrowRight")
+    page.keyboard.press("Enter")
+    polygon = kept(store, dataset, row, 1)[0]
+    assert polygon[2] == pytest.approx((side / 2 + 10, side / 2), abs=0.5) and polygon[0] == (x0, y0)
+
+
+def test_a_point_of_a_polygon_is_moved_alone_also_without_a_mouse(
+    page: Page, address: str, store: Store, dataset: Dataset
+) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[32])
+    side = side_of(store, dataset, row)
+    open_image(page, address, row)
+    page.keyboard.press("p")
+    for corner in ((0.2, 0.2), (0.6, 0.2), (0.6, 0.6)):
+        page.mouse.click(*at(page, *corner))
+    page.keyboard.press("Enter")
+    drawing(page, 1)
+    drag(page, (0.6, 0.6), (0.3, 0.9))
+    assert [round(x / side, 1) for x, _ in corners(page)] == [0.2, 0.6, 0.3]
+    page.keyboard.press("Escape")
+    expect(page.locator("circle.grip")).to_have_count(0)
+    page.keyboard.press("s")
+    page.keyboard.press("Tab")
+    expect(page.locator("circle.grip:focus")).to_have_attribute("aria-label", re.compile(r"Corner 2 of 3 at .*"))
+    before = corners(page)
+    page.keyboard.press("Shift+ArrowDown")
+    page.keyboard.press("ArrowRight")
+    moved = [before[0], (before[1][0] + 1, before[1][1] + 10), before[2]]
+    assert np.allclose(corners(page), moved)
+    page.keyboard.press("Delete")  # the shape, not the corner
+    drawing(page, 0)
+    page.keyboard.press("Control+z")
+    page.keyboard.press("Enter")
+    assert np.allclose(kept(store, dataset, row, 1)[0], moved)
+
+
+def test_a_corner_that_leaves_no_area_goes_back(page: Page, address: str, store: Store, dataset: Dataset) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[33])
+    open_image(page, address, row)
+    drag(page, (0.25, 0.25), (0.5, 0.5))
+    before = corners(page)
+    drag(page, (0.5, 0.5), (0.25, 0.75))
+    expect(page.get_by_text("A shape needs an area: the corner is back where it was.")).to_be_visible()
+    assert corners(page) == before
+    page.keyboard.press("Control+z")
+    drawing(page, 0)  # that was no step
+
+
+def test_what_is_drawn_while_the_next_image_is_on_its_way_is_kept(
+    page: Page, address: str, store: Store, dataset: Dataset
+) -> None:
+    row = int(store.datasets.table(dataset.id).rows("test")[34])
+    open_image(page, address, row)
+    held: list[Route] = []
+    page.route("**/api/shapes/image", lambda route: held.append(route), times=1)
+    with page.expect_request("**/api/shapes/image"):
+        page.keyboard.press("ArrowRight")
+    drag(page, (0.25, 0.25), (0.5, 0.5))
+    drawing(page, 1)
+    held[0].continue_()
+    kept(store, dataset, row, 1)
+    expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_have_count(0)
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_be_visible()
+    drawing(page, 1)
+
+
 def test_an_image_that_cannot_be_read_says_so_and_the_next_one_opens(
     page: Page, address: str, store: Store, dataset: Dataset, tolerated: set[str]
 ) -> None:
@@ -212,6 +314,13 @@ def test_an_image_that_cannot_be_read_says_so_and_the_next_one_opens(
     page.keyboard.press("ArrowRight")
     expect(page.locator(f'.slim-draw[data-row="{row}"]')).to_have_count(0)
     expect(page.get_by_text("It is not a readable image")).to_be_hidden()
+
+
+def touched(page: Page, finger: CDPSession, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """A finger goes from one place of the image to another."""
+    for kind, *places in (("touchStart", start), ("touchMove", end), ("touchEnd",)):
+        points = [dict(zip("xy", at(page, *place), strict=True)) for place in places]
+        finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
 
 
 def test_a_finger_draws_a_polygon_and_a_rectangle(
@@ -228,11 +337,11 @@ def test_a_finger_draws_a_polygon_and_a_rectangle(
         drawing(page, 1)
         page.get_by_role("button", name="Rectangle").tap()
         finger = context.new_cdp_session(page)
-        for kind, *places in (("touchStart", (0.1, 0.5)), ("touchMove", (0.3, 0.9)), ("touchEnd",)):
-            points = [dict(zip("xy", at(page, *place), strict=True)) for place in places]
-            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        touched(page, finger, (0.1, 0.5), (0.3, 0.9))
         drawing(page, 2)
-        page.get_by_role("button", name="Save and next").click()  # after raw touches Chromium makes no click of a tap
+        touched(page, finger, (0.3, 0.9), (0.5, 0.95))  # a corner of it
+        drawing(page, 2)
+        page.get_by_role("button", name="Save and next").tap()  # quick strokes before it swallow no tap
         assert len(kept(store, dataset, row, 2)[1]) == 4
     finally:
         context.close()

@@ -12,12 +12,14 @@ import { Server } from "./server.js";
 import { Shapes } from "./shapes.js";
 import { Surface } from "./surface.js";
 
-const NEAR_PX = 12; // on the screen: a click so near to the first corner closes the polygon
+const NEAR_PX = 12; // on the screen: a click so near to the first corner closes the polygon, or takes a corner up
+const FINGER_PX = 22; // the same of a finger
 const DRAG_PX = 4; // a shorter drag is a click
 const STEP = 0.02; // of the longer side: how far an arrow moves the cross
 const HINTS = {
   rectangle: "Drag from corner to corner. A click on a shape selects it.",
   polygon: "Click the corners. A double click, Enter or the first corner closes it.",
+  selected: "Drag a corner to move it. Esc or a click elsewhere ends that.",
 };
 
 class Draw {
@@ -43,9 +45,11 @@ class Draw {
     on(svg, "pointerdown", (event) => this.down(event));
     on(svg, "pointermove", (event) => this.moved(event));
     on(svg, "pointerup", (event) => this.up(event));
-    on(svg, "pointercancel", () => { this.from = this.to = undefined; this.draw(); });
+    on(svg, "pointercancel", () => this.letGo());
     on(svg, "pointerleave", () => { if (!this.from) { this.to = undefined; this.draw(); } });
-    on(svg, "dblclick", () => this.tool === "polygon" && this.close());
+    // A quick stroke is a fling to the browser otherwise, which swallows the next tap, on a button too.
+    on(svg, "touchmove", (event) => event.preventDefault(), { passive: false });
+    on(svg, "dblclick", () => this.tool === "polygon" && this.shapes?.open.length && this.close());
     on(this.surface.picture, "error", () => this.surface.fail("The image could not be loaded: go on to the next, or reload the page."));
     this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(svg);
@@ -74,7 +78,8 @@ class Draw {
     this.asked = row;
     try {
       const image = await this.server.image(row);
-      if (this.asked !== row) return; // another was asked for meanwhile
+      if (this.asked !== row) return undefined; // another was asked for meanwhile
+      if (this.isAtWork) return this.go(row); // on the image before, while this one was on its way
       this.image = image;
       this.shapes = new Shapes(image.width, image.height, image.polygons);
       this.surface.open(image.width, image.height, imageAddress(this.data.image, row), `Image ${row}, ${image.label}`);
@@ -82,11 +87,14 @@ class Draw {
       [this.image, this.shapes] = [{ row }, undefined];
       this.surface.fail(error.message);
     }
-    this.from = this.to = this.cross = this.id = undefined;
+    this.from = this.to = this.cross = this.taken = this.id = undefined;
     this.root.dataset.row = row;
     this.draw();
-    this.prefetch();
+    return this.prefetch();
   }
+
+  // Something is drawn that is not kept yet, or a shape is under way.
+  get isAtWork() { return Boolean(this.shapes && (this.shapes.changed || this.shapes.open.length)); }
 
   prefetch() {
     const next = this.nextOpen(this.image.row);
@@ -131,11 +139,20 @@ class Draw {
     if (action === "rectangle" || action === "polygon") this.choose(action);
     if (action === "undo") shapes.undo();
     if (action === "remove") shapes.remove();
-    if (action === "cancel") { shapes.cancel(); this.from = this.cross = undefined; }
+    if (action === "cancel") { shapes.cancel(); this.from = this.cross = this.taken = undefined; }
+    if (action === "select") this.select();
+    if (action === "nudge" && !shapes.nudge(this.surface.focused, direction)) return this.say("A shape needs an area.", true);
     if (action === "move") this.move(direction);
     if (action === "place") this.place();
     this.say("");
     return this.draw();
+  }
+
+  // The next shape in turn, and its first corner, for the arrows; Tab goes on from there.
+  select() {
+    this.shapes.selectNext();
+    this.draw();
+    this.surface.focusGrip(0);
   }
 
   choose(tool) {
@@ -159,7 +176,10 @@ class Draw {
   }
 
   async go(row) {
-    if (this.shapes?.open.length) return this.say("Close the shape with Enter, or cancel it with Esc.", true);
+    if (this.shapes?.open.length) {
+      this.asked = this.image.row;
+      return this.say("Close the shape with Enter, or cancel it with Esc.", true);
+    }
     this.asked = row; // a key that is pressed while this is being saved goes on from there
     const isKept = await this.save();
     if (!isKept) this.asked = this.image?.row;
@@ -217,20 +237,47 @@ class Draw {
     if (!this.shapes || event.button) return;
     this.surface.surface.setPointerCapture(event.pointerId);
     this.cross = undefined;
-    this.from = { event, point: this.surface.point(event) };
+    const point = this.surface.point(event);
+    this.taken = this.cornerAt(point, event);
+    if (this.taken === undefined) this.from = { event, point };
+  }
+
+  // The corner of the selected shape under a pointer, if there is one and no shape is under way.
+  cornerAt(point, event) {
+    const near = (event.pointerType === "touch" ? FINGER_PX : NEAR_PX) / this.surface.scale;
+    const place = this.shapes.open.length ? -1 : this.shapes.cornerAt(point, near);
+    return place < 0 ? undefined : place;
+  }
+
+  letGo() {
+    this.shapes?.letGo();
+    this.from = this.to = this.taken = undefined;
+    this.draw();
   }
 
   moved(event) {
     if (!this.shapes) return;
-    this.to = this.shapes.clip(this.surface.point(event));
+    const point = this.surface.point(event);
+    this.surface.surface.classList.toggle("on-corner", this.taken !== undefined || (!this.from && this.cornerAt(point, event) !== undefined));
+    if (this.taken !== undefined) {
+      this.shapes.drag(this.taken, point);
+      return this.draw();
+    }
+    this.to = this.shapes.clip(point);
     if (this.from && this.tool === "rectangle") this.shapes.open = [this.shapes.clip(this.from.point)];
     if (this.from || this.shapes.open.length) this.draw();
+    return undefined;
   }
 
   up(event) {
-    const { from, shapes } = this;
-    this.from = this.to = undefined;
-    if (!from || !shapes) return;
+    const { from, shapes, taken } = this;
+    this.from = this.to = this.taken = undefined;
+    if (taken !== undefined) {
+      this.say(shapes.drop() ? "" : "A shape needs an area: the corner is back where it was.", true);
+      this.draw();
+      return this.surface.focusGrip(taken); // for the arrows
+    }
+    if (!from || !shapes) return undefined;
     const point = this.surface.point(event);
     const near = NEAR_PX / this.surface.scale;
     const isClick = Math.hypot(event.clientX - from.event.clientX, event.clientY - from.event.clientY) < DRAG_PX;
@@ -244,7 +291,7 @@ class Draw {
       shapes.rectangle(from.point, point);
     }
     this.say("");
-    this.draw();
+    return this.draw();
   }
 
   // The cross of the keyboard; it begins in the middle.
@@ -279,7 +326,7 @@ class Draw {
     for (const name of ["rectangle", "polygon"]) this.button(name).setAttribute("aria-pressed", String(this.tool === name));
     this.button("undo").disabled = !shapes?.canUndo;
     this.button("remove").disabled = !shapes?.canRemove;
-    this.find("hint").textContent = HINTS[this.tool];
+    this.find("hint").textContent = HINTS[shapes?.corners.length ? "selected" : this.tool];
     this.find("enter").textContent = shapes?.changed ? "Save and next" : "Next without a mask";
     this.root.dataset.shapes = shapes ? shapes.polygons.length : "";
   }

@@ -6,7 +6,7 @@ const LEAST_PX = 1; // of the file: below, a shape has no area
 export class Shapes {
   // `polygons`: [[[x, y], ...], ...], as they were kept.
   constructor(width, height, polygons = []) {
-    Object.assign(this, { width, height, polygons, open: [], selected: -1, past: [] });
+    Object.assign(this, { width, height, polygons, open: [], selected: -1, past: [], step: "" });
     this.kept = JSON.stringify(polygons);
   }
 
@@ -20,6 +20,52 @@ export class Shapes {
   clip([x, y]) {
     return [round(Math.min(Math.max(x, 0), this.width)), round(Math.min(Math.max(y, 0), this.height))];
   }
+
+  // The corners of the selected shape; none where none is selected.
+  get corners() { return this.polygons[this.selected] ?? []; }
+
+  // Which corner of the selected shape is nearest to a point and not farther than `near`; -1 where none is.
+  cornerAt(point, near) {
+    const distances = this.corners.map((corner) => distance(corner, point));
+    const least = Math.min(...distances);
+    return least <= near ? distances.indexOf(least) : -1;
+  }
+
+  // A corner of the selected shape is taken elsewhere, from where it was when it was taken up.
+  drag(place, to) {
+    this.before ??= this.polygons;
+    const moved = withCorner(this.before[this.selected], place, this.clip(to));
+    this.polygons = this.before.map((polygon, at) => (at === this.selected ? moved : polygon));
+  }
+
+  // It is left there; false where the shape has no area any more, and is as it was.
+  drop() {
+    const [{ before, polygons }, moved] = [this, this.corners];
+    this.letGo();
+    if (!before || JSON.stringify(polygons) === JSON.stringify(before)) return true;
+    if (!hasArea(moved)) return false;
+    this.put(polygons, this.selected);
+    return true;
+  }
+
+  // It goes back to where it was.
+  letGo() {
+    this.polygons = this.before ?? this.polygons;
+    this.before = undefined;
+  }
+
+  // A corner of the selected shape moves by so many pixels; steps of one corner are undone together.
+  nudge(place, [x, y]) {
+    const [x0, y0] = this.corners[place];
+    const moved = withCorner(this.corners, place, this.clip([x0 + x, y0 + y]));
+    if (!hasArea(moved)) return false;
+    const polygons = this.polygons.map((polygon, at) => (at === this.selected ? moved : polygon));
+    this.put(polygons, this.selected, `${this.selected}.${place}`);
+    return true;
+  }
+
+  // The shape after the selected one, in turn.
+  selectNext() { this.selected = this.polygons.length ? (this.selected + 1) % this.polygons.length : -1; }
 
   // A corner of the shape under way; one in the place of the last is that one.
   corner(point, near) {
@@ -37,7 +83,7 @@ export class Shapes {
     const made = this.open;
     if (made.length < 3 || !hasArea(made)) return false;
     this.open = [];
-    this.put([...this.polygons, made]);
+    this.put([...this.polygons, made], this.polygons.length);
     return true;
   }
 
@@ -47,14 +93,14 @@ export class Shapes {
     this.open = [];
     const made = [[x0, y0], [x1, y0], [x1, y1], [x0, y1]];
     if (!hasArea(made)) return false;
-    this.put([...this.polygons, made]);
+    this.put([...this.polygons, made], this.polygons.length);
     return true;
   }
 
-  put(polygons) {
-    this.past.push(this.polygons);
-    this.polygons = polygons;
-    this.selected = -1;
+  // `selected`: which shape is then; `step`: a change of the same name as the last one is undone with it.
+  put(polygons, selected = -1, step = "") {
+    if (!step || step !== this.step) this.past.push(this.polygons);
+    Object.assign(this, { polygons, selected, step });
   }
 
   // The selected shape, or the last.
@@ -65,12 +111,15 @@ export class Shapes {
   }
 
   undo() {
+    const n = this.polygons.length;
     if (this.open.length) this.open.pop();
     else if (this.past.length) this.polygons = this.past.pop();
-    this.selected = -1;
+    if (this.polygons.length !== n) this.selected = -1;
+    this.step = "";
   }
 
   cancel() {
+    this.letGo();
     this.open = [];
     this.selected = -1;
   }
@@ -82,6 +131,19 @@ export class Shapes {
 }
 
 function distance([x0, y0], [x1, y1]) { return Math.hypot(x0 - x1, y0 - y1); }
+
+// An upright rectangle stays one: the corner opposite keeps its place, and the two others follow.
+function withCorner(polygon, place, [x, y]) {
+  const [x0, y0] = polygon[place];
+  if (!isUpright(polygon)) return polygon.map((corner, at) => (at === place ? [x, y] : corner));
+  return polygon.map(([px, py]) => [px === x0 ? x : px, py === y0 ? y : py]);
+}
+
+function isUpright(polygon) {
+  const [[x0, y0], [x1, y1], [x2, y2], [x3, y3]] = polygon.length === 4 ? polygon : [[], [], [], []];
+  const isLevelFirst = y0 === y1 && x1 === x2 && y2 === y3 && x3 === x0;
+  return polygon.length === 4 && x0 !== x2 && y0 !== y2 && (isLevelFirst || (x0 === x1 && y1 === y2 && x2 === x3 && y3 === y0));
+}
 
 function hasArea(points) {
   const spread = [0, 1].map((axis) => {

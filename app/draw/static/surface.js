@@ -2,12 +2,16 @@
 
 const SVG = "http://www.w3.org/2000/svg";
 const CORNER_PX = 5; // on the screen
+const GRIP_PX = 6;
+const GRIP = { class: "grip", tabindex: "0", role: "button" };
 const SMALL = 4; // an image that is enlarged so many times shows its pixels
 
 export class Surface {
   constructor(parts) {
     Object.assign(this, parts); // stage, picture, surface, failure
     [this.width, this.height] = [1, 1];
+    [this.drawn, this.grips] = [element("g", {}), element("g", {})];
+    this.surface.append(this.drawn, this.grips);
   }
 
   // Show an image of so many pixels from an address.
@@ -23,7 +27,8 @@ export class Surface {
 
   fail(sentence) {
     this.picture.removeAttribute("src");
-    this.surface.replaceChildren();
+    this.drawn.replaceChildren();
+    this.grips.replaceChildren();
     this.failure.textContent = sentence;
     this.failure.hidden = false;
   }
@@ -42,8 +47,25 @@ export class Surface {
       element("polygon", { class: "halo", points: joined(polygon) }),
       element("polygon", { class: place === shapes.selected ? "shape selected" : "shape", points: joined(polygon) }),
     ]);
-    this.surface.replaceChildren(...made, ...this.underWay(shapes.open, tool, to ?? cross), ...this.cross(cross));
+    this.drawn.replaceChildren(...made, ...this.underWay(shapes.open, tool, to ?? cross), ...this.cross(cross));
+    this.drawGrips(shapes.open.length ? [] : shapes.corners);
   }
+
+  // The corners that can be moved. An element stays while its corner does: it may have the focus.
+  drawGrips(corners) {
+    while (this.grips.childElementCount > corners.length) this.grips.lastElementChild.remove();
+    while (this.grips.childElementCount < corners.length) this.grips.append(element("circle", GRIP));
+    [...this.grips.children].forEach((grip, place) => {
+      const [cx, cy] = corners[place];
+      const name = `Corner ${place + 1} of ${corners.length} at ${cx}, ${cy}: arrows move it`;
+      set(grip, { cx, cy, r: GRIP_PX / this.scale, "data-place": place, "aria-label": name });
+    });
+  }
+
+  // Which grip has the focus; -1 where none has.
+  get focused() { return [...this.grips.children].findIndex((grip) => grip.matches(":focus")); }
+
+  focusGrip(place) { this.grips.children[place]?.focus({ preventScroll: true }); }
 
   underWay(open, tool, to) {
     if (!open.length) return [];
@@ -69,6 +91,10 @@ function joined(points) { return points.map((point) => point.join(",")).join(" "
 
 function element(name, attributes) {
   const made = document.createElementNS(SVG, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  set(made, attributes);
   return made;
+}
+
+function set(made, attributes) {
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
 }
