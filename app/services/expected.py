@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from app import session
@@ -12,7 +13,7 @@ from app.services import train_defaults
 from slim_core.store.states import ACTIVE
 
 if TYPE_CHECKING:
-    from slim_core.store import Dataset, Run
+    from slim_core.store import Dataset, Pipeline, Run
     from slim_core.store.estimates import Durations
 
 
@@ -22,6 +23,19 @@ class Expected:
 
     seconds: float
     unknown: tuple[str, ...] = ()
+
+
+def left_of(pipeline: Pipeline) -> Expected:
+    """Of a pipeline. Scores from maps that were kept take seconds where a pass takes minutes: by such runs before."""
+    if pipeline.kind != "scores":
+        return left(pipeline.runs)
+    taken: dict[str, list[float]] = {}
+    for one in session.store().pipelines.all(pipeline.dataset_id):
+        for run in one.runs if one.kind == "scores" else ():
+            if run.status == "done":
+                taken.setdefault(run.kind, []).append(run.seconds)
+    takes = {kind: median(seconds) for kind, seconds in taken.items()}
+    return _sum((run.kind, _rest(run, takes.get(run.kind))) for run in pipeline.runs if run.status in ACTIVE)
 
 
 def left(runs: Iterable[Run]) -> Expected:
@@ -50,10 +64,14 @@ def _sum(steps: Iterable[tuple[str, float | None]]) -> Expected:
 
 
 def _left(run: Run, dataset: Dataset, known: Durations) -> float | None:
+    return _rest(run, _whole(run, dataset, known))
+
+
+def _rest(run: Run, takes: float | None) -> float | None:
+    """What is left of a run: as it says itself, else of the seconds that it ``takes``."""
     says = run.progress.get("seconds_left")
     if says is not None and run.status != "queued":
         return float(says)
-    takes = _whole(run, dataset, known)
     if takes is None or run.status == "queued" or run.started_at is None:
         return takes
     return max(0.0, takes - (datetime.now(UTC) - run.started_at).total_seconds())

@@ -27,6 +27,7 @@ TITLES: dict[PipelineKind, str] = {
     "retraining": "Retrain, compare",
     "training": "Train, evaluate, look",
     "spaces": "Look, build the space",
+    "scores": "Score again",
 }
 
 
@@ -108,6 +109,13 @@ def to_spaces(models: Sequence[Run], split: str) -> Pipeline:
     """Queue the attention maps of each model, where there are none yet, and an attention space of them (needs lead)."""
     spaces = [_space(model, split) for model in models]
     return _kept("spaces", spaces[:-1], lambda: spaces[-1])
+
+
+def to_scores(specs: Sequence[tuple[Mapping[str, Any], str | None]]) -> Pipeline:
+    """Queue steps that were done before, (spec, name) each, against what is drawn by now (needs lead)."""
+    *others, (spec, name) = specs
+    saved = [actions.saved(one, name=named) for one, named in others]
+    return _kept("scores", saved, lambda: actions.submit(spec, name=name)[0])
 
 
 def _space(model: Run, split: str) -> Run:

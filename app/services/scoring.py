@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.services import actions
+from app.services import pipelines
 from slim_core.store.shapes import SCORED
 
 if TYPE_CHECKING:
-    from slim_core.store import Run
+    from slim_core.store import Pipeline, Run
 
 
 def outdated(dataset: str) -> list[Run]:
@@ -26,15 +26,13 @@ def outdated(dataset: str) -> list[Run]:
     return sorted((run for run in behind if run.status == "done"), key=lambda run: run.created_at)
 
 
-def score_again(runs: list[Run]) -> list[Run]:
+def score_again(runs: list[Run]) -> Pipeline:
     """Queue them with the shapes of now (needs lead); their maps are taken over where they were kept.
 
     Raises:
         QueueUnavailableError: Redis does not answer; all of them are saved, and start when it does.
     """
-    *others, last = runs
-    saved = [actions.saved(_without_shapes(run), name=run.name) for run in others]
-    return [*saved, actions.submit(_without_shapes(last), name=last.name)[0]]
+    return pipelines.to_scores([(_without_shapes(run), run.name) for run in runs])
 
 
 def _without_shapes(run: Run) -> dict[str, Any]:

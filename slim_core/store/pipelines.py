@@ -23,7 +23,7 @@ from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run
 from slim_core.store.shards import WHOLE, with_progress
 from slim_core.store.states import ACTIVE, UNFINISHED
 
-PipelineKind = Literal["questions", "comparison", "retraining", "training", "spaces"]
+PipelineKind = Literal["questions", "comparison", "retraining", "training", "spaces", "scores"]
 State = Literal["active", "unfinished", "done"]
 _t, _steps, _runs = schema.pipelines, schema.pipeline_runs, schema.runs
 
@@ -31,7 +31,8 @@ _t, _steps, _runs = schema.pipelines, schema.pipeline_runs, schema.runs
 @dataclass(frozen=True)
 class Pipeline:
     """``kind``: what it leads to: the questions of a campaign, a retrained model beside its reference
-    (with or without the choice of its subset), a trained model, the spaces of models.
+    (with or without the choice of its subset), a trained model, the spaces of models,
+    the scores of finished runs against what was drawn since.
 
     ``runs``: its steps, parents first, without metrics; those that were deleted are left out.
     """

@@ -1,4 +1,4 @@
-"""The one button that brings what was drawn into the scores of finished runs."""
+"""The one button that brings what was drawn into the scores of finished runs, and how far that is."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import streamlit as st
 from app import session
 from app.services import scoring
 from app.ui.messages import errors_shown
+from app.ui.runs import pipeline
 from slim_core.percent import counted
 
 HELP = "Evaluations and attention maps of this data set. Maps that were kept are taken over: no model is run again."
 
 
 def show(dataset: str) -> None:
-    """How many finished runs know other shapes, and the button; nothing where none does."""
+    """Scoring that is under way, or how it ended; how many finished runs know other shapes, and the button."""
+    pipeline.show(dataset, lambda one: one.kind == "scores")
     behind = scoring.outdated(dataset)
     if not behind:
         return
@@ -24,6 +26,5 @@ def show(dataset: str) -> None:
             st.caption("A lead can score them again.", width="content")
         elif st.button("Score again", icon=":material/calculate:", key="score-again", help=HELP):
             with errors_shown():
-                runs = scoring.score_again(behind)
-                st.toast(f"{counted(len(runs), 'run')} queued: see the Jobs page.", icon=":material/check:")
-                st.rerun()  # the box has done its work
+                scoring.score_again(behind)
+                st.rerun()  # its progress is shown in place of this box

@@ -48,6 +48,17 @@ def show_several(evaluations: Sequence[Run]) -> None:
         next_step.link("compare", "Compare", dataset=evaluations[0].dataset_id, baseline=ids[0], runs=",".join(ids))
 
 
+def show_scores(scored: Sequence[Run]) -> None:
+    """The same for runs that were scored against what is drawn by now."""
+    n_masks = max((run.metrics or {}).get("n_masks") or 0 for run in scored)
+    on = f"on up to {counted(n_masks, 'image')} with a drawing, mask or box"
+    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"outcome-{scored[-1].id}"):
+        done = ":green[:material/check_circle:]"
+        st.markdown(f"{done} **{counted(len(scored), 'run')}** scored again, {on}.", width="stretch")
+        page, link = result_links.address(scored[-1])
+        next_step.link(page, "Result", **link)
+
+
 def _spread(rates: Sequence[float]) -> str:
     """The mean, and the lowest and the highest."""
     return f"**{percent(sum(rates) / len(rates))}** on average ({interval(min(rates), max(rates))})"

@@ -70,7 +70,7 @@ def _line(pipeline: Pipeline) -> None:
     runs = pipeline.runs
     now = next((run for run in runs if run.status in WORKING), None)
     now = now or next(run for run in runs if state.is_active(run))
-    expects = expected.left(runs)
+    expects = expected.left_of(pipeline)
     with st.container(horizontal=True, vertical_alignment="center"):
         title = f"**{pipelines.TITLES[pipeline.kind]}** :gray[· {text(expects)} · by {verbatim(pipeline.created_by)}]"
         st.markdown(title, width="stretch")
@@ -154,6 +154,9 @@ def _unfinished(pipeline: Pipeline) -> None:
 def _done(pipeline: Pipeline) -> None:
     """The figures of its models or of its last step, and the link to where they are seen."""
     runs, last = session.store().runs, pipeline.runs[-1]
+    if pipeline.kind == "scores":
+        outcome.show_scores([runs.fetch(run.id) for run in pipeline.runs])
+        return
     evaluations = [runs.fetch(run.id) for run in pipeline.runs if run.kind == "evaluate"]
     if len(evaluations) > 1:
         outcome.show_several(evaluations)

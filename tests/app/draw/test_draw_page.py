@@ -8,8 +8,10 @@ import pytest
 
 from app import session
 from app.access import Viewer
-from app.services import scoring, shape_progress, space_data
+from app.services import expected, scoring, shape_progress, space_data
 from slim_core.errors import QueueUnavailableError
+from slim_core.runs.executor import open_workbench
+from slim_core.steps.registry import parse_spec
 
 BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
 
@@ -67,6 +69,51 @@ def test_one_button_scores_finished_runs_against_what_was_drawn(show) -> None:
     assert scoring.outdated(dataset.id) == []  # they are on their way
 
 
+def stop_or_resume(app, what: str) -> None:
+    next(one for one in app.button if str(one.key).startswith(f"{what}-p")).click().run()
+    assert not app.exception
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_scoring_under_way_is_one_line_that_a_reload_finds_again_stopped_and_resumed_as_one(show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    draw(dataset, int(store.datasets.table(dataset.id).rows("test")[0]))
+    n = len(scoring.outdated(dataset.id))
+    show("draw", dataset=dataset.id).button(key="score-again").click().run()
+    app = show("draw", dataset=dataset.id)  # another browser
+    told = [one.value for one in app.markdown]
+    assert any("**Score again**" in one and "the time left is known once each step has run here" in one for one in told)
+    assert f"Step 1 of {n}" in app.get("progress")[0].proto.text
+    stop_or_resume(app, "stop")
+    assert {run.status for run in store.runs.all() if run.spec.get("shapes_seq")} == {"canceled"}
+    stop_or_resume(show("draw", dataset=dataset.id), "resume")
+    assert {run.status for run in store.runs.all() if run.spec.get("shapes_seq")} == {"queued"}
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_scores_that_are_there_say_so_and_tell_how_long_the_next_ones_take(show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    rows = store.datasets.table(dataset.id).rows("test").tolist()
+    for row, id in zip(rows[:2], "ab", strict=True):
+        draw(dataset, row, id)
+        show("draw", dataset=dataset.id).button(key="score-again").click().run()
+        pipeline = store.pipelines.all(dataset.id)[0]
+        expects = expected.left_of(pipeline)
+        if id == "b":
+            done = store.runs.all(kind="gradcam", status="done")
+            passes = [run.seconds for run in done if "reused" not in run.metrics]
+            assert not expects.unknown and expects.seconds < len(pipeline.runs) * min(passes), "no pass is run again"
+            break
+        assert set(expects.unknown) == {"gradcam", "evaluate"}
+        bench = open_workbench(device="cpu")
+        for run in pipeline.runs:
+            bench.run(parse_spec(run.spec))
+        told = [one.value for one in show("draw", dataset=dataset.id).markdown]
+        assert any(f"**{len(pipeline.runs)} runs** scored again" in one for one in told)
+
+
 @pytest.mark.usefixtures("filled_home")
 def test_without_a_queue_all_are_saved_and_that_is_said(show, monkeypatch) -> None:
     def refuse(_run: object) -> None:
@@ -78,7 +125,7 @@ def test_without_a_queue_all_are_saved_and_that_is_said(show, monkeypatch) -> No
     monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(submit=refuse))
     app = show("draw", dataset=dataset.id)
     app.button(key="score-again").click().run()
-    assert any("starts once the queue is back" in one.value for one in app.error)
+    assert any("start once the queue is back" in one.value for one in app.error)
     assert n > 1 and len(session.store().runs.all(status="queued")) == n
 
 
