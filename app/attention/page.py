@@ -37,7 +37,7 @@ if run is not None:
                 view.show(run, passes)
         with tabs[1]:
             if tabs[1].open:  # the chart's library takes a second to load
-                group_scores.show(attention_scores.frame(run.id))
+                group_scores.show(attention_scores.frame(run.id), run.dataset_id)
 
 models = session.store().runs.all(kind="train", status="done", dataset=dataset.id, metrics=False) if dataset else []
 if dataset is None:

@@ -6,25 +6,26 @@ import pandas as pd
 import streamlit as st
 
 from app.attention.parts import score_table
-from app.services import attention_scores
-from app.ui import chart, next_step
+from app.services import attention_scores, shape_progress
+from app.ui import chart, next_step, scored_images
 from slim_core.evaluation.charts import scores as charts
 
 
-def show(scores: pd.DataFrame) -> None:
-    """Scores per group of one split of ``scores`` (attention_scores.frame)."""
+def show(scores: pd.DataFrame, dataset: str) -> None:
+    """Scores per group of one split of ``scores`` (attention_scores.frame), of the images of a data set."""
     splits = [split for split in ("train", "val", "test") if (scores["split"] == split).any()]
     split = st.segmented_control("Split", splits, default=splits[-1], key="scores-split") or splits[-1]
     part = scores[scores["split"] == split]
     per_group = attention_scores.per_group(part)
     n_scored = int(per_group["n_scored"].sum())
     if n_scored:
-        st.caption(_coverage(part, n_scored, split))
+        now = shape_progress.coverage(dataset, split)
+        scored_images.show(_coverage(part, n_scored, split), now.n_scored / now.n, dataset=dataset, split=split)
         alt = f"Attention precision and AIoU per group on {split}"
         chart.show(charts.group_scores(per_group), key="group-scores", alt=alt)
     else:
         st.info("Attention scores need masks or boxes. Draw some, or annotate the attention on the Annotate page.")
-        next_step.link("draw", "Draw where the object is", icon="draw", **{"draw-split": split})
+        next_step.link("draw", "Draw where the object is", icon="draw", dataset=dataset, **{"draw-split": split})
     score_table.show(per_group)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.compare.parts import spaces
 from app.services.evaluations import Compared
-from app.ui import attention_change, chart, next_step
+from app.ui import attention_change, chart, next_step, scored_images
 from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts import comparison as charts
@@ -33,6 +33,11 @@ class Chosen:
     compared: Compared
     rows: pd.DataFrame
     baseline: str
+
+    @property
+    def dataset(self) -> str:
+        """Whose runs they are."""
+        return self.compared.evaluations[self.rows.index[0]].dataset_id
 
     @property
     def name(self) -> str | None:
@@ -131,9 +136,10 @@ def _attention(chosen: Chosen) -> None:
     st.subheader("Attention scores", anchor=False, help=" ".join(DEFINITIONS[key] for key in ATTENTION))
     if charts.long(chosen.rows, ATTENTION).empty:
         st.caption("Attention scores need masks, boxes or drawings, and these images have none.")
-        next_step.link("draw", "Draw where the object is", icon="draw")
+        next_step.link("draw", "Draw where the object is", icon="draw", dataset=chosen.dataset)
     else:
-        st.caption(_coverage(chosen.rows), help=DEFINITIONS[COVERAGE])
+        least = float(chosen.rows[COVERAGE].min())
+        scored_images.show(_coverage(chosen.rows), least, dataset=chosen.dataset)
         alt = "Attention precision and AIoU of each run"
         chart.show(charts.attention(chosen.rows, ATTENTION, chosen.name), key="attention-change", alt=alt)
     attention_change.show(chosen.compared, chosen.rows, chosen.baseline)

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.services import evaluation_results, result_facts
-from app.ui import attention_change, chart, next_step, pictures
+from app.ui import attention_change, chart, next_step, pictures, scored_images
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups import images
@@ -91,12 +91,13 @@ def _numbers(before: Run, after: Run | None) -> None:
             border=True,
         )
     scored = metrics.get(COVERAGE)
-    if scored:
-        st.caption(
+    if scored is not None:
+        text = (
             f"Attention precision and AIoU are means over {percent(scored)} of the images: those with a drawing, mask "
-            "or box.",
-            help=explain("coverage"),
         )
+        text = f"{text}or box." if scored else "Attention is not scored: no image has a drawing, mask or box."
+        split = str(before.spec["split"])
+        scored_images.show(text, scored, dataset=before.dataset_id, split=split)
 
 
 def _groups(evaluations: dict[str, Run]) -> None:

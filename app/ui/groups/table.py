@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
+from app.ui import scored_images
 from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts.groups import ATTENTION, N_MASKS, group_frame
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, CLASSES, ESTIMATED_GROUPS, GROUPS
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, CLASSES, COVERAGE, ESTIMATED_GROUPS, GROUPS
 from slim_core.percent import interval
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
 
 ESTIMATED = "Attributes are unknown: these groups are estimated, class x environment."
 ONLY_CLASSES = "Attributes are unknown, and these groups are only the classes: *Evaluate on test* finds environments."
@@ -28,13 +32,20 @@ COLUMNS = {
 }
 
 
-def show(metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: str = "group-table") -> None:
-    """``metrics``: as from metrics.classification_metrics; ``cells``: what a click on each row opens."""
+def show(
+    metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: str = "group-table", of: Run | None = None
+) -> None:
+    """``metrics``: as from metrics.classification_metrics; ``cells``: what a click on each row opens.
+
+    ``of``: the evaluation that has these metrics; with it, where attention is not scored on all images, a link to Draw.
+    """
     frame = group_frame(metrics)
     clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
     st.dataframe(_rows(frame), hide_index=True, column_config=COLUMNS, placeholder="–", key=key, **clickable)
-    if (n := frame[N_MASKS].sum()) and n < frame["n"].sum():  # a column of it would make the table wider than its place
-        st.caption(f"Attention is scored on {n:,.0f} of {frame['n'].sum():,} images.", help=explain("coverage"))
+    n, n_images = frame[N_MASKS].sum(), frame["n"].sum()
+    if of is not None and of.spec.get("attention", True) and n < n_images:  # below: a column would widen the table
+        text = f"Attention is scored on {n:,.0f} of {n_images:,} images."
+        scored_images.show(text, metrics.get(COVERAGE, 1), dataset=of.dataset_id, split=str(of.spec["split"]))
     if metrics.get(ESTIMATED_GROUPS):
         by_class = all(group["name"] in {one["name"] for one in metrics[CLASSES]} for group in metrics[GROUPS])
         st.caption(ONLY_CLASSES if by_class else ESTIMATED)
