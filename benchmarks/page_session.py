@@ -137,6 +137,8 @@ class PageSession:
             self.problems.append(f"{found} on the page: {str(message.delta.new_element)[:300]}")
         if kind == "new_session":
             self._begin(message)
+        elif kind == "navigation":
+            self._script = message.navigation.page_script_hash
         elif kind == "auto_rerun":
             every_s = message.auto_rerun.interval
             self._fragments[message.auto_rerun.fragment_id] = _Fragment(every_s, time.monotonic() + every_s)
@@ -151,7 +153,6 @@ class PageSession:
         """A run of the whole script says anew what is to be polled."""
         if not message.metadata.run.fragment_ids:
             self._fragments.clear()
-        self._script = message.new_session.page_script_hash
 
     def _keep(self, message: ForwardMsg) -> None:
         element = message.delta.new_element
