@@ -46,6 +46,7 @@ from workers.slots import host
 
 log = logging.getLogger(__name__)
 
+NICENESS = 10  # of jobs: on a machine they share, the dashboard, Redis and the database go first
 CHECK_S = 1  # between two checks of a running job; RQ's alarms are whole seconds
 _WORKER_TTL_S = 60
 _LOST_GRACE_S = 5.0  # how long a job may go on after its run was taken from it
@@ -89,6 +90,7 @@ class SlotWorker(RedisTolerantWorker):
     def main_work_horse(self, job: Job, queue: rq.Queue) -> None:
         """Bind the process to this one, then perform the job on what this worker was given; SIGTERM hands it back."""
         die_with_parent(self.pid or 0, signal.SIGKILL)
+        os.nice(NICENESS)
         signal.signal(signal.SIGTERM, lambda *_: self._shutting_down.set())
         mine = tasks.Assignment(
             self.store, self.name, self.device, self.takes, job.timeout, self._shutting_down, self._wake_for

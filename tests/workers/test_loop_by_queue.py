@@ -19,6 +19,7 @@ from slim_core.steps.specs import CandidatesSpec, GradcamSpec, SpaceSpec, TrainS
 from tests.workers.drills import Drill, HeavyDrill
 from tests.workers.worker_bench import ALL_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter
+from workers.slot import NICENESS
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 
@@ -64,6 +65,7 @@ def test_a_training_killed_halfway_ends_with_the_weights_of_an_undisturbed_one(b
     until(lambda: saved.exists() and len(json.loads(saved.read_text())) >= 3, "the third epoch")
     slot = bench.slot("cpu0")
     (job,) = [child for child in slot.children() if child.status() != psutil.STATUS_ZOMBIE]
+    assert job.nice() == slot.nice() + NICENESS, "what people wait for goes first"
     job.kill()
     killed = submitter.wait(killed)
     assert killed.attempt == 2 and killed.losses == 1
