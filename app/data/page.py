@@ -15,16 +15,15 @@ st.title("Data", help=explain("group", "attribute"))
 removal.said()
 known = session.store().datasets.all()
 around = check.around_form(is_first=not known)
-if around.open:
+if around.open or check.is_registering():
     with around:
         asked, pressed, unread = forms.show()
-        if pressed:
-            check.run(asked)
-        elif unread and not check.is_shown(asked):  # a check says it too
+        if unread and not pressed and not check.is_shown(asked):  # a check says it too
             st.error(prose(unread), icon=":material/error:")
-        check.show(asked)
+        check.show(asked, pressed=pressed)
         if not known:
             demo_data.button()
+check.register()
 
 dataset = pick.dataset()
 if dataset is None:

@@ -92,6 +92,27 @@ def newest(store: Store, kind: str) -> Run:
     return store.runs.all(kind=kind)[0]
 
 
+# what moves later than a press explains, as the browser counts it (web.dev/cls)
+MOVED = """() => {
+  window.moved = 0;
+  const add = (entry) => { if (!entry.hadRecentInput) window.moved += entry.value; };
+  new PerformanceObserver((list) => list.getEntries().forEach(add)).observe({type: "layout-shift"});
+}"""
+
+
+def test_the_first_click_counts_and_what_it_finds_moves_nothing(page: Page, own_address: str, images: Path) -> None:
+    visit(page, own_address, "data")
+    unfold(page, "Register data")
+    page.evaluate(MOVED)
+    page.get_by_role("textbox", name="Folder or metadata file").fill(str(images))  # and the field is not left
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.get_by_role("button", name="Register", exact=True).click()
+    page.wait_for_url("**dataset=d-**", timeout=JOB_MS)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=JOB_MS)
+    settle(page)
+    assert page.evaluate("window.moved") < 0.1
+
+
 def test_an_engineer_registers_a_folder_trains_and_sees_where_the_model_looks(
     page: Page, own_address: str, own_store: Store, images: Path
 ) -> None:

@@ -1,10 +1,14 @@
-"""The step between a path and a data set: check, read what was found, then register."""
+"""The step between a path and a data set: check, read what was found, then register.
+
+What takes long is done where it moves nothing: a check in room that is kept for its report, the registering on a page
+whose form is folded already. A page may move at a press, but not some seconds after it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import streamlit as st
 
@@ -15,14 +19,15 @@ from app.ui import demo_data
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown
 from slim_core.data.left_out import causes_for
+from slim_core.errors import SlimError
 
 if TYPE_CHECKING:
     from streamlit.elements.lib.mutable_expander_container import ExpanderContainer
 
 KEY = "import-check"  # of the session: the last check
-OPEN = "register-open"  # of the expander around the form
 FORM = "form"  # where a check is shown: below the form, or beside the data set that was checked again
-_DONE = "register-done"  # of the session: the expander folds before it is drawn again
+_ASKED = "register-asked"  # of the session: the check that is registered in this very run, and what is left out
+_TURN = "register-turn"  # of the session: how often the form was folded or unfolded by us
 
 
 @dataclass(frozen=True)
@@ -33,21 +38,53 @@ class Checked:
     report: dict[str, Any]  # ImportReport.to_json()
     news: str  # "" where nothing is registered from there
     place: str
+    refused: str = ""  # why it could not be registered, where that is not in the report
 
 
 def around_form(*, is_first: bool) -> ExpanderContainer:
-    """What the form is drawn in where it is open; it folds once data is registered. ``is_first``: it begins open."""
-    st.session_state.setdefault(OPEN, is_first)
-    if st.session_state.pop(_DONE, False):
-        st.session_state[OPEN] = False
-    return st.expander("Register data", icon=":material/add:", key=OPEN, on_change="rerun")
+    """What the form is drawn in where it is open, or folded just now. ``is_first``: it begins open.
+
+    It folds at the press of Register: as another element, since one that is kept would fold slowly.
+    """
+    turn = st.session_state.get(_TURN, 0)
+    key = f"register-open-{turn}"
+    st.session_state.setdefault(key, is_first and not turn)
+    return st.expander("Register data", icon=":material/add:", key=key, on_change="rerun")
 
 
-def run(asked: ToImport, place: str = FORM) -> None:
-    """Check a folder or table; its report stays until something else is asked for. ``place``: where it is shown."""
-    if not asked.path:
+def is_registering() -> bool:
+    """Whether Register was pressed: the form is drawn once more, so that what is typed stays if it is refused."""
+    return _ASKED in st.session_state
+
+
+def show(asked: ToImport, *, pressed: bool, place: str = FORM) -> None:
+    """The report of a check, if it is of what is asked for now, and the button that registers.
+
+    ``pressed``: check it first. ``place``: where it is shown.
+    """
+    if pressed and not asked.path:
         st.warning("Enter the path of a folder or of a metadata file above.", icon=":material/edit:")
-        return
+    elif pressed or is_shown(asked, place):
+        with st.container(key="checking" if pressed else "checked"):  # page.css keeps room for what a check finds
+            if pressed:
+                _check(asked, place)
+            if (checked := _fitting(asked, place)) is not None:
+                _report(checked)
+
+
+def is_shown(asked: ToImport, place: str = FORM) -> bool:
+    """Whether the last check is of what is asked for now."""
+    return _fitting(asked, place) is not None
+
+
+def _fitting(asked: ToImport, place: str) -> Checked | None:
+    """The last check, if it is of this."""
+    checked: Checked | None = st.session_state.get(KEY)
+    return checked if checked is not None and (checked.asked, checked.place) == (asked, place) else None
+
+
+def _check(asked: ToImport, place: str) -> None:
+    """Check a folder or table; its report stays until something else is asked for."""
     bar = st.progress(0.0, text="Reading the metadata")
     with errors_shown():
         report, news = actions.check(asked, demo_data.onto(bar))
@@ -55,27 +92,19 @@ def run(asked: ToImport, place: str = FORM) -> None:
     bar.empty()
 
 
-def show(asked: ToImport, place: str = FORM) -> None:
-    """The report of the check, if it is of what is asked for now, and the button that registers."""
-    checked: Checked | None = st.session_state.get(KEY)
-    if checked is None or not is_shown(asked, place):
-        return
+def _report(checked: Checked) -> None:
     report = checked.report
     with st.container(border=True):
         st.markdown(_headline(report))
+        if checked.refused:
+            st.error(prose(checked.refused), icon=":material/error:")
         if checked.news:
             st.markdown(f":material/history: {prose(checked.news)}")
         causes = findings.show_and_choose(report, key="check")
         if report["n_images"]:
             with st.container(width=640):
                 counts.table(report)
-        _register(checked, causes)
-
-
-def is_shown(asked: ToImport, place: str = FORM) -> bool:
-    """Whether the last check is of what is asked for now."""
-    checked: Checked | None = st.session_state.get(KEY)
-    return checked is not None and (checked.asked, checked.place) == (asked, place)
+        _button(checked, causes)
 
 
 def _headline(report: Mapping[str, Any]) -> str:
@@ -86,26 +115,53 @@ def _headline(report: Mapping[str, Any]) -> str:
     return f"**{verbatim(report['name'])}**: {report['n_images']:,} images ({splits}). Nothing is registered yet."
 
 
-def _register(checked: Checked, causes: Sequence[str]) -> None:
+def _button(checked: Checked, causes: Sequence[str]) -> None:
     if not checked.report["n_images"]:
         return
     errors = {one["code"] for one in checked.report["findings"] if one["level"] == "error"}
     left = [code for code in errors if not set(causes_for({code})) & set(causes)]
     reason = "Leave the images out, or correct what is marked :red[:material/error:] and check again." if left else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        if st.button("Register", type="primary", disabled=bool(left), icon=":material/add:"):
-            _done(checked, causes)
+        st.button(
+            "Register",
+            type="primary",
+            disabled=bool(left),
+            icon=":material/add:",
+            on_click=_ask,
+            args=(checked, causes),
+        )
         st.caption(reason or "Images stay where they are.")
 
 
-def _done(checked: Checked, causes: Sequence[str]) -> None:
-    bar = st.progress(0.0, text="Reading the metadata")
-    with errors_shown():
+def _ask(checked: Checked, causes: Sequence[str]) -> None:
+    st.session_state[_ASKED] = (checked, causes)
+    _turn(is_open=False)
+
+
+def _turn(*, is_open: bool) -> None:
+    """Fold or unfold the form in the next run."""
+    turn = st.session_state[_TURN] = st.session_state.get(_TURN, 0) + 1
+    st.session_state[f"register-open-{turn}"] = is_open
+
+
+def register() -> None:
+    """Register what was asked for by the last press, and open its page. Where it is refused, the form opens again."""
+    if not is_registering():
+        return
+    checked, causes = st.session_state.pop(_ASKED)
+    bar = st.container(key="registering").progress(0.0, text="Reading the metadata")
+    try:
         report, dataset = actions.register(checked.asked, leave_out=causes, progress=demo_data.onto(bar))
-        if dataset is None:  # something has changed, or leaving images out empties a class
-            st.session_state[KEY] = replace(checked, report=report.to_json())
-            st.rerun()
-        st.session_state.pop(KEY)
-        st.session_state[_DONE] = True
-        demo_data.open_page(dataset)
-    bar.empty()
+    except SlimError as error:
+        _refuse(checked, str(error))
+    if dataset is None:  # something has changed, or leaving images out empties a class
+        _refuse(replace(checked, report=report.to_json()))
+    st.session_state.pop(KEY, None)
+    demo_data.open_page(dataset)
+
+
+def _refuse(checked: Checked, why: str = "") -> NoReturn:
+    """Show the check again, with the reason where its report does not say it."""
+    st.session_state[KEY] = replace(checked, refused=why)
+    _turn(is_open=checked.place == FORM)
+    st.rerun()

@@ -42,9 +42,8 @@ def _change(dataset: Dataset) -> None:
     asked = ToImport(report["path"], dataset.format, dataset.imported_as, report.get("options", {}))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f":orange[:material/warning:] {prose(said)}", width="stretch")
-        if st.button("Check again", icon=":material/refresh:"):
-            check.run(asked, AGAIN)
-    check.show(asked, AGAIN)
+        pressed = st.button("Check again", icon=":material/refresh:")
+    check.show(asked, pressed=pressed, place=AGAIN)
 
 
 def _compare(dataset: Dataset, others: list[Dataset]) -> None:

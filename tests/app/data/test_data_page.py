@@ -123,6 +123,21 @@ def test_a_button_without_a_path_says_what_is_missing(show) -> None:
     assert [one.value for one in app.warning] == ["Enter the path of a folder or of a metadata file above."]
 
 
+@pytest.mark.usefixtures("empty_home")
+def test_what_changed_after_the_check_is_refused_and_the_form_keeps_what_was_typed(
+    show, tmp_path: Path, demo_folder: Path
+) -> None:
+    folder = Path(shutil.copytree(demo_folder, tmp_path / "changed"))
+    app = check(show("data"), folder)
+    (folder / pd.read_csv(folder / "metadata.csv")["img_filename"][0]).unlink()
+    button(app, "Register").click().run()
+    assert not app.exception and session.store().datasets.all() == []
+    assert app.text_input[0].value == str(folder) and button(app, "Register").disabled
+    shutil.rmtree(folder)
+    button(app, "Check").click().run()
+    assert "was not registered.** Nothing was changed" in texts(app)
+
+
 @pytest.fixture
 def spoilt(tmp_path: Path, demo_folder: Path) -> Path:
     """The small demo set with one file missing (line 4) and one broken (line 6)."""
