@@ -36,16 +36,21 @@ if len(loop.results) > 1 or loop.after is not None:
         chosen = which.show(loop.results)
     if loop.result is not None and chosen != loop.result.id:
         loop = loop_state.read(session.store(), dataset.id, chosen)
-in_pipelines = pipeline.show(dataset.id)
-has_next = not in_pipelines and whole_loop.show(dataset, loop)
-found = headline.show(loop, compared)
-facts = result_facts.of(loop, compared) if compared is not None else result_facts.Facts()
-tries.show(loop.result, found, facts)
-loop_row.show(loop)
-if in_pipelines:
-    next_step.here("wait for the steps above; you can close this page.")
-elif not has_next:
-    loop_row.show_next(loop, found)
+# a place of its own for each part: one that comes or goes, such as a story that is there at last, changes no other
+news, story, steps = st.container(), st.container(), st.container()
+with news:
+    in_pipelines = pipeline.show(dataset.id)
+    has_next = not in_pipelines and whole_loop.show(dataset, loop)
+with story:
+    found = headline.show(loop, compared)
+    facts = result_facts.of(loop, compared) if compared is not None else result_facts.Facts()
+    tries.show(loop.result, found, facts)
+with steps:
+    loop_row.show(loop)
+    if in_pipelines:
+        next_step.here("wait for the steps above; you can close this page.")
+    elif not has_next:
+        loop_row.show_next(loop, found)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     watch.for_news()

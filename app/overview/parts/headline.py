@@ -50,7 +50,8 @@ def show(loop: Loop, compared: Compared | None) -> Verdict | None:
     found = result_facts.verdict(loop, compared) if compared is not None else None
     with errors_shown():
         _texts(before, found)
-        _numbers(before, after)
+        with st.container(key="headline-numbers"):  # page.css keeps its room
+            _numbers(before, after)
         left, right = st.columns([5, 3], gap="large")
         with left:
             _groups({name: run for name, run in ((BEFORE, before), (AFTER, after)) if run is not None})
