@@ -56,6 +56,9 @@ def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None
     """The propagated scores of a campaign, with the threshold where the keep rule has one."""
     names = np.asarray(data.table.label_names)[data.labels]
     frame = pd.DataFrame({"score": space_data.propagated(data, campaign), "class": names})
+    if frame["score"].isna().all():
+        st.caption("This campaign has no answers yet: every score is unknown.")
+        return
     alt = "Histogram of the propagated scores by class"
     chart.show(scores.score_histogram(frame, threshold), key="score-histogram", alt=alt)
 

@@ -98,3 +98,17 @@ def test_retraining_queues_the_model_and_its_evaluation(show) -> None:
     train = store.runs.all(kind="train", status="queued")
     assert [run.spec["mode"] for run in train] == ["last-layer"]
     assert train[0].spec["subset"] == store.runs.all(kind="curate")[0].id
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_campaign_without_an_answer_has_a_sentence_in_place_of_an_empty_chart(show) -> None:
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    store = session.store()
+    space = store.runs.all(kind="space")[0]
+    empty = open_campaign(store, Plan(space.id, {0: 2, 1: 2}), "lea")
+    app = show("curate", space=space.id, campaign=empty.id)
+    assert any("no answers yet: every score is unknown" in caption.value for caption in app.caption)
+    (answered,) = [one for one in store.campaigns.all() if one.id != empty.id]
+    n_charts = len(app.get("plotly_chart"))
+    assert len(show("curate", space=space.id, campaign=answered.id).get("plotly_chart")) == n_charts + 1
