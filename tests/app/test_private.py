@@ -87,6 +87,7 @@ def told(drawn: str, hidden: list[str], asked: str) -> list[str]:
     return [one for one in hidden if one in drawn.replace(asked, "")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", [name for entries in PAGES.values() for name, _ in entries])
 def test_no_page_shows_it_to_others_whatever_the_address_names(
     page: str, ids: Ids, as_person: Sign, show: Show

@@ -111,12 +111,14 @@ def test_a_log_is_read_on_from_where_it_was(tmp_path: Path) -> None:
     assert logs.new() == TRACEBACK
 
 
+@pytest.mark.slow
 def test_the_same_seed_draws_the_same_inputs() -> None:
     texts = st.text(min_size=1)
     assert drawn(texts, 20, of_seed=1) == drawn(texts, 20, of_seed=1) != drawn(texts, 20, of_seed=2)
     assert len(set(drawn(texts, 20, of_seed=1))) == 20
 
 
+@pytest.mark.slow
 def test_there_are_more_than_a_thousand_cases_of_all_kinds() -> None:
     results = Results("d-one", "d-two", "r-m", "r-a", "r-s", "r-c", "r-e", "c-one", (1, 2))
     studio = SimpleNamespace(results=results)

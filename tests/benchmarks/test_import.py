@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from benchmarks.import_ import measure_file_check, registered, write_celeba, write_classes
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
@@ -26,6 +28,7 @@ def test_class_folders_are_read_as_an_image_folder(tmp_path: Path) -> None:
     assert table.n_classes == 100
 
 
+@pytest.mark.slow
 def test_the_check_is_measured_against_pillow_on_the_same_files(tmp_path: Path) -> None:
     found = measure_file_check(tmp_path / "jpegs", 60, repeats=1)
     assert found["images"] == 60 and float(str(found["share_of_pillow"])) > 0

@@ -19,6 +19,8 @@ from tests.browser.server import dashboard
 from tests.browser.steps import settle, visit
 from tests.built_once import built_once
 
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
 PATIENCE_S = 180
 
 

@@ -45,3 +45,13 @@ def test_one_of_two_processes_does_all_that_needs_a_browser_and_of_more_none() -
     assert share(one, 2) == share(other, 2) != share("tests/app/test_server.py::test_c", 2)
     assert share(one, 8) == "tests/browser/test_draw.py" != share(other, 8)
     assert share("tests/app/test_server.py::test_c", 2) == share("tests/app/test_server.py::test_d", 2)
+
+
+@pytest.mark.parametrize(("folder", "marker"), [("browser", "browser"), ("served", "redis")])
+def test_the_quick_half_leaves_out_every_file_of(folder: str, marker: str) -> None:
+    unmarked = [
+        path.name
+        for path in (Path(__file__).parents[1] / folder).glob("test_*.py")
+        if f"pytest.mark.{marker}" not in path.read_text().partition("pytestmark = ")[2].partition("\n\n")[0]
+    ]
+    assert not unmarked

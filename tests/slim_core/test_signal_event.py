@@ -6,6 +6,8 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from slim_core.signal_event import Signalled
 
 AT_EVERY_STEP = """
@@ -38,6 +40,7 @@ print("ended", event.is_set())
 """
 
 
+@pytest.mark.slow
 def test_signals_that_come_on_top_of_each_other_lock_nothing():
     """As those of a parent that dies thread by thread."""
     done = subprocess.run([sys.executable, "-c", AT_EVERY_STEP], capture_output=True, text=True, timeout=60)

@@ -32,6 +32,7 @@ def port():
         return probe.getsockname()[1]
 
 
+@pytest.mark.slow
 def test_a_busy_port_is_one_sentence_and_nothing_is_started(port, tmp_path):
     environment = {**os.environ, "SLIM_HOME": str(tmp_path / "home")}
     command = [sys.executable, "-m", "workers.demo", "--port", str(port)]

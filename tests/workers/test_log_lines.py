@@ -54,6 +54,7 @@ def test_a_run_is_named_where_it_is_known_and_by_the_line_itself() -> None:
     assert "run" not in line("c"), "what one task knows another does not"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("form", "is_json"), [("json", True), ("text", False)])
 def test_the_service_writes_as_it_is_set(form: str, is_json: bool, tmp_path) -> None:
     asked = {"SLIM_LOG_FORMAT": form, "SLIM_HOME": str(tmp_path), "SLIM_REDIS_URL": "redis://127.0.0.1:1/0"}
@@ -70,6 +71,7 @@ def test_the_service_writes_as_it_is_set(form: str, is_json: bool, tmp_path) -> 
         assert " ERROR   one: " in last
 
 
+@pytest.mark.slow
 def test_a_format_that_is_none_is_refused_in_a_sentence(tmp_path) -> None:
     variables = {**os.environ, "SLIM_LOG_FORMAT": "xml", "SLIM_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-m", "workers"], env=variables, capture_output=True, text=True, timeout=60)

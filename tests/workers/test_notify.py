@@ -153,6 +153,7 @@ def test_what_ended_while_no_service_ran_is_told_later(store, tmp_path):
     assert [each["id"] for each in server.got] == [missed.id]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["badly", "hang"])
 def test_a_receiver_that_fails_is_asked_three_times_and_then_left_alone(store, tmp_path, caplog, how, monkeypatch):
     with receiver(lambda n: how if n <= 3 else "well") as server, notifying(store, server.url):

@@ -25,6 +25,7 @@ def moves(n: int, n_moves: int, seed: int) -> list[tuple[int, int]]:
     return [(int(rng.choice(places)), int(rng.choice([1, 0, -1], p=[0.4, 0.4, 0.2]))) for _ in range(n_moves)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["exact", "grid"])
 @pytest.mark.parametrize("seed", range(3))
 def test_after_every_answer_change_and_undo_the_scores_equal_those_made_at_once(method, seed):

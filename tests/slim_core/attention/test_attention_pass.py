@@ -64,6 +64,7 @@ def grad_cam(model, images, classes):
         return cam.raw
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["small-resnet", "resnet18", "regnet_y_400mf", "mobilenet_v2", "swin_t", TIMM_SWIN])
 def test_forward_only_maps_equal_those_of_grad_cam(name):
     model = some_model(name, n_classes=3)

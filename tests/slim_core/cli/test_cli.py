@@ -75,6 +75,7 @@ def test_every_command_is_in_the_list():
     assert sorted(command.name for command in app.registered_commands) == sorted(COMMANDS)
 
 
+@pytest.mark.slow
 def test_the_seed_steps_work_on_a_folder_of_waterbirds_shape(waterbirds_folder, home, capsys):
     train = ("train", "--data", waterbirds_folder, "--model", "small-resnet", "--epochs", 1, "--batch-size", 16)
     assert slim(*train) == 0
@@ -430,6 +431,7 @@ def test_a_campaign_that_cannot_be_opened_is_refused_and_leaves_none(asked, loop
     assert len(looped.at.store.campaigns.all()) == before
 
 
+@pytest.mark.slow
 def test_a_run_that_is_done_is_not_done_again_unless_forced(demo_folder, home, capsys):
     command = ("train", "--data", demo_folder, "--epochs", 1)
     for arguments, n_runs in ((command, 1), (command, 1), ((*command, "--force"), 2)):

@@ -94,6 +94,7 @@ def test_files_that_were_only_touched_or_copied_back_are_the_same_data(store, fo
     store.datasets.unchanged_table(dataset.id)
 
 
+@pytest.mark.slow
 def test_an_image_the_sample_misses_ends_the_run_with_its_path(store, folder):
     dataset = register(store, folder)
     table = store.datasets.table(dataset.id)
@@ -106,6 +107,7 @@ def test_an_image_the_sample_misses_ends_the_run_with_its_path(store, folder):
     )
 
 
+@pytest.mark.slow
 def test_importing_again_takes_the_files_as_they_are_now(store, folder):
     dataset = register(store, folder)
     metadata = folder / "metadata.csv"

@@ -153,6 +153,7 @@ def test_a_cell_of_a_million_letters_is_cut_in_the_refusal(root, limits, column)
     assert found and max(len(message) for _, message in found) < 500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", ["table.csv", "table.parquet"])
 def test_more_columns_than_can_be_read_are_refused_before_they_are(root, limits, file, monkeypatch):
     many = pd.DataFrame({"path": ["0.png"], "label": ["a"]} | {f"c{i}": ["1"] for i in range(10_001)})

@@ -169,6 +169,7 @@ def large(store: Store, tmp_path: Path) -> Source:
     return source
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [maps_npz.FORM, features_npy.FORM, features_reference.FORM, probabilities.FORM])
 def test_arrays_are_never_held_as_a_whole(large: Source, tmp_path: Path, form: Form) -> None:
     out = tmp_path / "out"

@@ -19,6 +19,7 @@ def test_the_names_read_from_the_source_are_those_that_torchvision_has():
     assert sorted(classifiers()) == names()
 
 
+@pytest.mark.slow
 def test_a_wrong_name_is_refused_by_a_process_that_never_imports_torch():
     code = (
         "import sys; from slim_core.models.names import check_model\n"

@@ -62,6 +62,7 @@ def test_a_weight_with_which_training_diverges_is_left_out_and_another_failure_i
         attention_loss(Retrainings(fails))
 
 
+@pytest.mark.slow
 def test_half_of_the_answers_are_about_val_and_choose_the_epoch(looped):
     store, n_train = looped.at.store, len(looped.loop.table.rows("train"))
     found = val_answers(looped.loop)

@@ -28,12 +28,14 @@ def loop(workbench: Workbench, demo_folder: Path) -> LoopRuns:
     return LoopRuns(workbench, LoopConfig(dataset=dataset.id, train={"epochs": 5, "batch_size": 32, "milestones": ()}))
 
 
+@pytest.mark.slow
 def test_refits_of_one_reference_share_its_features(loop: LoopRuns) -> None:
     first, second = (METHODS[name].train(loop).model for name in ("class-balanced-last-layer", "dfr"))
     assert first.spec["attention"] == second.spec["attention"] == loop.attention.id
     assert first.spec["reference"] == loop.reference.id and first.spec["fitted_on"] == "val"
 
 
+@pytest.mark.slow
 def test_self_takes_an_early_model_of_the_same_training(loop: LoopRuns) -> None:
     model = METHODS["self-train-fifth"].train(loop).model
     store = loop.at.store
@@ -44,6 +46,7 @@ def test_self_takes_an_early_model_of_the_same_training(loop: LoopRuns) -> None:
     assert store.runs.fetch(model.spec["attention"]).kind == "features"
 
 
+@pytest.mark.slow
 def test_cnc_rests_on_a_strongly_regularised_training(loop: LoopRuns) -> None:
     model = METHODS["cnc"].train(loop).model
     first = loop.at.store.runs.fetch(model.spec["objective_options"]["predictions_of"])

@@ -113,6 +113,7 @@ def test_projecting_in_chunks_equals_projecting_at_once(monkeypatch):
     np.testing.assert_allclose(project(pca, x), at_once, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_method_imports_neither_torch_nor_umap_nor_scikit_learn_until_it_is_used():
     code = (
         "import sys; import slim_core.space.embedding, slim_core.annotation.candidates, "

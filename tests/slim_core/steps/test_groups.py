@@ -29,6 +29,7 @@ def names(run):
     return {group["name"] for group in run.metrics["val"]["groups"]}
 
 
+@pytest.mark.slow
 def test_the_epoch_is_chosen_by_the_worst_class_and_environment(looped, named):
     run = api.train(
         looped.dataset.id, model="small-resnet", selection="worst_group", environments=named.id, at=looped.at, **QUICK
@@ -43,6 +44,7 @@ def test_the_epoch_is_chosen_by_the_worst_class_and_environment(looped, named):
     assert by_attribute.id != run.id and "environment_answers" not in by_attribute.metrics
 
 
+@pytest.mark.slow
 def test_group_dro_trains_on_data_without_attributes_by_environments(plain_folder, workbench):
     dataset = api.data_set(plain_folder, at=workbench)
     model = api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)
@@ -62,6 +64,7 @@ def test_group_dro_trains_on_data_without_attributes_by_environments(plain_folde
     assert judged.metrics["estimated_groups"]
 
 
+@pytest.mark.slow
 def test_features_that_lack_the_split_are_refused(looped):
     features = api.extract_features(looped.loop.reference.id, splits=("train",), at=looped.at)
     space = api.make_space(features.id, at=looped.at)
@@ -75,6 +78,7 @@ def test_a_run_that_is_no_subset_is_refused(looped):
         api.train(looped.dataset.id, model="small-resnet", environments=looped.loop.space.id, at=looped.at, **QUICK)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["slim-environment-groups", "group-dro-environments", "dfr-environments"])
 def test_methods_by_class_and_environment_use_answers_alone(looped, method):
     outcome = looped.loop.outcome(method)

@@ -67,6 +67,7 @@ def on(dataset: Dataset, run: str, seed: int = 0):
     return spec(dataset, objective="contrary", objective_options={"rests_on": run}, seed=seed)
 
 
+@pytest.mark.slow
 def test_it_links_to_the_earlier_run_and_repeats_what_that_predicts(workbench: Workbench, dataset: Dataset) -> None:
     store = workbench.store
     first = workbench.run(spec(dataset))

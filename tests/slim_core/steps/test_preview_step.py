@@ -51,6 +51,7 @@ def test_a_layer_that_has_no_map_ends_the_preview_with_those_that_have(looped):
         api.preview(looped.loop.reference.id, target_layer="fc", at=looped.at)
 
 
+@pytest.mark.slow
 def test_features_of_another_layer_are_not_taken_over_from_a_pass_of_the_default_one(looped):
     same = api.extract_features(looped.loop.reference.id, at=looped.at)
     other = api.extract_features(looped.loop.reference.id, target_layer="stages.1", at=looped.at)

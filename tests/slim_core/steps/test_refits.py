@@ -122,6 +122,7 @@ def test_fitted_on_validation_it_chooses_on_a_part_of_it_and_reports_no_validati
     assert history == [{"epoch": 1, "val": None}]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(REFITS))
 @pytest.mark.parametrize("fitted_on", ["val", "held-out"])
 def test_every_refit_ends_with_a_model_that_can_be_evaluated(trained: Trained, seen, name: str, fitted_on: str) -> None:
@@ -139,11 +140,13 @@ def test_every_refit_ends_with_a_model_that_can_be_evaluated(trained: Trained, s
     assert method_of(run, None) == f"last layer{'' if name == 'l1' else f' by {name}'} on {fitted_on}"
 
 
+@pytest.mark.slow
 def test_selection_by_the_worst_group_gives_the_groups_of_the_images_chosen_on_alone(trained, seen) -> None:
     trained.refit("afr", selection="worst_group")
     assert seen[0].fitted.groups is None and seen[0].val.groups is not None
 
 
+@pytest.mark.slow
 def test_features_of_a_finished_pass_give_the_layer_that_a_pass_of_its_own_gives(trained: Trained) -> None:
     from safetensors.numpy import load_file
 
@@ -155,6 +158,7 @@ def test_features_of_a_finished_pass_give_the_layer_that_a_pass_of_its_own_gives
     assert cached.metrics["val"]["worst_class"] == pytest.approx(computed.metrics["val"]["worst_class"], abs=0.05)
 
 
+@pytest.mark.slow
 def test_an_interrupted_refit_resumes_the_pass_over_the_images(trained: Trained, monkeypatch) -> None:
     """The pass is what takes long: the second attempt sees only the batches that the first had not."""
     batches: list[int] = []
@@ -178,6 +182,7 @@ def test_an_interrupted_refit_resumes_the_pass_over_the_images(trained: Trained,
     assert (done.id, done.status) == (failed.id, "done") and len(batches) == 1 + -(-n // 64)
 
 
+@pytest.mark.slow
 def test_a_reference_that_held_nothing_out_is_refused(trained: Trained) -> None:
     plain = trained.train(epochs=1)
     with pytest.raises(SlimError, match=f"{plain.id} held out no training images: train one with hold_out"):
@@ -193,6 +198,7 @@ def test_a_class_missing_from_what_was_held_out_is_refused_by_name(trained: Trai
         trained.refit()
 
 
+@pytest.mark.slow
 def test_features_of_another_model_or_of_too_few_images_are_refused(trained: Trained) -> None:
     other = trained.train(epochs=1)
     of_other = api.extract_features(other.id, splits=("train", "val"), at=trained.at)
@@ -204,6 +210,7 @@ def test_features_of_another_model_or_of_too_few_images_are_refused(trained: Tra
     assert trained.refit(fitted_on="val", attention=of_val.id).status == "done"
 
 
+@pytest.mark.slow
 def test_groups_are_needed_by_dfr_alone_and_refused_where_there_are_none(workbench: Workbench, plain_folder) -> None:
     trained = Trained(workbench, plain_folder)
     with pytest.raises(SlimError, match="The refit dfr uses group labels, but .* has no attribute: name its attribute"):
@@ -211,6 +218,7 @@ def test_groups_are_needed_by_dfr_alone_and_refused_where_there_are_none(workben
     assert trained.refit("class-balanced").status == "done"
 
 
+@pytest.mark.slow
 def test_an_early_model_that_has_seen_what_the_reference_held_out_is_refused(trained: Trained) -> None:
     early = trained.train(epochs=1)
     with pytest.raises(SlimError, match=f"The earlier run {early.id} was trained on 40 of the 40 images"):

@@ -45,6 +45,7 @@ def test_it_becomes_a_run_with_its_weights_and_its_metrics_on_validation(looped,
     assert ModelResult(folder).network.target_layer == "stages"
 
 
+@pytest.mark.slow
 def test_it_is_evaluated_mapped_curated_for_and_retrained_like_a_model_of_ones_own(looped, registered):
     at = looped.at
     evaluation = api.evaluate(registered.id, at=at)

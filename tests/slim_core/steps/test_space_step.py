@@ -55,6 +55,7 @@ def attention(store: Store) -> Run:
     return finished(store, run, rows=rows, attention_features=features[0], environment_features=np.abs(features[1]))
 
 
+@pytest.mark.slow
 def test_a_space_run_leaves_the_points_of_embed_and_reports_its_epochs(store, attention):
     run = store.runs.submit(SpaceSpec(dataset=attention.dataset_id, attention=attention.id, seed=3))[0]
     seen: list[dict] = []
@@ -69,6 +70,7 @@ def test_a_space_run_leaves_the_points_of_embed_and_reports_its_epochs(store, at
         np.testing.assert_array_equal(points, embed(features, SpaceConfig(seed=3)))
 
 
+@pytest.mark.slow
 def test_a_stop_during_umap_cancels_the_run(store, attention):
     run = store.runs.submit(SpaceSpec(dataset=attention.dataset_id, attention=attention.id))[0]
 

@@ -22,7 +22,7 @@ from tests.slim_core.store.store_makers import Worked, image_table, imported
 
 POSTGRES = os.environ.get("SLIM_TEST_POSTGRES_URL")
 MISSING = pytest.mark.skipif(not POSTGRES and "CI" not in os.environ, reason="no PostgreSQL")
-DATABASES = ["sqlite", pytest.param("postgresql", marks=MISSING)]
+DATABASES = ["sqlite", pytest.param("postgresql", marks=[MISSING, pytest.mark.slow])]  # twice the time of SQLite
 
 
 @pytest.fixture(scope="session")

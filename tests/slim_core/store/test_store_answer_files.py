@@ -253,6 +253,7 @@ def test_answers_beyond_the_overlap_are_kept_and_told_apart(store: Store, pair: 
     assert (again.n_new, again.n_known) == (0, 3)
 
 
+@pytest.mark.slow
 def test_eight_thousand_answers_are_exported_in_few_reads(store: Store, pair: Campaign):
     ids = [item.id for item in store.campaigns.items(pair.id)]
     answers = [AnswerIn(f"a-{k}", ids[k % 6], k % 2, {"run": "r-1", "opacity": 0.5}, 900) for k in range(8_000)]

@@ -108,6 +108,7 @@ def test_a_late_answer_counts_where_there_is_room_and_is_over_quota_elsewhere(st
     assert store.answers.current(campaign.id) == {first.row: 1, second.row: 0}
 
 
+@pytest.mark.slow
 def test_the_next_image_is_found_by_few_reads_after_thousands_of_answers(store: Store, tmp_path):
     large = store.datasets.register(imported(image_table(tmp_path / "large", n_train=6_000)))
     campaign = store.campaigns.create("large", large.id, None, np.arange(6_000), overlap=2)

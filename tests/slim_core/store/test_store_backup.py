@@ -104,6 +104,7 @@ def test_the_files_of_runs_go_along_where_asked_for(
     other.close()
 
 
+@pytest.mark.slow
 def test_every_answer_that_was_acknowledged_before_is_there_and_all_is_of_one_moment(
     store: Store, target: Settings, campaign: Campaign, tmp_path: Path
 ) -> None:

@@ -105,6 +105,7 @@ def test_of_two_who_answer_at_once_one_counts(store: Store, campaign: Campaign):
     assert {f"a{vote.annotator[1:]}", *surplus} == {f"a{k}" for k in range(6)}
 
 
+@pytest.mark.slow
 def test_of_two_processes_that_answer_at_once_one_counts(store: Store, campaign: Campaign):
     def work(k: int) -> list[str]:
         other = Store.open(store.settings)

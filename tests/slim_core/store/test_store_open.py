@@ -69,6 +69,7 @@ def test_a_database_of_the_first_version_is_upgraded_and_keeps_what_it_has(setti
     store.close()
 
 
+@pytest.mark.slow
 def test_six_processes_that_open_a_new_home_at_once_all_succeed(settings: Settings):
     def work(k: int) -> None:
         store = Store.open(settings)

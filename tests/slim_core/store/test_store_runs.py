@@ -67,6 +67,7 @@ def test_a_run_that_failed_or_was_canceled_is_not_offered_again(store, dataset, 
         store.attempts.retry(run.id)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [in_processes, in_threads])
 def test_six_submitters_at_once_queue_one_run(store, dataset, at_once):
     def submit(k: int) -> tuple[str, bool]:
@@ -78,6 +79,7 @@ def test_six_submitters_at_once_queue_one_run(store, dataset, at_once):
     assert [run.id for run in store.runs.all()] == [ids[0]]
 
 
+@pytest.mark.slow
 def test_of_six_claimers_at_once_one_wins(store, run):
     def claim(k: int) -> str | None:
         try:

@@ -68,6 +68,7 @@ def test_a_shard_cannot_be_submitted_by_itself(many, dataset, model):
         many.runs.submit(gradcam(dataset, model, shard=0, shards=2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("at_once", [in_processes, in_threads])
 def test_six_submitters_at_once_queue_one_run_with_one_set_of_shards(many, dataset, model, at_once):
     answers = at_once(6, lambda _k: many.runs.submit(gradcam(dataset, model)))

@@ -141,6 +141,7 @@ def test_confident_scores_count_as_answers_only_where_that_is_asked_for(table, r
     assert answers.wrong(0.5).tolist() == [1, 3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", [0, 1])
 def test_attention_leaves_where_it_was_wrong_and_stays_where_it_was_right(table, reference, answer):
     answers = answered(table, reference, answer)
@@ -165,6 +166,7 @@ class KilledError(Exception):
     """Stands for a process that dies."""
 
 
+@pytest.mark.slow
 def test_a_killed_training_resumes_as_if_nothing_had_happened_and_the_seed_decides_it(table, reference, tmp_path):
     def die(report):
         if report.epoch == 3:

@@ -123,6 +123,7 @@ def test_a_network_without_a_linear_last_layer_is_refused(tmp_path: Path) -> Non
         loop.train(build("squeezenet1_1", 2, weights="none", image_size=64), data, config)
 
 
+@pytest.mark.slow
 def test_a_run_contrasts_the_predictions_of_an_earlier_one(
     workbench: Workbench, demo_folder: Path, monkeypatch
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 import torch
 
 from slim_core.data.importing import import_data
@@ -60,6 +61,7 @@ def test_a_linear_model_that_learned_the_shortcut_first_learns_the_label_the_sec
     assert (second == labels)[~agrees].all()
 
 
+@pytest.mark.slow
 def test_a_second_run_trains_on_the_errors_of_the_first(workbench: Workbench, demo_folder: Path) -> None:
     store = workbench.store
     dataset = store.datasets.register(import_data(demo_folder))

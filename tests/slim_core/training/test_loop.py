@@ -110,6 +110,7 @@ def die_in_epoch(epoch):
     return on_progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["small-resnet", "mobilenet_v2"])  # the second draws dropout masks too
 def test_a_killed_training_resumes_from_its_last_epoch_as_if_nothing_had_happened(table, tmp_path, name):
     def fresh():
@@ -247,6 +248,7 @@ def test_a_diverging_training_asks_for_a_smaller_rate(table):
         train_on(table, diverging)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("largest", "modes", "said"),
     [

@@ -113,6 +113,7 @@ def test_adamw_takes_the_steps_of_torch():
     assert torch.equal(ours.weight, theirs.weight)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [

@@ -43,6 +43,7 @@ def test_the_reference_loses_the_groups_in_which_the_shortcut_misleads() -> None
     assert worst_group(reference()) < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "agreement", "options"),
     [

@@ -25,6 +25,8 @@ from slim_core.training.processes.launch import processes_here, train_in_process
 from tests.slim_core.painted import painted_table
 from tests.slim_core.training.processes.smooth import smooth_model
 
+pytestmark = pytest.mark.slow  # each starts processes that import torch
+
 TIMES = ("seconds", "images_per_s")
 RANK = "slim_core.training.processes.rank"
 
