@@ -38,18 +38,34 @@ def open_bench(home: Path) -> Workbench:
     return Workbench(store, InProcess(store, device="cpu"))
 
 
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory):
+    """What a store makes in a new home: made once, since that takes all migrations. Copy it."""
+    made = built_once(tmp_path_factory, "new", lambda folder: Store.open(Settings(home=folder / "home")).close())
+    return made / "home" / "slim.db"
+
+
 @pytest.fixture
-def workbench(tmp_path):
+def new_home(new_database, tmp_path):
+    """A home in which nothing has happened yet."""
+    home = tmp_path / "home"
+    home.mkdir()
+    shutil.copy(new_database, home)
+    return home
+
+
+@pytest.fixture
+def workbench(new_home):
     """An empty store whose runs this process executes."""
-    at = open_bench(tmp_path / "home")
+    at = open_bench(new_home)
     yield at
     at.store.close()
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
+def store(new_home, monkeypatch):
     """The store of a SLIM_HOME that commands find as they would."""
-    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLIM_HOME", str(new_home))
     settings.cache_clear()
     opened = Store.open()
     yield opened

@@ -27,12 +27,12 @@ COMMANDS = (
 
 
 @pytest.fixture
-def home(tmp_path, monkeypatch):
+def home(new_home, monkeypatch):
     """A SLIM_HOME of the test's own, which commands find as they would."""
-    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLIM_HOME", str(new_home))
     monkeypatch.setenv("COLUMNS", "200")
     settings.cache_clear()
-    yield tmp_path / "home"
+    yield new_home
     settings.cache_clear()
 
 

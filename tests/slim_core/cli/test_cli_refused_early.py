@@ -18,12 +18,12 @@ from slim_core.store import Store
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A SLIM_HOME of the test's own, which commands find as they would."""
-    monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("SLIM_HOME", str(new_home))
     monkeypatch.chdir(tmp_path)
     settings.cache_clear()
-    yield tmp_path / "home"
+    yield new_home
     settings.cache_clear()
 
 

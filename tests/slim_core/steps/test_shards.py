@@ -27,8 +27,8 @@ N = 140  # images of val and test
 
 
 @pytest.fixture
-def store(tmp_path: Path, demo_folder: Path) -> Iterator[Store]:
-    opened = Store.open(Settings(home=tmp_path / "home", data_roots=(demo_folder,)))
+def store(new_home: Path, demo_folder: Path) -> Iterator[Store]:
+    opened = Store.open(Settings(home=new_home, data_roots=(demo_folder,)))
     opened.datasets.register(import_data(demo_folder, settings=opened.settings))
     yield opened
     opened.close()
