@@ -73,6 +73,7 @@ class PageSession:
     component: str = ""  # the name of the one that is of interest
     data: dict[str, Any] = field(default_factory=dict)  # what the page last gave it
     problems: list[str] = field(default_factory=list)  # errors and exceptions that were shown
+    n_runs: int = 0  # of the whole script
 
     def open(self, timeout_s: float = OPEN_TIMEOUT_S) -> None:
         """Open the page and read all that it shows.
@@ -109,6 +110,11 @@ class PageSession:
                 self._read(min(due, until))
             except TimeoutError:
                 continue
+
+    @property
+    def polls(self) -> bool:
+        """Whether a part of it is run again and again."""
+        return bool(self._fragments)
 
     def close(self) -> None:
         """Leave the page."""
@@ -153,6 +159,7 @@ class PageSession:
         """A run of the whole script says anew what is to be polled."""
         if not message.metadata.run.fragment_ids:
             self._fragments.clear()
+            self.n_runs += 1
 
     def _keep(self, message: ForwardMsg) -> None:
         element = message.delta.new_element

@@ -17,6 +17,7 @@ from app import access, session
 from app.access import TokenRefusedError, Viewer
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
 from slim_core.runs import log_lines
+from slim_core.store.database import StoreUnavailableError, of_disk
 from slim_core.store.members import Role
 
 log = logging.getLogger(__name__)
@@ -36,6 +37,7 @@ _STATUS: tuple[tuple[type[SlimError], int], ...] = (
     (RequestTooSlowError, 408),
     (ConflictError, 409),
     (QueueUnavailableError, 503),
+    (StoreUnavailableError, 503),
     (SlimError, 400),
 )
 
@@ -56,6 +58,9 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
                 return await run_in_threadpool(_answer, handler, request, viewer, role, body)
             except SlimError as error:
                 return refusal(error)
+            except OSError as error:
+                log.warning("A route met a disk that is away or full", exc_info=True)
+                return refusal(of_disk(error))
 
         return endpoint
 

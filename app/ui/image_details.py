@@ -12,6 +12,7 @@ import streamlit as st
 from app import session
 from app.ui import next_step, pictures
 from app.ui.escape import verbatim
+from app.ui.fragment import dialog
 from app.ui.glossary import explain
 from app.ui.pictures import KINDS, Markup, Tile, View
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
@@ -75,7 +76,7 @@ def show(
         return
     record = found.iloc[0].to_dict()
     title = f"Image {record['row']}: {record['group']}"
-    st.dialog(title, width="large", on_dismiss=close)(_content)(dataset, models, record, below)
+    dialog(title, close)(_content)(dataset, models, record, below)
 
 
 def close() -> None:

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
 
+from app.ui import recovery
 from app.ui.escape import prose
 from slim_core.errors import SlimError
+from slim_core.store.database import StoreUnavailableError, of_disk
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Show a SlimError raised inside as its sentence; what follows on the page still runs."""
+    """Show a SlimError raised inside as its sentence, and one of the disk; what follows on the page still runs.
+
+    Where the database was away, the page is drawn again once it answers.
+    """
     try:
         yield
     except SlimError as error:
-        st.error(prose(error), icon=":material/error:")
+        _show(error)
+    except OSError as error:
+        log.warning("A page met a disk that is away or full", exc_info=True)
+        _show(of_disk(error))
+
+
+def _show(error: SlimError) -> None:
+    st.error(prose(error), icon=":material/error:")
+    if isinstance(error, StoreUnavailableError):
+        recovery.when_the_database_is_back()

@@ -157,6 +157,15 @@ class Database:
         moment: datetime = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         return moment.astimezone(UTC)
 
+    def answers(self) -> bool:
+        """Whether it can be read now."""
+        try:
+            with self.read() as connection:
+                connection.execute(sa.select(1))
+        except StoreUnavailableError:
+            return False
+        return True
+
     def close(self) -> None:
         """Give back all connections."""
         self.engine.dispose()
@@ -236,6 +245,12 @@ def _sentence(error: Exception, shown: str) -> str:
             return sentence.format(where=where).replace("The disk of The", "The disk of the")
     first = cause.splitlines()[0] if cause else type(error).__name__
     return f"{where} does not answer ({first}): start it, or correct SLIM_DATABASE_URL."
+
+
+def of_disk(error: OSError) -> StoreUnavailableError:
+    """What is said of a file that could not be read or written, where nothing better is known."""
+    name, reason = error.filename or "A file", error.strerror or error
+    return StoreUnavailableError(f"{name} cannot be read or written ({reason}): check its disk, then try again.")
 
 
 def make_folder(folder: Path) -> Path:

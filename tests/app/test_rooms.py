@@ -100,3 +100,18 @@ def test_every_page_has_a_folder_in_which_the_names_are_known() -> None:
         there = {path.name for path in (APP / page).iterdir() if path.name != "__pycache__"}
         assert "page.py" in there, page
         assert there <= USUAL | OWN.get(page, set()), page
+
+
+def test_what_is_drawn_by_itself_shows_its_errors_as_sentences() -> None:
+    made = {"app.ui.fragment", "app.ui.recovery"}
+    found = [
+        f"{module} calls st.{node.attr}: use app.ui.fragment"
+        for module, path in files().items()
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in ("fragment", "dialog")
+        and module not in made
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "st"
+    ]
+    assert not found

@@ -16,6 +16,7 @@ from app.annotate.live_map import live_map
 from app.annotate.pace import Pace, State
 from app.services import campaign_actions, pipelines, space_data
 from app.ui import pictures
+from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import CellNow, Effect, effect
@@ -43,14 +44,14 @@ def show(campaign: Campaign) -> None:
         _buttons(campaign)
 
 
-@st.fragment(run_every=f"{FAST_S}s")
+@fragment(run_every=FAST_S)
 def _fast(campaign: Campaign) -> None:
     _follow(campaign)
     if not _is_busy(campaign):
         st.rerun()
 
 
-@st.fragment(run_every=f"{SLOW_S}s")
+@fragment(run_every=SLOW_S)
 def _slow(campaign: Campaign) -> None:
     _follow(campaign)
     if _is_busy(campaign):
@@ -58,13 +59,12 @@ def _slow(campaign: Campaign) -> None:
 
 
 def _follow(campaign: Campaign) -> None:
-    with errors_shown():
-        session.store().campaigns.fetch(campaign.id)  # it may be private by now: what is drawn is shared by all pages
-        state = _pace.state(campaign.id, _state(campaign), lambda newest: _drawn(campaign.id, newest))
-        st.html(_drawn(campaign.id, state))
-        rows = _effect(campaign.id, state).rows
-        if rows:
-            _images(campaign, rows)
+    session.store().campaigns.fetch(campaign.id)  # it may be private by now: what is drawn is shared by all pages
+    state = _pace.state(campaign.id, _state(campaign), lambda newest: _drawn(campaign.id, newest))
+    st.html(_drawn(campaign.id, state))
+    rows = _effect(campaign.id, state).rows
+    if rows:
+        _images(campaign, rows)
 
 
 def _is_busy(campaign: Campaign) -> bool:

@@ -13,6 +13,7 @@ from app.annotate import charts
 from app.annotate.parts import answer_files, controls, extend, gold_images, members, summary, work
 from app.ui import chart, notes
 from app.ui.escape import verbatim
+from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
 from slim_core.annotation.convergence import Stability, stability
 from slim_core.percent import counted, percent
@@ -20,7 +21,7 @@ from slim_core.percent import counted, percent
 if TYPE_CHECKING:
     from slim_core.store import Campaign
 
-POLL = "4s"
+POLL_S = 4
 CHOSEN = {
     "kmeans": "spread over the space",
     "uncertain": "most uncertain after earlier answers",
@@ -74,7 +75,7 @@ def _about(campaign: Campaign) -> None:
     st.caption(" · ".join(facts))
 
 
-@st.fragment(run_every=POLL)
+@fragment(run_every=POLL_S)
 def _now_polled(campaign: Campaign) -> None:
     _now(campaign)
 

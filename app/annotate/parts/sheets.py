@@ -14,6 +14,7 @@ from app.bind_address import signs_in
 from app.services import campaign_actions
 from app.ui import next_step, pictures
 from app.ui.escape import verbatim
+from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, quiet
 from slim_core.annotation.sheets import Sheets, agreement, sheets
@@ -70,7 +71,7 @@ def _ask_name() -> None:
                 st.rerun()
 
 
-@st.fragment
+@fragment()
 def _sheets(campaign: Campaign, who: str) -> None:
     found = sheets(session.store(), campaign.id)
     environment = _chosen(found, who)

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app.services import actions
 from app.ui.escape import prose, verbatim
+from app.ui.fragment import dialog
 from slim_core.data.browse import MOST_READ, Entry, Listing
 from slim_core.errors import PathRefusedError, SlimError
 from slim_core.percent import counted
@@ -20,7 +21,7 @@ def button(field: str) -> None:
     """Opens the dialog, whose choice becomes the text of the field of this key."""
     st.button("Browse", icon=":material/folder_open:", on_click=_open, args=(field,))
     if _AT in st.session_state:
-        st.dialog("Choose a folder", width="large", on_dismiss=_close)(_show)(field)
+        dialog("Choose a folder", _close)(_show)(field)
 
 
 def _open(field: str) -> None:

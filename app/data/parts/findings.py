@@ -10,6 +10,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.ui.escape import prose, verbatim
+from app.ui.fragment import dialog
 from slim_core.csv_cells import to_csv
 from slim_core.data.images import ImageTransform, load_picture
 from slim_core.data.left_out import causes_for
@@ -56,7 +57,7 @@ def _line(text: DeltaGenerator, images: DeltaGenerator, report: Report, finding:
         _images(report, finding)
 
 
-@st.dialog("Images of this finding", width="large")
+@dialog("Images of this finding")
 def _images(report: Report, finding: dict[str, Any]) -> None:
     """The first images: those that can be drawn, and the names of all others with the reason."""
     st.markdown(prose(finding["message"]))

@@ -23,7 +23,7 @@ from app.jobs.parts import (
 )
 from app.ui import next_step, notes, pages
 from app.ui.escape import prose, verbatim
-from app.ui.messages import errors_shown
+from app.ui.fragment import fragment
 from app.ui.runs import progress, state
 from slim_core.errors import NotFoundError
 from slim_core.store.history import History
@@ -47,7 +47,7 @@ def show(run_id: str) -> Run | None:
         st.caption(f"{run.kind} · `{run.id}`")
     notes.show(run.id, run.name or run.kind)
     place = st.container()
-    st.fragment(_now, run_every=1 if state.is_active(run) else None)(run.id, run.status)
+    fragment(run_every=1 if state.is_active(run) else None)(_now)(run.id, run.status)
     _tabs(run)
     if state.is_active(run):
         with place:
@@ -57,11 +57,10 @@ def show(run_id: str) -> Run | None:
 
 def _now(run_id: str, known: str) -> None:
     """What changes while it runs."""
-    with errors_shown():  # it may be deleted, or the database go away, while somebody looks
-        run = session.store().runs.fetch(run_id)
-        if run.status != known:
-            st.rerun()
-        _draw(run)
+    run = session.store().runs.fetch(run_id)
+    if run.status != known:
+        st.rerun()
+    _draw(run)
 
 
 def _draw(run: Run) -> None:

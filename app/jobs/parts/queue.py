@@ -12,6 +12,7 @@ from app.jobs.parts import workers
 from app.services import actions
 from app.ui import pages, queue_pause
 from app.ui.escape import prose, verbatim
+from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
 from app.ui.runs import progress, state
 from app.ui.runs.progress import NAME_WIDTH
@@ -28,25 +29,24 @@ MOST_WAITING = 10  # rows; the rest is counted
 def show() -> None:
     """Draw it, and again every second while something is under way, else every five seconds."""
     counts, pause = session.store().runs.counts(), session.store().queue.paused()
-    st.fragment(_draw, run_every=BUSY_S if _active(counts) else IDLE_S)(counts, pause)
+    fragment(run_every=BUSY_S if _active(counts) else IDLE_S)(_draw)(counts, pause)
 
 
 def _draw(known: Mapping[str, int], pause: Pause | None) -> None:
-    with errors_shown():
-        view = session.queue().view()
-        if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
-            st.rerun()  # the list of finished runs has changed, or the pace of polling
-        if view.pause != pause:
-            st.rerun()  # somebody has paused the queue, or resumed it: the top of the page says so
-        active = session.store().runs.all(status=ACTIVE, metrics=False) if _active(view.counts) else []
-        _running([run for run in active if run.status != "queued" or run.progress.get("shards_running")])
-        _waiting([run for run in active if run.status == "queued" and not run.progress.get("shards_running")], view)
-        with st.container(horizontal=True, vertical_alignment="bottom"):
-            st.subheader(f"Workers ({len(view.workers)})", anchor="workers", width="stretch")
-            queue_pause.button()
-        opened = workers.show(view)
-        if opened:
-            pages.go_to("jobs", run=opened)
+    view = session.queue().view()
+    if _ended(view.counts) != _ended(known) or bool(_active(view.counts)) != bool(_active(known)):
+        st.rerun()  # the list of finished runs has changed, or the pace of polling
+    if view.pause != pause:
+        st.rerun()  # somebody has paused the queue, or resumed it: the top of the page says so
+    active = session.store().runs.all(status=ACTIVE, metrics=False) if _active(view.counts) else []
+    _running([run for run in active if run.status != "queued" or run.progress.get("shards_running")])
+    _waiting([run for run in active if run.status == "queued" and not run.progress.get("shards_running")], view)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.subheader(f"Workers ({len(view.workers)})", anchor="workers", width="stretch")
+        queue_pause.button()
+    opened = workers.show(view)
+    if opened:
+        pages.go_to("jobs", run=opened)
 
 
 def _active(counts: Mapping[str, int]) -> int:

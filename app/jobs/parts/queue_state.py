@@ -6,19 +6,18 @@ import streamlit as st
 
 from app import session
 from app.ui.escape import prose
-from app.ui.messages import errors_shown
+from app.ui.fragment import fragment
 
 EVERY_S = 5
 
 
-@st.fragment(run_every=EVERY_S)
+@fragment(run_every=EVERY_S)
 def show() -> None:
     """Say what is missing, Redis or workers; look again every few seconds.
 
     A Redis that does not answer is waited for: call it when the rest of the page is drawn, in a place kept for it.
     """
-    with errors_shown():
-        _draw(session.queue().silence())
+    _draw(session.queue().silence())
 
 
 def _draw(silence: str | None) -> None:

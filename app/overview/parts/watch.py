@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import session
+from app.ui.fragment import fragment
 
 State = tuple[tuple[tuple[str, int], ...], int]
 
@@ -14,7 +15,7 @@ def for_news() -> None:
     _look(_state())
 
 
-@st.fragment(run_every="4s")
+@fragment(run_every=4)
 def _look(known: State) -> None:
     if _state() != known:
         st.rerun()

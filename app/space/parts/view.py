@@ -17,8 +17,8 @@ from app.space.parts import selection as space_selection
 from app.space.parts.colours import Seen
 from app.space.parts.plot import Panel, Selection
 from app.ui import image_details, pick, saved_filters, selection
+from app.ui.fragment import fragment
 from app.ui.image_details import ModelMaps
-from app.ui.messages import errors_shown
 from app.ui.pictures import address, under
 from slim_core.evaluation.charts.space import MOST
 
@@ -36,7 +36,7 @@ TITLES = {
     "attention_space": "Attention space: what the model looks at",
     "environment_space": "Environment space: the surroundings",
 }
-POLL = "3s"
+POLL_S = 3
 CARD_PX = 192  # of the image on the card beside the pointer
 HELP = """What the colour of a point shows.
 
@@ -52,32 +52,29 @@ KEPT_COLOUR = "space-colour-kept"
 RENAMED = {"correct or mistaken": "correct or incorrect"}  # in addresses of earlier versions
 
 
-@st.fragment
+@fragment()
 def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> None:
     """The plot of a finished space run; campaigns and curate runs are those made from it."""
-    with errors_shown():
-        data = space_data.load(run.id)
-        saved_filters.follow(data)
-        with st.container(horizontal=True):
-            spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels", width=250)
-            drawn = st.segmented_control(
-                "Plot", [FAST, PLOTLY], default=FAST, key="space-drawn", required=True, help=DRAWN, width=150
-            )
-            colour_at = st.container()
-            campaign = pick.campaign("Campaign", campaigns, width="stretch")
-            subset = pick.run("Subset", subsets, param="subset", width="stretch")
-        seen = Seen(data, campaign.id if campaign else None, subset.id if subset else None)
-        by = _colour(colour_at, seen)
-        draw = figure.show if drawn == PLOTLY else _plot
-        draw(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(seen, by))
-        opened = similar.show(data)
-        clicked = space_selection.show(data, selection.positions(data), campaign)
-        models = [ModelMaps(data.attention, open_maps(data.attention).classes[0], "")] if data.has_maps else []
-        image_details.show(
-            data.dataset, models, data.scores, clicked if opened is None else opened, below=similar.button
+    data = space_data.load(run.id)
+    saved_filters.follow(data)
+    with st.container(horizontal=True):
+        spaces = st.segmented_control("Spaces shown", list(SPACES), default="both", key="space-panels", width=250)
+        drawn = st.segmented_control(
+            "Plot", [FAST, PLOTLY], default=FAST, key="space-drawn", required=True, help=DRAWN, width=150
         )
-        if campaign is not None and campaign.status == "open" and by in colours.LIVE:
-            _watch(campaign.id, session.store().answers.last_seq(campaign.id))
+        colour_at = st.container()
+        campaign = pick.campaign("Campaign", campaigns, width="stretch")
+        subset = pick.run("Subset", subsets, param="subset", width="stretch")
+    seen = Seen(data, campaign.id if campaign else None, subset.id if subset else None)
+    by = _colour(colour_at, seen)
+    draw = figure.show if drawn == PLOTLY else _plot
+    draw(data, {name: TITLES[name] for name in SPACES[spaces or "both"]}, colours.colouring(seen, by))
+    opened = similar.show(data)
+    clicked = space_selection.show(data, selection.positions(data), campaign)
+    models = [ModelMaps(data.attention, open_maps(data.attention).classes[0], "")] if data.has_maps else []
+    image_details.show(data.dataset, models, data.scores, clicked if opened is None else opened, below=similar.button)
+    if campaign is not None and campaign.status == "open" and by in colours.LIVE:
+        _watch(campaign.id, session.store().answers.last_seq(campaign.id))
 
 
 def _colour(at: DeltaGenerator, seen: Seen) -> str:
@@ -110,7 +107,7 @@ def _plot(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> N
     selection.keep_in_address(data)
 
 
-@st.fragment(run_every=POLL)
+@fragment(run_every=POLL_S)
 def _watch(campaign: str, seq: int) -> None:
     """Draw the page again when somebody has answered: the selection stays."""
     if session.store().answers.last_seq(campaign) != seq:

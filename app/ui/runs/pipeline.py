@@ -12,6 +12,7 @@ from app import session
 from app.services import expected, pipelines
 from app.ui import next_step
 from app.ui.escape import prose, verbatim
+from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
 from app.ui.runs import outcome, progress, state
 from slim_core.errors import NotFoundError
@@ -54,7 +55,7 @@ def _states(runs: Sequence[Run]) -> tuple[str, ...]:
     return tuple(run.status for run in runs)
 
 
-@st.fragment(run_every="1s")
+@fragment(run_every=1)
 def _poll(pipeline_id: str, known: tuple[str, ...]) -> None:
     try:
         pipeline = session.store().pipelines.fetch(pipeline_id)

@@ -13,6 +13,7 @@ from app import session
 from app.services import actions
 from app.ui import next_step, pages
 from app.ui.escape import verbatim
+from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
 from app.ui.runs import state
 from slim_core.percent import duration
@@ -43,7 +44,7 @@ def show(
     return polls
 
 
-@st.fragment(run_every="1s")
+@fragment(run_every=1)
 def _poll(
     dataset: str | None, kind: str | None, stoppable: bool, without: frozenset[str], known: tuple[tuple[str, str], ...]
 ) -> None:
@@ -71,7 +72,7 @@ def _waited_for(run: Run) -> list[Run]:
     return [one for one in found[::-1] if one is not None and state.is_active(one)]
 
 
-@st.fragment(run_every="1s")
+@fragment(run_every=1)
 def _poll_chain(ids: tuple[str, ...]) -> None:
     steps = [run for run in map(session.store().runs.find, ids) if run is not None]
     active = [run for run in steps if state.is_active(run)]

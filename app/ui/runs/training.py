@@ -11,6 +11,7 @@ from app import session
 from app.services import evaluating
 from app.ui import chart
 from app.ui.escape import prose, verbatim
+from app.ui.fragment import fragment
 from app.ui.glossary import explain
 from app.ui.groups import report, table
 from app.ui.messages import errors_shown
@@ -34,7 +35,7 @@ def show(run: Run) -> None:
         _ended(run)
 
 
-@st.fragment(run_every="1s")
+@fragment(run_every=1)
 def _poll(run_id: str, known: str) -> None:
     run = session.store().runs.fetch(run_id)
     if run.status != known:

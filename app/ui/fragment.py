@@ -1,0 +1,36 @@
+"""Parts of a page that are drawn again by themselves: what goes wrong in one is a sentence there, too.
+
+A fragment and a dialog run without the page around them, so without what shows the page's errors as sentences. No
+other module makes one; tests/app/test_rooms.py holds that.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import streamlit as st
+
+from app.ui.messages import errors_shown
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def fragment(run_every: float | None = None) -> Callable[[F], F]:
+    """``st.fragment``; ``run_every``: seconds between two runs, None where only its own widgets cause one."""
+    return lambda body: st.fragment(_with_sentences(body), run_every=run_every)
+
+
+def dialog(title: str, on_dismiss: Callable[[], None] | None = None) -> Callable[[F], F]:
+    """``st.dialog``, a wide one; ``on_dismiss`` is called when a person closes it."""
+    return lambda body: st.dialog(title, width="large", on_dismiss=on_dismiss or "ignore")(_with_sentences(body))
+
+
+def _with_sentences(body: F) -> F:
+    @functools.wraps(body)
+    def drawn(*args: Any, **options: Any) -> Any:
+        with errors_shown():
+            return body(*args, **options)
+
+    return drawn  # type: ignore[return-value]

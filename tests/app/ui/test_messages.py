@@ -1,0 +1,78 @@
+"""Errors on a page: a sentence each, and a page that draws itself again once the database is back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.ui import recovery
+from slim_core.store.database import Database, StoreUnavailableError
+from tests.app.conftest import Show
+
+AGAIN = f"This page tries again every {recovery.EVERY_S} seconds."
+AWAY = "The database slim does not answer: start it, or correct SLIM_DATABASE_URL."
+
+
+@pytest.fixture
+def away(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """No database, until the patch is undone."""
+
+    def refuse(*_: object) -> None:
+        raise StoreUnavailableError(AWAY)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "read", refuse)
+        yield patch
+
+
+def said(app: AppTest) -> tuple[list[str], bool]:
+    """The errors of a page, and whether it tries again by itself."""
+    return [one.value for one in app.error], AGAIN in [one.value for one in app.caption]
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_page_that_met_no_database_tries_again_and_stops_once_there_is_one(
+    show: Show, away: pytest.MonkeyPatch
+) -> None:
+    app = show("compare")
+    assert said(app) == ([AWAY], True)
+    away.undo()
+    app.run()
+    assert said(app) == ([], False) and not app.exception
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_a_disk_that_fails_is_a_sentence_and_nothing_to_wait_for_where_the_database_answers() -> None:
+    def script() -> None:
+        from app.ui.messages import errors_shown
+
+        with errors_shown():
+            raise OSError(5, "Input/output error", "/srv/slim/maps.npy")
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    sentence = "/srv/slim/maps.npy cannot be read or written (Input/output error): check its disk, then try again."
+    assert said(app) == ([sentence], False)
+
+
+def test_a_fragment_that_fails_shows_the_sentence_and_not_an_exception() -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from app.ui.fragment import fragment
+        from slim_core.errors import NotFoundError
+
+        @fragment(run_every=1)
+        def poll() -> None:
+            st.caption("polled")
+            raise NotFoundError("There is no run r-1: it was deleted.")
+
+        poll()
+        st.caption("the rest of the page")
+
+    app = AppTest.from_function(script).run()
+    assert not app.exception
+    assert [one.value for one in app.error] == ["There is no run r-1: it was deleted."]
+    assert [one.value for one in app.caption] == ["polled", "the rest of the page"]
