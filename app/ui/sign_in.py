@@ -79,7 +79,7 @@ def corner() -> None:
     """The person and their role, at the end of the navigation."""
     if not signs_in() and session.given_name() is None:
         return
-    with st.sidebar.container(key="who"):
+    with st.sidebar.container(key="signed-in"):
         with suppress(SlimError):  # the database is away: the page says so, and signing out needs none
             _role()
         if has_auth() and st.button("Sign out", icon=":material/logout:", key="sign-out", type="tertiary"):

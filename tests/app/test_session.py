@@ -13,6 +13,7 @@ from app.access import Viewer
 from app.ui import sign_in
 from slim_core.errors import NameRefusedError
 from slim_core.store.database import Database, StoreUnavailableError
+from tests.app.conftest import Show
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 pytestmark = pytest.mark.usefixtures("empty_home")
@@ -148,6 +149,17 @@ def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest
     assert not app.exception
     assert any("ann@example.org · annotator" in one.proto.body for one in app.sidebar.get("html"))
     assert app.button(key="sign-out")
+
+
+def test_an_admin_who_has_signed_in_opens_the_activity_page(
+    show: Show, empty_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.store().members.set_role("ann@example.org", "admin")
+    for module in ("app.session.signs_in", "app.ui.sign_in.signs_in"):
+        monkeypatch.setattr(module, lambda: True)
+    monkeypatch.setattr(st, "user", {"email": "ann@example.org", "is_logged_in": True})
+    app = show("activity")
+    assert app.title[0].value == "Activity" and app.text_input(key="who")
 
 
 def test_while_the_database_is_away_who_has_signed_in_reads_so_and_sees_no_traceback(
