@@ -25,6 +25,7 @@ from slim_core.runs.log_file import log_file
 from slim_core.signal_event import Signalled
 from slim_core.steps.context import Heartbeat, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.store.remote import RemoteAwayError
 from slim_core.version import code_version, package_version
 
 if TYPE_CHECKING:
@@ -132,13 +133,14 @@ def _attempt(store: Store, run: Run, out: Path, device: str, heartbeat: Heartbea
         _write_json(out / result_files.SPEC, run.spec)
         _write_json(out / result_files.ENVIRONMENT, environment(run))
         heartbeat.check()
+        _patiently(run, pauses, heartbeat, store.artifacts.require_place)  # before hours are computed for nothing
         metrics = step(spec, context)
         heartbeat.check()
         log.info("done in %.1f s", time.monotonic() - started)
         _write_json(out / result_files.METRICS, metrics)
         heartbeat.flush()
         store.attempts.renew(run.id, heartbeat.token)  # publish only what is still ours
-        store.artifacts.publish(run.id, run.attempt)
+        _patiently(run, pauses, heartbeat, lambda: store.artifacts.publish(run.id, run.attempt))
         _end(run, pauses, lambda: store.attempts.finish(run.id, heartbeat.token, metrics, peak_memory_mb()))
 
 
@@ -182,6 +184,20 @@ def _pauses(patience_s: float) -> Iterator[float]:
             return
         yield min(pause_s, patience_s)
         patience_s -= pause_s
+
+
+def _patiently(run: Run, pauses: Iterator[float], heartbeat: Heartbeat, act: Callable[[], object]) -> None:
+    """With patience where the server of the artifacts is away; a run that is stopped meanwhile waits no longer."""
+    for pause_s in chain(pauses, (None,)):
+        try:
+            act()
+            return
+        except RemoteAwayError as error:
+            if pause_s is None:
+                raise
+            log.warning("Run %s waits: %s", run.id, error)
+        time.sleep(pause_s)
+        heartbeat.check()
 
 
 def _end(run: Run, pauses: Iterator[float], write: Callable[[], None]) -> None:

@@ -54,6 +54,16 @@ class Artifacts:
         view._database = view._viewed = database
         return view
 
+    def require_place(self) -> None:
+        """Refuse a URL behind which nothing could be published; nothing where the artifacts are a local folder.
+
+        Raises:
+            RemoteAwayError: its server does not answer now.
+            StoreUnavailableError: it cannot be used.
+        """
+        if self._remote:
+            self._remote.require()
+
     def attempt(self, run_id: str, n: int) -> Path:
         """The folder attempt ``n`` writes into, made where it is missing."""
         return make_folder(self._work(run_id) / f"attempt-{n:d}")

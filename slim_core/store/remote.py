@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
-from slim_core.errors import RunLostError
-from slim_core.store.database import StoreUnavailableError
+from slim_core.errors import RunLostError, SlimError
+from slim_core.store.database import StoreUnavailableError, of_disk
+
+_OBJECT_STORES = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"}  # they have buckets, and no folders
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_REFUSED = (PermissionError, FileNotFoundError, NotImplementedError, ValueError, TypeError)
+
+
+class RemoteAwayError(StoreUnavailableError):
+    """The server of the artifacts does not answer: it may do so in a moment."""
 
 
 class Remote:
     """A folder tree behind a URL. What was published is named by a small file that is written last."""
 
     def __init__(self, url: str) -> None:
-        import fsspec
-
         self._url = url
+        self._opened: tuple[int, Any, str] | None = None  # by this process, the file system, the root in it
         with self._explained():
-            self._files: Any
-            self._files, self._root = fsspec.core.url_to_fs(url)
+            self._root = self._open()[1]
 
     @classmethod
     def open(cls, url: str | None) -> Self | None:
@@ -29,6 +37,16 @@ class Remote:
         if url is None or "://" not in url or url.startswith("file://"):
             return None
         return cls(url)
+
+    def require(self) -> None:
+        """Refuse a place that cannot take artifacts.
+
+        Raises:
+            RemoteAwayError: its server does not answer.
+            StoreUnavailableError: there is no such bucket, or the keys do not open it.
+        """
+        with self._explained():
+            self._require_bucket()
 
     def upload(self, source: Path, place: str, attempt: int) -> None:
         """Copy a folder, then let ``place`` point at it.
@@ -39,10 +57,12 @@ class Remote:
         with self._explained():
             if self._pointer(place) > attempt:
                 raise RunLostError(f"A later attempt of {place} has been published: this one is dropped.")
+            self._require_bucket()
             target = f"{self._root}/{place}/attempt-{attempt}"
             for file in sorted(path for path in source.rglob("*") if path.is_file()):
                 remote = f"{target}/{file.relative_to(source).as_posix()}"
-                self._files.makedirs(remote.rpartition("/")[0], exist_ok=True)
+                if not self._has_buckets:
+                    self._files.makedirs(remote.rpartition("/")[0], exist_ok=True)
                 self._files.put_file(str(file), remote)
             self._files.pipe_file(f"{self._root}/{place}/published.json", json.dumps({"attempt": attempt}).encode())
 
@@ -78,15 +98,53 @@ class Remote:
         try:
             return int(json.loads(self._files.cat_file(f"{self._root}/{place}/published.json"))["attempt"])
         except FileNotFoundError:
+            self._require_bucket()
             return 0
+
+    def _open(self) -> tuple[Any, str]:
+        """The file system, opened anew after a fork: that of the parent has threads which did not come along."""
+        import fsspec
+
+        if self._opened is None or self._opened[0] != os.getpid():
+            files, root = fsspec.core.url_to_fs(self._url, skip_instance_cache=True)
+            self._opened = (os.getpid(), files, root)
+        return self._opened[1:]
+
+    @property
+    def _files(self) -> Any:
+        return self._open()[0]
+
+    @property
+    def _has_buckets(self) -> bool:
+        named = self._files.protocol
+        return bool(_OBJECT_STORES & ({named} if isinstance(named, str) else {*named}))
+
+    def _require_bucket(self) -> None:
+        """A bucket that is missing is not made: its name may be mistyped."""
+        bucket = self._root.partition("/")[0]
+        if self._has_buckets and not self._files.exists(bucket):
+            raise FileNotFoundError(f"there is no bucket {bucket}, or these keys do not open it")
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
         try:
             yield
+        except SlimError:
+            raise
         except ImportError as error:
             raise StoreUnavailableError(f"The artifacts at {self._url} need a package: {error}") from error
-        except (OSError, ValueError) as error:
-            raise StoreUnavailableError(
-                f"The artifacts at {self._url} cannot be reached ({error}): correct SLIM_ARTIFACTS_URL, or its keys."
-            ) from error
+        except Exception as error:  # each implementation of fsspec raises errors of its own library
+            raise self._sentence(error) from error
+
+    def _sentence(self, error: Exception) -> StoreUnavailableError:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return of_disk(error)
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        if isinstance(error, _REFUSED) or "credential" in type(error).__name__.lower():
+            return StoreUnavailableError(
+                f"The artifacts at {self._url} cannot be used ({reason}): correct SLIM_ARTIFACTS_URL, or its keys."
+            )
+        return RemoteAwayError(
+            f"The artifacts at {self._url} cannot be reached ({reason}): start their server, or correct "
+            f"SLIM_ARTIFACTS_URL."
+        )

@@ -141,7 +141,7 @@ def test_removing_removes_what_lies_behind_the_url(tmp_path: Path, url: str):
 
 
 def test_a_url_that_cannot_be_used_says_so(tmp_path: Path):
-    with pytest.raises(StoreUnavailableError, match="cannot be reached .*correct SLIM_ARTIFACTS_URL"):
+    with pytest.raises(StoreUnavailableError, match="cannot be used .*correct SLIM_ARTIFACTS_URL"):
         Artifacts(tmp_path, "nosuchprotocol://bucket")
 
 

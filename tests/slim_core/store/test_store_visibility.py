@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from slim_core.data.image_filter import ImageFilter
-from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, SlimError, SpecRefusedError
+from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError, SlimError, SpecRefusedError
 from slim_core.store import AnswerIn, EnvironmentAnswer, Run, Store, schema
 from slim_core.store.activity import ActivityFilter, find_activity
 from slim_core.store.history import History, RunFilter
@@ -219,6 +219,8 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
         "takes what was just fetched",
     ),
     "campaigns.require_space": "takes what was just fetched",
+    "artifacts.require_place": "looks at the bucket alone",
+    "datasets.require_open": "takes paths: test_store_withheld.py",
     **dict.fromkeys(("lineage.reference_of", "lineage.attention_of", "lineage.maps_of"), "tested below"),
     **dict.fromkeys(("lineage.finished_passes", "lineage.runs_with_maps"), "tested below"),
     **dict.fromkeys(
@@ -369,7 +371,7 @@ def test_it_is_shared_with_e_mails_and_roles_alone(private: Private, strange: st
 
 def test_the_same_files_are_not_registered_a_second_time_by_somebody_else(private: Private) -> None:
     view, before = private.store.seen_by(LEAD), _rows(private.store)
-    with pytest.raises(ConflictError, match="registered already, as a private data set of somebody else"):
+    with pytest.raises(PathRefusedError, match=f"{private.table.root} is not allowed"):
         view.datasets.register(imported(private.table), by=LEAD)
     assert _rows(private.store) == before and view.datasets.news_of(private.table) == ""
     assert private.store.seen_by(OWNER).datasets.register(imported(private.table), by=OWNER).id == private.ids.dataset
