@@ -1,13 +1,18 @@
 """Who may do what: the viewer's role, and the signed ticket by which a route knows the viewer.
 
 Routes of ``st.App`` have no XSRF check and cannot see ``st.user``, so the script, which can, signs a short-lived token.
+It is worth nothing without the cookie of the sign-in under which it was signed: neither in another browser, nor after
+signing out, nor for whoever signs in next.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,6 +27,7 @@ from slim_core.store.members import ROLES, Role
 TOKEN_HEADER = "X-Slim-Token"
 TOKEN_VALID_S = 12 * 3600
 _KEY_BYTES = 32
+_SIGN_IN = re.compile(r"_streamlit_user(_\d+)?")  # Streamlit's cookie; a long one goes on in others
 _STEP_S = 3600  # tokens signed within the same hour are equal, so that the browser may cache what their URLs name
 
 
@@ -90,24 +96,35 @@ def _serializer(home: Path | None = None) -> URLSafeTimedSerializer:
     return URLSafeTimedSerializer(_secret((home or settings().home).resolve()), salt="routes", signer=_HourlySigner)
 
 
-def sign(viewer: Viewer, home: Path | None = None) -> str:
-    """A token that lets routes act for this viewer during the next hours; ``home``: of another installation."""
-    return str(_serializer(home).dumps([viewer.name, viewer.role, viewer.datasets, viewer.campaigns]))
+def sign_in_of(cookies: Mapping[str, str]) -> str:
+    """The sign-in of a browser, as a digest of its cookie; "" where there is none."""
+    found = sorted((name, value) for name, value in cookies.items() if _SIGN_IN.fullmatch(name))
+    return hashlib.sha256(repr(found).encode()).hexdigest()[:32] if found else ""
 
 
-def verify(token: str) -> Viewer:
-    """The viewer whom ``sign`` signed for.
+def sign(viewer: Viewer, home: Path | None = None, sign_in: str = "") -> str:
+    """A token that lets routes act for this viewer during the next hours.
+
+    ``home``: of another installation. ``sign_in``: of the browser that may use it (``sign_in_of``).
+    """
+    return str(_serializer(home).dumps([viewer.name, viewer.role, viewer.datasets, viewer.campaigns, sign_in]))
+
+
+def verify(token: str, sign_in: str = "") -> Viewer:
+    """The viewer whom ``sign`` signed for; ``sign_in``: of the browser that sends it.
 
     Raises:
-        TokenRefusedError: no token, a forged one, one of another version, or one older than TOKEN_VALID_S (and the
-            hour it was signed in).
+        TokenRefusedError: no token, a forged one, one of another version, of another sign-in, or one older than
+            TOKEN_VALID_S (and the hour it was signed in).
     """
     try:
         fields: Any = _serializer().loads(token, max_age=TOKEN_VALID_S + _STEP_S)
     except BadSignature as error:
         raise TokenRefusedError("The token of this page is missing or has expired. Reload the page.") from error
     match fields:
-        case [str(name), str(role), datasets, campaigns] if role in ROLES and _are_ids(datasets, campaigns):
+        case [str(name), str(role), datasets, campaigns, str(of)] if role in ROLES and _are_ids(datasets, campaigns):
+            if of != sign_in:
+                raise TokenRefusedError("The token of this page is of another sign-in. Reload the page.")
             return Viewer(name, role, _ids(datasets), _ids(campaigns))
     raise TokenRefusedError("The token of this page is of another version. Reload the page.")
 

@@ -6,7 +6,7 @@ The store and the queue are shared by all sessions and by the routes of this pro
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
@@ -182,6 +182,13 @@ def as_of_now(viewer: Viewer, *, at_once: bool = True) -> Viewer:
     return replace(viewer, role=role or "viewer")
 
 
+def is_named_by_proxy(viewer: Viewer, headers: Mapping[str, str]) -> bool:
+    """Whether the proxy that names people names this one in a request; True where no proxy does."""
+    names = [header for header, key in (st.get_option("server.trustedUserHeaders") or {}).items() if key == "email"]
+    named = headers.get(names[0], "").strip().lower() if names else ""
+    return not names or (named != "" and viewer.name in (GUEST, named))
+
+
 def must_sign_in() -> bool:
     """True where this person has not signed in yet, or where the proxy that names people has named nobody."""
     if has_auth():
@@ -192,10 +199,13 @@ def must_sign_in() -> bool:
 def token(*, dataset: str | None = None, campaign: str | None = None) -> str:
     """A signed token for the routes, narrowed to a data set or a campaign where one is named.
 
-    Equal within an hour, so that image URLs stay cacheable. Send it as ``?token=`` on GET, and as the header
-    ``X-Slim-Token`` on POST.
+    Equal within an hour and a sign-in, so that image URLs stay cacheable. Send it as ``?token=`` on GET, and as the
+    header ``X-Slim-Token`` on POST.
     """
     who = viewer()
-    return access.sign(
-        Viewer(who.name, who.role, None if dataset is None else (dataset,), None if campaign is None else (campaign,))
+    narrowed = replace(
+        who,
+        datasets=None if dataset is None else (dataset,),
+        campaigns=None if campaign is None else (campaign,),
     )
+    return access.sign(narrowed, sign_in=access.sign_in_of(st.context.cookies))

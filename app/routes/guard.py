@@ -51,7 +51,7 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
         @functools.wraps(handler)
         async def endpoint(request: Request) -> Response:
             try:
-                viewer = access.verify(_token(request))
+                viewer = _viewer(request)
                 log_lines.know(person=viewer.name)
                 viewer.require(role)
                 body = await _body(request)
@@ -92,6 +92,18 @@ def refusal(error: SlimError) -> JSONResponse:
     sentence = str(error).encode("utf-8", "backslashreplace").decode()  # it may quote half a letter
     close = {"Connection": "close"} if isinstance(error, RequestTooSlowError) else None  # the rest will not be read
     return JSONResponse({"error": sentence}, status_code=status, headers=close)
+
+
+def _viewer(request: Request) -> Viewer:
+    """Whose ticket this is, where it comes from the browser it was signed for.
+
+    Raises:
+        TokenRefusedError: so it does not.
+    """
+    viewer = access.verify(_token(request), access.sign_in_of(request.cookies))
+    if not session.is_named_by_proxy(viewer, request.headers):
+        raise TokenRefusedError("The token of this page is another person's. Reload the page.")
+    return viewer
 
 
 def _token(request: Request) -> str:

@@ -217,6 +217,31 @@ def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
     assert len(store.answers.frame(campaign.id)) == 0
 
 
+def test_an_image_of_a_page_is_nobody_elses_and_gone_after_signing_out(person: Person, address: str) -> None:
+    ann, bob = person(ANN, "/data"), person(LEA)
+    seen = ann.locator(".slim-tile img").first
+    expect(seen).to_be_visible(timeout=PATIENCE_MS)
+    copied = f"{address}{seen.get_attribute('src')}"
+
+    def status(page: Page) -> int:
+        return int(page.context.request.get(copied, headers={"Cache-Control": "no-cache"}).status)
+
+    assert (status(ann), status(bob)) == (200, 401)
+    second = ann.context.new_page()  # another tab of the same browser, and a reload: the same sign-in
+    second.goto(f"{address}/data")
+    expect(second.locator(".slim-tile img").first).to_be_visible(timeout=PATIENCE_MS)
+    ann.reload()
+    expect(ann.locator(".slim-tile img").first).to_be_visible(timeout=PATIENCE_MS)
+    assert status(second) == 200
+    second.close()
+    ann.get_by_role("button", name="Sign out").click()
+    signed_out(ann)
+    assert status(ann) == 401
+    sign_in(ann, ANN)
+    is_shown(ann, " · ")
+    assert status(ann) == 401, "another sign-in of the same person"
+
+
 def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(browser: Browser, address: str, store: Store) -> None:
     page = browser.new_context(viewport=SIZE).new_page()
     page.goto(f"{address}/compare")
