@@ -207,11 +207,16 @@ def browse(path: str, words: str = "") -> Listing:
 def preview_table(path: str, file: str | None) -> TablePreview | None:
     """The first rows of a table (needs lead), as slim_core.data.preview gives them."""
     session.acting_as("lead")
-    return preview(path, file=file)
+    found = preview(path, file=file)
+    if found is not None:
+        folder = Path(path).expanduser()
+        session.store().datasets.require_open(folder if folder.is_file() else folder / found.files[0])
+    return found
 
 
 def _imported(asked: ToImport, leave_out: Collection[str], progress: Progress | None) -> Imported:
-    return import_data(
+    """What a folder or file holds, where this person may know it: the report names files, and shows some."""
+    imported = import_data(
         asked.path,
         format=asked.format,
         name=asked.name,
@@ -220,6 +225,8 @@ def _imported(asked: ToImport, leave_out: Collection[str], progress: Progress | 
         files=asked.files,
         progress=progress,
     )
+    session.store().datasets.require_open(asked.path, imported.files)
+    return imported
 
 
 def register_demo(progress: Progress | None = None) -> Dataset:

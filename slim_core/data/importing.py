@@ -139,7 +139,7 @@ def _checked(
         root=str(table.root),
         left_out=left_out,
     )
-    return Imported(table if counted.ok else None, counted)
+    return Imported(table if counted.ok else None, counted, table)
 
 
 def data_folder(path: Path, format: str | None = None) -> Path:

@@ -145,6 +145,15 @@ class Imported:
 
     table: ImageTable | None
     report: ImportReport
+    read: ImageTable | None = None  # the table, also where it was refused; without what was left out
+
+    @property
+    def files(self) -> list[str]:
+        """The paths of all that was read, or is named in the report."""
+        named = [path for each in self.report.findings for path in each.paths]
+        named += [path for each in self.report.left_out for path in each.paths]
+        found = [] if self.read is None else self.read.files
+        return [*self.report.metadata, *found, *(f"{self.report.root}/{path}" for path in named)]
 
 
 def require(imported: Imported) -> ImageTable:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -106,6 +107,11 @@ class ImageTable:
     def image_path(self, row: int) -> Path:
         """Where the image of a row lies."""
         return self.root / str(self.frame["path"].iat[row])
+
+    @property
+    def files(self) -> list[str]:
+        """The paths of all images and masks."""
+        return [os.path.join(self.root, name) for name in sorted({*self.frame["path"], *self.frame["mask"]} - {""})]
 
     def mask_path(self, row: int) -> Path | None:
         """Where the mask of a row lies, if it has one."""

@@ -130,7 +130,7 @@ class Store:
         """``whole``: of which this is a person's view."""
         home = settings.home.resolve()
         events, workers = Events(database), Workers(database)
-        datasets = Datasets(database, artifacts, events, whole.datasets.tables if whole else None)
+        datasets = Datasets(database, artifacts, events, home, whole.datasets if whole else None)
         return cls(
             settings=settings,
             database=database,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from functools import partial
+from pathlib import Path
+from typing import Any, Protocol, Self
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -23,6 +26,7 @@ from slim_core.store.database import Database, StoreUnavailableError, new_id
 from slim_core.store.events import Events
 from slim_core.store.shares import share, shared_with
 from slim_core.store.visibility import of_everybody
+from slim_core.store.withheld import not_allowed, require_open
 
 _TABLES_KEPT = 4  # in memory; a table of a million rows takes about 300 MB
 _t = schema.datasets
@@ -74,17 +78,19 @@ class Datasets:
     """The registered data sets."""
 
     def __init__(
-        self, database: Database, artifacts: Artifacts, events: Events, tables: KeptTables | None = None
+        self, database: Database, artifacts: Artifacts, events: Events, home: Path, whole: Self | None = None
     ) -> None:
-        self._database, self._artifacts, self._events = database, artifacts, events
-        self.tables = tables or KeptTables()
+        """``whole``: of which this is a person's view."""
+        self._database, self._artifacts, self._events, self._home = database, artifacts, events, home
+        self._whole = whole or self
+        self.tables: KeptTables = whole.tables if whole else KeptTables()
 
     def register(self, imported: _Imported, by: str = "local") -> Dataset:
         """Keep an imported table; the same content at the same place is the same data set.
 
         Raises:
             DataRefusedError: the import found errors, so there is no table.
-            ConflictError: somebody has registered the same as a private data set, which ``by`` is not shown.
+            PathRefusedError: files of it are of a data set that the reader of this store is not shown.
         """
         table, report = imported.table, imported.report
         if table is None:
@@ -94,6 +100,7 @@ class Datasets:
             self._seal_anew(known, table, report)
             self._mend(known, table)
             return self.fetch(known.id)
+        self.require_open(table.root, [*report.metadata, *table.files])
         self._refuse_hidden(table)
         dataset_id = new_id("d")
         self._keep(dataset_id, table)
@@ -188,6 +195,33 @@ class Datasets:
         table, dataset = self.table(dataset_id), self.fetch(dataset_id)
         check_files(dataset.name, dataset.report.get("seal"))
         return table
+
+    def require_open(self, asked: Path | str, files: Sequence[str] = ()) -> None:
+        """Refuse files that the reader of this store may not register, nor be shown before.
+
+        Args:
+            asked: the folder or file that was named.
+            files: those found there.
+
+        Raises:
+            PathRefusedError: they are of a data set that is hidden from this person, or of SLIM_HOME.
+        """
+        if self._database.reader is None:
+            return
+        every = sa.select(*_COLUMNS).where(_t.c.deleted_at.is_(None))
+        with self._database.read() as connection:
+            seen = {one.id for one in connection.execute(every)}
+            found = [Dataset(**row) for row in connection.execute(of_everybody(every)).mappings()]
+        known = [(one.id in seen, partial(self._whole._files, one)) for one in found]
+        hidden, shown = ([read for is_seen, read in known if is_seen is wanted] for wanted in (False, True))
+        require_open(asked, files, self._home, hidden, shown)
+
+    def _files(self, dataset: Dataset) -> list[str]:
+        metadata = dataset.report.get("metadata") or ()
+        try:
+            return [*metadata, *self.kept_table(dataset).files]
+        except (DataRefusedError, NotFoundError):  # its table is gone: what is known of it
+            return [*metadata, *(record["path"] for record in (dataset.report.get("seal") or {}).get("images", ()))]
 
     def change_since(self, dataset: Dataset) -> str | None:
         """What of the files is no longer as it was imported, in a sentence; None where nothing is.
@@ -316,14 +350,12 @@ class Datasets:
         self._events.note(connection, by, "dataset.registered", dataset_id, {"name": table.name})
 
     def _refuse_hidden(self, table: ImageTable) -> None:
-        """The same content is registered once, for it shares its results; who has the same files is told that much."""
+        """The same content is registered once, for it shares its results; also where its files are gone."""
         same = of_everybody(sa.select(_t.c.id).where(_t.c.fingerprint == table.fingerprint, _t.c.deleted_at.is_(None)))
         with self._database.read() as connection:
             found = connection.execute(same).first()
         if found is not None and self._by_fingerprint(table.fingerprint) is None:
-            raise ConflictError(
-                f"{table.name} is registered already, as a private data set of somebody else: ask an admin to share it."
-            )
+            raise not_allowed(table.root)
 
     def _by_fingerprint(self, fingerprint: str) -> Dataset | None:
         return self._one(_t.c.fingerprint == fingerprint)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from secrets import token_hex
 
 import pytest
@@ -20,7 +21,7 @@ from app.navigation import PAGES
 from app.routes.exports import export_url
 from app.routes.images import image_url
 from app.services import actions
-from slim_core.errors import ForbiddenError
+from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError
 from slim_core.store import Store
 from tests.app.conftest import Show
 
@@ -215,5 +216,21 @@ def test_a_page_that_is_still_open_follows_no_campaign_that_became_private(
     as_person(LEAD)
     drawn: list[tuple[object, ...]] = []
     monkeypatch.setattr(live_effect, "_drawn", lambda *of: drawn.append(of) or "")
-    live_effect._follow(session.whole_store().campaigns.fetch(ids.campaign))
+    with pytest.raises(NotFoundError):
+        live_effect._follow(session.whole_store().campaigns.fetch(ids.campaign))
     assert drawn == []
+
+
+def test_others_can_neither_check_nor_register_its_files_nor_read_its_table(ids: Ids, as_person: Sign) -> None:
+    dataset = session.whole_store().datasets.fetch(ids.dataset)
+    asked = actions.ToImport(dataset.root, files="none")
+    as_person(LEAD)
+    for press in (actions.check, actions.register):
+        for wanted in (asked, replace(asked, name="mine")):
+            with pytest.raises(PathRefusedError, match=f"^{asked.path} is not allowed: choose another folder or file"):
+                press(wanted)
+    table = Path(dataset.report["metadata"][0]).name
+    with pytest.raises(PathRefusedError, match="is not allowed"):
+        actions.preview_table(dataset.root, table)
+    as_person(OWNER)
+    assert actions.check(asked)[0].ok and actions.preview_table(dataset.root, table) is not None
