@@ -62,11 +62,12 @@ test: $(DEV) ## all tests, a real Chromium included
 test-fast: $(DEV) ## the tests without a browser, without workers, without slow ones
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not redis and not slow"
 
-check: $(DEV) ## ruff, mypy, and the licences of the packages
+check: $(DEV) ## ruff, mypy, the licences of the packages, and known advisories against them
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python .ci/packages.py check
+	$(BIN)/python .ci/advisories.py
 
 constraints: $(DEV) ## keep the versions that are installed now as those that were tested
 	$(BIN)/python .ci/packages.py constraints > constraints.tmp && mv constraints.tmp constraints.txt
