@@ -46,6 +46,11 @@ class Source:
         return self.store.datasets.table(self.dataset_id)
 
     @cached_property
+    def data(self) -> str:
+        """What the data set is called now: people rename them."""
+        return self.store.datasets.fetch(self.dataset_id).name
+
+    @cached_property
     def run(self) -> Run:
         """Its row. A campaign has none: NotFoundError."""
         return self.store.runs.fetch(self.id)

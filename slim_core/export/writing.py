@@ -79,7 +79,9 @@ def source_of(store: Store, of: str, on_progress: Progress = ignore_progress) ->
     if run is None:
         campaign = next((one for one in store.campaigns.all() if one.id == of), None)
         if campaign is None:
-            raise NotFoundError(f"There is no run or campaign {quoted(of)}: slim runs lists the runs.")
+            raise NotFoundError(
+                store.runs.removal_of(of) or f"There is no run or campaign {quoted(of)}: slim runs lists the runs."
+            )
         return Source(store, CAMPAIGN, campaign.id, campaign.dataset_id, on_progress)
     if run.status != "done":
         raise SpecRefusedError(f"Run {run.id} is {run.status}: export it once it is done.")
@@ -125,7 +127,7 @@ def _record(form: Form, source: Source, draft: Path) -> None:
         "form": form.name,
         "of": source.id,
         "kind": source.kind,
-        "data": source.table.name,
+        "data": source.data,
         "label_names": source.table.label_names,
         "version": release(),
         "files": sorted(path.name for path in draft.iterdir()),

@@ -89,17 +89,29 @@ def fetch_run(connection: Connection, run_id: str) -> Run:
     run = find_run(connection, run_id)
     if run is not None:
         return run
+    raise NotFoundError(
+        removal_of(connection, run_id) or f"There is no run {run_id}: see the Jobs page, or `slim runs`."
+    )
+
+
+def removal_of(connection: Connection, run_id: str) -> str | None:
+    """That a run was deleted, or removed with its data set, and when, in a sentence; None where it is there, or never
+    was.
+    """
     datasets = schema.datasets
     query = sa.select(_t.c.deleted_at, datasets.c.name, datasets.c.deleted_at.label("data_gone"))
-    gone = connection.execute(query.join(datasets, datasets.c.id == _t.c.dataset_id).where(_t.c.id == run_id)).first()
-    if gone is not None and gone.data_gone is not None:
-        raise NotFoundError(
-            f"Run {run_id} was removed with its data set {gone.name} on {gone.data_gone:%Y-%m-%d}: choose another, or "
-            "register the data set again on the Data page."
-        )
-    if gone is not None:
-        raise NotFoundError(f"Run {run_id} was deleted on {gone.deleted_at:%Y-%m-%d}: submit it again.")
-    raise NotFoundError(f"There is no run {run_id}: see the Jobs page, or `slim runs`.")
+    of_run = query.join(datasets, datasets.c.id == _t.c.dataset_id).where(
+        _t.c.id == run_id, _t.c.deleted_at.is_not(None)
+    )
+    gone = connection.execute(of_run).first()
+    if gone is None:
+        return None
+    if gone.data_gone is None:
+        return f"Run {run_id} was deleted on {gone.deleted_at:%Y-%m-%d}: submit it again."
+    return (
+        f"Run {run_id} was removed with its data set {gone.name} on {gone.data_gone:%Y-%m-%d}: choose another, or "
+        "register the data set again on the Data page."
+    )
 
 
 def lock_run(connection: Connection, run_id: str) -> Run:

@@ -17,7 +17,7 @@ from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Dataset, Datasets, hold_dataset
 from slim_core.store.events import Events
 from slim_core.store.lineage import descendants_of
-from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run
+from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run, removal_of
 from slim_core.store.shape_rows import newest_seq
 from slim_core.store.shapes import SCORED
 from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
@@ -145,6 +145,11 @@ class Runs:
             run = find_run(connection, run_id)
             with_progress(connection, [run] if run else [])
             return run
+
+    def removal_of(self, run_id: str) -> str | None:
+        """That a run was deleted, or removed with its data set, in a sentence; None where it is there, or never was."""
+        with self._database.read() as connection:
+            return removal_of(connection, run_id)
 
     def shards(self, run_id: str) -> list[Run]:
         """The shards of a run in their order, whatever their status; empty for most runs."""

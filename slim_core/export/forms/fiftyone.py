@@ -113,7 +113,7 @@ def _metadata(source: Source) -> dict[str, Any]:
         "persistent": False,
         "media_type": "image",
         "tags": [],
-        "info": {"run": source.id, "data": source.table.name},
+        "info": {"run": source.id, "data": source.data},
         "classes": {},
         "default_classes": list(source.table.label_names),
         "sample_fields": list(_fields()),

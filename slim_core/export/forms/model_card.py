@@ -87,7 +87,7 @@ def _metadata(source: Source, results: Sequence[Measured]) -> str:
     measured = [
         {
             "task": {"type": "image-classification", "name": "Image classification"},
-            "dataset": {"type": _slug(source.table.name), "name": source.table.name, "split": split},
+            "dataset": {"type": _slug(source.data), "name": source.data, "split": split},
             "metrics": [
                 {"type": "accuracy", "name": NAMES[key], "value": round(metrics[key], 4)}
                 for key in (WGA, AVERAGE, ADJUSTED, WORST_CLASS)
@@ -127,7 +127,7 @@ def _training(source: Source) -> Iterator[str]:
     answers = summed(answering(source.store, ancestry.asked(model)).values())
     yield "## Training"
     facts = {
-        "Data": f"{_plain(source.table.name)}, {counted(len(source.table.rows('train')), 'training image')}",
+        "Data": f"{_plain(source.data)}, {counted(len(source.table.rows('train')), 'training image')}",
         "Method": f"{method_of(model, subset)}, seed {run.spec.get('seed', 0)}",
         "Trained on": _images(metrics),
         "Labels used beyond the classes": ancestry.labels_used(model, has_groups=source.table.has_attributes),

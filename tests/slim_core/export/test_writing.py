@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 import tracemalloc
 from collections.abc import Iterator
 from dataclasses import replace
@@ -19,6 +20,7 @@ from slim_core.export.form import Form, Source
 from slim_core.export.forms import features_npy, features_reference, maps_npz, probabilities
 from slim_core.export.writing import export
 from slim_core.runs.executor import Workbench
+from slim_core.settings import Settings
 from slim_core.store import Run, Store
 from tests.small_disk import mounted
 
@@ -45,6 +47,45 @@ def test_a_second_export_into_a_folder_asks_for_overwrite_and_replaces_the_first
     export(store, subset.id, "subset-csv", folder, overwrite=True)
     assert {path.name for path in folder.iterdir()} == {"subset.csv", "export.json"}
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.fixture
+def own(store: Store, tmp_path: Path) -> Iterator[Store]:
+    """A copy of the store that a test may change."""
+    shutil.copytree(store.settings.home, tmp_path / "own")
+    opened = Store.open(Settings(home=tmp_path / "own"))
+    yield opened
+    opened.close()
+
+
+def test_a_renamed_data_set_is_called_by_its_name_of_now(own: Store, tmp_path: Path) -> None:
+    subset, model = (own.runs.all(kind=kind, status="done")[0] for kind in ("curate", "train"))
+    own.notes.write(subset.dataset_id, name="Pond birds", text="", tags=())
+    folder = export(own, subset.id, "subset-csv", tmp_path / "out")
+    assert json.loads((folder / "export.json").read_text())["data"] == "Pond birds"
+    card = (export(own, model.id, "model-card", tmp_path / "card") / "README.md").read_text()
+    assert '"Pond birds"' in card and '"pond-birds"' in card
+
+
+def test_a_run_that_was_deleted_or_removed_with_its_data_is_said_to_be_so(own: Store, tmp_path: Path) -> None:
+    subset = own.runs.all(kind="curate", status="done")[0]
+    other = next(run for run in own.runs.all(status="done") if run.kind == "evaluate")
+    own.runs.delete(other.id)
+    with pytest.raises(NotFoundError, match=f"Run {other.id} was deleted on .*: submit it again"):
+        export(own, other.id, "probabilities", tmp_path / "out")
+    own.removals.remove(subset.dataset_id)
+    with pytest.raises(NotFoundError, match="was removed with its data set demo on .*: choose another"):
+        export(own, subset.id, "subset-csv", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_of_a_private_data_set_nothing_is_exported_for_whom_it_is_hidden_from(own: Store, tmp_path: Path) -> None:
+    subset = own.runs.all(kind="curate", status="done")[0]
+    owner = own.datasets.fetch(subset.dataset_id).created_by
+    own.sharing.set(subset.dataset_id, private=True, by=owner)
+    with pytest.raises(NotFoundError, match="There is no run or campaign"):
+        export(own.seen_by("eve@x.org"), subset.id, "subset-csv", tmp_path / "out")
+    assert export(own.seen_by(owner), subset.id, "subset-csv", tmp_path / "out").is_dir()
 
 
 def test_files_that_no_export_has_written_are_never_touched(store: Store, subset: Run, tmp_path: Path) -> None:
