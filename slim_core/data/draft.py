@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -262,7 +263,8 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def sniff_delimiter(header: str) -> str:
-    """The delimiter of a header line: comma, tab, semicolon, or runs of blanks."""
+    """The delimiter of a header line: comma, tab, semicolon, or runs of blanks. What is quoted does not count."""
+    header = re.sub(r'"[^"]*"', "", header)
     counts = {delimiter: header.count(delimiter) for delimiter in (",", "\t", ";")}
     best = max(counts, key=lambda delimiter: counts[delimiter])
     return best if counts[best] else r"\s+"

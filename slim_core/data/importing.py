@@ -94,7 +94,7 @@ def import_data(
     named = name or (folder.stem if folder.is_file() else folder.name)
     findings = Findings()
     if folder != asked:
-        findings.note("inner-folder", f"{asked} holds one folder, {folder.relative_to(asked)}, which is read.")
+        findings.note("inner-folder", f"{asked} is no data set itself: its folder {folder.relative_to(asked)} is read.")
     report = ImportReport(format or "unknown", named, str(folder), (), options=dict(options or {}))
     try:
         causes = causes_of(leave_out)
@@ -143,12 +143,14 @@ def _checked(
 
 
 def data_folder(path: Path, format: str | None = None) -> Path:
-    """The folder itself, or the one that is all it holds, where only that is of a known form: so archives unpack."""
-    inner = innermost(path)
+    """The folder itself, or where only that is of a known form the one that is all it holds, as archives unpack, or its
+    ``images``, as CUB has it.
+    """
     formats = FORMATS.values() if format not in FORMATS else (FORMATS[format],)
-    if inner == path or any(one.matches(path) for one in formats) or not any(one.matches(inner) for one in formats):
+    others = [inner for inner in (innermost(path), path / "images") if inner != path and inner.is_dir()]
+    if not others or any(one.matches(path) for one in formats):
         return path
-    return inner
+    return next((inner for inner in others if any(one.matches(inner) for one in formats)), path)
 
 
 def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]:

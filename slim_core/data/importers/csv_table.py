@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from slim_core.data.draft import BOX_COLUMNS, Draft, is_parquet, names_option, need_columns, read_table
-from slim_core.data.importers.folders import found_in, is_file, is_hidden
+from slim_core.data.draft import (
+    BOX_COLUMNS,
+    Draft,
+    header_of,
+    is_parquet,
+    names_option,
+    need_columns,
+    read_head,
+    read_table,
+)
+from slim_core.data.importers.folders import (
+    IMAGE_SUFFIXES,
+    found_in,
+    has_images,
+    is_file,
+    is_hidden,
+    subfolders,
+    suffix_of,
+)
 from slim_core.data.report import FormatRefusedError
 
 COMMON_NAMES = {
@@ -40,9 +58,11 @@ class CsvTable:
     options: tuple[str, ...] = (*COMMON_NAMES, *BOX_NAMES, "file", "label_names", "attribute_names")
 
     def matches(self, path: Path) -> str | None:
-        """There is a table to read."""
+        """There is a table to read, and it is not one about the class folders beside it."""
         found = self.table_of(path)
-        return f"{found} is its table" if found else None
+        if found is None or (path.is_dir() and _is_about_folders(path / found)):
+            return None
+        return f"{found} is its table"
 
     def table_of(self, path: Path) -> str | None:
         """Name of the table that a folder is read from, where it is clear which."""
@@ -56,6 +76,7 @@ class CsvTable:
         columns = _columns(frame, options, source.name)
         _require_different(columns, names_option(options, "attribute") or (), source.name)
         mask, attributes = columns.get("mask"), _attributes(frame, options, columns, source.name)
+        _require_paths(frame[columns["path"]], source.name)
         paths, inside = _placed(frame[columns["path"]], source.parent)
         return Draft(
             source=source.name,
@@ -79,14 +100,36 @@ class CsvTable:
 def _placed(cells: pd.Series, folder: Path, *, masks: bool = False) -> tuple[pd.Series, str]:
     """The names of files as they are found from ``folder``, and the folder below it that they lie in; "" where none is.
 
-    Names with the separators of Windows are understood, and names of files that lie in "images" or the like.
+    Understood are the separators of Windows, names without their suffix, and files that lie in "images" or the like.
     """
     names = cells.fillna("").astype(str).str.strip()
     first = next(iter(names[names != ""]), "")
     if "\\" in first and not is_file(folder, first):
         names, first = names.str.replace("\\", "/"), first.replace("\\", "/")
-    inside = found_in(folder, first, masks=masks)
-    return (names.where(names == "", f"{inside}/" + names) if inside else names), inside
+    names = _as_on_disk(names, folder)
+    suffix = "" if first.lower().endswith(IMAGE_SUFFIXES) else suffix_of(folder, first, masks=masks)
+    inside = found_in(folder, first + suffix, masks=masks)
+    before = f"{inside}/" if inside else ""
+    return names.where(names == "", before + names + suffix), inside
+
+
+def _as_on_disk(names: pd.Series, folder: Path) -> pd.Series:
+    """With letters composed or decomposed as the files have them: macOS takes "ä" apart, and a table may not."""
+    first = next((name for name in names if not name.isascii()), "")
+    for form in ("NFC", "NFD"):
+        if first and not is_file(folder, first) and is_file(folder, unicodedata.normalize(form, first)):
+            return names.map(lambda name, form=form: unicodedata.normalize(form, name))
+    return names
+
+
+def _require_paths(cells: pd.Series, source: str) -> None:
+    """Refuse a table that holds the images themselves, as those of the Hugging Face hub do."""
+    if cells.map(lambda cell: isinstance(cell, dict)).any():
+        raise FormatRefusedError(
+            "bytes",
+            f"{source} holds the images themselves in the column {cells.name}, not their paths: write them with "
+            "datasets.load_dataset(...).save_to_disk(FOLDER), and name that folder.",
+        )
 
 
 def _attributes(
@@ -110,6 +153,19 @@ def _find_file(path: Path) -> Path | None:
     tables = [p for p in tables_in(path) if not p.name.lower().endswith(".txt")]
     usual = [p for stem in FILE_NAMES for p in tables if p.name.lower().partition(".")[0] == stem]
     return usual[0] if usual else (tables[0] if len(tables) == 1 else None)
+
+
+def _is_about_folders(table: Path) -> bool:
+    """Whether a table has no more rows than there are class folders beside it, and no column of images."""
+    folders = [name for name in subfolders(table.parent) if has_images(table.parent / name)]
+    if len(folders) < 2 or set(map(str.lower, header_of(table))) & set(COMMON_NAMES["path"]):
+        return False
+    try:
+        head = read_head(table, len(folders) + 1).astype(str)
+    except FormatRefusedError:
+        return False
+    names_images = any(head[name].str.lower().str.endswith(IMAGE_SUFFIXES).any() for name in head)
+    return len(head) <= len(folders) and not names_images
 
 
 def tables_in(folder: Path) -> list[Path]:

@@ -124,6 +124,15 @@ def found_in(folder: Path, name: str, *, masks: bool = False) -> str:
     return meant[0] if len(meant) == 1 else ""
 
 
+def suffix_of(folder: Path, name: str, *, masks: bool = False) -> str:
+    """What makes a name that of an image in ``folder`` or in one below, such as ".jpg"; "" where nothing does."""
+    if not name or os.pardir in name or is_file(folder, name):
+        return ""
+    either = [suffix for each in (".jpg", ".jpeg", ".png") for suffix in (each, each.upper())]
+    found = (one for one in either if is_file(folder, name + one) or found_in(folder, name + one, masks=masks))
+    return next(found, "")
+
+
 def is_file(folder: Path, name: str) -> bool:
     """Whether a file of this name lies there; False also where none can have such a name."""
     return os.path.isfile(os.path.join(folder, name))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft, csv_files, header_of, need_columns, read_table
-from slim_core.data.importers.folders import IMAGE_SUFFIXES
+from slim_core.data.importers.folders import IMAGE_SUFFIXES, found_in, suffix_of
 from slim_core.data.report import FormatRefusedError
 
 ARTEFACTS = ("patches", "patch", "hair", "dark_corner", "gel_border", "gel_bubble", "ruler", "ink")
@@ -75,13 +75,9 @@ def _find(path: Path) -> Path | None:
 
 
 def _paths(ids: pd.Series, folder: Path) -> pd.Series:
-    """Where the images lie: in ``images/`` or beside the table, with the suffix that the first of them has."""
+    """Where the images lie: in ``images/``, another folder, or beside the table; with the suffix of the first one."""
     inside = next((name for name in FOLDERS if (folder / name).is_dir()), "")
     first = str(ids.iloc[0])
-    suffix = "" if first.lower().endswith(IMAGE_SUFFIXES) else _suffix_of(folder / inside / first)
+    suffix = "" if first.lower().endswith(IMAGE_SUFFIXES) else suffix_of(folder / inside, first) or ".jpg"
+    inside = inside or found_in(folder, first + suffix)
     return ids.map(lambda name: f"{inside}/{name}{suffix}" if inside else f"{name}{suffix}")
-
-
-def _suffix_of(stem: Path) -> str:
-    either = [suffix for each in (".jpg", ".jpeg", ".png") for suffix in (each, each.upper())]
-    return next((suffix for suffix in either if stem.with_name(stem.name + suffix).is_file()), ".jpg")

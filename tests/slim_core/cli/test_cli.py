@@ -129,7 +129,7 @@ def test_an_import_that_is_refused_reports_why_and_exits_with_2(tmp_path, home, 
     folder.mkdir()
     report = tmp_path / "report.json"
     assert slim("import", folder, "--json", report) == 2
-    assert "holds no data set that is known: put images into a folder for each class" in capsys.readouterr().out
+    assert "is empty: put images into a folder for each class there." in capsys.readouterr().out
     assert json.loads(report.read_text())["ok"] is False
     assert Store.open(settings()).datasets.all() == []
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -89,7 +90,7 @@ def test_a_folder_that_an_archive_has_wrapped_around_the_data_is_passed_through(
     (root / "__MACOSX").mkdir()
     table, codes = read(root, limits, "image-folder")
     assert table.root == root / "pets" / "Pets v2" and len(table) == 12
-    assert codes["inner-folder"] == f"{root} holds one folder, pets/Pets v2, which is read."
+    assert codes["inner-folder"] == f"{root} is no data set itself: its folder pets/Pets v2 is read."
 
 
 def test_a_lone_train_folder_is_no_wrapping(root: Path, limits: Settings) -> None:
@@ -170,7 +171,61 @@ def test_a_name_that_leads_out_is_looked_for_nowhere(root: Path, limits: Setting
     assert [one.code for one in imported(root / "sub", limits).report.errors] == ["path-escape"]
 
 
+def test_ids_without_a_suffix_and_files_in_another_folder_are_found(root: Path, limits: Settings) -> None:
+    draw(*(root / "train_images" / f"{i}.JPG" for i in range(24)), root / "test_images" / "t1.JPG")
+    pd.DataFrame({"id": range(24), "breed": ["a", "b"] * 12}).to_csv(root / "labels.csv", index=False)
+    table, _ = read(root, limits, "csv", path="id", label="breed")
+    assert table.frame["path"].iat[2] == "train_images/2.JPG"
+
+
+def test_letters_that_macos_takes_apart_are_those_of_the_table(root: Path, limits: Settings) -> None:
+    draw(*(root / unicodedata.normalize("NFD", "Käfer") / f"{i}.jpg" for i in range(12)))
+    draw(*(root / "dog" / f"{i}.jpg" for i in range(12)))
+    names = [f"{name}/{i}.jpg" for name in ("dog", unicodedata.normalize("NFC", "Käfer")) for i in range(12)]
+    pd.DataFrame({"path": names, "label": ["dog"] * 12 + ["Käfer"] * 12}).to_csv(root / "t.csv", index=False)
+    assert len(read(root, limits, "csv")[0]) == 24
+
+
+def test_a_comma_in_a_quoted_name_of_a_column_is_no_delimiter(root: Path, limits: Settings) -> None:
+    names = [f"{i}.png" for i in range(24)]
+    draw(*(root / name for name in names))
+    lines = [f'"{name}";"{"ab"[i % 2]}"' for i, name in enumerate(names)]
+    (root / "t.csv").write_text("\r\n".join(['"path";"kind, as seen"', *lines]))
+    assert read(root, limits, "csv", label="kind, as seen")[0].label_names == ("a", "b")
+
+
+def test_a_table_about_the_class_folders_is_no_table_of_images(root: Path, limits: Settings) -> None:
+    draw(*(root / name / f"{i}.jpg" for name in ("cat", "dog") for i in range(6)))
+    pd.DataFrame({"class": ["cat", "dog"], "images": [6, 6]}).to_csv(root / "classes.csv", index=False)
+    assert read(root, limits, "image-folder")[0].label_names == ("cat", "dog")
+
+
+def test_a_table_that_holds_the_images_themselves_says_how_to_write_them(root: Path, limits: Settings) -> None:
+    draw(root / "0.png")
+    cell = {"bytes": (root / "0.png").read_bytes(), "path": "0.png"}
+    pd.DataFrame({"image": [cell] * 6, "label": [0, 1] * 3}).to_parquet(root / "train-00000-of-00001.parquet")
+    (error,) = imported(root, limits).report.errors
+    assert "holds the images themselves in the column image, not their paths" in error.message
+
+
 # Forms of the papers
+
+
+def test_cub_as_published_is_read_from_its_images(root: Path, limits: Settings) -> None:
+    draw(*(root / "images" / f"00{n}.Bird_{n}" / f"Bird_{i}.jpg" for n in (1, 2) for i in range(8)))
+    (root / "images.txt").write_text("1 001.Bird_1/Bird_0.jpg\n")
+    (root / "attributes").mkdir()
+    table, codes = read(root, limits, "image-folder")
+    assert table.label_names == ("001.Bird_1", "002.Bird_2") and "its folder images is read" in codes["inner-folder"]
+
+
+def test_isic_whose_images_lie_in_the_folder_of_the_challenge(root: Path, limits: Settings) -> None:
+    draw(*(root / "ISIC_2019_Training_Input" / f"ISIC_{i:07d}.jpg" for i in range(24)))
+    frame = pd.DataFrame(
+        {"image": [f"ISIC_{i:07d}" for i in range(24)], "hair": [0, 0, 1, 1] * 6, "label": [0, 1] * 12}
+    )
+    frame.to_csv(root / "isic_bias.csv", index=False)
+    assert len(read(root, limits, "isic")[0]) == 24
 
 
 def test_all_nine_classes_of_imagenet_9_two_of_which_have_a_blank(root: Path, limits: Settings) -> None:
