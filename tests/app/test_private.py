@@ -234,3 +234,30 @@ def test_others_can_neither_check_nor_register_its_files_nor_read_its_table(ids:
         actions.preview_table(dataset.root, table)
     as_person(OWNER)
     assert actions.check(asked)[0].ok and actions.preview_table(dataset.root, table) is not None
+
+
+def test_of_a_private_campaign_others_see_what_was_made_from_it_and_nothing_of_who_answered(
+    ids: Ids, as_person: Sign, show: Show, client: TestClient
+) -> None:
+    store, secrets = session.whole_store(), ("hush-person@lab.org", "hush-campaign", "hush-guideline")
+    with store.database.write() as connection:
+        for table in ("answers", "current_answers"):
+            connection.exec_driver_sql(f"UPDATE {table} SET annotator = ?", (secrets[0],))
+        connection.exec_driver_sql(
+            "UPDATE campaigns SET name = ?, guideline = ?, created_by = ?", (*secrets[1:], OWNER)
+        )
+    store.sharing.set(ids.dataset, private=False, by=OWNER)
+    store.sharing.set(ids.campaign, private=True, by=OWNER)
+    as_person(OWNER)
+    assert secrets[1] in drawn(show("annotate", campaign=ids.campaign))
+    as_person(LEAD)
+    for page in ("overview", "space", "annotate", "curate", "compare", "jobs"):
+        text = drawn(show(page, run=ids.curate) if page == "jobs" else show(page, dataset=ids.dataset))
+        assert [one for one in secrets if one in text] == [], page
+        assert page not in ("curate", "jobs") or ids.curate in text, "its subset is the data set's"
+    ticket = access.sign(Viewer(LEAD, "lead"))
+    for form in ("subset-csv", "model-card"):
+        for of in (ids.curate, ids.evaluation):
+            content = client.get(export_url(of, form, ticket)).content.decode(errors="replace")
+            assert [one for one in secrets if one in content] == [], form
+    assert client.get(export_url(ids.campaign, "answers-csv", ticket)).status_code == 404
