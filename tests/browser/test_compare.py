@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from slim_core.evaluation.report.build import collect
 from slim_core.evaluation.report.page import write
 from slim_core.store import Run, Store
+from tests.browser.conftest import SIZE
 from tests.browser.steps import settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -97,6 +98,9 @@ def test_the_report_opens_from_a_folder_without_a_request_or_an_error(page: Page
     expect(page.get_by_label("Share chart")).to_have_count(0)  # it would upload the figure
     expect(page.get_by_text("WebGL is not supported")).to_have_count(0)  # as where the file's own policy forbids it
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    tables = page.locator("table")
+    ends = [box["x"] + box["width"] for one in tables.all() if (box := one.bounding_box()) is not None]
+    assert ends and max(ends) <= SIZE["width"], "no column is off the page, or lost in print"
     page.get_by_role("button", name="accuracy", exact=True).click()
     cells = page.locator("section", has=page.get_by_role("heading", name="Groups", exact=True)).locator("tbody tr")
     shown = [float(cells.nth(row).locator("td").nth(3).inner_text()) for row in range(cells.count())]
