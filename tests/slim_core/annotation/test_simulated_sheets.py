@@ -91,6 +91,7 @@ def test_shares_that_are_none_are_refused(looped, flip, unsure):
         simulate_sheets(looped.at.store, looped.loop.campaign.id, flip=flip, unsure=unsure)
 
 
+@pytest.mark.slow
 def test_without_an_attribute_it_cannot_answer(plain_folder, workbench):
     dataset = api.data_set(plain_folder, at=workbench)
     model = api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)

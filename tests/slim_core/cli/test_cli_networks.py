@@ -99,6 +99,7 @@ def test_what_cannot_be_is_one_sentence_and_exit_code_2(command, sentence, capsy
     assert sentence in " ".join(said.split()) and "Traceback" not in said
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("home", "module")
 def test_a_network_without_a_map_is_trained_and_evaluated_and_says_why_it_has_no_attention(looped, capsys):
     train = ("train", "--data", looped.dataset.id, "--model", "networks_of_a_test:flat", "--epochs", 1, "--lr", 0.01)

@@ -57,6 +57,7 @@ def test_estimated_groups_are_those_of_the_first_space_in_both(monkeypatch) -> N
     assert after["group"].tolist() == ["boat, 0", "bird, 0", "unknown"]
 
 
+@pytest.mark.slow
 def test_the_report_shows_both_spaces_or_says_how_to_get_the_other(looped, retrained_space) -> None:
     store, shown = looped.at.store, [looped.outcomes[name].evaluation for name in ("erm", "slim")]
     ancestry = Ancestry.read(store, looped.dataset.id)

@@ -106,6 +106,7 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
 IN_JSON = {"retrain from scratch", "curate by answers", "choose candidates"}
 
 
+@pytest.mark.slow
 def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
     store: Store, specs: dict[str, tuple[Spec, dict[str, Any] | None]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

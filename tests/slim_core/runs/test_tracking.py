@@ -65,6 +65,7 @@ def test_a_training_is_logged_with_its_parameters_history_and_files_once(opened,
         assert child.data.tags["slim.parents"] == f"model {run.id}"
 
 
+@pytest.mark.slow
 @needs_mlflow
 def test_a_tracker_that_does_not_answer_is_told_in_the_log_and_the_run_is_done(opened, demo_folder):
     with opened("http://127.0.0.1:1") as at:
@@ -74,6 +75,7 @@ def test_a_tracker_that_does_not_answer_is_told_in_the_log_and_the_run_is_done(o
         assert "could not be logged to MLflow" in at.store.artifacts.log(run.id).read_text()
 
 
+@pytest.mark.slow
 def test_without_the_package_one_sentence_says_what_to_install(opened, demo_folder, monkeypatch):
     monkeypatch.setattr(tracking.importlib.util, "find_spec", lambda _name: None)
     with opened("http://127.0.0.1:1") as at:

@@ -57,6 +57,7 @@ def test_answers_are_at_most_the_share_asked_for_and_only_two_methods_use_them(l
         assert outcome.n_answers == round(outcome.answers_share * 200)
 
 
+@pytest.mark.slow
 def test_slim_without_answers_asks_nobody_and_chooses_as_many_images(looped):
     outcome = looped.loop.outcome("slim-no-answers")
     assert (outcome.labels_used, outcome.n_answers, outcome.n_images) == ("none", 0, 60)
@@ -133,6 +134,7 @@ def test_an_unknown_method_is_refused_by_name(looped):
         looped.loop.outcome("magic")
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_raises_its_own_sentence_and_can_be_repeated(plain_folder, workbench):
     dataset = api.data_set(plain_folder, at=workbench)
     victim = plain_folder / "images" / "train_00000.png"

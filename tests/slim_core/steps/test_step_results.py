@@ -199,6 +199,7 @@ def test_an_evaluation_agrees_with_its_own_predictions(looped):
     assert evaluation.metrics["adjusted_average"] == pytest.approx(float(shares @ by_group.to_numpy()))
 
 
+@pytest.mark.slow
 def test_pseudo_groups_of_another_split_are_refused(plain_folder, workbench):
     dataset = api.data_set(plain_folder, at=workbench)
     model = api.train(dataset.id, model="small-resnet", epochs=1, at=workbench)
