@@ -27,7 +27,7 @@ pytestmark = [
 
 BOSS = "boss@example.org"  # an admin, who is shown every page and part
 TURN_S, LAST_S, PATIENCE_S = 2.0, 4.0, 120.0
-POLLED = 5  # pages, of which a part is drawn again and again: overview, jobs, a campaign, its answers
+POLLED = 4  # pages, of which a part is drawn again and again: overview, jobs, a campaign, its answers
 NAMES = [name for entries in PAGES.values() for name, _ in entries]
 
 

@@ -35,7 +35,7 @@ def cases(studio: Studio, seed: int) -> list[Case]:
 
 
 def _other_key(viewer: Viewer) -> str:
-    fields = [viewer.name, viewer.role, viewer.datasets, viewer.campaigns]
+    fields = [viewer.name, viewer.role, viewer.datasets, viewer.campaigns, ""]
     return str(URLSafeTimedSerializer(secrets.token_bytes(32), salt="routes").dumps(fields))
 
 
@@ -45,7 +45,7 @@ def _at(studio: Studio, moment: float) -> str:
 
 
 def _unsigned(studio: Studio) -> str:
-    payload = base64.urlsafe_b64encode(json.dumps(["boss", "admin", None, None]).encode()).rstrip(b"=").decode()
+    payload = base64.urlsafe_b64encode(json.dumps(["boss", "admin", None, None, ""]).encode()).rstrip(b"=").decode()
     return f"{payload}.{studio.token().split('.', 1)[1]}"
 
 
@@ -55,7 +55,9 @@ FORGED: dict[str, Make] = {
     "dots": lambda _: "a.b.c",
     "many dots": lambda _: "." * 10_000,
     "of another key": lambda _: _other_key(Viewer("boss", "admin")),
-    "of an empty key": lambda _: str(URLSafeTimedSerializer(b"", salt="routes").dumps(["boss", "admin", None, None])),
+    "of an empty key": lambda _: str(
+        URLSafeTimedSerializer(b"", salt="routes").dumps(["boss", "admin", None, None, ""])
+    ),
     "of another salt": lambda studio: str(
         URLSafeTimedSerializer((studio.settings.home / "token.key").read_bytes(), salt="x").dumps(
             ["b", "admin", None, None]
@@ -78,11 +80,11 @@ PAYLOADS: tuple[object, ...] = (
     [],
     {},
     ["ann"],
-    ["ann", "emperor", None, None],
-    [5, "admin", None, None],
-    ["ann", "admin", "all", None],
-    ["ann", "admin", [5], None],
-    ["ann", ["admin"], None, None],
+    ["ann", "emperor", None, None, ""],
+    [5, "admin", None, None, ""],
+    ["ann", "admin", "all", None, ""],
+    ["ann", "admin", [5], None, ""],
+    ["ann", ["admin"], None, None, ""],
     {"name": "ann", "role": "admin"},
     ["ann", "admin", None, None, None],
 )
