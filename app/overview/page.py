@@ -37,14 +37,16 @@ if len(loop.results) > 1 or loop.after is not None:
     if loop.result is not None and chosen != loop.result.id:
         loop = loop_state.read(session.store(), dataset.id, chosen)
 # a place of its own for each part: one that comes or goes, such as a story that is there at last, changes no other
-news, story, steps = st.container(), st.container(), st.container()
+news, story, figures, steps = (st.container() for _ in range(4))
 with news:
     in_pipelines = pipeline.show(dataset.id)
     has_next = not in_pipelines and whole_loop.show(dataset, loop)
 with story:
     found = headline.show(loop, compared)
     facts = result_facts.of(loop, compared) if compared is not None else result_facts.Facts()
-    tries.show(loop.result, found, facts)
+    tries.show(loop.result, found, facts)  # beside the verdict that they answer, and in sight of their progress
+with figures:
+    headline.show_figures(loop, compared, found)
 with steps:
     loop_row.show(loop)
     if in_pipelines:

@@ -44,12 +44,21 @@ WIDE_PX, HIGH_PX = 288, 460  # of an example, however many views it has; of the 
 
 def show(loop: Loop, compared: Compared | None) -> Verdict | None:
     """The story of the reference model's evaluation and, where there is one, of the retrained model's; the verdict."""
-    before, after = loop.before, loop.after
+    before = loop.before
     if before is None or before.metrics is None:
         return None
     found = result_facts.verdict(loop, compared) if compared is not None else None
     with errors_shown():
         _texts(before, found)
+    return found
+
+
+def show_figures(loop: Loop, compared: Compared | None, found: Verdict | None) -> None:
+    """What the story rests on: its numbers, every group, and images."""
+    before, after = loop.before, loop.after
+    if before is None or before.metrics is None:
+        return
+    with errors_shown():
         with st.container(key="headline-numbers"):  # page.css keeps its room
             _numbers(before, after)
         left, right = st.columns([5, 3], gap="large")
@@ -58,7 +67,6 @@ def show(loop: Loop, compared: Compared | None) -> Verdict | None:
         with right, errors_shown():
             if compared is not None:
                 _examples(compared, before, after, found)
-    return found
 
 
 def _texts(before: Run, found: Verdict | None) -> None:

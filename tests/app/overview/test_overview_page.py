@@ -167,6 +167,7 @@ def test_a_retraining_that_helps_nothing_is_told_no_with_a_picture_that_stayed_w
     told = texts(app)
     assert "**No.** Worst-group accuracy went from" in told and "5 of" in told
     assert "still wrong**" in told, "typical mistakes, not the few that turned right"
+    assert told.index("Try next") < told.index("Every group"), "in sight of the verdict and of their progress"
     buttons = [button for button in app.button if button.key.startswith("try-") and "random" not in button.key]
     assert 1 <= len(buttons) <= 3
     before = {run.id for run in session.store().runs.all()}
