@@ -164,7 +164,7 @@ def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]
     if format is not None:
         if format not in FORMATS:
             raise FormatRefusedError("format", f"There is no format {format!r}: use one of {', '.join(FORMATS)}.")
-        return FORMATS[format], "it was asked for"
+        return FORMATS[format], "its format or its columns were named"
     if path.is_file() and (refusal := refusal_of(path)):
         raise FormatRefusedError("archive", refusal)
     if path.is_file() and (refusal := web_page(path, "a data set")):
