@@ -60,7 +60,8 @@ def opinions(votes: Iterable[Vote]) -> pd.DataFrame:
 def agreement(votes: Iterable[Vote], seed: int = 0) -> Agreement:
     """Cohen's kappa of two annotators, Krippendorff's nominal alpha of more, each with a 95 % interval.
 
-    The interval is the percentile bootstrap over items, N_RESAMPLES of them, seeded. kappa by scikit-learn.
+    The interval is the percentile bootstrap over items, N_RESAMPLES of them, seeded. kappa: Cohen, Educational and
+    Psychological Measurement 20 (1960).
     """
     table = opinions(votes)
     n_items, n_annotators = table.shape
@@ -88,12 +89,10 @@ def _counts(values: np.ndarray) -> np.ndarray:
 
 
 def _kappa(cells: np.ndarray) -> float:
-    from sklearn.metrics import cohen_kappa_score
-
-    weights = cells.sum(axis=0)
-    if weights.max() == weights.sum() and weights.argmax() in (0, 3):  # both always say the same one thing
-        return float("nan")
-    return float(cohen_kappa_score([0, 0, 1, 1], [0, 1, 0, 1], sample_weight=weights))
+    """NaN where both always say the same one thing. scikit-learn's takes 2 ms, and an interval needs hundreds."""
+    table = cells.sum(axis=0).reshape(2, 2) / len(cells)
+    by_chance = float(table.sum(axis=1) @ table.sum(axis=0))
+    return (float(np.trace(table)) - by_chance) / (1 - by_chance) if by_chance < 1 else math.nan
 
 
 def _interval(counted: np.ndarray, score: Any, seed: int) -> tuple[float, float]:

@@ -16,6 +16,15 @@ def cast(*columns: list[int | None]) -> list[tuple[int, str, int]]:
     return [(item, who, value) for who, column in named for item, value in enumerate(column) if value is not None]
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_kappa_of_two_is_that_of_scikit_learn(seed):
+    from sklearn.metrics import cohen_kappa_score
+
+    a, b = np.random.default_rng(seed).integers(0, 2, (2, 17))
+    votes = [(item, who, int(value)) for who, said in (("ann", a), ("ben", b)) for item, value in enumerate(said)]
+    assert agreement(votes).value == pytest.approx(cohen_kappa_score(a, b))
+
+
 def test_kappa_of_two_is_the_textbook_number_with_an_interval_around_it():
     a = [1] * 20 + [1] * 5 + [0] * 10 + [0] * 15  # the worked example of Cohen's kappa: 20, 5, 10, 15
     b = [1] * 20 + [0] * 5 + [1] * 10 + [0] * 15
