@@ -188,12 +188,12 @@ def _pauses(patience_s: float) -> Iterator[float]:
 
 def _patiently(run: Run, pauses: Iterator[float], heartbeat: Heartbeat, act: Callable[[], object]) -> None:
     """With patience where the server of the artifacts is away; a run that is stopped meanwhile waits no longer."""
-    for pause_s in chain(pauses, (None,)):
+    while True:
         try:
             act()
             return
         except RemoteAwayError as error:
-            if pause_s is None:
+            if (pause_s := next(pauses, None)) is None:
                 raise
             log.warning("Run %s waits: %s", run.id, error)
         time.sleep(pause_s)

@@ -11,7 +11,7 @@ from slim_core.evaluation.report.build import collect
 from slim_core.evaluation.report.page import write
 from slim_core.store import Run, Store
 from tests.browser.conftest import SIZE
-from tests.browser.steps import settle, visit
+from tests.browser.steps import calm, settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -30,6 +30,7 @@ def test_a_click_on_a_bar_opens_its_images_and_its_address_brings_them_back(
     highest = accuracies.index(max(accuracies))  # a model trained so briefly has bars without any height
     bar = page.locator(".barlayer .point path").nth(highest)
     expect(bar).to_be_visible(timeout=30_000)
+    calm(page)  # what is still being drawn above would move it
     box = bar.bounding_box()
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] * 0.6)
     expect(page).to_have_url(re.compile(rf"cell={evaluation.id}\.group\.{highest}"), timeout=30_000)
@@ -81,9 +82,11 @@ def test_report_and_csv_can_be_taken_along(page: Page, address: str, evaluation:
         assert ending == ".csv" or "view=Cost" in text, "the report names the view it was made from"
 
 
-def test_the_report_opens_from_a_folder_without_a_request_or_an_error(page: Page, store: Store, tmp_path) -> None:
+def test_the_report_opens_from_a_folder_without_a_request_or_an_error(
+    page: Page, store: Store, evaluation: Run, tmp_path
+) -> None:
     evaluations = store.runs.all(kind="evaluate", status="done")
-    write(collect(store, evaluations), tmp_path / "report.html")
+    write(collect(store, evaluations, evaluation.id), tmp_path / "report.html")  # its model has a space
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto((tmp_path / "report.html").as_uri())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,6 +77,11 @@ def store(new_home, monkeypatch):
 @pytest.fixture(scope="session")
 def looped(demo_folder, tmp_path_factory):
     """All six methods on the small demo set. Read it; what a test adds, other tests of its process see."""
+    yield from looped_copy(demo_folder, tmp_path_factory)
+
+
+def looped_copy(demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Looped]:
+    """A copy of its own: for tests that lean on which run is the newest."""
     built = built_once(
         tmp_path_factory, "looped", lambda folder: loop_at(folder / "home", demo_folder).at.store.close()
     )

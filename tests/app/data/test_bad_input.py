@@ -108,7 +108,6 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a web page saved as an archive": (page_as_archive, "is a web page and not an archive, often an error page"),
     "another encoding": (other_encoding, "line 2 seems to be Latin-1 or Windows-1252"),
     "40,000 classes": (many_classes, "has 40,000 different labels, more than 10,000: name another column"),
-    "labels with gaps": (lambda at: table(at, [0, 2, 5] * 8), "but 1, 3, 4 in no row: number the labels from 0"),
     "negative labels": (lambda at: table(at, [-1, 0, 1] * 8), "such as '-1' (lines 2, 5, 8"),
     "fractions as labels": (lambda at: table(at, [0.5, 1.0, 0.0] * 8), "such as '0.5' (lines 2, 5, 8"),
     "one class": (lambda at: table(at, ["cat"] * N), "has a single class: name a column with two classes or more"),

@@ -211,6 +211,7 @@ WRITES: dict[str, Call] = {
 OTHERS: dict[str, str] = {  # method -> why it is not called above
     "datasets.register": "tested below",
     "datasets.removal_of": "tested below",
+    "runs.removal_of": "tested below",
     "datasets.versions": "tested below",
     "datasets.news_of": "tested below",
     "datasets.before": "reads versions",
@@ -385,6 +386,19 @@ def test_a_new_version_is_as_private_as_the_one_before(private: Private, tmp_pat
     )
     assert [one.id for one in store.seen_by(OWNER).datasets.versions(newer)] == [newer.id, private.ids.dataset]
     assert store.seen_by(LEAD).datasets.versions(newer) == []
+
+
+def test_what_became_of_a_run_is_told_to_those_alone_who_were_shown_its_data(
+    private: Private, finish: Callable[..., Any]
+) -> None:
+    store = private.store
+    other = store.datasets.register(imported(image_table(private.table.root / "other", name="other", seed=4)), by=OWNER)
+    run, _ = store.runs.submit(train_spec(other), by=OWNER)
+    finish(run)
+    store.sharing.set(other.id, private=True)
+    store.removals.remove(other.id, by=OWNER)
+    assert store.seen_by(LEAD).runs.removal_of(run.id) is None
+    assert "was removed" in str(store.seen_by(OWNER).runs.removal_of(run.id))
 
 
 def test_removing_a_data_set_spares_the_images_of_one_that_the_person_is_not_shown(private: Private) -> None:
