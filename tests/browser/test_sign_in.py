@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
@@ -201,7 +202,7 @@ def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
 ) -> None:
     store.members.set_role(ANN, "annotator")
     campaign = ask_about(store, 3, "Signed out")
-    ann = person(ANN)
+    ann = person(ANN, "/jobs")  # no images, of which some could still be on their way, and then refused
     ann.get_by_role("button", name="Sign out").click()
     signed_out(ann)
     ann.reload()
@@ -217,7 +218,9 @@ def test_who_signs_out_is_out_and_an_old_token_is_worth_nothing(
     assert len(store.answers.frame(campaign.id)) == 0
 
 
-def test_an_image_of_a_page_is_nobody_elses_and_gone_after_signing_out(person: Person, address: str) -> None:
+def test_an_image_of_a_page_is_nobody_elses_and_gone_after_signing_out(
+    person: Person, address: str, tolerated: set[str]
+) -> None:
     ann, bob = person(ANN, "/data"), person(LEA)
     seen = ann.locator(".slim-tile img").first
     expect(seen).to_be_visible(timeout=PATIENCE_MS)
@@ -234,7 +237,8 @@ def test_an_image_of_a_page_is_nobody_elses_and_gone_after_signing_out(person: P
     expect(ann.locator(".slim-tile img").first).to_be_visible(timeout=PATIENCE_MS)
     assert status(second) == 200
     second.close()
-    ann.get_by_role("button", name="Sign out").click()
+    tolerated |= {urlsplit(str(one.get_attribute("src"))).path for one in ann.locator(".slim-tile img").all()}
+    ann.get_by_role("button", name="Sign out").click()  # those that are still on their way are refused
     signed_out(ann)
     assert status(ann) == 401
     sign_in(ann, ANN)
