@@ -39,4 +39,4 @@ def test_what_a_component_says_runs_its_own_page_again(address: str, store: Stor
     page.close()
     assert after["annotate"] == twice
     assert after.get("overview", 0) == before.get("overview", 0)
-    assert page._fragments, "once its first image is shown, the page follows the campaign"
+    assert page.polls, "once its first image is shown, the page follows the campaign"

@@ -5,8 +5,6 @@ Leases are short, so that a loss is noticed soon.
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -15,15 +13,14 @@ from urllib.parse import urlsplit
 import pytest
 
 from benchmarks import processes
-from benchmarks.postgres import new_database
 from benchmarks.served.topology import Topology
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Store
+from tests.served.conftest import POSTGRES, needs_postgres
 from workers.queue import Queue
 
-POSTGRES = os.environ.get("SLIM_TEST_POSTGRES_URL")
 PATIENCE_S = 180.0
 EPOCHS = 80  # seconds of training, so that a worker can be killed in the middle
 SOON = {"SLIM_LEASE_S": "4", "SLIM_RENEW_S": "1", "OMP_NUM_THREADS": "1"}
@@ -32,20 +29,12 @@ pytestmark = [
     pytest.mark.redis,
     pytest.mark.slow,
     pytest.mark.kills_processes,
-    pytest.mark.skipif(not POSTGRES and "CI" not in os.environ, reason="no PostgreSQL"),
+    needs_postgres,
 ]
 
 
 def until(condition: Callable[[], object], what: str) -> None:
     processes.until(condition, what, PATIENCE_S)
-
-
-@pytest.fixture
-def database() -> Iterator[str]:
-    """An empty database; nobody has migrated it."""
-    assert POSTGRES, "SLIM_TEST_POSTGRES_URL names no PostgreSQL server, which CI must have"
-    with new_database(POSTGRES, f"slim_served_{secrets.token_hex(4)}") as url:
-        yield url
 
 
 @pytest.fixture

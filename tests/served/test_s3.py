@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import subprocess
 import sys
 import urllib.request
@@ -18,7 +16,6 @@ from app import access
 from app.routes.images import image_url
 from benchmarks import processes
 from benchmarks.page_session import PageSession
-from benchmarks.postgres import new_database
 from benchmarks.served.topology import ROOT, Topology
 from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
@@ -26,9 +23,9 @@ from slim_core.settings import Settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run, Store
 from tests.s3_server import BUCKET, Gate, names, needs_s3, s3_server
+from tests.served.conftest import needs_postgres
 from workers.queue import Queue
 
-POSTGRES = os.environ.get("SLIM_TEST_POSTGRES_URL")
 PATIENCE_S = 240.0
 URL = f"s3://{BUCKET}/team"
 SOON = {"SLIM_LEASE_S": "6", "SLIM_RENEW_S": "1", "OMP_NUM_THREADS": "1", "SLIM_ARTIFACTS_URL": URL}
@@ -38,7 +35,7 @@ pytestmark = [
     pytest.mark.redis,
     pytest.mark.slow,
     pytest.mark.kills_processes,
-    pytest.mark.skipif(not POSTGRES and "CI" not in os.environ, reason="no PostgreSQL"),
+    needs_postgres,
 ]
 
 
@@ -93,15 +90,10 @@ class Team:
 
 
 @pytest.fixture
-def team(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
-    assert POSTGRES, "SLIM_TEST_POSTGRES_URL names no PostgreSQL server, which CI must have"
+def team(tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Team]:
     write_demo(tmp_path / "images" / "demo", DemoConfig(train=64, val=16, test=16, size=32))
-    with (
-        s3_server(monkeypatch) as gate,
-        new_database(POSTGRES, f"slim_s3_{secrets.token_hex(4)}") as url,
-        ExitStack() as stack,
-    ):
-        topology = Topology(tmp_path, url, stack, more=SOON)
+    with s3_server(monkeypatch) as gate, ExitStack() as stack:
+        topology = Topology(tmp_path, database, stack, more=SOON)
         topology.start_redis()
         until(topology.redis_is_healthy, "Redis to be healthy")
         yield Team(topology, tmp_path, gate)

@@ -103,10 +103,11 @@ def _numbers(before: Run, after: Run | None) -> None:
     if scored is not None:
         text = (
             f"Attention precision and AIoU are means over {percent(scored)} of the images: those with a drawing, mask "
+            "or box."
+            if scored
+            else "Attention is not scored: no image has a drawing, mask or box."
         )
-        text = f"{text}or box." if scored else "Attention is not scored: no image has a drawing, mask or box."
-        split = str(before.spec["split"])
-        scored_images.show(text, scored, dataset=before.dataset_id, split=split)
+        scored_images.show(text, scored, dataset=before.dataset_id, split=str(before.spec["split"]))
 
 
 def _groups(evaluations: dict[str, Run]) -> None:

@@ -85,11 +85,8 @@ def _find(path: Path) -> list[Path]:
         return [path] if _is_coco(path) else []
     if not path.is_dir():
         return []
-    folders = (
-        path,
-        path / "annotations",
-        *(path / name for name in split_folders(path)),
-    )  # the last as Roboflow has it
+    as_roboflow = [path / name for name in split_folders(path)]
+    folders = (path, path / "annotations", *as_roboflow)
     return [file for folder in folders for file in sorted(folder.glob("*.json")) if _is_coco(file)]
 
 
