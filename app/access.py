@@ -22,7 +22,7 @@ from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 
 from slim_core.errors import ForbiddenError, NotFoundError, SettingRefusedError
 from slim_core.settings import settings
-from slim_core.store.members import ROLES, Role
+from slim_core.store.people.members import ROLES, Role
 
 TOKEN_HEADER = "X-Slim-Token"
 TOKEN_VALID_S = 12 * 3600

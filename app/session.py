@@ -24,7 +24,7 @@ from slim_core.settings import Settings, settings
 
 if TYPE_CHECKING:
     from slim_core.store import Store
-    from slim_core.store.members import Role
+    from slim_core.store.people.members import Role
     from workers.queue import Queue
 
 NAME = "slim-name"  # of the cookie, and of the entry in the session's state

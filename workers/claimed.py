@@ -12,8 +12,8 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from slim_core.store import Store
+from slim_core.store.runs.states import WORKING
 from slim_core.store.schema import runs as _runs
-from slim_core.store.states import WORKING
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from functools import cached_property
 from pathlib import Path
 
 from slim_core.store import Pause, Store, Worker
-from slim_core.store.estimates import Estimate
-from slim_core.store.order import Waiting
-from slim_core.store.states import UNFINISHED
+from slim_core.store.queue.estimates import Estimate
+from slim_core.store.queue.order import Waiting
+from slim_core.store.runs.states import UNFINISHED
 from workers.slots import QUEUES
 
 _START = "start one with `python -m workers`"

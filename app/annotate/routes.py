@@ -18,11 +18,11 @@ from app.access import Viewer
 from app.annotate.questions import described
 from app.routes.guard import guarded
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.answer_values import LISTED, VALUES
+from slim_core.store.campaigns.values import LISTED, VALUES
 
 if TYPE_CHECKING:
     from slim_core.store import AnswerIn, Campaign
-    from slim_core.store.assignments import Progress
+    from slim_core.store.campaigns.assignments import Progress
 
 MAX_ANSWERS = 500
 MAX_AHEAD = 100  # images a page may hold at once
@@ -36,7 +36,7 @@ _left: deque[tuple[str, str]] = deque(maxlen=1_000)  # (campaign, session) of pa
 @guarded("annotator")
 def upcoming(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:  # noqa: ARG001
     """POST /api/next: the images this session shows next, its leases on them renewed, and how far the campaign is."""
-    from slim_core.store.campaigns import CampaignClosedError
+    from slim_core.store.campaigns.campaigns import CampaignClosedError
 
     campaign_id, who = _campaign_and_name(body, viewer)
     assignments, tab = session.store().assignments, _text(body, "session")
@@ -60,7 +60,7 @@ def answers(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response:
 
     One about an image that the campaign does not ask about holds up no other: it is named as ``strange``, not kept.
     """
-    from slim_core.store.campaigns import CampaignClosedError
+    from slim_core.store.campaigns.campaigns import CampaignClosedError
 
     campaign_id, who = _campaign_and_name(body, viewer)
     given = body.get("answers")

@@ -10,7 +10,7 @@ from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models
-from slim_core.store.states import UNFINISHED
+from slim_core.store.runs.states import UNFINISHED
 
 st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 

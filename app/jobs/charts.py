@@ -10,7 +10,7 @@ from slim_core.evaluation.charts.palette import BLUE, GREEN, GREY, INK, ORANGE, 
 
 if TYPE_CHECKING:
     from slim_core.store import Run
-    from slim_core.store.lineage import LineageGraph
+    from slim_core.store.runs.lineage import LineageGraph
 
 _STATUS = {"done": GREEN, "failed": VERMILION, "running": BLUE, "stopping": ORANGE}
 _PRODUCES = {

@@ -18,7 +18,7 @@ from app.access import TokenRefusedError, Viewer
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
 from slim_core.runs import log_lines
 from slim_core.store.database import StoreUnavailableError, of_disk
-from slim_core.store.members import Role
+from slim_core.store.people.members import Role
 
 log = logging.getLogger(__name__)
 

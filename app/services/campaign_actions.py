@@ -17,7 +17,7 @@ from slim_core.annotation import sheets
 from slim_core.annotation.answer_files.checking import Imported, import_file
 from slim_core.curation import default_subset_size
 from slim_core.errors import ForbiddenError
-from slim_core.store.members import Role
+from slim_core.store.people.members import Role
 
 if TYPE_CHECKING:
     from slim_core.annotation.plan import Plan

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import train_defaults
-from slim_core.store.states import ACTIVE
+from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Pipeline, Run
-    from slim_core.store.estimates import Durations
+    from slim_core.store.queue.estimates import Durations
 
 
 @dataclass(frozen=True)

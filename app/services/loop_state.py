@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from app.services import result_links
 from slim_core.evaluation.comparison import method_of
 from slim_core.runs.loop_runs import ANSWERED
-from slim_core.store.states import ACTIVE
+from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store

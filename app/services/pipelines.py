@@ -1,7 +1,7 @@
 """The loop in two presses: to the questions, and from the answers to the comparison. Each press queues all its steps.
 
-They are runs that wait for their parents, so that no browser has to stay open; slim_core.store.pipelines keeps them
-together.
+They are runs that wait for their parents, so that no browser has to stay open; slim_core.store.runs.pipelines keeps
+them together.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from app.services import actions, campaign_actions, evaluating, retraining, trai
 from slim_core.errors import QueueUnavailableError
 from slim_core.percent import counted
 from slim_core.steps.registry import STEPS
-from slim_core.store.states import STOPPABLE, UNFINISHED
+from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.runs.loop_runs import Retrain
     from slim_core.store import Campaign, Dataset, Pipeline, Run
-    from slim_core.store.pipelines import PipelineKind
+    from slim_core.store.runs.pipelines import PipelineKind
 
 TITLES: dict[PipelineKind, str] = {
     "questions": "Train, look, choose images to ask about",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import pipelines
-from slim_core.store.shapes import SCORED
+from slim_core.store.shapes.shapes import SCORED
 
 if TYPE_CHECKING:
     from slim_core.store import Pipeline, Run

@@ -17,7 +17,7 @@ from slim_core.data.groups import Grouping, group_index, group_names, grouping, 
 from slim_core.data.table import ImageTable
 from slim_core.space import sheets
 from slim_core.space.sheets import Said
-from slim_core.store.answer_values import UNSURE
+from slim_core.store.campaigns.values import UNSURE
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:

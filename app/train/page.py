@@ -9,7 +9,7 @@ from app.ui import export, next_step, notes, pick
 from app.ui.escape import verbatim
 from app.ui.runs import pipeline, state, training
 from slim_core.evaluation.comparison import newest_evaluations
-from slim_core.store.states import UNFINISHED
+from slim_core.store.runs.states import UNFINISHED
 
 st.title("Train")
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from slim_core.annotation.propagation import LiveCampaign, LivePropagation, live_campaign
 from slim_core.percent import percent
-from slim_core.store.consensus import DECISION, SKIP, Consensus
+from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
 
 if TYPE_CHECKING:
     from slim_core.store import Store

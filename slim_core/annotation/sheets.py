@@ -12,7 +12,7 @@ import numpy as np
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import Clusters
 from slim_core.space.sheets import UNSURE, Environment, environments, sheet
-from slim_core.store.environment_answers import EnvironmentAnswer, Vote, together
+from slim_core.store.campaigns.environment_answers import EnvironmentAnswer, Vote, together
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from slim_core.annotation.terminal import gradcam_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
-from slim_core.store.answer_values import FROM_MASKS, RIGHT, UNSURE, WRONG
+from slim_core.store.campaigns.values import FROM_MASKS, RIGHT, UNSURE, WRONG
 from slim_core.store.results import AttentionResult
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ from slim_core.annotation.simulated_annotator import ANNOTATOR, check_shares
 from slim_core.data.sets import attribute_belongs
 from slim_core.errors import AnswersRefusedError
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES, in_order
-from slim_core.store.answer_values import FROM_ATTRIBUTES
-from slim_core.store.environment_answers import EnvironmentAnswer
+from slim_core.store.campaigns.environment_answers import EnvironmentAnswer
+from slim_core.store.campaigns.values import FROM_ATTRIBUTES
 
 if TYPE_CHECKING:
     from slim_core.store import Store

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.answer_values import KEYS, LISTED, NAMED, VALUES
+from slim_core.store.campaigns.values import KEYS, LISTED, NAMED, VALUES
 from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from slim_core.cli.bench import BY
 from slim_core.cli.console import Seed, console, errors, escaped, table, writable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
-from slim_core.store.answer_values import KEYS, WORDS
+from slim_core.store.campaigns.values import KEYS, WORDS
 
 if TYPE_CHECKING:
     from slim_core.runs.executor import Workbench

@@ -150,7 +150,7 @@ def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None
 def show_registered(imported: Imported) -> None:
     """Register a data set, and print its id and the next command."""
     from slim_core.store import Store
-    from slim_core.store.carried_shapes import CODE
+    from slim_core.store.shapes.carried import CODE
 
     dataset = Store.open().datasets.register(imported, by="local")
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)

@@ -87,7 +87,7 @@ def set_member(
     role: Annotated[str, typer.Argument(help="viewer, annotator, lead or admin.")],
 ) -> None:
     """Add a person, or change what they may do."""
-    from slim_core.store.members import role_named
+    from slim_core.store.people.members import role_named
 
     _store().members.set_role(email, role_named(role), by=BY)
     console.print(f"[bold green]member[/] {escaped(email)} is {role} now", soft_wrap=True)

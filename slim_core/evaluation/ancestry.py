@@ -14,8 +14,8 @@ from sqlalchemy.engine import Connection
 
 from slim_core.curation import LABELS_USED
 from slim_core.data.labels_used import UNKNOWN, LabelsUsed, together
-from slim_core.store.lineage import RunGraph
-from slim_core.store.work import ENVIRONMENT_WORK, IMAGE_WORK
+from slim_core.store.campaigns.work import ENVIRONMENT_WORK, IMAGE_WORK
+from slim_core.store.runs.lineage import RunGraph
 from slim_core.training.config import labels_used
 from slim_core.training.last_layer.config import refit_labels
 

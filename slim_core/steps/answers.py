@@ -12,7 +12,7 @@ from slim_core.annotation.propagation import expand
 from slim_core.data.table import Split
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.sheets import Said
-from slim_core.store.answer_values import UNSURE
+from slim_core.store.campaigns.values import UNSURE
 from slim_core.store.results import SpaceResult
 from slim_core.training.answers import Answered, AnswersOf
 

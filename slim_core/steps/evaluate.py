@@ -36,7 +36,7 @@ from slim_core.steps.groups import groups_by
 from slim_core.steps.scored_again import find_maps, scored_again, take_over
 from slim_core.steps.specs import EvaluateSpec
 from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult
-from slim_core.store.run_rows import Run
+from slim_core.store.runs.rows import Run
 
 Rows = NDArray[np.int64]
 ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, "n_masks")

@@ -13,7 +13,7 @@ from slim_core.steps.scored_again import find_maps, scored_again, take_over
 from slim_core.steps.shards import merge, rows_of
 from slim_core.steps.specs import FeaturesSpec, GradcamSpec
 from slim_core.store.results import AttentionResult
-from slim_core.store.run_rows import Run
+from slim_core.store.runs.rows import Run
 
 
 def run(spec: FeaturesSpec, context: StepContext) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_pr
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import EvaluateSpec, GradcamSpec
 from slim_core.store.results import PREDICTED, AttentionResult, ModelResult, mapped
-from slim_core.store.run_rows import Run
+from slim_core.store.runs.rows import Run
 
 NEEDED = (result_files.ROWS, result_files.MAPS, result_files.CLASS_MAPS, result_files.LOGITS)
 TAKEN_OVER = (

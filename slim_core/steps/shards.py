@@ -1,6 +1,6 @@
 """The merge of a pass whose shards are done. Light: imports no torch.
 
-Shards are queued with their run (slim_core.store.shards) where a queue takes them to many workers. In one process
+Shards are queued with their run (slim_core.store.runs.shards) where a queue takes them to many workers. In one process
 (``slim gradcam`` without a queue) a pass is never split: there it would only add a merge, and an interrupted pass
 resumes from its own checkpoint anyway. A run that was queued with shards is done by such a process shard after shard.
 """
@@ -21,7 +21,7 @@ from slim_core.errors import DataRefusedError, NotFoundError, SpecRefusedError
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import FeaturesSpec
 from slim_core.store.results import AttentionResult
-from slim_core.store.run_rows import Run
+from slim_core.store.runs.rows import Run
 
 
 def rows_of(table: ImageTable, spec: FeaturesSpec) -> NDArray[np.int64]:

@@ -7,33 +7,33 @@ from typing import Self
 
 from slim_core.settings import Settings
 from slim_core.settings import settings as read_settings
-from slim_core.store.answer_batch import AnswerIn
-from slim_core.store.answers import Answers
 from slim_core.store.artifacts import Artifacts
-from slim_core.store.assignments import Assignments
-from slim_core.store.attempts import Attempts
-from slim_core.store.campaigns import Campaign, Campaigns, Item
+from slim_core.store.campaigns.answers import Answers
+from slim_core.store.campaigns.assignments import Assignments
+from slim_core.store.campaigns.batch import AnswerIn
+from slim_core.store.campaigns.campaigns import Campaign, Campaigns, Item
+from slim_core.store.campaigns.decisions import Decisions
+from slim_core.store.campaigns.environment_answers import EnvironmentAnswer, EnvironmentAnswers
+from slim_core.store.campaigns.leases import LEASE_S, Lease
 from slim_core.store.database import Database, StoreUnavailableError, make_folder
 from slim_core.store.datasets import Dataset, Datasets
-from slim_core.store.decisions import Decisions
-from slim_core.store.environment_answers import EnvironmentAnswer, EnvironmentAnswers
 from slim_core.store.events import Event, Events
 from slim_core.store.filters import Filters, NamedFilter
 from slim_core.store.home import keep_private, require_database
-from slim_core.store.leases import LEASE_S, Lease
-from slim_core.store.lineage import Lineage
-from slim_core.store.members import ROLES, Member, Members, Role
 from slim_core.store.migrations import migrate
 from slim_core.store.notes import Note, Notes
-from slim_core.store.pause import Pause
-from slim_core.store.pipelines import Pipeline, Pipelines
-from slim_core.store.queue import Queue
+from slim_core.store.people.members import ROLES, Member, Members, Role
+from slim_core.store.people.sharing import Privacy, Sharing
+from slim_core.store.queue.pause import Pause
+from slim_core.store.queue.queue import Queue
 from slim_core.store.removal import Removals
-from slim_core.store.run_rows import Run, Status
-from slim_core.store.runs import Runs
-from slim_core.store.shape_rows import Shape
-from slim_core.store.shapes import Shapes
-from slim_core.store.sharing import Privacy, Sharing
+from slim_core.store.runs.attempts import Attempts
+from slim_core.store.runs.lineage import Lineage
+from slim_core.store.runs.pipelines import Pipeline, Pipelines
+from slim_core.store.runs.rows import Run, Status
+from slim_core.store.runs.runs import Runs
+from slim_core.store.shapes.rows import Shape
+from slim_core.store.shapes.shapes import Shapes
 from slim_core.store.storage import Storage
 from slim_core.store.studies import Studies, StudyRecord
 from slim_core.store.tags import Tags

@@ -26,9 +26,9 @@ from slim_core import result_files
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.store import schema
 from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
+from slim_core.store.people.visibility import hides
 from slim_core.store.remote import Remote
-from slim_core.store.states import UNFINISHED
-from slim_core.store.visibility import hides
+from slim_core.store.runs.states import UNFINISHED
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MARK = "published.json"

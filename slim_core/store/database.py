@@ -28,7 +28,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from slim_core.errors import SlimError
-from slim_core.store import visibility
+from slim_core.store.people import visibility
 
 BUSY_TIMEOUT_S = 15.0
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: ids are read aloud

@@ -20,13 +20,13 @@ from slim_core.data.table import ImageTable
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
-from slim_core.store.carried_shapes import Carried, carried, drawn_last
-from slim_core.store.carried_shapes import insert as insert_shapes
 from slim_core.store.database import Database, StoreUnavailableError, new_id
 from slim_core.store.events import Events
-from slim_core.store.shares import share, shared_with
-from slim_core.store.visibility import of_everybody
-from slim_core.store.withheld import not_allowed, require_open
+from slim_core.store.people.shares import share, shared_with
+from slim_core.store.people.visibility import of_everybody
+from slim_core.store.people.withheld import not_allowed, require_open
+from slim_core.store.shapes.carried import Carried, carried, drawn_last
+from slim_core.store.shapes.carried import insert as insert_shapes
 
 _TABLES_KEPT = 4  # in memory; a table of a million rows takes about 300 MB
 _t = schema.datasets

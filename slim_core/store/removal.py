@@ -23,9 +23,9 @@ from slim_core.store.artifacts import Artifacts, discard
 from slim_core.store.database import Database, StoreUnavailableError
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Events
-from slim_core.store.shape_rows import newest_shapes
-from slim_core.store.shards import WHOLE
-from slim_core.store.states import ACTIVE
+from slim_core.store.runs.shards import WHOLE
+from slim_core.store.runs.states import ACTIVE
+from slim_core.store.shapes.rows import newest_shapes
 from slim_core.store.storage import used
 
 _NAMED = 5  # ids a message names at most

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, Table, UniqueConstraint
 from sqlalchemy.types import TypeDecorator
 
-from slim_core.store.states import LIVE as LIVE
+from slim_core.store.runs.states import LIVE as LIVE
 from slim_core.version import SCHEMA
 
 HEAD = SCHEMA  # the newest migration

@@ -52,7 +52,7 @@ LIGHT = (
     "slim_core.evaluation.predictions",
     "slim_core.evaluation.report.build",
     "slim_core.evaluation.report.page",
-    "slim_core.store.lineage",
+    "slim_core.store.runs.lineage",
     "slim_core.store.results",
     "slim_core.runs.tracking",
     "slim_core.steps.shards",

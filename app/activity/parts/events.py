@@ -14,7 +14,7 @@ from app.activity.parts.filters import BEFORE
 from app.ui import link_table
 from app.ui.link_table import Cell, Column
 from slim_core.csv_cells import to_csv
-from slim_core.store.activity import Activity, ActivityFilter, find_activity
+from slim_core.store.people.activity import Activity, ActivityFilter, find_activity
 
 PER_PAGE = 50
 MOST_IN_A_FILE = 100_000

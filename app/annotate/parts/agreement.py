@@ -19,7 +19,7 @@ from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, View, under
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
 from slim_core.percent import counted
-from slim_core.store.answer_values import KEYS, WORDS
+from slim_core.store.campaigns.values import KEYS, WORDS
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from slim_core.annotation.agreement import annotators_of
-from slim_core.store.answer_values import EMPTY, WORDS
+from slim_core.store.campaigns.values import EMPTY, WORDS
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

@@ -11,7 +11,7 @@ from app.services import campaign_actions, space_data
 from app.ui import pictures
 from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, under
-from slim_core.store.answer_values import RIGHT, WORDS, WRONG
+from slim_core.store.campaigns.values import RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Item

@@ -23,7 +23,7 @@ from slim_core.annotation.live_effect import CellNow, Effect, effect
 from slim_core.data import images
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import percent
-from slim_core.store.answer_values import COUNTED, RIGHT, WORDS, WRONG
+from slim_core.store.campaigns.values import COUNTED, RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

@@ -9,7 +9,7 @@ from app import session
 from app.bind_address import signs_in
 from app.services import campaign_actions
 from app.ui.messages import errors_shown
-from slim_core.store.members import ROLES, Role
+from slim_core.store.people.members import ROLES, Role
 
 PERMISSIONS: dict[Role, str] = {
     "viewer": "views all pages",

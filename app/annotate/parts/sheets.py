@@ -22,7 +22,7 @@ from slim_core.annotation.simulated_annotator import ANNOTATOR
 from slim_core.errors import SlimError
 from slim_core.percent import percent
 from slim_core.space.sheets import BELONGS, MIXED, NO, QUESTION, UNSURE, YES, Environment
-from slim_core.store.environment_answers import MAX_NAME, EnvironmentAnswer
+from slim_core.store.campaigns.environment_answers import MAX_NAME, EnvironmentAnswer
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

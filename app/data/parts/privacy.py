@@ -11,7 +11,7 @@ from app.bind_address import signs_in
 from app.services import actions
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from slim_core.store.visibility import SHARED_ROLES
+from slim_core.store.people.visibility import SHARED_ROLES
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Privacy

@@ -19,7 +19,7 @@ from slim_core.runs.commands import command, in_any_shell
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import Spec
-from slim_core.store.states import UNFINISHED
+from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run

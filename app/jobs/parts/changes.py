@@ -12,7 +12,7 @@ from app.jobs.parts.parameters import shown
 from app.ui import link_table, pick
 from app.ui.link_table import Cell, Column
 from slim_core.runs.differences import Difference, differences
-from slim_core.store.history import History, RunFilter
+from slim_core.store.runs.history import History, RunFilter
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -26,7 +26,7 @@ from app.ui.escape import prose, verbatim
 from app.ui.fragment import fragment
 from app.ui.runs import progress, state
 from slim_core.errors import NotFoundError
-from slim_core.store.history import History
+from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
     from slim_core.store import Run

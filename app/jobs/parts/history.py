@@ -14,7 +14,7 @@ from app.ui.link_table import Cell, Column
 from app.ui.runs import state
 from slim_core.percent import duration
 from slim_core.steps.registry import STEPS
-from slim_core.store.history import History, RunFilter
+from slim_core.store.runs.history import History, RunFilter
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Run

@@ -11,7 +11,7 @@ from app.jobs import charts as chart
 from app.jobs.charts import Source
 from app.ui import next_step
 from app.ui.escape import verbatim
-from slim_core.store.history import History
+from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -16,7 +16,7 @@ from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
 from app.ui.runs import progress, state
 from app.ui.runs.progress import NAME_WIDTH
-from slim_core.store.states import ACTIVE
+from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
     from slim_core.store import Pause, Run

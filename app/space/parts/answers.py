@@ -12,7 +12,7 @@ from app.services.space_data import SpaceData
 from app.ui.escape import verbatim
 from slim_core.errors import ForbiddenError
 from slim_core.store import AnswerIn
-from slim_core.store.answer_values import NAMED
+from slim_core.store.campaigns.values import NAMED
 from slim_core.store.database import new_id
 
 if TYPE_CHECKING:

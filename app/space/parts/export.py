@@ -10,7 +10,7 @@ from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
 from slim_core.csv_cells import to_csv
-from slim_core.store.answer_values import WORDS
+from slim_core.store.campaigns.values import WORDS
 from slim_core.store.results import SpaceResult
 
 

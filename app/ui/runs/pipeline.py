@@ -17,7 +17,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import outcome, progress, state
 from slim_core.errors import NotFoundError
 from slim_core.steps.registry import STEPS
-from slim_core.store.states import UNFINISHED, WORKING
+from slim_core.store.runs.states import UNFINISHED, WORKING
 
 if TYPE_CHECKING:
     from app.services.expected import Expected

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.ui.durations import ago
 from slim_core.percent import duration
-from slim_core.store.states import ACTIVE
+from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
     from app.ui.link_table import Tone

@@ -20,7 +20,7 @@ from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations
 from slim_core.store.results import training_history
-from slim_core.store.states import UNFINISHED
+from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 
 from slim_core.csv_cells import to_csv
 from slim_core.errors import SpecRefusedError
-from slim_core.store.answer_values import WORDS
-from slim_core.store.consensus import DECISION, SKIP, Consensus
+from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
+from slim_core.store.campaigns.values import WORDS
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store

@@ -22,7 +22,7 @@ from slim_core.annotation.propagation.spreading import (
     squared_distances,
     standardise,
 )
-from slim_core.store.answer_values import RIGHT, UNSURE, WRONG
+from slim_core.store.campaigns.values import RIGHT, UNSURE, WRONG
 
 ONE_BY_ONE = 24  # changes of a class at once above which its sums are made anew
 DOMINATES = 0.5  # share of a sum above which an answer is not subtracted from it (digits would be lost)

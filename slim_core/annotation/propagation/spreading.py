@@ -14,7 +14,7 @@ import numpy as np
 
 from slim_core.annotation.propagation.grid import Grid
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.answer_values import COUNTED, RIGHT, UNSURE
+from slim_core.store.campaigns.values import COUNTED, RIGHT, UNSURE
 
 GAMMAS = (10.0, 5.0)  # reference: class 0, class 1
 GRID_ABOVE = 8_000  # images of a class; the exact smoothing is quadratic in time

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slim_core.store import answer_values
+from slim_core.store.campaigns import values as answer_values
 
 ORANGE = "#E69F00"
 SKY = "#56B4E9"

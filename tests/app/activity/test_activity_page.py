@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.activity.parts import events
 from slim_core.errors import ForbiddenError
-from slim_core.store.activity import ActivityFilter
+from slim_core.store.people.activity import ActivityFilter
 from tests.app.conftest import Show
 
 

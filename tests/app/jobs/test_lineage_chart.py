@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from app.jobs.charts import Source, dot
 from slim_core.store import Run
-from slim_core.store.lineage import LineageGraph, Link
+from slim_core.store.runs.lineage import LineageGraph, Link
 
 LINKS = (Link("r-model", "r-space", "attention"), Link("r-space", "r-subset", "space"), Link("r-gone", "r-space", "x"))
 LINEAGE = LineageGraph("r-space", LINKS, {"r-space": 12})

@@ -11,7 +11,7 @@ from app.ui.durations import ago
 from app.ui.runs.state import about, sentence
 from slim_core.percent import duration
 from slim_core.store import Run
-from slim_core.store.estimates import Estimate
+from slim_core.store.queue.estimates import Estimate
 from workers.queue import QueueView
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)

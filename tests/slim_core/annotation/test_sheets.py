@@ -12,7 +12,7 @@ from slim_core.annotation.sheets import agreement, answer, sheets
 from slim_core.errors import AnswersRefusedError, NotFoundError, SpecRefusedError
 from slim_core.runs.loop_runs import create_campaign
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES
-from slim_core.store.environment_answers import EnvironmentAnswer, Vote
+from slim_core.store.campaigns.environment_answers import EnvironmentAnswer, Vote
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from slim_core.data.importing import import_data
 from slim_core.runs.executor import Workbench
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import TrainSpec
-from slim_core.store.run_rows import hash_of
+from slim_core.store.runs.rows import hash_of
 from slim_core.store.schema import runs
 
 OLD: list[dict[str, Any]] = json.loads(Path(__file__).with_name("specs_of_version_0.json").read_text())

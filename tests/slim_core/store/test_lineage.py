@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slim_core.steps.specs import GradcamSpec, SpaceSpec
-from slim_core.store.lineage import MOST_CHILDREN, MOST_RUNS, LineageGraph, Link, RunGraph, trace
+from slim_core.store.runs.lineage import MOST_CHILDREN, MOST_RUNS, LineageGraph, Link, RunGraph, trace
 from tests.slim_core.store.store_makers import statements, train_spec
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.store import Dataset, Store, activity
-from slim_core.store.activity import KINDS, ActivityFilter, find_activity
+from slim_core.store import Dataset, Store
+from slim_core.store.people import activity
+from slim_core.store.people.activity import KINDS, ActivityFilter, find_activity
 from tests.slim_core.store.store_makers import Worked, train_spec
 
 

@@ -10,8 +10,8 @@ import pytest
 from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import AnswerIn, Campaign, Run, Store
-from slim_core.store.answer_values import FROM_MASKS
-from slim_core.store.campaigns import interleaved
+from slim_core.store.campaigns.campaigns import interleaved
+from slim_core.store.campaigns.values import FROM_MASKS
 from tests.slim_core.store.store_makers import image_table, imported, next_item, statements, train_spec
 
 

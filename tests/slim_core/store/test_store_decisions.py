@@ -146,7 +146,7 @@ def test_answers_of_several_people_are_taken_in_together_or_not_at_all(store: St
 
 
 def test_the_audit_reads_every_row_once_and_in_order(store: Store, dataset, monkeypatch):
-    monkeypatch.setattr("slim_core.store.answers.READ_AT_ONCE", 7)
+    monkeypatch.setattr("slim_core.store.campaigns.answers.READ_AT_ONCE", 7)
     campaign = store.campaigns.create("audit", dataset.id, None, range(30))
     items = store.campaigns.items(campaign.id)
     answers = [AnswerIn(f"a-{k}", item.id, k % 2, {"opacity": 0.5}, 100) for k, item in enumerate(items[:28])]

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from slim_core.store import Store, Worker, schema
-from slim_core.store.estimates import Busy, Durations, Estimate, estimates
-from slim_core.store.order import Waiting
+from slim_core.store.queue.estimates import Busy, Durations, Estimate, estimates
+from slim_core.store.queue.order import Waiting
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KNOWN = Durations({("train", False, "d1"): 100.0, ("train", False, None): 60.0, ("curate", False, None): 1.0})

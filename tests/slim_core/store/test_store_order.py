@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.steps.specs import GradcamSpec
 from slim_core.store import Store, schema
-from slim_core.store.order import waiting
+from slim_core.store.queue.order import waiting
 from slim_core.version import code_version
 from tests.slim_core.store.store_makers import in_processes, in_threads, statements, train_spec
 

@@ -12,8 +12,8 @@ from slim_core.data.kept_looks import KeptLooks
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
 from slim_core.store import removal as module
-from slim_core.store.history import History, RunFilter
-from slim_core.store.run_rows import Run
+from slim_core.store.runs.history import History, RunFilter
+from slim_core.store.runs.rows import Run
 from tests.slim_core.store.store_makers import image_table, imported, in_threads, train_spec
 
 

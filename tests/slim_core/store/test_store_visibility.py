@@ -15,9 +15,9 @@ import sqlalchemy as sa
 from slim_core.data.image_filter import ImageFilter
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError, SlimError, SpecRefusedError
 from slim_core.store import AnswerIn, EnvironmentAnswer, Run, Store, schema
-from slim_core.store.activity import ActivityFilter, find_activity
-from slim_core.store.history import History, RunFilter
-from slim_core.store.visibility import RULES
+from slim_core.store.people.activity import ActivityFilter, find_activity
+from slim_core.store.people.visibility import RULES
+from slim_core.store.runs.history import History, RunFilter
 from tests.slim_core.store.store_makers import image_table, imported, statements, train_spec
 
 OWNER, ADMIN, LEAD, ANNOTATOR, VIEWER = (f"{who}@lab.org" for who in ("olga", "adam", "lea", "ann", "vic"))

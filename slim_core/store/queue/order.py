@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.states import WORKING
+from slim_core.store.runs.states import WORKING
 
 _t, _parents = schema.runs, schema.run_parents
 _parent = schema.runs.alias("parent")

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.answer_batch import AnswerBatch, AnswerIn, check_answers
-from slim_core.store.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign
-from slim_core.store.consensus import DECISION, SKIP, Consensus, arrays, current_by_row
+from slim_core.store.campaigns.batch import AnswerBatch, AnswerIn, check_answers
+from slim_core.store.campaigns.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign
+from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus, arrays, current_by_row
 from slim_core.store.database import Database
 from slim_core.store.events import Events
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
-from slim_core.store.states import ENDED
+from slim_core.store.runs.states import ENDED
 
 Status = Literal["queued", "running", "stopping", "done", "failed", "canceled"]
 _t = schema.runs

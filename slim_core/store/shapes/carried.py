@@ -19,7 +19,7 @@ from slim_core.errors import ImageRefusedError
 from slim_core.percent import counted
 from slim_core.store import schema
 from slim_core.store.database import new_id
-from slim_core.store.shape_rows import Shape, newest_shapes
+from slim_core.store.shapes.rows import Shape, newest_shapes
 
 NAMED = 3  # images in the sentence
 LISTED = 100  # images that the finding opens

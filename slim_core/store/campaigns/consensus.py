@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.answer_values import COUNTED_AS_WRONG, RIGHT, UNSURE, WRONG, counted
+from slim_core.store.campaigns.values import COUNTED_AS_WRONG, RIGHT, UNSURE, WRONG, counted
 
 T = TypeVar("T")
 DECISION, SKIP = (

@@ -11,11 +11,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError
-from slim_core.store import leases, schema
-from slim_core.store.answer_values import LISTED, VALUES
-from slim_core.store.consensus import DECISION, SKIP, Consensus
+from slim_core.store import schema
+from slim_core.store.campaigns import leases
+from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
+from slim_core.store.campaigns.seen import check_seen
+from slim_core.store.campaigns.values import LISTED, VALUES
 from slim_core.store.database import plain
-from slim_core.store.seen import check_seen
 
 DAY_MS = 24 * 3_600_000
 _items, _answers, _current = schema.items, schema.answers, schema.current_answers

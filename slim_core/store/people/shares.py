@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.members import is_email
+from slim_core.store.people.members import is_email
 
 _t = schema.shares
 

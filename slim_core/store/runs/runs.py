@@ -11,17 +11,18 @@ from sqlalchemy.exc import IntegrityError
 
 from slim_core.data.table import SPLITS, Split
 from slim_core.errors import ConflictError, NotFoundError, SpecRefusedError
-from slim_core.store import environment_answers, schema
+from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
+from slim_core.store.campaigns import environment_answers
 from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import Dataset, Datasets, hold_dataset
 from slim_core.store.events import Events
-from slim_core.store.lineage import descendants_of
-from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run, removal_of
-from slim_core.store.shape_rows import newest_seq
-from slim_core.store.shapes import SCORED
-from slim_core.store.shards import WHOLE, shard_row, shards_of, with_progress
-from slim_core.store.states import CAN_BE_PARENT, WORKING
+from slim_core.store.runs.lineage import descendants_of
+from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run, removal_of
+from slim_core.store.runs.shards import WHOLE, shard_row, shards_of, with_progress
+from slim_core.store.runs.states import CAN_BE_PARENT, WORKING
+from slim_core.store.shapes.rows import newest_seq
+from slim_core.store.shapes.shapes import SCORED
 from slim_core.store.workers import Workers
 from slim_core.version import code_version
 

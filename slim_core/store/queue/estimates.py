@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
-from slim_core.store.order import Waiting
-from slim_core.store.states import WORKING
+from slim_core.store.queue.order import Waiting
+from slim_core.store.runs.states import WORKING
 from slim_core.store.workers import Worker
 
 _RECENT = 300  # finished runs that are looked at: the newest say best how long one takes now

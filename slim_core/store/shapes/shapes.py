@@ -16,8 +16,8 @@ from slim_core.store import schema
 from slim_core.store.database import Database
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
-from slim_core.store.members import require_role
-from slim_core.store.shape_rows import Shape, newest_seq, newest_shape, newest_shapes, shape_of
+from slim_core.store.people.members import require_role
+from slim_core.store.shapes.rows import Shape, newest_seq, newest_shape, newest_shapes, shape_of
 
 MOST_IMAGES = 2_000  # of a data set: enough for an interval of 2 points; masks of whole data sets come with the data
 MOST_VERSIONS = 200  # of an image

@@ -19,9 +19,9 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import AnswersRefusedError
 from slim_core.space.sheets import BELONGS, UNSURE, Said
 from slim_core.store import schema
-from slim_core.store.answer_batch import DAY_MS, check_annotator, check_id
-from slim_core.store.campaigns import lock_campaign
-from slim_core.store.consensus import put
+from slim_core.store.campaigns.batch import DAY_MS, check_annotator, check_id
+from slim_core.store.campaigns.campaigns import lock_campaign
+from slim_core.store.campaigns.consensus import put
 from slim_core.store.database import Database
 
 MAX_NAME = 80

@@ -18,9 +18,9 @@ from slim_core.errors import ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.database import Database
 from slim_core.store.events import Events
-from slim_core.store.members import is_email
-from slim_core.store.shares import invited, share, shared_with
-from slim_core.store.visibility import SHARED_ROLES
+from slim_core.store.people.members import is_email
+from slim_core.store.people.shares import invited, share, shared_with
+from slim_core.store.people.visibility import SHARED_ROLES
 
 MOST = 200  # people and roles that one is shared with
 _members = schema.members

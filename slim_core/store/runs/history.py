@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from slim_core.store import notes, schema
 from slim_core.store.database import Database
-from slim_core.store.run_rows import WITHOUT_METRICS, Run
-from slim_core.store.shards import WHOLE, with_progress
+from slim_core.store.runs.rows import WITHOUT_METRICS, Run
+from slim_core.store.runs.shards import WHOLE, with_progress
 
 _t = schema.runs
 _FEW = 500  # values in one IN clause, at most

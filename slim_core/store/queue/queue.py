@@ -11,15 +11,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError
-from slim_core.store import estimates, order, schema
+from slim_core.store import schema
 from slim_core.store.database import Database
-from slim_core.store.estimates import Durations, Estimate
 from slim_core.store.events import Events
-from slim_core.store.lineage import ancestors_of
-from slim_core.store.order import Waiting
-from slim_core.store.pause import Pause, add_pause, find_pause, remove_pause
-from slim_core.store.run_rows import find_run
-from slim_core.store.visibility import of_everybody
+from slim_core.store.people.visibility import of_everybody
+from slim_core.store.queue import estimates, order
+from slim_core.store.queue.estimates import Durations, Estimate
+from slim_core.store.queue.order import Waiting
+from slim_core.store.queue.pause import Pause, add_pause, find_pause, remove_pause
+from slim_core.store.runs.lineage import ancestors_of
+from slim_core.store.runs.rows import find_run
 from slim_core.store.workers import Worker
 
 _CANDIDATES = 20  # of the best runs, where others may take the first few before us

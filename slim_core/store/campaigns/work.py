@@ -8,8 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 
 from slim_core.store import schema
-from slim_core.store.answer_values import SIMULATED
-from slim_core.store.consensus import DECISION, SKIP
+from slim_core.store.campaigns.consensus import DECISION, SKIP
+from slim_core.store.campaigns.values import SIMULATED
 
 IDLE_MS = 60_000  # longer pauses than this do not count as work
 

@@ -18,10 +18,10 @@ from slim_core.store import schema
 from slim_core.store.database import Database, new_id
 from slim_core.store.datasets import hold_dataset
 from slim_core.store.events import Events
-from slim_core.store.lineage import ancestors_of
-from slim_core.store.run_rows import COLUMNS, WITHOUT_METRICS, Run
-from slim_core.store.shards import WHOLE, with_progress
-from slim_core.store.states import ACTIVE, UNFINISHED
+from slim_core.store.runs.lineage import ancestors_of
+from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run
+from slim_core.store.runs.shards import WHOLE, with_progress
+from slim_core.store.runs.states import ACTIVE, UNFINISHED
 
 PipelineKind = Literal["questions", "comparison", "retraining", "training", "spaces", "scores"]
 State = Literal["active", "unfinished", "done"]

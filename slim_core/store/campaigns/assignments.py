@@ -14,12 +14,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from slim_core.store import leases, schema
-from slim_core.store.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign, require_space
-from slim_core.store.consensus import SKIP
+from slim_core.store import schema
+from slim_core.store.campaigns import leases
+from slim_core.store.campaigns.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign, require_space
+from slim_core.store.campaigns.consensus import SKIP
+from slim_core.store.campaigns.leases import Lease
 from slim_core.store.database import Database
 from slim_core.store.datasets import Dataset, find_dataset
-from slim_core.store.leases import Lease
 
 SMALL_SHARE = 12  # items that a session may hold however few are open
 _items, _leases, _answers, _current = schema.items, schema.leases, schema.answers, schema.current_answers

@@ -12,10 +12,10 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import schema
-from slim_core.store.answer_batch import AnswerIn, check_answers
-from slim_core.store.answer_values import LISTED, VALUES
-from slim_core.store.campaigns import lock_campaign
-from slim_core.store.consensus import DECISION, put
+from slim_core.store.campaigns.batch import AnswerIn, check_answers
+from slim_core.store.campaigns.campaigns import lock_campaign
+from slim_core.store.campaigns.consensus import DECISION, put
+from slim_core.store.campaigns.values import LISTED, VALUES
 from slim_core.store.database import Database, plain
 from slim_core.store.events import Events
 

@@ -14,14 +14,14 @@ from sqlalchemy.engine import Connection
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import schema
-from slim_core.store.answer_values import EMPTY, LISTED, RIGHT, UNSURE, VALUES, WRONG
-from slim_core.store.consensus import current_by_row
+from slim_core.store.campaigns.consensus import current_by_row
+from slim_core.store.campaigns.values import EMPTY, LISTED, RIGHT, UNSURE, VALUES, WRONG
+from slim_core.store.campaigns.work import IMAGE_WORK
 from slim_core.store.database import Database, new_id, plain
 from slim_core.store.datasets import Datasets, hold_dataset
 from slim_core.store.events import Events
-from slim_core.store.run_rows import find_run
-from slim_core.store.shares import invited, share
-from slim_core.store.work import IMAGE_WORK
+from slim_core.store.people.shares import invited, share
+from slim_core.store.runs.rows import find_run
 
 _t, _items, _answers, _current = schema.campaigns, schema.items, schema.answers, schema.current_answers
 

@@ -18,10 +18,10 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, plain
 from slim_core.store.events import Events
-from slim_core.store.lineage import descendants_of
-from slim_core.store.run_rows import Run, find_run, lock_run
-from slim_core.store.shards import fate, shards_of
-from slim_core.store.states import STOPPABLE, UNFINISHED, WORKING
+from slim_core.store.runs.lineage import descendants_of
+from slim_core.store.runs.rows import Run, find_run, lock_run
+from slim_core.store.runs.shards import fate, shards_of
+from slim_core.store.runs.states import STOPPABLE, UNFINISHED, WORKING
 
 MAX_LOSSES = 2  # a run whose worker vanished resumes so many times
 _t, _parents = schema.runs, schema.run_parents

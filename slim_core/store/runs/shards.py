@@ -15,8 +15,8 @@ from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
 from slim_core.store.database import new_id
-from slim_core.store.run_rows import COLUMNS, Run, hash_of
-from slim_core.store.states import PARTLY_DONE, WORKING
+from slim_core.store.runs.rows import COLUMNS, Run, hash_of
+from slim_core.store.runs.states import PARTLY_DONE, WORKING
 
 _t = schema.runs
 WHOLE = sa.func.coalesce(_t.c.shard_of, "") == ""  # no shard; said so that SQLite does not take the index for it
