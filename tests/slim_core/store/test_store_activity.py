@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from slim_core import store as store_room
 from slim_core.store import Dataset, Store
-from slim_core.store.people import activity
 from slim_core.store.people.activity import KINDS, ActivityFilter, find_activity
 from tests.slim_core.store.store_makers import Worked, train_spec
 
@@ -54,7 +54,7 @@ def test_a_kind_and_a_data_set_are_filters_too(busy: Store, dataset: Dataset) ->
 
 
 def test_every_kind_of_event_that_the_store_writes_can_be_chosen() -> None:
-    source = "\n".join(file.read_text() for file in Path(activity.__file__).parent.glob("*.py"))
+    source = "\n".join(file.read_text() for file in Path(store_room.__file__).parent.rglob("*.py"))
     written = set(re.findall(r'\.note\(\s*connection,\s*\w+,\s*"(\w+)\.', source))
     assert {"run", "dataset", "queue"} <= written <= set(KINDS)
 
