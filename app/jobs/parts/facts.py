@@ -108,4 +108,5 @@ def _data(run: Run) -> Cell | None:
 def _waited(run: Run) -> Cell | None:
     if run.started_at is None or run.queued_at is None or run.started_at < run.queued_at:
         return None
-    return Cell(duration((run.started_at - run.queued_at).total_seconds()), title="Before the latest attempt.")
+    title = "From being queued until the latest attempt began."  # a lost run keeps its place, so when it was queued
+    return Cell(duration((run.started_at - run.queued_at).total_seconds()), title=title)

@@ -147,10 +147,11 @@ class Attempts:
                     raise ConflictError(f"Run {run_id} is {run.status}: only a failed or canceled run is retried.")
                 if any(shard.status == "stopping" for shard in shards):
                     raise ConflictError(f"Shards of run {run_id} are still stopping: retry it in a few seconds.")
-                self._requeue(connection, run, None, losses=0, progress={}, notified_at=None)
+                queued_at = self._database.now(connection)  # asked for anew: behind what waits already
+                self._requeue(connection, run, None, losses=0, progress={}, notified_at=None, queued_at=queued_at)
                 for shard in shards:
                     if shard.status in UNFINISHED:
-                        self._requeue(connection, shard, None, losses=0)
+                        self._requeue(connection, shard, None, losses=0, queued_at=queued_at)
                 self._refuse_before_parent(connection, run_id)
                 self._events.note(connection, by, "run.retried", run_id)
                 return lock_run(connection, run_id)
@@ -209,8 +210,9 @@ class Attempts:
             self._requeue(connection, run, sentence, losses=run.losses + 1)
 
     def _requeue(self, connection: Connection, run: Run, message: str | None, **values: Any) -> None:
+        """It keeps its place among those that wait, unless another ``queued_at`` is given."""
         now = self._database.now(connection)
-        values |= {"status": "queued", "token": None, "lease_until": None, "queued_at": now, "finished_at": None}
+        values |= {"status": "queued", "token": None, "lease_until": None, "finished_at": None}
         values["seconds"] = run.seconds + (_seconds_spent(run, now) if run.status in WORKING else 0.0)
         values.setdefault("progress", {name: run.progress[name] for name in run.progress if name not in _OF_THE_PACE})
         connection.execute(_t.update().where(_t.c.id == run.id).values(message=message, **values))

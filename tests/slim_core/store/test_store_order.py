@@ -105,6 +105,21 @@ def test_many_claimers_take_each_run_once_and_the_best_first(store, dataset):
     assert list(filter(None, in_threads(4, take))) == ["ann-6"] and take(0) is None
 
 
+@pytest.mark.parametrize("again", ["lost", "handed back"])
+def test_a_run_whose_worker_is_gone_keeps_its_place_and_one_that_is_retried_goes_last(store, dataset, again: str):
+    for k in range(3):
+        put(store, dataset, "ann", f"ann-{k}")
+    token = store.queue.claim("ann-0", "host/cpu", "cpu")
+    if again == "lost":
+        store.attempts.lose("ann-0", token, "was killed")
+    else:
+        store.attempts.requeue("ann-0", token)
+    assert names(store) == ["ann-0", "ann-1", "ann-2"]
+    store.attempts.request_stop("ann-0")
+    store.attempts.retry("ann-0")
+    assert names(store) == ["ann-1", "ann-2", "ann-0"]
+
+
 def test_a_device_no_worker_has_is_refused_with_those_there_are(store, dataset):
     with pytest.raises(SpecRefusedError, match=r"No worker computes on 'cuda:1': none is running, start one"):
         store.runs.submit(train_spec(dataset), device="cuda:1")
