@@ -17,6 +17,7 @@ from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
 from slim_core.store.campaigns.seen import check_seen
 from slim_core.store.campaigns.values import LISTED, VALUES
 from slim_core.store.database import plain
+from slim_core.store.people.visibility import of_everybody
 
 DAY_MS = 24 * 3_600_000
 _items, _answers, _current = schema.items, schema.answers, schema.current_answers
@@ -116,9 +117,8 @@ class AnswerBatch:
 
     def _not_kept_yet(self, answers: Sequence[AnswerIn]) -> list[AnswerIn]:
         query = sa.select(_answers.c.id, _answers.c.campaign_id, _answers.c.annotator)
-        known = {
-            row.id: row for row in self._connection.execute(query.where(_answers.c.id.in_([a.id for a in answers])))
-        }
+        used = of_everybody(query.where(_answers.c.id.in_([a.id for a in answers])))  # shown to the sender or not
+        known = {row.id: row for row in self._connection.execute(used)}
         for row in known.values():
             if (row.campaign_id, row.annotator) != (self._campaign_id, self._annotator):
                 raise AnswersRefusedError(f"The answer id {row.id} was used for another answer: reload the page.")

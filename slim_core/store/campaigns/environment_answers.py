@@ -23,6 +23,7 @@ from slim_core.store.campaigns.batch import DAY_MS, check_annotator, check_id
 from slim_core.store.campaigns.campaigns import lock_campaign
 from slim_core.store.campaigns.consensus import put
 from slim_core.store.database import Database
+from slim_core.store.people.visibility import of_everybody
 
 MAX_NAME = 80
 _PATH = re.compile(r"\d{1,4}(\.[01]){0,8}")
@@ -187,7 +188,8 @@ def _not_kept_yet(
     connection: Connection, campaign_id: str, annotator: str, answers: Sequence[EnvironmentAnswer]
 ) -> list[EnvironmentAnswer]:
     query = sa.select(_t.c.id, _t.c.campaign_id, _t.c.annotator, _t.c.environment)
-    known = connection.execute(query.where(_t.c.id.in_([answer.id for answer in answers]))).all()
+    used = of_everybody(query.where(_t.c.id.in_([answer.id for answer in answers])))  # shown to the sender or not
+    known = connection.execute(used).all()
     of_answer = {answer.id: (campaign_id, annotator, answer.environment) for answer in answers}
     for row in known:
         if tuple(row[1:]) != of_answer[row.id]:

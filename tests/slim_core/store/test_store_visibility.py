@@ -415,6 +415,22 @@ def test_removing_a_data_set_spares_the_images_of_one_that_the_person_is_not_sho
     assert store.seen_by(LEAD).datasets.removal_of(other.id) is None  # its name is not told afterwards either
 
 
+def test_an_id_that_is_used_in_what_is_hidden_is_refused_in_a_sentence_without_a_name(private: Private) -> None:
+    view = private.store.seen_by(LEAD)
+    (mine,) = view.datasets.all()
+    campaign = view.campaigns.create("mine", mine.id, None, range(12), by=LEAD)
+    (item,) = view.assignments.next_items(campaign.id, LEAD, 1, "tab")
+    for send in (
+        lambda id: view.answers.deliver(campaign.id, LEAD, [AnswerIn(f"a{id}", item.id, 1)], "tab"),
+        lambda id: view.environment_answers.save(campaign.id, LEAD, [EnvironmentAnswer(f"e{id}", "3", 1)]),
+        lambda id: view.shapes.keep(mine.id, 3, SHAPE, (9, 9), id=f"s{id}", by=LEAD, member=True),
+    ):
+        with pytest.raises(SlimError, match=r"The (answer )?id .1 was used for another (answer|image)") as refused:
+            send(1)
+        assert not [one for one in (SECRET, private.ids.dataset, private.ids.campaign) if one in str(refused.value)]
+        send("-of-my-own")
+
+
 def test_a_hidden_run_keeps_its_place_in_the_queue(private: Private) -> None:
     store = private.store
     own = store.seen_by(LEAD).queue.waiting()
