@@ -135,15 +135,30 @@ def acting_as(role: Role) -> str:
 def signed_in_as() -> str | None:
     """The e-mail this person signed in with, in the lower case in which members are kept.
 
-    None where there is none, or where the provider says it is unverified: it might be another person's.
+    None where there is none, where the provider says it is unverified: it might be another person's, or where the
+    sign-in was another client's.
     """
     email = str(st.user.get("email") or "").strip().lower()
-    return email if email and not is_unverified() else None
+    return email if email and not is_unverified() and not is_of_another_client() else None
 
 
 def is_unverified() -> bool:
     """True where the provider says that this person's e-mail is unverified; most say nothing about it."""
     return str(st.user.get("email_verified", "")).strip().lower() in ("false", "0", "no", "none", "null")
+
+
+def is_of_another_client() -> bool:
+    """True where the id_token of this sign-in was made for others than us (its ``aud``, OpenID Connect Core 3.1.3.7).
+
+    Authlib lets one through that another client has got for us (``azp``), so it is checked here.
+    """
+    audience = st.user.get("aud")
+    if audience is None or not has_auth():
+        return False
+    auth = st.secrets["auth"]
+    sections = [auth, *(one for one in auth.values() if isinstance(one, Mapping))]
+    ours = {str(one["client_id"]) for one in sections if "client_id" in one}
+    return ours.isdisjoint([audience] if isinstance(audience, str) else audience)
 
 
 def given_name() -> str | None:
@@ -192,7 +207,7 @@ def is_named_by_proxy(viewer: Viewer, headers: Mapping[str, str]) -> bool:
 def must_sign_in() -> bool:
     """True where this person has not signed in yet, or where the proxy that names people has named nobody."""
     if has_auth():
-        return not st.user.get("is_logged_in")
+        return not st.user.get("is_logged_in") or is_of_another_client()
     return bool(trusted_headers()) and not str(st.user.get("email") or "").strip()
 
 

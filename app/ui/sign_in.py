@@ -30,7 +30,7 @@ def page() -> None:
     with centred, st.container(border=True, width=WIDTH, gap="medium"):
         st.title("Sign in", anchor=False)
         st.write("Answers, runs and campaigns are saved under your e-mail. An admin assigns your role.")
-        if outcome := OUTCOMES.get(st.query_params.pop(OUTCOME, "")):
+        if outcome := OUTCOMES.get("failed" if session.is_of_another_client() else st.query_params.pop(OUTCOME, "")):
             st.warning(outcome, icon=":material/error:")
         if not has_auth():
             st.error("The proxy in front of this dashboard names nobody. Open the dashboard at the proxy's address.")

@@ -97,6 +97,18 @@ def with_auth(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     return app
 
 
+@pytest.mark.parametrize(
+    ("audience", "ours"),
+    [("slim", True), (["slim"], True), ("g", True), (["other", "slim"], True), ("other", False), (["other"], False)],
+)
+def test_a_sign_in_that_was_made_for_another_client_is_none(with_auth: AppTest, audience: object, ours: bool) -> None:
+    with_auth.user = {"email": "ben@example.org", "is_logged_in": True, "aud": audience, "azp": "slim"}
+    app = with_auth.run()
+    assert not app.exception
+    assert ("Sign in" not in [title.value for title in app.title]) is ours
+    assert [one.value for one in app.warning if "the provider's answer was not valid" in one.value] == [] or not ours
+
+
 def test_where_sign_in_is_set_up_every_page_asks_for_it_first(with_auth: AppTest) -> None:
     with_auth.user = {}
     app = with_auth.run()

@@ -2,8 +2,9 @@
 
 `python -m tests.browser.identity PORT REDIRECT_URI` serves one client on 127.0.0.1: discovery, /authorize (code and
 PKCE), /token (client secret; id_token signed RS256, with the nonce), /jwks, /userinfo and /logout. Every e-mail may
-sign in with the one password. Three names stand for what goes wrong elsewhere: late@ gets an id_token whose time is
-over, elsewhere@ one that was made for another client, and unverified@ one that says nobody has checked the e-mail.
+sign in with the one password. Four names stand for what goes wrong elsewhere: late@ gets an id_token whose time is
+over, elsewhere@ one that was made for another client, party@ one that another client got for us, and unverified@ one
+that says nobody has checked the e-mail.
 """
 # ruff: noqa: ARG002  # the signatures are Authlib's
 
@@ -150,7 +151,8 @@ class Identity(OpenIDCode):
     def generate_user_info(self, user: str, scope: str) -> UserInfo:
         info = claims(user).filter(scope)
         late = {"iat": int(time.time()) - 9000, "exp": int(time.time()) - 5400}
-        wrong = {"late": late, "elsewhere": {"aud": ["another-client"]}}
+        elsewhere = {"aud": ["another-client"]}
+        wrong = {"late": late, "elsewhere": elsewhere, "party": elsewhere | {"azp": CLIENT_ID}}
         return UserInfo(info, **wrong.get(user.partition("@")[0], {}))
 
 

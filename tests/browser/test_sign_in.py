@@ -265,6 +265,9 @@ def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(browser: Browser
     signed_out(page)
     is_shown(page, "the provider's answer was not valid, or it came too late")
     assert not [one for one in page.context.cookies() if one["name"].startswith("_streamlit_user")]
+    sign_in(page, "party@example.org")  # another client's, too; Authlib takes it, for it names us as its azp
+    signed_out(page)
+    is_shown(page, "the provider's answer was not valid, or it came too late")
     page.goto(f"{address}/oauth2callback?code=stale&state=unknown")
     signed_out(page)
     sign_in(page, ANN)
