@@ -14,6 +14,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+import streamlit as st
 from starlette.applications import Starlette
 from starlette.exceptions import StarletteDeprecationWarning
 from streamlit.components.v2 import manifest_scanner
@@ -21,6 +22,7 @@ from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
 from app import server, session
+from app.data.parts import privacy
 from app.ui import chart
 from slim_core.store import Campaign, Dataset
 from tests.built_once import built_once
@@ -31,6 +33,7 @@ with warnings.catch_warnings():  # Starlette would rather have httpx2, which not
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 Show = Callable[..., AppTest]
+Sign = Callable[[str], object]
 
 
 @contextmanager
@@ -96,6 +99,14 @@ def own_images(loop_home: Path, filled_home: Path) -> Path:
 
 
 @pytest.fixture
+def as_person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sign]:
+    """as_person(e-mail): who is signed in from here on."""
+    for module in (session, privacy):
+        monkeypatch.setattr(module, "signs_in", lambda: True)
+    yield lambda email: monkeypatch.setattr(st, "user", {"email": email, "is_logged_in": True})
+
+
+@pytest.fixture
 def waiting_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that takes every run, and lets all of them wait."""
     monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(submit=lambda _run: None))
@@ -115,6 +126,11 @@ def show() -> Show:
         return app
 
     return run_page
+
+
+def drawn(app: AppTest) -> str:
+    """Everything that the page sends to the browser."""
+    return "\n".join(str(getattr(node, "proto", "")) for node in app._tree)
 
 
 def hop(app: AppTest, page: str, **params: str) -> AppTest:

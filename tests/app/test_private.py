@@ -2,33 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_hex
 
 import pytest
-import streamlit as st
 from starlette.responses import Response
 from starlette.testclient import TestClient
-from streamlit.testing.v1 import AppTest
 
 from app import access, server, session
 from app.access import Viewer
 from app.annotate.parts import live_effect
-from app.data.parts import privacy
 from app.navigation import PAGES
 from app.routes.exports import export_url
 from app.routes.images import image_url
 from app.services import actions
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError
 from slim_core.store import Store
-from tests.app.conftest import Show
+from tests.app.conftest import Show, Sign, drawn
 
 OWNER, ADMIN, LEAD, ANNOTATOR, VIEWER = (f"{who}@lab.org" for who in ("olga", "adam", "lea", "ann", "vic"))
 NAME = "hushbirds"
 ROLES = {OWNER: "lead", ADMIN: "admin", LEAD: "lead", ANNOTATOR: "annotator"}
-Sign = Callable[[str], object]
 
 
 @dataclass(frozen=True)
@@ -41,14 +36,6 @@ class Ids:
     evaluation: str
     curate: str
     campaign: str
-
-
-@pytest.fixture
-def as_person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sign]:
-    """as_person(e-mail): who is signed in from here on."""
-    for module in (session, privacy):
-        monkeypatch.setattr(module, "signs_in", lambda: True)
-    yield lambda email: monkeypatch.setattr(st, "user", {"email": email, "is_logged_in": True})
 
 
 @pytest.fixture
@@ -66,11 +53,6 @@ def ids(filled_home, as_person: Sign) -> Ids:
     store.notes.rename(dataset.id, NAME, by=OWNER)
     store.sharing.set(dataset.id, private=True, by=OWNER)
     return found
-
-
-def drawn(app: AppTest) -> str:
-    """Everything that the page sends to the browser."""
-    return "\n".join(str(getattr(node, "proto", "")) for node in app._tree)
 
 
 PARAMS = {
