@@ -67,3 +67,19 @@ def test_behind_a_proxy_a_ticket_is_taken_from_the_person_whom_the_proxy_names(
     for named in ({"X-Forwarded-Email": "bob@example.org"}, {"X-Forwarded-Name": ANN}, {}):
         assert status(client, dataset, ticket, **named) == 401, named
     assert status(client, dataset, guest) == 401
+
+
+@pytest.mark.usefixtures("behind_proxy")
+def test_behind_a_proxy_a_ticket_works_in_another_browser_of_the_same_person_who_gets_an_equal_one_there(
+    client: TestClient, dataset: Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(st, "user", {"email": ANN})
+    tickets = []
+    for cookies in ({"_oauth2_proxy": "of one browser"}, {"_oauth2_proxy": "of another"}):
+        monkeypatch.setattr(type(st.context), "cookies", cookies)
+        tickets.append(session.token(dataset=dataset.id))
+        assert status(client, dataset, tickets[0], cookies, **{"X-Forwarded-Email": ANN}) == 200
+        assert status(client, dataset, tickets[0], cookies, **{"X-Forwarded-Email": "bob@example.org"}) == 401
+        assert status(client, dataset, tickets[0], cookies) == 401, "the proxy has signed nobody in"
+    assert tickets[0] == tickets[1], "nothing is won by carrying it over"
