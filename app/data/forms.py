@@ -11,6 +11,7 @@ from app.data.parts import browse
 from app.services import actions
 from app.services.actions import ToImport
 from app.ui.escape import prose, verbatim
+from slim_core.data import packed
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
 from slim_core.data.importing import FORMATS, SEED
 from slim_core.data.preview import TablePreview
@@ -20,6 +21,7 @@ from slim_core.settings import settings
 
 SNIFF = "detect"
 PATH, ARCHIVE, REFUSED = "import-path", "import-archive", "import-refused"  # of the session
+UNPACKED, AT_ONCE = "import-unpacked", "import-at-once"  # the path whose images may be unpacked; check without a press
 FILES = {
     "sample": "All, above 20,000 a sample",
     "all": "All",
@@ -60,9 +62,17 @@ def show() -> tuple[ToImport, bool, str]:
     elif kind != SNIFF:
         options = _options(kind)
     # Never off: a field gives its text away when it is left, so that the first click would only wake the button.
-    pressed = st.button("Check", type="primary")
+    pressed = st.button("Check", type="primary") or st.session_state.pop(AT_ONCE, False)
     format = CsvTable.name if options and kind == SNIFF else kind
+    if path and st.session_state.get(UNPACKED) == path:
+        options[packed.OPTION] = packed.YES
     return ToImport(path, None if format == SNIFF else format, name or None, options, files), pressed, unread
+
+
+def allow_unpacking(path: str) -> None:
+    """The images inside the files of this path may be written out; it is checked again."""
+    st.session_state[UNPACKED] = path
+    st.session_state[AT_ONCE] = True
 
 
 def _upload() -> None:

@@ -20,7 +20,7 @@ if around.open or check.is_registering():
         asked, pressed, unread = forms.show()
         if unread and not pressed and not check.is_shown(asked):  # a check says it too
             st.error(prose(unread), icon=":material/error:")
-        check.show(asked, pressed=pressed)
+        check.show(asked, pressed=pressed, unpack=forms.allow_unpacking)
         if not known:
             demo_data.button()
 check.register()

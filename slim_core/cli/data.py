@@ -137,10 +137,15 @@ def show_version(found: ImageTable) -> None:
 
 
 def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None) -> None:
-    """The command that leaves out what refuses the data, where that is enough."""
+    """The command that leaves out what refuses the data, or allows what has to be, where that is enough."""
+    from slim_core.data import packed
     from slim_core.data.left_out import causes_for
 
     codes = {finding.code for finding in report.errors}
+    if codes == {packed.CODE}:
+        allowing = in_shell(*words, "-o", f"{packed.OPTION}={packed.YES}")
+        console.print(f"to unpack them: [cyan]{allowing}[/]", soft_wrap=True)
+        return
     causes = causes_for(codes)
     if len(causes) == len(codes):
         without = ",".join(filter(None, (left_out, *causes)))

@@ -10,6 +10,7 @@ import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Protocol, cast
 
@@ -17,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from slim_core.data.packed import Packed
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.web_page import web_page
 from slim_core.errors import PathRefusedError
@@ -53,6 +55,7 @@ class Draft:
     strict_integers: bool = True  # False: labels and attributes may be names
     lines: bool = False  # the index of ``paths`` is the line of each row in ``source``, the first line of the file 1
     notes: tuple[str, ...] = ()  # what the importer decided, a sentence each
+    packed: Packed | None = None  # the images, where they lie inside the files; ``paths`` are empty until they are out
 
 
 class Importer(Protocol):
@@ -76,12 +79,12 @@ class Importer(Protocol):
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A CSV, TSV or Parquet file with its delimiter found by itself; every cell of a text file as it stands.
+    """A CSV, TSV, Parquet or JSON Lines file with its delimiter found; every cell of a text file as it stands.
 
     Raises:
         FormatRefusedError: missing, empty or not a table.
     """
-    frame = _read(path, _read_parquet, _read_text)
+    frame = _read(path, _read_parquet, _read_text, _read_json_lines)
     if not len(frame):
         raise FormatRefusedError("empty-metadata", f"{path} has no rows: name a table with one row an image.")
     if len(frame) > MOST_ROWS:
@@ -95,7 +98,8 @@ def read_head(path: Path, n: int) -> pd.DataFrame:
     Raises:
         FormatRefusedError: missing or not a table.
     """
-    return _read(path, lambda path: _parquet_head(path, n), lambda path: _read_text(path, n))
+    head = (_parquet_head, _read_text, _read_json_lines)
+    return _read(path, *(partial(read, n=n) for read in head))
 
 
 def own(path: Path) -> Path:
@@ -106,13 +110,21 @@ def own(path: Path) -> Path:
     """
     if not path.is_file():  # a pipe would wait for ever
         raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
-    if path.is_symlink() and not path.resolve().is_relative_to(path.parent.resolve()):
+    if path.is_symlink() and not _is_beside(path):
         raise FormatRefusedError("linked-metadata", f"{path} is a link out of its folder: put the file itself there.")
     try:
         settings().allowed(path)  # the links of its folders followed
     except PathRefusedError as error:
         raise FormatRefusedError("linked-metadata", str(error)) from error
     return path
+
+
+def _is_beside(path: Path) -> bool:
+    """Whether a link leads to a file in its own folder, or in the cache of the Hugging Face Hub to one of its blobs."""
+    real = path.resolve()
+    snapshots = next((one for one in path.absolute().parents if one.name == "snapshots"), None)
+    blobs = () if snapshots is None else (snapshots.parent.resolve() / "blobs",)
+    return any(real.is_relative_to(folder) for folder in (path.parent.resolve(), *blobs))
 
 
 def read_json(path: Path) -> Any:
@@ -129,11 +141,11 @@ def read_json(path: Path) -> Any:
         ) from error
 
 
-def _read(path: Path, parquet: Reader, text: Reader) -> pd.DataFrame:
+def _read(path: Path, parquet: Reader, text: Reader, lines: Reader) -> pd.DataFrame:
     if refusal := web_page(own(path), "a table"):
         raise FormatRefusedError("web-page", refusal)
     try:
-        frame = parquet(path) if is_parquet(path) else text(path)
+        frame = parquet(path) if is_parquet(path) else lines(path) if is_json_lines(path) else text(path)
     except UnicodeDecodeError as error:
         raise FormatRefusedError("unreadable-metadata", _encoding(path)) from error
     except _UNREADABLE as error:
@@ -143,14 +155,21 @@ def _read(path: Path, parquet: Reader, text: Reader) -> pd.DataFrame:
 
 
 def is_parquet(path: Path) -> bool:
-    """By its suffix; all other tables are text."""
+    """By its suffix."""
     return path.suffix.lower() in (".parquet", ".pq")
+
+
+def is_json_lines(path: Path) -> bool:
+    """By its suffix; all tables that are neither this nor Parquet are text with a header."""
+    return path.suffix.lower() == ".jsonl"
 
 
 def unreadable(path: Path, reason: str) -> str:
     """What to do about a table that cannot be read."""
     if is_parquet(path):
         return f"{path} is not a readable table ({reason}): write the Parquet file again, or a CSV."
+    if is_json_lines(path):
+        return f"{path} is not readable as JSON Lines ({reason}): write one object a line, in UTF-8."
     return f"{path} is not a readable table ({reason}): save it as UTF-8 text with a header and as many cells a line."
 
 
@@ -235,6 +254,34 @@ def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
     return frame[(frame != "").any(axis=1)]
 
 
+def _read_json_lines(path: Path, n: int | None = None) -> pd.DataFrame:
+    """One object a line, under the number of its line; numbers as text, and what holds other values as JSON.
+
+    Raises:
+        ValueError: a line is no object.
+    """
+    rows: dict[int, dict[str, str]] = {}
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                rows[number] = _cells(line, number)
+            if len(rows) == n or len(rows) > MOST_ROWS:
+                break
+    frame = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows), dtype="int64"), dtype=object)
+    return frame.fillna("")
+
+
+def _cells(line: str, number: int) -> dict[str, str]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"line {number} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"line {number} is not an object in braces")
+    return {key: "" if value is None else value if isinstance(value, str) else json.dumps(value)
+            for key, value in found.items()}  # fmt: skip
+
+
 def _is_packed(path: Path) -> bool:
     return path.suffix.lower() == ".gz"
 
@@ -271,8 +318,10 @@ def sniff_delimiter(header: str) -> str:
 
 
 def header_of(path: Path) -> tuple[str, ...]:
-    """Column names of a text table; empty where it cannot be read."""
+    """Column names of a text table, or of a file of JSON Lines; empty where it cannot be read."""
     try:
+        if is_json_lines(path):
+            return tuple(map(str, read_head(path, 1).columns))
         header = _first_line(own(path)).strip()
     except (FormatRefusedError, *_UNREADABLE):
         return ()

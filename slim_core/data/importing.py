@@ -6,6 +6,9 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
+from slim_core.data import packed
 from slim_core.data.checks import build_table, check_table
 from slim_core.data.draft import Draft, Importer
 from slim_core.data.files import Thoroughness, check_files
@@ -15,6 +18,7 @@ from slim_core.data.importers.csv_table import CsvTable
 from slim_core.data.importers.demo import Demo
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, holds_images, innermost
 from slim_core.data.importers.huggingface import HuggingFace
+from slim_core.data.importers.huggingface_images import HuggingFaceImages
 from slim_core.data.importers.image_folder import ImageFolder
 from slim_core.data.importers.imagenet9 import ImageNet9
 from slim_core.data.importers.isic import Isic
@@ -44,6 +48,7 @@ _IMPORTERS: tuple[Importer, ...] = (
     SubpopBench(),
     Isic(),
     HuggingFace(),
+    HuggingFaceImages(),
     Coco(),
     MetaShift(),
     ImageNet9(),
@@ -101,6 +106,7 @@ def import_data(
         importer, reason = find_importer(folder, format)
         report = replace(report, format=importer.name, reason=reason)
         draft = importer.read(folder, _check_options(importer, options or {}))
+        draft = _unpacked(draft, limits, options or {}, progress)
         table = build_table(draft, named, limits, findings, seed=_seed(options or {}))
         if table is not None:
             looking = Looking(limits, table.root, progress)
@@ -195,13 +201,29 @@ def _unknown(path: Path) -> str:
 
 def _check_options(importer: Importer, options: Mapping[str, str]) -> Mapping[str, str]:
     """The options without those that every format has."""
-    unknown = [key for key in options if key not in (*importer.options, SEED)]
+    known_options = (*importer.options, SEED, packed.OPTION)
+    unknown = [key for key in options if key not in known_options]
     if unknown:
-        known = ", ".join((*importer.options, SEED))
+        known = ", ".join(known_options)
         raise FormatRefusedError(
             "options", f"The format {importer.name} has no option {unknown[0]!r}: its options are {known}."
         )
-    return {key: value for key, value in options.items() if key != SEED}
+    return {key: value for key, value in options.items() if key in importer.options}
+
+
+def _unpacked(draft: Draft, limits: Settings, options: Mapping[str, str], progress: Progress | None) -> Draft:
+    """With the images that lie inside its files written out, where that is allowed.
+
+    Raises:
+        FormatRefusedError: as ``packed.unpacked``.
+    """
+    wanted = options.get(packed.OPTION) or "no"
+    if wanted not in (packed.YES, "no"):
+        raise FormatRefusedError("options", f"The option {packed.OPTION} is {packed.YES} or no, not {wanted!r}.")
+    if draft.packed is None:
+        return draft
+    paths, note = packed.unpacked(draft.packed, limits.home, allowed=wanted == packed.YES, progress=progress)
+    return replace(draft, paths=pd.Series(paths, draft.paths.index), packed=None, notes=(*draft.notes, note))
 
 
 def _seed(options: Mapping[str, str]) -> int:

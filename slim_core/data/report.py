@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -153,7 +154,7 @@ class Imported:
         named = [path for each in self.report.findings for path in each.paths]
         named += [path for each in self.report.left_out for path in each.paths]
         found = [] if self.read is None else self.read.files
-        return [*self.report.metadata, *found, *(f"{self.report.root}/{path}" for path in named)]
+        return [*self.report.metadata, *found, *(os.path.join(self.report.root, path) for path in named)]
 
 
 def require(imported: Imported) -> ImageTable:

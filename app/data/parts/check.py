@@ -6,7 +6,7 @@ whose form is folded already. A page may move at a press, but not some seconds a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +18,7 @@ from app.services.actions import ToImport
 from app.ui import demo_data
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown
+from slim_core.data import packed
 from slim_core.data.left_out import causes_for
 from slim_core.errors import SlimError
 
@@ -57,10 +58,14 @@ def is_registering() -> bool:
     return _ASKED in st.session_state
 
 
-def show(asked: ToImport, *, pressed: bool, place: str = FORM) -> None:
+def show(asked: ToImport, *, pressed: bool, place: str = FORM, unpack: Callable[[str], None] | None = None) -> None:
     """The report of a check, if it is of what is asked for now, and the button that registers.
 
-    ``pressed``: check it first. ``place``: where it is shown.
+    Args:
+        asked: what is asked for now.
+        pressed: check it first.
+        place: where it is shown.
+        unpack: allows that the images inside the files of a path are written out.
     """
     if pressed and not asked.path:
         st.warning("Enter the path of a folder or of a metadata file above.", icon=":material/edit:")
@@ -69,7 +74,7 @@ def show(asked: ToImport, *, pressed: bool, place: str = FORM) -> None:
             if pressed:
                 _check(asked, place)
             if (checked := _fitting(asked, place)) is not None:
-                _report(checked)
+                _report(checked, unpack)
 
 
 def is_shown(asked: ToImport, place: str = FORM) -> bool:
@@ -92,7 +97,7 @@ def _check(asked: ToImport, place: str) -> None:
     bar.empty()
 
 
-def _report(checked: Checked) -> None:
+def _report(checked: Checked, unpack: Callable[[str], None] | None) -> None:
     report = checked.report
     with st.container(border=True):
         st.markdown(_headline(report))
@@ -104,6 +109,8 @@ def _report(checked: Checked) -> None:
         if report["n_images"]:
             with st.container(width=640):
                 counts.table(report)
+        if unpack and packed.CODE in [one["code"] for one in report["findings"]]:
+            st.button("Unpack the images", icon=":material/unarchive:", on_click=unpack, args=(checked.asked.path,))
         _button(checked, causes)
 
 

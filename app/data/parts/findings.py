@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -65,7 +66,7 @@ def _images(report: Report, finding: dict[str, Any]) -> None:
     for number, name in enumerate(finding["paths"]):
         line = f"line {finding['lines'][number]}" if finding["lines"] else ""
         try:
-            pictures.append((load_picture(f"{report['root']}/{name}", PICTURE), " · ".join(filter(None, (line, name)))))
+            pictures.append((load_picture(Path(report["root"], name), PICTURE), " · ".join(filter(None, (line, name)))))
         except ImageRefusedError as error:
             refused.append({"Line": line.removeprefix("line "), "Image": name, "Reason": str(error)})
     if pictures:

@@ -1,4 +1,4 @@
-"""Any CSV, TSV or Parquet file with one row an image and named columns."""
+"""Any CSV, TSV, Parquet or JSON Lines file with one row an image and named columns."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ BOX_NAMES = {
 WORDS = {"path": "image", "label": "label", "split": "split", "attribute": "attribute", "mask": "mask"}  # of the roles
 NEEDED = ("path", "label")
 NO_COLUMN = "none"  # as the option of a role: no column, although one has its common name
-SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".txt")
+SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".jsonl", ".txt")
 FILE_NAMES = ("metadata", "data", "labels", "table", "dataset", "index")
 
 
@@ -54,7 +54,9 @@ class CsvTable:
     """Columns by common names, or by the names given as options."""
 
     name = "csv"
-    about = "a CSV, TSV or Parquet file with columns for path and label; split, attribute(s), mask and box are optional"
+    about = (
+        "a CSV, TSV, Parquet or JSONL file with columns for path and label; split, attribute(s), mask and box optional"
+    )
     options: tuple[str, ...] = (*COMMON_NAMES, *BOX_NAMES, "file", "label_names", "attribute_names")
 
     def matches(self, path: Path) -> str | None:
@@ -127,8 +129,8 @@ def _require_paths(cells: pd.Series, source: str) -> None:
     if cells.map(lambda cell: isinstance(cell, dict)).any():
         raise FormatRefusedError(
             "bytes",
-            f"{source} holds the images themselves in the column {cells.name}, not their paths: write them with "
-            "datasets.load_dataset(...).save_to_disk(FOLDER), and name that folder.",
+            f"{source} holds the images themselves in the column {cells.name}, not their paths: read it as "
+            "huggingface.",
         )
 
 

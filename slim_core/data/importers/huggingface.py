@@ -1,157 +1,141 @@
-"""A Hugging Face ``datasets`` folder on disk (``save_to_disk``): Arrow files with an image and a class label.
+"""A data set of Hugging Face on disk, with an image and a class label: Parquet as it lies on the Hub, or Arrow files.
 
-Images that the files only name by path are used where they lie. Images that lie inside the files are written out once,
-beside nothing of the user's: into ``imported/`` of SLIM_HOME, under the content's fingerprint.
+Images that the files only name by path are used where they lie. Those inside are written out once, where that is
+allowed (data.packed).
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
 
-from slim_core.data.draft import Draft, own, read_json
+from slim_core.data.draft import MOST_ROWS, Draft, too_many_rows
+from slim_core.data.importers.csv_table import COMMON_NAMES
+from slim_core.data.importers.huggingface_files import Shard, Shards, find_shards, kind_of
+from slim_core.data.packed import Packed
 from slim_core.data.report import FormatRefusedError
-from slim_core.data.unpacked import IMPORTED
-from slim_core.settings import settings
 
-SUFFIXES = {b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp"}
+NOT_KNOWN = "-1"  # the label of every image of a split whose labels are kept secret
 
 
 class HuggingFace:
-    """A DatasetDict, or one Dataset whose splits are made."""
+    """Its splits are those of its files, or are made."""
 
     name = "huggingface"
-    about = "a folder written by datasets' save_to_disk; options image=, label=, attribute= name the columns"
-    options: tuple[str, ...] = ("image", "label", "attribute")
+    about = "Parquet of the Hugging Face Hub, or Arrow of datasets; the images inside are unpacked where allowed"
+    options: tuple[str, ...] = ("image", "label", "attribute", "config")
 
     def matches(self, path: Path) -> str | None:
-        """The files that save_to_disk leaves."""
-        if (path / "dataset_dict.json").is_file():
-            return "dataset_dict.json is there"
-        return "state.json lies beside Arrow files" if _is_dataset(path) else None
+        """Files of either kind whose columns hold images."""
+        try:
+            found = find_shards(path)
+        except FormatRefusedError:  # ``read`` says what is wrong with it
+            return "its files are named as those of the Hub or of datasets"
+        return found.reason if found else None
 
     def read(self, path: Path, options: Mapping[str, str]) -> Draft:
-        """The raw table; embedded images are written out."""
-        parts = _parts(path)
-        features = _features(next(iter(parts.values())))
-        columns = _columns(features, options, path)
-        home = settings().home.resolve() / IMPORTED
-        rows = pd.DataFrame([row for split, part in parts.items() for row in _rows(part, split, columns, home)])
-        labels = _names(features, columns["label"])
+        """The raw table, without the images inside."""
+        found = find_shards(path, options.get("config", ""))
+        if found is None:
+            raise FormatRefusedError(
+                "missing-metadata", f"{path} holds no Parquet or Arrow files with images: name the folder of them."
+            )
+        columns = _columns(found, options, path)
+        shards, rows, notes = _rows(found, columns)
         attribute = columns.get("attribute")
-        inside = int(rows["path"].str.startswith(str(home)).sum())
+        n_bytes = sum(shard.n_bytes(columns["image"]) for shard in shards)
+        inside = Packed(found.where, len(rows), n_bytes, lambda: _images(shards, columns["image"]))
         return Draft(
-            source=path.name,
-            metadata=tuple(part / "state.json" for part in parts.values()),
-            root=path,
-            paths=rows["path"],
-            splits=rows["split"] if len(parts) > 1 else None,
-            labels=rows["label"].astype(str),
-            attributes=rows["attribute"].astype(str) if attribute else None,
-            label_names=labels,
+            source=found.shards[0].path.name if len(found.shards) == 1 else path.name,
+            metadata=found.records,
+            root=path if path.is_dir() else path.parent,
+            paths=pd.Series("", rows.index) if n_bytes else pd.Series(list(inside.images()), rows.index),
+            packed=inside if n_bytes else None,
+            splits=rows["split"] if rows["split"].ne("").any() else None,
+            labels=rows["label"],
+            attributes=rows["attribute"] if attribute else None,
+            label_names=_names(found.features, columns["label"]),
             attribute_name=attribute,
-            attribute_names=_names(features, attribute) if attribute else None,
-            strict_integers=labels is not None,
-            notes=(f"{inside:,} images that lay inside the Arrow files were written to {home}.",) if inside else (),
+            attribute_names=_names(found.features, attribute) if attribute else None,
+            strict_integers=_names(found.features, columns["label"]) is not None,
+            notes=notes,
         )
 
 
-def _is_dataset(path: Path) -> bool:
-    return (path / "state.json").is_file() and any(path.glob("*.arrow"))
-
-
-def _parts(path: Path) -> dict[str, Path]:
-    """Split -> its folder."""
-    if _is_dataset(path):
-        return {"": path}
-    try:
-        names = read_json(path / "dataset_dict.json")["splits"]
-    except (KeyError, TypeError) as error:
-        raise FormatRefusedError(
-            "unreadable-metadata", f"{path}/dataset_dict.json lists no splits ({error}): save the data set again."
-        ) from error
-    missing = [name for name in names if Path(str(name)).name != name or not _is_dataset(path / name)]
-    if missing or not names:
-        raise FormatRefusedError(
-            "missing-metadata", f"{path} lacks the Arrow files of {missing or 'any split'}: save the data set again."
-        )
-    return {name: path / name for name in names}
-
-
-def _features(part: Path) -> dict[str, Any]:
-    try:
-        features = read_json(part / "dataset_info.json")["features"]
-    except (KeyError, TypeError) as error:
-        raise FormatRefusedError(
-            "unreadable-metadata", f"{part}/dataset_info.json names no features ({error}): save the data set again."
-        ) from error
-    return dict(features)
-
-
-def _columns(features: Mapping[str, Any], options: Mapping[str, str], path: Path) -> dict[str, str]:
+def _columns(found: Shards, options: Mapping[str, str], path: Path) -> dict[str, str]:
     """Role -> column: as named, else the first image and the first class label."""
-    kinds = {"image": "Image", "label": "ClassLabel"}
-    found = {
-        role: options.get(role) or next((name for name, one in features.items() if _kind(one) == kind), "")
-        for role, kind in kinds.items()
-    }
-    found["label"] = found["label"] or ("label" if "label" in features else "")
+    columns = {name: found.shards[0].schema.field(name).type for name in found.shards[0].schema.names}
+    labels = [name for name, one in found.features.items() if kind_of(one) == "ClassLabel" and name in columns]
+    lower = {name.lower(): name for name in columns}
+    labels += [lower[name] for name in (*COMMON_NAMES["label"], "labels") if name in lower]
+    first = {"image": next(iter(found.image_columns()), ""), "label": next(iter(labels), "")}
+    chosen = {role: options.get(role) or name for role, name in first.items()}
     if options.get("attribute"):
-        found["attribute"] = options["attribute"]
-    absent = [role for role, name in found.items() if name not in features]
+        chosen["attribute"] = options["attribute"]
+    absent = [role for role, name in chosen.items() if name not in columns]
     if absent:
         raise FormatRefusedError(
             "missing-column",
-            f"{path.name} has no column for the {absent[0]} among {', '.join(features)}: "
+            f"{path.name} has no column for the {absent[0]} among {', '.join(columns)}: "
             f"name it with {absent[0]}=COLUMN.",
         )
-    return found
-
-
-def _kind(feature: object) -> str:
-    return str(feature.get("_type", "")) if isinstance(feature, dict) else ""
+    for role in ("label", "attribute"):
+        if role in chosen and pa.types.is_nested(columns[chosen[role]]):
+            raise FormatRefusedError(
+                "labels",
+                f"The column {chosen[role]} of {path.name} holds several values an image ({columns[chosen[role]]}), "
+                f"and an image has one {role} here: name another with {role}=COLUMN.",
+            )
+    return chosen
 
 
 def _names(features: Mapping[str, Any], column: str) -> tuple[str, ...] | None:
-    feature = features[column]
-    return tuple(map(str, feature["names"])) if _kind(feature) == "ClassLabel" else None
+    feature = features.get(column)
+    if kind_of(feature) != "ClassLabel" or not isinstance(names := dict(feature or {}).get("names"), list):
+        return None
+    return tuple(map(str, names))
 
 
-def _rows(part: Path, split: str, columns: Mapping[str, str], home: Path) -> Iterator[dict[str, Any]]:
-    import pyarrow as pa
-
-    for file in sorted(part.glob("*.arrow")):
-        try:
-            with pa.memory_map(str(own(file))) as source, pa.ipc.open_stream(source) as reader:
-                for batch in reader:
-                    for record in batch.select(list(columns.values())).to_pylist():
-                        yield _row(record, split, columns, part, home)
-        except pa.ArrowInvalid as error:
-            raise FormatRefusedError(
-                "unreadable-metadata", f"{file} is not a readable Arrow file ({error}): save the data set again."
-            ) from error
-
-
-def _row(record: Mapping[str, Any], split: str, columns: Mapping[str, str], part: Path, home: Path) -> dict[str, Any]:
-    image = record[columns["image"]] or {}
-    image = {"path": image} if isinstance(image, str) else image
-    content = image.get("bytes")
-    path = str(_written(content, home)) if content else str(part / (image.get("path") or ""))
-    attribute = record[columns["attribute"]] if "attribute" in columns else ""
-    return {"path": path, "split": split, "label": record[columns["label"]], "attribute": attribute}
+def _rows(found: Shards, columns: Mapping[str, str]) -> tuple[list[Shard], pd.DataFrame, tuple[str, ...]]:
+    """The files that are read, their rows without the images, and what is said of the others."""
+    n = sum(shard.n_rows for shard in found.shards)
+    if n > MOST_ROWS:
+        raise FormatRefusedError("rows", too_many_rows(found.shards[0].path, n))
+    parts, notes = [(shard, _facts(shard, columns)) for shard in found.shards], []
+    if any(shard.split for shard, _ in parts) and (others := [s for s, _ in parts if not s.split]):
+        notes.append(f"{len(others):,} files of no known split are left out, such as {others[0].path.name}.")
+        parts = [part for part in parts if part[0].split]
+    for split in sorted({shard.split for shard, _ in parts}):
+        if all((frame["label"].isin([NOT_KNOWN, ""])).all() for shard, frame in parts if shard.split == split):
+            notes.append(f"No image of the split {split or 'of no name'} has a label: it is left out.")
+            parts = [part for part in parts if part[0].split != split]
+    if not parts or not sum(len(frame) for _, frame in parts):
+        raise FormatRefusedError("empty-metadata", f"{found.where} has no row with a label: name another label=COLUMN.")
+    return [shard for shard, _ in parts], pd.concat([frame for _, frame in parts], ignore_index=True), tuple(notes)
 
 
-def _written(content: bytes, home: Path) -> Path:
-    """The file of this content, written where it is not there yet."""
-    digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-    path = home / digest[:2] / f"{digest}{SUFFIXES.get(content[:2], '.png')}"
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_suffix(".part")
-        draft.write_bytes(content)
-        draft.replace(path)
-    return path
+def _facts(shard: Shard, columns: Mapping[str, str]) -> pd.DataFrame:
+    """Split, label and attribute of each row of a file, as text."""
+    roles = [role for role in ("label", "attribute") if role in columns]
+    table = shard.read([columns[role] for role in roles])
+    texts = {role: [_text(cell) for cell in table.column(columns[role]).to_pylist()] for role in roles}
+    return pd.DataFrame({"split": shard.split, **texts}, index=range(table.num_rows), dtype=object)
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, bytes):
+        return cell.decode("utf-8", "replace")
+    return "" if cell is None else str(cell)
+
+
+def _images(shards: list[Shard], column: str) -> Iterator[bytes | str]:
+    """The content of each image; where there is none, its path, beside the file that names it."""
+    for shard in shards:
+        for cell in shard.cells(column):
+            content, name = (cell.get("bytes"), cell.get("path")) if isinstance(cell, dict) else (cell, cell)
+            beside = str(shard.path.parent / name) if isinstance(name, str) else ""
+            yield content if isinstance(content, bytes) and content else beside

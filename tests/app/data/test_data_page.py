@@ -15,6 +15,7 @@ from PIL import Image
 from app import session
 from app.access import Viewer
 from slim_core.data.importing import import_data
+from tests.hub import hub
 
 
 def button(app, label: str):
@@ -92,6 +93,20 @@ def test_after_registering_the_form_is_folded_and_the_data_set_shown(show, demo_
     app = button(check(show("data"), demo_folder), "Register").click().run()
     assert "Check" not in [one.label for one in app.button]
     assert any("fingerprint" in caption.value for caption in app.caption)
+
+
+def test_images_inside_files_are_unpacked_at_a_press_and_the_folder_is_checked_again(
+    show, empty_home: Path, tmp_path: Path
+) -> None:
+    app = check(show("data"), hub(tmp_path / "pets"))
+    assert "The 32 images lie inside train-00000-of-00002.parquet and 3 more files" in texts(app).replace("\\", "")
+    assert "Register" not in [one.label for one in app.button] and not (empty_home / "imported").exists()
+    app = button(app, "Unpack the images").click().run()
+    assert "32 images (train 16, val 8, test 8). Nothing is registered yet." in texts(app)
+    assert len(list((empty_home / "imported").rglob("*.jpg"))) == 32
+    button(app, "Register").click().run()
+    (dataset,) = session.store().datasets.all()
+    assert not app.exception and (dataset.format, dataset.n_images) == ("huggingface", 32)
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -18,6 +18,7 @@ from PIL import Image
 from slim_core.cli import app
 from slim_core.settings import settings
 from slim_core.store import Store
+from tests.hub import hub
 from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
@@ -142,6 +143,16 @@ def test_an_import_only_checks_and_says_how_to_register(demo_folder, home, tmp_p
     assert "0, flower" in out and f"nothing is registered yet; next: {command}" in out
     assert json.loads(report.read_text())["n_images"] == 340
     assert Store.open(settings()).datasets.all() == []
+
+
+def test_an_import_of_images_inside_parquet_names_the_command_that_unpacks_them(tmp_path, home, capsys):
+    pets = hub(tmp_path / "pets")
+    assert slim("import", pets) == 2
+    command = f"slim import {pets} -o unpack=yes"
+    assert command in " ".join(capsys.readouterr().out.split()) and not list(home.rglob("*.jpg"))
+    assert slim(*command.split()[1:], "--register") == 0
+    (dataset,) = Store.open().datasets.all()
+    assert dataset.n_images == len(list(home.rglob("*.jpg"))) == 32
 
 
 def test_an_import_with_broken_files_names_the_command_that_leaves_them_out(waterbirds_folder, home, capsys):

@@ -226,32 +226,6 @@ def test_coco_takes_the_largest_object_and_its_box(root, limits):
     assert "2 images without an annotation are left out" in codes["importer"]
 
 
-def test_a_hugging_face_folder_whose_images_lie_inside_it(root, limits, monkeypatch, tmp_path):
-    import pyarrow as pa
-
-    monkeypatch.setattr("slim_core.data.importers.huggingface.settings", lambda: limits)
-    draw(tmp_path / "one.png")
-    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
-    for split in ("train", "test"):
-        part = root / split
-        part.mkdir()
-        draw(*(tmp_path / split / f"{i}.png" for i in range(10)))
-        images = [{"bytes": (tmp_path / split / f"{i}.png").read_bytes(), "path": None} for i in range(10)]
-        table = pa.table({"img": pa.array(images, kind), "label": pa.array([0, 1] * 5)})
-        with (
-            pa.OSFile(str(part / "data-00000-of-00001.arrow"), "wb") as file,
-            pa.ipc.new_stream(file, table.schema) as out,
-        ):
-            out.write_table(table)
-        features = {"img": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ["no", "yes"]}}
-        (part / "dataset_info.json").write_text(json.dumps({"features": features}))
-        (part / "state.json").write_text("{}")
-    (root / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "test"]}))
-    read_table, codes = read(root, limits, "huggingface")
-    assert read_table.label_names == ("no", "yes") and len(read_table.rows("test")) == 10 and "made-val" in codes
-    assert read_table.image_path(0).is_relative_to(limits.home.resolve()) and "20 images" in codes["importer"]
-
-
 def test_every_format_says_what_it_reads():
     assert all(importer.about and importer.name == name for name, importer in FORMATS.items())
 

@@ -200,12 +200,14 @@ def test_a_table_about_the_class_folders_is_no_table_of_images(root: Path, limit
     assert read(root, limits, "image-folder")[0].label_names == ("cat", "dog")
 
 
-def test_a_table_that_holds_the_images_themselves_says_how_to_write_them(root: Path, limits: Settings) -> None:
+def test_images_inside_a_table_are_not_taken_for_paths_where_it_is_to_be_read_as_one(
+    root: Path, limits: Settings
+) -> None:
     draw(root / "0.png")
     cell = {"bytes": (root / "0.png").read_bytes(), "path": "0.png"}
     pd.DataFrame({"image": [cell] * 6, "label": [0, 1] * 3}).to_parquet(root / "train-00000-of-00001.parquet")
-    (error,) = imported(root, limits).report.errors
-    assert "holds the images themselves in the column image, not their paths" in error.message
+    (error,) = import_data(root, format="csv", settings=limits).report.errors
+    assert "holds the images themselves in the column image, not their paths: read it as huggingface" in error.message
 
 
 # Forms of the papers

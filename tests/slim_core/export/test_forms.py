@@ -132,7 +132,7 @@ def test_a_subset_opens_in_datasets_and_is_imported_again(
     (folder.parent / "out").rename(tmp_path / "moved")  # the images lie inside
     monkeypatch.setenv("SLIM_HOME", str(tmp_path / "home"))
     report = import_data(
-        tmp_path / "moved", settings=store.settings, options={"attribute": table.attribute_name}
+        tmp_path / "moved", settings=store.settings, options={"attribute": table.attribute_name, "unpack": "yes"}
     ).report
     assert report.n_images == subset.metrics["images"] and report.format == "huggingface"
 
