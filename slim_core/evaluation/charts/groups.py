@@ -16,12 +16,14 @@ from slim_core.data.table import SPLITS
 from slim_core.evaluation.charts.layout import base_layout, interval
 from slim_core.evaluation.charts.palette import BLUE, FEW, GREY, SKY, VERMILION, colour_of, have_colours, run_colours
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
+from slim_core.percent import counted
 
 COLUMNS = ["group", "n", "correct", "accuracy", "low", "high", "worst"]
 ATTENTION = [ATTENTION_PRECISION, AIOU]
 N_MASKS = "n_masks"  # images of a group whose attention was scored
 MOST_UPRIGHT = 8  # groups whose names fit side by side under upright bars
 MOST = 12  # groups that one chart shows
+NAMED = 40  # letters of the names of groups without images that fit beside an axis
 BAR = 15  # pixels of a lying bar
 
 
@@ -39,11 +41,11 @@ def group_frame(metrics: Mapping[str, Any]) -> pd.DataFrame:
 
 def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Figure:
     """Accuracy per group in percent with its 95 % interval, the worst group in its own colour; of more than MOST groups
-    those with the lowest accuracy.
+    those with the lowest accuracy, and of none without images.
 
     ``cells``: what a click on each bar opens, carried as the first of its custom data.
     """
-    n_groups = len(frame)
+    note = _note(frame)
     frame = lowest(frame.assign(cell=list(cells) if cells is not None else list(frame["group"])))
     percent = frame[["accuracy", "low", "high"]] * 100
     carried = percent[["low", "high"]].assign(cell=frame["cell"])
@@ -57,7 +59,7 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
         customdata=carried[["cell", "low", "high"]],
         hovertemplate="%{y}<br>%{x:.1f} % (%{customdata[1]:.1f} to %{customdata[2]:.1f})<extra></extra>",
     )  # fmt: skip
-    figure.update_xaxes(title=f"accuracy, %{left_out_note(n_groups)}", range=[0, 102])
+    figure.update_xaxes(title=f"accuracy, %{note}", range=[0, 102])
     figure.update_yaxes(autorange="reversed", automargin=True)
     return base_layout(figure, 90 + 44 * max(2, len(frame)))
 
@@ -65,16 +67,16 @@ def group_bars(frame: pd.DataFrame, cells: Sequence[str] | None = None) -> go.Fi
 def group_intervals(frame: pd.DataFrame, baseline: str | None = None) -> go.Figure:
     """Accuracy of every group in every run with its 95 % Wilson interval: bars for a few runs, dots for many.
 
-    Of more than MOST groups it shows those with the lowest accuracy in any run, and says so on its axis.
+    Of more than MOST groups it shows those with the lowest accuracy in any run, and says so on its axis; and there it
+    names groups without images, which have no bar.
 
     ``frame``: run (name), group (name), accuracy, low, high (0..1; NaN for an empty group) and n, one row a run and
     group; runs and groups keep the order of the frame. Where it has a column ``key``, each mark carries it as the first
     of its custom data.
     """
-    n_groups = frame["group"].nunique()
     shown = lowest(frame)
-    draw = _dots if frame["run"].nunique() > FEW else _sideways if n_groups > MOST_UPRIGHT else _upright
-    return draw(shown, baseline, f"accuracy, 95 % interval{left_out_note(n_groups)}")
+    draw = _dots if frame["run"].nunique() > FEW else _sideways if shown["group"].nunique() > MOST_UPRIGHT else _upright
+    return draw(shown, baseline, f"accuracy, 95 % interval{_note(frame)}")
 
 
 def left_out_note(n_groups: int) -> str:
@@ -82,8 +84,28 @@ def left_out_note(n_groups: int) -> str:
     return "" if n_groups <= MOST else f"<br>the {MOST} lowest of {n_groups:,} groups"
 
 
+def _note(frame: pd.DataFrame) -> str:
+    """What an axis says of the groups of ``frame`` that a chart does not show."""
+    empty = sorted(set(frame["group"]) - set(_with_images(frame)["group"]))
+    note = left_out_note(frame["group"].nunique() - len(empty))
+    names = "; ".join(empty)
+    if not empty:
+        return note
+    about = f": {names}" if len(names) <= NAMED else f" in {counted(len(empty), 'group')}"
+    return f"{note}<br>no images{about}"
+
+
+def _with_images(frame: pd.DataFrame) -> pd.DataFrame:
+    """The rows of groups that have an image in any run; estimated ones may have none."""
+    return frame[frame.groupby("group")["n"].transform("max") > 0]
+
+
 def lowest(frame: pd.DataFrame, most: int = MOST) -> pd.DataFrame:
-    """The rows of the ``most`` groups with the lowest accuracy in any run, lowest first; all, as they are, of fewer."""
+    """The rows of the ``most`` groups with the lowest accuracy in any run, lowest first; all, as they are, of fewer.
+
+    Groups without images are none of them.
+    """
+    frame = _with_images(frame)
     if frame["group"].nunique() <= most:
         return frame
     rates = frame.groupby("group", sort=False)["accuracy"].agg(["min", "mean"])

@@ -44,6 +44,17 @@ def test_an_empty_group_has_no_bar_rather_than_a_zero() -> None:
     assert np.isnan(slim.y[1])
 
 
+def test_a_group_without_images_in_any_run_takes_no_room_and_the_axis_names_it() -> None:
+    gone = GROUPS.assign(n=[100, 0, 100, 0])
+    for frame, axis in ((gone, "yaxis"), (pd.concat([gone.assign(run=f"run {k}") for k in range(9)]), "yaxis")):
+        figure = group_intervals(frame)
+        assert figure.layout[axis].title.text == "accuracy, 95 % interval<br>no images: sea"
+        assert "sea" not in str(figure.layout.xaxis.ticktext) + str([trace.x for trace in figure.data])
+    long = gone.replace({"group": {"sea": "a name that is far too long to be written beside an axis"}})
+    assert group_intervals(long).layout.yaxis.title.text.endswith("<br>no images in 1 group")
+    assert "no images" not in group_intervals(GROUPS).layout.yaxis.title.text, "one run has some"
+
+
 def test_each_mark_names_what_a_click_on_it_opens() -> None:
     erm, _ = group_intervals(GROUPS).data
     assert [row[0] for row in erm.customdata] == ["r-1.group.0", "r-1.group.1"]

@@ -25,11 +25,13 @@ def test_an_empty_group_has_no_accuracy_rather_than_zero() -> None:
 
 
 def test_bars_show_percent_with_the_interval_and_mark_the_worst_group() -> None:
-    (bars,) = charts.group_bars(charts.group_frame(METRICS)).data
+    figure = charts.group_bars(charts.group_frame(METRICS))
+    assert figure.layout.xaxis.title.text == "accuracy, %<br>no images: 1, land"
+    (bars,) = figure.data
     assert bars.x[0] == pytest.approx(90)
     assert bars.error_x.array[1] == pytest.approx(29)
     assert bars.error_x.arrayminus[1] == pytest.approx(23)
-    assert [colour == VERMILION for colour in bars.marker.color] == [False, True, False]
+    assert [colour == VERMILION for colour in bars.marker.color] == [False, True]
     assert bars.y[1] == "1, sea (n = 10)"
 
 
@@ -42,6 +44,13 @@ def test_split_counts_keep_the_order_of_the_groups_and_fill_gaps_with_zero() -> 
     assert frame.index.tolist() == ["b", "a"]
     assert frame.loc["a"].tolist() == [10, 0, 0]
     assert frame.loc["b"].tolist() == [30, 0, 5]
+
+
+def test_nine_groups_have_a_colour_each_in_a_legend_also_where_a_split_lacks_some() -> None:
+    found = [{"split": split, "name": f"g{k}", "n": 0 if split == "val" and k % 2 else 5}
+             for split in ("train", "val") for k in range(9)]  # fmt: skip
+    figure = charts.split_shares(charts.split_frame(found))
+    assert figure.layout.showlegend and len({strip.marker.color for strip in figure.data}) == 9
 
 
 def test_shares_are_of_each_split_and_an_empty_split_is_not_divided_by_zero() -> None:
