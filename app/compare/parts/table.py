@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -33,6 +34,9 @@ WIDTHS = {
     "label": 222, WGA: 82, "change": 58, WORST_GROUP: 72, AVERAGE: 62, ATTENTION_PRECISION: 68, COVERAGE: 60,
     "labels_used": 76, "answers": 62, "answered_by": 68, "run": 32,
 }  # fmt: skip
+# Columns that make room for the names of worst groups: where all runs are alike, and where none has anything.
+ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
+LETTER_PX, MARGIN_PX, MOST_PX = 7, 18, 230  # of such a name
 PINNED = "⚑ "
 ROW_PX, MOST_ROWS = 33, 11
 
@@ -41,11 +45,12 @@ def show(choice: Choice) -> list[str]:
     """Draw the visible runs; returns the ids of those that are ticked, and keeps them in the address."""
     ids = choice.visible.index.tolist()
     ticked = [ids.index(one) for one in choice.chosen]
+    widths = column_widths(choice.visible)
     state = st.dataframe(
         percentages(choice),
         hide_index=True,
-        column_config=column_config(),
-        column_order=SHOWN,  # the table's own menu, an eye, has the others
+        column_config=column_config(widths),
+        column_order=[key for key in SHOWN if key in widths],  # the table's own menu, an eye, has the others
         placeholder="–",
         height=2 + ROW_PX * (1 + min(len(ids), MOST_ROWS)),
         on_select="rerun",
@@ -67,8 +72,20 @@ def percentages(choice: Choice) -> pd.DataFrame:
     return shown[list(TITLES)].assign(run=[f"jobs?run={one}" for one in shown.index])
 
 
-def column_config() -> dict[str, Any]:
-    """Title, format and definition of every column."""
+def column_widths(rows: pd.DataFrame) -> dict[str, int]:
+    """The pixels of every column that is shown at first: all of WIDTHS, unless the names of worst groups need room."""
+    widths = dict(WIDTHS)
+    longest = int(rows[WORST_GROUP].fillna("").str.len().max())
+    needed = min(MARGIN_PX + LETTER_PX * longest, MOST_PX)
+    giving = [key for key in ALIKE if rows[key].nunique(dropna=False) == 1]
+    for key in (*giving, *(key for key in EMPTY if rows[key].isna().all())):
+        if widths[WORST_GROUP] < needed:
+            widths[WORST_GROUP] += widths.pop(key)
+    return widths
+
+
+def column_config(widths: Mapping[str, int]) -> dict[str, Any]:
+    """Title, format and definition of every column, and the width of those in ``widths``."""
     number = st.column_config.NumberColumn
     text = st.column_config.TextColumn
     columns: dict[str, Any] = {key: number(TITLES[key], format="%.1f %%", help=DEFINITIONS[key]) for key in RATES}
@@ -83,7 +100,7 @@ def column_config() -> dict[str, Any]:
     formats = {"share": "%.1f %%", "minutes": "%.1f", "seconds": "%.0f", "lineage_seconds": "%.0f", "gpu_hours": "%.2f"}
     for key, definition in COST_DEFINITIONS.items():
         columns[key] = number(TITLES[key], format=formats.get(key, "localized"), help=definition)
-    for key, width in WIDTHS.items():
+    for key, width in widths.items():
         columns[key]["width"] = width
     return columns
 

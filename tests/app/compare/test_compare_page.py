@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from app import session
+from app.compare.parts import table
 from app.services import evaluations as compare_runs
 from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
@@ -47,6 +50,25 @@ def test_runs_stand_side_by_side_with_what_they_cost(show) -> None:
     assert table["gpu_hours"].tolist() == [0, 0]
     assert table["attention_coverage"].tolist() == [100, 100]
     assert len(app.get("plotly_chart")) == 2
+
+
+def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_groups() -> None:
+    rows = pd.DataFrame(
+        {
+            "worst_group": ["1, environment 2", None],
+            "attention_coverage": [1.0, 1.0],
+            "labels_used": ["none", "answers"],
+            "attention_precision": [0.5, 0.6],
+            "answered_by": [None, "simulated annotator"],
+        }
+    )
+    found = table.column_widths(rows)
+    assert set(table.WIDTHS) - set(found) == {"attention_coverage"}
+    assert found["worst_group"] >= 7 * len("1, environment 2") and sum(found.values()) == sum(table.WIDTHS.values())
+    longer = rows.assign(worst_group="waterbird, land background", attention_precision=np.nan, labels_used="none")
+    assert set(table.WIDTHS) - set(table.column_widths(longer)) == {"attention_coverage", "labels_used"}
+    assert table.column_widths(rows.assign(worst_group="0, sky")) == table.WIDTHS
+    assert "answered_by" in table.column_widths(longer.assign(worst_group="x" * 80)), "simulated answers are named"
 
 
 @pytest.mark.usefixtures("filled_home")
