@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
+
 import pytest
 from playwright.sync_api import Page, expect
 
-from slim_core.store import Store
+from slim_core.data.importing import import_data
+from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.settings import Settings
+from slim_core.store import Dataset, Store
+from tests.browser.server import dashboard
 from tests.browser.steps import settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
@@ -23,11 +30,35 @@ def test_back_takes_one_press_a_page(page: Page, address: str, name: str) -> Non
     settle(page)
 
 
-def test_the_browser_remembers_the_data_set_and_its_console_stays_clean(page: Page, address: str, store: Store) -> None:
+@pytest.fixture(scope="module")
+def two_sets(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, list[Dataset]]]:
+    """A dashboard of its own, and its two data sets, the newest first."""
+    folder = tmp_path_factory.mktemp("two-sets")
+    store = Store.open(Settings(home=folder / "home"))
+    for seed, name in enumerate(("older", "newer")):
+        write_demo(folder / name, DemoConfig(train=20, val=10, test=10, seed=seed))
+        store.datasets.register(import_data(folder / name, name=name), by="tests")
+    known = store.datasets.all()
+    store.close()
+    with dashboard(folder / "home") as address:
+        yield address, known
+
+
+def test_the_browser_remembers_the_data_set_and_its_console_stays_clean(
+    page: Page, two_sets: tuple[str, list[Dataset]]
+) -> None:
     """``page`` fails for every error in the console: Streamlit's probing for its root was two to four a page."""
-    (dataset, *_) = store.datasets.all()
-    visit(page, address, "train", f"?dataset={dataset.id}")
+    address, (newer, older) = two_sets
+    assert (newer.name, older.name) == ("newer", "older"), "a visit without a past begins with the newest"
+    visit(page, address, "train", f"?dataset={older.id}")
     kept = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
-    assert kept["slim-dataset"] == dataset.id
-    visit(page, address, "data")
-    expect(page.get_by_role("combobox", name="Data set")).to_have_value(f"{dataset.name} ({dataset.n_images:,} images)")
+    assert kept["slim-dataset"] == older.id
+    shown = page.get_by_role("combobox", name="Data set")
+    for name in ("Attention", "Space", "Data"):  # by the sidebar
+        page.get_by_test_id("stSidebar").get_by_role("link", name=name, exact=True).click()
+        expect(page.get_by_role("heading", level=1, name=name)).to_be_visible(timeout=30_000)
+        settle(page)
+        expect(shown).to_have_value(re.compile("^older "))
+        assert f"dataset={older.id}" in page.url
+    visit(page, address, "curate")  # a new visit
+    expect(shown).to_have_value(re.compile("^older "))

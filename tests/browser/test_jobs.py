@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import time
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -69,6 +72,18 @@ def test_a_double_click_runs_it_again_once_and_the_page_follows_it_to_its_end(
     expect(page.locator(f".st-key-log-{new[0].id}")).to_contain_text("done in")
     assert (store.runs.fetch(new[0].id).status, new[0].spec) == ("done", run.spec)
     assert {one.id for one in store.runs.all(kind="evaluate")} == {*known, new[0].id}
+
+
+def test_the_command_of_a_run_runs_in_a_plain_shell_from_any_folder_and_finds_the_run(
+    page: Page, address: str, store: Store, tmp_path: Path
+) -> None:
+    run = store.runs.all(kind="gradcam", status="done")[-1]
+    visit(page, address, "jobs", f"?run={run.id}")
+    page.get_by_role("button", name="Copy as command").click()
+    line = page.get_by_test_id("stPopoverBody").get_by_test_id("stCode").inner_text()
+    bare = {"PATH": "/usr/bin:/bin", "PYTHONPATH": os.environ["PYTHONPATH"]}  # of a shell that knows nothing of us
+    ran = subprocess.run(["sh", "-c", line], env=bare, cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert ran.returncode == 0 and run.id in ran.stdout, ran.stdout + ran.stderr
 
 
 @pytest.mark.parametrize("width", [820, 1024, 1440])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from datetime import UTC, datetime, timedelta
 
@@ -292,6 +293,7 @@ def test_the_summary_of_a_finished_campaign_adds_everything_up(pair: Campaign):
     assert metrics["Minutes of work"] == "0.8" and metrics["Agreement"] == "–", "of 12 images"
     people, classes = app.dataframe[0].value, app.dataframe[1].value
     assert people["annotator"].tolist() == ["ann", "ben"] and people["answers"].tolist() == [12, 12]
+    assert f"{people['minutes'].sum():.1f}" == "0.8", "the same minutes as above"
     assert classes["images"].sum() == 240 and classes["answered"].sum() == 12
 
 
@@ -328,6 +330,25 @@ def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
         app.run()
         [after] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert after != drawn
+
+
+def test_a_class_whose_answers_are_all_wrong_is_trusted_nowhere_on_the_page(space: str):
+    from slim_core.annotation.plan import Plan, open_campaign
+
+    store = session.store()
+    campaign = open_campaign(store, Plan(space, {0: 4, 1: 4}), "lea")
+    labels = store.datasets.table(campaign.dataset_id).labels
+    given = [AnswerIn(f"a-{one.id}", one.id, int(labels[one.row] == 1)) for one in store.campaigns.items(campaign.id)]
+    store.answers.save(campaign.id, "ann", given)
+    classes = summary.by_class(campaign)
+    of_class, sizes = classes["trusted"].tolist(), classes["images"].tolist()
+    assert of_class[0] == 0 and of_class[1] > 0
+    shown = part("live_effect", campaign.id).get("html")
+    [drawn] = [one.proto.body for one in shown if "slim-effect" in one.proto.body]
+    cells = re.findall(r"<span>(\d), [^<]*</span>.*?of (\d+), (\d+)\s% trusted", drawn)
+    assert {name for name, _, share in cells if share != "0"} == {"1"} and {name for name, _, _ in cells} == {"0", "1"}
+    overall = sum(share * n for share, n in zip(of_class, sizes, strict=True)) / sum(sizes)
+    assert f"<b>{overall:.0f}\u00a0% of the images are trusted</b>" in drawn, "and the headline says the same"
 
 
 def test_the_effect_of_no_answer_is_told_too(space: str):

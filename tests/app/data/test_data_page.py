@@ -36,6 +36,7 @@ def test_a_registered_data_set_shows_its_groups_and_images_by_address(show, data
     page = "".join(str(html.proto.body) for html in app.get("html"))
     assert page.count("<img") == 20
     assert f"/api/image/{dataset.id}/" in page
+    assert page.count(f'<a href="/api/image/{dataset.id}/') == 20, "each opens large"
 
 
 def test_the_sample_can_be_narrowed_to_a_group(show, dataset) -> None:
