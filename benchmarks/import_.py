@@ -5,11 +5,11 @@
 celeba: metadata of CelebA's real shape (202,599 rows, 40 attributes, two files), read, checked and registered without
 opening an image, in a process of its own; its peak memory is that of the whole process. file_check: the first check of
 JPEG files of CelebA's size, everything included (processes, roots, what is kept), against the same number of processes
-that do nothing but open and decode them with Pillow; both from the page cache, by turns, medians. image_folder: files
-in class folders, listed and registered.
+that do nothing but open and decode them with Pillow; both from the page cache, by turns, medians of their ratios.
+image_folder: files in class folders, listed and registered.
 
 load: runnable processes of the machine when each part began. Where it is about the number of cores or more, seconds say
-how busy the machine was; cpu_s is what the work took, and the share says more than either of its rates.
+how busy the machine was; cpu_s and cpu_share_of_pillow are what the work took in all processes together.
 """
 
 from __future__ import annotations
@@ -22,17 +22,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import pandas as pd
+import psutil
 from joblib import Parallel, delayed
 from PIL import Image
 
 from slim_core.data.importers.celeba import ATTRIBUTE, EXPECTED, TARGET
 from slim_core.data.importing import import_data
-from slim_core.data.looks import CHUNK, Looking, look_at
+from slim_core.data.looks import CHUNK, Looking
 from slim_core.settings import Settings
 from slim_core.store import Store
 
@@ -40,7 +42,6 @@ SPLITS = ("train", "val", "test")
 OTHER_ATTRIBUTES = 38
 WIDTH, HEIGHT = 178, 218  # pixels of an aligned CelebA image
 CLASSES = 100
-ALONE = 500  # files that one process checks
 LINKS = 1_000  # of one file: file systems allow some ten thousand
 
 
@@ -48,9 +49,9 @@ def main() -> None:
     """Measure and print; with ``--only``, one part in this process."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=float, default=1.0, help="share of CelebA's rows")
-    parser.add_argument("--jpegs", type=int, default=6_000)
+    parser.add_argument("--jpegs", type=int, default=20_000)
     parser.add_argument("--files", type=int, default=100_000, help="of the folder of class folders")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--only", type=Path, help="import this folder, and tell of this process")
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
@@ -115,41 +116,34 @@ def measure_file_check(folder: Path, n: int, repeats: int) -> dict[str, object]:
     _decoded(paths)  # the files are in the page cache from here on
     load, ours, plain = os.getloadavg()[0], [], []
     for turn in range(repeats):
-        plain.append(_seconds(lambda: _decoded(paths)))
-        settings = Settings(home=folder.with_name(f"home-{turn}"), data_roots=(folder,))
-        looking = Looking(settings, folder)
-        ours.append(_seconds(lambda looking=looking: looking.at(paths, np.ones(n, bool), "Checking")))
-    again = _seconds(lambda: looking.at(paths, np.ones(n, bool), "Checking"))
+        plain.append(_taken(lambda: _decoded(paths)))
+        looking = Looking(Settings(home=folder.with_name(f"home-{turn}"), data_roots=(folder,)), folder)
+        ours.append(_taken(lambda looking=looking: looking.at(paths, np.ones(n, bool), "Checking")))
+    again, _ = _taken(lambda: looking.at(paths, np.ones(n, bool), "Checking"))
+    by_clock, by_cpu = ([p[i] / o[i] for o, p in zip(ours, plain, strict=True)] for i in (0, 1))
     return {
         "images": n,
         "cores": len(os.sched_getaffinity(0)),
-        "images_per_s": round(n / median(ours)),
-        "pillow_images_per_s": round(n / median(plain)),
-        "share_of_pillow": round(median(plain) / median(ours), 2),
-        "cpu_share_of_pillow": cpu_share(paths[:ALONE], settings, repeats),
+        "images_per_s": round(n / median(seconds for seconds, _ in ours)),
+        "pillow_images_per_s": round(n / median(seconds for seconds, _ in plain)),
+        "share_of_pillow": round(median(by_clock), 2),
+        "cpu_share_of_pillow": round(median(by_cpu), 2),
         "again_s": round(again, 2),  # nothing has changed since
         "load": round(load, 1),
     }
 
 
-def cpu_share(paths: list[str], settings: Settings, repeats: int) -> float:
-    """The same ratio in computing time of one process, which other programs of the machine change little."""
-    ours, plain = [], []
-    for _ in range(repeats):
-        began = time.process_time()
-        _decode_some(paths)
-        between = time.process_time()
-        for path in paths:
-            look_at(path, True, settings)
-        plain.append(between - began)
-        ours.append(time.process_time() - between)
-    return round(median(plain) / median(ours), 2)
+def _taken(run: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock, and of computing in this process and those that it has started."""
+    began, began_cpu = time.perf_counter(), _cpu_s()
+    run()
+    return time.perf_counter() - began, _cpu_s() - began_cpu
 
 
-def _seconds(run: object) -> float:
-    began = time.perf_counter()
-    run()  # type: ignore[operator]
-    return time.perf_counter() - began
+def _cpu_s() -> float:
+    here = psutil.Process()
+    times = [one.cpu_times() for one in (here, *here.children(recursive=True))]
+    return sum(one.user + one.system for one in times)
 
 
 def _decoded(paths: list[str]) -> None:

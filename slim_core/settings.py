@@ -143,13 +143,25 @@ class Settings(BaseSettings):
             resolved.exists()
         except (OSError, RuntimeError, ValueError) as error:  # links in a circle, 5,000 letters, a NUL
             raise PathRefusedError(f"{str(path)[:100]!r} cannot be a path: check it.") from error
-        if f"{resolved}/".startswith(self._prefixes):
+        if self.holds(str(resolved)):
             return resolved
         listed = ", ".join(map(str, self.roots))
         raise PathRefusedError(
             f"{resolved} lies outside the allowed folders ({listed}): move the data there, "
             f"or name its folder in SLIM_DATA_ROOTS."
         )
+
+    def allows(self, path: Path | str) -> bool:
+        """Whether a path, links followed, lies inside an allowed root."""
+        try:
+            self.allowed(path)
+        except (PathRefusedError, OSError, ValueError):
+            return False
+        return True
+
+    def holds(self, resolved: str) -> bool:
+        """Whether a path whose links were followed lies inside an allowed root."""
+        return f"{resolved}/".startswith(self._prefixes)
 
 
 @lru_cache(maxsize=1)

@@ -17,7 +17,7 @@ from slim_core.data.draft import BOX_COLUMNS, Counts, Draft
 from slim_core.data.report import Findings, describe
 from slim_core.data.splits import VAL_OF_TRAIN, make_splits
 from slim_core.data.table import COLUMNS, SPLITS, UNKNOWN, ImageTable
-from slim_core.errors import PathRefusedError, quoted
+from slim_core.errors import quoted
 from slim_core.percent import percent
 from slim_core.settings import Settings
 
@@ -316,15 +316,7 @@ def _leads_inside(path: str, root: Path, settings: Settings) -> bool:
     if not os.path.isabs(path) and os.path.normpath(path).split(os.sep)[0] == os.pardir:
         return False
     # Links followed: "link/.." leads to where the link does.
-    return is_allowed(Path(os.path.join(root, os.path.dirname(path))), settings)
-
-
-def is_allowed(path: Path, settings: Settings) -> bool:
-    try:
-        settings.allowed(path)
-    except (PathRefusedError, OSError, ValueError):
-        return False
-    return True
+    return settings.allows(os.path.join(root, os.path.dirname(path)))
 
 
 def _check_repeats(table: ImageTable, findings: Findings) -> None:

@@ -102,7 +102,7 @@ def _without_far_ends(image: Image.Image) -> Image.Image:
     return image.crop((left, top, width - left, height - top))
 
 
-def _file_of(path: Path) -> BufferedReader:
+def _file_of(path: Path | str) -> BufferedReader:
     """The file, opened first and checked then: what was opened is a regular file inside the allowed roots.
 
     A path that was checked before may lead elsewhere by now, through a link in the place of an image or a folder.
@@ -116,19 +116,33 @@ def _file_of(path: Path) -> BufferedReader:
         opened = os.fstat(file.fileno())
         if not stat.S_ISREG(opened.st_mode):
             raise ImageRefusedError(f"{path} is not a regular file: put an image there, or take its row out.")
-        try:
-            real = settings().allowed(path)
-        except PathRefusedError as error:
-            raise ImageRefusedError(str(error)) from error
-        if not os.path.samestat(opened, real.stat()):
-            raise ImageRefusedError(f"{path} was exchanged while it was opened: import the data set again.")
+        if not settings().holds(_real_path(file.fileno())):
+            _require_inside(path, opened)
     except BaseException:
         file.close()
         raise
     return file
 
 
-def _opened(path: Path, max_pixels: int | None) -> Image.Image:
+def _real_path(descriptor: int) -> str:
+    """Where an open file lies, links followed, in one call where the system says it; else ""."""
+    try:
+        return os.readlink(f"/proc/self/fd/{descriptor}")
+    except OSError:  # no Linux
+        return ""
+
+
+def _require_inside(path: Path | str, opened: os.stat_result) -> None:
+    """Refuse a file outside the allowed roots, link by link."""
+    try:
+        real = settings().allowed(path)
+    except PathRefusedError as error:
+        raise ImageRefusedError(str(error)) from error
+    if not os.path.samestat(opened, real.stat()):
+        raise ImageRefusedError(f"{path} was exchanged while it was opened: import the data set again.")
+
+
+def _opened(path: Path | str, max_pixels: int | None) -> Image.Image:
     """The image with its header read and its pixels not yet."""
     limit = settings().max_pixels if max_pixels is None else max_pixels
     try:
@@ -145,7 +159,7 @@ def _opened(path: Path, max_pixels: int | None) -> Image.Image:
         ) from error
     except BROKEN as error:
         raise ImageRefusedError(
-            web_page(path, "an image")
+            web_page(Path(path), "an image")
             or f"{path} is not a readable image ({', '.join(FORMATS)}): replace the file, or take its row out."
         ) from error
     width, height = image.size
@@ -158,7 +172,7 @@ def _opened(path: Path, max_pixels: int | None) -> Image.Image:
     return image
 
 
-def image_size(path: Path, *, max_pixels: int | None = None) -> tuple[int, int]:
+def image_size(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, int]:
     """(width, height) from the header alone.
 
     Raises:
@@ -181,7 +195,7 @@ def content_of(path: Path) -> str:
         raise ImageRefusedError(f"{path} cannot be read ({error.strerror}): put the file back.") from error
 
 
-def _decoded(path: Path, mode: str, max_pixels: int | None, shorter_side: int | None = None) -> Image.Image:
+def _decoded(path: Path | str, mode: str, max_pixels: int | None, shorter_side: int | None = None) -> Image.Image:
     with _opened(path, max_pixels) as image:
         try:
             if shorter_side is not None:  # a JPEG then decodes to a half, a quarter or an eighth, not below this
@@ -200,7 +214,7 @@ def _as_mode(image: Image.Image, mode: str) -> Image.Image:
         image = Image.fromarray((wide / 257 if wide.max(initial=0) > 255 else wide).round().astype(np.uint8))
     if image.mode == "P" and "transparency" in image.info:
         image = image.convert("RGBA")
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)  # which would copy it
 
 
 def open_image(path: Path | str, *, max_pixels: int | None = None) -> Image.Image:
@@ -210,7 +224,7 @@ def open_image(path: Path | str, *, max_pixels: int | None = None) -> Image.Imag
         ImageRefusedError: missing, broken, cut short, or more than ``max_pixels`` (default: SLIM_MAX_PIXELS), which
             is read from the header before any pixel is.
     """
-    return _decoded(Path(path), "RGB", max_pixels)
+    return _decoded(path, "RGB", max_pixels)
 
 
 def load_pixels(path: Path | str, transform: ImageTransform) -> np.ndarray:
@@ -225,7 +239,7 @@ def load_picture(path: Path | str, transform: ImageTransform) -> np.ndarray:
         ImageRefusedError: as open_image; ImageMissingError where there is no such file.
     """
     shorter_side = round(transform.size * transform.resize_ratio)
-    return np.asarray(transform.fit(_decoded(Path(path), "RGB", None, shorter_side)), np.uint8)
+    return np.asarray(transform.fit(_decoded(path, "RGB", None, shorter_side)), np.uint8)
 
 
 def load_whole(path: Path | str, side: int) -> np.ndarray:
@@ -234,7 +248,7 @@ def load_whole(path: Path | str, side: int) -> np.ndarray:
     Raises:
         ImageRefusedError: as open_image; ImageMissingError where there is no such file.
     """
-    image = _decoded(Path(path), "RGB", None, side)
+    image = _decoded(path, "RGB", None, side)
     image.thumbnail((side, side), Image.Resampling.BILINEAR)
     return np.asarray(image, np.uint8)
 

@@ -12,9 +12,8 @@ import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -37,10 +36,6 @@ class Look:
     mtime_ns: int = -1  # when it was changed, nanoseconds since 1970
     decoded: bool = False  # all its pixels were read
 
-    def but(self, **changes: Any) -> Look:
-        """The same with other fields."""
-        return replace(self, **changes)
-
 
 class KeptLooks:
     """The looks at one folder's files. Where they cannot be kept, nothing is, and every file is looked at again."""
@@ -50,6 +45,7 @@ class KeptLooks:
         with self._left_alone_if_broken():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=WAIT_S, check_same_thread=False)
+            self._database.execute("PRAGMA synchronous = OFF")  # a power cut costs a second look, no more
             self._database.execute(_SCHEMA)
 
     @classmethod
@@ -78,7 +74,7 @@ class KeptLooks:
     def keep(self, paths: Sequence[str], looks: Sequence[Look]) -> None:
         """Keep what can be recognised again: not what is missing, a link, or too large as of today's limit."""
         rows = [
-            (path, *astuple(look))
+            (path, *(getattr(look, name) for name in Look.__slots__))
             for path, look in zip(paths, looks, strict=True)
             if look.bytes >= 0 and look.fault != "large-files"
         ]

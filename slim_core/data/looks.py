@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from slim_core.data.checks import is_allowed
 from slim_core.data.images import ImageMissingError, ImageTooLargeError, image_size, open_image
 from slim_core.data.kept_looks import KeptLooks, Look
 from slim_core.errors import ImageRefusedError
@@ -76,29 +75,28 @@ def look_at(name: str, decode: bool, settings: Settings) -> Look:
     try:
         about = os.lstat(name)
         if stat.S_ISLNK(about.st_mode):
-            if not is_allowed(Path(name), settings):
+            if not settings.allows(name):
                 return Look("path-escape", f"{name} links to {os.path.realpath(name)}: put the file itself there.")
             about = os.stat(name)
         if not stat.S_ISREG(about.st_mode):  # a pipe would wait for ever
             raise FileNotFoundError
-        seen = Look(bytes=about.st_size, mtime_ns=about.st_mtime_ns, decoded=decode)
-        return _inside(Path(name), seen, settings)
+        return _inside(name, about, decode, settings)
     except (FileNotFoundError, NotADirectoryError, ValueError):
         return Look("missing-files", f"{name[:200]} is missing: put the file back, or take its row out.")
     except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
         return Look("missing-files", f"{name[:200]} cannot be opened ({error.strerror}): rename or free it.")
 
 
-def _inside(path: Path, seen: Look, settings: Settings) -> Look:
+def _inside(path: str, about: os.stat_result, decode: bool, settings: Settings) -> Look:
+    fault = detail = ""
+    width = height = 0
     try:
-        if seen.decoded:
+        if decode:
             width, height = open_image(path, max_pixels=settings.max_pixels).size
         else:
             width, height = image_size(path, max_pixels=settings.max_pixels)
-        return seen.but(width=width, height=height)
     except ImageMissingError as error:
         return Look("missing-files", str(error))
-    except ImageTooLargeError as error:
-        return seen.but(fault="large-files", detail=str(error))
     except ImageRefusedError as error:
-        return seen.but(fault="broken-files", detail=str(error))
+        fault, detail = "large-files" if isinstance(error, ImageTooLargeError) else "broken-files", str(error)
+    return Look(fault, detail, about.st_size, width, height, about.st_mtime_ns, decode)

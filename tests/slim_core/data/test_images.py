@@ -25,6 +25,7 @@ from slim_core.data.images import (
     veil,
 )
 from slim_core.errors import ImageRefusedError
+from slim_core.settings import Settings
 
 PLAIN = ImageTransform(size=24, resize_ratio=1)
 
@@ -136,6 +137,21 @@ def test_an_image_of_100_megapixels_is_refused_by_its_header(tmp_path):
     write_huge_header(tmp_path / "huge.png")
     with pytest.raises(ImageRefusedError, match=r"huge\.png has 10000 x 10000 = 100 million pixels, more than the 50"):
         open_image(tmp_path / "huge.png")
+
+
+@pytest.mark.parametrize("system", ["says where an open file lies", "does not"])
+def test_an_image_outside_the_allowed_folders_is_not_read_whatever_the_system_says(tmp_path, monkeypatch, system):
+    (tmp_path / "inside").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "outside.png")
+    Image.new("RGB", (4, 4)).save(tmp_path / "inside" / "real.png")
+    (tmp_path / "inside" / "link.png").symlink_to(tmp_path / "outside.png")
+    monkeypatch.setattr("slim_core.data.images.settings", lambda: Settings(home=tmp_path / "inside", data_roots=()))
+    if system == "does not":
+        monkeypatch.setattr("slim_core.data.images._real_path", lambda _: "")
+    assert open_image(tmp_path / "inside" / "real.png").size == (4, 4)
+    for path in (tmp_path / "outside.png", tmp_path / "inside" / "link.png"):
+        with pytest.raises(ImageRefusedError, match="lies outside the allowed folders"):
+            open_image(path)
 
 
 def test_the_limit_of_pixels_can_be_given(tmp_path):
