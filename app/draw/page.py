@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.draw.parts import canvas, scores
+from app.draw.parts import canvas, older_versions, scores
 from app.services import evaluating
 from app.ui import next_step, pick
 from app.ui.glossary import explain
@@ -26,6 +26,7 @@ st.caption(
     "An outline replaces the mask of its image."
 )
 with errors_shown():
+    older_versions.show(dataset)
     table = session.store().datasets.table(dataset.id)
     splits = [split for split in SPLITS if len(table.rows(split))]
     usual = evaluating.compared_on(dataset)

@@ -21,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     shapes = typer.Typer(no_args_is_help=True, help="Shapes that people drew on images, as a file of COCO.")
     shapes.command("export", epilog="Example: slim shapes export drawn.json --data birds")(export)
     shapes.command("import", epilog="Example: slim shapes import drawn.json --data birds")(take)
+    shapes.command("carry", epilog="Example: slim shapes carry --data birds")(carry)
     app.add_typer(shapes, name="shapes")
 
 
@@ -48,6 +49,13 @@ def take(file: Annotated[Path, typer.Argument(help="A file of COCO with polygons
     same = f", {taken.n_same:,} were drawn so already" if taken.n_same else ""
     console.print(f"[bold green]{taken.n_new:,} images[/] of {escaped(dataset.name)} drawn on{same}", soft_wrap=True)
     console.print("next: [cyan]slim gradcam[/] and [cyan]slim evaluate[/] score the attention on them")
+
+
+def carry(data: Of = None) -> None:
+    """Carry over what was drawn on older versions of a data set after the newest was registered."""
+    store, dataset = _chosen(data)
+    n = store.later_drawings.bring(dataset.id, by=BY)
+    console.print(f"[bold green]{n:,} images[/] of {escaped(dataset.name)} drawn on", soft_wrap=True)
 
 
 def _chosen(data: str | None) -> tuple[Store, Dataset]:

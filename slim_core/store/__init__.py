@@ -32,6 +32,7 @@ from slim_core.store.runs.lineage import Lineage
 from slim_core.store.runs.pipelines import Pipeline, Pipelines
 from slim_core.store.runs.rows import Run, Status
 from slim_core.store.runs.runs import Runs
+from slim_core.store.shapes.later import LaterDrawings
 from slim_core.store.shapes.rows import Shape
 from slim_core.store.shapes.shapes import Shapes
 from slim_core.store.storage import Storage
@@ -88,6 +89,7 @@ class Store:
     workers: Workers
     tags: Tags
     shapes: Shapes
+    later_drawings: LaterDrawings
     filters: Filters
     studies: Studies
     pipelines: Pipelines
@@ -150,6 +152,7 @@ class Store:
             workers=workers,
             tags=Tags(database, events, datasets),
             shapes=Shapes(database, events, datasets),
+            later_drawings=LaterDrawings(database, events, datasets),
             filters=Filters(database, events, datasets),
             studies=Studies(database, events),
             pipelines=Pipelines(database, events),

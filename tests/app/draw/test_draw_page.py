@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from app import session
 from app.access import Viewer
 from app.services import expected, scoring, shape_progress, space_data
+from slim_core.data.report import Imported, ImportReport
 from slim_core.errors import QueueUnavailableError
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
@@ -157,3 +159,34 @@ def test_an_annotator_leaves_the_scoring_to_a_lead(show, monkeypatch) -> None:
     app = show("draw", dataset=dataset.id)
     assert any("A lead can score them again" in one.value for one in app.caption)
     assert not [one for one in app.button if one.key == "score-again"]
+
+
+@pytest.fixture
+def versions(dataset, tmp_path):
+    """The data set of the tests, and a second version of it, in which one label is another."""
+    store = session.store()
+    table = store.datasets.table(dataset.id)
+    labels = table.frame["label"].to_numpy().copy()
+    labels[0] = 1 - labels[0]
+    changed = replace(table, frame=table.frame.assign(label=labels))
+    report = ImportReport(dataset.format, dataset.imported_as, dataset.root, (), n_images=len(table))
+    return dataset, store.datasets.register(Imported(changed, report))
+
+
+def test_what_is_drawn_on_an_older_version_later_is_carried_over_at_a_press(show, versions) -> None:
+    older, newer = versions
+    app = show("draw", dataset=newer.id)
+    assert "Carry over" not in [one.label for one in app.button]
+    draw(older, 4)
+    app = show("draw", dataset=newer.id)
+    assert any("1 drawing was made on an older version of the data since." in one.value for one in app.markdown)
+    next(one for one in app.button if one.label == "Carry over").click().run()
+    assert not app.exception and not app.error
+    assert list(session.store().shapes.all(newer.id)) == [4]
+    assert "Carry over" not in [one.label for one in app.button]
+
+
+def test_the_page_of_an_older_version_leads_to_the_newest(show, versions) -> None:
+    older, _ = versions
+    app = show("draw", dataset=older.id)
+    assert any("This is an older version of the data." in one.value for one in app.markdown)

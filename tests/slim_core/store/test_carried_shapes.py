@@ -142,3 +142,49 @@ def test_another_data_set_of_the_same_images_takes_nothing(store: Store, folder:
     change(folder, relabelled)
     other = store.datasets.register(import_data(folder, name="another", settings=store.settings))
     assert store.shapes.all(other.id) == {} and not said(other)
+
+
+@pytest.fixture
+def versions(store: Store, folder: Path) -> tuple[Dataset, Dataset]:
+    """Two of one data set, of which the older is drawn on once the newer is there."""
+    older = registered(store, folder)
+    draw(store, older, 3)
+    change(folder, relabelled)
+    newer = registered(store, folder)
+    draw(store, older, 5, 6)
+    return older, newer
+
+
+def test_what_is_drawn_on_an_older_version_later_is_brought_once(store: Store, versions, folder: Path) -> None:
+    older, newer = versions
+    name = str(store.datasets.table(older.id).frame["path"].iat[6])
+    Image.fromarray(np.full((28, 28, 3), 7, np.uint8)).save(folder / name)  # another picture
+    (found,) = store.later_drawings.find(newer.id)
+    assert (found.source, list(found.shapes)) == (older.id, [5]) and list(store.shapes.all(newer.id)) == [3]
+    before = store.later_drawings.mark(newer.id)
+    assert store.later_drawings.bring(newer.id, by="lea") == 1 and store.later_drawings.mark(newer.id) != before
+    shape = store.shapes.all(newer.id)[5]
+    assert (shape.drawn_by, shape.drawing) == ("ann", store.shapes.all(older.id)[5].drawing)
+    assert store.later_drawings.bring(newer.id) == 0 and store.later_drawings.find(newer.id) == []
+    events = [one for one in store.events.recent(subject=newer.id) if one.what == "shape.brought"]
+    assert [(one.who, one.details) for one in events] == [("lea", {"drawings": 1})]
+
+
+def test_what_was_drawn_or_removed_later_on_the_newest_version_stays(store: Store, versions) -> None:
+    _, newer = versions
+    draw(store, newer, 5)
+    assert store.later_drawings.bring(newer.id) == 1 and sorted(store.shapes.all(newer.id)) == [3, 5, 6]
+    assert store.shapes.all(newer.id)[5].id == f"{newer.id}-5"
+    store.shapes.keep(newer.id, 6, [], (28, 28), id="gone")
+    assert store.later_drawings.find(newer.id) == []
+
+
+def test_what_was_removed_on_a_version_between_is_not_brought_from_before_it(
+    store: Store, versions, folder: Path
+) -> None:
+    older, newer = versions
+    store.shapes.keep(newer.id, 3, [], (28, 28), id="gone")  # it was carried over from the older one
+    change(folder, lambda frame: frame.drop(index=7))
+    third = registered(store, folder)
+    assert 3 not in [row for each in store.later_drawings.find(third.id) for row in each.shapes]
+    assert store.later_drawings.find(older.id) == [] == store.later_drawings.find(newer.id), "only to the newest"
