@@ -93,7 +93,11 @@ class _Known:
     def holds(self, shape: Shape) -> bool:
         """Whether a drawing is on this version already, or overtaken."""
         last = self.last.get(shape.content or "")
-        return (last is not None and last > shape.drawn_at) or (shape.drawn_by, shape.drawn_at, shape.content) in self.there
+        return (last is not None and last > shape.drawn_at) or (
+            shape.drawn_by,
+            shape.drawn_at,
+            shape.content,
+        ) in self.there
 
 
 def _missed(connection: Connection, versions: Sequence[Dataset]) -> list[tuple[Dataset, dict[int, Shape]]]:

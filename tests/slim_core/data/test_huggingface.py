@@ -303,3 +303,35 @@ def test_arrow_whose_images_are_only_named_is_read_where_they_lie(root: Path, li
     (root / "dataset_info.json").write_text(json.dumps({"features": FEATURES}))
     (root / "state.json").write_text("{}")
     assert require(imported(root, limits)).image_path(7) == root / "7.jpg" and not kept(limits)
+
+
+# As datasets itself writes them
+
+
+@pytest.mark.parametrize("form", ["parquet", "save_to_disk", "cache", "image folder"])
+def test_what_datasets_writes_is_read(root: Path, limits: Settings, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    for i in range(28):
+        split = root / "files" / ("train" if i < 20 else "test")
+        split.mkdir(parents=True, exist_ok=True)
+        (split / f"{i:02d}.jpg").write_bytes(content(i))
+        with (split / "metadata.jsonl").open("a") as file:
+            file.write(json.dumps({"file_name": f"{i:02d}.jpg", "label": ("cat", "dog")[i % 2]}) + "\n")
+    if form == "image folder":
+        table = require(imported(root / "files", limits))
+        assert (table.label_names, len(table.rows("test"))) == (("cat", "dog"), 8)
+        return
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(root / "files"), cache_dir=str(root / "cache"))
+    made = loaded.cast_column("label", datasets.ClassLabel(names=["cat", "dog"]))
+    out = root / "out"
+    if form == "parquet":
+        for split, part in made.items():
+            part.to_parquet(str(out / "data" / f"{split}-00000-of-00001.parquet"))
+    elif form == "save_to_disk":
+        made.save_to_disk(str(out))
+    else:
+        out = next((root / "cache").rglob("dataset_info.json")).parent
+    table = require(imported(out, limits, unpack="yes"))
+    assert (table.label_names, len(table), len(table.rows("test"))) == (("cat", "dog"), 28, 8)
+    seeds = range(20, 28)
+    assert [table.image_path(int(row)).read_bytes() for row in table.rows("test")] == [content(i) for i in seeds]
