@@ -273,7 +273,20 @@ def _named(
             f"{quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): use one of {', '.join(known[:10])}.",
             wrong,
         )
+    _report_twins(known, what, draft, findings)
     return values.fillna(UNKNOWN).to_numpy(np.int64), known
+
+
+def _report_twins(names: Sequence[str], what: str, draft: Draft, findings: Findings) -> None:
+    """Warn of names that are one but for capitals: a table that was typed by hand has them."""
+    first: dict[str, str] = {}
+    twins = [(first[name.casefold()], name) for name in names if first.setdefault(name.casefold(), name) != name]
+    if twins:
+        findings.warning(
+            f"{what}-twins",
+            f"{draft.source} has {what}s that differ by capitals alone: {', '.join(map(' and '.join, twins[:NAMED]))}. "
+            "They count as different; bring them into one where they are meant as one.",
+        )
 
 
 def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Findings, what: str = "image") -> None:
@@ -289,6 +302,8 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
             f"{len(empty):,} rows of {draft.source} name no {what} ({findings.where(empty)}): fill them in.",
             empty,
         )
+    if _report_addresses(names, rows, what, draft, findings):
+        return
     allowed: dict[str, bool] = {}
     inside = np.array([_inside(str(path), draft.root, settings, allowed) for path in names], bool)
     outside = rows[~inside]
@@ -300,6 +315,20 @@ def check_paths(paths: pd.Series, draft: Draft, settings: Settings, findings: Fi
             f"or name absolute paths inside the folders of SLIM_DATA_ROOTS.",
             outside,
         )
+
+
+def _report_addresses(names: np.ndarray, rows: np.ndarray, what: str, draft: Draft, findings: Findings) -> bool:
+    """Whether there are names that no file here can have: addresses of the web, and paths of Windows."""
+    foreign = pd.Series(names).str.match(r"(?i)[a-z]:[\\/]|[a-z0-9+]{2,10}://").to_numpy(bool)
+    if foreign.any():
+        findings.error(
+            "addresses",
+            f"{foreign.sum():,} {what} paths of {draft.source} are of another machine, such as "
+            f"{quoted(str(names[foreign][0]))} ({findings.where(rows[foreign])}): bring the files here, and name them "
+            "as they lie below the table.",
+            rows[foreign],
+        )
+    return bool(foreign.any())
 
 
 def _inside(path: str, root: Path, settings: Settings, allowed: dict[str, bool]) -> bool:

@@ -18,9 +18,9 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from slim_core.data.in_its_place import in_its_place
 from slim_core.data.packed import Packed
 from slim_core.data.report import FormatRefusedError
-from slim_core.data.web_page import web_page
 from slim_core.errors import PathRefusedError
 from slim_core.settings import settings
 
@@ -142,16 +142,22 @@ def read_json(path: Path) -> Any:
 
 
 def _read(path: Path, parquet: Reader, text: Reader, lines: Reader) -> pd.DataFrame:
-    if refusal := web_page(own(path), "a table"):
+    if refusal := in_its_place(own(path), "a table"):
         raise FormatRefusedError("web-page", refusal)
     try:
         frame = parquet(path) if is_parquet(path) else lines(path) if is_json_lines(path) else text(path)
     except UnicodeDecodeError as error:
         raise FormatRefusedError("unreadable-metadata", _encoding(path)) from error
     except _UNREADABLE as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise FormatRefusedError("unreadable-metadata", unreadable(path, reason)) from error
+        raise FormatRefusedError("unreadable-metadata", unreadable(path, _reason(error))) from error
     return frame.rename(columns=lambda name: str(name).strip())
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what a parser says, and where it counts cells, that in plain words."""
+    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    counted = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said)
+    return said if counted is None else "line {1} has {2} cells and the header {0}".format(*counted.groups())
 
 
 def is_parquet(path: Path) -> bool:
@@ -310,9 +316,9 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def sniff_delimiter(header: str) -> str:
-    """The delimiter of a header line: comma, tab, semicolon, or runs of blanks. What is quoted does not count."""
+    """The delimiter of a header line: comma, tab, semicolon, bar, or runs of blanks. What is quoted does not count."""
     header = re.sub(r'"[^"]*"', "", header)
-    counts = {delimiter: header.count(delimiter) for delimiter in (",", "\t", ";")}
+    counts = {delimiter: header.count(delimiter) for delimiter in (",", "\t", ";", "|")}
     best = max(counts, key=lambda delimiter: counts[delimiter])
     return best if counts[best] else r"\s+"
 

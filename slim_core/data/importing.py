@@ -16,7 +16,14 @@ from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable
 from slim_core.data.importers.demo import Demo
-from slim_core.data.importers.folders import IMAGE_SUFFIXES, holds_images, innermost
+from slim_core.data.importers.folders import (
+    IMAGE_SUFFIXES,
+    has_images,
+    holds_images,
+    innermost,
+    subfolders,
+    unread_images,
+)
 from slim_core.data.importers.huggingface import HuggingFace
 from slim_core.data.importers.huggingface_images import HuggingFaceImages
 from slim_core.data.importers.image_folder import ImageFolder
@@ -29,12 +36,12 @@ from slim_core.data.importers.spawrious import Spawrious
 from slim_core.data.importers.subpopbench import SubpopBench
 from slim_core.data.importers.waterbirds import Waterbirds
 from slim_core.data.importers.wilds import Wilds
+from slim_core.data.in_its_place import in_its_place
 from slim_core.data.left_out import causes_of, without
 from slim_core.data.looks import Looking, Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
 from slim_core.data.uploads import refusal_of
-from slim_core.data.web_page import web_page
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -59,6 +66,7 @@ _IMPORTERS: tuple[Importer, ...] = (
 )
 FORMATS: dict[str, Importer] = {importer.name: importer for importer in _IMPORTERS}
 SEED = "seed"  # the option of every format: that of the splits, where they have to be made
+WORKBOOKS = (".xlsx", ".xls", ".ods", ".numbers")
 FOLDER_OPTIONS = {"cub", "root"}  # options that name a folder, which the allowed roots hold for too
 
 
@@ -173,7 +181,7 @@ def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]
         return FORMATS[format], "its format or its columns were named"
     if path.is_file() and (refusal := refusal_of(path)):
         raise FormatRefusedError("archive", refusal)
-    if path.is_file() and (refusal := web_page(path, "a data set")):
+    if path.is_file() and (refusal := in_its_place(path, "a data set")):
         raise FormatRefusedError("web-page", refusal)
     for importer in FORMATS.values():
         if reason := importer.matches(path):
@@ -186,13 +194,20 @@ def _unknown(path: Path) -> str:
     if path.is_file():
         if path.name.lower().endswith(IMAGE_SUFFIXES):
             return "is an image: name its folder, or a table of images."
+        if path.suffix.lower() in WORKBOOKS:
+            return "is a workbook and not a table: save its sheet as CSV in UTF-8, and name that."
         return "is neither a folder nor a table: name a folder of images, or a CSV, TSV or Parquet file."
     if not any(path.iterdir()):
         return "is empty: put images into a folder for each class there."
     if not holds_images(path):
         if any(one.is_symlink() and one.is_dir() for one in path.iterdir()):
             return "holds links to folders, which are not followed: name a folder that holds the images themselves."
+        if unread := unread_images(path):
+            return f"holds {unread}."
         return "holds no image in its folders: put images into a folder for each class, or name another folder."
+    folders = subfolders(path)
+    if len(folders) == 1 and has_images(path / folders[0]):
+        return f"holds the folder of a single class, {folders[0]}: put a folder for each other class beside it."
     return (
         "holds no data set that is known: put images into a folder for each class, or a CSV file with the columns path "
         f"and label there, or name the format ({', '.join(FORMATS)})."

@@ -18,8 +18,8 @@ from typing import IO
 
 from slim_core.data.importers.csv_table import SUFFIXES
 from slim_core.data.importers.folders import IMAGE_SUFFIXES
+from slim_core.data.in_its_place import in_its_place, instead_of, is_web_page
 from slim_core.data.unpacked import UPLOADS
-from slim_core.data.web_page import instead_of, is_web_page, web_page
 from slim_core.errors import DataRefusedError, quoted
 
 MOST_FILES = 20_000
@@ -66,7 +66,7 @@ def refusal_of(path: Path) -> str | None:
         ".xz",
     ):
         return None
-    return web_page(path, "an archive") or f"{path} is an archive: unpack it, and name its folder."
+    return in_its_place(path, "an archive") or f"{path} is an archive: unpack it, and name its folder."
 
 
 def _publish(aside: Path, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ from slim_core.data.importers.folders import (
     suffix_of,
 )
 from slim_core.data.report import FormatRefusedError
+from slim_core.errors import quoted
 
 COMMON_NAMES = {
     "path": ("path", "filename", "file_name", "img_filename", "image_path", "filepath", "file", "image", "img"),
@@ -45,6 +47,7 @@ BOX_NAMES = {
 }
 WORDS = {"path": "image", "label": "label", "split": "split", "attribute": "attribute", "mask": "mask"}  # of the roles
 NEEDED = ("path", "label")
+_DRIVE = re.compile(r"[A-Za-z]:/")  # of Windows
 NO_COLUMN = "none"  # as the option of a role: no column, although one has its common name
 SUFFIXES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".pq", ".jsonl", ".txt")
 FILE_NAMES = ("metadata", "data", "labels", "table", "dataset", "index")
@@ -79,7 +82,7 @@ class CsvTable:
         _require_different(columns, names_option(options, "attribute") or (), source.name)
         mask, attributes = columns.get("mask"), _attributes(frame, options, columns, source.name)
         _require_paths(frame[columns["path"]], source.name)
-        paths, inside = _placed(frame[columns["path"]], source.parent)
+        paths, notes = _placed(frame[columns["path"]], source.parent)
         return Draft(
             source=source.name,
             metadata=(source,),
@@ -95,28 +98,48 @@ class CsvTable:
             attribute_names=names_option(options, "attribute_names"),
             strict_integers=False,
             lines=not is_parquet(source),
-            notes=(f"The images of {source.name} lie in {inside}/.",) if inside else (),
+            notes=notes,
         )
 
 
-def _placed(cells: pd.Series, folder: Path, *, masks: bool = False) -> tuple[pd.Series, str]:
-    """The names of files as they are found from ``folder``, and the folder below it that they lie in; "" where none is.
+def _placed(cells: pd.Series, folder: Path, *, masks: bool = False) -> tuple[pd.Series, tuple[str, ...]]:
+    """The names of files as they are found from ``folder``, and a sentence on each thing that was understood there.
 
-    Understood are the separators of Windows, names without their suffix, and files that lie in "images" or the like.
+    Understood are the separators of Windows, absolute paths of another machine, names without their suffix or with one
+    in other capitals, and files that lie in "images" or the like.
     """
+    notes: list[str] = []
     names = cells.fillna("").astype(str).str.strip()
     first = next(iter(names[names != ""]), "")
     if "\\" in first and not is_file(folder, first):
         names, first = names.str.replace("\\", "/"), first.replace("\\", "/")
+    if before := _elsewhere(first, folder):
+        names, first = names.str.removeprefix(before), first.removeprefix(before)
+        notes.append(f"The paths begin with {before}, which is not here: they are read from {folder}.")
     names = _as_on_disk(names, folder)
     suffix = "" if first.lower().endswith(IMAGE_SUFFIXES) else suffix_of(folder, first, masks=masks)
     inside = found_in(folder, first + suffix, masks=masks)
-    before = f"{inside}/" if inside else ""
-    return names.where(names == "", before + names + suffix), inside
+    if inside:
+        notes.append(f"The images lie in {inside}/.")
+    within = f"{inside}/" if inside else ""
+    return names.where(names == "", within + names + suffix), tuple(notes)
+
+
+def _elsewhere(first: str, folder: Path) -> str:
+    """What an absolute path of another machine begins with, where the rest of it is a file in ``folder``; else ""."""
+    if not (first.startswith("/") or _DRIVE.match(first)) or is_file(folder, first):
+        return ""
+    parts = first.split("/")
+    rests = ("/".join(parts[i:]) for i in range(1, len(parts)))
+    found = next((rest for rest in rests if rest and is_file(folder, rest)), "")
+    return first.removesuffix(found) if found else ""
 
 
 def _as_on_disk(names: pd.Series, folder: Path) -> pd.Series:
-    """With letters composed or decomposed as the files have them: macOS takes "ä" apart, and a table may not."""
+    """As the files have them: suffixes in their case, and letters composed or not, for macOS takes "ä" apart."""
+    first, _, suffix = next(iter(names[names != ""]), "").rpartition(".")
+    if suffix and not is_file(folder, f"{first}.{suffix}") and is_file(folder, f"{first}.{suffix.swapcase()}"):
+        names = names.str.replace(rf"\.{re.escape(suffix)}$", f".{suffix.swapcase()}", regex=True)
     first = next((name for name in names if not name.isascii()), "")
     for form in ("NFC", "NFD"):
         if first and not is_file(folder, first) and is_file(folder, unicodedata.normalize(form, first)):
@@ -205,11 +228,23 @@ def _columns(frame: pd.DataFrame, options: Mapping[str, str], source: str) -> di
             columns |= {role: found} if found else {}
     missing = [role for role in NEEDED if role not in columns]
     if missing:
+        _require_header(frame, source)
         tried = "; ".join(f"{role}: {', '.join(COMMON_NAMES[role])}" for role in missing)
         need_columns(
             frame, missing, source, f"rename a column (understood are {tried}), or name it with {missing[0]}=COLUMN"
         )
     return columns
+
+
+def _require_header(frame: pd.DataFrame, source: str) -> None:
+    """Refuse a table whose first line names an image, and no columns."""
+    header = [str(name) for name in frame.columns]
+    if any(name.lower().endswith(IMAGE_SUFFIXES) for name in header):
+        raise FormatRefusedError(
+            "no-header",
+            f"{source} has no header: its first line is {quoted(', '.join(header[:5]))}; begin it with a line of "
+            "names, such as path,label.",
+        )
 
 
 def _require_different(columns: Mapping[str, str], attributes: Sequence[str], source: str) -> None:

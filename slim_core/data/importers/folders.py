@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from slim_core.data.checks import SPLIT_WORDS
 from slim_core.data.report import FormatRefusedError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")
+UNREAD_SUFFIXES = (".heic", ".heif", ".avif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".arw", ".raw")
 SPLIT_FOLDERS = {word for words in SPLIT_WORDS.values() for word in words if word.isalpha()}
 MASK_WORDS = ("mask", "seg")
 MOST_SEARCHED = 200  # folders that an image of a table is looked for in
@@ -31,6 +33,19 @@ def list_images(root: Path) -> pd.DataFrame:
     return pd.DataFrame({"path": ["/".join(parts) for parts in found], "parts": [parts[:-1] for parts in found]})
 
 
+def unread_images(root: Path) -> str:
+    """What to do about the pictures below a folder that are of a form that is not read; "" where there are none.
+
+    Raises:
+        FormatRefusedError: a folder cannot be read.
+    """
+    found = Counter(Path(parts[-1]).suffix.lower() for parts in _walk(root, (), UNREAD_SUFFIXES))
+    if not found:
+        return ""
+    kinds = ", ".join(f"{n:,} {suffix}" for suffix, n in found.most_common())
+    return f"pictures of forms that are not read ({kinds}): convert them to JPEG or PNG"
+
+
 def holds_images(folder: Path) -> bool:
     """Whether an image lies in this folder or below it.
 
@@ -40,7 +55,9 @@ def holds_images(folder: Path) -> bool:
     return next(_walk(folder, ()), None) is not None
 
 
-def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+def _walk(
+    folder: Path, above: tuple[str, ...], suffixes: tuple[str, ...] = IMAGE_SUFFIXES
+) -> Iterator[tuple[str, ...]]:
     try:
         with os.scandir(folder) as inside:
             entries = list(inside)
@@ -53,8 +70,8 @@ def _walk(folder: Path, above: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             continue
         if entry.is_dir(follow_symlinks=False):
             if len(above) < DEEPEST:
-                yield from _walk(Path(entry.path), (*above, entry.name))
-        elif entry.name.lower().endswith(IMAGE_SUFFIXES):
+                yield from _walk(Path(entry.path), (*above, entry.name), suffixes)
+        elif entry.name.lower().endswith(suffixes):
             yield (*above, entry.name)
 
 

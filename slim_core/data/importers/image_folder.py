@@ -8,7 +8,15 @@ from pathlib import Path
 import pandas as pd
 
 from slim_core.data.draft import Draft
-from slim_core.data.importers.folders import at_depth, has_images, list_images, names_of, split_folders, subfolders
+from slim_core.data.importers.folders import (
+    at_depth,
+    has_images,
+    list_images,
+    names_of,
+    split_folders,
+    subfolders,
+    unread_images,
+)
 
 
 class ImageFolder:
@@ -44,13 +52,18 @@ class ImageFolder:
             splits=rows[0] if splits else None,
             labels=_numbered(labels),
             label_names=names_of(labels),
-            notes=_left_out(len(listed) - len(rows), shape),
+            notes=(*_left_out(len(listed) - len(rows), shape), *_unread(path)),
         )
 
 
 def _numbered(labels: pd.Series) -> pd.Series:
     """Folder names are names, also where they are digits: "3" may be the first of the classes 3, 5 and 7."""
     return labels.map({name: number for number, name in enumerate(names_of(labels))})
+
+
+def _unread(path: Path) -> tuple[str, ...]:
+    unread = unread_images(path)
+    return (f"There are {unread}, or they are left out.",) if unread else ()
 
 
 def _left_out(n: int, shape: str) -> tuple[str, ...]:

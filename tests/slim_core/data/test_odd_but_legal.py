@@ -154,7 +154,7 @@ def test_a_table_whose_images_lie_in_a_folder_beside_it(root: Path, limits: Sett
     table, codes = read(root, limits, "csv")
     assert table.frame["path"].iat[3] == "all photos/3.png" and table.has_mask.all()
     assert table.frame["mask"].iat[3] == "all masks/3.png"
-    assert codes["importer"] == "The images of labels.csv lie in all photos/."
+    assert codes["importer"] == "The images lie in all photos/."
 
 
 def test_a_table_from_windows_names_its_files_with_backslashes(root: Path, limits: Settings) -> None:

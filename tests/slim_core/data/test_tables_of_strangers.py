@@ -1,0 +1,185 @@
+"""Tables and folders as people bring them: read where it is clear what is meant, else one sentence with the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from slim_core.data.importing import import_data
+from slim_core.data.report import Imported, require
+from slim_core.settings import Settings
+from tests.slim_core.data.conftest import save_image
+
+N = 24
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{:064d}\nsize 12345\n"
+
+
+@pytest.fixture
+def limits(tmp_path: Path) -> Settings:
+    return Settings(home=tmp_path / "home", data_roots=(tmp_path,))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for i in range(N):
+        save_image(tmp_path / "pets" / f"{i}.jpg", i)
+    return tmp_path / "pets"
+
+
+def table(
+    root: Path, lines: list[str], *, header: str = "path,label", encoding: str = "utf-8", end: str = "\n"
+) -> None:
+    (root / "t.csv").write_bytes((end.join([header, *lines]) + end).encode(encoding))
+
+
+def named(name: str, label: Callable[[int], object] = lambda i: ("cat", "dog")[i % 2]) -> list[str]:
+    return [f"{name.format(i=i)},{label(i)}" for i in range(N)]
+
+
+def imported(root: Path, limits: Settings) -> Imported:
+    return import_data(root, settings=limits)
+
+
+def notes(found: Imported) -> str:
+    return " ".join(one.message for one in found.report.findings if one.level == "note")
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [
+        ("/home/alice/pets/{i}.jpg", "/home/alice/pets/"),
+        ("C:\\Users\\me\\pets\\{i}.jpg", "C:/Users/me/pets/"),
+    ],
+)
+def test_paths_of_another_machine_are_read_from_here_where_their_ends_are_here(
+    root: Path, limits: Settings, name: str, begins: str
+) -> None:
+    table(root, named(name))
+    found = imported(root, limits)
+    assert require(found).image_path(7) == root / "7.jpg"
+    assert f"The paths begin with {begins}, which is not here: they are read from {root}." in notes(found)
+
+
+def test_of_paths_of_another_machine_those_that_begin_otherwise_are_refused(root: Path, limits: Settings) -> None:
+    lines = named("/home/alice/pets/{i}.jpg")
+    table(root, [*lines[:-1], "/etc/23.jpg,dog"])
+    (error,) = imported(root, limits).report.errors
+    assert error.code == "path-escape" and "(line 25)" in error.message
+
+
+@pytest.mark.parametrize("name", ["https://example.org/pets/{i}.jpg", "s3://pets/{i}.jpg", "D:\\gone\\x{i}.jpg"])
+def test_addresses_and_paths_of_windows_are_refused_once(root: Path, limits: Settings, name: str) -> None:
+    table(root, named(name))
+    (error,) = imported(root, limits).report.errors
+    assert error.message.startswith("24 image paths of t.csv are of another machine, such as '")
+    assert error.message.endswith("bring the files here, and name them as they lie below the table.")
+
+
+@pytest.mark.parametrize("name", ["{i}.JPG", "./{i}.jpg", " {i}.jpg "])
+def test_names_that_are_meant_are_found(root: Path, limits: Settings, name: str) -> None:
+    table(root, named(name))
+    assert len(require(imported(root, limits))) == N
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_delimiters_byte_order_marks_and_ends_of_lines_of_excel(
+    root: Path, limits: Settings, delimiter: str, encoding: str
+) -> None:
+    lines = [line.replace(",", delimiter) for line in named("{i}.jpg")]
+    table(root, lines, header=f" Path {delimiter}Label", encoding=encoding, end="\r\n")
+    assert require(imported(root, limits)).label_names == ("cat", "dog")
+
+
+def test_a_line_break_inside_quotes_ends_no_row(root: Path, limits: Settings) -> None:
+    table(root, [f'{line},"one\ntwo"' for line in named("{i}.jpg")], header="path,label,note")
+    assert len(require(imported(root, limits))) == N
+
+
+def test_labels_that_differ_by_capitals_alone_are_named(root: Path, limits: Settings) -> None:
+    table(root, named("{i}.jpg", lambda i: ("cat", "Cat", "dog")[i % 3]))
+    (warning,) = [one for one in imported(root, limits).report.warnings if one.code == "label-twins"]
+    assert "differ by capitals alone: Cat and cat. They count as different" in warning.message
+
+
+def test_a_table_without_header_says_so(root: Path, limits: Settings) -> None:
+    lines = named("{i}.jpg")
+    table(root, lines[1:], header=lines[0])
+    (error,) = imported(root, limits).report.errors
+    assert error.message == (
+        "t.csv has no header: its first line is '0.jpg, cat'; begin it with a line of names, such as path,label."
+    )
+
+
+def test_a_line_with_too_many_cells_is_named_in_plain_words(root: Path, limits: Settings) -> None:
+    lines = named("{i}.jpg")
+    lines[4] += ",more,and more"
+    table(root, lines)
+    (error,) = imported(root, limits).report.errors
+    assert "(line 6 has 4 cells and the header 2)" in error.message
+
+
+@pytest.mark.parametrize("words", [("Train", "VALIDATION", "test"), ("0", "1", "2"), (" train", "dev ", "Testing")])
+def test_splits_are_understood_however_they_are_written(root: Path, limits: Settings, words: tuple) -> None:
+    lines = [f"{i}.jpg,{'cat' if i < 12 else 'dog'},{words[i % 3]}" for i in range(N)]
+    table(root, lines, header="path,label,split")
+    assert [len(require(imported(root, limits)).rows(split)) for split in ("train", "val", "test")] == [8, 8, 8]
+
+
+def test_labels_of_spreadsheets_that_are_whole_numbers_with_a_point(root: Path, limits: Settings) -> None:
+    table(root, named("{i}.jpg", lambda i: f"{i % 2}.0"))
+    assert require(imported(root, limits)).label_names == ("0", "1")
+
+
+# Folders
+
+
+def test_pictures_of_forms_that_are_not_read_are_counted_and_never_left_out_unsaid(tmp_path: Path, limits) -> None:
+    for i in range(N):
+        save_image(tmp_path / "set" / ("cat", "dog")[i % 2] / f"{i}.jpg", i)
+    for name in ("cat/a.HEIC", "dog/b.heic", "dog/c.avif"):
+        (tmp_path / "set" / name).write_bytes(b"\0\0\0\x18ftypheic")
+    said = "There are pictures of forms that are not read (2 .heic, 1 .avif): convert them to JPEG or PNG"
+    assert said in notes(imported(tmp_path / "set", limits))
+
+
+def test_a_folder_of_nothing_but_such_pictures_says_what_to_do(tmp_path: Path, limits: Settings) -> None:
+    (tmp_path / "set" / "cat").mkdir(parents=True)
+    (tmp_path / "set" / "cat" / "a.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    (error,) = imported(tmp_path / "set", limits).report.errors
+    assert "holds pictures of forms that are not read (1 .heic): convert them to JPEG or PNG." in error.message
+
+
+def test_the_folder_of_a_single_class_asks_for_the_others(tmp_path: Path, limits: Settings) -> None:
+    save_image(tmp_path / "set" / "cat" / "0.jpg", 0)
+    save_image(tmp_path / "set" / "readme.jpg", 1)
+    (error,) = imported(tmp_path / "set", limits).report.errors
+    assert "holds the folder of a single class, cat: put a folder for each other class beside it." in error.message
+
+
+def test_a_workbook_is_to_be_saved_as_a_table(tmp_path: Path, limits: Settings) -> None:
+    (tmp_path / "pets.xlsx").write_bytes(b"PK\x03\x04")
+    (error,) = imported(tmp_path / "pets.xlsx", limits).report.errors
+    assert "is a workbook and not a table: save its sheet as CSV in UTF-8" in error.message
+
+
+def test_pointers_of_git_lfs_are_not_called_broken_images(root: Path, limits: Settings) -> None:
+    table(root, named("{i}.jpg"))
+    for i in range(N):
+        (root / f"{i}.jpg").write_text(POINTER.format(i))
+    (error,) = imported(root, limits).report.errors
+    assert (
+        "0.jpg is a pointer of Git LFS and not an image: fetch the files themselves with git lfs pull." in error.message
+    )
+
+
+@pytest.mark.parametrize("name", ["data/train-00000-of-00001.parquet", "t.csv", "pets.zip"])
+def test_pointers_in_the_place_of_other_files_are_named(tmp_path: Path, limits: Settings, name: str) -> None:
+    path = tmp_path / "set" / name
+    path.parent.mkdir(parents=True)
+    path.write_text(POINTER.format(1))
+    asked = path if path.suffix == ".zip" else tmp_path / "set"
+    (error,) = imported(asked, limits).report.errors
+    assert f"{path} is a pointer of Git LFS and not a" in error.message
