@@ -264,6 +264,26 @@ def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotat
     assert found == [True, False, [None, None, 0], 1, 2, [0, -1, 1], True, [None], 0, [0, -1, 1]]
 
 
+def test_a_key_is_left_to_what_is_open_in_front_of_the_images(annotation: Annotation) -> None:
+    """A popover, a dialog, the options of a field: a key there answers nothing about the image behind it."""
+    found = annotation.run("""
+        const actions = [];
+        document.addEventListener("keydown", (event) => actions.push(actionOf(event, false) ?? null));
+        const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+        press("1");
+        const fronts = [["data-testid", "stPopoverBody"], ["data-testid", "stDialog"], ["role", "listbox"]];
+        for (const [name, value] of fronts) {
+          const open = document.body.appendChild(document.createElement("div"));
+          open.setAttribute(name, value);
+          for (const key of ["1", "z", "Escape"]) press(key);
+          open.remove();
+        }
+        press("0");
+        return actions;
+    """)
+    assert found == [["right"], *[None] * 9, ["wrong"]]
+
+
 def test_what_nobody_has_looked_at_gets_an_answer_only_when_somebody_says_so(annotation: Annotation) -> None:
     found = annotation.run("""
         const page = new GridPage(), queued = [1, 2, 3].map((id) => ({ id }));

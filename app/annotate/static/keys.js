@@ -22,11 +22,14 @@ function name(event) {
   return physical ? physical[1].toLowerCase() : typed;
 }
 
+// Somebody types, or has something else open in front of the images.
+const ELSEWHERE = '[data-testid="stPopoverBody"], [data-testid="stDialog"], [role="listbox"], [role="menu"]';
 const typing = (target) => target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 
 // [action, place of the tile]; undefined for a key that is not ours.
 export function actionOf(event, grid) {
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.composedPath()[0])) return undefined;
+  if (document.querySelector(ELSEWHERE)) return undefined;
   const key = name(event);
   const onButton = event.composedPath()[0].closest?.("button:not(.tile)");
   if (!grid) return KEYS[key] && !(onButton && key === " ") ? [KEYS[key]] : undefined;
