@@ -27,7 +27,7 @@ check.register()
 
 dataset = pick.dataset()
 if dataset is None:
-    st.info("No data set is registered yet. A data set is a folder of images with a table of labels.")
+    st.info("No data set is registered yet. A data set is a folder of images, by class or with a table of labels.")
     next_step.here("enter a folder above and press *Check*, or try the demo data.")
     st.stop()
 

@@ -37,7 +37,7 @@ def show(which: ActivityFilter) -> str | None:
     before = _before()
     found = read(which, PER_PAGE + 1, before)
     if not found:
-        st.info("No event matches. Clear a filter." if which != ActivityFilter() or before else "Nothing has happened.")
+        st.info("No event matches. Clear a filter." if which != ActivityFilter() or before else "No events yet.")
         return None
     page = found[:PER_PAGE]
     opened = link_table.show("activity", "Events, newest first", COLUMNS, [row(one) for one in page])

@@ -16,13 +16,21 @@ if TYPE_CHECKING:
 
 
 def of_all() -> None:
-    """On the list: see to the newest run if it failed, else continue the loop."""
+    """On the list: see to the newest run if it failed, or to the one it waited for; else continue the loop."""
     newest = next(iter(session.store().runs.all(limit=1, metrics=False)), None)
     if newest is not None and newest.status == "failed":
-        named = verbatim(newest.name or newest.kind)
-        next_step.show(f"{named} failed. Read its log, then retry it.", "jobs", "Open the run", run=newest.id)
+        cause = _cause(newest)
+        named = verbatim(cause.name or cause.kind)
+        next_step.show(f"{named} failed. Read its log, then retry it.", "jobs", "Open the run", run=cause.id)
     else:
         next_step.show("continue the loop.", "overview", "Overview")
+
+
+def _cause(run: Run) -> Run:
+    """The run that failed by itself: those that waited for it failed with it, and their logs are empty."""
+    parents = [parent for _, parent in session.store().runs.parents(run.id)]
+    failed = next((parent for parent in parents if parent.status == "failed"), None)
+    return run if failed is None else _cause(failed)
 
 
 def of_one(run: Run | None) -> None:

@@ -23,7 +23,7 @@ def rows(app: AppTest) -> list[list[str]]:
 
 @pytest.mark.usefixtures("empty_home")
 def test_where_nothing_has_happened_the_page_says_so(show: Show) -> None:
-    assert [one.value for one in show("activity").info] == ["Nothing has happened."]
+    assert [one.value for one in show("activity").info] == ["No events yet."]
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -307,6 +307,17 @@ def test_a_seed_that_was_run_already_leads_to_that_run(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_where_a_chain_failed_the_list_leads_to_the_run_that_failed_by_itself(show) -> None:
+    store, train = session.store(), submitted()
+    spec = {"kind": "gradcam", "dataset": train.dataset_id, "model": train.id}
+    maps, _ = store.runs.submit(parse_spec(spec), by="tests")
+    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No memory.")
+    assert store.runs.fetch(maps.id).status == "failed", "with its parent"
+    links = [link.proto.query_string for link in show("jobs").get("page_link") if link.proto.label == "Open the run"]
+    assert links == [f"run={train.id}"]
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_the_command_of_a_run_is_offered(show) -> None:
     run = session.store().runs.all(kind="train")[-1]
     app = show("jobs", run=run.id)
