@@ -10,7 +10,7 @@ from app import session
 from app.access import Viewer
 from app.routes.assets import static
 from app.routes.metrics import PAGE_SECONDS
-from app.ui import chart, queue_pause, sign_in
+from app.ui import chart, queue_pause, sign_in, visit
 from app.ui.messages import errors_shown
 from app.ui.pages import file_of
 from slim_core.errors import SlimError
@@ -72,6 +72,7 @@ def run() -> None:
         st.navigation(_signed_out(), position="hidden").run()
         return
     page = st.navigation(pages(_viewer()))
+    visit.begin(page.url_path)
     sign_in.corner()
     with (
         PAGE_SECONDS.labels(page.url_path or "overview").time(),

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import session
-from app.overview.parts import headline, loop_row, tries, watch, which, whole_loop
+from app.overview.parts import headline, loop_row, places, tries, watch, which, whole_loop
 from app.services import evaluations, loop_state, result_facts
 from app.ui import demo_data, next_step, pick
 from app.ui.messages import errors_shown
@@ -37,17 +37,22 @@ if len(loop.results) > 1 or loop.after is not None:
     if loop.result is not None and chosen != loop.result.id:
         loop = loop_state.read(session.store(), dataset.id, chosen)
 # a place of its own for each part: one that comes or goes, such as a story that is there at last, changes no other
-news, story, figures, steps = (st.container() for _ in range(4))
+news = st.container()
+present = [name for name, run in (("story", loop.before), ("figures", loop.before), ("tries", loop.after)) if run]
+place = places.make(dataset.id, ["steps", *present])
 with news:
     in_pipelines = pipeline.show(dataset.id)
     has_next = not in_pipelines and whole_loop.show(dataset, loop)
-with story:
+    if in_pipelines:
+        st.empty()  # the button that was pressed goes at once, not when the rest of the page is drawn
+with place["story"]:
     found = headline.show(loop, compared)
+with place["tries"]:
     facts = result_facts.of(loop, compared) if compared is not None else result_facts.Facts()
     tries.show(loop.result, found, facts)  # beside the verdict that they answer, and in sight of their progress
-with figures:
+with place["figures"]:
     headline.show_figures(loop, compared, found)
-with steps:
+with place["steps"]:
     loop_row.show(loop)
     if in_pipelines:
         next_step.here("wait for the steps above; you can close this page.")

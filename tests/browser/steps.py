@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
+# what moves later than a press explains, as the browser counts it (web.dev/cls)
+MOVED = """() => {
+  window.moved = 0;
+  const add = (entry) => { if (!entry.hadRecentInput) window.moved += entry.value; };
+  new PerformanceObserver((list) => list.getEntries().forEach(add)).observe({type: "layout-shift", buffered: true});
+}"""
+
 
 def visit(page: Page, address: str, name: str, query: str = "") -> None:
     """Open a page by its address and wait until it is drawn; no exception box may be on it."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 
-from slim_core.store import Store
-from tests.browser.steps import visit
+from slim_core.store import AnswerIn, Store
+from tests.browser.annotator import ask_about
+from tests.browser.steps import MOVED, settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -50,6 +51,21 @@ def test_a_navigation_that_is_folded_away_leaves_no_room_behind(page: Page, addr
     page.get_by_test_id("stSidebar").hover()
     page.get_by_test_id("stSidebarCollapseButton").get_by_role("button").click()
     page.wait_for_function("document.querySelector('[data-testid=stMain]').getBoundingClientRect().left === 0")
+
+
+def test_a_finished_campaign_opens_in_the_room_that_it_needs(page: Page, address: str, store: Store) -> None:
+    campaign = ask_about(store, 4, "Answered")
+    given = [AnswerIn(f"first-{one.id}", one.id, 1) for one in store.campaigns.items(campaign.id)]
+    store.answers.save(campaign.id, "ann", given)
+    page.add_init_script(f"({MOVED})()")
+    visit(page, address, "annotate", f"?campaign={campaign.id}")
+    expect(page.get_by_role("heading", name="All images of this campaign are answered")).to_be_visible(timeout=30_000)
+    expect(page.locator(".slim-effect img")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Summary")).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id("stDataFrame").first).to_be_visible(timeout=30_000)
+    settle(page)
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.moved") < 0.05
 
 
 def test_tables_and_plots_come_into_room_that_was_there(page: Page, address: str, store: Store) -> None:

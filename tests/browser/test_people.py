@@ -16,7 +16,7 @@ from slim_core.store import Run, Store
 from tests.browser.annotator import ask_about, open_campaign
 from tests.browser.conftest import NAMED
 from tests.browser.server import dashboard
-from tests.browser.steps import settle, visit
+from tests.browser.steps import MOVED, settle, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -90,14 +90,6 @@ def unfold(page: Page, title: str) -> None:
 
 def newest(store: Store, kind: str) -> Run:
     return store.runs.all(kind=kind)[0]
-
-
-# what moves later than a press explains, as the browser counts it (web.dev/cls)
-MOVED = """() => {
-  window.moved = 0;
-  const add = (entry) => { if (!entry.hadRecentInput) window.moved += entry.value; };
-  new PerformanceObserver((list) => list.getEntries().forEach(add)).observe({type: "layout-shift"});
-}"""
 
 
 def test_the_first_click_counts_and_what_it_finds_moves_nothing(page: Page, own_address: str, images: Path) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
+from app.ui import table_height
 from slim_core.annotation.agreement import annotators_of
 from slim_core.store.campaigns.values import EMPTY, WORDS
 
@@ -34,7 +35,8 @@ def show(campaign: Campaign) -> pd.DataFrame:
         return frame
     shown = frame.drop(columns=["gold_n", "others_n", *([] if frame["surplus"].any() else ["surplus"])])
     shown = shown.assign(**{name: shown[name] * 100 for name in _PERCENT})
-    st.dataframe(shown, hide_index=True, placeholder="–", column_config=_columns(), alt="Annotators")
+    height = table_height.of(len(shown))
+    st.dataframe(shown, hide_index=True, placeholder="–", column_config=_columns(), height=height, alt="Annotators")
     return frame
 
 

@@ -37,11 +37,15 @@ def show(campaign: Campaign) -> None:
     if events.name:
         _name(events.name)
         st.rerun()
-    _finished(campaign)
     shown = f"annotator-shown-{campaign.id}"
     st.session_state[shown] = events.shown or st.session_state.get(shown, False)
-    if about.who is None or st.session_state[shown]:  # what takes its time does not keep the first image waiting
+    counts = session.store().assignments.progress(campaign.id, "")  # the whole progress is read only where it is shown
+    is_finished = counts.done >= counts.total
+    # what takes its time does not keep the first image waiting
+    if about.who is None or st.session_state[shown] or is_finished:
         live_effect.show(campaign)
+    if is_finished:  # below what is on the page already, which stays where it is
+        _finished(campaign)
 
 
 def _name(name: str) -> None:
@@ -53,12 +57,8 @@ def _name(name: str) -> None:
 
 
 def _finished(campaign: Campaign) -> None:
-    """What it took, where every image is answered."""
-    store = session.store()
-    counts = store.assignments.progress(campaign.id, "")  # the whole progress is read only where it is shown
-    if counts.done < counts.total:
-        return
-    progress = store.campaigns.progress(campaign.id)
+    """What it took."""
+    progress = session.store().campaigns.progress(campaign.id)
     answered = int(progress["answered"])
     share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"

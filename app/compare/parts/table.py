@@ -11,6 +11,7 @@ import streamlit as st
 
 from app.compare.parts import choice as compare_choice
 from app.compare.parts.choice import Choice
+from app.ui import table_height
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report import frames
 from slim_core.evaluation.report.frames import RATES, with_change
@@ -38,7 +39,6 @@ WIDTHS = {
 ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
 LETTER_PX, MARGIN_PX, MOST_PX = 7, 18, 230  # of such a name
 PINNED = "⚑ "
-ROW_PX, MOST_ROWS = 33, 11
 
 
 def show(choice: Choice) -> list[str]:
@@ -52,7 +52,7 @@ def show(choice: Choice) -> list[str]:
         column_config=column_config(widths),
         column_order=[key for key in SHOWN if key in widths],  # the table's own menu, an eye, has the others
         placeholder="–",
-        height=2 + ROW_PX * (1 + min(len(ids), MOST_ROWS)),
+        height=table_height.of(len(ids)),
         on_select="rerun",
         selection_mode="multi-row",
         selection_default={"selection": {"rows": ticked}},

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.compare.parts import spaces
 from app.services.evaluations import Compared
-from app.ui import attention_change, chart, next_step, scored_images
+from app.ui import attention_change, chart, next_step, scored_images, table_height
 from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts import comparison as charts
@@ -98,7 +98,8 @@ def _seeds(chosen: Chosen) -> None:
             f"At most {counted(int(frame['n'].max()), 'seed')} per method. "
             f"Small differences need {ENOUGH_SEEDS} or more."
         )
-    st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, placeholder="–")
+    height = table_height.of(len(frame))
+    st.dataframe(seeds_table(frame), hide_index=True, column_config=SEED_COLUMNS, height=height, placeholder="–")
     if (frame["pairs"] > 0).any():
         alt = "Change of worst-group accuracy of each method with its 95 % interval"
         chart.show(charts.seed_differences(frame), key="seed-differences", alt=alt)

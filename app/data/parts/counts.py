@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.ui import chart
+from app.ui import chart, table_height
 from app.ui.glossary import explain
 from slim_core.evaluation.charts import groups as charts
 
@@ -31,8 +31,14 @@ def table(report: Mapping[str, Any], n_drawn: int = 0) -> None:
     """Images per group and split, and how many have a mask."""
     frame = charts.split_frame(report["groups"])
     numbers = {split: st.column_config.NumberColumn(format="localized") for split in frame.columns}
-    alt = "Images by group and split"
-    st.dataframe(frame.rename_axis("Group"), width="stretch", placeholder="–", column_config=numbers, alt=alt)
+    st.dataframe(
+        frame.rename_axis("Group"),
+        width="stretch",
+        height=table_height.of(len(frame)),
+        placeholder="–",
+        column_config=numbers,
+        alt="Images by group and split",
+    )
     masks, images = report["n_masks"], report["n_images"]
     drawn = f", {n_drawn:,} drawn on" if n_drawn else ""
     st.caption(

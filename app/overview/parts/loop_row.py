@@ -43,7 +43,7 @@ def show_next(loop: Loop, found: Verdict | None = None) -> None:
     """The one next thing, with a link to where it is done. ``found``: whether the complete loop's result is better."""
     step = loop.next
     if step is None and found is not None and found.better is not True:
-        text = "this result is not shown to be better. Try one of the steps above, or compare the models."
+        text = "this result is not shown to be better. Try one of the steps under *Try next*, or compare the models."
         next_step.show(text, "compare", "Compare")
     elif step is None:
         next_step.show("the loop is complete: compare the models.", "compare", "Compare")

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.services import evaluation_results, evaluations
-from app.ui import next_step
+from app.ui import next_step, table_height
 from app.ui.escape import prose
 from app.ui.glossary import explain
 from app.ui.groups import confusion, images
@@ -95,6 +95,7 @@ def _slices(evaluation: Run, compared: Compared) -> None:
     st.dataframe(
         found[[name for name in SLICE_COLUMNS if name in found]], hide_index=True, column_config=SLICE_COLUMNS, key=key,
         on_select=images.clicked_row(key, cells), selection_mode="single-row", alt="Slices by rising accuracy",
+        height=table_height.of(len(found)),
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from app.ui import scored_images
+from app.ui import scored_images, table_height
 from app.ui.glossary import explain
 from app.ui.groups import images
 from slim_core.evaluation.charts.groups import ATTENTION, N_MASKS, group_frame
@@ -41,7 +41,8 @@ def show(
     """
     frame = group_frame(metrics)
     clickable = {"on_select": images.clicked_row(key, cells), "selection_mode": "single-row"} if cells else {}
-    st.dataframe(_rows(frame), hide_index=True, column_config=COLUMNS, placeholder="–", key=key, **clickable)
+    shown, height = _rows(frame), table_height.of(len(frame))
+    st.dataframe(shown, hide_index=True, column_config=COLUMNS, height=height, placeholder="–", key=key, **clickable)
     n, n_images = frame[N_MASKS].sum(), frame["n"].sum()
     if of is not None and of.spec.get("attention", True) and n < n_images:  # below: a column would widen the table
         text = f"Attention is scored on {n:,.0f} of {n_images:,} images."

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -21,42 +22,59 @@ if TYPE_CHECKING:
 LABELS = {"candidates": "Answer"}  # of the link; of other kinds it is "Result"
 
 
-def show(run: Run, *before: str) -> None:
-    """One box. ``run``: one that has ended, with its metrics; ``before``: sentences that come first."""
-    if run.status != "done":
-        st.error(prose(run.message or f"The {run.kind} run {run.id} was stopped."), icon=":material/error:")
-        next_step.link("jobs", "See the log", icon="notes", run=run.id)
+@dataclass(frozen=True)
+class Ending:
+    """What is said of runs that are done, and the link to where it is seen."""
+
+    text: str
+    page: str = ""  # empty: there is no such page
+    label: str = ""
+    link: Mapping[str, str] = field(default_factory=dict)
+
+    def show(self, key: str, *, border: bool = True) -> None:
+        """One row. ``key``: the run that is the last of them."""
+        with st.container(border=border, horizontal=True, vertical_alignment="center", key=f"outcome-{key}"):
+            st.markdown(f":green[:material/check_circle:] {self.text}", width="stretch")
+            if self.page:
+                next_step.link(self.page, self.label, **self.link)
+
+
+def show(run: Run) -> None:
+    """One box. ``run``: one that has ended, with its metrics."""
+    if run.status == "done":
+        of_run(run).show(run.id)
         return
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"outcome-{run.id}"):
-        st.markdown(f":green[:material/check_circle:] {' '.join([*before, sentence(run)])}", width="stretch")
-        before = _before(run)
-        if before is not None:
-            both = {"baseline": before.id, "runs": f"{before.id},{run.id}"}
-            next_step.link("compare", "Compare", dataset=run.dataset_id, **both)
-        elif run.kind in result_links.PAGES:
-            page, link = result_links.address(run)
-            next_step.link(page, LABELS.get(run.kind, "Result"), **link)
+    st.error(prose(run.message or f"The {run.kind} run {run.id} was stopped."), icon=":material/error:")
+    next_step.link("jobs", "See the log", icon="notes", run=run.id)
 
 
-def show_several(evaluations: Sequence[Run]) -> None:
+def of_run(run: Run, *before: str) -> Ending:
+    """Of a finished run; ``before``: sentences that come first."""
+    text, reference = " ".join([*before, sentence(run)]), _before(run)
+    if reference is not None:
+        both = {"baseline": reference.id, "runs": f"{reference.id},{run.id}"}
+        return Ending(text, "compare", "Compare", {"dataset": run.dataset_id, **both})
+    if run.kind not in result_links.PAGES:
+        return Ending(text)
+    page, link = result_links.address(run)
+    return Ending(text, page, LABELS.get(run.kind, "Result"), link)
+
+
+def of_several(evaluations: Sequence[Run]) -> Ending:
     """The same for finished evaluations of several models, such as the seeds of one training."""
     worst, average = (_spread([(run.metrics or {})[key] for run in evaluations]) for key in (WGA, AVERAGE))
     text = f"{counted(len(evaluations), 'model')} evaluated: worst group {worst}, average {average}."
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"outcome-{evaluations[0].id}"):
-        st.markdown(f":green[:material/check_circle:] {text}", width="stretch")
-        ids = [run.id for run in evaluations]
-        next_step.link("compare", "Compare", dataset=evaluations[0].dataset_id, baseline=ids[0], runs=",".join(ids))
+    ids = [run.id for run in evaluations]
+    link = {"dataset": evaluations[0].dataset_id, "baseline": ids[0], "runs": ",".join(ids)}
+    return Ending(text, "compare", "Compare", link)
 
 
-def show_scores(scored: Sequence[Run]) -> None:
+def of_scores(scored: Sequence[Run]) -> Ending:
     """The same for runs that were scored against what is drawn by now."""
     n_masks = max((run.metrics or {}).get("n_masks") or 0 for run in scored)
     on = f"on up to {counted(n_masks, 'image')} with a drawing, mask or box"
-    with st.container(border=True, horizontal=True, vertical_alignment="center", key=f"outcome-{scored[-1].id}"):
-        done = ":green[:material/check_circle:]"
-        st.markdown(f"{done} **{counted(len(scored), 'run')}** scored again, {on}.", width="stretch")
-        page, link = result_links.address(scored[-1])
-        next_step.link(page, "Result", **link)
+    page, link = result_links.address(scored[-1])
+    return Ending(f"**{counted(len(scored), 'run')}** scored again, {on}.", page, "Result", link)
 
 
 def _spread(rates: Sequence[float]) -> str:

@@ -15,6 +15,7 @@ from app.ui.escape import prose, verbatim
 from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
 from app.ui.runs import outcome, progress, state
+from app.ui.runs.outcome import Ending
 from slim_core.errors import NotFoundError
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import UNFINISHED, WORKING
@@ -153,13 +154,18 @@ def _unfinished(pipeline: Pipeline) -> None:
 
 
 def _done(pipeline: Pipeline) -> None:
-    """The figures of its models or of its last step, and the link to where they are seen."""
+    """The figures of its models or of its last step, and the link to where they are seen; as high as its line."""
+    with st.container(border=True, key=f"pipeline-{pipeline.id}"):
+        st.markdown(f"**{pipelines.TITLES[pipeline.kind]}** {state.markdown('done')}")
+        _ending(pipeline).show(pipeline.runs[-1].id, border=False)
+        st.caption(_steps(pipeline.runs))
+
+
+def _ending(pipeline: Pipeline) -> Ending:
     runs, last = session.store().runs, pipeline.runs[-1]
     if pipeline.kind == "scores":
-        outcome.show_scores([runs.fetch(run.id) for run in pipeline.runs])
-        return
+        return outcome.of_scores([runs.fetch(run.id) for run in pipeline.runs])
     evaluations = [runs.fetch(run.id) for run in pipeline.runs if run.kind == "evaluate"]
     if len(evaluations) > 1:
-        outcome.show_several(evaluations)
-    else:
-        outcome.show(runs.fetch(last.id), *(outcome.sentence(one) for one in evaluations if one.id != last.id))
+        return outcome.of_several(evaluations)
+    return outcome.of_run(runs.fetch(last.id), *(outcome.sentence(one) for one in evaluations if one.id != last.id))

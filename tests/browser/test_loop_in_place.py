@@ -1,0 +1,71 @@
+"""Overview while the two halves of the loop run: what they end with comes by itself, and moves nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from slim_core.data.importing import import_data
+from slim_core.data.sets.digits import DemoConfig, write_demo
+from slim_core.settings import Settings
+from slim_core.store import AnswerIn, Store
+from tests.browser.server import dashboard
+from tests.browser.steps import MOVED, settle, visit
+
+pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
+
+JOB_MS = 180_000
+
+
+@pytest.fixture(scope="module")
+def new_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Store]:
+    """That of a home in which nothing has happened but that a data set was registered."""
+    folder = tmp_path_factory.mktemp("in-place")
+    write_demo(folder / "digits", DemoConfig(train=64, val=32, test=24))
+    opened = Store.open(Settings(home=folder / "home"))
+    opened.datasets.register(import_data(folder / "digits"), by="tests")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def new_address(new_store: Store) -> Iterator[str]:
+    """A dashboard on that home, with its own Redis and worker."""
+    with dashboard(new_store.settings.home) as url:
+        yield url
+
+
+def test_what_the_two_halves_of_the_loop_end_with_moves_nothing(page: Page, new_address: str, new_store: Store) -> None:
+    press_and_wait(page, new_address, "Train, look, choose images to ask about", lambda: new_store.campaigns.all())
+    (campaign,) = new_store.campaigns.all()
+    given = [AnswerIn(f"a-{one.id}", one.id, one.id % 2) for one in new_store.campaigns.items(campaign.id)]
+    new_store.answers.save(campaign.id, "ann", given)
+    n_before = len(new_store.runs.all(kind="evaluate", status="done"))
+
+    def is_compared() -> bool:
+        return len(new_store.runs.all(kind="evaluate", status="done")) > n_before
+
+    press_and_wait(page, new_address, "Curate, retrain, compare", is_compared)
+    expect(page.get_by_text("Not known yet")).to_have_count(0)
+
+
+def press_and_wait(page: Page, address: str, label: str, is_done: Callable[[], object]) -> None:
+    """Press one of the two buttons of Overview, and watch until its figures are on the page by themselves."""
+    visit(page, address, "overview")
+    page.get_by_role("button", name=label).click()
+    expect(page.get_by_text("Step 1 of")).to_be_visible(timeout=JOB_MS)
+    settle(page)
+    page.evaluate(MOVED)
+    until = time.monotonic() + 2 * JOB_MS / 1000
+    while not is_done():
+        assert time.monotonic() < until, f"{label} does not end"
+        page.wait_for_timeout(500)
+    expect(page.locator("[class*='st-key-outcome-']")).to_be_visible(timeout=JOB_MS)
+    expect(page.get_by_text("What it gets wrong")).to_be_visible(timeout=JOB_MS)
+    expect(page.locator(".js-plotly-plot .main-svg").first).to_be_visible(timeout=JOB_MS)
+    settle(page)
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.moved") < 0.1, label
