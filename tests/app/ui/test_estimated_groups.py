@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -11,11 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
+from app.services import space_data
 from slim_core.store import schema
 
 
 @pytest.fixture
-def unnamed(filled_home: Path) -> None:
+def unnamed(filled_home: Path) -> Iterator[None]:
     """``filled_home`` as if its data named no attribute, and its evaluations had found their groups themselves."""
     store = session.store()
     (dataset,) = store.datasets.all()
@@ -31,6 +33,9 @@ def unnamed(filled_home: Path) -> None:
     with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
         database.execute("UPDATE datasets SET n_attributes = 0, fingerprint = ?", (table.fingerprint,))
     session.forget()
+    space_data._load.cache_clear()  # other tests have read the same space, with its attribute
+    yield
+    space_data._load.cache_clear()
 
 
 @pytest.mark.usefixtures("unnamed")
