@@ -18,19 +18,22 @@ import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.engine import Connection, Dialect, Engine
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from slim_core.errors import SlimError
 from slim_core.store.people import visibility
 
 BUSY_TIMEOUT_S = 15.0
+PING_AFTER_S = 2.0  # a connection that was in use since then is not asked whether its server is still there
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: ids are read aloud
 
 
@@ -63,6 +66,13 @@ def insert_new(connection: Connection, table: sa.Table) -> sqlite.Insert | postg
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table).on_conflict_do_nothing()
     return sqlite.insert(table).on_conflict_do_nothing()
+
+
+def insert_or_replace(connection: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:
+    """An insert of rows that take the place of those with the same primary key."""
+    made = postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    others = {column.name: made.excluded[column.name] for column in table.c if not column.primary_key}
+    return made.on_conflict_do_update(index_elements=list(table.primary_key), set_=others)
 
 
 def _dumps(value: Any) -> str:
@@ -111,7 +121,7 @@ class Database:
             if self.is_sqlite:
                 engine = sa.create_engine(self.url, connect_args={"timeout": BUSY_TIMEOUT_S}, **pool)
             else:
-                engine = sa.create_engine(self.url, pool_pre_ping=True, **pool)
+                engine = sa.create_engine(self.url, **pool)
         except ModuleNotFoundError as error:
             raise StoreUnavailableError(
                 f"{error.name} is not installed, which {self.url.drivername} needs: pip install 'psycopg[binary]'."
@@ -120,13 +130,22 @@ class Database:
         if self.is_sqlite:
             sa.event.listen(engine, "connect", _prepare_sqlite)
             sa.event.listen(engine, "begin", _begin_sqlite)
+        else:
+            sa.event.listen(engine, "checkin", _note_use)
+            sa.event.listen(engine, "checkout", partial(_ping_after_a_pause, engine.dialect))
         return engine
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A consistent view; nothing is written."""
-        with self._explained(), self.engine.connect() as connection, connection.begin():
-            yield self._narrow(connection)
+        """Nothing is written. SQLite: a consistent view; PostgreSQL: each query by itself, as in READ COMMITTED.
+
+        There a transaction would see no more, and cost two further round trips.
+        """
+        level = {} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        with self._explained(), self.engine.connect() as connection:
+            connection = connection.execution_options(**level)
+            with connection.begin():
+                yield self._narrow(connection)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -186,6 +205,20 @@ class Database:
         self._inherited.append(self.engine.pool)  # never closed here: SQLite forbids it across a fork
         self._writer = threading.RLock()
         self.engine.dispose(close=False)
+
+
+def _note_use(_connection: object, record: ConnectionPoolEntry) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ping_after_a_pause(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _proxy: object) -> None:
+    """In place of ``pool_pre_ping``, which asks before each use: of those in use, the first that fails ends all."""
+    if time.monotonic() - record.info.get("used_at", math.inf) < PING_AFTER_S:
+        return
+    try:
+        dialect.do_ping(connection)
+    except dialect.loaded_dbapi.Error as error:
+        raise InvalidatePoolError from error  # SQLAlchemy connects anew
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,7 +79,8 @@ class Answers:
         with self._database.write() as connection:
             campaign = lock_campaign(connection, campaign_id)
             campaign.require_annotator(annotator)
-            return self._save(connection, campaign, annotator, answers, session, source).ids
+            now = self._database.now(connection)
+            return _save(connection, campaign, annotator, answers, session, source, now).ids
 
     def deliver(self, campaign_id: str, annotator: str, answers: Sequence[AnswerIn], session: str = "") -> Receipt:
         """Keep what an annotator's page sends, in one transaction: as ``save``, and all that became of it.
@@ -96,10 +97,11 @@ class Answers:
         with self._database.write() as connection:
             campaign = lock_campaign(connection, campaign_id)
             campaign.require_annotator(annotator)
-            campaign.require_open(self._database.now(connection) - UNDER_WAY)
+            now = self._database.now(connection)
+            campaign.require_open(now - UNDER_WAY)
             known, unknown = _by_known_item(connection, campaign_id, answers)
             check_answers(annotator, known)
-            receipt = self._save(connection, campaign, annotator, known, session, "page")
+            receipt = _save(connection, campaign, annotator, known, session, "page", now)
         return replace(receipt, unknown=[answer.id for answer in unknown])
 
     def import_file(self, campaign_id: str, by: str, answers: Mapping[str, Sequence[AnswerIn]]) -> tuple[int, int]:
@@ -115,9 +117,9 @@ class Answers:
             check_answers(annotator, given)
         with self._database.write() as connection:
             campaign = lock_campaign(connection, campaign_id)
-            before = _counted(connection, campaign_id)
+            before, now = _counted(connection, campaign_id), self._database.now(connection)
             for annotator, given in answers.items():
-                self._save(connection, campaign, annotator, given, "", "file")
+                _save(connection, campaign, annotator, given, "", "file", now)
             after = _counted(connection, campaign_id)
             n_new, n_over_quota = after[0] - before[0], after[1] - before[1]
             details = {"new": n_new, "surplus": n_over_quota}
@@ -214,24 +216,24 @@ class Answers:
                 return
             after = rows[-1]["seq"]
 
-    def _save(
-        self,
-        connection: Connection,
-        campaign: Campaign,
-        annotator: str,
-        answers: Sequence[AnswerIn],
-        session: str,
-        source: str,
-    ) -> Receipt:
-        campaign.require_open()
-        now = self._database.now(connection)
-        over_quota: list[str] = []
-        lost: list[int] = []
-        for start in range(0, len(answers), _CHUNK):
-            batch = AnswerBatch(connection, campaign.id, annotator, answers[start : start + _CHUNK])
-            over_quota += batch.save(campaign.overlap, source, now)
-            lost += batch.settle(campaign.overlap, session, now)
-        return Receipt([answer.id for answer in answers], over_quota, lost, [])
+
+def _save(
+    connection: Connection,
+    campaign: Campaign,
+    annotator: str,
+    answers: Sequence[AnswerIn],
+    session: str,
+    source: str,
+    now: datetime,
+) -> Receipt:
+    campaign.require_open()
+    over_quota: list[str] = []
+    lost: list[int] = []
+    for start in range(0, len(answers), _CHUNK):
+        batch = AnswerBatch(connection, campaign.id, annotator, answers[start : start + _CHUNK])
+        over_quota += batch.save(campaign.overlap, source, now)
+        lost += batch.settle(campaign.overlap, session, now)
+    return Receipt([answer.id for answer in answers], over_quota, lost, [])
 
 
 def _by_known_item(

@@ -67,7 +67,8 @@ class Assignments:
     ) -> Assignment:
         """``next_items`` for an annotator's page, with all else it shows: one transaction to assign, one to count.
 
-        Counting takes longer than all the rest at 100,000 items, so it holds no lock that others wait for.
+        Counting takes longer than all the rest at 100,000 items, so it holds no lock that others wait for; nor does
+        what is only read.
 
         Raises:
             NotFoundError: there is no such campaign.
@@ -78,10 +79,12 @@ class Assignments:
         with self._database.write() as connection:
             campaign = lock_campaign(connection, campaign_id)
             campaign.require_annotator(annotator)
+            items = self._next(connection, campaign, annotator, n, session, was, after)
+        with self._database.read() as connection:
             require_space(connection, campaign)
             dataset = find_dataset(connection, campaign.dataset_id)
-            items = self._next(connection, campaign, annotator, n, session, was, after)
-        return Assignment(campaign, dataset, items, self.progress(campaign_id, annotator, session))
+            progress = self._progress(connection, campaign_id, annotator, session)
+        return Assignment(campaign, dataset, items, progress)
 
     def next_items(
         self, campaign_id: str, annotator: str, n: int, session: str = "", *, was: Sequence[str] = (), after: int = -1
@@ -125,15 +128,18 @@ class Assignments:
 
     def progress(self, campaign_id: str, annotator: str, session: str = "") -> Progress:
         """How far the campaign is, by counts on indexes alone: a few ms at 100,000 items."""
+        with self._database.read() as connection:
+            return self._progress(connection, campaign_id, annotator, session)
+
+    def _progress(self, connection: Connection, campaign_id: str, annotator: str, session: str) -> Progress:
         counted = sa.select(_items.c.done, sa.func.count()).where(_items.c.campaign_id == campaign_id)
         still_open = (_current.c.campaign_id == campaign_id, _items.c.done.is_(sa.false()))
         answered = sa.select(sa.func.count()).select_from(_current.join(_items, _items.c.id == _current.c.item_id))
         answered = answered.where(*still_open, _current.c.annotator == annotator)
-        with self._database.read() as connection:
-            now = self._database.now(connection)
-            by_done = {bool(done): n for done, n in connection.execute(counted.group_by(_items.c.done))}
-            n_answered = connection.execute(answered).scalar_one() if by_done.get(False) else 0
-            held = leases.by_annotator(connection, campaign_id, annotator, session, now)
+        now = self._database.now(connection)
+        by_done = {bool(done): n for done, n in connection.execute(counted.group_by(_items.c.done))}
+        n_answered = connection.execute(answered).scalar_one() if by_done.get(False) else 0
+        held = leases.by_annotator(connection, campaign_id, annotator, session, now)
         return Progress(
             total=sum(by_done.values()),
             done=by_done.get(True, 0),

@@ -16,7 +16,7 @@ from slim_core.store.campaigns import leases
 from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus
 from slim_core.store.campaigns.seen import check_seen
 from slim_core.store.campaigns.values import LISTED, VALUES
-from slim_core.store.database import plain
+from slim_core.store.database import insert_or_replace, plain
 from slim_core.store.people.visibility import of_everybody
 
 DAY_MS = 24 * 3_600_000
@@ -92,10 +92,12 @@ class AnswerBatch:
             for each, value in values.items()
             if value is not None
         ]
-        mine = (_current.c.item_id.in_(list(values)), _current.c.annotator == self._annotator)
-        self._connection.execute(_current.delete().where(*mine))
+        taken_back = [each for each, value in values.items() if value is None and each in self._before]
+        if taken_back:
+            mine = (_current.c.item_id.in_(taken_back), _current.c.annotator == self._annotator)
+            self._connection.execute(_current.delete().where(*mine))
         if given:
-            self._connection.execute(_current.insert(), given)
+            self._connection.execute(insert_or_replace(self._connection, _current), given)
         counts = {each: self._n_others(each) + (value is not None) for each, value in values.items()}
         self._count(counts, overlap)
         leases.drop(self._connection, values, self._annotator)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.store import schema
+from slim_core.store.database import insert_or_replace
 
 LEASE_S = 120.0  # how long an item is kept for the annotator who looks at it
 _items, _leases = schema.items, schema.leases
@@ -35,10 +36,8 @@ def keep(
     """Keep items for a session for LEASE_S from now on."""
     kept = {"annotator": annotator, "campaign_id": campaign_id, "session": session}
     kept_until = {"expires_at": now + timedelta(seconds=LEASE_S)}
-    ids = list(item_ids)
-    drop(connection, ids, annotator)
-    if ids:
-        connection.execute(_leases.insert(), [{"item_id": each, **kept, **kept_until} for each in ids])
+    if rows := [{"item_id": each, **kept, **kept_until} for each in item_ids]:
+        connection.execute(insert_or_replace(connection, _leases), rows)
 
 
 def drop(connection: Connection, item_ids: Iterable[int], annotator: str) -> None:
@@ -55,8 +54,11 @@ def hand_over(connection: Connection, campaign_id: str, annotator: str, was: Ite
 
 def n_held(connection: Connection, item_ids: Iterable[int], now: datetime, besides: str) -> dict[int, int]:
     """Item -> how many annotators other than ``besides`` look at it now."""
+    ids = list(item_ids)
+    if not ids:
+        return {}
     query = sa.select(_leases.c.item_id, sa.func.count()).where(
-        _leases.c.item_id.in_(list(item_ids)), _leases.c.annotator != besides, holding(now)
+        _leases.c.item_id.in_(ids), _leases.c.annotator != besides, holding(now)
     )
     return {item_id: n for item_id, n in connection.execute(query.group_by(_leases.c.item_id))}  # noqa: C416
 

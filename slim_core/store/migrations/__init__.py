@@ -61,7 +61,7 @@ def _upgrade(database: Database, to: str) -> None:
 def _alone(database: Database) -> Iterator[None]:
     """One process at a time: a file lock beside a SQLite file, an advisory lock in PostgreSQL."""
     if not database.is_sqlite:
-        with database.read() as connection:
+        with database.write() as connection:  # a transaction, with which the lock ends
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)))
             yield
         return

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from slim_core.errors import AnswersRefusedError
 from slim_core.store import AnswerIn, Campaign, Store, schema
-from tests.slim_core.store.store_makers import in_processes, in_threads, next_item
+from tests.slim_core.store.store_makers import in_processes, in_threads, next_item, statements
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -276,3 +276,10 @@ def test_empty_is_kept_as_such_and_counts_as_wrong(store: Store, pair: Campaign)
     assert dict(zip(rows.tolist(), values.tolist(), strict=True))[second.row] == 0
     say(store, pair, "ann", first.id, None, at="undo")
     assert store.campaigns.progress(pair.id)["empty"] == 3
+
+
+def test_an_answer_is_kept_by_few_statements_since_others_wait_for_its_lock(store: Store, campaign: Campaign):
+    item, *_ = store.assignments.next_items(campaign.id, "ann", 4, "tab")
+    with statements(store.database) as told:
+        store.answers.deliver(campaign.id, "ann", [AnswerIn("one", item.id, 1)], "tab")
+    assert len(told) <= 10

@@ -15,8 +15,10 @@ from slim_core.settings import Settings
 from slim_core.store import Store, StoreUnavailableError, schema
 from slim_core.store.database import Database, driver_url, plain
 from slim_core.store.migrations import migrate, version
+from tests.slim_core.store.conftest import DATABASES
 from tests.slim_core.store.store_makers import in_processes, train_spec
 
+ON_POSTGRES = pytest.mark.parametrize("settings", DATABASES[1:], indirect=True)
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
 
@@ -194,3 +196,43 @@ def test_values_that_json_lacks_are_kept_as_null_or_as_plain_numbers():
 def test_every_spelling_of_a_postgresql_url_names_psycopg():
     spellings = ("postgres://h/d", "postgresql://h/d", "postgresql+psycopg://h/d")
     assert {driver_url(url).drivername for url in spellings} == {"postgresql+psycopg"}
+
+
+@ON_POSTGRES
+def test_a_connection_that_was_not_in_use_for_a_while_is_asked_whether_its_server_is_there(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened, other = Database(settings.database), Database(settings.database)
+
+    def end_all() -> None:
+        with other.read() as connection:
+            connection.execute(
+                sa.text(
+                    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                    "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+                )
+            )
+
+    with opened.read(), opened.read():  # two connections, which go back to the pool
+        pass
+    end_all()
+    with pytest.raises(StoreUnavailableError), opened.read() as connection:
+        connection.execute(sa.select(1))
+    assert opened.answers(), "the first that fails takes all the others along"
+    end_all()
+    monkeypatch.setattr("slim_core.store.database.PING_AFTER_S", 0.0)
+    assert opened.answers(), "whoever comes later notices nothing"
+    opened.close()
+    other.close()
+
+
+@ON_POSTGRES
+def test_reading_is_the_query_alone_and_writing_a_transaction(settings: Settings) -> None:
+    opened = Database(settings.database)
+    with opened.read() as connection:
+        connection.execute(sa.select(1))
+        assert connection.connection.dbapi_connection.info.transaction_status.name == "IDLE"
+    with opened.write() as connection:
+        connection.execute(sa.select(1))
+        assert connection.connection.dbapi_connection.info.transaction_status.name == "INTRANS"
+    opened.close()
