@@ -26,7 +26,10 @@ DIMMED = 0.25  # brightness outside the true mask
 
 @dataclass(frozen=True)
 class Picture:
-    """A row at ``size`` px a side; ``run``: the gradcam run whose geometry and maps are used."""
+    """A row at ``size`` px a side; ``run``: the gradcam run whose geometry and maps are used.
+
+    The reader is shown the data set, which is ``run``'s: whoever makes one has looked that up.
+    """
 
     table: ImageTable
     row: int
@@ -74,7 +77,7 @@ class Picture:
 
     def _kept(self) -> bytes | None:
         """The thumbnail the worker made, where it is large enough."""
-        pack = None if self.run is None else _thumbnails(session.store().artifacts.folder(self.run))
+        pack = None if self.run is None else _thumbnails(_folder(self.run))
         return None if pack is None else pack.read(self.row, self.size)
 
     def _image(self) -> np.ndarray:
@@ -88,7 +91,7 @@ class Picture:
     def _raw_map(self) -> np.ndarray:
         """(U, V)."""
         assert self.run is not None  # the route refuses map kinds without a run
-        return open_maps(self.run).of(self.row, self.map_of)
+        return _open_maps(self.run, _folder(self.run)).of(self.row, self.map_of)
 
     @property
     def _is_empty(self) -> bool:
@@ -125,6 +128,11 @@ def dataset_of(run_id: str) -> str | None:
         NotFoundError: there is no such run.
     """
     return session.store().runs.fetch(run_id).dataset_id
+
+
+def _folder(run_id: str) -> Path:
+    """Of a run whose data set the reader is shown: asked once for an image, and not for each of its files."""
+    return session.whole_store().artifacts.folder(run_id)
 
 
 @lru_cache(maxsize=16)
