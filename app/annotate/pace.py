@@ -1,7 +1,7 @@
 """How often the effect of the answers is computed anew: by one session for all that show it, and at a bounded cost.
 
-Each open page polls. With twenty people who answer, every poll meets a newer answer; computed for each of them, the
-effect takes more than one core, in the very process that takes the answers.
+Each open page polls, less often where several do. With twenty people who answer, every poll meets a newer answer;
+computed for each of them, the effect takes more than one core, in the very process that takes the answers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 SHARE = 0.1  # of the time, that one campaign's effect is computed at most
 MOST_KEPT = 200  # campaigns
+FOLLOWS_S = 20.0  # a page that has not polled for so long is closed
 
 State = tuple[int, int]  # last answer about images, and about environments
 
@@ -23,6 +24,7 @@ class _Campaign:
     making: threading.Lock = field(default_factory=threading.Lock)
     state: State | None = None  # that was computed last
     again_at: float = 0.0  # monotonic seconds
+    polled: dict[str, float] = field(default_factory=dict)  # page -> when it polled last
 
 
 class Pace:
@@ -47,6 +49,13 @@ class Pace:
             return self._computed(campaign, newest, compute)
         finally:
             campaign.making.release()
+
+    def followers(self, campaign_id: str, page: str) -> int:
+        """How many pages show the effect of a campaign now, this one among them."""
+        campaign, now = self._of(campaign_id), time.monotonic()
+        with self._lock:
+            campaign.polled = {one: at for one, at in campaign.polled.items() if now - at < FOLLOWS_S} | {page: now}
+            return len(campaign.polled)
 
     def _of(self, campaign_id: str) -> _Campaign:
         with self._lock:

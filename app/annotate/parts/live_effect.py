@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import session
 from app.annotate.live_map import live_map
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from slim_core.store import Campaign
 
 FAST_S, SLOW_S = 2, 12  # polling for new answers: while they come in, and while they do not
+SHARED_S, FEW = 6, 4  # while they come in and more than a few pages follow them: a poll costs what an answer costs
 QUIET_AFTER_S = 60.0
 _pace = Pace()  # one for all sessions
 RAMP = f"linear-gradient(90deg, {', '.join(colour for _, colour in CIVIDIS)})"
@@ -39,37 +41,50 @@ def show(campaign: Campaign) -> None:
     if not session.store().campaigns.has_space(campaign):
         return
     st.subheader("Effect of the answers", anchor=False)
-    {True: _fast, False: _slow}[_is_busy(campaign)](campaign)
+    followed = _fast if _pace.followers(campaign.id, _page()) <= FEW else _shared
+    (followed if _is_busy(campaign, _state(campaign)) else _slow)(campaign)
     if session.viewer().may("lead") and campaign.split == "train":
         _buttons(campaign)
 
 
 @fragment(run_every=FAST_S)
 def _fast(campaign: Campaign) -> None:
-    _follow(campaign)
-    if not _is_busy(campaign):
-        st.rerun()
+    _follow(campaign, changes_pace=False)
+
+
+@fragment(run_every=SHARED_S)
+def _shared(campaign: Campaign) -> None:
+    _follow(campaign, changes_pace=False)
 
 
 @fragment(run_every=SLOW_S)
 def _slow(campaign: Campaign) -> None:
-    _follow(campaign)
-    if _is_busy(campaign):
-        st.rerun()
+    _follow(campaign, changes_pace=True)
 
 
-def _follow(campaign: Campaign) -> None:
+def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
+    """``changes_pace``: whether the page is drawn anew once answers come in, or once they no longer do."""
     session.store().campaigns.fetch(campaign.id)  # it may be private by now: what is drawn is shared by all pages
-    state = _pace.state(campaign.id, _state(campaign), lambda newest: _drawn(campaign.id, newest))
+    _pace.followers(campaign.id, _page())
+    newest = _state(campaign)
+    state = _pace.state(campaign.id, newest, lambda newest: _drawn(campaign.id, newest))
     st.html(_drawn(campaign.id, state))
     rows = _effect(campaign.id, state).rows
     if rows:
         _images(campaign, rows)
+    if _is_busy(campaign, newest) is changes_pace:
+        st.rerun()
 
 
-def _is_busy(campaign: Campaign) -> bool:
+def _page() -> str:
+    """Of this session, as long as its page is open."""
+    context = get_script_run_ctx()
+    return "" if context is None else context.session_id
+
+
+def _is_busy(campaign: Campaign, state: State) -> bool:
     """True while answers come in: the newest one is not known yet, or not old."""
-    key, state = f"effect-{campaign.id}", _state(campaign)
+    key = f"effect-{campaign.id}"
     known, since = st.session_state.get(key, (None, 0.0))
     if known != state:
         known, since = state, 0.0 if known is None and campaign.status != "open" else time.monotonic()

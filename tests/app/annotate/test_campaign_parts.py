@@ -15,7 +15,8 @@ from streamlit.testing.v1.element_tree import Button
 
 from app import session
 from app.annotate import forms
-from app.annotate.parts import controls, members, summary
+from app.annotate.pace import Pace
+from app.annotate.parts import controls, live_effect, members, summary
 from app.services import campaign_actions
 from app.ui import selection
 from slim_core.errors import ForbiddenError, SpecRefusedError
@@ -330,6 +331,20 @@ def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
         app.run()
         [after] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert after != drawn
+
+
+@pytest.mark.parametrize(("others", "asked"), [(live_effect.FEW - 1, "_fast"), (live_effect.FEW, "_shared")])
+def test_the_effect_is_asked_for_less_often_where_several_pages_follow_it(
+    pair: Campaign, monkeypatch: pytest.MonkeyPatch, others: int, asked: str
+):
+    drawn: list[str] = []
+    for name in ("_fast", "_shared", "_slow"):
+        monkeypatch.setattr(live_effect, name, lambda _campaign, name=name: drawn.append(name))
+    monkeypatch.setattr(live_effect, "_pace", Pace())
+    for page in range(others):
+        live_effect._pace.followers(pair.id, f"page-{page}")
+    part("live_effect", pair.id)
+    assert drawn == [asked]
 
 
 def test_a_class_whose_answers_are_all_wrong_is_trusted_nowhere_on_the_page(space: str):

@@ -97,3 +97,13 @@ def test_no_more_campaigns_are_kept_than_are_of_use() -> None:
     for n in range(pace.MOST_KEPT + 5):
         shared.state(f"c-{n}", (n, 0), lambda _state: None)
     assert len(shared._campaigns) == pace.MOST_KEPT
+
+
+def test_pages_that_are_open_are_counted_and_those_that_stopped_polling_are_not(clock: SimpleNamespace) -> None:
+    shared = Pace()
+    assert [shared.followers("c-one", page) for page in ("a", "b", "a", "c")] == [1, 2, 2, 3]
+    assert shared.followers("c-two", "a") == 1
+    clock.now += pace.FOLLOWS_S - 1
+    assert shared.followers("c-one", "b") == 3
+    clock.now += 2
+    assert shared.followers("c-one", "b") == 1
