@@ -45,6 +45,7 @@ log = logging.getLogger("chaos")
 T = TypeVar("T")
 
 PATIENCE_S = 600.0  # for one run to be done, whatever happens to it
+ANSWERED_S = 20.0  # what went on for so long has met a database that answered
 SHORT = {"epochs": 6, "batch_size": 32}
 _NUMBERS = 1e-6
 
@@ -131,13 +132,19 @@ def _loop(store: Store, images: Path, seed: int, annotator: Annotator) -> dict[s
 
 
 def _patiently(do: Callable[[], T]) -> T:
-    """Done again until the database answers, as a person does who reads that it does not."""
-    until = time.monotonic() + PATIENCE_S
+    """Done again until the database answers, as a person does who reads that it does not.
+
+    What lasts long meets several such times: the patience is for each of them.
+    """
+    away_since = math.inf
     while True:
+        began = time.monotonic()
         try:
             return do()
         except StoreUnavailableError as error:
-            if time.monotonic() > until:
+            now = time.monotonic()
+            away_since = min(away_since, now) if now - began < ANSWERED_S else now
+            if now - away_since > PATIENCE_S:
                 raise
             log.info("%s", error)
             time.sleep(0.5)

@@ -55,6 +55,14 @@ class Cluster:
         finally:
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        """Of the server, whose children serve the connections; 0 while it is stopped."""
+        try:
+            return int((self.folder / "data" / "postmaster.pid").read_text().splitlines()[0])
+        except (OSError, ValueError, IndexError):
+            return 0
+
     def url(self, database: str = "postgres") -> str:
         """Of a database of it."""
         if self.password:

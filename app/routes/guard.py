@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 
 from app import access, session
 from app.access import TokenRefusedError, Viewer
+from app.routes.metrics import ROUTE_SECONDS
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, QueueUnavailableError, SlimError
 from slim_core.runs import log_lines
 from slim_core.store.database import StoreUnavailableError, of_disk
@@ -48,8 +49,14 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
     """Make a handler a route: called in a thread with (request, viewer, JSON body), for role or above."""
 
     def decorate(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
+        seconds = ROUTE_SECONDS.labels(_name(handler))
+
         @functools.wraps(handler)
         async def endpoint(request: Request) -> Response:
+            with seconds.time():
+                return await answered(request)
+
+        async def answered(request: Request) -> Response:
             try:
                 viewer = _viewer(request)
                 log_lines.know(person=viewer.name)
@@ -65,6 +72,11 @@ def guarded(role: Role) -> Callable[[Handler], Callable[[Request], Awaitable[Res
         return endpoint
 
     return decorate
+
+
+def _name(handler: Handler) -> str:
+    """Of a route in the metrics: "annotate.answers"."""
+    return ".".join([one for one in handler.__module__.split(".") if one not in ("app", "routes")] + [handler.__name__])
 
 
 def _answer(handler: Handler, request: Request, viewer: Viewer, role: Role, body: dict[str, Any]) -> Response:

@@ -11,12 +11,15 @@ its machine died) and the dashboard are restarted, the worker that computes is k
 is full for some seconds; in between `slim backup` is taken, and put back into an empty site at the end.
 
 answers: acknowledged. answer_p50_ms, answer_p95_ms: from giving one to its acknowledgement, of those that met no fault;
-answer_in_faults_*: of the others, whose waiting is in it. errors: statuses, closed connections, errors shown on pages
-outside of faults. lost: acknowledged answers that are not in the database exactly once. runs_stuck: neither done nor
-failed with a sentence. back_s: seconds from the fault (full disk: from when there is space) until all was ready, an
-answer given since was acknowledged and a run submitted since had begun, and of a killed worker, until its run went on.
-rss_mb_max: of the dashboard. backup_answers_missing: acknowledged before the backup began, but not in it.
-load_1m: of the machine, before; on one that computes something else meanwhile the times are that machine's.
+answer_in_faults_*: of the others, whose waiting is in it. answer_in_app_*: what of it the dashboard measures itself
+(/metrics: slim_route_seconds), from a request's headers to its response. computed_s, waited_for_a_core_s: of the
+processes of the site, and of those of the people, in seconds of all their threads. errors: statuses, closed
+connections, errors shown on pages outside of faults. lost: acknowledged answers that are not in the database exactly
+once. runs_stuck: neither done nor failed with a sentence. back_s: seconds from the fault (full disk: from when there is
+space) until all was ready, an answer given since was acknowledged and a run submitted since had begun, and of a killed
+worker, until its run went on. rss_mb_max: of the dashboard. backup_answers_missing: acknowledged before the backup
+began, but not in it. load_1m: of the machine, before; on one that computes something else meanwhile the times are that
+machine's.
 """
 
 from __future__ import annotations

@@ -1,32 +1,37 @@
-"""How much the dashboard computes, and how long its threads wait for a core: whose fault a slow answer is."""
+"""Who computes, and who waits for a core meanwhile: whose fault a slow answer is."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from benchmarks.disturbance import Part
 
-EVERY_S = 1.0
+EVERY_S = 2.0
+Pids = Callable[[], Iterable[int]]
 
 
 class Effort(Part):
-    """Adds up what the kernel says of all threads of a process, which may be another one after a while."""
+    """Adds up what the kernel says of all threads of some groups of processes, which may be others after a while."""
 
-    def __init__(self, pid: Callable[[], int]) -> None:
+    def __init__(self, groups: Mapping[str, Pids]) -> None:
         super().__init__()
-        self.computed_s = self.waited_s = 0.0
-        self._pid = pid
+        self.computed_s: defaultdict[str, float] = defaultdict(float)
+        self.waited_s: defaultdict[str, float] = defaultdict(float)
+        self._groups = groups
         self._before: dict[str, tuple[float, float]] = {}  # thread -> (computed, waited)
 
     def turn(self) -> None:
-        """What has come since the last time; a thread that ended in between has lost its last second."""
-        now = {path.parent.name: _spent(path) for path in Path(f"/proc/{self._pid()}/task").glob("*/schedstat")}
-        for thread, (computed_s, waited_s) in now.items():
-            before = self._before.get(thread, (0.0, 0.0))
-            self.computed_s += computed_s - before[0]
-            self.waited_s += waited_s - before[1]
-        self._before = now
+        """What has come since the last time; a thread that ended in between has lost its last seconds."""
+        seen: dict[str, tuple[float, float]] = {}
+        for name, pids in self._groups.items():
+            for path in (one for pid in pids() for one in Path(f"/proc/{pid}/task").glob("*/schedstat")):
+                computed_s, waited_s = seen[path.parent.name] = _spent(path)
+                before = self._before.get(path.parent.name, (0.0, 0.0))
+                self.computed_s[name] += max(0.0, computed_s - before[0])
+                self.waited_s[name] += max(0.0, waited_s - before[1])
+        self._before = seen
         self.ending.wait(EVERY_S)
 
 

@@ -38,6 +38,11 @@ class Window:
         return None if None in values else max(float(one) for one in values if one is not None)
 
 
+def during(windows: Sequence[Window], since: float, until: float) -> bool:
+    """Whether something that lasted so long met a fault."""
+    return any(since < window.until and until > window.since for window in windows)
+
+
 class Faults(Part):
     """Strikes each once, in their order, with a pause before each; ``backup`` is taken between them."""
 

@@ -17,7 +17,8 @@ from benchmarks.hostile.watch import Memory
 from benchmarks.postgres import new_database
 from benchmarks.served.browsers import Browsers
 from benchmarks.served.effort import Effort
-from benchmarks.served.faults import Faults, Window
+from benchmarks.served.faults import Faults, Window, during
+from benchmarks.served.inside import Inside
 from benchmarks.served.people import Answer, Person, Record, Trouble
 from benchmarks.served.site import Site
 from benchmarks.served.work import Bench, Load, images_for, settled, stuck
@@ -42,7 +43,8 @@ def round_of(
     log.info("begin: %d people, %s", people, ", ".join(order))
     with ExitStack() as stack:
         memory = stack.enter_context(Memory({"app": lambda: site.app_pid}))
-        effort = stack.enter_context(Effort(lambda: site.app_pid))
+        effort = stack.enter_context(Effort(site.groups()))
+        inside = stack.enter_context(Inside(site.topology.port, site.metrics_token))
         load = stack.enter_context(Load(site, bench))
         team: list[Part] = [Browsers(bench.room, names[:browsers], 0, record)]
         team += [Person(bench.room, who, k, record) for k, who in enumerate(names[browsers:])]
@@ -62,6 +64,8 @@ def round_of(
     return {
         "people": people, "browsers": browsers, "seconds": round(taken), "pace_s": pace_s,
         **answered(record.answers, struck.windows),
+        "answer_in_app_p50_ms": inside.percentile_ms(50, struck.windows),
+        "answer_in_app_p95_ms": inside.percentile_ms(95, struck.windows),
         **errors(record.troubles, struck.windows),
         "answers_kept": sum(kept.values()),
         "lost": sum(kept[one] != 1 for one in record.acknowledged()),
@@ -71,8 +75,8 @@ def round_of(
         "back_s": {window.fault: window.seconds for window in struck.windows},
         "back_parts_s": {window.fault: window.back_s for window in struck.windows},
         "faults_not_struck": sorted(set(faults) - {window.fault for window in struck.windows}),
-        "app_computed_s": round(effort.computed_s, 1),
-        "app_waited_for_a_core_s": round(effort.waited_s, 1),
+        "computed_s": {name: round(seconds, 1) for name, seconds in effort.computed_s.items()},
+        "waited_for_a_core_s": {name: round(seconds, 1) for name, seconds in effort.waited_s.items()},
         "rss_mb_max": round(memory.most_mb["app"]),
         "backup_answers": len(record.acknowledged(struck.backup_began or 0)),
         "backup_answers_missing": missing,
@@ -100,11 +104,6 @@ def errors(troubles: Iterable[Trouble], windows: Sequence[Window]) -> dict[str, 
     outside = [one for one in troubles if not during(windows, one.since, one.until)]
     said = [{"who": one.who, "at": round(one.since, 1), "said": one.said} for one in outside[:SHOWN]]
     return {"errors": len(outside), "errors_in_faults": len(list(troubles)) - len(outside), "errors_said": said}
-
-
-def during(windows: Sequence[Window], since: float, until: float) -> bool:
-    """Whether something that lasted so long met a fault."""
-    return any(since < window.until and until > window.since for window in windows)
 
 
 def percentile(values: list[float], q: float) -> float | None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import secrets
 import subprocess
 import sys
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -17,6 +19,7 @@ import psutil
 
 from benchmarks.postgres import IMMEDIATE, Cluster
 from benchmarks.processes import end, until
+from benchmarks.served.effort import Pids
 from benchmarks.served.people import HEADER
 from benchmarks.served.topology import ROOT, Topology
 from benchmarks.small_disk import fill, small_disk
@@ -35,6 +38,7 @@ class Site:
     def __init__(self, topology: Topology, cluster: Cluster, *, has_small_disk: bool) -> None:
         self.topology, self.cluster = topology, cluster
         self.has_small_disk = has_small_disk
+        self.metrics_token = topology.more["SLIM_METRICS_TOKEN"]
         self.settings = topology.settings()
         self._processes: dict[str, subprocess.Popen[bytes]] = {"redis": topology.start_redis()}
         until(topology.redis_is_healthy, "Redis", START_S)
@@ -49,6 +53,33 @@ class Site:
     def app_pid(self) -> int:
         """Of the dashboard."""
         return self._processes["app"].pid
+
+    def groups(self) -> dict[str, Pids]:
+        """Whose processes are which: of the site, and of those who use it."""
+
+        def below(pid: int) -> list[int]:
+            with suppress(psutil.Error):
+                return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+            return []
+
+        def workers() -> list[int]:
+            return [pid for name in self._processes if name.startswith("worker") for pid in below(self._pid(name))]
+
+        def browsers() -> list[int]:
+            drivers = [child for child in psutil.Process().children() if "playwright" in " ".join(child.cmdline())]
+            return [pid for driver in drivers for pid in below(driver.pid)]
+
+        return {
+            "app": lambda: [self.app_pid],
+            "database": lambda: below(self.cluster.pid),
+            "redis": lambda: [self._pid("redis")],
+            "workers": workers,
+            "browsers": browsers,
+            "people": lambda: [os.getpid()],
+        }
+
+    def _pid(self, name: str) -> int:
+        return self._processes[name].pid
 
     def readiness(self) -> dict[str, Any]:
         """What /readyz says; nothing where nobody answers."""
@@ -140,7 +171,7 @@ class Site:
 def site(folder: Path) -> Iterator[Site]:
     """All of it in this folder; every process ends with the block."""
     variables = {"STREAMLIT_SERVER_TRUSTED_USER_HEADERS": json.dumps({HEADER: "email"}), "OMP_NUM_THREADS": "1"}
-    variables |= {"SLIM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    variables |= {"SLIM_THREADS": "1", "PYTHONPATH": str(ROOT), "SLIM_METRICS_TOKEN": secrets.token_urlsafe(16)}
     with ExitStack() as stack:
         home, has_small_disk = folder / "home", True
         try:

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from benchmarks.served.faults import Window
+from benchmarks.served.faults import Window, during
+from benchmarks.served.inside import added, buckets_of
+from benchmarks.served.inside import percentile as of_buckets
 from benchmarks.served.people import Answer, Record, Trouble
-from benchmarks.served.run import answered, during, errors, percentile
+from benchmarks.served.run import answered, errors, percentile
 from benchmarks.served.work import images_for, is_sentence, stuck
 
 WINDOWS = [Window("redis", since=100.0, until=110.0), Window("app", since=200.0)]  # the second never ended
@@ -55,3 +57,16 @@ def test_a_run_is_stuck_unless_it_is_done_or_says_why_it_failed() -> None:
 def test_there_are_images_for_everybody_until_the_end() -> None:
     assert images_for(20, 300, 1.0) * 3 >= 20 * 300
     assert images_for(1, 10, 1.0) == 60
+
+
+def test_what_the_dashboard_measures_is_read_from_its_metrics_also_where_it_was_started_anew() -> None:
+    text = "".join(
+        f'slim_route_seconds_bucket{{le="{end}",route="{route}"}} {n}\n'
+        for route, ns in (("annotate.answers", (10, 90, 100)), ("images.image", (5, 5, 5)))
+        for end, n in zip(("0.1", "0.3", "+Inf"), ns, strict=True)
+    )
+    found = buckets_of("# TYPE slim_route_seconds histogram\n" + text)
+    assert found == {0.1: 10, 0.3: 90, float("inf"): 100}
+    assert of_buckets(found, 50) == pytest.approx(0.2) and of_buckets(found, 99) == 0.3 and of_buckets({}, 50) is None
+    assert added(found, found) == {0.1: 0, 0.3: 0, float("inf"): 0}
+    assert added({0.1: 50, 0.3: 90, float("inf"): 100}, found) == found, "counted from zero"

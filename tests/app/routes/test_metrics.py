@@ -58,3 +58,17 @@ def test_where_people_sign_in_it_is_there_for_its_token_alone(
     assert refused.status_code == 401 and TOKEN not in refused.text
     assert client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
     metrics.settings.cache_clear()
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_each_request_to_a_route_is_timed_also_one_that_is_refused(client: TestClient) -> None:
+    def count(route: str) -> float:
+        samples = read(client)["slim_route_seconds"]
+        named = [one for one in samples if one.labels.get("route") == route and one.name.endswith("_count")]
+        return sum(one.value for one in named)
+
+    before = count("annotate.answers"), count("images.image")
+    client.post("/api/answers", json={})
+    client.get("/api/image/d-x/1")
+    client.get("/api/image/d-x/2")
+    assert (count("annotate.answers"), count("images.image")) == (before[0] + 1, before[1] + 2)
