@@ -509,6 +509,7 @@ class CurateSpec(Spec):
     environments_seq: Annotated[int | None, _LATER] = Field(
         default=None,
         ge=0,
+        lt=2**63,
         title="Answers about environments",
         description="Last answer about environments that counts; filled in when submitted, where there are any.",
     )
