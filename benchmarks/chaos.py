@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -175,8 +176,8 @@ class Patient:
         self.store, self.queue = store, Queue(store.settings, store)
 
     def submit(self, spec: Any, **options: Any) -> Run:
-        """Queue it; while Redis is away it is saved and goes in by itself."""
-        run, created = self.store.runs.submit(spec, by="chaos", **options)
+        """Queue it, once the database answers; while Redis is away it is saved and goes in by itself."""
+        run, created = _patiently(lambda: self.store.runs.submit(spec, by="chaos", **options))
         if created:
             try:
                 self.queue.submit(run)
@@ -188,13 +189,18 @@ class Patient:
         """The run once it is done; retried where it has failed because it was killed too often."""
         until = time.monotonic() + PATIENCE_S
         while time.monotonic() < until:
-            run = self.store.runs.fetch(run.id)
+            run = _patiently(partial(self._seen_to, run.id))
             if run.status == "done":
                 return run
-            if run.ended:
-                self._retry(run)
             time.sleep(0.05)
         raise SlimError(f"Run {run.id} is stuck: {run.status}, {run.message}")
+
+    def _seen_to(self, run_id: str) -> Run:
+        """The run as it is now. Whoever asks anew for one that failed gets another, and leaves this one failed."""
+        run = self.store.runs.fetch(run_id)
+        if run.ended and run.status != "done":
+            self._retry(run)
+        return run
 
     def _retry(self, run: Run) -> None:
         log.info("retry %s %s: %s", run.kind, run.id, run.message)
