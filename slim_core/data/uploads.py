@@ -17,14 +17,15 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from slim_core.data.importers.csv_table import SUFFIXES
-from slim_core.data.importers.folders import IMAGE_SUFFIXES
+from slim_core.data.importers.folders import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from slim_core.data.in_its_place import in_its_place, instead_of, is_web_page
 from slim_core.data.unpacked import UPLOADS
 from slim_core.errors import DataRefusedError, quoted
 
 MOST_FILES = 20_000
 MOST_MB = 400  # unpacked
-TAKEN = (*IMAGE_SUFFIXES, *SUFFIXES, ".json", ".arrow")
+OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps its files: no name of a data set
+TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json", ".arrow")  # the import says what it does not read
 CHUNK = 1 << 20  # bytes
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
 
@@ -153,6 +154,7 @@ def _inside(filename: str, name: str) -> Path:
 
 
 def _without_wrapper(folder: Path) -> Path:
-    """The folder inside, where it is all that there is."""
+    """The folder inside, where it is all that there is and names the data."""
     inside = list(folder.iterdir())
-    return inside[0] if len(inside) == 1 and inside[0].is_dir() else folder
+    is_wrapper = len(inside) == 1 and inside[0].is_dir() and inside[0].name != OF_THE_HUB
+    return inside[0] if is_wrapper else folder

@@ -17,6 +17,7 @@ from slim_core.data.unpacked import UPLOADS
 from slim_core.data.uploads import unpack
 from slim_core.errors import DataRefusedError
 from slim_core.settings import Settings
+from tests.hub import hub
 from tests.slim_core.data.conftest import save_image
 
 
@@ -60,6 +61,22 @@ def test_an_archive_of_class_folders_is_unpacked_once_and_imported(tmp_path):
     assert unpack(content, "my pets.zip", tmp_path / "home") == folder
     table = require(import_data(folder, settings=Settings(home=tmp_path / "home", data_roots=())))
     assert len(table) == 24 and table.label_names == ("cat", "dog")
+
+
+def test_a_repository_of_the_hub_that_is_sent_keeps_the_name_of_its_archive(tmp_path):
+    made = hub(tmp_path / "made")
+    files = {str(one.relative_to(made)): one.read_bytes() for one in made.rglob("*") if one.is_file()}
+    folder = unpack(archive(files), "pets.zip", tmp_path / "home")
+    limits = Settings(home=tmp_path / "home", data_roots=())
+    table = require(import_data(folder, settings=limits, options={"unpack": "yes"}))
+    assert (table.name, len(table)) == ("pets", 32)
+
+
+def test_pictures_of_forms_that_are_not_read_are_said_of_an_archive_too(tmp_path, image):
+    files = {f"{('cat', 'dog')[i % 2]}/{i}.jpg": image for i in range(24)}
+    folder = unpack(archive({**files, "cat/phone.HEIC": b"x"}), "pets.zip", tmp_path / "home")
+    found = import_data(folder, settings=Settings(home=tmp_path / "home", data_roots=())).report.findings
+    assert any("(1 .heic): convert them to JPEG or PNG" in one.message for one in found)
 
 
 def test_a_table_at_the_top_is_unpacked_beside_its_images(tmp_path, image):
