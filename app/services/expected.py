@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
@@ -29,13 +30,22 @@ def left_of(pipeline: Pipeline) -> Expected:
     """Of a pipeline. Scores from maps that were kept take seconds where a pass takes minutes: by such runs before."""
     if pipeline.kind != "scores":
         return left(pipeline.runs)
+    takes = _scores_take(pipeline.dataset_id, pipeline.id, sum(run.status == "done" for run in pipeline.runs))
+    return _sum((run.kind, _rest(run, takes.get(run.kind))) for run in pipeline.runs if run.status in ACTIVE)
+
+
+@lru_cache(maxsize=64)
+def _scores_take(dataset: str, pipeline: str, n_done: int) -> Mapping[str, float]:  # noqa: ARG001
+    """Kind -> seconds of a run of such pipelines; read anew once one more of this pipeline's runs is done.
+
+    Its page asks every second, and all pipelines of the data set would be read for it.
+    """
     taken: dict[str, list[float]] = {}
-    for one in session.store().pipelines.all(pipeline.dataset_id):
+    for one in session.store().pipelines.all(dataset):
         for run in one.runs if one.kind == "scores" else ():
             if run.status == "done":
                 taken.setdefault(run.kind, []).append(run.seconds)
-    takes = {kind: median(seconds) for kind, seconds in taken.items()}
-    return _sum((run.kind, _rest(run, takes.get(run.kind))) for run in pipeline.runs if run.status in ACTIVE)
+    return {kind: median(seconds) for kind, seconds in taken.items()}
 
 
 def left(runs: Iterable[Run]) -> Expected:

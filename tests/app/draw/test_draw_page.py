@@ -14,6 +14,7 @@ from slim_core.data.report import Imported, ImportReport
 from slim_core.errors import QueueUnavailableError
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
+from tests.slim_core.store.store_makers import statements
 
 BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
 
@@ -91,6 +92,19 @@ def test_scoring_under_way_is_one_line_that_a_reload_finds_again_stopped_and_res
     assert {run.status for run in store.runs.all() if run.spec.get("shapes_seq")} == {"canceled"}
     stop_or_resume(show("draw", dataset=dataset.id), "resume")
     assert {run.status for run in store.runs.all() if run.spec.get("shapes_seq")} == {"queued"}
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_how_long_scores_took_is_read_once_and_not_with_each_look_at_a_pipeline(show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    draw(dataset, int(store.datasets.table(dataset.id).rows("test")[0]))
+    show("draw", dataset=dataset.id).button(key="score-again").click().run()
+    pipeline = store.pipelines.all(dataset.id)[0]
+    first = expected.left_of(pipeline)
+    with statements(store.database) as told:
+        assert expected.left_of(store.pipelines.fetch(pipeline.id)) == first
+    assert not any("pipelines.dataset_id = " in one for one in told)
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
