@@ -59,3 +59,5 @@ def run_step(run_id: str) -> None:
         for child in mine.store.runs.children(run.id):
             if child.status == "queued" and not mine.store.runs.waiting_for(child.id):
                 mine.wake(child)
+    elif run.status == "queued" and not mine.shutdown.is_set():  # it had lost the database, and resumes
+        mine.wake(run)

@@ -25,6 +25,7 @@ from slim_core.runs.log_file import log_file
 from slim_core.signal_event import Signalled
 from slim_core.steps.context import Heartbeat, RunRequeuedError, StepContext
 from slim_core.steps.registry import STEPS, parse_spec
+from slim_core.store.database import DatabaseAwayError
 from slim_core.store.remote import RemoteAwayError
 from slim_core.version import code_version, package_version
 
@@ -162,6 +163,9 @@ def _settle(
         log.info("interrupted")
         _end(run, pauses, lambda: store.attempts.cancel(run.id, token))
         raise
+    except DatabaseAwayError as error:  # the step has met it; what it had computed lies in its checkpoint
+        log.warning("%s", error)
+        _end(run, pauses, lambda: store.attempts.lose(run.id, token, "lost the database while it computed"))
     except Exception as error:  # the border of the step: its failure is the run's, and must not end the worker
         log.exception("the step failed")
         message = sentence(error, run)
@@ -200,12 +204,13 @@ def _patiently(run: Run, pauses: Iterator[float], heartbeat: Heartbeat, act: Cal
         heartbeat.check()
 
 
-def _end(run: Run, pauses: Iterator[float], write: Callable[[], None]) -> None:
+def _end(run: Run, pauses: Iterator[float], write: Callable[[], object]) -> None:
     """Record an end, with patience where the database is away or its disk is full: the work is done."""
     said = ""
     for pause_s in chain(pauses, (None,)):
         try:
-            return write()
+            write()
+            return
         except RunLostError as error:
             return log.warning("%s", error)
         except SlimError as error:

@@ -25,7 +25,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Dialect, Engine
-from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidatePoolError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -39,6 +39,10 @@ _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: ids are read alo
 
 class StoreUnavailableError(SlimError):
     """The database or the artifacts cannot be read or written now."""
+
+
+class DatabaseAwayError(StoreUnavailableError):
+    """The server of the database does not answer now, or has ended the connection: it may be back in a moment."""
 
 
 def new_id(prefix: str) -> str:
@@ -199,7 +203,8 @@ class Database:
         except IntegrityError:
             raise
         except (DBAPIError, PoolTimeoutError, sqlite3.Error) as error:
-            raise StoreUnavailableError(_sentence(error, self.shown)) from error
+            kind = DatabaseAwayError if _is_away(error) else StoreUnavailableError
+            raise kind(_sentence(error, self.shown)) from error
 
     def _after_fork(self) -> None:
         self._inherited.append(self.engine.pool)  # never closed here: SQLite forbids it across a fork
@@ -268,6 +273,12 @@ _SENTENCES = (
     ("password authentication", "{where} refuses the user or password: correct SLIM_DATABASE_URL."),
     ("does not exist", "{where} does not exist or lacks its tables: correct SLIM_DATABASE_URL, or start SLIM again."),
 )
+
+
+def _is_away(error: Exception) -> bool:
+    """By PostgreSQL's codes: none where no server has answered; 08: of the connection; 57: of an operator."""
+    code = getattr(error.orig, "sqlstate", "") if isinstance(error, OperationalError) else ""
+    return code is None or code[:2] in ("08", "57")
 
 
 def _sentence(error: Exception, shown: str) -> str:

@@ -29,7 +29,9 @@ from slim_core.steps.context import StepContext, _Pace
 from slim_core.steps.registry import STEPS, Step
 from slim_core.steps.specs import QueueName, Spec
 from slim_core.store import Run, Store, StoreUnavailableError
+from slim_core.store.database import DatabaseAwayError
 from slim_core.store.results import recorded_remedy
+from slim_core.store.runs.attempts import MAX_LOSSES
 
 
 class Probe(Spec):
@@ -184,6 +186,21 @@ def test_an_end_that_cannot_be_recorded_is_said_at_once_and_given_up_after_the_p
     assert time.monotonic() - began < 10
     told = [one.getMessage() for one in caplog.records if one.levelname == "WARNING"]
     assert told and told[0].startswith("The end of run r-") and "The disk of the database is full" in told[0]
+
+
+def test_a_step_that_loses_the_database_is_queued_again_and_fails_only_when_it_does_so_too_often(store, attempt):
+    def step(_spec: Probe, _context: StepContext) -> dict[str, Any]:
+        raise DatabaseAwayError("The database does not answer: start it.")
+
+    run = attempt(step)
+
+    said = "Its worker tester lost the database while it computed; it resumes from its last checkpoint."
+    assert (run.status, run.losses, run.message) == ("queued", 1, said)
+    assert attempt(lambda _spec, _context: {}, run).status == "done"
+    lost = attempt(step)
+    for _ in range(MAX_LOSSES):
+        lost = attempt(step, lost)
+    assert lost.status == "failed" and "at last it lost the database while it computed" in lost.message
 
 
 def test_all_tries_to_record_an_end_share_one_patience():

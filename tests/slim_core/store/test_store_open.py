@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from slim_core.settings import Settings
 from slim_core.store import Store, StoreUnavailableError, schema
-from slim_core.store.database import Database, driver_url, plain
+from slim_core.store.database import Database, DatabaseAwayError, driver_url, plain
 from slim_core.store.migrations import migrate, version
 from tests.slim_core.store.conftest import DATABASES
 from tests.slim_core.store.store_makers import in_processes, train_spec
@@ -216,7 +216,7 @@ def test_a_connection_that_was_not_in_use_for_a_while_is_asked_whether_its_serve
     with opened.read(), opened.read():  # two connections, which go back to the pool
         pass
     end_all()
-    with pytest.raises(StoreUnavailableError), opened.read() as connection:
+    with pytest.raises(DatabaseAwayError), opened.read() as connection:
         connection.execute(sa.select(1))
     assert opened.answers(), "the first that fails takes all the others along"
     end_all()
@@ -224,6 +224,18 @@ def test_a_connection_that_was_not_in_use_for_a_while_is_asked_whether_its_serve
     assert opened.answers(), "whoever comes later notices nothing"
     opened.close()
     other.close()
+
+
+@ON_POSTGRES
+def test_a_server_that_is_away_is_told_from_one_that_refuses_a_query(settings: Settings) -> None:
+    opened = Database(settings.database)
+    with pytest.raises(StoreUnavailableError) as refused, opened.read() as connection:
+        connection.execute(sa.text("SELECT * FROM no_such_table"))
+    nowhere = Database("postgresql://nobody@127.0.0.1:1/nothing")
+    with pytest.raises(DatabaseAwayError), nowhere.read():
+        pass
+    assert not isinstance(refused.value, DatabaseAwayError)
+    opened.close()
 
 
 @ON_POSTGRES

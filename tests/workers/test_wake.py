@@ -1,0 +1,37 @@
+"""Which runs a job wakes workers for once it has ended."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from slim_core.signal_event import Signalled
+from workers import tasks
+
+
+@pytest.mark.parametrize(
+    ("status", "shuts_down", "woken"),
+    [("queued", False, ["r-1"]), ("queued", True, []), ("failed", False, []), ("done", False, ["r-child"])],
+)
+def test_a_run_that_is_queued_again_wakes_a_worker_unless_its_own_shuts_down(
+    monkeypatch: pytest.MonkeyPatch, status: str, shuts_down: bool, woken: list[str]
+) -> None:
+    run, child = SimpleNamespace(id="r-1", status=status), SimpleNamespace(id="r-child", status="queued")
+    store = SimpleNamespace(
+        queue=SimpleNamespace(claim_best=lambda *_: ("r-1", "token")),
+        runs=SimpleNamespace(children=lambda _id: [child], waiting_for=lambda _id: []),
+    )
+    monkeypatch.setattr(tasks, "perform", lambda *_args, **_options: run)
+    told: list[str] = []
+    shutdown = Signalled()
+    if shuts_down:
+        shutdown.set()
+    takes = tasks.Takes(("gpu",), "cpu", ("cpu",))
+    mine = tasks.Assignment(store, "worker", "cpu", takes, shutdown=shutdown, wake=lambda one: told.append(one.id))
+    token = tasks.assignment.set(mine)
+    try:
+        tasks.run_step("r-0")
+    finally:
+        tasks.assignment.reset(token)
+    assert told == woken
