@@ -22,7 +22,7 @@ from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.recipes import default_model
 from slim_core.steps.registry import parse_spec
-from slim_core.steps.specs import Option
+from slim_core.steps.specs import Option, refits
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -92,7 +92,7 @@ def refit_last_layer(
 
 
 def _is_reference(model: Run) -> bool:
-    return model.spec["mode"] != "last-layer" and not model.spec["subset"]
+    return not refits(model.spec) and not model.spec["subset"]
 
 
 def register_model(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from app.services import result_links
 from slim_core.evaluation.comparison import method_of
 from slim_core.runs.loop_runs import ANSWERED
+from slim_core.steps.specs import refits
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def results_of(runs: Sequence[Run]) -> list[Result]:
 
 
 def _is_reference(run: Run) -> bool:
-    return run.kind == "train" and not run.spec.get("subset") and run.spec.get("mode") != "last-layer"
+    return run.kind == "train" and not run.spec.get("subset") and not refits(run.spec)
 
 
 def _used_answers(result: Result) -> bool:

@@ -9,6 +9,7 @@ from app.ui import export, next_step, notes, pick
 from app.ui.escape import verbatim
 from app.ui.runs import pipeline, state, training
 from slim_core.evaluation.comparison import newest_evaluations
+from slim_core.steps.specs import refits
 from slim_core.store.runs.states import UNFINISHED
 
 st.title("Train")
@@ -23,9 +24,7 @@ trainings = runs.all(kind="train", dataset=dataset.id, metrics=False)
 subsets = runs.all(kind="curate", dataset=dataset.id, status="done", metrics=False)
 pipeline.show(dataset.id, lambda one: len(one.runs) > 1 and one.kind == "training")
 with st.expander("New training", icon=":material/add:", expanded=not trainings or "subset" in st.query_params):
-    forms.show(
-        dataset, subsets, [run for run in trainings if run.status == "done" and run.spec["mode"] != "last-layer"]
-    )
+    forms.show(dataset, subsets, [run for run in trainings if run.status == "done" and not refits(run.spec)])
 with st.expander("Use a trained model", icon=":material/upload_file:"):
     register_model.form(dataset)
 

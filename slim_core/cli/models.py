@@ -8,8 +8,10 @@ import typer
 
 from slim_core.cli.console import Json, done, in_percent, table, write_json
 from slim_core.cli.options import How, add_step
+from slim_core.errors import SpecRefusedError
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]
+NO_REFERENCE = "none"  # in place of a train run's id: the pretrained network
 Settings = dict[str, Any]  # fields of the step's spec
 
 
@@ -31,10 +33,17 @@ def train(
         str | None, typer.Option(help="Train run to retrain or refit; default: the subset's own, or the newest.")
     ] = None,
 ) -> None:
-    """Train a reference model, retrain it on a curated subset, or refit its last layer (--mode last-layer)."""
+    """Train a reference model, retrain it on a curated subset, or refit its last layer (--mode last-layer).
+
+    With --reference none the last layer is that of a pretrained network: a linear probe.
+    """
     from slim_core import api
 
     at, refits = how.bench(), settings.pop("mode", "full") == "last-layer"
+    if reference == NO_REFERENCE:
+        _check_probe(subset, refits)
+        done(api.train(data, at=at, force=how.force, mode="last-layer", **settings), "slim gradcam")
+        return
     if subset is None and refits:
         run = api.refit_last_layer(reference, at=at, force=how.force, **settings)
         done(run, f"slim evaluate --model {run.id}, then slim compare")
@@ -51,6 +60,14 @@ def train(
         **settings,
     )
     done(run, f"slim evaluate --model {run.id}, then slim compare")
+
+
+def _check_probe(subset: str | None, refits: bool) -> None:
+    if subset is not None or not refits:
+        raise SpecRefusedError(
+            f"--reference {NO_REFERENCE} is of --mode last-layer without --subset: a new last layer of a pretrained "
+            f"network, on all of train."
+        )
 
 
 def gradcam(how: How, settings: Settings, model: Model = None) -> None:

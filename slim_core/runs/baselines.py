@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from slim_core.metrics import WORST_CLASS
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
+from slim_core.runs.refits import refitted
 from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
 from slim_core.steps.specs import Option
 
@@ -74,6 +75,8 @@ def group_dro_environments(loop: LoopRuns) -> Trained:
 
 def jtt(loop: LoopRuns) -> Trained:
     """ERM of T epochs, then training with its errors repeated; T and how often by the worst class on validation."""
+    if loop.config.frozen:
+        return refitted("jtt", "train")(loop)
     how, seconds = to_convergence(loop.config.model), []
     for epochs, upweight in jtt_grid(loop.config.model):
         first = loop.trained(f"JTT, the first {epochs} epochs", epochs=epochs, selection="last")

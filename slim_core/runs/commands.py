@@ -17,11 +17,12 @@ from slim_core.runs.loop_runs import ANSWERED, taken_over
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import CurateSpec, Spec, TrainSpec
 
-RETRAIN, REFIT, REGISTER = "retrain", "refit", "register-model"
+RETRAIN, REFIT, PROBE, REGISTER = "retrain", "refit", "probe", "register-model"
 _INPUTS: Mapping[str, Mapping[str, str]] = {  # command, or its use -> input field -> option
     "train": {"dataset": "--data", "model": "--model"},
     RETRAIN: {"subset": "--subset", "reference": "--reference"},
     REFIT: {"reference": "--reference"},
+    PROBE: {"dataset": "--data", "model": "--model"},
     REGISTER: {"dataset": "--data", "model": "--model"},
     "gradcam": {"model": "--model"},
     "preview": {"model": "--model"},
@@ -64,6 +65,8 @@ def _in_options(spec: Spec, reference: Mapping[str, Any] | None) -> list[str] | 
         words += ["--retrain", "last-layer" if plain["mode"] == "last-layer" else "reference"]
     if use == REFIT:
         words += ["--mode", "last-layer"]
+    if use == PROBE:
+        words += ["--mode", "last-layer", "--reference", "none"]
     if use == REGISTER:
         built |= {name: plain[name] for name in ("checkpoint", "checkpoint_sha256")}
     for name, parameter in parameters(type(spec)).items():
@@ -86,7 +89,7 @@ def _use(spec: Spec) -> str:
     if isinstance(spec, TrainSpec) and spec.mode == "registered":
         return REGISTER
     if not isinstance(spec, TrainSpec) or spec.reference is None:
-        return spec.kind
+        return PROBE if isinstance(spec, TrainSpec) and spec.mode == "last-layer" else spec.kind
     if spec.subset:
         return RETRAIN
     return REFIT if spec.mode == "last-layer" else spec.kind

@@ -45,6 +45,8 @@ _ASKED: dict[AskedAbout, str] = {"images": "", "environments": " by environments
 
 ANSWERED = ("slim", "slim-reference")  # strategies that use the campaign's answers
 FROM_REFERENCE = ("model", "weights", "checkpoint", *OF_IMAGES)  # fields that a retraining takes over
+REFIT: dict[str, Any] = {"refit": "l2"}  # of a frozen network
+PROBE: dict[str, Any] = {"mode": "last-layer", **REFIT}
 _NAMED = Shown(place="nowhere", on_command_line=False)
 
 
@@ -71,6 +73,12 @@ class LoopConfig(BuiltByHand):
         description="Retrain from an ERM whose worst class on validation rises no more, in place of the reference.",
     )
     retrain: Retrain = Field(default="reference", title="Retrain", description="What every subset is retrained from.")
+    frozen: bool = Field(
+        default=False,
+        title="Last layers only",
+        description="The reference is a new last layer of the pretrained network, and all that is retrained is its "
+        "last layer: minutes without a GPU.",
+    )
     size: Annotated[
         int | None, Shown(called="The size of the subsets", advice="give 1 or more images, or leave it out")
     ] = Field(default=None, ge=1, title="Images in a subset", description="Images of every subset.")
@@ -90,7 +98,7 @@ class LoopConfig(BuiltByHand):
     @model_validator(mode="after")
     def _check_before_any_work(self) -> Self:
         check_shares(self.flip, self.unsure)
-        self.training_spec()
+        self.training_spec(**(PROBE if self.frozen else {}))
         return self
 
     def training_spec(self, **fields: Any) -> TrainSpec:
@@ -130,13 +138,20 @@ class LoopRuns:
 
     @cached_property
     def reference(self) -> Run:
-        """The ERM model whose attention people judge; it is ended while it follows the shortcut."""
+        """The ERM model whose attention people judge; it is ended while it follows the shortcut.
+
+        Of a frozen network it has converged: its loss is convex.
+        """
+        if self.config.frozen:
+            return self.trained("Linear probe", **PROBE)
         early = self.config.reference_epochs
         return self.trained("ERM reference", **({} if early is None else {"epochs": early}))
 
     @cached_property
     def converged_erm(self) -> Run:
         """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
+        if self.config.frozen:
+            return self.reference
         return self.trained("ERM, converged", **to_convergence(self.config.model))
 
     @property
@@ -226,15 +241,26 @@ class LoopRuns:
 
     def retrained(self, subset: Run, **fields: Any) -> Run:
         """The model trained on a subset. ``fields``: as of ``trained``."""
-        given = {**fields, **self.config.train}
-        spec = retrain_spec(self.start, subset, self.config.retrain, self.config.seed, given)
+        kept = {**REFIT, "attention": self.attention.id} if self.config.frozen else {}
+        given = {**kept, **fields, **self.config.train}
+        how: Retrain = "last-layer" if self.config.frozen else self.config.retrain
+        spec = retrain_spec(self.start, subset, how, self.config.seed, given)
         return self.at.run(spec, name=f"Retrained on {subset.spec['strategy']}")
 
     def evaluation(self, model: Run) -> Run:
         """The metrics of a model on test."""
         space = self.test_space
-        spec = EvaluateSpec(**self._common(), model=model.id, space=space.id if space else None)
+        spec = EvaluateSpec(
+            **self._common(), model=model.id, space=space.id if space else None, **self._how_to_evaluate(model)
+        )
         return self.at.run(spec, name=f"{model.name} on test")
+
+    def _how_to_evaluate(self, model: Run) -> dict[str, Any]:
+        """Fields of EvaluateSpec: of a frozen network, by the features of the reference where they are its own."""
+        if not self.config.frozen:
+            return {}
+        kept = self.reference.id in (model.id, model.spec["reference"])
+        return {"attention": False, "features": self.attention.id if kept else None}
 
     @property
     def size(self) -> int:

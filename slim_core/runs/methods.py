@@ -151,6 +151,13 @@ METHODS: dict[str, Method] = {
     **_refits("evals", "EVaLS", "Ghaznavi et al., 2024"),
     **_refits("xrm", "XRM and a balanced last layer", "Pezeshki et al., ICML 2024"),
 }
+# What a loop of last layers (LoopConfig.frozen) cannot compute.
+TRAIN_THE_NETWORK = frozenset(
+    {
+        *("erm-same-steps", "rwy", "group-dro", "group-dro-environments", "cnc", "self", "self-train-fifth"),
+        *("slim-attention-loss", "slim-val-answers", "slim-attention-loss-val-answers", "random-attention-loss"),
+    }
+)
 USUAL = ("erm", "slim", "slim-reference", "random", "class-balanced", "oracle")  # where nobody names any
 
 

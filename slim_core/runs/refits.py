@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from slim_core.runs.loop_runs import LoopRuns, Trained, retrain_spec
+from slim_core.runs.loop_runs import PROBE, LoopRuns, Trained, retrain_spec
 from slim_core.steps.recipes import to_convergence
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import FeaturesSpec
@@ -29,7 +29,7 @@ def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) 
     """
 
     def train(loop: LoopRuns) -> Trained:
-        start = loop.start if fitted_on == "val" else trained_on_the_rest(loop)
+        start = trained_on_the_rest(loop) if fitted_on == "held-out" else loop.start
         fields = {
             "refit": refit,
             "fitted_on": fitted_on,
@@ -46,6 +46,8 @@ def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) 
 
 def trained_on_the_rest(loop: LoopRuns) -> Run:
     """ERM on four fifths of train, for as long as what SLIM retrains."""
+    if loop.config.frozen:
+        return loop.trained("Linear probe, a fifth held out", **PROBE, hold_out=HELD_OUT)
     how = to_convergence(loop.config.model) if loop.config.converged else {}
     return loop.trained("ERM, a fifth held out", **how, hold_out=HELD_OUT)
 

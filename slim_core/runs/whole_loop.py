@@ -15,7 +15,7 @@ from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
-from slim_core.runs.methods import METHODS, check_method
+from slim_core.runs.methods import METHODS, TRAIN_THE_NETWORK, check_method
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -62,12 +62,14 @@ class Loop(LoopRuns):
         """Refuse what the data set cannot serve: called before any work, it leaves no run behind.
 
         Raises:
-            SpecRefusedError: there is no such method, it needs attributes that the data set does not have, or the
-                subsets are smaller than one image a class.
+            SpecRefusedError: there is no such method, it needs attributes that the data set does not have, it trains
+                more than last layers where these alone are trained, or the subsets are smaller than one image a class.
             AnswersRefusedError: a method uses answers, and the data set lacks what they are simulated from.
         """
         for method in methods:
             check_method(method, self.table)
+            if self.config.frozen and method in TRAIN_THE_NETWORK:
+                raise SpecRefusedError(f"{method} trains the whole network, not its last layer alone: leave it out.")
         if set(methods) & set(STRATEGIES) and self.size < self.table.n_classes:
             raise SpecRefusedError(
                 f"The size of the subsets is {self.size}: give at least {self.table.n_classes}, one image a class."

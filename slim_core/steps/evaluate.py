@@ -33,10 +33,12 @@ from slim_core.models.model import Model
 from slim_core.models.prediction import predict
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
+from slim_core.steps.last_layer import kept_features
 from slim_core.steps.scored_again import find_maps, scored_again, take_over
-from slim_core.steps.specs import EvaluateSpec
+from slim_core.steps.specs import EvaluateSpec, refits
 from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult
 from slim_core.store.runs.rows import Run
+from slim_core.training.last_layer.head import read_last_layer
 
 Rows = NDArray[np.int64]
 ATTENTION = (AIOU, ATTENTION_PRECISION, IOU, COVERAGE, "n_masks")
@@ -63,7 +65,8 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
 
     Raises:
         DataRefusedError: the split has no images.
-        SpecRefusedError: the space that gives pseudo-groups is one of another split.
+        SpecRefusedError: the space that gives pseudo-groups is one of another split, or the features are of another
+            model or other images.
     """
     table = context.table(spec.dataset, spec.shapes_seq)
     rows = table.rows(spec.split)
@@ -127,7 +130,12 @@ def train_counts(table: ImageTable, groups: Grouping) -> NDArray[np.int64] | Non
 def _plain(
     model: Model, table: ImageTable, rows: Rows, spec: EvaluateSpec, context: StepContext
 ) -> NDArray[np.float32]:
-    return predict(model, table, rows, batch_size=spec.batch_size, runtime=context.runtime("evaluate"))
+    if spec.features is None:
+        return predict(model, table, rows, batch_size=spec.batch_size, runtime=context.runtime("evaluate"))
+    about = context.store.runs.fetch(spec.model)
+    of = about.spec["reference"] if refits(about.spec) else about.id
+    pooled = kept_features(spec.features, of, rows, context)
+    return np.asarray(read_last_layer(model).probabilities(pooled.of(rows)), np.float32)
 
 
 def _with_attention(

@@ -41,7 +41,7 @@ def initial_model(spec: TrainSpec, table: ImageTable, context: StepContext) -> M
     )
     model.transform = _as_asked(model.transform, spec)
     if path:
-        load_checkpoint(model, path, new_head=spec.mode == "full")
+        load_checkpoint(model, path, new_head=spec.mode != "registered")
     return model
 
 

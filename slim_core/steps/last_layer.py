@@ -177,18 +177,27 @@ def pooled_features(model: Model, table: ImageTable, rows: Rows, spec: TrainSpec
     """
     if spec.attention is None:
         return Pooled(rows, _computed(model, table, rows, context))
-    about = context.store.runs.fetch(spec.attention).spec
-    if about["model"] != spec.reference:
+    return kept_features(spec.attention, str(spec.reference), rows, context)
+
+
+def kept_features(seen: str, reference: str, rows: Rows, context: StepContext) -> Pooled:
+    """Inputs of the head for the rows, as the pass ``seen`` over the model ``reference`` left them.
+
+    Raises:
+        SpecRefusedError: the pass is of another model, or has not seen all of the rows.
+    """
+    about = context.store.runs.fetch(seen).spec
+    if about["model"] != reference:
         raise SpecRefusedError(
-            f"The pass {spec.attention} is of the model {about['model']}, not of the reference model {spec.reference}: "
+            f"The pass {seen} is of the model {about['model']}, not of the reference model {reference}: "
             f"name one of that model, or none."
         )
-    result = AttentionResult(context.parent(spec.attention))
+    result = AttentionResult(context.parent(seen))
     pooled = Pooled(result.rows, result.features("pooled"))
     if len(missing := pooled.lacks(rows)):
         raise SpecRefusedError(
-            f"The pass {spec.attention} has not seen {len(missing)} of the {len(rows)} images needed: name one over "
-            f"train and val, or none."
+            f"The pass {seen} has not seen {len(missing)} of the {len(rows)} images needed: name one that has seen "
+            f"their splits, or none."
         )
     return pooled
 

@@ -175,7 +175,8 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
     mode: Annotated[Literal["full", "last-layer", "registered"], Shown(place="nowhere")] = Field(
         default="full",
         title="Mode",
-        description="Train everything, refit the last layer, or take the checkpoint of a model trained elsewhere.",
+        description="Train everything, refit the last layer (without a reference model: of a pretrained network), or "
+        "take the checkpoint of a model trained elsewhere.",
     )
     checkpoint_sha256: Annotated[str | None, _LATER] = Field(
         default=None, title="Checksum", description="SHA-256 of the checkpoint that was registered."
@@ -260,10 +261,15 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
 
     @model_validator(mode="after")
     def _check_reference(self) -> Self:
-        needs = self.start == "reference" or self.mode == "last-layer"
-        if needs and self.reference is None:
-            raise ValueError("reference: name the train run to start from (start=reference and last-layer need one)")
-        if self.reference is not None and not needs:
+        refits = self.mode == "last-layer"
+        if self.start == "reference" and self.reference is None:
+            raise ValueError("reference: name the train run to start from")
+        if refits and self.reference is None and self.weights == "none" and self.checkpoint is None:
+            raise ValueError(
+                "reference: name the train run whose last layer is refitted, or take pretrained weights: "
+                "the features of an untrained network tell little"
+            )
+        if self.reference is not None and not (refits or self.start == "reference"):
             raise ValueError("reference: is given, but start is scratch; use start=reference, or leave it out")
         return self
 
@@ -276,9 +282,15 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             raise ValueError("objective: and sampling have no effect on mode last-layer; leave both out")
         if self.selection == BY_ANSWERS:
             raise ValueError(f"selection: {BY_ANSWERS} has no effect on mode last-layer; take worst_class")
-        for name in ("hold_out", "processes"):
-            if getattr(self, name) != type(self).model_fields[name].default:
-                raise ValueError(f"{name}: has no effect on mode last-layer; leave it out")
+        if self.processes > 1:
+            raise ValueError("processes: has no effect on mode last-layer; leave it out")
+        if self.hold_out and (self.reference or self.subset or self.fitted_on != "train"):
+            raise ValueError(
+                "hold_out: is a share of all of train, kept from a pretrained network's new last layer; leave out "
+                "reference, subset and fitted_on"
+            )
+        if self.reference is None and (self.attention or self.fitted_on == "held-out"):
+            raise ValueError("reference: name the train run that attention and fitted_on=held-out speak of")
         if self.subset and self.fitted_on != "train":
             raise ValueError(f"subset: is not fitted on with fitted_on={self.fitted_on}; leave one of them out")
         return self
@@ -366,6 +378,11 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         """As of every spec; the milestones keep their place on the way through the epochs."""
         as_long = type(self).model_validate({**self._deciding(), "epochs": self.epochs})
         return super().defaults() | {"milestones": list(as_long.milestones)}
+
+
+def refits(train: Mapping[str, Any]) -> bool:
+    """Whether the spec of a train run refits the last layer of a trained model; of a pretrained network it is new."""
+    return train.get("mode") == "last-layer" and train.get("reference") is not None
 
 
 def _situation(given: Mapping[str, Any]) -> str:
@@ -554,13 +571,25 @@ class EvaluateSpec(Spec):
         description="Curate run whose environments, with the names people gave them, make the groups (class x "
         "environment); default: the attribute does, or the space.",
     )
+    features: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+        default=None,
+        title="Features",
+        description="Gradcam or features run of the model, or of that whose last layer was refitted: its pooled "
+        "features go through the last layer, and no image through the network; without attention.",
+    )
     batch_size: Annotated[int, _FOLDED] = Field(
         default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
     )
     target_layer: TargetLayer = None
     shapes_seq: Annotated[int | None, _LATER] = _DRAWN
 
+    @model_validator(mode="after")
+    def _check_features(self) -> Self:
+        if self.features and self.attention:
+            raise ValueError("features: hold no maps; set attention to false, or leave features out")
+        return self
+
     def parents(self) -> dict[str, str]:
-        """The model, and the space or the environments of the estimated groups where given."""
-        named = {name: getattr(self, name) for name in ("model", "space", "environments")}
+        """The model, the features, and the space or the environments of the estimated groups where given."""
+        named = {name: getattr(self, name) for name in ("model", "space", "environments", "features")}
         return {role: run_id for role, run_id in named.items() if run_id}

@@ -180,6 +180,7 @@ class _UnitRunner:
             reference_epochs=asked.reference_epochs,
             converged=self.study.converged,
             retrain=asked.retrain,
+            frozen=asked.frozen,
             size=asked.size,
             flip=annotator.flip if annotator else 0.0,
             unsure=annotator.unsure if annotator else 0.0,

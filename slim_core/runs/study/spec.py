@@ -33,6 +33,7 @@ class StudySet(BuiltByHand):
     train: dict[str, Any] = Field(default_factory=dict, description="Fields of every training, such as epochs.")
     reference_epochs: int | None = Field(default=None, ge=1, description="Of the reference; default: its recipe's.")
     retrain: Retrain = Field(default="reference", description="What every subset is retrained from.")
+    frozen: bool = Field(default=False, description="Only last layers of the pretrained network are trained.")
     size: int | None = Field(default=None, ge=1, description="Images of every subset; default: a share of train.")
     curation: dict[str, Option] = Field(
         default_factory=dict, description="Settings of the strategies that use answers."
@@ -152,6 +153,9 @@ class Study(BuiltByHand):
     def digest(self) -> str:
         """Equal for studies that ask for the same, whatever their name."""
         asked = self.model_dump(mode="json", exclude={"name"})
+        for one in asked["sets"]:
+            if not one["frozen"]:  # added later: a study that leaves it out is the one it was
+                del one["frozen"]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

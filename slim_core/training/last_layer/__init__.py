@@ -9,19 +9,23 @@ from slim_core.training.last_layer.afr import Afr
 from slim_core.training.last_layer.class_balanced import ClassBalanced
 from slim_core.training.last_layer.dfr import Dfr
 from slim_core.training.last_layer.evals import Evals
+from slim_core.training.last_layer.jtt import Jtt
 from slim_core.training.last_layer.l1 import L1
+from slim_core.training.last_layer.l2 import L2
 from slim_core.training.last_layer.refit import Layer, PooledImages, Refit, RefitData
 from slim_core.training.last_layer.selective import Self
 from slim_core.training.last_layer.xrm import Xrm
 
 REFITS: dict[str, type[Refit]] = {
     "l1": L1,
+    "l2": L2,
     "dfr": Dfr,
     "class-balanced": ClassBalanced,
     "afr": Afr,
     "self": Self,
     "evals": Evals,
     "xrm": Xrm,
+    "jtt": Jtt,
 }
 
 __all__ = ["REFITS", "Layer", "PooledImages", "Refit", "RefitData"]

@@ -50,7 +50,7 @@ def fit_balanced(data: RefitData, cells: np.ndarray, *, grid: Sequence[float], n
     Raises:
         SpecRefusedError: a class has no image.
     """
-    _check(data)
+    check_classes(data)
     mean, std = scale(data.fitted.features)
     images = standardised(data.fitted, cells, data.n_classes, mean, std)
     to_fit, to_choose = data.parts(seed)
@@ -138,7 +138,12 @@ def l1_penalty() -> dict[str, Any]:
     return {"l1_ratio": 1} if LogisticRegression().penalty == "deprecated" else {"penalty": "l1"}
 
 
-def _check(data: RefitData) -> None:
+def check_classes(data: RefitData) -> None:
+    """Refuse data without an image of each class to fit, or with one class.
+
+    Raises:
+        SpecRefusedError: it is so.
+    """
     if data.n_classes < 2:
         raise SpecRefusedError("The last layer cannot be fitted on images of one class: choose images of each class.")
     empty = np.flatnonzero(np.bincount(data.fitted.labels, minlength=data.n_classes) == 0)

@@ -69,6 +69,8 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
         "retrain from scratch": retrain,
         "train without a fifth": train | {"model": "small-resnet", "hold_out": 0.2},
         "refit the last layer": refit,
+        "probe a pretrained network": train | {"model": "resnet18", "mode": "last-layer", "refit": "l2", "seed": 2},
+        "probe without a fifth": train | {"model": "resnet18", "mode": "last-layer", "hold_out": 0.2},
         "refit by AFR": refit | {"refit": "afr", "fitted_on": "held-out", "refit_options": {"gammas": [4.0, 10.0]}},
         "refit by SELF": refit
         | {"refit": "self", "fitted_on": "val", "refit_options": {"early": model.id}, "attention": maps.id, "seed": 3},

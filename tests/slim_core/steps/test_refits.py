@@ -31,6 +31,7 @@ FAST: dict[str, dict[str, Any]] = {
     "class-balanced": {"epochs": 2},
     "afr": {"steps": 20, "gammas": [4.0], "penalties": [0.0]},
     "evals": {"steps": 300, "ks": [5], "c_grid": [0.3]},
+    "jtt": {"firsts": [1.0], "upweights": [5], "strengths": [0.1]},
     "xrm": {"steps": 100, "trials": 1, "refits": 2, "c_grid": [0.3], "lr": 0.1},
 }
 
@@ -236,9 +237,9 @@ def test_an_early_model_that_has_seen_what_the_reference_held_out_is_refused(tra
         ({"hold_out": 0.2, "subset": "r-1"}, "hold_out: is a share of all of train"),
         ({"hold_out": 0.2, "start": "reference", "reference": "r-1"}, "hold_out: is a share of all of train"),
         ({"hold_out": 1.0}, "hold_out = 1.0"),
-        ({"mode": "last-layer", "reference": "r-1", "hold_out": 0.2}, "hold_out: has no effect on mode last-layer"),
+        ({"mode": "last-layer", "reference": "r-1", "hold_out": 0.2}, "hold_out: is a share of all of train"),
         ({"mode": "last-layer", "reference": "r-1", "fitted_on": "val", "subset": "s"}, "subset: is not fitted on"),
-        ({"mode": "last-layer", "reference": "r-1", "refit": "l2"}, "refit = 'l2'"),
+        ({"mode": "last-layer", "reference": "r-1", "refit": "l3"}, "refit = 'l3'"),
         ({"mode": "last-layer", "reference": "r-1", "refit": "self"}, "The refit self needs the option early"),
     ],
 )

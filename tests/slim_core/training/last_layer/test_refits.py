@@ -19,6 +19,7 @@ from slim_core.training.last_layer.dfr import Dfr
 from slim_core.training.last_layer.eiil import environments, loss_slopes
 from slim_core.training.last_layer.evals import cross_entropies, extremes, sizes_within
 from slim_core.training.last_layer.gradient import BalancedSgd
+from slim_core.training.last_layer.l2 import fit_probe
 from slim_core.training.last_layer.refit import halves
 from slim_core.training.last_layer.selective import divergence
 from slim_core.training.last_layer.xrm import mistakes, train_heads
@@ -53,6 +54,8 @@ def test_the_reference_loses_the_groups_in_which_the_shortcut_misleads() -> None
         ("afr", 0.9, {"lr": 0.3, "penalties": "0", "gammas": "4,10", "steps": 300}),
         ("self", 0.9, {"early": "r-early", "lrs": "0.01,0.1", "sizes": [100]}),
         ("evals", 0.9, {"steps": 1000, "ks": "10,20", "c_grid": "1,0.3"}),
+        ("l2", 0.5, {}),
+        ("jtt", 0.9, {"firsts": "100", "upweights": "5,20", "strengths": "0.1,0.01"}),
         ("xrm", 0.9, {"lr": 0.1, "steps": 500, "trials": 2, "refits": 5, "c_grid": "1,0.3"}),
     ],
 )
@@ -63,6 +66,29 @@ def test_a_refit_on_images_the_reference_has_not_seen_lifts_its_worst_group(name
     assert worst_group(layer) > 0.85
     again = fitted(name, given(seen, earlier=early(held_out)), **options)
     np.testing.assert_array_equal(layer.weight, again.weight)
+
+
+def test_a_probe_is_the_minimum_of_the_penalised_loss_over_images_as_often_as_they_count() -> None:
+    """Its gradient is zero there; an image that counts twice is that image given twice."""
+    some = ungrouped(images(60, 0.8, 3))
+    counts = np.where(np.arange(60) < 20, 2, 1)
+    layer = fit_probe(replace(some, counts=counts), 0.1)
+    mean, std = some.features.mean(0), some.features.std(0)
+    X, weight = (some.features - mean) / std, layer.weight[1] - layer.weight[0]
+    missing = some.labels - layer.probabilities(some.features)[:, 1]
+    gradient = -(counts * missing) @ X / counts.sum() + 0.1 * weight * std
+    np.testing.assert_allclose(gradient, 0, atol=1e-3)
+    twice = some.take(np.concatenate([np.arange(60), np.arange(20)]))
+    apart = fit_probe(replace(twice, features=(twice.features - mean) / std), 0.1)
+    np.testing.assert_allclose(apart.probabilities(X), layer.probabilities(some.features), atol=0.05)
+
+
+def test_just_train_twice_repeats_the_errors_of_a_probe_that_follows_the_shortcut() -> None:
+    biased = ungrouped(images(800, 0.95, 5))
+    once = fit_probe(biased, 10.0)
+    assert worst_group(once) < 0.3
+    twice = fitted("jtt", given(biased, ungrouped(images(400, 0.5, 6))), firsts="10", upweights="20", strengths="0.1")
+    assert worst_group(twice) > worst_group(once) + 0.3
 
 
 def test_class_balance_alone_does_not_help_where_the_shortcut_agrees_with_the_class() -> None:
@@ -270,8 +296,8 @@ def test_options_are_checked_and_lists_may_be_typed_with_commas() -> None:
         RefitConfig(refit="self")
     with pytest.raises(ValueError, match="The refit afr refuses gammas"):
         RefitConfig(refit="afr", refit_options={"gammas": ""})
-    with pytest.raises(ValueError, match="Input should be 'l1' or 'dfr'"):
-        RefitConfig(refit="l2")
+    with pytest.raises(ValueError, match="Input should be 'l1' or 'l2' or 'dfr'"):
+        RefitConfig(refit="l3")
 
 
 def test_dfr_is_the_mean_of_its_refits() -> None:

@@ -1,0 +1,85 @@
+"""A linear probe: l2 logistic regression on standardised pooled features.
+
+The loss is convex, and the solver ends at its minimum: a probe has converged, and no epoch and no seed is chosen.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from pydantic import Field
+
+from slim_core.parameters import Config
+from slim_core.training.last_layer.logistic import best_of, check_classes, scale
+from slim_core.training.last_layer.refit import Floats, Grid, Layer, PooledImages, Refit, RefitData, worst_and_average
+
+_MAX_ITER = 500
+
+
+class L2Options(Config):
+    """Its hyper-parameter; one of the list is chosen by the worst class."""
+
+    strengths: Grid = Field(
+        default=(3.0, 1.0, 0.3, 0.1, 0.03, 0.01),
+        title="Strengths",
+        description="Of the l2 penalty against the mean loss of an image: values tried.",
+    )
+
+
+class L2(Refit):
+    """Softmax regression on the images as often as they count; the penalty by the worst class of images not fitted."""
+
+    label = "l2 logistic regression"
+    Options = L2Options
+
+    def fit(self, data: RefitData) -> Layer:
+        """The fit of the best penalty, to all of the images."""
+        check_classes(data)
+        strength, _ = best_strength(data, data.fitted, self.options["strengths"], self.seed)
+        return fit_probe(data.fitted, strength)
+
+
+def best_strength(
+    data: RefitData, images: PooledImages, strengths: Sequence[float], seed: int
+) -> tuple[float, tuple[float, float]]:
+    """The strength whose probe is best on images that are not fitted, and its (worst class or group, average) there.
+
+    ``images``: those of ``data.fitted``, maybe counted otherwise.
+    """
+    to_fit, to_choose = data.parts(seed)
+    part, scores = images.take(to_fit), {}
+
+    def score(strength: float) -> tuple[float, float]:
+        data.check_stop()
+        scores[strength] = worst_and_average(fit_probe(part, strength).predict(to_choose.features), to_choose)
+        return scores[strength]
+
+    best = best_of(strengths, score, "strength")
+    return best, scores[best]
+
+
+def fit_probe(images: PooledImages, strength: float) -> Layer:
+    """The minimum of the mean cross-entropy, images as often as they count, + strength / 2 |weight|^2.
+
+    The weight that is penalised is that of standardised features; the layer is for features as they are.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+
+    mean, std = scale(images.features)
+    counts = np.ones(len(images)) if images.counts is None else np.asarray(images.counts, np.float64)
+    C = 1 / (strength * counts.sum()) if strength else np.inf
+    solver = LogisticRegression(C=C, max_iter=_MAX_ITER)
+    with warnings.catch_warnings():  # an unfinished fit at a weak penalty loses to the others in the choice
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        solver.fit((np.asarray(images.features, np.float64) - mean) / std, images.labels, sample_weight=counts)
+    return _a_row_a_class(solver.coef_, solver.intercept_).folded(mean, std)
+
+
+def _a_row_a_class(coef: Floats, intercept: Floats) -> Layer:
+    """Of two classes scikit-learn keeps one row, the logit of the second."""
+    if len(coef) > 1:
+        return Layer(coef, intercept)
+    return Layer(np.concatenate([-coef, coef]) / 2, np.concatenate([-intercept, intercept]) / 2)

@@ -1,0 +1,124 @@
+"""A loop of last layers: a new one of a pretrained network, and its refits, from features that are computed once."""
+
+from __future__ import annotations
+
+import sys
+import types
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from slim_core import api
+from slim_core.errors import SlimError, SpecRefusedError
+from slim_core.evaluation.ancestry import Ancestry
+from slim_core.runs.executor import Workbench
+from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.steps.registry import parse_spec
+
+MODEL = "frozen_network_of_a_test:small"
+
+
+class Small(nn.Module):
+    """Conv, mean, linear: features that nobody trains."""
+
+    image_size, mean, std = 24, (0.5, 0.5, 0.5), (0.2, 0.2, 0.2)
+
+    def __init__(self, n_classes: int) -> None:
+        super().__init__()
+        random = torch.Generator().manual_seed(3)
+        self.conv = nn.Sequential(nn.Conv2d(3, 16, 5, stride=2, padding=2), nn.ReLU())
+        self.conv[0].weight.data = torch.randn(self.conv[0].weight.shape, generator=random) / 5
+        self.head = nn.Linear(16, n_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        found: torch.Tensor = self.head(self.conv(images).mean((2, 3)))
+        return found
+
+
+@pytest.fixture(autouse=True)
+def network(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = types.ModuleType("frozen_network_of_a_test")
+    module.small = Small  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+
+
+@pytest.fixture
+def loop(workbench: Workbench, demo_folder: Path) -> Loop:
+    dataset = api.data_set(demo_folder, at=workbench)
+    return Loop(workbench, LoopConfig(dataset=dataset.id, model=MODEL, frozen=True, size=60))
+
+
+@pytest.mark.slow
+def test_everything_but_the_last_layer_stays_as_the_pretrained_network_has_it(loop: Loop) -> None:
+    from safetensors.torch import load_file
+
+    outcomes = {name: loop.outcome(name) for name in ("erm-converged", "slim", "random", "jtt", "afr-train-fifth")}
+    weights = {name: load_file(_folder(loop, one.model.id) / "weights.safetensors") for name, one in outcomes.items()}
+    for name, found in weights.items():
+        torch.testing.assert_close(found["conv.0.weight"], Small(2).conv[0].weight, atol=0, rtol=0)
+        assert name == "erm-converged" or not torch.equal(found["head.weight"], weights["erm-converged"]["head.weight"])
+    assert outcomes["erm-converged"].model.id == loop.reference.id and loop.reference.spec["reference"] is None
+    assert outcomes["slim"].n_images == outcomes["random"].n_images == 60
+    assert outcomes["slim"].n_answers > 0 == outcomes["jtt"].n_answers
+    jtt = outcomes["jtt"].model.spec
+    assert (jtt["refit"], jtt.get("fitted_on", "train"), jtt["reference"]) == ("jtt", "train", loop.reference.id)
+    rest = loop.at.store.runs.fetch(outcomes["afr-train-fifth"].model.spec["reference"])
+    assert (rest.spec["hold_out"], rest.spec["mode"], rest.spec["reference"]) == (0.2, "last-layer", None)
+    assert rest.metrics["images"] < loop.reference.metrics["images"]
+
+
+@pytest.mark.slow
+def test_kept_features_give_the_metrics_that_the_images_give(loop: Loop) -> None:
+    by_features = loop.outcome("random").evaluation
+    model = by_features.spec["model"]
+    by_images = api.evaluate(model, attention=False, seed=1, at=loop.at)
+    assert by_features.spec["features"] == loop.attention.id and not by_images.spec.get("features")
+    assert by_features.metrics["average"] == pytest.approx(by_images.metrics["average"], abs=0.02)
+    parents = {role: run.id for role, run in loop.at.store.runs.parents(by_features.id)}
+    assert parents == {"model": model, "features": loop.attention.id}
+    another = loop.trained("Another probe", mode="last-layer", refit="class-balanced")
+    other = api.extract_features(another.id, at=loop.at)
+    with pytest.raises(SlimError, match="not of the reference model"):
+        api.evaluate(model, attention=False, features=other.id, at=loop.at)
+
+
+@pytest.mark.slow
+def test_a_probe_is_a_reference_model_and_uses_no_labels_beyond_the_classes(loop: Loop) -> None:
+    probe = loop.reference
+    refitted = api.refit_last_layer(at=loop.at, refit="l2")  # of the newest reference model
+    assert refitted.spec["reference"] == probe.id
+    ancestry = Ancestry.read(loop.at.store, probe.dataset_id)
+    assert ancestry.labels_used(probe, has_groups=True) == "none"
+
+
+def test_what_trains_the_whole_network_is_refused_before_any_work(loop: Loop) -> None:
+    with pytest.raises(SpecRefusedError, match="group-dro trains the whole network, not its last layer alone: leave"):
+        loop.require(["slim", "group-dro"])
+    assert not loop.at.store.runs.all(dataset=loop.config.dataset)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"model": "small-resnet"}, "take pretrained weights: the features of an untrained network tell little"),
+        ({"weights": "none"}, "name the train run whose last layer is refitted, or take pretrained weights"),
+        ({"fitted_on": "held-out"}, "name the train run that attention and fitted_on=held-out speak of"),
+        ({"attention": "r-1"}, "name the train run that attention and fitted_on=held-out speak of"),
+        ({"hold_out": 0.2, "fitted_on": "val"}, "hold_out: is a share of all of train"),
+        ({"hold_out": 0.2, "reference": "r-1"}, "hold_out: is a share of all of train"),
+    ],
+)
+def test_a_probe_that_cannot_be_is_refused(fields, sentence) -> None:
+    with pytest.raises(SpecRefusedError, match=sentence):
+        parse_spec({"kind": "train", "dataset": "d-1", "model": "resnet18", "mode": "last-layer", **fields})
+
+
+def test_an_evaluation_by_features_has_no_maps() -> None:
+    with pytest.raises(SpecRefusedError, match="features: hold no maps; set attention to false"):
+        parse_spec({"kind": "evaluate", "dataset": "d-1", "model": "r-1", "features": "r-2"})
+
+
+def _folder(loop: Loop, run_id: str) -> Path:
+    return loop.at.store.artifacts.folder(run_id)
