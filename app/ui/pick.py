@@ -3,6 +3,7 @@ page, and remembered from page to page; the data set also from visit to visit, b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Container, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from urllib.parse import unquote
@@ -41,7 +42,14 @@ def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
     known = session.store().datasets.all()
     linked, kept = _dataset_of_link(), unquote(str(st.context.cookies.get(COOKIE, "")))
     _say_missing({one.id for one in known}, kept)
-    return _pick(label, known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
+    return _pick(label, known, "dataset", _named(known), width, linked, kept)
+
+
+def _named(known: Sequence[Dataset]) -> Callable[[Dataset], str]:
+    """How the box names each: the browser knows them by these words, so that versions of one name need their id."""
+    words = {one.id: f"{one.name} ({one.n_images:,} images)" for one in known}
+    often = Counter(words.values())
+    return lambda one: words[one.id] if often[words[one.id]] == 1 else f"{words[one.id]} · {one.id}"
 
 
 def forget_dataset(dataset: str) -> None:

@@ -200,6 +200,15 @@ def test_what_is_drawn_on_an_older_version_later_is_carried_over_at_a_press(show
     assert "Carry over" not in [one.label for one in app.button]
 
 
+def test_versions_of_one_name_and_size_are_told_apart_by_the_box(show, versions) -> None:
+    """The browser sends the words of what is chosen: with equal words a press chose the other version."""
+    for one in versions:
+        app = show("draw", dataset=one.id)
+        words = [option for option in app.selectbox[0].options if one.name in option]
+        assert sorted(words) == sorted(f"{each.name} (40 images) · {each.id}" for each in versions)
+        assert app.selectbox[0].value in (one.id, f"{one.name} (40 images) · {one.id}")
+
+
 def test_the_page_of_an_older_version_leads_to_the_newest(show, versions) -> None:
     older, _ = versions
     app = show("draw", dataset=older.id)
