@@ -1,7 +1,8 @@
-"""slim data rename, describe and remove, as people type them."""
+"""slim data rename, describe and remove, as people type them; and imports of what cannot be read."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -74,3 +75,53 @@ def test_a_data_set_is_made_private_and_visible_again(store: Store, dataset: Dat
     assert "'ann' is neither an e-mail nor one of the roles annotator, lead" in said(capsys)
     assert slim("data", "share", "demo", "--with", "lead", "--with-nobody") == 2
     assert "leave one out" in said(capsys)
+
+
+def web_page(folder: Path) -> None:
+    (folder / "t.csv").write_text("<!DOCTYPE html><title>404</title>")
+
+
+def latin(folder: Path) -> None:
+    (folder / "t.csv").write_bytes("path,label\n1.png,K\xe4fer\n".encode("latin-1"))
+
+
+def many_classes(folder: Path) -> None:
+    (folder / "t.csv").write_text("path,label\n" + "".join(f"1.png,class {i}\n" for i in range(40_000)))
+
+
+def negative(folder: Path) -> None:
+    (folder / "t.csv").write_text("path,label\n" + "".join(f"{i}.png,{i % 3 - 1}\n" for i in range(24)))
+
+
+def circle(folder: Path) -> None:
+    for name in ("cat", "dog"):
+        (folder / name).symlink_to(folder)
+
+
+def addresses(folder: Path) -> None:
+    rows = "".join(f"https://x.org/{i}.png,{i % 2}\n" for i in range(24))
+    (folder / "t.csv").write_text(f"path,label\n{rows}")
+
+
+@pytest.mark.parametrize(
+    ("bad", "sentence"),
+    [
+        (web_page, "is a web page and not a table, often an error page saved as one: download it again."),
+        (latin, "line 2 seems to be Latin-1 or Windows-1252 ('1.png,Käfer'); save it as UTF-8."),
+        (many_classes, "has 40,000 different labels, more than 10,000: name another column"),
+        (negative, "such as '-1' (lines 2, 5, 8, 11, 14, ...): number the labels from 0."),
+        (circle, "holds links to folders, which are not followed: name a folder that holds the images themselves."),
+        (
+            addresses,
+            "are of another machine, such as 'https://x.org/0.png' (lines 2, 3, 4, 5, 6, ...): bring the files",
+        ),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_one_sentence_and_registers_nothing(
+    store: Store, tmp_path: Path, bad: Callable[[Path], None], sentence: str, capsys
+) -> None:
+    folder = tmp_path / "bad"
+    folder.mkdir()
+    bad(folder)
+    assert slim("import", folder, "--register") == 2
+    assert said(capsys).count(sentence) == 1 and store.datasets.all() == []
