@@ -45,7 +45,7 @@ from workers.queue import Queue
 log = logging.getLogger("chaos")
 T = TypeVar("T")
 
-PATIENCE_S = 600.0  # for one run to be done, whatever happens to it
+PATIENCE_S = 1800.0  # for one run to be done: on a busy machine the first may live through every kill
 ANSWERED_S = 20.0  # what went on for so long has met a database that answered
 SHORT = {"epochs": 6, "batch_size": 32}
 _NUMBERS = 1e-6
