@@ -234,7 +234,9 @@ def _note(run: Run | None) -> str:
         return "queued"
     if run.status in ACTIVE:
         return ""
-    return (run.name or run.id) if run.status == "done" else str(run.status)
+    if run.status == "done":
+        return run.name or run.id
+    return "stopped" if run.status == "canceled" else ""  # a failed one says so by its state
 
 
 def _annotate(store: Store, campaign: Campaign | None, link: dict[str, str]) -> LoopStep:

@@ -64,6 +64,18 @@ def test_answers_lead_to_the_comparison_by_one_button_and_its_end_are_the_figure
     assert "Retrained and evaluated: worst group" in told and "**25.0 %**" in told
 
 
+@pytest.mark.usefixtures("dataset", "waiting_queue")
+def test_a_step_that_failed_says_so_once(show) -> None:
+    app = show("overview")
+    app.button(key="loop-questions").click().run()
+    train = next(run for run in session.store().runs.all() if run.kind == "train")
+    store = session.store()
+    store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No memory.")
+    app = show("overview")
+    captions = [caption.value for caption in app.caption]
+    assert "No memory." in texts(app) and "failed" not in captions
+
+
 def keys(app) -> set[str]:
     return {button.key for button in app.button}
 
