@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from slim_core.store import Store
 from tests.browser.annotator import ask_about, open_campaign
-from tests.browser.steps import visit
+from tests.browser.steps import calm, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -41,6 +41,48 @@ def test_no_page_has_a_serious_fault_and_all_pictures_are_told(page: Page, addre
     open_campaign(page, address, ask_about(store, name="Accessible"))
     found["annotate"] = faults(page)
     assert not {name: told for name, told in found.items() if told}
+
+
+# what has the focus, also inside a component: [its name, whether that can be seen: a ring, a shadow, a frame in colour]
+FOCUSED = """() => {
+  let one = document.activeElement;
+  while (one.shadowRoot?.activeElement) one = one.shadowRoot.activeElement;
+  const style = getComputedStyle(one);
+  let framed = (style.outlineStyle !== "none" && style.outlineWidth !== "0px") || style.boxShadow !== "none";
+  for (let part = one.parentElement, k = 0; part && k < 4 && !framed; part = part.parentElement, k++)
+    framed = getComputedStyle(part).borderColor === "rgb(0, 114, 178)";
+  const name = one.getAttribute("aria-label") || one.textContent.trim();
+  return ["BODY", "MAIN"].includes(one.tagName) ? null : [name.slice(0, 30), framed];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("name", "reached"),
+    [
+        ("draw", ["Data set", "Drawing surface", "Rectangle", "Polygon", "Previous image", "Next image", "Open"]),
+        ("space", ["Data set", "Lasso", "Box", "Pan", "Attention space", "Environment space", "Filter", "Tag"]),
+        ("annotate", ["Campaign", "Answer", "Right", "Wrong", "Empty", "Unsure", "Skip", "View", "Grid", "Keys"]),
+    ],
+)
+def test_tab_reaches_every_control_in_order_and_the_focus_is_seen(
+    page: Page, address: str, store: Store, name: str, reached: list[str]
+) -> None:
+    if name == "annotate":
+        open_campaign(page, address, ask_about(store, name="By Tab"))
+    else:
+        visit(page, address, name)
+        page.wait_for_selector("[data-painted], .slim-draw[data-row]", timeout=30_000)
+    calm(page)
+    page.locator(MAIN).focus()
+    found = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if (one := page.evaluate(FOCUSED)) is None:
+            break
+        found.append(one)
+    assert not [label for label, is_seen in found if not is_seen]
+    places = [next((k for k, (label, _) in enumerate(found) if wanted in label), -1) for wanted in reached]
+    assert -1 not in places and places == sorted(places), list(zip(reached, places, strict=True))
 
 
 def test_the_dark_theme_is_readable_too(page: Page, address: str) -> None:
