@@ -35,7 +35,8 @@ WIDTHS = {
     "label": 222, WGA: 82, "change": 58, WORST_GROUP: 72, AVERAGE: 62, ATTENTION_PRECISION: 68, COVERAGE: 60,
     "labels_used": 76, "answers": 62, "answered_by": 68, "run": 32,
 }  # fmt: skip
-# Columns that make room for the names of worst groups: where all runs are alike, and where none has anything.
+# Columns that make room for those with names: where all runs are alike, and where none has anything.
+NAMED = (WORST_GROUP, "answered_by")
 ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
 LETTER_PX, MARGIN_PX, MOST_PX = 7, 18, 230  # of such a name
 PINNED = "⚑ "
@@ -73,15 +74,24 @@ def percentages(choice: Choice) -> pd.DataFrame:
 
 
 def column_widths(rows: pd.DataFrame) -> dict[str, int]:
-    """The pixels of every column that is shown at first: all of WIDTHS, unless the names of worst groups need room."""
+    """The pixels of every column that is shown at first: all of WIDTHS, unless names that are long need their room."""
     widths = dict(WIDTHS)
-    longest = int(rows[WORST_GROUP].fillna("").str.len().max())
-    needed = min(MARGIN_PX + LETTER_PX * longest, MOST_PX)
+    lacking = {key: max(0, _needed(rows[key]) - widths[key]) for key in NAMED}
     giving = [key for key in ALIKE if rows[key].nunique(dropna=False) == 1]
+    free = 0
     for key in (*giving, *(key for key in EMPTY if rows[key].isna().all())):
-        if widths[WORST_GROUP] < needed:
-            widths[WORST_GROUP] += widths.pop(key)
+        if free < sum(lacking.values()):
+            free += widths.pop(key)
+    for key in (key for key in NAMED if key in widths):
+        taken = min(free, lacking[key])
+        widths[key], free = widths[key] + taken, free - taken
+    widths[WORST_GROUP] += free
     return widths
+
+
+def _needed(names: pd.Series) -> int:
+    """Pixels of the longest name, up to MOST_PX."""
+    return min(MARGIN_PX + LETTER_PX * int(names.fillna("").astype(str).str.len().max()), MOST_PX)
 
 
 def column_config(widths: Mapping[str, int]) -> dict[str, Any]:

@@ -63,11 +63,16 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_group
         }
     )
     found = table.column_widths(rows)
-    assert set(table.WIDTHS) - set(found) == {"attention_coverage"}
+    assert set(table.WIDTHS) - set(found) == {"attention_coverage"}, "the rest tell the runs apart"
     assert found["worst_group"] >= 7 * len("1, environment 2") and sum(found.values()) == sum(table.WIDTHS.values())
     longer = rows.assign(worst_group="waterbird, land background", attention_precision=np.nan, labels_used="none")
-    assert set(table.WIDTHS) - set(table.column_widths(longer)) == {"attention_coverage", "labels_used"}
-    assert table.column_widths(rows.assign(worst_group="0, sky")) == table.WIDTHS
+    assert set(table.WIDTHS) - set(table.column_widths(longer)) == {
+        *("attention_coverage", "labels_used", "attention_precision"),
+    }
+    short = rows.assign(worst_group="0, sky", answered_by=None)
+    assert table.column_widths(short) == table.WIDTHS
+    by = table.column_widths(rows.assign(worst_group="0, sky"))["answered_by"]
+    assert by == table.WIDTHS["answered_by"] + table.WIDTHS["attention_coverage"], "who answered is a name too"
     assert "answered_by" in table.column_widths(longer.assign(worst_group="x" * 80)), "simulated answers are named"
 
 
