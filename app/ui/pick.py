@@ -115,8 +115,11 @@ def of_train_first(spaces: Sequence[Run]) -> list[Run]:
 
 
 def campaign(label: str, campaigns: Sequence[Campaign], width: Width = WIDTH) -> Campaign | None:
-    """A select box of campaigns in the order given; None where there are none."""
-    return _pick(label, campaigns, "campaign", lambda one: f"{one.name} · {one.id}", width)
+    """A select box of campaigns in the order given, with their ids where names are not enough; None without any."""
+    times = Counter(one.name for one in campaigns)
+    return _pick(
+        label, campaigns, "campaign", lambda one: one.name if times[one.name] == 1 else f"{one.name} · {one.id}", width
+    )
 
 
 def study(label: str, studies: Sequence[StudyRecord], width: Width = WIDTH) -> StudyRecord | None:

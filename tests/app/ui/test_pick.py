@@ -80,3 +80,13 @@ def test_a_newer_space_of_the_test_images_does_not_take_the_place_of_that_of_tra
     store.artifacts.publish(other.id, 1)
     store.attempts.finish(other.id, token, {})
     assert show("space").selectbox(key="pick-run").value == space.id
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_id_of_a_campaign_is_shown_only_where_two_have_one_name(show: Show) -> None:
+    store = session.store()
+    (campaign,) = store.campaigns.all()
+    assert show("annotate").selectbox(key="pick-campaign").options == [campaign.name]
+    twin = store.campaigns.create(campaign.name, campaign.dataset_id, str(campaign.space_run_id), [0])
+    shown = show("annotate").selectbox(key="pick-campaign").options
+    assert shown == [f"{campaign.name} · {one}" for one in (twin.id, campaign.id)]
