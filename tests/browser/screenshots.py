@@ -37,12 +37,13 @@ README_IMAGES = ROOT / "docs" / "images"
 SIZES = ((1440, 900), (1280, 800))
 THEMES = ("light", "dark")
 PAGES = ("overview", "data", "draw", "train", "attention", "space", "annotate", "curate", "compare", "studies", "jobs")
-IN_README = ("overview", "space", "compare")  # filled, light, at the first size
+IN_README = ("overview", "space", "annotate", "draw", "compare")  # filled, light, at the first size
 METHODS = ("erm", "random", "slim")  # the newest is what the pages open with
 OPEN = "Open for annotators"  # name of the campaign that is pictured half answered
 FAILED = "From a checkpoint that is gone"
 DRAWN_MS = 60_000
-EXACT = 48  # colours of a picture's palette
+EXACT, OF_NAVIGATION = 48, 24  # colours of a picture's palette
+NAVIGATION_PX = 230
 
 
 def main() -> int:
@@ -149,6 +150,13 @@ def prepare(page: Page, name: str) -> None:
         page.get_by_role("combobox", name="Campaign").click()
         page.get_by_role("option").last.click()
         settle(page)
+    if name == "draw":  # around the digit of the image that is proposed first
+        page.locator(".slim-draw[data-row]").wait_for(timeout=DRAWN_MS)
+        box = page.locator(".slim-draw [data-part=surface]").bounding_box()
+        assert box is not None
+        for x, y, press in ((0.06, 0.32, page.mouse.down), (0.48, 0.86, page.mouse.up)):
+            page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
+            press()
     if name == "space":
         page.locator(".slim-space[data-ready=true]").wait_for(timeout=DRAWN_MS)
         choose(page, "Colour by", "environment cluster")
@@ -169,13 +177,13 @@ def save(page: Page, out: Path, name: str, state: str, theme: str, width: int) -
 
 
 def in_few_colours(image: Image.Image) -> Image.Image:
-    """In 256 colours: the most frequent ones exactly, so that white stays white, and mixtures of others in pictures."""
+    """In 256 colours: the most frequent ones, and those of the navigation with its logo, exactly, so that white stays
+    white, and mixtures of others in pictures."""
     pixels = np.asarray(image) @ [1 << 16, 1 << 8, 1]
-    colours, counts = np.unique(pixels, return_counts=True)
-    exact = colours[np.argsort(-counts, kind="stable")[:EXACT]]
+    exact = np.unique([*_most_frequent(pixels, EXACT), *_most_frequent(pixels[:, :NAVIGATION_PX], OF_NAVIGATION)])
     palette = Image.new("P", (1, 1))
     parts = [int(part) for colour in exact for part in (colour >> 16, colour >> 8 & 255, colour & 255)]
-    palette.putpalette(parts + (image.quantize(256 - EXACT).getpalette() or []))
+    palette.putpalette(parts + (image.quantize(256 - len(exact)).getpalette() or []))
     drawn = image.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG)
     index = np.array(drawn)
     for place, colour in enumerate(exact):
@@ -183,6 +191,11 @@ def in_few_colours(image: Image.Image) -> Image.Image:
     made = Image.fromarray(index, "P")
     made.putpalette(palette.getpalette() or [])
     return made
+
+
+def _most_frequent(pixels: np.ndarray, n: int) -> np.ndarray:
+    colours, counts = np.unique(pixels, return_counts=True)
+    return colours[np.argsort(-counts, kind="stable")[:n]]
 
 
 if __name__ == "__main__":
