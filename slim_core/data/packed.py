@@ -7,6 +7,7 @@ They are written beside nothing of the user's: into ``imported/`` of SLIM_HOME, 
 from __future__ import annotations
 
 import hashlib
+import os
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -46,13 +47,13 @@ class _Writing:
 
     folder: Path
     left: float = field(default_factory=lambda: MOST_GB * _GB)  # bytes that may still come
-    new: list[Path] = field(default_factory=list)
+    new: list[str] = field(default_factory=list)
 
     def path_of(self, image: bytes | str) -> str:
         """Where an image lies from now on."""
-        return image if isinstance(image, str) else str(self._kept(image))
+        return image if isinstance(image, str) else self._kept(image)
 
-    def _kept(self, content: bytes) -> Path:
+    def _kept(self, content: bytes) -> str:
         self.left -= len(content)
         if self.left < 0 or len(content) > MOST_IMAGE_MB * 1_000_000:
             raise FormatRefusedError(
@@ -61,9 +62,9 @@ class _Writing:
                 "them to a folder yourself, and name that.",
             )
         digest = hashlib.blake2b(content, digest_size=16).hexdigest()
-        path = self.folder / digest[:2] / f"{digest}{_SUFFIXES.get(content[:2], '.png')}"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path = os.path.join(self.folder, digest[:2], digest + _SUFFIXES.get(content[:2], ".png"))
+        if not os.path.isfile(path):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
             _write(path, content)
             self.new.append(path)
         return path
@@ -89,7 +90,7 @@ def unpacked(packed: Packed, home: Path, *, allowed: bool, progress: Progress | 
         paths = _written(packed, writing, progress)
     except (OSError, FormatRefusedError) as error:
         for path in writing.new:
-            path.unlink(missing_ok=True)
+            Path(path).unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _no_room(packed, home, error.strerror or str(error)) from error
         raise
@@ -105,14 +106,16 @@ def _written(packed: Packed, writing: _Writing, progress: Progress | None) -> li
     return paths
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: str, content: bytes) -> None:
     """Whole or not at all, also where another import writes the same."""
-    aside = path.with_suffix(f".{secrets.token_hex(4)}.part")
+    aside = f"{path}.{secrets.token_hex(4)}.part"
     try:
-        aside.write_bytes(content)
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+        with open(aside, "wb") as file:
+            file.write(content)
+        os.replace(aside, path)
+    except BaseException:
+        Path(aside).unlink(missing_ok=True)
+        raise
 
 
 def _require_room(packed: Packed, home: Path) -> None:
