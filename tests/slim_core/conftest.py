@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import typer.main
 
 from slim_core import api
 from slim_core.annotation.simulated_annotator import simulate_answers
@@ -37,6 +39,14 @@ class Looped:
 def open_bench(home: Path) -> Workbench:
     store = Store.open(Settings(home=home))
     return Workbench(store, InProcess(store, device="cpu"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_commands() -> Iterator[None]:
+    """Typer makes all commands anew for each command line, which a test may give many of: once is enough."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(scope="session")
