@@ -35,6 +35,7 @@ def pytest_collection() -> Iterator[None]:
     finally:
         gc.enable()
         gc.freeze()
+        gc.set_threshold(700, 10, 50)  # a full collection goes through what tests import late: a fifth as many
 
 
 @pytest.hookimpl(trylast=True)
