@@ -42,14 +42,15 @@ def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
     known = session.store().datasets.all()
     linked, kept = _dataset_of_link(), unquote(str(st.context.cookies.get(COOKIE, "")))
     _say_missing({one.id for one in known}, kept)
-    return _pick(label, known, "dataset", _named(known), width, linked, kept)
+    words = _told_apart(known, lambda one: f"{one.name} ({one.n_images:,} images)")
+    return _pick(label, known, "dataset", words, width, linked, kept)
 
 
-def _named(known: Sequence[Dataset]) -> Callable[[Dataset], str]:
-    """How the box names each: the browser knows them by these words, so that versions of one name need their id."""
-    words = {one.id: f"{one.name} ({one.n_images:,} images)" for one in known}
-    often = Counter(words.values())
-    return lambda one: words[one.id] if often[words[one.id]] == 1 else f"{words[one.id]} · {one.id}"
+def _told_apart(items: Sequence[T], describe: Callable[[T], str]) -> Callable[[T], str]:
+    """With the id where two have the same words: the browser sends these, and the other one would be taken."""
+    words = {one.id: describe(one) for one in items}
+    times = Counter(words.values())
+    return lambda one: words[one.id] if times[words[one.id]] == 1 else f"{words[one.id]} · {one.id}"
 
 
 def forget_dataset(dataset: str) -> None:
@@ -116,10 +117,7 @@ def of_train_first(spaces: Sequence[Run]) -> list[Run]:
 
 def campaign(label: str, campaigns: Sequence[Campaign], width: Width = WIDTH) -> Campaign | None:
     """A select box of campaigns in the order given, with their ids where names are not enough; None without any."""
-    times = Counter(one.name for one in campaigns)
-    return _pick(
-        label, campaigns, "campaign", lambda one: one.name if times[one.name] == 1 else f"{one.name} · {one.id}", width
-    )
+    return _pick(label, campaigns, "campaign", _told_apart(campaigns, lambda one: one.name), width)
 
 
 def study(label: str, studies: Sequence[StudyRecord], width: Width = WIDTH) -> StudyRecord | None:
