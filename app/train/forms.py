@@ -16,6 +16,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import ask
 from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import about
+from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec
 from slim_core.steps.registry import STEPS
@@ -34,7 +35,7 @@ MODELS = (
     "mobilenet_v3_large", "efficientnet_b0", "regnet_y_400mf", "convnext_tiny", "vit_b_16",
 )  # fmt: skip
 ALL = "all training images"
-WHOLE, LAST_LAYER = "the whole network", "the last layer"
+WHOLE, PROBE, LAST_LAYER = "the whole network", "a last layer on a pretrained network", "the last layer of a model"
 MOST_SEEDS = 10
 EVALUATE = (
     "The accuracy of every group on the test images (validation, where there are none), as soon as it is trained."
@@ -44,9 +45,9 @@ _FIRST = ("objective", "selection")  # outside the form, so that the settings of
 _IN_ITS_OWN_WAY = ("kind", "model", "weights", *_FIRST, "objective_options", "refit", "refit_options")
 
 
-def offered(proposed: str) -> tuple[tuple[str, ...], int]:
+def offered(proposed: str, *without: str) -> tuple[tuple[str, ...], int]:
     """The models to choose from, and the place of the proposed one."""
-    models = MODELS if proposed in MODELS else (proposed, *MODELS)
+    models = tuple(one for one in (MODELS if proposed in MODELS else (proposed, *MODELS)) if one not in without)
     return models, models.index(proposed)
 
 
@@ -55,7 +56,11 @@ def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> Non
 
     ``subsets``: finished curate runs of the data set; ``models``: its finished train runs that are no refits.
     """
-    if models and _what() == LAST_LAYER:
+    what = _what([WHOLE, PROBE, LAST_LAYER] if models else [WHOLE, PROBE])
+    if what == PROBE:
+        _probe(dataset)
+        return
+    if what == LAST_LAYER:
         _refit_one_of(models)
         return
     subset = _subset(subsets)
@@ -65,17 +70,43 @@ def show(dataset: Dataset, subsets: Sequence[Run], models: Sequence[Run]) -> Non
         _retrain(dataset, subset)
 
 
-def _what() -> str:
+def _what(choices: Sequence[str]) -> str:
     return str(
         st.segmented_control(
             "Train",
-            [WHOLE, LAST_LAYER],
+            list(choices),
             default=WHOLE,
             required=True,
             key="train-what",
-            help="The last layer alone, on the features of a trained model: it takes seconds (DFR, AFR and others).",
+            help="A last layer takes seconds, after one pass over the images. On a pretrained network it is a linear "
+            "probe: a reference model without a GPU. Of a trained model it is refitted, by DFR, AFR and others.",
         )
     )
+
+
+def _probe(dataset: Dataset) -> None:
+    """A new last layer on a network that stays as it was pretrained."""
+    asked, here = parameters(_spec()), train_defaults.proposal(dataset)
+    left, right = st.columns(2)
+    model = left.selectbox(
+        asked["model"].label, *offered("resnet18" if here.model == SMALL_RESNET else here.model, SMALL_RESNET),
+        accept_new_options=True, key=f"probe-model-{dataset.id}", help=asked["model"].help,
+    )  # fmt: skip
+    with right:
+        refit = str(ask.choice(asked["refit"], "l2", key="probe"))
+    with st.form("probe"):
+        settings = [_criterion(asked["selection"]), asked["seed"]]
+        fields = _of_last_layer(settings, refit, key="probe")
+        submitted, after = _end("Train the last layer", maps=True)
+    if submitted:
+        _submit({"kind": "train", "dataset": dataset.id, "model": model, "mode": "last-layer", **fields}, after)
+
+
+def _of_last_layer(settings: Sequence[Parameter], refit: str, *, key: str) -> dict[str, Any]:
+    """The settings of a refit, and the method's own."""
+    fields = ask.fields(settings, {}, key=key, beside={"mode": "last-layer"}) | {"refit": refit}
+    fields["refit_options"] = ask.fields(ask.offered(REFITS[refit].Options), {}, key=f"{refit}-{key}")
+    return fields
 
 
 def _refit_one_of(models: Sequence[Run]) -> None:
@@ -97,9 +128,7 @@ def _refit(reference: Run, subset: Run | None) -> None:
     fitted_on = [] if subset else [asked["fitted_on"]]
     with st.form("refit"):
         settings = [*fitted_on, _criterion(asked["selection"]), asked["seed"]]
-        fields = ask.fields(settings, {}, key="refit", beside={"mode": "last-layer"})
-        fields |= {"attention": _features_of(reference), "refit": refit}
-        fields["refit_options"] = ask.fields(ask.offered(REFITS[refit].Options), {}, key=f"{refit}-refit")
+        fields = _of_last_layer(settings, refit, key="refit") | {"attention": _features_of(reference)}
         submitted, after = _end("Refit", maps=False)
     if submitted:
         with errors_shown():

@@ -236,6 +236,23 @@ def test_the_last_layer_of_a_model_is_refitted_by_a_method_with_its_own_settings
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_last_layer_is_put_on_a_pretrained_network_as_a_reference_model(show) -> None:
+    app = show("train")
+    app.segmented_control(key="train-what").set_value(forms.PROBE).run()
+    model = next(box for box in app.selectbox if str(box.key).startswith("probe-model-"))
+    assert "small-resnet" not in model.options and model.value == "resnet18"
+    app.text_input(key="strengths-l2-probe").set_value("1, 0.1")
+    button(app, "Train the last layer").click().run()
+    assert not app.exception
+    runs = session.store().runs
+    run = max(runs.all(kind="train"), key=lambda run: run.created_at)
+    spec = run.spec
+    assert (spec["model"], spec["weights"], spec["mode"], spec["refit"]) == ("resnet18", "imagenet", "last-layer", "l2")
+    assert spec["reference"] is None and spec["refit_options"]["strengths"] == [1.0, 0.1]
+    assert {child.kind for child in runs.children(run.id)} == {"evaluate", "gradcam"}
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_the_last_layer_is_refitted_on_a_subset_by_any_method(show) -> None:
     runs = session.store().runs
     subset = runs.all(kind="curate")[0]
