@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 
@@ -56,7 +57,7 @@ def press_and_wait(page: Page, address: str, label: str, is_done: Callable[[], o
     """Press one of the two buttons of Overview, and watch until its figures are on the page by themselves."""
     visit(page, address, "overview")
     page.get_by_role("button", name=label).click()
-    expect(page.get_by_text("Step 1 of")).to_be_visible(timeout=JOB_MS)
+    expect(page.get_by_text(re.compile(r"^Step \d of"))).to_be_visible(timeout=JOB_MS)
     settle(page)
     page.evaluate(MOVED)
     until = time.monotonic() + 2 * JOB_MS / 1000
