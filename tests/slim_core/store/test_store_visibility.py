@@ -132,6 +132,7 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "shapes.newest": lambda s, i: s.shapes.newest(i.dataset),
     "shapes.all": lambda s, i: s.shapes.all(i.dataset),
     "shapes.drawings": lambda s, i: s.shapes.drawings(i.dataset),
+    "later_drawings.mark": lambda s, i: s.later_drawings.mark(i.dataset),
     "studies.fetch": lambda s, i: s.studies.fetch(i.study),
     "studies.entries": lambda s, i: s.studies.entries(i.study),
     "pipelines.fetch": lambda s, i: s.pipelines.fetch(i.pipeline),
@@ -197,6 +198,7 @@ WRITES: dict[str, Call] = {
     "filters.save": lambda s, i: s.filters.save(i.dataset, "mine", ImageFilter(labels=("zero",))),
     "filters.remove": lambda s, i: s.filters.remove(i.filter),
     "shapes.keep": lambda s, i: s.shapes.keep(i.dataset, 3, SHAPE, (9, 9), id="s9"),
+    "later_drawings.bring": lambda s, i: s.later_drawings.bring(i.dataset),
     "pipelines.create": lambda s, i: s.pipelines.create("training", [i.run]),
     "notes.write": lambda s, i: s.notes.write(i.run, name="mine", text="", tags=[]),
     "notes.rename": lambda s, i: s.notes.rename(i.dataset, "mine"),
@@ -215,6 +217,7 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
     "datasets.versions": "tested below",
     "datasets.news_of": "tested below",
     "datasets.before": "reads versions",
+    "later_drawings.find": "what bring calls",
     **dict.fromkeys(
         ("datasets.table_of", "datasets.kept_table", "datasets.change_since", "campaigns.has_space"),
         "takes what was just fetched",
