@@ -20,6 +20,7 @@ from slim_core.settings import Settings
 Progress = Callable[[int, int, str], None]
 THREADS = 8  # decoding and reading release the interpreter's lock
 MANY = 2_000  # files from which processes of their own pay, and from which what was seen is kept
+IDLE_S = 2.0  # after which they leave: joblib lets them wait for five minutes, and whoever started them, at its end
 CHUNK = 200  # files a process takes at once, and after which progress is told
 
 
@@ -55,7 +56,8 @@ class Looking:
 
         starts = range(0, len(paths), CHUNK)
         chunks = (delayed(_look_at_some)(paths[i : i + CHUNK], full[i : i + CHUNK], self.settings) for i in starts)
-        for start, looks in zip(starts, Parallel(n_jobs=-1, return_as="generator")(chunks), strict=True):
+        cores = Parallel(n_jobs=-1, backend="loky", return_as="generator", idle_worker_timeout=IDLE_S)
+        for start, looks in zip(starts, cores(chunks), strict=True):
             kept.keep(paths[start : start + CHUNK], looks)
             yield from looks
 

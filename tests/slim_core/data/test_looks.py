@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -53,6 +54,14 @@ def test_processes_see_what_threads_see(looking, paths, monkeypatch):
     assert looking.at(paths, full, "Checking") == by_processes
     assert [look.fault for look in by_processes if look.fault] == ["broken-files", "missing-files"]
     assert (by_processes[0].width, by_processes[0].height) == (6, 8)
+
+
+def test_processes_leave_soon_after_a_check(looking, paths):
+    """A process of a study, which joins all that it has started, would wait for them at its end."""
+    before = set(psutil.Process().children(recursive=True))
+    looking.at(paths, np.ones(N, bool), "Checking")
+    _, left = psutil.wait_procs(set(psutil.Process().children(recursive=True)) - before, timeout=30)
+    assert not [process for process in left if "popen_loky" in " ".join(process.cmdline())]
 
 
 def test_a_second_check_reads_only_what_has_changed_or_could_not_be_kept(looking, paths, monkeypatch):
