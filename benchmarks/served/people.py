@@ -88,6 +88,7 @@ class Person(Part):
         self._room, self._record, self._random = room, record, random.Random(seed)
         self._headers = {HEADER: who}
         self._page: PageSession | None = None
+        self._was_open = 0.0  # seconds since the epoch, when the page was last known to be
         self._line = Line(f"127.0.0.1:{room.port}", "", TIMEOUT_S, self._headers)
         self._tab, self._after = secrets.token_hex(12), -1
         self._items: list[dict[str, Any]] = []
@@ -124,6 +125,7 @@ class Person(Part):
         if not done:
             return False
         self._page, self._line.token = page, page.data["token"]
+        self._was_open = time.time()
         return True
 
     def _look(self, seconds: float) -> None:
@@ -132,11 +134,11 @@ class Person(Part):
         if self._page is None:
             self.ending.wait(seconds)
             return
-        since = time.time()
         try:
             self._page.follow(until)
-        except CLOSED as error:
-            self._note(since, f"websocket: {error!r}")
+            self._was_open = time.time()
+        except CLOSED as error:  # it may have been closed while this person waited for an answer
+            self._note(self._was_open, f"websocket: {error!r}")
             self._page = None
 
     def _next(self) -> dict[str, Any] | None:
