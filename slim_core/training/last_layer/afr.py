@@ -90,7 +90,7 @@ class Afr(Refit):
 
 def sample_weights(layer: Layer, images: PooledImages, gamma: float) -> Floats:
     """(n,) with sum 1: exp(-gamma p[y]) n_0 / n_y, p the probabilities of the layer, n_y the images of the class."""
-    counts = np.ones(len(images)) if images.counts is None else images.counts
+    counts = images.times
     of_class = np.bincount(images.labels, weights=counts)
     weights = counts * np.exp(-gamma * layer.of_labels(images)) / of_class[images.labels]
     shares: Floats = weights / weights.sum()

@@ -52,5 +52,4 @@ class Jtt(Refit):
 
 
 def _repeated(images: PooledImages, wrong: np.ndarray, upweight: int) -> PooledImages:
-    counts = np.ones(len(images)) if images.counts is None else np.asarray(images.counts, np.float64)
-    return replace(images, counts=np.where(wrong, upweight, 1) * counts)
+    return replace(images, counts=np.where(wrong, upweight, 1) * images.times)

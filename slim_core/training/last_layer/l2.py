@@ -69,12 +69,11 @@ def fit_probe(images: PooledImages, strength: float) -> Layer:
     from sklearn.linear_model import LogisticRegression
 
     mean, std = scale(images.features)
-    counts = np.ones(len(images)) if images.counts is None else np.asarray(images.counts, np.float64)
-    C = 1 / (strength * counts.sum()) if strength else np.inf
+    C = 1 / (strength * images.times.sum()) if strength else np.inf
     solver = LogisticRegression(C=C, max_iter=_MAX_ITER)
     with warnings.catch_warnings():  # an unfinished fit at a weak penalty loses to the others in the choice
         warnings.simplefilter("ignore", ConvergenceWarning)
-        solver.fit((np.asarray(images.features, np.float64) - mean) / std, images.labels, sample_weight=counts)
+        solver.fit((np.asarray(images.features, np.float64) - mean) / std, images.labels, sample_weight=images.times)
     return _a_row_a_class(solver.coef_, solver.intercept_).folded(mean, std)
 
 

@@ -73,9 +73,8 @@ def scale(pooled: np.ndarray) -> tuple[Floats, Floats]:
 
 def standardised(images: PooledImages, cells: np.ndarray, n_classes: int, mean: Floats, std: Floats) -> Standardised:
     """The images with (features - mean) / std."""
-    counts = np.ones(len(images)) if images.counts is None else np.asarray(images.counts, np.float64)
     X = (np.asarray(images.features, np.float64) - mean) / std
-    return Standardised(X, images.labels, counts, cells, n_classes)
+    return Standardised(X, images.labels, images.times, cells, n_classes)
 
 
 def best_of(grid: Sequence[float], score: Callable[[float], tuple[float, float]], name: str) -> float:

@@ -86,6 +86,11 @@ class PooledImages:
         return PooledImages(self.features[which], self.labels[which], counts, groups)
 
     @property
+    def times(self) -> Floats:
+        """(n,) how often each image counts."""
+        return np.ones(len(self)) if self.counts is None else np.asarray(self.counts, np.float64)
+
+    @property
     def cells(self) -> np.ndarray:
         """(n,) the groups where they are known, else the classes: whatever is to be right everywhere."""
         return self.labels if self.groups is None else self.groups
