@@ -201,12 +201,7 @@ def _saved(path: Path) -> Shards:
 
 def _splits(path: Path) -> dict[str, Path]:
     """Split -> its folder."""
-    try:
-        names = read_json(path / "dataset_dict.json")["splits"]
-    except (KeyError, TypeError) as error:
-        raise FormatRefusedError(
-            "unreadable-metadata", f"{path}/dataset_dict.json lists no splits ({error}): save the data set again."
-        ) from error
+    names = _told(path / "dataset_dict.json", "splits", "lists no splits")
     missing = [name for name in names if Path(str(name)).name != name or not _is_saved(path / name)]
     if missing or not names:
         raise FormatRefusedError(
@@ -216,13 +211,16 @@ def _splits(path: Path) -> dict[str, Path]:
 
 
 def _features(part: Path) -> dict[str, Any]:
+    return dict(_told(part / "dataset_info.json", "features", "names no features"))
+
+
+def _told(file: Path, key: str, lacks: str) -> Any:
     try:
-        features = read_json(part / "dataset_info.json")["features"]
+        return read_json(file)[key]
     except (KeyError, TypeError) as error:
         raise FormatRefusedError(
-            "unreadable-metadata", f"{part}/dataset_info.json names no features ({error}): save the data set again."
+            "unreadable-metadata", f"{file} {lacks} ({error}): save the data set again."
         ) from error
-    return dict(features)
 
 
 def _cached(path: Path) -> Shards | None:
