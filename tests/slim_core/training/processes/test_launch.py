@@ -29,6 +29,7 @@ pytestmark = pytest.mark.slow  # each starts processes that import torch
 
 TIMES = ("seconds", "images_per_s")
 RANK = "slim_core.training.processes.rank"
+FORKING_AGENT = "tests.slim_core.training.processes.forking_agent"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +41,12 @@ def table(tmp_path_factory):
 def cores(monkeypatch):
     """Enough of them, also where there are not."""
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
+
+
+@pytest.fixture
+def quick_start(monkeypatch):
+    """Processes that import nothing of their own; those that are killed, or join by torchrun, are the real ones."""
+    monkeypatch.setattr(launch, "AGENT", (sys.executable, "-m", FORKING_AGENT))
 
 
 def smooth():
@@ -64,7 +71,8 @@ def trained(table, processes, *, runtime=None, on_report=None, **fields):
 
 def processes_of(pid):
     """Of trainings that this process has started."""
-    return [child for child in psutil.Process(pid).children(recursive=True) if RANK in " ".join(child.cmdline())]
+    children = psutil.Process(pid).children(recursive=True)
+    return [child for child in children if any(name in child.cmdline() for name in (RANK, FORKING_AGENT))]
 
 
 def same(one, other):
@@ -77,6 +85,7 @@ def same(one, other):
         assert [entry[name] for entry in history] == pytest.approx([entry[name] for entry in other[1]], abs=1e-5)
 
 
+@pytest.mark.usefixtures("quick_start")
 @pytest.mark.parametrize(
     ("processes", "fields"),
     [
@@ -94,6 +103,7 @@ def test_processes_leave_what_one_leaves(table, processes, fields, tmp_path):
     assert not (tmp_path / FILE).exists()
 
 
+@pytest.mark.usefixtures("quick_start")
 def test_a_stopped_training_leaves_no_process_and_is_resumed_by_another_number_of_them(table, tmp_path):
     epochs = []
 
@@ -145,6 +155,7 @@ def test_the_processes_end_with_the_one_that_started_them_also_when_it_is_killed
     assert not alive
 
 
+@pytest.mark.usefixtures("quick_start")
 def test_what_one_process_refuses_is_said_as_if_there_were_one(table, tmp_path):
     broken = painted_table(tmp_path, 70, size=32)
     path = broken.image_path(int(broken.rows("train")[-1]))
