@@ -6,6 +6,9 @@ before a seed touches them, and k-means runs on one thread.
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 MINI_BATCH_ABOVE = 50_000_000  # rows x centres; one Lloyd iteration above it takes seconds
@@ -38,7 +41,6 @@ def seeded_kmeans(points: np.ndarray, n_clusters: int, seed: int, *, n_init: int
 
 def _fit(points: np.ndarray, n_clusters: int, seed: int, n_init: int) -> tuple[np.ndarray, np.ndarray]:
     from sklearn.cluster import KMeans, MiniBatchKMeans
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
     large = len(points) * n_clusters > MINI_BATCH_ABOVE
     model = (
@@ -46,9 +48,20 @@ def _fit(points: np.ndarray, n_clusters: int, seed: int, n_init: int) -> tuple[n
         if large
         else KMeans(n_clusters, n_init=n_init, random_state=seed)
     )
-    with threadpool_limits(limits=1):  # more threads add up in any order, and the last bits decide ties
+    with _thread_pools().limit(limits=1):  # more threads add up in any order, and the last bits decide ties
         model.fit(points)
     return model.labels_.astype(np.int64), model.cluster_centers_
+
+
+@cache
+def _thread_pools() -> Any:
+    """A threadpoolctl.ThreadpoolController of the libraries that k-means computes with: call it with these loaded.
+
+    Finding them among all that a process has loaded takes as long as k-means of some hundred points.
+    """
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+    return ThreadpoolController()
 
 
 def _renumber(index: np.ndarray, centres: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from scipy.spatial import cKDTree
+from sklearn.cluster import KMeans
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from slim_core.space import clustering
 from slim_core.space.clustering import davies_bouldin_k, elbow_k, pick_around, pick_diverse, seeded_kmeans
@@ -47,6 +49,25 @@ def test_more_clusters_than_different_points_gives_one_each():
     index, centres = seeded_kmeans(points, 5, seed=0)
     assert index.tolist() == [0, 1, 0]
     assert centres.tolist() == [[1, 1], [0, 0]]
+
+
+def test_k_means_runs_on_one_thread_and_leaves_the_others_their_number(monkeypatch):
+    def threads():
+        return {library["num_threads"] for library in threadpool_info()}
+
+    inside = []
+
+    class Watched(KMeans):
+        def fit(self, points):
+            inside.append(threads())
+            return super().fit(points)
+
+    monkeypatch.setattr("sklearn.cluster.KMeans", Watched)
+    with threadpool_limits(2):
+        before = threads()
+        for seed in range(2):
+            seeded_kmeans(ring(3), 3, seed)
+        assert inside == [{1}, {1}] and threads() == before
 
 
 def test_many_rows_and_centres_go_in_batches_and_stay_reproducible(monkeypatch):
