@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from app.navigation import PAGES
-from tests.slim_core.test_imports import imported, name_of, tree
+from tests.slim_core.test_imports import imported, name_of, nodes
 
 APP = Path(__file__).parents[2] / "app"
 PAGE_NAMES = sorted(name for entries in PAGES.values() for name, _ in entries)
@@ -24,7 +24,7 @@ OWN = {"annotate": {"questions.py", "live_map.py", "pace.py"}}
 def imports(module: str) -> frozenset[str]:
     """Modules of the app that this one imports, also inside functions and for types alone."""
     path = files()[module]
-    return frozenset(name for name in imported(ast.walk(tree(path)), path) if name.startswith("app."))
+    return frozenset(name for name in imported(nodes(path), path) if name.startswith("app."))
 
 
 @cache
@@ -71,7 +71,7 @@ def test_services_and_routes_know_no_widget() -> None:
 
 
 def _has_streamlit(path: Path) -> bool:
-    return any(name.split(".")[0] == "streamlit" for name in imported(ast.walk(tree(path)), path))
+    return any(name.split(".")[0] == "streamlit" for name in imported(nodes(path), path))
 
 
 def test_the_routes_of_a_page_import_none_of_its_parts() -> None:
@@ -107,7 +107,7 @@ def test_what_is_drawn_by_itself_shows_its_errors_as_sentences() -> None:
     found = [
         f"{module} calls st.{node.attr}: use app.ui.fragment"
         for module, path in files().items()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.Attribute)
         and node.attr in ("fragment", "dialog")
         and module not in made

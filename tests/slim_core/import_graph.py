@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -22,8 +23,21 @@ def name_of(path: Path) -> str:
 
 
 @cache
-def tree(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(), str(path))
+def nodes(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of a file, the module first."""
+    return _every().get(path) or tuple(ast.walk(ast.parse(path.read_text(), str(path))))
+
+
+@cache
+def _every() -> dict[Path, tuple[ast.AST, ...]]:
+    """Those of all files of the packages: some million objects, which no collection of garbage goes through again."""
+    gc.collect()  # what is garbage now would be kept for good
+    gc.disable()
+    try:
+        return {path: tuple(ast.walk(ast.parse(path.read_text(), str(path)))) for path in files()}
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 def imported(nodes: Iterable[ast.AST], path: Path) -> Iterator[str]:
@@ -55,7 +69,7 @@ def file_graph() -> dict[str, set[str]]:
     graph: dict[str, set[str]] = {}
     for name, path in modules.items():
         found: set[str] = set()
-        for base, names in statements(ast.walk(tree(path)), path):
+        for base, names in statements(nodes(path), path):
             inside = {f"{base}.{one}" for one in names if f"{base}.{one}" in modules}
             found |= inside if len(inside) == len(names) and names else inside | {base}
         graph[name] = {one for one in found if one in modules and one != name and not name.startswith(f"{one}.")}

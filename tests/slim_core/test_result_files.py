@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slim_core import result_files
-from tests.slim_core.import_graph import ROOT, files, name_of, tree
+from tests.slim_core.import_graph import ROOT, files, name_of, nodes
 
 
 def spelled() -> set[str]:
@@ -23,8 +23,8 @@ def spelled() -> set[str]:
 
 def literals(path: Path) -> Iterator[tuple[int, str]]:
     """(line, text) of each string of a file that is no docstring, the parts of f-strings among them."""
-    docs = {id(node.value) for node in ast.walk(tree(path)) if isinstance(node, ast.Expr)}
-    for node in ast.walk(tree(path)):
+    docs = {id(node.value) for node in nodes(path) if isinstance(node, ast.Expr)}
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docs:
             yield node.lineno, node.value
 

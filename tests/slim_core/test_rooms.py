@@ -6,7 +6,7 @@ import ast
 import importlib
 import re
 
-from tests.slim_core.import_graph import ROOT, circle, file_graph, longest_chain, tree
+from tests.slim_core.import_graph import ROOT, circle, file_graph, longest_chain, nodes
 
 # A room imports only rooms before it; a package is one room, and so is a file at the root of slim_core.
 ORDER = (
@@ -71,7 +71,7 @@ def test_each_room_says_in_one_line_what_it_is_for() -> None:
 
 
 def first_line(path) -> str:
-    return (ast.get_docstring(tree(path)) or "").partition("\n")[0]
+    return (ast.get_docstring(nodes(path)[0]) or "").partition("\n")[0]
 
 
 def test_the_names_that_a_room_calls_public_exist() -> None:
@@ -81,7 +81,7 @@ def test_the_names_that_a_room_calls_public_exist() -> None:
 
 def public(room) -> list[str]:
     """What the docstring lists behind "Public:", as module or module.name."""
-    text = " ".join((ast.get_docstring(tree(room / "__init__.py")) or "").partition("Public:")[2].split())
+    text = " ".join((ast.get_docstring(nodes(room / "__init__.py")[0]) or "").partition("Public:")[2].split())
     listed = []
     for module, names in NAMED.findall(text.rstrip(".")):
         listed += [module, *(f"{module}.{name.strip()}" for name in names.split(",") if name.strip())]

@@ -6,14 +6,15 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.slim_core.import_graph import ROOT, nodes
+
 MOST_LINES, MOST_METHODS = 300, 18
 
 
 def classes(folder: Path) -> Iterator[tuple[str, ast.ClassDef]]:
     """(file and name, class) of every class under a folder."""
     for path in sorted(folder.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        for node in nodes(path):
             if isinstance(node, ast.ClassDef):
                 yield f"{path.relative_to(ROOT)}: {node.name}", node
 
@@ -23,9 +24,9 @@ def public_methods(node: ast.ClassDef) -> list[str]:
     return [one.name for one in methods if not one.name.startswith("_")]
 
 
-def names(nodes: list[ast.expr]) -> set[str]:
+def names(expressions: list[ast.expr]) -> set[str]:
     """The last part of each name: ``Base`` of ``module.Base[int]``, ``dataclass`` of ``@dataclass(frozen=True)``."""
-    found = (one.func if isinstance(one, ast.Call) else one for one in nodes)
+    found = (one.func if isinstance(one, ast.Call) else one for one in expressions)
     plain = (one.value if isinstance(one, ast.Subscript) else one for one in found)
     return {one.attr if isinstance(one, ast.Attribute) else getattr(one, "id", "") for one in plain}
 
