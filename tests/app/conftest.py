@@ -224,9 +224,10 @@ def older(empty_home: Path, tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
-def client() -> TestClient:
-    """The routes alone, without Streamlit and without workers."""
-    return TestClient(Starlette(routes=server.ROUTES))
+def client() -> Iterator[TestClient]:
+    """The routes alone, without Streamlit and without workers; one event loop, not a new one for each request."""
+    with TestClient(Starlette(routes=server.ROUTES)) as client:
+        yield client
 
 
 @pytest.fixture
