@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from slim_core.data.importing import import_data
-from slim_core.runs.executor import Workbench
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS
 from slim_core.training.last_layer import REFITS
+from tests.slim_core.conftest import open_bench
 
 
 def test_every_refit_stands_in_the_table_on_validation_and_on_a_fifth_of_train() -> None:
@@ -22,10 +24,15 @@ def test_every_refit_stands_in_the_table_on_validation_and_on_a_fifth_of_train()
         assert on_train.needs_groups == (refit == "dfr")
 
 
-@pytest.fixture
-def loop(workbench: Workbench, demo_folder: Path) -> LoopRuns:
-    dataset = workbench.store.datasets.register(import_data(demo_folder))
-    return LoopRuns(workbench, LoopConfig(dataset=dataset.id, train={"epochs": 5, "batch_size": 32, "milestones": ()}))
+@pytest.fixture(scope="module")
+def loop(new_database: Path, demo_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LoopRuns]:
+    """One for all: the methods here rest on the same reference model, and each adds runs of its own."""
+    home = tmp_path_factory.mktemp("refits")
+    shutil.copy(new_database, home)
+    at = open_bench(home)
+    dataset = at.store.datasets.register(import_data(demo_folder))
+    yield LoopRuns(at, LoopConfig(dataset=dataset.id, train={"epochs": 5, "batch_size": 32, "milestones": ()}))
+    at.store.close()
 
 
 @pytest.mark.slow

@@ -41,7 +41,8 @@ class Trained:
 
     def __init__(self, at: Workbench, demo_folder: Path) -> None:
         self.at, self.store = at, at.store
-        self.dataset: Dataset = api.data_set(demo_folder, at=at)
+        known = at.store.datasets.all()  # of the home that this one is a copy of
+        self.dataset: Dataset = known[0] if known else api.data_set(demo_folder, at=at)
         self.table = at.store.datasets.table(self.dataset.id)
         self.reference = self.train(epochs=2, hold_out=0.2)
         self.attention = api.extract_features(self.reference.id, splits=("train", "val"), at=at)
