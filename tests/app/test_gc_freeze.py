@@ -30,10 +30,10 @@ def test_freezing_lets_garbage_go_and_takes_the_rest_out_of_sight() -> None:
         def __del__(self) -> None:
             Ring.gone = True
 
-    one = Ring()
+    rest, before = [[] for _ in range(10_000)], gc.get_freeze_count()
+    one = Ring()  # last: a collection of its own would let it go too
     one.itself = one
     del one
-    rest, before = [[] for _ in range(10_000)], gc.get_freeze_count()
     gc_freeze.freeze()
     assert Ring.gone
     assert gc.get_freeze_count() >= before + len(rest)
