@@ -30,6 +30,7 @@ def test_well():
 """
 KILLS = "\n@pytest.mark.kills_processes\n@pytest.mark.parametrize('word', ['a $b \"c\"'])\n"
 ONCE, ALWAYS = 1, 9
+TWO = "-p xdist -n 2"
 
 
 def failing(name: str, times: int, mark: str = KILLS) -> str:
@@ -50,6 +51,7 @@ class Project:
         """The end of CI's run of these tests."""
         (self.folder / "test_it.py").write_text(FAILING + "".join(tests))
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # those of this suite have no part in it
         command = [sys.executable, str(SUITE), "make", "test", f"PYTHON={sys.executable}", f"PYTEST_ARGS={args}"]
         return subprocess.run(
             command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False, timeout=120
@@ -71,7 +73,7 @@ def test_a_suite_that_passes_is_run_once(project: Project) -> None:
     assert project.runs("well") == project.runs("kills") == 1
 
 
-@pytest.mark.parametrize("args", ["", "-n 2"])
+@pytest.mark.parametrize("args", ["", TWO])
 def test_one_that_kills_processes_and_fails_once_is_run_again_alone_and_named(project: Project, args: str) -> None:
     done = project.judged(failing("kills", ONCE), args=args)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -116,7 +118,7 @@ def test_an_aborted_run_fails_though_what_failed_would_pass(project: Project, ho
 
 def test_a_worker_that_dies_under_its_test_fails_the_suite(project: Project) -> None:
     text = "\n@pytest.mark.kills_processes\ndef test_dies():\n    import os; os._exit(1)\n"
-    done = project.judged(text, args="-n 2")
+    done = project.judged(text, args=TWO)
     assert done.returncode == 1 and "kill no process" in done.stderr
 
 
