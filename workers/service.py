@@ -81,9 +81,11 @@ class Slot:
             str(os.getpid()),
             *(["--burst"] if self._burst else []),
         ]
+        self.process = self._spawn(command, {**environment(self._settings), **self.plan.environment})
+
+    def _spawn(self, command: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
         # A group of its own: Ctrl-C reaches the service alone, which ends its slots in order.
-        variables = {**environment(self._settings), **self.plan.environment}
-        self.process = subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, process_group=0)
+        return subprocess.Popen(command, env=variables, stdin=subprocess.DEVNULL, process_group=0)
 
     def ask_to_end(self) -> None:
         """Let a running job requeue its run, then end."""

@@ -1,34 +1,26 @@
-"""``python -m workers`` that knows the drills, in every process it starts.
+"""``python -m workers`` that knows the drills: tests/workers/drill_service.py, imported without looking for garbage.
 
-    python drill_workers.py [--every-step] OPTIONS OF THE SERVICE
+Called as python -m workers is:
 
-Drills need nothing of what the other steps import, so a worker saves that second, unless it is to do every step.
+    python drill_workers.py [--every-step | --with-torch] OPTIONS OF THE SERVICE
+    python drill_workers.py slot [--every-step | --with-torch] OPTIONS OF A WORKER
 """
 
 from __future__ import annotations
 
+import gc
 import sys
 
-import drills
 
-from workers import __main__ as service
-from workers import slot
+def run(arguments: list[str]) -> int:
+    """The service, or one worker of it."""
+    gc.disable()  # what is imported is no garbage: looking for some is a fifth of the time that importing takes
+    from drill_service import main
 
-drills.register()
-
-EVERY_STEP = "--every-step"
-
-
-def main(arguments: list[str]) -> int:
-    """The service, or with "slot" as the first word one of its workers."""
-    options = [word for word in arguments if word != EVERY_STEP]
-    if options[:1] == ["slot"]:
-        if EVERY_STEP not in arguments:
-            slot.import_light_half = lambda _queues: None
-        return slot.main(options[1:])
-    kept = [EVERY_STEP] if EVERY_STEP in arguments else []
-    return service.main(options, slot_command=[sys.executable, __file__, "slot", *kept])
+    gc.freeze()
+    gc.enable()
+    return main(arguments)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run(sys.argv[1:]))

@@ -16,6 +16,9 @@ from slim_core.steps.context import StepContext
 from slim_core.steps.registry import STEPS, Step
 from slim_core.steps.specs import QueueName, Spec
 
+TICK_S = 0.25  # between two rounds of the services that do drills
+BEAT_S = 0.25  # between two heartbeats of their jobs
+
 
 class Drill(Spec):
     """Count to ``counts``, a line in ``trace`` each."""
@@ -29,6 +32,7 @@ class Drill(Spec):
     misbehave: Literal[
         "", "refuse", "raise", "memory", "full disk", "deaf", "segfault", "exit", "hang", "hang once"
     ] = ""
+    gate: str = ""  # count 2 of the first attempt waits until there is such a file; "never": there is none
     batch_size: int = 64
     parent: str | None = None
 
@@ -66,6 +70,9 @@ def run(spec: Drill, context: StepContext) -> dict[str, Any]:
         with Path(spec.trace).open("a") as trace:
             trace.write(f"{os.getpid()} {context.out.name} {count}\n")
         time.sleep(spec.pause_s)
+        while spec.gate and count == 2 and context.out.name == "attempt-1" and not Path(spec.gate).exists():
+            context.check_stop()
+            time.sleep(0.01)
         _misbehave(spec, count, context.out.name)
         draft = saved.with_suffix(".new")
         draft.write_text(str(count))

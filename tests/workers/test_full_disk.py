@@ -7,11 +7,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from benchmarks.small_disk import fill
+from slim_core.data.importing import import_data
+from slim_core.settings import Settings
+from slim_core.store import Store
 from tests.small_disk import mounted
 from tests.workers.worker_bench import bench_at, until
 
@@ -61,7 +65,9 @@ def test_a_person_who_trains_on_a_full_disk_is_told_at_once_and_not_kept_waiting
         variables = {**os.environ, "SLIM_HOME": str(small_disk / "home"), "SLIM_DATA_ROOTS": str(images)}
         return subprocess.run(command, env=variables, capture_output=True, text=True, timeout=300)
 
-    assert slim("import", images, "--register").returncode == 0
+    given = Settings(home=small_disk / "home", data_roots=(images,))
+    with closing(Store.open(given)) as store:
+        store.datasets.register(import_data(images, settings=given))
     fill(small_disk / "ballast")
     os.truncate(small_disk / "ballast", os.path.getsize(small_disk / "ballast") - 300_000)  # the training may begin
     began = time.monotonic()

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from slim_core.runs.log_lines import JsonLine, know
-from tests.workers.worker_bench import Bench, until
+from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
 
 
 def line(message: str, *args: object, **options: object) -> dict[str, str]:
@@ -60,7 +60,7 @@ def test_the_service_writes_as_it_is_set(form: str, is_json: bool, tmp_path) -> 
     asked = {"SLIM_LOG_FORMAT": form, "SLIM_HOME": str(tmp_path), "SLIM_REDIS_URL": "redis://127.0.0.1:1/0"}
     given = ["--queues", "cpu", "--device", "cpu", "--name", "one", "--parent", str(os.getpid())]
     done = subprocess.run(
-        [sys.executable, "-m", "workers.slot", *given],
+        [*DRILL_WORKERS, "slot", *given],  # which import little
         env={**os.environ, **asked}, capture_output=True, text=True, timeout=60,
     )  # fmt: skip
     assert done.returncode == 2

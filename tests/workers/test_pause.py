@@ -8,18 +8,20 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from tests.workers.drills import TICK_S
 from tests.workers.worker_bench import Bench, until
-from workers.service import TICK_S
 
 pytestmark = pytest.mark.redis
 
-A_WHILE_S = 3 * TICK_S  # longer than two rounds of the supervisor, which puts in what Redis lacks
+A_WHILE_S = 5 * TICK_S  # longer than two rounds of the supervisor, which puts in what Redis lacks
 
 
 def test_what_runs_goes_on_and_what_waits_starts_once_it_is_resumed(bench: Bench) -> None:
-    running = bench.submit(counts=60, pause_s=0.05)
+    gate = bench.home / "paused"
+    running = bench.submit(gate=str(gate))
     bench.await_count(running, 1)
     bench.store.queue.pause("ann")
+    gate.touch()
     waiting = bench.submit(counts=1)
     bench.await_status(running, "done")
     view = bench.queue.view()

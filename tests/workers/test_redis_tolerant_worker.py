@@ -72,9 +72,12 @@ def await_renewals(bench: Bench, run: Run, n: int) -> None:
 def test_a_redis_that_is_gone_when_a_job_ends_costs_one_sentence_and_no_worker(tmp_path: Path, images: Path):
     bench, log = Bench(tmp_path / "home", images), tmp_path / "slot.log"
     with redis_of(bench) as owner, slot_of(bench, log) as process:
-        run = bench.submit(counts=30, pause_s=0.1)
-        bench.await_count(run, 3)
+        gate = bench.home / "redis-is-gone"
+        run = bench.submit(gate=str(gate))
+        bench.await_count(run, 1)
         os.kill(owner.pid, signal.SIGKILL)
+        until(lambda: not answers(owner.url), "Redis to be gone")
+        gate.touch()
         done = bench.await_status(run, "done")
         until(lambda: "Redis went away" in log.read_text() or process.poll() is not None, "the worker to notice")
         until(lambda: back(owner, owner.url), "Redis to be back")
