@@ -11,6 +11,7 @@ import torch
 from slim_core import result_files
 from slim_core.data.images import ImageTransform
 from slim_core.errors import CheckpointRefusedError, SpecRefusedError
+from slim_core.models import eager
 from slim_core.models.checkpoints import load_weights
 from slim_core.models.model import Model
 from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, is_custom, is_timm
@@ -96,7 +97,7 @@ def _build_small(
     """From scratch, ``pretrained`` or not: nobody has published weights of it."""
     del pretrained
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        eager.manual_seed(seed)
         net = SmallResNet(n_classes)
     transform = ImageTransform(size=image_size or SMALL_SIZE, resize_ratio=1.0)
     return Model(name, net, n_classes, transform, label_names)

@@ -18,6 +18,7 @@ from torch import nn
 
 from slim_core.data.images import IMAGENET_MEAN, IMAGENET_STD, ImageTransform
 from slim_core.errors import SlimError, SpecRefusedError
+from slim_core.models import eager
 from slim_core.models.model import Model
 from slim_core.models.names import require_allowed_module
 
@@ -36,7 +37,7 @@ def build_custom(
     function = _function(name)
     options = {"pretrained": pretrained} if "pretrained" in inspect.signature(function).parameters else {}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        eager.manual_seed(seed)
         try:
             net = function(n_classes, **options)
         except SlimError:

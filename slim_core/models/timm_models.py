@@ -13,6 +13,7 @@ import torch
 
 from slim_core.data.images import ImageTransform
 from slim_core.errors import SpecRefusedError, WeightsMissingError
+from slim_core.models import eager
 from slim_core.models.checkpoints import State, read_tensors, state_of
 from slim_core.models.custom import check_logits
 from slim_core.models.model import Model
@@ -39,7 +40,7 @@ def build_timm(
     if pretrained:
         options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": _weights(name, published)}}
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        eager.manual_seed(seed)
         try:
             net = timm.create_model(name.removeprefix(TIMM), **options)
         except (RuntimeError, ValueError, TypeError, AssertionError, KeyError) as error:

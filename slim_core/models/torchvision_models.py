@@ -14,6 +14,7 @@ from torch import nn
 
 from slim_core.data.images import ImageTransform
 from slim_core.errors import SpecRefusedError, WeightsMissingError
+from slim_core.models import eager
 from slim_core.models.checkpoints import read_tensors
 from slim_core.models.model import Model
 from slim_core.models.names import SMALL_RESNET
@@ -37,7 +38,7 @@ def build_published(
     if pretrained:
         fetch_weights(name)
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        eager.manual_seed(seed)
         net = torchvision.models.get_model(name, weights=published if pretrained else None, **options)
         _replace_head(net, n_classes)
     transform = ImageTransform(size=size, mean=tuple(recipe.mean), std=tuple(recipe.std))

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from slim_core.models import eager
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import Objective
 from slim_core.training.precision import gradient_scaler
@@ -18,8 +19,8 @@ def optimizer_of(net: nn.Module, config: TrainConfig) -> torch.optim.Optimizer:
     """That of the config, over the parameters that are trained."""
     parameters = [parameter for parameter in net.parameters() if parameter.requires_grad]
     if config.optimizer == "adamw":
-        return torch.optim.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
-    return torch.optim.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
+        return eager.AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay)
+    return eager.SGD(parameters, lr=config.lr, momentum=config.momentum, weight_decay=config.weight_decay)
 
 
 @dataclass(frozen=True)

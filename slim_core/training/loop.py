@@ -15,6 +15,7 @@ import torch
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import SpecRefusedError
+from slim_core.models import eager
 from slim_core.models.devices import memory_guard, open_device, own_random_state
 from slim_core.models.model import Model
 from slim_core.models.pixels import CACHE_BYTES, Pixels, split_batches
@@ -246,7 +247,7 @@ class _Run:
         """
         order = epoch_order(self._balanced_over(), len(self.rows), self.config.seed, epoch)
         seeds = np.random.SeedSequence([self.config.seed, epoch]).generate_state(self.team.size)
-        torch.manual_seed(int(seeds[self.team.rank]))  # of dropout; own_random_state puts the caller's state back
+        eager.manual_seed(int(seeds[self.team.rank]))  # of dropout; own_random_state puts the caller's state back
         generator = torch.Generator().manual_seed(int(seeds[0]) + 1)
         batches = split_batches(self.rows[order], self.config.batch_size)
         pixels = self.pixels.batches([self._stepper.own(rows) for rows in batches])

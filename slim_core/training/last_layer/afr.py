@@ -64,13 +64,14 @@ class Afr(Refit):
     ) -> Layer:
         import torch
 
+        from slim_core.models import eager
         from slim_core.training.last_layer.gradient import as_layer, as_module, as_tensor
 
         X, labels = as_tensor(images.features), torch.from_numpy(images.labels)
         weights = as_tensor(sample_weights(data.layer, images, gamma))
         weighs = sample_weights(data.layer, to_choose, gamma)
         net, start = as_module(data.layer), [each.detach().clone() for each in as_module(data.layer).parameters()]
-        optimizer = torch.optim.SGD(net.parameters(), lr=self.options["lr"])
+        optimizer = eager.SGD(net.parameters(), lr=self.options["lr"])
         best, highest = data.layer, -1.0
         for step in range(1, self.options["steps"] + 1):
             optimizer.zero_grad()

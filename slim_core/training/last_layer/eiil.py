@@ -39,9 +39,11 @@ def environments(
     """
     import torch
 
+    from slim_core.models import eager
+
     slopes = torch.from_numpy(np.asarray(loss_slopes(logits, labels), np.float32))
     w = torch.randn(len(slopes), generator=torch.Generator().manual_seed(seed)).requires_grad_()
-    adam = torch.optim.Adam([w], lr=_LR)
+    adam = eager.Adam([w], lr=_LR)
     seen: list[bytes] = []  # assignments at the looks
     for step in range(steps):
         if step % _LOOK_EVERY == 0:

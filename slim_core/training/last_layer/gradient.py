@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from slim_core.models import eager
 from slim_core.training.last_layer.refit import Layer, PooledImages
 from slim_core.training.sampling import equal_shares
 
@@ -26,7 +27,7 @@ class BalancedSgd:
             batch_size,
         )
         self._net = as_module(layer)
-        self._optimizer = torch.optim.SGD(self._net.parameters(), lr=1.0, momentum=_MOMENTUM)
+        self._optimizer = eager.SGD(self._net.parameters(), lr=1.0, momentum=_MOMENTUM)
 
     def steps(self, lrs: Iterable[float]) -> Layer:
         """The layer after a step at each of these learning rates."""

@@ -97,6 +97,7 @@ def train_heads(
     """Two heads of standardised features (n, K), each trained on a random half, and the share of flipped labels."""
     import torch
 
+    from slim_core.models import eager
     from slim_core.training.last_layer.gradient import as_layer, as_module, as_tensor
 
     inputs, original = as_tensor(X), torch.from_numpy(labels)
@@ -104,7 +105,7 @@ def train_heads(
     in_first = torch.rand(len(original), generator=chance) < 0.5
     zero = Layer(np.zeros((n_classes, X.shape[1])), np.zeros(n_classes))
     first, second = as_module(zero), as_module(zero)
-    optimizer = torch.optim.SGD([*first.parameters(), *second.parameters()], lr=lr)
+    optimizer = eager.SGD([*first.parameters(), *second.parameters()], lr=lr)
     now = original.clone()
     for step in range(steps):
         if step % _LOOK_EVERY == 0:
