@@ -5,6 +5,7 @@ Leases are short, so that a loss is noticed soon.
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,7 +19,7 @@ from slim_core.data.importing import import_data
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Store
-from tests.served.conftest import POSTGRES, needs_postgres
+from tests.served.conftest import POSTGRES, needs_postgres, new_test_database
 from workers.queue import Queue
 
 PATIENCE_S = 180.0
@@ -37,12 +38,13 @@ def until(condition: Callable[[], object], what: str) -> None:
     processes.until(condition, what, PATIENCE_S)
 
 
-@pytest.fixture
-def team(tmp_path: Path, database: str) -> Iterator[Topology]:
+@pytest.fixture(scope="module")
+def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Topology]:
     """Redis with its password; the rest is started by the test."""
-    write_demo(tmp_path / "images" / "demo", DemoConfig(train=32, val=8, test=8, size=16))
-    with ExitStack() as stack:
-        made = Topology(tmp_path, database, stack, more=SOON)
+    folder = tmp_path_factory.mktemp("team")
+    write_demo(folder / "images" / "demo", DemoConfig(train=32, val=8, test=8, size=16))
+    with new_test_database() as database, ExitStack() as stack:
+        made = Topology(folder, database, stack, more=SOON)
         made.start_redis()
         until(made.redis_is_healthy, "Redis to be healthy")
         yield made
@@ -52,11 +54,12 @@ def test_a_run_of_a_worker_that_is_killed_is_finished_by_the_other_one(team: Top
     assert not team.redis_is_healthy(REDISCLI_AUTH="wrong"), "the password is needed"
     team.start_app()
     address = {"SLIM_PORT": str(team.port)}
+    until(lambda: listens(team.port), "the app to listen")
     until(lambda: team.is_healthy("app", **address), "the app, which migrates the database, to be healthy")
-    workers = {name: team.start("worker", name=name) for name in ("first", "second")}
+    workers = {name: team.start("worker", "--queues", "gpu", name=name) for name in ("first", "second")}
     store = Store.open(team.settings())
     team.stack.callback(store.close)
-    until(lambda: len(store.workers.alive()) == 4, "two workers of two processes each")
+    until(lambda: len(store.workers.alive()) == 2, "two workers")
 
     dataset = store.datasets.register(import_data(team.folder / "images" / "demo", settings=team.settings()))
     spec = {
@@ -80,6 +83,12 @@ def test_a_run_of_a_worker_that_is_killed_is_finished_by_the_other_one(team: Top
     assert done.status == "done" and done.attempt == 2 and done.worker != lost
     assert done.metrics is not None and done.metrics["epochs"] == EPOCHS
     assert team.is_healthy("app", **address)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody does; asking costs less than the check of compose, which starts a Python."""
+    with socket.socket() as one:
+        return one.connect_ex(("127.0.0.1", port)) == 0
 
 
 def is_child(pid: int, parent: int) -> bool:
