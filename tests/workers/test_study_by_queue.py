@@ -11,7 +11,7 @@ from slim_core.evaluation.study.summary import result_of
 from slim_core.runs.executor import Workbench
 from slim_core.runs.study.run import run_study
 from slim_core.runs.study.spec import Study
-from tests.workers.worker_bench import ALL_WORKERS, Bench, bench_at
+from tests.workers.worker_bench import TORCH_WORKERS, Bench, bench_at
 from workers.queue import Submitter
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
@@ -22,7 +22,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Iterat
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         home = tmp_path_factory.mktemp("study") / "home"
-        with bench_at(home, demo_folder, workers=ALL_WORKERS, stop_grace_s=10.0, lease_s=30.0) as made:
+        with bench_at(home, demo_folder, workers=TORCH_WORKERS, stop_grace_s=10.0, lease_s=30.0) as made:
             yield made
 
 

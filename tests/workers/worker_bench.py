@@ -20,6 +20,7 @@ from workers.local import EmbeddedServices, redis_url
 from workers.queue import Queue
 
 DRILL_WORKERS = (sys.executable, str(Path(__file__).with_name("drill_workers.py")))
+TORCH_WORKERS = (*DRILL_WORKERS, "--with-torch")  # for tests of several jobs that compute, not of how they start
 ALL_WORKERS = (*DRILL_WORKERS, "--every-step")  # as a user's: with what the light steps import
 PATIENCE_S = 90.0  # of a slow and noisy machine; each wait ends as soon as its condition holds
 
