@@ -58,11 +58,11 @@ def test_the_whole_loop_runs_through_the_queue(bench: Bench):
 
 @pytest.mark.kills_processes
 def test_a_training_killed_halfway_ends_with_the_weights_of_an_undisturbed_one(bench: Bench):
-    fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 6, "batch_size": 8, "seed": 5}
+    fields = {"dataset": bench.dataset.id, "model": "small-resnet", "epochs": 4, "batch_size": 8, "seed": 5}
     submitter = Submitter(bench.store, settings=bench.settings)
     killed = submitter.submit(TrainSpec(**fields))
     saved = bench.store.artifacts.checkpoints(killed.id) / result_files.HISTORY  # written with each checkpoint
-    until(lambda: saved.exists() and len(json.loads(saved.read_text())) >= 3, "the third epoch")
+    until(lambda: saved.exists() and len(json.loads(saved.read_text())) >= 2, "the second epoch")
     slot = bench.slot("cpu0")
     (job,) = [child for child in slot.children() if child.status() != psutil.STATUS_ZOMBIE]
     assert job.nice() == slot.nice() + NICENESS, "what people wait for goes first"
