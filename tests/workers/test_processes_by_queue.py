@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.specs import TrainSpec
-from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
+from tests.workers.worker_bench import Bench, bench_at, until
 from workers.queue import Submitter
 
 pytestmark = [
@@ -24,7 +25,7 @@ RANK = "slim_core.training.processes.rank"
 @pytest.fixture
 def bench(tmp_path: Path, images: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    workers = (*DRILL_WORKERS, "--devices", "2")
+    workers = (sys.executable, "-m", "workers", "--devices", "2")
     with bench_at(tmp_path / "home", images, workers=workers, stop_grace_s=20.0) as made:
         yield made
 
