@@ -20,7 +20,7 @@ from slim_core.data.sets.pictures import SCENES, SHARES, Pictures, draw_picture,
 from slim_core.data.table import SPLITS
 
 COLOUR = (0, 114, 178)  # RGB
-SIDE = 0.2  # its diameter, as a share of the image
+SIDE = 0.3  # its diameter, as a share of the image
 EDGE = 0.02  # between it and the edges
 
 
