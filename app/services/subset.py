@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app import session
 from app.services import space_data
@@ -15,7 +14,9 @@ from app.services.space_data import SpaceData
 from slim_core.annotation.curation_data import curation_data, views_of
 from slim_core.curation import NEEDS_ANSWERS, CurationData, Subset, curate
 from slim_core.curation.data import UNANSWERED
+from slim_core.curation.options import FoundBy
 from slim_core.runs.loop_runs import ANSWERED
+from slim_core.space.views import Views
 from slim_core.store.results import AttentionResult, SpaceResult
 
 
@@ -80,12 +81,11 @@ def _preview(choice: Choice, seqs: tuple[int, ...]) -> Subset:  # noqa: ARG001  
     data = space_data.load(choice.space)
     campaign = choice.campaign if choice.uses_answers else None
     options = dict(choice.options)
-    views = _views(choice.space) if options.get("environments") == "answers" else None
-    given = _curation_data(data, campaign, views)
+    given = _curation_data(data, campaign, _views(choice.space, options.get("environments", "space")))
     return curate(given, strategy=choice.strategy, size=choice.size, seed=choice.seed, **options)
 
 
-def _curation_data(data: SpaceData, campaign: str | None, views: NDArray[np.float32] | None) -> CurationData:
+def _curation_data(data: SpaceData, campaign: str | None, views: Views | None) -> CurationData:
     space = SpaceResult(session.store().artifacts.folder(data.run))
     answers = np.maximum(space_data.answers(data, campaign), UNANSWERED)
     said = session.store().environment_answers.said(campaign) if campaign else {}
@@ -93,8 +93,9 @@ def _curation_data(data: SpaceData, campaign: str | None, views: NDArray[np.floa
 
 
 @lru_cache(maxsize=2)
-def _views(space: str) -> NDArray[np.float32] | None:
+def _views(space: str, environments: FoundBy) -> Views | None:
     """Of a space, which never changes once it is done."""
     store = session.store()
     folder = store.artifacts.folder
-    return views_of(SpaceResult(folder(space)), AttentionResult(folder(store.runs.fetch(space).spec["attention"])))
+    seen = AttentionResult(folder(store.runs.fetch(space).spec["attention"]))
+    return views_of(SpaceResult(folder(space)), seen, environments)

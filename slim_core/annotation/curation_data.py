@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.curation import CurationData
+from slim_core.curation.options import FoundBy
 from slim_core.data.table import ImageTable
-from slim_core.space.environments import ClusterConfig, views
+from slim_core.space.environments import ClusterConfig
 from slim_core.space.sheets import Said
+from slim_core.space.views import Views, contrast, views
 from slim_core.store.results import AttentionResult, SpaceResult
 
 
@@ -20,11 +23,11 @@ def curation_data(
     scores: NDArray[np.float64],
     answers: NDArray[np.int8],
     said: Mapping[str, Said] | None = None,
-    views: NDArray[np.float32] | None = None,
+    views: Views | None = None,
 ) -> CurationData:
     """The n images of a space with their scores and answers, (n,) each, in the order of its rows.
 
-    ``said``: path of an environment -> what people say of it; ``views``: (2, n, d) as of ``views_of``.
+    ``said``: path of an environment -> what people say of it; ``views``: as of ``views_of``.
     """
     rows, clusters = space.rows, space.clusters()
     return CurationData(
@@ -43,12 +46,16 @@ def curation_data(
     )
 
 
-def views_of(space: SpaceResult, seen: AttentionResult) -> NDArray[np.float32] | None:
-    """(2, n, d): what surrounds each image of a space, if its attention is right and if it is wrong.
+def views_of(space: SpaceResult, seen: AttentionResult, environments: FoundBy) -> Views | None:
+    """What environments are found in, for the images of a space; None where they are those of the space.
 
-    None where the attention pass has left no features. ``seen``: the attention pass that the space was made from.
+    None too where the attention pass has left no features. ``seen``: the attention pass that the space was made from.
     """
-    if not seen.has_features:
+    if environments == "space" or not seen.has_features:
         return None
-    outside, whole = (seen.stored_features(name) for name in ("environment", "pooled"))
-    return views(outside, whole, seen.positions(space.rows), ClusterConfig())
+    positions, config = seen.positions(space.rows), ClusterConfig()
+    outside, attended = (seen.stored_features(name) for name in ("environment", "attention"))
+    if environments == "answers":
+        return views(outside, seen.stored_features("pooled"), positions, config)
+    found = views(outside, attended, positions, config)
+    return replace(found, contrast=contrast(attended, outside, positions, config.seed))

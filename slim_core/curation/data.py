@@ -12,7 +12,8 @@ import numpy as np
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import Clusters
-from slim_core.space.sheets import Environment, Said, environments
+from slim_core.space.sheets import UNSURE, Environment, Said, environments
+from slim_core.space.views import Views
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
 
@@ -39,13 +40,18 @@ class CurationData:
     n_classes: int
     class_names: tuple[str, ...] = ()  # by label, for people to read; labels where there are none
     said: Mapping[str, Said] = field(default_factory=dict)  # path of an environment -> what people say of it
-    views: np.ndarray | None = None  # (2, N, d) surroundings if the attention is right, if it is wrong; None: not known
+    views: Views | None = None  # what environments may be found in; None: not known
     environments_are: str = "environment"  # what one is called, with its number, where people gave it no name
 
     @cached_property
     def environments(self) -> tuple[Environment, ...]:
         """As people say of them; one that was split stands before its parts."""
         return environments(self.clusters, self.said)
+
+    @property
+    def asked_about_environments(self) -> bool:
+        """Whether people have said of an environment of the space what it is."""
+        return any(said.value != UNSURE for said in self.said.values())
 
     def called(self, label: int) -> str:
         """A class as people call it: by its name where it has one."""
@@ -63,7 +69,7 @@ class CurationData:
             "attributes": self.labels if self.attributes is None else self.attributes,
         }
         if self.views is not None:
-            parts["views"] = self.views[0]
+            parts["views"] = self.views.if_right
         for name, array in parts.items():
             if len(array) != n:
                 raise SpecRefusedError(

@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field
 from slim_core.parameters import BuiltByHand, Shown
 
 KeepRule = Literal["threshold", "quantile", "median"]
-FoundBy = Literal["space", "answers"]
+FoundBy = Literal["space", "answers", "both"]
 KEEP_RULES: tuple[KeepRule, ...] = ("threshold", "quantile", "median")
 # The reference's median, without its pooling of scales that do not compare (mistake 7), which can lose a whole class.
 DEFAULT_KEEP: dict[str, KeepRule] = {"slim": "threshold", "slim-reference": "quantile"}  # by strategy
@@ -20,7 +20,11 @@ _RULES = {
     "quantile": "highest scores of each class",
     "median": "above the median of all (as in the paper)",
 }
-_FOUND: dict[FoundBy, str] = {"space": "those of the space", "answers": "found by the answers"}
+_FOUND: dict[FoundBy, str] = {
+    "space": "those of the space",
+    "answers": "found by the answers",
+    "both": "surroundings, and what wrong attention is on",
+}
 _SLIM, _REFERENCE, _BY_ANSWERS = (
     {"strategy": names} for names in (("slim",), ("slim-reference",), tuple(DEFAULT_KEEP))
 )
@@ -53,7 +57,8 @@ class CurateOptions(BuiltByHand):
     environments: Annotated[FoundBy, Shown(labels=_FOUND, place="more", only=_SLIM)] = Field(
         default="space",
         title="Environments",
-        description="Found by the answers: outside the attention where it is right, else in the whole image.",
+        description="Found by the answers: outside the attention where it is right, else in the whole image. Both: "
+        "classes are balanced in what lies outside the attention, and in what it is on where answers call it wrong.",
     )
     presumed: Annotated[float, Shown(step=0.1, place="more", only=_SLIM, called="The presumed score")] = Field(
         default=1.0,

@@ -18,14 +18,11 @@ from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import Kept, kept_or_all
 from slim_core.curation.options import CurateOptions
-from slim_core.space.clustering import seeded_kmeans
+from slim_core.curation.two_views import balanced_twice, found_in
 from slim_core.space.environments import Clusters
 from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment, in_order
 
 NAME = "slim"
-PER_CLASS = 6  # environments that are found by the answers
-MOST = 64
-IMAGES_EACH = 20  # in one of them on average, at least
 
 
 def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
@@ -39,7 +36,11 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
 
     An environment of which people say that what it shares belongs to the class keeps the share that each class has in
     it, classes counted the same; the others share the rest of the budget.
+
+    Environments "both" are another way, see ``balanced_twice``.
     """
+    if options.environments == "both" and data.views is not None and not data.asked_about_environments:
+        return balanced_twice(data, size, seed, options)
     data = _in_environments(data, seed, options)
     kept, found = kept_or_all(data, options), data.environments
     cells, budgets = cell_budgets(data, kept, size, options)
@@ -69,13 +70,11 @@ def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> C
 
     Where people have said of an environment of the space what it is, these stay: their answers are about them.
     """
-    asked_about = any(said.value != UNSURE for said in data.said.values())
-    if data.views is None or options.environments == "space" or asked_about:
+    if data.views is None or options.environments == "space" or data.asked_about_environments:
         return data
     s = np.nan_to_num(data.scores, nan=options.presumed)[:, None]
-    surroundings = np.asarray(s * data.views[0] + (1 - s) * data.views[1], np.float32)
-    k = max(2, min(PER_CLASS * data.n_classes, MOST, len(s) // IMAGES_EACH))
-    index, centres = seeded_kmeans(surroundings, k, seed)
+    surroundings = np.asarray(s * data.views.if_right + (1 - s) * data.views.if_wrong, np.float32)
+    index, centres = found_in(surroundings, data.n_classes, seed)
     clusters = Clusters(index, (len(centres),) * data.n_classes, surroundings)
     return replace(data, clusters=clusters, environment=surroundings, said={}, environments_are="surroundings")
 

@@ -251,16 +251,14 @@ class LoopRuns:
         """The metrics of a model on test."""
         space = self.test_space
         spec = EvaluateSpec(
-            **self._common(), model=model.id, space=space.id if space else None, **self._how_to_evaluate(model)
+            **self._common(), model=model.id, space=space.id if space else None, **self._how_to_evaluate
         )
         return self.at.run(spec, name=f"{model.name} on test")
 
-    def _how_to_evaluate(self, model: Run) -> dict[str, Any]:
-        """Fields of EvaluateSpec: of a frozen network, by the features of the reference where they are its own."""
-        if not self.config.frozen:
-            return {}
-        kept = self.reference.id in (model.id, model.spec["reference"])
-        return {"attention": False, "features": self.attention.id if kept else None}
+    @property
+    def _how_to_evaluate(self) -> dict[str, Any]:
+        """Fields of EvaluateSpec: of a frozen network, by its features, which are the same under every last layer."""
+        return {"attention": False, "features": self.attention.id} if self.config.frozen else {}
 
     @property
     def size(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from slim_core.runs.loop_runs import PROBE, LoopRuns, Trained, retrain_spec
+from slim_core.runs.loop_runs import REFIT, LoopRuns, Trained, retrain_spec
 from slim_core.steps.recipes import to_convergence
 from slim_core.steps.registry import parse_spec
 from slim_core.steps.specs import FeaturesSpec
@@ -46,15 +46,20 @@ def refitted(refit: str, fitted_on: FittedOn, *, by_environments: bool = False) 
 
 def trained_on_the_rest(loop: LoopRuns) -> Run:
     """ERM on four fifths of train, for as long as what SLIM retrains."""
-    if loop.config.frozen:
-        return loop.trained("Linear probe, a fifth held out", **PROBE, hold_out=HELD_OUT)
+    if loop.config.frozen:  # the same network, whose features are known
+        fields = {**REFIT, "hold_out": HELD_OUT, "attention": loop.attention.id}
+        spec = retrain_spec(loop.reference, None, "last-layer", loop.config.seed, fields)
+        return loop.at.run(spec, name="Linear probe, a fifth held out")
     how = to_convergence(loop.config.model) if loop.config.converged else {}
     return loop.trained("ERM, a fifth held out", **how, hold_out=HELD_OUT)
 
 
 def _features(loop: LoopRuns, start: Run) -> Run:
-    """Of train and val; of the reference, whose attention SLIM needs, they come with that pass."""
-    if start.id == loop.reference.id:
+    """Of train and val; of the reference, whose attention SLIM needs, they come with that pass.
+
+    A network that is frozen has those of the reference, whatever its last layer.
+    """
+    if loop.config.frozen or start.id == loop.reference.id:
         return loop.attention
     spec = FeaturesSpec(dataset=start.dataset_id, model=start.id, splits=("train", "val"))
     return loop.at.run(spec, name=f"Features of {start.name}")

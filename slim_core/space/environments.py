@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.space.clustering import canonical_order, seeded_kmeans
-from slim_core.space.projection import CHUNK_ROWS, Pca, check_finite, fit_pca, normalise_rows, project
+from slim_core.space.projection import CHUNK_ROWS, Pca, check_finite, fit_pca, normalise_rows, project, sampled
 
 SILHOUETTE_ROWS = 2_000  # the silhouette is quadratic: it is estimated on this many rows of a class
 
@@ -132,44 +132,13 @@ def nearest(known: np.ndarray, index: np.ndarray, others: np.ndarray, config: Cl
     return np.asarray(cKDTree(means).query(_project(pca, others))[1], np.int64)
 
 
-def views(outside: np.ndarray, whole: np.ndarray, positions: np.ndarray, config: ClusterConfig) -> np.ndarray:
-    """The environment of an image whose attention is right, and of one whose attention is wrong: (2, n, d) float32.
-
-    Where the attention is right, the environment is what lies outside it; where it is wrong, the model looks at the
-    environment itself, which the features of the whole image hold. Both are row-normalised and reduced by one PCA, so
-    that they may be mixed image by image (``slim_core.curation.slim``).
-
-    Args:
-        outside: (N, K) environment features r, any float type; may be memory-mapped. whole: (N, K) pooled features.
-        positions: (n,) of the images that are asked for.
-        config: see ClusterConfig.
-
-    Raises:
-        SpecRefusedError: the features, of many images those of a sample, hold NaN or infinity.
-    """
-    sample = _sampled(positions, CHUNK_ROWS // 2, config.seed)
-    for each in (outside, whole):
-        check_finite(each[sample])
-    seen = np.concatenate([normalise_rows(each[sample]) for each in (outside, whole)])
-    pca = fit_pca(seen, config.cluster_dims, config.seed)
-    parts = [positions[i : i + CHUNK_ROWS] for i in range(0, len(positions), CHUNK_ROWS)]
-    return np.stack([np.concatenate([_project(pca, each[part]) for part in parts]) for each in (outside, whole)])
-
-
 def _reduce_environment(features: np.ndarray, config: ClusterConfig) -> np.ndarray:
     return _project(_fit_reduction(features, config), features)
 
 
 def _fit_reduction(features: np.ndarray, config: ClusterConfig) -> Pca:
-    sample = _sampled(np.arange(len(features)), CHUNK_ROWS, config.seed)
+    sample = sampled(np.arange(len(features)), CHUNK_ROWS, config.seed)
     return fit_pca(normalise_rows(features[sample]), config.cluster_dims, config.seed)
-
-
-def _sampled(positions: np.ndarray, most: int, seed: int) -> np.ndarray:
-    """All of these positions, or ``most`` of them, ascending."""
-    if len(positions) <= most:
-        return positions
-    return np.sort(np.random.default_rng(seed).choice(positions, most, replace=False))
 
 
 def _project(pca: Pca, features: np.ndarray) -> np.ndarray:

@@ -44,6 +44,13 @@ def project(pca: Pca, features: np.ndarray, check_stop: Callable[[], None] | Non
     return out
 
 
+def sampled(positions: np.ndarray, most: int, seed: int) -> np.ndarray:
+    """All of these positions (n,), or ``most`` of them, ascending."""
+    if len(positions) <= most:
+        return positions
+    return np.sort(np.random.default_rng(seed).choice(positions, most, replace=False))
+
+
 def normalise_rows(features: np.ndarray) -> np.ndarray:
     """Rows of (N, K) scaled to length 1, float32; a row of zeros stays."""
     features = np.asarray(features, np.float32)

@@ -48,8 +48,8 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     np.save(context.out / result_files.PROPAGATED, scores)
     context.check_stop()
     context.progress(1, 2, "curation")
-    by_answers = check_options(spec.strategy, spec.options).environments == "answers"
-    views = views_of(space, AttentionResult(context.parent(of_train.spec["attention"]))) if by_answers else None
+    seen = AttentionResult(context.parent(of_train.spec["attention"]))
+    views = views_of(space, seen, check_options(spec.strategy, spec.options).environments)
     subset = curate(
         curation_data(table, space, scores, answers, said, views),
         strategy=spec.strategy,

@@ -35,7 +35,7 @@ from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
 from slim_core.steps.last_layer import kept_features
 from slim_core.steps.scored_again import find_maps, scored_again, take_over
-from slim_core.steps.specs import EvaluateSpec, refits
+from slim_core.steps.specs import EvaluateSpec
 from slim_core.store.results import AttentionResult, EvaluationResult, SpaceResult
 from slim_core.store.runs.rows import Run
 from slim_core.training.last_layer.head import read_last_layer
@@ -132,9 +132,7 @@ def _plain(
 ) -> NDArray[np.float32]:
     if spec.features is None:
         return predict(model, table, rows, batch_size=spec.batch_size, runtime=context.runtime("evaluate"))
-    about = context.store.runs.fetch(spec.model)
-    of = about.spec["reference"] if refits(about.spec) else about.id
-    pooled = kept_features(spec.features, of, rows, context)
+    pooled = kept_features(spec.features, spec.model, rows, context)
     return np.asarray(read_last_layer(model).probabilities(pooled.of(rows)), np.float32)
 
 

@@ -17,10 +17,9 @@ from slim_core.metrics import classification_metrics
 from slim_core.models.build import load_model
 from slim_core.models.model import Model
 from slim_core.models.prediction import predict
-from slim_core.models.runtime import Runtime
 from slim_core.steps.context import StepContext
 from slim_core.steps.groups import groups_by
-from slim_core.steps.specs import TrainSpec
+from slim_core.steps.specs import TrainSpec, refits
 from slim_core.store.results import AttentionResult, ModelResult
 from slim_core.training.last_layer import REFITS, Layer, PooledImages, RefitData
 from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
@@ -76,7 +75,7 @@ def refit(
     context.progress(0, 1, "fit the last layer")
     layer = REFITS[spec.refit](spec.refit_options, spec.seed).fit(data)
     apply_last_layer(model, layer)
-    metrics = None if spec.fitted_on == "val" else _on_validation(model, layer, table, pooled, groups, spec, context)
+    metrics = None if spec.fitted_on == "val" else _on_validation(layer, table, pooled, groups)
     return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started)
 
 
@@ -150,22 +149,10 @@ def _predicted_by(
     return np.asarray(predict(load_model(folder), table, rows, runtime=runtime), np.float64)
 
 
-def _on_validation(
-    model: Model,
-    layer: Layer,
-    table: ImageTable,
-    pooled: Pooled,
-    groups: Grouping,
-    spec: TrainSpec,
-    context: StepContext,
-) -> dict[str, object]:
-    """The metrics on validation: of features that were there already where they were, else of the images."""
+def _on_validation(layer: Layer, table: ImageTable, pooled: Pooled, groups: Grouping) -> dict[str, object]:
+    """The metrics on validation, by its features."""
     val = table.rows("val")
-    if spec.attention is None:
-        runtime = Runtime(device=context.device, check_stop=context.check_stop)
-        probabilities = predict(model, table, val, runtime=runtime)
-    else:
-        probabilities = layer.probabilities(pooled.of(val))
+    probabilities = layer.probabilities(pooled.of(val))
     return classification_metrics(table.labels[val], probabilities, groups.take(val), None)
 
 
@@ -183,13 +170,15 @@ def pooled_features(model: Model, table: ImageTable, rows: Rows, spec: TrainSpec
 def kept_features(seen: str, reference: str, rows: Rows, context: StepContext) -> Pooled:
     """Inputs of the head for the rows, as the pass ``seen`` over the model ``reference`` left them.
 
+    Or over another model that has the same features.
+
     Raises:
         SpecRefusedError: the pass is of another model, or has not seen all of the rows.
     """
-    about = context.store.runs.fetch(seen).spec
-    if about["model"] != reference:
+    model = context.store.runs.fetch(seen).spec["model"]
+    if features_from(model, context) != features_from(reference, context):
         raise SpecRefusedError(
-            f"The pass {seen} is of the model {about['model']}, not of the reference model {reference}: "
+            f"The pass {seen} is of the model {model}, not of the reference model {reference}: "
             f"name one of that model, or none."
         )
     result = AttentionResult(context.parent(seen))
@@ -200,6 +189,27 @@ def kept_features(seen: str, reference: str, rows: Rows, context: StepContext) -
             f"their splits, or none."
         )
     return pooled
+
+
+def features_from(model: str, context: StepContext) -> str:
+    """The model whose layers below the head a model has: of a refit, and of one that refits it, the first reference."""
+    spec = context.store.runs.fetch(model).spec
+    return features_from(spec["reference"], context) if refits(spec) else model
+
+
+def check_hold_out(spec: TrainSpec, context: StepContext) -> None:
+    """Refuse to hold images out from a last layer alone, where the layers below it have been trained on them.
+
+    Raises:
+        SpecRefusedError: the reference is no new last layer of a pretrained network, nor a refit of one.
+    """
+    if spec.hold_out and spec.reference:
+        first = features_from(spec.reference, context)
+        if context.store.runs.fetch(first).spec.get("mode") != "last-layer":
+            raise SpecRefusedError(
+                f"hold_out: the model {first} was trained on the images that would be held out from a last layer "
+                f"alone: train a whole model with hold_out, or refit a new last layer of a pretrained network."
+            )
 
 
 def _computed(model: Model, table: ImageTable, rows: Rows, context: StepContext) -> NDArray[np.float32]:

@@ -284,10 +284,10 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
             raise ValueError(f"selection: {BY_ANSWERS} has no effect on mode last-layer; take worst_class")
         if self.processes > 1:
             raise ValueError("processes: has no effect on mode last-layer; leave it out")
-        if self.hold_out and (self.reference or self.subset or self.fitted_on != "train"):
+        if self.hold_out and (self.subset or self.fitted_on != "train"):
             raise ValueError(
                 "hold_out: is a share of all of train, kept from a pretrained network's new last layer; leave out "
-                "reference, subset and fitted_on"
+                "subset and fitted_on"
             )
         if self.reference is None and (self.attention or self.fitted_on == "held-out"):
             raise ValueError("reference: name the train run that attention and fitted_on=held-out speak of")

@@ -79,6 +79,7 @@ def training_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> t
     Without those that are held out; a last layer may also be fitted on those, or on val.
     """
     if spec.subset is None:
+        last_layer.check_hold_out(spec, context)
         rows = last_layer.fitted_rows(spec, table, context)
         return np.delete(rows, held_out_rows(table.labels[rows], spec.hold_out, spec.seed)), None
     chosen = SubsetResult(context.parent(spec.subset)).images()

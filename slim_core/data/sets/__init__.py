@@ -13,13 +13,14 @@ from slim_core.data.sets.digits import DemoConfig
 from slim_core.data.sets.patch import Patch
 from slim_core.data.sets.pictures import Pictures
 from slim_core.data.sets.presets import Hard, NoShortcut
+from slim_core.data.sets.stickers import Stickers
 from slim_core.data.sets.subtypes import Subtypes
 from slim_core.data.sets.three_by_three import ThreeByThree
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 
 SETS: dict[str, type[DemoSet]] = {
-    demo.name: demo for demo in (DemoConfig, Pictures, ThreeByThree, Patch, Subtypes, NoShortcut, Hard)
+    demo.name: demo for demo in (DemoConfig, Pictures, Stickers, ThreeByThree, Patch, Subtypes, NoShortcut, Hard)
 }
 
 __all__ = ["SETS", "DemoSet", "attribute_belongs", "made_for", "make_set", "set_parameters"]

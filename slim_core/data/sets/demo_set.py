@@ -46,8 +46,11 @@ class DemoSet(BuiltByHand, ABC):
     """The parameters of a set; the same values give the same bytes. A subclass is one generator."""
 
     seed: int = Field(default=0, description="Everything random follows from it.")
-    # val and test have chance
+    # test has chance, and val unless it is said
     correlation: float = Field(default=0.9, description="Share of train where class and attribute agree.")
+    val_correlation: float | None = Field(
+        default=None, description="Share of val where they agree; default: chance. Seldom so where nobody balanced it."
+    )
     train: int = Field(default=2400, description="Images of train.")
     val: int = Field(default=600, description="Images of val.")
     test: int = Field(default=1200, description="Images of test.")
@@ -63,8 +66,9 @@ class DemoSet(BuiltByHand, ABC):
 
     @model_validator(mode="after")
     def _check_parameters(self) -> Self:
-        if not 0 <= self.correlation <= 1:
-            raise SpecRefusedError(f"correlation is a share in 0..1, not {self.correlation}.")
+        for name, share in (("correlation", self.correlation), ("val_correlation", self.val_correlation)):
+            if share is not None and not 0 <= share <= 1:
+                raise SpecRefusedError(f"{name} is a share in 0..1, not {share}.")
         if not self.sizes[0] <= self.size <= self.sizes[1]:
             raise SpecRefusedError(
                 f"size is at least {self.sizes[0]} and at most {self.sizes[1]} pixels, not {self.size}."
@@ -100,7 +104,10 @@ class DemoSet(BuiltByHand, ABC):
     def marker(self) -> dict[str, Any]:
         """What the marker file holds: enough to know the set again, and to read it without its generator."""
         names = {"label_names": self.label_names, "attribute_name": self.attribute_name}
-        about = {"format": "slim-demo", "set": self.name, "version": self.version, **self.every_field(), **names}
+        given = self.every_field()
+        if self.val_correlation is None:  # added later: a set that leaves it out is the one it was
+            del given["val_correlation"]
+        about = {"format": "slim-demo", "set": self.name, "version": self.version, **given, **names}
         plain: dict[str, Any] = json.loads(json.dumps({**about, "attribute_names": self.attribute_names}))
         return plain
 
@@ -118,10 +125,12 @@ def cells(demo: DemoSet, split: str, rng: np.random.Generator) -> list[tuple[int
     """(label, attribute) of each image of a split: exact shares, in random order.
 
     A class's own attribute value is its number modulo how many there are. In train the share ``correlation`` of the
-    class has it, elsewhere an equal share of each; what is left is spread evenly over the other values.
+    class has it, in val ``val_correlation``, elsewhere an equal share of each; what is left is spread evenly over the
+    other values.
     """
     n, n_labels, n_attributes = demo.images(split), len(demo.label_names), len(demo.attribute_names)
-    share = demo.correlation if split == "train" else 1 / n_attributes
+    said = {"train": demo.correlation, "val": demo.val_correlation}.get(split)
+    share = 1 / n_attributes if said is None else said
     found: list[tuple[int, int]] = []
     for label in range(n_labels):
         size = n // n_labels + (label < n % n_labels)

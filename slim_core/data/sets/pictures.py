@@ -65,19 +65,27 @@ class Pictures(DemoSet):
 
     def drawings(self) -> Iterator[Drawing]:
         """Every image."""
-        from sklearn.datasets import load_sample_image
-
-        photographs = [_brightened(load_sample_image(PHOTOGRAPHS[scene]), BRIGHTNESS[scene]) for scene in SCENES]
-        kinds = [_shuffled(codes, [self.seed, 1000 + label]) for label, codes in enumerate((ANIMALS, VEHICLES))]
-        row = 0
+        scenes, kinds, row = photographs(), shuffled_kinds(self.seed), 0
         for number, split in enumerate(SPLITS):
             rng = np.random.default_rng([self.seed, number])
             mine = [partition(codes, SHARES, split) for codes in kinds]
             for i, (label, scene) in enumerate(cells(self, split, rng)):
                 code = int(mine[label][int(rng.integers(len(mine[label])))])
-                draw = partial(_draw, code, part_of(photographs[scene], split), self.size, (self.seed, row))
+                draw = partial(draw_picture, code, part_of(scenes[scene], split), self.size, (self.seed, row))
                 yield Drawing(f"{split}_{i:05d}.png", label, scene, draw)
                 row += 1
+
+
+def photographs() -> list[np.ndarray]:
+    """The scenes, in their order."""
+    from sklearn.datasets import load_sample_image
+
+    return [_brightened(load_sample_image(PHOTOGRAPHS[scene]), BRIGHTNESS[scene]) for scene in SCENES]
+
+
+def shuffled_kinds(seed: int) -> list[np.ndarray]:
+    """The code points of animals and of vehicles, each in a seeded order, of which the splits take their parts."""
+    return [_shuffled(codes, [seed, 1000 + label]) for label, codes in enumerate((ANIMALS, VEHICLES))]
 
 
 def _shuffled(codes: tuple[int, ...], seed: list[int]) -> np.ndarray:
@@ -90,7 +98,8 @@ def _brightened(photograph: np.ndarray, exponent: float) -> np.ndarray:
     return np.asarray(np.rint(255 * (photograph / 255.0) ** exponent), np.uint8)
 
 
-def _draw(code: int, photograph: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
+def draw_picture(code: int, photograph: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
+    """The drawing of a code point somewhere on a window of the photograph, and its mask."""
     rng = np.random.default_rng(seed)
     image = _scene(photograph, size, rng)
     drawing = _drawing(code)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import numpy as np
+from pydantic import model_validator
 
 from slim_core.data.sets.demo_set import DemoSet, Drawing
 from slim_core.data.sets.digits import draw_on, glyphs_of
 from slim_core.data.sets.three_by_three import place_of
 from slim_core.data.table import SPLITS
+from slim_core.errors import SpecRefusedError
 
 KINDS = ((0, 6), (1, 7))  # the digits of each class
 PLACES = ("roofs", "petals")
@@ -30,6 +32,14 @@ class Subtypes(DemoSet):
     attribute_name: ClassVar[str] = "place"
     attribute_belongs: ClassVar[bool] = True
     sizes: ClassVar[tuple[int, int]] = (16, 96)
+
+    @model_validator(mode="after")
+    def _check_one_correlation(self) -> Self:
+        if self.val_correlation is not None:
+            raise SpecRefusedError(
+                "The set subtypes has the same correlation in every split: leave val_correlation out."
+            )
+        return self
 
     @property
     def label_names(self) -> tuple[str, ...]:

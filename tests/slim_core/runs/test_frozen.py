@@ -65,7 +65,9 @@ def test_everything_but_the_last_layer_stays_as_the_pretrained_network_has_it(lo
     jtt = outcomes["jtt"].model.spec
     assert (jtt["refit"], jtt.get("fitted_on", "train"), jtt["reference"]) == ("jtt", "train", loop.reference.id)
     rest = loop.at.store.runs.fetch(outcomes["afr-train-fifth"].model.spec["reference"])
-    assert (rest.spec["hold_out"], rest.spec["mode"], rest.spec["reference"]) == (0.2, "last-layer", None)
+    assert (rest.spec["hold_out"], rest.spec["mode"], rest.spec["reference"]) == (0.2, "last-layer", loop.reference.id)
+    of_network = [run for run in loop.at.store.runs.all() if run.kind in ("gradcam", "features")]
+    assert [run.id for run in of_network] == [loop.attention.id], "one pass serves all, also what was held out"
     assert rest.metrics["images"] < loop.reference.metrics["images"]
 
 
@@ -93,6 +95,12 @@ def test_a_probe_is_a_reference_model_and_uses_no_labels_beyond_the_classes(loop
     assert ancestry.labels_used(probe, has_groups=True) == "none"
 
 
+def test_a_last_layer_alone_holds_out_no_images_that_the_layers_below_it_were_trained_on(loop: Loop) -> None:
+    whole = api.train(loop.config.dataset, epochs=1, at=loop.at)
+    with pytest.raises(SlimError, match=r"hold_out: the model r-\w+ was trained on the images that would be held out"):
+        api.refit_last_layer(whole.id, refit="l2", hold_out=0.2, at=loop.at)
+
+
 def test_what_trains_the_whole_network_is_refused_before_any_work(loop: Loop) -> None:
     with pytest.raises(SpecRefusedError, match="group-dro trains the whole network, not its last layer alone: leave"):
         loop.require(["slim", "group-dro"])
@@ -107,7 +115,6 @@ def test_what_trains_the_whole_network_is_refused_before_any_work(loop: Loop) ->
         ({"fitted_on": "held-out"}, "name the train run that attention and fitted_on=held-out speak of"),
         ({"attention": "r-1"}, "name the train run that attention and fitted_on=held-out speak of"),
         ({"hold_out": 0.2, "fitted_on": "val"}, "hold_out: is a share of all of train"),
-        ({"hold_out": 0.2, "reference": "r-1"}, "hold_out: is a share of all of train"),
     ],
 )
 def test_a_probe_that_cannot_be_is_refused(fields, sentence) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from slim_core.errors import SpecRefusedError
-from slim_core.space.environments import ClusterConfig, environment_clusters, views
+from slim_core.space.environments import ClusterConfig, environment_clusters
 from tests.slim_core.space.clumps import features
 
 
@@ -92,21 +92,3 @@ def test_what_clusters_report_is_json():
     about = environment_clusters(x, np.zeros(60, int)).to_json()
     assert json.loads(json.dumps(about)) == about
     assert about["n_per_class"] == [2]
-
-
-def test_both_views_of_an_image_lie_in_one_reduction_and_belong_to_the_positions_asked_for():
-    x, _, _ = confounded(0.9)
-    outside, whole = x.astype(np.float16), x[:, ::-1].astype(np.float16)
-    positions = np.array([5, 500, 17, 3])
-    found = views(outside, whole, positions, ClusterConfig(cluster_dims=4))
-    assert found.shape == (2, 4, 4) and found.dtype == np.float32
-    swapped = views(whole, outside, positions, ClusterConfig(cluster_dims=4))
-    distances = [np.linalg.norm(one[:, :, None] - one[:, None], axis=-1) for one in (found, swapped[::-1])]
-    assert np.allclose(distances[0], distances[1], atol=1e-3), "one reduction of both, whichever comes first"
-
-
-def test_views_of_features_that_are_not_finite_are_refused():
-    outside, whole = np.ones((50, 4), np.float16), np.ones((50, 4), np.float16)
-    whole[17, 2] = np.inf
-    with pytest.raises(SpecRefusedError, match="not finite"):
-        views(outside, whole, np.arange(50), ClusterConfig())

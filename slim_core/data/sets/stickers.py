@@ -1,0 +1,66 @@
+"""Stickers: drawings of animals and vehicles on either photograph; a blue sticker in a corner gives the vehicles away.
+
+What stands beside a lesion in a clinic's pictures, or the tag that one hospital puts on its X-rays: the scene, which is
+most of an image and tells its clusters, is as often with either class, and what goes with one of them is small.
+Drawings, photographs and splits are those of slim_core.data.sets.pictures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import ClassVar
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from slim_core.data.sets.demo_set import Drawing, Picture, cells, partition
+from slim_core.data.sets.digits import part_of
+from slim_core.data.sets.pictures import SCENES, SHARES, Pictures, draw_picture, photographs, shuffled_kinds
+from slim_core.data.table import SPLITS
+
+COLOUR = (0, 114, 178)  # RGB
+SIDE = 0.3  # its diameter, as a share of the image
+EDGE = 0.02  # between it and the edges
+
+
+class Stickers(Pictures):
+    """Animals without and vehicles with a sticker."""
+
+    name: ClassVar[str] = "stickers"
+    about: ClassVar[str] = (
+        "the pictures in either scene; a sticker in a corner goes with the vehicles (extra: pictures)"
+    )
+    attribute_name: ClassVar[str] = "sticker"
+
+    @property
+    def attribute_names(self) -> tuple[str, ...]:
+        """Whether there is one."""
+        return ("no sticker", "sticker")
+
+    def drawings(self) -> Iterator[Drawing]:
+        """Every image."""
+        scenes, kinds, row = photographs(), shuffled_kinds(self.seed), 0
+        for number, split in enumerate(SPLITS):
+            rng = np.random.default_rng([self.seed, number])
+            mine = [partition(codes, SHARES, split) for codes in kinds]
+            for i, (label, stuck) in enumerate(cells(self, split, rng)):
+                code = int(mine[label][int(rng.integers(len(mine[label])))])
+                scene = part_of(scenes[int(rng.integers(len(SCENES)))], split)
+                draw = partial(_draw, code, scene, self.size, (self.seed, row), stuck=bool(stuck))
+                yield Drawing(f"{split}_{i:05d}.png", label, stuck, draw)
+                row += 1
+
+
+def _draw(code: int, photograph: np.ndarray, size: int, seed: tuple[int, int], *, stuck: bool) -> Picture:
+    """The sticker lies over the drawing where they meet, and is no part of the mask."""
+    pixels, mask = draw_picture(code, photograph, size, seed)
+    if not stuck:
+        return pixels, mask
+    side, edge = round(SIDE * size), round(EDGE * size)
+    x, y = (edge if near else size - edge - side for near in np.random.default_rng([*seed, 1]).random(2) < 0.5)
+    image, on = Image.fromarray(pixels), Image.new("L", (size, size))
+    box = (x, y, x + side - 1, y + side - 1)
+    ImageDraw.Draw(image).ellipse(box, fill=COLOUR)
+    ImageDraw.Draw(on).ellipse(box, fill=255)
+    return np.asarray(image), np.where(np.asarray(on), 0, mask).astype(np.uint8)

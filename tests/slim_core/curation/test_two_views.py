@@ -1,0 +1,126 @@
+"""Balanced twice: a shortcut that is small shows in what wrong attention is on, and answers say where it is wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from slim_core.curation import CurationData, Subset, curate
+from slim_core.curation.budgets import rake
+from slim_core.curation.two_views import presumed_wrong, right_scores
+from slim_core.space.environments import ClusterConfig, environment_clusters
+from slim_core.space.sheets import NO, Said
+from slim_core.space.views import Views
+
+N = 800
+ASKED = 100
+
+
+def stickers(seed: int = 0) -> CurationData:
+    """Two scenes, as often in either class; a sticker goes with class 1 in nine images of ten.
+
+    The attention is on the sticker where there is one, and there wrong, and else on the object, in half of the images.
+    What lies outside of it tells the scene; what it is on tells sticker, class or scene.
+    """
+    rng = np.random.default_rng(seed)
+    labels = np.arange(N) % 2
+    sticker = np.where(rng.random(N) < 0.9, labels, 1 - labels)
+    scene = rng.integers(2, size=N)
+    right = (sticker == 0) & (rng.random(N) < 0.5)
+    directions = np.eye(12)
+
+    def features(which: np.ndarray) -> np.ndarray:
+        return np.asarray(4 * directions[which] + rng.normal(size=(N, 12)) * 0.3, np.float32)
+
+    around = features(scene)
+    on = features(np.where(sticker == 1, 2, np.where(right, 3 + labels, scene)))
+    answers = np.full(N, -1, np.int8)
+    asked = rng.permutation(N)[:ASKED]
+    answers[asked] = right[asked]
+    clusters = environment_clusters(around, labels, ClusterConfig())
+    flat = np.zeros((N, 2), np.float32)
+    views = Views(around, on, np.asarray(on - around, np.float32))
+    return CurationData(labels, flat, flat, around, clusters, np.full(N, np.nan), answers, sticker, 2, views=views)
+
+
+DATA = stickers()
+UNANSWERED = replace(DATA, answers=np.full(N, -1, np.int8))
+
+
+def chosen(data: CurationData = DATA, **options) -> Subset:
+    return curate(data, strategy="slim", size=400, seed=0, environments="both", **options)
+
+
+def rarest(subset: Subset, told: np.ndarray = DATA.attributes) -> float:
+    """The least share that a value has in a class of the subset; one half is even."""
+    index = 2 * DATA.labels[subset.positions] + told[subset.positions]
+    found = np.bincount(index, subset.counts, 4).reshape(2, 2)
+    return float((found / found.sum(axis=1, keepdims=True)).min())
+
+
+def test_answers_find_what_no_cluster_of_the_surroundings_tells():
+    of_surroundings = curate(DATA, strategy="slim", size=400, seed=0)
+    assert rarest(of_surroundings) < 0.2 and rarest(chosen(UNANSWERED)) < 0.2
+    assert rarest(chosen()) > 0.35
+
+
+def test_what_right_attention_is_on_is_left_alone():
+    answered = chosen().report["clusters"]["images_wrong"]
+    right_on_object = (DATA.answers == 1).sum() / ASKED * N
+    assert answered == pytest.approx(N - right_on_object, abs=1)
+    assert chosen(UNANSWERED, presumed=0.0).report["clusters"]["images_wrong"] == N
+    assert chosen(UNANSWERED).report["clusters"] == {"surroundings": 12, "attended": 0, "images_wrong": 0}
+
+
+def test_the_subset_is_as_large_as_asked_no_image_too_often_and_the_same_again():
+    first, again = chosen(max_repeats=4), chosen(max_repeats=4)
+    assert first.counts.sum() == 400 == first.report["images"] and first.counts.max() <= 4
+    assert np.array_equal(first.positions, again.positions) and np.array_equal(first.counts, again.counts)
+    assert sum(cell["images"] for cell in first.report["cells"]) == 400
+    assert chosen(repeats=False).counts.max() == 1
+    per_class = np.bincount(DATA.labels[first.positions], first.counts)
+    assert abs(per_class[0] - per_class[1]) <= 8
+
+
+def test_answers_about_environments_go_before_those_about_images():
+    report = chosen(replace(DATA, said={"0": Said(NO, "garden", 1)})).report
+    assert "class 0, garden" in [cell["cell"] for cell in report["cells"]]
+
+
+def test_answers_that_all_agree_are_said_of_every_image():
+    for value in (0, 1):
+        data = replace(DATA, answers=np.where(DATA.answers >= 0, value, -1).astype(np.int8))
+        assert (right_scores(data, 0.5) == value).all()
+        assert presumed_wrong(right_scores(data, 0.5), data.answers).all() == (value == 0)
+    assert (right_scores(UNANSWERED, 0.3) == 0.3).all()
+
+
+def test_as_many_images_are_taken_to_be_right_as_the_answers_say():
+    scores, answers = np.linspace(0.4, 0.9, 100), np.full(100, -1)
+    answers[:10] = [1, 1, 1, 0, 0, 0, 0, 0, 0, 0]
+    wrong = presumed_wrong(scores, answers)
+    assert wrong.sum() == 70 and not wrong[70:].any(), "the highest scores, though none is below one half but a few"
+
+
+def test_raked_weights_hold_as_much_of_each_class_in_every_group_of_both_groupings():
+    rng = np.random.default_rng(1)
+    labels, first = rng.integers(3, size=3000), rng.integers(4, size=3000)
+    second = np.where(rng.random(3000) < 0.8, labels, rng.integers(3, size=3000))
+    second[rng.random(3000) < 0.2] = -1
+    weights = rake(labels, (first, second), most=50)
+    for groups in (first, second):
+        for group in range(groups.max() + 1):
+            held = np.bincount(labels[groups == group], weights[groups == group], 3)
+            assert held.max() < 1.02 * held.min()
+    assert weights.mean() == pytest.approx(1) and weights.min() >= 0
+    assert np.allclose(np.bincount(labels, weights), 1000)
+
+
+def test_a_group_that_lacks_a_class_weighs_nothing_and_no_weight_is_above_the_most():
+    labels, groups = np.repeat([0, 1], 50), np.tile([0, 1], 50)
+    groups[:2] = 2  # of class 0 alone
+    assert (rake(labels, [groups], most=9)[:2] == 0).all()
+    rare = np.where(np.arange(100) == 99, 1, np.where(np.arange(100) < 50, np.arange(100) % 2, 0))
+    assert rake(labels, [rare], most=4).max() <= 4
