@@ -238,7 +238,6 @@ def test_an_early_model_that_has_seen_what_the_reference_held_out_is_refused(tra
         ({"hold_out": 0.2, "subset": "r-1"}, "hold_out: is a share of all of train"),
         ({"hold_out": 0.2, "start": "reference", "reference": "r-1"}, "hold_out: is a share of all of train"),
         ({"hold_out": 1.0}, "hold_out = 1.0"),
-        ({"mode": "last-layer", "reference": "r-1", "hold_out": 0.2}, "hold_out: is a share of all of train"),
         ({"mode": "last-layer", "reference": "r-1", "fitted_on": "val", "subset": "s"}, "subset: is not fitted on"),
         ({"mode": "last-layer", "reference": "r-1", "refit": "l3"}, "refit = 'l3'"),
         ({"mode": "last-layer", "reference": "r-1", "refit": "self"}, "The refit self needs the option early"),
