@@ -154,8 +154,11 @@ def adjusted_average(accuracies: Sequence[float | None], train_counts: np.ndarra
 
 def confusion(labels: np.ndarray, predictions: np.ndarray, n_classes: int) -> np.ndarray:
     """(C, C) int64: true classes in rows, predicted ones in columns."""
-    cells = np.asarray(labels, np.int64) * n_classes + np.asarray(predictions, np.int64)
-    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
+    from sklearn.metrics import confusion_matrix
+
+    if not len(labels):  # scikit-learn refuses to count nothing
+        return np.zeros((n_classes, n_classes), np.int64)
+    return np.asarray(confusion_matrix(labels, predictions, labels=np.arange(n_classes)), np.int64)
 
 
 def wilson(correct: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -173,27 +176,24 @@ def wilson(correct: ArrayLike, n: ArrayLike) -> tuple[NDArray[np.float64], NDArr
 
 
 def auroc(positive: np.ndarray, scores: np.ndarray) -> float:
-    """Area under the ROC curve, ties counted half; NaN where one side is empty or a score is NaN.
+    """Area under the ROC curve, ties counted half; NaN where one side is empty or a score is NaN."""
+    from sklearn.metrics import roc_auc_score
 
-    The share of the pairs of a positive and a negative in which the positive has the higher score: the number that
-    ``sklearn.metrics.roc_auc_score`` gives, which takes a second of computing to import in each process that trains.
-    """
     positive = np.asarray(positive, bool)
     if positive.all() or not positive.any() or np.isnan(scores).any():
         return math.nan
-    values, at = np.unique(scores, return_inverse=True)
-    positives = np.bincount(at[positive], minlength=len(values))
-    negatives = np.bincount(at[~positive], minlength=len(values))
-    below = negatives.cumsum() - negatives
-    twice = int((positives * (2 * below + negatives)).sum())
-    return twice / (2 * int(positives.sum()) * int(negatives.sum()))
+    return float(roc_auc_score(positive, scores))
 
 
 def f1(labels: np.ndarray, predictions: np.ndarray, n_classes: int) -> np.ndarray:
     """(C,) harmonic mean of precision and recall; NaN for a class that neither occurs nor is predicted."""
-    cells = confusion(labels, predictions, n_classes)
-    either = cells.sum(axis=0) + cells.sum(axis=1)
-    return np.where(either > 0, 2 * cells.diagonal() / np.maximum(1, either), math.nan)
+    from sklearn.metrics import f1_score
+
+    if not len(labels):
+        return np.full(n_classes, math.nan)
+    return np.asarray(
+        f1_score(labels, predictions, labels=np.arange(n_classes), average=None, zero_division=math.nan), np.float64
+    )
 
 
 def iou(m: np.ndarray, g: np.ndarray) -> float:

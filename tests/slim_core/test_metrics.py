@@ -12,7 +12,6 @@ from slim_core.metrics import (
     auroc,
     classification_metrics,
     confusion,
-    f1,
     iou,
     name_classes,
     paired_difference,
@@ -133,21 +132,6 @@ def test_the_area_under_the_curve_counts_ties_half_and_is_unknown_where_one_side
     assert auroc(np.array([True, True, False, False]), np.array([0.9, 0.4, 0.4, 0.1])) == 3.5 / 4
     assert math.isnan(auroc(np.ones(3, bool), np.arange(3)))
     assert math.isnan(auroc(np.zeros(0, bool), np.zeros(0)))
-
-
-def test_areas_f1_and_confusion_equal_scikit_learns():
-    from sklearn.metrics import confusion_matrix, f1_score, roc_auc_score
-
-    rng = np.random.default_rng(0)
-    for n, n_classes in ((2, 2), (50, 2), (300, 5), (300, 40)):
-        labels, predictions = rng.integers(0, n_classes, (2, n))
-        labels[:2] = 0, 1
-        scores = rng.random(n).round(rng.integers(1, 4))  # with many ties, and with few
-        assert auroc(labels == 0, scores) == pytest.approx(roc_auc_score(labels == 0, scores), abs=1e-12)
-        every = {"labels": np.arange(n_classes)}
-        expected = f1_score(labels, predictions, average=None, zero_division=math.nan, **every)
-        assert f1(labels, predictions, n_classes) == pytest.approx(expected, abs=1e-12, nan_ok=True)
-        assert (confusion(labels, predictions, n_classes) == confusion_matrix(labels, predictions, **every)).all()
 
 
 def test_a_model_whose_probabilities_are_no_numbers_has_no_area_and_still_its_accuracies():
