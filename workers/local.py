@@ -18,7 +18,7 @@ from typing import IO, Self
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.settings import Settings
-from workers.redis_home import answers, known_url
+from workers.redis_home import answers, known_url, owned_url
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class EmbeddedServices:
         """
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:
-            url = known_url(self.settings.home.resolve())
+            url = owned_url(self.settings.home.resolve())
             if url is not None and answers(url):
                 return url
             time.sleep(0.02)

@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import psutil
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -68,6 +69,15 @@ def known_url(home: Path) -> str | None:
         return str(json.loads(address_file(home).read_text())["url"])
     except (FileNotFoundError, ValueError, KeyError):
         return None
+
+
+def owned_url(home: Path) -> str | None:
+    """The same, where the service that runs the server lives: one that was killed takes it along in a moment."""
+    try:
+        owner = int(json.loads(address_file(home).read_text())["owner"])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return known_url(home) if psutil.pid_exists(owner) else None
 
 
 def answers(url: str, timeout_s: float = 1.0) -> bool:

@@ -7,12 +7,21 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
+from slim_core.runs import log_lines
 from slim_core.runs.log_lines import JsonLine, know
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, until
+
+
+@pytest.fixture(autouse=True)
+def nothing_known() -> Iterator[None]:
+    """A job that another test has done in this process may have left its run."""
+    token = log_lines._known.set({})
+    yield
+    log_lines._known.reset(token)
 
 
 def line(message: str, *args: object, **options: object) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.metadata
+import json
 import os
 import signal
 import subprocess
@@ -16,10 +17,12 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from slim_core.errors import QueueUnavailableError
+from slim_core.settings import Settings
 from tests.workers.worker_bench import until
 from workers import redis_home
+from workers.local import EmbeddedServices
 from workers.notify_workers import connect
-from workers.redis_home import RedisHome, answers, known_url, server_binary
+from workers.redis_home import RedisHome, address_file, answers, known_url, server_binary
 
 pytestmark = pytest.mark.redis
 
@@ -37,6 +40,18 @@ def owner(tmp_path: Path) -> Iterator[RedisHome]:
 def test_it_answers_at_an_address_that_others_find(owner: RedisHome, tmp_path: Path):
     assert known_url(tmp_path / "home") == owner.url
     assert answers(owner.url)
+
+
+def test_a_server_whose_service_was_killed_is_not_waited_for_though_it_still_answers(owner: RedisHome, tmp_path: Path):
+    services = EmbeddedServices(Settings(home=tmp_path / "home"))
+    assert services.wait_until_up(1) == owner.url
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    address = address_file(tmp_path / "home")
+    address.write_text(json.dumps(json.loads(address.read_text()) | {"owner": gone.pid}))
+    assert answers(owner.url) and known_url(tmp_path / "home") == owner.url
+    with pytest.raises(QueueUnavailableError, match="did not start"):
+        services.wait_until_up(0.2)
 
 
 def test_its_socket_lies_in_a_folder_only_its_user_may_enter(owner: RedisHome):
