@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+_EPOCH = "_nb_optimize_layout_euclidean_single_epoch"  # not in every UMAP that requirements.txt allows
 _COUNT = re.compile(r"\b(\d+)/(\d+) \[")
 
 
@@ -42,13 +43,15 @@ def fit_umap(
 
 
 def _keep_compiled() -> None:
-    """Keep what Numba compiles of UMAP on disk, as it does for the search of neighbours: about 9 s for each process.
+    """Keep what Numba compiles of UMAP on disk, as it does for the search of neighbours: about 10 s for each process.
 
     Numba keeps it beside the package, or in the user's cache where that cannot be written, until UMAP changes.
     """
-    from umap import umap_, utils
+    from umap import layouts, umap_, utils
 
-    for function in (utils.fast_knn_indices, umap_.smooth_knn_dist, umap_.compute_membership_strengths):
+    kept = [utils.fast_knn_indices, umap_.smooth_knn_dist, umap_.compute_membership_strengths]
+    kept += filter(None, [getattr(layouts, _EPOCH, None)])
+    for function in kept:
         function.enable_caching()
 
 
