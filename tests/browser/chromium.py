@@ -18,6 +18,7 @@ FLAGS = (
     "--disable-component-update",
     "--disable-sync",
     "--process-per-site",  # pages of the dashboard share what one of them has compiled: a quarter less computing each
+    "--js-flags=--no-maglev --no-turbofan",  # no page lives long enough to gain what optimising its code takes
 )
 
 

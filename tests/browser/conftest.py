@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -86,13 +87,28 @@ def tolerated() -> set[str]:
 
 @pytest.fixture(scope="session")
 def warm(browser: Browser) -> Iterator[BrowserContext]:
-    """The context of every ``page``. Its first page stays open, and with it the process that has compiled the
-    dashboard's JavaScript: to open a page in a context of its own takes twice the computing time.
+    """The context of every ``page``."""
+    with kept_warm(browser) as context:
+        yield context
+
+
+@pytest.fixture(scope="session")
+def others(browser: Browser) -> Iterator[BrowserContext]:
+    """That of every ``other``."""
+    with kept_warm(browser) as context:
+        yield context
+
+
+@contextmanager
+def kept_warm(browser: Browser, host: str = NAMED["domain"]) -> Iterator[BrowserContext]:
+    """A context whose first page stays open, and with it the process that has compiled the dashboard's JavaScript: to
+    open a page in a new context takes twice the computing time. What moves is drawn moving only where a test asks for
+    it: frames are a sixth of a page's computing.
     """
-    context = browser.new_context(viewport=SIZE)
+    context = browser.new_context(viewport=SIZE, reduced_motion="reduce")
     first = context.new_page()
     first.route("**/*", lambda route: route.fulfill(body=""))
-    first.goto(f"http://{NAMED['domain']}/")
+    first.goto(f"http://{host}/")
     yield context
     context.close()
 
@@ -108,6 +124,16 @@ def page(warm: BrowserContext, tolerated: set[str]) -> Iterator[Page]:
     yield page
     forget(warm, visited)
     assert not problems, problems
+
+
+@pytest.fixture
+def other(others: BrowserContext) -> Iterator[Page]:
+    """A page of another browser, without a name, whose console may tell of anything."""
+    visited: set[str] = set()
+    page = others.new_page()
+    page.on("framenavigated", lambda frame: visited.add(frame.url))
+    yield page
+    forget(others, visited)
 
 
 def forget(context: BrowserContext, visited: set[str]) -> None:

@@ -9,25 +9,23 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from benchmarks.annotators import race
 from benchmarks.browser import server
 from slim_core.settings import Settings
 from slim_core.store import Store
 from tests.browser.annotator import ask_about, open_campaign, rows_of, shows, stage, tells, unsent
-from tests.browser.conftest import NAMED, SIZE
+from tests.browser.conftest import NAMED
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
 
 @pytest.fixture
-def ben(browser: Browser) -> Page:
+def ben(other: Page) -> Page:
     """Another person's browser."""
-    context = browser.new_context(viewport=SIZE)
-    context.add_cookies([{**NAMED, "value": "ben"}])
-    yield context.new_page()
-    context.close()
+    other.context.add_cookies([{**NAMED, "value": "ben"}])
+    return other
 
 
 def test_two_tabs_of_one_person_never_show_the_same_image(page: Page, address: str, store: Store) -> None:

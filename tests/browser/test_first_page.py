@@ -28,6 +28,12 @@ WATCH = """(() => {
 })()"""
 
 
+@pytest.fixture(autouse=True)
+def _moving(page: Page) -> None:
+    """As most people see it."""
+    page.emulate_media(reduced_motion="no-preference")
+
+
 @pytest.mark.parametrize("name", ["overview", "data", "train", "compare"])
 def test_charts_come_into_room_that_was_there_and_no_style_moves_the_page(
     page: Page, address: str, store: Store, name: str

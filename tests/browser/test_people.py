@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from slim_core.data.sets.digits import DemoConfig, write_demo
 from slim_core.settings import Settings
@@ -93,6 +93,7 @@ def newest(store: Store, kind: str) -> Run:
 
 
 def test_the_first_click_counts_and_what_it_finds_moves_nothing(page: Page, own_address: str, images: Path) -> None:
+    page.emulate_media(reduced_motion="no-preference")
     visit(page, own_address, "data")
     unfold(page, "Register data")
     page.evaluate(MOVED)
@@ -168,10 +169,11 @@ def stop(page: Page) -> None:
 
 
 def test_two_annotators_share_a_campaign_and_no_image_is_answered_twice(
-    browser: Browser, address: str, store: Store
+    page: Page, other: Page, address: str, store: Store
 ) -> None:
     campaign = ask_about(store, 10, name="Two at once")
-    pages = [named(browser, name) for name in ("ann", "bob")]
+    other.context.add_cookies([{**NAMED, "value": "bob"}])
+    pages = page, other
     for one in pages:
         open_campaign(one, address, campaign)
     for turn in range(30):
@@ -181,21 +183,12 @@ def test_two_annotators_share_a_campaign_and_no_image_is_answered_twice(
             one.wait_for_timeout(150)
         if store.campaigns.progress(campaign.id)["answered"] == 10:
             break
-    for one in pages:
-        one.context.close()
     given = store.answers.frame(campaign.id)
     assert sorted(given["row"].tolist()) == sorted(item.row for item in store.campaigns.items(campaign.id))
 
 
-def named(browser: Browser, name: str) -> Page:
-    """A page of a browser whose user has given a name."""
-    context = browser.new_context()
-    context.add_cookies([{**NAMED, "value": name}])
-    return context.new_page()
-
-
 def test_a_reviewer_reads_what_is_wrong_and_sends_a_link_to_it(
-    page: Page, browser: Browser, address: str, store: Store
+    page: Page, other: Page, address: str, store: Store
 ) -> None:
     visit(page, address, "overview")
     expect(page.get_by_text("What it gets wrong")).to_be_visible()
@@ -204,8 +197,6 @@ def test_a_reviewer_reads_what_is_wrong_and_sends_a_link_to_it(
     expect(page.get_by_text(f"{100 * wga:.1f} %").first).to_be_visible()
     visit(page, address, "compare")
     expect(page.get_by_test_id("stPlotlyChart").first).to_be_visible()
-    other = browser.new_context().new_page()
     other.goto(page.url)
     expect(other.get_by_test_id("stPlotlyChart").first).to_be_visible(timeout=60_000)
     assert other.url == page.url
-    other.context.close()

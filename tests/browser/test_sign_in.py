@@ -12,12 +12,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from app import access
 from slim_core.store import Campaign, Store
 from tests.browser.annotator import PATIENCE_MS, ask_about, rows_of, shows, tells, unsent
-from tests.browser.conftest import NAMED, SIZE, problems_of
+from tests.browser.conftest import NAMED, forget, kept_warm, problems_of
 from tests.browser.server import ROOT, START_TIMEOUT_S, command, dashboard, environment, free_port
 from tests.browser.signing_in import auth_in, is_shown, post, provider, sign_in, signed_out, slim
 from tests.browser.steps import calm, settle
@@ -55,16 +55,31 @@ def address(home: Path) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+def browsers(browser: Browser) -> Iterator[list[BrowserContext]]:
+    """Those of the people who come at the same time."""
+    with kept_warm(browser, HOST) as one, kept_warm(browser, HOST) as two:
+        yield [one, two]
+
+
 @pytest.fixture
-def person(browser: Browser, address: str, tolerated: set[str]) -> Iterator[Person]:
+def new_page(browsers: list[BrowserContext], address: str) -> Iterator[Callable[[], Page]]:
+    """A page of a browser that remembers nothing; the second one is of a second browser."""
+    free = iter(browsers)
+    yield lambda: next(free).new_page()
+    for context in browsers:
+        forget(context, {address})
+
+
+@pytest.fixture
+def person(new_page: Callable[[], Page], address: str, tolerated: set[str]) -> Iterator[Person]:
     """Signs somebody in, in a browser of their own, which also has a name from days without sign-in."""
-    contexts, problems = [], []
+    pages, problems = [], []
 
     def signed_in(email: str, link: str = "/") -> Page:
-        context = browser.new_context(viewport=SIZE)
-        context.add_cookies([{**NAMED, "domain": HOST, "value": "a free name"}])
-        contexts.append(context)
-        page = context.new_page()
+        page = new_page()
+        pages.append(page)
+        page.context.add_cookies([{**NAMED, "domain": HOST, "value": "a free name"}])
         problems.append(problems_of(page, tolerated))
         page.goto(address + link)
         sign_in(page, email)
@@ -73,8 +88,8 @@ def person(browser: Browser, address: str, tolerated: set[str]) -> Iterator[Pers
         return page
 
     yield signed_in
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.close()
     assert not any(problems), problems
 
 
@@ -247,8 +262,8 @@ def test_an_image_of_a_page_is_nobody_elses_and_gone_after_signing_out(
     assert status(ann) == 401, "another sign-in of the same person"
 
 
-def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(browser: Browser, address: str, store: Store) -> None:
-    page = browser.new_context(viewport=SIZE).new_page()
+def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(new_page: Callable[[], Page], address: str) -> None:
+    page = new_page()
     page.goto(f"{address}/compare")
     signed_out(page).click()
     page.get_by_role("button", name="Refuse").click()
@@ -272,7 +287,6 @@ def test_a_sign_in_that_fails_ends_at_a_plain_page_that_says_so(browser: Browser
     signed_out(page)
     sign_in(page, ANN)
     is_shown(page, f"{ANN} · ")
-    page.context.close()
 
 
 def test_a_cookie_that_was_tampered_with_is_nobody(person: Person, address: str) -> None:
