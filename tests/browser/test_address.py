@@ -18,16 +18,16 @@ from tests.browser.steps import settle, visit
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
 
-@pytest.mark.parametrize("name", ["Attention", "Space", "Compare", "Train", "Curate"])
-def test_back_takes_one_press_a_page(page: Page, address: str, name: str) -> None:
+def test_back_takes_one_press_a_page(page: Page, address: str) -> None:
     visit(page, address, "overview")
-    page.get_by_role("link", name=name, exact=True).first.click()
-    expect(page.get_by_role("heading", level=1, name=name)).to_be_visible(timeout=30_000)
-    settle(page)
-    assert "dataset=" in page.url, "the page has written into its address"
-    page.go_back()
-    expect(page.get_by_role("heading", level=1, name="Overview")).to_be_visible(timeout=30_000)
-    settle(page)
+    for name in ("Attention", "Space", "Compare", "Train", "Curate"):
+        page.get_by_role("link", name=name, exact=True).first.click()
+        expect(page.get_by_role("heading", level=1, name=name)).to_be_visible(timeout=30_000)
+        settle(page)
+        assert "dataset=" in page.url, f"{name} has written into its address"
+        page.go_back()
+        expect(page.get_by_role("heading", level=1, name="Overview"), name).to_be_visible(timeout=30_000)
+        settle(page)
 
 
 @pytest.fixture(scope="module")
