@@ -53,6 +53,15 @@ def test_every_strategy_has_a_preview(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_classes_are_balanced_twice_where_that_is_chosen_and_the_preview_says_of_which_images(show) -> None:
+    app = show("curate")
+    app.selectbox(key="environments-curate-slim").select("both").run()
+    assert not app.exception and not app.error
+    assert numbers(app)["Images"] == str(default_subset_size(240))
+    assert any("is taken to be wrong: what it is on is balanced too" in one.value for one in app.warning)
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_with_answers_that_are_all_wrong_the_loop_goes_on_without_trust_and_says_so(show) -> None:
     store = session.store()
     (campaign,) = store.campaigns.all()

@@ -120,6 +120,17 @@ def test_curation_finds_environments_in_the_features_of_the_attention_pass(loope
     )
 
 
+def test_curation_balances_what_wrong_attention_is_on(looped):
+    campaign = looped.loop.campaign
+    subset = api.curate(campaign.id, size=40, options={"environments": "both"}, at=looped.at)
+    report = subset.metrics["report"]
+    assert subset.metrics["images"] == 40 and report["options"]["environments"] == "both"
+    n_right, n_wrong = subset.metrics["right"], subset.metrics["wrong"]
+    found = report["clusters"]
+    assert found["surroundings"] == 10 and found["images_wrong"] == 200 - round(n_right / (n_right + n_wrong) * 200)
+    assert any(f"The attention of {found['images_wrong']} of 200 images" in note for note in report["notes"])
+
+
 def test_answers_given_after_a_curation_do_not_change_what_it_was_made_of(looped):
     store = looped.at.store
     campaign = create_campaign(store, looped.loop.space, share=0.03, seed=7, name="of this test")
