@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
+import psutil
+
 STOP_TIMEOUT_S = 30.0
 _TRIED_AGAIN_S = 0.1
 
@@ -31,6 +33,14 @@ def until(condition: Callable[[], object], what: str, patience_s: float) -> None
         if time.monotonic() > end:
             raise RuntimeError(f"waited {patience_s:.0f} s in vain for {what}")
         time.sleep(_TRIED_AGAIN_S)
+
+
+def command_of(process: psutil.Process) -> str:
+    """Its command line; nothing of one that has ended, a zombie included."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def end(process: subprocess.Popen[bytes], grace_s: float = STOP_TIMEOUT_S) -> None:

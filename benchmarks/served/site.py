@@ -18,7 +18,7 @@ from urllib.error import HTTPError
 import psutil
 
 from benchmarks.postgres import IMMEDIATE, Cluster
-from benchmarks.processes import end, until
+from benchmarks.processes import command_of, end, until
 from benchmarks.served.effort import Pids
 from benchmarks.served.people import HEADER
 from benchmarks.served.topology import ROOT, Topology
@@ -66,7 +66,7 @@ class Site:
             return [pid for name in self._processes if name.startswith("worker") for pid in below(self._pid(name))]
 
         def browsers() -> list[int]:
-            drivers = [child for child in psutil.Process().children() if "playwright" in " ".join(child.cmdline())]
+            drivers = [child for child in psutil.Process().children() if "playwright" in command_of(child)]
             return [pid for driver in drivers for pid in below(driver.pid)]
 
         return {

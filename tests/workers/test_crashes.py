@@ -15,6 +15,7 @@ import pytest
 from redis.exceptions import RedisError
 from rq.timeouts import HorseMonitorTimeoutException
 
+from benchmarks.processes import command_of
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Store
 from tests.workers.drills import HeavyDrill
@@ -165,7 +166,7 @@ def test_two_starts_on_one_home_share_one_redis_and_the_second_takes_over(tmp_pa
     bench.services.start()
     first_redis = _redis_pid(bench)
     with EmbeddedServices(bench.settings, (*DRILL_WORKERS, "--embedded", "--cpu", "1")) as second:
-        commands = [" ".join(process.cmdline()) for process in psutil.Process(second.pid).children(recursive=True)]
+        commands = [command_of(process) for process in psutil.Process(second.pid).children(recursive=True)]
         assert not [command for command in commands if "-server unixsocket:" in command]
 
         bench.services.stop()

@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from benchmarks.processes import command_of
 from slim_core.errors import SpecRefusedError
 from slim_core.steps.specs import TrainSpec
 from tests.workers.worker_bench import Bench, bench_at, until
@@ -40,7 +41,7 @@ def test_a_run_of_two_processes_is_stopped_without_a_trace_and_finished_by_a_ret
     assert run.device_asked == "2 processes"
 
     until(lambda: (bench.fetch(run).progress or {}).get("epoch", 0) >= 2, f"two epochs: {bench.tell(run)}")
-    ranks = [each for each in bench.family() if RANK in " ".join(each.cmdline())]
+    ranks = [each for each in bench.family() if RANK in command_of(each)]
     assert len(ranks) == 2
     bench.queue.stop(run.id)
     bench.await_status(run, "canceled")

@@ -11,6 +11,7 @@ import psutil
 import pytest
 from PIL import Image
 
+from benchmarks.processes import command_of
 from slim_core.data import looks
 from slim_core.data.kept_looks import FOLDER, KeptLooks, Look
 from slim_core.data.looks import Looking
@@ -61,7 +62,7 @@ def test_processes_leave_soon_after_a_check(looking, paths):
     before = set(psutil.Process().children(recursive=True))
     looking.at(paths, np.ones(N, bool), "Checking")
     _, left = psutil.wait_procs(set(psutil.Process().children(recursive=True)) - before, timeout=30)
-    assert not [process for process in left if "popen_loky" in " ".join(process.cmdline())]
+    assert not [process for process in left if "popen_loky" in command_of(process)]
 
 
 def test_a_second_check_reads_only_what_has_changed_or_could_not_be_kept(looking, paths, monkeypatch):

@@ -11,6 +11,7 @@ import psutil
 import pytest
 import torch
 
+from benchmarks.processes import command_of
 from slim_core.data.groups import grouping
 from slim_core.errors import ImageRefusedError, RunCanceledError, SlimError, SpecRefusedError
 from slim_core.models.build import build
@@ -72,7 +73,7 @@ def trained(table, processes, *, runtime=None, on_report=None, **fields):
 def processes_of(pid):
     """Of trainings that this process has started."""
     children = psutil.Process(pid).children(recursive=True)
-    return [child for child in children if any(name in child.cmdline() for name in (RANK, FORKING_AGENT))]
+    return [child for child in children if any(name in command_of(child) for name in (RANK, FORKING_AGENT))]
 
 
 def same(one, other):
