@@ -1,5 +1,6 @@
 """Does it work? Worst-group accuracy of SLIM beside what people would use instead, over sets, seeds and annotators.
 
+    python -m benchmarks.accuracy shortcuts     # last layers: a large and a small shortcut, and none
     python -m benchmarks.accuracy report        # seeds from 10 on: what is reported; nothing is chosen on them
     python -m benchmarks.accuracy harm          # the same on sets without a shortcut
     python -m benchmarks.accuracy choose        # seeds 0-4: for choosing
