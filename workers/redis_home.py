@@ -65,19 +65,21 @@ def address_file(home: Path) -> Path:
 
 def known_url(home: Path) -> str | None:
     """The address of the home's embedded Redis, if someone has started one. It may be gone since: PING it."""
-    try:
-        return str(json.loads(address_file(home).read_text())["url"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return None
+    return _written(home, "url")
 
 
 def owned_url(home: Path) -> str | None:
     """The same, where the service that runs the server lives: one that was killed takes it along in a moment."""
+    owner = _written(home, "owner")
+    return known_url(home) if owner is not None and psutil.pid_exists(int(owner)) else None
+
+
+def _written(home: Path, name: str) -> str | None:
+    """What the address says; None where nobody has written it."""
     try:
-        owner = int(json.loads(address_file(home).read_text())["owner"])
+        return str(json.loads(address_file(home).read_text())[name])
     except (FileNotFoundError, ValueError, KeyError):
         return None
-    return known_url(home) if psutil.pid_exists(owner) else None
 
 
 def answers(url: str, timeout_s: float = 1.0) -> bool:

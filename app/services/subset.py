@@ -81,7 +81,8 @@ def _preview(choice: Choice, seqs: tuple[int, ...]) -> Subset:  # noqa: ARG001  
     data = space_data.load(choice.space)
     campaign = choice.campaign if choice.uses_answers else None
     options = dict(choice.options)
-    given = _curation_data(data, campaign, _views(choice.space, options.get("environments", "space")))
+    found_by = options.get("environments", "space")
+    given = _curation_data(data, campaign, None if found_by == "space" else _views(choice.space, found_by))
     return curate(given, strategy=choice.strategy, size=choice.size, seed=choice.seed, **options)
 
 

@@ -47,11 +47,12 @@ def curation_data(
 
 
 def views_of(space: SpaceResult, seen: AttentionResult, environments: FoundBy) -> Views | None:
-    """What environments are found in, for the images of a space; None where they are those of the space.
+    """What environments are found in, for the images of a space; None where the attention pass has left no features.
 
-    None too where the attention pass has left no features. ``seen``: the attention pass that the space was made from.
+    ``seen``: the attention pass that the space was made from; ``environments``: not those of the space, for which
+    nothing is read of it.
     """
-    if environments == "space" or not seen.has_features:
+    if not seen.has_features:
         return None
     positions, config = seen.positions(space.rows), ClusterConfig()
     outside, attended = (seen.stored_features(name) for name in ("environment", "attention"))

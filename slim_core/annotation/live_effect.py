@@ -13,7 +13,8 @@ from slim_core.annotation.propagation import live_campaign
 from slim_core.curation import CurateOptions, CurationData, curate, default_subset_size, trusted
 from slim_core.curation.data import UNANSWERED
 from slim_core.curation.keep import kept_or_all
-from slim_core.curation.slim import NAME, cell_budgets
+from slim_core.curation.options import SLIM
+from slim_core.curation.slim import cell_budgets
 from slim_core.store.results import SpaceResult
 
 if TYPE_CHECKING:
@@ -81,6 +82,6 @@ def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
 
 
 def _chosen(data: CurationData, rows: np.ndarray, size: int) -> tuple[int, ...]:
-    positions = curate(data, strategy=NAME, size=max(size, data.n_classes), seed=0).positions
+    positions = curate(data, strategy=SLIM, size=max(size, data.n_classes), seed=0).positions
     shown = np.unique(np.linspace(0, len(positions) - 1, min(N_IMAGES, len(positions))).astype(int))
     return tuple(int(row) for row in rows[positions[shown]])

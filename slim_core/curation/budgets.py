@@ -103,22 +103,26 @@ def rake(labels: np.ndarray, groupings: Sequence[np.ndarray], most: float, round
         groupings: each (N,) the group of an image; -1: none, and nothing is asked of it.
         most: the largest weight.
     """
-    n, classes = len(labels), np.unique(labels)
-    each = n / len(classes)
-    weights = each / np.bincount(labels)[labels]
+    cells, index, sizes = np.unique(
+        np.stack([labels, *groupings], axis=1), axis=0, return_inverse=True, return_counts=True
+    )  # images of a cell weigh the same: rounds need not go through all images
+    of_cell, *groups_of_cell = cells.T
+    classes = np.unique(of_cell)
+    each = len(labels) / len(classes)
+    weights = each / np.bincount(labels)[of_cell]
     for _ in range(rounds):
-        for groups in groupings:
-            weights *= _evened(labels, groups, weights, classes)
-        weights *= each / np.maximum(np.bincount(labels, weights), _NEARLY_NOTHING)[labels]
+        for groups in groups_of_cell:
+            weights *= _evened(of_cell, groups, weights * sizes, classes)
+        weights *= each / np.maximum(np.bincount(of_cell, weights * sizes), _NEARLY_NOTHING)[of_cell]
         weights = np.minimum(weights, most)
-    return np.asarray(weights)
+    return np.asarray(weights[index.reshape(-1)])
 
 
-def _evened(labels: np.ndarray, groups: np.ndarray, weights: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """(N,) factors that give every class of a group their geometric mean."""
+def _evened(labels: np.ndarray, groups: np.ndarray, totals: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """(k,) factors that give every class of a group their geometric mean; ``totals``: (k,) weights of the cells."""
     inside = groups >= 0
     sums = np.zeros((labels.max() + 1, groups.max() + 1))
-    np.add.at(sums, (labels[inside], groups[inside]), weights[inside])
+    np.add.at(sums, (labels[inside], groups[inside]), totals[inside])
     present = sums[classes]
     goal = np.exp(np.log(np.maximum(present, _NEARLY_NOTHING)).mean(axis=0))
     goal[present.min(axis=0) <= _NEARLY_NOTHING] = 0

@@ -12,7 +12,7 @@ import numpy as np
 from slim_core.curation.options import CurateOptions
 from slim_core.errors import SpecRefusedError
 from slim_core.space.environments import Clusters
-from slim_core.space.sheets import UNSURE, Environment, Said, environments
+from slim_core.space.sheets import Environment, Said, environments
 from slim_core.space.views import Views
 
 SUBSET_SHARE = 0.2  # images of a curated subset, repeats included, as a share of the training images
@@ -47,11 +47,6 @@ class CurationData:
     def environments(self) -> tuple[Environment, ...]:
         """As people say of them; one that was split stands before its parts."""
         return environments(self.clusters, self.said)
-
-    @property
-    def asked_about_environments(self) -> bool:
-        """Whether people have said of an environment of the space what it is."""
-        return any(said.value != UNSURE for said in self.said.values())
 
     def called(self, label: int) -> str:
         """A class as people call it: by its name where it has one."""

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 
 from slim_core.parameters import BuiltByHand, Shown
 
+SLIM = "slim"  # the default strategy
 KeepRule = Literal["threshold", "quantile", "median"]
 FoundBy = Literal["space", "answers", "both"]
 KEEP_RULES: tuple[KeepRule, ...] = ("threshold", "quantile", "median")

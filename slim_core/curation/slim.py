@@ -17,12 +17,10 @@ from slim_core.curation.budgets import allocate, balance, largest_remainder
 from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import Kept, kept_or_all
-from slim_core.curation.options import CurateOptions
+from slim_core.curation.options import SLIM, CurateOptions, FoundBy
 from slim_core.curation.two_views import balanced_twice, found_in
 from slim_core.space.environments import Clusters
 from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment, in_order
-
-NAME = "slim"
 
 
 def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
@@ -39,9 +37,11 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
 
     Environments "both" are another way, see ``balanced_twice``.
     """
-    if options.environments == "both" and data.views is not None and not data.asked_about_environments:
+    found_by = _found_by(data, options)
+    if found_by == "both":
         return balanced_twice(data, size, seed, options)
-    data = _in_environments(data, seed, options)
+    if found_by == "answers":
+        data = _in_environments(data, seed, options)
     kept, found = kept_or_all(data, options), data.environments
     cells, budgets = cell_budgets(data, kept, size, options)
     if options.trusted_first:
@@ -50,7 +50,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     return build(
         data,
         choices,
-        strategy=NAME,
+        strategy=SLIM,
         size=size,
         seed=seed,
         options=options,
@@ -60,18 +60,24 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     )
 
 
+def _found_by(data: CurationData, options: CurateOptions) -> FoundBy:
+    """How environments are found; those of the space stay where nothing is known in which others could be.
+
+    And where people have said of one of them what it is: their answers are about these.
+    """
+    asked_about = any(said.value != UNSURE for said in data.said.values())
+    return "space" if data.views is None or asked_about else options.environments
+
+
 def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> CurationData:
-    """The data in the environments that are balanced: those of the space, or found by the answers.
+    """The data in environments that are found by the answers.
 
     e = s r + (1 - s) p, where s is the propagated score that the attention is right. What lies outside the attention
     (r) is the environment only where the attention is on the object; where it is not, the model looks at the
     environment, and the whole image (p) tells it. Clusters of e, PER_CLASS for each class: splitting an environment
     costs little, merging two loses a group. Without answers s is ``options.presumed``.
-
-    Where people have said of an environment of the space what it is, these stay: their answers are about them.
     """
-    if data.views is None or options.environments == "space" or data.asked_about_environments:
-        return data
+    assert data.views is not None
     s = np.nan_to_num(data.scores, nan=options.presumed)[:, None]
     surroundings = np.asarray(s * data.views.if_right + (1 - s) * data.views.if_wrong, np.float32)
     index, centres = found_in(surroundings, data.n_classes, seed)

@@ -16,11 +16,10 @@ import numpy as np
 from slim_core.curation.budgets import allocate, rake
 from slim_core.curation.cells import Cell, Choice, build, cell_seed, choose
 from slim_core.curation.data import RIGHT, UNANSWERED, CurationData, Subset
-from slim_core.curation.options import CurateOptions
+from slim_core.curation.options import SLIM, CurateOptions
 from slim_core.space.clustering import seeded_kmeans
 from slim_core.space.views import Views
 
-NAME = "slim"
 PER_CLASS = 6  # environments that are found by the answers
 MOST = 64
 IMAGES_EACH = 20  # in one of them on average, at least
@@ -53,7 +52,7 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
     return build(
         data,
         list(_choices(data, found, weights, size, seed, options)),
-        strategy=NAME,
+        strategy=SLIM,
         size=size,
         seed=seed,
         options=options,

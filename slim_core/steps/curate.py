@@ -48,8 +48,9 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     np.save(context.out / result_files.PROPAGATED, scores)
     context.check_stop()
     context.progress(1, 2, "curation")
-    seen = AttentionResult(context.parent(of_train.spec["attention"]))
-    views = views_of(space, seen, check_options(spec.strategy, spec.options).environments)
+    found_by, views = check_options(spec.strategy, spec.options).environments, None
+    if found_by != "space":
+        views = views_of(space, AttentionResult(context.parent(of_train.spec["attention"])), found_by)
     subset = curate(
         curation_data(table, space, scores, answers, said, views),
         strategy=spec.strategy,

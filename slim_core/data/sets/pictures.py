@@ -9,7 +9,7 @@ set").
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
 from typing import ClassVar
 
@@ -65,27 +65,31 @@ class Pictures(DemoSet):
 
     def drawings(self) -> Iterator[Drawing]:
         """Every image."""
-        scenes, kinds, row = photographs(), shuffled_kinds(self.seed), 0
+        from sklearn.datasets import load_sample_image
+
+        photographs = [_brightened(load_sample_image(PHOTOGRAPHS[scene]), BRIGHTNESS[scene]) for scene in SCENES]
+        kinds = [_shuffled(codes, [self.seed, 1000 + label]) for label, codes in enumerate((ANIMALS, VEHICLES))]
+        row = 0
         for number, split in enumerate(SPLITS):
             rng = np.random.default_rng([self.seed, number])
             mine = [partition(codes, SHARES, split) for codes in kinds]
-            for i, (label, scene) in enumerate(cells(self, split, rng)):
+            scenes = [part_of(photograph, split) for photograph in photographs]
+            for i, (label, attribute) in enumerate(cells(self, split, rng)):
                 code = int(mine[label][int(rng.integers(len(mine[label])))])
-                draw = partial(draw_picture, code, part_of(scenes[scene], split), self.size, (self.seed, row))
-                yield Drawing(f"{split}_{i:05d}.png", label, scene, draw)
+                draw = self.drawn(code, attribute, scenes, rng, (self.seed, row))
+                yield Drawing(f"{split}_{i:05d}.png", label, attribute, draw)
                 row += 1
 
-
-def photographs() -> list[np.ndarray]:
-    """The scenes, in their order."""
-    from sklearn.datasets import load_sample_image
-
-    return [_brightened(load_sample_image(PHOTOGRAPHS[scene]), BRIGHTNESS[scene]) for scene in SCENES]
-
-
-def shuffled_kinds(seed: int) -> list[np.ndarray]:
-    """The code points of animals and of vehicles, each in a seeded order, of which the splits take their parts."""
-    return [_shuffled(codes, [seed, 1000 + label]) for label, codes in enumerate((ANIMALS, VEHICLES))]
+    def drawn(
+        self,
+        code: int,
+        attribute: int,
+        scenes: Sequence[np.ndarray],
+        rng: np.random.Generator,  # noqa: ARG002  # of what else a set leaves to chance
+        seed: tuple[int, int],
+    ) -> Callable[[], Picture]:
+        """What draws an image of a code point; here the attribute is its scene."""
+        return partial(draw_picture, code, scenes[attribute], self.size, seed)
 
 
 def _shuffled(codes: tuple[int, ...], seed: list[int]) -> np.ndarray:

@@ -7,17 +7,15 @@ Drawings, photographs and splits are those of slim_core.data.sets.pictures.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar
 
 import numpy as np
 from PIL import Image, ImageDraw
 
-from slim_core.data.sets.demo_set import Drawing, Picture, cells, partition
-from slim_core.data.sets.digits import part_of
-from slim_core.data.sets.pictures import SCENES, SHARES, Pictures, draw_picture, photographs, shuffled_kinds
-from slim_core.data.table import SPLITS
+from slim_core.data.sets.demo_set import Picture
+from slim_core.data.sets.pictures import Pictures, draw_picture
 
 COLOUR = (0, 114, 178)  # RGB
 SIDE = 0.3  # its diameter, as a share of the image
@@ -38,18 +36,12 @@ class Stickers(Pictures):
         """Whether there is one."""
         return ("no sticker", "sticker")
 
-    def drawings(self) -> Iterator[Drawing]:
-        """Every image."""
-        scenes, kinds, row = photographs(), shuffled_kinds(self.seed), 0
-        for number, split in enumerate(SPLITS):
-            rng = np.random.default_rng([self.seed, number])
-            mine = [partition(codes, SHARES, split) for codes in kinds]
-            for i, (label, stuck) in enumerate(cells(self, split, rng)):
-                code = int(mine[label][int(rng.integers(len(mine[label])))])
-                scene = part_of(scenes[int(rng.integers(len(SCENES)))], split)
-                draw = partial(_draw, code, scene, self.size, (self.seed, row), stuck=bool(stuck))
-                yield Drawing(f"{split}_{i:05d}.png", label, stuck, draw)
-                row += 1
+    def drawn(
+        self, code: int, attribute: int, scenes: Sequence[np.ndarray], rng: np.random.Generator, seed: tuple[int, int]
+    ) -> Callable[[], Picture]:
+        """In either scene."""
+        scene = scenes[int(rng.integers(len(scenes)))]
+        return partial(_draw, code, scene, self.size, seed, stuck=bool(attribute))
 
 
 def _draw(code: int, photograph: np.ndarray, size: int, seed: tuple[int, int], *, stuck: bool) -> Picture:
