@@ -106,6 +106,7 @@ class Database:
         self.reader: str | None = None  # whom its statements are narrowed to (visibility.py); None: nobody
         self.whole: Database = self  # what this is a view of
         _opened.add(self)
+        weakref.finalize(self, self.engine.dispose)  # views hold the whole one: the last of them is gone by then
 
     def seen_by(self, who: str) -> Self:
         """The same database without what this person, named by e-mail, is not shown; nothing of it is a copy."""
