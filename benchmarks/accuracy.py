@@ -1,6 +1,7 @@
 """Does it work? Worst-group accuracy of SLIM beside what people would use instead, over sets, seeds and annotators.
 
     python -m benchmarks.accuracy shortcuts     # last layers: a large and a small shortcut, and none
+    python -m benchmarks.accuracy skewed-validation  # the same, validation with the shortcut, too
     python -m benchmarks.accuracy report        # seeds from 10 on: what is reported; nothing is chosen on them
     python -m benchmarks.accuracy harm          # the same on sets without a shortcut
     python -m benchmarks.accuracy choose        # seeds 0-4: for choosing
@@ -31,9 +32,11 @@ BEATEN = (
     "jtt",
     "afr",
     "afr-train-fifth",
+    "evals",
     "random",
     "slim-no-answers",
     "slim-all-wrong",
+    "slim-no-answers-on-validation",
 )  # where they are there
 MOST_BELOW_GROUPS, MOST_HARM = 0.03, 0.01
 

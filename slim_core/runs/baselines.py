@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slim_core.metrics import WORST_CLASS
@@ -98,6 +99,18 @@ def cnc(loop: LoopRuns) -> Trained:
 def best_on_validation(runs: Sequence[Run], metric: str = WORST_CLASS) -> Run:
     """The train run whose kept epoch has the highest ``metric`` on validation; of equals the first."""
     return max(runs, key=lambda run: ((run.metrics or {}).get("val") or {}).get(metric) or 0.0)
+
+
+def best_of(*ways: Callable[[LoopRuns], Trained]) -> Callable[[LoopRuns], Trained]:
+    """Several ways to a model, of which the worst class on validation chooses; those left count as cost."""
+
+    def train(loop: LoopRuns) -> Trained:
+        found = [way(loop) for way in ways]
+        best = best_on_validation([each.model for each in found])
+        chosen = next(each for each in found if each.model.id == best.id)
+        return replace(chosen, tried=tuple(each.model for each in found if each.model.id != best.id))
+
+    return train
 
 
 def _epochs(model: Run) -> int:

@@ -60,6 +60,8 @@ def _refits(refit: str, label: str, paper: str, *uses: LabelsUsed) -> dict[str, 
     return {name: on_val, f"{name}-train-fifth": on_fifth}
 
 
+_slim, _no_answers = _subset("slim"), _subset("slim", "nothing")
+_all_wrong = _subset("slim", "nothing", environments="answers", presumed=0.0)
 _LAST_LAYER = "LaBonte et al., NeurIPS 2023"
 _SLIM = "Xuan et al., ECCV 2024"
 _BALANCING = "Idrissi et al., CLeaR 2022"
@@ -68,13 +70,22 @@ _DFR = "Kirichenko et al., ICLR 2023"
 
 METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
-    "slim": Method("SLIM", _SLIM, ("answers",), _subset("slim"), "images", unanswered="slim-no-answers"),
-    "slim-no-answers": Method("SLIM without answers", _SLIM, (), _subset("slim", "nothing")),
-    "slim-all-wrong": Method(
-        "SLIM without answers, all attention taken to be wrong",
+    "slim": Method("SLIM", _SLIM, ("answers",), _slim, "images", unanswered="slim-no-answers"),
+    "slim-no-answers": Method("SLIM without answers", _SLIM, (), _no_answers),
+    "slim-all-wrong": Method("SLIM without answers, all attention taken to be wrong", _SLIM, (), _all_wrong),
+    "slim-on-validation": Method(
+        "SLIM with answers or without, as validation says",
+        _SLIM,
+        ("answers",),
+        baselines.best_of(_no_answers, _slim),
+        "images",
+        unanswered="slim-no-answers-on-validation",
+    ),
+    "slim-no-answers-on-validation": Method(
+        "SLIM without answers, attention taken to be right or wrong as validation says",
         _SLIM,
         (),
-        _subset("slim", "nothing", environments="answers", presumed=0.0),
+        baselines.best_of(_no_answers, _all_wrong),
     ),
     "slim-environments": Method(
         "SLIM by environments",

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.metrics import WGA
+from slim_core.metrics import WGA, WORST_CLASS
 from slim_core.runs.baselines import best_on_validation
 from slim_core.runs.methods import METHODS
 from slim_core.runs.whole_loop import Loop, LoopConfig
@@ -95,6 +95,36 @@ def test_what_is_taken_of_images_nobody_answered_about_is_all_that_two_methods_w
     METHODS["slim-all-wrong"].train(free)
     all_wrong = {"environments": "answers", "presumed": 0.0}
     assert asked == [("slim", {"asked": "nothing", "options": options}) for options in ({}, all_wrong)]
+
+
+@pytest.mark.parametrize(
+    ("method", "right", "other", "chosen"),
+    [
+        ("slim-on-validation", 0.6, 0.7, {"asked": "images"}),
+        ("slim-on-validation", 0.7, 0.7, {"asked": "nothing"}),
+        ("slim-no-answers-on-validation", 0.5, 0.6, {"environments": "answers", "presumed": 0.0}),
+        ("slim-no-answers-on-validation", 0.6, 0.5, {}),
+    ],
+)
+def test_validation_chooses_between_two_balances_the_milder_of_equals_and_both_are_paid_for(
+    looped, method, right, other, chosen
+):
+    free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
+    said = iter((right, other))
+    free.subset = lambda strategy, asked, options: {"asked": asked, **(options or {})}
+    free.retrained = lambda subset: SimpleNamespace(
+        id=str(subset), subset=subset, metrics={"val": {WORST_CLASS: next(said)}}
+    )
+    trained = METHODS[method].train(free)
+    assert chosen.items() <= trained.subset.items() and trained.model.subset is trained.subset
+    assert len(trained.tried) == 1 and trained.tried[0].id != trained.model.id
+
+
+def test_two_balances_that_are_the_same_run_are_paid_for_once(looped):
+    free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
+    free.subset = lambda *_, **__: looped.loop.reference
+    free.retrained = lambda subset: subset
+    assert METHODS["slim-on-validation"].train(free).tried == ()
 
 
 def test_training_to_convergence_has_a_patience_for_each_kind_of_network():
