@@ -48,8 +48,8 @@ def tries(result: Result) -> list[Try]:
 def _all(model: Run, subset: Run) -> Iterator[Try]:
     way = _way_of(model)
     seed, epochs = int(model.spec["seed"]), int(model.spec["epochs"])
-    fall = still_falls([entry["train_loss"] for entry in training_history(session.store().artifacts, model.id)])
-    if fall is not None and way != "last-layer":
+    history = training_history(session.store().artifacts, model.id) if way != "last-layer" else []
+    if (fall := still_falls([entry["train_loss"] for entry in history])) is not None:
         why = f"The training loss still falls after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
         longer = partial(pipelines.to_retraining, subset, way, seed, fields={"epochs": 2 * epochs})
         yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)

@@ -63,15 +63,15 @@ def to_questions(
     return _kept("questions", [evaluation], lambda: actions.submit(asked, name="Images to ask about")[0])
 
 
-def to_comparison(campaign: Campaign, way: Retrain = "reference", seed: int = 0) -> Pipeline:
+def to_comparison(campaign: Campaign) -> Pipeline:
     """Queue the subset by the answers so far, a model retrained on it, and its evaluation (needs lead)."""
     names = {"name": f"Subset from {campaign.name}", "model_name": f"Retrained from {campaign.name}"}
-    return to_subset(campaign_actions.subset_spec(campaign), way, seed, **names)
+    return to_subset(campaign_actions.subset_spec(campaign), None, seed=0, **names)
 
 
 def to_subset(
     spec: Mapping[str, Any],
-    way: Retrain,
+    way: Retrain | None,
     seed: int,
     *,
     name: str | None,
@@ -80,7 +80,7 @@ def to_subset(
 ) -> Pipeline:
     """Queue a subset by its spec, a model retrained on it, and its evaluation (needs lead).
 
-    ``name``: of the subset; ``fields``: of TrainSpec, which go before those of the reference.
+    ``way``: None: as usual; ``name``: of the subset; ``fields``: of TrainSpec, which go before those of the reference.
     """
     chosen = actions.saved(spec, name=name)
     return _kept("comparison", [], lambda: retraining.retrain(chosen, way, seed, name=model_name, fields=fields))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions, evaluating
-from slim_core.runs.loop_runs import retrain_spec
+from slim_core.runs.loop_runs import retrain_spec, usual_way
 
 if TYPE_CHECKING:
     from slim_core.runs.loop_runs import Retrain
@@ -14,12 +14,15 @@ if TYPE_CHECKING:
 
 
 def retrain(
-    subset: Run, way: Retrain, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
+    subset: Run, way: Retrain | None, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
 ) -> Run:
-    """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last."""
+    """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last.
+
+    ``way``: None: the usual one of its reference.
+    """
     store = session.store()
     reference = store.lineage.reference_of(subset)
-    model = actions.saved(retrain_spec(reference, subset, way, seed, fields), name=name)
+    model = actions.saved(retrain_spec(reference, subset, way or usual_way(reference), seed, fields), name=name)
     split = evaluating.compared_on(store.datasets.fetch(model.dataset_id))
     return evaluating.evaluate(model, split=split, name=f"{model.name} on {split}")
 

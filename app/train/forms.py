@@ -18,7 +18,7 @@ from app.ui.runs.retrain import WAYS
 from app.ui.runs.state import about
 from slim_core.models.names import SMALL_RESNET
 from slim_core.parameters import Config, Parameter, parameters
-from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec
+from slim_core.runs.loop_runs import FROM_REFERENCE, retrain_spec, usual_way
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import TrainSpec
 from slim_core.training.answers import AnswersOf
@@ -233,8 +233,9 @@ def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
 
 def _retrain(dataset: Dataset, subset: Run) -> None:
     reference = session.store().lineage.reference_of(subset)
+    usual = usual_way(reference)
     how = st.segmented_control(
-        "Start", list(WAYS), format_func=WAYS.__getitem__, default="reference", required=True, key="retrain-how"
+        "Start", list(WAYS), format_func=WAYS.__getitem__, default=usual, required=True, key="retrain-how"
     )
     st.caption(f"Reference model: {verbatim(pick.describe(reference))}")
     if how == "last-layer":

@@ -79,6 +79,11 @@ class LoopConfig(BuiltByHand):
         description="The reference is a new last layer of the pretrained network, and all that is retrained is its "
         "last layer: minutes without a GPU.",
     )
+    maps_on_test: bool = Field(
+        default=False,
+        title="Attention on test",
+        description="Of last layers: evaluate by the images, with their attention, in place of kept features.",
+    )
     size: Annotated[
         int | None, Shown(called="The size of the subsets", advice="give 1 or more images, or leave it out")
     ] = Field(default=None, ge=1, title="Images in a subset", description="Images of every subset.")
@@ -258,7 +263,8 @@ class LoopRuns:
     @property
     def _how_to_evaluate(self) -> dict[str, Any]:
         """Fields of EvaluateSpec: of a frozen network, by its features, which are the same under every last layer."""
-        return {"attention": False, "features": self.attention.id} if self.config.frozen else {}
+        by_features = self.config.frozen and not self.config.maps_on_test
+        return {"attention": False, "features": self.attention.id} if by_features else {}
 
     @property
     def size(self) -> int:
@@ -283,18 +289,34 @@ class LoopRuns:
 def retrain_spec(
     reference: Run, subset: Run | None, retrain: Retrain, seed: int, fields: dict[str, Any] | None = None
 ) -> TrainSpec:
-    """The spec that retrains the reference's architecture on a subset, one of three ways, or its last layer without."""
+    """The spec that retrains the reference's architecture on a subset, one of three ways, or its last layer without.
+
+    ``fields``: of TrainSpec; they go before those that the reference gives.
+    """
+    fields = fields or {}
     common = {"dataset": reference.spec["dataset"], **taken_over(reference.spec)}
+    if retrain == "last-layer" and is_probe(reference) and "refit" not in fields:
+        common |= {name: reference.spec[name] for name in ("refit", "refit_options")}  # as it was fitted
     how: dict[str, Any] = {
         "scratch": {},
         "reference": {"start": "reference", "reference": reference.id},
         "last-layer": {"mode": "last-layer", "reference": reference.id},
     }[retrain]
     spec = parse_spec(
-        {"kind": "train", **common, **how, "subset": subset.id if subset else None, "seed": seed, **(fields or {})}
+        {"kind": "train", **common, **how, "subset": subset.id if subset else None, "seed": seed, **fields}
     )
     assert isinstance(spec, TrainSpec)
     return spec
+
+
+def is_probe(reference: Run) -> bool:
+    """Whether it is a new last layer of a pretrained network, the rest of which nobody trained here."""
+    return reference.spec.get("mode") == "last-layer" and reference.spec.get("reference") is None
+
+
+def usual_way(reference: Run) -> Retrain:
+    """How a model is retrained where nobody says: of a new last layer, that layer again."""
+    return "last-layer" if is_probe(reference) else "reference"
 
 
 def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:

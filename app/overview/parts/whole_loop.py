@@ -14,7 +14,7 @@ from app.ui.runs import ask, pipeline
 from slim_core.curation import default_subset_size
 from slim_core.parameters import parameters
 from slim_core.percent import counted
-from slim_core.runs.loop_runs import retrain_spec
+from slim_core.runs.loop_runs import retrain_spec, usual_way
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
@@ -88,7 +88,8 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
     assert loop.campaign is not None and loop.result is not None  # there are answers
     campaign, step = loop.campaign, loop.next
     is_answered = step is not None and step.name != "annotate"
-    training = retrain_spec(loop.result.reference, None, "reference", 0).model_dump()
+    reference = loop.result.reference
+    training = retrain_spec(reference, None, usual_way(reference), 0).model_dump()
     kinds = [_OF_COMPARISON[one.name] for one in loop.steps if one.name in _OF_COMPARISON and one.state != "done"]
     expects = expected.before(dataset, kinds, training, default_subset_size(campaign.n_split))
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):

@@ -14,6 +14,7 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, outcome, pipeline
 from slim_core.parameters import parameters
+from slim_core.runs.loop_runs import usual_way
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
@@ -33,10 +34,12 @@ def show(subset: Run) -> None:
         f"**{verbatim(subset.name or subset.id)}**: {metrics.get('images', 0):,} images, "
         f"{metrics.get('images_unique', 0):,} of them distinct, from {metrics.get('answers', 0):,} answers"
     )
+    ways = list(WAYS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = st.selectbox(
             "Retrain",
-            list(WAYS),
+            ways,
+            index=ways.index(usual_way(session.store().lineage.reference_of(subset))),
             format_func=lambda one: WAYS[one],
             key="retrain-way",
             width=320,

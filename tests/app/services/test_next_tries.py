@@ -6,6 +6,8 @@ import pytest
 
 from app import session
 from app.services import loop_state, next_tries
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.loop_runs import retrain_spec
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,17 @@ def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
     if "size" in found:
         assert f"{metrics['images'] - metrics['images_unique']:,} of the {metrics['images']:,}" in found["size"].why
     assert found["start"].label == "Retrain from the initial weights"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_last_layer_that_was_refitted_is_not_offered_more_epochs() -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    subset = store.runs.fetch(loop_state.read(store, dataset.id).result.subset.id)
+    spec = retrain_spec(store.lineage.reference_of(subset), subset, "last-layer", 0)
+    model = Workbench(store, InProcess(store, device="cpu")).run(spec, name="Its last layer")
+    found = {one.name: one for one in next_tries._all(model, subset)}
+    assert "epochs" not in found and found["start"].label == "Retrain from the reference model"
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")

@@ -111,7 +111,7 @@ def test_validation_chooses_between_two_balances_the_milder_of_equals_and_both_a
 ):
     free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
     said = iter((right, other))
-    free.subset = lambda strategy, asked, options: {"asked": asked, **(options or {})}
+    free.subset = lambda _strategy, asked, options: {"asked": asked, **(options or {})}
     free.retrained = lambda subset: SimpleNamespace(
         id=str(subset), subset=subset, metrics={"val": {WORST_CLASS: next(said)}}
     )

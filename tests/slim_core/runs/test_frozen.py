@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 import types
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -14,6 +16,7 @@ from slim_core import api
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.runs.executor import Workbench
+from slim_core.runs.loop_runs import PROBE, retrain_spec, usual_way
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.registry import parse_spec
 
@@ -129,3 +132,25 @@ def test_an_evaluation_by_features_has_no_maps() -> None:
 
 def _folder(loop: Loop, run_id: str) -> Path:
     return loop.at.store.artifacts.folder(run_id)
+
+
+def test_a_probe_is_retrained_as_it_was_fitted_and_a_whole_model_as_a_whole() -> None:
+    about = {"kind": "train", "dataset": "d-1", "model": "resnet18", "seed": 3}
+    probe, whole = (SimpleNamespace(id="r-1", spec=parse_spec({**about, **how}).model_dump()) for how in (PROBE, {}))
+    assert (usual_way(probe), usual_way(whole)) == ("last-layer", "reference")
+    again = retrain_spec(probe, None, usual_way(probe), 3)
+    assert (again.mode, again.refit, again.reference) == ("last-layer", "l2", "r-1")
+    assert retrain_spec(probe, None, "last-layer", 3, {"refit": "dfr", "fitted_on": "val"}).refit == "dfr"
+    assert retrain_spec(whole, None, "last-layer", 3).refit == "l1"
+    refitted = SimpleNamespace(id="r-2", spec=again.model_dump())
+    assert usual_way(refitted) == "reference", "a refit of a trained model is not one of a pretrained network"
+
+
+def test_attention_on_test_takes_the_images_in_place_of_kept_features(loop: Loop) -> None:
+    asked: list[Any] = []
+    at = SimpleNamespace(store=loop.store, run=lambda spec, name: asked.append(spec) or SimpleNamespace(id=name))
+    for maps in (False, True):
+        one = Loop(at, loop.config.model_copy(update={"maps_on_test": maps}))  # type: ignore[arg-type]
+        one.__dict__.update(test_space=None, attention=SimpleNamespace(id="r-maps"))
+        one.evaluation(SimpleNamespace(id="r-model", name="model"))  # type: ignore[arg-type]
+    assert [(spec.attention, spec.features) for spec in asked] == [(False, "r-maps"), (True, None)]
