@@ -1,7 +1,7 @@
 # Two commands for a newcomer: make demo, make test. CI calls the same verbs.
 PYTHON ?= python3
 PORT ?= 8501
-SET ?= digits
+SET ?= pictures
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -49,7 +49,7 @@ $(PICTURES): $(INSTALLED)
 
 install: $(INSTALLED) ## virtual environment with everything SLIM Studio runs on
 
-demo: $(if $(filter pictures,$(SET)),$(PICTURES),$(INSTALLED)) ## the whole loop on a demo set, and the dashboard (SET=digits PORT=8501)
+demo: $(if $(filter pictures stickers,$(SET)),$(PICTURES),$(INSTALLED)) ## the whole loop on a demo set, and the dashboard (SET=pictures PORT=8501)
 	@exec $(BIN)/python -m workers.demo --port $(PORT) --set $(SET)
 
 # Two tests at a time, which is what two cores bear: with three, tests of real processes wait too long (tests/shares.py says
@@ -80,7 +80,7 @@ bench: $(DEV) ## every benchmark; results go to benchmarks/results
 	@for name in $(BENCHMARKS); do \
 	  echo "== $$name"; $(BIN)/python -m benchmarks.$$name --json benchmarks/results/$$name.json || exit 1; done
 
-screenshots: $(DEV) ## the pictures that the README shows
+screenshots: $(DEV) $(PICTURES) ## the pictures that the README shows
 	$(BIN)/python -m tests.browser.screenshots --readme
 
 clean: ## remove the virtual environment and caches (SLIM_HOME stays)

@@ -26,12 +26,14 @@ from slim_core.cli.whole_loop import show_outcomes
 from slim_core.data.sets import SETS, DemoSet, make_set
 from slim_core.data.sets.demo_set import write_set
 from slim_core.data.sets.digits import DemoConfig
+from slim_core.data.sets.pictures import Pictures
 from slim_core.errors import QueueUnavailableError, SlimError, SpecRefusedError
+from slim_core.models.names import SMALL_RESNET
 from slim_core.runs.executor import Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig, Outcome
 from slim_core.settings import Settings, settings
 from slim_core.steps.recipes import default_model
-from slim_core.store import Store
+from slim_core.store import Dataset, Store
 from slim_core.training.processes.pdeath import bound
 from workers.local import environment, redis_url
 from workers.queue import Submitter
@@ -147,21 +149,35 @@ def await_queue(given: Settings) -> None:
     raise QueueUnavailableError(f"Redis does not answer: read {given.home.resolve() / 'workers.log'}.")
 
 
-def run_loop(given: Settings, folder: Path, seed: int) -> list[Outcome]:
+def run_loop(given: Settings, folder: Path, drawn: DemoSet) -> list[Outcome]:
     """The whole loop through the queue, with a bar a run."""
     store = Store.open(given)
     plain = Workbench(store, Submitter(store, by="make demo"))
-    dataset = data_set(folder, at=plain)
-    config = LoopConfig(dataset=dataset.id, seed=seed, model=default_model(dataset))
+    config = config_of(data_set(folder, at=plain), drawn)
     with bars() as display:
         loop = Loop(ShownWorkbench(plain, display), config)
         return [loop.outcome(method) for method in METHODS]
+
+
+def config_of(dataset: Dataset, drawn: DemoSet) -> LoopConfig:
+    """How the demo goes through the loop: of a pretrained network only last layers, which is minutes on two cores."""
+    config = LoopConfig(dataset=dataset.id, seed=drawn.seed, model=default_model(dataset))
+    if config.model == SMALL_RESNET:
+        return config
+    last_layers = {"frozen": True, "maps_on_test": True, "train": {"image_size": drawn.size}}
+    return LoopConfig.model_validate({**config.model_dump(), **last_layers})
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
     """Raise where the program is; and again until somebody hears it: what is raised in a finaliser is lost."""
     signal.setitimer(signal.ITIMER_REAL, AGAIN_S)
     raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+def demo_set(name: str, seed: int) -> DemoSet:
+    """The set as the demo draws it: for a pretrained network fewer images, large enough for maps of five by five."""
+    of_network = {"size": 160, "train": 1600, "val": 400, "test": 800} if issubclass(SETS[name], Pictures) else {}
+    return make_set(name, seed=seed, **of_network)
 
 
 def folder_of(given: Settings, drawn: DemoSet) -> Path:
@@ -181,7 +197,7 @@ def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> in
         dashboard.start()
         console.print(f"The dashboard is at [bold]{dashboard.url}[/]; the loop runs in it now.", soft_wrap=True)
         await_queue(given)
-        show_outcomes(run_loop(given, folder, drawn.seed))
+        show_outcomes(run_loop(given, folder, drawn))
         if not stay:
             return 0
         console.print(f"All of it is at [bold]{dashboard.url}[/]. Ctrl-C ends the dashboard and its workers.")
@@ -206,7 +222,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGALRM):
         signal.signal(name, _interrupt)
     try:
-        return demo(settings(), given.port, make_set(given.set, seed=given.seed), stay=not given.no_stay)
+        return demo(settings(), given.port, demo_set(given.set, given.seed), stay=not given.no_stay)
     except SlimError as error:
         errors.print(str(error), style="bold red", markup=False, soft_wrap=True)
         return 2

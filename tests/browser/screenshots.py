@@ -23,7 +23,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from slim_core.runs.executor import InProcess, Workbench
-from slim_core.runs.whole_loop import Loop, LoopConfig
+from slim_core.runs.whole_loop import Loop
 from slim_core.settings import Settings
 from slim_core.store import Store
 from tests.browser import chromium
@@ -81,14 +81,16 @@ def main() -> int:
 def fill(home: Path, data: Path) -> None:
     """The demo loop, and a campaign that is half answered."""
     from slim_core.data.importing import import_data
-    from slim_core.data.sets.digits import DemoConfig, write_demo
+    from slim_core.data.sets.demo_set import write_set
     from slim_core.runs.loop_runs import create_campaign
     from slim_core.store import AnswerIn
+    from workers.demo import config_of, demo_set
 
-    write_demo(data, DemoConfig())
+    drawn = demo_set("pictures", seed=0)
+    write_set(data, drawn)
     store = Store.open(Settings(home=home))
     dataset = store.datasets.register(import_data(data), by="screenshots")
-    loop = Loop(Workbench(store, InProcess(store, device="cpu")), LoopConfig(dataset=dataset.id))
+    loop = Loop(Workbench(store, InProcess(store, device="cpu")), config_of(dataset, drawn))
     for method in METHODS:
         log.info("%s: worst group %.1f %%", method, 100 * loop.outcome(method).evaluation.metrics["wga"])
     campaign = create_campaign(store, loop.space, share=0.02, seed=1, name=OPEN)
