@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.services import result_links
 from slim_core.evaluation.comparison import method_of
+from slim_core.models.names import short_name
 from slim_core.runs.loop_runs import ANSWERED
 from slim_core.steps.specs import refits
 from slim_core.store.runs.states import ACTIVE
@@ -57,7 +58,7 @@ class Result:
     @property
     def name(self) -> str:
         """The models and their seeds, and when."""
-        reference = f"{self.reference.spec['model']}, seed {self.reference.spec['seed']}"
+        reference = f"{short_name(self.reference.spec['model'])}, seed {self.reference.spec['seed']}"
         when = (self.after or self.reference).created_at.strftime("%d %b %H:%M")
         if self.model is None:
             return f"{reference}: no retrained model yet · {when}"

@@ -59,6 +59,11 @@ def is_custom(name: str) -> bool:
     return ":" in name and not is_timm(name)
 
 
+def short_name(name: str) -> str:
+    """As a person calls the model: of a function of one's own without its module."""
+    return name.partition(":")[2] if is_custom(name) else name
+
+
 def _check_timm(name: str) -> None:
     """As ``check_model``; whether there are weights of this tag, the step finds out."""
     if importlib.util.find_spec("timm") is None:

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def show(run: Run) -> None:
-    """Loss and accuracies by epoch; nothing for other steps, and before the first epoch."""
+    """Loss and accuracies by epoch; nothing for other steps, before the first epoch, and of a refitted last layer."""
     if run.kind != "train" or run.attempt == 0:
         return
     frame = charts.history_frame(training.history(run))
-    if frame.empty:
+    if not charts.has_curves(frame):
         return
     epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
     figures = {"loss": charts.loss_curve(frame, epochs, best), "accuracy": charts.accuracy_curves(frame, epochs, best)}

@@ -46,8 +46,8 @@ def _poll(run_id: str, known: str) -> None:
 
 def _curves(run: Run) -> None:
     frame = charts.history_frame(history(run))
-    if frame.empty:
-        if state.is_active(run):
+    if not charts.has_curves(frame):
+        if state.is_active(run) and run.spec["mode"] == "full":
             st.caption("The curves start after the first epoch.")
         return
     epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
@@ -75,8 +75,10 @@ def _facts(run: Run) -> Iterator[str]:
         yield f"weights of {run.spec['checkpoint']}"
         return
     yield f"{metrics['images']:,} images ({metrics['images_unique']:,} distinct)"
-    yield f"trained in {progress.duration(metrics['seconds'])}"
-    if metrics.get("best_epoch"):
+    is_refit = run.spec["mode"] == "last-layer"
+    how = f"last layer fitted by {run.spec['refit']}" if is_refit else "trained"
+    yield f"{how} in {progress.duration(metrics['seconds'])}"
+    if metrics.get("best_epoch") and not is_refit:
         yield f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
 
 

@@ -27,6 +27,11 @@ def history_frame(history: Sequence[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["epoch", "series", "value"])
 
 
+def has_curves(frame: pd.DataFrame) -> bool:
+    """Whether there is a loss by epoch: a last layer that is refitted has a single point, and none."""
+    return bool((frame["series"] == "loss").any())
+
+
 def loss_curve(frame: pd.DataFrame, epochs: int, best_epoch: int | None = None) -> go.Figure:
     """The training loss by epoch; ``frame`` as from history_frame, ``epochs``: of the whole training."""
     part = frame[frame["series"] == "loss"]

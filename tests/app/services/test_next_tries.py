@@ -6,8 +6,10 @@ import pytest
 
 from app import session
 from app.services import loop_state, next_tries
+from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.loop_runs import retrain_spec
+from tests.app.conftest import Show
 
 
 @pytest.mark.parametrize(
@@ -38,14 +40,20 @@ def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_last_layer_that_was_refitted_is_not_offered_more_epochs() -> None:
+def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epochs(show: Show) -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
     subset = store.runs.fetch(loop_state.read(store, dataset.id).result.subset.id)
     spec = retrain_spec(store.lineage.reference_of(subset), subset, "last-layer", 0)
-    model = Workbench(store, InProcess(store, device="cpu")).run(spec, name="Its last layer")
+    at = Workbench(store, InProcess(store, device="cpu"))
+    model = at.run(spec, name="Its last layer")
     found = {one.name: one for one in next_tries._all(model, subset)}
     assert "epochs" not in found and found["start"].label == "Retrain from the reference model"
+    api.evaluate(model.id, at=at)
+    assert loop_state.read(store, dataset.id).result.model.id == model.id
+    assert not show("overview").error
+    said = " ".join(one.value for one in show("train", run=model.id).caption)
+    assert "last layer fitted by l1 in" in said and "epoch" not in said
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")

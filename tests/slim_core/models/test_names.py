@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from slim_core.models import names as model_names
-from slim_core.models.names import SMALL_RESNET, check_model, classifiers
+from slim_core.models.names import SMALL_RESNET, check_model, classifiers, short_name
 from slim_core.models.torchvision_models import names
 from slim_core.parameters import parameters
 from slim_core.steps.specs import TrainSpec
@@ -38,3 +38,15 @@ def test_what_cannot_be_read_refuses_nothing(monkeypatch: pytest.MonkeyPatch):
 def test_a_spec_takes_the_losses_that_there_are_and_the_small_network():
     assert tuple(parameters(TrainSpec)["objective"].choices) == tuple(OBJECTIVES)
     assert TrainSpec(dataset="d", model=SMALL_RESNET).model == SMALL_RESNET
+
+
+@pytest.mark.parametrize(
+    ("name", "short"),
+    [
+        ("slim_core.models.efficientnet_lite:lite0", "lite0"),
+        ("timm:vit_tiny.a", "timm:vit_tiny.a"),
+        ("resnet50", "resnet50"),
+    ],
+)
+def test_a_function_of_ones_own_is_called_without_its_module(name, short):
+    assert short_name(name) == short

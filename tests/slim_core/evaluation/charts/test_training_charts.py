@@ -37,3 +37,9 @@ def test_accuracies_are_drawn_in_percent_with_the_worst_group_first() -> None:
     figure = charts.accuracy_curves(charts.history_frame(HISTORY), epochs=3)
     assert [trace.name for trace in figure.data] == ["worst group", "average", "a"]
     assert list(figure.data[1].y) == pytest.approx([60, 80])
+
+
+def test_a_single_point_without_a_loss_is_no_curve() -> None:
+    assert charts.has_curves(charts.history_frame(HISTORY))
+    refitted = [{name: value for name, value in HISTORY[0].items() if name != "train_loss"}]
+    assert not charts.has_curves(charts.history_frame(refitted)) and not charts.has_curves(charts.history_frame([]))
