@@ -143,7 +143,7 @@ def method_of(model: Run, subset: Run | None) -> str:
         return "trained elsewhere"
     objective, sampling = str(model.spec.get("objective", "erm")), model.spec.get("sampling")
     refits = model.spec.get("mode") == "last-layer"
-    how = _refit_of(model) if refits else f"from {model.spec.get('start', 'scratch')}"
+    how = refit_of(model) if refits else f"from {model.spec.get('start', 'scratch')}"
     parts = [how if refits else objective] if subset is None else [_chosen_by(subset), how]
     if subset is not None and objective != "erm":
         parts.append(objective)
@@ -161,7 +161,7 @@ def _chosen_by(subset: Run) -> str:
     return f"{strategy} {_ASKED_ABOUT[images, environments]}".strip()
 
 
-def _refit_of(model: Run) -> str:
+def refit_of(model: Run) -> str:
     """ "last layer", by which method where not the usual one, and on which images where not on those of train."""
     refit, fitted_on = model.spec.get("refit"), model.spec.get("fitted_on")
     found = f"last layer by {refit}" if refit else "last layer"

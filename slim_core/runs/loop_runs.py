@@ -296,7 +296,7 @@ def retrain_spec(
     fields = fields or {}
     common = {"dataset": reference.spec["dataset"], **taken_over(reference.spec)}
     if retrain == "last-layer" and is_probe(reference) and "refit" not in fields:
-        common |= {name: reference.spec[name] for name in ("refit", "refit_options")}  # as it was fitted
+        common |= {name: value for name, value in reference.spec.items() if name in ("refit", "refit_options")}
     how: dict[str, Any] = {
         "scratch": {},
         "reference": {"start": "reference", "reference": reference.id},

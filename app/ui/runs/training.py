@@ -18,7 +18,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models, network, progress, remedy, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
-from slim_core.evaluation.comparison import newest_evaluations
+from slim_core.evaluation.comparison import newest_evaluations, refit_of
 from slim_core.store.results import training_history
 from slim_core.store.runs.states import UNFINISHED
 
@@ -76,7 +76,7 @@ def _facts(run: Run) -> Iterator[str]:
         return
     yield f"{metrics['images']:,} images ({metrics['images_unique']:,} distinct)"
     is_refit = run.spec["mode"] == "last-layer"
-    how = f"last layer fitted by {run.spec['refit']}" if is_refit else "trained"
+    how = f"{refit_of(run)}, fitted" if is_refit else "trained"
     yield f"{how} in {progress.duration(metrics['seconds'])}"
     if metrics.get("best_epoch") and not is_refit:
         yield f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"

@@ -53,7 +53,7 @@ def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epo
     assert loop_state.read(store, dataset.id).result.model.id == model.id
     assert not show("overview").error
     said = " ".join(one.value for one in show("train", run=model.id).caption)
-    assert "last layer fitted by l1 in" in said and "epoch" not in said
+    assert "last layer, fitted in" in said and "best epoch" not in said
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
