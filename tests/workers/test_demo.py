@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -11,11 +12,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
 
 from slim_core.data.sets import SETS, make_set
+from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
 from slim_core.settings import Settings
 from workers import demo
@@ -65,6 +68,16 @@ def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_pag
     folders = [demo.folder_of(given, make_set(name, seed=3)) for name in SETS]
     assert len(set(folders)) == len(SETS)
     assert demo.folder_of(given, make_set("digits")) == tmp_path / "demo-data" / "seed-0"
+
+
+@pytest.mark.parametrize(("name", "size"), [("pictures", 160), ("stickers", 160), ("digits", 64)])
+def test_of_a_pretrained_network_only_last_layers_are_trained(name, size, tmp_path):
+    drawn = demo.demo_set(name, 3)
+    (tmp_path / MARKER).write_text(json.dumps(drawn.marker()))
+    config = demo.config_of(SimpleNamespace(id="d-1", format="demo", root=str(tmp_path)), drawn)
+    assert (drawn.size, config.seed, config.dataset) == (size, 3, "d-1")
+    assert config.frozen == config.maps_on_test == (name != "digits")
+    assert config.train == ({} if name == "digits" else {"image_size": 160})
 
 
 def test_a_set_that_does_not_exist_is_refused_with_those_that_do(capsys):
