@@ -182,8 +182,9 @@ def demo_set(name: str, seed: int) -> DemoSet:
 
 def folder_of(given: Settings, drawn: DemoSet) -> Path:
     """Where its images are kept; the digits have no name in it: the Data page draws them there too."""
-    name = f"seed-{drawn.seed}"
-    return given.home / "demo-data" / (name if drawn.name == DemoConfig.name else f"{drawn.name}-{name}")
+    called = [] if drawn.name == DemoConfig.name else [drawn.name]
+    size = [f"{drawn.size}px"] if isinstance(drawn, Pictures) else []  # they were smaller, and may lie there still
+    return given.home / "demo-data" / "-".join([*called, *size, f"seed-{drawn.seed}"])
 
 
 def demo(given: Settings, port: int, drawn: DemoSet, *, stay: bool = True) -> int:

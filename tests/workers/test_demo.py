@@ -68,6 +68,8 @@ def test_each_set_has_a_folder_of_its_own_and_the_digits_the_one_of_the_data_pag
     folders = [demo.folder_of(given, make_set(name, seed=3)) for name in SETS]
     assert len(set(folders)) == len(SETS)
     assert demo.folder_of(given, make_set("digits")) == tmp_path / "demo-data" / "seed-0"
+    smaller = make_set("pictures", seed=3)
+    assert demo.folder_of(given, smaller) != demo.folder_of(given, demo.demo_set("pictures", 3)), "both may be there"
 
 
 @pytest.mark.parametrize(("name", "size"), [("pictures", 160), ("stickers", 160), ("digits", 64)])
