@@ -156,7 +156,7 @@ def prepare(page: Page, name: str) -> None:
         page.locator(".slim-draw[data-row]").wait_for(timeout=DRAWN_MS)
         box = page.locator(".slim-draw [data-part=surface]").bounding_box()
         assert box is not None
-        for x, y, press in ((0.06, 0.32, page.mouse.down), (0.48, 0.86, page.mouse.up)):
+        for x, y, press in ((0.31, 0.25, page.mouse.down), (0.77, 0.83, page.mouse.up)):
             page.mouse.move(box["x"] + x * box["width"], box["y"] + y * box["height"], steps=5)
             press()
     if name == "space":
