@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sqlite3
 import subprocess
@@ -248,3 +249,17 @@ def test_reading_is_the_query_alone_and_writing_a_transaction(settings: Settings
         connection.execute(sa.select(1))
         assert connection.connection.dbapi_connection.info.transaction_status.name == "INTRANS"
     opened.close()
+
+
+def test_a_database_that_nobody_holds_gives_its_connections_back(tmp_path):
+    database = Database(f"sqlite:///{tmp_path / 'one.db'}")
+    view = database.seen_by("ann@example.org")
+    with database.engine.connect() as connection:
+        driver = connection.connection.driver_connection
+    del database, connection
+    gc.collect()
+    assert driver.execute("SELECT 1").fetchone() == (1,), "the view still holds it"
+    del view
+    gc.collect()
+    with pytest.raises(sqlite3.ProgrammingError, match="closed database"):
+        driver.execute("SELECT 1")
