@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import Sequence
@@ -141,6 +142,8 @@ class Settings(BaseSettings):
         try:
             resolved = Path(path).expanduser().resolve()
             resolved.exists()
+            if resolved.is_symlink():  # links in a circle, which Python 3.13 leaves as they are
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
         except (OSError, RuntimeError, ValueError) as error:  # links in a circle, 5,000 letters, a NUL
             raise PathRefusedError(f"{str(path)[:100]!r} cannot be a path: check it.") from error
         if self.holds(str(resolved)):

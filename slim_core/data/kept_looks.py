@@ -101,6 +101,7 @@ class KeptLooks:
             yield
         except (sqlite3.Error, OSError, UnicodeError) as error:  # a full disk, a home that is read-only, a damaged file
             _log.warning("What was seen of the files is not kept: %s", error)
+            self.close()
             self._database = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -121,7 +122,7 @@ def test_a_memory_that_fails_costs_a_second_look_and_nothing_else(looking, paths
     if damage == "no database":
         kept.write_bytes(b"garbage" * 1_000)
     elif damage == "other table":
-        with sqlite3.connect(kept) as database:
+        with closing(sqlite3.connect(kept)) as database, database:
             database.execute("DROP TABLE looks")
             database.execute("CREATE TABLE looks (path TEXT PRIMARY KEY)")
     else:

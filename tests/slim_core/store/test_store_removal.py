@@ -122,7 +122,7 @@ def test_images_out_of_arrow_files_go_unless_another_data_set_shows_them(store: 
 def test_what_was_seen_of_its_files_is_forgotten_unless_another_version_uses_it(store: Store, tmp_path: Path):
     first = store.datasets.register(imported(image_table(tmp_path / "images")))
     second = store.datasets.register(imported(image_table(tmp_path / "images", seed=1)))
-    KeptLooks.of(store.settings.home.resolve(), Path(first.root))
+    KeptLooks.of(store.settings.home.resolve(), Path(first.root)).close()
     (kept,) = (store.settings.home / "file-checks").glob("*.sqlite")
     store.removals.remove(first.id)
     assert kept.exists()
