@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -84,17 +85,34 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def to_markdown(result: Result) -> str:
     """Every table, and the sentences of what failed."""
-    parts = []
-    for title, frame in sections(result):
-        lines = ["| " + " | ".join(row) + " |" for row in [headings(result), *map(cells, records(frame))]]
-        rule = "|---" * len(HEADINGS) + "|"
-        parts.append(f"### {title}\n\n" + "\n".join([lines[0], rule, *lines[1:]]))
+    parts = [_section(title, [headings(result), *map(cells, records(frame))]) for title, frame in sections(result)]
+    if curve := _against_answers(result):
+        parts.append(_section("Worst group against answers", curve))
     if warned := warnings(result):
         parts.append("\n".join(f"**{sentence}**" for sentence in warned))
     failed = sentences(result)
     if failed:
         parts.append("### Failed\n\n" + "\n".join(f"- {sentence}" for sentence in failed))
     return "\n\n".join(parts) + "\n"
+
+
+def _section(title: str, rows: Sequence[Sequence[str]]) -> str:
+    """A table under its title; the first row holds the headings."""
+    first, *others = ("| " + " | ".join(row) + " |" for row in rows)
+    return "\n".join([f"### {title}", "", first, "|---" * len(rows[0]) + "|", *others])
+
+
+def _against_answers(result: Result) -> list[list[str]]:
+    """The rows of that table, a column a share; none where there is one share alone."""
+    curve, labels = result.curve, dict(zip(result.table["method"], result.table["label"], strict=True))
+    shares = sorted(set(curve["answers"]))
+    if len(shares) < 2:
+        return []
+    rows = [["set", "method", *(f"{100 * share:g} %" for share in shares)]]
+    for (name, method), part in curve.groupby(["set", "method"], sort=False):
+        known = dict(zip(part["answers"], part["wga_mean"], strict=True))
+        rows.append([str(name), labels[method], *(rate(known.get(share, math.nan)) for share in shares)])
+    return rows
 
 
 def warnings(result: Result) -> list[str]:

@@ -108,6 +108,7 @@ def test_every_table_says_which_labels_were_used(result):
     assert written.count("labels used") == 4  # the mean over sets, and three sets
     assert "| SLIM | answers | 3 | 82.0 | 2.0 |" in written
     assert "- patch, erm, seed 2: The loss became nan." in written
+    assert "| set | method | 0 % | 1 % | 3 % |" in written and "| digits | SLIM | 70.0 | 75.0 | 82.0 |" in written
     latex = text.to_latex(result)
     assert "ERM & none & 62.0 $\\pm$ 2.0 & 70.0 $\\pm$ 0.0 & 98.0" in latex and latex.count("\\\\") == 3
     assert text.to_csv(result).count("\n") == 1 + 4 * 2
