@@ -209,7 +209,7 @@ def test_without_answers_it_is_refused(table, reference):
 
 
 def test_a_weight_too_large_to_train_with_is_named_in_the_advice(table, reference):
-    chosen = config(10, **answering(right_weight=1e4, wrong_weight=1e4), lr=100.0)
+    chosen = config(10, **answering(right_weight=1e4, wrong_weight=1e4), lr=1000.0)
     with pytest.raises(SpecRefusedError, match="loss became .*smaller right_weight and wrong_weight"):
         retrained(table, reference, chosen, answered(table, reference, 1))
 
