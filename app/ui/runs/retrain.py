@@ -34,6 +34,12 @@ def show(subset: Run) -> None:
         f"**{verbatim(subset.name or subset.id)}**: {metrics.get('images', 0):,} images, "
         f"{metrics.get('images_unique', 0):,} of them distinct, from {metrics.get('answers', 0):,} answers"
     )
+    with errors_shown():  # of a reference model that was deleted; what came of the subset is there all the same
+        _form(subset)
+    _show_outcome(subset)
+
+
+def _form(subset: Run) -> None:
     ways = list(WAYS)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         way = st.selectbox(
@@ -49,10 +55,8 @@ def show(subset: Run) -> None:
             seed = ask.field(parameters(STEPS["train"].spec)["seed"], int(subset.spec["seed"]), key="retrain")
         pressed = st.button("Retrain and evaluate", type="primary", icon=":material/model_training:", key="retrain")
     if pressed:
-        with errors_shown():
-            pipelines.to_retraining(subset, way, seed)
-            st.rerun()
-    _show_outcome(subset)
+        pipelines.to_retraining(subset, way, seed)
+        st.rerun()
 
 
 def _show_outcome(subset: Run) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import pytest
 
 from app import session
@@ -70,3 +74,16 @@ def test_several_models_of_one_press_end_with_their_mean_and_range(show) -> None
     assert f"worst group **{percent(sum(rates) / 2)}** on average ({interval(min(rates), max(rates))})" in said
     ids = [run.id for run in store.pipelines.all(evaluations[0].dataset_id)[0].runs]
     assert any(f"runs={'%2C'.join(ids)}" in link.proto.query_string for link in app.get("page_link"))
+
+
+def test_what_came_of_a_subset_is_there_though_its_reference_model_was_deleted(filled_home: Path, show) -> None:
+    runs = session.store().runs
+    (after,) = [run for run in runs.all(kind="evaluate") if "slim" in run.name]
+    subset = runs.all(kind="curate")[0]
+    reference = session.store().lineage.reference_of(subset)
+    with closing(sqlite3.connect(filled_home / "slim.db")) as database, database:
+        database.execute("DELETE FROM runs WHERE id = ?", (reference.id,))
+    app = show("curate", dataset=after.dataset_id)
+    assert any(f"behind {subset.id} was deleted: curate again" in one.value for one in app.error)
+    assert not [box for box in app.selectbox if box.key == "retrain-way"], "nothing can be retrained"
+    assert any(outcome.sentence(after) in text.value for text in app.markdown)
