@@ -17,7 +17,7 @@ import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO
+from typing import IO, Any
 
 from slim_core.api import data_set
 from slim_core.cli.console import console, errors
@@ -161,11 +161,10 @@ def run_loop(given: Settings, folder: Path, drawn: DemoSet) -> list[Outcome]:
 
 def config_of(dataset: Dataset, drawn: DemoSet) -> LoopConfig:
     """How the demo goes through the loop: of a pretrained network only last layers, which is minutes on two cores."""
-    config = LoopConfig(dataset=dataset.id, seed=drawn.seed, model=default_model(dataset))
-    if config.model == SMALL_RESNET:
-        return config
-    last_layers = {"frozen": True, "maps_on_test": True, "train": {"image_size": drawn.size}}
-    return LoopConfig.model_validate({**config.model_dump(), **last_layers})
+    model = default_model(dataset)
+    last_layers: dict[str, Any] = {"frozen": True, "maps_on_test": True, "train": {"image_size": drawn.size}}
+    how = {} if model == SMALL_RESNET else last_layers
+    return LoopConfig(dataset=dataset.id, seed=drawn.seed, model=model, **how)
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:

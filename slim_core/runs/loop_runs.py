@@ -32,6 +32,7 @@ from slim_core.steps.specs import (
     Option,
     SpaceSpec,
     TrainSpec,
+    is_probe,
 )
 from slim_core.store.results import SpaceResult
 
@@ -295,7 +296,7 @@ def retrain_spec(
     """
     fields = fields or {}
     common = {"dataset": reference.spec["dataset"], **taken_over(reference.spec)}
-    if retrain == "last-layer" and is_probe(reference) and "refit" not in fields:
+    if retrain == "last-layer" and is_probe(reference.spec) and "refit" not in fields:
         common |= {name: value for name, value in reference.spec.items() if name in ("refit", "refit_options")}
     how: dict[str, Any] = {
         "scratch": {},
@@ -309,14 +310,9 @@ def retrain_spec(
     return spec
 
 
-def is_probe(reference: Run) -> bool:
-    """Whether it is a new last layer of a pretrained network, the rest of which nobody trained here."""
-    return reference.spec.get("mode") == "last-layer" and reference.spec.get("reference") is None
-
-
 def usual_way(reference: Run) -> Retrain:
     """How a model is retrained where nobody says: of a new last layer, that layer again."""
-    return "last-layer" if is_probe(reference) else "reference"
+    return "last-layer" if is_probe(reference.spec) else "reference"
 
 
 def taken_over(reference: Mapping[str, Any]) -> dict[str, Any]:

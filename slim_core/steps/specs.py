@@ -385,6 +385,11 @@ def refits(train: Mapping[str, Any]) -> bool:
     return train.get("mode") == "last-layer" and train.get("reference") is not None
 
 
+def is_probe(train: Mapping[str, Any]) -> bool:
+    """Whether that last layer is a new one, of a pretrained network the rest of which nobody trained here."""
+    return train.get("mode") == "last-layer" and not refits(train)
+
+
 def _situation(given: Mapping[str, Any]) -> str:
     if given.get("mode") == "last-layer":
         return "last-layer"

@@ -17,6 +17,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
+from benchmarks.processes import command_of
 from slim_core.data.sets import SETS, make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
@@ -132,8 +133,8 @@ def test_an_interrupt_that_nobody_heard_comes_again(monkeypatch):
 def _parts(pid: int) -> set[str]:
     """Which of the parts of an embedded installation run under a process."""
     try:
-        lines = [" ".join(process.cmdline()) for process in psutil.Process(pid).children(recursive=True)]
-    except psutil.Error:  # one ended while we looked
+        lines = [command_of(process) for process in psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:  # it has ended
         return set()
     return {part for part in PARTS if any(part in line for line in lines)}
 
