@@ -117,8 +117,10 @@ def _drawn(campaign_id: str, state: State) -> str:
         f'<i style="background:{ANSWERS[value]}"></i>{WORDS[value]} {int((found.answers[asked] == value).sum())}'
         for value in COUNTED  # empty ones among the wrong
     )
+    height, width = picture.shape[:2]  # a page leaves an image no room that is not decoded yet and tells no size
     left = (
-        f'<div><img src="data:image/webp;base64,{source}" alt="Map of the propagated scores: {trusted}">'
+        f'<div><img src="data:image/webp;base64,{source}" width="{width}" height="{height}"'
+        f' alt="Map of the propagated scores: {trusted}">'
         f'<div class="key">score 0<span class="ramp" style="background:{RAMP}"></span>1 {answers}</div>'
         f'<div class="key"><b>{trusted}</b></div>{_none_right(found)}</div>'
     )
