@@ -16,7 +16,7 @@ from slim_core.curation import NEEDS_ANSWERS, default_subset_size
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench, open_workbench
-from slim_core.runs.loop_runs import ANSWERED, LoopConfig, Retrain, create_campaign, retrain_spec
+from slim_core.runs.loop_runs import ANSWERED, LoopConfig, Retrain, create_campaign, retrain_spec, usual_way
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign, newest_data_set
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
@@ -53,18 +53,21 @@ def train(
 def retrain(
     subset: str | None = None,
     *,
-    how: Retrain = "reference",
+    how: Retrain | None = None,
     reference: str | None = None,
     seed: int = 0,
     at: Workbench | None = None,
     force: bool = False,
     **fields: Any,
 ) -> Run:
-    """Retrain the architecture of a reference model on a curated subset."""
+    """Retrain the architecture of a reference model on a curated subset.
+
+    ``how``: None goes on from the reference model; of a linear probe it fits the last layer again.
+    """
     at = at or open_workbench()
     curated = a_run(at, subset, "curate")
     origin = a_run(at, reference, "train") if reference else at.store.lineage.reference_of(curated)
-    spec = retrain_spec(origin, curated, how, seed, fields)
+    spec = retrain_spec(origin, curated, how or usual_way(origin), seed, fields)
     return at.run(spec, name=f"Retrained on {curated.spec['strategy']}", force=force)
 
 
@@ -122,15 +125,14 @@ def register_model(
     return at.run(parse_spec(given), name=name or f"{model} from {Path(file).name}", force=force)
 
 
-def how_to_retrain(text: str) -> Retrain:
-    """One of the three ways to retrain.
+def how_to_retrain(text: str | None) -> Retrain | None:
+    """One of the three ways to retrain; None is left to the reference model.
 
     Raises:
         SpecRefusedError: there is no such way.
     """
-    for way in get_args(Retrain):
-        if text == way:
-            return cast(Retrain, way)
+    if text is None or text in get_args(Retrain):
+        return cast(Retrain | None, text)
     raise SpecRefusedError(f"There is no way to retrain {quoted(text)}: choose {', '.join(get_args(Retrain))}.")
 
 

@@ -28,7 +28,10 @@ def train(
     settings: Settings,
     data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
     subset: Annotated[str | None, typer.Option(help='Retrain on a curate run: its id, or "latest".')] = None,
-    retrain: Annotated[str, typer.Option(help="With --subset, from: reference, scratch or last-layer.")] = "reference",
+    retrain: Annotated[
+        str | None,
+        typer.Option(help="With --subset: reference (default), scratch, or last-layer (default of a linear probe)."),
+    ] = None,
     reference: Annotated[
         str | None, typer.Option(help="Train run to retrain or refit; default: the subset's own, or the newest.")
     ] = None,

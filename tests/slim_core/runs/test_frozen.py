@@ -65,6 +65,8 @@ def test_everything_but_the_last_layer_stays_as_the_pretrained_network_has_it(lo
     assert outcomes["erm-converged"].model.id == loop.reference.id and loop.reference.spec["reference"] is None
     assert outcomes["slim"].n_images == outcomes["random"].n_images == 60
     assert outcomes["slim"].n_answers > 0 == outcomes["jtt"].n_answers
+    again = api.retrain(outcomes["slim"].subset.id, seed=0, at=loop.at)
+    assert again.spec["mode"] == "last-layer", "what the loop does with a probe, done by hand where nobody says how"
     jtt = outcomes["jtt"].model.spec
     assert (jtt["refit"], jtt.get("fitted_on", "train"), jtt["reference"]) == ("jtt", "train", loop.reference.id)
     rest = loop.at.store.runs.fetch(outcomes["afr-train-fifth"].model.spec["reference"])
