@@ -131,7 +131,8 @@ def claims(result) -> list[dict]:
     found = [_above(measured, name) for name in BEATEN if name in set(measured["method"])]
     by_groups = over[over["labels_used"].str.contains("groups") & (over["n"] > 0)]
     if len(by_groups):
-        found.append(_near_groups(_claiming(result), by_groups))
+        claiming = over[over["method"] == result.spec["against"]].iloc[0]
+        found.append(_near_groups(claiming, by_groups))
     outside = [name for name in result.sets if name not in result.sets_in_mean]
     found += [_no_harm(table[table["set"] == name], name) for name in outside]
     return [claim for claim in found if claim]
@@ -159,11 +160,6 @@ def _no_harm(table, name: str) -> dict | None:
     return {"claim": what, "measured": _interval(reference.iloc[0]), "holds": below <= MOST_HARM}
 
 
-def _claiming(result):
-    over = result.over_sets
-    return over[over["method"] == result.spec["against"]].iloc[0]
-
-
 def _interval(row) -> str:
     from slim_core.evaluation.study.text import points
     from slim_core.percent import interval
@@ -173,7 +169,9 @@ def _interval(row) -> str:
 
 def claims_table(result) -> str:
     """The claims as Markdown."""
-    lines = [f"| {_claiming(result)['label']} is | measured, points | holds |", "|---|---|---|"]
+    table = result.table  # of every set, also of a study none of whose sets is in the mean
+    label = table.loc[table["method"] == result.spec["against"], "label"].iloc[0]
+    lines = [f"| {label} is | measured, points | holds |", "|---|---|---|"]
     for claim in claims(result):
         lines.append(f"| {claim['claim']} | {claim['measured']} | {'yes' if claim['holds'] else '**no**'} |")
     return "\n".join(lines) + "\n"

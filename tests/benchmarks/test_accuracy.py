@@ -58,6 +58,13 @@ def test_each_claim_is_measured_and_says_whether_it_holds() -> None:
     assert claims_table(RESULT).count("**no**") == 3
 
 
+def test_a_study_of_sets_that_are_in_no_mean_claims_no_harm_alone() -> None:
+    outside = [one for one in RESULT.entries if one["set"] == "no-shortcut"]
+    alone = Result({**SPEC, "sets": SPEC["sets"][1:]}, outside)
+    assert [one["claim"] for one in claims(alone)] == ["at most 1 point below erm-converged on no-shortcut"]
+    assert claims_table(alone).startswith("| slim is |")
+
+
 def test_whole_seeds_of_the_same_study_are_known_from_its_results_and_no_others(tmp_path) -> None:
     study = Study.model_validate({**SPEC, "seeds": [10, 11, 12, 13]})
     entries = [one for one in RESULT.entries if (one["set"], one["seed"], one["method"]) != ("digits", 11, "rwy")]
