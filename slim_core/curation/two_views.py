@@ -57,10 +57,6 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
         seed=seed,
         options=options,
         extra={"clusters": found.to_json()},
-        notes=[
-            f"The attention of {int(wrong.sum()):,} of {len(wrong):,} images is taken to be wrong: what it is on is "
-            f"balanced too."
-        ],
     )
 
 

@@ -30,7 +30,8 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
 
     Returns:
         images (repeats included), images_unique, answers and environment_answers (about images and environments),
-        answers_share (both, of the images of the split) and the strategy's report.
+        answers_share (both, of the images of the split), the strategy's report, and where classes are balanced twice
+        attention_wrong, the images whose attention is taken to be wrong.
 
     Raises:
         AnswersRefusedError: answers belong to images outside the space, or the strategy cannot do with these.
@@ -111,7 +112,8 @@ def _table(subset: Subset, rows: NDArray[np.int64], scores: NDArray[np.float64],
 
 def _metrics(subset: Subset, answers: Answers, n_given: int, n_of_environments: int) -> dict[str, Any]:
     right, wrong = int((answers == 1).sum()), int((answers == 0).sum())
-    return {
+    presumed = subset.report.get("clusters", {}).get("images_wrong")
+    return ({} if presumed is None else {"attention_wrong": presumed}) | {
         "images": int(np.sum(subset.counts)),
         "images_unique": len(subset.positions),
         "answers": n_given,

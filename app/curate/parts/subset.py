@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,14 +43,26 @@ def _notes(notes: Sequence[str]) -> None:
 
 
 def _numbers(subset: Subset) -> None:
-    report, kept = subset.report, subset.report.get("keep")
+    report = subset.report
     columns = st.columns(4)
     columns[0].metric("Images", f"{report['images']:,}", border=True, help=f"{explain('subset')} Includes repeats.")
     columns[1].metric("Distinct", f"{report['unique']:,}", border=True, help="Images without repeats.")
     columns[2].metric("Repeats", f"{report['repeated']:,}", border=True, help=explain("repeat"))
-    shown = percent(kept["trusted"] / kept["total"], 0) if kept else "not used"
-    share = f" {kept['trusted']:,} of {kept['total']:,}." if kept else ""
-    columns[3].metric("Trusted", shown, border=True, help=f"{explain('trusted image')}{share}")
+    label, value, about = _judged(report)
+    columns[3].metric(label, value, border=True, help=about)
+
+
+def _judged(report: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Label, value and help of the number that the answers decide."""
+    kept, wrong = report.get("keep"), report.get("clusters", {}).get("images_wrong")
+    if wrong is not None:
+        total = sum(one["size"] for one in report["classes"])
+        about = f"Images whose attention is taken to be wrong: {wrong:,} of {total:,}. What it is on is balanced, too."
+        return "Wrong attention", percent(wrong / total, 0), about
+    if not kept:
+        return "Trusted", "not used", explain("trusted image")
+    share = f"{kept['trusted']:,} of {kept['total']:,}."
+    return "Trusted", percent(kept["trusted"] / kept["total"], 0), f"{explain('trusted image')} {share}"
 
 
 def show_scores(data: SpaceData, campaign: str, threshold: float | None) -> None:

@@ -58,7 +58,8 @@ def test_classes_are_balanced_twice_where_that_is_chosen_and_the_preview_says_of
     app.selectbox(key="environments-curate-slim").select("both").run()
     assert not app.exception and not app.error
     assert numbers(app)["Images"] == str(default_subset_size(240))
-    assert any("is taken to be wrong: what it is on is balanced too" in one.value for one in app.warning)
+    assert "Trusted" not in numbers(app) and numbers(app)["Wrong attention"].endswith("%")
+    assert not app.warning
 
 
 @pytest.mark.usefixtures("filled_home")
