@@ -44,17 +44,19 @@ from benchmarks.postgres import postgres
 from benchmarks.synthetic import Synthetic, make_home
 from slim_core.annotation.answer_files.writing import FORMATS, export
 from slim_core.settings import Settings
-from slim_core.store import AnswerIn, Campaign, Store
+from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store
 
 SMALL, LARGE = 2_400, 100_000  # training images of the two homes
 RATES = (3, 10)  # keys a second
 ALL_DONE, MINE_DONE = "All images of this campaign are answered", "You have answered all of yours"
 
 
-def ask_about(store: Store, home: Synthetic, n: int, **options: Any) -> Campaign:
+def ask_about(store: Store, home: Synthetic, n: int, overlap: int = 1) -> Campaign:
     """A campaign over the first n training images."""
     rows = store.datasets.table(home.dataset).rows("train")[:n]
-    return store.campaigns.create(f"{n} images", home.dataset, home.space, rows, by="bench", **options)
+    return store.campaigns.create(
+        f"{n} images", home.dataset, home.space, rows, "bench", CampaignSettings(overlap=overlap)
+    )
 
 
 def measure_kill(browser: Browser, store: Store, home: Synthetic) -> int:

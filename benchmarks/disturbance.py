@@ -23,7 +23,7 @@ from app import access
 from benchmarks.postgres import IMMEDIATE, Cluster
 from benchmarks.processes import end, free_port, until
 from slim_core.settings import Settings
-from slim_core.store import Store
+from slim_core.store import CampaignSettings, Store
 from workers.local import environment
 
 log = logging.getLogger("chaos")
@@ -284,10 +284,10 @@ class Annotator(Part):
             return
         first = self._store.campaigns.fetch(like)
         rows = self._store.datasets.table(first.dataset_id).rows(first.split)
+        settings = CampaignSettings(split=first.split, seed=self._seed, strategy="all")
         large = self._store.campaigns.create(
-            name="every image", dataset_id=first.dataset_id, space_run_id=first.space_run_id, rows=rows,
-            split=first.split, guideline="", seed=self._seed, strategy="all", by="chaos",
-        )  # fmt: skip
+            "every image", first.dataset_id, first.space_run_id, rows, "chaos", settings
+        )
         self._todo = [item.id for item in self._store.campaigns.items(large.id)][::-1]
         self._campaign = large.id
 

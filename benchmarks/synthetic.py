@@ -36,7 +36,7 @@ from slim_core.runs.execute import environment
 from slim_core.runs.loop_runs import retrain_spec
 from slim_core.space.environments import Clusters
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Dataset, Run, Store
+from slim_core.store import CampaignSettings, Dataset, Run, Store
 from slim_core.store.results import SpaceResult
 
 HELD_OUT = 0.1  # val and test images each, as a share of the training images
@@ -233,7 +233,9 @@ class _Filling:
         points, labels = SpaceResult(folder).points(), self.table.labels[rows]
         budgets = default_budgets(labels, min(ANSWERED, 1000 / self.n))
         asked = rows[kmeans_candidates(points, labels, budgets, self.seed)]
-        campaign = self.store.campaigns.create("Candidates", self.dataset.id, space.id, asked, seed=self.seed)
+        campaign = self.store.campaigns.create(
+            "Candidates", self.dataset.id, space.id, asked, settings=CampaignSettings(seed=self.seed)
+        )
         simulate_answers(self.store, campaign.id, flip=0.03, unsure=0.02, seed=self.seed)
         return campaign.id
 

@@ -16,7 +16,7 @@ from slim_core.errors import QueueUnavailableError, SlimError
 from slim_core.runs.executor import Workbench
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.registry import parse_spec
-from slim_core.store import Run, Store
+from slim_core.store import CampaignSettings, Run, Store
 from workers.queue import Queue, Submitter
 
 log = logging.getLogger("served")
@@ -39,9 +39,8 @@ class Bench:
         loop = Loop(at, LoopConfig(dataset=dataset.id, train={"epochs": 1, "batch_size": 32}))
         self.dataset, self.space = dataset.id, loop.space.id
         rows = store.datasets.table(dataset.id).rows("train")
-        campaign = store.campaigns.create(
-            "Everybody", dataset.id, self.space, rows, by="benchmark", overlap=min(OVERLAP, len(people))
-        )
+        settings = CampaignSettings(overlap=min(OVERLAP, len(people)))
+        campaign = store.campaigns.create("Everybody", dataset.id, self.space, rows, "benchmark", settings)
         for who in people:
             store.members.set_role(who, "annotator", by="benchmark")
         self.room = Room(site.topology.port, campaign.id, pace_s)

@@ -23,6 +23,7 @@ from slim_core.annotation.terminal import gradcam_of_space
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.space.clustering import pick_diverse
+from slim_core.store import CampaignSettings
 from slim_core.store.results import AttentionResult, SpaceResult
 
 if TYPE_CHECKING:
@@ -129,16 +130,11 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
     found = candidates(store, plan)
     _check_examples(plan, len(store.datasets.table(run.dataset_id)))
     gold = np.random.default_rng([plan.seed, 0x601D]).permutation(found.rows)[: plan.n_gold]
-    return store.campaigns.create(
-        plan.name.strip() or "Campaign",
-        run.dataset_id,
-        run.id,
-        found.rows,
-        run.spec["split"],
-        plan.guideline,
-        plan.seed,
-        plan.choice,
-        by,
+    settings = CampaignSettings(
+        split=run.spec["split"],
+        guideline=plan.guideline,
+        seed=plan.seed,
+        strategy=plan.choice,
         overlap=plan.overlap,
         deadline=plan.deadline,
         options=_options(plan, gold),
@@ -146,6 +142,7 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
         as_ordered=True,
         private=plan.private,
     )
+    return store.campaigns.create(plan.name.strip() or "Campaign", run.dataset_id, run.id, found.rows, by, settings)
 
 
 def extend(store: Store, campaign: Campaign, n: int, by: str) -> Campaign:

@@ -11,7 +11,7 @@ from slim_core.store.artifacts import Artifacts
 from slim_core.store.campaigns.answers import Answers
 from slim_core.store.campaigns.assignments import Assignments
 from slim_core.store.campaigns.batch import AnswerIn
-from slim_core.store.campaigns.campaigns import Campaign, Campaigns, Item
+from slim_core.store.campaigns.campaigns import Campaign, Campaigns, CampaignSettings, Item
 from slim_core.store.campaigns.decisions import Decisions
 from slim_core.store.campaigns.environment_answers import EnvironmentAnswer, EnvironmentAnswers
 from slim_core.store.campaigns.leases import LEASE_S, Lease
@@ -43,6 +43,7 @@ from slim_core.store.workers import Worker, Workers
 __all__ = [
     "AnswerIn",
     "Campaign",
+    "CampaignSettings",
     "Dataset",
     "EnvironmentAnswer",
     "Event",

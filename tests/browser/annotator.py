@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from playwright.sync_api import Locator, Page, expect
 
-from slim_core.store import Campaign, Store
+from slim_core.store import Campaign, CampaignSettings, Store
 from tests.browser.steps import visit
 
 ANSWERS = "/api/answers"
 PATIENCE_MS = 60_000
 
 
-def ask_about(store: Store, n: int = 6, name: str = "Images", **options: object) -> Campaign:
+def ask_about(store: Store, n: int = 6, name: str = "Images", **settings: Any) -> Campaign:
     """A campaign about the first n images of the space."""
     (space,) = store.runs.all(kind="space")
     rows = np.load(store.artifacts.folder(space.id) / "rows.npy")[:n]
-    return store.campaigns.create(name, space.dataset_id, space.id, rows, **options)
+    return store.campaigns.create(name, space.dataset_id, space.id, rows, settings=CampaignSettings(**settings))
 
 
 def rows_of(store: Store, campaign: Campaign) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -78,6 +78,30 @@ class Campaign:
 
 
 @dataclass(frozen=True)
+class CampaignSettings:
+    """How people are asked, and of whom."""
+
+    split: str = "train"  # that the rows are of
+    guideline: str = ""
+    seed: int = 0  # of the order in which images are asked about
+    strategy: str = "kmeans"  # how the candidates were chosen
+    overlap: int = 1  # annotators an item is answered by
+    deadline: datetime | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)  # members (nobody named: all annotators), blind, examples
+    gold: Mapping[int, int] = field(default_factory=dict)  # row -> known answer
+    as_ordered: bool = False  # in the order of the rows, where classes alternate otherwise
+    private: bool = False  # there for who opens it, admins and the members alone
+
+    def __post_init__(self) -> None:
+        """Raises: SpecRefusedError: an overlap below 1, or a known answer that is none."""
+        if self.overlap < 1:
+            raise SpecRefusedError(f"An overlap of {self.overlap} asks nobody: use 1 or more.")
+        strange = [value for value in self.gold.values() if value not in VALUES]
+        if strange:
+            raise SpecRefusedError(f"{strange[0]!r} is not an answer: it is {LISTED}.")
+
+
+@dataclass(frozen=True)
 class Item:
     """One question."""
 
@@ -107,61 +131,45 @@ class Campaigns:
         dataset_id: str,
         space_run_id: str | None,
         rows: Sequence[int] | NDArray[np.int64],
-        split: str = "train",
-        guideline: str = "",
-        seed: int = 0,
-        strategy: str = "kmeans",
         by: str = "local",
-        *,
-        overlap: int = 1,
-        deadline: datetime | None = None,
-        options: Mapping[str, Any] | None = None,
-        gold: Mapping[int, int] | None = None,
-        as_ordered: bool = False,
-        private: bool = False,
+        settings: CampaignSettings = CampaignSettings(),
     ) -> Campaign:
-        """Ask about these rows of a data set's table, classes alternating, or in their order where ``as_ordered``.
-
-        ``options``: members (names that may answer; none: everybody who may annotate), blind, examples, ...
-        ``gold``: row -> known answer. ``private``: there for ``by``, admins and the members alone.
+        """Ask about these rows of a data set's table, classes alternating unless the settings say otherwise.
 
         Raises:
-            SpecRefusedError: no rows, a row twice or outside the split, an overlap below 1, a known answer about an
-                image that is not asked about.
+            SpecRefusedError: no rows, a row twice or outside the split, a known answer about an image that is not asked
+                about.
             NotFoundError: the data set or the space run does not exist.
         """
         if not name.strip() or len(name) > 200:
             raise SpecRefusedError("A campaign needs a name of 1 to 200 letters: give one.")
-        if overlap < 1:
-            raise SpecRefusedError(f"An overlap of {overlap} asks nobody: use 1 or more.")
-        chosen, labels, n_split = self._checked(dataset_id, split, rows)
-        _check_gold(gold or {}, chosen)
+        chosen, labels, n_split = self._checked(dataset_id, settings.split, rows)
+        _check_gold(settings.gold, chosen)
         campaign_id = new_id("c")
-        budgets = {str(label): int(n) for label, n in zip(*np.unique(labels, return_counts=True), strict=True)}
         row = {
             "id": campaign_id,
             "name": name.strip(),
             "dataset_id": dataset_id,
             "space_run_id": space_run_id,
-            "split": split,
+            "split": settings.split,
             "n_split": n_split,
-            "guideline": guideline,
-            "seed": seed,
-            "strategy": strategy,
-            "budgets": budgets,
-            "overlap": overlap,
-            "options": plain(options or {}),
-            "deadline": deadline,
+            "guideline": settings.guideline,
+            "seed": settings.seed,
+            "strategy": settings.strategy,
+            "budgets": {str(label): n for label, n in enumerate(np.bincount(labels).tolist()) if n},
+            "overlap": settings.overlap,
+            "options": plain(settings.options),
+            "deadline": settings.deadline,
             "status": "open",
             "created_by": by,
-            "private": private,
+            "private": settings.private,
         }
+        order = chosen if settings.as_ordered else interleaved(chosen, labels, settings.seed)
         with self._database.write() as connection:
             hold_dataset(connection, dataset_id)
             _check_space(connection, space_run_id)
             connection.execute(_t.insert().values(**row, created_at=self._database.now(connection)))
-            order = chosen if as_ordered else interleaved(chosen, labels, seed)
-            self._add_items(connection, campaign_id, order, dataset_id, 0, gold)
+            self._add_items(connection, campaign_id, order, dataset_id, 0, settings.gold)
             share(connection, campaign_id, invited(row["options"]))
             self._events.note(connection, by, "campaign.created", campaign_id, {"name": name, "images": len(chosen)})
         return self.fetch(campaign_id)
@@ -403,6 +411,3 @@ def _check_gold(gold: Mapping[int, int], rows: NDArray[np.int64]) -> None:
     foreign = sorted(set(gold) - set(rows.tolist()))
     if foreign:
         raise SpecRefusedError(f"Row {foreign[0]} has a known answer but is not asked about: choose among the rows.")
-    strange = [value for value in gold.values() if value not in VALUES]
-    if strange:
-        raise SpecRefusedError(f"{strange[0]!r} is not an answer: it is {LISTED}.")

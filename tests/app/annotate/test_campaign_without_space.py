@@ -12,7 +12,7 @@ from slim_core.annotation.answer_files.checking import import_file
 from slim_core.annotation.answer_files.writing import export
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.errors import AnswersRefusedError
-from slim_core.store import AnswerIn, Campaign
+from slim_core.store import AnswerIn, Campaign, CampaignSettings
 from tests.app.annotate.test_routes import post, upcoming
 from tests.app.conftest import Show
 
@@ -61,6 +61,6 @@ def test_every_part_of_the_page_opens_and_leads_on(show: Show, campaign: Campaig
 def test_its_answers_go_on_in_a_campaign_on_another_space(campaign: Campaign) -> None:
     store = session.store()
     rows = [item.row for item in store.campaigns.items(campaign.id)]
-    other = store.campaigns.create("next", campaign.dataset_id, None, rows, overlap=2)
+    other = store.campaigns.create("next", campaign.dataset_id, None, rows, settings=CampaignSettings(overlap=2))
     import_file(store, other, b"".join(export(store, campaign, "csv", standing=True)), "lea")
     assert store.answers.current(other.id, "ann") == store.answers.current(campaign.id, "ann")

@@ -15,7 +15,7 @@ from app import access, session
 from app.access import Viewer
 from app.annotate import routes
 from app.routes import guard
-from slim_core.store import Campaign, Dataset
+from slim_core.store import Campaign, CampaignSettings, Dataset
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -72,7 +72,9 @@ def test_a_question_that_the_farewell_of_its_page_has_overtaken_holds_no_image(
 
 def test_a_blind_campaign_tells_neither_label_nor_prediction(client: TestClient, dataset: Dataset) -> None:
     rows = session.store().datasets.table(dataset.id).rows("train")[:3]
-    blind = session.store().campaigns.create("blind", dataset.id, None, rows, options={"blind": True})
+    blind = session.store().campaigns.create(
+        "blind", dataset.id, None, rows, settings=CampaignSettings(options={"blind": True})
+    )
     assert set(listed(client, blind)[0]) == {"id", "row", "position"}
 
 

@@ -18,7 +18,7 @@ from slim_core.runs.commands import command
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.steps.registry import STEPS, parse_spec
 from slim_core.steps.specs import Spec
-from slim_core.store import Dataset, Run, Store
+from slim_core.store import CampaignSettings, Dataset, Run, Store
 
 
 @pytest.fixture
@@ -45,10 +45,8 @@ def specs(store: Store, dataset: Dataset) -> dict[str, tuple[Spec, dict[str, Any
     theirs = store.settings.home / "theirs.safetensors"
     save_file({"weight": np.zeros(2)}, theirs)
     registered = registration(theirs, store.settings)
-    campaign = store.campaigns.create(
-        name="c", dataset_id=dataset.id, space_run_id=space.id, rows=[1, 2], split="train", seed=0, guideline="?",
-        strategy="kmeans", by="local",
-    )  # fmt: skip
+    settings = CampaignSettings(guideline="?")
+    campaign = store.campaigns.create("c", dataset.id, space.id, [1, 2], settings=settings)
     train, retrain = {"kind": "train", **base}, {"kind": "train", **base, "model": "small-resnet", "subset": subset.id}
     refit = {"kind": "train", **base, "model": "small-resnet", "mode": "last-layer", "reference": model.id}
     from_reference = retrain | {"start": "reference", "reference": model.id}

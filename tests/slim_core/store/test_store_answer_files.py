@@ -15,7 +15,7 @@ from slim_core.annotation.answer_files.checking import check_file, import_file
 from slim_core.annotation.answer_files.writing import AT_ONCE, COLUMNS, export
 from slim_core.annotation.terminal import value_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.store import AnswerIn, Campaign, Store, schema
+from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store, schema
 from slim_core.store.campaigns.values import EMPTY, KEYS, LISTED, VALUES, WORDS
 from tests.slim_core.store.store_makers import statements
 
@@ -23,7 +23,7 @@ from tests.slim_core.store.store_makers import statements
 @pytest.fixture
 def pair(store: Store, dataset) -> Campaign:
     """Asks two annotators about each of six images."""
-    return store.campaigns.create("pair", dataset.id, None, range(6), overlap=2, gold={3: 0})
+    return store.campaigns.create("pair", dataset.id, None, range(6), settings=CampaignSettings(overlap=2, gold={3: 0}))
 
 
 def whole(store: Store, campaign: Campaign, form: str, **options: bool) -> bytes:
@@ -113,7 +113,7 @@ def test_an_unknown_format_is_refused_and_an_empty_campaign_has_a_header(store: 
 
 def test_the_answers_that_stand_go_out_and_come_into_another_campaign_unchanged(store: Store, pair: Campaign, dataset):
     everything_happens(store, pair)
-    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    other = store.campaigns.create("other", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
     done = import_file(store, other, whole(store, pair, "csv", standing=True), "lea")
     assert (done.n_new, done.n_known, done.n_over_quota, done.unfit) == (3, 0, 0, ())
     for who in (None, "ann", "ben, jr."):
@@ -126,7 +126,7 @@ def test_of_everything_that_happened_what_stands_comes_into_another_campaign(sto
     for k, value in enumerate((1, None)):
         store.answers.save(pair.id, "ann", [AnswerIn(f"taken-back-{k}", d.id, value)])
     store.decisions.decide(pair.id, "lea", AnswerIn("d-3", d.id, 0))
-    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    other = store.campaigns.create("other", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
     done = import_file(store, other, whole(store, pair, "csv"), "lea")
     assert (done.n_new, done.n_over_quota, done.unfit) == (3, 0, ())
     for who in ("ann", "ben, jr.", "cid", "lea"):
@@ -222,7 +222,7 @@ def test_every_form_that_goes_out_comes_in_with_the_same_answers(store, pair: Ca
     contents = {each: whole(store, pair, each, standing=standing) for each in ("csv", form)}
     checked = {each: check_file(store, pair, content, name=f"x.{each}") for each, content in contents.items()}
     assert checked[form].answers == checked["csv"].answers and checked[form].unfit == ()
-    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    other = store.campaigns.create("other", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
     done = import_file(store, other, contents[form], "lea", name=f"x.{form}")
     assert (done.n_new, done.n_over_quota, done.unfit) == (3, 0, ())
     for who in (None, "ann", "ben, jr.", "lea"):
@@ -286,7 +286,7 @@ def test_a_name_like_a_formula_goes_out_as_text_and_comes_back_as_it_was(store: 
     store.answers.save(pair.id, who, [AnswerIn("a", item.id, 1)])
     content = whole(store, pair, "csv", standing=True)
     assert content.splitlines()[1].startswith(b"'" + who.encode())
-    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    other = store.campaigns.create("other", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
     import_file(store, other, content, "lea", name="answers.csv")
     assert store.answers.current(other.id, who) == {item.row: 1}
 
@@ -298,7 +298,7 @@ def test_empty_goes_out_and_comes_in_as_itself(store: Store, pair: Campaign, dat
     values = dict(zip(items, VALUES, strict=False))
     store.answers.save(pair.id, "ann", [AnswerIn(f"e-{item.id}", item.id, value) for item, value in values.items()])
     content = whole(store, pair, form, standing=standing)
-    other = store.campaigns.create("other", dataset.id, None, range(6), overlap=2)
+    other = store.campaigns.create("other", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
     assert import_file(store, other, content, "lea", name=f"x.{form}").n_new == len(VALUES)
     assert [value for _, _, value in store.answers.votes(other.id)] == list(VALUES)
     assert EMPTY in VALUES and b"empty" in whole(store, pair, "csv", standing=standing)

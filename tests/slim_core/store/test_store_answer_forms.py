@@ -10,13 +10,13 @@ import pytest
 
 from slim_core.annotation.answer_files.checking import check_file, import_file
 from slim_core.errors import AnswersRefusedError
-from slim_core.store import Campaign, Store
+from slim_core.store import Campaign, CampaignSettings, Store
 
 
 @pytest.fixture
 def pair(store: Store, dataset) -> Campaign:
     """Asks two annotators about each of six images."""
-    return store.campaigns.create("pair", dataset.id, None, range(6), overlap=2)
+    return store.campaigns.create("pair", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
 
 
 def packed(**columns: list[object]) -> bytes:

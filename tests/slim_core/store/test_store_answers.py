@@ -14,7 +14,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from slim_core.errors import AnswersRefusedError
-from slim_core.store import AnswerIn, Campaign, Store, schema
+from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store, schema
 from tests.slim_core.store.store_makers import in_processes, in_threads, next_item, statements
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -29,7 +29,7 @@ def campaign(store: Store, dataset) -> Campaign:
 @pytest.fixture
 def pair(store: Store, dataset) -> Campaign:
     """Asks two annotators about each of twelve images."""
-    return store.campaigns.create("pair", dataset.id, None, range(12), overlap=2)
+    return store.campaigns.create("pair", dataset.id, None, range(12), settings=CampaignSettings(overlap=2))
 
 
 def say(store: Store, campaign: Campaign, who: str, item_id: int, *values: int | None, at: str = "") -> None:
@@ -90,7 +90,7 @@ def test_a_snapshot_stays_what_it_was(store: Store, campaign: Campaign):
 
 
 def test_the_majority_of_those_who_are_sure_decides(store: Store, dataset):
-    trio = store.campaigns.create("trio", dataset.id, None, range(4), overlap=3)
+    trio = store.campaigns.create("trio", dataset.id, None, range(4), settings=CampaignSettings(overlap=3))
     a, b, c, d = store.campaigns.items(trio.id)
     cast = {a: (1, 0, 1), b: (0, 0, 1), c: (1, -1, -1), d: (1, 0, -1)}
     for item, values in cast.items():
@@ -224,7 +224,7 @@ def team(store: Store, campaign: Campaign, who: str, tab: str) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize(("overlap", "at_once"), [(1, in_threads), (2, in_threads), (1, in_processes)])
 def test_five_annotators_with_two_tabs_each_answer_everything_once(store: Store, dataset, overlap, at_once):
-    campaign = store.campaigns.create("team", dataset.id, None, range(40), overlap=overlap)
+    campaign = store.campaigns.create("team", dataset.id, None, range(40), settings=CampaignSettings(overlap=overlap))
     per_seat = at_once(10, lambda k: team(store, campaign, f"annotator {k // 2}", f"tab {k % 2}"))
     given = [item_id for answered in per_seat for item_id in answered]
     counts = {item.id: given.count(item.id) for item in store.campaigns.items(campaign.id)}
@@ -243,7 +243,7 @@ moves = st.lists(
 @given(moves=moves, overlap=st.integers(1, 3))
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_is_derived_always_equals_what_the_answers_add_up_to(store: Store, dataset, moves, overlap):
-    campaign = store.campaigns.create("any", dataset.id, None, range(3), overlap=overlap)
+    campaign = store.campaigns.create("any", dataset.id, None, range(3), settings=CampaignSettings(overlap=overlap))
     items = store.campaigns.items(campaign.id)
     for who, index, value in moves:
         say(store, campaign, who, items[index].id, value)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from slim_core.errors import AnswersRefusedError
-from slim_core.store import AnswerIn, Campaign, Store, schema
+from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store, schema
 from slim_core.store.campaigns.campaigns import CampaignClosedError
 from tests.slim_core.store.store_makers import image_table, imported, next_item, statements
 
@@ -71,7 +71,7 @@ def test_a_reloaded_page_goes_on_with_what_it_held_even_if_its_farewell_arrives_
 
 
 def test_an_annotator_is_told_what_is_still_open_and_who_looks_at_it(store: Store, dataset):
-    pair = store.campaigns.create("pair", dataset.id, None, range(4), overlap=2)
+    pair = store.campaigns.create("pair", dataset.id, None, range(4), settings=CampaignSettings(overlap=2))
     mine = store.assignments.next_items(pair.id, "ann", 4, "tab 1")
     for item in mine:
         say(store, pair, "ann", item.id, 1)
@@ -111,7 +111,7 @@ def test_a_late_answer_counts_where_there_is_room_and_is_over_quota_elsewhere(st
 @pytest.mark.slow
 def test_the_next_image_is_found_by_few_reads_after_thousands_of_answers(store: Store, tmp_path):
     large = store.datasets.register(imported(image_table(tmp_path / "large", n_train=6_000)))
-    campaign = store.campaigns.create("large", large.id, None, np.arange(6_000), overlap=2)
+    campaign = store.campaigns.create("large", large.id, None, np.arange(6_000), settings=CampaignSettings(overlap=2))
     items = store.campaigns.items(campaign.id)
     done = [AnswerIn(f"a{item.id}", item.id, 1) for item in items[:4_000]]
     store.answers.save(campaign.id, "ann", done)
@@ -170,8 +170,12 @@ def test_a_lease_given_by_a_clock_that_ran_ahead_holds_nothing(store: Store, cam
 
 def test_answers_under_way_at_the_deadline_are_taken_and_those_of_the_next_day_are_not(store: Store, dataset):
     now = datetime.now(UTC)
-    just_over = store.campaigns.create("just over", dataset.id, None, [0], deadline=now - timedelta(minutes=30))
-    yesterday = store.campaigns.create("yesterday", dataset.id, None, [1], deadline=now - timedelta(days=1))
+    just_over = store.campaigns.create(
+        "just over", dataset.id, None, [0], settings=CampaignSettings(deadline=now - timedelta(minutes=30))
+    )
+    yesterday = store.campaigns.create(
+        "yesterday", dataset.id, None, [1], settings=CampaignSettings(deadline=now - timedelta(days=1))
+    )
     say(store, just_over, "ann", store.campaigns.items(just_over.id)[0].id, 1)
     assert store.campaigns.progress(just_over.id)["answered"] == 1
     with pytest.raises(CampaignClosedError, match="deadline of yesterday was"):

@@ -12,7 +12,7 @@ import pytest
 
 from slim_core.errors import ConflictError
 from slim_core.settings import Settings
-from slim_core.store import AnswerIn, Campaign, Dataset, Store
+from slim_core.store import AnswerIn, Campaign, CampaignSettings, Dataset, Store
 from slim_core.store.backup import BackupRefusedError, back_up, restore
 from tests.slim_core.store.store_makers import Worked, train_spec
 
@@ -25,7 +25,7 @@ def target(settings: Settings, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 def campaign(store: Store, dataset: Dataset) -> Campaign:
-    return store.campaigns.create("pair", dataset.id, None, range(8), overlap=2)
+    return store.campaigns.create("pair", dataset.id, None, range(8), settings=CampaignSettings(overlap=2))
 
 
 def answer(store: Store, campaign: Campaign, who: str, n: int, value: int | None = 1) -> str:

@@ -9,7 +9,7 @@ import pytest
 
 from slim_core.errors import AnswersRefusedError, ConflictError, NotFoundError, SpecRefusedError
 from slim_core.steps.specs import CurateSpec, GradcamSpec, SpaceSpec
-from slim_core.store import AnswerIn, Campaign, Run, Store
+from slim_core.store import AnswerIn, Campaign, CampaignSettings, Run, Store
 from slim_core.store.campaigns.campaigns import interleaved
 from slim_core.store.campaigns.values import FROM_MASKS
 from tests.slim_core.store.store_makers import image_table, imported, next_item, statements, train_spec
@@ -27,7 +27,9 @@ def space(store: Store, dataset, finish) -> Run:
 def campaign(store: Store, dataset, space: Run) -> Campaign:
     """Asks about six images of class 0 and three of class 1."""
     rows = [0, 2, 4, 6, 8, 10, 1, 3, 5]
-    return store.campaigns.create("first", dataset.id, space.id, rows, guideline="Where?", seed=3, by="ann")
+    return store.campaigns.create(
+        "first", dataset.id, space.id, rows, by="ann", settings=CampaignSettings(guideline="Where?", seed=3)
+    )
 
 
 def answer(store: Store, campaign: Campaign, name: str, item_id: int, value: int | None, ms: int = 1000) -> None:
@@ -70,7 +72,7 @@ def test_the_order_alternates_classes_and_follows_from_the_seed():
 )
 def test_rows_that_cannot_be_asked_about_are_refused(store: Store, dataset, rows, overlap, sentence):
     with pytest.raises(SpecRefusedError, match=sentence):
-        store.campaigns.create("bad", dataset.id, None, rows, overlap=overlap)
+        store.campaigns.create("bad", dataset.id, None, rows, settings=CampaignSettings(overlap=overlap))
     with pytest.raises(NotFoundError, match="no run r-none"):
         store.campaigns.create("bad", dataset.id, "r-none", [1])
     assert store.campaigns.all() == []
@@ -148,7 +150,7 @@ def test_a_closed_campaign_takes_no_answers_until_it_is_reopened(store: Store, c
 
 def test_after_the_deadline_nothing_more_is_asked_but_answers_under_way_arrive(store: Store, dataset):
     past = datetime.now(UTC) - timedelta(hours=1)
-    late = store.campaigns.create("late", dataset.id, None, [0, 1], deadline=past)
+    late = store.campaigns.create("late", dataset.id, None, [0, 1], settings=CampaignSettings(deadline=past))
     with pytest.raises(AnswersRefusedError, match="deadline of late was .* UTC: ask its lead to move it"):
         next_item(store, late.id, "ann")
     answer(store, late, "a", store.campaigns.items(late.id)[0].id, 1)

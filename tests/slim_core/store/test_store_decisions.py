@@ -10,14 +10,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError, SpecRefusedError
-from slim_core.store import AnswerIn, Campaign, Store
+from slim_core.store import AnswerIn, Campaign, CampaignSettings, Store
 from tests.slim_core.store.store_makers import next_item
 
 
 @pytest.fixture
 def pair(store: Store, dataset) -> Campaign:
     """Asks two annotators about each of six images."""
-    return store.campaigns.create("pair", dataset.id, None, range(6), overlap=2)
+    return store.campaigns.create("pair", dataset.id, None, range(6), settings=CampaignSettings(overlap=2))
 
 
 def by_row(store: Store, campaign: Campaign, seq: int | None = None) -> dict[int, int]:
@@ -89,7 +89,7 @@ moves = st.lists(
 @given(moves=moves)
 @hypothesis_settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_what_counts_now_equals_the_newest_snapshot_decisions_included(store: Store, dataset, moves):
-    campaign = store.campaigns.create("any", dataset.id, None, range(3), overlap=2)
+    campaign = store.campaigns.create("any", dataset.id, None, range(3), settings=CampaignSettings(overlap=2))
     items = store.campaigns.items(campaign.id)
     for k, (who, index, value, _) in enumerate(moves):
         answer = AnswerIn(f"{campaign.id}-{k}", items[index].id, value)
@@ -102,13 +102,13 @@ def test_what_counts_now_equals_the_newest_snapshot_decisions_included(store: St
 
 def test_rows_are_asked_in_the_order_given_where_that_is_wanted(store: Store, dataset):
     rows = [9, 1, 4, 2, 7]
-    campaign = store.campaigns.create("ordered", dataset.id, None, rows, as_ordered=True)
+    campaign = store.campaigns.create("ordered", dataset.id, None, rows, settings=CampaignSettings(as_ordered=True))
     store.campaigns.extend(campaign.id, [30, 3, 12], as_ordered=True)
     assert [item.row for item in store.campaigns.items(campaign.id)] == [*rows, 30, 3, 12]
 
 
 def test_known_answers_are_set_with_the_campaign_or_later(store: Store, dataset):
-    campaign = store.campaigns.create("gold", dataset.id, None, range(4), gold={2: 1, 3: 0})
+    campaign = store.campaigns.create("gold", dataset.id, None, range(4), settings=CampaignSettings(gold={2: 1, 3: 0}))
     assert {item.row: item.gold for item in store.campaigns.items(campaign.id)} == {0: None, 1: None, 2: 1, 3: 0}
     ids = {item.row: item.id for item in store.campaigns.items(campaign.id)}
     store.decisions.set_gold(campaign.id, {ids[0]: -1, ids[3]: None}, by="lea")
@@ -119,9 +119,9 @@ def test_known_answers_are_set_with_the_campaign_or_later(store: Store, dataset)
         store.decisions.set_gold(campaign.id, {ids[1]: 1, 999_999: 1}, by="lea")
     assert {item.gold for item in store.campaigns.items(campaign.id) if item.row == 1} == {None}
     with pytest.raises(SpecRefusedError, match="Row 9 has a known answer but is not asked about"):
-        store.campaigns.create("bad", dataset.id, None, range(4), gold={9: 1})
+        store.campaigns.create("bad", dataset.id, None, range(4), settings=CampaignSettings(gold={9: 1}))
     with pytest.raises(SpecRefusedError, match="7 is not an answer"):
-        store.campaigns.create("bad", dataset.id, None, range(4), gold={2: 7})
+        store.campaigns.create("bad", dataset.id, None, range(4), settings=CampaignSettings(gold={2: 7}))
 
 
 def test_answers_of_several_people_are_taken_in_together_or_not_at_all(store: Store, pair: Campaign):

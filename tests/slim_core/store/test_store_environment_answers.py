@@ -10,7 +10,7 @@ import pytest
 from slim_core.errors import AnswersRefusedError, ForbiddenError, NotFoundError
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES, Said
 from slim_core.steps.specs import CurateSpec
-from slim_core.store import Campaign, EnvironmentAnswer, Run, Store
+from slim_core.store import Campaign, CampaignSettings, EnvironmentAnswer, Run, Store
 from tests.slim_core.store.store_makers import in_processes, in_threads
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -25,7 +25,7 @@ def campaign(store: Store, dataset) -> Campaign:
 @pytest.fixture
 def trio(store: Store, dataset) -> Campaign:
     """Each environment is answered by three."""
-    return store.campaigns.create("trio", dataset.id, None, range(4), overlap=3)
+    return store.campaigns.create("trio", dataset.id, None, range(4), settings=CampaignSettings(overlap=3))
 
 
 def say(store: Store, campaign: Campaign, who: str, path: str, value: int | None, name: str = "") -> list[str]:
@@ -131,7 +131,9 @@ def test_campaigns_do_not_mix(store: Store, campaign: Campaign, trio: Campaign):
 
 
 def test_only_those_whom_the_campaign_names_may_answer(store: Store, dataset):
-    named = store.campaigns.create("named", dataset.id, None, range(4), options={"members": ["ann"]})
+    named = store.campaigns.create(
+        "named", dataset.id, None, range(4), settings=CampaignSettings(options={"members": ["ann"]})
+    )
     with pytest.raises(ForbiddenError, match="ben is not among those who answer named"):
         say(store, named, "ben", "0", YES)
     assert say(store, named, "Ann", "0", YES) == []
@@ -142,7 +144,7 @@ def test_a_closed_campaign_and_one_over_its_deadline_take_no_answers(store: Stor
     with pytest.raises(AnswersRefusedError, match="solo is closed: ask its lead to reopen it"):
         say(store, campaign, "ann", "0", YES)
     past = datetime.now(UTC) - timedelta(hours=1)
-    late = store.campaigns.create("late", dataset.id, None, [0, 1], deadline=past)
+    late = store.campaigns.create("late", dataset.id, None, [0, 1], settings=CampaignSettings(deadline=past))
     with pytest.raises(AnswersRefusedError, match="deadline of late was"):
         say(store, late, "ann", "0", YES)
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from slim_core.data.image_filter import ImageFilter
 from slim_core.errors import ForbiddenError, NotFoundError, PathRefusedError, SlimError, SpecRefusedError
-from slim_core.store import AnswerIn, EnvironmentAnswer, Run, Store, schema
+from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer, Run, Store, schema
 from slim_core.store.people.activity import ActivityFilter, find_activity
 from slim_core.store.people.visibility import RULES
 from slim_core.store.runs.history import History, RunFilter
@@ -61,7 +61,9 @@ def private(store: Store, tmp_path: Path, finish: Callable[..., Any]) -> Private
     child, _ = store.runs.submit(train_spec(dataset, seed=2), by=OWNER, name=SECRET)
     with store.database.write() as connection:
         connection.execute(schema.run_parents.insert().values(run_id=child.id, role="model", parent_id=run.id))
-    campaign = store.campaigns.create(SECRET, dataset.id, None, range(12), by=OWNER, options={"members": []})
+    campaign = store.campaigns.create(
+        SECRET, dataset.id, None, range(12), by=OWNER, settings=CampaignSettings(options={"members": []})
+    )
     (item, *_) = store.assignments.next_items(campaign.id, ANNOTATOR, 4, "tab")
     store.answers.save(campaign.id, ANNOTATOR, [AnswerIn("a1", item.id, 1), AnswerIn("a2", item.id + 1, 0)])
     store.environment_answers.save(campaign.id, ANNOTATOR, [EnvironmentAnswer("e1", "3", 1)])
@@ -500,7 +502,9 @@ def test_a_private_campaign_is_there_for_who_opened_it_admins_and_its_members_al
 def test_the_members_of_a_private_campaign_are_those_of_now(private: Private) -> None:
     store, ids = private.store, private.ids
     store.sharing.set(ids.dataset, private=False)
-    closed = store.campaigns.create("c", ids.dataset, None, [0, 1], by=LEAD, options={"members": [OWNER]}, private=True)
+    closed = store.campaigns.create(
+        "c", ids.dataset, None, [0, 1], by=LEAD, settings=CampaignSettings(options={"members": [OWNER]}, private=True)
+    )
     seen = {who: store.seen_by(who).campaigns.all() for who in (OWNER, LEAD, ANNOTATOR)}
     assert [len(each) for each in seen.values()] == [2, 2, 1]
     store.seen_by(LEAD).campaigns.set_members(closed.id, [ANNOTATOR], by=LEAD)
