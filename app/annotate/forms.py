@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, time, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -34,6 +34,7 @@ from slim_core.percent import percent
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
 
+Fields = dict[str, Any]  # of a Plan
 CHOICES: dict[ChoiceRule, str] = {
     "kmeans": "spread over the space (k-means, as in the paper)",
     "uncertain": "most uncertain after the answers of another campaign",
@@ -49,48 +50,52 @@ def show(space: Run) -> None:
     data = space_data.load(space.id)
     if saved_filters.follow(data):
         st.session_state[f"campaign-choice-{data.run}"] = "selection"
+    images = _images(data)
+    asked, n = sum(images["budgets"].values()), len(data)
+    st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
+    fields = images | _name_and_measures(data, asked) | _guidance() | _annotators()
+    if st.toggle("Preview the candidates on the space", key="campaign-preview"):
+        with errors_shown():
+            preview.show(data, _plan(space, fields))
+    if st.button("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
+        with errors_shown():
+            campaign = campaign_actions.open_campaign(_plan(space, fields))
+            st.query_params["campaign"] = campaign.id
+            st.rerun()
+
+
+def _plan(space: Run, fields: Fields) -> Plan:
+    """What was filled in; text that people typed is read here, where its errors are shown."""
+    examples = {kind: _numbers(text) for kind, text in fields["examples"].items()}
+    return Plan(space.id, **fields | {"examples": examples, "members": _names(fields["members"])})
+
+
+def _images(data: SpaceData) -> Fields:
+    """Which images: how they are chosen, and how many of each class."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         choice, earlier, selection = _choice(data)
         budgets = _budgets(data, choice, selection)
-    asked, n = sum(budgets.values()), len(data)
-    st.markdown(f"**{asked:,} of {n:,}** {space.spec['split']} images, **{percent(asked / n)}** of the split")
+    return {"choice": choice, "earlier": earlier, "selection": selection, "budgets": budgets}
+
+
+def _name_and_measures(data: SpaceData, asked: int) -> Fields:
+    """What the campaign is called, and what tells how good its answers are."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        proposed = free_name(session.store(), data.dataset, default_name(asked / n))
-        name = st.text_input("Name", placeholder=proposed, key="campaign-name").strip() or proposed
-        seed = st.number_input("Seed", 0, key="campaign-seed", width=140, help="The same seed chooses the same images.")
-        overlap = _overlap()
-        n_gold = _gold(data, asked)
+        proposed = free_name(session.store(), data.dataset, default_name(asked / len(data)))
+        return {
+            "name": st.text_input("Name", placeholder=proposed, key="campaign-name").strip() or proposed,
+            "seed": st.number_input(
+                "Seed", 0, key="campaign-seed", width=140, help="The same seed chooses the same images."
+            ),
+            "overlap": _overlap(),
+            "n_gold": _gold(data, asked),
+        }
+
+
+def _guidance() -> Fields:
+    """What annotators read and see before they answer; the image numbers as typed."""
     guideline = st.text_area("Guideline for the annotators", GUIDELINE, key="campaign-guideline", height=72)
-    examples = _examples()
-    members, deadline, blind, private = _annotators()
-
-    def plan() -> Plan:
-        return Plan(
-            space.id,
-            budgets,
-            name=name,
-            choice=choice,
-            earlier=earlier,
-            selection=selection,
-            seed=seed,
-            overlap=overlap,
-            n_gold=n_gold,
-            guideline=guideline,
-            examples={kind: _numbers(text) for kind, text in examples.items()},
-            blind=blind,
-            members=_names(members),
-            private=private,
-            deadline=deadline,
-        )
-
-    if st.toggle("Preview the candidates on the space", key="campaign-preview"):
-        with errors_shown():
-            preview.show(data, plan())
-    if st.button("Open the campaign", type="primary", icon=":material/campaign:", key="campaign-create"):
-        with errors_shown():
-            campaign = campaign_actions.open_campaign(plan())
-            st.query_params["campaign"] = campaign.id
-            st.rerun()
+    return {"guideline": guideline, "examples": _examples()}
 
 
 def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
@@ -167,8 +172,8 @@ def _examples() -> dict[str, str]:
 PRIVATE = "Only you, admins and the allowed annotators see this campaign."
 
 
-def _annotators() -> tuple[str, datetime | None, bool, bool]:
-    """Who may answer, until when, whether label and prediction are hidden from them, and it from all others."""
+def _annotators() -> Fields:
+    """Who may answer, as typed, until when, and what is hidden: label and prediction from them, it from all others."""
     who = "e-mails" if signs_in() else "names"
     with st.container(horizontal=True, vertical_alignment="bottom"):
         members = st.text_input(f"Allowed annotators ({who})", placeholder="everyone", key="campaign-members")
@@ -176,7 +181,7 @@ def _annotators() -> tuple[str, datetime | None, bool, bool]:
         help = "Annotators see neither the label nor the prediction."
         blind = st.toggle("Hide label and prediction", key="campaign-blind", help=help)
         private = signs_in() and st.toggle("Private", key="campaign-private", help=PRIVATE)
-    return members, end_of_day(day), blind, private
+    return {"members": members, "deadline": end_of_day(day), "blind": blind, "private": private}
 
 
 def end_of_day(day: object) -> datetime | None:
