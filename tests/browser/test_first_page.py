@@ -28,6 +28,13 @@ WATCH = """(() => {
 })()"""
 
 
+# how far each legend reaches into its plot, in pixels
+LEGENDS = """[...document.querySelectorAll(".js-plotly-plot .legend")].map((legend) => {
+  const plot = legend.closest(".js-plotly-plot");
+  return legend.getBoundingClientRect().bottom - plot.getBoundingClientRect().top - plot._fullLayout._size.t;
+})"""
+
+
 @pytest.fixture(autouse=True)
 def _moving(page: Page) -> None:
     """As most people see it."""
@@ -50,6 +57,7 @@ def test_charts_come_into_room_that_was_there_and_no_style_moves_the_page(
         " plot.closest(\"[class*='st-key-chart-']\").getBoundingClientRect().height])"
     )
     assert all(plot == room for plot, room in heights), "no empty room stays"
+    assert all(below <= 0 for below in page.evaluate(LEGENDS)), "a legend covers no bar"
 
 
 def test_a_navigation_that_is_folded_away_leaves_no_room_behind(page: Page, address: str) -> None:

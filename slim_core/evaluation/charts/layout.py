@@ -17,7 +17,15 @@ def base_layout(figure: go.Figure, height: int) -> go.Figure:
     figure.update_layout(
         height=height,
         margin={"l": 8, "r": 8, "t": 40, "b": 8},
-        legend={"orientation": "h", "yanchor": "bottom", "y": 1.0, "xanchor": "left", "x": 0, "traceorder": "normal"},
+        legend={
+            "orientation": "h",
+            "traceorder": "normal",
+            "xanchor": "left",
+            "x": 0,
+            "yref": "container",
+            "yanchor": "top",
+            "y": 1,
+        },
         hoverlabel={"align": "left"},
     )
     return figure
