@@ -12,6 +12,11 @@ MOVED = """() => {
 }"""
 
 
+def slowed(page: Page, times: int) -> None:
+    """As on a machine whose processor takes so many times as long."""
+    page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": times})
+
+
 def visit(page: Page, address: str, name: str, query: str = "") -> None:
     """Open a page by its address and wait until it is drawn; no exception box may be on it."""
     page.goto(f"{address}/{'' if name == 'overview' else name}{query}")

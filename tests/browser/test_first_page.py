@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from slim_core.store import AnswerIn, Store
 from tests.browser.annotator import ask_about
-from tests.browser.steps import MOVED, settle, visit
+from tests.browser.steps import MOVED, settle, slowed, visit
 
 pytestmark = [pytest.mark.browser, pytest.mark.redis, pytest.mark.slow]
 
@@ -72,6 +72,7 @@ def test_a_finished_campaign_opens_in_the_room_that_it_needs(page: Page, address
     given = [AnswerIn(f"first-{one.id}", one.id, 1) for one in store.campaigns.items(campaign.id)]
     store.answers.save(campaign.id, "ann", given)
     page.add_init_script(f"({MOVED})()")
+    slowed(page, 4)  # on a fast machine all of it comes at once, and nothing can move
     visit(page, address, "annotate", f"?campaign={campaign.id}")
     expect(page.get_by_role("heading", name="All images of this campaign are answered")).to_be_visible(timeout=30_000)
     expect(page.locator(".slim-effect img")).to_be_visible(timeout=30_000)

@@ -68,7 +68,8 @@ def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
     _pace.followers(campaign.id, _page())
     newest = _state(campaign)
     state = _pace.state(campaign.id, newest, lambda newest: _drawn(campaign.id, newest))
-    st.html(_drawn(campaign.id, state))
+    with st.container(key=f"effect-map-{campaign.id}"):  # has room from the first (page.css)
+        st.html(_drawn(campaign.id, state))
     rows = _effect(campaign.id, state).rows
     if rows:
         _images(campaign, rows)
