@@ -59,7 +59,8 @@ class CurateOptions(BuiltByHand):
         default="space",
         title="Environments",
         description="Found by the answers: outside the attention where it is right, else in the whole image. Both: "
-        "classes are balanced in what lies outside the attention, and in what it is on where answers call it wrong.",
+        "classes are balanced in what lies outside the attention, and in what it is on where answers call it wrong. "
+        "That is for last layers on a pretrained network: networks that are retrained whole did worse with it.",
     )
     presumed: Annotated[float, Shown(step=0.1, place="more", only=_SLIM, called="The presumed score")] = Field(
         default=1.0,
