@@ -158,6 +158,9 @@ def _chosen_by(subset: Run) -> str:
     if LABELS_USED.get(strategy) != "answers":
         return strategy
     images, environments = (bool(subset.spec.get(name)) for name in ANSWERS)
+    options = subset.spec.get("options", {})
+    if not images and options.get("environments", "space") != "space" and options.get("presumed") == 0:
+        return f"{strategy}, all attention taken to be wrong"
     return f"{strategy} {_ASKED_ABOUT[images, environments]}".strip()
 
 

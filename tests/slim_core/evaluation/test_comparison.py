@@ -124,6 +124,8 @@ def test_a_method_is_called_by_its_objective_and_its_sampling() -> None:
     ("asked", "name"),
     [
         ({}, "slim without answers"),
+        ({"options": {"environments": "both", "presumed": 0.0}}, "slim, all attention taken to be wrong"),
+        ({"options": {"presumed": 0.0}}, "slim without answers"),
         ({"campaign": "c", "answers_seq": 3}, "slim"),
         ({"campaign": "c", "answers_seq": 3, "environments_seq": 2}, "slim and environments"),
         ({"campaign": "c", "answers_seq": 0, "environments_seq": 2}, "slim by environments"),
