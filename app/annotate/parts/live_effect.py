@@ -68,7 +68,7 @@ def _follow(campaign: Campaign, *, changes_pace: bool) -> None:
     _pace.followers(campaign.id, _page())
     newest = _state(campaign)
     state = _pace.state(campaign.id, newest, lambda newest: _drawn(campaign.id, newest))
-    with st.container(key=f"effect-map-{campaign.id}"):  # has room from the first (page.css)
+    with st.container(key=f"effect-map-{campaign.id}"):  # effect.css keeps its room
         st.html(_drawn(campaign.id, state))
     rows = _effect(campaign.id, state).rows
     if rows:

@@ -156,7 +156,7 @@ class Campaigns:
             "guideline": settings.guideline,
             "seed": settings.seed,
             "strategy": settings.strategy,
-            "budgets": {str(label): n for label, n in enumerate(np.bincount(labels).tolist()) if n},
+            "budgets": _raised({}, labels),
             "overlap": settings.overlap,
             "options": plain(settings.options),
             "deadline": settings.deadline,
@@ -191,9 +191,7 @@ class Campaigns:
             chosen, labels, _ = self._checked(campaign.dataset_id, campaign.split, fresh)
             order = chosen if as_ordered else interleaved(chosen, labels, campaign.seed)
             self._add_items(connection, campaign_id, order, campaign.dataset_id, max(positions.values()) + 1)
-            budgets = dict(campaign.budgets)
-            for label, n in zip(*np.unique(labels, return_counts=True), strict=True):
-                budgets[str(label)] = budgets.get(str(label), 0) + int(n)
+            budgets = _raised(campaign.budgets, labels)
             connection.execute(_t.update().where(_t.c.id == campaign_id).values(budgets=budgets))
             self._events.note(connection, by, "campaign.extended", campaign_id, {"images": len(chosen)})
         return self.fetch(campaign_id)
@@ -405,6 +403,12 @@ def interleaved(rows: NDArray[np.int64], labels: NDArray[np.int64], seed: int) -
         mine = order[labels[order] == label]
         place[mine] = (np.arange(len(mine)) + 0.5) / len(mine)
     return rows[np.lexsort((labels, place))]
+
+
+def _raised(budgets: Mapping[str, int], labels: NDArray[np.int64]) -> dict[str, int]:
+    """The budget of each class with these images (n,) in it, too."""
+    more = {str(label): int(n) for label, n in zip(*np.unique(labels, return_counts=True), strict=True)}
+    return {**budgets, **{label: budgets.get(label, 0) + n for label, n in more.items()}}
 
 
 def _check_gold(gold: Mapping[int, int], rows: NDArray[np.int64]) -> None:
