@@ -9,6 +9,7 @@ from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, ENVIRONMENT
 from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
+from app.ui.runs import needed
 
 st.title("Annotate", help=explain("campaign", "candidate", "answer"))
 
@@ -24,8 +25,8 @@ if dataset is None:
         "Annotators say here, with one key per image, whether the model looks at the right thing. Register data first."
     )
 elif campaign is None and not spaces:
-    st.info("The images of a campaign are chosen in an attention space. This data set has none yet.")
-    next_step.show("build an attention space, to choose images from.", "space", "Space", dataset=dataset.id)
+    missing = "The images of a campaign are chosen in an attention space. This data set has none yet."
+    needed.show(dataset.id, ("space",), missing, "build an attention space, to choose images from.", "space", "Space")
 else:
     section = sections.choose(campaign)
     with errors_shown():

@@ -10,7 +10,7 @@ from app.ui import export, next_step, pick
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from app.ui.messages import errors_shown
-from app.ui.runs import pipeline
+from app.ui.runs import needed, pipeline
 from slim_core.attention.methods import METHODS
 
 st.title("Attention", help=explain("attention map", "class of the map"))
@@ -23,7 +23,9 @@ with st.container(horizontal=True, vertical_alignment="bottom"):
         export.show([run])
 
 if dataset is not None:
-    pipeline.show(dataset.id, lambda one: one.state == "active" and any(step.kind == "gradcam" for step in one.runs))
+    in_pipelines = pipeline.show(
+        dataset.id, lambda one: one.state == "active" and any(step.kind == "gradcam" for step in one.runs)
+    )
     view.show_missing_maps(dataset.id, passes)
 if run is not None:
     if dataset.n_attributes == 0:
@@ -43,8 +45,9 @@ models = session.store().runs.all(kind="train", status="done", dataset=dataset.i
 if dataset is None:
     next_step.needs_data("Attention maps show where a trained model looks. Register data first.")
 elif not models:
-    st.info("This data set has no trained model yet. Attention maps need one.")
-    next_step.show("train a model, then compute its attention maps.", "train", "Train", dataset=dataset.id)
+    missing = "This data set has no trained model yet. Attention maps need one."
+    todo = "train a model, then compute its attention maps."
+    needed.show(dataset.id, ("train",), missing, todo, "train", "Train", without=in_pipelines)
 else:
     asked_for = run is None or preview.PARAM in st.query_params
     with st.expander("Compute attention maps", expanded=asked_for, icon=":material/center_focus_strong:"):

@@ -9,7 +9,7 @@ from app.services import evaluations as compare_runs
 from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from app.ui.runs import evaluate_models
+from app.ui.runs import evaluate_models, needed
 from slim_core.store.runs.states import UNFINISHED
 
 st.title("Compare", help=explain("WGA", "group", "95 % interval"))
@@ -44,4 +44,5 @@ elif models:
     st.info("No model is evaluated yet.")
     next_step.here("press *Evaluate on test*. The accuracy of every group appears here.")
 else:
-    next_step.show("train a model first.", "train", "Train", dataset=dataset.id)
+    missing = "This data set has no trained model yet. Two of them are compared here."
+    needed.show(dataset.id, ("train",), missing, "train a model first.", "train", "Train")

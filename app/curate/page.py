@@ -7,7 +7,7 @@ from app.curate.parts import curation
 from app.ui import export, next_step, notes, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from app.ui.runs import retrain
+from app.ui.runs import needed, retrain
 
 st.title("Curate", help=explain("propagation", "trusted image", "cell", "subset"))
 
@@ -26,8 +26,8 @@ if dataset is None:
     next_step.needs_data("A subset of the training images is curated from answers. Register data first.")
     st.stop()
 if space is None:
-    st.info("Curation needs an attention space of the training images, and this data set has none yet.")
-    next_step.show("build an attention space of the training images.", "space", "Space", dataset=dataset.id)
+    missing = "Curation needs an attention space of the training images, and this data set has none yet."
+    needed.show(dataset.id, ("space",), missing, "build an attention space of the training images.", "space", "Space")
     st.stop()
 
 with errors_shown():

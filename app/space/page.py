@@ -7,7 +7,7 @@ from app.space.parts import view
 from app.ui import export, next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, submit
+from app.ui.runs import ask, needed, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 
@@ -37,8 +37,8 @@ if dataset is None:
         "A space shows each image as a point, near images with similar attention. Register data first."
     )
 elif not passes:
-    st.info("A space is built from attention maps, and this data set has none yet.")
-    next_step.show("compute the attention maps of a model.", "attention", "Attention", dataset=dataset.id)
+    missing = "A space is built from attention maps, and this data set has none yet."
+    needed.show(dataset.id, kinds, missing, "compute the attention maps of a model.", "attention", "Attention")
 else:
     with st.expander("Build a space", expanded=run is None, icon=":material/scatter_plot:"):
         attention = pick.run("Attention maps or features", passes, param="attention")

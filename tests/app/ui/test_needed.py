@@ -1,0 +1,44 @@
+"""A page that needs an earlier step says how to take it, or that it is under way."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from slim_core.steps.specs import GradcamSpec, SpaceSpec
+from slim_core.store import Dataset
+from tests.slim_core.store.store_makers import train_spec
+
+MAKES = {"compare": "train", "attention": "train", "space": "gradcam", "curate": "space", "annotate": "space"}
+
+
+def submit(dataset: Dataset, kind: str) -> None:
+    """A run of that kind that waits; those before it are done."""
+    store = session.store()
+    specs = {
+        "train": lambda _: train_spec(dataset),
+        "gradcam": lambda model: GradcamSpec(dataset=dataset.id, model=model.id),
+        "space": lambda attention: SpaceSpec(dataset=dataset.id, attention=attention.id),
+    }
+    run = None
+    for name, spec in specs.items():
+        if run is not None:
+            token = store.queue.claim(run.id, "worker", "cpu")
+            store.artifacts.attempt(run.id, 1)
+            store.artifacts.publish(run.id, 1)
+            store.attempts.finish(run.id, token, {})
+        run, _ = store.runs.submit(spec(run))
+        if name == kind:
+            return
+
+
+@pytest.mark.parametrize("page", MAKES)
+def test_a_page_says_how_to_make_what_it_needs_or_that_it_is_being_made(page: str, dataset: Dataset, show) -> None:
+    def told() -> str:
+        app = show(page, dataset=dataset.id)
+        assert not app.exception and not app.error
+        return " ".join(text.value for text in [*app.markdown, *app.info])
+
+    assert "yet" in told() and "wait for the run above" not in told()
+    submit(dataset, MAKES[page])
+    assert "wait for the run above" in told() and "yet" not in told()
