@@ -54,7 +54,8 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
 
 
 def _given(options: Sequence[Parameter], chosen: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Settings of the strategy; those that are folded away, only where they were changed."""
+    """Settings of the strategy; those that are folded away, or that runs from before them lack, only where changed."""
     for each in options:
-        if each.name in chosen and (each.shown.place == "form" or chosen[each.name] != each.default):
+        always = each.shown.place == "form" and not each.shown.added_later
+        if each.name in chosen and (always or chosen[each.name] != each.default):
             yield each.name, chosen[each.name]

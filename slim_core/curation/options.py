@@ -24,11 +24,12 @@ _RULES = {
 _FOUND: dict[FoundBy, str] = {
     "space": "those of the space",
     "answers": "found by the answers",
-    "both": "surroundings, and what wrong attention is on",
+    "both": "outside, and inside wrong attention",
 }
 _SLIM, _REFERENCE, _BY_ANSWERS = (
     {"strategy": names} for names in (("slim",), ("slim-reference",), tuple(DEFAULT_KEEP))
 )
+_ONCE = {"environments": (None, "space", "answers")}  # classes are balanced in one grouping; None: of other strategies
 
 
 class CurateOptions(BuiltByHand):
@@ -36,8 +37,16 @@ class CurateOptions(BuiltByHand):
 
     model_config = ConfigDict(strict=True)
 
+    environments: Annotated[FoundBy, Shown(labels=_FOUND, only=_SLIM, added_later=True)] = Field(
+        default="space",
+        title="Environments",
+        description="Found by the answers: outside the attention where it is right, else in the whole image. Both: "
+        "classes are balanced in what lies outside the attention, and in what it is on where answers call it wrong. "
+        "That is for last layers on a pretrained network: networks that are retrained whole did worse with it.",
+    )
     keep: Annotated[
-        KeepRule | None, Shown(labels=_RULES, only=_BY_ANSWERS, called="The keep rule", default="by the strategy")
+        KeepRule | None,
+        Shown(labels=_RULES, only=_BY_ANSWERS | _ONCE, called="The keep rule", default="by the strategy"),
     ] = Field(  # METHOD.md S6
         default=None,
         title="Trust images by",
@@ -55,26 +64,27 @@ class CurateOptions(BuiltByHand):
         title="Share left out",
         description="Of the rule quantile: share of each class left out.",
     )
-    environments: Annotated[FoundBy, Shown(labels=_FOUND, place="more", only=_SLIM)] = Field(
-        default="space",
-        title="Environments",
-        description="Found by the answers: outside the attention where it is right, else in the whole image. Both: "
-        "classes are balanced in what lies outside the attention, and in what it is on where answers call it wrong. "
-        "That is for last layers on a pretrained network: networks that are retrained whole did worse with it.",
-    )
-    presumed: Annotated[float, Shown(step=0.1, place="more", only=_SLIM, called="The presumed score")] = Field(
+    presumed: Annotated[
+        float,
+        Shown(
+            step=0.1,
+            place="more",
+            only=_SLIM | {"environments": ("answers", "both")},
+            called="The presumed score",
+        ),
+    ] = Field(
         default=1.0,
         ge=0,
         le=1,
         title="Score without answers",
         description="Of images in a class without answers, where answers find the environments: 1 is right, 0 wrong.",
     )
-    trusted_first: Annotated[bool, Shown(only=_SLIM)] = Field(
+    trusted_first: Annotated[bool, Shown(only=_SLIM | _ONCE)] = Field(
         default=False,
         title="Trusted images first",
         description="In each cell, choose trusted images before others. In our measurements this costs accuracy.",
     )
-    trust: Annotated[float, Shown(step=0.05, place="more", only=_SLIM, called="The trust")] = Field(
+    trust: Annotated[float, Shown(step=0.05, place="more", only=_SLIM | _ONCE, called="The trust")] = Field(
         default=0.25,
         ge=0,
         le=1,

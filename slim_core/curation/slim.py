@@ -56,7 +56,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
         options=options,
         kept=kept.mask,
         extra=({"keep": kept.report} if kept.report else {}) | {"clusters": data.clusters.to_json()} | _said(found),
-        notes=[*kept.notes, *_notes(found)],
+        notes=[*_not_as_asked(data, found_by, options), *kept.notes, *_notes(found)],
     )
 
 
@@ -67,6 +67,13 @@ def _found_by(data: CurationData, options: CurateOptions) -> FoundBy:
     """
     asked_about = any(said.value != UNSURE for said in data.said.values())
     return "space" if data.views is None or asked_about else options.environments
+
+
+def _not_as_asked(data: CurationData, found_by: FoundBy, options: CurateOptions) -> list[str]:
+    if found_by == options.environments:
+        return []
+    why = "its attention pass kept no features" if data.views is None else "people have said of these what they are"
+    return [f"The environments are those of the space, and not the ones you chose: {why}."]
 
 
 def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> CurationData:

@@ -13,17 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from slim_core.curation.budgets import allocate, rake
+from slim_core.curation.budgets import allocate
 from slim_core.curation.cells import Cell, Choice, build, cell_seed, choose
 from slim_core.curation.data import RIGHT, UNANSWERED, CurationData, Subset
 from slim_core.curation.options import SLIM, CurateOptions
+from slim_core.curation.raking import NO_GROUP, lacking, rake
 from slim_core.space.clustering import seeded_kmeans
 from slim_core.space.views import Views
 
 PER_CLASS = 6  # environments that are found by the answers
 MOST = 64
 IMAGES_EACH = 20  # in one of them on average, at least
-UNGROUPED = -1
+_MOST_LOST = 0.6  # of the images: chosen on seeds 20 to 22
 _C = 100.0  # of the l2 penalty, for differences of rows of length 1: chosen on seeds 20 to 22
 
 
@@ -38,8 +39,9 @@ def found_in(points: np.ndarray, n_classes: int, seed: int) -> tuple[np.ndarray,
 def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """Every class equally often in each cluster of the surroundings, and in each of what wrong attention is on.
 
-    Both at once by raking; an image is used ``options.max_repeats`` times at most. Without answers ``options.presumed``
-    says whether all attention is right (the first grouping alone) or wrong.
+    Both at once by raking; an image is used ``options.max_repeats`` times at most. A grouping that would lose most
+    images is left out, and a note says so. Without answers ``options.presumed`` says whether all attention is right
+    (the first grouping alone) or wrong.
 
     Args:
         data: with views and their contrast.
@@ -47,7 +49,7 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
         options: see CurateOptions.
     """
     wrong = presumed_wrong(right_scores(data, options.presumed), data.answers)
-    found = _grouped(data, wrong, seed)
+    found, notes = _balanceable(data.labels, _grouped(data, wrong, seed))
     weights = rake(data.labels, (found.around, found.on), options.max_repeats)
     return build(
         data,
@@ -56,7 +58,8 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
         size=size,
         seed=seed,
         options=options,
-        extra={"clusters": found.to_json()},
+        extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}},
+        notes=notes,
     )
 
 
@@ -65,22 +68,41 @@ class _Grouped:
     """The two clusters of each of N images."""
 
     around: np.ndarray  # (N,) of what lies outside its attention
-    on: np.ndarray  # (N,) of what its attention is on; UNGROUPED where that is taken to be right
+    on: np.ndarray  # (N,) of what its attention is on; NO_GROUP where that is taken to be right
 
     def to_json(self) -> dict[str, int]:
         return {
             "surroundings": int(self.around.max()) + 1,
             "attended": int(self.on.max()) + 1,
-            "images_wrong": int((self.on != UNGROUPED).sum()),
         }
 
 
 def _grouped(data: CurationData, wrong: np.ndarray, seed: int) -> _Grouped:
     views = _views(data)
-    on = np.full(len(wrong), UNGROUPED, np.int64)
+    on = np.full(len(wrong), NO_GROUP, np.int64)
     if wrong.any():
         on[wrong] = found_in(views.if_wrong[wrong], data.n_classes, seed)[0]
     return _Grouped(found_in(views.if_right, data.n_classes, seed)[0], on)
+
+
+def _balanceable(labels: np.ndarray, found: _Grouped) -> tuple[_Grouped, list[str]]:
+    """The groupings that leave enough of the images, and what is said of those that do not.
+
+    Raking gives nothing to the images of a cluster that lacks a class. A model that has fitted its images looks at the
+    class itself: nearly every cluster of that lacks one, and the few other images would be the whole subset.
+    """
+    n, notes = len(labels), []
+    around_alone = _Grouped(found.around, np.full(n, NO_GROUP))
+    neither = _Grouped(np.zeros(n, np.int64), np.full(n, NO_GROUP))
+    for what, left in ("what wrong attention is on", around_alone), ("what lies outside the attention", neither):
+        lost = lacking(labels, (found.around, found.on)).mean()
+        if lost > _MOST_LOST:
+            found = left
+            notes.append(
+                f"Classes are not balanced in {what}: {lost:.0%} of the images are in clusters that lack a class. "
+                f"Ask about a model that was trained for fewer epochs, or take the environments of the space."
+            )
+    return found, notes
 
 
 def _views(data: CurationData) -> Views:

@@ -463,7 +463,7 @@ def test_a_run_that_is_done_is_not_done_again_unless_forced(demo_folder, home, c
         (("evaluate", "--space", "MODEL"), "is a run of train, but one of space is needed"),
         (("curate", "--size", 0), "A curate step refuses size = 0"),
         (("curate", "--strategy", "foo"), "The strategy is 'foo': choose one of slim, "),
-        (("curate", "-o", "foo=1"), "Curation has no option 'foo': choose from keep, "),
+        (("curate", "-o", "foo=1"), "Curation has no option 'foo': choose from environments, keep, "),
         (("curate", "-o", "threshold=abc"), "The threshold is 'abc': give a number from 0 to 1."),
         (("curate", "-o", "k_max=2.5"), "k_max is 2.5: give at least 1, a whole number."),
         (("curate", "-o", "repeats=3"), "repeats is 3: give true or false."),

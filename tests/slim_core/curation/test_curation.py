@@ -425,7 +425,7 @@ def test_class_balanced_is_balanced_though_a_class_is_rare():
     [
         ({"strategy": "magic", "size": 10}, "strategy is 'magic': choose one of slim, slim-reference, random"),
         ({"size": 1}, "size is 1: give at least 2"),
-        ({"size": 10, "colour": 3}, "no option 'colour': choose from keep, threshold"),
+        ({"size": 10, "colour": 3}, "no option 'colour': choose from environments, keep, threshold"),
     ],
 )
 def test_what_curation_cannot_do_is_refused(wrong, said):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from slim_core.curation import CurationData, Subset, curate
-from slim_core.curation.budgets import rake
 from slim_core.curation.two_views import presumed_wrong, right_scores
 from slim_core.space.environments import ClusterConfig, environment_clusters
 from slim_core.space.sheets import NO, Said
@@ -87,6 +86,11 @@ def test_the_subset_is_as_large_as_asked_no_image_too_often_and_the_same_again()
 def test_answers_about_environments_go_before_those_about_images():
     report = chosen(replace(DATA, said={"0": Said(NO, "garden", 1)})).report
     assert "class 0, garden" in [cell["cell"] for cell in report["cells"]]
+    assert "not the ones you chose: people have said of these what they are" in report["notes"][0]
+
+
+def test_without_features_the_environments_are_those_of_the_space_and_a_note_says_so():
+    assert "its attention pass kept no features" in chosen(replace(DATA, views=None)).report["notes"][0]
 
 
 def test_answers_that_all_agree_are_said_of_every_image():
@@ -104,23 +108,36 @@ def test_as_many_images_are_taken_to_be_right_as_the_answers_say():
     assert wrong.sum() == 70 and not wrong[70:].any(), "the highest scores, though none is below one half but a few"
 
 
-def test_raked_weights_hold_as_much_of_each_class_in_every_group_of_both_groupings():
-    rng = np.random.default_rng(1)
-    labels, first = rng.integers(3, size=3000), rng.integers(4, size=3000)
-    second = np.where(rng.random(3000) < 0.8, labels, rng.integers(3, size=3000))
-    second[rng.random(3000) < 0.2] = -1
-    weights = rake(labels, (first, second), most=50)
-    for groups in (first, second):
-        for group in range(groups.max() + 1):
-            held = np.bincount(labels[groups == group], weights[groups == group], 3)
-            assert held.max() < 1.02 * held.min()
-    assert weights.mean() == pytest.approx(1) and weights.min() >= 0
-    assert np.allclose(np.bincount(labels, weights), 1000)
+def in_clusters_of_one_class(seed: int, n_mixed: int = 2) -> np.ndarray:
+    """(N, 12) features of twelve clusters, each of one class but for ``n_mixed`` images."""
+    rng = np.random.default_rng(seed)
+    told = np.where(np.arange(N) < n_mixed, 1 - DATA.labels, DATA.labels)
+    kinds = 2 * rng.integers(6, size=N) + told
+    return np.asarray(4 * np.eye(12)[kinds] + rng.normal(size=(N, 12)) * 0.1, np.float32)
 
 
-def test_a_group_that_lacks_a_class_weighs_nothing_and_no_weight_is_above_the_most():
-    labels, groups = np.repeat([0, 1], 50), np.tile([0, 1], 50)
-    groups[:2] = 2  # of class 0 alone
-    assert (rake(labels, [groups], most=9)[:2] == 0).all()
-    rare = np.where(np.arange(100) == 99, 1, np.where(np.arange(100) < 50, np.arange(100) % 2, 0))
-    assert rake(labels, [rare], most=4).max() <= 4
+ALL_WRONG = replace(DATA, answers=np.where(DATA.answers >= 0, 0, -1).astype(np.int8))
+
+
+def test_what_a_model_that_has_fitted_its_images_looks_at_is_not_balanced():
+    """It looks at the class itself: few images share a cluster with another class, and would be all that is left."""
+    on = in_clusters_of_one_class(3)
+    views = replace(DATA.views, if_wrong=on, contrast=on - DATA.views.if_right)
+    subset = chosen(replace(ALL_WRONG, views=views))
+    (note,) = subset.report["notes"]
+    assert "not balanced in what wrong attention is on: " in note and "fewer epochs" in note
+    around_alone = chosen(replace(UNANSWERED, views=views))
+    assert np.array_equal(subset.positions, around_alone.positions) and around_alone.report["notes"] == []
+
+
+def test_where_the_surroundings_tell_the_class_too_the_classes_alone_are_balanced():
+    views = replace(DATA.views, if_right=in_clusters_of_one_class(4), if_wrong=in_clusters_of_one_class(5))
+    subset = chosen(replace(ALL_WRONG, views=views))
+    first, second = subset.report["notes"]
+    assert "what wrong attention is on" in first and "what lies outside the attention" in second
+    assert subset.report["unique"] > 300
+    assert abs(np.subtract(*np.bincount(DATA.labels[subset.positions], subset.counts))) <= 8
+
+
+def test_where_clusters_mix_the_classes_there_is_nothing_to_say():
+    assert chosen().report["notes"] == []
