@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from itertools import takewhile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
@@ -14,6 +15,7 @@ from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, outcome, pipeline
 from slim_core.parameters import parameters
+from slim_core.percent import counted
 from slim_core.runs.loop_runs import usual_way
 from slim_core.steps.registry import STEPS
 
@@ -29,14 +31,18 @@ WAYS = {
 
 def show(subset: Run) -> None:
     """How to retrain on a finished curate run, and the button that queues training and evaluation."""
-    metrics = subset.metrics or {}
-    st.markdown(
-        f"**{verbatim(subset.name or subset.id)}**: {metrics.get('images', 0):,} images, "
-        f"{metrics.get('images_unique', 0):,} of them distinct, from {metrics.get('answers', 0):,} answers"
-    )
+    st.markdown(f"**{verbatim(subset.name or subset.id)}**: {made_of(subset.metrics or {})}")
     with errors_shown():  # of a reference model that was deleted; what came of the subset is there all the same
         _form(subset)
     _show_outcome(subset)
+
+
+def made_of(metrics: Mapping[str, Any]) -> str:
+    """The images of a subset and the answers it was chosen by, in words."""
+    images = f"{counted(metrics.get('images', 0), 'image')}, {metrics.get('images_unique', 0):,} of them distinct"
+    about_environments = metrics.get("environment_answers", 0)
+    also = f" and {about_environments:,} about environments" if about_environments else ""
+    return f"{images}, from {counted(metrics.get('answers', 0), 'answer')}{also}"
 
 
 def _form(subset: Run) -> None:
