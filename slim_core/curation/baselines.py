@@ -14,13 +14,13 @@ from slim_core.errors import SpecRefusedError
 def random_subset(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """``size`` images drawn from all, without repeats unless asked for."""
     cell = Cell("all", None, np.arange(len(data.labels)), len(data.labels), {})
-    return draw_equally(data, [cell], "random", size, seed, options, repeats=options.repeats is True)
+    return draw_equally(data, [cell], size, seed, options, repeats=options.repeats is True)
 
 
 def class_balanced(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """The same number of random images from each class; smaller classes are repeated unless told otherwise."""
     cells = [_cell(data.called(label), label, data.labels == label) for label in range(data.n_classes)]
-    return draw_equally(data, cells, "class-balanced", size, seed, options, repeats=options.repeats is not False)
+    return draw_equally(data, cells, size, seed, options, repeats=options.repeats is not False)
 
 
 def oracle(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
@@ -32,7 +32,7 @@ def oracle(data: CurationData, size: int, seed: int, options: CurateOptions) -> 
         SpecRefusedError: the data set has no attribute.
     """
     cells, notes = group_cells(data, "The oracle")
-    return draw_equally(data, cells, "oracle", size, seed, options, repeats=options.repeats is not False, notes=notes)
+    return draw_equally(data, cells, size, seed, options, repeats=options.repeats is not False, notes=notes)
 
 
 def group_cells(data: CurationData, strategy: str) -> tuple[list[Cell], list[str]]:
@@ -64,7 +64,6 @@ def _cell(name: str, label: int, mask: np.ndarray) -> Cell:
 def draw_equally(
     data: CurationData,
     cells: list[Cell],
-    strategy: str,
     size: int,
     seed: int,
     options: CurateOptions,
@@ -76,7 +75,7 @@ def draw_equally(
     cells = [cell for cell in cells if len(cell.members)]
     budgets = allocate(np.ones(len(cells)), size, capacities(cells, repeats, options))
     choices = [_at_random(c, int(n), cell_seed(seed, i)) for i, (c, n) in enumerate(zip(cells, budgets, strict=True))]
-    return build(data, choices, strategy=strategy, size=size, seed=seed, options=options, notes=notes or ())
+    return build(data, choices, size, notes=notes or ())
 
 
 def _at_random(cell: Cell, budget: int, seed: int) -> Choice:

@@ -68,24 +68,20 @@ def capacities(cells: Sequence[Cell], repeats: bool, options: CurateOptions) -> 
 def build(
     data: CurationData,
     choices: Sequence[Choice],
-    *,
-    strategy: str,
     size: int,
-    seed: int,
-    options: CurateOptions,
+    *,
     kept: np.ndarray | None = None,
     extra: dict[str, Any] | None = None,
     notes: Sequence[str] = (),
 ) -> Subset:
-    """The subset the choices make, with its report."""
+    """The subset the choices make, with its report; ``size``: the images that were asked for."""
     positions = np.concatenate([np.empty(0, np.int64), *(c.positions for c in choices)])
     counts = np.concatenate([np.empty(0, np.int64), *(c.counts for c in choices)])
     names = np.array([c.cell.name for c in choices for _ in c.positions], dtype=str)
     order = np.argsort(positions, kind="stable")
     positions, counts, names = positions[order], counts[order], names[order]
     report = _report(data, positions, counts, choices, kept)
-    report = {"strategy": strategy, "size": size, "seed": seed, "options": options.to_json()} | report | (extra or {})
-    report["notes"] = [*notes, *_shortfalls(report, data.class_names)]
+    report |= (extra or {}) | {"notes": [*notes, *_shortfalls(report, size, data.class_names)]}
     return Subset(positions, counts, names, report)
 
 
@@ -134,11 +130,11 @@ def _name(label: int, class_names: Sequence[str]) -> str:
     return class_names[label] if class_names else str(label)
 
 
-def _shortfalls(report: dict[str, Any], class_names: Sequence[str]) -> list[str]:
+def _shortfalls(report: dict[str, Any], size: int, class_names: Sequence[str]) -> list[str]:
     notes = []
-    if report["images"] < report["size"]:
+    if report["images"] < size:
         notes.append(
-            f"{report['size']} images were asked for, but only {report['images']} can be given: allow repeats, or "
+            f"{size} images were asked for, but only {report['images']} can be given: allow repeats, or "
             f"keep more images."
         )
     notes += [

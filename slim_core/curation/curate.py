@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from slim_core.curation.baselines import class_balanced, oracle, random_subset
@@ -49,9 +50,17 @@ def curate(data: CurationData, *, strategy: str = "slim", size: int, seed: int, 
             without attributes.
         AnswersRefusedError: the strategy is among NEEDS_ANSWERS, and there are none, or none of them is "right".
     """
-    checked = check_options(strategy, options)
+    checked = _with_defaults(strategy, check_options(strategy, options))
     require_size(size, data.n_classes)
-    return STRATEGIES[strategy](data, size, seed, checked)
+    subset = STRATEGIES[strategy](data, size, seed, checked)
+    asked = {"strategy": strategy, "size": size, "seed": seed, "options": checked.to_json()}
+    return replace(subset, report=asked | subset.report)
+
+
+def _with_defaults(strategy: str, options: CurateOptions) -> CurateOptions:
+    """What is left to the strategy, as it takes it."""
+    left = {name: value for name, value in options.proposed(strategy).items() if getattr(options, name) is None}
+    return options.model_copy(update=left)
 
 
 def require_size(size: int, n_classes: int) -> None:

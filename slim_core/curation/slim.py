@@ -17,7 +17,7 @@ from slim_core.curation.budgets import allocate, balance, largest_remainder
 from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import Kept, kept_or_all
-from slim_core.curation.options import SLIM, CurateOptions, FoundBy
+from slim_core.curation.options import CurateOptions, FoundBy
 from slim_core.curation.two_views import balanced_twice, found_in
 from slim_core.space.environments import Clusters
 from slim_core.space.sheets import BELONGS, MIXED, UNSURE, YES, Environment, in_order
@@ -50,10 +50,7 @@ def slim(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     return build(
         data,
         choices,
-        strategy=SLIM,
-        size=size,
-        seed=seed,
-        options=options,
+        size,
         kept=kept.mask,
         extra=({"keep": kept.report} if kept.report else {}) | {"clusters": data.clusters.to_json()} | _said(found),
         notes=[*_not_as_asked(data, found_by, options), *kept.notes, *_notes(found)],

@@ -8,7 +8,7 @@ from slim_core.curation.budgets import allocate, spread_weights
 from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurationData, Subset
 from slim_core.curation.keep import keep, require_answers
-from slim_core.curation.options import DEFAULT_KEEP, CurateOptions
+from slim_core.curation.options import CurateOptions
 from slim_core.space.clustering import davies_bouldin_k, elbow_k, seeded_kmeans
 
 NAME = "slim-reference"
@@ -24,7 +24,6 @@ def slim_reference(data: CurationData, size: int, seed: int, options: CurateOpti
         AnswersRefusedError: no usable answers, see ``require_answers``.
     """
     require_answers(data.answers, NAME)
-    options = options.model_copy(update={"keep": options.keep or DEFAULT_KEEP[NAME]})
     kept = keep(data.scores, data.labels, options, data.class_names)
     positions = np.flatnonzero(kept.mask)
     a, b = joint_clusters(data.attention_space[positions], data.environment_space[positions], options, seed)
@@ -36,10 +35,7 @@ def slim_reference(data: CurationData, size: int, seed: int, options: CurateOpti
     return build(
         data,
         choices,
-        strategy=NAME,
-        size=size,
-        seed=seed,
-        options=options,
+        size,
         kept=kept.mask,
         extra={"keep": kept.report, "k_attention": k1, "k_environment": k2},
         notes=kept.notes,

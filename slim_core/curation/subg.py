@@ -28,7 +28,7 @@ def subg(data: CurationData, size: int, seed: int, options: CurateOptions) -> Su
     n = len(smallest.members)
     notes.append(f"Every group is cut to {n} images, as many as the smallest has: {smallest.name}.")
     cut = [_cut(cell, n, cell_seed(seed, len(cells) + place)) for place, cell in enumerate(cells)]
-    return draw_equally(data, cut, "subg", size, seed, options, repeats=options.repeats is True, notes=notes)
+    return draw_equally(data, cut, size, seed, options, repeats=options.repeats is True, notes=notes)
 
 
 def _cut(cell: Cell, n: int, seed: int) -> Cell:

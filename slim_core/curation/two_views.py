@@ -16,7 +16,7 @@ import numpy as np
 from slim_core.curation.budgets import allocate
 from slim_core.curation.cells import Cell, Choice, build, cell_seed, choose
 from slim_core.curation.data import RIGHT, UNANSWERED, CurationData, Subset
-from slim_core.curation.options import SLIM, CurateOptions
+from slim_core.curation.options import CurateOptions
 from slim_core.curation.raking import NO_GROUP, lacking, rake
 from slim_core.space.clustering import seeded_kmeans
 from slim_core.space.views import Views
@@ -54,10 +54,7 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
     return build(
         data,
         list(_choices(data, found, weights, size, seed, options)),
-        strategy=SLIM,
-        size=size,
-        seed=seed,
-        options=options,
+        size,
         extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}},
         notes=notes,
     )
