@@ -10,7 +10,6 @@ from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models, needed
-from slim_core.store.runs.states import UNFINISHED
 
 st.title("Compare", help=explain("WGA", "group", "95 % interval"))
 
@@ -22,7 +21,7 @@ if dataset is None:
 
 models = store.runs.all(kind="train", status="done", dataset=dataset.id, metrics=False)
 evaluations = store.runs.all(kind="evaluate", dataset=dataset.id, metrics=False)
-evaluate_models.show(models, [one for one in evaluations if one.status not in UNFINISHED])
+evaluate_models.show(models, evaluations)
 
 if any(one.status == "done" for one in evaluations):
     with errors_shown():

@@ -13,22 +13,27 @@ from app.services import evaluating
 from app.ui import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, progress
+from app.ui.runs import ask, outcome, progress
 from slim_core.errors import QueueUnavailableError
 from slim_core.steps.registry import STEPS
+from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
+MOST_FAILED = 3  # sentences, of evaluations that failed
 _IN_ITS_OWN_WAY = ("kind", "split", "seed")  # the button names the split, and nothing of an evaluation is random
 
 
 def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
-    """A line for each model of ``models`` that has no evaluation that counts; nothing where there is none."""
+    """The models that have no evaluation that counts, and why theirs failed; nothing where there is none.
+
+    ``evaluations``: of these models, however they ended, the newest first.
+    """
     if not models:
         return
-    evaluated = {one.spec["model"] for one in evaluations if evaluating.counts(one)}
-    waiting = [one for one in models if one.id not in evaluated]
+    live = {one.spec["model"] for one in evaluations if one.status not in UNFINISHED and evaluating.counts(one)}
+    waiting = [one for one in models if one.id not in live]
     if waiting:
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             names = verbatim(", ".join(map(pick.describe, waiting[:3]))) + (" ..." if len(waiting) > 3 else "")
@@ -38,7 +43,18 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
                 with errors_shown():
                     _submit([partial(evaluating.evaluate, one, **settings) for one in waiting])
                     st.rerun()
+        for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
+            outcome.show(failed)
     progress.show(dataset=models[0].dataset_id, kind="evaluate")
+
+
+def _failed(models: Sequence[Run], evaluations: Sequence[Run]) -> list[Run]:
+    """The newest evaluation of each model, where that failed."""
+    newest: dict[str, Run] = {}
+    for one in evaluations:
+        newest.setdefault(one.spec["model"], one)
+    found = [newest[model.id] for model in models if model.id in newest]
+    return [one for one in found if one.status == "failed"]
 
 
 def again(evaluations: Sequence[Run]) -> None:

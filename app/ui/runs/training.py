@@ -20,7 +20,6 @@ from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
 from slim_core.store.results import training_history
-from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -99,7 +98,7 @@ def _groups(run: Run) -> None:
             st.caption(f"on {picked} images" if picked else "", width="stretch")
     with errors_shown():
         if "test" not in evaluated or not evaluating.counts(evaluated["test"]):
-            evaluate_models.show([run], evaluated_or_waiting(run))
+            evaluate_models.show([run], _evaluations(run))
         if picked in evaluated:
             report.show(evaluated[picked])
         elif picked is not None:
@@ -117,14 +116,10 @@ def _of_training(run: Run, val: dict[str, Any]) -> None:
         st.caption("Evaluate the model to see the images of each group.")
 
 
-def evaluated_or_waiting(run: Run) -> list[Run]:
-    """Evaluations on test that are done or will be, so that none is offered twice."""
-    children = session.store().runs.children(run.id)
-    return [
-        one
-        for one in children
-        if one.kind == "evaluate" and one.spec["split"] == "test" and one.status not in UNFINISHED
-    ]
+def _evaluations(run: Run) -> list[Run]:
+    """On test, however they ended, the newest first."""
+    children = session.store().runs.children(run.id)[::-1]
+    return [one for one in children if one.kind == "evaluate" and one.spec["split"] == "test"]
 
 
 def history(run: Run) -> list[dict[str, Any]]:
