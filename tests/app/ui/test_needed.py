@@ -1,18 +1,21 @@
-"""A page that needs an earlier step says how to take it, or that it is under way."""
+"""A page that needs an earlier step says how to take it, that it is under way, or why it failed."""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 import pytest
 
 from app import session
+from app.ui.runs import progress
 from slim_core.steps.specs import GradcamSpec, SpaceSpec
-from slim_core.store import Dataset
+from slim_core.store import Dataset, Run
 from tests.slim_core.store.store_makers import train_spec
 
 MAKES = {"compare": "train", "attention": "train", "space": "gradcam", "curate": "space", "annotate": "space"}
 
 
-def submit(dataset: Dataset, kind: str) -> None:
+def submit(dataset: Dataset, kind: str) -> Run:
     """A run of that kind that waits; those before it are done."""
     store = session.store()
     specs = {
@@ -29,16 +32,23 @@ def submit(dataset: Dataset, kind: str) -> None:
             store.attempts.finish(run.id, token, {})
         run, _ = store.runs.submit(spec(run))
         if name == kind:
-            return
+            return run
+    raise ValueError(kind)
 
 
 @pytest.mark.parametrize("page", MAKES)
-def test_a_page_says_how_to_make_what_it_needs_or_that_it_is_being_made(page: str, dataset: Dataset, show) -> None:
+def test_a_page_says_how_to_make_what_it_needs_that_it_is_being_made_and_why_it_failed(
+    page: str, dataset: Dataset, show, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def told() -> str:
         app = show(page, dataset=dataset.id)
-        assert not app.exception and not app.error
-        return " ".join(text.value for text in [*app.markdown, *app.info])
+        assert not app.exception
+        return " ".join(text.value for text in [*app.markdown, *app.info, *app.error])
 
     assert "yet" in told() and "wait for the run above" not in told()
-    submit(dataset, MAKES[page])
+    run = submit(dataset, MAKES[page])
     assert "wait for the run above" in told() and "yet" not in told()
+    queue, attempts = session.store().queue, session.store().attempts
+    attempts.fail(run.id, queue.claim(run.id, "worker", "cpu"), "The disk is full.")
+    monkeypatch.setattr(progress, "LINGER", timedelta(0))
+    assert "yet" in told() and "The disk is full." in told() and "wait for the run above" not in told()
