@@ -42,7 +42,8 @@ class CurateOptions(BuiltByHand):
         title="Environments",
         description="Found by the answers: outside the attention where it is right, else in the whole image. Both: "
         "classes are balanced in what lies outside the attention, and in what it is on where answers call it wrong. "
-        "That is for last layers on a pretrained network: networks that are retrained whole did worse with it.",
+        "Answers then matter to last layers on a pretrained network; a model that has fitted its images whole looks at "
+        "the class itself, and only the first is balanced.",
     )
     keep: Annotated[
         KeepRule | None,
