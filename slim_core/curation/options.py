@@ -29,6 +29,7 @@ _FOUND: dict[FoundBy, str] = {
 _SLIM, _REFERENCE, _BY_ANSWERS = (
     {"strategy": names} for names in (("slim",), ("slim-reference",), tuple(DEFAULT_KEEP))
 )
+_NOT_OF_SPACE = {"environments": ("answers", "both")}
 _ONCE = {"environments": (None, "space", "answers")}  # classes are balanced in one grouping; None: of other strategies
 
 
@@ -67,12 +68,7 @@ class CurateOptions(BuiltByHand):
     )
     presumed: Annotated[
         float,
-        Shown(
-            step=0.1,
-            place="more",
-            only=_SLIM | {"environments": ("answers", "both")},
-            called="The presumed score",
-        ),
+        Shown(step=0.1, place="more", only=_SLIM | _NOT_OF_SPACE, called="The presumed score"),
     ] = Field(
         default=1.0,
         ge=0,

@@ -88,13 +88,12 @@ def _balanceable(labels: np.ndarray, found: _Grouped) -> tuple[_Grouped, list[st
     Raking gives nothing to the images of a cluster that lacks a class. A model that has fitted its images looks at the
     class itself: nearly every cluster of that lacks one, and the few other images would be the whole subset.
     """
-    n, notes = len(labels), []
-    around_alone = _Grouped(found.around, np.full(n, NO_GROUP))
-    neither = _Grouped(np.zeros(n, np.int64), np.full(n, NO_GROUP))
-    for what, left in ("what wrong attention is on", around_alone), ("what lies outside the attention", neither):
+    notes, none, one = [], np.full(len(labels), NO_GROUP), np.zeros(len(labels), np.int64)
+    attended = [("what wrong attention is on", _Grouped(found.around, none))] if (found.on != NO_GROUP).any() else []
+    for what, without in [*attended, ("what lies outside the attention", _Grouped(one, none))]:
         lost = lacking(labels, (found.around, found.on)).mean()
         if lost > _MOST_LOST:
-            found = left
+            found = without
             notes.append(
                 f"Classes are not balanced in {what}: {lost:.0%} of the images are in clusters that lack a class. "
                 f"Ask about a model that was trained for fewer epochs, or take the environments of the space."

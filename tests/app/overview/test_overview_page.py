@@ -12,6 +12,7 @@ from app import session
 from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
 from slim_core.store import schema
+from tests.app.conftest import finish
 
 
 def texts(app) -> str:
@@ -82,14 +83,6 @@ def keys(app) -> set[str]:
 
 def newest(dataset: str):
     return session.store().pipelines.all(dataset)[0]
-
-
-def finish(run_id: str, metrics: dict) -> None:
-    store = session.store()
-    token = store.queue.claim(run_id, "w", "cpu")
-    store.artifacts.attempt(run_id, 1)
-    store.artifacts.publish(run_id, 1)
-    store.attempts.finish(run_id, token, metrics)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -108,10 +108,10 @@ def test_as_many_images_are_taken_to_be_right_as_the_answers_say():
     assert wrong.sum() == 70 and not wrong[70:].any(), "the highest scores, though none is below one half but a few"
 
 
-def in_clusters_of_one_class(seed: int, n_mixed: int = 2) -> np.ndarray:
-    """(N, 12) features of twelve clusters, each of one class but for ``n_mixed`` images."""
+def in_clusters_of_one_class(seed: int) -> np.ndarray:
+    """(N, 12) features of twelve clusters, each of one class but for two images."""
     rng = np.random.default_rng(seed)
-    told = np.where(np.arange(N) < n_mixed, 1 - DATA.labels, DATA.labels)
+    told = np.where(np.arange(N) < 2, 1 - DATA.labels, DATA.labels)
     kinds = 2 * rng.integers(6, size=N) + told
     return np.asarray(4 * np.eye(12)[kinds] + rng.normal(size=(N, 12)) * 0.1, np.float32)
 
@@ -135,6 +135,8 @@ def test_where_the_surroundings_tell_the_class_too_the_classes_alone_are_balance
     subset = chosen(replace(ALL_WRONG, views=views))
     first, second = subset.report["notes"]
     assert "what wrong attention is on" in first and "what lies outside the attention" in second
+    (alone,) = chosen(replace(UNANSWERED, views=views)).report["notes"]
+    assert "what lies outside the attention" in alone, "nothing is called wrong, so nothing is said of it"
     assert subset.report["unique"] > 300
     assert abs(np.subtract(*np.bincount(DATA.labels[subset.positions], subset.counts))) <= 8
 
