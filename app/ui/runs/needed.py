@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui import next_step
-from app.ui.runs import outcome, progress
+from app.ui.runs import outcome, progress, state
 
 
 def show(
@@ -23,13 +23,13 @@ def show(
 
     ``without``: runs that are shown elsewhere on the page.
     """
-    under_way = [progress.show(dataset=dataset, kind=kind, without=without) for kind in kinds]
-    if any(under_way):
+    runs = [run for kind in kinds for run in session.store().runs.all(kind=kind, dataset=dataset, metrics=False)]
+    for kind in kinds:
+        progress.show(dataset=dataset, kind=kind, without=without)
+    if any(map(state.is_active, runs)):
         next_step.here("wait for the run above; you can close this page. It goes on when the run has ended.")
     else:
         st.info(missing)
-        for kind in kinds:
-            for newest in session.store().runs.all(kind=kind, dataset=dataset, limit=1, metrics=False):
-                if newest.status == "failed":
-                    outcome.show(newest)
+        if runs and (newest := max(runs, key=lambda run: run.created_at)).status == "failed":
+            outcome.show(newest)
         next_step.show(todo, page, label, dataset=dataset)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import pytest
 
 from app import session
-from app.ui.runs import progress
 from slim_core.steps.specs import GradcamSpec, SpaceSpec
 from slim_core.store import Dataset, Run
 from tests.app.conftest import finish
@@ -35,7 +32,7 @@ def submit(dataset: Dataset, kind: str) -> Run:
 
 @pytest.mark.parametrize("page", MAKES)
 def test_a_page_says_how_to_make_what_it_needs_that_it_is_being_made_and_why_it_failed(
-    page: str, dataset: Dataset, show, monkeypatch: pytest.MonkeyPatch
+    page: str, dataset: Dataset, show
 ) -> None:
     def told() -> str:
         app = show(page, dataset=dataset.id)
@@ -47,5 +44,4 @@ def test_a_page_says_how_to_make_what_it_needs_that_it_is_being_made_and_why_it_
     assert "wait for the run above" in told() and "yet" not in told()
     queue, attempts = session.store().queue, session.store().attempts
     attempts.fail(run.id, queue.claim(run.id, "worker", "cpu"), "The disk is full.")
-    monkeypatch.setattr(progress, "LINGER", timedelta(0))
     assert "yet" in told() and "The disk is full." in told() and "wait for the run above" not in told()
