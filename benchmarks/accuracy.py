@@ -10,8 +10,8 @@
 
 Runs the study of benchmarks/studies/NAME.yaml in as many processes as there are cores, writes its numbers to
 benchmarks/results/accuracy-NAME.json and .md, and puts its tables into docs/benchmark.md. Finished runs are found again
-under --home, so an interrupted benchmark goes on where it was; on another machine it goes on behind the whole seeds
-that accuracy-NAME.json holds.
+under --home, so an interrupted benchmark goes on where it was. What accuracy-NAME.json holds is not computed again,
+on any machine: only seeds and methods that were added since.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import re
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -69,34 +70,57 @@ def measure(file: Path, jobs: int | None, *, compute: bool = True):
 
     at, study = open_workbench(device="cpu"), read_study(file)
     known = known_entries(study, RESULTS / f"accuracy-{study.name}.json")
-    seeds = tuple(seed for seed in study.seeds if seed not in {entry["seed"] for entry in known})
     here, version = [], None
-    if seeds:
-        left = study.model_copy(update={"seeds": seeds})
+    for left in left_to_compute(study, known):
         if compute:
             run_study(at, left, jobs=jobs or cores(), report=say)
         found = next((one for one in at.store.studies.all() if one.digest == left.digest), None)
         if found is not None:
             result = result_of(at.store, found.id)
-            version, here = result.code_version, [{**entry, "code": result.code_version} for entry in result.entries]
+            version = result.code_version
+            # A curve is of ``against`` whatever the methods are: known then, and found again.
+            new = [entry for entry in result.entries if (entry["seed"], entry["method"]) not in _there(known)]
+            here += [{**entry, "code": version} for entry in new]
     version = version or next((entry["code"] for entry in known[::-1]), None)
     return Result(study.model_dump(mode="json"), [*known, *here], len(cases(study)), version)
 
 
 def known_entries(study, file: Path) -> list[dict]:
-    """The entries of whole seeds that a file of results holds for the same sets and methods, each with its code."""
+    """The entries of a file of results for the same sets and annotators, each with its code.
+
+    Of a seed and method that is known in part there are none; other seeds and methods of the file are left out.
+    """
     from slim_core.runs.study.cases import cases
     from slim_core.runs.study.spec import Study
 
     if not file.is_file():
         return []
     kept = json.loads(file.read_text())
-    if Study.model_validate(kept["study"]).model_copy(update={"seeds": study.seeds}).digest != study.digest:
+    asked = {"seeds": study.seeds, "methods": study.methods}
+    if Study.model_validate(kept["study"]).model_copy(update=asked).digest != study.digest:
         return []
     done = [{"code": kept["code_version"], **entry} for entry in kept["entries"] if entry["status"] == "done"]
-    needed = len(cases(study)) // len(study.seeds)
-    whole = [seed for seed in study.seeds if sum(entry["seed"] == seed for entry in done) == needed]
-    return [entry for entry in done if entry["seed"] in whole]
+    needed = Counter((case.seed, case.method) for case in cases(study))
+    there = Counter((entry["seed"], entry["method"]) for entry in done)
+    return [entry for entry in done if there[key := (entry["seed"], entry["method"])] == needed[key]]
+
+
+def left_to_compute(study, known: list[dict]) -> list:
+    """Studies of the seeds and methods that are not known: one for all seeds that lack the same methods."""
+    there = _there(known)
+    lacking: dict[tuple[str, ...], list[int]] = {}
+    for seed in study.seeds:
+        methods = tuple(name for name in study.methods if (seed, name) not in there)
+        lacking.setdefault(methods, []).append(seed)
+    return [
+        study.model_copy(update={"seeds": tuple(seeds), "methods": methods})
+        for methods, seeds in lacking.items()
+        if methods
+    ]
+
+
+def _there(known: list[dict]) -> set[tuple[int, str]]:
+    return {(entry["seed"], entry["method"]) for entry in known}
 
 
 def write(result) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.accuracy import claims, claims_table, known_entries, put_into
+from benchmarks.accuracy import claims, claims_table, known_entries, left_to_compute, put_into
 from slim_core.evaluation.study.summary import Result
 from slim_core.runs.study.spec import Study
 
@@ -65,7 +65,7 @@ def test_a_study_of_sets_that_are_in_no_mean_claims_no_harm_alone() -> None:
     assert claims_table(alone).startswith("| slim is |")
 
 
-def test_whole_seeds_of_the_same_study_are_known_from_its_results_and_no_others(tmp_path) -> None:
+def test_what_results_hold_of_the_same_study_is_known_and_the_rest_is_computed(tmp_path) -> None:
     study = Study.model_validate({**SPEC, "seeds": [10, 11, 12, 13]})
     entries = [one for one in RESULT.entries if (one["set"], one["seed"], one["method"]) != ("digits", 11, "rwy")]
     entries[0] = {**entries[0], "code": "older"}
@@ -73,11 +73,26 @@ def test_whole_seeds_of_the_same_study_are_known_from_its_results_and_no_others(
     kept = {"study": study.model_copy(update={"seeds": (10, 11, 12)}).model_dump(mode="json"), "entries": entries}
     file.write_text(json.dumps({**kept, "code_version": "newer"}))
     known = known_entries(study, file)
-    assert {one["seed"] for one in known} == {10, 12}
-    assert len(known) == 2 * len(SPEC["sets"]) * len(SPEC["methods"])
+    assert not [one for one in known if (one["seed"], one["method"]) == (11, "rwy")]  # of one of the two sets alone
+    assert len(known) == len(SPEC["sets"]) * (3 * len(SPEC["methods"]) - 1)
     assert {one["code"] for one in known} == {"older", "newer"}
+    left = {one.seeds: one.methods for one in left_to_compute(study, known)}
+    assert left == {(11,): ("rwy",), (13,): tuple(SPEC["methods"])}
     assert known_entries(study.model_copy(update={"answers": 0.02}), file) == []
     assert known_entries(study, tmp_path / "missing.json") == []
+
+
+def test_a_method_that_is_added_to_a_study_is_all_that_is_computed(tmp_path) -> None:
+    file = tmp_path / "accuracy-report.json"
+    spec = Study.model_validate(SPEC).model_dump(mode="json")
+    file.write_text(json.dumps({"study": spec, "entries": RESULT.entries, "code_version": "newer"}))
+    study = Study.model_validate({**SPEC, "methods": [*SPEC["methods"], "jtt"]})
+    known = known_entries(study, file)
+    assert len(known) == len(RESULT.entries)
+    assert [(one.methods, one.seeds) for one in left_to_compute(study, known)] == [(("jtt",), (10, 11, 12))]
+    fewer = Study.model_validate({**SPEC, "methods": SPEC["methods"][:-1]})
+    assert {one["method"] for one in known_entries(fewer, file)} == set(SPEC["methods"][:-1])
+    assert left_to_compute(fewer, known_entries(fewer, file)) == []
 
 
 def test_a_study_replaces_its_own_tables_on_the_page_and_no_others(tmp_path) -> None:
