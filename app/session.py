@@ -31,7 +31,7 @@ NAME = "slim-name"  # of the cookie, and of the entry in the session's state
 GUEST = "guest"  # who signed in without an e-mail that counts; nobody shares anything with them
 MAX_NAME = 60
 ROLE_KEPT_S = 5.0  # a role that was taken away still shows images for so long
-_ticket: ContextVar[str | None] = ContextVar("slim-ticket", default=None)  # whose ticket a route was called with
+_ticket: ContextVar[str | None] = ContextVar("slim-ticket", default=None)  # of a route, or of whose page a file is
 
 
 @lru_cache(maxsize=2)
@@ -88,7 +88,7 @@ def whole_queue() -> Queue:
 
 @contextmanager
 def reading_as(viewer: Viewer) -> Iterator[None]:
-    """In a route, which has no session of Streamlit: what follows is done for the person of its ticket."""
+    """Where there is no session of Streamlit, in a route or a download: what follows is done for this person."""
     before = _ticket.set(viewer.name)
     try:
         yield
@@ -117,8 +117,8 @@ def viewer() -> Viewer:
     """
     if not signs_in():
         return Viewer(name=given_name() or "local", role="admin")
-    email = signed_in_as() or ""
-    return Viewer(name=email or GUEST, role=(whole_store().members.role(email) if email else None) or "viewer")
+    name = _reader()
+    return Viewer(name=name, role=whole_store().members.role(name) or "viewer")
 
 
 def acting_as(role: Role) -> str:

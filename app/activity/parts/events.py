@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -11,7 +12,7 @@ import streamlit as st
 
 from app import session
 from app.activity.parts.filters import BEFORE
-from app.ui import link_table
+from app.ui import download, link_table
 from app.ui.link_table import Cell, Column
 from slim_core.csv_cells import to_csv
 from slim_core.store.people.activity import Activity, ActivityFilter, find_activity
@@ -46,10 +47,9 @@ def show(which: ActivityFilter) -> str | None:
             st.button("Newest", icon=":material/first_page:", on_click=_go, args=(None,))
         if len(found) > PER_PAGE:
             st.button("Older", icon=":material/chevron_right:", on_click=_go, args=(page[-1].id,))
-        st.download_button(
-            "Download as CSV", lambda: as_csv(which), "activity.csv", "text/csv", icon=":material/download:",
-            help=f"The newest {MOST_IN_A_FILE:,} events that match, at most.", on_click="ignore",
-        )  # fmt: skip
+        most = f"The newest {MOST_IN_A_FILE:,} events that match, at most."
+        make = partial(as_csv, which)
+        download.button("Download as CSV", make, "activity.csv", "text/csv", icon="download", help=most)
     return opened
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from app import session, uploads
 from app.services import campaign_actions
+from app.ui import download
 from app.ui.escape import prose
 from app.ui.messages import errors_shown
 from slim_core.annotation.answer_files.checking import Checked, check_file
@@ -36,15 +37,8 @@ def _export(campaign: Campaign) -> None:
         def content() -> bytes:
             return b"".join(export(session.store(), campaign, form, standing=what == CURRENT))
 
-        st.download_button(
-            "Download",
-            content,
-            file_name=f"answers-{campaign.id}.{form}",
-            mime=FORMATS[form],
-            icon=":material/download:",
-            key="export",
-            on_click="ignore",
-        )
+        name = f"answers-{campaign.id}.{form}"
+        download.button("Download", content, name, FORMATS[form], icon="download", key="export")
     st.caption("One row per answer: annotator, time, image, view, value and duration.")
 
 

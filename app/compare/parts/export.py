@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import session
 from app.compare.parts.view import Chosen
-from app.ui import export
+from app.ui import download, export
 from app.ui.messages import errors_shown
 from slim_core.csv_cells import to_csv
 from slim_core.evaluation.report.build import collect
@@ -37,13 +37,13 @@ def show(dataset: Dataset, chosen: Chosen) -> None:
             f"{len(ids):,} of {len(compared.rows):,} runs ticked. More columns: the eye icon above the table.",
             help="The address of this page reproduces this view.",
         )
-        st.download_button(
+        download.button(
             "CSV", lambda: to_csv(chosen.rows, index=True).encode(), f"compare-{dataset.name}.csv", "text/csv",
-            icon=":material/table:", on_click="ignore", help="The ticked rows with all metrics; rates from 0 to 1.",
+            icon="table", help="The ticked rows with all metrics; rates from 0 to 1.",
         )  # fmt: skip
-        st.download_button(
-            "Report", report, f"compare-{dataset.name}.html", "text/html", icon=":material/description:",
-            on_click="ignore", help="One HTML file: plots, tables, pictures, definitions, lineage; opens offline.",
+        download.button(
+            "Report", report, f"compare-{dataset.name}.html", "text/html", icon="description",
+            help="One HTML file: plots, tables, pictures, definitions, lineage; opens offline.",
         )  # fmt: skip
         with st.popover("Model", icon=":material/download:"), errors_shown():
             _model(chosen)

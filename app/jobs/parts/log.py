@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
+from app.ui import download
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -65,9 +66,9 @@ def show(run: Run) -> None:
         if not end.whole:
             older = {"key": f"older-{run.id}", "on_click": _more, "args": (wanted,)}
             st.button("Older lines", icon=":material/expand_less:", **older)
-        st.download_button(
-            "Download", lambda: _whole(run.id), f"{run.id}.log", "text/plain", key=f"download-{run.id}",
-            on_click="ignore", icon=":material/download:", help="The whole log as a file.",
+        download.button(
+            "Download", lambda: _whole(run.id), f"{run.id}.log", "text/plain", icon="download",
+            key=f"download-{run.id}", help="The whole log as a file.",
         )  # fmt: skip
         st.caption("The whole log." if end.whole else f"The last {lines:,} lines.")
 

@@ -9,6 +9,7 @@ import streamlit as st
 from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
+from app.ui import download
 from slim_core.csv_cells import to_csv
 from slim_core.store.campaigns.values import WORDS
 from slim_core.store.results import SpaceResult
@@ -17,24 +18,15 @@ from slim_core.store.results import SpaceResult
 def show(data: SpaceData, selected: np.ndarray, campaign: str | None) -> None:
     """Two downloads, made when they are asked for."""
     st.caption(f"{len(selected):,} images, one per line.")
-    st.download_button(
-        "All columns (CSV)",
-        lambda: to_csv(table(data, selected, campaign)).encode(),
-        file_name=f"selection-{data.run}.csv",
-        mime="text/csv",
-        key="space-export-all",
-        icon=":material/table:",
-        on_click="ignore",
-    )
-    st.download_button(
-        "Paths only",
-        lambda: "".join(f"{data.table.image_path(row)}\n" for row in data.rows[selected]).encode(),
-        file_name=f"selection-{data.run}.txt",
-        mime="text/plain",
-        key="space-export-paths",
-        icon=":material/list:",
-        on_click="ignore",
-    )
+    name = f"selection-{data.run}"
+    download.button(
+        "All columns (CSV)", lambda: to_csv(table(data, selected, campaign)).encode(), f"{name}.csv", "text/csv",
+        icon="table", key="space-export-all",
+    )  # fmt: skip
+    download.button(
+        "Paths only", lambda: "".join(f"{data.table.image_path(row)}\n" for row in data.rows[selected]).encode(),
+        f"{name}.txt", "text/plain", icon="list", key="space-export-paths",
+    )  # fmt: skip
 
 
 def table(data: SpaceData, selected: np.ndarray, campaign: str | None) -> pd.DataFrame:

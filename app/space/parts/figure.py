@@ -14,7 +14,7 @@ import streamlit as st
 from app import session
 from app.services.space_data import SpaceData
 from app.space.charts import LEVELS, Colouring
-from app.ui import chart, selection
+from app.ui import chart, download, selection
 from slim_core.evaluation.charts.space import as_html, space_scatter
 from slim_core.store.results import SpaceResult
 
@@ -34,9 +34,9 @@ def show(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> No
                 made, key=key, alt=title, toolbar=True, on_select=partial(_take, data, name, key),
                 selection_mode=("lasso", "box", "points"),
             )  # fmt: skip
-            st.download_button(
-                "Download as HTML", lambda made=made: as_html(made), file_name=f"{data.run}-{name}.html",
-                mime="text/html", key=f"{key}-html", icon=":material/download:", on_click="ignore",
+            download.button(
+                "Download as HTML", partial(as_html, made), f"{data.run}-{name}.html", "text/html", icon="download",
+                key=f"{key}-html",
             )  # fmt: skip
     selection.keep_in_address(data)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app.ui import download
 from app.ui.escape import prose
 from slim_core.evaluation.study import text
 from slim_core.evaluation.study.page import render
@@ -31,6 +32,4 @@ def show(study: StudyRecord, result: Result) -> None:
 
 
 def _button(label: str, make: Callable[[], str], name: str, mime: str, icon: str) -> None:
-    st.download_button(
-        label, lambda: make().encode(), name, mime, icon=f":material/{icon}:", on_click="ignore", key=f"study-{label}"
-    )
+    download.button(label, lambda: make().encode(), name, mime, icon=icon, key=f"study-{label}")
