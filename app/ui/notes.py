@@ -8,6 +8,7 @@ from app import session
 from app.services import actions
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown
+from app.ui.synced import sync
 from slim_core.store.notes import MAX_NAME, MAX_TEXT, Note
 
 
@@ -26,11 +27,11 @@ def show(subject: str, name: str) -> None:
 
 def _form(subject: str, name: str, note: Note) -> None:
     with st.form(f"describe-{subject}", border=False):
-        new = st.text_input("Name", name, max_chars=MAX_NAME, key=f"name-{subject}")
-        text = st.text_area("Note", note.text, max_chars=MAX_TEXT, key=f"note-{subject}")
+        new = st.text_input("Name", max_chars=MAX_NAME, key=sync(f"name-{subject}", name))
+        text = st.text_area("Note", max_chars=MAX_TEXT, key=sync(f"note-{subject}", note.text))
         known = sorted({*session.store().notes.tags(), *note.tags})
         tags = st.multiselect(
-            "Tags", known, list(note.tags), accept_new_options=True, key=f"tags-{subject}",
+            "Tags", known, accept_new_options=True, key=sync(f"tags-{subject}", list(note.tags)),
             help="The search on the Jobs page finds runs by name, note and tag.",
         )  # fmt: skip
         pressed = st.form_submit_button("Save", type="primary")

@@ -13,6 +13,7 @@ from app.annotate import forms
 from app.bind_address import signs_in
 from app.services import campaign_actions
 from app.ui.messages import errors_shown
+from app.ui.synced import sync
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -39,7 +40,8 @@ def _status(campaign: Campaign) -> None:
 def _deadline(campaign: Campaign) -> None:
     last_day = None if campaign.deadline is None else (campaign.deadline - timedelta(seconds=1)).date()
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        day = st.date_input("Deadline (UTC, end of the day)", last_day, key=f"deadline-{campaign.id}", width=240)
+        key = sync(f"deadline-{campaign.id}", last_day)
+        day = st.date_input("Deadline (UTC, end of the day)", None, key=key, width=240)
         if st.button("Set the deadline", key="campaign-deadline-set", disabled=day == last_day):
             with errors_shown():
                 campaign_actions.set_deadline(campaign, forms.end_of_day(day))
@@ -49,7 +51,8 @@ def _deadline(campaign: Campaign) -> None:
 def _members(campaign: Campaign) -> None:
     named = ", ".join(campaign.options.get("members") or ())
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        text = st.text_input("Allowed annotators", named, placeholder="everyone", key=f"may-answer-{campaign.id}")
+        key = sync(f"may-answer-{campaign.id}", named)
+        text = st.text_input("Allowed annotators", placeholder="everyone", key=key)
         if st.button("Set the annotators", key="campaign-members-set", disabled=text.strip() == named):
             with errors_shown():
                 campaign_actions.set_members(campaign, re.split("[,;]", text))
@@ -60,8 +63,8 @@ def _privacy(campaign: Campaign) -> None:
     """For who opened it and admins; where nobody signs in, nobody can be kept out."""
     if not signs_in() or not session.store().sharing.may_change(campaign.id):
         return
-    key = f"campaign-private-{campaign.id}"
-    private = st.toggle("Private", campaign.private, key=key, help=forms.PRIVATE)
+    key = sync(f"campaign-private-{campaign.id}", campaign.private)
+    private = st.toggle("Private", key=key, help=forms.PRIVATE)
     if private != campaign.private:
         with errors_shown():
             campaign_actions.set_private(campaign, private=private)

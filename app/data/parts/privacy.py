@@ -11,6 +11,7 @@ from app.bind_address import signs_in
 from app.services import actions
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
+from app.ui.synced import sync
 from slim_core.store.people.visibility import SHARED_ROLES
 
 if TYPE_CHECKING:
@@ -37,12 +38,12 @@ def _form(dataset: Dataset, privacy: Privacy) -> None:
     known = list(dict.fromkeys([*SHARED_ROLES, *members, *privacy.shared_with]))
     with st.form(f"privacy-form-{dataset.id}", border=False):
         private = st.toggle(
-            "Private", privacy.private, key=f"private-{dataset.id}",
+            "Private", key=sync(f"private-{dataset.id}", privacy.private),
             help="Hides it, its images, runs, campaigns and studies from everybody but you, admins and those below.",
         )  # fmt: skip
         people = st.multiselect(
-            "Shared with", known, list(privacy.shared_with), format_func=_described, accept_new_options=True,
-            placeholder="E-mails or roles", key=f"shared-{dataset.id}",
+            "Shared with", known, format_func=_described, accept_new_options=True,
+            placeholder="E-mails or roles", key=sync(f"shared-{dataset.id}", list(privacy.shared_with)),
             help="Applies while it is private. They work with it as their role allows.",
         )  # fmt: skip
         pressed = st.form_submit_button("Save", type="primary")
