@@ -158,6 +158,20 @@ def test_without_room_in_the_browser_an_answer_is_sent_all_the_same(annotation: 
     assert len(annotation.sent["answers"]) == 1
 
 
+def test_an_answer_is_sent_once_where_the_browser_keeps_nothing_at_all(annotation: Annotation) -> None:
+    waiting = annotation.run("""
+        const off = () => { throw new DOMException("off", "SecurityError"); };
+        Object.assign(Storage.prototype, { setItem: off, getItem: off, removeItem: off });
+        const { outbox } = open();
+        outbox.push(answer(7));
+        await outbox.send();
+        await new Promise((done) => setTimeout(done, 50));
+        return outbox.waiting.length;
+    """)
+    assert waiting == 0
+    assert len(annotation.sent["answers"]) == 1
+
+
 def test_a_reply_leaves_what_is_on_screen_first_and_brings_back_nothing_that_was_answered(
     annotation: Annotation,
 ) -> None:
@@ -282,6 +296,33 @@ def test_a_key_is_left_to_what_is_open_in_front_of_the_images(annotation: Annota
         return actions;
     """)
     assert found == [["right"], *[None] * 9, ["wrong"]]
+
+
+@pytest.mark.parametrize(
+    ("element", "own"),
+    [
+        ("<a href='#'></a>", ["Enter"]),
+        ("<details><summary></summary></details>", ["Enter", " "]),
+        ("<button role='radio'></button>", ["Enter", " ", "ArrowLeft", "ArrowRight"]),
+        ("<div role='tab' tabindex='0'></div>", ["Enter", " ", "ArrowLeft", "ArrowRight"]),
+        ("<div role='slider' tabindex='0'></div>", ["ArrowLeft", "ArrowRight"]),
+        ("<button class='tile'></button>", []),
+        ("<input>", ["Enter", " ", "ArrowLeft", "ArrowRight", "1"]),
+    ],
+)
+def test_what_has_the_focus_keeps_the_keys_that_mean_something_to_it(
+    annotation: Annotation, element: str, own: list[str]
+) -> None:
+    left = annotation.run(f"""
+        document.body.insertAdjacentHTML("beforeend", {json.dumps(element)});
+        const last = document.body.lastElementChild, focused = last.firstElementChild ?? last;
+        const left = [];
+        document.addEventListener("keydown", (event) => {{ if (!actionOf(event, true)) left.push(event.key); }});
+        for (const key of ["Enter", " ", "ArrowLeft", "ArrowRight", "1"])
+          focused.dispatchEvent(new KeyboardEvent("keydown", {{ key, bubbles: true }}));
+        return left;
+    """)
+    assert left == own
 
 
 def test_what_nobody_has_looked_at_gets_an_answer_only_when_somebody_says_so(annotation: Annotation) -> None:

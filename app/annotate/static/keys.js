@@ -26,14 +26,22 @@ function name(event) {
 const ELSEWHERE = '[data-testid="stPopoverBody"], [data-testid="stDialog"], [role="listbox"], [role="menu"]';
 const typing = (target) => target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
 
+// Keys that mean something to what has the focus, which is not ours to take: it is pressed, opened or moved through.
+const PRESSED = 'button:not(.tile), summary, [role="button"], [role="checkbox"], [role="switch"], [role="radio"], [role="tab"]';
+const MOVED = '[role="tab"], [role="radio"], [role="slider"], [role="spinbutton"], [role="combobox"], [role="grid"], canvas';
+const TAKEN = {
+  enter: `${PRESSED}, a`, " ": PRESSED, arrowright: MOVED, arrowleft: MOVED, arrowup: MOVED, arrowdown: MOVED,
+};
+
 // [action, place of the tile]; undefined for a key that is not ours.
 export function actionOf(event, grid) {
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.composedPath()[0])) return undefined;
+  const target = event.composedPath()[0];
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(target)) return undefined;
   if (document.querySelector(ELSEWHERE)) return undefined;
   const key = name(event);
-  const onButton = event.composedPath()[0].closest?.("button:not(.tile)");
-  if (!grid) return KEYS[key] && !(onButton && key === " ") ? [KEYS[key]] : undefined;
-  if (GRID[key] && !(onButton && (key === "enter" || key === " "))) return [GRID[key]];
+  if (TAKEN[key] && target.closest?.(TAKEN[key])) return undefined;
+  if (!grid) return KEYS[key] && [KEYS[key]];
+  if (GRID[key]) return [GRID[key]];
   const place = TILES.indexOf(key);
   if (place >= 0) return ["tile", place];
   return KEYS[key] && [KEYS[key]];

@@ -70,7 +70,7 @@ export class Outbox {
   drop(ids) {
     const before = this.net;
     const gone = new Set(ids);
-    for (const answer of this.waiting) if (gone.has(answer.id)) localStorage.removeItem(answer.key);
+    for (const answer of this.waiting) if (gone.has(answer.id)) forget(answer.key);
     this.waiting = this.waiting.filter((answer) => !gone.has(answer.id));
     return before - this.net;
   }
@@ -97,6 +97,13 @@ function read(key) {
     return typeof id === "string" && Number.isInteger(item) ? { id, item, ...answer, key } : undefined;
   } catch {
     return undefined;
+  }
+}
+
+function forget(key) {
+  try {
+    localStorage.removeItem(key);
+  } catch { // storage is off: nothing is kept there
   }
 }
 
