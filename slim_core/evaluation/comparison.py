@@ -94,8 +94,6 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
         WORST_LOW: worst.get("low"),
         WORST_HIGH: worst.get("high"),
     }
-    if found[ATTENTION_PRECISION] is None:  # nothing was scored, whatever masks there are
-        found[COVERAGE] = None
     found |= {f"group {group['name']}": group["accuracy"] for group in metrics.get(GROUPS, ())}
     return found | {
         "images": chosen.get("images"),

@@ -61,7 +61,7 @@ def run(spec: EvaluateSpec, context: StepContext) -> dict[str, Any]:
     Returns:
         the metrics of slim_core.metrics, each group also with the means of AIoU and attention precision over its
         n_masks images with a mask; iou, aiou and attention_precision (means over the images with a mask, None
-        without masks), attention_coverage (share of images with a mask) and n_masks.
+        without masks), attention_coverage (share of images with a mask; None without attention) and n_masks.
 
     Raises:
         DataRefusedError: the split has no images.
@@ -165,7 +165,7 @@ def _group_attention(part: pd.DataFrame) -> dict[str, Any]:
 
 def _no_attention(table: ImageTable, rows: Rows) -> dict[str, Any]:
     n_masks = int(table.has_mask[rows].sum())
-    return {AIOU: None, ATTENTION_PRECISION: None, IOU: None, COVERAGE: n_masks / len(rows), "n_masks": n_masks}
+    return {AIOU: None, ATTENTION_PRECISION: None, IOU: None, COVERAGE: None, "n_masks": n_masks}
 
 
 def _predictions(table: ImageTable, rows: Rows, probabilities: NDArray[np.float32], groups: Grouping) -> pd.DataFrame:

@@ -178,8 +178,8 @@ def _result(measured: Measured) -> Iterator[str]:
     ]
     yield _table(("Class", "Images", "Accuracy", "AUROC", "F1"), classes)
     values = [(name, percent(metrics[key])) for key, name in NAMES.items() if metrics.get(key) is not None]
-    if metrics.get(ATTENTION_PRECISION) is not None and COVERAGE in metrics:
-        values.append(("Scored", f"attention, on {percent(metrics[COVERAGE])} of the images"))
+    if scored := metrics.get(COVERAGE):
+        values.append(("Scored", f"attention, on {percent(scored)} of the images"))
     yield _table(("Measure", "Value"), values)
 
 

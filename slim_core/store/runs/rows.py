@@ -18,6 +18,7 @@ from slim_core.store.runs.states import ENDED
 
 Status = Literal["queued", "running", "stopping", "done", "failed", "canceled"]
 _t = schema.runs
+COVERAGE = "attention_coverage"  # metrics.COVERAGE; the rooms below the store hold no metrics
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,11 @@ class Run:
     seconds: float = 0.0
     peak_memory_mb: float | None = None
     code_version: str | None = None
+
+    def __post_init__(self) -> None:
+        """Old evaluations without attention kept the share of images with a mask as coverage: none was compared."""
+        if self.metrics and COVERAGE in self.metrics and self.spec.get("attention") is False:
+            object.__setattr__(self, "metrics", self.metrics | {COVERAGE: None})
 
     @property
     def ended(self) -> bool:

@@ -8,6 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from slim_core.errors import ConflictError, NotFoundError, RunLostError, SpecRefusedError
+from slim_core.metrics import COVERAGE, WGA
 from slim_core.steps.specs import GradcamSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run, Store, schema
 from tests.slim_core.store.store_makers import image_table, imported, in_processes, in_threads, statements, train_spec
@@ -271,6 +272,12 @@ def test_lists_are_filtered_and_newest_first(store, dataset, run, child, finish)
     assert store.runs.all(kind="train", metrics=False)[0].metrics is None
     assert store.runs.counts() == {"done": 1, "queued": 1}
     assert [(each.id, each.queue) for each in store.queue.waiting()] == [(child.id, "gpu")]
+
+
+@pytest.mark.parametrize(("spec", "found"), [({"attention": False}, None), ({"attention": True}, 0.5), ({}, 0.5)])
+def test_an_old_evaluation_without_attention_scored_none(spec, found):
+    old = Run("r", "evaluate", "old", "done", spec, "d", "ada", datetime.now(UTC), metrics={COVERAGE: 0.5, WGA: 0.7})
+    assert old.metrics == {COVERAGE: found, WGA: 0.7}
 
 
 def test_queued_runs_go_by_priority_then_by_age(store, dataset):
