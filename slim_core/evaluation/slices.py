@@ -7,7 +7,6 @@ on the demo set, clusters of the environment features r hold 98-99 % of one attr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,13 +82,13 @@ def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
     # the oldest first: a later pass over the same model does not give its slices other borders
     for run in (*graph.spaces_of(evaluation, evaluation.spec["split"]), *graph.attentions_of(evaluation)):
         folder = store.artifacts.folder(run.id)
-        known = AttentionResult(folder).rows
-        if run.kind == "space" and np.array_equal(known, rows):
+        seen = AttentionResult(folder)
+        if run.kind == "space" and np.array_equal(seen.rows, rows):
             found = SpaceResult(folder).clusters()
             n_clusters = found.n_clusters(table.n_classes)
             return Slices(pseudo_groups(labels, found.index, n_clusters, table.label_names), run.id)
-        if run.kind != "space" and np.isin(rows, known).all():
-            return Slices(_clustered(folder, known, rows, labels, table.label_names), run.id)
+        if run.kind != "space" and np.isin(rows, seen.rows).all():
+            return Slices(_clustered(seen, rows, labels, table.label_names), run.id)
     raise NotFoundError(
         f"No attention maps of the {evaluation.spec['split']} images: map the attention of the model on that split, "
         "and its worst slices are found from what it sees."
@@ -97,13 +96,7 @@ def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
 
 
 def _clustered(
-    folder: Path,
-    known: NDArray[np.int64],
-    rows: NDArray[np.int64],
-    labels: NDArray[np.int64],
-    label_names: tuple[str, ...],
+    seen: AttentionResult, rows: NDArray[np.int64], labels: NDArray[np.int64], label_names: tuple[str, ...]
 ) -> Grouping:
-    order = np.argsort(known)
-    positions = order[np.searchsorted(known, rows, sorter=order)]
-    found = environment_clusters(AttentionResult(folder).features("environment", positions), labels)
+    found = environment_clusters(seen.features("environment", seen.positions(rows)), labels)
     return pseudo_groups(labels, found.index, found.n_clusters(len(label_names)), label_names)

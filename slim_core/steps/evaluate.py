@@ -132,8 +132,8 @@ def _plain(
 ) -> NDArray[np.float32]:
     if spec.features is None:
         return predict(model, table, rows, batch_size=spec.batch_size, runtime=context.runtime("evaluate"))
-    pooled = kept_features(spec.features, spec.model, rows, context)
-    return np.asarray(read_last_layer(model).probabilities(pooled.of(rows)), np.float32)
+    pooled = kept_features(spec.features, spec.model, rows, context)  # (n, K)
+    return np.asarray(read_last_layer(model).probabilities(pooled), np.float32)
 
 
 def _with_attention(

@@ -26,6 +26,7 @@ from slim_core.training.last_layer.head import apply_last_layer, read_last_layer
 from slim_core.training.loop import TrainResult
 
 Rows = NDArray[np.int64]
+Floats = NDArray[np.float32]
 SMALLEST_GROUP = 2  # images of it that are fitted; RefitData.check_groups refuses fewer
 
 
@@ -70,12 +71,12 @@ def refit(
         groups = groups.with_images(rows, SMALLEST_GROUP)
     val = table.rows("val")
     seen = rows if spec.fitted_on == "val" else np.concatenate([rows, val])
-    pooled = pooled_features(model, table, seen, spec, context)
+    pooled = pooled_features(model, table, seen, spec, context)  # (n, K) of the rows, and behind them those of val
     data = _data(model, table, rows, counts, pooled, groups, spec, context)
     context.progress(0, 1, "fit the last layer")
     layer = REFITS[spec.refit](spec.refit_options, spec.seed).fit(data)
     apply_last_layer(model, layer)
-    metrics = None if spec.fitted_on == "val" else _on_validation(layer, table, pooled, groups)
+    metrics = None if spec.fitted_on == "val" else _on_validation(layer, table, pooled[len(rows) :], groups)
     return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started)
 
 
@@ -87,29 +88,12 @@ def _check_groups(spec: TrainSpec, table: ImageTable) -> None:
         )
 
 
-class Pooled:
-    """Pooled features of some rows."""
-
-    def __init__(self, rows: Rows, features: NDArray[np.float32]) -> None:
-        """``rows``: (n,) in any order; ``features``: (n, K)."""
-        self._order = np.argsort(rows)
-        self._rows, self._features = rows[self._order], features
-
-    def lacks(self, rows: Rows) -> Rows:
-        """Those of the rows that are not here."""
-        return np.setdiff1d(rows, self._rows)
-
-    def of(self, rows: Rows) -> NDArray[np.float32]:
-        """(m, K) in the order of ``rows``."""
-        return np.asarray(self._features[self._order[np.searchsorted(self._rows, rows)]], np.float32)
-
-
 def _data(
     model: Model,
     table: ImageTable,
     rows: Rows,
     counts: Rows | None,
-    pooled: Pooled,
+    pooled: Floats,
     groups: Grouping,
     spec: TrainSpec,
     context: StepContext,
@@ -120,12 +104,12 @@ def _data(
     chosen_by_group = by_group or spec.selection == "worst_group"
     fitted_by_group = by_group or (chosen_by_group and not len(to_choose))
 
-    def images(of: Rows, counts: Rows | None, with_groups: bool) -> PooledImages:
-        return PooledImages(pooled.of(of), table.labels[of], counts, groups.index[of] if with_groups else None)
+    def images(features: Floats, of: Rows, counts: Rows | None, with_groups: bool) -> PooledImages:
+        return PooledImages(features, table.labels[of], counts, groups.index[of] if with_groups else None)
 
     return RefitData(
-        images(rows, counts, fitted_by_group),
-        images(to_choose, None, chosen_by_group),
+        images(pooled[: len(rows)], rows, counts, fitted_by_group),
+        images(pooled[len(rows) :], to_choose, None, chosen_by_group),
         read_last_layer(model),
         table.label_names,
         groups.names,
@@ -149,26 +133,26 @@ def _predicted_by(
     return np.asarray(predict(load_model(folder), table, rows, runtime=runtime), np.float64)
 
 
-def _on_validation(layer: Layer, table: ImageTable, pooled: Pooled, groups: Grouping) -> dict[str, object]:
-    """The metrics on validation, by its features."""
+def _on_validation(layer: Layer, table: ImageTable, pooled: Floats, groups: Grouping) -> dict[str, object]:
+    """The metrics on validation, by its features (n_val, K)."""
     val = table.rows("val")
-    probabilities = layer.probabilities(pooled.of(val))
+    probabilities = layer.probabilities(pooled)
     return classification_metrics(table.labels[val], probabilities, groups.take(val), None)
 
 
-def pooled_features(model: Model, table: ImageTable, rows: Rows, spec: TrainSpec, context: StepContext) -> Pooled:
-    """Inputs of the head for the rows, as a finished pass of the reference left them, or from a pass of their own.
+def pooled_features(model: Model, table: ImageTable, rows: Rows, spec: TrainSpec, context: StepContext) -> Floats:
+    """(n, K) inputs of the head for the rows, as a finished pass of the reference left them, or from one of their own.
 
     Raises:
         SpecRefusedError: the finished pass is of another model, or has not seen all of the rows.
     """
     if spec.attention is None:
-        return Pooled(rows, _computed(model, table, rows, context))
+        return _computed(model, table, rows, context)
     return kept_features(spec.attention, str(spec.reference), rows, context)
 
 
-def kept_features(seen: str, reference: str, rows: Rows, context: StepContext) -> Pooled:
-    """Inputs of the head for the rows, as the pass ``seen`` over the model ``reference`` left them.
+def kept_features(seen: str, reference: str, rows: Rows, context: StepContext) -> Floats:
+    """(n, K) inputs of the head for the rows alone, as the pass ``seen`` over the model ``reference`` left them.
 
     Or over another model that has the same features.
 
@@ -182,13 +166,12 @@ def kept_features(seen: str, reference: str, rows: Rows, context: StepContext) -
             f"name one of that model, or none."
         )
     result = AttentionResult(context.parent(seen))
-    pooled = Pooled(result.rows, result.features("pooled"))
-    if len(missing := pooled.lacks(rows)):
+    if len(missing := np.setdiff1d(rows, result.rows)):
         raise SpecRefusedError(
             f"The pass {seen} has not seen {len(missing)} of the {len(rows)} images needed: name one that has seen "
             f"their splits, or none."
         )
-    return pooled
+    return result.features("pooled", result.positions(rows))
 
 
 def features_from(model: str, context: StepContext) -> str:
@@ -212,7 +195,7 @@ def check_hold_out(spec: TrainSpec, context: StepContext) -> None:
             )
 
 
-def _computed(model: Model, table: ImageTable, rows: Rows, context: StepContext) -> NDArray[np.float32]:
+def _computed(model: Model, table: ImageTable, rows: Rows, context: StepContext) -> Floats:
     """(n, K); an attempt that resumes goes on where the pass was."""
     folder = context.out / "pooled"
     folder.mkdir()
