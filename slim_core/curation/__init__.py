@@ -2,7 +2,7 @@
 
 from slim_core.curation.curate import LABELS_USED, NEEDS_ANSWERS, STRATEGIES, check_options, curate, require_size
 from slim_core.curation.data import CurationData, Strategy, Subset, default_subset_size
-from slim_core.curation.keep import compare_rules, keep, require_answers, trusted
+from slim_core.curation.keep import keep, require_answers, trusted
 from slim_core.curation.options import DEFAULT_KEEP, KEEP_RULES, CurateOptions
 
 __all__ = [
@@ -16,7 +16,6 @@ __all__ = [
     "Strategy",
     "Subset",
     "check_options",
-    "compare_rules",
     "curate",
     "default_subset_size",
     "keep",

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from slim_core.curation.data import RIGHT, UNANSWERED, CurationData
-from slim_core.curation.options import KEEP_RULES, CurateOptions
+from slim_core.curation.options import CurateOptions
 from slim_core.errors import AnswersRefusedError
 
 TIE = 1e-3  # scores this close to a quantile are ties with it, and kept: plateaus at 0 and 1 are not cut at random
@@ -85,12 +85,6 @@ def _fall_back(scores: np.ndarray, name: str, cut: float) -> tuple[float | None,
     half = float(np.median(scores)) - TIE
     why = f"No image of class {name} reaches a score of {cut:.3f} (the best is {scores.max():.3f})"
     return half, f"{why}, so the {int((scores >= half).sum()):,} best of its {len(scores):,} images are kept."
-
-
-def compare_rules(scores: np.ndarray, labels: np.ndarray, options: CurateOptions | None = None) -> list[dict[str, Any]]:
-    """What each rule would keep, in all and per class: one dict a rule, as ``Kept.report``."""
-    options = options or CurateOptions()
-    return [keep(scores, labels, options.model_copy(update={"keep": rule})).report for rule in KEEP_RULES]
 
 
 def kept_or_all(data: CurationData, options: CurateOptions) -> Kept:

@@ -18,7 +18,6 @@ from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, is
 from slim_core.models.small_resnet import SMALL_SIZE, SmallResNet
 
 IMAGENET, NO_WEIGHTS = "imagenet", "none"
-DEFAULT_MODEL = "resnet50"
 
 
 def list_models() -> list[str]:

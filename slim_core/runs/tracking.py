@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import json
 import logging
 import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core import result_files
@@ -127,13 +125,6 @@ def numbers(value: Any) -> Iterator[tuple[str, float]]:
 
 def _legal(key: object) -> str:
     return re.sub(r"[^\w\-. :/]", "_", str(key))
-
-
-def _history(path: Path) -> list[dict[str, Any]]:
-    if not path.exists():
-        return []
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
 
 
 def _milliseconds(moment: datetime | None) -> int | None:

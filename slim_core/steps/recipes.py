@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from slim_core.data.sets import made_for
-from slim_core.models.names import SMALL_RESNET, is_custom
+from slim_core.models.names import DEFAULT_MODEL, SMALL_RESNET, is_custom
 from slim_core.training.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -89,4 +89,4 @@ def default_model(dataset: Dataset) -> str:
     """The model proposed for a data set: the one a demo set is made for, else ResNet-50 with ImageNet weights."""
     if dataset.format == "demo":
         return made_for(Path(dataset.root)) or SMALL_RESNET
-    return "resnet50"
+    return DEFAULT_MODEL

@@ -20,7 +20,7 @@ from slim_core.attention.config import PassConfig, TargetLayer
 from slim_core.curation.options import CurateOptions
 from slim_core.data.labels_used import LabelsUsed
 from slim_core.data.table import Split
-from slim_core.models.names import LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, check_model
+from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, check_model
 from slim_core.parameters import Config, Seed, Shown
 from slim_core.space.embedding import SpaceConfig
 from slim_core.space.environments import ClusterConfig
@@ -144,7 +144,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
 
     kind: Annotated[Literal["train"], _NAMED] = "train"
     model: str = Field(
-        default="resnet50",
+        default=DEFAULT_MODEL,
         title="Model",
         description="small-resnet, a torchvision classifier, timm:NAME, or your own package.module:function.",
     )
@@ -225,7 +225,7 @@ class TrainSpec(Spec, TrainConfig, RefitConfig):
         """Fields that are missing or None come from the recipe of the model and situation."""
         if not isinstance(given, dict):
             return given
-        defaults = cls.proposed(str(given.get("model", "resnet50")), _situation(given))
+        defaults = cls.proposed(str(given.get("model", DEFAULT_MODEL)), _situation(given))
         epochs = given.get("epochs")
         if isinstance(epochs, int) and epochs < _MANY_EPOCHS:  # the recipe's milestones, at the same shares of the way
             defaults["milestones"] = tuple(round(m * epochs / defaults["epochs"]) for m in defaults["milestones"])

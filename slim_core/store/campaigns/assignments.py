@@ -63,12 +63,27 @@ class Assignments:
         self.skips = skips or Skips()
 
     def assign(
-        self, campaign_id: str, annotator: str, n: int, session: str, *, was: Sequence[str] = (), after: int = -1
+        self, campaign_id: str, annotator: str, n: int, session: str = "", *, was: Sequence[str] = (), after: int = -1
     ) -> Assignment:
-        """``next_items`` for an annotator's page, with all else it shows: one transaction to assign, one to count.
+        """Up to ``n`` items for this annotator, all under a lease from now: one to show, the rest to prefetch.
 
-        Counting takes longer than all the rest at 100,000 items, so it holds no lock that others wait for; nor does
-        what is only read.
+        The same session (a browser tab) gets the same items again until they are answered; others get others. Once it
+        holds half of the open items it gets no more of them, beyond SMALL_SHARE: others find something, too.
+
+        One transaction assigns, one counts: counting takes longer than all the rest at 100,000 items, so it holds no
+        lock that others wait for; nor does what is only read.
+
+        Args:
+            campaign_id: of which campaign.
+            annotator: for whom.
+            n: how many, those that the session holds already included.
+            session: the browser tab.
+            was: the sessions that this one replaces (a page before its reload); what they held is now held here.
+            after: a position to look behind first. Only speed depends on it.
+
+        Returns:
+            The items in the order in which they are to be shown, what this annotator has skipped last; and all else
+            that the annotator's page shows.
 
         Raises:
             NotFoundError: there is no such campaign.
@@ -85,32 +100,6 @@ class Assignments:
             dataset = find_dataset(connection, campaign.dataset_id)
             progress = self._progress(connection, campaign_id, annotator, session)
         return Assignment(campaign, dataset, items, progress)
-
-    def next_items(
-        self, campaign_id: str, annotator: str, n: int, session: str = "", *, was: Sequence[str] = (), after: int = -1
-    ) -> list[Item]:
-        """Up to ``n`` items for this annotator, all under a lease from now: one to show, the rest to prefetch.
-
-        The same session (a browser tab) gets the same items again until they are answered; others get others. Once it
-        holds half of the open items it gets no more of them, beyond SMALL_SHARE: others find something, too.
-
-        Args:
-            campaign_id: of which campaign.
-            annotator: for whom.
-            n: how many, those that the session holds already included.
-            session: the browser tab.
-            was: the sessions that this one replaces (a page before its reload); what they held is now held here.
-            after: a position to look behind first. Only speed depends on it.
-
-        Returns:
-            In the order in which they are to be shown; what this annotator has skipped comes last.
-
-        Raises:
-            CampaignClosedError: the campaign is closed, or its deadline has passed.
-        """
-        with self._database.write() as connection:
-            campaign = lock_campaign(connection, campaign_id)
-            return self._next(connection, campaign, annotator, n, session, was, after)
 
     def release(self, campaign_id: str, annotator: str, session: str = "") -> None:
         """Give back the items this session holds, so that others need not wait."""

@@ -8,12 +8,6 @@ from __future__ import annotations
 RIGHT, WRONG, UNSURE, EMPTY = 1, 0, -1, 2
 WORDS = {RIGHT: "right", WRONG: "wrong", EMPTY: "empty", UNSURE: "unsure"}  # in the order in which they are offered
 KEYS = {RIGHT: "1", WRONG: "0", EMPTY: "e", UNSURE: "u"}
-MEANINGS = {
-    RIGHT: "attention is right",
-    WRONG: "attention is wrong",
-    EMPTY: "there is no attention for this class; counts as wrong",
-    UNSURE: "unsure",
-}
 VALUES = tuple(WORDS)
 NAMED = {word: value for value, word in WORDS.items()}
 LISTED = ", ".join(f"{value} or {word}" for value, word in WORDS.items())  # for messages

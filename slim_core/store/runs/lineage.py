@@ -195,10 +195,6 @@ class RunGraph:
 
         return [run, *map(known, _reached([run.id], parents, _PARENT))]
 
-    def subset_of(self, run: Run) -> Run | None:
-        """The subset a run rests on: the nearest curate run of its lineage (or the run itself)."""
-        return next((one for one in self.lineage(run) if one.kind == "curate"), None)
-
     def spaces_of(self, run: Run, split: str) -> list[Run]:
         """Finished spaces of a split made from the attention of a run (``attentions_of``), oldest first."""
         attentions = {one.id for one in self.attentions_of(run)}

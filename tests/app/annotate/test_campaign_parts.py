@@ -175,7 +175,7 @@ def test_the_candidates_are_seen_on_the_space_before_anybody_is_asked(space: str
 def test_the_overview_tells_what_is_asked_who_holds_what_and_whether_more_would_help(pair: Campaign):
     store = session.store()
     store.campaigns.extend(pair.id, store.datasets.table(pair.dataset_id).rows("train")[-2:])
-    held = len(store.assignments.next_items(pair.id, "cid", 2, "tab"))
+    held = len(store.assignments.assign(pair.id, "cid", 2, "tab").items)
     app = part("overview", pair.id)
     told = text(app)
     assert "of 240** train images are in this campaign" in told and "with 2 annotators per image" in told

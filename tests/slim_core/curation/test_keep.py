@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from slim_core.curation import KEEP_RULES, CurateOptions, compare_rules, data, keep, trusted
+from slim_core.curation import KEEP_RULES, CurateOptions, data, keep, trusted
 from slim_core.errors import SpecRefusedError
 from slim_core.store.campaigns import values as answer_values
 
@@ -80,8 +80,9 @@ def test_what_is_kept_in_place_of_trusted_images_is_not_trusted():
         assert np.array_equal(result.trusted, trusted(scores, LABELS))
 
 
-def test_what_every_rule_keeps_can_be_shown_at_once():
-    rules = {r["rule"]: [c["kept"] for c in r["classes"]] for r in compare_rules(SCORES, LABELS)}
+def test_each_rule_keeps_images_of_its_own():
+    reports = [keep(SCORES, LABELS, CurateOptions(keep=rule)).report for rule in KEEP_RULES]
+    rules = {report["rule"]: [each["kept"] for each in report["classes"]] for report in reports}
     assert rules == {"threshold": [2, 4], "quantile": [2, 2], "median": [1, 3]}
 
 

@@ -77,7 +77,7 @@ def train_spec(dataset: Dataset, seed: int = 0) -> TrainSpec:
 
 def next_item(store: Store, campaign_id: str, annotator: str, session: str = "") -> Item | None:
     """The item that an annotator sees next, under a lease; None where there is none for them."""
-    found = store.assignments.next_items(campaign_id, annotator, 1, session)
+    found = store.assignments.assign(campaign_id, annotator, 1, session).items
     return found[0] if found else None
 
 

@@ -102,5 +102,4 @@ def test_runs_read_together_have_the_lineage_the_database_has(store, dataset) ->
     graph = RunGraph(store.runs.all())
     assert [run.id for run in graph.lineage(graph.runs[space])] == [space, attention, model]
     assert store.lineage.ancestors([space]) == [attention, model]
-    assert graph.subset_of(graph.runs[space]) is None
     assert graph.attentions_of(graph.runs[space]) == [], "nothing is finished yet"

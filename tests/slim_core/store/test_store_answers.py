@@ -113,9 +113,9 @@ def test_two_annotators_and_two_tabs_never_look_at_the_same_item(store: Store, c
 
 
 def test_items_ahead_are_kept_too_and_given_back_when_the_tab_closes(store: Store, campaign: Campaign):
-    ahead = store.assignments.next_items(campaign.id, "ann", 10, "tab")
+    ahead = store.assignments.assign(campaign.id, "ann", 10, "tab").items
     assert [item.position for item in ahead] == list(range(10))
-    assert [item.position for item in store.assignments.next_items(campaign.id, "ben", 10)] == [10, 11]
+    assert [item.position for item in store.assignments.assign(campaign.id, "ben", 10).items] == [10, 11]
     assert next_item(store, campaign.id, "cid") is None
     assert {hold.annotator for hold in store.assignments.leases(campaign.id)} == {"ann", "ben"}
     store.assignments.release(campaign.id, "ann", "tab")
@@ -279,7 +279,7 @@ def test_empty_is_kept_as_such_and_counts_as_wrong(store: Store, pair: Campaign)
 
 
 def test_an_answer_is_kept_by_few_statements_since_others_wait_for_its_lock(store: Store, campaign: Campaign):
-    item, *_ = store.assignments.next_items(campaign.id, "ann", 4, "tab")
+    item, *_ = store.assignments.assign(campaign.id, "ann", 4, "tab").items
     with statements(store.database) as told:
         store.answers.deliver(campaign.id, "ann", [AnswerIn("one", item.id, 1)], "tab")
     assert len(told) <= 10

@@ -38,48 +38,48 @@ def forget_leases(store: Store) -> None:
 
 
 def test_what_was_skipped_goes_to_others_and_comes_back_when_the_rest_is_through(store: Store, campaign: Campaign):
-    first, second = store.assignments.next_items(campaign.id, "ann", 2, "tab")
+    first, second = store.assignments.assign(campaign.id, "ann", 2, "tab").items
     for item in (second, first):
         say(store, campaign, "ann", item.id, None, "tab", skip=True)
-    assert positions(store.assignments.next_items(campaign.id, "ann", 6, "tab")) == [2, 3, 4, 5, 1, 0]
+    assert positions(store.assignments.assign(campaign.id, "ann", 6, "tab").items) == [2, 3, 4, 5, 1, 0]
     store.assignments.release(campaign.id, "ann", "tab")
-    assert positions(store.assignments.next_items(campaign.id, "ben", 2)) == [0, 1]
+    assert positions(store.assignments.assign(campaign.id, "ben", 2).items) == [0, 1]
     given = store.answers.frame(campaign.id)
     assert list(given["source"]) == ["skip", "skip"] and list(given["item_id"]) == [second.id, first.id]
     assert store.answers.current(campaign.id) == {} and store.campaigns.progress(campaign.id)["answered"] == 0
 
 
 def test_a_skip_that_is_taken_back_shows_the_image_again_unless_somebody_else_looks_at_it(store, campaign: Campaign):
-    first, second = store.assignments.next_items(campaign.id, "ann", 2, "tab")
+    first, second = store.assignments.assign(campaign.id, "ann", 2, "tab").items
     for item in (first, second):
         say(store, campaign, "ann", item.id, None, "tab", skip=True)
     assert say(store, campaign, "ann", first.id, None, "tab").lost == []
-    assert positions(store.assignments.next_items(campaign.id, "ann", 2, "tab")) == [0, 2]
-    assert positions(store.assignments.next_items(campaign.id, "ben", 1)) == [1]
+    assert positions(store.assignments.assign(campaign.id, "ann", 2, "tab").items) == [0, 2]
+    assert positions(store.assignments.assign(campaign.id, "ben", 1).items) == [1]
     assert say(store, campaign, "ann", second.id, None, "tab").lost == [second.id]
     with pytest.raises(AnswersRefusedError, match="skipped image has no answer, but 1"):
         say(store, campaign, "ann", first.id, 1, skip=True)
 
 
 def test_a_reloaded_page_goes_on_with_what_it_held_even_if_its_farewell_arrives_late(store: Store, campaign: Campaign):
-    before = store.assignments.next_items(campaign.id, "ann", 3, "page 1")
-    after = store.assignments.next_items(campaign.id, "ann", 3, "page 2", was=["page 1"])
+    before = store.assignments.assign(campaign.id, "ann", 3, "page 1").items
+    after = store.assignments.assign(campaign.id, "ann", 3, "page 2", was=["page 1"]).items
     assert positions(after) == positions(before) == [0, 1, 2]
     store.assignments.release(campaign.id, "ann", "page 1")
-    assert positions(store.assignments.next_items(campaign.id, "ben", 1)) == [3]
-    assert positions(store.assignments.next_items(campaign.id, "ann", 1, "page 3", was=["somebody's"])) == [4]
+    assert positions(store.assignments.assign(campaign.id, "ben", 1).items) == [3]
+    assert positions(store.assignments.assign(campaign.id, "ann", 1, "page 3", was=["somebody's"]).items) == [4]
 
 
 def test_an_annotator_is_told_what_is_still_open_and_who_looks_at_it(store: Store, dataset):
     pair = store.campaigns.create("pair", dataset.id, None, range(4), settings=CampaignSettings(overlap=2))
-    mine = store.assignments.next_items(pair.id, "ann", 4, "tab 1")
+    mine = store.assignments.assign(pair.id, "ann", 4, "tab 1").items
     for item in mine:
         say(store, pair, "ann", item.id, 1)
     say(store, pair, "ben", next_item(store, pair.id, "ben").id, 0)
-    assert store.assignments.next_items(pair.id, "ann", 4, "tab 1") == []
+    assert store.assignments.assign(pair.id, "ann", 4, "tab 1").items == []
     progress = store.assignments.progress(pair.id, "ann", "tab 1")
     assert (progress.total, progress.done, progress.answered, progress.leases) == (4, 1, 3, ())
-    store.assignments.next_items(pair.id, "ben", 2)
+    store.assignments.assign(pair.id, "ben", 2)
     (held,) = store.assignments.progress(pair.id, "ann", "tab 1").leases
     assert (held.annotator, held.n_items) == ("ben", 2) and 100 < held.seconds_left <= 120
     assert store.assignments.progress(pair.id, "ben").leases == ()  # its own session is left out
@@ -100,7 +100,7 @@ def test_the_answers_given_last_are_found_newest_first_and_page_by_page(store: S
 
 
 def test_a_late_answer_counts_where_there_is_room_and_is_over_quota_elsewhere(store: Store, campaign: Campaign):
-    first, second = store.assignments.next_items(campaign.id, "ann", 2)
+    first, second = store.assignments.assign(campaign.id, "ann", 2).items
     forget_leases(store)
     say(store, campaign, "ben", first.id, 1)
     assert len(say(store, campaign, "ann", first.id, 0).over_quota) == 1
@@ -115,10 +115,10 @@ def test_the_next_image_is_found_by_few_reads_after_thousands_of_answers(store: 
     items = store.campaigns.items(campaign.id)
     done = [AnswerIn(f"a{item.id}", item.id, 1) for item in items[:4_000]]
     store.answers.save(campaign.id, "ann", done)
-    store.assignments.next_items(campaign.id, "ann", 12, "tab")
+    store.assignments.assign(campaign.id, "ann", 12, "tab")
     with statements(store.database) as told:
         for turn in range(10):
-            found = store.assignments.next_items(campaign.id, "ann", 12, f"tab {turn}", after=4_000)
+            found = store.assignments.assign(campaign.id, "ann", 12, f"tab {turn}", after=4_000).items
             progress = store.assignments.progress(campaign.id, "ann")
     assert len(told) / 10 < 30
     assert len(found) == 12 and found[0].position > 4_000
@@ -126,28 +126,28 @@ def test_the_next_image_is_found_by_few_reads_after_thousands_of_answers(store: 
 
 
 def test_what_is_held_and_what_is_new_come_in_one_order(store: Store, campaign: Campaign):
-    first, second, third = store.assignments.next_items(campaign.id, "ann", 3, "tab")
+    first, second, third = store.assignments.assign(campaign.id, "ann", 3, "tab").items
     store.assignments.release(campaign.id, "ann", "tab")
-    assert store.assignments.next_items(campaign.id, "ann", 1, "tab", after=second.position) == [third]
-    assert store.assignments.next_items(campaign.id, "ann", 3, "tab") == [first, second, third]
+    assert store.assignments.assign(campaign.id, "ann", 1, "tab", after=second.position).items == [third]
+    assert store.assignments.assign(campaign.id, "ann", 3, "tab").items == [first, second, third]
 
 
 def test_one_page_holds_half_of_a_small_campaign_at_most_and_keeps_what_it_holds(store: Store, dataset):
     small = store.campaigns.create("small", dataset.id, None, range(36))
-    held = store.assignments.next_items(small.id, "ann", 100, "tab")
+    held = store.assignments.assign(small.id, "ann", 100, "tab").items
     assert positions(held) == list(range(18))
-    assert positions(store.assignments.next_items(small.id, "ben", 30)) == list(range(18, 36))
+    assert positions(store.assignments.assign(small.id, "ben", 30).items) == list(range(18, 36))
     for item in store.campaigns.items(small.id)[18:]:
         say(store, small, "ben", item.id, 1)
-    assert store.assignments.next_items(small.id, "ann", 100, "tab") == held
-    assert len(store.assignments.next_items(small.id, "ann", 100, "tab 2")) == 0
+    assert store.assignments.assign(small.id, "ann", 100, "tab").items == held
+    assert len(store.assignments.assign(small.id, "ann", 100, "tab 2").items) == 0
 
 
 def test_a_page_of_a_large_campaign_holds_all_it_asks_for(store: Store, dataset):
     large = store.campaigns.create("large", dataset.id, None, range(40))
-    assert len(store.assignments.next_items(large.id, "ann", 20, "tab")) == 20
+    assert len(store.assignments.assign(large.id, "ann", 20, "tab").items) == 20
     few = store.campaigns.create("few", dataset.id, None, range(12))
-    assert len(store.assignments.next_items(few.id, "ann", 20, "tab")) == 12
+    assert len(store.assignments.assign(few.id, "ann", 20, "tab").items) == 12
 
 
 def test_answers_about_items_of_other_campaigns_and_of_none_are_named_and_hold_up_no_other(store, dataset):
@@ -161,11 +161,11 @@ def test_answers_about_items_of_other_campaigns_and_of_none_are_named_and_hold_u
 
 @pytest.mark.parametrize("ahead", [timedelta(days=400), timedelta(hours=3)])
 def test_a_lease_given_by_a_clock_that_ran_ahead_holds_nothing(store: Store, campaign: Campaign, ahead: timedelta):
-    held = store.assignments.next_items(campaign.id, "ann", 3, "tab")
+    held = store.assignments.assign(campaign.id, "ann", 3, "tab").items
     with store.database.write() as connection:
         connection.execute(schema.leases.update().values(expires_at=datetime.now(UTC) + ahead))
     assert store.assignments.leases(campaign.id) == []
-    assert positions(store.assignments.next_items(campaign.id, "ben", 3)) == positions(held)
+    assert positions(store.assignments.assign(campaign.id, "ben", 3).items) == positions(held)
 
 
 def test_answers_under_way_at_the_deadline_are_taken_and_those_of_the_next_day_are_not(store: Store, dataset):

@@ -48,7 +48,7 @@ def test_what_was_removed_is_called_so_wherever_it_is_asked_for(store: Store, da
         "was removed": lambda: store.datasets.table_of(dataset),
         "campaign look was removed with its data set": lambda: store.campaigns.fetch(campaign.id),
         "campaign look was": lambda: store.answers.save(campaign.id, "ann", [AnswerIn("a-1", item.id, 1)]),
-        "campaign look": lambda: store.assignments.next_items(campaign.id, "ann", 1, "tab"),
+        "campaign look": lambda: store.assignments.assign(campaign.id, "ann", 1, "tab").items,
         "was removed with its data set digits on": lambda: store.runs.fetch(run.id),
         "was removed on": lambda: store.tags.add(dataset.id, [0], "odd"),
         "no data set": lambda: store.runs.submit(train_spec(dataset, seed=3)),

@@ -64,7 +64,7 @@ def private(store: Store, tmp_path: Path, finish: Callable[..., Any]) -> Private
     campaign = store.campaigns.create(
         SECRET, dataset.id, None, range(12), by=OWNER, settings=CampaignSettings(options={"members": []})
     )
-    (item, *_) = store.assignments.next_items(campaign.id, ANNOTATOR, 4, "tab")
+    (item, *_) = store.assignments.assign(campaign.id, ANNOTATOR, 4, "tab").items
     store.answers.save(campaign.id, ANNOTATOR, [AnswerIn("a1", item.id, 1), AnswerIn("a2", item.id + 1, 0)])
     store.environment_answers.save(campaign.id, ANNOTATOR, [EnvironmentAnswer("e1", "3", 1)])
     store.tags.add(dataset.id, [0, 1], SECRET, by=OWNER)
@@ -185,7 +185,6 @@ WRITES: dict[str, Call] = {
     "campaigns.set_deadline": lambda s, i: s.campaigns.set_deadline(i.campaign, datetime.now(UTC)),
     "campaigns.set_members": lambda s, i: s.campaigns.set_members(i.campaign, [VIEWER]),
     "assignments.assign": lambda s, i: s.assignments.assign(i.campaign, VIEWER, 3, "tab"),
-    "assignments.next_items": lambda s, i: s.assignments.next_items(i.campaign, VIEWER, 3),
     "assignments.release": lambda s, i: s.assignments.release(i.campaign, ANNOTATOR, "tab"),
     "answers.save": lambda s, i: s.answers.save(i.campaign, VIEWER, [_answer(i)]),
     "answers.deliver": lambda s, i: s.answers.deliver(i.campaign, VIEWER, [_answer(i)]),
@@ -424,7 +423,7 @@ def test_an_id_that_is_used_in_what_is_hidden_is_refused_in_a_sentence_without_a
     view = private.store.seen_by(LEAD)
     (mine,) = view.datasets.all()
     campaign = view.campaigns.create("mine", mine.id, None, range(12), by=LEAD)
-    (item,) = view.assignments.next_items(campaign.id, LEAD, 1, "tab")
+    (item,) = view.assignments.assign(campaign.id, LEAD, 1, "tab").items
     for send in (
         lambda id: view.answers.deliver(campaign.id, LEAD, [AnswerIn(f"a{id}", item.id, 1)], "tab"),
         lambda id: view.environment_answers.save(campaign.id, LEAD, [EnvironmentAnswer(f"e{id}", "3", 1)]),
