@@ -52,7 +52,7 @@ def attention_of(campaign: Campaign) -> str:
 
 @lru_cache(maxsize=256)
 def _attention_of(campaign_id: str) -> str:
-    from slim_core.annotation.terminal import gradcam_of
+    from slim_core.annotation.attention_of import gradcam_of
 
     store = session.store()
     return gradcam_of(store, store.campaigns.fetch(campaign_id)).id

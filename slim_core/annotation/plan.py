@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from slim_core.annotation.attention_of import gradcam_of_space
 from slim_core.annotation.candidates import (
     N_NEAREST,
     check_budget,
@@ -19,7 +20,6 @@ from slim_core.annotation.candidates import (
 )
 from slim_core.annotation.propagation import live_campaign
 from slim_core.annotation.simulated_annotator import judge
-from slim_core.annotation.terminal import gradcam_of_space
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.space.clustering import pick_diverse

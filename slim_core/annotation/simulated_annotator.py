@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from slim_core.annotation.terminal import gradcam_of
+from slim_core.annotation.attention_of import gradcam_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.store.campaigns.values import FROM_MASKS, RIGHT, UNSURE, WRONG

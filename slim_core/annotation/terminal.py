@@ -1,4 +1,4 @@
-"""Answers that come from a person at the terminal, and the words every kind of answer is given in."""
+"""Answers that come from a person at the terminal."""
 
 from __future__ import annotations
 
@@ -7,26 +7,12 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slim_core.annotation.attention_of import gradcam_of
 from slim_core.errors import AnswersRefusedError
-from slim_core.store.campaigns.values import KEYS, LISTED, NAMED, VALUES
 from slim_core.store.results import AttentionResult, ModelResult
 
 if TYPE_CHECKING:
-    from slim_core.store import Campaign, Item, Run, Store
-
-WRITTEN = {**NAMED, **{key: value for value, key in KEYS.items()}, **{str(value): value for value in VALUES}}
-
-
-def value_of(text: object) -> int:
-    """The answer that a word, a key or a number stands for.
-
-    Raises:
-        AnswersRefusedError: it is none of the words.
-    """
-    word = str(text).strip().lower().removesuffix(".0")
-    if word not in WRITTEN:
-        raise AnswersRefusedError(f"{text!r} is not an answer: write {LISTED}.")
-    return WRITTEN[word]
+    from slim_core.store import Campaign, Item, Store
 
 
 def save(store: Store, campaign: Campaign, by: str, answers: Mapping[int, int], *, duration_ms: int = 0) -> int:
@@ -79,34 +65,3 @@ def draw_overlays(store: Store, campaign: Campaign, items: Iterable[Item], folde
         drawn[item.row] = folder / f"{item.row}.png"
         drawn[item.row].write_bytes(encode(empty_map.overlay(pixels, raw), "png"))
     return drawn
-
-
-def gradcam_of(store: Store, campaign: Campaign) -> Run:
-    """The gradcam run whose attention a campaign asks about.
-
-    Raises:
-        AnswersRefusedError: there is none.
-    """
-    if campaign.space_run_id is None:
-        raise AnswersRefusedError(
-            f"Campaign {campaign.id} belongs to no attention space, so there is no attention to look at."
-        )
-    store.campaigns.require_space(campaign)
-    return gradcam_of_space(store, store.runs.fetch(campaign.space_run_id))
-
-
-def gradcam_of_space(store: Store, space: Run) -> Run:
-    """The gradcam run a space was made from, or one that looked at the same images with the same model.
-
-    Raises:
-        AnswersRefusedError: the space was made from features alone, and there is no such run.
-    """
-    found = store.lineage.attention_of(space)
-    if found is not None:
-        return found
-    attention, split = store.runs.fetch(space.spec["attention"]), space.spec["split"]
-    model, class_of_map = attention.spec["model"], attention.spec["class_of_map"]
-    raise AnswersRefusedError(
-        f"Space {space.id} was made from features alone ({attention.id}), so there is no attention to look at: "
-        f"compute it (slim gradcam --model {model} --splits {split} --class-of-map {class_of_map}), and keep the space."
-    )

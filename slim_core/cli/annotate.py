@@ -13,7 +13,7 @@ from slim_core.cli.bench import BY
 from slim_core.cli.console import Seed, console, errors, escaped, table, writable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
-from slim_core.store.campaigns.values import KEYS, WORDS
+from slim_core.store.campaigns.values import KEYS, WORDS, value_of
 
 if TYPE_CHECKING:
     from slim_core.runs.executor import Workbench
@@ -117,7 +117,7 @@ def _ask(store: Store, campaign: Campaign) -> None:
         if word.lower() == "q":
             return
         duration_ms = round(1000 * (time.monotonic() - started))
-        terminal.save(store, campaign, BY, {item.row: terminal.value_of(word)}, duration_ms=duration_ms)
+        terminal.save(store, campaign, BY, {item.row: value_of(word)}, duration_ms=duration_ms)
 
 
 def _show_progress(store: Store, campaign: Campaign) -> None:

@@ -15,11 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from slim_core.annotation.answer_files import reading
-from slim_core.annotation.terminal import WRITTEN
 from slim_core.errors import AnswersRefusedError
 from slim_core.store.campaigns.batch import AnswerIn
 from slim_core.store.campaigns.consensus import DECISION, SKIP, put
-from slim_core.store.campaigns.values import LISTED
+from slim_core.store.campaigns.values import LISTED, WRITTEN
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
