@@ -6,13 +6,16 @@ Rates are fractions in 0..1. A rate over nothing is None in results and NaN in f
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from slim_core.data.groups import Grouping
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 WGA = "wga"
 AVERAGE = "average"
@@ -31,6 +34,7 @@ AIOU = "aiou"
 IOU = "iou"
 ATTENTION_PRECISION = "attention_precision"
 COVERAGE = "attention_coverage"
+RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU, COVERAGE)  # of an evaluation
 
 DEFINITIONS: dict[str, str] = {
     WGA: "Worst-group accuracy: the lowest accuracy among the groups that have images.",
@@ -71,8 +75,7 @@ def classification_metrics(
     right = probabilities.argmax(axis=1) == labels
     groups = _group_rows(right, grouping)
     classes = _class_rows(labels, probabilities)
-    known = [g for g in groups if g["accuracy"] is not None]
-    worst = min(known, key=lambda g: float(g["accuracy"]), default=None)
+    worst = worst_of({GROUPS: groups})
     average = float(right.mean()) if len(right) else math.nan
     wga = float(worst["accuracy"]) if worst else math.nan
     class_accuracies = [c["accuracy"] for c in classes if c["accuracy"] is not None]
@@ -89,6 +92,12 @@ def classification_metrics(
         CLASSES: classes,
         CONFUSION: confusion(labels, probabilities.argmax(axis=1), probabilities.shape[1]).tolist(),
     }
+
+
+def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The group with the lowest accuracy among those that have images."""
+    known = [group for group in metrics.get(GROUPS, ()) if group["accuracy"] is not None]
+    return min(known, key=lambda group: float(group["accuracy"]), default=None)
 
 
 def _plain(value: float) -> float | None:
@@ -238,3 +247,10 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
     half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
     return {"n": n, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+
+
+def difference_by_index(a: pd.Series, b: pd.Series) -> dict[str, Any]:
+    """``paired_difference`` of the values (of seeds) that both have by their index; NaN in place of None."""
+    shared = a.index.intersection(b.index)
+    found = paired_difference(a.loc[shared].tolist(), b.loc[shared].tolist())
+    return {key: math.nan if value is None else value for key, value in found.items()}

@@ -92,7 +92,8 @@ def write_report(store: Store, ids: list[str], baseline: str | None, path: Path)
 
 def show_comparison(found: pd.DataFrame) -> None:
     """Print one table of the metrics and one of the groups."""
-    from slim_core.evaluation.report.frames import RATES, TITLES
+    from slim_core.evaluation.report.frames import TITLES
+    from slim_core.metrics import RATES
 
     models, named = found.to_dict("records"), ("method", "seed", "labels_used")
     rows = [

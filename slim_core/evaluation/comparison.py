@@ -8,19 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import LABELS_USED
 from slim_core.evaluation.ancestry import ANSWERS, Ancestry, answering, summed
-from slim_core.metrics import (
-    ADJUSTED,
-    AIOU,
-    ATTENTION_PRECISION,
-    AVERAGE,
-    COVERAGE,
-    ESTIMATED_GROUPS,
-    GROUPS,
-    WGA,
-    WORST_CLASS,
-    WORST_GROUP,
-    paired_difference,
-)
+from slim_core.metrics import AVERAGE, ESTIMATED_GROUPS, GROUPS, RATES, WGA, WORST_GROUP, difference_by_index, worst_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +21,6 @@ _ASKED_ABOUT = {  # images, environments -> behind the name of a strategy that u
     (False, True): "by environments",
     (True, True): "and environments",
 }
-NUMBERS = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION, COVERAGE)
 COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
 
@@ -57,7 +44,7 @@ ANSWERED_BY_DEFINITION = "Answered by: people, or the simulated annotator, which
 def row(store: Store, evaluation: Run) -> dict[str, Any]:
     """A finished evaluate run: what was evaluated, each metric, each group's accuracy, and what the model cost.
 
-    Keys: evaluation, model, method, labels_used, identity, split, seed, the names in NUMBERS, worst_group with its
+    Keys: evaluation, model, method, labels_used, identity, split, seed, the names in RATES, worst_group with its
     interval, "group NAME" each, the names in COSTS, and answered_by (in words; None without answers).
     """
     return rows(store, [evaluation])[0]
@@ -89,7 +76,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
         "identity": ancestry.identity(evaluation),
         "split": evaluation.spec["split"],
         "seed": model.spec["seed"] if model else None,
-        **{key: metrics.get(key) for key in NUMBERS},
+        **{key: metrics.get(key) for key in RATES},
         WORST_GROUP: worst.get("name"),
         WORST_LOW: worst.get("low"),
         WORST_HIGH: worst.get("high"),
@@ -127,12 +114,6 @@ def scored_last(evaluations: Sequence[Run]) -> list[Run]:
 def _but_for_shapes(evaluation: Run) -> str:
     plain = {key: value for key, value in evaluation.spec.items() if key != "shapes_seq"}
     return json.dumps(plain, sort_keys=True)
-
-
-def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The group with the lowest accuracy among those that have images."""
-    known = [group for group in metrics.get(GROUPS, ()) if group["accuracy"] is not None]
-    return min(known, key=lambda group: float(group["accuracy"]), default=None)
 
 
 def method_of(model: Run, subset: Run | None) -> str:
@@ -188,6 +169,7 @@ def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WG
         for identity, part in frame.groupby("identity", sort=False)
     }
     against = str(frame.at[baseline, "identity"])
+    base = per_seed[against][measures[0]]
     names = frame.drop_duplicates("identity").set_index("identity")["method"]
     found = [
         {
@@ -197,7 +179,7 @@ def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WG
             "n": len(seeds),
             **{f"{measure}_mean": seeds[measure].mean() for measure in measures},
             **{f"{measure}_sd": seeds[measure].std(ddof=1) for measure in measures},
-            **(_no_change() if identity == against else _change(seeds[measures[0]], per_seed[against][measures[0]])),
+            **_change(seeds[measures[0]], base if identity != against else base.iloc[:0]),
         }
         for identity, seeds in sorted(per_seed.items(), key=lambda pair: pair[0] != against)
     ]
@@ -205,15 +187,5 @@ def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WG
 
 
 def _change(values: pd.Series, base: pd.Series) -> dict[str, Any]:
-    shared = values.index.intersection(base.index)
-    if not len(shared):
-        return _no_change()
-    paired = paired_difference(values.loc[shared].tolist(), base.loc[shared].tolist())
-    nan = float("nan")
-    found = {key: nan if paired[key] is None else paired[key] for key in ("mean", "low", "high")}
-    return {"change": found["mean"], "change_low": found["low"], "change_high": found["high"], "pairs": paired["n"]}
-
-
-def _no_change() -> dict[str, Any]:
-    nan = float("nan")
-    return {"change": nan, "change_low": nan, "change_high": nan, "pairs": 0}
+    found = difference_by_index(values, base)
+    return {"change": found["mean"], "change_low": found["low"], "change_high": found["high"], "pairs": found["n"]}

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from slim_core.curation import STRATEGIES
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, GROUPS, WGA, WORST_CLASS
+from slim_core.metrics import GROUPS, RATES
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS, TRAIN_THE_NETWORK, check_method
 
@@ -42,11 +42,10 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """One entry of `slim run --json`."""
         metrics = self.evaluation.metrics or {}
-        keys = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, GROUPS, AIOU, ATTENTION_PRECISION, COVERAGE)
         return {
             "seed": self.seed,
             "labels_used": self.labels_used,
-            **{key: metrics.get(key) for key in keys},
+            **{key: metrics.get(key) for key in (*RATES, GROUPS)},
             "answers": self.n_answers,
             "answers_share": self.answers_share,
             "images": self.n_images,

@@ -2,6 +2,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from slim_core import metrics as m
@@ -12,6 +13,7 @@ from slim_core.metrics import (
     auroc,
     classification_metrics,
     confusion,
+    difference_by_index,
     iou,
     name_classes,
     paired_difference,
@@ -214,6 +216,14 @@ def test_the_paired_interval_equals_scipys_t_interval():
     expected = stats.ttest_rel(a, b).confidence_interval(0.95)
     assert (result["low"], result["high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
     assert result["n"] == 5 and result["mean"] == pytest.approx(np.mean(a) - np.mean(b))
+
+
+def test_pairs_are_those_with_an_index_in_both():
+    a, b = pd.Series({0: 0.9, 1: 0.8, 5: 0.2}), pd.Series({1: 0.7, 0: 0.7, 2: 0.1})
+    assert difference_by_index(a, b) == paired_difference([0.9, 0.8], [0.7, 0.7])
+    one, none = difference_by_index(a, b.loc[[1]]), difference_by_index(a, b.iloc[:0])
+    assert one["mean"] == pytest.approx(0.1) and math.isnan(one["low"]) and one["n"] == 1
+    assert math.isnan(none["mean"]) and none["n"] == 0
 
 
 def test_one_pair_has_a_mean_and_no_interval():

@@ -14,7 +14,7 @@ from app.compare.parts.choice import Choice
 from app.ui import table_height
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report import frames
-from slim_core.evaluation.report.frames import RATES, with_change
+from slim_core.evaluation.report.frames import with_change
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -22,6 +22,7 @@ from slim_core.metrics import (
     AVERAGE,
     COVERAGE,
     DEFINITIONS,
+    RATES,
     WGA,
     WORST_CLASS,
     WORST_GROUP,

@@ -16,10 +16,9 @@ from app.ui.groups import images
 from app.ui.messages import errors_shown
 from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
 from slim_core.evaluation.charts.palette import CHOSEN, WORST
-from slim_core.evaluation.comparison import worst_of
 from slim_core.evaluation.predictions import examples_of_change, paired, typical_mistakes, wrong_first
 from slim_core.evaluation.report import story
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, ESTIMATED_GROUPS, WGA
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, ESTIMATED_GROUPS, WGA, worst_of
 from slim_core.percent import percent
 
 if TYPE_CHECKING:

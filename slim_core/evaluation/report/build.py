@@ -15,12 +15,12 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.charts import comparison
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.charts.space import spaces_scatter
-from slim_core.evaluation.comparison import over_seeds, worst_of
+from slim_core.evaluation.comparison import over_seeds
 from slim_core.evaluation.predictions import examples_of_change, predictions, typical_mistakes
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
 from slim_core.evaluation.space_frame import compared_frames, spaces_of
-from slim_core.metrics import ESTIMATED_GROUPS
+from slim_core.metrics import ESTIMATED_GROUPS, worst_of
 from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from slim_core.metrics import (
     AVERAGE,
     COVERAGE,
     GROUPS,
+    RATES,
     WGA,
     WORST_CLASS,
     WORST_GROUP,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 HEADLINE = {WGA: "worst group", AVERAGE: "average", ADJUSTED: "adjusted average"}
 ATTENTION = {ATTENTION_PRECISION: "attention precision", AIOU: "AIoU"}
-RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, ATTENTION_PRECISION, AIOU, COVERAGE)
 # Of the columns of a table of runs: on the Compare page, in the report and in the terminal.
 TITLES = {
     WGA: "worst group",

@@ -21,8 +21,8 @@ from slim_core.data.images import heat_gradient
 from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
-from slim_core.evaluation.report.frames import RATES, TITLES, seeds_text
-from slim_core.metrics import DEFINITIONS
+from slim_core.evaluation.report.frames import TITLES, seeds_text
+from slim_core.metrics import DEFINITIONS, RATES
 from slim_core.percent import UNKNOWN, interval
 
 ASSETS = Path(__file__).parent / "assets"

@@ -10,8 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slim_core.data.groups import grouping
-from slim_core.evaluation.comparison import worst_of
-from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, COVERAGE, ESTIMATED_GROUPS, GROUPS, paired_difference
+from slim_core.metrics import (
+    ATTENTION_PRECISION,
+    AVERAGE,
+    COVERAGE,
+    ESTIMATED_GROUPS,
+    GROUPS,
+    paired_difference,
+    worst_of,
+)
 from slim_core.percent import counted, interval, percent
 
 if TYPE_CHECKING:

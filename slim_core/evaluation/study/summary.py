@@ -13,21 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slim_core.metrics import (
-    ADJUSTED,
-    AIOU,
-    ATTENTION_PRECISION,
-    AVERAGE,
-    COVERAGE,
-    WGA,
-    WORST_CLASS,
-    paired_difference,
-)
+from slim_core.metrics import RATES, WGA, difference_by_index
 
 if TYPE_CHECKING:
     from slim_core.store import Store
 
-RATES = (WGA, AVERAGE, ADJUSTED, WORST_CLASS, AIOU, ATTENTION_PRECISION, COVERAGE)
 COSTS = ("n_answers", "answers_share", "images", "seconds")
 ABOUT = ("set", "seed", "method", "annotator", "answers", "label", "labels_used", "zero_of", "status", "message")
 ROW = ["method", "annotator", "answers"]  # what makes one row of a table
@@ -210,13 +200,8 @@ def _by_seed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _minus(base: pd.Series, other: pd.Series) -> dict[str, Any]:
-    shared = base.index.intersection(other.index)
-    nan = float("nan")
-    if not len(shared):
-        return {"minus_mean": nan, "minus_low": nan, "minus_high": nan, "pairs": 0}
-    paired = paired_difference(base.loc[shared].tolist(), other.loc[shared].tolist())
-    plain = {key: nan if paired[key] is None else paired[key] for key in ("mean", "low", "high")}
-    return {f"minus_{key}": value for key, value in plain.items()} | {"pairs": paired["n"]}
+    found = difference_by_index(base, other)
+    return {f"minus_{key}": found[key] for key in ("mean", "low", "high")} | {"pairs": found["n"]}
 
 
 def _mean_over_sets(rows: pd.DataFrame, n_sets: int) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.data.table import SPLITS
 from slim_core.evaluation.ancestry import Ancestry, answering, summed
-from slim_core.evaluation.comparison import method_of, newest_evaluations, worst_of
+from slim_core.evaluation.comparison import method_of, newest_evaluations
 from slim_core.export.form import Form, Source
 from slim_core.metrics import (
     ADJUSTED,
@@ -23,6 +23,7 @@ from slim_core.metrics import (
     GROUPS,
     WGA,
     WORST_CLASS,
+    worst_of,
 )
 from slim_core.percent import counted, duration, interval, percent
 from slim_core.store.results import ModelResult
