@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
-from slim_core.curation import NEEDS_ANSWERS, default_subset_size
+from slim_core.curation import ANSWERED, NEEDS_ANSWERS, default_subset_size
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench, open_workbench
-from slim_core.runs.loop_runs import ANSWERED, LoopConfig, Retrain, create_campaign, retrain_spec, usual_way
+from slim_core.runs.loop_runs import LoopConfig, Retrain, create_campaign, retrain_spec, usual_way
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign, newest_data_set
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome

@@ -12,9 +12,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from app.services import result_links
+from slim_core.curation import ANSWERED
 from slim_core.evaluation.comparison import method_of
 from slim_core.models.names import short_name
-from slim_core.runs.loop_runs import ANSWERED
 from slim_core.steps.specs import refits
 from slim_core.store.runs.states import ACTIVE
 

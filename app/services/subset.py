@@ -12,10 +12,9 @@ from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
 from slim_core.annotation.curation_data import curation_data, views_of
-from slim_core.curation import NEEDS_ANSWERS, CurationData, Subset, curate
+from slim_core.curation import ANSWERED, NEEDS_ANSWERS, CurationData, Subset, curate
 from slim_core.curation.data import UNANSWERED
 from slim_core.curation.options import FoundBy
-from slim_core.runs.loop_runs import ANSWERED
 from slim_core.space.views import Views
 from slim_core.store.results import AttentionResult, SpaceResult
 

@@ -1,11 +1,20 @@
 """S6 to S9: from scores and spaces to a small, balanced subset, by strategies with names."""
 
-from slim_core.curation.curate import LABELS_USED, NEEDS_ANSWERS, STRATEGIES, check_options, curate, require_size
+from slim_core.curation.curate import (
+    ANSWERED,
+    LABELS_USED,
+    NEEDS_ANSWERS,
+    STRATEGIES,
+    check_options,
+    curate,
+    require_size,
+)
 from slim_core.curation.data import CurationData, Strategy, Subset, default_subset_size
 from slim_core.curation.keep import keep, require_answers, trusted
 from slim_core.curation.options import DEFAULT_KEEP, KEEP_RULES, CurateOptions
 
 __all__ = [
+    "ANSWERED",
     "DEFAULT_KEEP",
     "KEEP_RULES",
     "LABELS_USED",

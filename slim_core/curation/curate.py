@@ -31,7 +31,7 @@ LABELS_USED: dict[str, LabelsUsed] = {  # by each strategy, beyond the classes o
     "oracle": "groups in training",
     "subg": "groups in training",
 }
-
+ANSWERED = tuple(name for name, used in LABELS_USED.items() if used == "answers")  # what people answered goes into them
 NEEDS_ANSWERS = ("slim-reference",)  # strategies that choose among trusted images alone
 
 

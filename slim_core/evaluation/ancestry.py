@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy.engine import Connection
 
-from slim_core.curation import LABELS_USED
+from slim_core.curation import ANSWERED, LABELS_USED
 from slim_core.data.labels_used import UNKNOWN, LabelsUsed, together
 from slim_core.store.campaigns.work import ENVIRONMENT_WORK, IMAGE_WORK
 from slim_core.store.runs.lineage import RunGraph
@@ -121,7 +121,7 @@ class Ancestry:
 
 def _reads_space(subset: Run) -> bool:
     """The strategies that use answers also choose by the environments, with and without any."""
-    return LABELS_USED.get(subset.spec["strategy"]) == "answers"
+    return subset.spec["strategy"] in ANSWERED
 
 
 def _asked_by(spec: Mapping[str, Any]) -> Iterator[Asked]:

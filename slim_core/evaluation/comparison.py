@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from slim_core.curation import LABELS_USED
+from slim_core.curation import ANSWERED
 from slim_core.evaluation.ancestry import ANSWERS, Ancestry, answering, summed
 from slim_core.metrics import AVERAGE, ESTIMATED_GROUPS, GROUPS, RATES, WGA, WORST_GROUP, difference_by_index, worst_of
 
@@ -134,7 +134,7 @@ def method_of(model: Run, subset: Run | None) -> str:
 def _chosen_by(subset: Run) -> str:
     """The strategy; and, of one that uses answers, what people were asked about where not images alone."""
     strategy = str(subset.spec["strategy"])
-    if LABELS_USED.get(strategy) != "answers":
+    if strategy not in ANSWERED:
         return strategy
     images, environments = (bool(subset.spec.get(name)) for name in ANSWERS)
     options = subset.spec.get("options", {})

@@ -17,7 +17,7 @@ from slim_core.annotation.candidates import default_budgets
 from slim_core.annotation.plan import Plan, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import check_shares, simulate_answers
 from slim_core.annotation.simulated_sheets import simulate_sheets
-from slim_core.curation import default_subset_size
+from slim_core.curation import ANSWERED, default_subset_size
 from slim_core.data.table import Split
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import percent
@@ -44,7 +44,6 @@ Retrain = Literal["scratch", "reference", "last-layer"]
 AskedAbout = Literal["images", "environments", "nothing"]
 _ASKED: dict[AskedAbout, str] = {"images": "", "environments": " by environments", "nothing": " without answers"}
 
-ANSWERED = ("slim", "slim-reference")  # strategies that use the campaign's answers
 FROM_REFERENCE = ("model", "weights", "checkpoint", *OF_IMAGES)  # fields that a retraining takes over
 REFIT: dict[str, Any] = {"refit": "l2"}  # of a frozen network
 PROBE: dict[str, Any] = {"mode": "last-layer", **REFIT}

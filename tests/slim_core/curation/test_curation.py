@@ -9,7 +9,7 @@ import pytest
 
 from slim_core.annotation.candidates import kmeans_candidates
 from slim_core.annotation.propagation import expand
-from slim_core.curation import NEEDS_ANSWERS, STRATEGIES, CurateOptions, CurationData, Subset, curate
+from slim_core.curation import ANSWERED, NEEDS_ANSWERS, STRATEGIES, CurateOptions, CurationData, Subset, curate
 from slim_core.curation.budgets import balance
 from slim_core.curation.cells import Cell, choose
 from slim_core.curation.slim_reference import joint_clusters, joint_weights
@@ -18,7 +18,6 @@ from slim_core.space.environments import ClusterConfig, environment_clusters
 from slim_core.space.sheets import MIXED, NO, UNSURE, YES, Said
 from slim_core.space.views import Views
 
-ANSWERED = ("slim", "slim-reference")
 OF_ANY_SIZE = tuple(name for name in STRATEGIES if name != "subg")  # the others end at the smallest group
 
 
