@@ -119,7 +119,7 @@ def open_campaign(store: Store, plan: Plan, by: str) -> Campaign:
     """Open the campaign of a plan.
 
     Gold images are drawn among the candidates; their right answers come from the masks where there are any, else the
-    lead sets them (``store.campaigns.set_gold``): options.gold names their rows.
+    lead sets them (``store.decisions.set_gold``): options.gold names their rows.
 
     Raises:
         SpecRefusedError: as ``candidates``, or an example image is not in the data set.

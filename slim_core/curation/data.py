@@ -79,7 +79,7 @@ class Subset:
     positions: np.ndarray  # (n,) int64, distinct, ascending
     counts: np.ndarray  # (n,) int64, how often each is used, at least 1
     cells: np.ndarray  # (n,) str, the cell each was chosen from
-    report: dict[str, Any]  # JSON: what was asked, kept, chosen; see curation.cells.report
+    report: dict[str, Any]  # JSON: what was asked, kept, chosen; see curation.cells.build
 
 
 class Strategy(Protocol):

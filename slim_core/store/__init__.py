@@ -120,10 +120,10 @@ class Store:
         return cls._over(settings, database, Artifacts(settings.home.resolve(), settings.artifacts_url, database))
 
     def seen_by(self, who: str) -> Self:
-        """The same store as this person, named by e-mail, may see it (visibility.py): a view, as cheap as a session.
+        """The same store as this person, named by e-mail, may see it: a view, as cheap as a session.
 
-        Private data sets and campaigns of others are not there for any of its methods; roles are looked up in each
-        statement. Commands and workers use the whole store.
+        Private data sets and campaigns of others are not there for any of its methods (store/people/visibility.py);
+        roles are looked up in each statement. Commands and workers use the whole store.
         """
         database = self.database.seen_by(who)
         return self._over(self.settings, database, self.artifacts.seen_by(database), self)

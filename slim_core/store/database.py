@@ -103,7 +103,7 @@ class Database:
         self._writer = threading.RLock()
         self._inherited: list[object] = []
         self.engine = self._build()
-        self.reader: str | None = None  # whom its statements are narrowed to (visibility.py); None: nobody
+        self.reader: str | None = None  # whom its statements are narrowed to (store/people/visibility.py); None: nobody
         self.whole: Database = self  # what this is a view of
         _opened.add(self)
         weakref.finalize(self, self.engine.dispose)  # views hold the whole one: the last of them is gone by then

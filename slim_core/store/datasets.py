@@ -55,7 +55,7 @@ class Dataset:
     report: dict[str, Any]  # what the import found, as ImportReport.to_json gives it
     created_by: str
     created_at: datetime
-    private: bool = False  # there for its owner, admins and whom it is shared with (store/sharing.py)
+    private: bool = False  # there for its owner, admins and whom it is shared with (store/people/sharing.py)
 
     @property
     def imported_as(self) -> str:

@@ -75,7 +75,7 @@ datasets = Table(
     Column("report", sa.JSON, nullable=False),
     _text("created_by"),
     _time("created_at", nullable=False),
-    Column("private", sa.Boolean, nullable=False, server_default=sa.false()),  # visibility.py says for whom it is there
+    Column("private", sa.Boolean, nullable=False, server_default=sa.false()),  # see store/people/visibility.py
     _time("deleted_at"),
 )
 Index(

@@ -51,7 +51,7 @@ class Campaign:
     created_by: str
     created_at: datetime
     closed_at: datetime | None
-    private: bool = False  # there for its owner, admins and whom it is shared with (store/sharing.py)
+    private: bool = False  # there for its owner, admins and whom it is shared with (store/people/sharing.py)
 
     def require_open(self, now: datetime | None = None) -> None:
         """Refuse where no answers are taken; ``now`` checks the deadline too (answers under way may still arrive).

@@ -72,7 +72,7 @@ class SpecLike(Protocol):
 
 
 class Runs:
-    """All runs. Shards (see store/shards.py) are left out of lists unless asked for."""
+    """All runs. Shards (see store/runs/shards.py) are left out of lists unless asked for."""
 
     def __init__(
         self,
