@@ -76,7 +76,7 @@ def run_study(
     check_groups(at, study)
     todo = units(study)
     every = cases(study)
-    kept = at.store.studies.start(study.name, study.digest, study.model_dump(mode="json"), len(every))
+    kept = at.store.studies.start(study.name, study.digest, study.every_field(), len(every))
     meter = _Meter(every, report)
     if jobs > 1:
         with _pool(at, jobs, threads) as (pool, do_unit):

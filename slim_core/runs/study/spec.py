@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import yaml
 from pydantic import Field, field_validator, model_validator
 
 from slim_core.data.sets import SETS, make_set
 from slim_core.errors import SpecRefusedError
-from slim_core.parameters import BuiltByHand
+from slim_core.parameters import BuiltByHand, Shown
 from slim_core.runs.loop_runs import Retrain
 from slim_core.runs.methods import METHODS
 from slim_core.steps.specs import Option
@@ -33,7 +33,9 @@ class StudySet(BuiltByHand):
     train: dict[str, Any] = Field(default_factory=dict, description="Fields of every training, such as epochs.")
     reference_epochs: int | None = Field(default=None, ge=1, description="Of the reference; default: its recipe's.")
     retrain: Retrain = Field(default="reference", description="What every subset is retrained from.")
-    frozen: bool = Field(default=False, description="Only last layers of the pretrained network are trained.")
+    frozen: Annotated[bool, Shown(added_later=True)] = Field(
+        default=False, description="Only last layers of the pretrained network are trained."
+    )
     size: int | None = Field(default=None, ge=1, description="Images of every subset; default: a share of train.")
     curation: dict[str, Option] = Field(
         default_factory=dict, description="Settings of the strategies that use answers."
@@ -153,9 +155,6 @@ class Study(BuiltByHand):
     def digest(self) -> str:
         """Equal for studies that ask for the same, whatever their name."""
         asked = self.model_dump(mode="json", exclude={"name"})
-        for one in asked["sets"]:
-            if not one["frozen"]:  # added later: a study that leaves it out is the one it was
-                del one["frozen"]
         return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()
 
 

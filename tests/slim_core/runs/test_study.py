@@ -118,6 +118,14 @@ def test_what_is_reported_is_what_was_chosen_on_with_other_seeds():
     assert choose.sets == report.sets
 
 
+def test_a_field_that_was_added_later_changes_no_digest_and_is_kept_with_the_study():
+    before = Study(name="old", sets=["digits"], methods=["slim"], seeds=[0])
+    frozen = Study(name="old", sets=[{"set": "digits", "frozen": True}], methods=["slim"], seeds=[0])
+    assert before.digest == "a9acc4318f7cac8818744bd9b77af283f100e110471839c3c0f38a86848eaff1", "of studies that exist"
+    assert frozen.digest == "b76742efacf7750212d033bda1a6213760f6ef248319eda8989d693c8368c315"
+    assert [study.every_field()["sets"][0]["frozen"] for study in (before, frozen)] == [False, True]
+
+
 def test_a_study_of_another_name_asks_the_same():
     assert Study(**TINY).digest == Study(**TINY | {"name": "again"}).digest
     assert Study(**TINY).digest != Study(**TINY | {"seeds": [1]}).digest
