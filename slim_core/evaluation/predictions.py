@@ -95,9 +95,9 @@ def examples_of_change(before: pd.DataFrame, after: pd.DataFrame, group: int, n:
     both = paired(before, after)
     both = both[both["group"] == group]
     gain = both["confidence"].astype(float)
-    for key in (ATTENTION_PRECISION,):
-        if key in both and f"{key}_after" in both:
-            gain = (both[f"{key}_after"] - both[key]).fillna(-1.0) + 1e-3 * gain
+    after_key = f"{ATTENTION_PRECISION}_after"
+    if ATTENTION_PRECISION in both and after_key in both:
+        gain = (both[after_key] - both[ATTENTION_PRECISION]).fillna(-1.0) + 1e-3 * gain
     turned = (~both["correct"] & both["correct_after"]).to_numpy()
     order = np.lexsort((both["row"], -gain, both["correct"], ~turned))
     return [int(row) for row in both["row"].iloc[order[:n]]]

@@ -15,7 +15,7 @@ import sqlite3
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
 from functools import partial
@@ -34,6 +34,7 @@ from slim_core.store.people import visibility
 
 BUSY_TIMEOUT_S = 15.0
 PING_AFTER_S = 2.0  # a connection that was in use since then is not asked whether its server is still there
+_MOST_IN_ONE_CLAUSE = 500
 _LETTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # no l, o, 0, 1: ids are read aloud
 
 
@@ -63,6 +64,13 @@ def plain(value: Any) -> Any:
     if hasattr(value, "tolist"):
         return plain(value.tolist())
     return str(value)
+
+
+def in_chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    """The values, each once and sorted, in lists that one IN clause holds."""
+    wanted = sorted(set(values))
+    for start in range(0, len(wanted), _MOST_IN_ONE_CLAUSE):
+        yield wanted[start : start + _MOST_IN_ONE_CLAUSE]
 
 
 def insert_new(connection: Connection, table: sa.Table) -> sqlite.Insert | postgresql.Insert:

@@ -9,12 +9,11 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from slim_core.store import notes, schema
-from slim_core.store.database import Database
+from slim_core.store.database import Database, in_chunks
 from slim_core.store.runs.rows import WITHOUT_METRICS, Run
 from slim_core.store.runs.shards import WHOLE, with_progress
 
 _t = schema.runs
-_FEW = 500  # values in one IN clause, at most
 
 
 @dataclass(frozen=True)
@@ -72,10 +71,10 @@ class History:
 
     def some(self, ids: Iterable[str]) -> dict[str, Run]:
         """The runs of these ids that were not deleted, without their metrics."""
-        wanted, found = sorted(set(ids)), dict[str, Run]()
+        found = dict[str, Run]()
         with self._database.read() as connection:
-            for start in range(0, len(wanted), _FEW):
+            for some in in_chunks(ids):
                 query = sa.select(*WITHOUT_METRICS).where(_t.c.deleted_at.is_(None))
-                query = query.where(_t.c.id.in_(wanted[start : start + _FEW]))
+                query = query.where(_t.c.id.in_(some))
                 found |= {row["id"]: Run(**row) for row in connection.execute(query).mappings()}
         return found

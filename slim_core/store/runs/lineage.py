@@ -20,7 +20,7 @@ from slim_core import result_files
 from slim_core.errors import SpecRefusedError
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
-from slim_core.store.database import Database
+from slim_core.store.database import Database, in_chunks
 from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run
 from slim_core.store.runs.shards import WHOLE
 from slim_core.store.shapes.rows import newest_seq
@@ -28,7 +28,6 @@ from slim_core.store.shapes.rows import newest_seq
 ANCESTORS, DESCENDANTS = 8, 4  # levels: the whole way up a loop, and down to the comparison
 MOST_CHILDREN = 8  # of one run, before the rest is only counted
 MOST_RUNS = 80  # of a graph that can still be read
-_FEW = 500  # values in one IN clause, at most
 _UPWARDS = ("model", "attention", "space")  # roles that lead to a model, the nearest first
 _t, _parents = schema.runs, schema.run_parents
 
@@ -339,8 +338,8 @@ def _read_links(
     """Links of the given runs; ``which``: conditions on the run at the other end. The oldest of these come first."""
     query = sa.select(_parents.c.parent_id, _parents.c.run_id, _parents.c.role).join(_t, _t.c.id == other)
     query = query.where(*which).order_by(_t.c.created_at, _t.c.id)
-    wanted, found = sorted(set(ids)), list[Link]()
-    for start in range(0, len(wanted), _FEW):
-        rows = connection.execute(query.where(given.in_(wanted[start : start + _FEW])))
+    found = list[Link]()
+    for some in in_chunks(ids):
+        rows = connection.execute(query.where(given.in_(some)))
         found += [Link(*row) for row in rows]
     return found

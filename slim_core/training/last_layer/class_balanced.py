@@ -15,6 +15,7 @@ from pydantic import Field
 
 from slim_core.parameters import Config, Shown
 from slim_core.training.last_layer.refit import Layer, Refit, RefitData, worst_and_average
+from slim_core.training.schedule import by_cosine
 
 
 class ClassBalancedOptions(Config):
@@ -51,4 +52,4 @@ class ClassBalanced(Refit):
         return best
 
     def _lr_at(self, epoch: int) -> float:
-        return float(self.options["lr"]) * (1 + math.cos(math.pi * epoch / self.options["epochs"])) / 2
+        return float(self.options["lr"]) * by_cosine(epoch, self.options["epochs"])

@@ -15,17 +15,13 @@ from slim_core.data.groups import UNGROUPED
 from slim_core.data.labels_used import GROUPS_IN_VALIDATION
 from slim_core.parameters import Config
 from slim_core.training.last_layer.logistic import fit_balanced
-from slim_core.training.last_layer.refit import Grid, Layer, PooledImages, Refit, RefitData
+from slim_core.training.last_layer.refit import USUAL_C, CGrid, Layer, PooledImages, Refit, RefitData
 
 
 class DfrOptions(Config):
     """Its settings, and those of other refits by l1 logistic regression."""
 
-    c_grid: Grid = Field(
-        default=(1.0, 0.7, 0.3, 0.1, 0.07, 0.03, 0.01),
-        title="C",
-        description="Inverse strengths of the l1 penalty that are tried, with commas between them.",
-    )
+    c_grid: CGrid = USUAL_C
     refits: int = Field(default=20, ge=1, le=1000, title="Refits", description="Balanced draws that are averaged.")
 
 

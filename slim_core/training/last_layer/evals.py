@@ -18,8 +18,9 @@ from slim_core.parameters import Config
 from slim_core.training.last_layer.eiil import STEPS, environments, with_environments
 from slim_core.training.last_layer.logistic import mean_layer, scale, standardised
 from slim_core.training.last_layer.refit import (
+    USUAL_C,
+    CGrid,
     Floats,
-    Grid,
     Integers,
     Layer,
     PooledImages,
@@ -38,11 +39,7 @@ class EvalsOptions(Config):
         title="k",
         description="Images of highest and of lowest loss a class: values tried.",
     )
-    c_grid: Grid = Field(
-        default=(1.0, 0.7, 0.3, 0.1, 0.07, 0.03, 0.01),
-        title="C",
-        description="Inverse strengths of the l1 penalty that are tried, with commas between them.",
-    )
+    c_grid: CGrid = USUAL_C
     steps: int = Field(default=STEPS, ge=1, le=1_000_000, title="Steps", description="Of the inference by EIIL.")
 
 
