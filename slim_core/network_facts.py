@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-Path = Literal["forward", "gradient"]
+MapPath = Literal["forward", "gradient"]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class NetworkFacts:
     target_layer: str  # dotted name of the module whose output is A
     map_shape: tuple[int, int, int]  # K channels, U x V positions
     head: str | None  # dotted name of the last layer, where it is linear
-    path: Path  # forward: every class's map comes with the forward pass; gradient: one backward pass a class
+    path: MapPath  # forward: every class's map comes with the forward pass; gradient: one backward pass a class
     reason: str  # why the gradient is needed; "" for the forward path
     layers: tuple[str, ...]  # every layer that has a map, in the order of the forward pass
 

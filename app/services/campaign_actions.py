@@ -14,7 +14,8 @@ from app import session
 from app.services import actions, subset
 from slim_core.annotation import plan as campaign_plan
 from slim_core.annotation import sheets
-from slim_core.annotation.answer_files.checking import Imported, import_file
+from slim_core.annotation.answer_files.checking import ImportedAnswers as Imported
+from slim_core.annotation.answer_files.checking import import_file
 from slim_core.curation import default_subset_size
 from slim_core.errors import ForbiddenError
 from slim_core.store.people.members import Role

@@ -18,7 +18,7 @@ from slim_core.attention.methods import GRAD_CAM, METHODS
 from slim_core.models.forward_maps import class_maps
 from slim_core.models.model import Model
 from slim_core.models.target_layer import evaluating
-from slim_core.network_facts import Path
+from slim_core.network_facts import MapPath
 
 __all__ = ["METHODS", "Mapper", "open_mapper", "path_of"]
 
@@ -40,7 +40,7 @@ class Mapper(Protocol):
         """S (m, C, U, V) of every class, for the images of the batch at the positions ``which`` (m,)."""
 
 
-def path_of(model: Model, method: str) -> Path:
+def path_of(model: Model, method: str) -> MapPath:
     """Whether the maps of a method come with the forward pass, or take a backward pass a class."""
     return "forward" if model.pools_linearly or not METHODS[method].by_class else "gradient"
 

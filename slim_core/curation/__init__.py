@@ -10,7 +10,7 @@ from slim_core.curation.curate import (
     require_size,
 )
 from slim_core.curation.data import CurationData, Strategy, Subset, default_subset_size
-from slim_core.curation.keep import keep, require_answers, trusted
+from slim_core.curation.keep import keep, require_trusted_answers, trusted
 from slim_core.curation.options import DEFAULT_KEEP, KEEP_RULES, CurateOptions
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "curate",
     "default_subset_size",
     "keep",
-    "require_answers",
+    "require_trusted_answers",
     "require_size",
     "trusted",
 ]

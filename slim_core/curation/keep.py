@@ -98,7 +98,7 @@ def kept_or_all(data: CurationData, options: CurateOptions) -> Kept:
     return Kept(everything, ~everything, {}, (note,))
 
 
-def require_answers(answers: np.ndarray, strategy: str) -> None:
+def require_trusted_answers(answers: np.ndarray, strategy: str) -> None:
     """Refuse what a strategy cannot use that chooses among trusted images.
 
     Args:

@@ -7,7 +7,7 @@ import numpy as np
 from slim_core.curation.budgets import allocate, spread_weights
 from slim_core.curation.cells import Cell, build, capacities, choose_all
 from slim_core.curation.data import CurationData, Subset
-from slim_core.curation.keep import keep, require_answers
+from slim_core.curation.keep import keep, require_trusted_answers
 from slim_core.curation.options import CurateOptions
 from slim_core.space.clustering import davies_bouldin_k, elbow_k, seeded_kmeans
 
@@ -21,9 +21,9 @@ def slim_reference(data: CurationData, size: int, seed: int, options: CurateOpti
     The keep rule is the better half of each class unless told otherwise; repeats are off unless told otherwise.
 
     Raises:
-        AnswersRefusedError: no usable answers, see ``require_answers``.
+        AnswersRefusedError: no usable answers, see ``require_trusted_answers``.
     """
-    require_answers(data.answers, NAME)
+    require_trusted_answers(data.answers, NAME)
     kept = keep(data.scores, data.labels, options, data.class_names)
     positions = np.flatnonzero(kept.mask)
     a, b = joint_clusters(data.attention_space[positions], data.environment_space[positions], options, seed)

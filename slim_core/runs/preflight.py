@@ -116,7 +116,7 @@ def _require_images(table: ImageTable, *splits: str, all_of_them: bool = True) -
 
 
 def _require_curation(store: Store, spec: CurateSpec, table: ImageTable) -> None:
-    from slim_core.curation import NEEDS_ANSWERS, check_options, require_answers, require_size
+    from slim_core.curation import NEEDS_ANSWERS, check_options, require_size, require_trusted_answers
     from slim_core.steps.curate import require_train
 
     check_options(spec.strategy, spec.options)
@@ -127,4 +127,4 @@ def _require_curation(store: Store, spec: CurateSpec, table: ImageTable) -> None
         store.campaigns.fetch(spec.campaign)
     if spec.strategy in NEEDS_ANSWERS:
         given = given_answers(store, spec.campaign, spec.answers_seq)[1] if spec.campaign else np.empty(0, np.int8)
-        require_answers(given, spec.strategy)
+        require_trusted_answers(given, spec.strategy)

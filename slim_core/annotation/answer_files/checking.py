@@ -54,7 +54,7 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Imported:
+class ImportedAnswers:
     """What an import did."""
 
     n_new: int
@@ -93,7 +93,7 @@ def import_file(
     annotator: str = UNNAMED,
     leave_out_unfit: bool = False,
     name: str | None = None,
-) -> Imported:
+) -> ImportedAnswers:
     """Keep the answers of a file: all of them, or none where a line does not fit (or what fits: ``leave_out_unfit``).
 
     The same file twice adds nothing, and a file that takes back another one's change is a change again.
@@ -109,7 +109,7 @@ def import_file(
     if not checked.n_fitting:
         raise AnswersRefusedError("The file holds no answer that fits: nothing was imported.")
     n_new, n_over_quota = store.answers.import_file(campaign.id, by, checked.answers)
-    return Imported(n_new, checked.n_fitting - n_new, n_over_quota, checked.unfit)
+    return ImportedAnswers(n_new, checked.n_fitting - n_new, n_over_quota, checked.unfit)
 
 
 def _interpreted(lines: pd.DataFrame, table: ImageTable, annotator: str) -> pd.DataFrame:
