@@ -11,18 +11,13 @@ from typing import TYPE_CHECKING
 
 from slim_core.data.images import ImageMissingError
 from slim_core.errors import SpecRefusedError
+from slim_core.models.runtime import Progress, ignore_progress
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
     from slim_core.store import Run, Store
 
-Progress = Callable[[int, int], None]  # images done, images in all
 CAMPAIGN = "campaign"  # beside the kinds of runs
-
-
-def ignore_progress(done: int, total: int) -> None:
-    """A progress callback that shows nothing."""
-    del done, total
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slim_core.errors import NotFoundError, SpecRefusedError, quoted
-from slim_core.export.form import CAMPAIGN, Form, Progress, Source, ignore_progress
+from slim_core.export.form import CAMPAIGN, Form, Source
 from slim_core.export.registry import form_named, forms_of
+from slim_core.models.runtime import Progress, ignore_progress
 from slim_core.version import release
 
 if TYPE_CHECKING:
