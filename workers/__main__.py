@@ -23,10 +23,10 @@ from slim_core.settings import settings
 from slim_core.training.processes.pdeath import die_with_parent
 from workers.gpu import gpus
 from workers.redis_home import RedisHome
-from workers.slots import QUEUES, plan_slots
+from workers.slot_plan import QUEUES, plan_slots
 
 MOST_DEVICES = 8  # of a slot, whose name they are a part of
-SLOT = (sys.executable, "-m", "workers.slot")
+SLOT = (sys.executable, "-m", "workers.slot_worker")
 
 
 def _parser() -> argparse.ArgumentParser:

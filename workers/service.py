@@ -31,7 +31,7 @@ from workers.local import environment
 from workers.notify import Notifier
 from workers.queue import Queue
 from workers.redis_home import RedisHome
-from workers.slots import SlotPlan, host
+from workers.slot_plan import SlotPlan, host
 from workers.supervision import Supervisor
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ REQUEUE_S = 6.0  # how long jobs may take to requeue their run when the service 
 _LONGEST_PAUSE_S = 30.0
 
 
-class Slot:
+class SlotProcess:
     """A worker process that is started again when it dies, each time under a new name."""
 
     def __init__(self, settings: Settings, plan: SlotPlan, command: Sequence[str], *, burst: bool) -> None:
@@ -136,7 +136,7 @@ class Service:
         only_as_owner: work only while this service runs the embedded Redis; else wait to take over.
         """
         self.settings = settings
-        self.slots = [Slot(settings, each, slot_command, burst=burst) for each in plans]
+        self.slots = [SlotProcess(settings, each, slot_command, burst=burst) for each in plans]
         self.redis = redis
         self.stopping = Signalled()
         self._only_as_owner = only_as_owner
@@ -195,7 +195,7 @@ class Service:
                 self._record_end(slot)
             slot.start()
 
-    def _record_end(self, slot: Slot) -> None:
+    def _record_end(self, slot: SlotProcess) -> None:
         """A worker died: what it had claimed is queued again at once."""
         if slot.process is not None and self._supervisor is not None:
             log.warning("Worker %s ended with code %s", slot.name, slot.process.returncode, extra={"worker": slot.name})

@@ -142,7 +142,7 @@ PASSES_THE_ENVIRONMENT_ON = {
     "workers.local",
     "workers.gpu",
     "workers.service",
-    "workers.slot",
+    "workers.slot_worker",
     "slim_core.training.processes.launch",
 }
 

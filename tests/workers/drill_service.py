@@ -25,7 +25,7 @@ from slim_core.steps import context
 from slim_core.steps.registry import STEPS
 from workers import __main__ as service
 from workers import service as service_loop
-from workers import slot
+from workers import slot_worker
 
 drills.register()
 service_loop.TICK_S = drills.TICK_S
@@ -89,7 +89,7 @@ def _become(words: list[str], variables: dict[str, str]) -> None:
     os._exit(code)
 
 
-class FirstForked(service_loop.Slot):
+class FirstForked(service_loop.SlotProcess):
     """A worker that is forked at first, while its service has no connection and no thread that a fork would break."""
 
     def _spawn(self, command: list[str], variables: dict[str, str]) -> subprocess.Popen[bytes]:
@@ -104,9 +104,9 @@ def main(arguments: list[str]) -> int:
     options = [word for word in arguments if word not in kept]
     if options[:1] == ["slot"]:
         if EVERY_STEP not in kept:
-            slot.import_light_half = _import_torch_half if WITH_TORCH in kept else lambda _queues: None
-        return slot.main(options[1:])
-    service_loop.Slot = FirstForked  # type: ignore[misc]
+            slot_worker.import_light_half = _import_torch_half if WITH_TORCH in kept else lambda _queues: None
+        return slot_worker.main(options[1:])
+    service_loop.SlotProcess = FirstForked  # type: ignore[misc]
     return service.main(options, slot_command=[sys.executable, sys.argv[0], "slot", *kept])
 
 

@@ -10,7 +10,7 @@ import pytest
 from slim_core.store.workers import names_of, processes_on
 from workers import gpu
 from workers.gpu import Gpu, parse
-from workers.slots import plan_slots
+from workers.slot_plan import plan_slots
 
 LISTING = """0, GPU-aaaa, NVIDIA H100 80GB HBM3, 81559, 512, 37, 41
 1, GPU-bbbb, NVIDIA A2, passive, 15356, 3, [N/A], [N/A]

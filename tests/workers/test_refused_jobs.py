@@ -13,7 +13,7 @@ from rq.job import Job
 
 from tests.workers.worker_bench import Bench, until
 from workers.job import RUN_STEP
-from workers.slot import SlotWorker
+from workers.slot_worker import SlotWorker
 
 pytestmark = pytest.mark.redis
 

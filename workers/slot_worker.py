@@ -42,7 +42,7 @@ from workers.local import redis_url
 from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_queue
 from workers.redis_tolerant_worker import RedisTolerantWorker
 from workers.running_job import RunningJob
-from workers.slots import host
+from workers.slot_plan import host
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +196,9 @@ def _as_wait_status(seen: os.waitid_result) -> int:
 
 def main(arguments: list[str] | None = None) -> int:
     """Take jobs until told to end; 2 where the database or Redis is away (a service then tries again)."""
-    parser = argparse.ArgumentParser(prog="python -m workers.slot", description="One worker process of a service.")
+    parser = argparse.ArgumentParser(
+        prog="python -m workers.slot_worker", description="One worker process of a service."
+    )
     parser.add_argument("--queues", required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("--shown-device", help="as people know it, such as cuda:1")
