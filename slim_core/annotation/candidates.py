@@ -159,9 +159,8 @@ def helpful_candidates(
     if not 1 <= n <= n_left:
         raise SpecRefusedError(f"{n} more images were asked for: give 1 to {n_left:,}, the images not asked about yet.")
     doubt = 1 - np.abs(2 * np.nan_to_num(scores, nan=0.5) - 1) + HELP_FLOOR
-    scaled, distance = _standardised(points, labels), np.full(len(labels), np.inf)
-    for position in np.flatnonzero(asked):
-        _nearer(distance, scaled, labels, int(position))
+    scaled = _standardised(points, labels)
+    distance = _distances(scaled, labels, asked)
     far = distance[np.isfinite(distance)].max(initial=1.0)
     picks: list[int] = []
     for _ in range(n):
@@ -179,6 +178,18 @@ def _standardised(points: np.ndarray, labels: np.ndarray) -> np.ndarray:
         spread = scaled[labels == label].std()
         scaled[labels == label] /= spread if spread > 0 else 1.0
     return scaled
+
+
+def _distances(scaled: np.ndarray, labels: np.ndarray, asked: np.ndarray) -> np.ndarray:
+    """(N,) distance of each image to the nearest one of its class that was asked about; inf in a class without any."""
+    from scipy.spatial import cKDTree
+
+    distance = np.full(len(labels), np.inf)
+    for label in np.unique(labels[asked]):
+        members, known = np.flatnonzero(labels == label), scaled[asked & (labels == label)]
+        _, nearest = cKDTree(known).query(scaled[members])  # each pair of images would take minutes
+        distance[members] = np.linalg.norm(scaled[members] - known[nearest], axis=1)
+    return distance
 
 
 def _nearer(distance: np.ndarray, scaled: np.ndarray, labels: np.ndarray, position: int) -> None:

@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
+from slim_core.annotation import candidates
 from slim_core.annotation.candidates import (
+    HELP_FLOOR,
     default_budgets,
     helpful_candidates,
     kmeans_candidates,
@@ -170,3 +175,52 @@ def test_the_most_helpful_images_are_unsettled_and_far_from_those_asked_about():
     for n in (0, 6):
         with pytest.raises(SpecRefusedError, match="give 1 to 5, the images not asked about yet"):
             helpful_candidates(points, labels, settled, asked, n)
+
+
+def helpful_one_by_one(points, labels, scores, asked, n):
+    """The definition, each image compared with each one of its class that was asked about or chosen."""
+    doubt = 1 - np.abs(2 * np.nan_to_num(scores, nan=0.5) - 1) + HELP_FLOOR
+    scaled = np.array(points, np.float64)
+    for label in np.unique(labels):
+        scaled[labels == label] /= scaled[labels == label].std() or 1.0
+    gaps = np.linalg.norm(scaled[:, None] - scaled[None], axis=2)
+    gaps[labels[:, None] != labels[None]] = np.inf
+    known, picks = asked.copy(), []
+    far = None
+    for _ in range(n):
+        distance = gaps[:, known].min(1, initial=np.inf)
+        far = far if far is not None else distance[np.isfinite(distance)].max(initial=1.0)
+        worth = np.where(np.isfinite(distance), distance, far) * doubt
+        worth[known] = -1
+        picks.append(int(worth.argmax()))
+        known[picks[-1]] = True
+    return picks
+
+
+@given(
+    seed=st.integers(0, 1000),
+    grid=st.booleans(),
+    n_images=st.integers(3, 40),
+    share=st.sampled_from([0, 0.1, 0.6]),
+    n_classes=st.integers(1, 3),
+)
+@hypothesis_settings(max_examples=100, deadline=None)
+def test_the_most_helpful_images_are_those_of_comparing_all_with_all(seed, grid, n_images, share, n_classes):
+    rng = np.random.default_rng(seed)
+    points = rng.integers(0, 4, (n_images, 2)).astype(float) if grid else rng.normal(size=(n_images, 2))
+    labels, scores = rng.integers(0, n_classes, n_images), rng.random(n_images)
+    scores[rng.random(n_images) < 0.2] = np.nan
+    asked = rng.random(n_images) < share
+    asked[0] = False
+    n = min(5, int((~asked).sum()))
+    assert helpful_candidates(points, labels, scores, asked, n).tolist() == helpful_one_by_one(
+        points, labels, scores, asked, n
+    )
+
+
+def test_what_was_asked_before_is_measured_at_once_and_not_image_by_image(monkeypatch):
+    measured, nearer = [], candidates._nearer
+    monkeypatch.setattr(candidates, "_nearer", lambda *about: (measured.append(about[-1]), nearer(*about)))
+    points, labels = blobs()
+    picks = helpful_candidates(points, labels, np.full(300, 0.5), np.arange(300) % 3 == 0, 4)
+    assert measured == picks.tolist()
