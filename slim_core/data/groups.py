@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -64,9 +65,7 @@ def in_turn(rows: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
     The first k hold as many of each group as of any other, as far as they go. ``groups`` (N,): of all images.
     """
     mixed = np.random.default_rng(seed).permutation(rows)
-    turn = np.zeros(len(mixed), np.int64)  # how many of its group come before an image
-    for group in np.unique(groups[mixed]):
-        turn[groups[mixed] == group] = np.arange((groups[mixed] == group).sum())
+    turn = pd.Series(mixed).groupby(groups[mixed]).cumcount().to_numpy()  # how many of its group come before an image
     ordered: np.ndarray = mixed[np.argsort(turn, kind="stable")]
     return ordered
 

@@ -1,8 +1,10 @@
+import time
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
-from slim_core.data.groups import UNGROUPED, Grouping, group_index, group_names, grouping, pseudo_groups
+from slim_core.data.groups import UNGROUPED, Grouping, group_index, group_names, grouping, in_turn, pseudo_groups
 
 
 def test_a_group_is_label_times_attributes_plus_attribute():
@@ -54,3 +56,21 @@ def test_groups_with_too_few_images_are_left_out_and_their_images_have_none():
     assert some.names == ("a", "c") and some.index.tolist() == [0, 0, UNGROUPED, 1, 1, UNGROUPED]
     assert found.with_images(np.array([0, 3, 4]), least=2).names == ("c",)
     assert found.with_images(np.arange(6)).index.tolist() == found.index.tolist()
+
+
+@pytest.mark.parametrize("n_groups", [1, 3, 40])
+def test_groups_take_turns_in_the_order_that_the_seed_draws(n_groups):
+    rng = np.random.default_rng(n_groups)
+    groups = rng.integers(UNGROUPED, n_groups, 60)
+    rows = rng.permutation(60)[:45]
+    ordered = in_turn(rows, groups, seed=5)
+    mixed = list(np.random.default_rng(5).permutation(rows))
+    turn = [sum(groups[before] == groups[row] for before in mixed[:place]) for place, row in enumerate(mixed)]
+    assert ordered.tolist() == [row for _, _, row in sorted(zip(turn, range(45), mixed, strict=True))]
+    assert in_turn(rows[:0], groups, seed=5).tolist() == []
+
+
+def test_thirty_thousand_groups_take_turns_within_a_second():
+    started = time.process_time()
+    in_turn(np.arange(60_000), np.arange(60_000) % 30_000, seed=0)
+    assert time.process_time() - started < 1
