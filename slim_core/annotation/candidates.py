@@ -16,24 +16,20 @@ DEFAULT_SHARE = 0.03  # of a class; the paper claims that fewer than 3 % suffice
 FEWEST = 20  # images of a class that a campaign proposes to ask about: fewer answers say little of it
 
 
-def default_budgets(labels: np.ndarray, share: float | int = DEFAULT_SHARE) -> dict[int, int]:
+def default_budgets(labels: np.ndarray, share: float = DEFAULT_SHARE) -> dict[int, int]:
     """How many candidates to ask for in each class that has images.
 
     Args:
         labels: (N,) class of each image.
-        share: a float in (0, 1] is a share of each class, rounded down so that the total stays below it, though at
-            least one; an int is the total number of candidates, spread evenly, no class above its size.
+        share: of each class, in (0, 1], rounded down so that the total stays below it, though at least one image.
 
     Raises:
-        SpecRefusedError: the share or the count is out of range.
+        SpecRefusedError: the share is out of range.
     """
-    classes, sizes = np.unique(labels, return_counts=True)
-    if isinstance(share, int):
-        budgets = _even(sizes, share)
-    elif 0 < share <= 1:
-        budgets = np.maximum(1, np.floor(sizes * share + 1e-9)).astype(np.int64)
-    else:
+    if not 0 < share <= 1:
         raise SpecRefusedError(f"The share of images to ask about is {share}: give a fraction above 0 and at most 1.")
+    classes, sizes = np.unique(labels, return_counts=True)
+    budgets = np.maximum(1, np.floor(sizes * share + 1e-9)).astype(np.int64)
     return {int(c): int(b) for c, b in zip(classes, budgets, strict=True)}
 
 
@@ -45,21 +41,6 @@ def proposed_budgets(labels: np.ndarray) -> dict[int, int]:
     """
     sizes = dict(zip(*np.unique(labels, return_counts=True), strict=True))
     return {int(c): int(min(n, max(FEWEST, np.floor(n * DEFAULT_SHARE)))) for c, n in sizes.items()}
-
-
-def _even(sizes: np.ndarray, total: int) -> np.ndarray:
-    if not len(sizes) <= total <= sizes.sum():
-        raise SpecRefusedError(
-            f"{total} candidates were asked for: give at least one for each of the {len(sizes)} classes "
-            f"and at most {sizes.sum()}, the number of images."
-        )
-    budgets = np.zeros(len(sizes), np.int64)
-    while (left := total - int(budgets.sum())) > 0:
-        open_ = np.flatnonzero(budgets < sizes)
-        extra = np.full(len(open_), left // len(open_))
-        extra[: left % len(open_)] += 1
-        budgets[open_] = np.minimum(sizes[open_], budgets[open_] + extra)
-    return budgets
 
 
 def kmeans_candidates(points: np.ndarray, labels: np.ndarray, budgets: Mapping[int, int], seed: int) -> np.ndarray:

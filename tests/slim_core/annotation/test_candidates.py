@@ -111,14 +111,13 @@ def test_the_default_budgets_stay_below_three_percent_but_leave_no_class_out():
     assert default_budgets(labels) == {0: 30, 1: 11, 2: 1}
 
 
-def test_a_number_of_candidates_is_spread_evenly_over_the_classes_up_to_their_sizes():
+def test_a_share_of_one_is_all_images_whether_it_is_written_1_or_1_0():
     labels = np.repeat([0, 1, 2], [100, 50, 3])
-    assert default_budgets(labels, 40) == {0: 19, 1: 18, 2: 3}
-    assert default_budgets(labels, 153) == {0: 100, 1: 50, 2: 3}
+    assert default_budgets(labels, 1) == default_budgets(labels, 1.0) == {0: 100, 1: 50, 2: 3}
 
 
 @pytest.mark.parametrize("share", [0.0, -0.1, 1.5, 2, 154])
-def test_a_share_or_number_out_of_range_is_refused(share):
+def test_a_share_out_of_range_is_refused(share):
     with pytest.raises(SpecRefusedError, match=str(share)):
         default_budgets(np.repeat([0, 1, 2], [100, 50, 3]), share)
 
