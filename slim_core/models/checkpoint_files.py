@@ -17,11 +17,18 @@ from safetensors import SafetensorError, safe_open
 from slim_core.errors import CheckpointRefusedError
 from slim_core.settings import Settings
 
-# What torch.load(weights_only=True) may call; it has the last word.
-_PLAIN = re.compile(
-    r"torch(\.\w+)+|numpy(\.\w+)+|collections\.(OrderedDict|Counter)|_codecs\.encode"
-    r"|(builtins|__builtin__)\.(set|bytearray|complex|bytes)"
+# What torch.load(weights_only=True) calls, as far as checkpoints name it. It calls nothing of numpy, no layer, and no
+# function that a network is made of: a test holds that it calls all of these.
+PLAIN = re.compile(
+    r"torch\.(cuda\.)?(BFloat16|Bool|Byte|Char|Complex(Double|Float)|Double|Float|Half|Int|Long|Short)Storage"
+    r"|torch\.(storage\.(Typed|Untyped)|QInt(8|32)|QUInt(8|2x4|4x2))Storage"
+    r"|torch\.(bool|bfloat16|(float|complex|bits|q?u?int)\d\w*|per_(tensor|channel)_(affine|symmetric))"
+    r"|torch\.(Tensor|Size|device|nn\.parameter\.Parameter|_tensor\._rebuild_from_type_v2|serialization\._get_layout)"
+    r"|torch\._utils\._rebuild_(tensor(_v[23])?|parameter(_with_state)?|(q|sparse_|nested_)tensor"
+    r"|meta_tensor_no_storage|wrapper_subclass|device_tensor_from_(numpy|cpu_tensor))"
+    r"|collections\.(OrderedDict|Counter)|_codecs\.encode|(builtins|__builtin__)\.(set|bytearray|complex)"
 )
+_PROTOCOL = 2  # of pickle: torch.save writes it, and torch.load(weights_only=True) knows no later instruction
 _LARGEST_PICKLE = 64 * 2**20  # bytes of the instructions in a torch file; the tensors lie beside them
 _MOST_PICKLES = 5  # in a file of the old format: magic number, protocol, system, content, names of the storages
 _NUMBERS = ("BININT", "BININT1", "BININT2", "LONG1")  # instructions that push a whole number
@@ -41,8 +48,10 @@ def check_checkpoint_file(path: Path) -> None:
             with safe_open(path, framework="numpy"):
                 return
         for name in names_called(path):
-            if not _PLAIN.fullmatch(name):
+            if not PLAIN.fullmatch(name):
                 raise CheckpointRefusedError(runs_code(path, name))
+        if any(opcode.proto > _PROTOCOL for opcode, _ in _steps(path)):
+            raise CheckpointRefusedError(unreadable(path))
     except (*BROKEN, SafetensorError) as error:
         raise CheckpointRefusedError(unreadable(path)) from error
 
@@ -136,20 +145,8 @@ def names_called(path: Path) -> Iterator[str]:
     Raises:
         what is in BROKEN: it is no such file, or not from here on.
     """
-    with _instructions(path) as file:
-        yield from _names_of_one(file)
-        for _ in range(_MOST_PICKLES - 1):
-            ahead = file.read(len(pickle.PROTO))
-            if ahead != pickle.PROTO:
-                return
-            file.seek(-len(ahead), 1)
-            yield from _names_of_one(file)
-
-
-def _names_of_one(file: IO[bytes]) -> Iterator[str]:
-    """Of one pickle, which it leaves behind."""
     strings: list[str] = []  # STACK_GLOBAL takes module and name from the two strings pushed last
-    for opcode, argument, _ in pickletools.genops(file):
+    for opcode, argument in _steps(path):
         if opcode.name in ("GLOBAL", "INST"):
             yield str(argument).replace(" ", ".")
         elif opcode.name == "STACK_GLOBAL":
@@ -158,6 +155,18 @@ def _names_of_one(file: IO[bytes]) -> Iterator[str]:
             yield "copyreg.extension"
         elif isinstance(argument, str):
             strings.append(argument)
+
+
+def _steps(path: Path) -> Iterator[tuple[pickletools.OpcodeInfo, object]]:
+    """(instruction, argument) of all pickles of a torch file, one behind the other."""
+    with _instructions(path) as file:
+        for n in range(_MOST_PICKLES):
+            ahead = file.read(len(pickle.PROTO))
+            file.seek(-len(ahead), 1)
+            if n and ahead != pickle.PROTO:
+                return
+            for opcode, argument, _ in pickletools.genops(file):
+                yield opcode, argument
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import pickle
-import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,14 +14,13 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from slim_core.errors import CheckpointRefusedError
-from slim_core.models.checkpoint_files import BROKEN, names_called, runs_code, unreadable
+from slim_core.models.checkpoint_files import BROKEN, PLAIN, names_called, runs_code, unreadable
 
 log = logging.getLogger(__name__)
 
 State = dict[str, Tensor]
 _WRAPPED = ("model_state_dict", "algorithm")  # training scripts' dictionaries; WILDS' and the SLIM reference's
 _PREFIXES = ("module.", "model.")  # of DataParallel, and of an algorithm that holds its model
-_PLAIN = re.compile(r"torch\.\w+|torch\._utils\.\w+|collections\.OrderedDict")  # what every state dict calls
 _N_NAMED = 3  # mismatches named in a message
 
 
@@ -57,7 +55,7 @@ def _refusal(path: Path) -> str:
     """Why torch takes no tensors from a file."""
     try:
         for name in names_called(path):
-            if not _PLAIN.fullmatch(name):
+            if not PLAIN.fullmatch(name):
                 return runs_code(path, name)
     except BROKEN:
         log.debug("%s is not a pickle from here on", path)
