@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from slim_core.errors import ConflictError, QueueUnavailableError, RunCanceledError, SlimError
 from slim_core.runs.preflight import require_possible, require_weights
 from slim_core.signal_event import Signalled
+from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
     from slim_core.steps.specs import Spec
@@ -130,7 +131,7 @@ class InProcess:
 
     def device(self, run: Run) -> str:
         """Where torch computes."""
-        return "cpu" if run.spec["kind"] in ("space", "curate") else self._torch_device()
+        return "cpu" if STEPS[run.kind].queue == "cpu" else self._torch_device()
 
     def _torch_device(self) -> str:
         if self._device is None:
