@@ -114,11 +114,12 @@ def load_model(folder: Path) -> Model:
     try:
         about = json.loads(about_path.read_text())
         transform = ImageTransform.from_json(about["transform"])
+        name, n_classes, label_names = str(about["name"]), int(about["n_classes"]), tuple(about["label_names"])
     except (ValueError, KeyError, TypeError) as error:
         raise CheckpointRefusedError(
             f"{about_path} is damaged: put it back from a backup, or train the model again."
         ) from error
-    model = build(about["name"], about["n_classes"], weights=NO_WEIGHTS, image_size=transform.size)
+    model = build(name, n_classes, weights=NO_WEIGHTS, image_size=transform.size)
     load_weights(model.net, folder / result_files.WEIGHTS, model.name)
-    model.transform, model.label_names = transform, tuple(about["label_names"])
+    model.transform, model.label_names = transform, label_names
     return model

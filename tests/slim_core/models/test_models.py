@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 from pathlib import Path
 
@@ -123,6 +124,16 @@ def test_a_saved_model_comes_back_the_same(tmp_path):
 
 def test_a_folder_without_a_model_is_refused(tmp_path):
     with pytest.raises(CheckpointRefusedError, match="model.json is missing"):
+        load_model(tmp_path)
+
+
+@pytest.mark.parametrize("key", ["name", "n_classes", "label_names", "transform"])
+def test_a_model_whose_description_lacks_something_is_called_damaged(tmp_path, key):
+    save_model(build("small-resnet", 2, label_names=("a", "b")), tmp_path)
+    about = json.loads((tmp_path / "model.json").read_text())
+    del about[key]
+    (tmp_path / "model.json").write_text(json.dumps(about))
+    with pytest.raises(CheckpointRefusedError, match="model.json is damaged: put it back"):
         load_model(tmp_path)
 
 
