@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 DAY_S = 24 * 3600
 URLS = {"database_url": ("sqlite", "postgresql", "postgres"), "redis_url": ("redis", "rediss", "unix")}
 _KINDS: dict[Any, str] = {bool: "true or false", int: "a whole number", float: "a number"}
+_SEPARATORS = {"data_roots": ":", "model_modules": ":", "allowed_hosts": ","}  # of what a variable holds several of
 _BOUNDS = (("ge", "at least"), ("gt", "more than"), ("le", "at most"))
 
 
@@ -98,15 +99,21 @@ class Settings(BaseSettings):
             raise ValueError("not such a URL")
         return value
 
-    @field_validator("data_roots", "model_modules", mode="before")
+    @field_validator(*_SEPARATORS, mode="before")
     @classmethod
-    def _split_at_colons(cls, value: object) -> object:
-        return tuple(part for part in value.split(":") if part) if isinstance(value, str) else value
+    def _split(cls, value: object, info: ValidationInfo) -> object:
+        if not isinstance(value, str):
+            return value
+        parts = value.split(_SEPARATORS[str(info.field_name)])
+        return tuple(part.strip() for part in parts if part.strip())
 
-    @field_validator("allowed_hosts", mode="before")
-    @classmethod
-    def _split_hosts(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+    def as_environment(self) -> dict[str, str]:
+        """The variables from which another process reads the same settings: with secrets, for its environment alone."""
+        return {_variable(name): _text(name, value) for name, value in self if value is not None}
+
+    def unset(self) -> set[str]:
+        """The variables that must be missing there: those of settings without a value."""
+        return {_variable(name) for name, value in self if value is None}
 
     @property
     def database(self) -> str:
@@ -180,10 +187,21 @@ def settings() -> Settings:
         raise SettingRefusedError(" ".join(_refusal(one) for one in error.errors())) from error
 
 
+def _variable(name: str) -> str:
+    return f"SLIM_{name.upper()}"
+
+
+def _text(name: str, value: object) -> str:
+    """A value as its variable holds it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return _SEPARATORS[name].join(map(str, value)) if isinstance(value, tuple) else str(value)
+
+
 def _refusal(error: ErrorDetails) -> str:
     name, value = str(error["loc"][0]), str(error["input"])
     shown = "what is set (hidden: it may hold a password)" if "@" in value else repr(value[:100])
-    return f"SLIM_{name.upper()} cannot be {shown}: set it to {_legal(name)}."
+    return f"{_variable(name)} cannot be {shown}: set it to {_legal(name)}."
 
 
 def _legal(name: str) -> str:

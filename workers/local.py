@@ -46,15 +46,11 @@ def redis_url(settings: Settings) -> str:
 
 def environment(settings: Settings) -> dict[str, str]:
     """The environment in which a child reads the same settings, whatever its folder."""
-    named = {f"SLIM_{name.upper()}": _text(value) for name, value in settings if value is not None}
-    named["SLIM_HOME"] = str(settings.home.resolve())
+    inherited = {name: value for name, value in os.environ.items() if name not in settings.unset()}
+    named = settings.as_environment() | {"SLIM_HOME": str(settings.home.resolve())}
     packages = str(Path(__file__).resolve().parents[1])
     path = os.environ.get("PYTHONPATH")
-    return {**os.environ, **named, "PYTHONPATH": os.pathsep.join([packages, path] if path else [packages])}
-
-
-def _text(value: object) -> str:
-    return ":".join(str(part) for part in value) if isinstance(value, tuple) else str(value)
+    return {**inherited, **named, "PYTHONPATH": os.pathsep.join([packages, path] if path else [packages])}
 
 
 class EmbeddedServices:

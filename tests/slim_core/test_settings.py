@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from slim_core.errors import SettingRefusedError
 from slim_core.settings import Settings, settings
@@ -56,6 +58,44 @@ def test_a_password_in_a_wrong_url_is_not_shown(monkeypatch: pytest.MonkeyPatch)
 ])  # fmt: skip
 def test_addresses_of_every_kind_are_taken(given: dict[str, str]) -> None:
     assert Settings(**given).model_dump(include=set(given)) == given
+
+
+EACH = {
+    "home": Path("/srv/slim"),
+    "artifacts_url": "s3://bucket/slim",
+    "database_url": "postgresql://slim:p@ss@db/slim",
+    "redis_url": "redis://:pw@redis:6379/1",
+    "data_roots": (Path("/data"), Path("/more data")),
+    "model_modules": ("ours", "theirs.models"),
+    "max_pixels": 7,
+    "lease_s": 8.5,
+    "renew_s": 0.25,
+    "stop_grace_s": 0.0,
+    "job_timeout_s": 9,
+    "hung_after_s": 10.0,
+    "shard_images": 11,
+    "webhook_url": "https://hooks.example.org/T0/secret",
+    "public_url": "https://slim.example.org",
+    "allowed_hosts": ("a.example.org", "b.example.org"),
+    "metrics_token": SecretStr("a long secret"),
+    "mlflow_tracking_uri": "https://mlflow",
+    "allow_without_sign_in": True,
+    "behind_proxy": True,
+    "threads": 61,
+    "machines": 4,
+    "rendezvous": "host:29500",
+    "log_format": "json",
+    "cpu_workers": 5,
+}
+
+
+def test_every_setting_comes_back_from_the_environment_it_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert EACH.keys() == Settings.model_fields.keys(), "a new setting: give it a value here that is not its default"
+    given = Settings(**EACH)
+    for name, value in given.as_environment().items():
+        monkeypatch.setenv(name, value)
+    assert Settings() == given
+    assert [name for name, value in Settings.model_construct() if value == EACH[name]] == []
 
 
 @pytest.mark.slow
