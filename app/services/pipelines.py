@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from slim_core.store.runs.pipelines import PipelineKind
 
 TITLES: dict[PipelineKind, str] = {
-    "questions": "Train, look, choose images to ask about",
+    "questions": "Train, map attention, select candidates",
     "comparison": "Curate, retrain, compare",
     "retraining": "Retrain, compare",
-    "training": "Train, evaluate, look",
-    "spaces": "Look, build the space",
+    "training": "Train, evaluate, map attention",
+    "spaces": "Map attention, build the space",
     "scores": "Score again",
 }
 

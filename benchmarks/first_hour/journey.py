@@ -14,7 +14,7 @@ from slim_core.store import Campaign, Store
 from slim_core.store.results import AttentionResult
 
 JOBS_S = 1800  # longest that the jobs of one half of the loop may take
-QUESTIONS, COMPARISON = "Train, look, choose images to ask about", "Curate, retrain, compare"
+QUESTIONS, COMPARISON = "Train, map attention, select candidates", "Curate, retrain, compare"
 BETTER = "Is it better now?"  # the title of the verdict
 PRECISION, BRIGHT = 0.5, 0.8  # attention is right where so much of what is this bright lies on the object
 

@@ -41,7 +41,7 @@ def new_address(new_store: Store) -> Iterator[str]:
 
 def test_what_the_two_halves_of_the_loop_end_with_moves_nothing(page: Page, new_address: str, new_store: Store) -> None:
     page.emulate_media(reduced_motion="no-preference")
-    press_and_wait(page, new_address, "Train, look, choose images to ask about", lambda: new_store.campaigns.all())
+    press_and_wait(page, new_address, "Train, map attention, select candidates", lambda: new_store.campaigns.all())
     (campaign,) = new_store.campaigns.all()
     given = [AnswerIn(f"a-{one.id}", one.id, one.id % 2) for one in new_store.campaigns.items(campaign.id)]
     new_store.answers.save(campaign.id, "ann", given)

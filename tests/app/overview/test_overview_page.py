@@ -39,7 +39,7 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     assert set(queued) == {"train", "gradcam", "space", "evaluate", "candidates"}
     assert queued["train"].spec["epochs"] == 3
     app = show("overview")
-    assert "**Train, look, choose images to ask about**" in texts(app), "also in a browser that comes later"
+    assert "**Train, map attention, select candidates**" in texts(app), "also in a browser that comes later"
     assert "Step 1 of 5: train" in app.get("progress")[0].proto.text and "loop-questions" not in keys(app)
     assert len(app.get("progress")) == 1, "one line for all steps, none for each"
     app.button(key=f"stop-{newest(queued['train'].dataset_id).id}").click().run()

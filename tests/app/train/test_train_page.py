@@ -57,7 +57,7 @@ def test_evaluation_and_maps_follow_a_training_by_themselves_as_one_line(show, d
     assert {run.kind for run in session.store().runs.all()} == {"train", "gradcam", "evaluate"}
     assert not app.exception
     told = "\n".join(text.value for text in show("train", dataset=dataset.id).markdown)
-    assert "**Train, evaluate, look**" in told
+    assert "**Train, evaluate, map attention**" in told
 
 
 @pytest.mark.usefixtures("waiting_queue")
