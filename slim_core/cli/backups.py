@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from slim_core.cli.console import console, errors, escaped, table, visible, writable
+from slim_core.percent import counted
 
 SHOWN = 5  # missing folders that are named
 LARGEST = 20  # runs that are shown
@@ -62,7 +63,7 @@ def restore(path: Annotated[Path, typer.Argument(help="A file of slim backup.")]
 
 
 def storage() -> None:
-    """What uses the disk: each area of SLIM_HOME, and the largest runs with what stands on them."""
+    """What uses the disk: each area of SLIM_HOME, and the largest runs with their dependents."""
     from rich.filesize import decimal
 
     from slim_core.store import Store
@@ -76,4 +77,5 @@ def storage() -> None:
     ]
     table(f"The largest of {len(runs):,} runs", ("run", "name", "on disk", "runs made from it", "campaigns"), rows)
     free = [one for one in runs if one.can_go]
-    console.print(f"Nothing stands on {len(free):,} runs with {decimal(sum(one.n_bytes for one in free))}: Jobs, Disk.")
+    size = decimal(sum(one.n_bytes for one in free))
+    console.print(f"{counted(len(free), 'run')} without dependents: {size}. Delete them on the Jobs page, under Disk.")

@@ -1,4 +1,4 @@
-"""What uses the disk of this machine: each area of the home, and each run with what still stands on it."""
+"""What uses the disk of this machine: each area of the home, and each run with its dependents."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Stored:
 
     @property
     def can_go(self) -> bool:
-        """Whether it can be deleted without a run or a campaign losing what it stands on."""
+        """Whether it can be deleted without a run or a campaign losing what it depends on."""
         return self.run.ended and not self.n_children and not self.n_campaigns
 
 

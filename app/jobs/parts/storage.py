@@ -13,6 +13,7 @@ from app.ui import link_table
 from app.ui.escape import verbatim
 from app.ui.link_table import Cell, Column
 from app.ui.messages import errors_shown
+from app.ui.runs import state
 from slim_core.percent import counted
 from slim_core.steps.registry import STEPS
 
@@ -27,7 +28,7 @@ COLUMNS = (
     Column("Run"),
     Column("Step"),
     Column("On disk", "Results, log and checkpoints on this machine.", right=True),
-    Column("What stands on it", "Runs made from it, and campaigns that ask about it."),
+    Column("Dependents", "Runs made from it, and campaigns that ask about it."),
     Column("Id", from_px=700),
 )
 
@@ -69,13 +70,13 @@ def _read() -> tuple[dict[str, int], list[Stored]]:
 
 
 def _row(one: Stored) -> list[Cell | str]:
-    stands = [counted(one.n_children, "run")] if one.n_children else []
-    stands += [counted(one.n_campaigns, "campaign")] if one.n_campaigns else []
+    dependents = [counted(one.n_children, "run")] if one.n_children else []
+    dependents += [counted(one.n_campaigns, "campaign")] if one.n_campaigns else []
     return [
         Cell(one.run.name or one.run.kind, run=one.run.id),
         STEPS[one.run.kind].title if one.run.kind in STEPS else one.run.kind,
         decimal(one.n_bytes),
-        ", ".join(stands) or ("nothing" if one.run.ended else "it is still going"),
+        ", ".join(dependents) or ("none" if one.run.ended else state.WORDS[one.run.status]),
         Cell(one.run.id, "quiet", code=True),
     ]
 
@@ -86,10 +87,10 @@ def _delete(free: Sequence[Stored]) -> None:
         return
     by_id = {one.run.id: one for one in free}
     if not by_id:
-        st.caption("Something stands on every run: delete one from its own page, with what was made from it.")
+        st.caption("Every run has dependents. Delete a run from its own page, together with what was made from it.")
         return
     chosen = st.multiselect(
-        "Delete runs on which nothing stands",
+        "Delete runs without dependents",
         list(by_id),
         format_func=lambda run_id: _named(by_id[run_id]),
         placeholder=f"{counted(len(by_id), 'run')} with {decimal(sum(one.n_bytes for one in free))}",
@@ -104,7 +105,7 @@ def _delete(free: Sequence[Stored]) -> None:
 
 
 def _delete_all(run_ids: Sequence[str]) -> None:
-    """One that something stands on by now is left, and said."""
+    """One that has got dependents meanwhile is left, and said."""
     with errors_shown():
         for run_id in run_ids:
             actions.delete_run(run_id, cascade=False)

@@ -1,4 +1,4 @@
-"""What uses the disk: shown on demand, and runs on which nothing stands go together."""
+"""What uses the disk: shown on demand, and runs without dependents go together."""
 
 from __future__ import annotations
 
