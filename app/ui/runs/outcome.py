@@ -87,13 +87,13 @@ def sentence(run: Run) -> str:
     metrics = run.metrics or {}
     if run.kind == "curate":
         distinct = (
-            f"{metrics['images_unique']:,} distinct" if metrics["images_unique"] < metrics["images"] else "distinct"
+            f"{metrics['images_unique']:,} distinct" if metrics["images_unique"] < metrics["images"] else "all distinct"
         )
-        return f"The subset is there: **{counted(metrics['images'], 'image')}**, {distinct}."
+        return f"Subset ready: **{counted(metrics['images'], 'image')}**, {distinct}."
     if run.kind == "candidates":
-        return f"**{counted(metrics['images'], 'image')}** are chosen to ask people about."
+        return f"**{counted(metrics['images'], 'image')}** selected for annotation."
     if run.kind == "space":
-        return f"The attention space of **{counted(metrics['images'], 'image')}** is there."
+        return f"Attention space ready: **{counted(metrics['images'], 'image')}**."
     if run.kind != "evaluate":
         return f"The {run.kind} run {run.id} is done."
     before = _before(run)
