@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from app.ui.runs import state
 from slim_core.evaluation.charts.palette import BLUE, GREEN, GREY, INK, ORANGE, VERMILION
 
 if TYPE_CHECKING:
@@ -72,8 +73,9 @@ def _run_node(run_id: str, run: Run | None, asked: bool, address: str) -> str:
         label = _quoted(f"{run_id}\ndeleted")
         return f'{_quoted(run_id)} [label={label} style="rounded,filled,dashed" color="{GREY}"];'
     what, name = _PRODUCES.get(run.kind, run.kind), run.name or run.kind
-    state = "" if run.status == "done" else f" ({run.status})"
-    label, about = f"{what}{state}\n{_short(name)}", f"{name}: {run.kind} {run.id}, {run.status}"
+    status = state.WORDS[run.status]
+    ended = "" if run.status == "done" else f" ({status})"
+    label, about = f"{what}{ended}\n{_short(name)}", f"{name}: {run.kind} {run.id}, {status}"
     return (
         f'{_quoted(run_id)} [label={_quoted(label)} color="{_STATUS.get(run.status, GREY)}" '
         f'penwidth={3 if asked else 1.2} URL={_quoted(f"{address}?run={run_id}")} target="_top" '

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 COLUMNS = ("confidence", "loss", "entropy", "no_evidence", AIOU, ATTENTION_PRECISION)
-OUTCOMES = ("all predictions", "correct", "mistaken")  # values in the address
+OUTCOMES = ("all predictions", "correct", "incorrect")  # labels on the page, which the address holds
 ORDERS = {  # what a person picks -> column, ascending
     "lowest attention precision": (ATTENTION_PRECISION, True),
     "highest attention precision": (ATTENTION_PRECISION, False),

@@ -20,6 +20,7 @@ from slim_core.cli.console import (
     write_text,
 )
 from slim_core.errors import SpecRefusedError
+from slim_core.store.runs.states import label_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,7 +135,7 @@ def runs(
         raise SpecRefusedError(f"--limit is {limit}: give 1 or more, the number of runs to list, to {MOST_LISTED:,}.")
     found = Store.open().runs.all(kind=kind, limit=limit, metrics=False)
     rows = [
-        [run.id, run.kind, run.name, run.status, f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
+        [run.id, run.kind, run.name, label_of(run.status), f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
         for run in found
     ]
     table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows)

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from slim_core.cli.console import errors, escaped
 from slim_core.runs.executor import Workbench
+from slim_core.store.runs.states import label_of
 
 if TYPE_CHECKING:
     from slim_core.steps.specs import Spec
@@ -110,7 +111,7 @@ def show(display: Progress, task: TaskID, run: Run) -> None:
         return
     state = run.progress
     total = state.get("total")
-    status = f"{run.status} during" if run.ended and state.get("phase") else run.status
+    status = f"{label_of(run.status)} during" if run.ended and state.get("phase") else label_of(run.status)
     note = " ".join(
         str(part) for part in (status, state.get("phase", ""), _numbers(state, moves=not run.ended)) if part
     )

@@ -16,6 +16,7 @@ from slim_core.errors import NotFoundError, SpecRefusedError, quoted
 from slim_core.export.form import CAMPAIGN, Form, Source
 from slim_core.export.registry import form_named, forms_of
 from slim_core.models.runtime import Progress, ignore_progress
+from slim_core.store.runs.states import label_of
 from slim_core.version import release
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ def source_of(store: Store, of: str, on_progress: Progress = ignore_progress) ->
             )
         return Source(store, CAMPAIGN, campaign.id, campaign.dataset_id, on_progress)
     if run.status != "done":
-        raise SpecRefusedError(f"Run {run.id} is {run.status}: export it once it is done.")
+        raise SpecRefusedError(f"Run {run.id} is {label_of(run.status)}: export it once it is done.")
     return Source(store, run.kind, run.id, run.dataset_id, on_progress)
 
 

@@ -28,7 +28,7 @@ from slim_core.store import schema
 from slim_core.store.database import Database, StoreUnavailableError, make_folder, new_id
 from slim_core.store.people.visibility import hides
 from slim_core.store.remote import Remote
-from slim_core.store.runs.states import UNFINISHED
+from slim_core.store.runs.states import UNFINISHED, label_of
 
 _ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _MARK = "published.json"
@@ -285,8 +285,8 @@ def _why_missing(database: Database | None, place: str) -> str:
             "run."
         )
     if row.status in UNFINISHED:
-        return f"{what}: it is {row.status}, so retry it on its page of Jobs."
-    return f"{what}: it is {row.status}, so wait until it is done."
+        return f"{what}: it is {label_of(row.status)}, so retry it on its page of Jobs."
+    return f"{what}: it is {label_of(row.status)}, so wait until it is done."
 
 
 def _row(database: Database, area: str, name: str) -> Row[tuple[object, ...]] | None:

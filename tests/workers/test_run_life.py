@@ -197,7 +197,7 @@ def test_a_run_waits_for_its_parent_and_then_starts_by_itself(bench: Bench):
 
 def test_only_a_failed_or_canceled_run_is_retried(bench: Bench):
     run = bench.await_status(bench.submit(), "done")
-    with pytest.raises(ConflictError, match="only a failed or canceled run is retried"):
+    with pytest.raises(ConflictError, match="only a failed or stopped run is retried"):
         bench.queue.retry(run.id)
 
 

@@ -17,6 +17,7 @@ PAGE_SIZES = (12, 24, 48)
 PAGE = "attention-page"
 # choice -> (right before, right after); only offered where two models are compared
 CHANGES = {"now right": (False, True), "now wrong": (True, False)}
+RENAMED = {"mistaken": "incorrect"}  # in addresses of earlier versions
 
 
 def show(dataset: str, scores: pd.DataFrame) -> tuple[pd.DataFrame, NamedFilter | None]:
@@ -39,6 +40,8 @@ def show(dataset: str, scores: pd.DataFrame) -> tuple[pd.DataFrame, NamedFilter 
 
 
 def _choice(label: str, options: list[str], key: str) -> str:
+    if (renamed := RENAMED.get(st.query_params.get(key, ""))) in options:
+        st.session_state[key] = renamed
     if st.session_state.get(key) not in (None, *options):  # chosen for another run, which had more to choose from
         del st.session_state[key]
     chosen = st.selectbox(label, options, key=key, bind="query-params", persist_state="session")

@@ -11,6 +11,7 @@ import streamlit as st
 from app import session
 from app.services.evaluations import Compared
 from app.ui.escape import prose, verbatim
+from app.ui.runs import state
 from slim_core.errors import NotFoundError
 from slim_core.metrics import ADJUSTED, AIOU, ATTENTION_PRECISION, AVERAGE, WGA, WORST_CLASS
 
@@ -139,7 +140,8 @@ def _warn_missing(ids: list[str]) -> None:
         except NotFoundError as error:
             st.warning(prose(f"{error} It is left out."), icon=":material/link_off:")
             continue
-        what = f"is {run.status}" if run.kind == "evaluate" else f"is a {run.kind} run, not an evaluation of this data"
+        what = f"is a {run.kind} run, not an evaluation of this data"
+        what = f"is {state.WORDS[run.status]}" if run.kind == "evaluate" else what
         st.warning(f"Run {verbatim(one)} {what}. It is left out.", icon=":material/link_off:")
     if len(ids) > 3:
         st.warning(f"{len(ids) - 3:,} more runs of the link are missing.", icon=":material/link_off:")

@@ -17,12 +17,15 @@ from slim_core.steps.registry import STEPS
 from slim_core.store.runs.history import History, RunFilter
 
 if TYPE_CHECKING:
+    from streamlit.delta_generator import DeltaGenerator
+
     from slim_core.store import Dataset, Run
 
 PER_PAGE = 25
 PAGE = "p"  # parameter of the address
 FOLDED = ("kind", "status", "by", "data", "since")  # parameters whose filters are drawn when one is asked for
 UNFOLDED = "history-unfolded"
+STATUS, STATUS_KEY, STATUS_SEEN = "status", "history-status", "history-status-seen"
 SINCE = {"hour": timedelta(hours=1), "day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 COLUMNS = (
     Column("Run"),
@@ -92,13 +95,30 @@ def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **kept)
     return RunFilter(
         kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **kept)),
-        statuses=tuple(statuses.multiselect("Status", list(state.BADGES), key="status", placeholder="Any", **kept)),
+        statuses=tuple(_statuses(statuses)),
         by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **kept),
         dataset=data.selectbox(
             "Data set", list(datasets), None, lambda one: datasets[one].name, key="data", placeholder="Any", **kept
         ),
         since=datetime.now(UTC) - SINCE[within] if within else None,
     )
+
+
+def _statuses(at: DeltaGenerator) -> list[str]:
+    """The chosen ones. Not bound to the address, which keeps the database's values: Streamlit would write labels."""
+    linked = [one for one in st.query_params.get_all(STATUS) if one in state.WORDS]
+    if linked != st.session_state.get(STATUS_SEEN):
+        st.session_state[STATUS_KEY] = linked
+    chosen: list[str] = at.multiselect(
+        "Status", list(state.WORDS), format_func=lambda one: state.WORDS[one], key=STATUS_KEY, placeholder="Any",
+        on_change=_to_the_first_page,
+    )  # fmt: skip
+    st.session_state[STATUS_SEEN] = chosen
+    if not chosen:
+        st.query_params.pop(STATUS, None)
+    elif chosen != linked:
+        st.query_params[STATUS] = chosen
+    return chosen
 
 
 def _to_the_first_page() -> None:
@@ -118,10 +138,14 @@ def row(run: Run, datasets: dict[str, Dataset]) -> list[Cell]:
     return [
         Cell(run.name or run.kind, run=run.id, title=run.name),
         Cell(STEPS[run.kind].title if run.kind in STEPS else run.kind),
-        Cell(f"{state.SYMBOLS[run.status]} {run.status}", state.TONES[run.status], title=run.message or ""),
+        Cell(_status(run), state.TONES[run.status], title=run.message or ""),
         Cell(data.name if data else run.dataset_id, title=data.name if data else ""),
         Cell(time=run.created_at),
         Cell(duration(run.seconds) if run.seconds else "–"),
         Cell(run.created_by),
         Cell(run.id, "quiet", code=True),
     ]
+
+
+def _status(run: Run) -> str:
+    return f"{state.SYMBOLS[run.status]} {state.WORDS[run.status]}"

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.ui.durations import ago
 from slim_core.percent import duration
-from slim_core.store.runs.states import ACTIVE
+from slim_core.store.runs.states import ACTIVE, label_of
 
 if TYPE_CHECKING:
     from app.ui.link_table import Tone
@@ -24,7 +24,7 @@ BADGES: dict[str, tuple[Colour, str, str]] = {
     "stopping": ("orange", "stop_circle", "stopping"),
     "done": ("green", "check_circle", "done"),
     "failed": ("red", "error", "failed"),
-    "canceled": ("gray", "stop_circle", "stopped"),
+    "canceled": ("gray", "stop_circle", label_of("canceled")),
 }
 
 WORDS = {status: label for status, (_, _, label) in BADGES.items()}

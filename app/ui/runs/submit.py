@@ -32,7 +32,7 @@ def button(
             run, created = actions.submit(spec(), name=name)
             st.session_state[f"{key}-run"] = run.id
             if not created:
-                status = f"is {run.status} already"
+                status = f"is {state.WORDS[run.status]} already"
                 st.info(f"A run of this step on the same inputs {status}.", icon=":material/history:")
                 next_step.link("jobs", f"Open {verbatim(run.name or run.id)}", icon="history", run=run.id)
     sent = st.session_state.get(f"{key}-run")

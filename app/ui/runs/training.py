@@ -60,7 +60,7 @@ def _curves(run: Run) -> None:
 
 def _ended(run: Run) -> None:
     if run.status != "done":
-        st.error(prose(run.message or f"The training was {run.status}."), icon=":material/error:")
+        st.error(prose(run.message or f"The training was {state.WORDS[run.status]}."), icon=":material/error:")
         remedy.button(run)
         return
     st.caption(verbatim(" · ".join(_facts(run))))

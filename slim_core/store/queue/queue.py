@@ -21,6 +21,7 @@ from slim_core.store.queue.order import Waiting
 from slim_core.store.queue.pause import Pause, add_pause, find_pause, remove_pause
 from slim_core.store.runs.lineage import ancestors_of
 from slim_core.store.runs.rows import find_run
+from slim_core.store.runs.states import label_of
 from slim_core.store.workers import Worker
 
 _CANDIDATES = 20  # of the best runs, where others may take the first few before us
@@ -186,7 +187,8 @@ class Queue:
             if status is None:
                 raise NotFoundError(f"There is no run {run_id}: see the Jobs page.")
             if status != "queued":
-                raise ConflictError(f"Run {run_id} is {status} by now: only a waiting run can be moved to the front.")
+                what = label_of(status)
+                raise ConflictError(f"Run {run_id} is {what} by now: only a waiting run can be moved to the front.")
             moved = [run_id, *ancestors_of(connection, [run_id])]
             waits = sa.and_(_t.c.status == "queued", _t.c.deleted_at.is_(None))
             highest = of_everybody(sa.select(sa.func.max(_t.c.priority)).where(waits, _t.c.id.not_in(moved)))
@@ -201,9 +203,9 @@ def _refuse_early(connection: Connection, run_id: str) -> None:
     query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
     unfinished = connection.execute(query.where(_parents.c.run_id == run_id, _t.c.status != "done")).first()
     if unfinished is not None:
-        raise ConflictError(f"Run {run_id} waits for {unfinished.id}, which is {unfinished.status}.")
+        raise ConflictError(f"Run {run_id} waits for {unfinished.id}, which is {label_of(unfinished.status)}.")
 
 
 def _why_not(connection: Connection, run_id: str) -> str:
     run = find_run(connection, run_id)
-    return f"is {run.status}" if run else "does not exist or was deleted"
+    return f"is {label_of(run.status)}" if run else "does not exist or was deleted"

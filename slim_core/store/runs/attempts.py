@@ -79,7 +79,7 @@ class Attempts:
     def _stop(self, connection: Connection, run: Run, by: str, *, begun: bool) -> None:
         if run.status == "queued":
             kept = f"Stopped by {by}: the shards that are done are kept for a retry."
-            self._end(connection, run, "canceled", kept if begun else f"Canceled by {by} before it started.")
+            self._end(connection, run, "canceled", kept if begun else f"Stopped by {by} before it started.")
         elif run.status == "running":
             connection.execute(_t.update().where(_t.c.id == run.id).values(status="stopping"))
         if run.status in STOPPABLE:
@@ -144,7 +144,7 @@ class Attempts:
                 shards = shards_of(connection, run_id, lock=True)
                 run = lock_run(connection, run_id)
                 if run.status not in UNFINISHED:
-                    raise ConflictError(f"Run {run_id} is {run.status}: only a failed or canceled run is retried.")
+                    raise ConflictError(f"Run {run_id} is {run.status}: only a failed or stopped run is retried.")
                 if any(shard.status == "stopping" for shard in shards):
                     raise ConflictError(f"Shards of run {run_id} are still stopping: retry it in a few seconds.")
                 queued_at = self._database.now(connection)  # asked for anew: behind what waits already
@@ -163,7 +163,7 @@ class Attempts:
         query = query.where(_parents.c.run_id == run_id, _t.c.status.in_(UNFINISHED))
         parent = connection.execute(query).first()
         if parent is not None:
-            what = "has failed" if parent.status == "failed" else "was canceled"
+            what = "has failed" if parent.status == "failed" else "was stopped"
             raise ConflictError(f"Its parent {parent.id} {what}: retry that one first.")
 
     def lose_expired(self, now: datetime | None = None) -> list[Run]:
@@ -237,7 +237,7 @@ class Attempts:
     def _fail_waiting(self, connection: Connection, run_id: str, status: str, now: datetime) -> None:
         waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
         message = f"Its parent {run_id} has {status}: retry that one, then this." if status == "failed" else None
-        message = message or f"Its parent {run_id} was canceled: retry that one, then this."
+        message = message or f"Its parent {run_id} was stopped: retry that one, then this."
         failed = _t.update().where(waiting, _t.c.status == "queued")
         connection.execute(failed.values(status="failed", message=message, finished_at=now))
 

@@ -20,7 +20,7 @@ from slim_core.store.events import Events
 from slim_core.store.runs.lineage import descendants_of
 from slim_core.store.runs.rows import COLUMNS, WITHOUT_METRICS, Run, fetch_run, find_run, hash_of, lock_run, removal_of
 from slim_core.store.runs.shards import WHOLE, shard_row, shards_of, with_progress
-from slim_core.store.runs.states import CAN_BE_PARENT, WORKING
+from slim_core.store.runs.states import CAN_BE_PARENT, WORKING, label_of
 from slim_core.store.shapes.rows import newest_seq
 from slim_core.store.shapes.shapes import SCORED
 from slim_core.store.workers import Workers
@@ -314,7 +314,7 @@ def _check_parent(connection: Connection, role: str, parent_id: str, dataset_id:
     if parent is None:
         raise NotFoundError(f"The {role} run {parent_id} does not exist or was deleted: choose another.")
     if parent.status not in CAN_BE_PARENT:
-        raise SpecRefusedError(f"The {role} run {parent_id} is {parent.status}: retry it, or choose another.")
+        raise SpecRefusedError(f"The {role} run {parent_id} is {label_of(parent.status)}: retry it, or choose another.")
     if parent.kind not in (kinds := PARENT_KINDS.get(role, (parent.kind,))):
         raise SpecRefusedError(f"The {role} run {parent_id} is a {parent.kind} run: choose a {' or '.join(kinds)} run.")
     if parent.dataset_id != dataset_id:

@@ -10,3 +10,8 @@ LIVE = (*ACTIVE, "done")  # it is offered instead of a second run with the same 
 STOPPABLE = ("queued", "running")  # it can still be asked to stop
 PARTLY_DONE = ("queued", *UNFINISHED)  # what a run is while only some of its shards are done
 CAN_BE_PARENT = ("queued", "running", "done")  # a new run may be made from it
+
+
+def label_of(status: str) -> str:
+    """A status as people read it."""
+    return "stopped" if status == "canceled" else status

@@ -82,7 +82,7 @@ def test_the_gallery_can_be_narrowed_to_mistakes_of_a_group(show) -> None:
     group = str(scores["group"][~scores["correct"]].mode()[0])
     app = show("attention")
     app.selectbox(key="attention-group").select(group).run()
-    app.selectbox(key="attention-outcome").select("mistaken").run()
+    app.selectbox(key="attention-outcome").select("incorrect").run()
     assert not app.exception
     assert {tile["group"] for tile in tiles(app)} == {group}
     assert not any(right for tile in tiles(app) for right in tile["right"])
@@ -95,6 +95,15 @@ def test_a_link_reproduces_filters_order_and_page(show) -> None:
     assert {tile["group"] for tile in tiles(app)} == {"0, china"}
     assert app.selectbox(key="attention-order").value == "highest entropy"
     assert app.number_input(key="attention-page").value == 2
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_of_an_earlier_version_names_incorrect_predictions_by_the_old_word(show) -> None:
+    app = show("attention", **{"attention-outcome": "mistaken"})
+    assert app.selectbox(key="attention-outcome").value == "incorrect"
+    assert not any(right for tile in tiles(app) for right in tile["right"])
+    app.selectbox(key="attention-outcome").select("correct").run()
+    assert app.selectbox(key="attention-outcome").value == "correct", "what is chosen afterwards counts"
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -112,7 +121,7 @@ def test_a_filter_that_nothing_passes_says_so(show) -> None:
     app = show("attention")
     app.selectbox(key="attention-group").select("0, china").run()
     app.selectbox(key="attention-split").select("val").run()
-    app.selectbox(key="attention-outcome").select("mistaken").run()
+    app.selectbox(key="attention-outcome").select("incorrect").run()
     nothing = any("No image passes" in info.value for info in app.info)
     assert nothing or not any(right for tile in tiles(app) for right in tile["right"])
 

@@ -28,8 +28,8 @@ SCORES = pd.DataFrame(
         ("all groups", "all splits", "all predictions", [0, 1, 2, 3]),
         ("b", "all splits", "all predictions", [2, 3]),
         ("a", "train", "all predictions", [0]),
-        ("all groups", "all splits", "mistaken", [1, 3]),
-        ("a", "train", "mistaken", []),
+        ("all groups", "all splits", "incorrect", [1, 3]),
+        ("a", "train", "incorrect", []),
     ],
 )
 def test_filters_join(group: str, split: str, outcome: str, rows: list[int]) -> None:

@@ -104,6 +104,20 @@ def test_filters_come_from_the_address(show, params: dict[str, str], kinds: set[
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_stopped_run_is_called_so_in_list_and_filter_while_its_address_keeps_the_value(show) -> None:
+    run = submitted(seed=7)
+    session.store().attempts.request_stop(run.id, by="ann")
+    app = show("jobs", status="canceled")
+    assert [(row[2], row[-1]) for row in cells(tables(app)["Runs"])] == [("– stopped", run.id)]
+    box = app.multiselect(key=run_history.STATUS_KEY)
+    assert "stopped" in box.options and app.query_params["status"] == "canceled"
+    box.set_value(["done"]).run()
+    assert {row[2] for row in cells(tables(app)["Runs"])} == {"✓ done"} and app.query_params["status"] == "done"
+    app.multiselect(key=run_history.STATUS_KEY).set_value([]).run()
+    assert "status" not in app.query_params and run.id in {row[-1] for row in cells(tables(app)["Runs"])}
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_pages_are_fetched_one_at_a_time(show) -> None:
     for seed in range(30):
         store, run = session.store(), submitted(seed=100 + seed)

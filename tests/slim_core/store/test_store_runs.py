@@ -201,7 +201,7 @@ def test_stopping_cancels_a_queued_run_and_asks_a_running_one(store, dataset, ru
     assert store.attempts.request_stop(run.id) == stopped
     queued, _ = store.runs.submit(train_spec(dataset, seed=3))
     assert store.attempts.request_stop(queued.id, by="ann").status == "canceled"
-    with pytest.raises(ConflictError, match="is canceled"):
+    with pytest.raises(ConflictError, match="is stopped"):
         store.queue.claim(queued.id, "w", "cpu")
 
 
@@ -212,7 +212,7 @@ def test_a_stopped_run_is_retried_from_where_it_was(store, run):
     assert store.attempts.retry(run.id).status == "queued"
     assert (store.artifacts.checkpoints(run.id) / "epoch.json").exists()
     store.queue.claim(run.id, "w", "cpu")
-    with pytest.raises(ConflictError, match="is running: only a failed or canceled run"):
+    with pytest.raises(ConflictError, match="is running: only a failed or stopped run"):
         store.attempts.retry(run.id)
 
 
