@@ -5,8 +5,8 @@ Every route but /assets, /healthz, /readyz and /metrics needs a token signed by 
 ``{"error": "<one sentence>"}`` with 400, 401 (token), 403 (role), 404, 408 (a body that takes too long), 409 or 503.
 User routes ignore ``server.baseUrlPath``.
 
-GET  /api/image/{dataset}/{row}?size=96&kind=image|whole|overlay|heat|mask|contour&run=<gradcam run>
-     &map_of=label|predicted|<class>&opacity=0.5   -> WebP or JPEG, ETag; ``run`` where kind is overlay, heat or
+GET  /api/image/{dataset}/{row}?size=96&kind=image|whole|overlay|heat|veil|mask|contour&run=<gradcam run>
+     &map_of=label|predicted|<class>&opacity=0.5   -> WebP or JPEG, ETag; ``run`` where kind is overlay, heat, veil or
      contour; size: longer side, 16..1024 px
 GET  /api/points/{run}/{name}.bin?columns=  -> little-endian float32 of an artifact <name>.npy of the run, column by
      column: for (n, 2) arrays n x values, then n y values; integers are sent as float32; ETag, immutable
@@ -16,8 +16,9 @@ POST /api/next     {"campaign", "session", "n", "was"?: [sessions], "after"?, "g
      -> {"items": [{"id", "row", "position", "label", "prediction", "confidence", "empty", "guess"}],
      "standing": {"total", "done", "answered", "held": [{"who", "n", "seconds", "you"}]}}; 409 with "closed": true
      where the campaign takes no answers; the session's leases are renewed
-POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 1|0|-1|null, "seen", "ms", "skip"?}]}
-     -> {"ids", "surplus", "lost"}   (an id sent twice is kept once; value null = undo)
+POST /api/answers  {"campaign", "session"?, "answers": [{"id", "item", "value": 1|0|2|-1|null, "seen", "ms", "skip"?}]}
+     -> {"ids", "surplus", "lost", "strange"}   (an id sent twice is kept once; value 2 = empty, null = undo;
+     strange: ids of answers about images that the campaign does not ask about)
 POST /api/given    {"campaign", "n", "before"?} -> {"given": [an item with "value" and "seq"]}, the annotator's own
 POST /api/release  {"campaign", "session"} -> {}   (all four need the role annotator, checked anew at each call)
 POST /api/shapes/image {"dataset", "row"} -> {"row", "width", "height", "label", "group", "masked", "polygons", "seq",
@@ -27,6 +28,7 @@ POST /api/shapes   {"dataset", "row", "polygons": [[[x, y], ...], ...], "id", "a
 POST /api/painted  {"page"} -> {}   the browser has painted a page: its charts may follow
 GET  /metrics -> the text format of Prometheus, by a token of its own (app.routes.metrics)
 GET  /healthz -> 200 while the process answers; GET /readyz -> {"ready", "database", "redis", "disk"}, 200 or 503
+GET  /overview -> /, with its query: Streamlit knows its first page by / alone
 Any other address below /api and /assets -> 404.
 GET  /assets/{folder}/{name} -> a file of app/{folder}/static; gzipped once; immutable under ``?v=<hash>`` (asset_url)
 """
