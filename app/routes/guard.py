@@ -94,7 +94,7 @@ def _as_of_now(viewer: Viewer, role: Role, request: Request) -> Viewer:
     now = session.as_of_now(viewer, at_once=request.method == "POST")
     now.require(role)
     if now.role == "viewer" != viewer.role:
-        raise TokenRefusedError("Your role was taken away after this page was drawn: reload the page.")
+        raise TokenRefusedError("Your role has changed since this page was loaded. Reload the page.")
     return now
 
 

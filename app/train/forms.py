@@ -204,7 +204,10 @@ class After:
 
 
 def _n_seeds() -> int:
-    about = "So many models, each with a seed of its own: from the seed below on. One seed says little of a method."
+    about = (
+        "Trains this many models with consecutive seeds, starting at the seed below. "
+        "One seed says little about a method."
+    )
     return int(st.number_input("Seeds", 1, MOST_SEEDS, 1, key="n-seeds", help=about))
 
 

@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 KEYS = {YES: "y", NO: "n", MIXED: "m", UNSURE: "u"}
 UNDO = "z"
 FOLLOWS = {
-    YES: "it is left as it is",
-    NO: "it is a shortcut, and the classes are balanced in it",
-    MIXED: "it is split in two, and its parts are asked about",
-    UNSURE: "it is balanced, as without an answer",
+    YES: "left unchanged",
+    NO: "a shortcut, so the classes are balanced in it",
+    MIXED: "split in two, and its parts are asked about",
+    UNSURE: "balanced, as without an answer",
 }
 TILE_PX, TILE_MOST_PX = 92, 132
 CHOSEN, SINCE, REFUSED = "sheet", "sheet-since", "sheet-refused"
@@ -177,7 +177,7 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
             on_click=_take_back, args=(found.campaign, last, who),
         )  # fmt: skip
     if not can_answer:
-        st.caption("Others have answered this one as often as is asked, or the campaign is closed.")
+        st.caption("This environment has enough answers, or the campaign is closed.")
     st.caption("; ".join(f"**{BELONGS[value].capitalize()}**: {text}" for value, text in FOLLOWS.items()) + ".")
 
 
@@ -196,7 +196,7 @@ def _take_back(campaign: Campaign, path: str, who: str) -> None:
 def _keep(campaign: Campaign, who: str, given: EnvironmentAnswer, *, then: str | None) -> None:
     try:
         if not campaign_actions.say_of_environment(campaign, who, given):
-            st.session_state[REFUSED] = "Somebody else was faster: your answer is kept, and does not count."
+            st.session_state[REFUSED] = "Another annotator answered first. Your answer is stored but not counted."
         st.session_state[f"{CHOSEN}-{campaign.id}"] = then
     except SlimError as error:
         st.session_state[REFUSED] = str(error)
@@ -221,7 +221,7 @@ def _overview(found: Sheets) -> None:
             "Images": len(each.positions),
             "Belongs to the class": BELONGS[each.said.value] if each.said.n_answers else "",
             "Answers": each.said.n_answers,
-            "So": "its parts stand for it" if each.is_split else _follows(each),
+            "Effect": "split; its parts are asked about instead" if each.is_split else _follows(each),
         }
         for each in found.environments
     ]
@@ -231,5 +231,5 @@ def _overview(found: Sheets) -> None:
 
 def _follows(environment: Environment) -> str:
     if environment.said.value == MIXED:
-        return "it cannot be split further, and is balanced as a whole"
+        return "balanced as a whole, since it cannot be split further"
     return FOLLOWS[environment.said.value]

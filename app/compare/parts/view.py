@@ -20,8 +20,9 @@ from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import counted, interval, percent
 
 SIMULATED = {
-    "answers": "Simulated annotator, not people, in {}.",
-    "minutes": "Simulated annotator in {}: no person's time, so nothing is drawn where no person has answered.",
+    "answers": "The answers of {} come from the simulated annotator, not from people.",
+    "minutes": "The answers of {} come from the simulated annotator and took nobody's time; runs that no person "
+    "answered are not plotted.",
 }
 ENOUGH_SEEDS = 5  # below, an interval is too wide to tell (METHOD section 2)
 

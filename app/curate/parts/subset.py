@@ -57,7 +57,8 @@ def _judged(report: Mapping[str, Any]) -> tuple[str, str, str]:
     kept, wrong = report.get("keep"), report.get("clusters", {}).get("images_wrong")
     if wrong is not None:
         total = sum(one["size"] for one in report["classes"])
-        about = f"Images whose attention is taken to be wrong: {wrong:,} of {total:,}. What it is on is balanced, too."
+        about = f"Images whose attention is taken to be wrong: {wrong:,} of {total:,}."
+        about = f"{about} The surroundings it falls on are balanced as well."
         return "Wrong attention", percent(wrong / total, 0), about
     if not kept:
         return "Trusted", "not used", explain("trusted image")

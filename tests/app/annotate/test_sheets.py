@@ -113,7 +113,7 @@ def test_who_comes_too_late_is_told(opened, campaign: Campaign) -> None:
     for who in ("ben", "cid"):
         say(campaign, who, first, YES)
     app.button(key="sheet-no").click().run()
-    assert "Somebody else was faster: your answer is kept, and does not count." in texts(app)
+    assert "Another annotator answered first. Your answer is stored but not counted." in texts(app)
     assert {vote.annotator for vote in session.store().environment_answers.votes(campaign.id)} == {"ben", "cid"}
     assert opened(sheet=first).button(key="sheet-no").disabled
 

@@ -93,7 +93,7 @@ def test_the_attention_view_says_over_how_many_images_its_means_are(show) -> Non
 @pytest.mark.usefixtures("filled_home")
 def test_the_costs_say_that_answers_are_simulated(show) -> None:
     told = texts(show("compare", view="Cost"))
-    assert told.count("Simulated annotator") == 2 and "no person's time" in told
+    assert told.count("come from the simulated annotator") == 2 and "took nobody's time" in told
 
 
 @pytest.mark.usefixtures("filled_home")

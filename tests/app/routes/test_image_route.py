@@ -111,7 +111,7 @@ def test_the_ticket_of_a_role_that_was_taken_away_shows_no_more_images(
     time.sleep(0.02)
     refused = client.get(image_url(dataset.id, 0, ticket))
     assert refused.status_code == 401
-    assert refused.json()["error"] == "Your role was taken away after this page was drawn: reload the page."
+    assert refused.json()["error"] == "Your role has changed since this page was loaded. Reload the page."
     assert client.get(image_url(dataset.id, 0, access.sign(Viewer("ann@example.org", "viewer")))).status_code == 200
 
 
