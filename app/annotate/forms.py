@@ -14,7 +14,7 @@ from app.annotate.parts import preview
 from app.bind_address import signs_in
 from app.services import campaign_actions, space_data
 from app.services.space_data import SpaceData
-from app.ui import saved_filters
+from app.ui import pick, saved_filters
 from app.ui import selection as space_kept
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
@@ -113,7 +113,9 @@ def _choice(data: SpaceData) -> tuple[ChoiceRule, str | None, tuple[int, ...]]:
     earlier = None
     if choice == "uncertain":
         names = {one.id: one.name for one in answered}
-        earlier = st.selectbox("Answers of", list(names), format_func=names.get, key="campaign-earlier", width=240)
+        earlier = st.selectbox(
+            "Answers of", list(names), format_func=pick.told_apart(names), key="campaign-earlier", width=240
+        )
     return choice, earlier, selection
 
 

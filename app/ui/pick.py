@@ -4,7 +4,7 @@ page, and remembered from page to page; the data set also from visit to visit, b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 from urllib.parse import unquote
 
@@ -42,15 +42,16 @@ def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
     known = session.store().datasets.all()
     linked, kept = _dataset_of_link(), unquote(str(st.context.cookies.get(COOKIE, "")))
     _say_missing({one.id for one in known}, kept)
-    words = _told_apart(known, lambda one: f"{one.name} ({one.n_images:,} images)")
-    return _pick(label, known, "dataset", words, width, linked, kept)
+    return _pick(label, known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
 
 
-def _told_apart(items: Sequence[T], describe: Callable[[T], str]) -> Callable[[T], str]:
-    """With the id where two have the same words: the browser sends these, and the other one would be taken."""
-    words = {one.id: describe(one) for one in items}
+def told_apart(words: Mapping[str, str]) -> Callable[[str], str]:
+    """The ``format_func`` of a choice among these ids: their words, with the id where two have the same.
+
+    The browser sends the words, not the id: of two that are equal it would be the first, whichever was picked.
+    """
     times = Counter(words.values())
-    return lambda one: words[one.id] if times[words[one.id]] == 1 else f"{words[one.id]} · {one.id}"
+    return lambda one: words[one] if times[words[one]] == 1 else f"{words[one]} · {one}"
 
 
 def forget_dataset(dataset: str) -> None:
@@ -117,7 +118,7 @@ def of_train_first(spaces: Sequence[Run]) -> list[Run]:
 
 def campaign(label: str, campaigns: Sequence[Campaign], width: Width = WIDTH) -> Campaign | None:
     """A select box of campaigns in the order given, with their ids where names are not enough; None without any."""
-    return _pick(label, campaigns, "campaign", _told_apart(campaigns, lambda one: one.name), width)
+    return _pick(label, campaigns, "campaign", lambda one: one.name, width)
 
 
 def study(label: str, studies: Sequence[StudyRecord], width: Width = WIDTH) -> StudyRecord | None:
@@ -141,8 +142,8 @@ def _pick(
     # A box forgets what it showed when a page without it is drawn: what is chosen is kept beside it.
     st.session_state[key] = _chosen(param, by_id, proposed) or items[0].id
     chosen = st.selectbox(
-        label, list(by_id), format_func=lambda one: describe(by_id[one]), key=key, width=width,
-        on_change=_take, args=(param,),
+        label, list(by_id), format_func=told_apart({one: describe(item) for one, item in by_id.items()}), key=key,
+        width=width, on_change=_take, args=(param,),
     )  # fmt: skip
     st.session_state[f"chosen-{param}"] = st.session_state[f"seen-{param}"] = st.query_params[param] = chosen
     return by_id[chosen]

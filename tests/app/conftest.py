@@ -233,6 +233,20 @@ def older(empty_home: Path, tmp_path: Path) -> Dataset:
 
 
 @pytest.fixture
+def versions(empty_home: Path, tmp_path: Path, demo_folder: Path) -> tuple[Dataset, Dataset]:
+    """One data set as it was registered, and again with an image less: of one name, the older first."""
+    from slim_core.data.importing import import_data
+
+    folder = Path(shutil.copytree(demo_folder, tmp_path / "changing"))
+    older = session.store().datasets.register(import_data(folder), by="tests")
+    listed = (folder / "metadata.csv").read_text().splitlines(keepends=True)
+    (folder / "metadata.csv").write_text("".join(listed[:-1]))
+    newer = session.store().datasets.register(import_data(folder), by="tests")
+    assert older.name == newer.name
+    return older, newer
+
+
+@pytest.fixture
 def client() -> Iterator[TestClient]:
     """The routes alone, without Streamlit and without workers; one event loop, not a new one for each request."""
     with TestClient(Starlette(routes=server.ROUTES)) as client:

@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
+from app.ui import pick
 from slim_core.store.people.activity import KINDS, ActivityFilter
 
 BEFORE = "before"  # parameter of the address: only events older than this one
@@ -21,11 +22,12 @@ def show() -> ActivityFilter:
     session.acting_as("admin")
     datasets = {one.id: one.name for one in session.store().datasets.all()}
     who, kind, data = st.columns(3)
+    named = pick.told_apart(datasets)  # versions share a name
     kept: dict[str, Any] = {"bind": "query-params", "on_change": _to_the_newest}
     return ActivityFilter(
         who=who.text_input("Person", key="who", placeholder="Beginning of a name or e-mail", **kept) or "",
         kind=kind.selectbox("Kind", KINDS, None, key="kind", placeholder="Any", **kept),
-        dataset=data.selectbox("Data set", list(datasets), None, datasets.get, key="data", placeholder="Any", **kept),
+        dataset=data.selectbox("Data set", list(datasets), None, named, key="data", placeholder="Any", **kept),
     )
 
 

@@ -12,7 +12,7 @@ import streamlit as st
 from app import session
 from app.bind_address import signs_in
 from app.services import campaign_actions
-from app.ui import next_step, pictures
+from app.ui import next_step, pick, pictures
 from app.ui.escape import verbatim
 from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
@@ -96,7 +96,7 @@ def _chosen(found: Sheets, who: str) -> Environment | None:
     st.pills(
         "Environments",
         list(environments),
-        format_func=lambda path: _label(found, environments[path]),
+        format_func=pick.told_apart({path: _label(found, each) for path, each in environments.items()}),
         key=key,
         label_visibility="collapsed",
     )

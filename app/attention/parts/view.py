@@ -101,7 +101,7 @@ def _map_of(run: Run) -> str:
     asked: dict[str, Any] = {
         "label": "Map of",
         "options": kept,
-        "format_func": lambda of: CLASSES.get(of) or names[int(of)],
+        "format_func": pick.told_apart({of: CLASSES.get(of) or names[int(of)] for of in kept}),
         "key": f"attention-map-{len(kept)}-{kept[0]}",
         "help": f"{explain('class of the map')}{absent}",
         "bind": "query-params",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.ui import link_table
+from app.ui import link_table, pick
 from app.ui.link_table import Cell, Column
 from app.ui.runs import state
 from slim_core.percent import duration
@@ -92,14 +92,13 @@ def _unfold() -> None:
 def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     kinds, statuses, who, data, since = st.columns(5)
     kept: dict[str, Any] = {"bind": "query-params", "on_change": _to_the_first_page}
+    named = pick.told_apart({one.id: one.name for one in datasets.values()})  # versions share a name
     within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **kept)
     return RunFilter(
         kinds=tuple(kinds.multiselect("Step", list(STEPS), key="kind", placeholder="Any", **kept)),
         statuses=tuple(_statuses(statuses)),
         by=who.selectbox("By", history.submitters(), None, key="by", placeholder="Anybody", **kept),
-        dataset=data.selectbox(
-            "Data set", list(datasets), None, lambda one: datasets[one].name, key="data", placeholder="Any", **kept
-        ),
+        dataset=data.selectbox("Data set", list(datasets), None, named, key="data", placeholder="Any", **kept),
         since=datetime.now(UTC) - SINCE[within] if within else None,
     )
 

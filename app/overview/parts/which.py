@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
+from app.ui import pick
+
 if TYPE_CHECKING:
     from app.services.loop_state import Result
 
@@ -19,8 +21,8 @@ def show(results: Sequence[Result]) -> str:
     by_id, linked = {one.id: one for one in results}, st.query_params.get(PARAM, "")
     st.session_state[KEY] = linked if linked in by_id else results[0].id
     chosen = st.selectbox(
-        "Result", list(by_id), format_func=lambda one: by_id[one].name, key=KEY, help=HELP, on_change=_keep,
-        args=(results[0].id,), width="stretch",
+        "Result", list(by_id), format_func=pick.told_apart({one.id: one.name for one in results}), key=KEY,
+        help=HELP, on_change=_keep, args=(results[0].id,), width="stretch",
     )  # fmt: skip
     return str(chosen)
 

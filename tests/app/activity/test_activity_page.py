@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 from app import session
 from app.activity.parts import events
 from slim_core.errors import ForbiddenError
+from slim_core.store import Dataset
 from slim_core.store.people.activity import ActivityFilter
 from tests.app.conftest import Show
 
@@ -35,6 +36,13 @@ def test_events_are_filtered_by_the_address_and_runs_are_links(show: Show) -> No
     assert alone[1:5] == ["[root](x)", "member role", "ben@example.org", "role lead"]
     assert {row[2].split()[0] for row in rows(show("activity", kind="campaign"))} == {"campaign"}
     assert show("activity", who="nobody").info[0].value == "No event matches. Clear a filter."
+
+
+def test_events_are_filtered_by_each_version_of_a_data_set(show: Show, versions: tuple[Dataset, Dataset]) -> None:
+    app = show("activity")
+    for dataset in versions:
+        app.selectbox(key="data").select(dataset.id).run()
+        assert {row[-1] for row in rows(app)} == {dataset.id}
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -145,6 +145,14 @@ def test_a_name_of_markdown_is_shown_as_it_is(opened, campaign: Campaign) -> Non
     assert r"\*\*bold\*\* \[link](x) · no" in labels
 
 
+def test_two_environments_of_one_name_are_told_apart_by_their_paths(opened, campaign: Campaign) -> None:
+    twins = paths(campaign)[:2]
+    for path in twins:
+        say(campaign, "ben", path, NO, "water")
+    labels = [one.content for group in opened().get("button_group") for one in group.proto.options]
+    assert {f"water · no · {path}" for path in twins} <= set(labels)
+
+
 def test_a_campaign_of_a_space_with_one_environment_says_what_to_do(show, monkeypatch: pytest.MonkeyPatch) -> None:
     from slim_core.errors import SpecRefusedError
 

@@ -103,6 +103,16 @@ def test_filters_come_from_the_address(show, params: dict[str, str], kinds: set[
         assert {row[1] for row in cells(tables(app)["Runs"])} == kinds
 
 
+def test_runs_are_filtered_by_each_version_of_a_data_set(show, versions) -> None:
+    store, model = session.store(), {"kind": "train", "model": "small-resnet"}
+    runs = {one.id: store.runs.submit(parse_spec({**model, "dataset": one.id}))[0] for one in versions}
+    app = show("jobs")
+    next(one for one in app.button if one.label == "More filters").click().run()
+    for dataset, run in runs.items():
+        app.selectbox(key="data").select(dataset).run()
+        assert [row[-1] for row in cells(tables(app)["Runs"])] == [run.id]
+
+
 @pytest.mark.usefixtures("filled_home")
 def test_a_stopped_run_is_called_so_in_list_and_filter_while_its_address_keeps_the_value(show) -> None:
     run = submitted(seed=7)

@@ -145,6 +145,22 @@ def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_two_results_of_one_minute_are_told_apart(show) -> None:
+    from slim_core.steps.registry import parse_spec
+
+    (dataset,) = session.store().datasets.all()
+    spec = parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 1})
+    twins = [session.store().runs.submit(spec, force=True)[0].id for _ in range(2)]
+    with session.store().database.write() as connection:
+        same = sa.select(schema.runs.c.created_at).where(schema.runs.c.id == twins[0]).scalar_subquery()
+        connection.execute(sa.update(schema.runs).where(schema.runs.c.id == twins[1]).values(created_at=same))
+    app = show("overview")
+    for twin in twins:
+        app.selectbox(key="overview-result").select(twin).run()
+        assert app.query_params["result"] == twin
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_simulated_answers_are_called_so_and_no_minutes_are_made_up(show) -> None:
     told = texts(show("overview"))
     assert "24 answers** of the simulated annotator" in told and "minutes" not in told

@@ -7,6 +7,7 @@ import shutil
 import pytest
 
 from app import session
+from app.ui import pick
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
 from tests.app.conftest import Show, hop
@@ -80,6 +81,11 @@ def test_a_newer_space_of_the_test_images_does_not_take_the_place_of_that_of_tra
     store.artifacts.publish(other.id, 1)
     store.attempts.finish(other.id, token, {})
     assert show("space").selectbox(key="pick-run").value == space.id
+
+
+def test_what_two_choices_have_in_common_is_told_apart_by_their_ids() -> None:
+    words = pick.told_apart({"d-1": "birds", "d-2": "birds", "d-3": "dogs"})
+    assert [words(one) for one in ("d-1", "d-2", "d-3")] == ["birds · d-1", "birds · d-2", "dogs"]
 
 
 @pytest.mark.usefixtures("filled_home")
