@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PAGE_SIZES = (12, 24, 48)
 PAGE = "attention-page"
+ALL_GROUPS, ALL_SPLITS, ALL_PREDICTIONS = "all groups", "all splits", attention_scores.OUTCOMES[0]
 # choice -> (right before, right after); only offered where two models are compared
 CHANGES = {"now right": (False, True), "now wrong": (True, False)}
 RENAMED = {"mistaken": "incorrect"}  # in addresses of earlier versions
@@ -29,8 +30,8 @@ def show(dataset: str, scores: pd.DataFrame) -> tuple[pd.DataFrame, NamedFilter 
     splits = [split for split in ("train", "val", "test") if (scores["split"] == split).any()]
     outcomes = [*attention_scores.OUTCOMES, *(CHANGES if "correct_after" in scores else ())]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        group = _choice("Group", ["all groups", *sorted(scores["group"].unique())], "attention-group")
-        split = _choice("Split", ["all splits", *splits], "attention-split")
+        group = _choice("Group", [ALL_GROUPS, *sorted(scores["group"].unique())], "attention-group")
+        split = _choice("Split", [ALL_SPLITS, *splits], "attention-split")
         outcome = _choice("Prediction", outcomes, "attention-outcome")
         named = saved_filters.pick(dataset)
         order = _choice("Order", attention_scores.orders(scores), "attention-order")
@@ -49,16 +50,16 @@ def _choice(label: str, options: list[str], key: str) -> str:
 
 
 def kept(scores: pd.DataFrame, group: str, split: str, outcome: str) -> pd.DataFrame:
-    """The rows of a group and split with a correct or incorrect prediction; "all ..." keeps all."""
+    """The rows of a group and split with a correct or incorrect prediction; the choices that say "all" keep all."""
     keep = pd.Series(True, index=scores.index)
-    if not group.startswith("all "):
+    if group != ALL_GROUPS:
         keep &= scores["group"] == group
-    if not split.startswith("all "):
+    if split != ALL_SPLITS:
         keep &= scores["split"] == split
     if outcome in CHANGES:
         before, after = CHANGES[outcome]
         keep &= (scores["correct"] == before) & (scores["correct_after"] == after)
-    elif not outcome.startswith("all "):
+    elif outcome != ALL_PREDICTIONS:
         keep &= scores["correct"] == (outcome == "correct")
     return scores[keep]
 

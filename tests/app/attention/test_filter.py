@@ -36,6 +36,12 @@ def test_filters_join(group: str, split: str, outcome: str, rows: list[int]) -> 
     assert filter.kept(SCORES, group, split, outcome)["row"].tolist() == rows
 
 
+def test_a_group_whose_name_begins_with_all_is_a_filter_too() -> None:
+    named = SCORES.assign(group=SCORES["group"].replace("b", "all terrain vehicle, sand"))
+    kept = filter.kept(named, "all terrain vehicle, sand", "all splits", "all predictions")
+    assert kept["row"].tolist() == [2, 3]
+
+
 def test_images_without_a_score_come_last_in_both_directions() -> None:
     lowest = filter.ordered(SCORES, "lowest attention precision")["row"].tolist()
     highest = filter.ordered(SCORES, "highest attention precision")["row"].tolist()
