@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.services import evaluation_results
 from app.services.evaluations import Compared
-from app.ui import pictures
+from app.ui import pick, pictures
 from app.ui.escape import verbatim
 from app.ui.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
@@ -62,11 +62,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
 
 def choose_after(others: list[str], labels: dict[str, str]) -> str:
     """The id of the run set against the baseline (?after)."""
-    linked = st.query_params.get("after", "")
-    start = others.index(linked) if linked in others else 0
-    chosen = st.selectbox("Against the baseline", others, start, format_func=labels.get, key="compare-after", width=240)
-    st.query_params["after"] = chosen
-    return str(chosen)
+    return pick.choose("Against the baseline", {one: labels[one] for one in others}, "after", width=240)
 
 
 def select(pairs: pd.DataFrame, outcome: str) -> pd.DataFrame:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Container, Mapping, Sequence
-from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 from urllib.parse import unquote
 
 import streamlit as st
 
 from app import session
+from app.ui import visit
 from app.ui.escape import prose, verbatim
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def told_apart(words: Mapping[str, str]) -> Callable[[str], str]:
     The browser sends the words, not the id: of two that are equal it would be the first, whichever was picked.
     """
     times = Counter(words.values())
-    return lambda one: words[one] if times[words[one]] == 1 else f"{words[one]} · {one}"
+    return lambda one: words[one] if times[words[one]] == 1 or not one else f"{words[one]} · {one}"
 
 
 def forget_dataset(dataset: str) -> None:
@@ -62,7 +63,7 @@ def forget_dataset(dataset: str) -> None:
 
 def _say_missing(known: Container[str], kept: str) -> None:
     """The data set of a link, of this session or of the last visit may be removed by now: that is said, once."""
-    linked = _followed("dataset")
+    linked = followed("dataset")
     asked = linked or st.session_state.get("chosen-dataset") or kept
     if not asked or asked in known or st.session_state.get(_MISSING) == asked:
         return
@@ -77,7 +78,7 @@ def _dataset_of_link() -> str | None:
     """The data set of the run or campaign in an address that names no data set and was not made by this page."""
     if "dataset" in st.query_params:
         return None
-    store, named = session.store(), {param: _followed(param) for param in (*_OF_A_RUN, "campaign")}
+    store, named = session.store(), {param: followed(param) for param in (*_OF_A_RUN, "campaign")}
     runs = [run for param in _OF_A_RUN if (value := named[param]) and (run := store.runs.find(value))]
     campaigns = [one for one in store.campaigns.all() if one.id == named["campaign"]] if named["campaign"] else []
     return next((one.dataset_id for one in [*runs, *campaigns]), None)
@@ -90,25 +91,9 @@ def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDT
 
 def other_run(label: str, runs: Sequence[Run], param: str, none_label: str, help: str | None = None) -> Run | None:
     """A select box of runs and of none of them (``none_label`` says so), which is what it begins with."""
-    by_id, key = {run.id: run for run in runs}, f"pick-{param}"
-    linked = st.query_params.get(param)
-    if key not in st.session_state and linked in by_id:
-        st.session_state[key] = linked
-    elif st.session_state.get(key) not in (None, "", *by_id):  # deleted, or of another data set
-        del st.session_state[key]
-    chosen = st.selectbox(
-        label,
-        ["", *by_id],
-        format_func=lambda one: describe(by_id[one]) if one else none_label,
-        key=key,
-        help=help,
-        width=360,
-    )
-    if chosen:
-        st.query_params[param] = chosen
-    else:
-        st.query_params.pop(param, None)
-    return by_id.get(chosen)
+    by_id = {run.id: run for run in runs}
+    words = {run.id: describe(run) for run in runs}
+    return by_id.get(choose(label, words, param, none=none_label, missing=_warn_missing, help=help, width=360))
 
 
 def of_train_first(spaces: Sequence[Run]) -> list[Run]:
@@ -133,20 +118,62 @@ def describe(one: Run) -> str:
 
 
 def _pick(
-    label: str, items: Sequence[T], param: str, describe: Callable[[T], str], width: Width, *proposed: str | None
+    label: str,
+    items: Sequence[T],
+    param: str,
+    describe: Callable[[T], str],
+    width: Width,
+    implied: str | None = None,
+    begin: str | None = None,
 ) -> T | None:
-    """``proposed``: ids to begin with where none is chosen yet, the best first; else it is the first item."""
+    """``choose`` among items; None where there are none."""
     if not items:
         return None
-    by_id, key = {item.id: item for item in items}, f"pick-{param}"
+    by_id = {item.id: item for item in items}
+    words = {one: describe(item) for one, item in by_id.items()}
+    missing = None if param == "dataset" else _warn_missing
+    return by_id[choose(label, words, param, implied=implied, begin=begin, missing=missing, width=width)]
+
+
+def choose(
+    label: str,
+    words: Mapping[str, str],
+    param: str,
+    *,
+    none: str | None = None,
+    implied: str | None = None,
+    begin: str | None = None,
+    missing: Callable[[str], None] | None = None,
+    **box: Any,
+) -> str:
+    """A select box of ids that is kept in the address (?param) and follows it; the id that is chosen.
+
+    A link wins when it is followed, in mid-session too; what is picked in the box wins from then on. A choice stays so
+    on other pages and on later visits; one that may be none of them is for one visit.
+
+    Args:
+        words: id -> what is shown of it.
+        none: what is shown for none of them, which is "", and what a visit begins with.
+        implied: an id that a link to something else asks for: it goes before what was chosen.
+        begin: an id to begin with; else it is the first.
+        missing: says that what a link names is not among them.
+        box: more of st.selectbox.
+    """
+    key, linked = f"pick-{param}", followed(param)
+    if linked is not None and linked not in words and missing is not None:
+        missing(linked)
+    offered = words if none is None else {"": none, **words}
     # A box forgets what it showed when a page without it is drawn: what is chosen is kept beside it.
-    st.session_state[key] = _chosen(param, by_id, proposed) or items[0].id
+    kept = st.session_state.get(f"chosen-{param}") if none is None or _is_known(param) else None
+    wanted = (linked, implied, kept, begin)
+    first, *_ = offered
+    st.session_state[key] = next((one for one in wanted if one is not None and one in offered), first)
     chosen = st.selectbox(
-        label, list(by_id), format_func=told_apart({one: describe(item) for one, item in by_id.items()}), key=key,
-        width=width, on_change=_take, args=(param,),
-    )  # fmt: skip
-    st.session_state[f"chosen-{param}"] = st.session_state[f"seen-{param}"] = st.query_params[param] = chosen
-    return by_id[chosen]
+        label, list(offered), format_func=told_apart(offered), key=key, on_change=_take, args=(param,), **box
+    )
+    st.session_state[f"chosen-{param}"] = chosen
+    keep(param, chosen)
+    return str(chosen)
 
 
 def _take(param: str) -> None:
@@ -154,20 +181,24 @@ def _take(param: str) -> None:
     st.session_state[f"chosen-{param}"] = st.session_state[f"pick-{param}"]
 
 
-def _chosen(param: str, known: Container[str], proposed: Sequence[str | None]) -> str | None:
-    """The id that a link names, that was chosen before, or that is proposed; the first that is known."""
-    linked = _followed(param)
-    if linked is not None and linked not in known and param != "dataset":
-        _warn_missing(linked)
-    first, *others = proposed or (None,)
-    ids = (linked, first, st.session_state.get(f"chosen-{param}"), *others)
-    return next((one for one in ids if one is not None and one in known), None)
+def followed(param: str) -> str | None:
+    """What the address says where a link brought it, not this page's own run before."""
+    linked = st.query_params.get(param) or None
+    return None if _is_known(param) and linked == st.session_state[f"seen-{param}"][1] else linked
 
 
-def _followed(param: str) -> str | None:
-    """The id in the address where a link brought it, not this page's own run before."""
-    linked = st.query_params.get(param)
-    return None if linked == st.session_state.get(f"seen-{param}") else linked
+def keep(param: str, value: str) -> None:
+    """Write into the address what is shown, which is no link then; "" takes it out."""
+    if value:
+        st.query_params[param] = value
+    else:
+        st.query_params.pop(param, None)
+    st.session_state[f"seen-{param}"] = visit.number(), value
+
+
+def _is_known(param: str) -> bool:
+    """Whether this visit has written into the address before: on the next one, the same words are a link again."""
+    return bool(st.session_state.get(f"seen-{param}", (None,))[0] == visit.number())
 
 
 def _warn_missing(linked: str) -> None:

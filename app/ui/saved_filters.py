@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.space_data import SpaceData
-from app.ui import selection
+from app.ui import pick, selection
 from app.ui.escape import verbatim
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import counted
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 PARAM = "filter"
 NONE = "no filter"
-_PICKED, _SEEN = "filter-picked", "filter-seen"
 
 
 def passing(dataset: str, parts: ImageFilter, images: pd.DataFrame) -> np.ndarray:
@@ -44,37 +43,24 @@ def follow(data: SpaceData) -> bool:
         _say_missing(named)
         return False
     try:
-        chosen = passing(data.dataset, found.parts, data.scores)
+        selected = passing(data.dataset, found.parts, data.scores)
     except SpecRefusedError as error:
         st.toast(verbatim(str(error)), icon=":material/search_off:")
         return False
-    selection.keep(data, chosen)
-    st.toast(f"{verbatim(found.name)}: {counted(len(chosen), 'image')} selected.", icon=":material/filter_alt:")
-    return bool(len(chosen))
+    selection.keep(data, selected)
+    st.toast(f"{verbatim(found.name)}: {counted(len(selected), 'image')} selected.", icon=":material/filter_alt:")
+    return bool(len(selected))
 
 
-def pick(dataset: str) -> NamedFilter | None:
+def chosen(dataset: str) -> NamedFilter | None:
     """A select box of the named filters (?filter), which begins with none; nothing where there are none."""
     known = {one.id: one for one in session.store().filters.all(dataset)}
-    linked = st.query_params.get(PARAM)
-    if linked is not None and linked not in known:
+    if known:
+        words = {one.id: one.name for one in known.values()}
+        return known.get(pick.choose("Filter", words, PARAM, none=NONE, missing=_say_missing))
+    if linked := st.query_params.pop(PARAM, None):
         _say_missing(linked)
-    if not known:
-        st.query_params.pop(PARAM, None)
-        return None
-    if linked in known and linked != st.session_state.get(_SEEN):
-        st.session_state[_PICKED] = linked
-    elif st.session_state.get(_PICKED) not in (None, NONE, *known):  # removed, or of another data set
-        del st.session_state[_PICKED]
-    chosen = st.selectbox(
-        "Filter", [NONE, *known], format_func=lambda one: known[one].name if one in known else NONE, key=_PICKED
-    )
-    st.session_state[_SEEN] = chosen
-    if chosen in known:
-        st.query_params[PARAM] = chosen
-    else:
-        st.query_params.pop(PARAM, None)
-    return known.get(str(chosen))
+    return None
 
 
 def _say_missing(named: str) -> None:

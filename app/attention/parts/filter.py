@@ -33,7 +33,7 @@ def show(dataset: str, scores: pd.DataFrame) -> tuple[pd.DataFrame, NamedFilter 
         group = _choice("Group", [ALL_GROUPS, *sorted(scores["group"].unique())], "attention-group")
         split = _choice("Split", [ALL_SPLITS, *splits], "attention-split")
         outcome = _choice("Prediction", outcomes, "attention-outcome")
-        named = saved_filters.pick(dataset)
+        named = saved_filters.chosen(dataset)
         order = _choice("Order", attention_scores.orders(scores), "attention-order")
     if named is not None:
         scores = scores.iloc[saved_filters.passing(dataset, named.parts, scores)]

@@ -10,6 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.evaluations import Compared
+from app.ui import pick
 from app.ui.escape import prose, verbatim
 from app.ui.runs import state
 from slim_core.errors import NotFoundError
@@ -30,7 +31,6 @@ SORTS = {  # what a person picks -> column
     "minutes": "minutes",
     "GPU hours": "gpu_hours",
 }
-BASELINE_KEY, BASELINE_SEEN = "compare-baseline", "compare-baseline-seen"
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,17 +96,9 @@ def first_baseline(rows: pd.DataFrame) -> str:
 
 
 def _baseline(rows: pd.DataFrame) -> str:
-    """A select box whose choice is in the address, and which follows a link."""
-    linked, ids = st.query_params.get("baseline", ""), rows.index.tolist()
-    if linked in ids and linked != st.session_state.get(BASELINE_SEEN):
-        st.session_state[BASELINE_KEY] = linked
-    elif st.session_state.get(BASELINE_KEY) not in ids:
-        st.session_state[BASELINE_KEY] = first_baseline(rows)
-    labels = rows["label"].to_dict()
+    labels = {str(one): str(label) for one, label in rows["label"].items()}
     help = "The reference for changes, paired differences, and attention before and after."
-    chosen = st.selectbox("Baseline", ids, format_func=labels.get, key=BASELINE_KEY, help=help, width=195)
-    st.query_params["baseline"] = st.session_state[BASELINE_SEEN] = chosen
-    return str(chosen)
+    return pick.choose("Baseline", labels, "baseline", begin=first_baseline(rows), help=help, width=195)
 
 
 def _chosen(visible: pd.DataFrame, rows: pd.DataFrame, baseline: str) -> list[str]:

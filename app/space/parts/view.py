@@ -48,7 +48,6 @@ FAST, PLOTLY = "fast", "Plotly"
 DRAWN = f"""The fast plot draws every image, with its picture beside the pointer.
 
 The Plotly figure has a toolbar (zoom, PNG) and can be downloaded as HTML; above {MOST:,} images it shows a sample."""
-KEPT_COLOUR = "space-colour-kept"
 RENAMED = {"correct or mistaken": "correct or incorrect"}  # in addresses of earlier versions
 
 
@@ -79,14 +78,10 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
 
 def _colour(at: DeltaGenerator, seen: Seen) -> str:
     """What the points are coloured by: named by the address, or as it was when the page was left."""
-    names, key = seen.names(), "space-colour"
-    if st.session_state.get(key) not in names:
-        linked = st.query_params.get("colour", "")
-        wanted = (RENAMED.get(linked, linked), st.session_state.get(KEPT_COLOUR))
-        st.session_state[key] = next((one for one in wanted if one in names), names[0])
-    by = str(at.selectbox("Colour by", names, key=key, help=HELP))
-    st.query_params["colour"] = st.session_state[KEPT_COLOUR] = by
-    return by
+    if (linked := st.query_params.get("colour")) in RENAMED:
+        st.query_params["colour"] = RENAMED[linked]
+    with at:
+        return pick.choose("Colour by", {name: name for name in seen.names()}, "colour", help=HELP)
 
 
 def _plot(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> None:

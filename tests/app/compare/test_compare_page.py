@@ -100,7 +100,7 @@ def test_the_costs_say_that_answers_are_simulated(show) -> None:
 def test_a_link_brings_back_runs_baseline_filter_and_order(show) -> None:
     slim, erm = (one.id for one in evaluations())
     app = show("compare", runs=slim, baseline=slim, sort="worst group", rising="true", find="slim")
-    assert app.selectbox(key="compare-baseline").value == slim
+    assert app.selectbox(key="pick-baseline").value == slim
     assert app.selectbox(key="sort").value == "worst group" and app.toggle(key="rising").value is True
     assert len(app.dataframe[0].value) == 1
     app = show("compare", runs=f"{slim},{erm}", baseline=erm)
@@ -121,7 +121,7 @@ def test_a_deleted_or_foreign_run_of_a_link_is_told_and_left_out(show) -> None:
     app = show("compare", runs=f"{slim.id},{erm.id},{erm.spec['model']},r-unheard", baseline=slim.id)
     told = texts(app)
     assert f"Run {slim.id} was deleted on" in told and "is a train run" in told and "no run r-unheard" in told
-    assert app.selectbox(key="compare-baseline").value == erm.id
+    assert app.selectbox(key="pick-baseline").value == erm.id
     assert len(app.dataframe[0].value) == 1
 
 
@@ -207,7 +207,7 @@ def test_a_model_without_a_space_gets_one_by_one_button(show) -> None:
     slim, erm = evaluations()
     app = show("compare", view="Space")
     assert len(app.get("plotly_chart")) == 1, "the reference's space alone"
-    name = app.selectbox(key="compare-after").format_func(slim.id)
+    name = app.selectbox(key="pick-after").format_func(slim.id)
     assert f"There is no attention space of {name} yet" in texts(app).replace("\\", "")
     app.button(key="build-spaces").click().run()
     assert not app.exception

@@ -30,7 +30,7 @@ def test_the_figures_have_the_colours_of_the_page_and_mark_its_selection(show) -
     assert [one["layout"]["title"]["text"][:9] for one in both] == ["Attention", "Environme"]
     assert sum(len(trace["selectedpoints"]) for trace in both[0]["data"]) == 2
     assert {trace["name"] for trace in both[0]["data"]} == set(space_data.load(space.id).groups.names)
-    app.selectbox(key="space-colour").select("confidence").run()
+    app.selectbox(key="pick-colour").select("confidence").run()
     assert figures(app)[0]["data"][-1]["marker"]["cmax"] == 1.0
     assert selection.PARAM not in app.query_params
     assert [one.label for one in app.get("download_button")].count("Download as HTML") == 2

@@ -20,10 +20,10 @@ def test_without_attention_the_page_sends_to_the_attention_page(show, dataset) -
 @pytest.mark.usefixtures("filled_home")
 def test_every_colouring_of_a_filled_space_can_be_chosen(show) -> None:
     app = show("space")
-    colours = app.selectbox(key="space-colour")
+    colours = app.selectbox(key="pick-colour")
     assert {"group", "prediction", "attention precision", "propagated score", "answer"} <= set(colours.options)
     for name in colours.options:
-        app.selectbox(key="space-colour").select(name).run()
+        app.selectbox(key="pick-colour").select(name).run()
         assert not app.exception, name
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app import session
 from app.ui import pick
+from slim_core.data.image_filter import ImageFilter
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset
 from tests.app.conftest import Show, hop
@@ -81,6 +83,54 @@ def test_a_newer_space_of_the_test_images_does_not_take_the_place_of_that_of_tra
     store.artifacts.publish(other.id, 1)
     store.attempts.finish(other.id, token, {})
     assert show("space").selectbox(key="pick-run").value == space.id
+
+
+def boxes() -> dict[str, tuple[str, list[str]]]:
+    """Parameter of the address -> the page of its select box, and two ids or more to choose from."""
+    store = session.store()
+    evaluations = [one.id for one in store.runs.all(kind="evaluate")]
+    (space,) = store.runs.all(kind="space")
+    campaign = store.campaigns.all()[0]
+    twin = store.campaigns.create("another", campaign.dataset_id, space.id, [0])
+    filters = [
+        store.filters.save(campaign.dataset_id, split, ImageFilter(ranges={"loss": (0, high)}))
+        for split, high in (("low", 50.0), ("all", 99.0))
+    ]
+    return {
+        "campaign": ("annotate", [campaign.id, twin.id]),
+        "baseline": ("compare", evaluations),
+        "filter": ("attention", [one.id for one in filters]),
+        "colour": ("space", ["group", "label"]),
+        "compare": ("attention", evaluations),
+    }
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("param", ["campaign", "baseline", "filter", "colour", "compare"])
+def test_a_link_in_mid_session_wins_and_a_later_choice_wins_over_the_address(show: Show, param: str) -> None:
+    page, (first, second, *_) = boxes()[param]
+    app, key = show(page, **{param: first}), f"pick-{param}"
+    for linked, picked in ((second, first), (second, first), (first, second)):
+        app.query_params[param] = linked  # a link on this very page
+        app.run()
+        assert (app.selectbox(key=key).value, app.query_params[param]) == (linked, linked)
+        app.selectbox(key=key).select(picked).run()
+        assert (app.selectbox(key=key).value, app.query_params[param]) == (picked, picked)
+    hop(app, "jobs")
+    assert hop(app, page, **{param: second}).selectbox(key=key).value == second, "shown before it was left, too"
+
+
+def test_the_run_set_against_the_baseline_follows_a_link_in_mid_session_too() -> None:
+    def page() -> None:
+        from app.ui import attention_change
+
+        attention_change.choose_after(["r-1", "r-2"], {"r-1": "erm", "r-2": "slim"})
+
+    app = AppTest.from_function(page).run()
+    app.query_params["after"] = "r-2"
+    assert app.run().selectbox(key="pick-after").value == "r-2"
+    app.selectbox(key="pick-after").select("r-1").run()
+    assert app.query_params["after"] == app.selectbox(key="pick-after").value == "r-1"
 
 
 def test_what_two_choices_have_in_common_is_told_apart_by_their_ids() -> None:
