@@ -5,6 +5,7 @@ import streamlit as st
 from app import session
 from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, table, view
+from app.services import evaluating
 from app.services import evaluations as compare_runs
 from app.ui import next_step, pick
 from app.ui.glossary import explain
@@ -41,7 +42,8 @@ if any(one.status == "done" for one in evaluations):
     next_step.show("answer more images, or curate another subset.", "curate", "Curate", **link)
 elif models:
     st.info("No model is evaluated yet.")
-    next_step.here("press *Evaluate on test*. The accuracy of every group appears here.")
+    on = evaluating.compared_on(dataset)
+    next_step.here(f"press *Evaluate on {on}*. The accuracy of every group appears here.")
 else:
     missing = "This data set has no trained model yet. Two of them are compared here."
     needed.show(dataset.id, ("train",), missing, "train a model first.", "train", "Train")

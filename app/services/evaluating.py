@@ -11,8 +11,12 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset, Run
 
 
-def evaluate(model: Run, *, split: str = "test", force: bool = False, name: str | None = None, **fields: Any) -> Run:
-    """Queue the evaluation of a model (needs lead); ``fields``: of EvaluateSpec.
+def evaluate(
+    model: Run, *, split: str | None = None, force: bool = False, name: str | None = None, **fields: Any
+) -> Run:
+    """Queue the evaluation of a model (needs lead).
+
+    ``split``: None: the one that models are compared on; ``fields``: of EvaluateSpec.
 
     Without attributes the groups are class x environment, found in the attention of the reference model on that split:
     its pass and its space are queued before, where they are not there yet. All models of one reference share them.
@@ -20,13 +24,14 @@ def evaluate(model: Run, *, split: str = "test", force: bool = False, name: str 
     Raises:
         QueueUnavailableError: as ``actions.submit``; all runs are saved.
     """
+    split = split or compared_on(session.store().datasets.fetch(model.dataset_id))
     spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": split, **fields}
     return actions.submit(spec | {"space": space_of_groups(model, split)}, force=force, name=name)[0]
 
 
-def saved(model: Run, *, split: str = "test") -> Run:
+def saved(model: Run) -> Run:
     """As ``evaluate``, also where the queue is away: for an evaluation that is not the last step of its chain."""
-    return actions.although_queue_is_away(lambda: evaluate(model, split=split))
+    return actions.although_queue_is_away(lambda: evaluate(model))
 
 
 def compared_on(dataset: Dataset) -> str:

@@ -58,7 +58,7 @@ def to_questions(
     if space is None:
         maps = evaluating.attention_pass(model, "train")
         space = actions.saved({"kind": "space", **common, "attention": maps.id}, name="Attention space of train")
-    evaluation = evaluating.saved(model, split=evaluating.compared_on(dataset))
+    evaluation = evaluating.saved(model)
     asked = {"kind": "candidates", **common, "space": space.id, "share": share}
     return _kept("questions", [evaluation], lambda: actions.submit(asked, name="Images to ask about")[0])
 
@@ -139,8 +139,7 @@ def _following(model: Run, *, evaluate: bool, maps: bool) -> list[Run]:
     """What is queued behind a training; itself where nothing is."""
     found = [evaluating.attention_pass(model, "train")] if maps else []
     if evaluate:
-        split = evaluating.compared_on(session.store().datasets.fetch(model.dataset_id))
-        found.append(evaluating.saved(model, split=split))
+        found.append(evaluating.saved(model))
     return found or [model]
 
 

@@ -54,7 +54,7 @@ def show(evaluation: Run) -> None:
         figure = charts.group_bars(charts.group_frame(metrics), cells)
         images.clickable(figure, f"bars-{evaluation.id}", "Accuracy of each group with its interval")
     with right:
-        group_table.show(metrics, cells, key=f"groups-{evaluation.id}", of=evaluation)
+        group_table.show(metrics, evaluation.dataset_id, cells, key=f"groups-{evaluation.id}", of=evaluation)
         st.caption("Click a bar or tick a row to see its images.")
     images.panel(compared, "group", evaluation.id)
     names = session.store().datasets.table(evaluation.dataset_id).label_names

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
+from app import session
+from app.services import evaluating
 from app.ui import scored_images, table_height
 from app.ui.glossary import explain
 from app.ui.groups import images
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 ESTIMATED = "Attributes are unknown: these groups are estimated, class x environment."
-ONLY_CLASSES = "Attributes are unknown, and these groups are only the classes: *Evaluate on test* finds environments."
+ONLY_CLASSES = "Attributes are unknown, and these groups are only the classes: *Evaluate on {}* finds environments."
 COLUMNS = {
     "group": st.column_config.TextColumn("Group"),
     "n": st.column_config.NumberColumn("Images", format="localized"),
@@ -33,9 +35,13 @@ COLUMNS = {
 
 
 def show(
-    metrics: Mapping[str, Any], cells: Sequence[str] | None = None, key: str = "group-table", of: Run | None = None
+    metrics: Mapping[str, Any],
+    dataset: str,
+    cells: Sequence[str] | None = None,
+    key: str = "group-table",
+    of: Run | None = None,
 ) -> None:
-    """``metrics``: as from metrics.classification_metrics; ``cells``: what a click on each row opens.
+    """``metrics``: as from metrics.classification_metrics, of this data set; ``cells``: what a click on a row opens.
 
     ``of``: the evaluation that has these metrics; with it, where attention is not scored on all images, a link to Draw.
     """
@@ -46,10 +52,16 @@ def show(
     n, n_images = frame[N_MASKS].sum(), frame["n"].sum()
     if of is not None and of.spec.get("attention", True) and n < n_images:  # below: a column would widen the table
         text = f"Attention is scored on {n:,.0f} of {n_images:,} images."
-        scored_images.show(text, metrics.get(COVERAGE, 1), dataset=of.dataset_id, split=str(of.spec["split"]))
+        scored_images.show(text, metrics.get(COVERAGE, 1), dataset=dataset, split=str(of.spec["split"]))
     if metrics.get(ESTIMATED_GROUPS):
-        by_class = all(group["name"] in {one["name"] for one in metrics[CLASSES]} for group in metrics[GROUPS])
-        st.caption(ONLY_CLASSES if by_class else ESTIMATED)
+        st.caption(_estimated(metrics, dataset))
+
+
+def _estimated(metrics: Mapping[str, Any], dataset: str) -> str:
+    """What the groups are where attributes are unknown."""
+    if not all(group["name"] in {one["name"] for one in metrics[CLASSES]} for group in metrics[GROUPS]):
+        return ESTIMATED
+    return ONLY_CLASSES.format(evaluating.compared_on(session.store().datasets.fetch(dataset)))
 
 
 def _rows(frame: pd.DataFrame) -> pd.DataFrame:

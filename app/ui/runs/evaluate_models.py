@@ -39,9 +39,10 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
             names = verbatim(", ".join(map(pick.describe, waiting[:3]))) + (" ..." if len(waiting) > 3 else "")
             st.markdown(f"**{len(waiting):,} not evaluated yet:** {names}", width="stretch")
             settings = ask.fields(ask.offered(STEPS["evaluate"].spec, without=_IN_ITS_OWN_WAY), {}, key="evaluate")
-            if st.button("Evaluate on test", type="primary", icon=":material/fact_check:", key="evaluate"):
+            split = evaluating.compared_on(session.store().datasets.fetch(models[0].dataset_id))
+            if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):
                 with errors_shown():
-                    _submit([partial(evaluating.evaluate, one, **settings) for one in waiting])
+                    _submit([partial(evaluating.evaluate, one, split=split, **settings) for one in waiting])
                     st.rerun()
         for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
             outcome.show(failed)

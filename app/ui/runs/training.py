@@ -97,8 +97,9 @@ def _groups(run: Run) -> None:
             picked = sets[0] if sets else None
             st.caption(f"on {picked} images" if picked else "", width="stretch")
     with errors_shown():
-        if "test" not in evaluated or not evaluating.counts(evaluated["test"]):
-            evaluate_models.show([run], _evaluations(run))
+        split = evaluating.compared_on(session.store().datasets.fetch(run.dataset_id))
+        if split not in evaluated or not evaluating.counts(evaluated[split]):
+            evaluate_models.show([run], _evaluations(run, split))
         if picked in evaluated:
             report.show(evaluated[picked])
         elif picked is not None:
@@ -112,14 +113,14 @@ def _of_training(run: Run, val: dict[str, Any]) -> None:
     with left:
         chart.show(figure, key=f"groups-{run.id}", alt="Accuracy of each group")
     with right:
-        table.show(val)
+        table.show(val, run.dataset_id)
         st.caption("Evaluate the model to see the images of each group.")
 
 
-def _evaluations(run: Run) -> list[Run]:
-    """On test, however they ended, the newest first."""
+def _evaluations(run: Run, split: str) -> list[Run]:
+    """On this split, however they ended, the newest first."""
     children = session.store().runs.children(run.id)[::-1]
-    return [one for one in children if one.kind == "evaluate" and one.spec["split"] == "test"]
+    return [one for one in children if one.kind == "evaluate" and one.spec["split"] == split]
 
 
 def history(run: Run) -> list[dict[str, Any]]:

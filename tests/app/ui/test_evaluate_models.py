@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+import sqlalchemy as sa
 
 from app import session
+from slim_core.metrics import CLASSES, ESTIMATED_GROUPS, GROUPS
 from slim_core.steps.registry import parse_spec
+from slim_core.store import Run, schema
 
 WHY = "The image img/3.png changed since the import."
 
@@ -27,3 +32,50 @@ def test_an_evaluation_that_failed_says_why_and_is_offered_again(show) -> None:
         assert log.proto.label == "See the log"
     runs.submit(parse_spec(done.spec), force=True)
     assert not show("compare").error, "it is under way again"
+
+
+@pytest.fixture
+def on_validation(filled_home) -> Run:
+    """The newest evaluation of ``filled_home``, as if its test images were for validation and there were no others."""
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    named = store.datasets.table(dataset.id)
+    splits = named.frame["split"].replace({"val": "train", "test": "val"})
+    table = replace(named, frame=named.frame.assign(split=splits))
+    table.save(store.artifacts.dataset_folder(dataset.id))
+    report = dataset.report | {"splits": {one: len(table.rows(one)) for one in ("train", "val")}}
+    newest, *_ = store.runs.all(kind="evaluate")
+    with store.database.write() as connection:
+        connection.execute(sa.update(schema.datasets).values(report=report, fingerprint=table.fingerprint))
+        for run in store.runs.all(kind="evaluate"):
+            of_run = sa.update(schema.runs).where(schema.runs.c.id == run.id)
+            connection.execute(of_run.values(spec=run.spec | {"split": "val"}))
+    session.forget()
+    return session.store().runs.fetch(newest.id)
+
+
+@pytest.mark.usefixtures("waiting_queue")
+@pytest.mark.parametrize("page", ["compare", "train"])
+def test_data_without_test_images_are_evaluated_on_validation(show, on_validation: Run, page: str) -> None:
+    runs, model = session.store().runs, on_validation.spec["model"]
+    assert "evaluate" not in [one.key for one in show(page, run=model).button], "it is evaluated already"
+    runs.delete(on_validation.id)
+    app = show(page, run=model)
+    assert app.button(key="evaluate").label == "Evaluate on val"
+    app.button(key="evaluate").click().run()
+    assert not app.exception and not app.error
+    (queued,) = runs.all(kind="evaluate", status="queued")
+    assert (queued.spec["model"], queued.spec["split"]) == (model, "val")
+
+
+def test_what_to_press_is_named_as_the_button_is(show, on_validation: Run) -> None:
+    store = session.store()
+    by_class = on_validation.metrics | {CLASSES: on_validation.metrics[GROUPS], ESTIMATED_GROUPS: True}
+    with store.database.write() as connection:
+        of_run = sa.update(schema.runs).where(schema.runs.c.id == on_validation.id)
+        connection.execute(of_run.values(metrics=by_class))
+    told = [one.value for one in show("train", run=on_validation.spec["model"]).caption]
+    assert any("*Evaluate on val* finds environments" in one for one in told)
+    for run in store.runs.all(kind="evaluate"):
+        store.runs.delete(run.id)
+    assert any("press *Evaluate on val*" in one.value for one in show("compare").markdown)
