@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
+from pathlib import Path
 from urllib.parse import urlencode
 
-from starlette.background import BackgroundTask
+import anyio
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from app import session
 from app.access import Viewer
 from app.routes.guard import guarded
 from app.services import exporting
+from app.services.export_folder import ExportFolder
 from slim_core.export.registry import form_named
 from slim_core.export.writing import source_of
 
@@ -32,5 +35,22 @@ def export(request: Request, viewer: Viewer, body: dict[str, object]) -> Respons
         viewer.require_campaign(source.id)
     path, folder = exporting.packed(source, form)
     name = path.name if path.suffix == ".zip" else f"{source.id}-{path.name}"
-    headers = {"Cache-Control": "no-store"}
-    return FileResponse(path, filename=name, headers=headers, background=BackgroundTask(shutil.rmtree, folder))
+    return Sent(path, folder, name)
+
+
+class Sent(FileResponse):
+    """A file whose folder is removed then, whether it was sent or not.
+
+    A background task would not run where the range of a request is refused, or where the browser leaves.
+    """
+
+    def __init__(self, path: Path, folder: ExportFolder, name: str) -> None:
+        super().__init__(path, filename=name, headers={"Cache-Control": "no-store"})
+        self._folder = folder
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(self._folder.remove)

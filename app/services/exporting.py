@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 import threading
 import zipfile
 from pathlib import Path
 
 from app import session
+from app.services import export_folder
+from app.services.export_folder import ExportFolder
 from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.export.form import Form, Source
 from slim_core.export.writing import RECORD, export
 from slim_core.runs.commands import in_any_shell
 from slim_core.settings import settings
-from slim_core.store import make_folder
 
 FOLDER = "exports"  # in SLIM_HOME; empty but while something is sent
 MOST_BYTES = 2 << 30  # of what a run has left; larger ones are exported by command
@@ -26,8 +26,10 @@ def command(of: str, form: Form) -> str:
     return in_any_shell(f"slim export {of} {form.name} {form.name}-{of}", settings().home)
 
 
-def packed(source: Source, form: Form) -> tuple[Path, Path]:
+def packed(source: Source, form: Form) -> tuple[Path, ExportFolder]:
     """The file of an export that has one, else all of them as a zip; and the folder that the caller removes then.
+
+    What a crash has left is removed before.
 
     Raises:
         SpecRefusedError: the form is written by command alone, or the run is too large.
@@ -36,15 +38,21 @@ def packed(source: Source, form: Form) -> tuple[Path, Path]:
     _require(source, form)
     if not _one_at_a_time.acquire(blocking=False):
         raise ConflictError("Another export is being written: try again in a moment.")
-    folder = make_folder(settings().home.resolve() / FOLDER / secrets.token_hex(8))
+    exports = settings().home.resolve() / FOLDER
     try:
-        made = export(session.store(), source.id, form.name, folder / f"{form.name}-{source.id}")
-        return _pack(made), folder
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
+        export_folder.sweep(exports)
+        return _written(source, form, ExportFolder(exports))
     finally:
         _one_at_a_time.release()
+
+
+def _written(source: Source, form: Form, folder: ExportFolder) -> tuple[Path, ExportFolder]:
+    try:
+        made = export(session.store(), source.id, form.name, folder.path / f"{form.name}-{source.id}")
+        return _pack(made), folder
+    except BaseException:
+        folder.remove()
+        raise
 
 
 def _require(source: Source, form: Form) -> None:

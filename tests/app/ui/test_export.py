@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import os
+import subprocess
+import sys
 import threading
 import zipfile
 from pathlib import Path
@@ -14,8 +18,9 @@ import pytest
 
 from app import access, session
 from app.access import Viewer
-from app.routes.exports import export_url
+from app.routes.exports import Sent, export_url
 from app.services import exporting
+from app.services.export_folder import ExportFolder
 from slim_core.export.registry import FORMS, forms_of
 from slim_core.store import Run
 
@@ -114,3 +119,46 @@ def test_a_large_run_and_a_second_export_at_a_time_are_not_sent(
     assert answer.status_code == 409 and "Another export is being written" in answer.json()["error"]
     monkeypatch.setattr(exporting, "MOST_BYTES", 1_000)
     assert "too much to send: write it with slim export" in client.get(address).json()["error"]
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(("asked", "status"), [("bytes=0-9", 206), ("bytes=99999999999-", 416), ("pages=1-2", 400)])
+def test_nothing_is_left_of_an_export_whatever_range_of_it_is_asked_for(
+    client: TestClient, filled_home: Path, asked: str, status: int
+) -> None:
+    address = export_url(newest("curate").id, "subset-csv", session.token())
+    assert client.get(address, headers={"Range": asked}).status_code == status
+    assert not list((filled_home / exporting.FOLDER).iterdir())
+
+
+@pytest.mark.usefixtures("empty_home")
+def test_nothing_is_left_where_the_browser_leaves(tmp_path: Path) -> None:
+    async def send(message: dict) -> None:
+        raise OSError("the browser has left")
+
+    folder = ExportFolder(tmp_path)
+    (folder.path / "features.npy").write_bytes(b"x")
+    answer = Sent(folder.path / "features.npy", folder, "features.npy")
+    asked = {"type": "http", "method": "GET", "headers": [], "asgi": {"spec_version": "2.4"}}
+    with pytest.raises(OSError, match="has left"):
+        asyncio.run(answer(asked, None, send))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_what_a_crash_has_left_is_removed_but_not_what_is_being_sent(client: TestClient, filled_home: Path) -> None:
+    exports = filled_home / exporting.FOLDER
+    died = f"import pathlib, app.services.export_folder as at; at.ExportFolder(pathlib.Path({str(exports)!r}))"
+    subprocess.run([sys.executable, "-W", "ignore", "-c", died], check=True)
+    (left,) = exports.iterdir()
+    (left / "features.npy").write_bytes(b"x")
+    of_an_earlier_version = exports / "of-an-earlier-version"
+    of_an_earlier_version.mkdir()
+    (fresh := exports / "fresh").mkdir()  # another process is about to hold it
+    sent = ExportFolder(exports)
+    for folder in (left, of_an_earlier_version, sent.path):
+        os.utime(folder, (1, 1))
+    assert client.get(export_url(newest("curate").id, "subset-csv", session.token())).status_code == 200
+    assert {*exports.iterdir()} == {fresh, sent.path}
+    sent.remove()
+    assert {*exports.iterdir()} == {fresh}
