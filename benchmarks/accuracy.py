@@ -82,7 +82,7 @@ def measure(file: Path, jobs: int | None, *, compute: bool = True):
             new = [entry for entry in result.entries if (entry["seed"], entry["method"]) not in _there(known)]
             here += [{**entry, "code": version} for entry in new]
     version = version or next((entry["code"] for entry in known[::-1]), None)
-    return Result(study.model_dump(mode="json"), [*known, *here], len(cases(study)), version)
+    return Result(study.every_field(), [*known, *here], len(cases(study)), version)
 
 
 def known_entries(study, file: Path) -> list[dict]:
