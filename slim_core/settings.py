@@ -187,6 +187,17 @@ def settings() -> Settings:
         raise SettingRefusedError(" ".join(_refusal(one) for one in error.errors())) from error
 
 
+def shown(url: str) -> str:
+    """An address without user, password, path and query, which may be secrets; a folder of this machine as it is."""
+    if url.startswith("/"):
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets without an address
+        return "(hidden)"
+    return f"{parts.scheme}://{parts.hostname or ''}"
+
+
 def _variable(name: str) -> str:
     return f"SLIM_{name.upper()}"
 

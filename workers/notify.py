@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 
 from slim_core.errors import SlimError
+from slim_core.settings import shown
 from slim_core.store import Run, Store, schema
 from slim_core.store.database import Database
 
@@ -100,12 +101,6 @@ def message(run: Run, public_url: str | None = None) -> dict[str, Any]:
     if public_url:
         content["link"] = f"{public_url.rstrip('/')}/jobs?run={run.id}"
     return content
-
-
-def shown(url: str) -> str:
-    """The address without user, password, path and query, which may be secrets."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.hostname or ''}"
 
 
 def _post(url: str, body: bytes) -> str | None:

@@ -24,7 +24,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError, SlimError
-from slim_core.settings import Settings
+from slim_core.settings import Settings, shown
 from slim_core.store import Store, schema
 from slim_core.store.database import Database, make_folder
 from slim_core.store.home import keep_private
@@ -150,7 +150,10 @@ def _write_files(store: Store, archive: zipfile.ZipFile, places: Iterable[str], 
 
 def _settings(settings: Settings) -> dict[str, str]:
     """For whoever puts it back; without passwords, and nothing is taken from it."""
-    return {name: "(hidden)" if "@" in str(value) else str(value) for name, value in settings if value is not None}
+    given = {
+        name: str(value) for name, value in settings.model_dump(exclude_none=True).items()
+    }  # of a secret: asterisks
+    return {name: shown(text) if name.endswith(("_url", "_uri")) else text for name, text in given.items()}
 
 
 @contextlib.contextmanager

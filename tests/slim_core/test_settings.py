@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from slim_core.errors import SettingRefusedError
-from slim_core.settings import Settings, settings
+from slim_core.settings import Settings, settings, shown
 
 
 @pytest.fixture
@@ -96,6 +96,14 @@ def test_every_setting_comes_back_from_the_environment_it_is_written_to(monkeypa
         monkeypatch.setenv(name, value)
     assert Settings() == given
     assert [name for name, value in Settings.model_construct() if value == EACH[name]] == []
+
+
+@pytest.mark.parametrize(("url", "said"), [
+    ("https://me:pw@hooks.example.org:8443/T0/secret?key=1", "https://hooks.example.org"), ("s3://bucket/a", "s3://bucket"),
+    ("secret", "://"), ("https://[secret", "(hidden)"), ("/srv/artifacts", "/srv/artifacts"),
+])  # fmt: skip
+def test_an_address_is_shown_without_what_may_be_secret(url: str, said: str) -> None:
+    assert shown(url) == said
 
 
 @pytest.mark.slow

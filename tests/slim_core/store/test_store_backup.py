@@ -6,9 +6,11 @@ import json
 import threading
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from slim_core.errors import ConflictError
 from slim_core.settings import Settings
@@ -58,6 +60,27 @@ def without_columns(path: Path, table: str, columns: set[str]) -> Path:
     with zipfile.ZipFile(older, "a") as archive:
         archive.writestr(f"tables/{table}.jsonl", "\n".join(lines))
     return older
+
+
+def test_a_backup_holds_no_secret_of_the_settings(store: Store, tmp_path: Path) -> None:
+    secret = "Zx9"
+    addresses = {
+        "artifacts_url": f"s3://bucket/slim?secret={secret}",
+        "database_url": f"postgresql://slim:{secret}@db/slim?password={secret}",
+        "redis_url": f"redis://:{secret}@redis:6379/1",
+        "webhook_url": f"https://hooks.example.org/T0/{secret}",
+        "public_url": f"https://slim.example.org?key={secret}",
+        "mlflow_tracking_uri": f"https://me:{secret}@mlflow.example.org",
+    }
+    assert addresses.keys() == {name for name in Settings.model_fields if name.endswith(("_url", "_uri"))}
+    given = store.settings.model_copy(update=addresses | {"metrics_token": SecretStr(secret)})
+    back_up(replace(store, settings=given), tmp_path / "backup.zip")
+    with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
+        about = json.loads(archive.read("about.json"))
+    assert secret not in json.dumps(about)
+    assert about["settings"]["webhook_url"] == "https://hooks.example.org"
+    assert about["settings"]["artifacts_url"] == "s3://bucket"
+    assert about["settings"]["home"] == str(store.settings.home)
 
 
 def test_all_is_as_it_was_and_goes_on_from_there(
