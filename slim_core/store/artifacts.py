@@ -46,6 +46,7 @@ class Artifacts:
         self._viewed: Database | None = None  # narrowed to a reader, whose ids alone have a place
         self._remote = Remote.open(url)
         self._fresh: set[Path] = set()  # local copies known to be the published ones
+        self._behind: dict[Path, dict[str, int]] = {}  # name -> bytes of what lies behind the URL and not here
         self._home = home if self._remote else Path((url or str(home)).removeprefix("file://"))
 
     def seen_by(self, database: Database) -> Self:
@@ -100,16 +101,29 @@ class Artifacts:
         return self._fetch("runs", run_id)
 
     def has(self, run_id: str, name: str) -> bool:
-        """True where the run has published a file of this name."""
+        """True where the run has published a file of this name; none is fetched for the answer."""
         try:
-            return confined(self.folder(run_id), name).exists()
+            behind = self._not_here(run_id)
         except NotFoundError:
             return False
+        target = self._place("runs", run_id)
+        path = confined(target, name)
+        return path.exists() if behind is None else path.relative_to(target.resolve()).as_posix() in behind
+
+    def sizes(self, run_id: str) -> dict[str, int]:
+        """Name -> bytes of each file that the run has published; none is fetched for the answer.
+
+        Raises:
+            NotFoundError: nothing has been published under this id.
+        """
+        behind = self._not_here(run_id)
+        return sizes_in(self._place("runs", run_id)) if behind is None else dict(behind)
 
     def remove(self, run_id: str) -> None:
         """Remove a run's artifacts, attempts and checkpoints. Nothing else."""
         if self._remote:
             self._remote.remove(f"runs/{run_id}")
+            self._behind.pop(self._place("runs", run_id), None)
         for folder in self.places(run_id):
             discard(folder)
 
@@ -121,6 +135,7 @@ class Artifacts:
         """Remove what a run made, and keep what tells of it: log, spec, environment and metrics."""
         if self._remote:
             self._remote.keep_only(f"runs/{run_id}", RECORDS)
+            self._behind.pop(self._place("runs", run_id), None)
         for path in self._place("runs", run_id).rglob("*"):
             if path.is_file() and path.name not in RECORDS:
                 path.unlink(missing_ok=True)
@@ -162,6 +177,7 @@ class Artifacts:
         make_folder(target.parent)
         if self._remote:
             self._remote.upload(source, f"{area}/{name}", attempt)
+            self._behind.pop(target, None)
         while not _renamed(source, target):
             if self._published(target) > attempt:
                 raise RunLostError(f"A later attempt of {name} has been published: this one is dropped.")
@@ -169,21 +185,41 @@ class Artifacts:
         return target
 
     def _fetch(self, area: str, name: str) -> Path:
-        target = self._place(area, name)
-        here = self._published(target)
-        if self._remote is None:
-            return target if here else self._refuse(area, name)
-        if here and target in self._fresh:
-            return target
-        counts = self._remote.attempt(f"{area}/{name}") or self._refuse(area, name)
-        if counts != here:
+        target, counts = self._place(area, name), self._newer(area, name)
+        if self._remote and counts:
             draft = make_folder(target.parent) / f".{name}.{new_id('fetch')}"
             self._remote.download(f"{area}/{name}", counts, draft)
             while not _renamed(draft, target) and self._published(target) != counts:
                 discard(target)
             discard(draft)
-        self._fresh.add(target)
+            self._fresh.add(target)
+            self._behind.pop(target, None)
         return target
+
+    def _newer(self, area: str, name: str) -> int:
+        """The attempt that counts, where it has to be fetched first; 0 where it is here."""
+        target = self._place(area, name)
+        here = self._published(target)
+        if self._remote is None:
+            return 0 if here else self._refuse(area, name)
+        if here and target in self._fresh:
+            return 0
+        counts = self._remote.attempt(f"{area}/{name}") or self._refuse(area, name)
+        if counts != here:
+            return counts
+        self._fresh.add(target)
+        return 0
+
+    def _not_here(self, run_id: str) -> dict[str, int] | None:
+        """Name -> bytes of a run's files, asked once, where they lie behind the URL alone; None where they are here."""
+        target = self._place("runs", run_id)
+        found = self._behind.get(target)
+        if found is None:
+            attempt = self._newer("runs", run_id)
+            if not self._remote or not attempt:
+                return None
+            found = self._behind[target] = self._remote.files(f"runs/{run_id}", attempt)
+        return found
 
     def _refuse(self, area: str, name: str) -> NoReturn:
         raise NotFoundError(_why_missing(self._database, f"{area}/{name}"))
@@ -222,6 +258,12 @@ def confined(folder: Path, name: str) -> Path:
     if not path.is_relative_to(folder.resolve()):
         raise PathRefusedError(f"{name!r} leads out of {folder.name}: name a file inside it.")
     return path
+
+
+def sizes_in(folder: Path) -> dict[str, int]:
+    """Name -> bytes of each file in a folder and those below it, in order; links are left out."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and not path.is_symlink()]
+    return {path.relative_to(folder).as_posix(): path.stat().st_size for path in files}
 
 
 def _mark(folder: Path, attempt: int) -> None:

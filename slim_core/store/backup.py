@@ -26,6 +26,7 @@ from sqlalchemy.engine import Connection
 from slim_core.errors import ConflictError, NotFoundError, SlimError
 from slim_core.settings import Settings, shown
 from slim_core.store import Store, schema
+from slim_core.store.artifacts import sizes_in
 from slim_core.store.database import Database, make_folder
 from slim_core.store.home import keep_private
 from slim_core.store.migrations import migrate, version
@@ -138,14 +139,19 @@ def _write_files(store: Store, archive: zipfile.ZipFile, places: Iterable[str], 
     for place in places:
         area, _, name = place.partition("/")
         with contextlib.suppress(NotFoundError, FileNotFoundError):
+            if area == "runs" and not artifacts:
+                lines.append(_line(place, store.artifacts.sizes(name)))
+                continue
             folder = (store.artifacts.folder if area == "runs" else store.artifacts.dataset_folder)(name)
-            files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.is_symlink()]
-            size = sum(file.stat().st_size for file in files)
-            lines.append(json.dumps({"place": place, "files": len(files), "bytes": size}))
-            if artifacts or area == "datasets":
-                for file in files:
-                    archive.write(file, f"{place}/{file.relative_to(folder).as_posix()}")
+            sizes = sizes_in(folder)
+            lines.append(_line(place, sizes))
+            for file in sizes:
+                archive.write(folder / file, f"{place}/{file}")
     archive.writestr(_ARTIFACTS, "".join(f"{line}\n" for line in lines))
+
+
+def _line(place: str, sizes: Mapping[str, int]) -> str:
+    return json.dumps({"place": place, "files": len(sizes), "bytes": sum(sizes.values())})
 
 
 def _settings(settings: Settings) -> dict[str, str]:

@@ -76,9 +76,16 @@ class Remote:
         with self._explained():
             source = f"{self._root}/{place}/attempt-{attempt}"
             for remote in self._files.find(source):
-                local = target / str(remote).partition(f"{place}/attempt-{attempt}/")[2]
+                local = target / _name(remote, place, attempt)
                 local.parent.mkdir(parents=True, exist_ok=True)
                 self._files.get_file(remote, str(local))
+
+    def files(self, place: str, attempt: int) -> dict[str, int]:
+        """Name -> bytes of each file of an attempt, without fetching any."""
+        with self._explained():
+            source = f"{self._root}/{place}/attempt-{attempt}"
+            found = self._files.find(source, detail=True).items()
+            return {_name(remote, place, attempt): int(about.get("size") or 0) for remote, about in found}
 
     def remove(self, place: str) -> None:
         """Remove everything under a place; nothing where there is nothing."""
@@ -148,3 +155,8 @@ class Remote:
             f"The artifacts at {self._url} cannot be reached ({reason}): start their server, or correct "
             f"SLIM_ARTIFACTS_URL."
         )
+
+
+def _name(remote: object, place: str, attempt: int) -> str:
+    """Of a file, below the folder of its attempt."""
+    return str(remote).partition(f"{place}/attempt-{attempt}/")[2]

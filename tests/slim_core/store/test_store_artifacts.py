@@ -10,6 +10,7 @@ import pytest
 from slim_core.errors import NotFoundError, PathRefusedError, RunLostError
 from slim_core.store import StoreUnavailableError
 from slim_core.store.artifacts import Artifacts, confined
+from slim_core.store.remote import Remote
 
 
 def written(artifacts: Artifacts, run_id: str, attempt: int, text: str) -> None:
@@ -159,3 +160,39 @@ def test_what_a_run_made_can_be_removed_while_its_records_stay(tmp_path: Path, u
         assert kept == {"log.txt", "published.json"}
         assert (place.folder("r-2") / "out.txt").read_text() == "one"
     assert here.log("r-1").read_text() == "line"
+
+
+def test_what_a_run_has_is_answered_without_fetching_it(tmp_path: Path, url: str):
+    here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
+    with pytest.raises(NotFoundError):
+        there.sizes("r-1")
+    assert not there.has("r-1", "out.txt")
+    written(here, "r-1", 1, "one")
+    here.publish("r-1", 1)
+    assert there.has("r-1", "out.txt") and there.has("r-1", "deep/more.txt") and not there.has("r-1", "maps.npy")
+    assert there.sizes("r-1") == here.sizes("r-1") == {
+        "deep/more.txt": 3, "out.txt": 3, "published.json": len('{"attempt": 1}'),
+    }  # fmt: skip
+    with pytest.raises(PathRefusedError, match="leads out of"):
+        there.has("r-1", "../r-2/out.txt")
+    assert not (tmp_path / "there" / "runs").exists()
+    there.folder("r-1")
+    assert there.has("r-1", "out.txt") and there.sizes("r-1") == here.sizes("r-1")
+
+
+def test_the_files_behind_a_url_are_listed_once_until_they_change(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+):
+    here, there = Artifacts(tmp_path / "here", url), Artifacts(tmp_path / "there", url)
+    written(here, "r-1", 1, "one")
+    here.publish("r-1", 1)
+    asked, files = [], Remote.files
+    monkeypatch.setattr(Remote, "files", lambda *about: (asked.append(about), files(*about))[1])
+    assert [there.has("r-1", "out.txt") for _ in range(5)] == [True] * 5 and len(asked) == 1
+    there.keep_records("r-1")
+    assert not there.has("r-1", "out.txt")
+    written(there, "r-1", 2, "two")
+    there.publish("r-1", 2)
+    assert there.has("r-1", "out.txt")
+    there.remove("r-1")
+    assert not there.has("r-1", "out.txt")

@@ -83,6 +83,20 @@ def test_a_backup_holds_no_secret_of_the_settings(store: Store, tmp_path: Path) 
     assert about["settings"]["home"] == str(store.settings.home)
 
 
+def test_the_files_of_runs_are_counted_without_being_fetched(
+    store: Store, dataset: Dataset, finish: Callable[..., Worked], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run, _ = store.runs.submit(train_spec(dataset))
+    finish(run)
+    sizes = store.artifacts.sizes(run.id)
+    with monkeypatch.context() as patched:
+        patched.setattr(store.artifacts, "folder", lambda run_id: pytest.fail(f"{run_id} is fetched"))
+        back_up(store, tmp_path / "backup.zip")
+    with zipfile.ZipFile(tmp_path / "backup.zip") as archive:
+        lines = [json.loads(line) for line in archive.read("artifacts.jsonl").splitlines()]
+    assert {"place": f"runs/{run.id}", "files": len(sizes), "bytes": sum(sizes.values())} in lines
+
+
 def test_all_is_as_it_was_and_goes_on_from_there(
     store: Store,
     target: Settings,

@@ -92,6 +92,7 @@ READS: dict[str, Call] = {  # with an id; for others, as with an id that there i
     "artifacts.log": lambda s, i: s.artifacts.log(i.run),
     "artifacts.folder": lambda s, i: s.artifacts.folder(i.run),
     "artifacts.has": lambda s, i: s.artifacts.has(i.run, "out.txt"),
+    "artifacts.sizes": lambda s, i: s.artifacts.sizes(i.run),
     "artifacts.dataset_folder": lambda s, i: s.artifacts.dataset_folder(i.dataset),
     "events.recent": lambda s, i: [s.events.recent(subject=one) for one in (i.dataset, i.run, i.campaign, i.study)],
     "datasets.fetch": lambda s, i: s.datasets.fetch(i.dataset),
