@@ -1,4 +1,4 @@
-"""The names of the files a run leaves, and what is said where one is damaged.
+"""The names of the files a run leaves, how a file is written whole, and what is said where one is damaged.
 
 Steps write by these names, slim_core.store.results reads by them.
 
@@ -7,6 +7,8 @@ A leaf of its own, for the rooms that write (models, training, attention) know n
 
 from __future__ import annotations
 
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -51,6 +53,20 @@ PREDICTIONS = "predictions.parquet"  # row, label, prediction, group, confidence
 def array_file(name: str) -> str:
     """The file of an array by its name in an attention pass: ``maps`` is in maps.npy."""
     return f"{name}.npy"
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """A draft beside a file, which takes its place once it is written; none is left where that fails.
+
+    Each writer has a draft of its own: of two who write the same file at once, the last one counts.
+    """
+    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
+    try:
+        yield draft
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager

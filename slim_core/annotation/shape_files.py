@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from slim_core.data.drawing import Drawing
 from slim_core.data.images import image_size
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, ShapeRefusedError, quoted
+from slim_core.result_files import replaced
 from slim_core.store import Dataset, Shape, Store
 from slim_core.store.database import new_id
 
@@ -59,12 +59,10 @@ def write(store: Store, dataset: Dataset, path: Path, *, overwrite: bool = False
     content = to_coco(store, dataset)
     if path.exists() and not overwrite:
         raise ShapeRefusedError(f"{path} is there already: name another file, or add --overwrite.")
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        draft.write_text(json.dumps(content), encoding="utf-8")
-        draft.replace(path)
+        with replaced(path) as draft:
+            draft.write_text(json.dumps(content), encoding="utf-8")
     except OSError as error:
-        draft.unlink(missing_ok=True)
         raise DataRefusedError(
             f"{path} cannot be written ({error.strerror}): name a file in another folder."
         ) from error

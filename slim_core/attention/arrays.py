@@ -20,7 +20,7 @@ import pandas as pd
 
 from slim_core import result_files
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, COVERAGE, IOU, N
-from slim_core.result_files import array_file
+from slim_core.result_files import array_file, replaced
 
 log = logging.getLogger(__name__)
 
@@ -91,10 +91,9 @@ class PassArrays:
             "arrays": sorted(self._arrays),
             "seconds": self.seconds_so_far(),
         }
-        draft = checkpoint_dir / f"{_STATE}.{secrets.token_hex(4)}"
-        draft.write_text(json.dumps(state))
-        _to_disk(draft)
-        os.replace(draft, checkpoint_dir / _STATE)
+        with replaced(checkpoint_dir / _STATE) as draft:
+            draft.write_text(json.dumps(state))
+            _to_disk(draft)
         self._kept.append(name)
         self._scores.clear()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +10,7 @@ import typer
 from slim_core.cli.bench import BY
 from slim_core.cli.console import console, errors, escaped, table, visible, writable
 from slim_core.errors import SpecRefusedError
+from slim_core.result_files import replaced
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Store
@@ -43,16 +42,12 @@ def export(
 
     store, chosen = _chosen(campaign)
     content = chunks(store, chosen, path.suffix.removeprefix(".").lower(), standing=standing)
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        with draft.open("wb") as file:
+        with replaced(path) as draft, draft.open("wb") as file:
             for chunk in content:
                 file.write(chunk)
-        os.replace(draft, path)  # a file that is there is never left half written
     except OSError as error:
         raise SpecRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
-    finally:
-        draft.unlink(missing_ok=True)
     console.print(f"[bold green]answers[/] of [bold]{chosen.id}[/] written to {escaped(path)}", soft_wrap=True)
 
 

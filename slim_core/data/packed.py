@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.unpacked import IMPORTED
+from slim_core.result_files import replaced
 
 CODE = "packed-images"  # of the finding that asks
 OPTION, YES = "unpack", "yes"  # the option of every format that allows it
@@ -65,7 +65,8 @@ class _Writing:
         path = os.path.join(self.folder, digest[:2], digest + _SUFFIXES.get(content[:2], ".png"))
         if not os.path.isfile(path):
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-            _write(path, content)
+            with replaced(Path(path)) as draft:  # another import may write the same
+                draft.write_bytes(content)
             self.new.append(path)
         return path
 
@@ -104,18 +105,6 @@ def _written(packed: Packed, writing: _Writing, progress: Progress | None) -> li
         if progress and (len(paths) % _TOLD == 0 or len(paths) == packed.n):
             progress(len(paths), packed.n, "Unpacking the images")
     return paths
-
-
-def _write(path: str, content: bytes) -> None:
-    """Whole or not at all, also where another import writes the same."""
-    aside = f"{path}.{secrets.token_hex(4)}.part"
-    try:
-        with open(aside, "wb") as file:
-            file.write(content)
-        os.replace(aside, path)
-    except BaseException:
-        Path(aside).unlink(missing_ok=True)
-        raise
 
 
 def _require_room(packed: Packed, home: Path) -> None:

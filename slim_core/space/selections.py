@@ -5,7 +5,9 @@ An id is a hash of the run and of what is selected: the same selection has the s
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import re
 import zlib
 from pathlib import Path
@@ -14,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core.errors import NotFoundError
+from slim_core.result_files import replaced
 
 KEPT = 2000  # files; the ones longest unused go first
 _ID = re.compile(r"[0-9a-f]{12}")
@@ -31,13 +34,12 @@ class Selections:
         name = hashlib.sha256(content).hexdigest()[:12]
         path = self._folder / name
         self._folder.mkdir(parents=True, exist_ok=True)
-        if path.exists():
-            path.touch()
-            return name
-        draft = path.with_suffix(".draft")
-        draft.write_bytes(zlib.compress(content, 1))
-        draft.replace(path)
-        self._prune()
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            with replaced(path) as draft:
+                draft.write_bytes(zlib.compress(content, 1))
+            self._prune()
         return name
 
     def load(self, name: str, run_id: str) -> NDArray[np.bool_]:
@@ -56,6 +58,10 @@ class Selections:
         return np.unpackbits(np.frombuffer(bits, np.uint8), count=int(n)).astype(bool)
 
     def _prune(self) -> None:
-        files = sorted(self._folder.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime)
-        for path in files[:-KEPT]:
+        used: list[tuple[float, Path]] = []
+        for path in self._folder.iterdir():
+            if _ID.fullmatch(path.name):
+                with contextlib.suppress(FileNotFoundError):  # another session removed it just now
+                    used.append((path.stat().st_mtime, path))
+        for _, path in sorted(used)[:-KEPT]:
             path.unlink(missing_ok=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import secrets
 import shutil
@@ -24,6 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from slim_core.errors import ConflictError, NotFoundError, SlimError
+from slim_core.result_files import replaced
 from slim_core.settings import Settings, shown
 from slim_core.store import Store, schema
 from slim_core.store.artifacts import sizes_in
@@ -63,19 +63,15 @@ def back_up(store: Store, path: Path, *, artifacts: bool = False) -> dict[str, i
         BackupRefusedError: the file cannot be written.
         StoreUnavailableError: the database does not answer.
     """
-    draft = path.with_name(f".{path.name}-{secrets.token_hex(4)}")
     try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
+        with replaced(path) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_DEFLATED) as archive:
             rows, places = _write_tables(store, archive)
             _write_files(store, archive, places, artifacts=artifacts)
             about = {"format": FORMAT, "schema": schema.HEAD, "code": code_version(), "rows": rows}
             about |= {"at": datetime.now(UTC).isoformat(), "settings": _settings(store.settings)}
             archive.writestr(_ABOUT, json.dumps(about, indent=1))
-        os.replace(draft, path)
     except OSError as error:
         raise BackupRefusedError(f"{path} cannot be written ({error.strerror}): name another file.") from error
-    finally:
-        draft.unlink(missing_ok=True)
     return rows
 
 

@@ -6,7 +6,6 @@ Data order, augmentation and dropout are functions of (seed, epoch), so no rando
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,9 +79,8 @@ class Checkpoints:
             self._best = weights
             return
         self._folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self._folder / "best.tmp"
-        write_tensors(weights, unfinished)
-        os.replace(unfinished, self._best_path(epoch))
+        with result_files.replaced(self._best_path(epoch)) as draft:
+            write_tensors(weights, draft)
 
     def save(self, learner: Learner, state: TrainState) -> None:
         """Write the state after an epoch; a crash while writing leaves the one before."""
@@ -90,14 +88,11 @@ class Checkpoints:
             return
         self._folder.mkdir(parents=True, exist_ok=True)
         written = {"key": self._key, **learner.state(), _STATE: json.dumps(vars(state))}
-        unfinished = self._folder / "state.tmp"
-        with unfinished.open(
-            "wb"
-        ) as file:  # a path would be written by C++, which reports a full disk as something else
+        # a path would be written by C++, which reports a full disk as something else
+        with result_files.replaced(self._folder / STATE_FILE) as draft, draft.open("wb") as file:
             torch.save(written, file)
-        os.replace(unfinished, self._folder / STATE_FILE)
-        unfinished.write_text(json.dumps(state.history))
-        os.replace(unfinished, self._folder / result_files.HISTORY)
+        with result_files.replaced(self._folder / result_files.HISTORY) as draft:
+            draft.write_text(json.dumps(state.history))
         for old in self._folder.glob("best-*.safetensors"):
             if old != self._best_path(state.best_epoch):
                 old.unlink()

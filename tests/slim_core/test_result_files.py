@@ -6,6 +6,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 from slim_core import result_files
 from tests.slim_core.import_graph import ROOT, files, name_of, nodes
 
@@ -41,3 +43,17 @@ def test_no_other_file_spells_the_name_of_a_file_of_results() -> None:
         if text in names | endings
     ]
     assert not found
+
+
+def test_a_file_is_replaced_whole_or_not_at_all_and_no_draft_is_left(tmp_path: Path) -> None:
+    path = tmp_path / "out.txt"
+    with result_files.replaced(path) as first:
+        first.write_text("first")
+        with result_files.replaced(path) as second:
+            second.write_text("second")
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
+    with pytest.raises(ValueError, match="in the middle"), result_files.replaced(path) as draft:
+        draft.write_text("half")
+        raise ValueError("in the middle")
+    assert path.read_text() == "first" and list(tmp_path.iterdir()) == [path]

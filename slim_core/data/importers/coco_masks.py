@@ -11,7 +11,6 @@ import hashlib
 import json
 import math
 import os
-import secrets
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
+
+from slim_core.result_files import replaced
 
 _FAR = 1e5  # pixels: points beyond it are brought here, which PIL can draw
 
@@ -112,9 +113,8 @@ def _written(outline: Outline, folder: Path) -> str | None:
     if not mask.any():
         return ""
     path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_suffix(f".{secrets.token_hex(4)}.part")  # two images may have the same mask
-    Image.fromarray(mask).save(draft, "PNG")
-    draft.replace(path)
+    with replaced(path) as draft:  # two images may have the same mask
+        Image.fromarray(mask).save(draft, "PNG")
     return str(path)
 
 

@@ -56,3 +56,37 @@ def test_the_ones_longest_unused_go_first(kept: Selections, tmp_path: Path, monk
         os.utime(tmp_path / "selections" / name, (at, at))
     new = kept.keep("r-1", mask(9, 2))
     assert {path.name for path in (tmp_path / "selections").iterdir()} == {used, new}
+
+
+def test_two_sessions_that_keep_the_same_selection_at_once_do_not_disturb_each_other(
+    kept: Selections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace, given = os.replace, mask(20, 3)
+
+    def while_another_keeps_it(*names: object) -> None:
+        monkeypatch.setattr(os, "replace", replace)
+        kept.keep("r-1", given)
+        replace(*names)
+
+    monkeypatch.setattr(os, "replace", while_another_keeps_it)
+    assert kept.load(kept.keep("r-1", given), "r-1").tolist() == given.tolist()
+
+
+def test_a_selection_that_is_removed_while_it_is_kept_again_is_whole(
+    kept: Selections, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Path, "exists", lambda _: True)
+    given = mask(20, 3)
+    assert kept.load(kept.keep("r-1", given), "r-1").tolist() == given.tolist()
+
+
+def test_only_selections_are_counted_and_one_that_is_gone_meanwhile_is_passed_over(
+    kept: Selections, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selections, "KEPT", 1)
+    folder = tmp_path / "selections"
+    folder.mkdir()
+    (folder / "0123456789ab").symlink_to("gone")
+    (folder / "0123456789ac.draft").touch()
+    new = kept.keep("r-1", mask(9, 2))
+    assert {path.name for path in folder.iterdir()} == {"0123456789ab", "0123456789ac.draft", new}

@@ -36,11 +36,13 @@ def _model(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("write", "name"), [(_state, "state.tmp"), (_best, "best.tmp"), (_model, "weights.safetensors")]
+    ("write", "name"),
+    [(_state, ".state.pt-draft"), (_best, ".best-00001.safetensors-draft"), (_model, "weights.safetensors")],
 )
 def test_a_full_disk_is_told_as_one_whatever_is_written(
-    write: Callable[[Path], None], name: str, tmp_path: Path
+    write: Callable[[Path], None], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("slim_core.result_files.secrets.token_hex", lambda _: "draft")
     (tmp_path / name).symlink_to(FULL)
     with pytest.raises(OSError, match="No space left") as raised:
         write(tmp_path)
