@@ -9,9 +9,12 @@ from __future__ import annotations
 import dataclasses
 import io
 import os
+import secrets
 import struct
 import threading
 from collections.abc import Iterable, Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from types import TracebackType
 
@@ -21,7 +24,7 @@ from PIL import Image
 from slim_core.data.images import ImageTransform
 from slim_core.result_files import THUMBNAIL_INDEX, THUMBNAILS, undamaged
 
-DRAFT = "thumbnails.part"  # in the checkpoint folder, until the pass is done
+DRAFTS = "thumbnails*.part"  # in the checkpoint folder, until the run is done
 SIDE = 160  # pixels; larger pictures are drawn from the file
 QUALITY = 82
 _HEAD = struct.Struct("<qii")  # of each picture of a draft: row, bytes, side
@@ -32,15 +35,16 @@ Entry = tuple[int, int, int, int]  # row, offset, bytes, side
 class ThumbnailWriter:
     """Appends pictures to a draft, from any thread, and keeps none in memory. A context manager.
 
-    The draft outlives an interrupted pass: the next writer of the same folder continues behind its last whole picture.
+    The draft outlives an interrupted pass: whoever publishes takes the whole pictures of all drafts of the folder. Two
+    passes that believe they own it do no harm: each writes a draft of its own, and removes none.
     """
 
     def __init__(self, checkpoint_dir: Path, transform: ImageTransform) -> None:
         self._transform = transform
-        self._path = checkpoint_dir / DRAFT
-        self._file = os.fdopen(os.open(self._path, os.O_RDWR | os.O_CREAT), "r+b", buffering=0)
-        self._entries = dict(_whole_pictures(self._path))  # row -> Entry; a picture made again replaces the older one
-        self._end = max((offset + length for _, offset, length, _ in self._entries.values()), default=0)
+        self._folder = checkpoint_dir
+        self._path = checkpoint_dir / DRAFTS.replace("*", f"-{secrets.token_hex(4)}")
+        self._file = self._path.open("xb", buffering=0)
+        self._end = 0
         self._lock = threading.Lock()
 
     def add(self, row: int, image: Image.Image) -> None:
@@ -52,14 +56,15 @@ class ThumbnailWriter:
         with self._lock:
             self._file.seek(self._end)
             self._file.write(_HEAD.pack(row, len(content), side) + content)
-            self._entries[row] = (row, self._end + _HEAD.size, len(content), side)
             self._end += _HEAD.size + len(content)
 
     def publish(self, folder: Path) -> None:
-        """Write the pack, in the order of the rows, and its index into a folder; the draft is gone then."""
-        ordered = [self._entries[row] for row in sorted(self._entries)]
-        _write_pack(folder, [(self._path, ordered)])
-        self._path.unlink()
+        """Write the pack, in the order of the rows, and its index into a folder; of a row its newest picture."""
+        drafts = sorted(self._folder.glob(DRAFTS), key=lambda path: (path == self._path, path.stat().st_mtime_ns))
+        newest = {row: (path, entry) for path in drafts for row, entry in _whole_pictures(path)}
+        ordered = [newest[row] for row in sorted(newest)]
+        runs = groupby(ordered, key=itemgetter(0))
+        _write_pack(folder, [(path, [entry for _, entry in run]) for path, run in runs])
 
     def __enter__(self) -> ThumbnailWriter:
         return self

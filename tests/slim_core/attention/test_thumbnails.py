@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from PIL import Image
 
 from slim_core.attention import thumbnails
-from slim_core.attention.thumbnails import DRAFT, SIDE, Thumbnails, ThumbnailWriter
+from slim_core.attention.thumbnails import DRAFTS, SIDE, Thumbnails, ThumbnailWriter
 from slim_core.data.images import ImageTransform
 from slim_core.result_files import THUMBNAIL_INDEX, THUMBNAILS
 
@@ -75,13 +76,34 @@ def test_an_interrupted_pass_goes_on_behind_the_last_whole_picture(tmp_path: Pat
     with ThumbnailWriter(tmp_path, WHOLE) as writer:
         writer.add(20, photograph(90, 90, 20))
         writer.add(40, photograph(90, 90, 40))
-    with (tmp_path / DRAFT).open("r+b") as draft:
-        draft.truncate((tmp_path / DRAFT).stat().st_size - 5)  # killed while it wrote the second one
+    (left,) = tmp_path.glob(DRAFTS)
+    os.truncate(left, left.stat().st_size - 5)  # killed while it wrote the second one
     assert Thumbnails.find(tmp_path) is None
     kept = pack(tmp_path, {60: photograph(90, 90, 60)})
     assert [red_of(kept.read(row, 90)) for row in (20, 60)] == pytest.approx([20, 60], abs=2)
     assert kept.read(40, 90) is None
-    assert not (tmp_path / DRAFT).exists()
+
+
+def test_two_attempts_on_one_checkpoint_folder_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / "old").mkdir()
+    (tmp_path / "new").mkdir()
+    with ThumbnailWriter(tmp_path, WHOLE) as old:
+        for row in (0, 20, 40):
+            old.add(row, photograph(90, 90, row))
+        with ThumbnailWriter(tmp_path, WHOLE) as new:  # it resumes behind row 40, while the old one goes on
+            for row in (60, 80):
+                old.add(row, photograph(90, 90, row))
+                new.add(row, photograph(60, 60, row + 5))
+            new.add(100, photograph(90, 90, 100))
+            new.publish(tmp_path / "new")
+        old.add(100, photograph(90, 90, 100))
+        old.publish(tmp_path / "old")
+    kept = Thumbnails(tmp_path / "new")
+    reds = [red_of(kept.read(row, 60)) for row in (0, 20, 40, 60, 80, 100)]
+    assert len(kept) == 6 and reds == pytest.approx([0, 20, 40, 65, 85, 100], abs=2)
+    theirs = Thumbnails(tmp_path / "old")
+    reds = [red_of(theirs.read(row, 60)) for row in (0, 20, 40, 60, 80, 100)]
+    assert len(theirs) == 6 and reds == pytest.approx([0, 20, 40, 60, 80, 100], abs=2)
 
 
 def test_the_packs_of_parts_are_joined_into_the_pack_of_the_whole(tmp_path: Path) -> None:
