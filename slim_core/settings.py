@@ -109,11 +109,11 @@ class Settings(BaseSettings):
 
     def as_environment(self) -> dict[str, str]:
         """The variables from which another process reads the same settings: with secrets, for its environment alone."""
-        return {_variable(name): _text(name, value) for name, value in self if value is not None}
+        return {_variable(name): _text(name, value) for name, value in self.model_dump(exclude_none=True).items()}
 
     def unset(self) -> set[str]:
         """The variables that must be missing there: those of settings without a value."""
-        return {_variable(name) for name, value in self if value is None}
+        return {_variable(name) for name, value in self.model_dump().items() if value is None}
 
     @property
     def database(self) -> str:
