@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 
-from app.bind_address import is_loopback, safe_beyond_this_machine, trusted_headers
+from app import bind_address
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -53,12 +53,12 @@ class KnownHosts:
 def refusal(scope: Scope, settings: Settings) -> str | None:
     """Why a request is refused, in a sentence; None where it is answered."""
     headers, here = Headers(scope=scope), _local_address(scope)
-    if not _is_local(here) and not safe_beyond_this_machine(settings):
+    if not _is_local(here) and not bind_address.safe_beyond_this_machine(settings):
         return (
             "Nobody signs in here, so the dashboard answers its own machine only: open it there, set up sign-in, or "
             "say SLIM_ALLOW_WITHOUT_SIGN_IN=true (behind a proxy that signs people in: SLIM_BEHIND_PROXY=true)."
         )
-    doubled = [name for name in trusted_headers() if len(headers.getlist(name)) > 1]
+    doubled = [name for name in bind_address.trusted_headers() if len(headers.getlist(name)) > 1]
     if doubled:  # the one that counts might be the client's own
         return f"The header {doubled[0]} came more than once: let the proxy replace it, not add to it."
     hosts = headers.getlist("host")
@@ -100,7 +100,7 @@ def _name(host: str) -> str:
 
 
 def _is_local(here: str) -> bool:
-    return here == "" or is_loopback(here)
+    return here == "" or bind_address.is_loopback(here)
 
 
 def _is_known(name: str, here: str, settings: Settings) -> bool:

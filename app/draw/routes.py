@@ -8,9 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from app import session
+from app import bind_address, session
 from app.access import Viewer
-from app.bind_address import signs_in
 from app.routes.guard import guarded
 from app.services import shape_progress
 from slim_core.data.images import image_size
@@ -56,7 +55,7 @@ def shapes(request: Request, viewer: Viewer, body: dict[str, Any]) -> Response: 
         id=given,
         by=viewer.name,
         after=after,
-        member=signs_in(),
+        member=bind_address.signs_in(),
     )
     overtaken = None if kept.overtaken is None else kept.overtaken.drawn_by
     progress = shape_progress.coverage(dataset, split).wire()

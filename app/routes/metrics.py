@@ -16,8 +16,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from app import session
-from app.bind_address import signs_in
+from app import bind_address, session
 from app.routes.health import free_bytes
 from slim_core.errors import SlimError
 from slim_core.settings import settings
@@ -86,7 +85,7 @@ ROUTE_SECONDS = Histogram(
 
 def metrics(request: Request) -> Response:
     """GET /metrics: the text format of Prometheus; 404 where it is not set up, 401 without its token."""
-    if signs_in():
+    if bind_address.signs_in():
         token = settings().metrics_token
         if token is None:
             return PlainTextResponse("No metrics: SLIM_METRICS_TOKEN is not set.\n", status_code=404)

@@ -22,8 +22,7 @@ from streamlit.runtime import context
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
-from app import server, session
-from app.data.parts import privacy
+from app import bind_address, server, session
 from app.ui import chart
 from slim_core.store import Campaign, Dataset
 from tests.built_once import built_once
@@ -122,8 +121,7 @@ def own_images(loop_home: Path, filled_home: Path) -> Path:
 @pytest.fixture
 def as_person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sign]:
     """as_person(e-mail): who is signed in from here on."""
-    for module in (session, privacy):
-        monkeypatch.setattr(module, "signs_in", lambda: True)
+    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
     yield lambda email: monkeypatch.setattr(st, "user", {"email": email, "is_logged_in": True})
 
 

@@ -10,7 +10,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app import known_hosts
+from app import bind_address, known_hosts
 from app.known_hosts import KnownHosts
 from slim_core.settings import Settings
 
@@ -119,7 +119,7 @@ def test_two_hosts_are_one_too_many() -> None:
 
 
 def test_a_trusted_header_that_comes_twice_is_refused(client, monkeypatch) -> None:
-    monkeypatch.setattr(known_hosts, "trusted_headers", lambda: ("X-Forwarded-Email",))
+    monkeypatch.setattr(bind_address, "trusted_headers", lambda: ("X-Forwarded-Email",))
     ann, boss = ("X-Forwarded-Email", "ann@slim.example"), ("x-forwarded-email", "boss@slim.example")
     assert client.get("/", headers=[ann]).status_code == 200
     refused = client.get("/", headers=[boss, ann])

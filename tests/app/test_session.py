@@ -10,10 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from app import bind_address, session
 from app.access import Viewer
-from app.ui import sign_in
 from slim_core.errors import NameRefusedError
 from slim_core.store.database import Database, StoreUnavailableError
-from tests.app.conftest import Show
+from tests.app.conftest import Show, Sign
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
 pytestmark = pytest.mark.usefixtures("empty_home")
@@ -56,7 +55,7 @@ def test_with_sign_in_the_name_of_the_browser_counts_for_nothing_and_roles_are_t
     cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cookies["slim-name"] = "Ann"
-    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": "ben@example.org"})
     session.store().members.set_role("ben@example.org", "lead")
     assert session.viewer() == Viewer("ben@example.org", "lead")
@@ -69,7 +68,7 @@ def test_with_sign_in_the_name_of_the_browser_counts_for_nothing_and_roles_are_t
 def test_an_e_mail_is_the_same_person_in_any_case(
     cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch, email: str
 ) -> None:
-    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": email})
     session.store().members.set_role("ben@example.org", "lead")
     assert session.viewer() == Viewer("ben@example.org", "lead")
@@ -79,7 +78,7 @@ def test_an_e_mail_is_the_same_person_in_any_case(
 def test_an_e_mail_that_nobody_has_checked_gives_no_role(
     cookies: dict[str, str], monkeypatch: pytest.MonkeyPatch, verified: object
 ) -> None:
-    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": "ben@example.org", "email_verified": verified})
     session.store().members.set_role("ben@example.org", "admin")
     assert session.viewer() == Viewer("guest", "viewer")
@@ -89,9 +88,7 @@ def test_an_e_mail_that_nobody_has_checked_gives_no_role(
 def with_auth(monkeypatch: pytest.MonkeyPatch) -> AppTest:
     """The dashboard where ``[auth]`` is set up."""
     auth = {"redirect_uri": "http://127.0.0.1:1/oauth2callback", "cookie_secret": "c" * 32, "client_id": "slim"}
-    for module in (bind_address, session, sign_in):
-        monkeypatch.setattr(module, "has_auth", lambda: True)
-    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(bind_address, "has_auth", lambda: True)
     app = AppTest.from_file(MAIN, default_timeout=60)
     app.secrets = {"auth": auth | {"google": {"client_id": "g"}}}
     return app
@@ -106,7 +103,7 @@ def test_a_sign_in_that_was_made_for_another_client_is_none(with_auth: AppTest, 
     app = with_auth.run()
     assert not app.exception
     assert ("Sign in" not in [title.value for title in app.title]) is ours
-    assert [one.value for one in app.warning if "the provider's answer was not valid" in one.value] == [] or not ours
+    assert any("the provider's answer was not valid" in one.value for one in app.warning) is not ours
 
 
 def test_where_sign_in_is_set_up_every_page_asks_for_it_first(with_auth: AppTest) -> None:
@@ -119,8 +116,7 @@ def test_where_sign_in_is_set_up_every_page_asks_for_it_first(with_auth: AppTest
 
 @pytest.mark.parametrize("user", [{}, {"email": " "}, {"email": None}])
 def test_who_comes_without_the_proxys_header_sees_no_page(user: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (bind_address, session):
-        monkeypatch.setattr(module, "trusted_headers", lambda: ("X-Forwarded-Email",))
+    monkeypatch.setattr(bind_address, "trusted_headers", lambda: ("X-Forwarded-Email",))
     app = AppTest.from_file(MAIN, default_timeout=60)
     app.user = user
     app.run()
@@ -152,9 +148,7 @@ def test_who_came_by_another_address_is_sent_to_the_one_that_counts(
     assert "Open http://127.0.0.1:1" in with_auth.run().warning[0].value
 
 
-def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest, monkeypatch) -> None:
-    monkeypatch.setattr("app.ui.sign_in.signs_in", lambda: True)
-    monkeypatch.setattr("app.ui.sign_in.has_auth", lambda: True)
+def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest) -> None:
     session.store().members.set_role("ann@example.org", "annotator")
     with_auth.user = {"is_logged_in": True, "email": "ann@example.org"}
     app = with_auth.run()
@@ -163,13 +157,9 @@ def test_a_person_who_signed_in_sees_their_role_and_a_way_out(with_auth: AppTest
     assert app.button(key="sign-out")
 
 
-def test_an_admin_who_has_signed_in_opens_the_activity_page(
-    show: Show, empty_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    session.store().members.set_role("ann@example.org", "admin")
-    for module in ("app.session.signs_in", "app.ui.sign_in.signs_in"):
-        monkeypatch.setattr(module, lambda: True)
-    monkeypatch.setattr(st, "user", {"email": "ann@example.org", "is_logged_in": True})
+def test_an_admin_who_has_signed_in_opens_the_activity_page(show: Show, empty_home: Path, as_person: Sign) -> None:
+    session.whole_store().members.set_role("ann@example.org", "admin")
+    as_person("ann@example.org")
     app = show("activity")
     assert app.title[0].value == "Activity" and app.text_input(key="who")
 
@@ -177,8 +167,6 @@ def test_an_admin_who_has_signed_in_opens_the_activity_page(
 def test_while_the_database_is_away_who_has_signed_in_reads_so_and_sees_no_traceback(
     with_auth: AppTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in ("app.ui.sign_in.signs_in", "app.ui.sign_in.has_auth"):
-        monkeypatch.setattr(module, lambda: True)
     session.store()  # which has been opened before
 
     def away(*_: object) -> None:

@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app import session
+from app import bind_address, session
 from app.annotate.parts import annotator, live_effect, summary, work
 from app.annotate.questions import attention_of, input_side
-from app.bind_address import signs_in
 from app.ui.pictures import View, address, under
 from slim_core.errors import NameRefusedError
 from slim_core.percent import percent
@@ -68,11 +67,11 @@ def _finished(campaign: Campaign) -> None:
 
 def _session(campaign: Campaign) -> annotator.Session:
     run, options = attention_of(campaign), campaign.options
-    named = session.viewer().name if signs_in() else session.given_name()
+    named = session.viewer().name if bind_address.signs_in() else session.given_name()
     return annotator.Session(
         campaign=campaign.id,
         who=named,
-        may_rename=not signs_in(),
+        may_rename=not bind_address.signs_in(),
         refused=st.session_state.pop(REFUSED, ""),
         token=session.token(dataset=campaign.dataset_id, campaign=campaign.id),
         run=run,

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import session
+from app import bind_address, session
 from app.annotate import forms
-from app.bind_address import signs_in
 from app.services import campaign_actions
 from app.ui.messages import errors_shown
 from app.ui.synced import sync
@@ -61,7 +60,7 @@ def _members(campaign: Campaign) -> None:
 
 def _privacy(campaign: Campaign) -> None:
     """For who opened it and admins; where nobody signs in, nobody can be kept out."""
-    if not signs_in() or not session.store().sharing.may_change(campaign.id):
+    if not bind_address.signs_in() or not session.store().sharing.may_change(campaign.id):
         return
     key = sync(f"campaign-private-{campaign.id}", campaign.private)
     private = st.toggle("Private", key=key, help=forms.PRIVATE)

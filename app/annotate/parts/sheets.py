@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from app import session
-from app.bind_address import signs_in
+from app import bind_address, session
 from app.services import campaign_actions
 from app.ui import next_step, pick, pictures
 from app.ui.escape import verbatim
@@ -50,7 +49,7 @@ def show(campaign: Campaign) -> None:
     """
     session.viewer().require("annotator")
     sheets(session.store(), campaign.id)  # what is refused is refused once, on the page
-    who = session.viewer().name if signs_in() else session.given_name()
+    who = session.viewer().name if bind_address.signs_in() else session.given_name()
     if who is None:
         _ask_name()
     else:

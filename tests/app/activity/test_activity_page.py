@@ -8,7 +8,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import session
+from app import bind_address, session
 from app.activity.parts import events
 from slim_core.errors import ForbiddenError
 from slim_core.store import Dataset
@@ -80,7 +80,7 @@ def test_the_file_holds_what_matches_and_no_formula() -> None:
 
 @pytest.mark.usefixtures("empty_home")
 def test_who_is_not_an_admin_finds_no_page_and_reads_nothing(show: Show, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
     monkeypatch.setattr(st, "user", {"email": "lea@example.org"})
     session.store().members.set_role("lea@example.org", "lead", by="root")
     for read in (lambda: events.read(ActivityFilter(), 5), lambda: events.as_csv(ActivityFilter())):

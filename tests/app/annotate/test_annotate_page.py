@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app import session
+from app import bind_address, session
 from slim_core.store.results import SpaceResult
 from tests.app.conftest import hop
 
@@ -40,7 +40,7 @@ def test_the_answering_comes_first_and_the_form_is_one_click_away(show) -> None:
 
 @pytest.mark.usefixtures("filled_home")
 def test_a_viewer_is_told_that_they_may_not_answer(show, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
     app = show("annotate")  # AppTest's own person, who is no member
     assert "this requires the role annotator" in app.error[0].value
 

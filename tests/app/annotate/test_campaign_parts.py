@@ -6,6 +6,7 @@ import io
 import re
 import time
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,15 @@ from streamlit.testing.v1.element_tree import Button
 from app import session
 from app.annotate import forms
 from app.annotate.pace import Pace
-from app.annotate.parts import controls, live_effect, members, summary
+from app.annotate.parts import live_effect, summary
 from app.services import campaign_actions
 from app.ui import selection
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign
+from tests.app.conftest import Sign
 
 pytestmark = pytest.mark.usefixtures("filled_home")
+ADMIN = "root@lab.org"
 
 
 def part(module: str, campaign: str, **state: object) -> AppTest:
@@ -405,33 +408,39 @@ def test_json_lines_are_taken_in_on_the_page(pair: Campaign):
     assert any("Imported 1 new answers" in one.value for one in app.success)
 
 
-def test_members_are_shown_to_admins_where_people_sign_in(monkeypatch, pair: Campaign):
-    assert not part("overview", pair.id).get("text_input") or not _has_members(pair)
-    monkeypatch.setattr(members, "signs_in", lambda: True)
+def test_where_nobody_signs_in_nobody_has_a_role_and_nobody_can_be_kept_out(space: str, pair: Campaign) -> None:
+    app = part("overview", pair.id)
+    assert not app.toggle and "Members" not in [one.label for one in app.expander]
+    assert "campaign-private" not in [one.key for one in form(space).toggle]
+
+
+@pytest.fixture
+def as_admin(filled_home: Path, as_person: Sign) -> None:
+    """An admin has signed in."""
+    session.whole_store().members.set_role(ADMIN, "admin")
+    as_person(ADMIN)
+
+
+@pytest.mark.usefixtures("as_admin")
+def test_members_are_shown_to_admins_where_people_sign_in(pair: Campaign):
     app = part("overview", pair.id)
     app.text_input(key="member-email").set_value("Ann@example.org").run()
     app.button(key="member-set").click().run()
-    assert [(one.email, one.role) for one in session.store().members.all()] == [("ann@example.org", "annotator")]
+    roles = {one.email: one.role for one in session.store().members.all()}
+    assert roles == {"ann@example.org": "annotator", ADMIN: "admin"}
     app = part("overview", pair.id)
     app.selectbox(key="member-out").set_value("ann@example.org").run()
     app.button(key="member-remove").click().run()
-    assert session.store().members.all() == []
+    assert [one.email for one in session.store().members.all()] == [ADMIN]
 
 
-def _has_members(campaign: Campaign) -> bool:
-    return any(one.label == "Members" for one in part("overview", campaign.id).expander)
-
-
-def test_who_opened_a_campaign_makes_it_private(monkeypatch: pytest.MonkeyPatch, space: str, pair: Campaign) -> None:
-    assert not part("overview", pair.id).toggle, "nobody can be kept out where nobody signs in"
-    assert "campaign-private" not in [one.key for one in form(space).toggle]
-    monkeypatch.setattr(controls, "signs_in", lambda: True)
-    monkeypatch.setattr(forms, "signs_in", lambda: True)
+@pytest.mark.usefixtures("as_admin")
+def test_an_admin_makes_a_campaign_private(space: str, pair: Campaign) -> None:
     assert "campaign-private" in [one.key for one in form(space).toggle]
     app = part("overview", pair.id)
     app.toggle(key=f"campaign-private-{pair.id}").set_value(True).run()
     assert session.store().campaigns.fetch(pair.id).private
-    assert pair.id not in [one.id for one in session.store().seen_by("lea@lab.org").campaigns.all()]
+    assert pair.id not in [one.id for one in session.whole_store().seen_by("lea@lab.org").campaigns.all()]
     assert any("· private" in one.value for one in part("overview", pair.id).caption)
     app.toggle(key=f"campaign-private-{pair.id}").set_value(False).run()
     assert not session.store().campaigns.fetch(pair.id).private

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import session
+from app import bind_address, session
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.annotation.sheets import answer, sheets
 from slim_core.space.sheets import MIXED, NO, QUESTION, YES
@@ -134,7 +134,7 @@ def test_a_closed_campaign_shows_its_sheets_and_takes_no_answer(opened, campaign
 
 
 def test_a_viewer_may_not_answer(opened, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "signs_in", lambda: True)
+    monkeypatch.setattr(bind_address, "signs_in", lambda: True)
     assert "this requires the role annotator" in opened().error[0].value
 
 
