@@ -18,12 +18,13 @@ from tests.slim_core.store.store_makers import image_table
 
 N_TRAIN, CONFIG = 60, ClusterConfig(n_clusters=2, cluster_dims=4)
 FEATURES, CLUMP = features(n=N_TRAIN + 10)
+LABELS = np.arange(N_TRAIN + 10) // 2 % 2  # of each clump as many images in either class
 
 
 @pytest.fixture
 def results(tmp_path):
     """A space of 60 training images in two clumps, and the pass it was made from, which saw 10 more among them."""
-    table = image_table(tmp_path / "images", n_train=N_TRAIN)
+    table = labelled(image_table(tmp_path / "images", n_train=N_TRAIN), LABELS)
     order = np.random.default_rng(0).permutation(N_TRAIN + 10)
     np.save(tmp_path / result_files.ROWS, order)
     np.save(tmp_path / result_files.FEATURES["environment"], FEATURES[order])
@@ -38,6 +39,11 @@ def results(tmp_path):
     return table, SpaceResult(space), AttentionResult(tmp_path)
 
 
+def labelled(table, labels):
+    """The same images in other classes."""
+    return type(table)(table.name, table.root, table.frame.assign(label=labels), table.label_names)
+
+
 def groups(results, **said):
     table, space, seen = results
     return environment_groups(
@@ -46,20 +52,16 @@ def groups(results, **said):
 
 
 def test_every_image_that_was_seen_is_in_the_group_of_its_class_and_clump(results):
-    table, found = results[0], groups(results)
-    labels, clump = table.labels, CLUMP  # both alternate: the clump of a row is its label
-    assert found.names == ("zero, environment 0", "one, environment 1") or found.names == (
-        "zero, environment 1",
-        "one, environment 0",
-    )
+    found = groups(results)
+    assert found.names == tuple(f"{label}, environment {k}" for label in ("zero", "one") for k in (0, 1))
     assert not found.estimated
-    np.testing.assert_array_equal(found.index, labels)
-    np.testing.assert_array_equal(labels, clump)
+    environment = CLUMP if found.index[0] == 0 else 1 - CLUMP  # the first image is in clump 0: which number has that?
+    np.testing.assert_array_equal(found.index, 2 * LABELS + environment)
 
 
 def test_names_of_people_are_in_the_names_of_groups(results):
     found = groups(results, e0=Said(NO, "lake", 1), e1=Said(NO, "wood", 1))
-    assert {name.split(", ")[1] for name in found.names} == {"lake", "wood"}
+    assert found.names == ("zero, lake", "zero, wood", "one, lake", "one, wood")
 
 
 def test_environments_that_belong_to_the_class_are_no_groups(results):
@@ -70,17 +72,15 @@ def test_environments_that_belong_to_the_class_are_no_groups(results):
 
 def test_parts_of_a_mixed_environment_are_groups_of_their_own(results):
     found = groups(results, e0=Said(MIXED, "", 1))
-    assert sum("environment 0." in name for name in found.names) == 2
+    assert {name.split(", ")[1] for name in found.names} == {"environment 0.0", "environment 0.1", "environment 1"}
     assert (found.index >= 0).all()
 
 
 def test_an_image_elsewhere_that_would_be_in_a_group_without_training_images_has_none(results):
     table, space, seen = results
-    labels = table.labels.copy()
+    labels = CLUMP.copy()  # in training, each class has a clump of its own
     labels[N_TRAIN] = 1 - labels[N_TRAIN]
-    frame = table.frame.assign(label=labels)
-    table = type(table)(table.name, table.root, frame, table.label_names)
-    found = environment_groups(table, space, seen, CONFIG, {})
+    found = environment_groups(labelled(table, labels), space, seen, CONFIG, {})
     assert found.index[N_TRAIN] == UNGROUPED and (np.delete(found.index, N_TRAIN) >= 0).all()
 
 

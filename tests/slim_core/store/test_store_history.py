@@ -81,10 +81,11 @@ def test_links_are_read_both_ways_and_a_deleted_child_is_not_shown(store, runs, 
 
 
 def test_a_run_moved_to_the_front_is_next_and_the_move_is_noted(store, runs) -> None:
-    assert store.queue.waiting()[-1].id != runs[2].id or len(store.queue.waiting()) == 1
+    assert ids(store.queue.waiting()) == ids([runs[3], runs[2], runs[4]]), "it is grace's turn"
     for run in (runs[4], runs[3]):
         store.queue.move_to_front(run.id, "lead")
         assert store.queue.waiting()[0].id == run.id
+    assert ids(store.queue.waiting()) == ids([runs[3], runs[4], runs[2]])
     event = store.events.recent(1)[0]
     assert (event.what, event.who, event.subject) == ("run.prioritised", "lead", runs[3].id)
 
