@@ -95,7 +95,7 @@ def test_a_set_that_does_not_exist_is_refused_with_those_that_do(capsys):
 @pytest.mark.parametrize("name", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_everything_it_started(name, port, tmp_path, whole_demo):
     home = tmp_path / "home"
-    shutil.copytree(whole_demo[0], home / "demo-data" / "seed-0", copy_function=os.link)  # what it would draw
+    shutil.copytree(whole_demo, home / "demo-data" / "seed-0", copy_function=os.link)  # what it would draw
     environment = {**os.environ, "SLIM_HOME": str(home), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "workers.demo", "--port", str(port)]
     with (tmp_path / "out").open("wb") as out:

@@ -166,7 +166,5 @@ def test_the_marker_says_how_to_make_the_same_set_again(demo_folder):
 
 
 @pytest.mark.slow
-def test_the_whole_demo_set_takes_seconds(whole_demo):
-    folder, seconds = whole_demo
-    assert seconds < 10
-    assert len(list((folder / "images").iterdir())) == 4200
+def test_the_whole_demo_set_has_4200_images(whole_demo):
+    assert len(list((whole_demo / "images").iterdir())) == 4200
