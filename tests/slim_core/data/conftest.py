@@ -15,12 +15,18 @@ SPLIT_NUMBERS = {"train": 0, "val": 1, "test": 2}
 @pytest.fixture
 def limits(tmp_path):
     """Settings that allow the test's own folder alone."""
+    return Settings(home=tmp_path / "home", data_roots=(tmp_path,))
+
+
+@pytest.fixture
+def narrow_limits(tmp_path):
+    """Settings that allow ``data`` alone: all beside it is outside."""
     return Settings(home=tmp_path / "home", data_roots=(tmp_path / "data",))
 
 
 @pytest.fixture
 def data(tmp_path):
-    """The one allowed folder."""
+    """A folder for data, beside which others lie."""
     folder = tmp_path / "data"
     folder.mkdir()
     return folder

@@ -44,18 +44,18 @@ def test_a_folder_that_does_not_exist_is_refused_by_name(data, limits):
     assert error.code == "missing-folder" and "nowhere does not exist" in error.message
 
 
-def test_a_path_outside_the_allowed_roots_is_refused(tmp_path, limits):
+def test_a_path_outside_the_allowed_roots_is_refused(tmp_path, narrow_limits):
     outside = tmp_path / "elsewhere"
     outside.mkdir()
     with pytest.raises(PathRefusedError, match="lies outside the allowed folders.*SLIM_DATA_ROOTS"):
-        import_data(outside, settings=limits)
+        import_data(outside, settings=narrow_limits)
 
 
-def test_a_link_out_of_the_allowed_roots_is_refused(tmp_path, data, limits):
+def test_a_link_out_of_the_allowed_roots_is_refused(tmp_path, data, narrow_limits):
     (tmp_path / "elsewhere").mkdir()
     (data / "link").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(PathRefusedError):
-        import_data(data / "link", settings=limits)
+        import_data(data / "link", settings=narrow_limits)
 
 
 @pytest.mark.parametrize("column", ["split", "y"])
@@ -162,16 +162,16 @@ def test_dots_that_stay_inside_are_fine(waterbirds, limits):
     assert import_data(waterbirds, settings=limits).report.ok
 
 
-def test_a_folder_link_and_a_file_link_out_of_the_roots_are_both_refused(waterbirds, tmp_path, limits):
+def test_a_folder_link_and_a_file_link_out_of_the_roots_are_both_refused(waterbirds, tmp_path, narrow_limits):
     secret = tmp_path / "secret"
     secret.mkdir()
     name = pd.read_csv(waterbirds / "metadata.csv")["img_filename"].iat[0]
     os.replace(waterbirds / name, secret / "a.jpg")
     (waterbirds / name).symlink_to(secret / "a.jpg")
-    assert one_error(waterbirds, limits).code == "path-escape"
+    assert one_error(waterbirds, narrow_limits).code == "path-escape"
     (waterbirds / "linked").symlink_to(secret)
     edit(waterbirds, set_cell("img_filename", 0, "linked/a.jpg"))
-    assert one_error(waterbirds, limits).code == "path-escape"
+    assert one_error(waterbirds, narrow_limits).code == "path-escape"
 
 
 def test_an_empty_name_is_refused_with_its_row(waterbirds, limits):

@@ -20,11 +20,6 @@ from tests.hub import FEATURES, IMAGE, content, hub, pets, write
 
 
 @pytest.fixture
-def limits(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", data_roots=(tmp_path,))
-
-
-@pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "pets").mkdir()
     return tmp_path / "pets"

@@ -19,11 +19,6 @@ Rows = list[dict[str, Any]]
 
 
 @pytest.fixture
-def limits(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", data_roots=(tmp_path,))
-
-
-@pytest.fixture
 def root(tmp_path: Path) -> Path:
     (tmp_path / "pets").mkdir()
     return tmp_path / "pets"

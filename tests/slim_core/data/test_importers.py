@@ -10,7 +10,6 @@ from PIL import Image
 from slim_core.data.groups import grouping
 from slim_core.data.importing import FORMATS, import_data
 from slim_core.data.report import require
-from slim_core.settings import Settings
 
 RNG = np.random.default_rng(0)
 
@@ -20,11 +19,6 @@ def root(tmp_path):
     folder = tmp_path / "data" / "mine"
     folder.mkdir(parents=True)
     return folder
-
-
-@pytest.fixture
-def limits(tmp_path):
-    return Settings(home=tmp_path / "home", data_roots=(tmp_path,))
 
 
 def draw(*paths):

@@ -61,12 +61,12 @@ def test_what_is_read_in_another_form_has_no_columns_to_choose(waterbirds, data,
     assert preview(data / "nowhere", settings=limits) is None
 
 
-def test_a_table_that_cannot_be_read_or_lies_elsewhere_is_refused(folder, tmp_path, limits):
+def test_a_table_that_cannot_be_read_or_lies_elsewhere_is_refused(folder, tmp_path, narrow_limits):
     (folder / "t.csv").write_bytes("photo,species\n0.jpg,caf\xe9\n".encode("latin-1"))
     with pytest.raises(DataRefusedError, match="line 2 seems to be Latin-1 .* save it as UTF-8"):
-        preview(folder, settings=limits)
+        preview(folder, settings=narrow_limits)
     with pytest.raises(PathRefusedError):
-        preview(tmp_path, settings=limits)
+        preview(tmp_path, settings=narrow_limits)
 
 
 def test_chosen_columns_are_read_and_one_that_is_not_wanted_is_not(folder, limits):

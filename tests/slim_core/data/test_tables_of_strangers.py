@@ -17,11 +17,6 @@ POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{:064d}\nsize 
 
 
 @pytest.fixture
-def limits(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", data_roots=(tmp_path,))
-
-
-@pytest.fixture
 def root(tmp_path: Path) -> Path:
     for i in range(N):
         save_image(tmp_path / "pets" / f"{i}.jpg", i)

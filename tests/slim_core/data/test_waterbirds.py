@@ -56,9 +56,9 @@ def test_cubs_annotations_may_lie_in_a_folder_of_their_own(waterbirds, data, lim
     assert load_mask(table, 0, ImageTransform(30, 1.0)).sum() == 8 * 20
 
 
-def test_annotations_outside_the_allowed_roots_are_refused(waterbirds, tmp_path, limits):
+def test_annotations_outside_the_allowed_roots_are_refused(waterbirds, tmp_path, narrow_limits):
     with pytest.raises(PathRefusedError, match="lies outside the allowed folders"):
-        import_data(waterbirds, options={"cub": str(tmp_path / "cub")}, settings=limits)
+        import_data(waterbirds, options={"cub": str(tmp_path / "cub")}, settings=narrow_limits)
 
 
 def test_mistake_3_boxes_are_matched_to_images_by_id_and_not_by_order(waterbirds, limits):
