@@ -20,11 +20,14 @@ from starlette.exceptions import StarletteDeprecationWarning
 from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime import context
 from streamlit.testing.v1 import AppTest
+from streamlit.testing.v1.element_tree import Button
 from streamlit.util import calc_hash
 
-from app import bind_address, server, session
+from app import access, bind_address, server, session
+from app.access import Viewer
 from app.ui import chart
-from slim_core.store import Campaign, Dataset
+from slim_core.store import Campaign, Dataset, Pipeline, Run
+from slim_core.store.people.members import Role
 from tests.built_once import built_once
 
 with warnings.catch_warnings():  # Starlette would rather have httpx2, which nothing else here needs
@@ -152,6 +155,31 @@ def drawn(app: AppTest) -> str:
     return "\n".join(str(getattr(node, "proto", "")) for node in app._tree)
 
 
+def texts(app: AppTest) -> str:
+    """What the page says in texts, notes and warnings."""
+    return "\n".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
+
+
+def button(app: AppTest, label: str) -> Button:
+    """The first button of that label, also of a form."""
+    return next(one for one in app.button if one.label == label)
+
+
+def headers(role: Role = "annotator", name: str = "ann", **limits: tuple[str, ...]) -> dict[str, str]:
+    """Of a request with that person's token; ``limits``: what the token reaches."""
+    return {access.TOKEN_HEADER: access.sign(Viewer(name, role, **limits))}
+
+
+def newest_done(kind: str) -> Run:
+    """The newest finished run of a kind."""
+    return session.store().runs.all(kind=kind, status="done")[0]
+
+
+def newest_pipeline(dataset: str) -> Pipeline:
+    """The newest pipeline of a data set."""
+    return session.store().pipelines.all(dataset)[0]
+
+
 def hop(app: AppTest, page: str, **params: str) -> AppTest:
     """Go on to another page in the same session, as by the sidebar; ``params``: of a link."""
     app._page_hash = calc_hash("" if page == "overview" else page)
@@ -187,7 +215,7 @@ def _run_loop(home: Path) -> None:
 
 
 @pytest.fixture(scope="session")
-def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def small_demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demo data set of 40 images, not registered anywhere."""
     from slim_core.data.sets.digits import DemoConfig, write_demo
 
@@ -197,24 +225,24 @@ def demo_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def registered_home(tmp_path_factory: pytest.TempPathFactory, demo_folder: Path) -> Path:
+def registered_home(tmp_path_factory: pytest.TempPathFactory, small_demo: Path) -> Path:
     """A home in which nothing has happened but the registration of the small demo data set. Copy it."""
     from slim_core.data.importing import import_data
 
     def register(folder: Path) -> None:
         with home_at(folder / "home"):
-            session.store().datasets.register(import_data(demo_folder), by="tests")
+            session.store().datasets.register(import_data(small_demo), by="tests")
 
     return built_once(tmp_path_factory, "registered", register) / "home"
 
 
 @pytest.fixture
-def dataset(empty_home: Path, registered_home: Path, demo_folder: Path) -> Dataset:
+def dataset(empty_home: Path, registered_home: Path, small_demo: Path) -> Dataset:
     """The small demo data set, registered in an otherwise empty home, or in that of another data set as the newest."""
     from slim_core.data.importing import import_data
 
     if (empty_home / "slim.db").exists():
-        return session.store().datasets.register(import_data(demo_folder), by="tests")
+        return session.store().datasets.register(import_data(small_demo), by="tests")
     shutil.copytree(registered_home, empty_home, dirs_exist_ok=True)
     (registered,) = session.store().datasets.all()
     return registered

@@ -33,6 +33,7 @@ from slim_core.steps.specs import CurateSpec, SpaceSpec, TrainSpec
 from slim_core.store import Run
 from slim_core.training.config import TrainConfig
 from slim_core.training.objectives import OBJECTIVES, Erm
+from tests.app.conftest import button
 
 WARM_UP = "Epochs in which the learning rate rises."
 FLOOR = "Least images of a cell."
@@ -176,10 +177,6 @@ def slim(*words: str) -> str:
 
 def newest(kind: str = "train") -> Run:
     return max(session.store().runs.all(kind=kind), key=lambda run: run.created_at)
-
-
-def button(app, label: str):
-    return next(one for one in app.button if one.label == label)
 
 
 def parameter_rows(app) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from app.activity.parts import events
 from slim_core.errors import ForbiddenError
 from slim_core.store import Dataset
 from slim_core.store.people.activity import ActivityFilter
-from tests.app.conftest import Show
+from tests.app.conftest import Show, button
 
 
 def rows(app: AppTest) -> list[list[str]]:
@@ -56,10 +56,6 @@ def test_older_events_are_one_click_away_and_the_newest_one_back(show: Show) -> 
     assert [row[3] for row in rows(app)] == ["p2@example.org", "p1@example.org", "p0@example.org"]
     button(app, "Newest").click().run()
     assert rows(app) == newest
-
-
-def button(app: AppTest, label: str):
-    return next(one for one in app.button if one.label == label)
 
 
 @pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "\u0664"])

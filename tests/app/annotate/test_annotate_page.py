@@ -14,8 +14,8 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("annotate").markdown)
 
 
-def test_without_a_space_the_page_sends_to_the_space_page(show, dataset) -> None:
-    assert dataset is not None
+@pytest.mark.usefixtures("dataset")
+def test_without_a_space_the_page_sends_to_the_space_page(show) -> None:
     assert any("build an attention space" in text.value for text in show("annotate").markdown)
 
 

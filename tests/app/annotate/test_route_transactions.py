@@ -36,9 +36,9 @@ def store(request, server: sa.Engine | None, tmp_path: Path, monkeypatch: pytest
 
 
 @pytest.fixture
-def campaign(store: Store, demo_folder: Path) -> Campaign:
+def campaign(store: Store, small_demo: Path) -> Campaign:
     """On an attention space, whose model has predicted every image."""
-    dataset = store.datasets.register(import_data(demo_folder))
+    dataset = store.datasets.register(import_data(small_demo))
     model = finished(store, store.runs.submit(train_spec(dataset))[0])
     attention = finished(store, store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))[0])
     space = finished(store, store.runs.submit(SpaceSpec(dataset=dataset.id, attention=attention.id))[0])

@@ -16,6 +16,7 @@ from app.access import Viewer
 from app.annotate import routes
 from app.routes import guard
 from slim_core.store import Campaign, CampaignSettings, Dataset
+from tests.app.conftest import headers
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -25,10 +26,6 @@ if TYPE_CHECKING:
 def campaign(dataset: Dataset) -> Campaign:
     rows = session.store().datasets.table(dataset.id).rows("train")[:6]
     return session.store().campaigns.create("first", dataset.id, None, rows, by="tests")
-
-
-def headers(role: str = "annotator", name: str = "ann", **limits: tuple[str, ...]) -> dict[str, str]:
-    return {access.TOKEN_HEADER: access.sign(Viewer(name, role, **limits))}
 
 
 def post(client: TestClient, campaign: Campaign, answers: list[dict], **who: object):

@@ -44,8 +44,8 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("attention").markdown)
 
 
-def test_without_a_model_the_page_sends_to_training(show, dataset) -> None:
-    assert dataset is not None
+@pytest.mark.usefixtures("dataset")
+def test_without_a_model_the_page_sends_to_training(show) -> None:
     assert any("train a model" in text.value for text in show("attention").markdown)
 
 

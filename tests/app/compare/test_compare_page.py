@@ -15,14 +15,11 @@ from app.services import evaluations as compare_runs
 from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
+from tests.app.conftest import texts
 
 
 def evaluations():
     return session.store().runs.all(kind="evaluate")
-
-
-def texts(app) -> str:
-    return "\n".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -30,8 +27,8 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert "register a folder" in texts(show("compare"))
 
 
-def test_without_a_model_the_page_sends_to_training(show, dataset) -> None:
-    assert dataset is not None
+@pytest.mark.usefixtures("dataset")
+def test_without_a_model_the_page_sends_to_training(show) -> None:
     assert "train a model" in texts(show("compare"))
 
 

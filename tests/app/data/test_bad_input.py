@@ -16,12 +16,9 @@ from PIL import Image
 
 from app import session
 from slim_core.data import uploads
+from tests.app.conftest import button
 
 N = 24
-
-
-def button(app, label: str):
-    return next(one for one in app.button if one.label == label)
 
 
 def check(app, path: object):

@@ -15,11 +15,8 @@ from PIL import Image
 from app import session
 from app.access import Viewer
 from slim_core.data.importing import import_data
+from tests.app.conftest import button
 from tests.hub import hub
-
-
-def button(app, label: str):
-    return next(one for one in app.button if one.label == label)
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -58,13 +55,13 @@ def test_a_link_reproduces_the_sample(show, dataset) -> None:
     assert page.count("<img") == sum((table.labels[rows] == 0) & (table.attributes[rows] == 0))
 
 
-def test_images_that_have_moved_are_told_and_the_rest_of_the_page_stays(show, dataset, demo_folder: Path) -> None:
-    away = demo_folder.rename(demo_folder.with_name("away"))
+def test_images_that_have_moved_are_told_and_the_rest_of_the_page_stays(show, dataset, small_demo: Path) -> None:
+    away = small_demo.rename(small_demo.with_name("away"))
     try:
         app = show("data")
     finally:
-        away.rename(demo_folder)
-    assert dataset.root == str(demo_folder)
+        away.rename(small_demo)
+    assert dataset.root == str(small_demo)
     assert any("are no longer in" in error.value for error in app.error)
     assert app.dataframe[0].value["train"].sum() == 20
     assert any("train a reference model" in text.value for text in app.markdown)
@@ -80,8 +77,8 @@ def texts(app) -> str:
     return "\n".join(text.value for text in app.markdown)
 
 
-def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: Path, demo_folder: Path) -> None:
-    app = check(show("data"), demo_folder)
+def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: Path, small_demo: Path) -> None:
+    app = check(show("data"), small_demo)
     assert "40 images (train 20, val 10, test 10). Nothing is registered yet." in texts(app)
     assert "Read as demo" in texts(app) and session.store().datasets.all() == []
     button(app, "Register").click().run()
@@ -90,8 +87,8 @@ def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: P
 
 
 @pytest.mark.usefixtures("empty_home")
-def test_after_registering_the_form_is_folded_and_the_data_set_shown(show, demo_folder: Path) -> None:
-    app = button(check(show("data"), demo_folder), "Register").click().run()
+def test_after_registering_the_form_is_folded_and_the_data_set_shown(show, small_demo: Path) -> None:
+    app = button(check(show("data"), small_demo), "Register").click().run()
     assert "Check" not in [one.label for one in app.button]
     assert any("fingerprint" in caption.value for caption in app.caption)
 
@@ -111,8 +108,8 @@ def test_images_inside_files_are_unpacked_at_a_press_and_the_folder_is_checked_a
 
 
 @pytest.mark.usefixtures("empty_home")
-def test_a_check_is_gone_once_something_else_is_asked_for(show, demo_folder: Path) -> None:
-    app = check(show("data"), demo_folder)
+def test_a_check_is_gone_once_something_else_is_asked_for(show, small_demo: Path) -> None:
+    app = check(show("data"), small_demo)
     app.text_input[0].set_value("/somewhere").run()
     assert "Register" not in [one.label for one in app.button]
 
@@ -141,9 +138,9 @@ def test_a_button_without_a_path_says_what_is_missing(show) -> None:
 
 @pytest.mark.usefixtures("empty_home")
 def test_what_changed_after_the_check_is_refused_and_the_form_keeps_what_was_typed(
-    show, tmp_path: Path, demo_folder: Path
+    show, tmp_path: Path, small_demo: Path
 ) -> None:
-    folder = Path(shutil.copytree(demo_folder, tmp_path / "changed"))
+    folder = Path(shutil.copytree(small_demo, tmp_path / "changed"))
     app = check(show("data"), folder)
     (folder / pd.read_csv(folder / "metadata.csv")["img_filename"][0]).unlink()
     button(app, "Register").click().run()
@@ -155,9 +152,9 @@ def test_what_changed_after_the_check_is_refused_and_the_form_keeps_what_was_typ
 
 
 @pytest.fixture
-def spoilt(tmp_path: Path, demo_folder: Path) -> Path:
+def spoilt(tmp_path: Path, small_demo: Path) -> Path:
     """The small demo set with one file missing (line 4) and one broken (line 6)."""
-    folder = Path(shutil.copytree(demo_folder, tmp_path / "spoilt"))
+    folder = Path(shutil.copytree(small_demo, tmp_path / "spoilt"))
     names = pd.read_csv(folder / "metadata.csv")["img_filename"]
     (folder / names[2]).unlink()
     (folder / names[4]).write_bytes(b"<html>moved</html>")
@@ -246,9 +243,9 @@ def test_an_option_of_another_format_is_named_where_it_is_wrong(show, tmp_path: 
 
 
 @pytest.fixture
-def changing(empty_home: Path, tmp_path: Path, demo_folder: Path) -> Path:
+def changing(empty_home: Path, tmp_path: Path, small_demo: Path) -> Path:
     """The small demo set, registered from a folder that a test may change."""
-    folder = Path(shutil.copytree(demo_folder, tmp_path / "changing"))
+    folder = Path(shutil.copytree(small_demo, tmp_path / "changing"))
     session.store().datasets.register(import_data(folder), by="tests")
     return folder
 

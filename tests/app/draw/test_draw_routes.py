@@ -11,15 +11,12 @@ from PIL import Image
 from app import access, bind_address, session
 from app.access import Viewer
 from slim_core.store import Dataset
+from tests.app.conftest import headers
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 BOX = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
-
-
-def headers(role: str = "annotator", name: str = "ann", **limits: tuple[str, ...]) -> dict[str, str]:
-    return {access.TOKEN_HEADER: access.sign(Viewer(name, role, **limits))}
 
 
 def keep(client: TestClient, dataset: Dataset, row: object = 3, polygons: object = BOX, id: object = "a", **more):

@@ -12,7 +12,7 @@ from app import session
 from slim_core.evaluation.charts import palette
 from slim_core.percent import percent
 from slim_core.store import schema
-from tests.app.conftest import finish
+from tests.app.conftest import finish, newest_pipeline
 
 
 def texts(app) -> str:
@@ -42,9 +42,9 @@ def test_with_data_one_button_leads_up_to_the_questions(show) -> None:
     assert "**Train, map attention, select candidates**" in texts(app), "also in a browser that comes later"
     assert "Step 1 of 5: train" in app.get("progress")[0].proto.text and "loop-questions" not in keys(app)
     assert len(app.get("progress")) == 1, "one line for all steps, none for each"
-    app.button(key=f"stop-{newest(queued['train'].dataset_id).id}").click().run()
+    app.button(key=f"stop-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"canceled"}
-    app.button(key=f"resume-{newest(queued['train'].dataset_id).id}").click().run()
+    app.button(key=f"resume-{newest_pipeline(queued['train'].dataset_id).id}").click().run()
     assert {run.status for run in session.store().runs.all()} == {"queued"}
 
 
@@ -55,7 +55,7 @@ def test_answers_lead_to_the_comparison_by_one_button_and_its_end_are_the_figure
     store.runs.delete(after.id)
     app = show("overview")
     app.button(key="loop-comparison").click().run()
-    pipeline = newest(after.dataset_id)
+    pipeline = newest_pipeline(after.dataset_id)
     assert pipeline.kind == "comparison"
     for run in pipeline.runs:  # as workers would
         if run.status == "queued":
@@ -79,10 +79,6 @@ def test_a_step_that_failed_says_so_once(show) -> None:
 
 def keys(app) -> set[str]:
     return {button.key for button in app.button}
-
-
-def newest(dataset: str):
-    return session.store().pipelines.all(dataset)[0]
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -207,19 +203,19 @@ def test_a_try_is_one_line_over_all_its_steps_that_is_stopped_resumed_and_ends_w
     label = next(button for button in app.button if (button.key or "").startswith("try-")).key
     app.button(key=label).click().run()
     app = show("overview")
-    pipeline = newest(session.store().datasets.all()[0].id)
+    pipeline = newest_pipeline(session.store().datasets.all()[0].id)
     assert pipeline.runs[-1].kind == "evaluate" and len(pipeline.runs) > 1
     (line,) = app.get("progress")
     assert f"Step 1 of {len(pipeline.runs)}: " in line.proto.text
     waiting = [button for button in app.button if (button.key or "").startswith("try-")]
     assert waiting and all(button.disabled for button in waiting), "what to try next follows from its figures too"
     app.button(key=f"stop-{pipeline.id}").click().run()
-    assert newest(pipeline.dataset_id).state == "unfinished"
+    assert newest_pipeline(pipeline.dataset_id).state == "unfinished"
     app = show("overview")
     assert not app.button(key=label).disabled
     app.button(key=f"resume-{pipeline.id}").click().run()
     known = {run.kind: run.metrics for run in session.store().runs.all(status="done")}
-    for run in newest(pipeline.dataset_id).runs:  # as workers would
+    for run in newest_pipeline(pipeline.dataset_id).runs:  # as workers would
         finish(run.id, known[run.kind] | ({"wga": 0.375} if run.kind == "evaluate" else {}))
     app = show("overview")
     told = texts(app).replace("\u00a0", " ")
@@ -243,7 +239,7 @@ def test_a_retraining_that_helps_is_told_yes_without_tries_but_with_the_random_s
     of_slim = next(run for run in session.store().runs.all(kind="curate") if run.spec["strategy"] == "slim")
     assert queued["curate"].spec["size"] == of_slim.spec["size"]
     assert queued["evaluate"].spec["model"] == queued["train"].id
-    pipeline = newest(slim.dataset_id)
+    pipeline = newest_pipeline(slim.dataset_id)
     assert [run.kind for run in pipeline.runs] == ["curate", "train", "evaluate"] and pipeline.state == "active"
 
 
@@ -258,14 +254,14 @@ def test_without_the_files_of_an_evaluation_the_numbers_stay(show) -> None:
 
 
 @pytest.mark.usefixtures("empty_home")
-def test_the_demo_button_writes_and_registers_the_demo_data(show, monkeypatch, demo_folder) -> None:
+def test_the_demo_button_writes_and_registers_the_demo_data(show, monkeypatch, small_demo) -> None:
     from app.services import actions
 
     def small(folder, progress) -> None:  # the real set has 4,200 images
         import shutil
 
         progress(1, 1, "Drawing the demo images")
-        shutil.copytree(demo_folder, folder)  # makes the folders above it
+        shutil.copytree(small_demo, folder)  # makes the folders above it
 
     monkeypatch.setattr(actions, "write_demo", small)
     app = show("overview")

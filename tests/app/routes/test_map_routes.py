@@ -17,6 +17,7 @@ from slim_core.attention.thumbnails import Thumbnails
 from slim_core.data.images import heat_map
 from slim_core.data.importing import import_data
 from slim_core.data.table import ImageTable
+from tests.app.conftest import newest_done
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -25,13 +26,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.usefixtures("filled_home")
 
 
-def newest(kind: str):  # a Run
-    return session.store().runs.all(kind=kind, status="done")[0]
-
-
 def telling_row() -> int:
     """The image whose two maps differ most, of those whose own is not empty, as one of a weak model may be."""
-    run = newest("gradcam")
+    run = newest_done("gradcam")
     folder = session.store().artifacts.folder(run.id)
     rows, maps = np.load(folder / "rows.npy"), np.load(folder / "class_maps.npy").astype(float)  # (n,), (n, 2, U, V)
     own = maps[np.arange(len(rows)), session.store().datasets.table(run.dataset_id).labels[rows]]
@@ -40,7 +37,7 @@ def telling_row() -> int:
 
 
 def drawn(client: TestClient, kind: str, **more: object) -> np.ndarray:
-    run = newest("gradcam")
+    run = newest_done("gradcam")
     url = image_url(run.dataset_id, telling_row(), session.token(), size=64, kind=kind, run=run.id, **more)
     answer = client.get(url)
     assert answer.status_code == 200, answer.text
@@ -49,7 +46,7 @@ def drawn(client: TestClient, kind: str, **more: object) -> np.ndarray:
 
 def test_an_overlay_lies_between_the_image_and_its_heat_map(client: TestClient) -> None:
     image, heat, overlay = (drawn(client, kind) for kind in ("image", "heat", "overlay"))
-    run = newest("gradcam")
+    run = newest_done("gradcam")
     drawn_map = heat_map(pictures.open_maps(run.id).of(telling_row(), "label"), 64)
     weak, strong = (drawn_map < 0.2, drawn_map > 0.9)
     assert np.abs(overlay - (image + heat) / 2)[strong].mean() < 12  # WebP is lossy
@@ -59,7 +56,7 @@ def test_an_overlay_lies_between_the_image_and_its_heat_map(client: TestClient) 
 def test_the_thumbnail_of_the_worker_is_served_as_it_is_even_where_the_image_is_gone(
     client: TestClient, filled_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = newest("gradcam")
+    run = newest_done("gradcam")
     kept = Thumbnails(filled_home / "runs" / run.id).read(5, 64)
     monkeypatch.setattr(ImageTable, "image_path", lambda table, _row: table.root / "gone.png")
     answer = client.get(image_url(run.dataset_id, 5, session.token(), size=64, run=run.id))
@@ -70,7 +67,7 @@ def test_the_thumbnail_of_the_worker_is_served_as_it_is_even_where_the_image_is_
 
 def test_without_a_pack_the_picture_is_drawn_and_looks_the_same(client: TestClient, filled_home: Path) -> None:
     kept = drawn(client, "image")
-    (filled_home / "runs" / newest("gradcam").id / "thumbnails.npy").unlink()
+    (filled_home / "runs" / newest_done("gradcam").id / "thumbnails.npy").unlink()
     pictures._thumbnails.cache_clear()
     assert np.abs(drawn(client, "image") - kept).mean() < 8
 
@@ -83,7 +80,7 @@ def test_an_empty_map_leaves_the_image_as_it_is_and_says_so_in_every_kind(
     client: TestClient, filled_home: Path
 ) -> None:
     image = drawn(client, "image")
-    folder, row = filled_home / "runs" / newest("gradcam").id, telling_row()
+    folder, row = filled_home / "runs" / newest_done("gradcam").id, telling_row()
     maps = np.load(folder / "class_maps.npy")
     maps[np.load(folder / "rows.npy") == row] = 0
     np.save(folder / "class_maps.npy", maps)
@@ -91,7 +88,7 @@ def test_an_empty_map_leaves_the_image_as_it_is_and_says_so_in_every_kind(
     own[np.load(folder / "rows.npy") == row] = 0
     np.save(folder / "maps.npy", own)
     pictures._open_maps.cache_clear()
-    run = newest("gradcam")
+    run = newest_done("gradcam")
     for kind in ("overlay", "contour", "heat", "veil"):
         url = image_url(run.dataset_id, row, session.token(), size=64, kind=kind, run=run.id)
         found = np.asarray(Image.open(io.BytesIO(client.get(url).content)).convert("RGBA")).astype(float)
@@ -109,7 +106,7 @@ def test_a_contour_changes_a_thin_line_only(client: TestClient) -> None:
 
 
 def test_the_map_of_any_class_is_drawn(client: TestClient) -> None:
-    label = session.store().datasets.table(newest("gradcam").dataset_id).labels[telling_row()]
+    label = session.store().datasets.table(newest_done("gradcam").dataset_id).labels[telling_row()]
     of_label, own, other = (drawn(client, "heat", map_of=c) for c in ("label", str(label), str(1 - label)))
     assert np.abs(of_label - own).mean() < 2
     assert np.abs(of_label - other).mean() > 20
@@ -118,7 +115,7 @@ def test_the_map_of_any_class_is_drawn(client: TestClient) -> None:
 
 
 def test_a_map_of_a_class_that_was_not_kept_is_refused(client: TestClient, filled_home: Path) -> None:
-    run = newest("gradcam")
+    run = newest_done("gradcam")
     (filled_home / "runs" / run.id / "class_maps.npy").unlink()
     for asked in ("predicted", "1", "none"):
         answer = client.get(image_url(run.dataset_id, 0, session.token(), kind="heat", run=run.id, map_of=asked))
@@ -127,7 +124,7 @@ def test_a_map_of_a_class_that_was_not_kept_is_refused(client: TestClient, fille
 
 
 def test_points_come_column_by_column_as_float32(client: TestClient, filled_home: Path) -> None:
-    run = newest("space")
+    run = newest_done("space")
     answer = client.get(f"/api/points/{run.id}/attention_space.bin", params={"token": session.token()})
     kept = np.load(filled_home / "runs" / run.id / "attention_space.npy")
     sent = np.frombuffer(answer.content, "<f4").reshape(2, -1)
@@ -138,21 +135,21 @@ def test_points_come_column_by_column_as_float32(client: TestClient, filled_home
 
 
 def test_integers_are_sent_as_float32_too(client: TestClient, filled_home: Path) -> None:
-    run = newest("space")
+    run = newest_done("space")
     answer = client.get(f"/api/points/{run.id}/rows.bin", params={"token": session.token()})
     assert np.array_equal(np.frombuffer(answer.content, "<f4"), np.load(filled_home / "runs" / run.id / "rows.npy"))
 
 
 @pytest.mark.parametrize("name", ["maps", "environment_features", "..%2Fspec", "nothing"])
 def test_only_small_arrays_of_the_run_are_served(client: TestClient, name: str) -> None:
-    answer = client.get(f"/api/points/{newest('space').id}/{name}.bin", params={"token": session.token()})
+    answer = client.get(f"/api/points/{newest_done('space').id}/{name}.bin", params={"token": session.token()})
     assert answer.status_code == 404
 
 
 @pytest.mark.parametrize("kind", ["image", "overlay", "heat", "contour"])
-def test_a_run_of_another_data_set_shows_nothing_of_it(client: TestClient, demo_folder: Path, kind: str) -> None:
-    mine = session.store().datasets.register(import_data(demo_folder, name="mine"), by="tests")
-    url = image_url(mine.id, 0, session.token(dataset=mine.id), kind=kind, run=newest("gradcam").id)
+def test_a_run_of_another_data_set_shows_nothing_of_it(client: TestClient, small_demo: Path, kind: str) -> None:
+    mine = session.store().datasets.register(import_data(small_demo, name="mine"), by="tests")
+    url = image_url(mine.id, 0, session.token(dataset=mine.id), kind=kind, run=newest_done("gradcam").id)
     answer = client.get(url)
     assert answer.status_code == 404
-    assert answer.json()["error"] == f"No run {newest('gradcam').id} of this data set here: reload the page."
+    assert answer.json()["error"] == f"No run {newest_done('gradcam').id} of this data set here: reload the page."

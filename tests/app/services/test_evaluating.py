@@ -16,14 +16,14 @@ from slim_core.store import Dataset, Run
 
 
 @pytest.fixture
-def unnamed(empty_home: Path, demo_folder: Path, tmp_path: Path) -> Dataset:
+def unnamed(empty_home: Path, small_demo: Path, tmp_path: Path) -> Dataset:
     """The small demo data set without its column of attributes."""
     from slim_core.data.importing import import_data
 
-    table = pd.read_csv(demo_folder / "metadata.csv")
+    table = pd.read_csv(small_demo / "metadata.csv")
     folder = tmp_path / "unnamed"
     folder.mkdir()
-    for path in demo_folder.iterdir():
+    for path in small_demo.iterdir():
         if path.is_dir():
             (folder / path.name).symlink_to(path)
     plain = table.rename(columns={"img_filename": "path", "y": "label"})[["path", "label", "split"]]

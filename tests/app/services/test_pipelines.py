@@ -10,22 +10,19 @@ from app import session
 from app.services import expected, pipelines
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Dataset, Pipeline
-
-
-def newest(dataset: str) -> Pipeline:
-    return session.store().pipelines.all(dataset)[0]
+from tests.app.conftest import newest_pipeline
 
 
 def to_questions(dataset: Dataset, **asked: object) -> Pipeline:
     with suppress(QueueUnavailableError):  # no Redis here: all is saved nevertheless
         pipelines.to_questions(dataset, pipelines.reference_spec(dataset, epochs=3), **asked)
-    return newest(dataset.id)
+    return newest_pipeline(dataset.id)
 
 
 def test_one_press_queues_all_steps_up_to_the_questions(dataset: Dataset) -> None:
     with pytest.raises(QueueUnavailableError, match="5 steps are saved and start once the queue is back"):
         pipelines.to_questions(dataset, pipelines.reference_spec(dataset, epochs=3), share=0.2)
-    pipeline = newest(dataset.id)
+    pipeline = newest_pipeline(dataset.id)
     assert [run.kind for run in pipeline.runs] == ["train", "gradcam", "space", "evaluate", "candidates"]
     by_kind = {run.kind: run for run in pipeline.runs}
     assert (by_kind["train"].spec["model"], by_kind["train"].spec["epochs"]) == ("small-resnet", 3)
@@ -44,22 +41,22 @@ def test_a_second_press_queues_nothing_twice(dataset: Dataset) -> None:
 def test_all_steps_are_stopped_and_resumed_together(dataset: Dataset) -> None:
     pipeline = to_questions(dataset)
     pipelines.stop(pipeline)
-    stopped = newest(dataset.id)
+    stopped = newest_pipeline(dataset.id)
     assert stopped.state == "unfinished" and {run.status for run in stopped.runs} == {"canceled"}
     with pytest.raises(QueueUnavailableError):
         pipelines.resume(stopped)
-    assert {run.status for run in newest(dataset.id).runs} == {"queued"}
+    assert {run.status for run in newest_pipeline(dataset.id).runs} == {"queued"}
 
 
 def test_a_step_that_failed_is_resumed_with_those_that_failed_for_it(dataset: Dataset) -> None:
     store, pipeline = session.store(), to_questions(dataset)
     train = pipeline.runs[0]
     store.attempts.fail(train.id, store.queue.claim(train.id, "w", "cpu"), "No memory.")
-    failed = newest(dataset.id)
+    failed = newest_pipeline(dataset.id)
     assert {run.status for run in failed.runs} == {"failed"} and failed.state == "unfinished"
     with suppress(QueueUnavailableError):
         pipelines.resume(failed)
-    assert {run.status for run in newest(dataset.id).runs} == {"queued"}
+    assert {run.status for run in newest_pipeline(dataset.id).runs} == {"queued"}
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
@@ -67,7 +64,7 @@ def test_the_answers_lead_to_a_comparison_in_one_press() -> None:
     store = session.store()
     (campaign,) = store.campaigns.all()
     pipelines.to_comparison(campaign)
-    pipeline = newest(campaign.dataset_id)
+    pipeline = newest_pipeline(campaign.dataset_id)
     assert [run.kind for run in pipeline.runs][-2:] == ["train", "evaluate"] and pipeline.kind == "comparison"
     subset = store.runs.fetch(pipeline.runs[-2].spec["subset"])
     assert subset.campaign_id == campaign.id
@@ -90,7 +87,7 @@ def test_the_time_that_is_left_comes_from_what_such_steps_took_here() -> None:
     done = store.runs.all(kind="train", status="done")
     pace = sorted(run.metrics["images"] * run.metrics["epochs"] / run.metrics["seconds"] for run in done)
     of_training = 240 * 4 / (sum(pace) / 2)
-    found = expected.left(newest(dataset.id).runs)
+    found = expected.left(newest_pipeline(dataset.id).runs)
     assert found.unknown == ("candidates",), "no such step ran in this home"
     known = store.queue.durations()
     others = sum(known.of_kind(kind, dataset.id) for kind in ("gradcam", "space", "evaluate"))

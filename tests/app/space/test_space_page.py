@@ -12,8 +12,8 @@ def test_without_data_the_page_sends_to_the_data_page(show) -> None:
     assert any("register a folder" in text.value for text in show("space").markdown)
 
 
-def test_without_attention_the_page_sends_to_the_attention_page(show, dataset) -> None:
-    assert dataset is not None
+@pytest.mark.usefixtures("dataset")
+def test_without_attention_the_page_sends_to_the_attention_page(show) -> None:
     assert any("compute the attention maps" in text.value for text in show("space").markdown)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from app import session
 from slim_core.runs.study.spec import Study
-from tests.app.conftest import Show
+from tests.app.conftest import Show, texts
 
 STUDY = Study(
     name="choose", sets=["digits", "patch"], methods=["erm-converged", "slim"], seeds=[0, 1], curve=[0.01], answers=0.03
@@ -39,10 +39,6 @@ def study(empty_home) -> str:
     lost = entry("patch", 1, "erm-converged", status="failed", message="The loss became nan.", wga=None)
     studies.record(kept.id, "patch 1 erm-converged 0.0", lost)
     return kept.id
-
-
-def texts(app) -> str:
-    return "\n".join(element.value for element in [*app.markdown, *app.caption, *app.info, *app.warning, *app.error])
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -10,10 +10,7 @@ from app.train import forms
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.slices import MIN_N, slices_of
 from slim_core.steps import recipes
-
-
-def button(app, label: str):
-    return next(one for one in app.button if one.label == label)
+from tests.app.conftest import button
 
 
 @pytest.mark.usefixtures("empty_home")

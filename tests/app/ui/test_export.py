@@ -22,14 +22,10 @@ from app.routes.exports import Sent, export_url
 from app.services import exporting
 from app.services.export_folder import ExportFolder
 from slim_core.export.registry import FORMS, forms_of
-from slim_core.store import Run
+from tests.app.conftest import newest_done
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
-
-
-def newest(kind: str) -> Run:
-    return session.store().runs.all(kind=kind, status="done")[0]
 
 
 def offered(app) -> list[str]:
@@ -43,14 +39,14 @@ def test_each_page_offers_the_forms_of_what_it_shows(show) -> None:
     assert offered(show("space")) == [form.title for form in forms_of("gradcam") if form.what == "features"]
     model = [form.title for form in forms_of("train")]
     probabilities = f"{FORMS['probabilities'].title}, test images"
-    assert offered(show("train", run=newest("evaluate").spec["model"])) == [*model, probabilities]
+    assert offered(show("train", run=newest_done("evaluate").spec["model"])) == [*model, probabilities]
     assert offered(show("compare"))[:4] == [*model, f"{FORMS['maps-npz'].title}, test images"]
 
 
 @pytest.mark.usefixtures("filled_home")
 def test_a_form_is_downloaded_or_written_by_the_command_that_is_shown(show) -> None:
     app = show("curate")
-    subset = newest("curate")
+    subset = newest_done("curate")
     assert f"export {subset.id} subset-csv subset-csv-{subset.id}" in app.code[0].value
     assert any("Or write it" in text.value for text in app.caption)
     app.selectbox(key="export-form").select_index(2).run()
@@ -60,7 +56,7 @@ def test_a_form_is_downloaded_or_written_by_the_command_that_is_shown(show) -> N
 
 @pytest.mark.usefixtures("filled_home")
 def test_an_export_of_one_file_is_sent_as_it_is(client: TestClient, filled_home: Path) -> None:
-    subset = newest("curate")
+    subset = newest_done("curate")
     answer = client.get(export_url(subset.id, "subset-csv", session.token(dataset=subset.dataset_id)))
     assert answer.status_code == 200 and f"{subset.id}-subset.csv" in answer.headers["content-disposition"]
     assert len(pd.read_csv(io.BytesIO(answer.content))) == subset.metrics["images_unique"]
@@ -69,7 +65,7 @@ def test_an_export_of_one_file_is_sent_as_it_is(client: TestClient, filled_home:
 
 @pytest.mark.usefixtures("filled_home")
 def test_an_export_of_several_files_is_a_zip_with_its_record(client: TestClient, filled_home: Path) -> None:
-    run = newest("gradcam")
+    run = newest_done("gradcam")
     answer = client.get(export_url(run.id, "features-reference", session.token()))
     name = f"features-reference-{run.id}"
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
@@ -82,7 +78,7 @@ def test_an_export_of_several_files_is_a_zip_with_its_record(client: TestClient,
 
 @pytest.mark.usefixtures("filled_home")
 def test_the_address_is_for_those_who_may_see_the_data(client: TestClient) -> None:
-    run = newest("curate")
+    run = newest_done("curate")
     assert client.get(f"/api/export/{run.id}/subset-csv").status_code == 401
     elsewhere = access.sign(Viewer("ann", "viewer", ("d-other",)))
     assert client.get(export_url(run.id, "subset-csv", elsewhere)).status_code == 404
@@ -102,7 +98,7 @@ def test_the_address_is_for_those_who_may_see_the_data(client: TestClient) -> No
     ],
 )
 def test_what_cannot_be_sent_is_one_sentence(client: TestClient, kind: str, form: str, sentence: str) -> None:
-    answer = client.get(export_url(newest(kind).id, form, session.token()))
+    answer = client.get(export_url(newest_done(kind).id, form, session.token()))
     assert answer.status_code == 400 and sentence in answer.json()["error"]
     assert not list((session.store().settings.home / exporting.FOLDER).glob("*"))
 
@@ -111,7 +107,7 @@ def test_what_cannot_be_sent_is_one_sentence(client: TestClient, kind: str, form
 def test_a_large_run_and_a_second_export_at_a_time_are_not_sent(
     client: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    address = export_url(newest("gradcam").id, "maps-npz", session.token())
+    address = export_url(newest_done("gradcam").id, "maps-npz", session.token())
     busy = threading.Lock()
     busy.acquire()
     monkeypatch.setattr(exporting, "_one_at_a_time", busy)
