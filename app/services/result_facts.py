@@ -11,7 +11,7 @@ from slim_core.metrics import WGA
 if TYPE_CHECKING:
     from app.services.evaluations import Compared
     from app.services.loop_state import Loop, Result
-    from slim_core.evaluation.report.story import Verdict
+    from slim_core.evaluation.report.story import Named, Verdict
 
 RANDOM = "random"  # the strategy
 
@@ -56,10 +56,13 @@ def is_control(one: Result, result: Result) -> bool:
     return one.subset.spec["strategy"] == RANDOM and same_size and same_way and one.reference.id == result.reference.id
 
 
-def verdict(loop: Loop, compared: Compared) -> Verdict | None:
-    """Whether the result is better than its reference; None where it is no pair, or not read yet."""
+def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | None:
+    """Whether the result is better than its reference; None where it is no pair, or not read yet.
+
+    ``named``: as in slim_core.evaluation.report.story.
+    """
     if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
         return None
     cost, facts = compared.rows.loc[loop.after.id].to_dict(), of(loop, compared)
     before, after = loop.before.metrics or {}, loop.after.metrics or {}
-    return story.better(before, after, cost, pairs=facts.pairs, random=facts.random)
+    return story.better(before, after, cost, pairs=facts.pairs, random=facts.random, named=named)

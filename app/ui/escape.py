@@ -7,9 +7,9 @@ import re
 # Emphasis, code, links and images, strikethrough, formulas, a title, an entity, a tag; and Streamlit's own :red[...].
 # What has no effect in its place (an underscore inside a word) is left alone.
 _MEANS = re.compile(
-    r"[*`\[~$<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#|&(?=#?\w+;)|:(?=[A-Za-z])|\\(?=[!-/:-@\[-`{-~])", re.ASCII
+    r"[*`\[~$<]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|^#|&(?=#?\w+;)|:(?=[A-Za-z])|\\(?=[!-/:-@\[-`{-~]|\Z)", re.ASCII
 )
-_CODE = re.compile(r"(`[^`]+`)")
+_CODE = re.compile(r"(`[^`\n]+`)")  # on one line: beyond an empty one, Markdown sees no code
 
 
 def verbatim(text: object) -> str:

@@ -75,7 +75,7 @@ def show(
         st.info(f"Image {verbatim(named)} is not among these. Choose another run, or an image below.")
         return
     record = found.iloc[0].to_dict()
-    title = f"Image {record['row']}: {record['group']}"
+    title = f"Image {record['row']}: {verbatim(record['group'])}"
     dialog(title, close)(_content)(dataset, models, record, below)
 
 
@@ -96,7 +96,7 @@ def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any], 
         with column:
             _numbers(record, of, name)
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"{record['split']} · {table.image_path(row)}", width="stretch")
+        st.caption(f"{record['split']} · {verbatim(table.image_path(row))}", width="stretch")
         if session.viewer().may("annotator"):
             next_step.link(
                 "draw", "Draw the object", icon="draw", dataset=dataset, row=str(row), **{"draw-split": record["split"]}

@@ -15,6 +15,7 @@ from types import SimpleNamespace
 
 import pytest
 import streamlit as st
+from google.protobuf.message import Message
 from starlette.applications import Starlette
 from starlette.exceptions import StarletteDeprecationWarning
 from streamlit.components.v2 import manifest_scanner
@@ -35,6 +36,8 @@ with warnings.catch_warnings():  # Starlette would rather have httpx2, which not
     from starlette.testclient import TestClient
 
 MAIN = str(Path(__file__).parents[2] / "app" / "main.py")
+MARKDOWN = {"body", "label", "help", "title", "text", "caption", "content"}  # fields of Streamlit's messages
+NO_MARKDOWN = {"html", "bidi_component", "arrow_data_frame", "plotly_chart", "graphviz_chart", "code"}
 Show = Callable[..., AppTest]
 Sign = Callable[[str], object]
 
@@ -178,6 +181,22 @@ def newest_done(kind: str) -> Run:
 def newest_pipeline(dataset: str) -> Pipeline:
     """The newest pipeline of a data set."""
     return session.store().pipelines.all(dataset)[0]
+
+
+def read_as_markdown(app: AppTest) -> Iterator[str]:
+    """All that the browser reads as Markdown: texts, labels, titles, help, and options that are side by side."""
+    for node in app._tree:
+        if (proto := getattr(node, "proto", None)) is not None and node.type not in NO_MARKDOWN:
+            yield from _markdown_in(proto)
+
+
+def _markdown_in(message: Message) -> Iterator[str]:
+    for field, value in message.ListFields():
+        for one in value if field.is_repeated else (value,):
+            if field.message_type is not None:
+                yield from _markdown_in(one)
+            elif field.name in MARKDOWN:
+                yield one
 
 
 def hop(app: AppTest, page: str, **params: str) -> AppTest:

@@ -101,13 +101,14 @@ def _map_of(run: Run) -> str:
     asked: dict[str, Any] = {
         "label": "Map of",
         "options": kept,
-        "format_func": pick.told_apart({of: CLASSES.get(of) or names[int(of)] for of in kept}),
+        "format_func": pick.told_apart({of: CLASSES.get(of) or verbatim(names[int(of)]) for of in kept}),
         "key": f"attention-map-{len(kept)}-{kept[0]}",
         "help": f"{explain('class of the map')}{absent}",
         "bind": "query-params",
     }
     if len(kept) > MOST_BUTTONS:
-        return str(st.selectbox(**asked))
+        as_written = {"format_func": lambda of: CLASSES.get(of) or names[int(of)]}  # a list reads no Markdown
+        return str(st.selectbox(**asked | as_written))
     return str(st.segmented_control(**asked, default=kept[0], required=True))
 
 

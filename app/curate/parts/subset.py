@@ -13,6 +13,7 @@ from app.curate import charts
 from app.services import space_data
 from app.services.space_data import SpaceData
 from app.ui import chart, pictures
+from app.ui.escape import prose
 from app.ui.glossary import explain
 from slim_core.curation import Subset
 from slim_core.evaluation.charts import scores
@@ -36,10 +37,10 @@ def show(data: SpaceData, subset: Subset) -> None:
 def _notes(notes: Sequence[str]) -> None:
     """Each as its sentence; of many the first, and the rest on demand."""
     for note in notes if len(notes) <= FEW else notes[:1]:
-        st.warning(note, icon=":material/warning:")
+        st.warning(prose(note), icon=":material/warning:")
     if len(notes) > FEW:
         with st.expander(f"{len(notes) - 1} more notes", icon=":material/warning:"):
-            st.markdown("\n".join(f"- {note}" for note in notes[1:]))
+            st.markdown("\n".join(f"- {prose(note)}" for note in notes[1:]))
 
 
 def _numbers(subset: Subset) -> None:

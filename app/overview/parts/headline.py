@@ -46,7 +46,7 @@ def show(loop: Loop, compared: Compared | None) -> Verdict | None:
     before = loop.before
     if before is None or before.metrics is None:
         return None
-    found = result_facts.verdict(loop, compared) if compared is not None else None
+    found = result_facts.verdict(loop, compared, named=verbatim) if compared is not None else None
     with errors_shown():
         _texts(before, found)
     return found
@@ -72,8 +72,8 @@ def _texts(before: Run, found: Verdict | None) -> None:
     """Three boxes of text."""
     metrics, table = before.metrics or {}, session.store().datasets.table(before.dataset_id)
     texts = [
-        (":material/error: What it gets wrong", story.wrong(metrics)),
-        (":material/search: Why", story.why(metrics, table)),
+        (":material/error: What it gets wrong", story.wrong(metrics, named=verbatim)),
+        (":material/search: Why", story.why(metrics, table, named=verbatim)),
         (f":material/{ICONS[found.better] if found else 'help'}: Is it better now?", found.text if found else UNKNOWN),
     ]
     for column, (title, text) in zip(st.columns(len(texts)), texts, strict=True):

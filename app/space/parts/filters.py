@@ -31,7 +31,7 @@ def show(data: SpaceData) -> None:
         name = st.text_input("Name", key="filter-name", placeholder="to keep it for everybody", width=220)
         if st.button("Save", key="filter-save", disabled=parts.is_empty):
             kept = session.store().filters.save(data.dataset, name or "", parts, session.acting_as("annotator"))
-            st.session_state["space-said"] = f"Filter “{kept.name}” saved."
+            st.session_state["space-said"] = f"Filter “{verbatim(kept.name)}” saved."
             st.rerun()
     _saved(data)
 
@@ -73,5 +73,5 @@ def _saved(data: SpaceData) -> None:
         next_step.link("annotate", "Ask", icon="campaign", space=data.run, section="new", **link)
         if st.button("Remove", key=f"filter-remove-{chosen.id}", icon=":material/delete:", type="tertiary"):
             session.store().filters.remove(chosen.id, session.acting_as("annotator"))
-            st.session_state["space-said"] = f"Filter “{chosen.name}” removed."
+            st.session_state["space-said"] = f"Filter “{verbatim(chosen.name)}” removed."
             st.rerun()

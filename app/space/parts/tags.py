@@ -9,6 +9,7 @@ from app import session
 from app.services import space_data
 from app.services.space_data import SpaceData
 from app.ui import selection
+from app.ui.escape import verbatim
 
 
 def show(data: SpaceData, selected: np.ndarray) -> None:
@@ -48,5 +49,5 @@ def change(data: SpaceData, selected: np.ndarray, tag: str, *, on: bool) -> None
     who, tags = session.acting_as("annotator"), session.store().tags
     changed = (tags.add if on else tags.remove)(data.dataset, data.rows[selected], tag, who)
     done = "tagged" if on else "untagged"
-    st.session_state["space-said"] = f"{changed:,} images {done} “{tag}”."
+    st.session_state["space-said"] = f"{changed:,} images {done} “{verbatim(tag)}”."
     st.rerun()

@@ -13,6 +13,7 @@ import streamlit as st
 from app import session
 from app.services import evaluation_results
 from app.ui import chart, next_step, pictures
+from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, View, quiet, under, verdict
 from slim_core.evaluation.predictions import wrong_first
@@ -92,8 +93,8 @@ def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.Dat
 def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> None:
     n_wrong = int((~found["correct"]).sum())
     with st.container(horizontal=True, vertical_alignment="center"):
-        heading = f"**{title}** in {compared.rows['label'].get(run.id, run.id)}: {n_wrong:,} wrong of {len(found):,}"
-        st.markdown(heading, width="stretch")
+        where = f"**{verbatim(title)}** in {verbatim(compared.rows['label'].get(run.id, run.id))}"
+        st.markdown(f"{where}: {n_wrong:,} wrong of {len(found):,}", width="stretch")
         outcome = st.segmented_control("Which", OUTCOMES, default="all", required=True, key="behind",
                                        bind="query-params", label_visibility="collapsed")  # fmt: skip
         next_step.link("jobs", "Run", icon="account_tree", run=run.id)

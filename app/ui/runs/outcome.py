@@ -11,7 +11,7 @@ import streamlit as st
 from app import session
 from app.services import loop_state, result_links
 from app.ui import next_step
-from app.ui.escape import prose
+from app.ui.escape import prose, verbatim
 from slim_core.metrics import AVERAGE, WGA, WORST_GROUP
 from slim_core.percent import counted, interval, percent
 
@@ -99,7 +99,7 @@ def sentence(run: Run) -> str:
     before = _before(run)
     if before is None:
         worst, average = percent(metrics[WGA]), percent(metrics[AVERAGE])
-        return f"Evaluated: worst group **{worst}** ({metrics[WORST_GROUP]}), average {average}."
+        return f"Evaluated: worst group **{worst}** ({verbatim(metrics[WORST_GROUP])}), average {average}."
     was = session.store().runs.fetch(before.id).metrics or {}
     worst, average = (f"{percent(was[key])} → **{percent(metrics[key])}**" for key in (WGA, AVERAGE))
     return f"Retrained and evaluated: worst group {worst}, average {average}."

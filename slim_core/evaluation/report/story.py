@@ -1,11 +1,12 @@
 """What a model got wrong, why, and whether it is better now: three short texts for people who have not read the paper.
 
-Markdown without headings; every number is one that the runs have measured.
+Markdown without headings; every number is one that the runs have measured. ``named`` writes a name of the data where it
+might mean something to what reads the text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from slim_core.percent import counted, interval, percent
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
 
+Named = Callable[[str], str]
 GAP = 0.02  # between average and worst group, below which no group is said to fail
 FEW = 2  # groups that a sentence names; more are counted
 LEAST = 10  # images of a worst group, below which no verdict rests on it: its interval spans 30 points and more
@@ -38,7 +40,7 @@ class Verdict:
     text: str
 
 
-def wrong(metrics: Mapping[str, Any]) -> str:
+def wrong(metrics: Mapping[str, Any], *, named: Named = str) -> str:
     """What the model gets wrong: average against worst group, with n and interval."""
     worst = worst_of(metrics)
     if worst is None:
@@ -49,35 +51,36 @@ def wrong(metrics: Mapping[str, Any]) -> str:
         return f"It is right on **{percent(average)}** of the images, and hardly worse on any group ({interval})."
     return (
         f"It is right on **{percent(average)}** of all images, but only on **{percent(rate)}** of "
-        f"**{worst['name']}** ({interval})."
+        f"**{named(worst['name'])}** ({interval})."
     )
 
 
-def why(metrics: Mapping[str, Any], table: ImageTable) -> str:
+def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) -> str:
     """Why, as far as the data say: what its class is mostly seen with in training, and where the attention lies."""
     worst = worst_of(metrics)
     if worst is None:
         return ""
     fails = metrics[AVERAGE] - worst["accuracy"] >= GAP
-    reasons = [_seen_with(worst["name"], table) if fails else "", _looks_at(metrics, worst)]
+    reasons = [_seen_with(worst["name"], table, named) if fails else "", _looks_at(metrics, worst, named)]
     if metrics.get(ESTIMATED_GROUPS):
         reasons.append(
-            _estimated(worst["name"], table) if fails else "The groups are estimated: no attribute is known."
+            _estimated(worst["name"], table, named) if fails else "The groups are estimated: no attribute is known."
         )
     return " ".join(each for each in reasons if each) or "The data name no attribute that would explain it."
 
 
-def _estimated(worst: str, table: ImageTable) -> str:
+def _estimated(worst: str, table: ImageTable, named: Named) -> str:
     """Without attributes: what the groups are, and where to look for what the images of the worst one share."""
     if worst in table.label_names:
         return "The data has no attribute, and these groups are only the classes: its environments are not known yet."
     return (
         f"The data has no attribute: its groups are estimated, **class x environment**, by what the model sees outside "
-        f"its attention. What the images of **{worst}** share in their surroundings is what it fails on: see them."
+        f"its attention. What the images of **{named(worst)}** share in their surroundings is what it fails on: "
+        f"see them."
     )
 
 
-def _seen_with(worst: str, table: ImageTable) -> str:
+def _seen_with(worst: str, table: ImageTable, named: Named) -> str:
     """The training images of the worst group's class, by attribute."""
     groups = grouping(table)
     if groups.estimated or worst not in groups.names:
@@ -87,21 +90,22 @@ def _seen_with(worst: str, table: ImageTable) -> str:
     total, usual = int(counts[label].sum()), int(counts[label].argmax())
     if not total or usual == attribute or counts[label, usual] < MOSTLY * total:
         return ""
-    name, seen, rare = table.label_names[label], table.attribute_names[usual], table.attribute_names[attribute]
+    name, kind = named(table.label_names[label]), named(table.attribute_name or "attribute")
+    seen, rare = named(table.attribute_names[usual]), named(table.attribute_names[attribute])
     return (
         f"In training, **{percent(counts[label, usual] / total, 0)}** of the images of **{name}** come with **{seen}** "
         f"and only {percent(counts[label, attribute] / total, 0)} with {rare}: "
-        f"the {table.attribute_name or 'attribute'} nearly gives the class away, a shortcut that fails where they part."
+        f"the {kind} nearly gives the class away, a shortcut that fails where they part."
     )
 
 
-def _looks_at(metrics: Mapping[str, Any], worst: Mapping[str, Any]) -> str:
+def _looks_at(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
     """How much of the strong attention lies off the object, over all images and in the worst group."""
-    found, scored = _off_the_object(metrics, worst), metrics.get(COVERAGE) or 1.0
+    found, scored = _off_the_object(metrics, worst, named), metrics.get(COVERAGE) or 1.0
     return f"{found} Scored on {percent(scored)} of the images." if found and scored < 1 else found
 
 
-def _off_the_object(metrics: Mapping[str, Any], worst: Mapping[str, Any]) -> str:
+def _off_the_object(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
     overall, there = metrics.get(ATTENTION_PRECISION), worst.get(ATTENTION_PRECISION)
     if overall is None:
         return ""
@@ -109,8 +113,8 @@ def _off_the_object(metrics: Mapping[str, Any], worst: Mapping[str, Any]) -> str
     least = min(most, key=lambda group: float(group[ATTENTION_PRECISION]), default=None)
     text = f"**{percent(1 - overall, 0)}** of its strong attention lies beside the object"
     if least is not None and least[ATTENTION_PRECISION] < overall - 0.05:
-        return f"{text}, and {percent(1 - least[ATTENTION_PRECISION], 0)} for {least['name']}."
-    return f"{text}." if there is None else f"{text} ({percent(1 - there, 0)} for {worst['name']})."
+        return f"{text}, and {percent(1 - least[ATTENTION_PRECISION], 0)} for {named(least['name'])}."
+    return f"{text}." if there is None else f"{text} ({percent(1 - there, 0)} for {named(worst['name'])})."
 
 
 def better(
@@ -120,6 +124,7 @@ def better(
     *,
     pairs: Sequence[tuple[float, float]] = (),
     random: Sequence[float] = (),
+    named: Named = str,
 ) -> Verdict:
     """Whether the second model is better on its worst group than the first, and what that took.
 
@@ -129,28 +134,30 @@ def better(
             slim_core.evaluation.report.frames.table.
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
         random: worst-group accuracy of models retrained in the same way on a random subset of the same size.
+        named: as above.
     """
     was, now = worst_of(before), worst_of(after)
     if was is None or now is None:
         return Verdict(None, "One of the two has no group to compare.")
-    sure, word = _over_seeds(pairs) if len(pairs) > 1 else _by_intervals(was, now)
+    sure, word = _over_seeds(pairs) if len(pairs) > 1 else _by_intervals(was, now, named)
     average = 100 * (after[AVERAGE] - before[AVERAGE])
     sentences = (
         word,
-        _rose(was, now, pairs),
+        _rose(was, now, pairs, named),
         f"Average accuracy changed by {average:+.1f} points.",
-        _parted(before, after),
+        _parted(before, after, named),
         _beside_random(now, random),
         _took(cost),
     )
     return Verdict(sure, " ".join(each for each in sentences if each))
 
 
-def _by_intervals(was: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[bool | None, str]:
+def _by_intervals(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> tuple[bool | None, str]:
     """One model of each: by the 95 % intervals of their worst groups, where these have enough images."""
     smaller = min(was, now, key=lambda group: group["n"])
     if smaller["n"] < LEAST:
-        return None, f"**Not known:** {smaller['name']} has {counted(smaller['n'], 'image')}, too few to tell by."
+        has = f"{named(smaller['name'])} has {counted(smaller['n'], 'image')}"
+        return None, f"**Not known:** {has}, too few to tell by."
     if now["low"] > was["high"]:
         return True, "**Yes.**"
     if now["high"] < was["low"]:
@@ -170,7 +177,7 @@ def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[bool | None, str]
     return None, "**Not shown:** the interval of the mean change includes 0, so the rise may be chance."
 
 
-def _rose(was: Mapping[str, Any], now: Mapping[str, Any], pairs: Sequence[tuple[float, float]]) -> str:
+def _rose(was: Mapping[str, Any], now: Mapping[str, Any], pairs: Sequence[tuple[float, float]], named: Named) -> str:
     """The worst group, before and after."""
     if len(pairs) > 1:
         first, second = (sum(each) / len(pairs) for each in zip(*pairs, strict=True))
@@ -184,18 +191,19 @@ def _rose(was: Mapping[str, Any], now: Mapping[str, Any], pairs: Sequence[tuple[
     rates = f"{percent(was['accuracy'])} to **{percent(now['accuracy'])}**"
     text = f"Worst-group accuracy went from {rates} ({points:+.1f} points"
     if was["name"] != now["name"]:
-        return f"{text}; the worst is now {now['name']})."
-    return f"{text}; {was['name']}: {was['correct']:,} of {was['n']:,} right before, {now['correct']:,} after)."
+        return f"{text}; the worst is now {named(now['name'])})."
+    counts = f"{was['correct']:,} of {was['n']:,} right before, {now['correct']:,} after"
+    return f"{text}; {named(was['name'])}: {counts})."
 
 
-def _parted(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def _parted(before: Mapping[str, Any], after: Mapping[str, Any], named: Named) -> str:
     """How many groups rose or fell by more than chance; nothing where the two models have other groups."""
     was = {group["name"]: group for group in before[GROUPS] if group["accuracy"] is not None}
     both = [(was[group["name"]], group) for group in after[GROUPS] if group["name"] in was and group["n"]]
     if len(both) < len(was):
         return ""
-    rose = [now["name"] for old, now in both if now["low"] > old["high"]]
-    fell = [now["name"] for old, now in both if now["high"] < old["low"]]
+    rose = [named(now["name"]) for old, now in both if now["low"] > old["high"]]
+    fell = [named(now["name"]) for old, now in both if now["high"] < old["low"]]
     parts = [f"{', '.join(names)} {word}" for names, word in ((rose, "rose"), (fell, "fell")) if 0 < len(names) <= FEW]
     parts += [f"{len(names)} groups {word}" for names, word in ((rose, "rose"), (fell, "fell")) if len(names) > FEW]
     return f"Beyond their intervals, {' and '.join(parts)}." if parts else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from markdown_it import MarkdownIt
 
 from app.ui.escape import prose, verbatim
 
@@ -19,6 +20,7 @@ from app.ui.escape import prose, verbatim
         ("# one\n# two", r"\# one # two"),
         ("a&amp;b, a & b, <b c=__d>", r"a\&amp;b, a & b, \<b c=\_\_d>"),
         (r"a\*b", r"a\\\*b"),
+        ("ends in \\", "ends in \\\\"),
         ("漢字 🐦", "漢字 🐦"),
     ],
 )
@@ -31,3 +33,9 @@ def test_a_sentence_keeps_its_code_and_shows_paths_as_they_are() -> None:
     assert prose(told) == (
         r"/data/\_raw\_/\*.png is missing: start `python -m workers --cpu *`, or set SLIM_DATA_ROOTS."
     )
+
+
+@pytest.mark.parametrize("before", ["\\", "`\n\n", "``"])
+def test_nothing_makes_a_picture_of_a_name_that_only_looks_like_code(before: str) -> None:
+    shown = prose(f"{before}`![x](http://example.org/seen.png)` is missing.")
+    assert "<img" not in MarkdownIt("commonmark").render(shown), shown

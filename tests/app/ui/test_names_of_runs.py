@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from streamlit.testing.v1 import AppTest
 
 from app import session
 from slim_core.steps.registry import parse_spec
 from slim_core.store import schema
-from tests.app.conftest import Show
+from tests.app.conftest import Show, read_as_markdown
 
 NAME = "![x](http://example.org/seen.png) **loud**"
 
@@ -30,21 +28,14 @@ def named(filled_home: Path) -> None:  # the home is filled first
         connection.execute(t.update().where(t.c.id == failed).values(status="failed", message=f"{NAME} is full."))
 
 
-def read(app: AppTest) -> Iterator[str]:
-    """All that is read as Markdown."""
-    kinds = (app.markdown, app.caption, app.subheader, app.info, app.warning, app.error, app.success)
-    yield from (one.value for kind in kinds for one in kind)
-    yield from (one.proto.label for one in app.get("page_link"))
-
-
-@pytest.mark.parametrize("page", ["overview", "jobs", "train", "compare", "attention"])
+@pytest.mark.parametrize("page", ["overview", "jobs", "train", "compare", "attention", "curate"])
 def test_a_page_shows_the_name_as_it_is_written(show: Show, page: str) -> None:
-    assert not [one for one in read(show(page)) if NAME in one]
+    assert not [one for one in read_as_markdown(show(page)) if NAME in one]
 
 
 @pytest.mark.parametrize("status", ["queued", "failed", "done"])
 def test_a_run_shows_its_name_and_its_message_as_they_are_written(show: Show, status: str) -> None:
     run = session.store().runs.all(status=status)[0]
-    found = list(read(show("jobs", run=run.id, about="Lineage")))
+    found = list(read_as_markdown(show("jobs", run=run.id, about="Lineage")))
     assert not [one for one in found if NAME in one]
     assert any(r"\*\*loud\*\*" in one for one in found)
