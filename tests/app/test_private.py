@@ -243,3 +243,21 @@ def test_of_a_private_campaign_others_see_what_was_made_from_it_and_nothing_of_w
             content = client.get(export_url(of, form, ticket)).content.decode(errors="replace")
             assert [one for one in secrets if one in content] == [], form
     assert client.get(export_url(ids.campaign, "answers-csv", ticket)).status_code == 404
+
+
+def test_the_lineage_of_a_run_leaves_out_the_private_campaign_that_it_came_from(
+    ids: Ids, as_person: Sign, show: Show
+) -> None:
+    store = session.whole_store()
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE campaigns SET created_by = ?", (OWNER,))
+    store.sharing.set(ids.dataset, private=False, by=OWNER)
+    store.sharing.set(ids.campaign, private=True, by=OWNER)
+    for who, is_shown in (OWNER, True), (LEAD, False):
+        as_person(who)
+        app = show("jobs", run=ids.curate, about="Lineage")
+        assert not app.error and "**Used by**" in [one.value for one in app.markdown], who
+        links = [link.proto.query_string for link in app.get("page_link") if link.proto.label == "Answers"]
+        assert bool(links) == is_shown
+        (graph,) = app.get("graphviz_chart")
+        assert (ids.campaign in graph.proto.spec) == is_shown

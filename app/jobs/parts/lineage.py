@@ -25,7 +25,8 @@ def show(run: Run, history: History) -> None:
     found = session.store().lineage.trace(run.id)
     runs = history.some(found.runs)
     theme = "dark" if st.context.theme.type == "dark" else "light"
-    graph = chart.dot(found, runs, datasets=_datasets(runs), campaigns=_campaigns(runs), text=TEXT[theme])
+    campaigns = _campaigns(runs)
+    graph = chart.dot(found, runs, datasets=_datasets(runs), campaigns=campaigns, text=TEXT[theme])
     st.graphviz_chart(graph, width="content", alt=f"Lineage of {run.id}: {len(found.runs)} runs")
     if found.cut:
         st.caption("Earlier runs are left out. Open the leftmost run to see them.")
@@ -39,7 +40,7 @@ def show(run: Run, history: History) -> None:
     if runs.keys() >= {run.id}:
         with st.container(horizontal=True):
             next_step.link("data", "Data set", icon="photo_library", dataset=run.dataset_id)
-            if run.campaign_id:
+            if run.campaign_id in campaigns:
                 about = {"campaign": run.campaign_id, "dataset": run.dataset_id}
                 next_step.link("annotate", "Answers", icon="touch_app", **about)
 
@@ -69,11 +70,12 @@ def _datasets(runs: dict[str, Run]) -> dict[str, Source]:
 
 
 def _campaigns(runs: dict[str, Run]) -> dict[str, Source]:
+    """Those that the viewer may see: a run is its data set's, and the campaign of its answers may be private."""
     campaigns = session.store().campaigns
     used = {run.campaign_id: run.dataset_id for run in runs.values() if run.campaign_id}
     found = {}
-    for one, dataset in used.items():
-        name, progress = campaigns.fetch(one).name, campaigns.progress(one)
-        about = f"{name}: {progress['answered']:,} of {progress['total']:,} images answered"
-        found[one] = Source(name, f"annotate?campaign={one}&dataset={dataset}", about)
+    for one in (each for dataset in set(used.values()) for each in campaigns.all(dataset) if each.id in used):
+        progress = campaigns.progress(one.id)
+        about = f"{one.name}: {progress['answered']:,} of {progress['total']:,} images answered"
+        found[one.id] = Source(one.name, f"annotate?campaign={one.id}&dataset={one.dataset_id}", about)
     return found
