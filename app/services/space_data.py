@@ -34,6 +34,7 @@ class SpaceData:
     dataset: str
     attention: str  # the gradcam or features run it was made from
     has_maps: bool  # the attention run kept maps
+    scored: str  # the run whose scores these are: the attention run, or one that knows newer shapes
     table: ImageTable
     rows: np.ndarray  # (n,) int64
     labels: np.ndarray  # (n,)
@@ -89,6 +90,7 @@ def _load(run_id: str, scored: str) -> SpaceData:
         dataset=run.dataset_id,
         attention=attention,
         has_maps=store.artifacts.has(attention, result_files.MAPS),
+        scored=scored,
         table=table,
         rows=rows,
         labels=labels,

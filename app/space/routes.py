@@ -40,7 +40,10 @@ def _columns(run_id: str, file: str) -> bytes:
 
 @guarded("viewer")
 def point(request: Request, viewer: Viewer, body: dict[str, object]) -> Response:  # noqa: ARG001
-    """GET /api/points/{run}/at/{position}: what is known of one image of a space, for the card beside the pointer."""
+    """GET /api/points/{run}/at/{position}: what is known of one image of a space, for the card beside the pointer.
+
+    The page names the run of the scores in the address, which this route does not read: a card is kept for an hour.
+    """
     run_id, position = request.path_params["run"], request.path_params["position"]
     run = session.store().runs.fetch(run_id)
     viewer.require_dataset(run.dataset_id)

@@ -95,7 +95,7 @@ def _plot(data: SpaceData, spaces: Mapping[str, str], colouring: Colouring) -> N
         panels,
         colouring,
         Selection(len(data), selected, selection.version(data)),
-        card_url=where.format(name="at/AT"),
+        card_url=f"{where.format(name='at/AT')}&scores={data.scored}",  # a browser keeps cards by it
         image_url=address(data.dataset, under(data.attention if data.has_maps else None), CARD_PX),
         on_select=lambda made: selection.keep(data, made.positions, made.version),
     )

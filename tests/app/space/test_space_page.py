@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from app import session
+from slim_core.runs.executor import open_workbench
+from slim_core.steps.registry import parse_spec
+from tests.app.conftest import drawn
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -46,3 +51,23 @@ def test_a_space_whose_attention_was_removed_from_disk_is_told_in_a_sentence(sho
     attention_scores._frame.cache_clear()
     app = show("space")
     assert any(run.id in error.value for error in app.error)
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_once_the_images_are_scored_again_their_cards_have_another_address(show, client) -> None:
+    store = session.store()
+    space = store.runs.all(kind="space")[0]
+    row = int(store.datasets.table(space.dataset_id).rows("train")[0])
+
+    def card() -> str:
+        (address,) = set(re.findall(r"/api/points/[^\"\\]*/at/AT[^\"\\]*", drawn(show("space"))))
+        return address
+
+    before = card()
+    assert card() == before, "browsers keep it"
+    store.shapes.keep(space.dataset_id, row, [[[2, 2], [20, 2], [20, 12], [2, 12]]], (28, 28), id="a")
+    bench = open_workbench(device="cpu")
+    scored = bench.run(parse_spec(store.runs.fetch(space.spec["attention"]).spec))
+    bench.store.close()
+    assert scored.spec["shapes_seq"] and card() != before
+    assert client.get(card().replace("AT", "0")).json()["row"] == row
