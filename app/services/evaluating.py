@@ -29,6 +29,16 @@ def evaluate(
     return actions.submit(spec | {"space": space_of_groups(model, split)}, force=force, name=name)[0]
 
 
+def on_groups_of(other: Run, model: Run) -> Run:
+    """Queue the evaluation of a model on the images and in the estimated groups of another's (needs lead).
+
+    Raises:
+        QueueUnavailableError: as ``actions.submit``; the run is saved.
+    """
+    spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": other.spec["split"]}
+    return actions.submit(spec | {name: other.spec.get(name) for name in ("space", "environments")})[0]
+
+
 def saved(model: Run) -> Run:
     """As ``evaluate``, also where the queue is away: for an evaluation that is not the last step of its chain."""
     return actions.although_queue_is_away(lambda: evaluate(model))

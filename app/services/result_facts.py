@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from slim_core.evaluation.comparison import grouping_of
 from slim_core.evaluation.report import story
 from slim_core.metrics import WGA
 
@@ -38,7 +39,9 @@ def of(loop: Loop, compared: Compared) -> Facts:
     identity = {after: compared.ancestry.identity(known[after]) for _, _, after in pairs}
     same = [pair for pair in pairs if identity[pair[2]] == identity.get(result.after.id)]
     by_seed = {seed_of(one): (wga(before), wga(after)) for one, before, after in reversed(same)}  # the newest counts
-    random = [wga(after) for one, _, after in pairs if is_control(one, result)]
+    same_groups = grouping_of(known[result.after.id]) if result.after.id in known else None
+    controls = [after for one, _, after in pairs if is_control(one, result)]
+    random = [wga(after) for after in controls if grouping_of(known[after]) == same_groups]
     return Facts(tuple(by_seed.values()), tuple(random))
 
 

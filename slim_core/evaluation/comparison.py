@@ -44,8 +44,8 @@ ANSWERED_BY_DEFINITION = "Answered by: people, or the simulated annotator, which
 def row(store: Store, evaluation: Run) -> dict[str, Any]:
     """A finished evaluate run: what was evaluated, each metric, each group's accuracy, and what the model cost.
 
-    Keys: evaluation, model, method, labels_used, identity, split, seed, the names in RATES, worst_group with its
-    interval, "group NAME" each, the names in COSTS, and answered_by (in words; None without answers).
+    Keys: evaluation, model, method, labels_used, identity, grouping, split, seed, the names in RATES, worst_group with
+    its interval, "group NAME" each, the names in COSTS, and answered_by (in words; None without answers).
     """
     return rows(store, [evaluation])[0]
 
@@ -74,6 +74,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
         "method": method_of(model, subset) if model else "deleted model",
         "labels_used": _labels_used(model, metrics, ancestry),
         "identity": ancestry.identity(evaluation),
+        "grouping": grouping_of(evaluation),
         "split": evaluation.spec["split"],
         "seed": model.spec["seed"] if model else None,
         **{key: metrics.get(key) for key in RATES},
@@ -93,6 +94,18 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
 
 def _labels_used(model: Run | None, metrics: Mapping[str, Any], ancestry: Ancestry) -> str | None:
     return ancestry.labels_used(model, has_groups=not metrics.get(ESTIMATED_GROUPS)) if model else None
+
+
+def grouping_of(evaluation: Run) -> str:
+    """Which groups a finished evaluation counts by: those of two evaluations are the same where this is.
+
+    Estimated ones are clusters of one space, or the environments of one subset: what is "environment 0" in two of them
+    are different images. Else the groups of the data set.
+    """
+    if not (evaluation.metrics or {}).get(ESTIMATED_GROUPS):
+        return "attributes"
+    named = (name for name in ("environments", "space") if evaluation.spec.get(name))
+    return next((f"{name} {evaluation.spec[name]}" for name in named), "classes")
 
 
 def newest_evaluations(store: Store, model: str) -> dict[str, Run]:
@@ -154,22 +167,21 @@ def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WG
     """Runs that differ by their seed alone put together, one row a method, the baseline's first.
 
     Args:
-        frame: indexed by evaluation, with identity, method, seed and the measures (0..1; NaN = none).
+        frame: indexed by evaluation, with identity, grouping, method, seed and the measures (0..1; NaN = none).
         baseline: the evaluation whose method the others are compared with, paired by seed.
 
     Returns:
         method, identity, seeds (sorted list), n, for each measure its mean and sd ("wga_mean", "wga_sd"; sd NaN for one
         seed), and for worst-group accuracy the paired difference: change, change_low, change_high (95 % t interval, NaN
-        below two pairs) and pairs. A seed that occurs twice counts once, as its mean.
+        below two pairs) and pairs. A pair has one seed and the same groups. A seed that occurs twice counts once, as
+        its mean.
     """
     import pandas as pd
 
-    per_seed = {
-        str(identity): part.groupby("seed")[[*measures]].mean()
-        for identity, part in frame.groupby("identity", sort=False)
-    }
+    parts = {str(identity): part for identity, part in frame.groupby("identity", sort=False)}
+    per_seed = {identity: part.groupby("seed")[[*measures]].mean() for identity, part in parts.items()}
     against = str(frame.at[baseline, "identity"])
-    base = per_seed[against][measures[0]]
+    base = _in_each_grouping(parts[against], measures[0])
     names = frame.drop_duplicates("identity").set_index("identity")["method"]
     found = [
         {
@@ -179,13 +191,22 @@ def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WG
             "n": len(seeds),
             **{f"{measure}_mean": seeds[measure].mean() for measure in measures},
             **{f"{measure}_sd": seeds[measure].std(ddof=1) for measure in measures},
-            **_change(seeds[measures[0]], base if identity != against else base.iloc[:0]),
+            **_change(_in_each_grouping(parts[identity], measures[0]), base if identity != against else base.iloc[:0]),
         }
         for identity, seeds in sorted(per_seed.items(), key=lambda pair: pair[0] != against)
     ]
     return pd.DataFrame(found)
 
 
+def _in_each_grouping(part: pd.DataFrame, measure: str) -> pd.Series:
+    """The mean of a measure by seed and grouping: the worst of other groups is another number."""
+    found: pd.Series = part.groupby(["seed", "grouping"])[measure].mean()
+    return found
+
+
 def _change(values: pd.Series, base: pd.Series) -> dict[str, Any]:
-    found = difference_by_index(values, base)
+    """Of the values by seed and grouping that both have; seed by seed."""
+    shared = values.index.intersection(base.index)
+    of_seeds = [each.loc[shared].groupby(level="seed").mean() for each in (values, base)]
+    found = difference_by_index(*of_seeds)
     return {"change": found["mean"], "change_low": found["low"], "change_high": found["high"], "pairs": found["n"]}

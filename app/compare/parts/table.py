@@ -14,7 +14,7 @@ from app.compare.parts.choice import Choice
 from app.ui import table_height
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report import frames
-from slim_core.evaluation.report.frames import with_change
+from slim_core.evaluation.report.frames import with_change, worst_groups
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -41,6 +41,7 @@ NAMED = (WORST_GROUP, "answered_by")
 ALIKE, EMPTY = (COVERAGE, "labels_used"), (ATTENTION_PRECISION, "answered_by")
 LETTER_PX, MARGIN_PX, MOST_PX = 7, 18, 230  # of such a name
 PINNED = "⚑ "
+CHANGE_HELP = "Worst group, in points against the baseline; none where the groups are other ones."
 
 
 def show(choice: Choice) -> list[str]:
@@ -70,6 +71,7 @@ def percentages(choice: Choice) -> pd.DataFrame:
     """The columns of TITLES, rates and changes in percent and points; then the address of the run."""
     rows = with_change(choice.visible, choice.baseline)
     shown = rows.assign(**{key: rows[key] * 100 for key in (*RATES, "share", "change")})
+    shown[WORST_GROUP] = worst_groups(rows, choice.baseline)
     shown["label"] = [PINNED + name if one == choice.baseline else name for one, name in shown["label"].items()]
     return shown[list(TITLES)].assign(run=[f"jobs?run={one}" for one in shown.index])
 
@@ -107,7 +109,7 @@ def column_config(widths: Mapping[str, int]) -> dict[str, Any]:
     columns[WORST_GROUP] = text(TITLES[WORST_GROUP], help=DEFINITIONS[WORST_GROUP])
     columns["labels_used"] = text(TITLES["labels_used"], help=LABELS_DEFINITION)
     columns["answered_by"] = text(TITLES["answered_by"], help=ANSWERED_BY_DEFINITION)
-    columns["change"] = number("Change", format="%+.1f", help="Worst group, in points against the baseline.")
+    columns["change"] = number("Change", format="%+.1f", help=CHANGE_HELP)
     formats = {"share": "%.1f %%", "minutes": "%.1f", "seconds": "%.0f", "lineage_seconds": "%.0f", "gpu_hours": "%.2f"}
     for key, definition in COST_DEFINITIONS.items():
         columns[key] = number(TITLES[key], format=formats.get(key, "localized"), help=definition)

@@ -15,7 +15,7 @@ from app.ui.groups import images
 from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
-from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, of_runs, seeds_text
+from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, of_other_groups, of_runs, seeds_text
 from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import counted, interval, percent
 
@@ -62,7 +62,8 @@ def _groups(chosen: Chosen) -> None:
     if chosen.compared.estimated:
         text = "Attributes are unknown: groups are estimated, class x environment. " + text
     st.caption(text)
-    frame = of_runs(chosen.compared.groups, chosen.rows["label"].tolist())
+    alike = chosen.rows[~of_other_groups(chosen.rows, chosen.baseline)]
+    frame = of_runs(chosen.compared.groups, alike["label"].tolist())
     figure = group_intervals(frame, chosen.name)
     images.clickable(figure, "compare-groups", "Accuracy of every group in every run, with 95 % intervals")
     images.panel(chosen.compared, part="group")
@@ -108,7 +109,7 @@ def _seeds(chosen: Chosen) -> None:
 
 SEEDS_HELP = (
     "Runs that differ only in the seed, along their whole lineage, are one method. The difference to the baseline's "
-    "method is taken seed by seed; its interval is Student's t over those pairs."
+    "method is taken seed by seed, on the same groups; its interval is Student's t over those pairs."
 )
 _percent = st.column_config.NumberColumn
 SEED_COLUMNS = {

@@ -42,7 +42,7 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
             split = evaluating.compared_on(session.store().datasets.fetch(models[0].dataset_id))
             if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):
                 with errors_shown():
-                    _submit([partial(evaluating.evaluate, one, split=split, **settings) for one in waiting])
+                    submit([partial(evaluating.evaluate, one, split=split, **settings) for one in waiting])
                     st.rerun()
         for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
             outcome.show(failed)
@@ -63,7 +63,7 @@ def again(evaluations: Sequence[Run]) -> None:
     if st.button("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
         with errors_shown():
             runs = session.store().runs
-            _submit([partial(_with_maps, runs.fetch(one.spec["model"]), one.spec) for one in evaluations])
+            submit([partial(_with_maps, runs.fetch(one.spec["model"]), one.spec) for one in evaluations])
             st.rerun()
 
 
@@ -72,7 +72,7 @@ def _with_maps(model: Run, spec: dict[str, Any]) -> Run:
     return evaluating.evaluate(model, force=True, **settings | {"attention": True})
 
 
-def _submit(evaluations: Sequence[Callable[[], Run]]) -> None:
+def submit(evaluations: Sequence[Callable[[], Run]]) -> None:
     """Queue all, also where the queue is away: each is saved then, and the first such error is raised at the end."""
     away: QueueUnavailableError | None = None
     for evaluate in evaluations:

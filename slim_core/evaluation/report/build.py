@@ -15,7 +15,7 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.charts import comparison
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.charts.space import spaces_scatter
-from slim_core.evaluation.comparison import over_seeds
+from slim_core.evaluation.comparison import grouping_of, over_seeds
 from slim_core.evaluation.predictions import examples_of_change, predictions, typical_mistakes
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
@@ -102,14 +102,15 @@ def collect(
     Args:
         evaluations: with their metrics, in the order to show.
         baseline: id of the one the others are measured against; default: the first.
-        after: id of the run set beside the baseline in words and pictures; default: ``best`` of the others.
+        after: id of the run set beside the baseline in words and pictures; default: ``best`` of the others, of those
+            with its groups where there are any.
         link: address of the same view in the dashboard.
     """
     ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
     by_id = {one.id: one for one in evaluations}
     rows = frames.table(store, evaluations, ancestry)
     baseline = baseline if baseline in by_id else evaluations[0].id
-    after = after if after in by_id and after != baseline else best(rows.drop(index=baseline))
+    after = after if after in by_id and after != baseline else _best_beside(rows, baseline)
     examples, chosen, missing = _examples(store, by_id[baseline], by_id[after]) if after else ([], "", [])
     names = {one.id: str(rows.at[one.id, "label"]) for one in evaluations}
     groups = frames.groups(evaluations, names)
@@ -123,7 +124,7 @@ def collect(
         baseline=baseline,
         after=after,
         story=_story(store, by_id[baseline], by_id[after] if after else None, rows),
-        charts=_charts(rows, groups, str(rows.at[baseline, "label"])) + spaces,
+        charts=_charts(rows, groups, baseline) + spaces,
         seeds=over_seeds(rows, baseline),
         examples=examples,
         chosen=chosen,
@@ -133,6 +134,13 @@ def collect(
         link=link,
         missing=missing,
     )
+
+
+def _best_beside(rows: pd.DataFrame, baseline: str) -> str | None:
+    """The best of the runs whose groups are the baseline's; of all others where there is none."""
+    others = rows.drop(index=baseline)
+    alike = others[~frames.of_other_groups(rows, baseline)[others.index]]
+    return best(alike) or best(others)
 
 
 def best(rows: pd.DataFrame) -> str | None:
@@ -148,14 +156,20 @@ def _story(store: Store, before: Run, after: Run | None, rows: pd.DataFrame) -> 
     sections = [("What was wrong", story.wrong(metrics)), ("Why", story.why(metrics, table))]
     if after is not None:
         cost = {str(key): value for key, value in rows.loc[after.id].items()}
-        sections.append((f"Is {cost['label']} better?", story.better(metrics, after.metrics or {}, cost).text))
+        same = grouping_of(before) == grouping_of(after)
+        found = story.better(metrics, after.metrics or {}, cost) if same else story.across(metrics, after.metrics or {})
+        sections.append((f"Is {cost['label']} better?", found.text))
     return sections
 
 
-def _charts(rows: pd.DataFrame, groups: pd.DataFrame, name: str) -> list[Chart]:
-    frame = rows.assign(run=rows["label"])
+def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Chart]:
+    name, apart = str(rows.at[baseline, "label"]), frames.of_other_groups(rows, baseline)
+    frame, alike = rows.assign(run=rows["label"]), groups[~groups["run"].isin(rows["label"][apart])]
+    note = "Accuracy with its 95 % Wilson interval."
+    if apart.any():
+        note += f" Not drawn, {frames.NOT_COMPARABLE}: {'; '.join(rows['label'][apart])}."
     charts = [
-        Chart("Every group", group_intervals(groups, name), "Accuracy with its 95 % Wilson interval."),
+        Chart("Every group", group_intervals(alike, name), note),
         Chart("Worst group and averages", comparison.averages(rows, frames.HEADLINE, name)),
         Chart("Against answers spent", comparison.cost_scatter(frame, "answers", "answers spent", name)),
         Chart("Against images used", comparison.cost_scatter(frame, "images", "images trained on", name)),
@@ -200,7 +214,8 @@ def _examples(store: Store, before: Run, after: Run) -> tuple[list[Example], str
         return [], "", ["No pictures: one of the two evaluations kept no attention maps. Evaluate its model again."]
     try:
         was, now = predictions(store, before), predictions(store, after)
-        is_better = story.better(before.metrics or {}, after.metrics or {}, {}).better is True
+        same = grouping_of(before) == grouping_of(after)
+        is_better = same and story.better(before.metrics or {}, after.metrics or {}, {}).better is True
         wrong = [] if is_better else typical_mistakes(was, now, worst["group"], N_EXAMPLES)
         rows = wrong or examples_of_change(was, now, worst["group"], N_EXAMPLES)
         said = [frame.set_index("row") for frame in (was, now)]

@@ -49,6 +49,8 @@ TITLES = {
     "lineage_seconds": "all seconds",
     "gpu_hours": "GPU hours",
 }
+OTHER_GROUPS = " (other groups)"  # behind the name of a group that is not one of the baseline's
+NOT_COMPARABLE = "other estimated groups: not comparable group by group"
 GROUP_COLUMNS = ["run", "group", "accuracy", "low", "high", "n", "key"]
 
 
@@ -56,15 +58,16 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
     """One row an evaluation of one data set, by its id.
 
     Returns:
-        model (id), method, labels_used, identity, split, seed, worst_group (name), RATES and the worst group's interval
-        (0..1), COSTS, answered_by, share (answers as a share of the training images) and label (a name that no other
-        run has).
+        model (id), method, labels_used, identity, grouping, split, seed, worst_group (name), RATES and the worst
+        group's interval (0..1), COSTS, answered_by, share (answers as a share of the training images) and label (a name
+        that no other run has).
     """
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
     numbers = found[[*RATES, WORST_LOW, WORST_HIGH, *COSTS]].astype(float)
     n_train = len(store.datasets.table(evaluations[0].dataset_id).rows("train"))
     numbers["share"] = numbers["answers"] / (n_train or math.nan)
-    named = found[["model", "method", "labels_used", "identity", "split", "seed", WORST_GROUP, "answered_by"]]
+    said = ["model", "method", "labels_used", "identity", "grouping", "split", "seed", WORST_GROUP, "answered_by"]
+    named = found[said]
     return pd.concat([named, numbers], axis=1).assign(label=labels(found))
 
 
@@ -79,9 +82,24 @@ def labels(found: pd.DataFrame) -> list[str]:
 
 
 def with_change(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
-    """The rows with change: worst-group accuracy minus the baseline's (0..1; NaN for the baseline itself)."""
+    """The rows with change: worst-group accuracy minus the baseline's (0..1; NaN for the baseline itself, and for runs
+    of other groups)."""
     change = found[WGA] - float(found[WGA].get(baseline, math.nan))
-    return found.assign(change=change.where(found.index != baseline))
+    return found.assign(change=change.where((found.index != baseline) & ~of_other_groups(found, baseline)))
+
+
+def of_other_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
+    """True for each row whose groups are not those of the baseline; of the first row where that is not among them."""
+    groupings = found["grouping"]
+    return groupings != groupings.get(baseline, groupings.iloc[0])
+
+
+def worst_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
+    """The name of each row's worst group, marked where it is one of other groups: a name of both is not one group."""
+    apart = of_other_groups(found, baseline)
+    pairs = zip(found[WORST_GROUP], apart, strict=True)
+    names = [name + OTHER_GROUPS if isinstance(name, str) and other else name for name, other in pairs]
+    return pd.Series(names, index=found.index, dtype=object)
 
 
 def groups(evaluations: Sequence[Run], names: Mapping[Any, str]) -> pd.DataFrame:

@@ -21,7 +21,7 @@ from slim_core.data.images import heat_gradient
 from slim_core.errors import SpecRefusedError
 from slim_core.evaluation.comparison import ANSWERED_BY_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.build import Ancestor, Report, seeds_chart
-from slim_core.evaluation.report.frames import TITLES, seeds_text
+from slim_core.evaluation.report.frames import OTHER_GROUPS, TITLES, of_other_groups, seeds_text, worst_groups
 from slim_core.metrics import DEFINITIONS, RATES
 from slim_core.percent import UNKNOWN, interval
 
@@ -133,7 +133,8 @@ def costs(report: Report) -> Grid:
 
 
 def _of_runs(report: Report, keys: Sequence[str]) -> Grid:
-    records: list[dict[str, Any]] = report.rows.reset_index().to_dict("records")  # type: ignore[assignment]
+    rows = report.rows.assign(worst_group=worst_groups(report.rows, report.baseline))
+    records: list[dict[str, Any]] = rows.reset_index().to_dict("records")  # type: ignore[assignment]
     cells = [
         [
             ("⚑ " if row["evaluation"] == report.baseline else "") + row["label"],
@@ -158,11 +159,14 @@ def shown(key: str, value: Any) -> str:
 def groups(report: Report) -> Grid:
     """Heading and cells of the table of groups: one row a run and group."""
     lowest = report.groups.groupby("run")["accuracy"].transform("min")
+    apart = set(report.rows["label"][of_other_groups(report.rows, report.baseline)])
     records: list[dict[str, Any]] = report.groups.assign(worst=lowest).to_dict("records")  # type: ignore[assignment]
     cells = [
         [
             row["run"],
-            row["group"] + (" ← worst" if row["accuracy"] == row["worst"] else ""),
+            row["group"]
+            + (OTHER_GROUPS if row["run"] in apart else "")
+            + (" ← worst" if row["accuracy"] == row["worst"] else ""),
             f"{row['n']:,}",
             shown("wga", row["accuracy"]),
             interval(row["low"], row["high"]),

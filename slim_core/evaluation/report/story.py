@@ -152,6 +152,13 @@ def better(
     return Verdict(sure, " ".join(each for each in sentences if each))
 
 
+def across(before: Mapping[str, Any], after: Mapping[str, Any]) -> Verdict:
+    """Two evaluations whose estimated groups are other ones: no change of a group, nor of the worst, is one."""
+    average = 100 * (after[AVERAGE] - before[AVERAGE])
+    text = "**Not known:** the two were evaluated on different estimated groups, whose accuracies do not compare."
+    return Verdict(None, f"{text} Average accuracy changed by {average:+.1f} points.")
+
+
 def _by_intervals(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) -> tuple[bool | None, str]:
     """One model of each: by the 95 % intervals of their worst groups, where these have enough images."""
     smaller = min(was, now, key=lambda group: group["n"])

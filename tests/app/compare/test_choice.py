@@ -13,6 +13,7 @@ ROWS = pd.DataFrame(
         "model": ["r-m3", "r-m2", "r-m1"],
         "method": ["slim, from reference", "random, from reference", "erm"],
         "identity": ["s", "r", "e"],
+        "grouping": ["attributes", "attributes", "attributes"],
         "seed": [0, 0, 0],
         "split": ["test", "test", "test"],
         "wga": [0.9, float("nan"), 0.6],

@@ -8,6 +8,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 from app import session
 from app.compare.parts import table
@@ -15,6 +16,7 @@ from app.services import evaluations as compare_runs
 from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
+from slim_core.store import schema
 from tests.app.conftest import texts
 
 
@@ -79,6 +81,45 @@ def test_each_view_has_an_address_and_its_charts(show, view, n_charts) -> None:
     app = show("compare", view=view)
     assert len(app.get("plotly_chart")) == n_charts
     assert not app.error
+
+
+def as_if_on_spaces(*spaces: str) -> None:
+    """As if the data had no attributes and each evaluation, the newest first, had groups of its own space."""
+    store = session.store()
+    for one, space in zip(evaluations(), spaces, strict=True):
+        values = {"spec": one.spec | {"space": space}, "metrics": one.metrics | {"estimated_groups": True}}
+        with store.database.write() as connection:
+            connection.execute(sa.update(schema.runs).where(schema.runs.c.id == one.id).values(values))
+
+
+def drawn_runs(app) -> set[str]:
+    return {trace["name"] for trace in json.loads(app.get("plotly_chart")[0].proto.spec)["data"]}
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_estimated_groups_of_two_spaces_are_not_compared_group_by_group(show) -> None:
+    space = session.store().runs.all(kind="space")[0].id
+    as_if_on_spaces("r-another", space)
+    app = show("compare")
+    slim, erm = evaluations()
+    table = app.dataframe[0].value
+    assert table["change"].isna().all() and table["wga"].notna().all()
+    assert table["worst_group"].str.endswith("(other groups)").tolist() == [False, True]
+    assert drawn_runs(app) == {"erm, seed 0"}
+    assert "Other estimated groups: not comparable group by group with erm, seed 0: slim" in texts(app)
+    app.button(key="same-groups").click().run()
+    (queued,) = session.store().runs.all(kind="evaluate", status="queued")
+    assert (queued.spec["model"], queued.spec["space"]) == (slim.spec["model"], erm.spec["space"])
+    seeds = show("compare", view="Seeds").dataframe[1].value
+    assert seeds["change"].isna().all() and seeds["pairs"].tolist() == [0, 0]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_estimated_groups_of_one_space_are_compared(show) -> None:
+    as_if_on_spaces("r-one", "r-one")
+    app = show("compare")
+    assert app.dataframe[0].value["change"].notna().tolist() == [False, True] and len(drawn_runs(app)) == 2
+    assert "not comparable" not in texts(app)
 
 
 @pytest.mark.usefixtures("filled_home")

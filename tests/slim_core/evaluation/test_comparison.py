@@ -11,7 +11,7 @@ import pytest
 
 from slim_core.curation import LABELS_USED, STRATEGIES
 from slim_core.evaluation.ancestry import Ancestry
-from slim_core.evaluation.comparison import method_of, over_seeds
+from slim_core.evaluation.comparison import grouping_of, method_of, over_seeds
 from slim_core.store import Campaign, Run
 
 AT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -153,7 +153,8 @@ def test_another_size_or_annotator_far_up_the_lineage_is_another_method() -> Non
 
 def frame(*rows: tuple[str, int, float]) -> pd.DataFrame:
     made = pd.DataFrame(rows, columns=["method", "seed", "wga"])
-    return made.assign(identity=made["method"], average=0.9, evaluation=[f"e{i}" for i in range(len(made))]).set_index(
+    names = [f"e{i}" for i in range(len(made))]
+    return made.assign(identity=made["method"], grouping="attributes", average=0.9, evaluation=names).set_index(
         "evaluation"
     )
 
@@ -184,3 +185,20 @@ def test_a_seed_that_occurs_twice_counts_once_as_its_mean() -> None:
     runs = frame(("erm", 0, 0.6), ("erm", 1, 0.6), ("slim", 0, 0.7), ("slim", 0, 0.9), ("slim", 1, 0.8))
     slim = over_seeds(runs, "e0").set_index("method").loc["slim"]
     assert (slim["n"], slim["pairs"], slim["change"]) == (2, 2, pytest.approx(0.2))
+
+
+def test_worst_groups_of_other_estimated_groups_are_no_pair() -> None:
+    runs = frame(("erm", 0, 0.6), ("erm", 1, 0.6), ("slim", 0, 0.7), ("slim", 1, 0.9))
+    runs["grouping"] = ["space a", "space b", "space a", "space c"]
+    slim = over_seeds(runs, "e0").set_index("method").loc["slim"]
+    assert (slim["n"], slim["pairs"], slim["change"]) == (2, 1, pytest.approx(0.1))
+    assert slim["wga_mean"] == pytest.approx(0.8), "each is one of its own groups"
+
+
+def test_estimated_groups_are_those_of_one_space_or_of_one_subset() -> None:
+    def grouping(estimated: bool = True, **spec) -> str:
+        return grouping_of(replace(run("e", "evaluate", **spec), metrics={"estimated_groups": estimated}))
+
+    assert grouping(estimated=False) == grouping(estimated=False, space="a") == "attributes"
+    assert grouping(space="a") == grouping(space="a", model="m") != grouping(space="b")
+    assert grouping(environments="a") != grouping(space="a") and grouping() == "classes"

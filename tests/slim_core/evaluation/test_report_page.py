@@ -83,6 +83,30 @@ def test_examples_are_of_the_worst_group_and_turned_right_first(looped, report) 
     assert marks == sorted(marks, key=lambda pair: pair != ("✗", "✓"))
 
 
+def on_spaces(evaluations, *spaces):
+    """As if the data had no attributes, and the groups of each were clusters of its space."""
+    return [
+        replace(one, spec=one.spec | {"space": space}, metrics=one.metrics | {"estimated_groups": True})
+        for one, space in zip(evaluations, spaces, strict=True)
+    ]
+
+
+def test_runs_of_other_estimated_groups_have_no_change_and_no_bar(looped, evaluations) -> None:
+    first, second, *_ = evaluations
+    found = collect(looped.at.store, on_spaces([first, second], "r-one", "r-two"), first.id)
+    assert found.rows["change"].isna().all() and found.after == second.id
+    assert "different estimated groups" in found.story[-1][1] and "Worst-group accuracy went" not in found.story[-1][1]
+    label = found.rows.at[second.id, "label"]
+    assert label in found.charts[0].note and label not in {trace.name for trace in found.charts[0].figure.data}
+    assert "(other groups)" in render(found)
+
+
+def test_the_report_sets_a_run_of_the_same_groups_beside_the_baseline(looped, evaluations) -> None:
+    first, second, third = evaluations[:3]
+    runs = on_spaces([first, second, third], "r-one", "r-two", "r-one")
+    assert collect(looped.at.store, runs, first.id).after == third.id
+
+
 def test_the_oracle_is_not_taken_for_the_best_where_another_run_is(report) -> None:
     rows = report.rows.assign(labels_used=["groups in training", *["answers"] * (len(report.rows) - 1)],
                               wga=[0.99, *[0.5] * (len(report.rows) - 1)])  # fmt: skip

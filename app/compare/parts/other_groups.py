@@ -1,0 +1,37 @@
+"""Ticked runs whose estimated groups are not the baseline's, and the button that evaluates their models on its own."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import streamlit as st
+
+from app import session
+from app.compare.parts.view import Chosen
+from app.services import evaluating
+from app.ui.escape import verbatim
+from app.ui.messages import errors_shown
+from app.ui.runs import evaluate_models
+from slim_core.evaluation.report.frames import NOT_COMPARABLE, of_other_groups
+
+
+def show(chosen: Chosen) -> None:
+    """Nothing where all have the same groups."""
+    apart = chosen.rows[of_other_groups(chosen.rows, chosen.baseline)]
+    if apart.empty:
+        return
+    first = chosen.baseline if chosen.baseline in chosen.rows.index else chosen.rows.index[0]
+    names, of = "; ".join(apart["label"]), chosen.rows.at[first, "label"]
+    with st.container(border=True, horizontal=True, vertical_alignment="center"):
+        st.markdown(
+            f"{NOT_COMPARABLE.capitalize()} with {verbatim(of)}: {verbatim(names)}. Of these, worst group and average "
+            "are shown without a change.",
+            width="stretch",
+        )
+        label, may = f"Evaluate on the groups of {verbatim(of)}", session.viewer().may("lead")
+        if st.button(label, key="same-groups", icon=":material/fact_check:", disabled=not may):
+            with errors_shown():
+                found, groups = chosen.compared.evaluations, chosen.compared.evaluations[first]
+                models = [session.store().runs.fetch(one) for one in {found[e].spec["model"]: 0 for e in apart.index}]
+                evaluate_models.submit([partial(evaluating.on_groups_of, groups, one) for one in models])
+                st.rerun()
