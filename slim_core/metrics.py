@@ -43,7 +43,7 @@ DEFINITIONS: dict[str, str] = {
     "(what the Waterbirds literature calls average).",
     GAP: "Gap: average accuracy minus worst-group accuracy.",
     WORST_CLASS: "Worst-class accuracy: the lowest accuracy among the classes; it needs no group labels.",
-    WORST_GROUP: "The group with the lowest accuracy.",
+    WORST_GROUP: "The group with the lowest accuracy; of several the one with most images.",
     WRONG_ATTENTION: "Accuracy over the images whose attention was answered wrong, or propagated as wrong.",
     WORST_CLASS_AND_WRONG_ATTENTION: "Mean of worst-class accuracy and of the accuracy where the attention is wrong.",
     ESTIMATED_GROUPS: "The groups are estimated (class and environment cluster), because no attribute is known.",
@@ -95,9 +95,9 @@ def classification_metrics(
 
 
 def worst_of(metrics: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The group with the lowest accuracy among those that have images."""
+    """The group with the lowest accuracy among those that have images; of several the largest, which is surest."""
     known = [group for group in metrics.get(GROUPS, ()) if group["accuracy"] is not None]
-    return min(known, key=lambda group: float(group["accuracy"]), default=None)
+    return min(known, key=lambda group: (float(group["accuracy"]), -int(group["n"])), default=None)
 
 
 def _plain(value: float) -> float | None:

@@ -46,6 +46,12 @@ def test_worst_group_average_and_gap_on_a_case_counted_by_hand():
     assert result[m.CONFUSION] == [[5, 1], [0, 2]]
 
 
+def test_of_groups_that_are_equally_bad_the_largest_is_the_worst():
+    groups = [{"name": name, "n": n, "accuracy": rate} for name, n, rate in
+              (("few", 5, 0.0), ("more", 15, 0.0), ("none", 0, None), ("well", 99, 0.9))]  # fmt: skip
+    assert m.worst_of({m.GROUPS: groups})["name"] == "more"
+
+
 def test_mistake_5_an_empty_group_has_no_accuracy_and_is_never_the_worst():
     groups = classification_metrics(*binary_case(), None)[m.GROUPS]
     assert groups[3] == {

@@ -12,7 +12,7 @@ from app import session
 from app.services import loop_state, result_links
 from app.ui import next_step
 from app.ui.escape import prose, verbatim
-from slim_core.metrics import AVERAGE, WGA, WORST_GROUP
+from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.percent import counted, interval, percent
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ def sentence(run: Run) -> str:
     before = _before(run)
     if before is None:
         worst, average = percent(metrics[WGA]), percent(metrics[AVERAGE])
-        return f"Evaluated: worst group **{worst}** ({verbatim(metrics[WORST_GROUP])}), average {average}."
+        which = verbatim(str((worst_of(metrics) or {}).get("name")))
+        return f"Evaluated: worst group **{worst}** ({which}), average {average}."
     was = session.store().runs.fetch(before.id).metrics or {}
     worst, average = (f"{percent(was[key])} → **{percent(metrics[key])}**" for key in (WGA, AVERAGE))
     return f"Retrained and evaluated: worst group {worst}, average {average}."

@@ -10,10 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from slim_core.data.groups import grouping
 from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
+    CLASSES,
+    CONFUSION,
     COVERAGE,
     ESTIMATED_GROUPS,
     GROUPS,
@@ -41,17 +45,43 @@ class Verdict:
 
 
 def wrong(metrics: Mapping[str, Any], *, named: Named = str) -> str:
-    """What the model gets wrong: average against worst group, with n and interval."""
+    """What the model gets wrong: average against worst group, with n and interval; and classes that it never finds."""
     worst = worst_of(metrics)
     if worst is None:
         return "No image of a known group was evaluated."
     average, rate = metrics[AVERAGE], worst["accuracy"]
     interval = f"n = {worst['n']:,}, 95 % interval {percent(worst['low'], 0)} to {percent(worst['high'], 0)}"
     if average - rate < GAP:
-        return f"It is right on **{percent(average)}** of the images, and hardly worse on any group ({interval})."
-    return (
-        f"It is right on **{percent(average)}** of all images, but only on **{percent(rate)}** of "
-        f"**{named(worst['name'])}** ({interval})."
+        text = f"It is right on **{percent(average)}** of the images, and hardly worse on any group ({interval})."
+    else:
+        text = (
+            f"It is right on **{percent(average)}** of all images, but only on **{percent(rate)}** of "
+            f"**{named(worst['name'])}** ({interval})."
+        )
+    further = (_worst_of_enough(metrics, worst, named), _never_right(metrics, named))
+    return " ".join(each for each in (text, *further) if each)
+
+
+def _worst_of_enough(metrics: Mapping[str, Any], worst: Mapping[str, Any], named: Named) -> str:
+    """Beside a worst group of a few images: the worst one whose accuracy says more."""
+    enough = worst_of({GROUPS: [group for group in metrics[GROUPS] if group["n"] >= LEAST]})
+    if worst["n"] >= LEAST or enough is None:
+        return ""
+    rate = f"**{percent(enough['accuracy'])}**, n = {enough['n']:,}"
+    return f"Of the groups with {LEAST} images or more, the worst is **{named(enough['name'])}** ({rate})."
+
+
+def _never_right(metrics: Mapping[str, Any], named: Named) -> str:
+    """The classes that are never predicted, and those that are predicted for other images alone."""
+    missed = [one for one in metrics.get(CLASSES, ()) if one["n"] and one["accuracy"] == 0]
+    if len(missed) > FEW:
+        return f"On **{len(missed)}** of the {len(metrics[CLASSES])} classes it is right on no image."
+    said = np.asarray(metrics[CONFUSION]).sum(axis=0) if missed else ()  # (C,) predictions of each
+    return " ".join(
+        f"It never predicts **{named(one['name'])}** ({counted(one['n'], 'image')})."
+        if not said[one["class"]]
+        else f"It is right on none of the {counted(one['n'], 'image')} of **{named(one['name'])}**."
+        for one in missed
     )
 
 

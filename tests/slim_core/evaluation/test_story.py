@@ -27,6 +27,28 @@ def test_what_is_wrong_names_the_worst_group_with_its_n_and_interval() -> None:
                     "(n = 300, 95 % interval 59 % to 70 %).")  # fmt: skip
 
 
+def test_beside_a_worst_group_of_a_few_images_stands_the_worst_of_enough() -> None:
+    found = metrics(0.8, ("a, land", 0.0, 0.0, 0.4), ("b, land", 0.4, 0.3, 0.5), ("c, land", 0.9, 0.8, 1.0))
+    assert "or more" not in story.wrong(found)
+    found["groups"][0]["n"] = 5
+    told = plain(story.wrong(found))
+    assert told.endswith("Of the groups with 10 images or more, the worst is b, land (40.0 %, n = 300).")
+    assert plain(story.wrong(metrics(0.8, ("a", 0.0, 0.0, 0.4)))).count(".") == 3, "nothing where there is no other"
+
+
+def test_a_class_that_is_never_right_is_named() -> None:
+    def told(confusion: list[list[int]]) -> str:
+        right = [row[c] / sum(row) for c, row in enumerate(confusion)]
+        classes = [{"class": c, "name": f"class {c}", "n": sum(row), "accuracy": right[c]}
+                   for c, row in enumerate(confusion)]  # fmt: skip
+        return plain(story.wrong(metrics(0.8, ("a", 0.5, 0.4, 0.6)) | {"classes": classes, "confusion": confusion}))
+
+    assert told([[9, 0], [15, 0]]).endswith("It never predicts class 1 (15 images).")
+    assert told([[9, 2], [15, 0]]).endswith("It is right on none of the 15 images of class 1.")
+    assert "class 1" not in told([[9, 0], [1, 3]])
+    assert "On 3 of the 4 classes it is right on no image." in told([[9, 0, 0, 0], *[[1, 0, 0, 0]] * 3])
+
+
 BEFORE = metrics(0.8, ("b, land", 0.65, 0.59, 0.7))
 
 
