@@ -132,9 +132,7 @@ def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict
     maps = [evaluation_results.maps_of(one, compared.ancestry) if one else None for one in (before, after)]
     was = evaluation_results.predictions_of(before)
     if after is None or maps[1] is None:
-        st.markdown(f"**{verbatim(worst['name'])}: mistakes**", help="The most confident mistakes of the worst group.")
-        mistakes = wrong_first(was[was["group"] == worst["group"]]).head(N_MISTAKES)
-        shown = [images.tile(record, maps[0]) for record in mistakes.to_dict("records")]
+        shown = [images.tile(record, maps[0]) for record in _mistakes(was, worst, str(before.spec["split"]))]
     else:
         now = evaluation_results.predictions_of(after)
         rows = _shown_rows(was, now, worst, found)
@@ -144,6 +142,16 @@ def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict
         pictures.linked(before.dataset_id, shown, side=WIDE_PX // len(shown[0].views))
     cell = f"{before.id}.group.{worst['group']}"
     next_step.link("compare", "All images of the group", icon="photo_library", dataset=before.dataset_id, cell=cell)
+
+
+def _mistakes(was: pd.DataFrame, worst: dict[str, Any], split: str) -> list[dict[str, Any]]:
+    """Under their title: the mistakes of the worst group that it is most confident of; that there is none."""
+    wrong = was[~was["correct"]]
+    if wrong.empty:
+        st.markdown(f"**No mistakes on {split}.**")
+        return []
+    st.markdown(f"**{verbatim(worst['name'])}: mistakes**", help="The most confident mistakes of the worst group.")
+    return wrong_first(wrong[wrong["group"] == worst["group"]]).head(N_MISTAKES).to_dict("records")
 
 
 def _shown_rows(was: pd.DataFrame, now: pd.DataFrame, worst: dict[str, Any], found: Verdict | None) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import sqlalchemy as sa
 
@@ -119,6 +120,19 @@ def test_before_the_loop_is_closed_the_mistakes_of_the_worst_group_are_shown(sho
     rates = [group["accuracy"] for group in before.metrics["groups"]]
     n_worst = rates.count(min(rates))  # two may be equally bad
     assert (colours.count(palette.WORST), colours.count(palette.CHOSEN)) == (n_worst, 4 - n_worst), "it stands out"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_model_without_mistakes_shows_none(show) -> None:
+    store = session.store()
+    before, after = sorted(store.runs.all(kind="evaluate"), key=lambda run: "slim" in run.name)
+    store.runs.delete(after.id)
+    path = store.artifacts.folder(before.id) / "predictions.parquet"
+    kept = pd.read_parquet(path)
+    kept.assign(prediction=kept["label"]).to_parquet(path)
+    app = show("overview")
+    assert "**No mistakes on test.**" in texts(app) and ": mistakes**" not in texts(app)
+    assert "slim-tile" not in "".join(block.proto.body for block in app.get("html"))
 
 
 @pytest.mark.usefixtures("filled_home")
