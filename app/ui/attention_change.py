@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.services import evaluation_results
 from app.services.evaluations import Compared
-from app.ui import pick, pictures
+from app.ui import pick, pictures, shown_map
 from app.ui.escape import verbatim
 from app.ui.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
@@ -100,11 +100,11 @@ def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:
         verdict(record[f"correct{end}"], record[f"prediction_name{end}"], record[f"confidence{end}"])
         for end in ("", "_after")
     ]
-    views = [
-        View(name=bold(record["group_name"])),
-        under(before, whose="before", name=verdicts[0]),
-        under(after, whose="after", name=verdicts[1]),
-    ]
+    views = [View(name=bold(record["group_name"]))]
+    for run, end, whose, name in ((before, "", "before", verdicts[0]), (after, "_after", "after", verdicts[1])):
+        map_of = shown_map.class_of(record, run, end)
+        said = pictures.joined(name, shown_map.words(record, map_of, end))
+        views.append(under(run, map_of=map_of, whose=whose, name=said))
     gain = record.get("gain")
     moved = "" if gain is None or gain != gain else f" · attention on the object {100 * float(gain):+.0f} points"
     return Tile(int(record["row"]), views, [quiet(f"image {record['row']}{moved}")])

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
 from app import session
-from app.ui import next_step, pictures
+from app.ui import next_step, pictures, shown_map
 from app.ui.escape import verbatim
 from app.ui.fragment import dialog
 from app.ui.glossary import explain
 from app.ui.pictures import KINDS, Markup, Tile, View
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
+from slim_core.store.results import LABEL, PREDICTED
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
@@ -87,7 +88,8 @@ def close() -> None:
 def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any], below: Callable[[int], None]) -> None:
     row, table = int(record["row"]), session.store().datasets.table(dataset)
     kinds = [kind for kind in KINDS if kind != "mask" or _has_mask(dataset, table, row)]
-    large = [Tile(row, [view], [_named(view)]) for view in views(models, kinds) or [View()]]
+    drawn, said = _with_evidence(models, record)
+    large = [Tile(row, [view], [_named(view, said)]) for view in views(drawn, kinds) or [View()]]
     pictures.show(dataset, large, wide=WIDE_PX, size=SIZE)
     if models:
         pictures.scale()
@@ -109,9 +111,21 @@ def _has_mask(dataset: str, table: ImageTable, row: int) -> bool:
     return bool(table.has_mask[row]) or (shape is not None and shape.drawing is not None)
 
 
-def _named(view: View) -> Markup:
-    """What the view shows, and of which model where there are two."""
-    return pictures.quiet(f"{KINDS[view.kind]}, {view.whose}" if view.whose else KINDS[view.kind])
+def _with_evidence(models: Sequence[ModelMaps], record: dict[str, Any]) -> tuple[list[ModelMaps], dict[str, str]]:
+    """The models, whose maps of a label without evidence are those of the wrong prediction; run -> that this is so."""
+    drawn, said = [], {}
+    for model, of in zip(models, ("", "_after"), strict=False):
+        shown = shown_map.class_of(record, model.run, of) if model.map_of == LABEL else LABEL
+        if shown == PREDICTED:
+            said[model.run] = shown_map.text(record, of)
+        drawn.append(replace(model, map_of=shown) if shown == PREDICTED else model)
+    return drawn, said
+
+
+def _named(view: View, said: dict[str, str]) -> Markup:
+    """What the view shows, of which model where there are two, and of which class where not of the label."""
+    of = "" if view.kind in ("image", "mask") else said.get(view.run or "", "")
+    return pictures.quiet(", ".join(part for part in (KINDS[view.kind], view.whose, of) if part))
 
 
 def _numbers(record: dict[str, Any], of: str, name: str) -> None:

@@ -65,9 +65,9 @@ class Tile:
     name: str = ""
 
 
-def under(run: str | None, *, whose: str = "", name: Markup = Markup("")) -> View:
+def under(run: str | None, *, map_of: str = "label", whose: str = "", name: Markup = Markup("")) -> View:
     """The image under the attention of a run; as it is, where there is none."""
-    return View("image" if run is None else "overlay", run, whose=whose, name=name)
+    return View("image" if run is None else "overlay", run, map_of, whose, name)
 
 
 def show(

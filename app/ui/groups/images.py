@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import session
 from app.services import evaluation_results
-from app.ui import chart, next_step, pictures
+from app.ui import chart, next_step, pictures, shown_map
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, View, quiet, under, verdict
@@ -125,15 +125,17 @@ def _page(found: pd.DataFrame) -> pd.DataFrame:
 
 def tile(record: dict[str, Any], maps: str | None) -> Tile:
     """One image with its attention beside it, what was predicted, and where the attention lies."""
-    views = [View(), under(maps)] if maps else [View()]
+    map_of = shown_map.class_of(record, maps)
+    views = [View(), under(maps, map_of=map_of)] if maps else [View()]
     outcome = verdict(record["correct"], f"predicted {record['prediction_name']}", record["confidence"])
-    return Tile(record["row"], views, [outcome, quiet(attention_text(record))])
+    lines = [outcome, shown_map.words(record, map_of), quiet(attention_text(record))]
+    return Tile(record["row"], views, [line for line in lines if line])
 
 
 def attention_text(record: dict[str, Any]) -> str:
     """Where the attention of one image lies, in a few words; its row."""
     if record.get("no_evidence"):
-        return f"no attention for this class · image {record['row']}"
+        return f"no attention for its label · image {record['row']}"
     precision = record.get(ATTENTION_PRECISION)
     if precision is None or precision != precision:  # NaN: no mask
         return f"image {record['row']}"
