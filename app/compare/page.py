@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import session
 from app.compare.parts import choice as compare_choice
-from app.compare.parts import export, other_groups, table, view
+from app.compare.parts import export, next_thing, other_groups, table, view
 from app.services import evaluating
 from app.services import evaluations as compare_runs
 from app.ui import next_step, pick
@@ -39,8 +39,7 @@ if any(one.status == "done" for one in evaluations):
             export.show(dataset, chosen)
             other_groups.show(chosen)
             view.show(chosen)
-    link = {"dataset": dataset.id}
-    next_step.show("answer more images, or curate another subset.", "curate", "Curate", **link)
+        next_thing.show(dataset.id, compared)
 elif models:
     st.info("No model is evaluated yet.")
     on = evaluating.compared_on(dataset)

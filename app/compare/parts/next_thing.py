@@ -1,0 +1,45 @@
+"""What to do after the comparison, from how far the loop has come and from what it has shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app import session
+from app.services import evaluating, loop_state, result_facts
+from app.ui import next_step
+
+if TYPE_CHECKING:
+    from app.services.evaluations import Compared
+    from app.services.loop_state import Loop
+
+
+def show(dataset: str, compared: Compared) -> None:
+    """The one next thing."""
+    store = session.store()
+    loop = loop_state.read(store, dataset)
+    step = loop.next
+    if any(one.state == "active" for one in store.pipelines.all(dataset)):
+        next_step.show("wait for the steps under way; their model appears here.", "jobs", "Watch", dataset=dataset)
+    elif step is not None and step.state == "running" and step.run is not None:
+        next_step.show(f"wait for the {step.title} step.", "jobs", "Watch", run=step.run.id)
+    elif step is not None and step.state == "failed" and step.run is not None:
+        text = f"the {step.title} step failed. Read its log, then retry it."
+        next_step.show(text, "jobs", "See the log", run=step.run.id)
+    elif loop.after is None and step is not None and step.name == "compare":
+        on = evaluating.compared_on(store.datasets.fetch(dataset))
+        next_step.here(f"press *Evaluate on {on}* above. The accuracy of every group appears here.")
+    elif loop.after is None and step is not None:
+        next_step.show(step.todo, step.page, step.action, **step.params)
+    else:
+        _after_result(dataset, loop, compared)
+
+
+def _after_result(dataset: str, loop: Loop, compared: Compared) -> None:
+    found = result_facts.verdict(loop, compared)
+    if found is None or found.better is not True:
+        next_step.show("answer more images, or curate another subset.", "curate", "Curate", dataset=dataset)
+    elif not result_facts.of(loop, compared).random:
+        text = "check on Overview whether a random subset of the same size does as well."
+        next_step.show(text, "overview", "Overview", dataset=dataset)
+    else:
+        next_step.here("the retrained model is better. Download it by *Model*, below the table.")
