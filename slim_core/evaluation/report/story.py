@@ -241,9 +241,14 @@ def _parted(before: Mapping[str, Any], after: Mapping[str, Any], named: Named) -
         return ""
     rose = [named(now["name"]) for old, now in both if now["low"] > old["high"]]
     fell = [named(now["name"]) for old, now in both if now["high"] < old["low"]]
-    parts = [f"{', '.join(names)} {word}" for names, word in ((rose, "rose"), (fell, "fell")) if 0 < len(names) <= FEW]
+    parts = [f"{_quoted(names)} {word}" for names, word in ((rose, "rose"), (fell, "fell")) if 0 < len(names) <= FEW]
     parts += [f"{len(names)} groups {word}" for names, word in ((rose, "rose"), (fell, "fell")) if len(names) > FEW]
-    return f"Beyond their intervals, {' and '.join(parts)}." if parts else ""
+    return f"Beyond their intervals, {'; '.join(parts)}." if parts else ""
+
+
+def _quoted(names: Sequence[str]) -> str:
+    """In quotes: a name has a comma of its own."""
+    return " and ".join(f'"{name}"' for name in names)
 
 
 def _beside_random(now: Mapping[str, Any], random: Sequence[float]) -> str:

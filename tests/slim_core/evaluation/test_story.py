@@ -89,10 +89,15 @@ def test_several_seeds_decide_by_the_interval_of_their_mean_change() -> None:
     assert falling.better is False
 
 
+BEFORE_BOTH = metrics(0.8, ("b, land", 0.65, 0.59, 0.7), ("a, land", 0.9, 0.88, 0.92))
+
+
 def test_groups_that_fell_are_named_also_where_the_worst_one_rose() -> None:
     before = metrics(0.8, ("b, land", 0.65, 0.59, 0.7), ("a, land", 0.99, 0.98, 1.0))
     after = metrics(0.8, ("b, land", 0.9, 0.86, 0.93), ("a, land", 0.92, 0.9, 0.94))
-    assert "Beyond their intervals, b, land rose and a, land fell." in story.better(before, after, COST).text
+    assert 'Beyond their intervals, "b, land" rose; "a, land" fell.' in story.better(before, after, COST).text
+    both = metrics(0.9, ("b, land", 0.9, 0.86, 0.93), ("a, land", 1.0, 1.0, 1.0))
+    assert 'intervals, "b, land" and "a, land" rose.' in story.better(BEFORE_BOTH, both, COST).text
 
 
 def test_the_random_subset_of_the_same_size_stands_beside_it() -> None:
