@@ -83,7 +83,7 @@ def _load(run_id: str, scored: str) -> SpaceData:
     rows = space.rows
     labels = table.labels[rows]
     found = space.clusters()
-    clusters = pseudo_groups(labels, found.index, found.n_per_class, table.label_names)
+    clusters = pseudo_groups(labels, found.index, found.n_per_class, table.label_names, run.spec["split"])
     attention = run.spec["attention"]
     return SpaceData(
         run=run_id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ import pandas as pd
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
 
+_NUMBERED = re.compile(r", environment \d+$")
 UNGROUPED = -1  # an image whose group is not known
 
 
@@ -71,15 +73,28 @@ def in_turn(rows: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
 
 
 def pseudo_groups(
-    labels: np.ndarray, clusters: np.ndarray, n_clusters: int | Sequence[int], label_names: Sequence[str]
+    labels: np.ndarray,
+    clusters: np.ndarray,
+    n_clusters: int | Sequence[int],
+    label_names: Sequence[str],
+    split: str = "train",
 ) -> Grouping:
     """Estimated groups: class x environment, where nobody has given attributes (METHOD section 2).
 
-    ``clusters`` (N,) counts within the class, UNGROUPED where unknown; ``n_clusters`` is one number or one a class.
+    ``clusters`` (N,) counts within the class, UNGROUPED where unknown; ``n_clusters`` is one number or one a class;
+    ``split``: whose images were clustered.
     """
     per_class = [n_clusters] * len(label_names) if isinstance(n_clusters, int) else list(n_clusters)
     first = np.concatenate([[0], np.cumsum(per_class)[:-1]]).astype(np.int64)  # (C,) first group of each class
     labels, clusters = np.asarray(labels, np.int64), np.asarray(clusters, np.int64)
     index = np.where(clusters < 0, UNGROUPED, first[labels] + clusters)
     names = [f"{name}, environment {k}" for name, n in zip(label_names, per_class, strict=True) for k in range(n)]
-    return Grouping(index, tuple(names), estimated=True)
+    return Grouping(index, tuple(in_split(name, split) for name in names), estimated=True)
+
+
+def in_split(name: str, split: str) -> str:
+    """The name of an estimated group, which says the split unless it is train or is said already.
+
+    The environments of each split are numbered by themselves: environment 1 of test is not environment 1 of train.
+    """
+    return name if split == "train" or not _NUMBERED.search(name) else f"{name} ({split})"

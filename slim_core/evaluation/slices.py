@@ -76,27 +76,28 @@ def slices_of(store: Store, evaluation: Run, ancestry: Ancestry) -> Slices:
         NotFoundError: no attention or features run that it descends from, or of its model, covers the split.
     """
     table = store.datasets.table(evaluation.dataset_id)
-    rows = table.rows(evaluation.spec["split"])
+    split = evaluation.spec["split"]
+    rows = table.rows(split)
     labels = table.labels[rows]
     graph = ancestry.graph
     # the oldest first: a later pass over the same model does not give its slices other borders
-    for run in (*graph.spaces_of(evaluation, evaluation.spec["split"]), *graph.attentions_of(evaluation)):
+    for run in (*graph.spaces_of(evaluation, split), *graph.attentions_of(evaluation)):
         folder = store.artifacts.folder(run.id)
         seen = AttentionResult(folder)
         if run.kind == "space" and np.array_equal(seen.rows, rows):
             found = SpaceResult(folder).clusters()
             n_clusters = found.n_clusters(table.n_classes)
-            return Slices(pseudo_groups(labels, found.index, n_clusters, table.label_names), run.id)
+            return Slices(pseudo_groups(labels, found.index, n_clusters, table.label_names, split), run.id)
         if run.kind != "space" and np.isin(rows, seen.rows).all():
-            return Slices(_clustered(seen, rows, labels, table.label_names), run.id)
+            return Slices(_clustered(seen, rows, labels, table.label_names, split), run.id)
     raise NotFoundError(
-        f"No attention maps of the {evaluation.spec['split']} images: map the attention of the model on that split, "
+        f"No attention maps of the {split} images: map the attention of the model on that split, "
         "and its worst slices are found from what it sees."
     )
 
 
 def _clustered(
-    seen: AttentionResult, rows: NDArray[np.int64], labels: NDArray[np.int64], label_names: tuple[str, ...]
+    seen: AttentionResult, rows: NDArray[np.int64], labels: NDArray[np.int64], label_names: tuple[str, ...], split: str
 ) -> Grouping:
     found = environment_clusters(seen.features("environment", seen.positions(rows)), labels)
-    return pseudo_groups(labels, found.index, found.n_clusters(len(label_names)), label_names)
+    return pseudo_groups(labels, found.index, found.n_clusters(len(label_names)), label_names, split)

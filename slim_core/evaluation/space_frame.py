@@ -31,7 +31,8 @@ def space_frame(store: Store, space: Run, of: str = "attention") -> pd.DataFrame
     points, rows = np.asarray(result.points(of)), result.rows
     found = predictions_of_pass(store, store.runs.fetch(space.spec["attention"])).set_index("row", drop=False).loc[rows]
     clusters = result.clusters()
-    groups = pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names)
+    split = space.spec["split"]
+    groups = pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names, split)
     names = np.asarray([*groups.names, UNKNOWN], object)[groups.index]
     known = found["group_name"].to_numpy() if table.has_attributes else names
     about = found.drop(columns="group_name").reset_index(drop=True)

@@ -116,7 +116,7 @@ def groups_of(spec: EvaluateSpec, table: ImageTable, rows: Rows, context: StepCo
             f"space run with split={spec.split}."
         )
     clusters = space.clusters()
-    return pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names)
+    return pseudo_groups(table.labels[rows], clusters.index, clusters.n_per_class, table.label_names, spec.split)
 
 
 def train_counts(table: ImageTable, groups: Grouping) -> NDArray[np.int64] | None:

@@ -12,13 +12,15 @@ from typing import Any, Literal
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from slim_core.data.groups import in_split
 from slim_core.errors import NotFoundError
 from slim_core.store import schema
 from slim_core.store.runs.states import ENDED
 
 Status = Literal["queued", "running", "stopping", "done", "failed", "canceled"]
 _t = schema.runs
-COVERAGE = "attention_coverage"  # metrics.COVERAGE; the rooms below the store hold no metrics
+# As in slim_core.metrics: the rooms below the store hold no metrics.
+COVERAGE, ESTIMATED_GROUPS, GROUPS, WORST_GROUP = "attention_coverage", "estimated_groups", "groups", "worst_group"
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,28 @@ class Run:
     code_version: str | None = None
 
     def __post_init__(self) -> None:
-        """Old evaluations without attention kept the share of images with a mask as coverage: none was compared."""
+        """Old evaluations without attention kept the share of images with a mask as coverage: none was compared.
+
+        And those in the clusters of a space kept the names of their groups without the split.
+        """
         if self.metrics and COVERAGE in self.metrics and self.spec.get("attention") is False:
             object.__setattr__(self, "metrics", self.metrics | {COVERAGE: None})
+        if self.kind == "evaluate" and (self.metrics or {}).get(ESTIMATED_GROUPS) and self.spec.get("space"):
+            object.__setattr__(self, "metrics", _saying_split(self.metrics or {}, self.spec))
 
     @property
     def ended(self) -> bool:
         """True where nothing more will happen by itself."""
         return self.status in ENDED
+
+
+def _saying_split(metrics: dict[str, Any], spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The same metrics of an evaluation in the clusters of a space; what people said of environments is of train."""
+    if spec.get("environments"):
+        return metrics
+    groups = [group | {"name": in_split(group["name"], spec["split"])} for group in metrics.get(GROUPS, ())]
+    worst = metrics.get(WORST_GROUP)
+    return metrics | {GROUPS: groups, WORST_GROUP: in_split(worst, spec["split"]) if worst else None}
 
 
 COLUMNS: list[sa.Column[Any]] = [_t.c[name] for name in Run.__dataclass_fields__]

@@ -4,7 +4,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from slim_core.data.groups import UNGROUPED, Grouping, group_index, group_names, grouping, in_turn, pseudo_groups
+from slim_core.data.groups import (
+    UNGROUPED,
+    Grouping,
+    group_index,
+    group_names,
+    grouping,
+    in_split,
+    in_turn,
+    pseudo_groups,
+)
 
 
 def test_a_group_is_label_times_attributes_plus_attribute():
@@ -74,3 +83,10 @@ def test_thirty_thousand_groups_take_turns_within_a_second():
     started = time.process_time()
     in_turn(np.arange(60_000), np.arange(60_000) % 30_000, seed=0)
     assert time.process_time() - started < 1
+
+
+def test_the_environments_of_another_split_than_train_say_so_once() -> None:
+    found = pseudo_groups(np.array([0, 1]), np.array([0, 1]), 2, ["a", "b"], "test")
+    assert found.names[0] == "a, environment 0 (test)" and found.names[3] == "b, environment 1 (test)"
+    assert in_split(found.names[0], "test") == found.names[0] and in_split("a", "test") == "a"
+    assert in_split("a, environment 0", "train") == "a, environment 0"

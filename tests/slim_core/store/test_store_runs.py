@@ -280,6 +280,23 @@ def test_an_old_evaluation_without_attention_scored_none(spec, found):
     assert old.metrics == {COVERAGE: found, WGA: 0.7}
 
 
+@pytest.mark.parametrize(
+    ("spec", "name"),
+    [
+        ({"split": "test", "space": "r-s"}, "a, environment 1 (test)"),
+        ({"split": "train", "space": "r-s"}, "a, environment 1"),
+        ({"split": "test", "space": "r-s", "environments": "r-c"}, "a, environment 1"),  # numbered as those of train
+        ({"split": "test"}, "a, environment 1"),
+    ],
+)
+def test_an_old_evaluation_says_of_which_split_its_environments_are(spec, name):
+    groups = [{"group": 0, "name": "a, environment 1", "n": 3}]
+    metrics = {"estimated_groups": True, "groups": groups, "worst_group": "a, environment 1"}
+    old = Run("r", "evaluate", "old", "done", spec, "d", "ada", datetime.now(UTC), metrics=metrics)
+    assert (old.metrics["groups"][0]["name"], old.metrics["worst_group"]) == (name, name)
+    assert groups[0]["name"] == "a, environment 1", "what is stored stays"
+
+
 def test_queued_runs_go_by_priority_then_by_age(store, dataset):
     first, second, urgent = (store.runs.submit(train_spec(dataset, seed=k), priority=k == 2)[0] for k in range(3))
     assert [run.id for run in store.queue.waiting()] == [urgent.id, first.id, second.id]
