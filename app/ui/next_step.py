@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.ui.pages import file_of
+from app.ui import pages, visit
 
 
 def show(sentence: str, page: str, label: str, **params: str) -> None:
@@ -27,9 +27,14 @@ def needs_data(sentence: str) -> None:
 
 
 def link(page: str, label: str, *, icon: str = "arrow_forward", **params: str) -> None:
-    """A link to a page by its name."""
+    """A link to a page by its name. To the page one is on it is a button: that page's address would lose the rest."""
+    if params and page == (visit.page() or "overview"):
+        key = "-".join(["link", page, label, *params.values()])
+        if st.button(label, key=key, icon=f":material/{icon}:" if icon else None, type="tertiary"):
+            pages.go_to(page, **params)
+        return
     st.page_link(
-        file_of(page),
+        pages.file_of(page),
         label=label,
         icon=f":material/{icon}:" if icon else None,
         query_params=params or None,

@@ -13,6 +13,12 @@ def begin(page: str) -> None:
         st.session_state[_PAGE], st.session_state[_NUMBER] = page, number() + 1
 
 
+def page() -> str | None:
+    """The address of the page that is drawn, "" for the first one."""
+    known: str | None = st.session_state.get(_PAGE)
+    return known
+
+
 def number() -> int:
     """The same in all runs of one visit."""
     return int(st.session_state.get(_NUMBER, 0))

@@ -48,6 +48,17 @@ def test_on_each_part_of_the_annotate_page(show, section: str) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_way_within_a_page_is_in_the_address(show) -> None:
+    """A link to the page one is on would open it, but leave its parameters out of the address."""
+    subset = session.store().runs.all(kind="curate")[0]
+    app = show("jobs", run=subset.id, about="Lineage")
+    links = [one.proto for one in app.get("page_link")]
+    assert not [one.query_string for one in links if one.page == "jobs" and one.query_string]
+    above = next(one for one in app.button if one.label.startswith("space: ")).click().run()
+    assert above.query_params["run"] == subset.spec["space"]
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_a_run_leads_to_its_own_result(show) -> None:
     store = session.store()
     for run in store.runs.all(status="done"):

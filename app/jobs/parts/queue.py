@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.jobs.parts import workers
 from app.services import actions
-from app.ui import pages, queue_pause
+from app.ui import next_step, pages, queue_pause
 from app.ui.escape import prose, verbatim
 from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
@@ -62,7 +62,7 @@ def _running(runs: list[Run]) -> None:
     if not runs:
         st.caption("No run is active.")
     for run in sorted(runs, key=lambda run: run.started_at or run.created_at):
-        progress.row(run, stoppable=True, on_jobs=True)
+        progress.row(run, stoppable=True)
 
 
 def _waiting(runs: list[Run], view: QueueView) -> None:
@@ -81,7 +81,7 @@ def _waiting_row(run: Run, view: QueueView) -> None:
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"waiting-{run.id}"):
         st.markdown(f":gray-badge[{place or '–'}] **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
         st.caption(prose(_about(run, view)), width="stretch")
-        progress.open_here(run)
+        next_step.link("jobs", "Open", icon="notes", run=run.id)
         if st.button(
             "Move to front", key=f"front-{run.id}", icon=":material/vertical_align_top:", disabled=place in (None, 1),
             help="Places the run before all waiting runs. Requires the lead role.",

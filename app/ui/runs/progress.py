@@ -11,7 +11,7 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.ui import next_step, pages
+from app.ui import next_step
 from app.ui.escape import verbatim
 from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 LINGER = timedelta(seconds=8)
 NAME_WIDTH = 280  # pixels
-__all__ = ["chain", "duration", "fraction", "just_ended", "open_here", "row", "show", "stop_button", "text"]
+__all__ = ["chain", "duration", "fraction", "just_ended", "row", "show", "stop_button", "text"]
 
 
 def show(
@@ -94,23 +94,14 @@ def _with_rest(now: Run, active: Sequence[Run]) -> str:
     return f"{text(now)} · then: {', '.join(rest)}" if rest else text(now)
 
 
-def row(run: Run, *, stoppable: bool, on_jobs: bool = False) -> None:
-    """One line: what, how far, how long still, and a link to its log. ``on_jobs``: drawn on the page it leads to."""
+def row(run: Run, *, stoppable: bool) -> None:
+    """One line: what, how far, how long still, and a link to its log."""
     with st.container(border=True, horizontal=True, wrap=False, vertical_alignment="center", key=f"progress-{run.id}"):
         st.markdown(f"{state.markdown(run.status)} **{verbatim(run.name or run.kind)}**", width=NAME_WIDTH)
         st.progress(fraction(run), text=text(run), width="stretch")
-        if on_jobs:
-            open_here(run)
-        else:
-            next_step.link("jobs", "Open", icon="notes", run=run.id)
+        next_step.link("jobs", "Open", icon="notes", run=run.id)
         if stoppable:
             stop_button(run)
-
-
-def open_here(run: Run) -> None:
-    """Opens a run from the list on its own page: a link to the page one is on leaves the run out of the address."""
-    if st.button("Open", key=f"open-{run.id}", icon=":material/notes:", type="tertiary"):
-        pages.go_to("jobs", run=run.id)
 
 
 def fraction(run: Run) -> float:
