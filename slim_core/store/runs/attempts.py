@@ -23,6 +23,7 @@ from slim_core.store.runs.rows import Run, find_run, lock_run
 from slim_core.store.runs.shards import fate, shards_of
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED, WORKING
 
+_HOW = {"failed": "has failed", "canceled": "was stopped"}  # a parent has ended
 MAX_LOSSES = 2  # a run whose worker vanished resumes so many times
 _t, _parents = schema.runs, schema.run_parents
 _OF_THE_PACE = ("images_per_s", "seconds_left")  # of the progress: what the next attempt must not be shown with
@@ -100,7 +101,7 @@ class Attempts:
             self._artifacts.keep_records(shard.id)
 
     def fail(self, run_id: str, token: str, message: str, peak_memory_mb: float | None = None) -> None:
-        """Failed, with the sentence that says why. Runs that wait for it fail with it.
+        """Failed, with the sentence that says why. Runs that wait for it end with it, as they do where it is stopped.
 
         Raises:
             RunLostError: another attempt owns the run; nothing was changed.
@@ -163,8 +164,7 @@ class Attempts:
         query = query.where(_parents.c.run_id == run_id, _t.c.status.in_(UNFINISHED))
         parent = connection.execute(query).first()
         if parent is not None:
-            what = "has failed" if parent.status == "failed" else "was stopped"
-            raise ConflictError(f"Its parent {parent.id} {what}: retry that one first.")
+            raise ConflictError(f"Its parent {parent.id} {_HOW[parent.status]}: retry that one first.")
 
     def lose_expired(self, now: datetime | None = None) -> list[Run]:
         """End or queue again every run whose worker stopped renewing its lease.
@@ -225,21 +225,21 @@ class Attempts:
         self._events.note(connection, run.worker or run.created_by, f"run.{status}", run.id, {"message": message})
         if status != "done":
             if run.shard_of is not None:
-                self._end_whole(connection, run.shard_of, fate(run, status, message))
-            self._fail_waiting(connection, run.id, status, now)
+                self._end_whole(connection, run.shard_of, status, fate(run, status, message))
+            self._end_waiting(connection, run.id, status, now)
 
-    def _end_whole(self, connection: Connection, run_id: str, message: str) -> None:
+    def _end_whole(self, connection: Connection, run_id: str, status: str, message: str) -> None:
         """A shard did not get done: neither does the run it is a part of."""
         whole = find_run(connection, run_id, lock=True)
         if whole is not None and whole.status == "queued":
-            self._end(connection, whole, "failed", message)
+            self._end(connection, whole, status, message)
 
-    def _fail_waiting(self, connection: Connection, run_id: str, status: str, now: datetime) -> None:
+    def _end_waiting(self, connection: Connection, run_id: str, status: str, now: datetime) -> None:
+        """Those that wait for a run end as it did: nothing has failed where somebody stopped it."""
         waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
-        message = f"Its parent {run_id} has {status}: retry that one, then this." if status == "failed" else None
-        message = message or f"Its parent {run_id} was stopped: retry that one, then this."
-        failed = _t.update().where(waiting, _t.c.status == "queued")
-        connection.execute(failed.values(status="failed", message=message, finished_at=now))
+        message = f"Its parent {run_id} {_HOW[status]}: retry that one, then this."
+        ended = _t.update().where(waiting, _t.c.status == "queued")
+        connection.execute(ended.values(status=status, message=message, finished_at=now))
 
     def _change(self, connection: Connection, run_id: str, token: str, /, **values: Any) -> None:
         mine = _t.update().where(_t.c.id == run_id, _t.c.token == token, _t.c.status.in_(WORKING))

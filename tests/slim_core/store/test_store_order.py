@@ -153,6 +153,20 @@ def test_a_run_is_not_retried_before_its_parent(store, dataset):
     assert store.attempts.retry(child.id).status == "queued"
 
 
+def test_what_waits_for_a_stopped_run_is_stopped_with_it(store, dataset):
+    model, _ = store.runs.submit(train_spec(dataset))
+    child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
+    store.attempts.request_stop(model.id, "ann")
+    ended = store.runs.fetch(child.id)
+    assert (
+        ended.status == "canceled" and ended.message == f"Its parent {model.id} was stopped: retry that one, then this."
+    )
+    with pytest.raises(ConflictError, match=f"Its parent {model.id} was stopped: retry that one first"):
+        store.attempts.retry(child.id)
+    store.attempts.retry(model.id)
+    assert store.attempts.retry(child.id).status == "queued"
+
+
 def test_progress_is_dated_so_that_a_hung_run_shows(store, dataset):
     run, _ = store.runs.submit(train_spec(dataset))
     token = store.queue.claim(run.id, "w", "cpu")
