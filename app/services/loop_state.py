@@ -16,7 +16,7 @@ from slim_core.curation import ANSWERED
 from slim_core.evaluation.comparison import method_of
 from slim_core.models.names import short_name
 from slim_core.steps.specs import refits
-from slim_core.store.runs.states import ACTIVE
+from slim_core.store.runs.states import ACTIVE, label_of
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run, Store
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LoopStep:
-    """One step of the loop. ``state``: open (not begun), running, done or failed."""
+    """One step of the loop. ``state``: open (not begun), running, done, failed or stopped."""
 
     name: str
     title: str
@@ -225,7 +225,7 @@ def _state(run: Run | None) -> str:
         return "open"
     if run.status in ACTIVE:
         return "running"
-    return "done" if run.status == "done" else "failed"
+    return label_of(run.status)
 
 
 def _note(run: Run | None) -> str:
@@ -233,11 +233,7 @@ def _note(run: Run | None) -> str:
         return ""
     if run.status == "queued":
         return "queued"
-    if run.status in ACTIVE:
-        return ""
-    if run.status == "done":
-        return run.name or run.id
-    return "stopped" if run.status == "canceled" else ""  # a failed one says so by its state
+    return (run.name or run.id) if run.status == "done" else ""  # others say so by their state
 
 
 def _annotate(store: Store, campaign: Campaign | None, link: dict[str, str]) -> LoopStep:

@@ -50,6 +50,8 @@ elif run.status == "done":
     has_maps = any(one.kind == "gradcam" and one.status not in UNFINISHED for one in runs.children(run.id))
     label = "See the maps" if has_maps else "Compute the maps"
     next_step.show("see where this model looks.", "attention", label, dataset=dataset.id, model=run.id)
+elif run.status == "canceled":
+    next_step.show("resume it, or change the settings.", "jobs", "Open the run", run=run.id)
 elif run.status in UNFINISHED:
     next_step.show("read its log, then retry it or change the settings.", "jobs", "Open the run", run=run.id)
 else:

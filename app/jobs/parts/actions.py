@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app import session
-from app.jobs.parts import delete
+from app.jobs.parts import cause, delete
 from app.services import actions, result_links
 from app.ui import next_step, pages
 from app.ui.escape import prose
@@ -34,7 +34,7 @@ def show(run: Run) -> None:
         if state.is_active(run):
             progress.stop_button(run)
         remedy.button(run)
-        if run.status in UNFINISHED:
+        if run.status in UNFINISHED and cause.of(run).id == run.id:  # else the store refuses it: see the next step
             _retry(run)
         _again(run)
         _command(run)

@@ -5,32 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import session
+from app.jobs.parts import cause
 from app.jobs.parts.actions import has_checkpoint
 from app.services import result_links
 from app.ui import next_step
 from app.ui.escape import verbatim
 from app.ui.runs import remedy, state
+from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 
 def of_all() -> None:
-    """On the list: see to the newest run if it failed, or to the one it waited for; else continue the loop."""
+    """On the list: see to the newest run if it has no result, or to the one it waited for; else continue the loop."""
     newest = next(iter(session.store().runs.all(limit=1, metrics=False)), None)
-    if newest is not None and newest.status == "failed":
-        cause = _cause(newest)
-        named = verbatim(cause.name or cause.kind)
-        next_step.show(f"{named} failed. Read its log, then retry it.", "jobs", "Open the run", run=cause.id)
+    if newest is not None and newest.status in UNFINISHED:
+        ended = cause.of(newest)
+        next_step.show(_unfinished(ended), "jobs", "Open the run", run=ended.id)
     else:
         next_step.show("continue the loop.", "overview", "Overview")
 
 
-def _cause(run: Run) -> Run:
-    """The run that failed by itself: those that waited for it failed with it, and their logs are empty."""
-    parents = [parent for _, parent in session.store().runs.parents(run.id)]
-    failed = next((parent for parent in parents if parent.status == "failed"), None)
-    return run if failed is None else _cause(failed)
+def _unfinished(run: Run) -> str:
+    named = verbatim(run.name or run.kind)
+    if run.status == "failed":
+        return f"{named} failed. Read its log, then retry it."
+    return f"{verbatim(cause.stopped_by(run))} stopped {named}. {'Resume' if has_checkpoint(run) else 'Retry'} it."
 
 
 def of_one(run: Run | None) -> None:
@@ -42,6 +43,8 @@ def of_one(run: Run | None) -> None:
     elif run.status == "done" and run.kind in result_links.PAGES:
         page, link = result_links.address(run)
         next_step.show(result_links.PAGES[run.kind][1], page, "Result", **link)
+    elif (ended := cause.of(run)).id != run.id:
+        next_step.show(f"{_unfinished(ended)} Then retry this one.", "jobs", "Open that run", run=ended.id)
     else:
         again = "*Resume*" if has_checkpoint(run) else "*Retry*"
         if changes := remedy.known(run):

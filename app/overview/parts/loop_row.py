@@ -18,6 +18,7 @@ _BADGES = {
     "done": ("check_circle", "green", "done"),
     "running": ("pending", "blue", "in progress"),
     "failed": ("error", "red", "failed"),
+    "stopped": ("stop_circle", "gray", "stopped"),
     "open": ("radio_button_unchecked", "gray", "to do"),
 }
 
@@ -54,5 +55,8 @@ def show_next(loop: Loop, found: Verdict | None = None) -> None:
         next_step.show(
             f"The {step.title} step failed. Read its log, then retry it.", "jobs", "See the log", run=step.run.id
         )
+    elif step.state == "stopped" and step.run is not None:
+        text = f"The {step.title} step was stopped. Resume it, or start another."
+        next_step.show(text, "jobs", "Open the run", run=step.run.id)
     else:
         next_step.show(step.todo, step.page, step.action, **step.params)

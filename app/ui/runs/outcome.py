@@ -44,7 +44,8 @@ def show(run: Run) -> None:
     if run.status == "done":
         of_run(run).show(run.id)
         return
-    st.error(prose(run.message or f"The {run.kind} run {run.id} was stopped."), icon=":material/error:")
+    text = prose(run.message or f"The {run.kind} run {run.id} was stopped.")
+    st.error(text, icon=":material/error:") if run.status == "failed" else st.info(text)
     next_step.link("jobs", "See the log", icon="notes", run=run.id)
 
 

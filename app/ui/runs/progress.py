@@ -16,7 +16,8 @@ from app.ui.escape import verbatim
 from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
 from app.ui.runs import state
-from slim_core.percent import duration
+from slim_core.percent import counted, duration
+from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -137,11 +138,19 @@ def stop_button(run: Run) -> None:
         return
     with st.popover("Stop"):
         kept = "Its progress is kept: it can be resumed." if run.attempt else "It has not started yet."
-        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}")
+        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}{_with_it(run)}")
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_shown():
                 actions.stop(run.id)
                 st.rerun()
+
+
+def _with_it(run: Run) -> str:
+    """How many runs that wait for it end with it."""
+    store = session.store()
+    known = History(store.database).some(store.lineage.descendants([run.id]))
+    n = sum(one.status == "queued" and one.shard_of is None for one in known.values())
+    return f" {counted(n, 'waiting run')} {'stops' if n == 1 else 'stop'} with it." if n else ""
 
 
 def _states(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:

@@ -60,7 +60,8 @@ def _curves(run: Run) -> None:
 
 def _ended(run: Run) -> None:
     if run.status != "done":
-        st.error(prose(run.message or f"The training was {state.WORDS[run.status]}."), icon=":material/error:")
+        text = prose(run.message or f"The training was {state.WORDS[run.status]}.")
+        st.error(text, icon=":material/error:") if run.status == "failed" else st.info(text)
         remedy.button(run)
         return
     st.caption(verbatim(" · ".join(_facts(run))))

@@ -343,6 +343,28 @@ def test_where_a_chain_failed_the_list_leads_to_the_run_that_failed_by_itself(sh
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_what_waited_for_a_stopped_run_is_stopped_with_it_and_leads_to_the_run_to_resume(show) -> None:
+    store, train = session.store(), submitted()
+    spec = {"kind": "gradcam", "dataset": train.dataset_id, "model": train.id}
+    maps, _ = store.runs.submit(parse_spec(spec), by="tests")
+    token = store.queue.claim(train.id, "w", "cpu")
+    assert "1 waiting run stops with it." in said(show("jobs", run=train.id))
+    store.attempts.request_stop(train.id, "local")
+    store.attempts.cancel(train.id, token)
+    named = f"You stopped {train.name}. Retry it."
+    app = show("jobs")
+    assert named in said(app) and "failed" not in said(app)
+    assert [row[2] for row in cells(tables(app)["Runs"])[:2]] == ["– stopped", "– stopped"]
+    app = show("jobs", run=maps.id)
+    assert f"{named} Then retry this one." in said(app)
+    assert f"retry-{maps.id}" not in [one.key for one in app.button], "the store would refuse it"
+    next(one for one in app.button if one.label == "Open that run").click().run()
+    assert app.query_params["run"] == train.id
+    store.attempts.retry(train.id)
+    assert f"retry-{maps.id}" in [one.key for one in show("jobs", run=maps.id).button]
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_the_command_of_a_run_is_offered(show) -> None:
     run = session.store().runs.all(kind="train")[-1]
     app = show("jobs", run=run.id)

@@ -78,6 +78,16 @@ def test_a_step_that_failed_says_so_once(show) -> None:
     assert "No memory." in texts(app) and "failed" not in captions
 
 
+@pytest.mark.usefixtures("dataset", "waiting_queue")
+def test_a_step_that_was_stopped_has_not_failed(show) -> None:
+    show("overview").button(key="loop-questions").click().run()
+    store = session.store()
+    train = next(run for run in store.runs.all() if run.kind == "train")
+    store.attempts.request_stop(train.id, "ann")
+    app = show("overview")
+    assert "The Train step was stopped." in texts(app) and "failed" not in texts(app) and "✗" not in texts(app)
+
+
 def keys(app) -> set[str]:
     return {button.key for button in app.button}
 
