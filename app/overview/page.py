@@ -55,7 +55,7 @@ with place["figures"]:
 with place["steps"]:
     loop_row.show(loop)
     if in_pipelines:
-        next_step.here("wait for the steps above; you can close this page.")
+        progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
     elif not has_next:
         loop_row.show_next(loop, found)
 

@@ -7,7 +7,7 @@ from app.train import forms
 from app.train.parts import register_model
 from app.ui import export, next_step, notes, pick
 from app.ui.escape import verbatim
-from app.ui.runs import pipeline, state, training
+from app.ui.runs import pipeline, progress, state, training
 from slim_core.evaluation.comparison import newest_evaluations
 from slim_core.steps.specs import refits
 from slim_core.store.runs.states import UNFINISHED
@@ -55,4 +55,5 @@ elif run.status == "canceled":
 elif run.status in UNFINISHED:
     next_step.show("read its log, then retry it or change the settings.", "jobs", "Open the run", run=run.id)
 else:
-    next_step.here("wait for the training; you can close this page. Every group's accuracy appears here at the end.")
+    wait = "wait for the training; you can close this page. Every group's accuracy appears here at the end."
+    progress.wait([run.id], wait)

@@ -10,7 +10,7 @@ from app.jobs.parts.actions import has_checkpoint
 from app.services import result_links
 from app.ui import next_step
 from app.ui.escape import verbatim
-from app.ui.runs import remedy, state
+from app.ui.runs import progress, remedy, state
 from slim_core.store.runs.states import UNFINISHED
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def of_one(run: Run | None) -> None:
     if run is None:
         next_step.show("choose a run of the list.", "jobs", "All jobs")
     elif state.is_active(run):
-        next_step.here("wait for the run; you can close this page. Or *Stop* it: its progress is kept.")
+        progress.wait([run.id], "wait for the run; you can close this page. Or *Stop* it: its progress is kept.")
     elif run.status == "done" and run.kind in result_links.PAGES:
         page, link = result_links.address(run)
         next_step.show(result_links.PAGES[run.kind][1], page, "Result", **link)

@@ -50,7 +50,8 @@ def show_next(loop: Loop, found: Verdict | None = None) -> None:
         next_step.show("the loop is complete: compare the models.", "compare", "Compare")
     elif step.state == "running" and step.run is not None:
         page = "train" if step.run.kind == "train" else "jobs"
-        next_step.show(f"The {step.title} step is running.", page, "Watch", run=step.run.id)
+        how = "waiting in the queue" if step.run.status == "queued" else "running"
+        next_step.show(f"The {step.title} step is {how}.", page, "Watch", run=step.run.id)
     elif step.state == "failed" and step.run is not None:
         next_step.show(
             f"The {step.title} step failed. Read its log, then retry it.", "jobs", "See the log", run=step.run.id

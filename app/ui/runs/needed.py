@@ -26,8 +26,8 @@ def show(
     runs = [run for kind in kinds for run in session.store().runs.all(kind=kind, dataset=dataset, metrics=False)]
     for kind in kinds:
         progress.show(dataset=dataset, kind=kind, without=without)
-    if any(map(state.is_active, runs)):
-        next_step.here("wait for the run above; you can close this page. It goes on when the run has ended.")
+    if active := [run.id for run in runs if state.is_active(run)]:
+        progress.wait(active, "wait for the run above; you can close this page. It goes on when the run has ended.")
     else:
         st.info(missing)
         if runs and (newest := max(runs, key=lambda run: run.created_at)).status == "failed":

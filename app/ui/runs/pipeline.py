@@ -22,7 +22,7 @@ from slim_core.store.runs.states import UNFINISHED, WORKING
 
 if TYPE_CHECKING:
     from app.services.expected import Expected
-    from slim_core.store import Pipeline, Run
+    from slim_core.store import Pause, Pipeline, Run
 
 
 def show(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> frozenset[str]:
@@ -39,8 +39,11 @@ def show(dataset: str, fits: Callable[[Pipeline], bool] = lambda _: True) -> fro
     return frozenset(run.id for one in active for run in one.runs)
 
 
-def text(expects: Expected) -> str:
-    """The time that is left in all, as far as it is known."""
+def text(expects: Expected, pause: Pause | None = None) -> str:
+    """The time that is left in all, as far as it is known. ``pause``: of the queue, where steps wait for its end."""
+    if pause is not None:
+        by = f"paused by {verbatim(pause.paused_by)}"
+        return f"{by}; {how_long(expects)} once resumed" if expects.seconds else by
     if not expects.seconds and expects.unknown:
         return "the time left is known once each step has run here"
     return f"{how_long(expects)} left"
@@ -73,9 +76,10 @@ def _line(pipeline: Pipeline) -> None:
     now = next((run for run in runs if run.status in WORKING), None)
     now = now or next(run for run in runs if state.is_active(run))
     expects = expected.left_of(pipeline)
+    pause = session.store().queue.paused() if any(run.status == "queued" for run in runs) else None
     with st.container(horizontal=True, vertical_alignment="center"):
-        title = f"**{pipelines.TITLES[pipeline.kind]}** :gray[· {text(expects)} · by {verbatim(pipeline.created_by)}]"
-        st.markdown(title, width="stretch")
+        about = f"{text(expects, pause)} · by {verbatim(pipeline.created_by)}"
+        st.markdown(f"**{pipelines.TITLES[pipeline.kind]}** :gray[· {about}]", width="stretch")
         next_step.link("jobs", "Open", icon="notes", run=now.id)
         _stop(pipeline)
     title = STEPS[now.kind].title.lower()

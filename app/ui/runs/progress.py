@@ -3,7 +3,7 @@ a loop is often submitted just then. When the last one ends, the whole page is d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,14 @@ from app.ui.messages import errors_shown
 from app.ui.runs import state
 from slim_core.percent import counted, duration
 from slim_core.store.runs.history import History
+from slim_core.store.runs.states import WORKING
 
 if TYPE_CHECKING:
     from slim_core.store import Run
 
 LINGER = timedelta(seconds=8)
 NAME_WIDTH = 280  # pixels
-__all__ = ["chain", "duration", "fraction", "just_ended", "row", "show", "stop_button", "text"]
+__all__ = ["chain", "duration", "fraction", "just_ended", "row", "show", "stop_button", "text", "wait"]
 
 
 def show(
@@ -115,7 +116,8 @@ def text(run: Run) -> str:
     """Progress in words: the phase, the epoch, the count, the loss, the speed, the time left; or where it stopped."""
     progress = run.progress
     if run.status == "queued" and not progress.get("shards_running"):
-        return "waiting for a worker"
+        pause = session.store().queue.paused()
+        return "waiting for a worker" if pause is None else f"paused by {verbatim(pause.paused_by)}"
     if not progress.get("total"):
         return "starting"
     phase = str(progress.get("phase") or "")
@@ -151,6 +153,17 @@ def _with_it(run: Run) -> str:
     known = History(store.database).some(store.lineage.descendants([run.id]))
     n = sum(one.status == "queued" and one.shard_of is None for one in known.values())
     return f" {counted(n, 'waiting run')} {'stops' if n == 1 else 'stop'} with it." if n else ""
+
+
+def wait(ids: Collection[str], sentence: str) -> None:
+    """What is next while these runs are under way: to wait, or to end the pause of the queue that none starts in."""
+    store = session.store()
+    pause = store.queue.paused()
+    if pause is None or any(run.status in WORKING for run in History(store.database).some(ids).values()):
+        next_step.here(sentence)
+    else:
+        first = "resume the queue" if session.viewer().may("lead") else "wait until a lead resumes the queue"
+        next_step.here(f"{first}, which {verbatim(pause.paused_by)} has paused. Nothing starts before.")
 
 
 def _states(runs: Sequence[Run]) -> tuple[tuple[str, str], ...]:

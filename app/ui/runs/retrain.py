@@ -13,7 +13,7 @@ from app.services import pipelines, retraining
 from app.ui import next_step
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, outcome, pipeline
+from app.ui.runs import ask, outcome, pipeline, progress
 from slim_core.parameters import parameters
 from slim_core.percent import counted
 from slim_core.runs.loop_runs import usual_way
@@ -68,8 +68,8 @@ def _form(subset: Run) -> None:
 def _show_outcome(subset: Run) -> None:
     """How far a retraining on the subset is, whoever has queued it, and what it changed once it is known."""
     news = _news(subset)
-    if pipeline.show(subset.dataset_id, lambda one: one.id in news):
-        next_step.here("wait for the retraining; you can close this page. Its figures appear here.")
+    if shown := pipeline.show(subset.dataset_id, lambda one: one.id in news):
+        progress.wait(shown, "wait for the retraining; you can close this page. Its figures appear here.")
     elif (done := retraining.evaluated(subset)) is not None:
         outcome.show(session.store().runs.fetch(done.id))
         next_step.show("see what it changed, group by group.", "compare", "Compare", dataset=subset.dataset_id)

@@ -10,6 +10,8 @@ import pytest
 from app import navigation, session
 from app.access import Viewer
 from app.services import actions
+from app.services.expected import Expected
+from app.ui.runs.pipeline import text
 from slim_core.errors import ForbiddenError
 from slim_core.store import Dataset
 from tests.app.conftest import Show
@@ -53,6 +55,20 @@ def test_a_lead_pauses_on_jobs_and_resumes_anywhere(show: Show) -> None:
     assert "paused the queue" not in told(app) and session.store().queue.paused() is None
     whats = [event.what for event in session.store().events.recent(subject="queue")]
     assert whats == ["queue.resumed", "queue.paused"]
+
+
+def test_no_time_is_promised_and_no_waiting_advised_while_it_is_paused(show: Show, dataset: Dataset) -> None:
+    show("overview").button(key="loop-questions").click().run()
+    store = session.store()
+    train = store.runs.all(kind="train")[0]
+    assert "time left" in told(show("overview")) and "wait for the steps" in told(show("overview"))
+    store.queue.pause("Bob")
+    app = show("overview")
+    assert "paused by Bob" in told(app) and "time left" not in told(app)
+    assert app.get("progress")[0].proto.text == "Step 1 of 5: train · paused by Bob"
+    for page, link in (("overview", {}), ("train", {"run": train.id}), ("jobs", {"run": train.id}), ("space", {})):
+        assert "**Next:** resume the queue, which Bob has paused." in told(show(page, **link)), page
+    assert text(Expected(20.0), store.queue.paused()) == "paused by Bob; about 20 s once resumed"
 
 
 def test_who_is_no_lead_reads_it_and_cannot_press(
