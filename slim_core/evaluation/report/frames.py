@@ -91,7 +91,7 @@ def with_change(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
 def of_other_groups(found: pd.DataFrame, baseline: str) -> pd.Series:
     """True for each row whose groups are not those of the baseline; of the first row where that is not among them."""
     groupings = found["grouping"]
-    return groupings != groupings.get(baseline, groupings.iloc[0])
+    return groupings.ne(groupings.get(baseline, groupings.iloc[0]))
 
 
 def worst_groups(found: pd.DataFrame, baseline: str) -> pd.Series:

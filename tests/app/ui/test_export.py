@@ -122,7 +122,7 @@ def test_a_large_run_and_a_second_export_at_a_time_are_not_sent(
 def test_nothing_is_left_of_an_export_whatever_range_of_it_is_asked_for(
     client: TestClient, filled_home: Path, asked: str, status: int
 ) -> None:
-    address = export_url(newest("curate").id, "subset-csv", session.token())
+    address = export_url(newest_done("curate").id, "subset-csv", session.token())
     assert client.get(address, headers={"Range": asked}).status_code == status
     assert not list((filled_home / exporting.FOLDER).iterdir())
 
@@ -154,7 +154,7 @@ def test_what_a_crash_has_left_is_removed_but_not_what_is_being_sent(client: Tes
     sent = ExportFolder(exports)
     for folder in (left, of_an_earlier_version, sent.path):
         os.utime(folder, (1, 1))
-    assert client.get(export_url(newest("curate").id, "subset-csv", session.token())).status_code == 200
+    assert client.get(export_url(newest_done("curate").id, "subset-csv", session.token())).status_code == 200
     assert {*exports.iterdir()} == {fresh, sent.path}
     sent.remove()
     assert {*exports.iterdir()} == {fresh}

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 import pytest
 
 from app import session
-from app.annotate.parts import controls
 from slim_core.store import Note
 from tests.app.conftest import Show, Sign
 
@@ -26,10 +25,7 @@ def test_a_saved_form_leaves_what_somebody_else_has_written_meanwhile(show: Show
 
 
 @pytest.mark.usefixtures("filled_home")
-def test_a_session_of_another_person_does_not_undo_what_is_private(
-    show: Show, as_person: Sign, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(controls, "signs_in", lambda: True)
+def test_a_session_of_another_person_does_not_undo_what_is_private(show: Show, as_person: Sign) -> None:
     (campaign,) = session.store().campaigns.all()
     session.store().members.set_role("ada@example.org", "admin", by="root")
     as_person("ada@example.org")
