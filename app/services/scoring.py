@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app import session
@@ -21,7 +22,7 @@ def outdated(dataset: str) -> list[Run]:
     for kind in SCORED:
         for run in reversed(store.runs.all(kind=kind, dataset=dataset, metrics=False)):
             if run.status not in ("failed", "canceled") and run.spec.get("attention", True):
-                found[json.dumps(_without_shapes(run), sort_keys=True)] = run
+                found[json.dumps(without_shapes(run.spec), sort_keys=True)] = run
     behind = [run for run in found.values() if run.spec.get("shapes_seq") != newest]
     return sorted((run for run in behind if run.status == "done"), key=lambda run: run.created_at)
 
@@ -32,8 +33,9 @@ def score_again(runs: list[Run]) -> Pipeline:
     Raises:
         QueueUnavailableError: Redis does not answer; all of them are saved, and start when it does.
     """
-    return pipelines.to_scores([(_without_shapes(run), run.name) for run in runs])
+    return pipelines.to_scores([(without_shapes(run.spec), run.name) for run in runs])
 
 
-def _without_shapes(run: Run) -> dict[str, Any]:
-    return {key: value for key, value in run.spec.items() if key != "shapes_seq"}
+def without_shapes(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A spec that is scored against the shapes of now: they are pinned when it is submitted."""
+    return {key: value for key, value in spec.items() if key != "shapes_seq"}

@@ -217,6 +217,23 @@ def test_evaluations_without_maps_can_be_repeated_from_here(show) -> None:
     }
 
 
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_an_evaluation_that_is_repeated_is_scored_against_what_is_drawn_now(show) -> None:
+    store = session.store()
+    slim, erm = evaluations()
+    rows = store.datasets.table(erm.dataset_id).rows("test")[:2]
+    box = [[[2, 2], [20, 2], [20, 12], [2, 12]]]
+    for id, row in zip(("before", "after"), rows, strict=True):
+        store.shapes.keep(erm.dataset_id, int(row), box, (28, 28), id=id)
+    with store.database.write() as connection:
+        connection.exec_driver_sql("UPDATE runs SET spec = json_set(spec, '$.shapes_seq', 1) WHERE kind = 'evaluate'")
+    for run in (slim, erm, *store.runs.all(kind="gradcam")):
+        (store.artifacts.folder(run.id) / "maps.npy").unlink()
+    show("compare", view="Attention").button(key="evaluate-again").click().run()
+    queued = store.runs.all(kind="evaluate", status="queued")
+    assert [run.spec["shapes_seq"] for run in queued] == [2, 2] == [store.shapes.newest(erm.dataset_id)] * 2
+
+
 @pytest.mark.usefixtures("filled_home")
 def test_a_model_without_evaluation_can_be_evaluated_from_here(show) -> None:
     store = session.store()
