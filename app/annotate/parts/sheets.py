@@ -137,7 +137,7 @@ def _finished(found: Sheets) -> None:
 
 def _sheet(found: Sheets, environment: Environment, who: str) -> None:
     """The question, its keys, and a row of images for each class."""
-    _start_clock(environment.path)
+    _start_clock(found.campaign, environment.path)
     st.subheader(QUESTION, anchor=False)
     _buttons(found, environment, who)
     table = session.store().datasets.table(found.campaign.dataset_id)
@@ -182,7 +182,7 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
 
 def _say(campaign: Campaign, path: str, value: int, name_key: str, who: str) -> None:
     """Keep an answer, and go on to the next sheet."""
-    took_ms = round(1000 * (time.monotonic() - _started(path)))
+    took_ms = round(1000 * (time.monotonic() - _started(campaign, path)))
     name = str(st.session_state.get(name_key) or "")
     _keep(campaign, who, EnvironmentAnswer(secrets.token_hex(16), path, value, name, took_ms), then=None)
 
@@ -201,14 +201,16 @@ def _keep(campaign: Campaign, who: str, given: EnvironmentAnswer, *, then: str |
         st.session_state[REFUSED] = str(error)
 
 
-def _start_clock(path: str) -> None:
-    if st.session_state.get(SINCE, ("", 0.0))[0] != path:
-        st.session_state[SINCE] = (path, time.monotonic())
+def _start_clock(campaign: Campaign, path: str) -> None:
+    """Unless it runs already: other campaigns have environments of the same paths."""
+    sheet = (campaign.id, path)
+    if st.session_state.get(SINCE, (None, 0.0))[0] != sheet:
+        st.session_state[SINCE] = (sheet, time.monotonic())
 
 
-def _started(path: str) -> float:
-    shown, since = st.session_state.get(SINCE, ("", 0.0))
-    return float(since) if shown == path else time.monotonic()
+def _started(campaign: Campaign, path: str) -> float:
+    shown, since = st.session_state.get(SINCE, (None, 0.0))
+    return float(since) if shown == (campaign.id, path) else time.monotonic()
 
 
 def _overview(found: Sheets) -> None:

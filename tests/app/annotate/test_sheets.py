@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
+import sqlalchemy as sa
 from streamlit.testing.v1 import AppTest
 
 from app import bind_address, session
+from app.annotate.parts import sheets as annotated
+from app.annotate.parts.sections import ENVIRONMENTS, KEY
 from slim_core.annotation.plan import Plan, open_campaign
 from slim_core.annotation.sheets import answer, sheets
 from slim_core.space.sheets import MIXED, NO, QUESTION, YES
-from slim_core.store import Campaign, EnvironmentAnswer
+from slim_core.store import Campaign, EnvironmentAnswer, schema
+from tests.app.conftest import hop
 
 pytestmark = pytest.mark.usefixtures("filled_home")
 
@@ -106,6 +112,22 @@ def test_when_you_are_done_the_page_says_who_is_waited_for_and_where_to_go_on(op
     app = opened()
     assert "Every environment is answered." in texts(app) and "choose a subset by these answers" in texts(app)
     assert f"People agree on 1 of {len(paths(campaign))} that two or more are sure of." in texts(app)
+
+
+def test_the_time_of_a_sheet_is_counted_from_when_its_campaign_was_opened(
+    opened, campaign: Campaign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, now = session.store(), [100.0]
+    monkeypatch.setattr(annotated, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    other = open_campaign(store, Plan(str(campaign.space_run_id), {0: 2, 1: 2}, name="another"), "lea")
+    app = opened()
+    now[0] += 50.0
+    hop(app, "annotate", campaign=other.id).segmented_control(key=KEY).set_value(ENVIRONMENTS).run()
+    now[0] += 2.0
+    app.button(key="sheet-no").click().run()
+    with store.database.read() as connection:
+        asked = sa.select(schema.environment_answers.c.campaign_id, schema.environment_answers.c.duration_ms)
+        assert connection.execute(asked).all() == [(other.id, 2_000)]
 
 
 def test_who_comes_too_late_is_told(opened, campaign: Campaign) -> None:
