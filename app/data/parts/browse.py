@@ -7,20 +7,22 @@ from pathlib import Path
 import streamlit as st
 
 from app.services import actions
+from app.ui import visit
 from app.ui.escape import prose, verbatim
 from app.ui.fragment import dialog
 from slim_core.data.browse import MOST_READ, Entry, Listing
 from slim_core.errors import PathRefusedError, SlimError
 from slim_core.percent import counted
 
-_AT, _WORDS = "browse-at", "browse-words"  # of the session: the folder that is shown; what its names are narrowed to
+# Of the session: the visit in which a folder is shown, and which; what its names are narrowed to.
+_AT, _WORDS = "browse-at", "browse-words"
 _HEIGHT = 340  # pixels of the list
 
 
 def button(field: str) -> None:
     """Opens the dialog, whose choice becomes the text of the field of this key."""
     st.button("Browse", icon=":material/folder_open:", on_click=_open, args=(field,))
-    if _AT in st.session_state:
+    if _here() is not None:
         dialog("Choose a folder", _close)(_show)(field)
 
 
@@ -33,12 +35,18 @@ def _open(field: str) -> None:
         _go("")
 
 
+def _here() -> str | None:
+    """The folder that is shown; "" shows the allowed ones. None where the dialog is closed, as by leaving the page."""
+    visited, path = st.session_state.get(_AT, (None, ""))
+    return path if visited == visit.number() else None
+
+
 def _close() -> None:
     st.session_state.pop(_AT, None)
 
 
 def _show(field: str) -> None:
-    here = str(st.session_state.get(_AT, ""))
+    here = _here()
     if not here:
         _roots()
         return
@@ -124,7 +132,7 @@ def _facts(found: Listing) -> str:
 
 
 def _go(path: str) -> None:
-    st.session_state[_AT], st.session_state[_WORDS] = path, ""
+    st.session_state[_AT], st.session_state[_WORDS] = (visit.number(), path), ""
 
 
 def _take(field: str, path: Path) -> None:

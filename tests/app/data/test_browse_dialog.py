@@ -10,7 +10,7 @@ from app import session
 from app.access import Viewer
 from slim_core.errors import ForbiddenError
 from slim_core.settings import settings
-from tests.app.conftest import Show
+from tests.app.conftest import Show, hop
 
 
 @pytest.fixture
@@ -70,6 +70,13 @@ def test_it_opens_at_what_is_typed_and_says_what_cannot_be_listed(show: Show, ro
     assert str(root) in labels(press(app, "Allowed folders"))
     app.text_input(key="import-path").set_value("/etc").run()
     assert str(root) in labels(press(app, "Browse")), "what is not allowed is no place to begin"
+
+
+def test_leaving_the_page_closes_it(show: Show, root: Path) -> None:
+    app = press(press(show("data"), "Browse"), str(root))
+    assert "Use this folder" in labels(app)
+    assert "Use this folder" not in labels(hop(hop(app, "jobs"), "data"))
+    assert str(root) in labels(press(app, "Browse")), "it opens again when it is asked for"
 
 
 @pytest.mark.usefixtures("root")
