@@ -27,7 +27,8 @@ def ask() -> None:
     if context is None:
         return
     now = time.monotonic()
-    for session in [each for each, since in _asked.items() if now - since > TOKEN_VALID_S]:
+    known = list(_asked.items())  # at once: other sessions run in threads of their own, and write meanwhile
+    for session in [each for each, since in known if now - since > TOKEN_VALID_S]:
         _asked.pop(session, None)
     _asked[context.session_id] = now
 

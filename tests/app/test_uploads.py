@@ -65,6 +65,21 @@ def test_a_page_of_yesterday_may_not(client: TestClient, monkeypatch: pytest.Mon
     assert client.put(f"/_stcore/upload_file/{session}/f1", content=b"x").status_code == 403
 
 
+class AskedMeanwhile(float):
+    """A moment at whose reading another session asks, as another thread may at any time."""
+
+    def __rsub__(self, now: float) -> float:
+        uploads._asked[f"a session of {now} s, {len(uploads._asked)}"] = now
+        return now - float(self)
+
+
+@pytest.mark.usefixtures("client")
+def test_sessions_that_ask_at_the_same_time_do_not_disturb_each_other() -> None:
+    uploads._asked.update({name: AskedMeanwhile(uploads.time.monotonic()) for name in ("one", "another")})
+    assert not AppTest.from_function(show_input).run().exception
+    assert {"one", "another", "seen by the test"} < set(uploads._asked)
+
+
 def test_the_server_has_the_check_and_a_small_limit_for_each_file() -> None:
     assert Uploads in [each.cls for each in MIDDLEWARE]
     assert tomllib.loads(CONFIG.read_text())["server"]["maxUploadSize"] <= 25
