@@ -73,12 +73,17 @@ def seconds(dataset: Dataset, model: str, n_epochs: int, n_images: int | None = 
     return (n_images or n_train(dataset)) * n_epochs / median(paces) if paces else None
 
 
-@lru_cache(maxsize=32)
 def _side(dataset: str) -> int | None:
-    """The longer side of the first image in pixels, from its header; None where it cannot be read."""
+    """The longer side of the first image in pixels, from its header; None where it cannot be read now."""
     try:
-        path: Path = session.store().datasets.table(dataset).image_path(0)
-        with Image.open(path) as image:
-            return max(image.size)
+        return _read_side(dataset)
     except (OSError, SlimError):
         return None
+
+
+@lru_cache(maxsize=32)
+def _read_side(dataset: str) -> int:
+    """Kept; what it raises is not: the disk may be back by the next call."""
+    path: Path = session.store().datasets.table(dataset).image_path(0)
+    with Image.open(path) as image:
+        return max(image.size)
