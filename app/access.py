@@ -124,9 +124,9 @@ def verify(token: str, sign_in: str = "") -> Viewer:
     match fields:
         case [str(name), str(role), datasets, campaigns, str(of)] if role in ROLES and _are_ids(datasets, campaigns):
             if of != sign_in:
-                raise TokenRefusedError("The token of this page is of another sign-in. Reload the page.")
+                raise TokenRefusedError("The token of this page belongs to another sign-in. Reload the page.")
             return Viewer(name, role, _ids(datasets), _ids(campaigns))
-    raise TokenRefusedError("The token of this page is of another version. Reload the page.")
+    raise TokenRefusedError("The token of this page was issued by another version. Reload the page.")
 
 
 def _are_ids(*lists: object) -> bool:

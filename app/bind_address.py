@@ -42,13 +42,13 @@ def require_safe_address(settings: Settings) -> None:
     if trusted_headers():
         raise ForbiddenError(
             f"The dashboard would listen on {address or 'every address of this machine'}, where anybody can write the "
-            f"header {trusted_headers()[0]} and be anyone: use --server.address=127.0.0.1, or say "
+            f"header {trusted_headers()[0]} and be anyone: use --server.address=127.0.0.1, or set "
             f"SLIM_BEHIND_PROXY=true where the proxy alone can reach that address."
         )
     raise ForbiddenError(
         f"The dashboard would listen on {address or 'every address of this machine'}, where anybody can change "
         f"everything without signing in: use --server.address=127.0.0.1, set up sign-in ([auth] in "
-        f".streamlit/secrets.toml), or say SLIM_ALLOW_WITHOUT_SIGN_IN=true."
+        f".streamlit/secrets.toml), or set SLIM_ALLOW_WITHOUT_SIGN_IN=true."
     )
 
 

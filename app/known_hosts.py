@@ -55,8 +55,8 @@ def refusal(scope: Scope, settings: Settings) -> str | None:
     headers, here = Headers(scope=scope), _local_address(scope)
     if not _is_local(here) and not bind_address.safe_beyond_this_machine(settings):
         return (
-            "Nobody signs in here, so the dashboard answers its own machine only: open it there, set up sign-in, or "
-            "say SLIM_ALLOW_WITHOUT_SIGN_IN=true (behind a proxy that signs people in: SLIM_BEHIND_PROXY=true)."
+            "Nobody signs in here, so the dashboard answers only its own machine: open it there, set up sign-in, or "
+            "set SLIM_ALLOW_WITHOUT_SIGN_IN=true (behind a proxy that signs people in: SLIM_BEHIND_PROXY=true)."
         )
     doubled = [name for name in bind_address.trusted_headers() if len(headers.getlist(name)) > 1]
     if doubled:  # the one that counts might be the client's own
@@ -64,7 +64,7 @@ def refusal(scope: Scope, settings: Settings) -> str | None:
     hosts = headers.getlist("host")
     if len(hosts) != 1 or not _is_known(_name(hosts[0]), here, settings):
         return (
-            f"The dashboard does not answer to the name {', '.join(hosts)[:100]!r}: name it in SLIM_ALLOWED_HOSTS or "
+            f"The dashboard does not answer to the name {', '.join(hosts)[:100]!r}: add it to SLIM_ALLOWED_HOSTS or "
             f"SLIM_PUBLIC_URL where the dashboard runs."
         )
     origin = headers.get("origin")

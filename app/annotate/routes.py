@@ -131,7 +131,7 @@ def _text(body: dict[str, Any], name: str) -> str:
     value = body.get(name)
     if not _is_text(value):
         raise AnswersRefusedError(
-            f"{name} is a text of 1 to {MAX_TEXT} letters, not {_quoted(value)}: reload the page."
+            f"{name} is a text of 1 to {MAX_TEXT} characters, not {_quoted(value)}: reload the page."
         )
     return value
 
@@ -161,7 +161,7 @@ def _answer(one: object) -> AnswerIn:
     from slim_core.store import AnswerIn
 
     if not isinstance(one, Mapping) or not _is_text(one.get("id")):
-        raise AnswersRefusedError(f"An answer needs an id of 1 to {MAX_TEXT} letters of its own: reload the page.")
+        raise AnswersRefusedError(f"An answer needs an id of 1 to {MAX_TEXT} characters of its own: reload the page.")
     value = one.get("value")
     seen, duration = (empty if one.get(name) is None else one[name] for name, empty in (("seen", {}), ("ms", 0)))
     if value not in (*VALUES, None) or isinstance(value, bool | float):

@@ -45,5 +45,5 @@ elif models:
     on = evaluating.compared_on(dataset)
     next_step.here(f"press *Evaluate on {on}*. The accuracy of every group appears here.")
 else:
-    missing = "This data set has no trained model yet. Two of them are compared here."
+    missing = "This data set has no trained model yet. Models are compared here."
     needed.show(dataset.id, ("train",), missing, "train a model first.", "train", "Train")

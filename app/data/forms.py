@@ -23,7 +23,7 @@ SNIFF = "detect"
 PATH, ARCHIVE, REFUSED = "import-path", "import-archive", "import-refused"  # of the session
 UNPACKED, AT_ONCE = "import-unpacked", "import-at-once"  # the path whose images may be unpacked; check without a press
 FILES = {
-    "sample": "All, above 20,000 a sample",
+    "sample": "All; a sample above 20,000",
     "all": "All",
     "none": "None",
 }
@@ -79,7 +79,7 @@ def _upload() -> None:
     """A small archive from the reader's own machine; its folder becomes the path."""
     uploads.ask()
     st.file_uploader(
-        "A zip of images, in a folder for each class or with a table",
+        "A zip of images, with one folder per class or a table",
         type="zip",
         key=ARCHIVE,
         on_change=_take_archive,

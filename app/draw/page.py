@@ -22,7 +22,7 @@ if dataset is None:
     st.stop()
 
 st.caption(
-    "Outline the object in some 20 images a class: attention precision and AIoU are then measured on them. "
+    "Outline the object in about 20 images per class. Attention precision and AIoU are then measured on them. "
     "An outline replaces the mask of its image."
 )
 with errors_shown():

@@ -61,7 +61,7 @@ def _require(source: Source, form: Form) -> None:
         raise SpecRefusedError(f"The form {form.name} is not sent to browsers: {by_command}.")
     size = sum(path.stat().st_size for path in source.folder.iterdir()) if source.is_run else 0
     if size > MOST_BYTES:
-        raise SpecRefusedError(f"The run {source.id} has left {size / 1e9:.1f} GB, too much to send: {by_command}.")
+        raise SpecRefusedError(f"The files of {source.id} have {size / 1e9:.1f} GB, too much to send: {by_command}.")
 
 
 def _pack(made: Path) -> Path:

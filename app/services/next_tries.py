@@ -50,19 +50,19 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     seed, epochs = int(model.spec["seed"]), int(model.spec["epochs"])
     history = training_history(session.store().artifacts, model.id) if way != "last-layer" else []
     if (fall := still_falls([entry["train_loss"] for entry in history])) is not None:
-        why = f"The training loss still falls after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
+        why = f"The training loss is still falling after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
         longer = partial(pipelines.to_retraining, subset, way, seed, fields={"epochs": 2 * epochs})
         yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)
     metrics = subset.metrics or {}
     if larger := _larger(subset, metrics):
         repeats = metrics["images"] - metrics["images_unique"]
-        why = f"{repeats:,} of the {metrics['images']:,} images of the subset are repeats of others."
+        why = f"{repeats:,} of the {metrics['images']:,} images of the subset are repeats."
         act = partial(pipelines.to_subset, subset.spec | {"size": larger}, way, seed, name=subset.name)
         yield Try("size", f"Curate {larger:,} images", why, act)
     other: Retrain = "scratch" if way == "reference" else "reference"
     how = {"scratch": "from the initial weights", "reference": "from the reference model"}
     was = how.get(way, "of the last layer only")
-    why = f"The model was retrained {was}, and may keep what the reference had learned." if way != "scratch" else (
+    why = f"The model was retrained {was}, and may keep what the reference model learned." if way != "scratch" else (
         "The model was retrained from the initial weights, and a small subset may not be enough for that."
     )  # fmt: skip
     yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
@@ -94,7 +94,7 @@ def _environments(subset: Run, metrics: Mapping[str, Any], way: Retrain, seed: i
     used = len({cell["environment"] for cell in cells if "environment" in cell})
     if used:
         n = min(64, 2 * used)
-        why = f"The environments are estimated: {counted(used, 'environment')} may put different surroundings together."
+        why = f"The environments are estimated: {counted(used, 'environment')} may merge different surroundings."
         act = partial(_in_other_environments, subset, way, seed, n)
         yield Try("environments", f"Curate with {n} environments", why, act)
 

@@ -60,7 +60,7 @@ def to_questions(
         space = actions.saved({"kind": "space", **common, "attention": maps.id}, name="Attention space of train")
     evaluation = evaluating.saved(model)
     asked = {"kind": "candidates", **common, "space": space.id, "share": share}
-    return _kept("questions", [evaluation], lambda: actions.submit(asked, name="Images to ask about")[0])
+    return _kept("questions", [evaluation], lambda: actions.submit(asked, name="Candidates")[0])
 
 
 def to_comparison(campaign: Campaign) -> Pipeline:

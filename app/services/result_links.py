@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 PAGES = {
     "train": ("train", "see its accuracy per group."),
     "gradcam": ("attention", "see where the model looks."),
-    "preview": ("attention", "see where the model looks, before the whole pass."),
+    "preview": ("attention", "see where the model looks, before the full pass."),
     "features": ("space", "build an attention space of the images."),
     "space": ("space", "see which images have similar attention."),
-    "candidates": ("annotate", "say of each image whether the attention is right."),
+    "candidates": ("annotate", "answer for each image whether the attention is right."),
     "curate": ("curate", "retrain a model on this subset."),
     "evaluate": ("train", "see the accuracy of every group, and the images behind it."),
 }

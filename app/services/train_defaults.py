@@ -39,12 +39,12 @@ def proposal(dataset: Dataset) -> Proposal:
     """The model to begin with on this data set and these workers."""
     model = default_model(dataset)
     if is_custom(model):
-        return Proposal(model, "This demo set is made for a network that knows pictures already.")
+        return Proposal(model, "This demo set is made for a pretrained network.")
     if not any(worker.device.startswith(("cuda", "mps")) for worker in session.store().workers.alive()):
-        return Proposal(SMALL_RESNET, "No worker has a GPU: the small network trains on a processor, from scratch.")
+        return Proposal(SMALL_RESNET, "No worker has a GPU: the small network trains on a CPU, from scratch.")
     side = _side(dataset.id)
     if side is not None and side <= SMALL_PX:
-        return Proposal(SMALL_RESNET, f"The images have {side} pixels a side: the small network sees all of them.")
+        return Proposal(SMALL_RESNET, f"The images have {side} pixels a side, which the small network sees in full.")
     return Proposal(model, f"A worker has a GPU: {model} with ImageNet weights.")
 
 

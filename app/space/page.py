@@ -34,7 +34,7 @@ passes = (
 )
 if dataset is None:
     next_step.needs_data(
-        "A space shows each image as a point, near images with similar attention. Register data first."
+        "A space shows each image as a point, close to images with similar attention. Register data first."
     )
 elif not passes:
     missing = "A space is built from attention maps, and this data set has none yet."

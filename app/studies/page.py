@@ -25,4 +25,4 @@ with errors_shown():
     else:
         view.show(result, table.show(result))
 
-next_step.show("look at single runs: every group, its images, attention before and after.", "compare", "Compare")
+next_step.show("inspect single runs: every group, its images, attention before and after.", "compare", "Compare")

@@ -38,9 +38,10 @@ ALL = "all training images"
 WHOLE, PROBE, LAST_LAYER = "the whole network", "a last layer on a pretrained network", "the last layer of a model"
 MOST_SEEDS = 10
 EVALUATE = (
-    "The accuracy of every group on the test images (validation, where there are none), as soon as it is trained."
+    "The accuracy of every group on the test images (validation images, where there are none), "
+    "as soon as the model is trained."
 )
-MAPS = "Where the model looks, in every image, as soon as it is trained."
+MAPS = "Where the model looks in every image, as soon as it is trained."
 _FIRST = ("objective", "selection")  # outside the form, so that the settings of what is chosen follow it
 _IN_ITS_OWN_WAY = ("kind", "model", "weights", *_FIRST, "objective_options", "refit", "refit_options")
 
@@ -79,7 +80,7 @@ def _what(choices: Sequence[str]) -> str:
             required=True,
             key="train-what",
             help="A last layer takes seconds, after one pass over the images. On a pretrained network it is a linear "
-            "probe: a reference model without a GPU. Of a trained model it is refitted, by DFR, AFR and others.",
+            "probe: a reference model that needs no GPU. That of a trained model is refitted, by DFR, AFR and others.",
         )
     )
 
@@ -116,7 +117,7 @@ def _refit_one_of(models: Sequence[Run]) -> None:
         list(by_id),
         format_func=lambda one: pick.describe(by_id[one]),
         key="refit-reference",
-        help="Its last layer is refitted; the rest of it stays as it is.",
+        help="Its last layer is refitted. All other layers stay unchanged.",
     )
     _refit(by_id[choice], None)
 
@@ -139,7 +140,7 @@ def _refit(reference: Run, subset: Run | None) -> None:
 def _criterion(selection: Parameter) -> Parameter:
     """Which epoch is kept, as a refit reads it: by what its hyper-parameters are chosen."""
     choices = {name: label for name, label in selection.choices.items() if name in ("worst_class", "worst_group")}
-    about = "By what the hyper-parameters are chosen, on images that are not fitted."
+    about = "The criterion for the hyper-parameters, measured on images that are not fitted."
     return replace(selection, label="Chosen by", help=about, choices=choices)
 
 
@@ -231,7 +232,7 @@ def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
     seconds = train_defaults.seconds(dataset, model, epochs * n_seeds)
     if seconds is None:
         return f"{what}: the time is known after the first training of this model here."
-    return f"{what} take {about(seconds)}, by earlier trainings here."
+    return f"{what} take {about(seconds)}, as measured in earlier trainings here."
 
 
 def _retrain(dataset: Dataset, subset: Run) -> None:

@@ -120,7 +120,7 @@ def scale() -> None:
     """What the colours of overlays and heat maps mean: to stand once beside those that are shown large."""
     ends = ("no attention", "strongest attention in the image")
     ramp = f'<i style="background: {images.heat_gradient()}"></i>'
-    st.html(f'<div class="slim-scale" title="Of each image by itself.">{ends[0]} {ramp} {ends[1]}</div>')
+    st.html(f'<div class="slim-scale" title="Scaled for each image separately.">{ends[0]} {ramp} {ends[1]}</div>')
 
 
 def bold(text: object) -> Markup:

@@ -27,7 +27,7 @@ def button() -> None:
     """For leads: no worker takes new work from now on."""
     if not session.viewer().may("lead") or session.store().queue.paused():
         return
-    about = "Workers take no new run until it is resumed. Running jobs go on, and new ones can be submitted."
+    about = "Workers start no new run until the queue is resumed. Running jobs continue, and new ones can be submitted."
     if st.button("Pause the queue", icon=":material/pause:", help=about, key="queue-pause"):
         with errors_shown():
             actions.pause_queue()

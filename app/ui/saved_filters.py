@@ -64,4 +64,4 @@ def chosen(dataset: str) -> NamedFilter | None:
 
 
 def _say_missing(named: str) -> None:
-    st.toast(f"There is no filter {verbatim(named)} of this data set.", icon=":material/search_off:")
+    st.toast(f"This data set has no filter {verbatim(named)}.", icon=":material/search_off:")

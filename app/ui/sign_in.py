@@ -32,7 +32,7 @@ def page() -> None:
         if outcome := OUTCOMES.get("failed" if session.is_of_another_client() else st.query_params.pop(OUTCOME, "")):
             st.warning(outcome, icon=":material/error:")
         if not bind_address.has_auth():
-            st.error("The proxy in front of this dashboard names nobody. Open the dashboard at the proxy's address.")
+            st.error("The proxy in front of this dashboard sent no user. Open the dashboard at the proxy's address.")
             return
         _elsewhere()
         providers = _providers()

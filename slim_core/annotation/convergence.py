@@ -51,7 +51,7 @@ class Stability:
     def hint(self) -> str:
         """One sentence."""
         if self.n_answers < FEWEST or np.isnan(self.sides_changed):
-            return f"{self.n_answers} answers so far: after {FEWEST} it can be told whether more would help."
+            return f"{self.n_answers} answers so far. From {FEWEST} on, this line says whether more would help."
         changed = f"The last {LOOK_BACK} answers moved {percent(self.sides_changed)} of the images across 0.5"
         return f"{changed}: you can stop." if self.can_stop else f"{changed}: more answers still help."
 

@@ -66,11 +66,11 @@ class Plan:
             raise SpecRefusedError(f"An overlap of {self.overlap} is out of range: use 1 to {MOST_ANNOTATORS}.")
         if self.members and len(self.members) < self.overlap:
             raise SpecRefusedError(
-                f"{self.overlap} people are to answer each image, but only {len(self.members)} may answer: "
-                f"name more people, or lower the overlap."
+                f"Each image needs {self.overlap} annotators, but only {len(self.members)} may answer: "
+                f"allow more annotators, or lower the overlap."
             )
         if self.deadline is not None and self.deadline <= datetime.now(UTC):
-            raise SpecRefusedError(f"The deadline {self.deadline:%Y-%m-%d %H:%M} UTC is over: choose a later one.")
+            raise SpecRefusedError(f"The deadline {self.deadline:%Y-%m-%d %H:%M} UTC has passed: choose a later one.")
         if sum(self.budgets.values()) < 1:
             raise SpecRefusedError("A campaign needs images: give at least one class a budget.")
         if not 0 <= self.n_gold <= sum(self.budgets.values()):

@@ -69,8 +69,8 @@ def _found_by(data: CurationData, options: CurateOptions) -> FoundBy:
 def _not_as_asked(data: CurationData, found_by: FoundBy, options: CurateOptions) -> list[str]:
     if found_by == options.environments:
         return []
-    why = "its attention pass kept no features" if data.views is None else "people have said of these what they are"
-    return [f"The environments are those of the space, and not the ones you chose: {why}."]
+    why = "its attention pass kept no features" if data.views is None else "annotators have answered about these"
+    return [f"The environments of the space are used, not the ones you chose: {why}."]
 
 
 def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> CurationData:
@@ -111,7 +111,7 @@ def _notes(found: Sequence[Environment]) -> list[str]:
     if all(each.said.value == YES for each in whole):
         return ["People say that what each environment shares belongs to the class: only the classes are balanced."]
     if any(each.said.n_answers for each in whole) and all(each.said.value == UNSURE for each in whole):
-        return ["Nobody is sure of any environment, or people contradict each other: all are balanced, as unasked."]
+        return ["Every environment is unsure, or its answers disagree: all are balanced, as without answers."]
     return [
         f"Environment {each.path} was called mixed and cannot be split further, so it is balanced as a whole."
         for each in whole

@@ -259,7 +259,7 @@ def _named(
     if len(long):
         findings.error(
             f"{what}s",
-            f"{len(long):,} of {len(words):,} rows of {draft.source} have a {what} of more than {MAX_NAME} letters "
+            f"{len(long):,} of {len(words):,} rows of {draft.source} have a {what} of more than {MAX_NAME} characters "
             f"({findings.where(long)}): name another column, or shorten it.",
             long,
         )

@@ -125,4 +125,4 @@ def _too_large(where: str, batch_size: int, fits: int, changes: Mapping[str, int
     if fits == 0:
         return f"{said}, nor smaller ones: end other programs on it, or take a smaller image size or another device."
     named = " and ".join(f"{name} {value}" for name, value in changes.items())
-    return f"{said}; {fits} were seen to fit: submit it again with {named}."
+    return f"{said}, but it holds {fits}: submit it again with {named}."

@@ -25,7 +25,7 @@ class SpaceConfig(BuiltByHand):
     )
     pca_above: Annotated[int, Shown(place="more")] = (
         Field(  # both are fit on so many seeded rows, the rest is transformed
-            default=50_000, ge=100, title="PCA above", description="Above so many images PCA goes before UMAP."
+            default=50_000, ge=100, title="PCA above", description="Above this many images, PCA is applied before UMAP."
         )
     )
     pca_dims: Annotated[int, Shown(place="more")] = Field(

@@ -236,7 +236,7 @@ class Artifacts:
 
     def _place(self, area: str, name: str) -> Path:
         if not _ID.fullmatch(name):
-            raise PathRefusedError(f"{name!r} is not an id: ids are small letters, digits and '-'.")
+            raise PathRefusedError(f"{name!r} is not an id: ids are lower-case letters, digits and '-'.")
         if self._is_hidden(name):
             self._refuse(area, name)
         return self._home / area / name

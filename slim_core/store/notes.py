@@ -119,13 +119,13 @@ def _read(connection: Connection, subjects: Collection[str]) -> dict[str, Note]:
 def _checked_name(name: str) -> str:
     clean = " ".join(name.split())
     if not clean or len(clean) > MAX_NAME or not clean.isprintable():
-        raise SpecRefusedError(f"{name!r} is not a name: give one of 1 to {MAX_NAME} letters.")
+        raise SpecRefusedError(f"{name!r} is not a name: give one of 1 to {MAX_NAME} characters.")
     return clean
 
 
 def _checked_text(text: str) -> str:
     if len(text) > MAX_TEXT:
-        raise SpecRefusedError(f"The note has {len(text):,} letters: shorten it to {MAX_TEXT:,}.")
+        raise SpecRefusedError(f"The note has {len(text):,} characters: shorten it to {MAX_TEXT:,}.")
     return text.strip()
 
 

@@ -98,7 +98,7 @@ def clean_tag(tag: str) -> str:
     """
     clean = " ".join(tag.split())
     if not clean or len(clean) > MAX_LETTERS or not clean.isprintable():
-        raise SpecRefusedError(f"{tag!r} is not a tag: give one of 1 to {MAX_LETTERS} letters.")
+        raise SpecRefusedError(f"{tag!r} is not a tag: give one of 1 to {MAX_LETTERS} characters.")
     return clean
 
 

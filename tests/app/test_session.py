@@ -122,7 +122,7 @@ def test_who_comes_without_the_proxys_header_sees_no_page(user: dict, monkeypatc
     app.run()
     assert not app.exception and not app.button
     assert [title.value for title in app.title] == ["Sign in"]
-    assert app.error[0].value.startswith("The proxy in front of this dashboard names nobody.")
+    assert app.error[0].value.startswith("The proxy in front of this dashboard sent no user.")
 
 
 def test_sign_in_that_is_set_up_by_half_says_what_is_missing(with_auth: AppTest) -> None:

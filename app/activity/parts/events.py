@@ -23,7 +23,7 @@ COLUMNS = (
     Column("When"),
     Column("Who", "A person, or the worker that ran it."),
     Column("What"),
-    Column("Of"),
+    Column("Subject"),
     Column("Details", from_px=900),
     Column("Id", from_px=700),
 )

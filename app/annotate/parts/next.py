@@ -19,16 +19,16 @@ def _all_answered(campaign: Campaign) -> str:
     try:
         can_stop = stability(session.store(), campaign.id).can_stop
     except SlimError:  # its space or images are gone, as the page says above
-        return "all images are answered: choose a subset by these answers."
+        return "all images are answered: curate a subset from these answers."
     if can_stop:
-        return "all images are answered, and more would change little: choose a subset by these answers."
-    return "all images are answered. More still help: *Add images* under Campaign, or choose a subset already."
+        return "all images are answered, and more would change little: curate a subset from these answers."
+    return "all images are answered. More answers still help: use *Add images* under Campaign, or curate a subset now."
 
 
 def show(campaign: Campaign | None, section: str) -> None:
     """``campaign``: the one that is picked; None where there is none yet."""
     if campaign is None or section == NEW:
-        next_step.here("press *Open the campaign*: its images can be answered at once.")
+        next_step.here("press *Open the campaign*. Its images can be answered right away.")
         return
     if campaign.space_run_id is not None and not session.store().campaigns.has_space(campaign):
         next_step.show(
@@ -42,9 +42,9 @@ def show(campaign: Campaign | None, section: str) -> None:
     if progress.done >= progress.total:
         next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":
-        next_step.show("the campaign is closed: choose a subset by its answers.", "curate", "Curate", **link)
+        next_step.show("the campaign is closed: curate a subset from its answers.", "curate", "Curate", **link)
     elif section == ANSWER:
-        sentence = "answer the images that are left, or choose a subset by the answers so far."
+        sentence = "answer the remaining images, or curate a subset from the answers so far."
         next_step.show(sentence, "curate", "Curate with these answers", **link)
     else:
-        next_step.show("answer the images that are left.", "annotate", "Answer", section="answer", **link)
+        next_step.show("answer the remaining images.", "annotate", "Answer", section="answer", **link)

@@ -59,11 +59,11 @@ def show(campaign: Campaign) -> None:
 def _ask_name() -> None:
     """Without sign-in: whose answers these are."""
     st.markdown(
-        "Each environment of the space is shown as a sheet of some 20 images, with one question. "
+        "Each environment of the space is shown as a sheet of about 20 images, with one question. "
         "Six to twelve answers say which environments are shortcuts."
     )
     with st.form("sheet-who", border=False), st.container(horizontal=True, vertical_alignment="bottom"):
-        name = st.text_input("Your name", key="sheet-name", help="It is kept with your answers.", width=320)
+        name = st.text_input("Your name", key="sheet-name", help="Stored with your answers.", width=320)
         if st.form_submit_button("Start", type="primary"):
             with errors_shown():
                 session.give_name(name)
@@ -115,11 +115,11 @@ def _progress(found: Sheets, who: str) -> None:
     parts = [f"**{n_mine} of {n}** environments answered by you, {n_left} left."]
     if found.campaign.overlap > 1:
         n_done = sum(map(found.is_done, found.environments))
-        parts.append(f"{n_done} have the answers of {found.campaign.overlap} people.")
+        parts.append(f"{n_done} answered by {found.campaign.overlap} annotators.")
     if n_simulated := sum(vote.annotator == ANNOTATOR for vote in found.votes):
         parts.append(f"{n_simulated} of the answers come from the simulated annotator.")
     if (agreed := agreement(found.votes)).n_shared:
-        parts.append(f"People agree on {agreed.n_same} of {agreed.n_shared} that two or more are sure of.")
+        parts.append(f"Annotators agree on {agreed.n_same} of {agreed.n_shared} with two or more definite answers.")
     st.markdown(" ".join(parts))
 
 
@@ -128,11 +128,11 @@ def _finished(found: Sheets) -> None:
     campaign = found.campaign
     waiting = sum(not found.is_done(each) for each in found.environments)
     if waiting:
-        st.info(f"You have answered every environment. {waiting} still need the answers of others.")
+        st.info(f"You have answered every environment. {waiting} still need answers from others.")
     else:
         st.success("Every environment is answered.", icon=":material/check:")
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
-    next_step.show("choose a subset by these answers.", "curate", "Curate", **link)
+    next_step.show("curate a subset from these answers.", "curate", "Curate", **link)
 
 
 def _sheet(found: Sheets, environment: Environment, who: str) -> None:
@@ -147,11 +147,11 @@ def _sheet(found: Sheets, environment: Environment, who: str) -> None:
         chosen = found.images(environment)
     for label, rows in chosen.items():
         of_class = f"{percent(shares[label], 0)} of the class"
-        st.markdown(f"**{verbatim(table.label_names[label])}**, {of_class} is in this environment")
+        st.markdown(f"**{verbatim(table.label_names[label])}**: {of_class} is in this environment")
         tiles = [Tile(int(row), lines=[quiet(row)], name=table.label_names[label]) for row in rows]
         pictures.show(found.campaign.dataset_id, tiles, wide=TILE_PX, most=TILE_MOST_PX, small=True)
         n_shown += len(rows)
-    st.caption(f"{n_shown} of its {n:,} images, of each class typical ones first, then some spread over the rest.")
+    st.caption(f"{n_shown} of its {n:,} images. Per class, typical ones come first, then some spread over the rest.")
 
 
 def _buttons(found: Sheets, environment: Environment, who: str) -> None:
@@ -162,7 +162,7 @@ def _buttons(found: Sheets, environment: Environment, who: str) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "What they share (optional)", environment.said.name, MAX_NAME, key=name_key, width=300,
-            placeholder="such as water", help="The environment is called by this name from then on.",
+            placeholder="such as water", help="Pages show the environment under this name.",
         )  # fmt: skip
         for value, key in KEYS.items():
             st.button(

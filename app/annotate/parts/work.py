@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 NOBODY = "–"  # instead of minutes, where no person has answered
-HELP = "Minutes of people, pauses cut at a minute. Answers of the simulated annotator take no time."
+HELP = "Minutes of annotation. Pauses count for one minute at most, answers of the simulated annotator for none."
 
 
 def minutes(progress: Mapping[str, Any]) -> str:

@@ -31,5 +31,5 @@ def show(scores: pd.DataFrame, dataset: str) -> None:
 
 def _coverage(part: pd.DataFrame, n_scored: int, split: str) -> str:
     n_empty = int(part["no_evidence"].sum())
-    text = f"Over {n_scored:,} of {len(part):,} {split} images, those with a drawing, mask or box and a non-empty map."
+    text = f"Over {n_scored:,} of {len(part):,} {split} images: those with a drawing, mask or box and a non-empty map."
     return text + (f" {n_empty:,} have an empty map: no evidence for their class." if n_empty else "")

@@ -32,7 +32,7 @@ def ask(run: Run, named: NamedFilter) -> None:
     if spaces:
         link = {"dataset": run.dataset_id, "space": spaces[0].id, "section": "new", saved_filters.PARAM: named.id}
         split = spaces[0].spec["split"]
-        next_step.link("annotate", f"Ask about those of {verbatim(named.name)} in {split}", icon="campaign", **link)
+        next_step.link("annotate", f"Ask annotators about {verbatim(named.name)} in {split}", icon="campaign", **link)
 
 
 def _spaces(run: Run) -> list[Run]:

@@ -88,7 +88,7 @@ def _kinds(run: Run) -> list[str]:
         format_func=KINDS.__getitem__,
         key="attention-shown",
         bind="query-params",
-        help=explain("attention map") + " The contour encloses the area of at least half the peak value.",
+        help=explain("attention map") + " The contour encloses the area with at least half the peak value.",
     )
     return [kind for kind in offered if kind in chosen] or ["overlay"]
 

@@ -27,7 +27,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     """Baseline against one other run (?after); a model that has no space gets one by a button."""
     st.subheader("The attention space, before and after", anchor=False, help=explain("attention space"))
     if baseline not in rows.index:
-        st.info("Tick the baseline in the table. Its space is the one before.")
+        st.info("Tick the baseline in the table. Its space is shown as the one before.")
         return
     others, labels = [one for one in rows.index if one != baseline], compared.rows["label"].to_dict()
     shown = [baseline, *([attention_change.choose_after(others, labels)] if others else [])]
@@ -48,7 +48,7 @@ def _figure(spaces: Sequence[Run], names: Sequence[str]) -> None:
     chart.show(made, key="compared-spaces", alt=f"Attention space of {' and of '.join(names)}", toolbar=True)
     with st.container(horizontal=True):
         for space, name in zip(spaces, names, strict=True):
-            next_step.link("space", f"Open that of {verbatim(name)}", dataset=space.dataset_id, run=space.id)
+            next_step.link("space", f"Open the space of {verbatim(name)}", dataset=space.dataset_id, run=space.id)
 
 
 def _missing(models: Sequence[str], names: Sequence[str], found: Sequence[Run | None]) -> None:

@@ -69,7 +69,7 @@ def _roots() -> None:
     st.caption("Images may be registered from these folders.")
     found = actions.browse_roots()
     if not found:
-        st.warning("None of the folders in SLIM_DATA_ROOTS is there.", icon=":material/folder_off:")
+        st.warning("None of the folders in SLIM_DATA_ROOTS exists.", icon=":material/folder_off:")
     with st.container(height=_HEIGHT, gap=None):
         for number, entry in enumerate(found):
             _folder(entry, str(entry.path), number)
@@ -96,9 +96,7 @@ def _list(found: Listing, field: str) -> None:
         if st.button(verbatim(table.name), type="tertiary", icon=":material/table:", key=f"browse-table-{number}"):
             _take(field, table)
     if not found.folders and not found.tables:
-        st.caption(
-            "No folders or tables here." if not st.session_state.get(_WORDS) else "Nothing here has such a name."
-        )
+        st.caption("No folders or tables here." if not st.session_state.get(_WORDS) else "No name here matches.")
 
 
 def _folder(entry: Entry, name: str, number: int) -> None:
@@ -107,7 +105,7 @@ def _folder(entry: Entry, name: str, number: int) -> None:
         type="tertiary",
         icon=":material/folder:" if entry.is_readable else ":material/folder_off:",
         disabled=not entry.is_readable,
-        help=None if entry.is_readable else "The user that SLIM runs as may not read it.",
+        help=None if entry.is_readable else "The user that SLIM runs as cannot read this folder.",
         on_click=_go,
         args=(str(entry.path),),
         key=f"browse-{number}",
@@ -125,9 +123,9 @@ def _facts(found: Listing) -> str:
     said = f"{counted(found.n_folders, 'folder')}, {counted(found.n_images, 'image')}."
     hidden = found.n_folders - len(found.folders)
     if hidden:
-        said = f"{said} {hidden:,} folders are not listed: narrow the names above."
+        said = f"{said} {hidden:,} folders are not listed. Narrow the names above."
     if found.is_cut:
-        said = f"The first {MOST_READ:,} entries hold {said} For what is missing, type its path."
+        said = f"The first {MOST_READ:,} entries hold {said} Type the path of anything that is missing."
     return said
 
 

@@ -21,7 +21,7 @@ def show(report: Mapping[str, Any], *, estimated: bool = False, n_drawn: int = 0
     with left:
         table(report, n_drawn)
         if estimated:
-            st.caption("Without attributes these are the classes. After a training, groups are class x environment.")
+            st.caption("Without attributes these are the classes. After training, groups are class x environment.")
     with right:
         shares = charts.split_shares(charts.split_frame(report["groups"]))
         chart.show(shares, key="split-shares", alt="Share of each group in each split")

@@ -38,12 +38,12 @@ def _form(dataset: Dataset, privacy: Privacy) -> None:
     with st.form(f"privacy-form-{dataset.id}", border=False):
         private = st.toggle(
             "Private", key=sync(f"private-{dataset.id}", privacy.private),
-            help="Hides it, its images, runs, campaigns and studies from everybody but you, admins and those below.",
+            help="Hides it, its images, runs, campaigns and studies from all but you, admins and the people below.",
         )  # fmt: skip
         people = st.multiselect(
             "Shared with", known, format_func=_described, accept_new_options=True,
             placeholder="E-mails or roles", key=sync(f"shared-{dataset.id}", list(privacy.shared_with)),
-            help="Applies while it is private. They work with it as their role allows.",
+            help="Applies while the data set is private. Each person can do what their role allows.",
         )  # fmt: skip
         pressed = st.form_submit_button("Save", type="primary")
     if pressed:

@@ -28,7 +28,7 @@ def button(dataset: Dataset) -> None:
     if not asked.open:
         return
     with asked, errors_shown():
-        with st.spinner("Counting what goes with it..."):
+        with st.spinner("Counting what is removed with it..."):
             going = _preview(dataset)
         if going is not None:
             _ask(going)
@@ -52,10 +52,10 @@ def _preview(dataset: Dataset) -> Removal | None:
 
 def _ask(going: Removal) -> None:
     name, answers = verbatim(going.dataset.name), going.n_answers
-    st.markdown(f"Remove **{name}**? With it go {going.in_words()}.")
+    st.markdown(f"Remove **{name}**? This also removes {going.in_words()}.")
     st.markdown(_of_the_images(going))
     if answers:
-        st.markdown("Its answers cannot be exported afterwards: do that first, on Annotate.")
+        st.markdown("Its answers cannot be exported afterwards. Export them first, on Annotate.")
     sure = not (going.n_runs or going.n_campaigns) or st.checkbox(
         "Also remove its runs and campaigns", key=f"remove-all-{going.dataset.id}"
     )

@@ -34,7 +34,7 @@ def show(dataset: Dataset) -> None:
 def _offer(dataset: str, n: int) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         was = "was" if n == 1 else "were"
-        st.markdown(f"{counted(n, 'drawing')} {was} made on an older version of the data since.", width="stretch")
+        st.markdown(f"{counted(n, 'drawing')} {was} made on an older version of the data meanwhile.", width="stretch")
         st.button("Carry over", icon=":material/move_down:", key="bring-drawings", on_click=_bring, args=(dataset,))
 
 

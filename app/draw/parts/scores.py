@@ -10,7 +10,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import pipeline
 from slim_core.percent import counted
 
-HELP = "Evaluations and attention maps of this data set. Maps that were kept are taken over: no model is run again."
+HELP = "Scores evaluations and attention maps of this data set again. Stored maps are reused, so no model runs."
 
 
 def show(dataset: str) -> None:

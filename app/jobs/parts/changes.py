@@ -43,7 +43,8 @@ def show(run: Run, history: History) -> str | None:
     if not found:
         st.info("The runs are identical: same inputs, parameters, code and results.")
         return None
-    columns = (Column("Of"), Column("What"), Column(_named(other)), Column(_named(run)), Column("Change", right=True))
+    sides = Column(_named(other)), Column(_named(run))
+    columns = (Column("Part"), Column("Field"), *sides, Column("Change", right=True))
     return link_table.show(f"changes-{run.id}", "What changed", columns, [row(one) for one in found])
 
 

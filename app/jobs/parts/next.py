@@ -37,7 +37,7 @@ def _unfinished(run: Run) -> str:
 def of_one(run: Run | None) -> None:
     """On a run's page: its result, or what to do about it. None: there is no such run."""
     if run is None:
-        next_step.show("choose a run of the list.", "jobs", "All jobs")
+        next_step.show("choose a run from the list.", "jobs", "All jobs")
     elif state.is_active(run):
         progress.wait([run.id], "wait for the run; you can close this page. Or *Stop* it: its progress is kept.")
     elif run.status == "done" and run.kind in result_links.PAGES:

@@ -161,7 +161,7 @@ def _shown_rows(was: pd.DataFrame, now: pd.DataFrame, worst: dict[str, Any], fou
     if wrong:
         st.markdown(
             f"**{name}: still wrong**. Image, attention before, after",
-            help="Typical images of the worst group that both models get wrong: of middling confidence among those.",
+            help="Typical images of the worst group that both models get wrong: those of medium confidence.",
         )
         return wrong
     st.markdown(

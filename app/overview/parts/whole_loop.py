@@ -53,10 +53,10 @@ def _to_questions(dataset: Dataset, loop: Loop) -> None:
         kinds = [kind for step in loop.steps if step.state != "done" for kind in _OF_STEP.get(step.name, ())]
         kinds += [] if loop.before is not None else ["evaluate"]
         expects = expected.before(dataset, [*kinds, "candidates"], training)
-        what = "the model looks and what it gets wrong, and which images to ask people about"
+        what = "the model looks and what it gets wrong, and which images to annotate"
         if reference is None:
             what = f"{training['model']} looks after {counted(training['epochs'], 'epoch')}, what it gets wrong, and "
-            what += "which images to ask people about"
+            what += "which images to annotate"
         with place:
             st.markdown(f"**Next:** find out where {what}{_time(expects)}.", width="stretch")
             pressed = st.button(
@@ -93,9 +93,9 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
     kinds = [_OF_COMPARISON[one.name] for one in loop.steps if one.name in _OF_COMPARISON and one.state != "done"]
     expects = expected.before(dataset, kinds, training, default_subset_size(campaign.n_split))
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):
-        what = "retrain on a subset by the answers, and see whether the worst group is better"
+        what = "retrain on a subset curated from the answers, and see whether the worst group is better"
         if not is_answered and step is not None:
-            what = f"answer the rest ({step.note}), or see what the answers so far give"
+            what = f"answer the rest ({step.note}), or see what the answers so far achieve"
         st.markdown(f"**Next:** {what}{_time(expects)}.", width="stretch")
         if not is_answered and step is not None:
             next_step.link("annotate", "Answer", **step.params)

@@ -28,7 +28,7 @@ def show(data: SpaceData) -> None:
         if st.button(f"Select the {len(passing):,}", key="filter-select", type="primary", disabled=none):
             selection.keep(data, passing)
             st.rerun()
-        name = st.text_input("Name", key="filter-name", placeholder="to keep it for everybody", width=220)
+        name = st.text_input("Name", key="filter-name", placeholder="to save it for everyone", width=220)
         if st.button("Save", key="filter-save", disabled=parts.is_empty):
             kept = session.store().filters.save(data.dataset, name or "", parts, session.acting_as("annotator"))
             st.session_state["space-said"] = f"Filter “{verbatim(kept.name)}” saved."

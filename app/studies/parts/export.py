@@ -27,8 +27,8 @@ def show(study: StudyRecord, result: Result) -> None:
         _button("Report", lambda: render(result), f"{study.name}.html", "text/html", "description")
     if study.finished_at is None:
         share = study.n_ended / max(study.n_cases, 1)
-        st.progress(share, f"{study.n_ended:,} of {study.n_cases:,} cases. It is under way, or was interrupted: "
-                           f"the same command resumes it.")  # fmt: skip
+        st.progress(share, f"{study.n_ended:,} of {study.n_cases:,} cases. The study is running or was "
+                           f"interrupted: the same command resumes it.")  # fmt: skip
 
 
 def _button(label: str, make: Callable[[], str], name: str, mime: str, icon: str) -> None:

@@ -94,7 +94,7 @@ def _yes_or_no(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> bo
 
 
 def _left_open(parameter: Parameter) -> str:
-    return parameter.shown.default or "by itself"
+    return parameter.shown.default or "automatic"
 
 
 def _several(parameter: Parameter, value: Any, about: Mapping[str, Any]) -> tuple[str, ...]:

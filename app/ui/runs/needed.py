@@ -27,7 +27,7 @@ def show(
     for kind in kinds:
         progress.show(dataset=dataset, kind=kind, without=without)
     if active := [run.id for run in runs if state.is_active(run)]:
-        progress.wait(active, "wait for the run above; you can close this page. It goes on when the run has ended.")
+        progress.wait(active, "wait for the run above; you can close this page. The next step appears when it ends.")
     else:
         st.info(missing)
         if runs and (newest := max(runs, key=lambda run: run.created_at)).status == "failed":

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 _ABOUT = {
-    "accumulation": "The same batches for the optimizer, computed in parts that were seen to fit.",
-    "batch_size": "As a new run, with batches that were seen to fit.",
+    "accumulation": "The same batches for the optimizer, computed in parts that fit into memory.",
+    "batch_size": "A new run, with batches that fit into memory.",
 }
 
 

@@ -147,7 +147,7 @@ def check_annotator(name: str) -> None:
         AnswersRefusedError: it is empty, too long or not printable.
     """
     if not name.strip() or len(name) > 200 or not name.isprintable():
-        raise AnswersRefusedError(f"{name!r} is not a name of an annotator: give one of 1 to 200 letters.")
+        raise AnswersRefusedError(f"{name!r} is not a name of an annotator: give one of 1 to 200 characters.")
 
 
 def check_id(answer_id: str) -> None:
@@ -157,7 +157,7 @@ def check_id(answer_id: str) -> None:
         AnswersRefusedError: it is empty, too long or not printable.
     """
     if not answer_id or len(answer_id) > 80 or not answer_id.isprintable():
-        raise AnswersRefusedError("An answer needs an id of 1 to 80 letters of its own: reload the page.")
+        raise AnswersRefusedError("An answer needs an id of 1 to 80 characters of its own: reload the page.")
 
 
 def check_answers(annotator: str, answers: Sequence[AnswerIn]) -> None:

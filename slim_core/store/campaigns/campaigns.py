@@ -142,7 +142,7 @@ class Campaigns:
             NotFoundError: the data set or the space run does not exist.
         """
         if not name.strip() or len(name) > 200:
-            raise SpecRefusedError("A campaign needs a name of 1 to 200 letters: give one.")
+            raise SpecRefusedError("A campaign needs a name of 1 to 200 characters: give one.")
         chosen, labels, n_split = self._checked(dataset_id, settings.split, rows)
         _check_gold(settings.gold, chosen)
         campaign_id = new_id("c")

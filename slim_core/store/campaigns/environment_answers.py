@@ -207,4 +207,4 @@ def _check(answer: EnvironmentAnswer) -> None:
     if not _PATH.fullmatch(answer.environment):
         raise AnswersRefusedError(f"{answer.environment!r} is not an environment: name one such as 3, or its part 3.0.")
     if len(answer.name) > MAX_NAME or not answer.name.isprintable():
-        raise AnswersRefusedError(f"{answer.name!r} is not a name: give one of up to {MAX_NAME} letters.")
+        raise AnswersRefusedError(f"{answer.name!r} is not a name: give one of up to {MAX_NAME} characters.")

@@ -156,7 +156,7 @@ class Shapes:
 
 def _require_id(id: object) -> None:
     if not isinstance(id, str) or not 1 <= len(id) <= MAX_ID or not id.isprintable():
-        raise ShapeRefusedError(f"A drawing needs an id of 1 to {MAX_ID} letters, not {quoted(id)}: reload the page.")
+        raise ShapeRefusedError(f"A drawing has an id of 1 to {MAX_ID} characters, not {quoted(id)}: reload the page.")
 
 
 def _require_room(connection: Connection, dataset_id: str, row: int, *, is_new: bool) -> None:

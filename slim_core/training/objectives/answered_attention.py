@@ -53,7 +53,7 @@ class AnsweredAttentionOptions(AnswersOf):
         ge=0.5,
         le=1,
         title="Propagated above",
-        description="Images without an answer count too where the propagated score of right, or of wrong, is as high.",
+        description="Images without an answer count too from this propagated score of right, or of wrong, on.",
     )
 
 

@@ -146,7 +146,7 @@ def test_a_deadline_that_is_over_is_refused(space: str):
     app = form(space)
     app.date_input(key="campaign-deadline").set_value(datetime(2020, 1, 1, tzinfo=UTC).date())
     app.button(key="campaign-create").click().run()
-    assert "2020-01-02 00:00 UTC is over" in app.error[0].value
+    assert "2020-01-02 00:00 UTC has passed" in app.error[0].value
 
 
 def test_a_selection_of_the_space_page_can_be_asked_about(space: str):
@@ -192,7 +192,7 @@ def test_the_overview_tells_what_is_asked_who_holds_what_and_whether_more_would_
     app = part("overview", pair.id)
     told = text(app)
     assert "of 240** train images are in this campaign" in told and "with 2 annotators per image" in told
-    assert "12 answers so far: after 20" in told, "images, however many people answer each"
+    assert "12 answers so far. From 20 on" in told, "images, however many people answer each"
     assert app.dataframe[0].value["annotator"].tolist() == ["cid"] and app.dataframe[0].value["images"][0] == held
 
 

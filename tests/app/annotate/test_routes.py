@@ -196,7 +196,7 @@ def test_a_campaign_that_names_its_annotators_takes_answers_of_them_alone(
 
 
 @pytest.mark.parametrize(("change", "sentence"), [
-    ({"session": ""}, "session is a text of 1 to 80 letters"),
+    ({"session": ""}, "session is a text of 1 to 80 characters"),
     ({"session": None}, "not None"),
     ({"n": 0}, "n is a whole number from 1 to 100, not 0"),
     ({"n": 1000}, "not 1000"),

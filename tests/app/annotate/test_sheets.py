@@ -105,13 +105,13 @@ def test_when_you_are_done_the_page_says_who_is_waited_for_and_where_to_go_on(op
     for path in paths(campaign):
         say(campaign, "ann", path, NO)
     app = opened()
-    said = f"You have answered every environment. {len(paths(campaign))} still need the answers of others."
+    said = f"You have answered every environment. {len(paths(campaign))} still need answers from others."
     assert said in texts(app)
     for path in paths(campaign):
         say(campaign, "ben", path, NO if path == paths(campaign)[0] else YES)
     app = opened()
-    assert "Every environment is answered." in texts(app) and "choose a subset by these answers" in texts(app)
-    assert f"People agree on 1 of {len(paths(campaign))} that two or more are sure of." in texts(app)
+    assert "Every environment is answered." in texts(app) and "curate a subset from these answers" in texts(app)
+    assert f"Annotators agree on 1 of {len(paths(campaign))} with two or more definite answers." in texts(app)
 
 
 def test_the_time_of_a_sheet_is_counted_from_when_its_campaign_was_opened(

@@ -46,7 +46,7 @@ def test_what_goes_is_counted_first_and_a_tick_is_needed(show: Show) -> None:
     (dataset,) = store.datasets.all()
     n_runs, root = len(store.runs.all()), Path(dataset.root)
     app = opened(show("data"), dataset)
-    assert f"With it go {n_runs} runs, " in told(app) and "cannot be exported afterwards" in told(app)
+    assert f"This also removes {n_runs} runs, " in told(app) and "cannot be exported afterwards" in told(app)
     assert "are kept." in told(app)
     assert app.button(key=f"remove-yes-{dataset.id}").disabled
     app.checkbox(key=f"remove-all-{dataset.id}").check().run()

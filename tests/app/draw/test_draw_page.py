@@ -198,7 +198,7 @@ def test_what_is_drawn_on_an_older_version_later_is_carried_over_at_a_press(show
     assert "Carry over" not in [one.label for one in app.button]
     draw(older, 4)
     app = show("draw", dataset=newer.id)
-    assert any("1 drawing was made on an older version of the data since." in one.value for one in app.markdown)
+    assert any("1 drawing was made on an older version of the data meanwhile." in one.value for one in app.markdown)
     next(one for one in app.button if one.label == "Carry over").click().run()
     assert not app.exception and not app.error
     assert list(session.store().shapes.all(newer.id)) == [4]

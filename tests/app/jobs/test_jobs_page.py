@@ -270,7 +270,7 @@ def test_a_batch_that_did_not_fit_is_run_in_parts_by_one_button(show, page: str)
     out = store.artifacts.attempt(run.id, 1)
     (out / "log.txt").write_text("It did not fit.")
     (out / "remedy.json").write_text('{"accumulation": 4}')
-    store.attempts.fail(run.id, token, "16 were seen to fit: submit it again with accumulation 4.")
+    store.attempts.fail(run.id, token, "It holds 16: submit it again with accumulation 4.")
     app = show(page, run=run.id)
     button = app.button(key=f"remedy-{run.id}")
     assert button.label == "Run with accumulation 4"

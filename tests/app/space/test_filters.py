@@ -91,6 +91,6 @@ def test_a_link_narrows_the_gallery_of_attention_and_leads_to_asking(show, data,
 def test_a_link_to_a_removed_filter_opens_the_page_without_it(show, data, named) -> None:
     session.store().filters.remove(named.id)
     app = show("space", filter=named.id)
-    assert any("There is no filter" in toast.value for toast in app.toast)
+    assert any("has no filter" in toast.value for toast in app.toast)
     assert selection.rows_key(data.run) not in app.session_state
     assert not show("attention", filter=named.id).exception

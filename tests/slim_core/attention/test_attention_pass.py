@@ -301,9 +301,9 @@ def test_a_batch_that_does_not_fit_into_memory_names_the_largest_that_was_seen_t
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB")
 
     model.net.register_forward_pre_hook(burst)
-    with pytest.raises(SpecRefusedError, match="batches of 8 images; 2 were seen to fit: submit it again with batch_s"):
+    with pytest.raises(SpecRefusedError, match="batches of 8 images, but it holds 2: submit it again with batch_s"):
         run(table, tmp_path / "out", model)
-    with pytest.raises(SpecRefusedError, match="batches of 16 images; 2 were seen to fit"):
+    with pytest.raises(SpecRefusedError, match="batches of 16 images, but it holds 2"):
         predict(model, table, np.arange(len(table)), batch_size=16)
 
 

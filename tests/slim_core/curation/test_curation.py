@@ -263,7 +263,7 @@ def test_where_nobody_is_sure_of_any_environment_all_are_balanced_and_that_is_sa
     subset = curate(said(e0=UNSURE, e1=UNSURE), strategy="slim", size=120, seed=0)
     np.testing.assert_array_equal(subset.positions, plain.positions)
     assert subset.report["notes"] == [
-        "Nobody is sure of any environment, or people contradict each other: all are balanced, as unasked."
+        "Every environment is unsure, or its answers disagree: all are balanced, as without answers."
     ]
 
 

@@ -86,7 +86,7 @@ def test_the_subset_is_as_large_as_asked_no_image_too_often_and_the_same_again()
 def test_answers_about_environments_go_before_those_about_images():
     report = chosen(replace(DATA, said={"0": Said(NO, "garden", 1)})).report
     assert "class 0, garden" in [cell["cell"] for cell in report["cells"]]
-    assert "not the ones you chose: people have said of these what they are" in report["notes"][0]
+    assert "not the ones you chose: annotators have answered about these" in report["notes"][0]
 
 
 def test_without_features_the_environments_are_those_of_the_space_and_a_note_says_so():

@@ -158,8 +158,8 @@ def test_a_closed_campaign_and_one_over_its_deadline_take_no_answers(store: Stor
         (EnvironmentAnswer("i", "3.7", YES), "'3.7' is not an environment"),
         (EnvironmentAnswer("i", "../etc", YES), "is not an environment"),
         (EnvironmentAnswer("i", "-1", YES), "is not an environment"),
-        (EnvironmentAnswer("", "0", YES), "needs an id of 1 to 80 letters"),
-        (EnvironmentAnswer("i", "0", YES, "n" * 81), "is not a name: give one of up to 80 letters"),
+        (EnvironmentAnswer("", "0", YES), "needs an id of 1 to 80 characters"),
+        (EnvironmentAnswer("i", "0", YES, "n" * 81), "is not a name: give one of up to 80 characters"),
         (EnvironmentAnswer("i", "0", YES, "a\nb"), "is not a name"),
     ],
 )

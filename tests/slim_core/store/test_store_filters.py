@@ -39,7 +39,7 @@ def test_two_people_who_save_one_name_at_once_keep_one_filter(store: Store, data
 def test_what_cannot_be_kept_is_refused(store: Store, dataset: Dataset, monkeypatch):
     with pytest.raises(SpecRefusedError, match="Every image passes"):
         store.filters.save(dataset.id, "all", ImageFilter())
-    with pytest.raises(SpecRefusedError, match="1 to 80 letters"):
+    with pytest.raises(SpecRefusedError, match="1 to 80 characters"):
         store.filters.save(dataset.id, " ", WRONG)
     with pytest.raises(NotFoundError):
         store.filters.save("d-unheard", "wrong", WRONG)

@@ -31,7 +31,7 @@ def test_blanks_round_a_tag_do_not_make_another_one(store: Store, dataset: Datas
 
 @pytest.mark.parametrize("tag", ["", "  ", "x" * 81, "bell\a"])
 def test_what_is_no_tag_is_refused(store: Store, dataset: Dataset, tag: str):
-    with pytest.raises(SpecRefusedError, match="is not a tag: give one of 1 to 80 letters"):
+    with pytest.raises(SpecRefusedError, match="is not a tag: give one of 1 to 80 characters"):
         store.tags.add(dataset.id, [1], tag)
     assert store.tags.counts(dataset.id) == {}
 

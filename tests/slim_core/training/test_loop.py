@@ -252,8 +252,8 @@ def test_a_diverging_training_asks_for_a_smaller_rate(table):
 @pytest.mark.parametrize(
     ("largest", "modes", "said"),
     [
-        (5, (True, False), "hold batches of 16 images; 2 were seen to fit: submit it again with accumulation 8"),
-        (10, (False,), "hold batches of 16 images; 4 were seen to fit: submit it again with accumulation 4"),
+        (5, (True, False), "hold batches of 16 images, but it holds 2: submit it again with accumulation 8"),
+        (10, (False,), "hold batches of 16 images, but it holds 4: submit it again with accumulation 4"),
         (0, (True,), "hold batches of 16 images, nor smaller ones: end other programs"),
     ],
 )
