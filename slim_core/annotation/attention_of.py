@@ -18,7 +18,7 @@ def gradcam_of(store: Store, campaign: Campaign) -> Run:
     """
     if campaign.space_run_id is None:
         raise AnswersRefusedError(
-            f"Campaign {campaign.id} belongs to no attention space, so there is no attention to look at."
+            f"Campaign {campaign.id} belongs to no attention space, so it has no attention to show."
         )
     store.campaigns.require_space(campaign)
     return gradcam_of_space(store, store.runs.fetch(campaign.space_run_id))
@@ -36,6 +36,6 @@ def gradcam_of_space(store: Store, space: Run) -> Run:
     attention, split = store.runs.fetch(space.spec["attention"]), space.spec["split"]
     model, class_of_map = attention.spec["model"], attention.spec["class_of_map"]
     raise AnswersRefusedError(
-        f"Space {space.id} was made from features alone ({attention.id}), so there is no attention to look at: "
+        f"Space {space.id} was made from features alone ({attention.id}), so it has no attention to show: "
         f"compute it (slim gradcam --model {model} --splits {split} --class-of-map {class_of_map}), and keep the space."
     )

@@ -224,7 +224,7 @@ def _check_examples(plan: Plan, n_images: int) -> None:
         if kind not in ("right", "wrong"):
             raise SpecRefusedError(f"Examples are right or wrong, not {kind!r}.")
         if len(rows) > MOST_EXAMPLES:
-            raise SpecRefusedError(f"{len(rows)} examples of {kind} are too many to look at: give {MOST_EXAMPLES}.")
+            raise SpecRefusedError(f"{len(rows)} examples of {kind} are too many: give {MOST_EXAMPLES}.")
         for row in rows:
             if not 0 <= row < n_images:
                 raise SpecRefusedError(f"Example image {row} does not exist: the data set has 0 to {n_images - 1}.")

@@ -55,7 +55,7 @@ def candidates(
     _show_gold(at.store, campaign)
     if campaign.split != "train":
         errors.print(
-            f"This campaign is about {campaign.split}: its answers can be looked at, but no subset can be curated from "
+            f"This campaign is about {campaign.split}: its answers can be viewed, but no subset can be curated from "
             f"them, since one is trained on.",
             style="yellow",
             soft_wrap=True,

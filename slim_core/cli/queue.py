@@ -24,9 +24,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def pause() -> None:
-    """Let no worker take new work. Running jobs go on; what is submitted waits."""
+    """Let no worker start a new run. Running jobs continue; submitted runs wait."""
     console.print(escaped(_store().queue.pause(BY)), soft_wrap=True)
-    console.print("next, when it may go on: [cyan]slim queue resume[/]")
+    console.print("next, to resume it: [cyan]slim queue resume[/]")
 
 
 def resume() -> None:

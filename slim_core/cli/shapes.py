@@ -46,7 +46,7 @@ def take(file: Annotated[Path, typer.Argument(help="A file of COCO with polygons
 
     store, dataset = _chosen(data)
     taken = shape_files.read(store, dataset, file, by=BY)
-    same = f", {taken.n_same:,} were drawn so already" if taken.n_same else ""
+    same = f", {taken.n_same:,} were already stored" if taken.n_same else ""
     console.print(f"[bold green]{taken.n_new:,} images[/] of {escaped(dataset.name)} drawn on{same}", soft_wrap=True)
     console.print("next: [cyan]slim gradcam[/] and [cyan]slim evaluate[/] score the attention on them")
 

@@ -65,7 +65,7 @@ class LoopConfig(BuiltByHand):
         default=None,
         ge=1,
         title="Epochs of the reference",
-        description="Of the model whose attention people judge: after few, it shows the shortcut best.",
+        description="Of the model whose attention is annotated: after few, it shows the shortcut best.",
     )
     converged: bool = Field(
         default=False,

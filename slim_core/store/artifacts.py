@@ -323,7 +323,7 @@ def _why_missing(database: Database | None, place: str) -> str:
         return f"{what}: it was deleted, so choose another."
     if row.status == "done":
         return (
-            f"{what}: put {place} back from a backup, or press Run again on its page of Jobs and go on with the new "
+            f"{what}: put {place} back from a backup, or press Run again on its page of Jobs and continue with the new "
             "run."
         )
     if row.status in UNFINISHED:

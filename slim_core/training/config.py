@@ -88,7 +88,7 @@ class TrainConfig(Config):
         description="Random changes of the training images: crops and flips, or those that are chosen.",
     )
     class_weights: bool = Field(
-        default=False, title="Class weights", description="Weigh the loss by inverse class frequency."
+        default=False, title="Class weights", description="Weight the loss by inverse class frequency."
     )
     momentum: Annotated[float, Shown(step=0.05, place="more")] = Field(
         default=0.9, ge=0, lt=1, title="Momentum", description="Momentum of SGD."

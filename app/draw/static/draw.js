@@ -50,7 +50,7 @@ class Draw {
     // A quick stroke is a fling to the browser otherwise, which swallows the next tap, on a button too.
     on(svg, "touchmove", (event) => event.preventDefault(), { passive: false });
     on(svg, "dblclick", () => this.tool === "polygon" && this.shapes?.open.length && this.close());
-    on(this.surface.picture, "error", () => this.surface.fail("The image could not be loaded: go on to the next, or reload the page."));
+    on(this.surface.picture, "error", () => this.surface.fail("The image could not be loaded: continue with the next, or reload the page."));
     this.resized = new ResizeObserver(() => this.draw());
     this.resized.observe(svg);
   }

@@ -194,7 +194,7 @@ def _by_intervals(was: Mapping[str, Any], now: Mapping[str, Any], named: Named) 
     smaller = min(was, now, key=lambda group: group["n"])
     if smaller["n"] < LEAST:
         has = f"{named(smaller['name'])} has {counted(smaller['n'], 'image')}"
-        return None, f"**Not known:** {has}, too few to tell by."
+        return None, f"**Not known:** {has}, too few to decide."
     if now["low"] > was["high"]:
         return True, "**Yes.**"
     if now["high"] < was["low"]:

@@ -267,7 +267,7 @@ def _processes(jobs: int, threads: int) -> Iterator[Executor]:
     except BrokenProcessPool as error:
         raise SlimError(
             f"A process of the study was killed, perhaps for want of memory: start the study again with fewer than "
-            f"{jobs} jobs; it goes on where it was."
+            f"{jobs} jobs; it resumes where it stopped."
         ) from error
 
 

@@ -98,7 +98,7 @@ class Study(BuiltByHand):
     annotators: tuple[Annotator, ...] = (Annotator(),)
     converged: bool = Field(
         default=False,
-        description="Retrain from a converged ERM; the reference, whose attention people judge, stays as it is.",
+        description="Retrain from a converged ERM; the reference, whose attention is annotated, stays as it is.",
     )
     answers: float = Field(default=0.03, gt=0, le=1, description="Share of the training images asked about.")
     curve: tuple[float, ...] = Field(

@@ -25,8 +25,8 @@ class Pause:
     def __str__(self) -> str:
         """Who, when, and what it means, in a sentence."""
         return (
-            f"{self.paused_by} paused the queue on {self.paused_at:%Y-%m-%d at %H:%M} UTC: running jobs go on, nothing "
-            "new starts."
+            f"{self.paused_by} paused the queue on {self.paused_at:%Y-%m-%d at %H:%M} UTC: running jobs continue, no "
+            "new run starts."
         )
 
 

@@ -31,7 +31,7 @@ class AfrOptions(Config):
     """Its hyper-parameters; one of each list is chosen by the worst class."""
 
     gammas: Grid = Field(
-        default=(4.0, 7.0, 10.0, 15.0, 20.0), title="Gamma", description="How much unsure images weigh: values tried."
+        default=(4.0, 7.0, 10.0, 15.0, 20.0), title="Gamma", description="Weight of uncertain images: values tried."
     )
     penalties: Grid = Field(
         default=(0.0, 0.1, 0.3), title="Lambda", description="Strength of staying near the old layer: values tried."

@@ -25,7 +25,8 @@ def test_a_finished_campaign_shows_its_share_and_leads_to_curation(show) -> None
     assert any("of the split" in caption.value and "24 of 240" in caption.value for caption in app.caption)
     (opinion,) = [text.value for text in app.markdown if "all images are answered" in text.value]
     told = [text.value for text in [*app.markdown, *app.caption]]
-    assert ("More answers still help" in opinion) == any("more answers still help" in each for each in told), "one opinion"
+    more_help = any("more answers still help" in each for each in told)
+    assert ("More answers still help" in opinion) == more_help, "one opinion"
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -92,7 +92,8 @@ def test_a_model_that_was_mistyped_is_refused_when_it_is_submitted(show, dataset
 @pytest.mark.usefixtures("filled_home")
 def test_how_long_a_training_takes_is_said_before_the_click(show) -> None:
     told = [caption.value for caption in show("train").caption]
-    assert any("epochs of 240 images take about" in each and "as measured in earlier trainings here" in each for each in told)
+    takes, known = "epochs of 240 images take about", "as measured in earlier trainings here"
+    assert any(takes in each and known in each for each in told)
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -41,7 +41,7 @@ def test_what_is_drawn_is_written_and_drawn_again_elsewhere(store: Store, datase
     first = json.loads(drawn.read_text())["annotations"][0]
     assert first["drawn_by"] == "ann" and first["area"] == 128 and first["bbox"] == [4, 4, 16, 8]
     assert slim("shapes", "import", drawn, "--data", "demo") == 0
-    assert "0 images of demo drawn on, 2 were drawn so already" in said(capsys)
+    assert "0 images of demo drawn on, 2 were already stored" in said(capsys)
     for row in (3, 5):
         store.shapes.keep(dataset.id, row, [], (28, 28), id=f"gone {row}")
     assert slim("shapes", "import", drawn, "--data", "demo") == 0

@@ -76,7 +76,7 @@ def test_a_worst_group_of_a_few_images_decides_nothing() -> None:
     for before, after in ((few, few), (BEFORE, few), (few, BEFORE)):
         verdict = story.better(before, after, COST)
         assert verdict.better is None
-        assert plain(verdict.text).startswith("Not known: b, land has 2 images, too few to tell by.")
+        assert plain(verdict.text).startswith("Not known: b, land has 2 images, too few to decide.")
 
 
 def test_several_seeds_decide_by_the_interval_of_their_mean_change() -> None:
