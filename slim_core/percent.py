@@ -1,6 +1,8 @@
-"""Numbers in words, the same way everywhere: "90.7 %", "88.1 to 92.9", "2 seeds", "3 min 05 s"."""
+"""Numbers in words, the same way everywhere: "90.7 %", "88.1 to 92.9", "2 seeds", "3 min 05 s", "4 min ago"."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 NO_BREAK = "\u00a0"
 UNKNOWN = "–"
@@ -35,3 +37,13 @@ def duration(seconds: float) -> str:
     if whole < 48 * 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02} min"
     return f"{whole // 86400} d {whole % 86400 // 3600} h"
+
+
+def ago(moment: datetime, now: datetime | None = None) -> str:
+    """How long since, in the largest unit: "just now", "12 s ago", "4 min ago", "3 h ago", "2 days ago"."""
+    seconds = max(0.0, ((now or datetime.now(UTC)) - moment).total_seconds())
+    for unit, name in ((86400, "day"), (3600, "h"), (60, "min"), (5, "s")):
+        if seconds >= unit:
+            n = int(seconds if name == "s" else seconds // unit)
+            return f"{n} {name}{'s' if name == 'day' and n > 1 else ''} ago"
+    return "just now"

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.ui.durations import ago
-from slim_core.percent import duration
+from slim_core.percent import ago, duration
 from slim_core.store.runs.states import ACTIVE, label_of
 
 if TYPE_CHECKING:

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.ui.durations import ago
 from app.ui.runs.state import about, sentence
-from slim_core.percent import duration
+from slim_core.percent import ago, duration
 from slim_core.store import Run
 from slim_core.store.queue.estimates import Estimate
 from workers.queue import QueueView
