@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.services import evaluation_results
 from app.services.evaluations import Compared
-from app.ui import pick, pictures, shown_map
+from app.ui import paging, pick, pictures, shown_map
 from app.ui.escape import verbatim
 from app.ui.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
@@ -47,8 +47,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
         if group != groups[0]:
             pairs = pairs[pairs["group_name"] == group]
         outcome = _outcome(pairs)
-        found = select(pairs, outcome)
-        page = _page(found)
+    found = select(pairs, outcome)
     maps = [evaluation_results.maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
     if None in maps:
         _offer_maps([compared.evaluations[one] for one, run in zip((baseline, after), maps, strict=True) if not run])
@@ -56,7 +55,12 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
         st.caption(f"No image {outcome}." if outcome.startswith("turned") else f"No image is {outcome}.")
         return
     dataset = compared.evaluations[after].dataset_id
-    st.caption(f"{len(found):,} images. From left: image, attention of the baseline, attention of the other run.")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"{len(found):,} images. From left: image, attention of the baseline, attention of the other run.",
+            width="stretch",
+        )
+        page = found.iloc[paging.shown(len(found), PER_PAGE, "pairs", found["row"].to_numpy())]
     pictures.linked(dataset, [tile(record, *maps) for record in page.to_dict("records")], side=SIDE_PX)
 
 
@@ -84,14 +88,6 @@ def _outcome(pairs: pd.DataFrame) -> str:
         "Images", list(OUTCOMES), default="turned right", required=True, key="outcome", bind="query-params",
         help=", ".join(f"{name}: {n:,}" for name, n in counts.items()),
     )  # fmt: skip
-
-
-def _page(found: pd.DataFrame) -> pd.DataFrame:
-    n_pages = -(-len(found) // PER_PAGE)
-    if n_pages <= 1:
-        return found
-    number = int(st.number_input(f"Page, 1 to {n_pages:,}", 1, n_pages, key=f"pairs-page-{n_pages}", width=130))
-    return found.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
 
 
 def tile(record: dict[str, Any], before: str | None, after: str | None) -> Tile:

@@ -8,13 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from app.services import attention_scores
-from app.ui import saved_filters
+from app.ui import paging, saved_filters
 
 if TYPE_CHECKING:
     from slim_core.store import NamedFilter
 
 PAGE_SIZES = (12, 24, 48)
-PAGE = "attention-page"
+PAGE = "attention-page"  # parameter of the address
 ALL_GROUPS, ALL_SPLITS, ALL_PREDICTIONS = "all groups", "all splits", attention_scores.OUTCOMES[0]
 # choice -> (right before, right after); only offered where two models are compared
 CHANGES = {"now right": (False, True), "now wrong": (True, False)}
@@ -83,11 +83,4 @@ def page(rows: pd.DataFrame) -> pd.DataFrame:
             label_visibility="collapsed",
             bind="query-params",
         )
-        n_pages = max(1, -(-len(rows) // size))
-        if st.session_state.get(PAGE, 1) > n_pages:
-            st.session_state[PAGE] = n_pages
-        number = int(
-            st.number_input("Page", 1, n_pages, key=PAGE, width=140, label_visibility="collapsed", bind="query-params")
-        )
-        st.caption(f"of {n_pages:,} pages", width="content")
-    return rows.iloc[(number - 1) * size : number * size]
+        return rows.iloc[paging.shown(len(rows), size, "attention", rows["row"].to_numpy(), param=PAGE)]

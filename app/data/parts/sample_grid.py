@@ -9,7 +9,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import pictures
+from app.ui import paging, pictures
 from app.ui.escape import verbatim
 from app.ui.pictures import Tile, View
 from slim_core.data.groups import Grouping, grouping
@@ -36,12 +36,10 @@ def show(dataset: str) -> None:
         has_mask = session.store().shapes.on(dataset, table).has_mask
         masked = st.toggle("Show masks", key="sample-masks", disabled=not has_mask.any())
         rows = _rows(table, split, group, has_mask if masked else None)
-        pages = max(1, -(-len(rows) // PER_PAGE))
-        page = int(st.number_input(f"Page, 1 to {pages:,}", 1, pages, key=f"sample-page-{split}-{group}", width=140))
+        shown = rows[paging.shown(len(rows), PER_PAGE, "samples", f"{dataset} {split} {group} {masked}")]
     if not len(rows):
         st.info(f"No {split} images of {verbatim(group)}. Choose another split or group.")
         return
-    shown = rows[(page - 1) * PER_PAGE : page * PER_PAGE]
     names, index = _grouping(table).names, _grouping(table).index
     captions = [names[index[row]] if index[row] >= 0 else table.label_names[table.labels[row]] for row in shown]
     view = View("mask" if masked else "image")

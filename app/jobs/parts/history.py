@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.ui import link_table, pick
+from app.ui import link_table, paging, pick
 from app.ui.link_table import Cell, Column
 from app.ui.runs import state
 from slim_core.percent import duration
@@ -51,23 +51,14 @@ def show() -> str | None:
     if not n:
         _nothing(which)
         return None
-    pages = -(-n // PER_PAGE)
     place = st.container()
-    page = _pager(pages)
-    runs = history.page(which, PER_PAGE, (page - 1) * PER_PAGE)
-    first = (page - 1) * PER_PAGE + 1
+    asked = replace(which, since=None), st.session_state.get("since")  # "within an hour" is another moment in each run
+    first = paging.shown(n, PER_PAGE, "history", repr(asked), param=PAGE).start
+    runs = history.page(which, PER_PAGE, first)
     with place:
         opened = link_table.show("history", "Runs", COLUMNS, [row(run, datasets) for run in runs])
-        st.caption(f"{first:,} to {first + len(runs) - 1:,} of {n:,} runs")
+        st.caption(f"{first + 1:,} to {first + len(runs):,} of {n:,} runs")
     return opened
-
-
-def _pager(pages: int) -> int:
-    if pages == 1:
-        return 1
-    if st.session_state.get(PAGE, 1) > pages:  # a filter has left fewer
-        st.session_state[PAGE] = pages
-    return int(st.pagination(pages, key=PAGE, bind="query-params"))
 
 
 def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
@@ -75,7 +66,7 @@ def _filters(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         text = st.text_input(
             "Search", key="q", placeholder="Name, note, tag or start of the id", label_visibility="collapsed",
-            icon=":material/search:", width=320, bind="query-params", on_change=_to_the_first_page,
+            icon=":material/search:", width=320, bind="query-params",
         )  # fmt: skip
         unfolded = any(st.query_params.get(name) for name in FOLDED) or st.session_state.get(UNFOLDED, False)
         if not unfolded:
@@ -91,7 +82,7 @@ def _unfold() -> None:
 
 def _folded(history: History, datasets: dict[str, Dataset]) -> RunFilter:
     kinds, statuses, who, data, since = st.columns(5)
-    kept: dict[str, Any] = {"bind": "query-params", "on_change": _to_the_first_page}
+    kept: dict[str, Any] = {"bind": "query-params"}
     named = pick.told_apart({one.id: one.name for one in datasets.values()})  # versions share a name
     within = since.selectbox("Within a", list(SINCE), None, key="since", placeholder="All time", **kept)
     return RunFilter(
@@ -109,19 +100,14 @@ def _statuses(at: DeltaGenerator) -> list[str]:
     if linked != st.session_state.get(STATUS_SEEN):
         st.session_state[STATUS_KEY] = linked
     chosen: list[str] = at.multiselect(
-        "Status", list(state.WORDS), format_func=lambda one: state.WORDS[one], key=STATUS_KEY, placeholder="Any",
-        on_change=_to_the_first_page,
-    )  # fmt: skip
+        "Status", list(state.WORDS), format_func=lambda one: state.WORDS[one], key=STATUS_KEY, placeholder="Any"
+    )
     st.session_state[STATUS_SEEN] = chosen
     if not chosen:
         st.query_params.pop(STATUS, None)
     elif chosen != linked:
         st.query_params[STATUS] = chosen
     return chosen
-
-
-def _to_the_first_page() -> None:
-    st.session_state[PAGE] = 1
 
 
 def _nothing(which: RunFilter) -> None:

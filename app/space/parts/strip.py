@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.services import attention_scores
 from app.services.space_data import SpaceData
-from app.ui import pictures
+from app.ui import paging, pictures
 from app.ui.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
 
 SHOWN = 24  # images at once
@@ -21,18 +21,15 @@ def show(data: SpaceData, selected: np.ndarray) -> int | None:
     """One page of the selected images, in the order a person picks; returns the row that was opened just now."""
     part = data.scores.iloc[selected]
     orders = [AS_IN_SPACE, *attention_scores.orders(data.scores)]
-    pages = -(-len(part) // SHOWN)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         order = st.selectbox("Order", orders, key="space-order", width=220)
-        page = _page(pages, len(selected))
-    shown = ordered(part, order).iloc[(page - 1) * SHOWN : page * SHOWN]
-    tiles = [tile(data, one) for one in shown.to_dict("records")]
+        rows = ordered(part, order)
+        page = rows.iloc[paging.shown(len(rows), SHOWN, "selected", rows["row"].to_numpy())]
+    tiles = [tile(data, one) for one in page.to_dict("records")]
     opened = pictures.gallery(
         data.dataset, tiles, key=f"space-strip-{data.run}", wide=SMALL_PX, most=SMALL_MOST_PX, small=True
     )
-    st.caption(
-        "Label → prediction. Click an image to open it." + (f" Page {page:,} of {pages:,}." if pages > 1 else "")
-    )
+    st.caption("Label → prediction. Click an image to open it.")
     return opened
 
 
@@ -49,10 +46,3 @@ def ordered(part: pd.DataFrame, order: str) -> pd.DataFrame:
         return part
     column, ascending = attention_scores.ORDERS[order]
     return part.sort_values(column, ascending=ascending, na_position="last", kind="stable")
-
-
-def _page(pages: int, n: int) -> int:
-    """The page to show; a new selection starts at the first."""
-    if pages < 2:
-        return 1
-    return int(st.number_input("Page", 1, pages, 1, key=f"space-page-{n}", width=130, help=f"{pages:,} pages."))

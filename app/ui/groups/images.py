@@ -12,7 +12,7 @@ import streamlit as st
 
 from app import session
 from app.services import evaluation_results
-from app.ui import chart, next_step, pictures, shown_map
+from app.ui import chart, next_step, paging, pictures, shown_map
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.pictures import Tile, View, quiet, under, verdict
@@ -106,21 +106,9 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
     maps = evaluation_results.maps_of(run, compared.ancestry)
     if maps is None:
         st.caption("These images have no attention maps. Evaluate the model again, or compute its attention maps.")
-    page = _page(wrong_first(found))
+    of = f"{st.query_params['cell']} {outcome}"
+    page = wrong_first(found).iloc[paging.shown(len(found), PER_PAGE, "images-behind", of, param="page")]
     pictures.linked(run.dataset_id, [tile(record, maps) for record in page.to_dict("records")], side=SIDE_PX)
-
-
-def _page(found: pd.DataFrame) -> pd.DataFrame:
-    """A page of the rows; its number is in the address."""
-    n_pages = -(-len(found) // PER_PAGE)
-    if n_pages == 1:
-        return found
-    linked = st.query_params.get("page", "1")
-    start = min(max(int(linked), 1), n_pages) if linked.isdecimal() else 1
-    key = f"page-{st.query_params['cell']}-{len(found)}"
-    number = int(st.number_input(f"Page, 1 to {n_pages:,}", 1, n_pages, start, key=key, width=150))
-    st.query_params["page"] = str(number)
-    return found.iloc[(number - 1) * PER_PAGE : number * PER_PAGE]
 
 
 def tile(record: dict[str, Any], maps: str | None) -> Tile:
