@@ -34,13 +34,14 @@ def read(dataset: str) -> Compared | None:
     store = session.store()
     done = store.runs.all(status="done", dataset=dataset, metrics=False)
     is_known = any(one.kind == "evaluate" for one in done)
-    return _read(store, dataset, tuple(one.id for one in done)) if is_known else None
+    return _read(store, dataset, tuple((one.id, one.name) for one in done)) if is_known else None
 
 
 @lru_cache(maxsize=4)
-def _read(store: Store, dataset: str, ids: tuple[str, ...]) -> Compared:
-    """``ids``: of all finished runs, which never change; maps made after an evaluation belong to its ancestry."""
-    wanted = set(ids)
+def _read(store: Store, dataset: str, known: tuple[tuple[str, str], ...]) -> Compared:
+    """``known``: id and name of all finished runs, in which nothing else changes; maps made after an evaluation belong
+    to its ancestry."""
+    wanted = {run_id for run_id, _ in known}
     done = store.runs.all(kind="evaluate", status="done", dataset=dataset)
     found = scored_last([one for one in done if one.id in wanted])
     ancestry = Ancestry.read(store, dataset)

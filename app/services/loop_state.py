@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from app.services import result_links
 from slim_core.curation import ANSWERED
 from slim_core.evaluation.comparison import method_of
+from slim_core.evaluation.run_names import given_name, titled
 from slim_core.models.names import short_name
 from slim_core.steps.specs import refits
 from slim_core.store.runs.states import ACTIVE, label_of
@@ -57,12 +58,14 @@ class Result:
 
     @property
     def name(self) -> str:
-        """The models and their seeds, and when."""
-        reference = f"{short_name(self.reference.spec['model'])}, seed {self.reference.spec['seed']}"
+        """The models, by the names they were given too, their seeds, and when."""
+        network = f"{short_name(self.reference.spec['model'])}, seed {self.reference.spec['seed']}"
+        reference = titled(given_name(self.reference), network)
         when = (self.after or self.reference).created_at.strftime("%d %b %H:%M")
         if self.model is None:
             return f"{reference}: no retrained model yet · {when}"
-        return f"{method_of(self.model, self.subset)}, seed {self.model.spec['seed']} · from {reference} · {when}"
+        model = titled(given_name(self.model), f"{method_of(self.model, self.subset)}, seed {self.model.spec['seed']}")
+        return f"{model} · from {reference} · {when}"
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import ANSWERED
 from slim_core.evaluation.ancestry import ANSWERS, Ancestry, answering, summed
+from slim_core.evaluation.run_names import titled
 from slim_core.metrics import AVERAGE, ESTIMATED_GROUPS, GROUPS, RATES, WGA, WORST_GROUP, difference_by_index, worst_of
 
 if TYPE_CHECKING:
@@ -167,14 +168,14 @@ def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WG
     """Runs that differ by their seed alone put together, one row a method, the baseline's first.
 
     Args:
-        frame: indexed by evaluation, with identity, grouping, method, seed and the measures (0..1; NaN = none).
+        frame: indexed by evaluation, with identity, grouping, method, name, seed and the measures (0..1; NaN = none).
         baseline: the evaluation whose method the others are compared with, paired by seed.
 
     Returns:
-        method, identity, seeds (sorted list), n, for each measure its mean and sd ("wga_mean", "wga_sd"; sd NaN for one
-        seed), and for worst-group accuracy the paired difference: change, change_low, change_high (95 % t interval, NaN
-        below two pairs) and pairs. A pair has one seed and the same groups. A seed that occurs twice counts once, as
-        its mean.
+        method (with the given name; no two are the same), identity, seeds (sorted list), n, for each measure its mean
+        and sd ("wga_mean", "wga_sd"; sd NaN for one seed), and for worst-group accuracy the paired difference: change,
+        change_low, change_high (95 % t interval, NaN below two pairs) and pairs. A pair has one seed and the same
+        groups. A seed that occurs twice counts once, as its mean.
     """
     import pandas as pd
 
@@ -182,7 +183,7 @@ def over_seeds(frame: pd.DataFrame, baseline: str, measures: Sequence[str] = (WG
     per_seed = {identity: part.groupby("seed")[[*measures]].mean() for identity, part in parts.items()}
     against = str(frame.at[baseline, "identity"])
     base = _in_each_grouping(parts[against], measures[0])
-    names = frame.drop_duplicates("identity").set_index("identity")["method"]
+    names = _names(frame.drop_duplicates("identity"))
     found = [
         {
             "method": names[identity],
@@ -202,6 +203,14 @@ def _in_each_grouping(part: pd.DataFrame, measure: str) -> pd.Series:
     """The mean of a measure by seed and grouping: the worst of other groups is another number."""
     found: pd.Series = part.groupby(["seed", "grouping"])[measure].mean()
     return found
+
+
+def _names(firsts: pd.DataFrame) -> dict[str, str]:
+    """Identity -> what its runs are called; with the end of the first one's id where others are called the same."""
+    words = [titled(one.name, one.method) for one in firsts.itertuples()]
+    ends = (f" ({str(one)[-4:]})" for one in firsts.index)
+    told_apart = [word + end if words.count(word) > 1 else word for word, end in zip(words, ends, strict=True)]
+    return dict(zip(firsts["identity"], told_apart, strict=True))
 
 
 def _change(values: pd.Series, base: pd.Series) -> dict[str, Any]:

@@ -60,12 +60,13 @@ def show(compared: Compared) -> Choice | None:
 
 
 def filtered(rows: pd.DataFrame, find: str, methods: list[str], split: str) -> pd.DataFrame:
-    """The rows of a split whose name, id or model has the text, of the methods named (none = all)."""
+    """The rows of a split of the methods named (none = all), that have the text: in their label, id or model, or in a
+    name of their lineage."""
     keep = rows["split"] == split
     if methods:
         keep &= rows["method"].isin(methods)
     if find.strip():
-        texts = rows["label"] + " " + rows.index.astype(str) + " " + rows["model"]
+        texts = rows["label"] + " " + rows.index.astype(str) + " " + rows["model"] + " " + rows["lineage_names"]
         keep &= texts.str.contains(find.strip(), case=False, regex=False)
     return rows[keep]
 

@@ -105,7 +105,9 @@ def column_config(widths: Mapping[str, int]) -> dict[str, Any]:
     columns["run"] = st.column_config.LinkColumn(
         "From", display_text=":material/open_in_new:", help="The evaluation run: its lineage, parameters and log."
     )
-    columns["label"] = text(TITLES["label"], pinned=True, help="Method and seed; ⚑ marks the baseline.")
+    columns["label"] = text(
+        TITLES["label"], pinned=True, help="Name, method and seed of the model; ⚑ marks the baseline."
+    )
     columns[WORST_GROUP] = text(TITLES[WORST_GROUP], help=DEFINITIONS[WORST_GROUP])
     columns["labels_used"] = text(TITLES["labels_used"], help=LABELS_DEFINITION)
     columns["answered_by"] = text(TITLES["answered_by"], help=ANSWERED_BY_DEFINITION)

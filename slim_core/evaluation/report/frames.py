@@ -10,6 +10,7 @@ import pandas as pd
 
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import COSTS, WORST_HIGH, WORST_LOW, rows
+from slim_core.evaluation.run_names import given_name, titled
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -51,6 +52,10 @@ TITLES = {
 }
 OTHER_GROUPS = " (other groups)"  # behind the name of a group that is not one of the baseline's
 NOT_COMPARABLE = "other estimated groups: not comparable group by group"
+_WORDS = (
+    "model", "method", "labels_used", "identity", "grouping", "split", "seed", WORST_GROUP, "answered_by", "name",
+    "lineage_names",
+)  # fmt: skip
 GROUP_COLUMNS = ["run", "group", "accuracy", "low", "high", "n", "key"]
 
 
@@ -59,21 +64,25 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
 
     Returns:
         model (id), method, labels_used, identity, grouping, split, seed, worst_group (name), RATES and the worst
-        group's interval (0..1), COSTS, answered_by, share (answers as a share of the training images) and label (a name
-        that no other run has).
+        group's interval (0..1), COSTS, answered_by, share (answers as a share of the training images), name (that
+        somebody gave the model, or ""), lineage_names (of the run and all it rests on) and label (a name that no other
+        run has).
     """
+    ancestry = ancestry or Ancestry.read(store, evaluations[0].dataset_id)
     found = pd.DataFrame(rows(store, evaluations, ancestry)).set_index("evaluation")
+    found["name"] = [given_name(ancestry.runs.get(model)) for model in found["model"]]
+    found["lineage_names"] = [" ".join(each.name for each in ancestry.lineage(one)) for one in evaluations]
     numbers = found[[*RATES, WORST_LOW, WORST_HIGH, *COSTS]].astype(float)
     n_train = len(store.datasets.table(evaluations[0].dataset_id).rows("train"))
     numbers["share"] = numbers["answers"] / (n_train or math.nan)
-    said = ["model", "method", "labels_used", "identity", "grouping", "split", "seed", WORST_GROUP, "answered_by"]
-    named = found[said]
-    return pd.concat([named, numbers], axis=1).assign(label=labels(found))
+    words = found[[*_WORDS]]
+    return pd.concat([words, numbers], axis=1).assign(label=labels(found))
 
 
 def labels(found: pd.DataFrame) -> list[str]:
-    """A name a run that no other has: method and seed; the split and the end of its id where those are needed."""
-    names = pd.Series([f"{one.method}, seed {one.seed}" for one in found.itertuples()], index=found.index)
+    """A name a run that no other has: its given name, method and seed; the split and the end of its id where needed."""
+    seeded = [titled(one.name, f"{one.method}, seed {one.seed}") for one in found.itertuples()]
+    names = pd.Series(seeded, index=found.index)
     if found["split"].nunique() > 1:
         names = names + ", " + found["split"]
     repeated = names.duplicated(keep=False)

@@ -11,6 +11,8 @@ ROWS = pd.DataFrame(
     {
         "label": ["slim, seed 1", "random, seed 0", "erm, seed 0"],
         "model": ["r-m3", "r-m2", "r-m1"],
+        "name": "",
+        "lineage_names": ["Bild short", "", ""],
         "method": ["slim, from reference", "random, from reference", "erm"],
         "identity": ["s", "r", "e"],
         "grouping": ["attributes", "attributes", "attributes"],
@@ -28,6 +30,7 @@ def test_filters_look_at_names_ids_models_methods_and_the_split() -> None:
     assert choice.filtered(ROWS, "SEED 1", [], "test").index.tolist() == ["r-3"]
     assert choice.filtered(ROWS, "r-m2", [], "test").index.tolist() == ["r-2"]
     assert choice.filtered(ROWS, "", ["erm"], "test").index.tolist() == ["r-1"]
+    assert choice.filtered(ROWS, "Short", [], "test").index.tolist() == ["r-3"], "a name of what it was made from"
     assert choice.filtered(ROWS, "(", [], "test").empty, "a text, not a pattern"
     assert choice.filtered(ROWS, "", [], "val").empty
 
@@ -42,6 +45,11 @@ def test_the_baseline_is_pinned_to_the_top_and_unknown_values_come_last() -> Non
 def test_the_first_baseline_is_the_oldest_run_of_no_subset() -> None:
     assert choice.first_baseline(ROWS) == "r-1"
     assert choice.first_baseline(ROWS[:2]) == "r-2"
+
+
+def test_two_methods_of_one_name_are_told_apart() -> None:
+    rows = ROWS.assign(method="erm", name=["short", "", ""])
+    assert sorted(over_seeds(rows, "r-1")["method"]) == ["erm (r-1)", "erm (r-2)", "short · erm"]
 
 
 def test_the_table_of_seeds_speaks_in_percent_and_points() -> None:

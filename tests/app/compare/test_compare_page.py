@@ -146,6 +146,18 @@ def test_a_link_brings_back_runs_baseline_filter_and_order(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_name_that_somebody_gave_is_shown_and_found_at_once(show) -> None:
+    store = session.store()
+    show("compare")
+    reference = next(run for run in store.runs.all(kind="train") if not run.spec.get("subset"))
+    store.notes.rename(reference.id, "Referenz für Äpfel")
+    app = show("compare")
+    assert any("Referenz für Äpfel · erm, seed 0" in one for one in app.selectbox(key="pick-baseline").options)
+    n_runs = len(app.dataframe[0].value)
+    assert len(show("compare", find="referenz für").dataframe[0].value) == n_runs, "all were made from it"
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_with_no_run_ticked_or_none_that_passes_the_page_says_what_to_do(show) -> None:
     assert "Tick the runs" in texts(show("compare", runs="none"))
     assert "No run matches these filters" in texts(show("compare", find="no such name"))

@@ -166,6 +166,18 @@ def test_another_training_leaves_the_story_and_is_one_choice_away(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_result_goes_by_the_names_that_its_models_were_given(show) -> None:
+    from slim_core.steps.registry import parse_spec
+
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    spec = parse_spec({"kind": "train", "dataset": dataset.id, "model": "small-resnet", "seed": 1})
+    store.runs.submit(spec, name="short")
+    options = show("overview").selectbox(key="overview-result").options
+    assert options[1].startswith("short · small-resnet, seed 1: no retrained model yet")
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_two_results_of_one_minute_are_told_apart(show) -> None:
     from slim_core.steps.registry import parse_spec
 

@@ -154,9 +154,8 @@ def test_another_size_or_annotator_far_up_the_lineage_is_another_method() -> Non
 def frame(*rows: tuple[str, int, float]) -> pd.DataFrame:
     made = pd.DataFrame(rows, columns=["method", "seed", "wga"])
     names = [f"e{i}" for i in range(len(made))]
-    return made.assign(identity=made["method"], grouping="attributes", average=0.9, evaluation=names).set_index(
-        "evaluation"
-    )
+    same = made.assign(identity=made["method"], name="", grouping="attributes", average=0.9, evaluation=names)
+    return same.set_index("evaluation")
 
 
 def test_differences_are_paired_by_seed_and_carry_a_t_interval() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from slim_core.evaluation.charts.comparison import long
 from slim_core.evaluation.report import frames
+from slim_core.evaluation.run_names import given_name
 
 
 @pytest.fixture
@@ -33,10 +36,31 @@ def test_each_evaluation_is_one_row_with_its_numbers_and_costs(looped, evaluatio
 
 
 def test_names_that_two_runs_share_tell_them_apart_by_their_ids() -> None:
-    found = pd.DataFrame({"method": ["erm", "erm", "slim"], "seed": [0, 0, 0], "split": "test"},
+    found = pd.DataFrame({"method": ["erm", "erm", "slim"], "seed": [0, 0, 0], "split": "test", "name": ""},
                          index=["r-aaaa", "r-bbbb", "r-cccc"])  # fmt: skip
     assert frames.labels(found) == ["erm, seed 0 (aaaa)", "erm, seed 0 (bbbb)", "slim, seed 0"]
     assert frames.labels(found.assign(split=["test", "val", "test"]))[:2] == ["erm, seed 0, test", "erm, seed 0, val"]
+
+
+def test_a_name_that_somebody_gave_goes_before_the_method() -> None:
+    found = pd.DataFrame({"method": "erm", "seed": [0, 0], "split": "test", "name": ["Äpfel", ""]}, index=["a", "b"])
+    assert frames.labels(found) == ["Äpfel · erm, seed 0", "erm, seed 0"]
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("Referenz für Äpfel", "Referenz für Äpfel"),
+        ("short, seed 3", "short"),
+        ("train on digits, seed 3", ""),
+        ("Retrained from Candidates 3.0 %", ""),
+        ("a" * 60, "a" * 39 + "…"),
+    ],
+)
+def test_only_a_name_that_somebody_gave_counts(looped, name, given) -> None:
+    model = looped.at.store.runs.all(kind="train")[0]
+    assert given_name(replace(model, name=name)) == given
+    assert given_name(None) == ""
 
 
 def test_the_change_is_against_the_baseline_and_it_has_none() -> None:

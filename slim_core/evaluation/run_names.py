@@ -1,0 +1,28 @@
+"""What a run is called where models are compared: by what it is, and by the name that somebody gave it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from slim_core.store import Run
+
+MOST = 40  # characters of a given name beside the method: charts and tables have little room
+# Names under which trainings are queued where nobody gives one (Runs.submit, app.services.pipelines, runs.loop_runs).
+_BY_ITSELF = re.compile(r"train on |Reference model$|ERM reference$|Retrained (from|on) ")
+_SEED = re.compile(r",? *seed \d+$")
+
+
+def given_name(model: Run | None) -> str:
+    """The name that somebody gave a training, without its seed; empty where it has one that it was queued under."""
+    name = " ".join((model.name or "").split()) if model is not None else ""
+    if _BY_ITSELF.match(name):
+        return ""
+    name = _SEED.sub("", name)
+    return name if len(name) <= MOST else f"{name[: MOST - 1]}…"
+
+
+def titled(name: str, what: str) -> str:
+    """ "short · erm": a given name, if there is one, and what the run is."""
+    return f"{name} · {what}" if name else what
