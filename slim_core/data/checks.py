@@ -26,6 +26,16 @@ SPLIT_WORDS = {
     "val": ("1", "1.0", "val", "valid", "validation", "dev"),
     "test": ("2", "2.0", "test", "testing"),
 }
+# Of a column alone, where the report says what they were taken for; a folder of that name may be a class.
+FOREIGN_SPLIT_WORDS = {
+    "tune": "val",
+    "tuning": "val",
+    "holdout": "test",
+    "hold-out": "test",
+    "heldout": "test",
+    "eval": "test",
+    "evaluation": "test",
+}
 MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
 MAX_CLASSES = 10_000
 MOST_PIXELS = 1_000_000  # of a side or a coordinate of a box
@@ -153,16 +163,34 @@ def _named_splits(draft: Draft, given: pd.Series, findings: Findings) -> np.ndar
     """(N,) of SPLITS; words and numbers are both understood, "" where they are not."""
     words = given.astype(str).str.strip().str.lower()
     known = {word: split for split, alternatives in SPLIT_WORDS.items() for word in alternatives}
-    splits = words.map(known)
+    splits = words.map(known | FOREIGN_SPLIT_WORDS)
+    _report_foreign(words, draft, findings)
     wrong = np.flatnonzero(splits.isna())
     if len(wrong):
+        counts = given.iloc[wrong].value_counts(sort=False, dropna=False)
         findings.error(
             "splits",
-            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have the unknown split "
-            f"{quoted(given.iat[wrong[0]])} ({findings.where(wrong)}): use 0, 1, 2 or train, val, test.",
+            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have {_unknown(counts)} "
+            f"({findings.where(wrong)}): write train, val or test (or 0, 1, 2) instead.",
             wrong,
         )
     return splits.fillna("").to_numpy(str).astype("<U5")
+
+
+def _report_foreign(words: pd.Series, draft: Draft, findings: Findings) -> None:
+    """Say what words of other tools were taken for: "eval" is val to some, and test to others."""
+    found = words[words.isin(list(FOREIGN_SPLIT_WORDS))].value_counts(sort=False)
+    if len(found):
+        taken = ", ".join(f"{word} ({n:,} rows) as {FOREIGN_SPLIT_WORDS[str(word)]}" for word, n in found.items())
+        findings.note("split-words", f"{draft.source} names splits in other words, taken as follows: {taken}.")
+
+
+def _unknown(counts: pd.Series) -> str:
+    """The words that name no split, each with how many rows have it where they are several."""
+    if len(counts) == 1:
+        return f"the unknown split {quoted(counts.index[0])}"
+    named = ", ".join(f"{quoted(word)} ({n:,})" for word, n in counts[:NAMED].items())
+    return f"{len(counts):,} unknown splits: {named}{', ...' if len(counts) > NAMED else ''}"
 
 
 def _attributes(draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -110,8 +110,8 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "one class": (lambda at: table(at, ["cat"] * N), "has a single class: name a column with two classes or more"),
     "an empty label": (lambda at: table(at, ["cat", "dog", ""] * 8), "unknown label '' (lines 4, 7, 10"),
     "unknown splits": (
-        lambda at: table(at, ["cat", "dog"] * 12, split=["train", "holdout"] * 12),
-        "unknown split 'holdout' (lines 3, 5, 7",
+        lambda at: table(at, ["cat", "dog"] * 12, split=["train", "extra"] * 12),
+        "unknown split 'extra' (lines 3, 5, 7",
     ),
     "a link to itself": (loop, "cannot be a path"),
     "links in a circle": (

@@ -107,12 +107,30 @@ def test_a_whole_number_written_otherwise_is_understood(waterbirds, limits, valu
 
 
 def test_an_unknown_split_is_refused_with_its_rows(waterbirds, limits):
-    edit(waterbirds, lambda frame: frame.__setitem__("split", frame["split"].replace("2", "holdout")))
+    edit(waterbirds, lambda frame: frame.__setitem__("split", frame["split"].replace("2", "extra")))
     error = one_error(waterbirds, limits)
     assert (error.code, error.count, error.rows) == ("splits", 8, tuple(range(16, 24)))
     assert (
-        "8 of 24 rows of metadata.csv have the unknown split 'holdout' (lines 18, 19, 20, 21, 22, ...)" in error.message
+        "8 of 24 rows of metadata.csv have the unknown split 'extra' (lines 18, 19, 20, 21, 22, ...)" in error.message
     )
+
+
+def test_each_unknown_split_is_named_with_its_own_count(waterbirds, limits):
+    edit(waterbirds, lambda frame: frame.__setitem__("split", frame["split"].replace({"1": "B", "2": "C"})))
+    given = pd.read_csv(waterbirds / "metadata.csv")["split"].value_counts()
+    error = one_error(waterbirds, limits)
+    assert f"have 2 unknown splits: 'B' ({given['B']}), 'C' ({given['C']}) (lines " in error.message
+    assert error.message.endswith("): write train, val or test (or 0, 1, 2) instead.")
+
+
+def test_words_of_other_tools_are_taken_as_splits_and_the_report_says_so(waterbirds, limits):
+    plain = require(import_data(waterbirds, settings=limits)).frame["split"].tolist()
+    words = {"0": "train", "1": "Tune", "2": "holdout"}
+    edit(waterbirds, lambda frame: frame.__setitem__("split", frame["split"].replace(words)))
+    imported = import_data(waterbirds, settings=limits)
+    assert require(imported).frame["split"].tolist() == plain
+    (note,) = [one for one in imported.report.findings if one.code == "split-words"]
+    assert note.level == "note" and "8 rows) as test" in note.message and "tune (" in note.message
 
 
 def test_an_empty_attribute_is_unknown_and_no_error(waterbirds, limits):
