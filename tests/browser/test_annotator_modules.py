@@ -10,14 +10,16 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route
 
+from app.annotate.parts.annotator import HTML, URLS
 from app.routes.assets import static
 
 pytestmark = pytest.mark.browser
 
 ORIGIN = "http://annotator.test"
 SETUP = """
-const [{ Session }, { Connection }, { Outbox }, { Queue }, { GridPage }, { actionOf }] = await Promise.all(
-  ["session", "connection", "outbox", "queue", "grid_page", "keys"].map((name) => import(`/static/${name}.js`)));
+const names = ["session", "connection", "outbox", "queue", "grid_page", "marks", "keys"];
+const modules = await Promise.all(names.map((name) => import(`/static/${name}.js`)));
+const { Session, Connection, Outbox, Queue, GridPage, Marks, actionOf } = Object.assign({}, ...modules);
 const urls = { next: "/api/next", answers: "/api/answers", given: "/api/given", release: "/api/release" };
 const receipts = [], until = async (done) => { while (!done()) await new Promise((go) => setTimeout(go, 10)); };
 const open = (need = { n: 3, shown: [], guess: false }) => {
@@ -28,6 +30,28 @@ const open = (need = { n: 3, shown: [], guess: false }) => {
 };
 const answer = (item, value = 1) => ({ item, value, net: 1, ms: 5, seen: {} });
 """
+
+
+# The whole annotator on an element of its own; `press` a key in it, `part` is one of its parts.
+MOUNT = f"""
+const {{ mount }} = await import("/static/annotator.js");
+const data = {{
+  campaign: "c", who: "ann", token: "t", run: "r", urls: {json.dumps(URLS)}, examples: {{}}, split: "train", nSplit: 99,
+  overlap: 1, blind: false, guideline: "", ramp: "none",
+  ...Object.fromEntries(["image", "heat", "veil", "contour", "tileImage", "tileHeat", "tileVeil", "tileContour"]
+    .map((name) => [name, "/picture/ROW"])),
+}};
+const begin = async (more = {{}}) => {{
+  document.body.innerHTML = `<div>${{{json.dumps(HTML)}}}</div>`;
+  const parentElement = document.body.firstElementChild;
+  mount({{ data: {{ ...data, ...more }}, parentElement, setTriggerValue: () => {{}} }});
+  await until(() => document.querySelector("[data-ready=true]"));
+}};
+const part = (name) => document.querySelector(`[data-part=${{name}}]`);
+const tiles = () => [...document.querySelectorAll(".tile")];
+const press = (key) => document.body.dispatchEvent(new KeyboardEvent("keydown", {{ key, bubbles: true }}));
+"""
+PIXEL = b'<svg xmlns="http://www.w3.org/2000/svg" width="1" height="1"/>'
 
 
 class Annotation:
@@ -49,6 +73,10 @@ class Annotation:
         folder, _, name = urlparse(route.request.url).path.strip("/").partition("/")
         if folder == "static":
             route.fulfill(content_type="text/javascript", body=static(f"annotate/{name}").read_text())
+        elif folder == "ui":
+            route.fulfill(content_type="text/javascript", body=static(f"ui/{name}").read_text())
+        elif folder == "picture":
+            route.fulfill(content_type="image/svg+xml", body=PIXEL)
         elif folder == "api":
             self._reply(route, name)
         else:
@@ -63,9 +91,11 @@ class Annotation:
         elif name == "answers":
             route.fulfill(json={"ids": [one["id"] for one in body["answers"]], "lost": [], "strange": []})
         elif name == "next":
-            items = [{"id": item, "row": 100 + item, "position": item} for item in self.items]
+            items = [{"id": item, "row": 100 + item, "position": item, "label": "cat"} for item in self.items]
             standing = {"total": 50, "done": 10, "answered": 5, "held": []}
             route.fulfill(json={"items": items, "standing": standing})
+        elif name == "given":
+            route.fulfill(json={"given": []})
 
 
 @pytest.fixture(scope="module")
@@ -262,7 +292,8 @@ def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotati
 
 def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotation) -> None:
     found = annotation.run("""
-        const page = new GridPage(), queued = [1, 2, 3, 4].map((id) => ({ id, guess: id === 3 ? 0 : null }));
+        const page = new GridPage(new Marks("c", "ann"));
+        const queued = [1, 2, 3, 4].map((id) => ({ id, guess: id === 3 ? 0 : null }));
         const initial = (item) => item.guess, values = () => page.items.map((item) => page.value(item));
         const seen = [page.fit(queued, 3, initial), page.fit(queued, 3, initial), values(), page.confirm().length];
         page.fit(queued, 3, initial);
@@ -276,6 +307,41 @@ def test_a_grid_page_flips_confirms_and_comes_back_as_it_was(annotation: Annotat
         return seen;
     """)
     assert found == [True, False, [None, None, 0], 1, 2, [0, -1, 1], True, [None], 0, [0, -1, 1]]
+
+
+def test_marks_of_the_grid_outlive_a_reload_and_the_status_counts_them(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3, 4]
+    status = annotation.run(
+        MOUNT
+        + """
+        await begin();
+        press("g");
+        for (const key of ["1", "0", "u"]) press(key);
+        return part("status").textContent;
+    """
+    )
+    annotation.page.reload()
+    found = annotation.run(
+        MOUNT
+        + """
+        await begin();
+        const found = [tiles().map((tile) => tile.dataset.value), part("status").textContent];
+        press("Enter");
+        await until(() => part("status").textContent === "All answers saved");
+        return [...found, Object.keys(localStorage).filter((key) => key.startsWith("slim-mark"))];
+    """
+    )
+    assert status == "3 marked, not confirmed"
+    assert found == [["right", "wrong", "unsure", "open"], "3 marked, not confirmed", []]
+    assert [one["value"] for one in annotation.sent["answers"][0]["answers"]] == [1, 0, -1]
+
+
+def test_marks_are_those_of_one_campaign_and_one_annotator(annotation: Annotation) -> None:
+    assert annotation.run("""
+        for (const [campaign, who] of [["c", "ben"], ["d", "ann"]]) new Marks(campaign, who).set(1, 0);
+        new Marks("c", "ann").set(2, 1);
+        return [...new Marks("c", "ann").load()];
+    """) == [[2, 1]]
 
 
 def test_a_key_is_left_to_what_is_open_in_front_of_the_images(annotation: Annotation) -> None:
@@ -327,7 +393,7 @@ def test_what_has_the_focus_keeps_the_keys_that_mean_something_to_it(
 
 def test_what_nobody_has_looked_at_gets_an_answer_only_when_somebody_says_so(annotation: Annotation) -> None:
     found = annotation.run("""
-        const page = new GridPage(), queued = [1, 2, 3].map((id) => ({ id }));
+        const page = new GridPage(new Marks("c", "ann")), queued = [1, 2, 3].map((id) => ({ id }));
         page.fit(queued, 3, () => null);
         page.flip();
         const counts = [page.count(null), page.count(0)];

@@ -15,6 +15,7 @@ import { Connection } from "./connection.js";
 import { GridPage } from "./grid_page.js";
 import { History } from "./history.js";
 import { actionOf, onSwipe } from "./keys.js";
+import { Marks } from "./marks.js";
 import * as messages from "./messages.js";
 import * as nameForm from "./name_form.js";
 import { Outbox } from "./outbox.js";
@@ -77,7 +78,7 @@ class Annotator {
     this.outbox = new Outbox(data.campaign, data.who, this.connection, { changed: () => this.sendingChanged(), saved: (receipt) => this.saved(receipt) });
     this.queue = new Queue(this.connection, this.outbox, { need: () => this.need(), changed: () => this.draw() });
     this.history = new History(this.connection, this.outbox, () => this.drawHead());
-    this.page = new GridPage();
+    this.page = new GridPage(new Marks(data.campaign, data.who));
     this.screen = new Screen(this.parts, { expired: () => this.renewToken(), failed: () => this.draw() });
     this.lastInput = performance.now();
     this.root.dataset.ready = "";
@@ -189,7 +190,7 @@ class Annotator {
 
   preferGuess(guess) {
     this.prefer({ guess });
-    this.page.values.clear();
+    this.page.suggested.clear();
     this.refill(true);
   }
 
@@ -210,6 +211,7 @@ class Annotator {
   // `ms`: an image.
   answer(entries, ms, seen = {}) {
     for (const { item, value } of entries) this.outbox.push({ item: item.id, seen: this.seen(seen), value, net: 1, ms });
+    for (const { item } of entries) this.page.forget(item);
     this.history.add(entries, ms);
     this.queue.remove(entries.map((entry) => entry.item));
     this.moved();
@@ -367,6 +369,7 @@ class Annotator {
 
   drawTiles() {
     this.screen.grid.draw(this.page, this.data, this.preferences);
+    this.drawStatus();
   }
 
   // The images that come next, or came last.
@@ -380,7 +383,7 @@ class Annotator {
     if (!this.signal.aborted) this.screen.drawHead(this.queue, this.history, this.data);
   }
 
-  drawStatus(message = messages.status(this.outbox, this.connection)) {
+  drawStatus(message = messages.status(this.outbox, this.connection, this.page.marked(this.queue.items))) {
     if (!this.signal.aborted) this.screen.drawStatus(message, this.outbox.waiting.length);
   }
 

@@ -1,6 +1,6 @@
 // Many images at once, as tiles: each shows its value, if it has one, and the key that flips it.
 
-import { ANSWERS, UNSURE, wordOf } from "./answer_values.js";
+import { ANSWERS, wordOf } from "./answer_values.js";
 import { TILES } from "./keys.js";
 import { settled } from "./pictures.js";
 import { imageAddress } from "../ui/image_address.js";
@@ -31,7 +31,7 @@ export class Grid {
       const pictures = this.addresses(item, data, preferences).map(([address, alt]) => this.pictures.get(address, alt));
       const tile = this.tiles.children[place] ?? this.tiles.appendChild(newTile());
       const failed = this.drawPictures(tile, pictures, heatOpacity(preferences));
-      if (failed) page.values.set(item.id, UNSURE);
+      if (failed) page.cannotShow(item);
       this.label(tile, place, item, wordOf(page.value(item)), failed, data.blind);
     });
     while (this.tiles.children.length > page.items.length) this.tiles.lastChild.remove();

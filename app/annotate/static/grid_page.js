@@ -1,10 +1,15 @@
 // A page of the grid: its images, the values given, and the image the cursor is on. None has a value before somebody gives
 // one, or the answers so far suggest one: what nobody has looked at is not right.
 
+import { UNSURE } from "./answer_values.js";
+
 export class GridPage {
-  constructor() {
+  // `marks` (Marks): what is given and not confirmed, which the next page finds again; a suggestion is no mark.
+  constructor(marks) {
+    this.marks = marks;
     this.items = [];
-    this.values = new Map(); // item id -> a value of ANSWERS; without one: absent
+    this.given = marks.load(); // item id -> a value of ANSWERS; without one: absent
+    this.suggested = new Map(); // the same, of images that nobody has marked
     this.cursor = 0;
     this.since = 0; // when the page was turned, by performance.now()
   }
@@ -37,36 +42,58 @@ export class GridPage {
   }
 
   suggest(item, value) {
-    if (value !== null && !this.values.has(item.id)) this.values.set(item.id, value);
+    if (value !== null && !this.suggested.has(item.id)) this.suggested.set(item.id, value);
+  }
+
+  give(item, value) {
+    this.given.set(item.id, value);
+    this.marks.set(item.id, value);
+  }
+
+  // It is unsure, whatever was given or suggested.
+  cannotShow(item) {
+    this.forget(item);
+    this.suggested.set(item.id, UNSURE);
+  }
+
+  forget(item) {
+    this.given.delete(item.id);
+    this.suggested.delete(item.id);
+    this.marks.delete(item.id);
   }
 
   // The image at the cursor, and on to the next: what a key does to a single image.
   answer(value) {
-    this.values.set(this.current.id, value);
+    this.give(this.current, value);
     this.move(1);
   }
 
   // Wrong, which is what people look for; then right, and back.
   flip() {
-    this.values.set(this.current.id, this.value(this.current) === 0 ? 1 : 0);
+    this.give(this.current, this.value(this.current) === 0 ? 1 : 0);
   }
 
   flipUnsure() {
-    if (this.value(this.current) === -1) this.values.delete(this.current.id);
-    else this.values.set(this.current.id, -1);
+    if (this.value(this.current) === UNSURE) this.forget(this.current);
+    else this.give(this.current, UNSURE);
   }
 
   // All that have no value yet: somebody has looked at the page.
   restRight() {
-    for (const item of this.items) this.suggest(item, 1);
+    for (const item of this.items) if (this.value(item) === null) this.give(item, 1);
   }
 
   value(item) {
-    return this.values.get(item.id) ?? null;
+    return this.given.get(item.id) ?? this.suggested.get(item.id) ?? null;
   }
 
   count(value) {
     return this.items.filter((item) => this.value(item) === value).length;
+  }
+
+  // How many of these are marked and not confirmed.
+  marked(items) {
+    return items.filter((item) => this.given.has(item.id)).length;
   }
 
   // The answers of the page, which is done with; images without a value stay in the queue.
@@ -78,7 +105,7 @@ export class GridPage {
 
   // A page that was confirmed is here again, as it was.
   restore(entries) {
-    for (const { item, value } of entries) if (value !== null) this.values.set(item.id, value);
+    for (const { item, value } of entries) if (value !== null) this.give(item, value);
     this.items = [];
   }
 }

@@ -47,14 +47,15 @@ export function tally(steps) {
   return ANSWERS.map(({ value, word }) => `${number(values.filter((one) => one === value).length)} ${word}`).join(", ");
 }
 
-// [text, alarm]
-export function status({ waiting: { length: n }, unknown, volatile }, { problem, gone }) {
+// [text, alarm]; `marked`: images with a mark in the grid that is not confirmed.
+export function status({ waiting: { length: n }, unknown, volatile }, { problem, gone }, marked = 0) {
   const where = volatile ? "only in this page: keep it open" : "in this browser and will be sent again";
   const stored = gone ? "cannot be saved" : `${n === 1 ? "is" : "are"} stored ${where}`;
   const waiting = n ? `${count(n, "answer")} ${stored}` : "";
   if (problem) return [[problem.replace(/\.$/, ""), waiting].filter(Boolean).join(". "), true];
   if (unknown && !n) return [`Saved, except ${count(unknown, "answer")} about images that are not in this campaign`, true];
-  return n ? ["Saving ...", false] : ["All answers saved", false];
+  if (n) return ["Saving ...", false];
+  return [marked ? `${number(marked)} marked, not confirmed` : "All answers saved", false];
 }
 
 const clock = (seconds) => `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, "0")}`;
