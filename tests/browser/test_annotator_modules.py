@@ -39,7 +39,7 @@ const data = {{
   campaign: "c", who: "ann", token: "t", run: "r", urls: {json.dumps(URLS)}, examples: {{}}, split: "train", nSplit: 99,
   overlap: 1, blind: false, guideline: "", ramp: "none",
   ...Object.fromEntries(["image", "heat", "veil", "contour", "tileImage", "tileHeat", "tileVeil", "tileContour"]
-    .map((name) => [name, "/picture/ROW"])),
+    .map((name) => [name, `/picture/${{name}}/ROW`])),
 }};
 const begin = async (more = {{}}) => {{
   document.body.innerHTML = `<div>${{{json.dumps(HTML)}}}</div>`;
@@ -334,6 +334,58 @@ def test_marks_of_the_grid_outlive_a_reload_and_the_status_counts_them(annotatio
     assert status == "3 marked, not confirmed"
     assert found == [["right", "wrong", "unsure", "open"], "3 marked, not confirmed", []]
     assert [one["value"] for one in annotation.sent["answers"][0]["answers"]] == [1, 0, -1]
+
+
+def test_each_page_of_the_grid_begins_with_attention(annotation: Annotation) -> None:
+    annotation.items = [1, 2, 3]
+    found = annotation.run(
+        MOUNT
+        + """
+        await begin();
+        const isShown = (tile) => Number(tile.querySelectorAll("img")[1].style.opacity) > 0;
+        const shown = () => tiles().map(isShown), found = [];
+        press("h");
+        press("g");
+        found.push(shown());
+        press("h");
+        found.push(shown());
+        press("1");
+        press("Enter");
+        return [...found, shown()];
+    """
+    )
+    assert found == [[True] * 3, [False] * 3, [True] * 2]
+
+
+@pytest.mark.parametrize(("blind", "asked"), [(False, ["cat", "cat"]), (True, ["", ""])])
+def test_a_tile_names_the_class_it_is_asked_about(annotation: Annotation, blind: bool, asked: list[str]) -> None:
+    annotation.items = [1, 2]
+    found = annotation.run(
+        MOUNT
+        + f"""
+        await begin({{ blind: {json.dumps(blind)} }});
+        press("g");
+        return tiles().map((tile) => tile.querySelector(".asked").textContent);
+    """
+    )
+    assert found == asked
+
+
+def test_a_page_that_is_filled_up_is_announced_again(annotation: Annotation) -> None:
+    annotation.items = [1]
+    found = annotation.run(
+        MOUNT
+        + """
+        await begin();
+        press("g");
+        return part("live").textContent;
+    """
+    )
+    annotation.items = [1, 2, 3]
+    annotation.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    annotation.page.wait_for_selector(".tile:nth-child(3)")
+    assert found == "A page of 1 image. 35 left"
+    assert annotation.page.text_content("[data-part=live]") == "A page of 3 images. 35 left"
 
 
 def test_marks_are_those_of_one_campaign_and_one_annotator(annotation: Annotation) -> None:

@@ -24,7 +24,7 @@ import * as preferences from "./preferences.js";
 import { Queue } from "./queue.js";
 import { Screen } from "./screen.js";
 import { Session } from "./session.js";
-import { MOST_OPAQUE, VIEWS, viewOf } from "./views.js";
+import { MOST_OPAQUE, showsAttention, VIEWS, viewOf } from "./views.js";
 
 const HEARTBEAT_MS = 500;
 const SHOWN_MS = 300; // from the first image to what else the page has to draw
@@ -362,8 +362,10 @@ class Annotator {
 
   drawPage() {
     const { guess, size } = this.preferences;
+    const { length } = this.page.items;
     const turned = this.page.fit(this.queue.items, size, (item) => (guess ? item.guess : null) ?? null);
-    if (turned) this.screen.announce(messages.page(this.page.items.length, this.queue.left));
+    if (turned && !showsAttention(this.preferences)) this.preferences.view = 0; // nobody confirms what was not shown
+    if (turned || this.page.items.length !== length) this.screen.announce(messages.page(this.page.items.length, this.queue.left));
     this.drawTiles();
   }
 

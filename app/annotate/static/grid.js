@@ -58,6 +58,7 @@ export class Grid {
     const key = TILES[place] ?? "";
     tile.querySelector("kbd").textContent = key.toUpperCase();
     tile.querySelector("kbd").hidden = !key;
+    tile.querySelector(".asked").textContent = blind ? "" : item.label ?? "";
     tile.querySelector(".word").textContent = failed ? "no image" : word;
     tile.setAttribute("aria-label", `${key || place + 1}: image ${item.row}${blind ? "" : `, label ${item.label}`}: ${item.empty ? "no attention for this class, " : ""}${word}`);
   }
@@ -83,6 +84,6 @@ function newTile() {
   const tile = document.createElement("button");
   tile.type = "button";
   tile.className = "tile";
-  tile.innerHTML = '<span class="picture"></span><kbd></kbd><span class="word"></span>';
+  tile.innerHTML = '<span class="picture"></span><kbd></kbd><span class="asked"></span><span class="word"></span>';
   return tile;
 }

@@ -17,7 +17,7 @@ export function image(item, n, blind) {
 }
 
 export function page(nImages, n) {
-  return `A page of ${nImages} images. ${left(n)}`;
+  return `A page of ${count(nImages, "image")}. ${left(n)}`;
 }
 
 export function flipped(item, value) {

@@ -10,6 +10,8 @@ export const viewOf = (preferences) => VIEWS[preferences.view];
 // Of the pictures that can lie over the image, the one for this view.
 export const overName = (preferences) => (viewOf(preferences) === "heat map" ? "heat" : "veil");
 
+export const showsAttention = (preferences) => viewOf(preferences) !== "image";
+
 // Whether colours are shown that a scale explains.
 export const hasScale = (preferences) => ["overlay", "heat map"].includes(viewOf(preferences));
 
