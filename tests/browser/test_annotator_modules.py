@@ -388,6 +388,18 @@ def test_a_page_that_is_filled_up_is_announced_again(annotation: Annotation) -> 
     assert annotation.page.text_content("[data-part=live]") == "A page of 3 images. 35 left"
 
 
+def test_the_question_is_about_what_shows_the_class(annotation: Annotation) -> None:
+    annotation.items = [1]
+    found = annotation.run(
+        MOUNT
+        + """
+        await begin();
+        return [part("question").textContent, part("question").querySelector("em").textContent];
+    """
+    )
+    assert found == ["Does the model look at what shows the class cat?", "cat"]
+
+
 def test_marks_are_those_of_one_campaign_and_one_annotator(annotation: Annotation) -> None:
     assert annotation.run("""
         for (const [campaign, who] of [["c", "ben"], ["d", "ann"]]) new Marks(campaign, who).set(1, 0);
