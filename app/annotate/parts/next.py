@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import session
-from app.annotate.parts.sections import ANSWER, ENVIRONMENTS, NEW
+from app.annotate.parts.sections import AGREEMENT, ANSWER, ENVIRONMENTS, NEW
 from app.ui import next_step
+from slim_core.annotation.agreement import disputes
 from slim_core.annotation.convergence import stability
 from slim_core.errors import SlimError
+from slim_core.percent import counted
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign
@@ -25,6 +27,25 @@ def _all_answered(campaign: Campaign) -> str:
     return "all images are answered. More answers still help: use *Add images* under Campaign, or curate a subset now."
 
 
+def _n_undecided(campaign: Campaign) -> int:
+    """Images with two opinions that this reader can decide."""
+    if not session.viewer().may("lead"):
+        return 0
+    store = session.store()
+    votes = store.answers.votes(campaign.id)
+    if len({annotator for _, annotator, _ in votes}) < 2:
+        return 0
+    return sum(one.item.decision is None for one in disputes(store.campaigns.items(campaign.id), votes))
+
+
+def _decide(n: int, section: str, link: dict[str, str]) -> None:
+    sentence = f"{counted(n, 'image')} {'has' if n == 1 else 'have'} two opinions: decide {'it' if n == 1 else 'them'}"
+    if section == AGREEMENT:
+        next_step.here(f"{sentence} above.")
+    else:
+        next_step.show(f"{sentence}.", "annotate", "Agreement", section="agreement", **link)
+
+
 def show(campaign: Campaign | None, section: str) -> None:
     """``campaign``: the one that is picked; None where there is none yet."""
     if campaign is None or section == NEW:
@@ -39,7 +60,10 @@ def show(campaign: Campaign | None, section: str) -> None:
         return
     link = {"dataset": campaign.dataset_id, "space": str(campaign.space_run_id), "campaign": campaign.id}
     progress = session.store().assignments.progress(campaign.id, "")
-    if progress.done >= progress.total:
+    is_over = progress.done >= progress.total or campaign.status != "open"
+    if is_over and (n := _n_undecided(campaign)):
+        _decide(n, section, link)
+    elif progress.done >= progress.total:
         next_step.show(_all_answered(campaign), "curate", "Curate", **link)
     elif campaign.status != "open":
         next_step.show("the campaign is closed: curate a subset from its answers.", "curate", "Curate", **link)

@@ -250,6 +250,23 @@ def test_the_lead_decides_contradictions_one_after_another_and_takes_the_last_ba
     assert "4 to decide, 0 decided" in text(app)
 
 
+def test_images_with_two_opinions_are_the_next_step_until_they_are_decided(show, pair: Campaign):
+    def said(section: str) -> tuple[str, str]:
+        app = show("annotate", campaign=pair.id, section=section)
+        (sentence,) = [one.value for one in app.markdown if one.value.startswith("**Next:**")]
+        return sentence, " ".join(one.proto.query_string for one in app.get("page_link"))
+
+    sentence, links = said("answer")
+    assert sentence == "**Next:** 4 images have two opinions: decide them." and "section=agreement" in links
+    assert said("agreement")[0] == "**Next:** 4 images have two opinions: decide them above."
+    app = part("agreement", pair.id)
+    for _ in range(3):
+        button(app, "decide-1").click().run()
+    assert said("answer")[0] == "**Next:** 1 image has two opinions: decide it."
+    button(app, "decide-1").click().run()
+    assert "choose a subset" in said("answer")[0]
+
+
 def test_agreement_is_a_number_where_twenty_images_have_two_answers(space: str):
     from slim_core.annotation.plan import Plan, open_campaign
 
