@@ -97,6 +97,8 @@ def _content(dataset: str, models: Sequence[ModelMaps], record: dict[str, Any], 
     for name, of, column in zip(names, ("", "_after"), st.columns(len(names)), strict=False):
         with column:
             _numbers(record, of, name)
+            if record.get(f"no_evidence{of}") is True:
+                st.caption(_without_evidence(record, of, list(said.values())))
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(f"{record['split']} · {verbatim(table.image_path(row))}", width="stretch")
         if session.viewer().may("annotator"):
@@ -122,6 +124,14 @@ def _with_evidence(models: Sequence[ModelMaps], record: dict[str, Any]) -> tuple
     return drawn, said
 
 
+def _without_evidence(record: dict[str, Any], of: str, said: Sequence[str]) -> str:
+    """Why a map is empty, or which one stands in its place."""
+    if shown_map.text(record, of) not in said:
+        return explain("no evidence")
+    label = verbatim(record["label_name"])
+    return f"No evidence for its label, {label}: the maps show {verbatim(shown_map.text(record, of))}."
+
+
 def _named(view: View, said: dict[str, str]) -> Markup:
     """What the view shows, of which model where there are two, and of which class where not of the label."""
     of = "" if view.kind in ("image", "mask") else said.get(view.run or "", "")
@@ -137,5 +147,3 @@ def _numbers(record: dict[str, Any], of: str, name: str) -> None:
     for column, (key, value) in zip(st.columns(max(1, len(known))), known.items(), strict=False):
         title, form, term = NUMBERS[key]
         column.metric(title, form(value), help=explain(term))
-    if record.get(f"no_evidence{of}") is True:
-        st.caption(explain("no evidence"))

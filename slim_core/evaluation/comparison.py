@@ -207,7 +207,7 @@ def _in_each_grouping(part: pd.DataFrame, measure: str) -> pd.Series:
 
 def _names(firsts: pd.DataFrame) -> dict[str, str]:
     """Identity -> what its runs are called; with the end of the first one's id where others are called the same."""
-    words = [titled(one.name, one.method) for one in firsts.itertuples()]
+    words = [titled(str(one.name), str(one.method)) for one in firsts.itertuples()]
     ends = (f" ({str(one)[-4:]})" for one in firsts.index)
     told_apart = [word + end if words.count(word) > 1 else word for word, end in zip(words, ends, strict=True)]
     return dict(zip(firsts["identity"], told_apart, strict=True))

@@ -91,7 +91,11 @@ def _split(rows: pd.DataFrame) -> str:
 
 
 def first_baseline(rows: pd.DataFrame) -> str:
-    """The oldest run of no subset, which is a reference model; else the oldest. ``rows`` come newest first."""
+    """The oldest run of no subset, which is a reference model; else the oldest; of those with the groups of the newest.
+
+    ``rows`` come newest first.
+    """
+    rows = rows[rows["grouping"] == rows["grouping"].iloc[0]]
     plain = rows[rows["answers"].eq(0) & ~rows["method"].str.contains(", ")]
     return str((plain if len(plain) else rows).index[-1])
 

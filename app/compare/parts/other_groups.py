@@ -12,7 +12,7 @@ from app.services import evaluating
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models
-from slim_core.evaluation.report.frames import NOT_COMPARABLE, of_other_groups
+from slim_core.evaluation.report.frames import of_other_groups
 
 
 def show(chosen: Chosen) -> None:
@@ -24,8 +24,8 @@ def show(chosen: Chosen) -> None:
     names, of = "; ".join(apart["label"]), chosen.rows.at[first, "label"]
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
         st.markdown(
-            f"{NOT_COMPARABLE.capitalize()} with {verbatim(of)}: {verbatim(names)}. Of these, worst group and average "
-            "are shown without a change.",
+            f"**Other estimated groups:** {verbatim(names)}. They are not comparable group by group with "
+            f"{verbatim(of)}; their worst group and average are shown without a change.",
             width="stretch",
         )
         label, may = f"Evaluate on the groups of {verbatim(of)}", session.viewer().may("lead")

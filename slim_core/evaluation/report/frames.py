@@ -81,7 +81,7 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
 
 def labels(found: pd.DataFrame) -> list[str]:
     """A name a run that no other has: its given name, method and seed; the split and the end of its id where needed."""
-    seeded = [titled(one.name, f"{one.method}, seed {one.seed}") for one in found.itertuples()]
+    seeded = [titled(str(one.name), f"{one.method}, seed {one.seed}") for one in found.itertuples()]
     names = pd.Series(seeded, index=found.index)
     if found["split"].nunique() > 1:
         names = names + ", " + found["split"]

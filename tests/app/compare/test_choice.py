@@ -45,6 +45,7 @@ def test_the_baseline_is_pinned_to_the_top_and_unknown_values_come_last() -> Non
 def test_the_first_baseline_is_the_oldest_run_of_no_subset() -> None:
     assert choice.first_baseline(ROWS) == "r-1"
     assert choice.first_baseline(ROWS[:2]) == "r-2"
+    assert choice.first_baseline(ROWS.assign(grouping=["space a", "space a", "space b"])) == "r-2", "of the same groups"
 
 
 def test_two_methods_of_one_name_are_told_apart() -> None:

@@ -63,5 +63,8 @@ def test_an_opened_mistake_says_so_below_its_maps_alone() -> None:
     names = [str(image_details._named(view, said)) for view in image_details.views(drawn, ["image", "overlay", "heat"])]
     assert [one.map_of for one in drawn] == ["predicted"]
     assert ["where it looks for kite" in name for name in names] == [False, True, True]
+    caption = image_details._without_evidence(RECORD, "", list(said.values()))
+    assert caption == "No evidence for its label, apple: the maps show where it looks for kite."
+    assert "zero everywhere" in image_details._without_evidence(RECORD, "", [])
     asked = [ModelMaps("r-both", "1", "before")]
     assert image_details._with_evidence(asked, RECORD) == (asked, {}), "the map of a class that was asked for"
