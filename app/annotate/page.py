@@ -24,11 +24,10 @@ if dataset is None:
     next_step.needs_data(
         "Annotators say here, with one key per image, whether the model looks at the right thing. Register data first."
     )
-elif campaign is None and not spaces:
+elif (section := sections.choose(campaign) if campaign or spaces else NEW) == NEW and not spaces:
     missing = "The images of a campaign are chosen in an attention space. This data set has none yet."
     needed.show(dataset.id, ("space",), missing, "build an attention space, to choose images from.", "space", "Space")
 else:
-    section = sections.choose(campaign)
     with errors_shown():
         if section == NEW:
             space = pick.run("Space", pick.of_train_first(spaces), param="space")
@@ -42,4 +41,4 @@ else:
                 AGREEMENT: agreement.show,
             }
             shown[section](campaign)
-    next.show(campaign, section)
+    next.show(campaign, section, has_spaces=bool(spaces))

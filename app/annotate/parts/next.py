@@ -46,15 +46,22 @@ def _decide(n: int, section: str, link: dict[str, str]) -> None:
         next_step.show(f"{sentence}.", "annotate", "Agreement", section="agreement", **link)
 
 
-def show(campaign: Campaign | None, section: str) -> None:
-    """``campaign``: the one that is picked; None where there is none yet."""
+def _without_space(campaign: Campaign, *, has_spaces: bool) -> None:
+    if has_spaces:
+        import_them = "import its answers into a campaign on another space."
+        next_step.show(import_them, "annotate", "New campaign", section="new", dataset=campaign.dataset_id)
+    else:
+        build = "build an attention space, then import these answers into a campaign on it."
+        next_step.show(build, "space", "Space", dataset=campaign.dataset_id)
+
+
+def show(campaign: Campaign | None, section: str, *, has_spaces: bool = True) -> None:
+    """``campaign``: the one that is picked; None where there is none yet. ``has_spaces``: its data has a space."""
     if campaign is None or section == NEW:
         next_step.here("press *Open the campaign*. Its images can be answered right away.")
         return
     if campaign.space_run_id is not None and not session.store().campaigns.has_space(campaign):
-        next_step.show(
-            "import its answers into a campaign on another space.", "annotate", "New campaign", section="new"
-        )
+        _without_space(campaign, has_spaces=has_spaces)
         return
     if section == ENVIRONMENTS:  # says itself what is next
         return

@@ -12,6 +12,8 @@ from app.ui import pages
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from slim_core.percent import counted
+from slim_core.steps.registry import STEPS
+from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
@@ -22,28 +24,37 @@ MOST_NAMED = 5
 def button(run: Run) -> None:
     """Asks first; with runs or campaigns that hang on it, only a tick lets it go."""
     store = session.store()
-    children = store.runs.children(run.id)
-    deleted = {run.id, *store.lineage.descendants([run.id])}
+    below = store.lineage.descendants([run.id])
+    others = [one for one in History(store.database).some(below).values() if one.shard_of is None]
+    deleted = {run.id, *below}
     campaigns = [one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in deleted]
     with st.popover("Delete", icon=":material/delete:"):
         named = verbatim(run.name or run.kind)
         st.markdown(f"Delete **{named}**? Its results, log and checkpoints are deleted. Images and answers are kept.")
-        if children:
-            st.markdown(_runs(children))
+        if others:
+            st.markdown(_runs(others))
         if campaigns:
             st.markdown(_campaigns(campaigns))
-        cascade = bool(children or campaigns) and st.checkbox(_tick(children, campaigns), key=f"cascade-{run.id}")
-        blocked = bool(children or campaigns) and not cascade
+        cascade = bool(others or campaigns) and st.checkbox(_tick(others, campaigns), key=f"cascade-{run.id}")
+        blocked = bool(others or campaigns) and not cascade
         if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
             with errors_shown():
                 actions.delete_run(run.id, cascade=cascade)
                 pages.go_to("jobs")
 
 
-def _runs(children: list[Run]) -> str:
-    were = "1 run was" if len(children) == 1 else f"{len(children):,} runs were"
-    named = ", ".join(f"{one.kind} {one.id}" for one in children[:MOST_NAMED])
-    return f"{were} made from it: {named}{' ...' if len(children) > MOST_NAMED else '.'}"
+def _runs(others: list[Run]) -> str:
+    """All that go with it, by their kind: also those that were made from what was made from it."""
+    go = "1 run was made from it, and goes" if len(others) == 1 else f"{len(others):,} runs were made from it, and go"
+    by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in STEPS}
+    lines = "".join(f"\n- {len(ids):,} {kind}: {_few(ids)}" for kind, ids in by_kind.items() if ids)
+    lost = counted(len(by_kind["evaluate"]), "evaluation")
+    compared = f"\n\n{lost} can no longer be seen on Compare." if by_kind["evaluate"] else ""
+    return f"{go} with it:\n{lines}{compared}"
+
+
+def _few(ids: list[str]) -> str:
+    return f"{', '.join(ids[:MOST_NAMED])}{' ...' if len(ids) > MOST_NAMED else ''}"
 
 
 def _campaigns(campaigns: list[Campaign]) -> str:
@@ -58,8 +69,8 @@ def _campaigns(campaigns: list[Campaign]) -> str:
     )
 
 
-def _tick(children: list[Run], campaigns: list[Campaign]) -> str:
+def _tick(others: list[Run], campaigns: list[Campaign]) -> str:
     if not campaigns:
-        return "Also delete these runs and all runs made from them"
+        return "Also delete these runs"
     left = "leave the campaign without its space" if len(campaigns) == 1 else "leave the campaigns without their space"
-    return f"Also delete the runs made from it, and {left}" if children else left.capitalize()
+    return f"Also delete these runs, and {left}" if others else left.capitalize()

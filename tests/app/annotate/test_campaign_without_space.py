@@ -54,8 +54,16 @@ def test_a_page_that_was_open_shows_nothing_more_and_what_was_answered_is_kept(
 def test_every_part_of_the_page_opens_and_leads_on(show: Show, campaign: Campaign, section: str) -> None:
     app = show("annotate", campaign=campaign.id, section=section)
     assert [GONE in one.value for one in app.error] == ([] if section == "agreement" else [True])
-    assert any("import its answers into a campaign on another space" in one.value for one in app.markdown)
+    assert any("build an attention space, then import these answers" in one.value for one in app.markdown)
     assert not any(str(one.key).startswith("effect-") for one in app.button)
+
+
+def test_without_any_space_a_new_campaign_begins_with_one(show: Show, campaign: Campaign) -> None:
+    for space in session.store().runs.all(kind="space"):
+        session.store().runs.delete(space.id, cascade=True)
+    app = show("annotate", campaign=campaign.id, section="new")
+    assert any("**Next:** build an attention space" in one.value for one in app.markdown)
+    assert not any("press *Open the campaign*" in one.value for one in app.markdown)
 
 
 def test_its_answers_go_on_in_a_campaign_on_another_space(campaign: Campaign) -> None:
