@@ -104,5 +104,5 @@ def test_a_key_that_is_cut_signs_nothing(empty_home, content: bytes) -> None:
     ],
 )
 def test_a_rightly_signed_token_of_another_shape_is_refused(payload: object) -> None:
-    with pytest.raises(TokenRefusedError, match="of another version. Reload the page"):
+    with pytest.raises(TokenRefusedError, match="by another version. Reload the page"):
         access.verify(str(access._serializer().dumps(payload)))

@@ -34,7 +34,7 @@ def test_a_set_for_a_pretrained_network_proposes_that_network(show, dataset, mon
     monkeypatch.setattr(recipes, "made_for", lambda _folder: lite0)
     app = show("train")
     assert app.selectbox(key=f"model-{dataset.id}").value == lite0
-    assert any("a network that knows pictures already" in caption.value for caption in app.caption)
+    assert any("made for a pretrained network" in caption.value for caption in app.caption)
     button(app, "Train").click().run()
     assert {run.spec["model"] for run in session.store().runs.all(kind="train")} == {lite0}
 
