@@ -12,7 +12,6 @@ from app.jobs.parts import (
     actions,
     attempts,
     changes,
-    curves,
     environment,
     facts,
     lineage,
@@ -24,7 +23,7 @@ from app.jobs.parts import (
 from app.ui import next_step, notes, pages
 from app.ui.escape import prose, verbatim
 from app.ui.fragment import fragment
-from app.ui.runs import progress, state
+from app.ui.runs import progress, state, training
 from slim_core.errors import NotFoundError
 from slim_core.store.runs.history import History
 
@@ -69,7 +68,8 @@ def _draw(run: Run) -> None:
     left, right = st.columns([5, 2], gap="large")
     with left:
         facts.headline(run)
-        curves.show(run)
+        if run.kind == "train" and run.attempt > 0:
+            training.curves(run)
         shards.show(run)
         st.markdown("**Log**")
         log.show(run)

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 LINGER = timedelta(seconds=8)
 NAME_WIDTH = 280  # pixels
-__all__ = ["chain", "duration", "fraction", "just_ended", "row", "show", "stop_button", "text", "wait"]
 
 
 def show(

@@ -19,6 +19,7 @@ from app.ui.runs import evaluate_models, network, progress, remedy, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
+from slim_core.percent import duration
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def show(run: Run) -> None:
     if state.is_active(run):
         _poll(run.id, run.status)
     else:
-        _curves(run)
+        curves(run)
         _ended(run)
 
 
@@ -40,22 +41,21 @@ def _poll(run_id: str, known: str) -> None:
     if run.status != known:
         st.rerun()
     st.progress(progress.fraction(run), text=progress.text(run))
-    _curves(run)
+    curves(run)
 
 
-def _curves(run: Run) -> None:
-    frame = charts.history_frame(history(run))
+def curves(run: Run) -> None:
+    """Loss and accuracies by epoch; nothing of a refitted last layer, which has none."""
+    frame = charts.history_frame(training_history(session.store().artifacts, run.id))
     if not charts.has_curves(frame):
         if state.is_active(run) and run.spec["mode"] == "full":
             st.caption("The curves start after the first epoch.")
         return
     epochs, best = run.spec["epochs"], (run.metrics or {}).get("best_epoch")
-    left, right = st.columns(2, gap="large")
-    with left:
-        chart.show(charts.loss_curve(frame, epochs, best), key=f"loss-{run.id}", alt=f"Training loss of {run.id}")
-    with right:
-        figure = charts.accuracy_curves(frame, epochs, best)
-        chart.show(figure, key=f"accuracy-{run.id}", alt=f"Accuracies of {run.id}")
+    figures = {"loss": charts.loss_curve(frame, epochs, best), "accuracy": charts.accuracy_curves(frame, epochs, best)}
+    for column, (name, figure) in zip(st.columns(2, gap="large"), figures.items(), strict=True):
+        with column:
+            chart.show(figure, key=f"{name}-{run.id}", alt=f"{name.capitalize()} of {run.name or run.id} by epoch")
 
 
 def _ended(run: Run) -> None:
@@ -77,7 +77,7 @@ def _facts(run: Run) -> Iterator[str]:
     yield f"{metrics['images']:,} images ({metrics['images_unique']:,} distinct)"
     is_refit = run.spec["mode"] == "last-layer"
     how = f"{refit_of(run)}, fitted" if is_refit else "trained"
-    yield f"{how} in {progress.duration(metrics['seconds'])}"
+    yield f"{how} in {duration(metrics['seconds'])}"
     if metrics.get("best_epoch") and not is_refit:
         yield f"best epoch {metrics['best_epoch']} of {metrics['epochs']}"
 
@@ -122,8 +122,3 @@ def _evaluations(run: Run, split: str) -> list[Run]:
     """On this split, however they ended, the newest first."""
     children = session.store().runs.children(run.id)[::-1]
     return [one for one in children if one.kind == "evaluate" and one.spec["split"] == split]
-
-
-def history(run: Run) -> list[dict[str, Any]]:
-    """One dict an epoch, also while the run is under way."""
-    return training_history(session.store().artifacts, run.id)

@@ -153,6 +153,12 @@ def test_a_link_opens_a_run_with_its_log_numbers_and_parameters(show) -> None:
 
 
 @pytest.mark.usefixtures("filled_home")
+def test_a_training_has_its_curves_and_other_steps_have_none(show) -> None:
+    drawn = {kind: len(show("jobs", run=newest(kind).id).get("plotly_chart")) for kind in ("train", "evaluate")}
+    assert drawn == {"train": 2, "evaluate": 0}
+
+
+@pytest.mark.usefixtures("filled_home")
 def test_what_differs_from_the_defaults_is_marked_with_what_it_would_have_been(show) -> None:
     run = submitted(lr=0.123)
     rows = {row[0]: row for row in cells(tables(show("jobs", run=run.id))["Parameters"])}
