@@ -12,6 +12,7 @@ from app.services.evaluations import Compared
 from app.ui import attention_change, chart, next_step, scored_images, table_height
 from app.ui.glossary import explain
 from app.ui.groups import images
+from app.ui.groups.table import ESTIMATED
 from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds
@@ -60,7 +61,7 @@ def _groups(chosen: Chosen) -> None:
     st.subheader("Every group", anchor=False, help=explain("group", "95 % interval"))
     text = "Click a bar to see its images."
     if chosen.compared.estimated:
-        text = "Attributes are unknown: groups are estimated, class x environment. " + text
+        text = f"{ESTIMATED} {text}"
     st.caption(text)
     alike = chosen.rows[~of_other_groups(chosen.rows, chosen.baseline)]
     frame = of_runs(chosen.compared.groups, alike["label"].tolist())

@@ -15,6 +15,7 @@ from app.services.space_data import SpaceData
 from app.ui import chart, pictures
 from app.ui.escape import prose
 from app.ui.glossary import explain
+from app.ui.groups.table import ESTIMATED
 from slim_core.curation import Subset
 from slim_core.evaluation.charts import scores
 from slim_core.percent import percent
@@ -87,7 +88,7 @@ def show_balance(data: SpaceData, subset: Subset) -> None:
     )
     frame = pd.DataFrame({"name": data.groups.names, "before": data.groups.counts(), "after": after})
     if data.groups.estimated:
-        st.caption("Attributes are unknown: these groups are estimated, class x environment.")
+        st.caption(ESTIMATED)
     alt = "Share of each group in the split and in the subset"
     chart.show(charts.group_balance(frame), key="group-balance", alt=alt)
 
