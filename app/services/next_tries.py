@@ -11,7 +11,7 @@ import numpy as np
 
 from app import session
 from app.services import actions, pipelines
-from slim_core.percent import counted
+from slim_core.percent import counted, percent
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
@@ -68,8 +68,9 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
     yield from _environments(subset, metrics, way, seed)
     if (campaign := subset.spec.get("campaign")) is not None:
+        share = metrics["answers"] / len(session.store().datasets.table(subset.dataset_id).rows("train"))
         why = (
-            f"{metrics['answers']:,} answers were used, {100 * metrics['answers_share']:.1f} % of the training images."
+            f"Answers about {counted(metrics['answers'], 'image')} were used, {percent(share)} of the training images."
         )
         link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
         yield Try("answers", "Ask about more images", why, None, link)

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from sqlalchemy.engine import Connection
 
 from slim_core.curation import ANSWERED, LABELS_USED
 from slim_core.data.labels_used import UNKNOWN, LabelsUsed, together
-from slim_core.store.campaigns.work import ENVIRONMENT_WORK, IMAGE_WORK
+from slim_core.store.campaigns.spent import Spent, spent_on
 from slim_core.store.runs.lineage import RunGraph
 from slim_core.training.config import labels_used
 from slim_core.training.last_layer.config import refit_labels
@@ -155,50 +151,10 @@ def _labels_used(run: Run) -> set[LabelsUsed]:
     return set()
 
 
-@dataclass(frozen=True)
-class Answering:
-    """Who gave the answers of a campaign, and how long people worked on them."""
-
-    people: int  # answers, those that were taken back too
-    simulated: int
-    minutes: float  # of people, pauses over a minute cut (METHOD section 2); NaN where none of the answers is theirs
-
-    @property
-    def by(self) -> str | None:
-        """Whose answers they are, in words; None where there are none."""
-        named = {"people": self.people, "simulated annotator": self.simulated}
-        return " and ".join(name for name, n in named.items() if n) or None
-
-
-NO_ANSWERS = Answering(0, 0, 0.0)
-
-
-def summed(each: Iterable[Answering]) -> Answering:
-    """Those of several campaigns as one."""
-    given = list(each)
-    if not given:
-        return NO_ANSWERS
-    people, simulated = sum(one.people for one in given), sum(one.simulated for one in given)
-    minutes = sum(one.minutes for one in given if one.people)
-    return Answering(people, simulated, minutes if people else math.nan)
-
-
-def answering(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, Answering]:
-    """Who gave the answers that each rests on.
+def answering(store: Store, asked: Iterable[Asked]) -> Mapping[Asked, Spent]:
+    """What the answers that each rests on have cost, and whose they are.
 
     Answers that were taken back, or came too late to count, took their time too. The simulated annotator takes none.
     """
     with store.database.read() as connection:
-        return {each: _answering(connection, each) for each in sorted(set(asked))}
-
-
-def _answering(connection: Connection, asked: Asked) -> Answering:
-    given = simulated = worked_ms = 0
-    for work, seq in ((IMAGE_WORK, asked.answers_seq), (ENVIRONMENT_WORK, asked.environments_seq)):
-        known = work.table.c.campaign_id == asked.campaign, work.table.c.seq <= seq
-        row = connection.execute(work.sums.where(*known)).one()
-        given, simulated, worked_ms = (
-            old + int(new or 0) for old, new in zip((given, simulated, worked_ms), row, strict=True)
-        )
-    people = given - simulated
-    return Answering(people, simulated, worked_ms / 60_000 if people else math.nan)
+        return {each: spent_on(connection, *each) for each in sorted(set(asked))}

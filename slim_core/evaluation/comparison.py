@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import ANSWERED
-from slim_core.evaluation.ancestry import ANSWERS, Ancestry, answering, summed
+from slim_core.evaluation.ancestry import ANSWERS, Ancestry, answering
 from slim_core.evaluation.run_names import titled
 from slim_core.metrics import AVERAGE, ESTIMATED_GROUPS, GROUPS, RATES, WGA, WORST_GROUP, difference_by_index, worst_of
+from slim_core.store.campaigns.spent import summed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,7 +33,7 @@ LABELS_DEFINITION = (
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
     "answers": "Images and environments people were asked about, in every campaign, up to the last answer used.",
-    "share": "Answers as a share of the training images.",
+    "share": "Images people were asked about, as a share of the training images.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
     "each counted once.",
@@ -46,7 +47,8 @@ def row(store: Store, evaluation: Run) -> dict[str, Any]:
     """A finished evaluate run: what was evaluated, each metric, each group's accuracy, and what the model cost.
 
     Keys: evaluation, model, method, labels_used, identity, grouping, split, seed, the names in RATES, worst_group with
-    its interval, "group NAME" each, the names in COSTS, and answered_by (in words; None without answers).
+    its interval, "group NAME" each, the names in COSTS, answered_by (in words; None without answers), share (of the
+    split, that people were asked about) and spent (what people gave, in words).
     """
     return rows(store, [evaluation])[0]
 
@@ -59,7 +61,10 @@ def rows(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = N
     found = []
     for one in evaluations:
         spent = summed(known[each] for each in asked[one.id])
-        found.append(_row(one, ancestry) | {"minutes": spent.minutes, "answered_by": spent.by})
+        found.append(
+            _row(one, ancestry)
+            | {"minutes": spent.minutes, "answered_by": spent.by, "spent": spent.in_words(), "share": spent.share}
+        )
     return found
 
 

@@ -20,6 +20,7 @@ from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.percent import counted
 from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts, discard
+from slim_core.store.campaigns.spent import Spent, spent_on, summed
 from slim_core.store.database import Database, StoreUnavailableError
 from slim_core.store.datasets import Dataset, Datasets
 from slim_core.store.events import Events
@@ -29,7 +30,7 @@ from slim_core.store.shapes.rows import newest_shapes
 from slim_core.store.storage import used
 
 _NAMED = 5  # ids a message names at most
-_t, _runs, _campaigns, _answers = schema.datasets, schema.runs, schema.campaigns, schema.answers
+_t, _runs, _campaigns = schema.datasets, schema.runs, schema.campaigns
 
 
 @dataclass(frozen=True)
@@ -39,15 +40,15 @@ class Removal:
     dataset: Dataset
     n_runs: int
     n_campaigns: int
-    n_answers: int
+    spent: Spent  # on the answers of these campaigns
     n_bytes: int  # on the disk of this machine
     unpacks: bool  # images that SLIM has unpacked go too
     n_drawn: int = 0  # images that people drew on
 
     def in_words(self) -> str:
-        """What goes, as in "3 runs, 1 campaign with 48 answers, 2 drawn images, and 21.4 MB on the disk"."""
+        """What goes, as in "3 runs, 1 campaign with 48 images (3.0 %), 48 votes, 2.0 min, and 21.4 MB on the disk"."""
         campaigns = counted(self.n_campaigns, "campaign")
-        campaigns += f" with {counted(self.n_answers, 'answer')}" if self.n_campaigns else ""
+        campaigns += f" with {self.spent.in_words()}" if self.n_campaigns else ""
         campaigns += f", {counted(self.n_drawn, 'drawn image')}" if self.n_drawn else ""
         return f"{counted(self.n_runs, 'run')}, {campaigns}, and {decimal(self.n_bytes)} on the disk"
 
@@ -89,15 +90,13 @@ class Removals:
         dataset = self._datasets.fetch(dataset_id)
         with self._database.read() as connection:
             _refuse_active(connection, dataset)
-            n_runs, n_campaigns, n_answers = _counts(connection, dataset_id)
+            n_runs, n_campaigns, spent = _counts(connection, dataset_id)
             run_ids, campaign_ids = _ids(connection, _runs, dataset_id), _ids(connection, _campaigns, dataset_id)
             n_drawn = len(newest_shapes(connection, dataset_id))
         files = self._files(dataset, campaign_ids)
         places = [place for run_id in run_ids for place in self._artifacts.places(run_id)]
         n_bytes = files.n_bytes() + sum(map(used, (*places, *self._artifacts.dataset_places(dataset_id))))
-        return Removal(
-            dataset, n_runs, n_campaigns, n_answers, n_bytes, unpacks=_unpacks(files, dataset), n_drawn=n_drawn
-        )
+        return Removal(dataset, n_runs, n_campaigns, spent, n_bytes, unpacks=_unpacks(files, dataset), n_drawn=n_drawn)
 
     def remove(self, dataset_id: str, by: str = "local") -> Dataset:
         """Remove a data set, its runs and its campaigns, then the files that SLIM has made for them.
@@ -126,13 +125,13 @@ class Removals:
 
     def _mark_removed(self, connection: Connection, dataset: Dataset, by: str) -> None:
         _refuse_active(connection, dataset)
-        n_runs, n_campaigns, n_answers = _counts(connection, dataset.id)
+        n_runs, n_campaigns, spent = _counts(connection, dataset.id)
         now = self._database.now(connection)
         for table in (_runs, _campaigns):
             there = sa.and_(table.c.dataset_id == dataset.id, table.c.deleted_at.is_(None))
             connection.execute(table.update().where(there).values(deleted_at=now))
         connection.execute(_t.update().where(_t.c.id == dataset.id).values(deleted_at=now))
-        gone = {"name": dataset.name, "runs": n_runs, "campaigns": n_campaigns, "answers": n_answers}
+        gone = {"name": dataset.name, "runs": n_runs, "campaigns": n_campaigns, "answers": spent.votes}
         self._events.note(connection, by, "dataset.removed", dataset.id, gone)
 
     def _remove_files(self, dataset: Dataset, run_ids: Iterable[str], campaign_ids: Iterable[str]) -> None:
@@ -197,19 +196,13 @@ def _refuse_active(connection: Connection, dataset: Dataset) -> None:
         )
 
 
-def _counts(connection: Connection, dataset_id: str) -> tuple[int, int, int]:
-    """Runs, campaigns, and the answers of these."""
+def _counts(connection: Connection, dataset_id: str) -> tuple[int, int, Spent]:
+    """Runs, campaigns, and what people have given to these."""
     runs = sa.select(sa.func.count()).where(_runs.c.dataset_id == dataset_id, _runs.c.deleted_at.is_(None), WHOLE)
-    mine = sa.and_(_campaigns.c.dataset_id == dataset_id, _campaigns.c.deleted_at.is_(None))
-    campaigns = sa.select(sa.func.count()).where(mine)
-    given = [
-        sa.select(sa.func.count())
-        .select_from(table)
-        .where(table.c.campaign_id.in_(sa.select(_campaigns.c.id).where(mine)))
-        for table in (_answers, schema.environment_answers)
-    ]
-    n_runs, n_campaigns, *n_answers = (connection.execute(query).scalar_one() for query in (runs, campaigns, *given))
-    return n_runs, n_campaigns, sum(n_answers)
+    mine = sa.select(_campaigns.c.id).where(_campaigns.c.dataset_id == dataset_id, _campaigns.c.deleted_at.is_(None))
+    campaigns = list(connection.execute(mine).scalars())
+    spent = summed(spent_on(connection, one) for one in campaigns)
+    return connection.execute(runs).scalar_one(), len(campaigns), spent
 
 
 def _ids(connection: Connection, table: sa.Table, dataset_id: str) -> list[str]:

@@ -61,7 +61,7 @@ def _finished(campaign: Campaign) -> None:
     answered = int(progress["answered"])
     share = f"**{percent(answered / max(campaign.n_split, 1))}** of the split"
     asked = f"{answered:,} of {campaign.n_split:,} {campaign.split} images"
-    st.caption(f"{asked}, {share}, {work.took(progress)}.")
+    st.caption(f"{asked}, {share}, {work.took(session.store().answers.spent(campaign.id))}.")
     summary.show(campaign)
 
 

@@ -82,14 +82,16 @@ def _now_polled(campaign: Campaign) -> None:
 
 def _now(campaign: Campaign) -> None:
     """Counts, and who holds leases."""
-    progress = session.store().campaigns.progress(campaign.id)
+    store = session.store()
+    progress, spent = store.campaigns.progress(campaign.id), store.answers.spent(campaign.id)
     total = progress["total"]
     columns = st.columns(5)
     columns[0].metric("Answered", f"{progress['answered']:,} of {total:,}", border=True)
     columns[1].metric("Right", f"{progress['right']:,}", border=True)
     columns[2].metric("Wrong", f"{progress['wrong']:,}", border=True, help=_of_wrong(progress))
     columns[3].metric("Unsure", f"{progress['unsure']:,}", border=True, help="Unsure, or a tie.")
-    columns[4].metric("Minutes", work.minutes(progress), border=True, help=work.HELP)
+    columns[4].metric("Minutes", work.minutes(spent), border=True, help=work.HELP)
+    st.caption(f"So far: {spent.in_words()}.")
     work.note(progress)
     held = holders(campaign.id)
     if len(held):

@@ -29,7 +29,8 @@ UNCERTAIN = 0.25  # a score nearer to 0.5 than this says little
 
 def show(campaign: Campaign) -> None:
     """Shown open when every image is answered or the campaign is closed; on request before."""
-    progress = session.store().campaigns.progress(campaign.id)
+    store = session.store()
+    progress = store.campaigns.progress(campaign.id)
     finished = progress["done"] >= progress["total"] or campaign.status != "open"
     title = "Summary" if finished else "Summary so far"
     if not finished and not st.toggle(title, key=f"summary-{campaign.id}"):
@@ -38,7 +39,8 @@ def show(campaign: Campaign) -> None:
     columns = st.columns(4)
     columns[0].metric("Answered", f"{progress['answered']:,} of {progress['total']:,}", border=True)
     columns[1].metric("Share of the split", percent(progress["share"]), border=True)
-    columns[2].metric("Minutes of work", work.minutes(progress), border=True, help=work.HELP)
+    minutes = work.minutes(store.answers.spent(campaign.id))
+    columns[2].metric("Minutes of work", minutes, border=True, help=work.HELP)
     value, note = _agreement(campaign)
     columns[3].metric("Agreement", value, border=True, help=note)
     work.note(progress)

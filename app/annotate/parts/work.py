@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
+if TYPE_CHECKING:
+    from slim_core.store.campaigns.spent import Spent
+
 NOBODY = "–"  # instead of minutes, where no person has answered
-HELP = "Minutes of annotation. Pauses count for one minute at most, answers of the simulated annotator for none."
+HELP = "Minutes of people, also about sheets. Pauses count for one minute at most, simulated answers for none."
 
 
-def minutes(progress: Mapping[str, Any]) -> str:
-    """Minutes of people (``progress``: of store.campaigns.progress); a dash where all answers are simulated."""
-    only_simulated = progress["simulated"] and progress["simulated"] == progress["answers"]
-    return NOBODY if only_simulated else f"{progress['minutes']:.1f}"
+def minutes(spent: Spent) -> str:
+    """The minutes of people about images and about sheets; a dash where all answers are simulated."""
+    return NOBODY if spent.minutes != spent.minutes else f"{spent.minutes:.1f}"
 
 
 def note(progress: Mapping[str, Any]) -> None:
@@ -27,7 +29,7 @@ def note(progress: Mapping[str, Any]) -> None:
         st.caption(text)
 
 
-def took(progress: Mapping[str, Any]) -> str:
+def took(spent: Spent) -> str:
     """At the end of a sentence: in how many minutes, or that no person worked on it."""
-    spent = minutes(progress)
-    return "by the simulated annotator" if spent == NOBODY else f"in {spent} minutes of work"
+    shown = minutes(spent)
+    return "by the simulated annotator" if shown == NOBODY else f"in {shown} minutes of work"

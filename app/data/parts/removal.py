@@ -51,10 +51,10 @@ def _preview(dataset: Dataset) -> Removal | None:
 
 
 def _ask(going: Removal) -> None:
-    name, answers = verbatim(going.dataset.name), going.n_answers
+    name = verbatim(going.dataset.name)
     st.markdown(f"Remove **{name}**? This also removes {going.in_words()}.")
     st.markdown(_of_the_images(going))
-    if answers:
+    if going.spent.by:
         st.markdown("Its answers cannot be exported afterwards. Export them first, on Annotate.")
     sure = not (going.n_runs or going.n_campaigns) or st.checkbox(
         "Also remove its runs and campaigns", key=f"remove-all-{going.dataset.id}"

@@ -59,8 +59,8 @@ def _few(ids: list[str]) -> str:
 
 def _campaigns(campaigns: list[Campaign]) -> str:
     """The campaigns that can ask no more, each with the answers it keeps."""
-    given = {one.id: session.store().campaigns.progress(one.id)["answers"] for one in campaigns[:MOST_NAMED]}
-    named = "".join(f"\n- {verbatim(one.name)}: {counted(given[one.id], 'answer')}" for one in campaigns[:MOST_NAMED])
+    spent = {one.id: session.store().answers.spent(one.id).in_words() for one in campaigns[:MOST_NAMED]}
+    named = "".join(f"\n- {verbatim(one.name)}: {spent[one.id]}" for one in campaigns[:MOST_NAMED])
     more = f"\n- and {len(campaigns) - MOST_NAMED:,} more" if len(campaigns) > MOST_NAMED else ""
     ask = "1 campaign asks" if len(campaigns) == 1 else f"{len(campaigns):,} campaigns ask"
     return (

@@ -160,8 +160,7 @@ def better(
 
     Args:
         before, after: metrics of the two evaluations, on the same images.
-        cost: images, answers, answered_by, share (0..1) and minutes, as in a row of
-            slim_core.evaluation.report.frames.table.
+        cost: images, answers and spent (in words), as in a row of slim_core.evaluation.report.frames.table.
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
         random: worst-group accuracy of models retrained in the same way on a random subset of the same size.
         named: as above.
@@ -261,16 +260,7 @@ def _beside_random(now: Mapping[str, Any], random: Sequence[float]) -> str:
 
 
 def _took(cost: Mapping[str, Any]) -> str:
-    answers, images = cost.get("answers") or 0, cost.get("images")
-    text = "It took no answer" if not answers else f"It took **{answers:,.0f} answers**{_whose(cost)}"
-    if answers and cost.get("share") == cost.get("share"):  # not NaN
-        minutes = cost.get("minutes", 0)
-        spent = f", {minutes:.1f} minutes" if minutes == minutes else ""
-        text += f" ({percent(cost['share'])} of the training images{spent})"
-    return f"{text} and {images:,.0f} training images." if images == images and images else f"{text}."
-
-
-def _whose(cost: Mapping[str, Any]) -> str:
-    """Where not people alone have answered."""
-    by = str(cost.get("answered_by") or "")
-    return f" of {by.replace('simulated', 'the simulated')}" if "simulated" in by else ""
+    """What people gave, and how many images the model was trained on."""
+    spent, images = str(cost["spent"]) if cost.get("answers") else "", cost.get("images")
+    text = f"Annotation took **{spent}**." if spent else "It took no answer."
+    return f"{text} The model was trained on {images:,.0f} images." if images == images and images else text

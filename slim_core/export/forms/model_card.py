@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slim_core.data.table import SPLITS
-from slim_core.evaluation.ancestry import Ancestry, answering, summed
+from slim_core.evaluation.ancestry import Ancestry, answering
 from slim_core.evaluation.comparison import method_of, newest_evaluations
 from slim_core.export.form import Form, Source
 from slim_core.metrics import (
@@ -26,6 +26,7 @@ from slim_core.metrics import (
     worst_of,
 )
 from slim_core.percent import counted, duration, interval, percent
+from slim_core.store.campaigns.spent import summed
 from slim_core.store.results import ModelResult
 from slim_core.version import release
 
@@ -125,14 +126,13 @@ def _training(source: Source) -> Iterator[str]:
     ancestry = Ancestry.read(source.store, source.dataset_id)
     model = ancestry.runs[run.id]
     subset = ancestry.runs.get(str(run.spec.get("subset") or ""))
-    answers = summed(answering(source.store, ancestry.asked(model)).values())
     yield "## Training"
     facts = {
         "Data": f"{_plain(source.data)}, {counted(len(source.table.rows('train')), 'training image')}",
         "Method": f"{method_of(model, subset)}, seed {run.spec.get('seed', 0)}",
         "Trained on": _images(metrics),
         "Labels used beyond the classes": ancestry.labels_used(model, has_groups=source.table.has_attributes),
-        "Answers": _answered(ancestry.n_answers(model), answers.by, answers.minutes),
+        "Answers": summed(answering(source.store, ancestry.asked(model)).values()).in_words(),
         "Computing time": f"{duration(run.seconds)}; {duration(ancestry.seconds(model))} with all it rests on",
     }
     yield _table(("", ""), [(name, str(value)) for name, value in facts.items()])
@@ -142,13 +142,6 @@ def _images(metrics: Mapping[str, Any]) -> str:
     if "images" not in metrics:
         return "not known: the model was trained elsewhere"
     return f"{counted(metrics['images'], 'image')}, {metrics['images_unique']:,} of them distinct"
-
-
-def _answered(n: int, by: str | None, minutes: float) -> str:
-    if not n:
-        return "none"
-    spent = f", {minutes:.1f} minutes" if minutes == minutes else ""
-    return f"{n:,} by {by}{spent}"
 
 
 def _result(measured: Measured) -> Iterator[str]:

@@ -19,7 +19,8 @@ from sqlalchemy.engine import Connection
 from slim_core.store import schema
 from slim_core.store.campaigns.batch import AnswerBatch, AnswerIn, check_answers
 from slim_core.store.campaigns.campaigns import ITEM_COLUMNS, Campaign, Item, lock_campaign
-from slim_core.store.campaigns.consensus import DECISION, SKIP, Consensus, arrays, current_by_row
+from slim_core.store.campaigns.consensus import arrays, current_by_row, folded
+from slim_core.store.campaigns.spent import Spent, spent_on
 from slim_core.store.database import Database
 from slim_core.store.events import Events
 
@@ -176,18 +177,13 @@ class Answers:
 
     def snapshot(self, campaign_id: str, seq: int) -> tuple[NDArray[np.int64], NDArray[np.int8]]:
         """Rows (n,) and consensus (n,) as they were after answer ``seq``; the same for ever."""
-        counted = _answers.c.surplus.is_(sa.false())
-        query = sa.select(_items.c.row, _answers.c.annotator, _answers.c.value, _answers.c.source).join(_items)
-        query = query.where(_answers.c.campaign_id == campaign_id, _answers.c.seq <= seq, counted)
-        query = query.where(_answers.c.source != SKIP)
-        consensus = Consensus()
         with self._database.read() as connection:
-            for row, annotator, value, source in connection.execute(query.order_by(_answers.c.seq)):
-                if source == DECISION:
-                    consensus.decide(row, value)
-                else:
-                    consensus.push((row, annotator), value)
-        return arrays(consensus.by_row())
+            return arrays(folded(connection, campaign_id, seq).by_row())
+
+    def spent(self, campaign_id: str) -> Spent:
+        """What the answers of a campaign, those about environments too, have cost people until now."""
+        with self._database.read() as connection:
+            return spent_on(connection, campaign_id)
 
     def frame(self, campaign_id: str) -> pd.DataFrame:
         """Every answer ever given, in order: seq, id, item_id, row, label, annotator, value, seen, ..."""

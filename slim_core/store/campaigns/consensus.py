@@ -18,7 +18,7 @@ DECISION, SKIP = (
     "decision",
     "skip",
 )  # sources of rows that are kept with the answers and are not the vote of an annotator
-_items, _current = schema.items, schema.current_answers
+_answers, _items, _current = schema.answers, schema.items, schema.current_answers
 
 
 def majority(n_right: int, n_wrong: int) -> int:
@@ -73,6 +73,11 @@ class Consensus:
         found = ((row, self.of_row(row)) for row in rows)
         return {row: value for row, value in found if value is not None}
 
+    def tally(self) -> tuple[int, int, int]:
+        """Images with an answer or a decision, annotators' answers, and decisions that count now."""
+        votes = sum(bool(stack) for by_annotator in self._stacks.values() for stack in by_annotator.values())
+        return len(self.by_row()), votes, sum(map(bool, self._decisions.values()))
+
 
 def put(stack: list[T], value: T | None) -> None:
     """An answer onto the stack of those before it; None takes off its top."""
@@ -80,6 +85,23 @@ def put(stack: list[T], value: T | None) -> None:
         stack.append(value)
     elif stack:
         stack.pop()
+
+
+def folded(connection: Connection, campaign_id: str, seq: int) -> Consensus:
+    """The answers and decisions of a campaign as they were after answer ``seq``; the same for ever."""
+    query = sa.select(_items.c.row, _answers.c.annotator, _answers.c.value, _answers.c.source).join(_items)
+    query = query.where(
+        _answers.c.campaign_id == campaign_id, _answers.c.seq <= seq, _answers.c.surplus.is_(sa.false())
+    )
+    found = Consensus()
+    for row, annotator, value, source in connection.execute(
+        query.where(_answers.c.source != SKIP).order_by(_answers.c.seq)
+    ):
+        if source == DECISION:
+            found.decide(row, value)
+        else:
+            found.push((row, annotator), value)
+    return found
 
 
 def arrays(by_row: Mapping[int, int]) -> tuple[NDArray[np.int64], NDArray[np.int8]]:

@@ -105,7 +105,7 @@ class EnvironmentAnswers:
     def votes(self, campaign_id: str, seq: int | None = None) -> list[Vote]:
         """What everybody says now, or said after answer ``seq``: one vote a person and environment, in their order."""
         with self._database.read() as connection:
-            return _read(connection, campaign_id, seq).votes()
+            return votes_of(connection, campaign_id, seq)
 
     def said(self, campaign_id: str, seq: int | None = None) -> dict[str, Said]:
         """Path -> what people say of it together, now or after answer ``seq``, of those that have an answer."""
@@ -115,6 +115,11 @@ class EnvironmentAnswers:
         """Number of the newest answer; 0 where there is none."""
         with self._database.read() as connection:
             return newest(connection, campaign_id)
+
+
+def votes_of(connection: Connection, campaign_id: str, seq: int | None = None) -> list[Vote]:
+    """``votes`` inside a transaction."""
+    return _read(connection, campaign_id, seq).votes()
 
 
 def newest(connection: Connection, campaign_id: str) -> int:

@@ -39,7 +39,9 @@ def test_a_space_that_only_a_campaign_hangs_on_goes_by_a_tick_and_its_answers_st
     store, space = session.store(), space_without_runs()
     campaign = asked(space, "first *look*")
     app = show("jobs", run=space.id)
-    assert r"first \*look\*: 3 answers" in told(app) and "answers are kept" in told(app)
+    assert (
+        r"first \*look\*: 3 images" in told(app) and "3 votes, 0.0 min" in told(app) and "answers are kept" in told(app)
+    )
     assert app.button(key=f"delete-{space.id}").disabled
     app.checkbox(key=f"cascade-{space.id}").check().run()
     app.button(key=f"delete-{space.id}").click().run()
@@ -53,5 +55,5 @@ def test_campaigns_on_what_was_made_from_a_run_are_named_too(show: Show) -> None
     asked(store.runs.all(kind="space")[0], "second look")
     attention = store.runs.all(kind="gradcam")[0]
     app = show("jobs", run=attention.id)
-    assert "second look: 3 answers" in told(app)
+    assert "second look: 3 images" in told(app)
     assert "without" in app.checkbox(key=f"cascade-{attention.id}").label

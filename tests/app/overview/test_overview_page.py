@@ -113,7 +113,7 @@ def test_three_texts_tell_what_is_wrong_why_and_whether_it_is_better(show) -> No
     told = texts(app).replace("\u00a0", " ").replace("**", "")
     assert f"{100 * before.metrics['average']:.1f} % of" in told
     assert "What it gets wrong" in told and "of its strong attention lies beside the object" in told
-    assert "training images" in told and "24 answers" in told
+    assert "trained on" in told and "24 images" in told
     pictures = next(block.proto.body for block in app.get("html") if "slim-pictures" in block.proto.body)
     assert pictures.count("slim-tile") == 3 and pictures.count("under its heat map") == 6
 
@@ -196,7 +196,7 @@ def test_two_results_of_one_minute_are_told_apart(show) -> None:
 @pytest.mark.usefixtures("filled_home")
 def test_simulated_answers_are_called_so_and_no_minutes_are_made_up(show) -> None:
     told = texts(show("overview"))
-    assert "24 answers** of the simulated annotator" in told and "minutes" not in told
+    assert "24 votes of the simulated annotator**" in told and " min" not in told
 
 
 def as_if(evaluation: str, correct: int) -> None:

@@ -1,0 +1,104 @@
+"""What the answers of a campaign have cost people, in one sentence wherever that is said."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.percent import counted, percent
+from slim_core.store import schema
+from slim_core.store.campaigns.consensus import current_by_row, folded
+from slim_core.store.campaigns.environment_answers import votes_of
+from slim_core.store.campaigns.work import ENVIRONMENT_WORK, IMAGE_WORK
+
+_items, _current, _campaigns = schema.items, schema.current_answers, schema.campaigns
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What counts, as it is now or was after some answer; and what was given for it, taken back or not."""
+
+    images: int = 0  # with an answer or a decision that counts
+    n_split: int = 0  # images of the split that is asked about
+    votes: int = 0  # annotators' answers about images
+    sheets: int = 0  # environments with an answer
+    decisions: int = 0  # a lead's, about images
+    people: int = 0  # answers given by people, those that were taken back too
+    simulated: int = 0
+    minutes: float = 0.0  # of people, pauses over a minute cut (METHOD section 2); NaN where all is simulated
+
+    @property
+    def share(self) -> float:
+        """The images as a share of the split (0..1; NaN where it has none)."""
+        return self.images / self.n_split if self.n_split else math.nan
+
+    @property
+    def by(self) -> str | None:
+        """Whose answers they are, in words; None where there are none."""
+        named = {"people": self.people, "simulated annotator": self.simulated}
+        return " and ".join(name for name, n in named.items() if n) or None
+
+    def in_words(self) -> str:
+        """ "18 images (3.0 %), 36 votes, 3 sheets, 3 decisions, 1.2 min"; "no answers"."""
+        share = f" ({percent(self.share)})" if self.n_split else ""
+        whose = f" of {self.by}".replace("simulated", "the simulated") if self.simulated else ""
+        parts = (
+            [f"{counted(self.images, 'image')}{share}", f"{counted(self.votes, 'vote')}{whose}"] if self.images else []
+        )
+        parts += [counted(n, what) for n, what in ((self.sheets, "sheet"), (self.decisions, "decision")) if n]
+        parts += [f"{self.minutes:.1f} min"] if parts and self.people else []
+        return ", ".join(parts) or "no answers"
+
+
+def summed(each: Iterable[Spent]) -> Spent:
+    """That of several campaigns about one split as one."""
+    known = list(each)
+    names = ("images", "votes", "sheets", "decisions", "people", "simulated")
+    totals = {name: sum(getattr(one, name) for one in known) for name in names}
+    worked = sum(one.minutes for one in known if one.people)
+    return Spent(**totals, n_split=max((one.n_split for one in known), default=0), minutes=_minutes(worked, **totals))
+
+
+def spent_on(
+    connection: Connection, campaign_id: str, answers_seq: int | None = None, environments_seq: int | None = None
+) -> Spent:
+    """That of one campaign: now, or up to these answers."""
+    if answers_seq is None:
+        images, votes, decisions = _now(connection, campaign_id)
+    else:
+        images, votes, decisions = folded(connection, campaign_id, answers_seq).tally()
+    given = simulated = worked_ms = 0
+    for work, seq in ((IMAGE_WORK, answers_seq), (ENVIRONMENT_WORK, environments_seq)):
+        query = work.sums.where(work.table.c.campaign_id == campaign_id)
+        row = connection.execute(query if seq is None else query.where(work.table.c.seq <= seq)).one()
+        given, simulated, worked_ms = (
+            old + int(new or 0) for old, new in zip((given, simulated, worked_ms), row, strict=True)
+        )
+    n_split = connection.execute(sa.select(_campaigns.c.n_split).where(_campaigns.c.id == campaign_id)).scalar()
+    people = given - simulated
+    return Spent(
+        images=images,
+        n_split=n_split or 0,
+        votes=votes,
+        sheets=len({vote.environment for vote in votes_of(connection, campaign_id, environments_seq)}),
+        decisions=decisions,
+        people=people,
+        simulated=simulated,
+        minutes=_minutes(worked_ms / 60_000, people=people, simulated=simulated),
+    )
+
+
+def _minutes(worked: float, *, people: int, simulated: int, **_others: int) -> float:
+    return math.nan if simulated and not people else worked
+
+
+def _now(connection: Connection, campaign_id: str) -> tuple[int, int, int]:
+    """Images, votes and decisions, without reading every answer."""
+    votes = sa.select(sa.func.count()).where(_current.c.campaign_id == campaign_id)
+    decided = sa.select(sa.func.count()).where(_items.c.campaign_id == campaign_id, _items.c.decision.is_not(None))
+    n_votes, n_decided = (connection.execute(query).scalar_one() for query in (votes, decided))
+    return len(current_by_row(connection, campaign_id)), n_votes, n_decided

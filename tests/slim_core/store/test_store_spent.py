@@ -1,0 +1,43 @@
+"""What answers cost people is counted once: now, up to an answer, and of several campaigns."""
+
+from __future__ import annotations
+
+import math
+
+from slim_core.evaluation.ancestry import Asked, answering
+from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer
+from slim_core.store.campaigns.spent import Spent, summed
+
+WORDS = "2 images (5.0\u00a0%), 3 votes, 1 sheet, 1 decision, 1.5 min"
+
+
+def asked(store, dataset):
+    """Two annotators about two images, one of whom changes and takes back an answer; a sheet; a decision."""
+    campaign = store.campaigns.create("look", dataset.id, None, range(12), settings=CampaignSettings(overlap=2))
+    first, second = store.campaigns.items(campaign.id)[:2]
+    given = [AnswerIn("a1", first.id, 1, duration_ms=30_000), AnswerIn("a2", first.id, 0), AnswerIn("a3", second.id, 1)]
+    store.answers.save(campaign.id, "ann", given)
+    store.answers.save(campaign.id, "ben", [AnswerIn("b1", first.id, 1), AnswerIn("b2", second.id, 0)])
+    store.answers.save(campaign.id, "ben", [AnswerIn("b3", second.id, None)])
+    store.environment_answers.save(campaign.id, "ann", [EnvironmentAnswer("e1", "3", 1, duration_ms=60_000)])
+    return campaign, first
+
+
+def test_one_sentence_says_what_counts_and_the_minutes_of_all(store, dataset) -> None:
+    campaign, first = asked(store, dataset)
+    store.decisions.decide(campaign.id, "lea", AnswerIn("d1", first.id, 1))
+    now = store.answers.spent(campaign.id)
+    assert now.in_words() == WORDS
+    assert now.share == 2 / campaign.n_split, "a sheet is no image"
+    (then,) = answering(store, [Asked(campaign.id, 2, 0)]).values()
+    assert then.in_words() == "1 image (2.5\u00a0%), 1 vote, 0.5 min"
+    last = Asked(campaign.id, store.answers.last_seq(campaign.id), store.environment_answers.last_seq(campaign.id))
+    assert answering(store, [last])[last] == now, "up to the last answer is now"
+
+
+def test_several_campaigns_are_one_sum_and_the_simulated_annotator_takes_no_minute() -> None:
+    simulated = Spent(images=4, n_split=40, votes=4, simulated=4, minutes=math.nan)
+    assert simulated.in_words() == "4 images (10.0\u00a0%), 4 votes of the simulated annotator"
+    both = summed([simulated, Spent(images=2, n_split=40, votes=2, people=3, minutes=0.5)])
+    assert both.in_words() == "6 images (15.0\u00a0%), 6 votes of people and the simulated annotator, 0.5 min"
+    assert summed([]).in_words() == "no answers"
