@@ -53,8 +53,8 @@ def cells(frame: pd.DataFrame) -> go.Figure:
             name=name,
             orientation="h",
             marker_color=colour,
-            customdata=frame["size"],
-            hovertemplate="%{y}<br>%{x} " + name + " of %{customdata} images",
+            customdata=frame[["chosen", "size", "repeated"]],
+            hovertemplate="%{y}<br>%{customdata[0]} of %{customdata[1]} images, %{customdata[2]} repeats",
         )
     figure.update_layout(barmode="stack")
     left_out = "" if n_cells <= MOST else f"<br>the {MOST} of {n_cells:,} cells with the most repeats"

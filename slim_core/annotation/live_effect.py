@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ class CellNow:
     size: int  # images
     kept: int | None  # of them, trusted by their score; None while no answer says right
     budget: int  # images of the subset, repeats counted
+    is_alone: bool  # no other class occurs in its environment
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +77,9 @@ def _unanswered(store: Store, space: str) -> CurationData:
 def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
     options = CurateOptions()
     cells, budgets = cell_budgets(data, kept_or_all(data, options), size, options)
+    n_classes = Counter(cell.note["environment"] for cell in cells)
     return tuple(
-        CellNow(cell.name, cell.size, cell.note.get("kept"), budget)
+        CellNow(cell.name, cell.size, cell.note.get("kept"), budget, n_classes[cell.note["environment"]] == 1)
         for cell, budget in zip(cells, budgets.tolist(), strict=True)
     )
 

@@ -23,7 +23,7 @@ from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import CellNow, Effect, effect
 from slim_core.data import images
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
-from slim_core.percent import percent
+from slim_core.percent import counted, percent
 from slim_core.store.campaigns.values import COUNTED, RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:
@@ -144,13 +144,25 @@ def _cells(found: Effect) -> str:
     rows = "".join(
         f"<span>{html.escape(cell.name)}</span>"
         f'<span class="bar" style="width:{100 * cell.budget / most:.1f}%;background:{BLUE}"></span>'
-        f"<span><b>{cell.budget:,}</b> <small>of {cell.size:,}{_trusted(cell)}</small></span>"
+        f"<span>{_given(cell)}</span>"
         for cell in found.cells
     )
     total = sum(cell.budget for cell in found.cells)
     source = "from these answers" if (found.answers >= 0).any() else "without answers"
     title = f"<p><b>Subset {source}: {total:,} images</b></p>"
     return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div></div>'
+
+
+def _given(cell: CellNow) -> str:
+    """How much of a cell the subset takes; a small cell is taken whole, and some of its images more than once."""
+    repeats = cell.budget - cell.size
+    taken = f"<b>{cell.budget:,}</b>"
+    if repeats > 0 and cell.size:
+        more = counted(repeats, "repeat")
+        return f"{taken} <small>{counted(cell.size, 'image')}, {more}{_trusted(cell)}</small>"
+    if not cell.budget and cell.is_alone:
+        return f"{taken} <small>of {cell.size:,}, left out: only this class occurs here</small>"
+    return f"{taken} <small>of {cell.size:,}{_trusted(cell)}</small>"
 
 
 def _trusted(cell: CellNow) -> str:

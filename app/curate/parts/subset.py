@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,12 +14,12 @@ from app.curate import charts
 from app.services import space_data
 from app.services.space_data import SpaceData
 from app.ui import chart, pictures
-from app.ui.escape import prose
+from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from slim_core.curation import Subset
 from slim_core.evaluation.charts import scores
-from slim_core.percent import percent
+from slim_core.percent import counted, percent
 
 SHOWN = 48  # chosen images on the page
 FEW = 3  # notes that are shown one by one
@@ -100,8 +101,26 @@ def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
     cells = pd.DataFrame(listed).assign(**{"class": names})
     frame = cells.assign(chosen=cells["unique"])
     chart.show(charts.cells(frame), key="cells", alt="Images chosen and repeated per cell")
+    is_balanced_twice = "images_wrong" in subset.report.get("clusters", {})  # which leaves cells out for other reasons
+    if not is_balanced_twice and (alone := alone_in_their_environment(listed)):
+        what = f"{counted(len(alone), 'cell')} {'is' if len(alone) == 1 else 'are'}"
+        shown = "; ".join(map(verbatim, alone[:FEW])) + ("; ..." if len(alone) > FEW else "")
+        st.caption(f"{what} left out, since only one class occurs in the environment: {shown}.")
     with st.expander("Cells as a table", icon=":material/table:"):
         st.dataframe(cells, hide_index=True, placeholder="–", alt="Images of each cell and how many are chosen")
+
+
+def alone_in_their_environment(listed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the cells (of a subset's report) that give nothing, since no other class occurs where they lie.
+
+    Strategies without environments have none.
+    """
+    n_classes = Counter(one.get("environment") for one in listed)
+    return [
+        one["cell"]
+        for one in listed
+        if "environment" in one and not one["budget"] and n_classes[one["environment"]] == 1
+    ]
 
 
 def show_images(data: SpaceData, subset: Subset) -> None:

@@ -20,6 +20,7 @@ from app.annotate.pace import Pace
 from app.annotate.parts import live_effect, summary
 from app.services import campaign_actions
 from app.ui import selection
+from slim_core.annotation.live_effect import CellNow
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign
 from tests.app.conftest import Sign
@@ -361,6 +362,20 @@ def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
         app.run()
         [after] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert after != drawn
+
+
+@pytest.mark.parametrize(
+    ("size", "budget", "is_alone", "said"),
+    [
+        (125, 30, False, "30 of 125"),
+        (19, 30, False, "30 19 images, 11 repeats"),
+        (125, 0, True, "0 of 125, left out: only this class occurs here"),
+        (125, 0, False, "0 of 125"),
+    ],
+)
+def test_a_cell_says_what_it_gives_and_why_it_gives_nothing(size: int, budget: int, is_alone: bool, said: str):
+    cell = CellNow("cat, environment 1", size, None, budget, is_alone)
+    assert re.sub("<[^>]*>", "", live_effect._given(cell)) == said
 
 
 @pytest.mark.parametrize(("others", "asked"), [(live_effect.FEW - 1, "_fast"), (live_effect.FEW, "_shared")])

@@ -24,3 +24,6 @@ def test_cells_tell_distinct_images_from_repeats() -> None:
     frame = pd.DataFrame({"cell": ["x"], "size": [30], "chosen": [20], "repeated": [5]})
     chosen, repeated = charts.cells(frame).data
     assert (list(chosen.x), list(repeated.x)) == ([20], [5])
+    for bar in (chosen, repeated):
+        assert bar.customdata.tolist() == [[20, 30, 5]]
+        assert bar.hovertemplate.endswith("%{customdata[0]} of %{customdata[1]} images, %{customdata[2]} repeats")
