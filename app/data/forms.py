@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
@@ -63,6 +63,9 @@ def show() -> tuple[ToImport, bool, str]:
         options = _options(kind)
     # Never off: a field gives its text away when it is left, so that the first click would only wake the button.
     pressed = st.button("Check", type="primary") or st.session_state.pop(AT_ONCE, False)
+    if pressed and (missing := _not_chosen(options)):
+        st.error(missing)
+        pressed = False
     format = CsvTable.name if options and kind == SNIFF else kind
     if path and st.session_state.get(UNPACKED) == path:
         options[packed.OPTION] = packed.YES
@@ -130,6 +133,13 @@ def _columns(path: str) -> dict[str, str]:
     st.dataframe(found.head, width="stretch", hide_index=True, alt=f"The first rows of {file}")
     with st.container(horizontal=True, vertical_alignment="bottom"):
         return {"file": file} | _roles(found, key=f"column-{path}-{file}")
+
+
+def _not_chosen(options: Mapping[str, str]) -> str:
+    """What to choose first, where the columns of a table are offered; "" where nothing is missing."""
+    asked = {"path": "the column with the images under *Image*", "label": "the column with the class under *Label*"}
+    missing = [text for role, text in asked.items() if role not in options]
+    return f"Choose {' and '.join(missing)}." if "file" in options and missing else ""
 
 
 def _roles(found: TablePreview, key: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ st.title("Data", help=explain("group", "attribute"))
 
 removal.said()
 known = session.store().datasets.all()
+asked = None
 around = check.around_form(is_first=not known)
 if around.open or check.is_registering():
     with around:
@@ -28,7 +29,7 @@ check.register()
 dataset = pick.dataset()
 if dataset is None:
     st.info("No data set is registered yet. A data set is a folder of images, by class or with a table of labels.")
-    next_step.here("enter a folder above and press *Check*, or try the demo data.")
+    next_step.here(check.todo(asked))
     st.stop()
 
 about = f"{dataset.format} · {dataset.root} · fingerprint {dataset.fingerprint}"

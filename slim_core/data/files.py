@@ -72,11 +72,11 @@ def decode_sample(n: int, limit: int = FULL_DECODE_LIMIT) -> np.ndarray:
     return np.sort(np.random.default_rng(SAMPLE_SEED).choice(n, limit, replace=False))
 
 
-FAULTS = {
-    "missing-files": "are missing",
-    "broken-files": "are broken or cut short",
-    "large-files": "are too large",
-    "path-escape": "are links out of the allowed folders",
+FAULTS = {  # of one image, of several
+    "missing-files": ("is missing", "are missing"),
+    "broken-files": ("is broken or cut short", "are broken or cut short"),
+    "large-files": ("is too large", "are too large"),
+    "path-escape": ("is a link out of the allowed folders", "are links out of the allowed folders"),
 }
 
 
@@ -86,7 +86,7 @@ def _report_faults(table: ImageTable, looks: list[Look], findings: Findings) -> 
     for code, rows in found.items():
         findings.error(
             code,
-            f"{len(rows):,} of {len(table):,} images {FAULTS[code]} ({findings.where(rows)}); "
+            f"{len(rows):,} of {len(table):,} images {FAULTS[code][len(rows) > 1]} ({findings.where(rows)}); "
             f"the first: {looks[rows[0]].detail}",
             rows,
         )

@@ -82,6 +82,18 @@ def is_shown(asked: ToImport, place: str = FORM) -> bool:
     return _fitting(asked, place) is not None
 
 
+def todo(asked: ToImport | None) -> str:
+    """What comes next in the form, where no data is registered yet; None: the form is folded."""
+    checked = None if asked is None else _fitting(asked, FORM)
+    if checked is None:
+        return "enter a folder above and press *Check*, or try the demo data."
+    if not checked.report["n_images"]:
+        return "correct what is marked above and press *Check* again."
+    if any(one["level"] == "error" for one in checked.report["findings"]):
+        return "leave out or correct what is marked above, then press *Register*."
+    return "press *Register* above."
+
+
 def _fitting(asked: ToImport, place: str) -> Checked | None:
     """The last check, if it is of this."""
     checked: Checked | None = st.session_state.get(KEY)

@@ -81,6 +81,7 @@ def test_a_folder_is_checked_by_its_path_and_then_registered(show, empty_home: P
     app = check(show("data"), small_demo)
     assert "40 images (train 20, val 10, test 10). Nothing is registered yet." in texts(app)
     assert "Read as demo" in texts(app) and session.store().datasets.all() == []
+    assert "**Next:** press *Register* above." in texts(app)
     button(app, "Register").click().run()
     assert not app.exception
     assert [one.format for one in session.store().datasets.all()] == ["demo"]
@@ -164,7 +165,7 @@ def spoilt(tmp_path: Path, small_demo: Path) -> Path:
 @pytest.mark.usefixtures("empty_home")
 def test_broken_and_missing_files_can_be_left_out(show, spoilt: Path) -> None:
     app = check(show("data"), spoilt)
-    assert "1 of 40 images are missing (line 4)" in texts(app) and "are broken or cut short (line 6)" in texts(app)
+    assert "1 of 40 images is missing (line 4)" in texts(app) and "is broken or cut short (line 6)" in texts(app)
     assert button(app, "Register").disabled
     for cause in ("missing", "broken"):
         app.checkbox(key=f"check-leave-out-{cause}").check().run()
@@ -227,8 +228,8 @@ def test_the_columns_of_a_foreign_table_are_chosen_beside_its_first_rows(show, f
 @pytest.mark.usefixtures("empty_home")
 def test_a_label_column_that_was_not_chosen_is_asked_for(show, foreign: Path) -> None:
     app = check(show("data"), foreign)
-    assert "photos.csv lacks the column label (it has: photo, species, area, hour)" in texts(app)
-    assert session.store().datasets.all() == []
+    assert [one.value for one in app.error] == ["Choose the column with the class under *Label*."]
+    assert "=COLUMN" not in texts(app) and session.store().datasets.all() == []
 
 
 @pytest.mark.usefixtures("empty_home")

@@ -179,7 +179,7 @@ def test_what_is_no_image_and_an_empty_cell_are_named_by_their_rows(root: Path, 
     cells = [{"bytes": content(i), "path": None} for i in range(24)]
     cells[4] = {"bytes": b"<!doctype html>", "path": None}
     write(root / "train.parquet", pa.table({"image": pa.array(cells, IMAGE), "label": ["a", "b"] * 12}))
-    assert "1 of 24 images are broken" in codes(imported(root, limits, unpack="yes"))["broken-files"]
+    assert "1 of 24 images is broken" in codes(imported(root, limits, unpack="yes"))["broken-files"]
     cells[6] = None
     write(root / "train.parquet", pa.table({"image": pa.array(cells, IMAGE), "label": ["a", "b"] * 12}))
     assert "1 rows of train.parquet name no image (row 6)" in codes(imported(root, limits, unpack="yes"))["paths"]

@@ -122,7 +122,7 @@ def test_a_packed_table_is_read_and_its_lines_are_named(root: Path, limits: Sett
     found = preview(root, settings=limits)
     assert found is not None and found.head["label"].tolist() == ["a", "b", "a", "b", "a"]
     (root / "3.png").unlink()
-    assert "are missing (line 5)" in imported(root, limits).report.errors[0].message
+    assert "is missing (line 5)" in imported(root, limits).report.errors[0].message
     named = root / f"labels{suffix}"
     assert imported(named, limits).report.format == "csv", "also by the name of the file"
 
