@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 ORIGIN = "http://annotator.test"
 SETUP = """
 const names = ["session", "connection", "outbox", "queue", "grid_page", "marks", "keys"];
-const modules = await Promise.all(names.map((name) => import(`/static/${name}.js`)));
+const modules = await Promise.all(names.map((name) => import(`/annotate/${name}.js`)));
 const { Session, Connection, Outbox, Queue, GridPage, Marks, actionOf } = Object.assign({}, ...modules);
 const urls = { next: "/api/next", answers: "/api/answers", given: "/api/given", release: "/api/release" };
 const receipts = [], until = async (done) => { while (!done()) await new Promise((go) => setTimeout(go, 10)); };
@@ -71,10 +71,8 @@ class Annotation:
 
     def _serve(self, route: Route) -> None:
         folder, _, name = urlparse(route.request.url).path.strip("/").partition("/")
-        if folder == "static":
-            route.fulfill(content_type="text/javascript", body=static(f"annotate/{name}").read_text())
-        elif folder == "ui":
-            route.fulfill(content_type="text/javascript", body=static(f"ui/{name}").read_text())
+        if folder in ("annotate", "ui"):
+            route.fulfill(content_type="text/javascript", body=static(f"{folder}/{name}").read_text())
         elif folder == "picture":
             route.fulfill(content_type="image/svg+xml", body=PIXEL)
         elif folder == "api":
@@ -275,7 +273,7 @@ def test_the_connection_knows_why_it_failed_and_how_long_to_wait(
 def test_of_a_campaign_that_was_removed_nothing_is_promised(annotation: Annotation) -> None:
     annotation.refusals = [(404, {"error": "The campaign look was removed."})] * 3
     said = annotation.run("""
-        const { status, rest } = await import("/static/messages.js");
+        const { status, rest } = await import("/annotate/messages.js");
         const { outbox, connection, queue } = open();
         outbox.push(answer(7));
         await outbox.send();

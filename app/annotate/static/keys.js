@@ -1,5 +1,6 @@
 // Keys, and the swipe that stands for two of them.
 
+import { isElsewhere } from "../ui/elsewhere.js";
 import { ANSWERS } from "./answer_values.js";
 
 const KEYS = {
@@ -22,10 +23,6 @@ function name(event) {
   return physical ? physical[1].toLowerCase() : typed;
 }
 
-// Somebody types, or has something else open in front of the images.
-const ELSEWHERE = '[data-testid="stPopoverBody"], [data-testid="stDialog"], [role="listbox"], [role="menu"]';
-const typing = (target) => target.isContentEditable || ["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName);
-
 // Keys that mean something to what has the focus, which is not ours to take: it is pressed, opened or moved through.
 const PRESSED = 'button:not(.tile), summary, [role="button"], [role="checkbox"], [role="switch"], [role="radio"], [role="tab"]';
 const MOVED = '[role="tab"], [role="radio"], [role="slider"], [role="spinbutton"], [role="combobox"], [role="grid"], canvas';
@@ -35,11 +32,9 @@ const TAKEN = {
 
 // [action, place of the tile]; undefined for a key that is not ours.
 export function actionOf(event, grid) {
-  const target = event.composedPath()[0];
-  if (event.ctrlKey || event.metaKey || event.altKey || typing(target)) return undefined;
-  if (document.querySelector(ELSEWHERE)) return undefined;
+  if (event.ctrlKey || event.metaKey || event.altKey || isElsewhere(event)) return undefined;
   const key = name(event);
-  if (TAKEN[key] && target.closest?.(TAKEN[key])) return undefined;
+  if (TAKEN[key] && event.composedPath()[0].closest?.(TAKEN[key])) return undefined;
   if (!grid) return KEYS[key] && [KEYS[key]];
   if (GRID[key]) return [GRID[key]];
   const place = TILES.indexOf(key);

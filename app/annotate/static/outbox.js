@@ -1,7 +1,7 @@
 // Answers on their way: each under a random id of its own, kept in localStorage until the server has acknowledged it,
 // so that nothing is lost with a page or a connection, and nothing counts twice. Only the outbox sends them.
 
-import { randomId } from "./session.js";
+import { randomId } from "../ui/random_id.js";
 
 const BATCH = 200;
 

@@ -1,11 +1,9 @@
 // The session of this page, under whose id its images are leased. The next page of the tab takes over what this one held.
 
+import { randomId } from "../ui/random_id.js";
+
 const STORED = "slim-tab:"; // only while no page of the tab is open: a duplicated tab must not share a session
 const MAX_PREVIOUS = 10;
-
-// An id nobody else has: 24 hexadecimal digits.
-export const randomId = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(12)), (b) => b.toString(16).padStart(2, "0")).join("");
 
 export class Session {
   constructor(campaign, who) {

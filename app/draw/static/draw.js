@@ -7,6 +7,7 @@
 //   server.js   fetches an image, keeps a drawing
 
 import { imageAddress } from "../ui/image_address.js";
+import { randomId } from "../ui/random_id.js";
 import { actionOf } from "./keys.js";
 import { Server } from "./server.js";
 import { Shapes } from "./shapes.js";
@@ -347,8 +348,6 @@ class Draw {
     this.find("classes").replaceChildren(...classes.map(([name, done, of]) => bar(name, done, of)));
   }
 }
-
-function randomId() { return Array.from(crypto.getRandomValues(new Uint32Array(4)), (each) => each.toString(36)).join(""); }
 
 function bar(name, done, of) {
   const line = document.createElement("li");

@@ -1,5 +1,7 @@
 // Keys of the page, and the keys that are left to what has the focus.
 
+import { isElsewhere } from "../ui/elsewhere.js";
+
 const KEYS = {
   r: "rectangle", p: "polygon", s: "select", delete: "remove", backspace: "remove", escape: "cancel", enter: "enter",
   arrowright: "next", arrowleft: "previous", " ": "place",
@@ -12,7 +14,7 @@ const FAR_PX = 10; // of the file: how far Shift and an arrow move a corner
 export function actionOf(event, root) {
   const [target, key] = [event.composedPath()[0], event.key.toLowerCase()];
   if (target !== document.body && !event.composedPath().includes(root)) return undefined;
-  if (["INPUT", "TEXTAREA", "SELECT"].includes(target.tagName) || event.altKey) return undefined;
+  if (event.altKey || isElsewhere(event)) return undefined;
   if (event.ctrlKey || event.metaKey) return key === "z" && !event.shiftKey ? ["undo"] : undefined;
   const by = event.shiftKey ? FAR_PX : 1;
   if (target.dataset?.place && ARROWS[key]) return ["nudge", ARROWS[key].map((each) => each * by)];

@@ -14,8 +14,9 @@ from app.routes.assets import asset_url, static
 from app.space.charts import Colouring
 
 DENSITY_ABOVE = 200_000  # points in view from which their density is drawn
-OWN = ("panel", "pointer", "points", "density", "geometry", "legend", "card", "tools")
-MODULES = (*(f"space/{name}" for name in OWN), "ui/image_address")  # what plot.js imports
+OWN = ("panel", "pointer", "points", "density", "geometry", "legend", "card", "tools", "element")
+SHARED = ("image_address", "random_id", "elsewhere")
+MODULES = (*(f"space/{name}" for name in OWN), *(f"ui/{name}" for name in SHARED))  # what plot.js imports
 PRELOADED = "".join(f'<link rel="modulepreload" href="/assets/{name}.js">' for name in MODULES)
 HTML = f"""{PRELOADED}
 <div class="slim-space" role="group" aria-label="Attention spaces">

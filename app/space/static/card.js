@@ -1,6 +1,7 @@
 // The card beside the pointer: the image of a point and what is known of it. Its size never changes.
 
 import { imageAddress } from "../ui/image_address.js";
+import { element } from "./element.js";
 
 const KEPT = 500; // cards in memory
 const WAIT = 40; // ms the pointer rests before a card is asked for
@@ -10,8 +11,7 @@ export class HoverCard {
   constructor(root) {
     this.root = root;
     this.cards = new Map();
-    this.box = document.createElement("div");
-    this.box.className = "slim-space-card";
+    this.box = element("div", "slim-space-card");
     this.box.hidden = true;
     this.box.innerHTML = '<img alt=""><b></b><span></span><dl></dl>';
     root.append(this.box);
@@ -47,7 +47,7 @@ export class HoverCard {
     head.textContent = title;
     head.dataset.correct = correct;
     under.textContent = group;
-    list.replaceChildren(...facts.flatMap(([name, value]) => [tag("dt", name), tag("dd", value)]));
+    list.replaceChildren(...facts.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
     this.box.hidden = false;
   }
 
@@ -56,10 +56,4 @@ export class HoverCard {
     this.id = undefined;
     this.box.hidden = true;
   }
-}
-
-function tag(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
 }

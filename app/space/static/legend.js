@@ -1,5 +1,7 @@
 // What the colours mean, and how many images have each: every entry is a button that selects them.
 
+import { element } from "./element.js";
+
 // (levels x 4) bytes RGBA of "#rrggbb" texts. Black is the page's own ink, which shows on a dark page too.
 export function paletteOf(colours, ink) {
   const shown = colours.map((colour) => (colour === "#000000" ? ink : colour));
@@ -55,11 +57,4 @@ function scale({ palette, low, high }) {
   const box = element("span", "slim-space-scale");
   box.append(low.toFixed(2), bar, high.toFixed(2));
   return box;
-}
-
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
 }

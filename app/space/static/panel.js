@@ -1,5 +1,6 @@
 // One space: its points, the part of them in view, and which point lies at a place.
 
+import { element } from "./element.js";
 import { fit, NearestPoint } from "./geometry.js";
 import { PointLayer } from "./points.js";
 
@@ -7,13 +8,6 @@ const NEAR = 9; // pixels from a point at which the pointer means it
 const STEP = 0.15; // share of the view an arrow key moves by
 
 export const many = (n) => n.toLocaleString("en");
-
-function element(tag, className, text) {
-  const made = document.createElement(tag);
-  made.className = className;
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
 
 export class Panel {
   // `above`: points in view from which density is drawn; `drawn()`: called after each frame.

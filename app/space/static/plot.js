@@ -1,5 +1,7 @@
 // Attention spaces side by side with one selection, which goes up as a bitset: 17 kB for 100,000 points.
 
+import { isElsewhere } from "../ui/elsewhere.js";
+import { randomId } from "../ui/random_id.js";
 import { HoverCard } from "./card.js";
 import { bytes, countOf, fromBits, joined, toBits } from "./geometry.js";
 import { Legend, paletteOf } from "./legend.js";
@@ -41,7 +43,7 @@ class SpacePlot {
       move: (change) => this.panels.forEach(change),
     });
     this.root.querySelector(".slim-space-clear").addEventListener("click", () => this.clear());
-    this.escape = (event) => { if (event.key === "Escape" && !typing(event)) this.cancel(); };
+    this.escape = (event) => { if (event.key === "Escape" && !isElsewhere(event)) this.cancel(); };
     document.addEventListener("keydown", this.escape);
   }
 
@@ -109,7 +111,7 @@ class SpacePlot {
   choose(region, how) {
     const mask = joined(this.mask ?? new Uint8Array(this.data.n), region, how);
     this.set(mask);
-    const version = crypto.getRandomValues(new Uint32Array(2)).join("-");
+    const version = randomId();
     this.known.add(version);
     this.send("selection", { n: this.data.n, version, count: this.chosen, bits: this.mask ? toBits(this.mask) : "" });
   }
@@ -154,9 +156,6 @@ class SpacePlot {
     this.card.hide();
   }
 }
-
-const typing = (event) =>
-  ["INPUT", "TEXTAREA", "SELECT"].includes(event.composedPath()[0]?.tagName) || document.querySelector('[data-testid="stPopoverBody"], [role="dialog"], [role="listbox"]');
 
 export function update({ data, parentElement, setStateValue }) {
   parentElement.__slimSpace ??= new SpacePlot(parentElement);
