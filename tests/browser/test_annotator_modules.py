@@ -34,7 +34,7 @@ const answer = (item, value = 1) => ({ item, value, net: 1, ms: 5, seen: {} });
 
 # The whole annotator on an element of its own; `press` a key in it, `part` is one of its parts.
 MOUNT = f"""
-const {{ mount }} = await import("/static/annotator.js");
+const {{ mount }} = await import("/annotate/annotator.js");
 const data = {{
   campaign: "c", who: "ann", token: "t", run: "r", urls: {json.dumps(URLS)}, examples: {{}}, split: "train", nSplit: 99,
   overlap: 1, blind: false, guideline: "", ramp: "none",
