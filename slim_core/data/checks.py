@@ -43,6 +43,7 @@ MAX_GROUPS = 20_000  # classes x attributes: every report and page lists them
 MAX_NAME = 200  # letters of a class or an attribute, which pages and reports repeat for every image
 MAX_UNUSED = 100  # numbers up to here may be left out between those that occur
 TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
+RARE = 10  # times fewer images than the largest class from which one is rare
 NAMED = 5  # groups a finding names
 SHORTCUT_V = 0.3  # Cramer's V from which an attribute may serve as a shortcut (a medium effect, Cohen 1988)
 
@@ -84,6 +85,7 @@ def check_table(table: ImageTable, expected: Counts, findings: Findings) -> None
     """Splits, classes and groups of a table; ``expected``: the published counts, where known."""
     _check_repeats(table, findings)
     _check_coverage(table, findings)
+    _check_class_sizes(table, findings)
     _check_groups(table, expected, findings)
 
 
@@ -415,6 +417,32 @@ def _missing_split(table: ImageTable, split: str, findings: Findings) -> None:
     )
 
 
+def _check_class_sizes(table: ImageTable, findings: Findings) -> None:
+    """Classes that are rare in train; without attributes, also those of which val or test has a few images."""
+    for split in SPLITS:
+        counts = np.bincount(table.labels[table.rows(split)], minlength=table.n_classes)
+        named = [f"{name} ({n:,})" for name, n in zip(table.label_names, counts, strict=True)]
+        if split == "train":
+            _report_rare(counts, named, findings)
+        elif not table.has_attributes and len(tiny := np.flatnonzero((counts > 0) & (counts < TINY_GROUP))):
+            findings.warning(
+                "tiny-class",
+                f"The split {split} has fewer than {TINY_GROUP} images of "
+                f"{_listed([named[c] for c in tiny], ('class', 'classes'))}: accuracy there says little.",
+            )
+
+
+def _report_rare(counts: np.ndarray, named: Sequence[str], findings: Findings) -> None:
+    rare = np.flatnonzero((counts > 0) & (counts * RARE < counts.max()))
+    if len(rare):
+        findings.warning(
+            "rare-class",
+            f"The split train has few images of {_listed([named[c] for c in rare], ('class', 'classes'))}, less than a "
+            f"tenth of those of {named[int(counts.argmax())]}: overall accuracy says little about "
+            f"{'it' if len(rare) == 1 else 'them'}.",
+        )
+
+
 def _check_groups(table: ImageTable, expected: Counts, findings: Findings) -> None:
     if not table.has_attributes:
         return
@@ -444,9 +472,9 @@ def _check_sizes(split: str, sizes: Mapping[str, int], findings: Findings) -> No
         )
 
 
-def _listed(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str], what: tuple[str, str] = ("group", "groups")) -> str:
     more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return f"{'the group ' if len(names) == 1 else f'{len(names):,} groups: '}{'; '.join(names[:NAMED])}{more}"
+    return f"{f'the {what[0]} ' if len(names) == 1 else f'{len(names):,} {what[1]}: '}{'; '.join(names[:NAMED])}{more}"
 
 
 def _check_association(table: ImageTable, findings: Findings) -> None:

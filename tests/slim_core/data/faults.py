@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slim_core.data.report import Finding, ImportReport
 
-OF_SMALL_SETS = {"tiny-group", "shortcut"}
+OF_SMALL_SETS = {"tiny-group", "tiny-class", "shortcut"}
 
 
 def faults(report: ImportReport) -> tuple[Finding, ...]:

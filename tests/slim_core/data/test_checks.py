@@ -213,6 +213,34 @@ def test_several_errors_are_all_found_at_once_and_told_by_require(waterbirds, li
         require(imported)
 
 
+def of_classes(tmp_path, benign, malignant):
+    """What is found of a table without attributes: images of each class in (train, val, test)."""
+    cells = [
+        (split, label)
+        for label, counts in enumerate((benign, malignant))
+        for split, n in zip(("train", "val", "test"), counts, strict=True)
+        for _ in range(n)
+    ]
+    frame = pd.DataFrame(cells, columns=["split", "label"])
+    paths = pd.Series([f"{i}.png" for i in range(len(frame))])
+    draft = Draft("m.csv", tmp_path, paths, frame["split"], frame["label"], label_names=("benign", "malignant"))
+    findings = Findings()
+    check_table(build_table(draft, "moles", Settings(data_roots=(tmp_path,)), findings), {}, findings)
+    return {one.code: one.message for one in findings.items}
+
+
+def test_a_rare_class_and_one_of_few_images_are_told_without_an_attribute(tmp_path):
+    found = of_classes(tmp_path, (200, 40, 40), (19, 9, 12))
+    assert found["rare-class"] == (
+        "The split train has few images of the class malignant (19), less than a tenth of those of benign (200): "
+        "overall accuracy says little about it."
+    )
+    assert found["tiny-class"] == (
+        "The split val has fewer than 10 images of the class malignant (9): accuracy there says little."
+    )
+    assert not {"rare-class", "tiny-class"} & set(of_classes(tmp_path, (200, 40, 40), (20, 10, 10)))
+
+
 def test_counts_other_than_the_published_ones_are_warned_about_and_equal_ones_are_not(tmp_path):
     cells = [(split, y, place) for split in ("train", "val") for y in (0, 1) for place in (0, 1)]
     frame = pd.DataFrame(cells, columns=["split", "y", "place"])

@@ -22,6 +22,7 @@ from slim_core.data.report import Imported, require
 from slim_core.data.table import ImageTable
 from slim_core.data.uploads import unpack
 from slim_core.settings import Settings
+from tests.slim_core.data.faults import faults
 
 SPLITS = ("train", "val", "test")
 
@@ -48,7 +49,7 @@ def read(root: Path, limits: Settings, form: str, **options: str) -> tuple[Image
     """The table of a folder whose form was found; and what was found, by code."""
     found = imported(root, limits, **options)
     assert found.report.format == form, found.report.findings
-    return require(found), {finding.code: finding.message for finding in found.report.findings}
+    return require(found), {finding.code: finding.message for finding in faults(found.report)}
 
 
 def sizes(table: ImageTable) -> list[int]:
