@@ -31,7 +31,7 @@ def read(root, limits, form, **options):
     """The table; the form must have been found without being named."""
     imported = import_data(root, options=options, settings=limits)
     assert imported.report.format == form and imported.report.reason
-    return require(imported), {finding.code: finding.message for finding in imported.report.findings}
+    return require(imported), {finding.code: finding.message for finding in faults(imported.report)}
 
 
 def counts(table, split):
