@@ -10,6 +10,7 @@ from PIL import Image
 from slim_core.data.groups import grouping
 from slim_core.data.importing import FORMATS, import_data
 from slim_core.data.report import require
+from tests.slim_core.data.faults import faults
 
 RNG = np.random.default_rng(0)
 
