@@ -228,10 +228,10 @@ def _end(label: str, *, maps: bool) -> tuple[bool, After]:
 def _how_long(dataset: Dataset, model: str, epochs: int, n_seeds: int) -> str:
     """What the proposed training takes, before it is submitted."""
     images = train_defaults.n_train(dataset)
-    what = f"{epochs} epochs of {images:,} images" + (f" with {n_seeds} seeds" if n_seeds > 1 else "")
+    what = f"Proposed: {epochs} epochs of {images:,} images" + (f" with {n_seeds} seeds" if n_seeds > 1 else "")
     seconds = train_defaults.seconds(dataset, model, epochs * n_seeds)
     if seconds is None:
-        return f"{what}: the time is known after the first training of this model here."
+        return f"{what}. The time is known after the first training of this model here."
     return f"{what} take {about(seconds)}, as measured in earlier trainings here."
 
 
