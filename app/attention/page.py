@@ -58,4 +58,8 @@ else:
         next_step.here("choose another model. The images with their maps appear here.")
 if run is not None:
     link = {"dataset": run.dataset_id, "attention": run.id}
-    next_step.show("build an attention space of these images.", "space", "Space", **link)
+    spaces = [one for one in session.store().runs.children(run.id) if one.kind == "space" and one.status == "done"]
+    if spaces:
+        next_step.show("open the attention space of these images.", "space", "Space", run=spaces[-1].id)
+    else:
+        next_step.show("build an attention space of these images.", "space", "Space", **link)

@@ -5,7 +5,8 @@ import streamlit as st
 from app import session
 from app.data import forms
 from app.data.parts import check, counts, findings, privacy, removal, sample_grid, versions
-from app.ui import demo_data, next_step, notes, pick
+from app.services import loop_state
+from app.ui import demo_data, loop_next, next_step, notes, pick
 from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
@@ -50,4 +51,4 @@ st.subheader("Images", anchor="images")
 with errors_shown():
     sample_grid.show(dataset.id)
 
-next_step.show("train a reference model on this data.", "train", "Train a model", dataset=dataset.id)
+loop_next.show(loop_state.read(session.store(), dataset.id))

@@ -4,8 +4,8 @@ import streamlit as st
 
 from app import session
 from app.draw.parts import canvas, older_versions, scores
-from app.services import evaluating
-from app.ui import next_step, pick
+from app.services import evaluating, loop_state
+from app.ui import loop_next, next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
 from slim_core.data.table import SPLITS
@@ -39,5 +39,8 @@ with errors_shown():
         st.info("Your role is viewer. Drawing requires the role annotator. Ask an admin.")
     scores.show(dataset.id)
 
-next_step.show("see where the model looks, and how much of it lies on the object.", "attention", "Attention",
-               dataset=dataset.id)  # fmt: skip
+if session.store().lineage.runs_with_maps(dataset.id):
+    next_step.show("see where the model looks, and how much of it lies on the object.", "attention", "Attention",
+                   dataset=dataset.id)  # fmt: skip
+else:
+    loop_next.show(loop_state.read(session.store(), dataset.id))

@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.overview.parts import headline, loop_row, places, tries, watch, which, whole_loop
 from app.services import evaluations, loop_state, result_facts
-from app.ui import demo_data, next_step, pick
+from app.ui import demo_data, loop_next, next_step, pick
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline, progress
 
@@ -57,7 +57,7 @@ with place["steps"]:
     if in_pipelines:
         progress.wait(in_pipelines, "wait for the steps above; you can close this page.")
     elif not has_next:
-        loop_row.show_next(loop, found)
+        loop_next.show(loop, found)
 
 if not progress.show(dataset=dataset.id, without=in_pipelines) and not in_pipelines:
     watch.for_news()

@@ -7,7 +7,7 @@ from app.space.parts import view
 from app.ui import export, next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
-from app.ui.runs import ask, needed, submit
+from app.ui.runs import ask, needed, state, submit
 from slim_core.parameters import parameters
 from slim_core.steps.registry import STEPS
 
@@ -50,7 +50,9 @@ else:
             lambda: {"kind": "space", "dataset": dataset.id, "attention": attention.id, **fields},
             key="submit-space",
         )
-    if run is None:
+    if run is None and any(map(state.is_active, store.runs.all(kind="space", dataset=dataset.id, metrics=False))):
+        next_step.here("wait for the space; you can close this page. Every image appears here as a point.")
+    elif run is None:
         next_step.here("press *Build the space*. Every image appears here as a point.")
 if run is not None:
     link = {"dataset": run.dataset_id, "space": run.id}

@@ -435,11 +435,11 @@ def _check_class_sizes(table: ImageTable, findings: Findings) -> None:
 def _report_rare(counts: np.ndarray, named: Sequence[str], findings: Findings) -> None:
     rare = np.flatnonzero((counts > 0) & (counts * RARE < counts.max()))
     if len(rare):
+        classes, largest = _listed([named[int(c)] for c in rare], ("class", "classes")), named[int(counts.argmax())]
         findings.warning(
             "rare-class",
-            f"The split train has few images of {_listed([named[c] for c in rare], ('class', 'classes'))}, less than a "
-            f"tenth of those of {named[int(counts.argmax())]}: overall accuracy says little about "
-            f"{'it' if len(rare) == 1 else 'them'}.",
+            f"The split train has few images of {classes}, less than a tenth of those of {largest}: "
+            f"overall accuracy says little about {'it' if len(rare) == 1 else 'them'}.",
         )
 
 

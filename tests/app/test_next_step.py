@@ -77,3 +77,23 @@ def test_a_run_that_failed_leads_to_its_log(show, dataset) -> None:
     assert "Read its log" in next_steps(show("jobs"))[0]
     assert "Retry" in next_steps(show("jobs", run=run.id))[0]
     assert "read its log" in next_steps(show("train", run=run.id))[0]
+
+
+@pytest.mark.usefixtures("dataset")
+def test_drawing_leads_to_a_model_where_there_is_none(show) -> None:
+    assert "Train a reference model" in next_steps(show("draw"))[0]
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(("page", "not_said"), [("data", "a reference model"), ("attention", "build an")])
+def test_no_page_asks_for_a_step_of_the_loop_that_is_done(show, page: str, not_said: str) -> None:
+    assert not_said not in next_steps(show(page))[0]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_while_a_space_is_built_the_page_says_to_wait(show) -> None:
+    store = session.store()
+    (space,) = store.runs.all(kind="space")
+    store.runs.submit(parse_spec({**space.spec, "seed": 99}))
+    store.runs.delete(space.id, cascade=True)
+    assert "wait for the space" in next_steps(show("space"))[0]

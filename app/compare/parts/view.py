@@ -115,7 +115,7 @@ SEEDS_HELP = (
 _percent = st.column_config.NumberColumn
 SEED_COLUMNS = {
     "method": st.column_config.TextColumn("Method"),
-    "seeds": st.column_config.TextColumn("Seeds"),
+    "seeds": st.column_config.TextColumn("Seed", help="The number of each seed, not how many there are."),
     "wga": _percent("Worst group, mean", format="%.1f %%", help=DEFINITIONS[WGA]),
     "wga_sd": _percent("sd", format="%.1f", help="Standard deviation over the seeds, in points."),
     "average": _percent("Average, mean", format="%.1f %%", help=DEFINITIONS[AVERAGE]),

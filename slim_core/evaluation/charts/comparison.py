@@ -138,7 +138,7 @@ def headline(frame: pd.DataFrame) -> go.Figure:
             marker={"size": 12, "symbol": symbols[position % len(symbols)], "color": INK},
             hovertemplate=f"%{{y}}<br>{measure} %{{x:.1f}} %<extra></extra>",
         )
-    figure.update_xaxes(ticksuffix=" %", title="accuracy", range=[0, 103])
+    figure.update_xaxes(ticksuffix=" %", title="accuracy", range=[-2, 103])  # a mark at 0 % is whole
     figure.update_yaxes(autorange="reversed", automargin=True, type="category")
     return base_layout(figure, height=120 + 34 * max(frame["run"].nunique(), 1))
 
