@@ -199,7 +199,7 @@ def test_what_was_drawn_gives_scores_by_one_button(page: Page, address: str, sto
         time.sleep(0.5)
     assert all(run.metrics["aiou"] is not None and run.metrics["reused"] for run in done)
     visit(page, address, "attention", "?attention-tab=Scores per group")
-    expect(page.get_by_text(re.compile(r"Over \d+ of 40 test images, those with a drawing"))).to_be_visible(
+    expect(page.get_by_text(re.compile(r"Over \d+ of 40 test images: those with a drawing"))).to_be_visible(
         timeout=60_000
     )
 

@@ -33,8 +33,8 @@ class Spent:
 
     @property
     def share(self) -> float:
-        """The images as a share of the split (0..1; NaN where it has none)."""
-        return self.images / self.n_split if self.n_split else math.nan
+        """The images as a share of the split, 0..1; 0 where nobody was asked."""
+        return self.images / self.n_split if self.n_split else 0.0
 
     @property
     def by(self) -> str | None:
