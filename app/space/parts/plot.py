@@ -22,28 +22,18 @@ HTML = f"""{PRELOADED}
 <div class="slim-space" role="group" aria-label="Attention spaces">
   <div class="slim-space-bar">
     <span class="slim-space-tools" role="toolbar" aria-label="Tools of the spaces"></span>
-    <span class="slim-space-status" role="status" aria-live="polite">Loading the points ...</span>
+    <span class="slim-space-status" data-part="status" role="status" aria-live="polite">Loading the points ...</span>
     <button type="button" class="slim-space-clear" title="Esc" hidden>Clear selection</button>
   </div>
   <div class="slim-space-panels"></div>
   <div class="slim-space-legend" role="group" aria-label="Colours"></div>
 </div>
 """
-# The component's own script travels with every change of its data: it only calls the modules, which browsers keep.
-LOADER = """
-export default function (call) {
-  const loaded = import(new URL(call.data.module, document.baseURI).href);
-  const showStatus = (text) => { call.parentElement.querySelector(".slim-space-status").textContent = text; };
-  loaded.then((module) => module.update(call)).catch((error) => showStatus(`Reload the page: ${error.message}`));
-  return () => loaded.then((module) => module.leave(call.parentElement));
-}
-"""
-
 _mount = st.components.v2.component(
     "slim_space_plot",
     html=HTML,
     css=static("space/plot.css").read_text(),
-    js=LOADER,
+    js=static("ui/loader.js").read_text(),
     isolate_styles=False,  # the card beside the pointer may lie over the whole page
 )
 

@@ -157,14 +157,12 @@ class SpacePlot {
   }
 }
 
-export function update({ data, parentElement, setStateValue }) {
-  parentElement.__slimSpace ??= new SpacePlot(parentElement);
-  parentElement.__slimSpace.update(data, setStateValue);
-}
-
-export function leave(parentElement) {
-  const plot = parentElement.__slimSpace;
-  if (!plot || plot.root.isConnected) return;
-  plot.dispose();
-  delete parentElement.__slimSpace;
+export function mount({ data, parentElement, setStateValue }) {
+  const plot = (parentElement.__slimSpace ??= new SpacePlot(parentElement));
+  plot.update(data, setStateValue);
+  return () => {
+    if (plot.root.isConnected) return; // only another run of the page
+    plot.dispose();
+    delete parentElement.__slimSpace;
+  };
 }

@@ -9,8 +9,9 @@ export default async function (component) {
     return (await modules.get(url)).mount(component);
   } catch (error) {
     modules.delete(url);
+    console.error(error); // thrown on, it would take the place of the part, and of this sentence
     const line = component.parentElement.querySelector('[data-part="status"]');
-    line.textContent = "This part of the page could not be loaded: reload the page.";
-    throw error;
+    if (line) line.textContent = "This part of the page could not be loaded: reload the page.";
+    return undefined;
   }
 }
