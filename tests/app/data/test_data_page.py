@@ -64,7 +64,7 @@ def test_images_that_have_moved_are_told_and_the_rest_of_the_page_stays(show, da
     assert dataset.root == str(small_demo)
     assert any("are no longer in" in error.value for error in app.error)
     assert app.dataframe[0].value["train"].sum() == 20
-    assert any("train a reference model" in text.value for text in app.markdown)
+    assert any("Train a reference model" in text.value for text in app.markdown)
 
 
 def check(app, folder: object):
