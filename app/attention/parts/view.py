@@ -98,17 +98,18 @@ def _map_of(run: Run) -> str:
     kept = open_maps(run.id).classes
     names = session.store().datasets.table(run.dataset_id).label_names
     absent = "" if len(kept) > len(CLASSES) else " For other classes, compute attention maps again."
+    is_list = len(kept) > MOST_BUTTONS
+    named = {of: CLASSES.get(of) or (names[int(of)] if is_list else verbatim(names[int(of)])) for of in kept}
     asked: dict[str, Any] = {
         "label": "Map of",
         "options": kept,
-        "format_func": pick.told_apart({of: CLASSES.get(of) or verbatim(names[int(of)]) for of in kept}),
+        "format_func": pick.told_apart(named),  # a list reads no Markdown
         "key": f"attention-map-{len(kept)}-{kept[0]}",
         "help": f"{explain('class of the map')}{absent}",
         "bind": "query-params",
     }
-    if len(kept) > MOST_BUTTONS:
-        as_written = {"format_func": lambda of: CLASSES.get(of) or names[int(of)]}  # a list reads no Markdown
-        return str(st.selectbox(**asked | as_written))
+    if is_list:
+        return str(st.selectbox(**asked))
     return str(st.segmented_control(**asked, default=kept[0], required=True))
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from app import session
+from app.attention.parts import view
 from app.services import attention_scores, space_data
 
 
@@ -66,6 +67,16 @@ def test_the_map_of_the_prediction_or_of_any_class_can_be_drawn(show) -> None:
     chosen.set_value("1").run()
     assert not app.exception
     assert "map_of=1" in gallery(app)
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("most", [3, 4])
+def test_a_class_that_is_named_like_a_choice_is_told_apart_in_a_list_and_among_buttons(show, monkeypatch, most) -> None:
+    monkeypatch.setattr(view, "MOST_BUTTONS", most)
+    monkeypatch.setattr(view, "CLASSES", view.CLASSES | {"label": "1"})
+    app = show("attention")
+    at = (app.selectbox if most == 3 else app.segmented_control)(key="attention-map-4-label")
+    assert list(at.options) == ["1 · label", "prediction", "0", "1 · 1"]
 
 
 @pytest.mark.usefixtures("filled_home")
