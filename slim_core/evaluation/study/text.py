@@ -103,11 +103,11 @@ def _section(title: str, rows: Sequence[Sequence[str]]) -> str:
 
 
 def _against_answers(result: Result) -> list[list[str]]:
-    """The rows of that table, a column a share; none where there is one share alone."""
+    """The rows of that table, a column a share; none where the study asks for no further shares."""
+    if not result.spec.get("curve"):
+        return []
     curve, labels = result.curve, dict(zip(result.table["method"], result.table["label"], strict=True))
     shares = sorted(set(curve["answers"]))
-    if len(shares) < 2:
-        return []
     rows = [["set", "method", *(f"{100 * share:g} %" for share in shares)]]
     for (name, method), part in curve.groupby(["set", "method"], sort=False):
         known = dict(zip(part["answers"], part["wga_mean"], strict=True))
