@@ -14,8 +14,7 @@ from app import session
 from app.services import actions, subset
 from slim_core.annotation import plan as campaign_plan
 from slim_core.annotation import sheets
-from slim_core.annotation.answer_files.checking import ImportedAnswers as Imported
-from slim_core.annotation.answer_files.checking import import_file
+from slim_core.annotation.answer_files.checking import ImportedAnswers, import_file
 from slim_core.curation import default_subset_size
 from slim_core.errors import ForbiddenError
 from slim_core.store.people.members import Role
@@ -80,7 +79,9 @@ def say_of_environment(campaign: Campaign, who: str, given: EnvironmentAnswer) -
     return sheets.answer(session.store(), campaign.id, who, given)
 
 
-def import_answers(campaign: Campaign, content: bytes, name: str, *, annotator: str, leave_out_unfit: bool) -> Imported:
+def import_answers(
+    campaign: Campaign, content: bytes, name: str, *, annotator: str, leave_out_unfit: bool
+) -> ImportedAnswers:
     """Keep the answers of a file of this name (needs lead)."""
     by = session.acting_as("lead")
     annotator = annotator.strip() or by

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import ANSWERED
 from slim_core.evaluation.ancestry import ANSWERS, Ancestry, answering
-from slim_core.evaluation.run_names import titled
+from slim_core.evaluation.run_names import titled, told_apart
 from slim_core.metrics import AVERAGE, ESTIMATED_GROUPS, GROUPS, RATES, WGA, WORST_GROUP, difference_by_index, worst_of
 from slim_core.store.campaigns.spent import summed
 
@@ -213,9 +213,7 @@ def _in_each_grouping(part: pd.DataFrame, measure: str) -> pd.Series:
 def _names(firsts: pd.DataFrame) -> dict[str, str]:
     """Identity -> what its runs are called; with the end of the first one's id where others are called the same."""
     words = [titled(str(one.name), str(one.method)) for one in firsts.itertuples()]
-    ends = (f" ({str(one)[-4:]})" for one in firsts.index)
-    told_apart = [word + end if words.count(word) > 1 else word for word, end in zip(words, ends, strict=True)]
-    return dict(zip(firsts["identity"], told_apart, strict=True))
+    return dict(zip(firsts["identity"], told_apart(words, firsts.index.tolist()), strict=True))
 
 
 def _change(values: pd.Series, base: pd.Series) -> dict[str, Any]:

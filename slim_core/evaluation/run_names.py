@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,3 +28,9 @@ def given_name(model: Run | None) -> str:
 def titled(name: str, what: str) -> str:
     """ "short · erm": a given name, if there is one, and what the run is."""
     return f"{name} · {what}" if name else what
+
+
+def told_apart(words: Sequence[str], ids: Sequence[object]) -> list[str]:
+    """The words of each; with the end of its id where others have the same."""
+    times = Counter(words)
+    return [f"{word} ({str(one)[-4:]})" if times[word] > 1 else word for word, one in zip(words, ids, strict=True)]

@@ -1,6 +1,8 @@
 // Marks of the grid that are not confirmed: kept in localStorage by campaign and annotator, so that a reload loses none.
 // One entry a mark, so that two tabs never overwrite each other.
 
+import { entriesOf, put, remove } from "./storage.js";
+
 export class Marks {
   constructor(campaign, who) {
     this.prefix = `slim-mark:${campaign}:${who}:`;
@@ -8,23 +10,14 @@ export class Marks {
 
   // Item id -> value.
   load() {
-    try {
-      const keys = Object.keys(localStorage).filter((key) => key.startsWith(this.prefix));
-      return new Map(keys.map((key) => [Number(key.slice(this.prefix.length)), Number(localStorage.getItem(key))]));
-    } catch { // storage is off: nothing is kept there
-      return new Map();
-    }
+    return new Map(entriesOf(this.prefix).map(([key, text]) => [Number(key.slice(this.prefix.length)), Number(text)]));
   }
 
   set(id, value) {
-    try {
-      localStorage.setItem(this.prefix + id, String(value));
-    } catch { /* no room: the mark is still in this page */ }
+    put(this.prefix + id, String(value)); // without room the mark is still in this page
   }
 
   delete(id) {
-    try {
-      localStorage.removeItem(this.prefix + id);
-    } catch { /* storage is off: nothing is kept there */ }
+    remove(this.prefix + id);
   }
 }

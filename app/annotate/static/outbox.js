@@ -2,6 +2,7 @@
 // so that nothing is lost with a page or a connection, and nothing counts twice. Only the outbox sends them.
 
 import { randomId } from "../ui/random_id.js";
+import { entriesOf, put, remove } from "./storage.js";
 
 const BATCH = 200;
 
@@ -13,8 +14,7 @@ export class Outbox {
     Object.assign(this, { connection, changed, saved });
     this.prefix = `slim-answer:${campaign}:${who}:`;
     this.sequence = 0;
-    const keys = stored().filter((key) => key.startsWith(this.prefix)).sort();
-    this.waiting = keys.flatMap((key) => read(key) ?? []);
+    this.waiting = entriesOf(this.prefix).flatMap(([key, text]) => read(key, text) ?? []);
     this.uncertain = this.waiting.length > 0; // the server may know some that wait: another page has left them
     this.volatile = false; // some are only in this page
     this.unknown = 0; // answers that this campaign could not take: it does not ask about their images
@@ -25,11 +25,7 @@ export class Outbox {
     const kept = { id: randomId(), ...answer };
     const key = `${this.prefix}${Date.now()}-${String(this.sequence).padStart(6, "0")}-${kept.id}`;
     this.waiting.push({ ...kept, key });
-    try {
-      localStorage.setItem(key, JSON.stringify(kept));
-    } catch { // no room, or storage is off: the answer is still kept in this page
-      this.volatile = true;
-    }
+    if (!put(key, JSON.stringify(kept))) this.volatile = true; // the answer is still kept in this page
   }
 
   // Send what waits, batch after batch; after a failure, again when the connection says so.
@@ -70,7 +66,7 @@ export class Outbox {
   drop(ids) {
     const before = this.net;
     const gone = new Set(ids);
-    for (const answer of this.waiting) if (gone.has(answer.id)) forget(answer.key);
+    for (const answer of this.waiting) if (gone.has(answer.id)) remove(answer.key);
     this.waiting = this.waiting.filter((answer) => !gone.has(answer.id));
     return before - this.net;
   }
@@ -91,26 +87,11 @@ export class Outbox {
 }
 
 // What is kept under a key; nothing where it is no answer of ours, which must not keep the page from opening.
-function read(key) {
+function read(key, text) {
   try {
-    const { id, item, ...answer } = JSON.parse(localStorage.getItem(key));
+    const { id, item, ...answer } = JSON.parse(text);
     return typeof id === "string" && Number.isInteger(item) ? { id, item, ...answer, key } : undefined;
   } catch {
     return undefined;
-  }
-}
-
-function forget(key) {
-  try {
-    localStorage.removeItem(key);
-  } catch { // storage is off: nothing is kept there
-  }
-}
-
-function stored() {
-  try {
-    return Object.keys(localStorage);
-  } catch {
-    return [];
   }
 }

@@ -44,9 +44,14 @@ def show(run: Run) -> None:
     if run.status == "done":
         of_run(run).show(run.id)
         return
-    text = prose(run.message or f"The {run.kind} run {run.id} was stopped.")
-    st.error(text, icon=":material/error:") if run.status == "failed" else st.info(text)
+    say_end(run, f"The {run.kind} run {run.id} was stopped.")
     next_step.link("jobs", "See the log", icon="notes", run=run.id)
+
+
+def say_end(run: Run, otherwise: str) -> None:
+    """Why a run has no result: that it failed is an error, that somebody stopped it is not."""
+    text = prose(run.message or otherwise)
+    st.error(text, icon=":material/error:") if run.status == "failed" else st.info(text)
 
 
 def of_run(run: Run, *before: str) -> Ending:

@@ -10,12 +10,12 @@ import streamlit as st
 from app import session
 from app.services import evaluating
 from app.ui import chart
-from app.ui.escape import prose, verbatim
+from app.ui.escape import verbatim
 from app.ui.fragment import fragment
 from app.ui.glossary import explain
 from app.ui.groups import report, table
 from app.ui.messages import errors_shown
-from app.ui.runs import evaluate_models, network, progress, remedy, state
+from app.ui.runs import evaluate_models, network, outcome, progress, remedy, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts
 from slim_core.evaluation.comparison import newest_evaluations, refit_of
@@ -60,8 +60,7 @@ def curves(run: Run) -> None:
 
 def _ended(run: Run) -> None:
     if run.status != "done":
-        text = prose(run.message or f"The training was {state.WORDS[run.status]}.")
-        st.error(text, icon=":material/error:") if run.status == "failed" else st.info(text)
+        outcome.say_end(run, f"The training was {state.WORDS[run.status]}.")
         remedy.button(run)
         return
     st.caption(verbatim(" · ".join(_facts(run))))

@@ -10,7 +10,7 @@ import pandas as pd
 
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.comparison import COSTS, WORST_HIGH, WORST_LOW, rows
-from slim_core.evaluation.run_names import given_name, titled
+from slim_core.evaluation.run_names import given_name, titled, told_apart
 from slim_core.metrics import (
     ADJUSTED,
     AIOU,
@@ -79,13 +79,10 @@ def table(store: Store, evaluations: Sequence[Run], ancestry: Ancestry | None = 
 
 def labels(found: pd.DataFrame) -> list[str]:
     """A name a run that no other has: its given name, method and seed; the split and the end of its id where needed."""
-    seeded = [titled(str(one.name), f"{one.method}, seed {one.seed}") for one in found.itertuples()]
-    names = pd.Series(seeded, index=found.index)
+    names = [titled(str(one.name), f"{one.method}, seed {one.seed}") for one in found.itertuples()]
     if found["split"].nunique() > 1:
-        names = names + ", " + found["split"]
-    repeated = names.duplicated(keep=False)
-    ends = names.index.astype(str).str[-4:]
-    return [f"{name} ({end})" if twice else str(name) for name, end, twice in zip(names, ends, repeated, strict=True)]
+        names = [f"{name}, {split}" for name, split in zip(names, found["split"], strict=True)]
+    return told_apart(names, found.index.tolist())
 
 
 def with_change(found: pd.DataFrame, baseline: str) -> pd.DataFrame:
