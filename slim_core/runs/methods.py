@@ -66,6 +66,7 @@ _LAST_LAYER = "LaBonte et al., NeurIPS 2023"
 _SLIM = "Xuan et al., ECCV 2024"
 _BALANCING = "Idrissi et al., CLeaR 2022"
 _DRO = "Sagawa et al., ICLR 2020"
+_XRM = "Pezeshki et al., ICML 2024"
 _DFR = "Kirichenko et al., ICLR 2023"
 
 METHODS: dict[str, Method] = {
@@ -160,7 +161,8 @@ METHODS: dict[str, Method] = {
     **_refits("afr", "AFR", "Qiu et al., ICML 2023"),
     **_refits("self", "SELF", _LAST_LAYER),
     **_refits("evals", "EVaLS", "Ghaznavi et al., 2024"),
-    **_refits("xrm", "XRM and a balanced last layer", "Pezeshki et al., ICML 2024"),
+    **_refits("xrm", "XRM and a balanced last layer", _XRM),
+    "xrm-train": Method("XRM and a balanced last layer, on train", _XRM, (), refits.refitted("xrm", "train")),
 }
 # What a loop of last layers (LoopConfig.frozen) cannot compute.
 TRAIN_THE_NETWORK = frozenset(

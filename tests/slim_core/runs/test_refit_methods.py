@@ -11,6 +11,8 @@ import pytest
 from slim_core.data.importing import import_data
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
 from slim_core.runs.methods import METHODS
+from slim_core.steps.registry import parse_spec
+from slim_core.steps.specs import TrainSpec
 from slim_core.training.last_layer import REFITS
 from tests.slim_core.conftest import open_bench
 
@@ -33,6 +35,12 @@ def loop(new_database: Path, demo_folder: Path, tmp_path_factory: pytest.TempPat
     dataset = at.store.datasets.register(import_data(demo_folder))
     yield LoopRuns(at, LoopConfig(dataset=dataset.id, train={"epochs": 5, "batch_size": 32, "milestones": ()}))
     at.store.close()
+
+
+def test_xrm_may_have_all_of_train_as_its_authors_give_it(loop: LoopRuns) -> None:
+    spec = parse_spec(METHODS["xrm-train"].train(loop).model.spec)
+    assert isinstance(spec, TrainSpec)
+    assert (spec.refit, spec.fitted_on, spec.reference) == ("xrm", "train", loop.start.id)
 
 
 @pytest.mark.slow
