@@ -116,8 +116,8 @@ class TrainConfig(Config):
         ge=1,
         le=10_000,
         title="Patience",
-        description="Stop when the worst class on validation has not risen for a fifth of the epochs so far "
-        "and for at least this many; the epochs are then an upper limit.",
+        description="Stop when what the epoch is chosen by (the worst class, where that is the last) has not risen on "
+        "validation for a fifth of the epochs so far and for at least this many; the epochs are then an upper limit.",
     )
     selection_options: Annotated[dict[str, Any], Shown(place="nowhere", added_later=True)] = Field(
         default_factory=dict,

@@ -15,12 +15,13 @@ import torch
 
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.errors import SpecRefusedError
+from slim_core.metrics import WORST_CLASS
 from slim_core.models import eager
 from slim_core.models.devices import memory_guard, open_device, own_random_state
 from slim_core.models.model import Model
 from slim_core.models.pixels import CACHE_BYTES, Pixels, split_batches
 from slim_core.models.runtime import Runtime
-from slim_core.training.config import TrainConfig
+from slim_core.training.config import SELECTED_BY, TrainConfig
 from slim_core.training.data import TrainData
 from slim_core.training.deterministic import deterministic
 from slim_core.training.learner import Learner
@@ -150,7 +151,8 @@ class _Run:
         learner = Learner.of(net, self._objective(), self.config, self.device, self.team)
         checkpoints = Checkpoints(self.runtime.checkpoint_dir, self._key(), self.team)
         state = checkpoints.restore(learner)
-        while state.epoch < self.config.epochs and not has_converged(state.history, self.config.patience):
+        chosen_by = SELECTED_BY.get(self.config.selection, WORST_CLASS)
+        while state.epoch < self.config.epochs and not has_converged(state.history, self.config.patience, chosen_by):
             entry = self._epoch(state.epoch, learner)
             state.history.append(entry)
             state.seconds += entry["seconds"]

@@ -33,7 +33,8 @@ def validation_metrics(
 ) -> dict[str, Any] | None:
     """Metrics of the model as it is now on the validation rows; None where there are none.
 
-    The training rows, with repeats, are the weights of the adjusted average.
+    The adjusted average is weighted as that of an evaluation is, by the data set's training images: also where a subset
+    of them, in which groups are balanced, is trained on.
 
     Returns:
         wga, average, adjusted_average and worst_class, the groups' accuracies, and loss: the mean cross-entropy; with
@@ -48,7 +49,8 @@ def validation_metrics(
     )
     probabilities = team.whole(torch.from_numpy(own).to(team.device), share, len(rows)).cpu().numpy()  # (n_val, C)
     labels, groups = data.table.labels[rows], data.grouping
-    metrics = classification_metrics(labels, probabilities, groups.take(rows), groups.counts(data.repeated()))
+    of_train = groups.counts(data.table.rows("train"))
+    metrics = classification_metrics(labels, probabilities, groups.take(rows), of_train)
     likelihood = probabilities[np.arange(len(labels)), labels].clip(1e-12)
     kept = {key: metrics[key] for key in _KEPT}
     if data.val_answered is not None:

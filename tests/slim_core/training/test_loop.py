@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from slim_core.data.groups import grouping
 from slim_core.errors import CheckpointRefusedError, ImageRefusedError, RunCanceledError, SpecRefusedError
-from slim_core.metrics import WGA, WORST_CLASS
+from slim_core.metrics import ADJUSTED, WGA, WORST_CLASS
 from slim_core.models.build import build
 from slim_core.models.prediction import predict
 from slim_core.models.runtime import Runtime
@@ -87,6 +87,17 @@ def test_the_selection_decides_which_epoch_is_best(table, monkeypatch, selection
     monkeypatch.setattr("slim_core.training.validation.classification_metrics", fake_metrics)
     _, result = train_on(table, replace(CONFIG, selection=selection))
     assert result.best_epoch == {"worst_class": 1, "average": 2, "worst_group": 3, "last": 4}[selection]
+
+
+def test_the_adjusted_average_is_weighted_by_the_data_whatever_subset_is_trained_on(table):
+    train, groups = table.rows("train"), grouping(table)
+    one_each = np.array([train[groups.index[train] == group][0] for group in range(len(groups.names))])
+    _, result = train_on(table, replace(CONFIG, epochs=1), rows=one_each)
+    val = result.history[-1]["val"]
+    reached = [group["accuracy"] for group in val["groups"]]
+    counts = groups.counts(train)
+    assert len(set(counts)) > 1 and len(set(reached)) > 1  # else any weights would do
+    assert val[ADJUSTED] == pytest.approx(np.average(reached, weights=counts))
 
 
 def test_the_same_seed_trains_the_same_weights_whatever_the_global_state(table):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slim_core.data.groups import grouping
-from slim_core.metrics import WORST_CLASS
+from slim_core.metrics import WGA, WORST_CLASS
 from slim_core.models.build import build
 from slim_core.models.runtime import Runtime
 from slim_core.training.config import TrainConfig
@@ -32,6 +32,17 @@ def test_without_patience_or_without_validation_it_never_ends():
     assert not has_converged(history(*[0.5] * 50), None)
     assert not has_converged(history(*[None] * 50), 1)
     assert not has_converged([], 1)
+
+
+def test_a_training_that_is_chosen_by_the_worst_group_waits_for_that_one(table):
+    config = CONFIG.model_copy(update={"selection": "worst_group"})
+    model = build("small-resnet", table.n_classes, image_size=16, seed=1)
+    data = TrainData(table, table.rows("train"), table.rows("val"), grouping(table))
+    history = train(model, data, config).history
+    ended = len(history)
+    assert ended < config.epochs and has_converged(history, 2, WGA) and not has_converged(history[:-1], 2, WGA)
+    both = [{"val": {WORST_CLASS: 0.5, WGA: wga}} for wga in (0.1, 0.2, 0.3, 0.4)]
+    assert has_converged(both, 2) and not has_converged(both, 2, WGA)
 
 
 @pytest.fixture(scope="module")
