@@ -32,9 +32,9 @@ import psutil
 from joblib import Parallel, delayed
 from PIL import Image
 
+from slim_core.data.files.probe import CHUNK, Looking
 from slim_core.data.importers.celeba import ATTRIBUTE, EXPECTED, TARGET
 from slim_core.data.importing import import_data
-from slim_core.data.looks import CHUNK, Looking
 from slim_core.settings import Settings
 from slim_core.store import Store
 

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from slim_core.data.in_its_place import in_its_place
-from slim_core.data.packed import Packed
+from slim_core.data.files.stand_ins import in_its_place
+from slim_core.data.incoming.packed import Packed
 from slim_core.data.report import FormatRefusedError
 from slim_core.errors import PathRefusedError
 from slim_core.settings import settings

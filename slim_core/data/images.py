@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from slim_core.data.in_its_place import in_its_place
+from slim_core.data.files.stand_ins import in_its_place
 from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import settings
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data import packed
 from slim_core.data.checks import build_table, check_table
 from slim_core.data.draft import Draft, Importer
-from slim_core.data.files import Thoroughness, check_files
+from slim_core.data.files.check import Thoroughness, check_files
+from slim_core.data.files.left_out import causes_of, without
+from slim_core.data.files.probe import Looking, Progress
+from slim_core.data.files.stand_ins import in_its_place
 from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable
@@ -36,12 +38,10 @@ from slim_core.data.importers.spawrious import Spawrious
 from slim_core.data.importers.subpopbench import SubpopBench
 from slim_core.data.importers.waterbirds import Waterbirds
 from slim_core.data.importers.wilds import Wilds
-from slim_core.data.in_its_place import in_its_place
-from slim_core.data.left_out import causes_of, without
-from slim_core.data.looks import Looking, Progress
+from slim_core.data.incoming import packed
+from slim_core.data.incoming.uploads import refusal_of
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
-from slim_core.data.uploads import refusal_of
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from rich.filesize import decimal
 from sqlalchemy.engine import Connection
 
-from slim_core.data.kept_looks import KeptLooks
-from slim_core.data.unpacked import imported_images, upload_of
+from slim_core.data.files.probe_cache import KeptLooks
+from slim_core.data.incoming.unpacked import imported_images, upload_of
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.percent import counted
 from slim_core.store import schema

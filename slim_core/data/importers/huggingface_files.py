@@ -18,8 +18,8 @@ import pyarrow.parquet as pq
 
 from slim_core.data.checks import SPLIT_WORDS
 from slim_core.data.draft import is_parquet, own, read_json
+from slim_core.data.files.stand_ins import in_its_place
 from slim_core.data.importers.folders import is_hidden
-from slim_core.data.in_its_place import in_its_place
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
 

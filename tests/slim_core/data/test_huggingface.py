@@ -10,11 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from slim_core.data import packed
 from slim_core.data.importers.huggingface_files import Shard
 from slim_core.data.importing import import_data
+from slim_core.data.incoming import packed
+from slim_core.data.incoming.unpacked import imported_images
 from slim_core.data.report import Imported, require
-from slim_core.data.unpacked import imported_images
 from slim_core.settings import Settings
 from tests.hub import FEATURES, IMAGE, content, hub, pets, write
 
@@ -235,7 +235,7 @@ def test_a_disk_without_room_is_asked_first_and_one_that_fills_up_is_cleared(
             raise OSError(28, "No space left on device")
         real(source, target)
 
-    monkeypatch.setattr("slim_core.data.packed.os.replace", full)
+    monkeypatch.setattr("slim_core.data.incoming.packed.os.replace", full)
     (error,) = imported(root, limits, unpack="yes").report.errors
     assert "(No space left on device): free some space" in error.message and not kept(limits)
 

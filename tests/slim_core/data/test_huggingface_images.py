@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from slim_core.data.importing import import_data
-from slim_core.data.preview import preview
+from slim_core.data.incoming.preview import preview
 from slim_core.data.report import Imported, require
 from slim_core.settings import Settings
 from tests.slim_core.data.conftest import save_image

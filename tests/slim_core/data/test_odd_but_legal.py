@@ -17,10 +17,10 @@ from PIL import Image
 from slim_core.data import draft
 from slim_core.data.images import ImageTransform, load_mask, load_pixels
 from slim_core.data.importing import import_data
-from slim_core.data.preview import preview
+from slim_core.data.incoming.preview import preview
+from slim_core.data.incoming.uploads import unpack
 from slim_core.data.report import Imported, require
 from slim_core.data.table import ImageTable
-from slim_core.data.uploads import unpack
 from slim_core.settings import Settings
 from tests.slim_core.data.faults import faults
 

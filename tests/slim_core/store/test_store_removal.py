@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.data.kept_looks import KeptLooks
+from slim_core.data.files.probe_cache import KeptLooks
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
 from slim_core.store import removal as module

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from slim_core.data.importing import import_data
-from slim_core.data.preview import ROWS, preview
+from slim_core.data.incoming.preview import ROWS, preview
 from slim_core.data.report import require
 from slim_core.errors import DataRefusedError, PathRefusedError
 from tests.slim_core.data.conftest import save_image

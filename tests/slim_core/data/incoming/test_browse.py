@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.data import browse as module
-from slim_core.data.browse import browse, roots
+from slim_core.data.incoming import browse as module
+from slim_core.data.incoming.browse import browse, roots
 from slim_core.errors import PathRefusedError
 from slim_core.settings import Settings
 

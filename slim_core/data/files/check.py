@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from slim_core.data.kept_looks import Look
-from slim_core.data.looks import THREADS, Looking
+from slim_core.data.files.probe import THREADS, Looking
+from slim_core.data.files.probe_cache import Look
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable
 

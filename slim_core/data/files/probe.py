@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from slim_core.data.files.probe_cache import KeptLooks, Look
 from slim_core.data.images import ImageMissingError, ImageTooLargeError, image_size, open_image
-from slim_core.data.kept_looks import KeptLooks, Look
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
 

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.report import FormatRefusedError
-from slim_core.data.unpacked import IMPORTED
 from slim_core.result_files import replaced
 
 CODE = "packed-images"  # of the finding that asks

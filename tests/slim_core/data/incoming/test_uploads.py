@@ -10,11 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from slim_core.data import uploads
 from slim_core.data.importing import import_data
+from slim_core.data.incoming import uploads
+from slim_core.data.incoming.unpacked import UPLOADS
+from slim_core.data.incoming.uploads import unpack
 from slim_core.data.report import require
-from slim_core.data.unpacked import UPLOADS
-from slim_core.data.uploads import unpack
 from slim_core.errors import DataRefusedError
 from slim_core.settings import Settings
 from tests.hub import hub

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.data import files
+from slim_core.data.files import check
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from tests.slim_core.data.faults import faults
@@ -84,10 +84,10 @@ def test_only_files_whose_size_occurs_in_two_splits_are_hashed(tmp_path, monkeyp
     for path, content in zip(paths, [b"aa", b"aa", b"bb", b"ccc", b"dddd"], strict=True):
         path.write_bytes(content)
     hashed = []
-    digest = files._digest
-    monkeypatch.setattr(files, "_digest", lambda path: hashed.append(path.name) or digest(path))
+    digest = check._digest
+    monkeypatch.setattr(check, "_digest", lambda path: hashed.append(path.name) or digest(path))
     splits = np.array(["train", "test", "test", "train", "test"])
-    assert files.doubles_across_splits(paths, [2, 2, 2, 3, 4], splits) == [[0, 1]]
+    assert check.doubles_across_splits(paths, [2, 2, 2, 3, 4], splits) == [[0, 1]]
     assert sorted(hashed) == ["0", "1", "2"]
 
 
@@ -106,21 +106,21 @@ def test_masks_that_cannot_be_used_are_left_out_and_counted(waterbirds, limits):
 
 
 def test_small_sets_are_decoded_whole_and_large_ones_by_a_seeded_sample():
-    assert files.decode_sample(20_000).tolist() == list(range(20_000))
-    sample = files.decode_sample(50_000)
+    assert check.decode_sample(20_000).tolist() == list(range(20_000))
+    sample = check.decode_sample(50_000)
     assert len(sample) == 20_000 == len(set(sample.tolist())) and sample.max() < 50_000
-    assert np.array_equal(sample, files.decode_sample(50_000))
+    assert np.array_equal(sample, check.decode_sample(50_000))
 
 
 def test_the_report_says_how_thoroughly_the_files_were_read(waterbirds, limits, monkeypatch):
     assert import_data(waterbirds, settings=limits).report.checked == "All 24 images were decoded."
-    monkeypatch.setattr(files, "decode_sample", lambda n: np.arange(min(n, 5)))
+    monkeypatch.setattr(check, "decode_sample", lambda n: np.arange(min(n, 5)))
     report = import_data(waterbirds, settings=limits).report
     assert report.checked == "The headers of all 24 images were read, and 5 drawn by seed 0 decoded."
 
 
 def test_outside_the_sample_a_broken_header_is_still_found(waterbirds, limits, monkeypatch):
-    monkeypatch.setattr(files, "decode_sample", lambda n: np.arange(min(n, 5)))
+    monkeypatch.setattr(check, "decode_sample", lambda n: np.arange(min(n, 5)))
     (waterbirds / names_of(waterbirds)[23]).write_bytes(b"<html>")
     assert one_error(waterbirds, limits).rows == (23,)
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from slim_core.data.files import Checked
+from slim_core.data.files.check import Checked
 from slim_core.data.report import Findings, FormatRefusedError, LeftOut
 from slim_core.data.table import ImageTable
 

@@ -16,10 +16,10 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from slim_core.data.files.stand_ins import in_its_place, instead_of, is_web_page
 from slim_core.data.importers.csv_table import SUFFIXES
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, UNREAD_SUFFIXES
-from slim_core.data.in_its_place import in_its_place, instead_of, is_web_page
-from slim_core.data.unpacked import UPLOADS
+from slim_core.data.incoming.unpacked import UPLOADS
 from slim_core.errors import DataRefusedError, quoted
 
 MOST_FILES = 20_000

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from benchmarks.processes import command_of
-from slim_core.data import looks
-from slim_core.data.kept_looks import FOLDER, KeptLooks, Look
-from slim_core.data.looks import Looking
+from slim_core.data.files import probe
+from slim_core.data.files.probe import Looking
+from slim_core.data.files.probe_cache import FOLDER, KeptLooks, Look
 from slim_core.settings import Settings
 
 N = 12
@@ -35,16 +35,16 @@ def paths(tmp_path) -> list[str]:
 @pytest.fixture
 def looking(tmp_path, paths, monkeypatch) -> Looking:
     """A dozen files are many."""
-    monkeypatch.setattr(looks, "MANY", 10)
-    monkeypatch.setattr(looks, "CHUNK", 4)
+    monkeypatch.setattr(probe, "MANY", 10)
+    monkeypatch.setattr(probe, "CHUNK", 4)
     return Looking(Settings(home=tmp_path / "home", data_roots=(tmp_path,)), Path(paths[0]).parent)
 
 
 def watched(monkeypatch) -> list[str]:
     """The files that are looked at from here on, by this process."""
     seen: list[str] = []
-    real = looks.look_at
-    monkeypatch.setattr(looks, "look_at", lambda path, *rest: seen.append(path) or real(path, *rest))
+    real = probe.look_at
+    monkeypatch.setattr(probe, "look_at", lambda path, *rest: seen.append(path) or real(path, *rest))
     monkeypatch.setattr("joblib.Parallel", lambda **_: lambda chunks: (run(*args) for run, args, _ in chunks))
     return seen
 
@@ -52,7 +52,7 @@ def watched(monkeypatch) -> list[str]:
 def test_processes_see_what_threads_see(looking, paths, monkeypatch):
     full = np.ones(N, bool)
     by_processes = looking.at(paths, full, "Checking")
-    monkeypatch.setattr(looks, "MANY", 1_000)
+    monkeypatch.setattr(probe, "MANY", 1_000)
     assert looking.at(paths, full, "Checking") == by_processes
     assert [look.fault for look in by_processes if look.fault] == ["broken-files", "missing-files"]
     assert (by_processes[0].width, by_processes[0].height) == (6, 8)
