@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
-from slim_core.data.files.stand_ins import in_its_place
+from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.incoming.packed import Packed
 from slim_core.data.report import FormatRefusedError
 from slim_core.errors import PathRefusedError
@@ -142,7 +142,7 @@ def read_json(path: Path) -> Any:
 
 
 def _read(path: Path, parquet: Reader, text: Reader, lines: Reader) -> pd.DataFrame:
-    if refusal := in_its_place(own(path), "a table"):
+    if refusal := stand_in_refusal(own(path), "a table"):
         raise FormatRefusedError("web-page", refusal)
     try:
         frame = parquet(path) if is_parquet(path) else lines(path) if is_json_lines(path) else text(path)

@@ -12,8 +12,8 @@ from typing import Literal
 
 import numpy as np
 
-from slim_core.data.files.probe import THREADS, Looking
-from slim_core.data.files.probe_cache import Look
+from slim_core.data.files.probe import THREADS, Prober
+from slim_core.data.files.probe_cache import Probe
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable
 
@@ -33,9 +33,9 @@ class Checked:
 
 
 def check_files(
-    table: ImageTable, looking: Looking, findings: Findings, thoroughness: Thoroughness = "sample"
+    table: ImageTable, prober: Prober, findings: Findings, thoroughness: Thoroughness = "sample"
 ) -> Checked:
-    """Look at the images and masks of a table; what is found is added to ``findings``."""
+    """Probe the images and masks of a table; what is found is added to ``findings``."""
     if thoroughness == "none":
         findings.note("unchecked-files", UNCHECKED)
         return Checked(table, UNCHECKED, {})
@@ -43,10 +43,10 @@ def check_files(
     sample = np.arange(len(table)) if thoroughness == "all" else decode_sample(len(table))
     full[sample] = True
     paths = paths_of(table)
-    looks = looking.at(paths, full, "Checking the images")
-    unfit = _report_faults(table, looks, findings)
-    unfit |= _report_doubles(table, paths, looks, findings)
-    table = _check_masks(table, looks, full, looking, findings)
+    probes = prober.probe(paths, full, "Checking the images")
+    unfit = _report_faults(table, probes, findings)
+    unfit |= _report_doubles(table, paths, probes, findings)
+    table = _check_masks(table, probes, full, prober, findings)
     return Checked(table, _how(len(table), len(sample)), unfit)
 
 
@@ -80,24 +80,24 @@ FAULTS = {  # of one image, of several
 }
 
 
-def _report_faults(table: ImageTable, looks: list[Look], findings: Findings) -> dict[str, np.ndarray]:
-    faults = np.array([look.fault for look in looks])
+def _report_faults(table: ImageTable, probes: list[Probe], findings: Findings) -> dict[str, np.ndarray]:
+    faults = np.array([probe.fault for probe in probes])
     found = {code: rows for code in FAULTS if len(rows := np.flatnonzero(faults == code))}
     for code, rows in found.items():
         findings.error(
             code,
             f"{len(rows):,} of {len(table):,} images {FAULTS[code][len(rows) > 1]} ({findings.where(rows)}); "
-            f"the first: {looks[rows[0]].detail}",
+            f"the first: {probes[rows[0]].detail}",
             rows,
         )
     return found
 
 
 def _report_doubles(
-    table: ImageTable, paths: list[str], looks: list[Look], findings: Findings
+    table: ImageTable, paths: list[str], probes: list[Probe], findings: Findings
 ) -> dict[str, np.ndarray]:
     """Warn where the same content is in two splits: such test images were seen in training."""
-    doubles = doubles_across_splits(paths, [-1 if look.fault else look.bytes for look in looks], table.splits)
+    doubles = doubles_across_splits(paths, [-1 if probe.fault else probe.bytes for probe in probes], table.splits)
     if not doubles:
         return {}
     first, second = doubles[0][0], doubles[0][1]
@@ -142,17 +142,17 @@ def _digest(path: str) -> bytes:
 
 def _check_masks(
     table: ImageTable,
-    images: list[Look],
+    images: list[Probe],
     full: np.ndarray,
-    looking: Looking,
+    prober: Prober,
     findings: Findings,
 ) -> ImageTable:
     """Leave out masks that are missing, broken or of another shape than their image, and say how many."""
     masks = table.frame["mask"].to_numpy(str)
     rows = [int(row) for row in np.flatnonzero(masks != "")]
     paths = paths_of(table, "mask")
-    looks = looking.at([paths[row] for row in rows], full[rows], "Checking the masks")
-    unusable = {row: look for row, look in zip(rows, looks, strict=True) if not _fits(look, images[row])}
+    probes = prober.probe([paths[row] for row in rows], full[rows], "Checking the masks")
+    unusable = {row: probe for row, probe in zip(rows, probes, strict=True) if not _fits(probe, images[row])}
     if not unusable:
         return table
     first = next(iter(unusable.values())).detail or "its shape is not its image's."
@@ -167,7 +167,7 @@ def _check_masks(
     return replace(table, frame=table.frame.assign(mask=masks))
 
 
-def _fits(mask: Look, image: Look) -> bool:
+def _fits(mask: Probe, image: Probe) -> bool:
     if mask.fault:
         return False
     if image.fault:

@@ -1,6 +1,6 @@
 """What was seen of the files of a large data set, kept in SLIM_HOME: nothing rests on it, and it may be deleted.
 
-One SQLite file for each folder of images. A look counts while the file has the size and the time of change it had then.
+One SQLite file for each folder of images. A probe counts while the file has the size and the time of change it had then.
 """
 
 from __future__ import annotations
@@ -19,13 +19,14 @@ import numpy as np
 
 FOLDER = "file-checks"
 WAIT_S = 5.0  # for another check of the same folder
+# The table keeps the name it was made with: files of earlier versions are read on.
 _SCHEMA = """CREATE TABLE IF NOT EXISTS looks (path TEXT PRIMARY KEY, fault TEXT, detail TEXT, bytes INTEGER,
     width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER) WITHOUT ROWID"""
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Probe:
     """What one file turned out to be: by its header, or by all its pixels."""
 
     fault: str = ""  # "", or the code of a finding
@@ -37,19 +38,19 @@ class Look:
     decoded: bool = False  # all its pixels were read
 
 
-class KeptLooks:
-    """The looks at one folder's files. Where they cannot be kept, nothing is, and every file is looked at again."""
+class ProbeCache:
+    """The probes of one folder's files. Where they cannot be kept, nothing is, and every file is probed again."""
 
     def __init__(self, path: Path) -> None:
         self._database: sqlite3.Connection | None = None
         with self._left_alone_if_broken():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=WAIT_S, check_same_thread=False)
-            self._database.execute("PRAGMA synchronous = OFF")  # a power cut costs a second look, no more
+            self._database.execute("PRAGMA synchronous = OFF")  # a power cut costs a second probe, no more
             self._database.execute(_SCHEMA)
 
     @classmethod
-    def of(cls, home: Path, root: Path) -> KeptLooks:
+    def of(cls, home: Path, root: Path) -> ProbeCache:
         """Those of the folder ``root`` of images."""
         return cls(_path(home, root))
 
@@ -59,24 +60,24 @@ class KeptLooks:
         path = _path(home, root)
         return list(path.parent.glob(f"{path.name}*"))  # with SQLite's own beside it
 
-    def find(self, paths: Sequence[str], full: np.ndarray, max_pixels: int) -> dict[int, Look]:
-        """Row -> look, of N paths those that still count; where ``full`` (N,) bool, only looks at all pixels do."""
+    def find(self, paths: Sequence[str], full: np.ndarray, max_pixels: int) -> dict[int, Probe]:
+        """Row -> probe, of N paths those that still count; where ``full`` (N,) bool, only probes of all pixels do."""
         kept = self._all()
         return {
-            row: look
+            row: probe
             for row, path in enumerate(paths)
-            if (look := kept.get(path)) is not None
-            and (look.decoded or not full[row])
-            and look.width * look.height <= max_pixels
-            and _is_as_seen(path, look)
+            if (probe := kept.get(path)) is not None
+            and (probe.decoded or not full[row])
+            and probe.width * probe.height <= max_pixels
+            and _is_as_seen(path, probe)
         }
 
-    def keep(self, paths: Sequence[str], looks: Sequence[Look]) -> None:
+    def keep(self, paths: Sequence[str], probes: Sequence[Probe]) -> None:
         """Keep what can be recognised again: not what is missing, a link, or too large as of today's limit."""
         rows = [
-            (path, *(getattr(look, name) for name in Look.__slots__))
-            for path, look in zip(paths, looks, strict=True)
-            if look.bytes >= 0 and look.fault != "large-files"
+            (path, *(getattr(probe, name) for name in Probe.__slots__))
+            for path, probe in zip(paths, probes, strict=True)
+            if probe.bytes >= 0 and probe.fault != "large-files"
         ]
         with self._left_alone_if_broken():
             if self._database is not None:
@@ -88,11 +89,11 @@ class KeptLooks:
         if self._database is not None:
             self._database.close()
 
-    def _all(self) -> dict[str, Look]:
+    def _all(self) -> dict[str, Probe]:
         with self._left_alone_if_broken():
             if self._database is not None:
                 rows = self._database.execute("SELECT * FROM looks")
-                return {path: Look(*fields) for path, *fields in rows}
+                return {path: Probe(*fields) for path, *fields in rows}
         return {}
 
     @contextmanager
@@ -105,12 +106,12 @@ class KeptLooks:
             self._database = None
 
 
-def _is_as_seen(path: str, look: Look) -> bool:
+def _is_as_seen(path: str, probe: Probe) -> bool:
     try:
-        about = os.lstat(path)  # a link is looked at each time: it may lead elsewhere by now
+        about = os.lstat(path)  # a link is probed each time: it may lead elsewhere by now
     except (OSError, ValueError):
         return False
-    return stat.S_ISREG(about.st_mode) and (about.st_size, about.st_mtime_ns) == (look.bytes, look.mtime_ns)
+    return stat.S_ISREG(about.st_mode) and (about.st_size, about.st_mtime_ns) == (probe.bytes, probe.mtime_ns)
 
 
 def _path(home: Path, root: Path) -> Path:

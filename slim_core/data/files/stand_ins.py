@@ -15,7 +15,7 @@ def is_web_page(start: bytes) -> bool:
     return start.removeprefix(b"\xef\xbb\xbf").lstrip()[:15].lower().startswith(_PAGES)
 
 
-def in_its_place(path: Path, wanted: str) -> str | None:
+def stand_in_refusal(path: Path, wanted: str) -> str | None:
     """What to do about a file that is no "archive" or the like, but a web page or a pointer; None where neither."""
     try:
         with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:  # no pipe waits

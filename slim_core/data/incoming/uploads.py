@@ -16,7 +16,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from slim_core.data.files.stand_ins import in_its_place, instead_of, is_web_page
+from slim_core.data.files.stand_ins import instead_of, is_web_page, stand_in_refusal
 from slim_core.data.importers.csv_table import SUFFIXES
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, UNREAD_SUFFIXES
 from slim_core.data.incoming.unpacked import UPLOADS
@@ -67,7 +67,7 @@ def refusal_of(path: Path) -> str | None:
         ".xz",
     ):
         return None
-    return in_its_place(path, "an archive") or f"{path} is an archive: unpack it, and name its folder."
+    return stand_in_refusal(path, "an archive") or f"{path} is an archive: unpack it, and name its folder."
 
 
 def _publish(aside: Path, folder: Path) -> None:

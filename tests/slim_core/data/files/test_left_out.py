@@ -79,7 +79,7 @@ def test_a_cause_that_is_none_is_refused_with_those_that_are(waterbirds, limits)
 
 def test_no_image_is_opened_where_that_is_asked_for(spoilt, limits, monkeypatch):
     folder, _ = spoilt
-    monkeypatch.setattr("slim_core.data.files.probe.look_at", lambda *_: pytest.fail("a file was looked at"))
+    monkeypatch.setattr("slim_core.data.files.probe.probe_file", lambda *_: pytest.fail("a file was probed"))
     report = import_data(folder, files="none", settings=limits).report
     assert report.ok and report.n_images == 24
     assert report.checked == "No image was opened: one that is missing or broken ends a run with its path."
