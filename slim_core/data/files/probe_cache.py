@@ -1,6 +1,6 @@
 """What was seen of the files of a large data set, kept in SLIM_HOME: nothing rests on it, and it may be deleted.
 
-One SQLite file for each folder of images. A probe counts while the file has the size and the time of change it had then.
+One SQLite file for each folder of images. A probe counts while its file has the size and the time of change of then.
 """
 
 from __future__ import annotations

@@ -13,7 +13,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from slim_core.data.draft import MOST_ROWS, Draft, too_many_rows
+from slim_core.data.draft import Draft
+from slim_core.data.files.metadata import MOST_ROWS, too_many_rows
 from slim_core.data.importers.csv_table import COMMON_NAMES
 from slim_core.data.importers.huggingface_files import Shard, Shards, find_shards, kind_of
 from slim_core.data.incoming.packed import Packed

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slim_core.data.checks import SPLIT_WORDS
-from slim_core.data.draft import is_parquet, own, read_json
+from slim_core.data.files.metadata import is_parquet, own, read_json
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.folders import is_hidden
 from slim_core.data.report import FormatRefusedError
