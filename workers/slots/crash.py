@@ -8,8 +8,8 @@ import signal
 from slim_core.runs.execute import out_of_memory
 from slim_core.steps.context import too_long
 from slim_core.store import Run, Store
-from workers.claimed import ClaimedRun
-from workers.running_job import RunningJob
+from workers.slots.claimed import ClaimedRun
+from workers.slots.running_job import RunningJob
 
 _HUNG_TOO_OFTEN = "raise SLIM_HUNG_AFTER_S if the step needs longer, else see the log, then retry."
 

@@ -12,8 +12,8 @@ import rq
 from rq.job import Job
 
 from tests.workers.worker_bench import Bench, until
-from workers.job import RUN_STEP
-from workers.slot_worker import SlotWorker
+from workers.slots.job import RUN_STEP
+from workers.slots.worker import SlotWorker
 
 pytestmark = pytest.mark.redis
 

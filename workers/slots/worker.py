@@ -34,15 +34,15 @@ from slim_core.store.workers import names_of
 from slim_core.training.processes.pdeath import die_with_parent
 from slim_core.version import code_version
 from workers import tasks
-from workers.claimed import claimed_by
-from workers.crash import record_crash
-from workers.imports import import_light_half
-from workers.job import StepDeathPenalty, StepJob
 from workers.local import redis_url
 from workers.notify_workers import SERIALIZER, enqueue_wakeup, queue_names, rq_queue
-from workers.redis_tolerant_worker import RedisTolerantWorker
-from workers.running_job import RunningJob
-from workers.slot_plan import host
+from workers.slots.claimed import claimed_by
+from workers.slots.crash import record_crash
+from workers.slots.imports import import_light_half
+from workers.slots.job import StepDeathPenalty, StepJob
+from workers.slots.plan import host
+from workers.slots.redis_tolerant_worker import RedisTolerantWorker
+from workers.slots.running_job import RunningJob
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +197,7 @@ def _as_wait_status(seen: os.waitid_result) -> int:
 def main(arguments: list[str] | None = None) -> int:
     """Take jobs until told to end; 2 where the database or Redis is away (a service then tries again)."""
     parser = argparse.ArgumentParser(
-        prog="python -m workers.slot_worker", description="One worker process of a service."
+        prog="python -m workers.slots.worker", description="One worker process of a service."
     )
     parser.add_argument("--queues", required=True)
     parser.add_argument("--device", required=True)

@@ -20,8 +20,8 @@ from rq.exceptions import DeserializationError, StopRequested
 from rq.executions import Execution
 from rq.job import Job
 
-from workers.job import JobRefusedError
 from workers.notify_workers import connect
+from workers.slots.job import JobRefusedError
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ import types
 import pytest
 
 from slim_core.store.workers import names_of, processes_on
-from workers import gpu
-from workers.gpu import Gpu, parse
-from workers.slot_plan import plan_slots
+from workers.slots import gpu
+from workers.slots.gpu import Gpu, parse
+from workers.slots.plan import plan_slots
 
 LISTING = """0, GPU-aaaa, NVIDIA H100 80GB HBM3, 81559, 512, 37, 41
 1, GPU-bbbb, NVIDIA A2, passive, 15356, 3, [N/A], [N/A]

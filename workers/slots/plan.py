@@ -7,7 +7,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from workers.gpu import Gpu
+from workers.slots.gpu import Gpu
 
 QUEUES = ("gpu", "cpu")  # steps that run the network, and the others
 

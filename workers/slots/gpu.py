@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 
-from workers import nvml
+from workers.slots import nvml
 
 log = logging.getLogger(__name__)
 
