@@ -19,8 +19,8 @@ from slim_core.steps.registry import STEPS
 from slim_core.store import Run, Store
 from tests.workers.drills import Drill, register
 from tests.workers.worker_bench import until
-from workers import notify
-from workers.notify import Notifier
+from workers import webhook
+from workers.webhook import Notifier
 
 
 class Receiver(ThreadingHTTPServer):
@@ -88,15 +88,15 @@ def notifying(store: Store, url: str, n: int = 1) -> Iterator[list[Notifier]]:
 
 def is_through(notifier: Notifier) -> bool:
     """Whether it has sent all that it had to send until now."""
-    return notifier._newest_event == notify._newest_event(notifier._store.database)
+    return notifier._newest_event == webhook._newest_event(notifier._store.database)
 
 
 @pytest.fixture
 def store(tmp_path: Path, images: Path, monkeypatch) -> Iterator[Store]:
     """A store with a data set, and notifiers that try again soon."""
-    monkeypatch.setattr(notify, "POLL_S", 0.02)
-    monkeypatch.setattr(notify, "PAUSES_S", (0.02, 0.05))
-    monkeypatch.setattr(notify, "TIMEOUT_S", 60.0)  # on a slow machine even this receiver may take seconds
+    monkeypatch.setattr(webhook, "POLL_S", 0.02)
+    monkeypatch.setattr(webhook, "PAUSES_S", (0.02, 0.05))
+    monkeypatch.setattr(webhook, "TIMEOUT_S", 60.0)  # on a slow machine even this receiver may take seconds
     monkeypatch.setattr("slim_core.steps.context.BEAT_S", 0.02)
     settings = Settings(home=tmp_path / "home", data_roots=(images,), public_url="https://slim.example/")
     known = dict(STEPS)
@@ -158,7 +158,7 @@ def test_what_ended_while_no_service_ran_is_told_later(store, tmp_path):
 def test_a_receiver_that_fails_is_asked_three_times_and_then_left_alone(store, tmp_path, caplog, how, monkeypatch):
     with receiver(lambda n: how if n <= 3 else "well") as server, notifying(store, server.url):
         with monkeypatch.context() as patch:
-            patch.setattr(notify, "TIMEOUT_S", 1.0 if how == "hang" else 60.0)
+            patch.setattr(webhook, "TIMEOUT_S", 1.0 if how == "hang" else 60.0)
             first = _end(store, tmp_path)
             until(lambda: "was not notified" in caplog.text, "it to be given up")
         second = _end(store, tmp_path)
