@@ -11,8 +11,9 @@ import streamlit as st
 
 from app import bind_address, session
 from app.annotate.parts import preview
-from app.services import campaign_actions, space_data
-from app.services.space_data import SpaceData
+from app.services import campaign_actions
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
 from app.ui import pick, saved_filters
 from app.ui import selection as space_kept
 from app.ui.escape import verbatim

@@ -5,7 +5,7 @@ import streamlit as st
 from app import session
 from app.attention import forms
 from app.attention.parts import group_scores, preview, view
-from app.services import attention_scores
+from app.services.results import attention_scores
 from app.ui import export, next_step, pick
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED

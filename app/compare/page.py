@@ -5,8 +5,8 @@ import streamlit as st
 from app import session
 from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, next_thing, other_groups, table, view
-from app.services import evaluating
-from app.services import evaluations as compare_runs
+from app.services.queueing import evaluating
+from app.services.results import comparison as compare_runs
 from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown

@@ -4,7 +4,8 @@ import streamlit as st
 
 from app import session
 from app.draw.parts import canvas, older_versions, scores
-from app.services import evaluating, loop_state
+from app.services import loop_state
+from app.services.queueing import evaluating
 from app.ui import loop_next, next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown

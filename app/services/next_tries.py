@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import session
-from app.services import actions, pipelines
+from app.services import actions
+from app.services.queueing import pipelines
 from slim_core.percent import counted, percent
 from slim_core.store.results import training_history
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from app import session
-from app.services import space_data
-from app.services.space_data import SpaceData
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
 from slim_core import result_files
 from slim_core.space.similarity import Similarity
 from slim_core.store.results import AttentionResult

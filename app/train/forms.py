@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import pipelines, train_defaults
+from app.services.queueing import pipelines, train_defaults
 from app.ui import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown

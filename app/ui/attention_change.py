@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from app.services import evaluation_results
-from app.services.evaluations import Compared
+from app.services.results import predictions
+from app.services.results.comparison import Compared
 from app.ui import paging, pick, pictures, shown_map
 from app.ui.escape import verbatim
 from app.ui.pictures import Tile, View, bold, quiet, under, verdict
@@ -40,15 +40,15 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
     labels = compared.rows["label"].to_dict()
     with st.container(horizontal=True, vertical_alignment="bottom"):
         after = choose_after(others, labels)
-        pairs = paired(evaluation_results.predictions_of(compared.evaluations[baseline]),
-                       evaluation_results.predictions_of(compared.evaluations[after]))  # fmt: skip
+        pairs = paired(predictions.predictions_of(compared.evaluations[baseline]),
+                       predictions.predictions_of(compared.evaluations[after]))  # fmt: skip
         groups = ["all groups", *sorted(pairs["group_name"].unique())]
         group = st.selectbox("Group", groups, key="group", bind="query-params", width=170)
         if group != groups[0]:
             pairs = pairs[pairs["group_name"] == group]
         outcome = _outcome(pairs)
     found = select(pairs, outcome)
-    maps = [evaluation_results.maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
+    maps = [predictions.maps_of(compared.evaluations[one], compared.ancestry) for one in (baseline, after)]
     if None in maps:
         _offer_maps([compared.evaluations[one] for one, run in zip((baseline, after), maps, strict=True) if not run])
     if found.empty:

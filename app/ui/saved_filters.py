@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services.space_data import SpaceData
+from app.services.results.space_data import SpaceData
 from app.ui import pick, selection
 from app.ui.escape import verbatim
 from slim_core.errors import SpecRefusedError

@@ -8,7 +8,7 @@ import secrets
 import numpy as np
 import streamlit as st
 
-from app.services.space_data import SpaceData
+from app.services.results.space_data import SpaceData
 from slim_core.errors import NotFoundError
 from slim_core.settings import settings
 from slim_core.space.selections import Selections

@@ -12,7 +12,8 @@ import streamlit as st
 
 from app import session
 from app.annotate.parts import annotator_table
-from app.services import campaign_actions, space_data
+from app.services import campaign_actions
+from app.services.results import space_data
 from app.ui import pictures
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from app.services import attention_scores
+from app.services.results import attention_scores
 from app.ui import paging, saved_filters
 
 if TYPE_CHECKING:

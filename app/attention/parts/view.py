@@ -11,7 +11,7 @@ import streamlit as st
 from app import session
 from app.attention.parts import filter, tiles, to_space
 from app.routes.pictures import open_maps
-from app.services import attention_scores
+from app.services.results import attention_scores
 from app.ui import image_details, pick, pictures
 from app.ui.escape import verbatim
 from app.ui.glossary import explain

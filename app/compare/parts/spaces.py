@@ -9,8 +9,9 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import compared_spaces, pipelines
-from app.services.evaluations import Compared
+from app.services import compared_spaces
+from app.services.queueing import pipelines
+from app.services.results.comparison import Compared
 from app.ui import attention_change, chart, next_step
 from app.ui.escape import verbatim
 from app.ui.glossary import explain

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.compare.parts import spaces
-from app.services.evaluations import Compared
+from app.services.results.comparison import Compared
 from app.ui import attention_change, chart, next_step, scored_images, table_height
 from app.ui.glossary import explain
 from app.ui.groups import images

@@ -8,7 +8,8 @@ import streamlit as st
 
 from app.curate import forms
 from app.curate.parts import subset as subset_view
-from app.services import space_data, subset
+from app.services import subset
+from app.services.results import space_data
 from app.ui import next_step
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown

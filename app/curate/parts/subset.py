@@ -11,8 +11,8 @@ import pandas as pd
 import streamlit as st
 
 from app.curate import charts
-from app.services import space_data
-from app.services.space_data import SpaceData
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
 from app.ui import chart, pictures
 from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain

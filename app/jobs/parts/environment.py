@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.services import recorded
+from app.services.results import recorded
 from app.ui import link_table
 from app.ui.link_table import Cell, Column
 from slim_core.store.results import recorded_environment

@@ -17,7 +17,7 @@ from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:
     from app.services.loop_state import Result
-    from app.services.result_facts import Facts
+    from app.services.results.evidence import Facts
     from slim_core.evaluation.report.story import Verdict
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.services.space_data import SpaceData
+from app.services.results.space_data import SpaceData
 from app.ui import pages
 from app.ui.escape import verbatim
 from slim_core.percent import counted

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services.space_data import SpaceData
+from app.services.results.space_data import SpaceData
 from app.space.charts import LEVELS, Colouring
 from app.ui import chart, download, selection
 from slim_core.evaluation.charts.space import as_html, space_scatter

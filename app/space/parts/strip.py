@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.services import attention_scores
-from app.services.space_data import SpaceData
+from app.services.results import attention_scores
+from app.services.results.space_data import SpaceData
 from app.ui import paging, pictures
 from app.ui.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
 

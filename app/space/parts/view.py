@@ -9,8 +9,8 @@ import streamlit as st
 
 from app import session
 from app.routes.pictures import open_maps
-from app.services import space_data
-from app.services.space_data import SpaceData
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
 from app.space.charts import Colouring
 from app.space.parts import colours, figure, plot, similar
 from app.space.parts import selection as space_selection

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import evaluating
+from app.services.queueing import evaluating
 from app.ui import scored_images, table_height
 from app.ui.glossary import explain
 from app.ui.groups import images

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import pipelines, retraining
+from app.services.queueing import pipelines, retraining
 from app.ui import next_step
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown

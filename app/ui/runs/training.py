@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import evaluating
+from app.services.queueing import evaluating
 from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.fragment import fragment

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app import session
 from app.compare.parts import table
-from app.services import evaluations as compare_runs
+from app.services.results import comparison as compare_runs
 from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import session
-from app.services import pipelines, retraining
+from app.services.queueing import pipelines, retraining
 from app.ui.runs import outcome, retrain
 from slim_core.percent import interval, percent
 

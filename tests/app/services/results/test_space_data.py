@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app import session
-from app.services import space_data
+from app.services.results import space_data
 from app.space.parts import colours
 from app.space.parts.colours import Seen
 

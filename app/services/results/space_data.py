@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from app import session
-from app.services import attention_scores
+from app.services.results import attention_scores
 from slim_core import result_files
 from slim_core.annotation.propagation import expand, live_scores
 from slim_core.data.groups import Grouping, group_index, group_names, grouping, pseudo_groups

@@ -10,8 +10,8 @@ from slim_core.evaluation.report import story
 from slim_core.metrics import WGA
 
 if TYPE_CHECKING:
-    from app.services.evaluations import Compared
     from app.services.loop_state import Loop, Result
+    from app.services.results.comparison import Compared
     from slim_core.evaluation.report.story import Named, Verdict
 
 RANDOM = "random"  # the strategy

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from app import session
-from app.services import evaluating
+from app.services.queueing import evaluating
 from slim_core.evaluation.predictions import predictions_of_pass
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store.results import SpaceResult

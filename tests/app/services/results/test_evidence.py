@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from app.services import result_facts
 from app.services.loop_state import Loop, Result
+from app.services.results import evidence
 from slim_core.store import Run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -31,12 +31,12 @@ def pair(
     return Result(REFERENCE, BEFORE, subset, model, after)
 
 
-def facts(result: Result, *others: Result) -> result_facts.Facts:
+def facts(result: Result, *others: Result) -> evidence.Facts:
     results = (result, *others)
     known = {one.after.id: one.after for one in results if one.after} | {BEFORE.id: BEFORE}
     ancestry = SimpleNamespace(identity=lambda one: one.spec.get("recipe"))
     compared = SimpleNamespace(evaluations=known, ancestry=ancestry)
-    return result_facts.of(Loop((), None, BEFORE, result.after, result, results), compared)
+    return evidence.of(Loop((), None, BEFORE, result.after, result, results), compared)
 
 
 def test_each_seed_of_the_recipe_counts_once_by_its_newest_run_and_no_other_recipe() -> None:
@@ -56,4 +56,4 @@ def test_the_random_subset_is_as_large_and_retrained_the_same_way() -> None:
 
 
 def test_a_reference_without_a_pair_has_no_facts() -> None:
-    assert facts(Result(REFERENCE)) == result_facts.Facts()
+    assert facts(Result(REFERENCE)) == evidence.Facts()

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from app import session
-from app.services import evaluating
+from app.services.queueing import evaluating
 from slim_core.errors import QueueUnavailableError
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Dataset, Run

@@ -7,7 +7,7 @@ from contextlib import suppress
 import pytest
 
 from app import session
-from app.services import expected, pipelines
+from app.services.queueing import durations, pipelines
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Dataset, Pipeline
 from tests.app.conftest import newest_pipeline
@@ -87,15 +87,15 @@ def test_the_time_that_is_left_comes_from_what_such_steps_took_here() -> None:
     done = store.runs.all(kind="train", status="done")
     pace = sorted(run.metrics["images"] * run.metrics["epochs"] / run.metrics["seconds"] for run in done)
     of_training = 240 * 4 / (sum(pace) / 2)
-    found = expected.left(newest_pipeline(dataset.id).runs)
+    found = durations.left(newest_pipeline(dataset.id).runs)
     assert found.unknown == ("candidates",), "no such step ran in this home"
     known = store.queue.durations()
     others = sum(known.of_kind(kind, dataset.id) for kind in ("gradcam", "space", "evaluate"))
     assert found.seconds == pytest.approx(of_training + others)
-    ahead = expected.before(dataset, ["train", "gradcam", "space", "evaluate"], {"model": "small-resnet", "epochs": 4})
+    ahead = durations.before(dataset, ["train", "gradcam", "space", "evaluate"], {"model": "small-resnet", "epochs": 4})
     assert ahead.seconds == pytest.approx(found.seconds) and not ahead.unknown
 
 
 def test_a_home_in_which_nothing_ran_knows_no_time(dataset: Dataset) -> None:
-    found = expected.left(to_questions(dataset).runs)
+    found = durations.left(to_questions(dataset).runs)
     assert found.seconds == 0 and found.unknown == ("train", "gradcam", "space", "evaluate", "candidates")

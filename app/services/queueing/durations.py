@@ -10,7 +10,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.services import train_defaults
+from app.services.queueing import train_defaults
 from slim_core.store.runs.states import ACTIVE
 
 if TYPE_CHECKING:

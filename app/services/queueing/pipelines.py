@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.services import actions, campaign_actions, evaluating, retraining, train_defaults
+from app.services import actions, campaign_actions
+from app.services.queueing import evaluating, retraining, train_defaults
 from slim_core.errors import QueueUnavailableError
 from slim_core.percent import counted
 from slim_core.steps.registry import STEPS

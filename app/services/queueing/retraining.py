@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.services import actions, evaluating
+from app.services import actions
+from app.services.queueing import evaluating
 from slim_core.runs.loop_runs import retrain_spec, usual_way
 
 if TYPE_CHECKING:

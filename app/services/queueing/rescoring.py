@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.services import pipelines
+from app.services.queueing import pipelines
 from slim_core.store.shapes.shapes import SCORED
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app import session
-from app.services import train_defaults
+from app.services.queueing import train_defaults
 from slim_core.data.table import ImageTable
 from slim_core.store import Dataset
 from slim_core.store.workers import Workers
