@@ -6,7 +6,7 @@ from app import session
 from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, next_thing, other_groups, table, view
 from app.services.queueing import evaluating
-from app.services.results import comparison as compare_runs
+from app.services.results import comparison
 from app.ui import next_step, pick
 from app.ui.glossary import explain
 from app.ui.messages import errors_shown
@@ -26,7 +26,7 @@ evaluate_models.show(models, evaluations)
 
 if any(one.status == "done" for one in evaluations):
     with errors_shown():
-        compared = compare_runs.read(dataset.id)
+        compared = comparison.read(dataset.id)
         assert compared is not None  # an evaluation is done
         choice = compare_choice.show(compared)
         ticked = table.show(choice) if choice else []

@@ -16,8 +16,13 @@ SHARED = {"ui", "services", "routes"}
 MOST_WIRING = 14
 USUAL = {"__init__.py", "page.py", "forms.py", "charts.py", "routes.py", "parts", "static"}
 # What a page has of its own beside them: plain modules that draw nothing by Streamlit.
-# Annotate: what its routes say of an image; a picture of scores; how often that is computed.
-OWN = {"annotate": {"questions.py", "live_map.py", "pace.py"}}
+# Annotate: what its routes say of an image; a picture of scores; how often that is computed. Overview: what to try
+# where a model is not better. Space: the images most like one.
+OWN = {
+    "annotate": {"questions.py", "live_map.py", "pace.py"},
+    "overview": {"next_tries.py"},
+    "space": {"similarity.py"},
+}
 
 
 @cache

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.services import next_tries
-from app.services.next_tries import Try
+from app.overview import next_tries
+from app.overview.next_tries import Try
 from app.ui import next_step
 from app.ui.messages import errors_shown
 

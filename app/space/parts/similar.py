@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from app.services import similarity
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
+from app.space import similarity
 from app.space.parts import ask, strip
 from app.ui import image_details, pictures, selection
 from app.ui.escape import verbatim

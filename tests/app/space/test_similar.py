@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from app import session
-from app.services import similarity
 from app.services.results import space_data
+from app.space import similarity
 from app.ui import selection
 from slim_core import result_files
 from slim_core.store.results import AttentionResult

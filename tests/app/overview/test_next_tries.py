@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app import session
-from app.services import loop_state, next_tries
+from app.overview import next_tries
+from app.services import loop_state
 from slim_core import api
 from slim_core.runs.executor import InProcess, Workbench
 from slim_core.runs.loop_runs import retrain_spec
