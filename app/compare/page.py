@@ -7,8 +7,9 @@ from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, next_thing, other_groups, table, view
 from app.services.queueing import evaluating
 from app.services.results import comparison
-from app.ui import next_step, pick
+from app.ui.choosing import pick
 from app.ui.glossary import explain
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models, needed
 

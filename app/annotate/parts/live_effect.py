@@ -18,9 +18,9 @@ from app.annotate.pace import Pace, State
 from app.services import campaign_actions
 from app.services.queueing import pipelines
 from app.services.results import space_data
-from app.ui import pictures
-from app.ui.fragment import fragment
+from app.ui.images import pictures
 from app.ui.messages import errors_shown
+from app.ui.reruns.fragment import fragment
 from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import CellNow, Effect, effect
 from slim_core.data import images

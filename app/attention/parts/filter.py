@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.services.results import attention_scores
-from app.ui import paging, saved_filters
+from app.ui.choosing import paging, saved_filters
 
 if TYPE_CHECKING:
     from slim_core.store import NamedFilter

@@ -8,7 +8,9 @@ import streamlit as st
 from app.attention.parts import score_table
 from app.services import shape_progress
 from app.services.results import attention_scores
-from app.ui import chart, next_step, scored_images
+from app.ui import chart
+from app.ui.images import scored_images
+from app.ui.links import next_step
 from slim_core.evaluation.charts import scores as charts
 
 

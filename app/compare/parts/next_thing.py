@@ -8,7 +8,7 @@ from app import session
 from app.services import loop_state
 from app.services.queueing import evaluating
 from app.services.results import evidence
-from app.ui import next_step
+from app.ui.links import next_step
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop

@@ -12,9 +12,11 @@ from app import session
 from app.compare import charts
 from app.services.queueing import pipelines
 from app.services.results.comparison import Compared
-from app.ui import attention_change, chart, next_step
+from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
+from app.ui.images import attention_change
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline
 from slim_core.evaluation.report.build import OF_SPACES

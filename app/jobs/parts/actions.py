@@ -10,8 +10,8 @@ from app import session
 from app.jobs.parts import cause, delete
 from app.services import actions
 from app.services.results import links
-from app.ui import next_step, pages
 from app.ui.escape import prose
+from app.ui.links import next_step, pages
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, progress, remedy, state
 from slim_core.errors import SlimError

@@ -8,8 +8,8 @@ from app import session
 from app.jobs.parts import cause
 from app.jobs.parts.actions import has_checkpoint
 from app.services.results import links
-from app.ui import next_step
 from app.ui.escape import verbatim
+from app.ui.links import next_step
 from app.ui.runs import progress, remedy, state
 from slim_core.store.runs.states import UNFINISHED
 

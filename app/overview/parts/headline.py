@@ -9,10 +9,12 @@ import streamlit as st
 
 from app import session
 from app.services.results import evidence, predictions
-from app.ui import attention_change, chart, next_step, pictures, scored_images
+from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups import images
+from app.ui.images import attention_change, pictures, scored_images
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
 from slim_core.evaluation.charts.palette import CHOSEN, WORST

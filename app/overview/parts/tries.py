@@ -12,7 +12,7 @@ import streamlit as st
 from app import session
 from app.overview import next_tries
 from app.overview.next_tries import Try
-from app.ui import next_step
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import durations, pipelines
-from app.ui import next_step
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, pipeline
 from slim_core.curation import default_subset_size

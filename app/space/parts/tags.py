@@ -8,7 +8,7 @@ import streamlit as st
 from app import session
 from app.services.results import space_data
 from app.services.results.space_data import SpaceData
-from app.ui import selection
+from app.ui.choosing import selection
 from app.ui.escape import verbatim
 
 

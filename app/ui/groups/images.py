@@ -12,10 +12,13 @@ import streamlit as st
 
 from app import session
 from app.services.results import predictions
-from app.ui import chart, next_step, paging, pictures, shown_map
+from app.ui import chart
+from app.ui.choosing import paging
 from app.ui.escape import verbatim
+from app.ui.images import pictures, shown_map
+from app.ui.images.pictures import Tile, View, quiet, under, verdict
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.pictures import Tile, View, quiet, under, verdict
 from slim_core.evaluation.predictions import wrong_first
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import percent

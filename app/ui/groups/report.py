@@ -9,11 +9,12 @@ import streamlit as st
 
 from app import session
 from app.services.results import comparison, predictions
-from app.ui import next_step, table_height
+from app.ui import table_height
 from app.ui.escape import prose
 from app.ui.glossary import explain
 from app.ui.groups import confusion, images
 from app.ui.groups import table as group_table
+from app.ui.links import next_step
 from app.ui.side_by_side import halves
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import groups as charts

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import evaluating, rescoring
-from app.ui import pick
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, outcome, progress

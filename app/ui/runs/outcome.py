@@ -11,8 +11,8 @@ import streamlit as st
 from app import session
 from app.services import loop_state
 from app.services.results import links
-from app.ui import next_step
 from app.ui.escape import prose, verbatim
+from app.ui.links import next_step
 from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.percent import counted, interval, percent
 

@@ -10,10 +10,10 @@ import streamlit as st
 
 from app import session
 from app.services.queueing import durations, pipelines
-from app.ui import next_step
 from app.ui.escape import prose, verbatim
-from app.ui.fragment import fragment
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
+from app.ui.reruns.fragment import fragment
 from app.ui.runs import outcome, progress, state
 from app.ui.runs.outcome import Ending
 from slim_core.errors import NotFoundError

@@ -8,7 +8,7 @@ import streamlit as st
 
 from app.services import actions
 from app.services.results import recorded
-from app.ui import pages
+from app.ui.links import pages
 from app.ui.messages import errors_shown
 from slim_core.store.results import recorded_remedy
 

@@ -11,7 +11,7 @@ import pytest
 from app import session
 from app.services.results import space_data
 from app.space import similarity
-from app.ui import selection
+from app.ui.choosing import selection
 from slim_core import result_files
 from slim_core.store.results import AttentionResult
 

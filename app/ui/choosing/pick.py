@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import streamlit as st
 
 from app import session
-from app.ui import visit
 from app.ui.escape import prose, verbatim
+from app.ui.reruns import visit
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Dataset, Run, StudyRecord

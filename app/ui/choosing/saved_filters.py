@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import session
 from app.services.results.space_data import SpaceData
-from app.ui import pick, selection
+from app.ui.choosing import pick, selection
 from app.ui.escape import verbatim
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import counted

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.ui import pages, visit
+from app.ui.links import pages
+from app.ui.reruns import visit
 
 
 def show(sentence: str, page: str, label: str, **params: str) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app import session
-from app.ui import next_step
 from app.ui.glossary import explain
+from app.ui.links import next_step
 
 
 def show(sentence: str, share: float, *, dataset: str, split: str | None = None) -> None:

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.ui import attention_change, image_details, shown_map
 from app.ui.groups import images
-from app.ui.image_details import ModelMaps
+from app.ui.images import attention_change, details, shown_map
+from app.ui.images.details import ModelMaps
 from slim_core.errors import NotFoundError
 
 RECORD = {"row": 3, "correct": False, "no_evidence": True, "prediction_name": "kite", "confidence": 0.98,
@@ -59,12 +59,12 @@ def test_all_others_show_the_map_of_their_label(record, run) -> None:
 
 @pytest.mark.usefixtures("kept")
 def test_an_opened_mistake_says_so_below_its_maps_alone() -> None:
-    drawn, said = image_details._with_evidence([ModelMaps("r-both", "label", "before")], RECORD)
-    names = [str(image_details._named(view, said)) for view in image_details.views(drawn, ["image", "overlay", "heat"])]
+    drawn, said = details._with_evidence([ModelMaps("r-both", "label", "before")], RECORD)
+    names = [str(details._named(view, said)) for view in details.views(drawn, ["image", "overlay", "heat"])]
     assert [one.map_of for one in drawn] == ["predicted"]
     assert ["where it looks for kite" in name for name in names] == [False, True, True]
-    caption = image_details._without_evidence(RECORD, "", list(said.values()))
+    caption = details._without_evidence(RECORD, "", list(said.values()))
     assert caption == "No evidence for its label, apple: the maps show where it looks for kite."
-    assert "zero everywhere" in image_details._without_evidence(RECORD, "", [])
+    assert "zero everywhere" in details._without_evidence(RECORD, "", [])
     asked = [ModelMaps("r-both", "1", "before")]
-    assert image_details._with_evidence(asked, RECORD) == (asked, {}), "the map of a class that was asked for"
+    assert details._with_evidence(asked, RECORD) == (asked, {}), "the map of a class that was asked for"

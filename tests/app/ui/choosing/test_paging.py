@@ -12,7 +12,7 @@ def paged(n: int, param: str | None = None) -> AppTest:
     def page(param: str | None) -> None:
         import streamlit as st
 
-        from app.ui import paging
+        from app.ui.choosing import paging
 
         if not st.session_state.get("away"):
             n, of = st.session_state["n"], st.session_state["of"]

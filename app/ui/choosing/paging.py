@@ -7,7 +7,7 @@ import hashlib
 import numpy as np
 import streamlit as st
 
-from app.ui import pick
+from app.ui.choosing import pick
 
 
 def shown(n: int, per_page: int, name: str, of: str | np.ndarray, param: str | None = None) -> slice:

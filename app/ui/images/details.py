@@ -10,11 +10,12 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.ui import next_step, pictures, shown_map
 from app.ui.escape import verbatim
-from app.ui.fragment import dialog
 from app.ui.glossary import explain
-from app.ui.pictures import KINDS, Markup, Tile, View
+from app.ui.images import pictures, shown_map
+from app.ui.images.pictures import KINDS, Markup, Tile, View
+from app.ui.links import next_step
+from app.ui.reruns.fragment import dialog
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
 from slim_core.store.results import LABEL, PREDICTED

@@ -9,9 +9,10 @@ import streamlit as st
 
 from app.services.results import predictions
 from app.services.results.comparison import Compared
-from app.ui import paging, pick, pictures, shown_map
+from app.ui.choosing import paging, pick
 from app.ui.escape import verbatim
-from app.ui.pictures import Tile, View, bold, quiet, under, verdict
+from app.ui.images import pictures, shown_map
+from app.ui.images.pictures import Tile, View, bold, quiet, under, verdict
 from app.ui.runs import evaluate_models
 from slim_core.evaluation.predictions import paired
 from slim_core.metrics import ATTENTION_PRECISION

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.ui import next_step
+from app.ui.links import next_step
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop
