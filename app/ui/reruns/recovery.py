@@ -13,11 +13,11 @@ EVERY_S = 3
 def when_the_database_is_back() -> None:
     """Draw the page again as soon as the database answers; nothing where it does, and another trouble was met."""
     if not _is_back():
-        _look()
+        _try_again()
 
 
 @st.fragment(run_every=EVERY_S)
-def _look() -> None:
+def _try_again() -> None:
     if _is_back():
         st.rerun()
     st.caption(f"This page tries again every {EVERY_S} seconds.")

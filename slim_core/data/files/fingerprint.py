@@ -33,7 +33,7 @@ MOST_FOLDERS = 2_000
 
 
 def file_records(table: ImageTable, metadata: Sequence[str | Path]) -> dict[str, Any]:
-    """What ``check_files`` compares with, as plain JSON: path, size, time and content of the files as they are now."""
+    """What ``check_unchanged`` compares with, as plain JSON: path, size, time and content of the files as of now."""
     rows = np.arange(len(table))
     if len(rows) > SAMPLE:
         rows = np.sort(np.random.default_rng(SAMPLE_SEED).choice(len(rows), SAMPLE, replace=False))
@@ -83,7 +83,7 @@ def _is_otherwise(record: Mapping[str, Any]) -> bool:
     return touched and str(_listing(folder)["content"]) != str(record["content"])
 
 
-def check_files(name: str, recorded: Mapping[str, Any] | None) -> None:
+def check_unchanged(name: str, recorded: Mapping[str, Any] | None) -> None:
     """Compare the files of the data set called ``name`` with those recorded at import; without a record it passes.
 
     Raises:

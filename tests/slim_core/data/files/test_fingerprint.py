@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from slim_core.data.files.fingerprint import SAMPLE, check_files, file_records
+from slim_core.data.files.fingerprint import SAMPLE, check_unchanged, file_records
 from slim_core.data.importing import import_data
 from slim_core.errors import DataRefusedError
 from slim_core.runs.execute import execute
@@ -135,7 +135,7 @@ def test_the_records_of_files_are_small_plain_json_however_large_the_data_set(st
 
 
 def test_a_data_set_registered_before_files_were_recorded_passes():
-    check_files("old", None)
+    check_unchanged("old", None)
 
 
 @pytest.fixture
