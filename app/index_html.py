@@ -28,7 +28,7 @@ COLOURS = {  # of charts, as --slim-right and so on; those of text by the theme
     "chosen": CHOSEN,
     "ink": INK,
 }
-# Tables of links (app/ui/link_table.py) are drawn by code that is on its way: rows of 2 rem, and one of titles.
+# Tables of links (app/ui/links/link_table.py) are drawn by code that is on its way: rows of 2 rem, and one of titles.
 ROOM = "".join(f'[class*="st-key-rows-{n}-"] {{min-height: {2 * (n + 1)}rem;}}\n' for n in range(1, 51))
 # A kept copy without our style must not be confirmed, and one with it not taken for Streamlit's own.
 _ASKED = (b"if-none-match", b"if-modified-since", b"accept-encoding", b"range")

@@ -10,9 +10,10 @@ from app import session
 from app.access import Viewer
 from app.routes.assets import static
 from app.routes.metrics import PAGE_SECONDS
-from app.ui import chart, queue_pause, sign_in, visit
+from app.ui import chart, queue_pause, sign_in
+from app.ui.links.pages import file_of
 from app.ui.messages import errors_shown
-from app.ui.pages import file_of
+from app.ui.reruns import visit
 from slim_core.errors import SlimError
 from slim_core.runs import log_lines
 

@@ -32,9 +32,9 @@ import psutil
 from joblib import Parallel, delayed
 from PIL import Image
 
+from slim_core.data.files.probe import CHUNK, Prober
 from slim_core.data.importers.celeba import ATTRIBUTE, EXPECTED, TARGET
 from slim_core.data.importing import import_data
-from slim_core.data.looks import CHUNK, Looking
 from slim_core.settings import Settings
 from slim_core.store import Store
 
@@ -117,9 +117,9 @@ def measure_file_check(folder: Path, n: int, repeats: int) -> dict[str, object]:
     load, ours, plain = os.getloadavg()[0], [], []
     for turn in range(repeats):
         plain.append(_taken(lambda: _decoded(paths)))
-        looking = Looking(Settings(home=folder.with_name(f"home-{turn}"), data_roots=(folder,)), folder)
-        ours.append(_taken(lambda looking=looking: looking.at(paths, np.ones(n, bool), "Checking")))
-    again, _ = _taken(lambda: looking.at(paths, np.ones(n, bool), "Checking"))
+        prober = Prober(Settings(home=folder.with_name(f"home-{turn}"), data_roots=(folder,)), folder)
+        ours.append(_taken(lambda prober=prober: prober.probe(paths, np.ones(n, bool), "Checking")))
+    again, _ = _taken(lambda: prober.probe(paths, np.ones(n, bool), "Checking"))
     by_clock, by_cpu = ([p[i] / o[i] for o, p in zip(ours, plain, strict=True)] for i in (0, 1))
     return {
         "images": n,

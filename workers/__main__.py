@@ -21,12 +21,12 @@ from slim_core.errors import SettingRefusedError, SlimError
 from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.training.processes.pdeath import die_with_parent
-from workers.gpu import gpus
 from workers.redis_home import RedisHome
-from workers.slot_plan import QUEUES, plan_slots
+from workers.slots.gpu import gpus
+from workers.slots.plan import QUEUES, plan_slots
 
 MOST_DEVICES = 8  # of a slot, whose name they are a part of
-SLOT = (sys.executable, "-m", "workers.slot_worker")
+SLOT = (sys.executable, "-m", "workers.slots.worker")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,7 +16,7 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 
-from workers.job import RUN_STEP, StepJob
+from workers.slots.job import RUN_STEP, StepJob
 
 SERIALIZER = "json"
 _RESULT_TTL_S = 600

@@ -12,7 +12,7 @@ from slim_core.store import Pause, Store, Worker
 from slim_core.store.queue.estimates import Estimate
 from slim_core.store.queue.order import Waiting
 from slim_core.store.runs.states import UNFINISHED
-from workers.slot_plan import QUEUES
+from workers.slots.plan import QUEUES
 
 _START = "start one with `python -m workers`"
 _MAKE_ROOM = "free some space on the disk first, for a worker that cannot write has no heartbeat"

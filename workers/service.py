@@ -25,14 +25,14 @@ from slim_core.settings import Settings
 from slim_core.signal_event import Signalled
 from slim_core.store import Store
 from slim_core.store.workers import names_of
-from workers.claimed import claimed_by
-from workers.gpu import Gpu, gpus
 from workers.local import environment
-from workers.notify import Notifier
 from workers.queue import Queue
 from workers.redis_home import RedisHome
-from workers.slot_plan import SlotPlan, host
+from workers.slots.claimed import claimed_by
+from workers.slots.gpu import Gpu, gpus
+from workers.slots.plan import SlotPlan, host
 from workers.supervision import Supervisor
+from workers.webhook import Notifier
 
 log = logging.getLogger(__name__)
 

@@ -10,9 +10,9 @@ import logging
 
 from slim_core.errors import QueueUnavailableError
 from slim_core.store import Run
-from workers.claimed import claimed_by
 from workers.notify_workers import named_queue, queue_name
 from workers.queue import Queue
+from workers.slots.claimed import claimed_by
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.activity.parts import events, filters
-from app.ui import pages
+from app.ui.links import pages
 from app.ui.messages import errors_shown
 
 st.title("Activity")

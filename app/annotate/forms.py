@@ -11,10 +11,11 @@ import streamlit as st
 
 from app import bind_address, session
 from app.annotate.parts import preview
-from app.services import campaign_actions, space_data
-from app.services.space_data import SpaceData
-from app.ui import pick, saved_filters
-from app.ui import selection as space_kept
+from app.services import campaign_actions
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
+from app.ui.choosing import pick, saved_filters
+from app.ui.choosing import selection as space_kept
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from slim_core.annotation.candidates import proposed_budgets

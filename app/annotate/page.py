@@ -6,8 +6,9 @@ from app import session
 from app.annotate import forms
 from app.annotate.parts import agreement, answering, next, overview, sections, sheets
 from app.annotate.parts.sections import AGREEMENT, ANSWER, CAMPAIGN, ENVIRONMENTS, NEW
-from app.ui import next_step, pick
+from app.ui.choosing import pick
 from app.ui.glossary import explain
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import needed
 

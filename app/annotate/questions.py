@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from app import session
-from app.services import attention_scores
+from app.services.results import attention_scores
 from slim_core.store.results import ModelResult
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.attention.parts import preview
-from app.ui import pick
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.runs import ask, network, submit
 from slim_core.parameters import Parameter, parameters

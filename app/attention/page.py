@@ -5,10 +5,12 @@ import streamlit as st
 from app import session
 from app.attention import forms
 from app.attention.parts import group_scores, preview, view
-from app.services import attention_scores
-from app.ui import export, next_step, pick
+from app.services.results import attention_scores
+from app.ui import export
+from app.ui.choosing import pick
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import needed, pipeline
 from slim_core.attention.methods import METHODS

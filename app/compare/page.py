@@ -5,10 +5,11 @@ import streamlit as st
 from app import session
 from app.compare.parts import choice as compare_choice
 from app.compare.parts import export, next_thing, other_groups, table, view
-from app.services import evaluating
-from app.services import evaluations as compare_runs
-from app.ui import next_step, pick
+from app.services.queueing import evaluating
+from app.services.results import comparison
+from app.ui.choosing import pick
 from app.ui.glossary import explain
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models, needed
 
@@ -26,7 +27,7 @@ evaluate_models.show(models, evaluations)
 
 if any(one.status == "done" for one in evaluations):
     with errors_shown():
-        compared = compare_runs.read(dataset.id)
+        compared = comparison.read(dataset.id)
         assert compared is not None  # an evaluation is done
         choice = compare_choice.show(compared)
         ticked = table.show(choice) if choice else []

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.services.space_data import SpaceData
+from app.services.results.space_data import SpaceData
 from app.services.subset import Choice
 from app.ui.runs import ask
 from slim_core.curation import LABELS_USED, CurateOptions, default_subset_size

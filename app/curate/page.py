@@ -4,8 +4,10 @@ import streamlit as st
 
 from app import session
 from app.curate.parts import curation
-from app.ui import export, next_step, notes, pick
+from app.ui import export, notes
+from app.ui.choosing import pick
 from app.ui.glossary import explain
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import needed, retrain
 

@@ -11,11 +11,11 @@ from app.data.parts import browse
 from app.services import actions
 from app.services.actions import ToImport
 from app.ui.escape import prose, verbatim
-from slim_core.data import packed
 from slim_core.data.importers.csv_table import NO_COLUMN, CsvTable
 from slim_core.data.importing import FORMATS, SEED
-from slim_core.data.preview import TablePreview
-from slim_core.data.uploads import MOST_FILES, MOST_MB
+from slim_core.data.incoming import packed
+from slim_core.data.incoming.preview import TablePreview
+from slim_core.data.incoming.uploads import MOST_FILES, MOST_MB
 from slim_core.errors import SlimError
 from slim_core.settings import settings
 

@@ -6,9 +6,11 @@ from app import session
 from app.data import forms
 from app.data.parts import check, counts, findings, privacy, removal, sample_grid, versions
 from app.services import loop_state
-from app.ui import demo_data, loop_next, next_step, notes, pick
+from app.ui import demo_data, notes
+from app.ui.choosing import pick
 from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
+from app.ui.links import loop_next, next_step
 from app.ui.messages import errors_shown
 
 st.title("Data", help=explain("group", "attribute"))

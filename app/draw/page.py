@@ -4,9 +4,11 @@ import streamlit as st
 
 from app import session
 from app.draw.parts import canvas, older_versions, scores
-from app.services import evaluating, loop_state
-from app.ui import loop_next, next_step, pick
+from app.services import loop_state
+from app.services.queueing import evaluating
+from app.ui.choosing import pick
 from app.ui.glossary import explain
+from app.ui.links import loop_next, next_step
 from app.ui.messages import errors_shown
 from slim_core.data.table import SPLITS
 

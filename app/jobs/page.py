@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.jobs.parts import details, history, next, queue, queue_state, storage
-from app.ui import pages
+from app.ui.links import pages
 from app.ui.messages import errors_shown
 
 st.title("Jobs")

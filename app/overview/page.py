@@ -4,8 +4,11 @@ import streamlit as st
 
 from app import session
 from app.overview.parts import headline, loop_row, places, tries, watch, which, whole_loop
-from app.services import evaluations, loop_state, result_facts
-from app.ui import demo_data, loop_next, next_step, pick
+from app.services import loop_state
+from app.services.results import comparison, evidence
+from app.ui import demo_data
+from app.ui.choosing import pick
+from app.ui.links import loop_next, next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline, progress
 
@@ -29,7 +32,7 @@ if dataset is None:
 
 compared = None
 with errors_shown():
-    compared = evaluations.read(dataset.id)
+    compared = comparison.read(dataset.id)
 loop = loop_state.read(session.store(), dataset.id)
 if len(loop.results) > 1 or loop.after is not None:
     with at_top:
@@ -48,7 +51,7 @@ with news:
 with place["story"]:
     found = headline.show(loop, compared)
 with place["tries"]:
-    facts = result_facts.of(loop, compared) if compared is not None else result_facts.Facts()
+    facts = evidence.of(loop, compared) if compared is not None else evidence.Facts()
     tries.show(loop.result, found, facts)  # beside the verdict that they answer, and in sight of their progress
 with place["figures"]:
     headline.show_figures(loop, compared, found)

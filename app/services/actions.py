@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from slim_core.data import browse as browsing
-from slim_core.data import uploads
-from slim_core.data.browse import Entry, Listing
-from slim_core.data.files import Thoroughness
+from slim_core.data.files.check import Thoroughness
 from slim_core.data.importing import import_data
-from slim_core.data.preview import TablePreview, preview
+from slim_core.data.incoming import browse as browsing
+from slim_core.data.incoming import uploads
+from slim_core.data.incoming.browse import Entry, Listing
+from slim_core.data.incoming.preview import TablePreview, preview
 from slim_core.data.report import require
 from slim_core.data.sets.digits import write_demo
 from slim_core.errors import QueueUnavailableError
@@ -193,7 +193,7 @@ def register(
 
 
 def unpack(archive: BytesIO, name: str) -> str:
-    """The folder of an archive that was sent (needs lead), as slim_core.data.uploads unpacks it."""
+    """The folder of an archive that was sent (needs lead), as slim_core.data.incoming.uploads unpacks it."""
     session.acting_as("lead")
     return str(uploads.unpack(archive, name, settings().home))
 
@@ -205,13 +205,13 @@ def browse_roots() -> list[Entry]:
 
 
 def browse(path: str, words: str = "") -> Listing:
-    """What lies in one of them (needs lead), as slim_core.data.browse lists it."""
+    """What lies in one of them (needs lead), as slim_core.data.incoming.browse lists it."""
     session.acting_as("lead")
     return browsing.browse(path, settings(), words)
 
 
 def preview_table(path: str, file: str | None) -> TablePreview | None:
-    """The first rows of a table (needs lead), as slim_core.data.preview gives them."""
+    """The first rows of a table (needs lead), as slim_core.data.incoming.preview gives them."""
     session.acting_as("lead")
     found = preview(path, file=file)
     if found is not None:

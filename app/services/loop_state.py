@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from app.services import result_links
+from app.services.results import links
 from slim_core.curation import ANSWERED
 from slim_core.evaluation.comparison import method_of
 from slim_core.evaluation.run_names import given_name, titled
@@ -219,7 +219,7 @@ def _step(name: str, run: Run | None, params: dict[str, str], state: str = "", n
 
 def _shown(run: Run | None, page: str) -> dict[str, str]:
     """The parameters with which this page shows the run; none where another page does."""
-    where, link = result_links.address(run) if run is not None else ("", {})
+    where, link = links.address(run) if run is not None else ("", {})
     return link if where == page else {}
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from app import session
-from app.services import space_data
-from app.services.space_data import SpaceData
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
 from slim_core.annotation.curation_data import curation_data, views_of
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS, CurationData, Subset, curate
 from slim_core.curation.data import UNANSWERED

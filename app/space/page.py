@@ -4,8 +4,10 @@ import streamlit as st
 
 from app import session
 from app.space.parts import view
-from app.ui import export, next_step, pick
+from app.ui import export
+from app.ui.choosing import pick
 from app.ui.glossary import explain
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, needed, state, submit
 from slim_core.parameters import parameters

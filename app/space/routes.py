@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 from app import session
 from app.access import Viewer
 from app.routes.guard import guarded, tagged
-from app.services import space_data
+from app.services.results import space_data
 from slim_core.errors import NotFoundError
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.store.results import ARRAYS_OF_IMAGES, mapped

@@ -4,8 +4,9 @@ import streamlit as st
 
 from app import session
 from app.studies.parts import empty, export, table, view
-from app.ui import next_step, pick
+from app.ui.choosing import pick
 from app.ui.glossary import explain
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from slim_core.evaluation.study.summary import result_of
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import pipelines, train_defaults
-from app.ui import pick
+from app.services.queueing import pipelines, train_defaults
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask

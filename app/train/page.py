@@ -5,8 +5,10 @@ import streamlit as st
 from app import session
 from app.train import forms
 from app.train.parts import register_model
-from app.ui import export, next_step, notes, pick
+from app.ui import export, notes
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
+from app.ui.links import next_step
 from app.ui.runs import pipeline, progress, state, training
 from slim_core.evaluation.comparison import newest_evaluations
 from slim_core.steps.specs import refits

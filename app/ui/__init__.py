@@ -1,1 +1,1 @@
-"""What two or more pages share of what people see: pickers, tables, pictures, charts, messages, states of runs."""
+"""What two or more pages share of what people see: images, choices, links, charts, messages, states of runs."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.services import actions
-from app.ui import pages
 from app.ui.escape import verbatim
+from app.ui.links import pages
 from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:

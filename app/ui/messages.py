@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from app.ui import recovery
 from app.ui.escape import prose
+from app.ui.reruns import recovery
 from slim_core.errors import SlimError
 from slim_core.store.database import StoreUnavailableError, of_disk
 

@@ -8,7 +8,7 @@ from app import session
 from app.services import actions
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown
-from app.ui.synced import sync
+from app.ui.reruns.synced import sync
 from slim_core.store.notes import MAX_NAME, MAX_TEXT, Note
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slim_core.data.draft import read_json
 from slim_core.data.drawing import Drawing
+from slim_core.data.files.metadata import read_json
 from slim_core.data.images import image_size
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError, ShapeRefusedError, quoted

@@ -10,7 +10,7 @@ import typer
 
 from slim_core.cli.console import Json, console, escaped, table, visible, writable, write_json, write_text
 from slim_core.cli.options import pairs, with_settings
-from slim_core.data.files import Thoroughness
+from slim_core.data.files.check import Thoroughness
 from slim_core.errors import SpecRefusedError, quoted
 
 if TYPE_CHECKING:
@@ -138,8 +138,8 @@ def show_version(found: ImageTable) -> None:
 
 def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None) -> None:
     """The command that leaves out what refuses the data, or allows what has to be, where that is enough."""
-    from slim_core.data import packed
-    from slim_core.data.left_out import causes_for
+    from slim_core.data.files.left_out import causes_for
+    from slim_core.data.incoming import packed
 
     codes = {finding.code for finding in report.errors}
     if codes == {packed.CODE}:

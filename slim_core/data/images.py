@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from slim_core.data.in_its_place import in_its_place
+from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.errors import ImageRefusedError, PathRefusedError
 from slim_core.settings import settings
 
@@ -159,7 +159,7 @@ def _opened(path: Path | str, max_pixels: int | None) -> Image.Image:
         ) from error
     except BROKEN as error:
         raise ImageRefusedError(
-            in_its_place(Path(path), "an image")
+            stand_in_refusal(Path(path), "an image")
             or f"{path} is not a readable image ({', '.join(FORMATS)}): replace the file, or take its row out."
         ) from error
     width, height = image.size

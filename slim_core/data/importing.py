@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data import packed
 from slim_core.data.checks import build_table, check_table
 from slim_core.data.draft import Draft, Importer
-from slim_core.data.files import Thoroughness, check_files
+from slim_core.data.files.check import Thoroughness, check_files
+from slim_core.data.files.left_out import causes_of, without
+from slim_core.data.files.probe import Prober, Progress
+from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
 from slim_core.data.importers.csv_table import CsvTable
@@ -36,12 +38,10 @@ from slim_core.data.importers.spawrious import Spawrious
 from slim_core.data.importers.subpopbench import SubpopBench
 from slim_core.data.importers.waterbirds import Waterbirds
 from slim_core.data.importers.wilds import Wilds
-from slim_core.data.in_its_place import in_its_place
-from slim_core.data.left_out import causes_of, without
-from slim_core.data.looks import Looking, Progress
+from slim_core.data.incoming import packed
+from slim_core.data.incoming.uploads import refusal_of
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
-from slim_core.data.uploads import refusal_of
 from slim_core.settings import Settings
 from slim_core.settings import settings as current_settings
 
@@ -117,8 +117,8 @@ def import_data(
         draft = _unpacked(draft, limits, options or {}, progress)
         table = build_table(draft, named, limits, findings, seed=_seed(options or {}))
         if table is not None:
-            looking = Looking(limits, table.root, progress)
-            return _checked(report, table, draft, looking, findings, causes, files)
+            prober = Prober(limits, table.root, progress)
+            return _checked(report, table, draft, prober, findings, causes, files)
     except FormatRefusedError as error:
         findings.error(error.code, str(error))
     except OSError as error:  # a name of 5,000 letters, a folder that this user may not open
@@ -131,13 +131,13 @@ def _checked(
     report: ImportReport,
     table: ImageTable,
     draft: Draft,
-    looking: Looking,
+    prober: Prober,
     findings: Findings,
     causes: Collection[str],
     files: Thoroughness,
 ) -> Imported:
     """The table with its files read, and without what is left out."""
-    checked = check_files(table, looking, findings, files)
+    checked = check_files(table, prober, findings, files)
     table, left_out = without(checked, causes, findings)
     check_table(table, draft.expected, findings)
     splits, groups = describe(table)
@@ -181,7 +181,7 @@ def find_importer(path: Path, format: str | None = None) -> tuple[Importer, str]
         return FORMATS[format], "its format or its columns were named"
     if path.is_file() and (refusal := refusal_of(path)):
         raise FormatRefusedError("archive", refusal)
-    if path.is_file() and (refusal := in_its_place(path, "a data set")):
+    if path.is_file() and (refusal := stand_in_refusal(path, "a data set")):
         raise FormatRefusedError("web-page", refusal)
     for importer in FORMATS.values():
         if reason := importer.matches(path):

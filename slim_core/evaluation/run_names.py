@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 MOST = 40  # characters of a given name beside the method: charts and tables have little room
-# Names under which trainings are queued where nobody gives one (Runs.submit, app.services.pipelines, runs.loop_runs).
+# Names under which trainings are queued where nobody gives one, by Runs.submit, app.services.queueing.pipelines and
+# runs.loop_runs.
 _BY_ITSELF = re.compile(r"train on |Reference model$|ERM reference$|Retrained (from|on) ")
 _SEED = re.compile(r",? *seed \d+$")
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from slim_core.data.changes import changes, in_words
-from slim_core.data.fingerprint import check_files, file_records, news_of_folders
+from slim_core.data.files.fingerprint import check_unchanged, file_records, news_of_folders
 from slim_core.data.table import ImageTable
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.store import schema
@@ -186,14 +186,14 @@ class Datasets:
         return table
 
     def unchanged_table(self, dataset_id: str) -> ImageTable:
-        """The table of a data set whose files are still those that were imported (slim_core.data.fingerprint).
+        """The table of a data set whose files are still those that were imported (slim_core.data.files.fingerprint).
 
         Raises:
             NotFoundError: there is no such data set.
             DataRefusedError: its folder has moved, its metadata has changed, or images are missing or changed.
         """
         table, dataset = self.table(dataset_id), self.fetch(dataset_id)
-        check_files(dataset.name, dataset.report.get("seal"))
+        check_unchanged(dataset.name, dataset.report.get("seal"))
         return table
 
     def require_open(self, asked: Path | str, files: Sequence[str] = ()) -> None:
@@ -230,7 +230,7 @@ class Datasets:
         """
         try:
             self.table_of(dataset)
-            check_files(dataset.name, dataset.report.get("seal"))
+            check_unchanged(dataset.name, dataset.report.get("seal"))
         except (DataRefusedError, NotFoundError) as error:
             return str(error)
         return news_of_folders(dataset.name, dataset.report.get("seal"))

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from rich.filesize import decimal
 from sqlalchemy.engine import Connection
 
-from slim_core.data.kept_looks import KeptLooks
-from slim_core.data.unpacked import imported_images, upload_of
+from slim_core.data.files.probe_cache import ProbeCache
+from slim_core.data.incoming.unpacked import imported_images, upload_of
 from slim_core.errors import ConflictError, DataRefusedError, NotFoundError
 from slim_core.percent import counted
 from slim_core.store import schema
@@ -152,7 +152,7 @@ class Removals:
         if upload is not None and not any(Path(one.root).is_relative_to(upload) for one in others):
             folders.append(upload)
         if not any(one.root == dataset.root for one in others):
-            folders += KeptLooks.files_of(self._home, Path(dataset.root))
+            folders += ProbeCache.files_of(self._home, Path(dataset.root))
         return _Files(tuple(folders), self._own_images(dataset, others))
 
     def _own_images(self, dataset: Dataset, others: Iterable[Dataset]) -> frozenset[Path]:

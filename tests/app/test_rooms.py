@@ -16,8 +16,13 @@ SHARED = {"ui", "services", "routes"}
 MOST_WIRING = 14
 USUAL = {"__init__.py", "page.py", "forms.py", "charts.py", "routes.py", "parts", "static"}
 # What a page has of its own beside them: plain modules that draw nothing by Streamlit.
-# Annotate: what its routes say of an image; a picture of scores; how often that is computed.
-OWN = {"annotate": {"questions.py", "live_map.py", "pace.py"}}
+# Annotate: what its routes say of an image; a picture of scores; how often that is computed. Overview: what to try
+# where a model is not better. Space: the images most like one.
+OWN = {
+    "annotate": {"questions.py", "live_map.py", "pace.py"},
+    "overview": {"next_tries.py"},
+    "space": {"similarity.py"},
+}
 
 
 @cache
@@ -103,9 +108,9 @@ def test_every_page_has_a_folder_in_which_the_names_are_known() -> None:
 
 
 def test_what_is_drawn_by_itself_shows_its_errors_as_sentences() -> None:
-    made = {"app.ui.fragment", "app.ui.recovery"}
+    made = {"app.ui.reruns.fragment", "app.ui.reruns.recovery"}
     found = [
-        f"{module} calls st.{node.attr}: use app.ui.fragment"
+        f"{module} calls st.{node.attr}: use app.ui.reruns.fragment"
         for module, path in files().items()
         for node in nodes(path)
         if isinstance(node, ast.Attribute)

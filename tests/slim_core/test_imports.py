@@ -140,9 +140,9 @@ def test_no_file_prints_or_reads_the_environment() -> None:
 # What a child process inherits, and the variables CUDA itself defines, are not settings.
 PASSES_THE_ENVIRONMENT_ON = {
     "workers.local",
-    "workers.gpu",
+    "workers.slots.gpu",
     "workers.service",
-    "workers.slot_worker",
+    "workers.slots.worker",
     "slim_core.training.processes.launch",
 }
 

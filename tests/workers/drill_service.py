@@ -25,7 +25,7 @@ from slim_core.steps import context
 from slim_core.steps.registry import STEPS
 from workers import __main__ as service
 from workers import service as service_loop
-from workers import slot_worker
+from workers.slots import worker
 
 drills.register()
 service_loop.TICK_S = drills.TICK_S
@@ -104,8 +104,8 @@ def main(arguments: list[str]) -> int:
     options = [word for word in arguments if word not in kept]
     if options[:1] == ["slot"]:
         if EVERY_STEP not in kept:
-            slot_worker.import_light_half = _import_torch_half if WITH_TORCH in kept else lambda _queues: None
-        return slot_worker.main(options[1:])
+            worker.import_light_half = _import_torch_half if WITH_TORCH in kept else lambda _queues: None
+        return worker.main(options[1:])
     service_loop.SlotProcess = FirstForked  # type: ignore[misc]
     return service.main(options, slot_command=[sys.executable, sys.argv[0], "slot", *kept])
 

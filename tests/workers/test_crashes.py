@@ -22,7 +22,7 @@ from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import DRILL_WORKERS, Bench, bench_at, until
 from workers.local import EmbeddedServices, environment, redis_url
 from workers.queue import Queue
-from workers.slot_worker import SlotWorker
+from workers.slots.worker import SlotWorker
 
 pytestmark = [pytest.mark.redis, pytest.mark.kills_processes]
 

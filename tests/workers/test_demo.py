@@ -25,7 +25,7 @@ from slim_core.settings import Settings
 from workers import demo
 
 ROOT = Path(__file__).resolve().parents[2]
-PARTS = ("streamlit run", "workers --embedded", "workers.slot_worker", "-server unixsocket:")
+PARTS = ("streamlit run", "workers --embedded", "workers.slots.worker", "-server unixsocket:")
 
 
 @pytest.fixture

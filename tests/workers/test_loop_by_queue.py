@@ -19,7 +19,7 @@ from slim_core.steps.specs import CandidatesSpec, GradcamSpec, SpaceSpec, TrainS
 from tests.workers.drills import Drill, HeavyDrill
 from tests.workers.worker_bench import ALL_WORKERS, Bench, bench_at, until
 from workers.queue import Submitter
-from workers.slot_worker import NICENESS
+from workers.slots.worker import NICENESS
 
 pytestmark = [pytest.mark.redis, pytest.mark.slow]
 

@@ -13,7 +13,7 @@ from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import Bench, until
 from workers.notify_workers import count_jobs
 from workers.queue import Submitter
-from workers.slot_plan import host
+from workers.slots.plan import host
 
 pytestmark = pytest.mark.redis
 

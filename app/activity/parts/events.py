@@ -12,8 +12,9 @@ import streamlit as st
 
 from app import session
 from app.activity.parts.filters import BEFORE
-from app.ui import download, link_table
-from app.ui.link_table import Cell, Column
+from app.ui import download
+from app.ui.links import link_table
+from app.ui.links.link_table import Cell, Column
 from slim_core.csv_cells import to_csv
 from slim_core.store.people.activity import Activity, ActivityFilter, find_activity
 

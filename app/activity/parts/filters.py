@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from app import session
-from app.ui import pick
+from app.ui.choosing import pick
 from slim_core.store.people.activity import KINDS, ActivityFilter
 
 BEFORE = "before"  # parameter of the address: only events older than this one

@@ -12,11 +12,12 @@ import streamlit as st
 
 from app import session
 from app.annotate.parts import annotator_table
-from app.services import campaign_actions, space_data
-from app.ui import pictures
+from app.services import campaign_actions
+from app.services.results import space_data
 from app.ui.escape import verbatim
+from app.ui.images import pictures
+from app.ui.images.pictures import Tile, View, under
 from app.ui.messages import errors_shown
-from app.ui.pictures import Tile, View, under
 from slim_core.annotation.agreement import Agreement, Dispute, agreement, disputes
 from slim_core.percent import counted
 from slim_core.store.campaigns.values import KEYS, WORDS

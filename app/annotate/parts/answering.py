@@ -10,7 +10,7 @@ import streamlit as st
 from app import bind_address, session
 from app.annotate.parts import annotator, live_effect, summary, work
 from app.annotate.questions import attention_of, input_side
-from app.ui.pictures import View, address, under
+from app.ui.images.pictures import View, address, under
 from slim_core.errors import NameRefusedError
 from slim_core.percent import percent
 

@@ -12,7 +12,7 @@ from app import bind_address, session
 from app.annotate import forms
 from app.services import campaign_actions
 from app.ui.messages import errors_shown
-from app.ui.synced import sync
+from app.ui.reruns.synced import sync
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.services import campaign_actions, space_data
-from app.ui import pictures
+from app.services import campaign_actions
+from app.services.results import space_data
+from app.ui.images import pictures
 from app.ui.messages import errors_shown
 from slim_core.annotation.plan import most_helpful
 

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.services import campaign_actions, space_data
-from app.ui import pictures
+from app.services import campaign_actions
+from app.services.results import space_data
+from app.ui.images import pictures
+from app.ui.images.pictures import Tile, under
 from app.ui.messages import errors_shown
-from app.ui.pictures import Tile, under
 from slim_core.store.campaigns.values import RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:

@@ -15,10 +15,12 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from app import session
 from app.annotate.live_map import live_map
 from app.annotate.pace import Pace, State
-from app.services import campaign_actions, pipelines, space_data
-from app.ui import pictures
-from app.ui.fragment import fragment
+from app.services import campaign_actions
+from app.services.queueing import pipelines
+from app.services.results import space_data
+from app.ui.images import pictures
 from app.ui.messages import errors_shown
+from app.ui.reruns.fragment import fragment
 from app.ui.runs import pipeline, submit
 from slim_core.annotation.live_effect import CellNow, Effect, effect
 from slim_core.data import images

@@ -13,8 +13,8 @@ from app.annotate import charts
 from app.annotate.parts import answer_files, controls, extend, gold_images, members, summary, work
 from app.ui import chart, notes
 from app.ui.escape import verbatim
-from app.ui.fragment import fragment
 from app.ui.messages import errors_shown
+from app.ui.reruns.fragment import fragment
 from slim_core.annotation.convergence import Stability, stability
 from slim_core.percent import counted, percent
 

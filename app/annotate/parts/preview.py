@@ -10,8 +10,9 @@ import streamlit as st
 
 from app import session
 from app.annotate import charts
-from app.services.space_data import SpaceData
-from app.ui import chart, pictures
+from app.services.results.space_data import SpaceData
+from app.ui import chart
+from app.ui.images import pictures
 from slim_core.annotation.plan import Candidates, Plan, candidates
 from slim_core.store.results import SpaceResult
 

@@ -11,11 +11,13 @@ import streamlit as st
 
 from app import bind_address, session
 from app.services import campaign_actions
-from app.ui import next_step, pick, pictures
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
-from app.ui.fragment import fragment
+from app.ui.images import pictures
+from app.ui.images.pictures import Tile, quiet
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.pictures import Tile, quiet
+from app.ui.reruns.fragment import fragment
 from slim_core.annotation.sheets import Sheets, agreement, sheets
 from slim_core.annotation.simulated_annotator import ANNOTATOR
 from slim_core.errors import SlimError

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import streamlit as st
 
-from app.services import attention_scores
-from app.ui import paging, saved_filters
+from app.services.results import attention_scores
+from app.ui.choosing import paging, saved_filters
 
 if TYPE_CHECKING:
     from slim_core.store import NamedFilter

@@ -6,8 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from app.attention.parts import score_table
-from app.services import attention_scores, shape_progress
-from app.ui import chart, next_step, scored_images
+from app.services import shape_progress
+from app.services.results import attention_scores
+from app.ui import chart
+from app.ui.images import scored_images
+from app.ui.links import next_step
 from slim_core.evaluation.charts import scores as charts
 
 

@@ -10,9 +10,10 @@ import streamlit as st
 from app import session
 from app.attention.parts import tiles
 from app.routes.pictures import open_maps
-from app.services import actions, attention_scores
-from app.ui import pictures
-from app.ui.image_details import ModelMaps, views
+from app.services import actions
+from app.services.results import attention_scores
+from app.ui.images import pictures
+from app.ui.images.details import ModelMaps, views
 from app.ui.messages import errors_shown
 from app.ui.runs import submit
 from slim_core.errors import NotFoundError

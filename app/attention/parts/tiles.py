@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from app.ui.pictures import Markup, Tile, View, bold, joined, quiet, verdict
+from app.ui.images.pictures import Markup, Tile, View, bold, joined, quiet, verdict
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import percent
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from app import session
-from app.ui import next_step, pick, saved_filters
+from app.ui.choosing import pick, saved_filters
 from app.ui.escape import verbatim
+from app.ui.links import next_step
 
 if TYPE_CHECKING:
     from slim_core.store import NamedFilter, Run

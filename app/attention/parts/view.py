@@ -11,12 +11,13 @@ import streamlit as st
 from app import session
 from app.attention.parts import filter, tiles, to_space
 from app.routes.pictures import open_maps
-from app.services import attention_scores
-from app.ui import image_details, pick, pictures
+from app.services.results import attention_scores
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
-from app.ui.image_details import ModelMaps, views
-from app.ui.pictures import KINDS
+from app.ui.images import details, pictures
+from app.ui.images.details import ModelMaps, views
+from app.ui.images.pictures import KINDS
 from slim_core.evaluation.predictions import paired
 from slim_core.store.results import LABEL, PREDICTED
 
@@ -54,7 +55,7 @@ def show(run: Run, others: Sequence[Run]) -> None:
         clicked = _gallery(run.dataset_id, models, kinds, filter.page(rows))
         if named is not None:
             to_space.ask(run, named)
-    image_details.show(run.dataset_id, models, scores, clicked, below=to_space.of(run))
+    details.show(run.dataset_id, models, scores, clicked, below=to_space.of(run))
 
 
 def _gallery(dataset: str, models: Sequence[ModelMaps], kinds: Sequence[str], page: pd.DataFrame) -> int | None:

@@ -9,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services.evaluations import Compared
-from app.ui import pick
+from app.services.results.comparison import Compared
+from app.ui.choosing import pick
 from app.ui.escape import prose, verbatim
 from app.ui.runs import state
 from slim_core.errors import NotFoundError

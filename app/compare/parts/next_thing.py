@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import session
-from app.services import evaluating, loop_state, result_facts
-from app.ui import next_step
+from app.services import loop_state
+from app.services.queueing import evaluating
+from app.services.results import evidence
+from app.ui.links import next_step
 
 if TYPE_CHECKING:
-    from app.services.evaluations import Compared
     from app.services.loop_state import Loop
+    from app.services.results.comparison import Compared
 
 
 def show(dataset: str, compared: Compared) -> None:
@@ -35,10 +37,10 @@ def show(dataset: str, compared: Compared) -> None:
 
 
 def _after_result(dataset: str, loop: Loop, compared: Compared) -> None:
-    found = result_facts.verdict(loop, compared)
+    found = evidence.verdict(loop, compared)
     if found is None or found.better is not True:
         next_step.show("answer more images, or curate another subset.", "curate", "Curate", dataset=dataset)
-    elif not result_facts.of(loop, compared).random:
+    elif not evidence.of(loop, compared).random:
         text = "check on Overview whether a random subset of the same size does as well."
         next_step.show(text, "overview", "Overview", dataset=dataset)
     else:

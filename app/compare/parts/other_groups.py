@@ -8,7 +8,7 @@ import streamlit as st
 
 from app import session
 from app.compare.parts.view import Chosen
-from app.services import evaluating
+from app.services.queueing import evaluating
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import evaluate_models

@@ -9,11 +9,14 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import compared_spaces, pipelines
-from app.services.evaluations import Compared
-from app.ui import attention_change, chart, next_step
+from app.compare import charts
+from app.services.queueing import pipelines
+from app.services.results.comparison import Compared
+from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
+from app.ui.images import attention_change
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline
 from slim_core.evaluation.report.build import OF_SPACES
@@ -44,7 +47,7 @@ def show(compared: Compared, rows: pd.DataFrame, baseline: str) -> None:
 
 def _figure(spaces: Sequence[Run], names: Sequence[str]) -> None:
     st.caption(OF_SPACES + " Click a group in the legend to hide it.")
-    made = compared_spaces.figure(tuple(one.id for one in spaces), tuple(names))
+    made = charts.figure(tuple(one.id for one in spaces), tuple(names))
     chart.show(made, key="compared-spaces", alt=f"Attention space of {' and of '.join(names)}", toolbar=True)
     with st.container(horizontal=True):
         for space, name in zip(spaces, names, strict=True):

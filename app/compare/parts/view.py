@@ -8,11 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from app.compare.parts import spaces
-from app.services.evaluations import Compared
-from app.ui import attention_change, chart, next_step, scored_images, table_height
+from app.services.results.comparison import Compared
+from app.ui import chart, table_height
 from app.ui.glossary import explain
 from app.ui.groups import images
 from app.ui.groups.table import ESTIMATED
+from app.ui.images import attention_change, scored_images
+from app.ui.links import next_step
 from slim_core.evaluation.charts import comparison as charts
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.comparison import COST_DEFINITIONS, over_seeds

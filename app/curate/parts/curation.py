@@ -8,9 +8,10 @@ import streamlit as st
 
 from app.curate import forms
 from app.curate.parts import subset as subset_view
-from app.services import space_data, subset
-from app.ui import next_step
+from app.services import subset
+from app.services.results import space_data
 from app.ui.glossary import explain
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import submit
 from app.ui.side_by_side import halves

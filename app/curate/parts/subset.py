@@ -11,12 +11,13 @@ import pandas as pd
 import streamlit as st
 
 from app.curate import charts
-from app.services import space_data
-from app.services.space_data import SpaceData
-from app.ui import chart, pictures
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
+from app.ui import chart
 from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
+from app.ui.images import pictures
 from slim_core.curation import Subset
 from slim_core.evaluation.charts import scores
 from slim_core.percent import counted, percent

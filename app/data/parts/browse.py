@@ -7,10 +7,10 @@ from pathlib import Path
 import streamlit as st
 
 from app.services import actions
-from app.ui import visit
 from app.ui.escape import prose, verbatim
-from app.ui.fragment import dialog
-from slim_core.data.browse import MOST_READ, Entry, Listing
+from app.ui.reruns import visit
+from app.ui.reruns.fragment import dialog
+from slim_core.data.incoming.browse import MOST_READ, Entry, Listing
 from slim_core.errors import PathRefusedError, SlimError
 from slim_core.percent import counted
 

@@ -18,8 +18,8 @@ from app.services.actions import ToImport
 from app.ui import demo_data
 from app.ui.escape import prose, verbatim
 from app.ui.messages import errors_shown
-from slim_core.data import packed
-from slim_core.data.left_out import causes_for
+from slim_core.data.files.left_out import causes_for
+from slim_core.data.incoming import packed
 from slim_core.errors import SlimError
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from app.ui.escape import prose, verbatim
-from app.ui.fragment import dialog
+from app.ui.reruns.fragment import dialog
 from slim_core.csv_cells import to_csv
+from slim_core.data.files.left_out import causes_for
 from slim_core.data.images import ImageTransform, load_picture
-from slim_core.data.left_out import causes_for
 from slim_core.errors import ImageRefusedError
 
 LEVELS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "note": ":material/info:"}

@@ -10,7 +10,7 @@ from app import bind_address, session
 from app.services import actions
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.synced import sync
+from app.ui.reruns.synced import sync
 from slim_core.store.people.visibility import SHARED_ROLES
 
 if TYPE_CHECKING:

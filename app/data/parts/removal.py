@@ -8,8 +8,9 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.ui import next_step, pick
+from app.ui.choosing import pick
 from app.ui.escape import prose, verbatim
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from slim_core.errors import ConflictError
 

@@ -9,9 +9,10 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.ui import paging, pictures
+from app.ui.choosing import paging
 from app.ui.escape import verbatim
-from app.ui.pictures import Tile, View
+from app.ui.images import pictures
+from app.ui.images.pictures import Tile, View
 from slim_core.data.groups import Grouping, grouping
 from slim_core.data.table import SPLITS
 

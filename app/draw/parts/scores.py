@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import session
-from app.services import scoring
+from app.services.queueing import rescoring
 from app.ui.messages import errors_shown
 from app.ui.runs import pipeline
 from slim_core.percent import counted
@@ -16,7 +16,7 @@ HELP = "Scores evaluations and attention maps of this data set again. Stored map
 def show(dataset: str) -> None:
     """Scoring that is under way, or how it ended; how many finished runs know other shapes, and the button."""
     pipeline.show(dataset, lambda one: one.kind == "scores")
-    behind = scoring.outdated(dataset)
+    behind = rescoring.outdated(dataset)
     if not behind:
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
@@ -26,5 +26,5 @@ def show(dataset: str) -> None:
             st.caption("A lead can score them again.", width="content")
         elif st.button("Score again", icon=":material/calculate:", key="score-again", help=HELP):
             with errors_shown():
-                scoring.score_again(behind)
+                rescoring.score_again(behind)
                 st.rerun()  # its progress is shown in place of this box

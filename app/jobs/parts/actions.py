@@ -8,9 +8,10 @@ import streamlit as st
 
 from app import session
 from app.jobs.parts import cause, delete
-from app.services import actions, result_links
-from app.ui import next_step, pages
+from app.services import actions
+from app.services.results import links
 from app.ui.escape import prose
+from app.ui.links import next_step, pages
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, progress, remedy, state
 from slim_core.errors import SlimError
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 def show(run: Run) -> None:
     """One row of buttons; those that change something ask the role again."""
     with st.container(horizontal=True, vertical_alignment="center", key=f"actions-{run.id}"):
-        if run.status == "done" and run.kind in result_links.PAGES:
-            page, link = result_links.address(run)
+        if run.status == "done" and run.kind in links.PAGES:
+            page, link = links.address(run)
             next_step.link(page, "Result", **link)
         if state.is_active(run):
             progress.stop_button(run)

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from app import session
-from app.ui import link_table
-from app.ui.link_table import Cell, Column, Tone
+from app.ui.links import link_table
+from app.ui.links.link_table import Cell, Column, Tone
 from slim_core.percent import duration
 
 if TYPE_CHECKING:

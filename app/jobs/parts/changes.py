@@ -9,8 +9,9 @@ import streamlit as st
 from app import session
 from app.jobs.parts import environment
 from app.jobs.parts.parameters import shown
-from app.ui import link_table, pick
-from app.ui.link_table import Cell, Column
+from app.ui.choosing import pick
+from app.ui.links import link_table
+from app.ui.links.link_table import Cell, Column
 from slim_core.runs.differences import Difference, differences
 from slim_core.store.runs.history import History, RunFilter
 

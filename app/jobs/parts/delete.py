@@ -8,8 +8,8 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.ui import pages
 from app.ui.escape import verbatim
+from app.ui.links import pages
 from app.ui.messages import errors_shown
 from slim_core.percent import counted
 from slim_core.steps.registry import STEPS

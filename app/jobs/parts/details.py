@@ -20,9 +20,10 @@ from app.jobs.parts import (
     queue_state,
     shards,
 )
-from app.ui import next_step, notes, pages
+from app.ui import notes
 from app.ui.escape import prose, verbatim
-from app.ui.fragment import fragment
+from app.ui.links import next_step, pages
+from app.ui.reruns.fragment import fragment
 from app.ui.runs import progress, state, training
 from slim_core.errors import NotFoundError
 from slim_core.store.runs.history import History

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.services import recorded
-from app.ui import link_table
-from app.ui.link_table import Cell, Column
+from app.services.results import recorded
+from app.ui.links import link_table
+from app.ui.links.link_table import Cell, Column
 from slim_core.store.results import recorded_environment
 
 if TYPE_CHECKING:

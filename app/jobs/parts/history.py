@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.ui import link_table, paging, pick
-from app.ui.link_table import Cell, Column
+from app.ui.choosing import paging, pick
+from app.ui.links import link_table
+from app.ui.links.link_table import Cell, Column
 from app.ui.runs import state
 from slim_core.percent import duration
 from slim_core.steps.registry import STEPS

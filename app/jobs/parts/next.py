@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from app import session
 from app.jobs.parts import cause
 from app.jobs.parts.actions import has_checkpoint
-from app.services import result_links
-from app.ui import next_step
+from app.services.results import links
 from app.ui.escape import verbatim
+from app.ui.links import next_step
 from app.ui.runs import progress, remedy, state
 from slim_core.store.runs.states import UNFINISHED
 
@@ -40,9 +40,9 @@ def of_one(run: Run | None) -> None:
         next_step.show("choose a run from the list.", "jobs", "All jobs")
     elif state.is_active(run):
         progress.wait([run.id], "wait for the run; you can close this page. Or *Stop* it: its progress is kept.")
-    elif run.status == "done" and run.kind in result_links.PAGES:
-        page, link = result_links.address(run)
-        next_step.show(result_links.PAGES[run.kind][1], page, "Result", **link)
+    elif run.status == "done" and run.kind in links.PAGES:
+        page, link = links.address(run)
+        next_step.show(links.PAGES[run.kind][1], page, "Result", **link)
     elif (ended := cause.of(run)).id != run.id:
         next_step.show(f"{_unfinished(ended)} Then retry this one.", "jobs", "Open that run", run=ended.id)
     else:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from app import session
-from app.ui import link_table
-from app.ui.link_table import Cell, Column, Tone
+from app.ui.links import link_table
+from app.ui.links.link_table import Cell, Column, Tone
 from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Parameter, parameters
 from slim_core.steps.registry import parse_spec

@@ -10,10 +10,11 @@ import streamlit as st
 from app import session
 from app.jobs.parts import workers
 from app.services import actions
-from app.ui import next_step, pages, queue_pause
+from app.ui import queue_pause
 from app.ui.escape import prose, verbatim
-from app.ui.fragment import fragment
+from app.ui.links import next_step, pages
 from app.ui.messages import errors_shown
+from app.ui.reruns.fragment import fragment
 from app.ui.runs import progress, state
 from app.ui.runs.progress import NAME_WIDTH
 from slim_core.store.runs.states import ACTIVE

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import session
 from app.ui.escape import prose
-from app.ui.fragment import fragment
+from app.ui.reruns.fragment import fragment
 
 EVERY_S = 5
 

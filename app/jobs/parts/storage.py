@@ -9,9 +9,9 @@ from rich.filesize import decimal
 
 from app import session
 from app.services import actions
-from app.ui import link_table
 from app.ui.escape import verbatim
-from app.ui.link_table import Cell, Column
+from app.ui.links import link_table
+from app.ui.links.link_table import Cell, Column
 from app.ui.messages import errors_shown
 from app.ui.runs import state
 from slim_core.percent import counted

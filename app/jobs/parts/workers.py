@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.ui import link_table
-from app.ui.link_table import Cell, Column
+from app.ui.links import link_table
+from app.ui.links.link_table import Cell, Column
 from slim_core.percent import duration
 from slim_core.store.workers import HIDDEN
 

@@ -8,11 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import evaluation_results, result_facts
-from app.ui import attention_change, chart, next_step, pictures, scored_images
+from app.services.results import evidence, predictions
+from app.ui import chart
 from app.ui.escape import verbatim
 from app.ui.glossary import explain
 from app.ui.groups import images
+from app.ui.images import attention_change, pictures, scored_images
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from slim_core.evaluation.charts.groups import group_frame, group_intervals, lowest
 from slim_core.evaluation.charts.palette import CHOSEN, WORST
@@ -22,8 +24,8 @@ from slim_core.metrics import AIOU, ATTENTION_PRECISION, AVERAGE, COVERAGE, ESTI
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
-    from app.services.evaluations import Compared
     from app.services.loop_state import Loop
+    from app.services.results.comparison import Compared
     from slim_core.evaluation.report.story import Verdict
     from slim_core.store import Run
 
@@ -46,7 +48,7 @@ def show(loop: Loop, compared: Compared | None) -> Verdict | None:
     before = loop.before
     if before is None or before.metrics is None:
         return None
-    found = result_facts.verdict(loop, compared, named=verbatim) if compared is not None else None
+    found = evidence.verdict(loop, compared, named=verbatim) if compared is not None else None
     with errors_shown():
         _texts(before, found)
     return found
@@ -129,12 +131,12 @@ def _examples(compared: Compared, before: Run, after: Run | None, found: Verdict
     worst = worst_of((before if is_better or after is None else after).metrics or {})
     if worst is None:
         return
-    maps = [evaluation_results.maps_of(one, compared.ancestry) if one else None for one in (before, after)]
-    was = evaluation_results.predictions_of(before)
+    maps = [predictions.maps_of(one, compared.ancestry) if one else None for one in (before, after)]
+    was = predictions.predictions_of(before)
     if after is None or maps[1] is None:
         shown = [images.tile(record, maps[0]) for record in _mistakes(was, worst, str(before.spec["split"]))]
     else:
-        now = evaluation_results.predictions_of(after)
+        now = predictions.predictions_of(after)
         rows = _shown_rows(was, now, worst, found)
         pairs = paired(was, now).set_index("row", drop=False)
         shown = [attention_change.tile(pairs.loc[row].to_dict(), maps[0], maps[1]) for row in rows]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from app.services.loop_state import Loop, LoopStep
-from app.ui import next_step
 from app.ui.escape import verbatim
+from app.ui.links import next_step
 
 # state -> (icon, colour, label)
 _BADGES = {

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.ui import visit
+from app.ui.reruns import visit
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.services import next_tries
-from app.services.next_tries import Try
-from app.ui import next_step
+from app.overview import next_tries
+from app.overview.next_tries import Try
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:
     from app.services.loop_state import Result
-    from app.services.result_facts import Facts
+    from app.services.results.evidence import Facts
     from slim_core.evaluation.report.story import Verdict
 
 

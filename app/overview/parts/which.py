@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.ui import pick
+from app.ui.choosing import pick
 
 if TYPE_CHECKING:
     from app.services.loop_state import Result

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import expected, pipelines
-from app.ui import next_step
+from app.services.queueing import durations, pipelines
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, pipeline
 from slim_core.curation import default_subset_size
@@ -18,8 +18,8 @@ from slim_core.runs.loop_runs import retrain_spec, usual_way
 from slim_core.steps.registry import STEPS
 
 if TYPE_CHECKING:
-    from app.services.expected import Expected
     from app.services.loop_state import Loop
+    from app.services.queueing.durations import Expected
     from slim_core.store import Dataset
 
 BEFORE_QUESTIONS = ("train", "attention", "space", "annotate")  # steps of the loop that are open then
@@ -52,7 +52,7 @@ def _to_questions(dataset: Dataset, loop: Loop) -> None:
         training = pipelines.reference_spec(dataset, **fields) if reference is None else reference.spec
         kinds = [kind for step in loop.steps if step.state != "done" for kind in _OF_STEP.get(step.name, ())]
         kinds += [] if loop.before is not None else ["evaluate"]
-        expects = expected.before(dataset, [*kinds, "candidates"], training)
+        expects = durations.before(dataset, [*kinds, "candidates"], training)
         what = "the model looks and what it gets wrong, and which images to annotate"
         if reference is None:
             what = f"{training['model']} looks after {counted(training['epochs'], 'epoch')}, what it gets wrong, and "
@@ -91,7 +91,7 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
     reference = loop.result.reference
     training = retrain_spec(reference, None, usual_way(reference), 0).model_dump()
     kinds = [_OF_COMPARISON[one.name] for one in loop.steps if one.name in _OF_COMPARISON and one.state != "done"]
-    expects = expected.before(dataset, kinds, training, default_subset_size(campaign.n_split))
+    expects = durations.before(dataset, kinds, training, default_subset_size(campaign.n_split))
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):
         what = "retrain on a subset curated from the answers, and see whether the worst group is better"
         if not is_answered and step is not None:

@@ -8,7 +8,7 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.services.space_data import SpaceData
+from app.services.results.space_data import SpaceData
 from app.ui.escape import verbatim
 from slim_core.errors import ForbiddenError
 from slim_core.store import AnswerIn

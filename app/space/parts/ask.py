@@ -8,9 +8,9 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.services.space_data import SpaceData
-from app.ui import pages
+from app.services.results.space_data import SpaceData
 from app.ui.escape import verbatim
+from app.ui.links import pages
 from slim_core.percent import counted
 
 if TYPE_CHECKING:

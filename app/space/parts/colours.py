@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from app import session
-from app.services import space_data
-from app.services.space_data import SpaceData
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
 from app.space import charts as colours
 from app.space.charts import Colouring
 from slim_core.data.groups import Grouping

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.services.space_data import SpaceData
+from app.services.results.space_data import SpaceData
 from slim_core.data.groups import Grouping
 from slim_core.percent import percent
 

@@ -7,8 +7,8 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import space_data
-from app.services.space_data import SpaceData
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
 from app.ui import download
 from slim_core.csv_cells import to_csv
 from slim_core.store.campaigns.values import WORDS

@@ -12,9 +12,10 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services.space_data import SpaceData
+from app.services.results.space_data import SpaceData
 from app.space.charts import LEVELS, Colouring
-from app.ui import chart, download, selection
+from app.ui import chart, download
+from app.ui.choosing import selection
 from slim_core.evaluation.charts.space import as_html, space_scatter
 from slim_core.store.results import SpaceResult
 

@@ -7,9 +7,10 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services.space_data import SpaceData
-from app.ui import next_step, saved_filters, selection
+from app.services.results.space_data import SpaceData
+from app.ui.choosing import saved_filters, selection
 from app.ui.escape import verbatim
+from app.ui.links import next_step
 from slim_core.data.image_filter import COLUMNS, ImageFilter
 from slim_core.metrics import AIOU, ATTENTION_PRECISION
 from slim_core.percent import counted

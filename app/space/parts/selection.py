@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import streamlit as st
 
-from app.services.space_data import SpaceData
+from app.services.results.space_data import SpaceData
 from app.space.parts import answers, ask, counts, export, filters, strip, tags
 from app.ui.messages import errors_shown
 from slim_core.percent import counted

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import streamlit as st
 
-from app.services import similarity, space_data
-from app.services.space_data import SpaceData
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
+from app.space import similarity
 from app.space.parts import ask, strip
-from app.ui import image_details, pictures, selection
+from app.ui.choosing import selection
 from app.ui.escape import verbatim
-from app.ui.pictures import SMALL_MOST_PX, SMALL_PX
+from app.ui.images import details, pictures
+from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX
 
 PARAM, FEATURES, NUMBER = "like", "features", "nearest"  # in the address
 NUMBERS = (24, 48, 96)
@@ -40,7 +42,7 @@ def button(row: int) -> None:
     """Shows the images like an opened one."""
     if st.button("More like this", key="more-like-this", icon=":material/image_search:"):
         st.query_params[PARAM] = str(row)
-        image_details.close()
+        details.close()
         st.rerun()
 
 

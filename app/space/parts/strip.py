@@ -8,10 +8,11 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.services import attention_scores
-from app.services.space_data import SpaceData
-from app.ui import paging, pictures
-from app.ui.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
+from app.services.results import attention_scores
+from app.services.results.space_data import SpaceData
+from app.ui.choosing import paging
+from app.ui.images import pictures
+from app.ui.images.pictures import SMALL_MOST_PX, SMALL_PX, Markup, Tile
 
 SHOWN = 24  # images at once
 AS_IN_SPACE = "as in the data set"

@@ -6,9 +6,9 @@ import numpy as np
 import streamlit as st
 
 from app import session
-from app.services import space_data
-from app.services.space_data import SpaceData
-from app.ui import selection
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
+from app.ui.choosing import selection
 from app.ui.escape import verbatim
 
 

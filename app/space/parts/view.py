@@ -9,17 +9,18 @@ import streamlit as st
 
 from app import session
 from app.routes.pictures import open_maps
-from app.services import space_data
-from app.services.space_data import SpaceData
+from app.services.results import space_data
+from app.services.results.space_data import SpaceData
 from app.space.charts import Colouring
 from app.space.parts import colours, figure, plot, similar
 from app.space.parts import selection as space_selection
 from app.space.parts.colours import Seen
 from app.space.parts.plot import Panel, Selection
-from app.ui import image_details, pick, saved_filters, selection
-from app.ui.fragment import fragment
-from app.ui.image_details import ModelMaps
-from app.ui.pictures import address, under
+from app.ui.choosing import pick, saved_filters, selection
+from app.ui.images import details
+from app.ui.images.details import ModelMaps
+from app.ui.images.pictures import address, under
+from app.ui.reruns.fragment import fragment
 from slim_core.evaluation.charts.space import MOST
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def show(run: Run, campaigns: Sequence[Campaign], subsets: Sequence[Run]) -> Non
     opened = similar.show(data)
     clicked = space_selection.show(data, selection.positions(data), campaign)
     models = [ModelMaps(data.attention, open_maps(data.attention).classes[0], "")] if data.has_maps else []
-    image_details.show(data.dataset, models, data.scores, clicked if opened is None else opened, below=similar.button)
+    details.show(data.dataset, models, data.scores, clicked if opened is None else opened, below=similar.button)
     if campaign is not None and campaign.status == "open" and by in colours.LIVE:
         _watch(campaign.id, session.store().answers.last_seq(campaign.id))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.ui import next_step
+from app.ui.links import next_step
 
 EXAMPLE = """\
 sets: [digits, {data: /data/waterbirds, model: resnet50}]

@@ -11,17 +11,20 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app import session
-from app.services import evaluation_results
-from app.ui import chart, next_step, paging, pictures, shown_map
+from app.services.results import predictions
+from app.ui import chart
+from app.ui.choosing import paging
 from app.ui.escape import verbatim
+from app.ui.images import pictures, shown_map
+from app.ui.images.pictures import Tile, View, quiet, under, verdict
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
-from app.ui.pictures import Tile, View, quiet, under, verdict
 from slim_core.evaluation.predictions import wrong_first
 from slim_core.metrics import ATTENTION_PRECISION
 from slim_core.percent import percent
 
 if TYPE_CHECKING:
-    from app.services.evaluations import Compared
+    from app.services.results.comparison import Compared
     from slim_core.evaluation.ancestry import Ancestry
     from slim_core.store import Run
 
@@ -75,10 +78,10 @@ def panel(compared: Compared, part: str, evaluation: str | None = None) -> None:
 
 def _behind(run: Run, ancestry: Ancestry, kind: str, which: str) -> tuple[pd.DataFrame, str]:
     """The images of a group (index), slice (index), class (index) or cell of the confusion matrix (true-predicted)."""
-    frame = evaluation_results.predictions_of(run)
+    frame = predictions.predictions_of(run)
     numbers = [int(part) for part in which.split("-") if part.isdecimal()] or [-1]
     if kind == "slice":
-        grouping = evaluation_results.slices_of(run, ancestry).grouping
+        grouping = predictions.slices_of(run, ancestry).grouping
         name = grouping.names[numbers[0]] if 0 <= numbers[0] < len(grouping.names) else "unknown slice"
         return frame[grouping.index == numbers[0]], name
     if kind == "confusion":
@@ -103,7 +106,7 @@ def _images(compared: Compared, run: Run, found: pd.DataFrame, title: str) -> No
     if found.empty:
         st.caption(f"No prediction is {outcome}." if outcome != "all" else "No images.")
         return
-    maps = evaluation_results.maps_of(run, compared.ancestry)
+    maps = predictions.maps_of(run, compared.ancestry)
     if maps is None:
         st.caption("These images have no attention maps. Evaluate the model again, or compute its attention maps.")
     of = f"{st.query_params['cell']} {outcome}"

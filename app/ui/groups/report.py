@@ -8,12 +8,13 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import evaluation_results, evaluations
-from app.ui import next_step, table_height
+from app.services.results import comparison, predictions
+from app.ui import table_height
 from app.ui.escape import prose
 from app.ui.glossary import explain
 from app.ui.groups import confusion, images
 from app.ui.groups import table as group_table
+from app.ui.links import next_step
 from app.ui.side_by_side import halves
 from slim_core.errors import NotFoundError
 from slim_core.evaluation.charts import groups as charts
@@ -22,7 +23,7 @@ from slim_core.metrics import ADJUSTED, AVERAGE, GROUPS, WGA, WORST_CLASS
 from slim_core.percent import interval, percent
 
 if TYPE_CHECKING:
-    from app.services.evaluations import Compared
+    from app.services.results.comparison import Compared
     from slim_core.store import Run
 
 WIDTHS = (4, 5)
@@ -43,7 +44,7 @@ SLICE_COLUMNS = {
 
 def show(evaluation: Run) -> None:
     """Numbers, groups, confusion matrix and worst slices of a finished evaluation."""
-    compared = evaluations.read(evaluation.dataset_id)
+    compared = comparison.read(evaluation.dataset_id)
     metrics = evaluation.metrics
     if compared is None or metrics is None:
         return
@@ -101,8 +102,8 @@ def _slices(evaluation: Run, compared: Compared) -> None:
 
 def slice_rows(evaluation: Run, compared: Compared) -> pd.DataFrame:
     """slice (index) and the columns of SLICE_COLUMNS, lowest accuracy first; ``mostly`` where attributes are known."""
-    predicted = evaluation_results.predictions_of(evaluation)
-    grouping = evaluation_results.slices_of(evaluation, compared.ancestry).grouping
+    predicted = predictions.predictions_of(evaluation)
+    grouping = predictions.slices_of(evaluation, compared.ancestry).grouping
     ranked = worst_slices(predicted["correct"].to_numpy(), grouping)
     intervals = list(map(interval, ranked["low"], ranked["high"]))
     found = ranked.assign(accuracy=ranked["accuracy"] * 100, interval=intervals)

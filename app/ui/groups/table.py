@@ -9,10 +9,11 @@ import pandas as pd
 import streamlit as st
 
 from app import session
-from app.services import evaluating
-from app.ui import scored_images, table_height
+from app.services.queueing import evaluating
+from app.ui import table_height
 from app.ui.glossary import explain
 from app.ui.groups import images
+from app.ui.images import scored_images
 from slim_core.evaluation.charts.groups import ATTENTION, N_MASKS, group_frame
 from slim_core.metrics import AIOU, ATTENTION_PRECISION, CLASSES, COVERAGE, ESTIMATED_GROUPS, GROUPS
 from slim_core.percent import interval

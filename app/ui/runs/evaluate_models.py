@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import evaluating, scoring
-from app.ui import pick
+from app.services.queueing import evaluating, rescoring
+from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, outcome, progress
@@ -68,7 +68,7 @@ def again(evaluations: Sequence[Run]) -> None:
 
 
 def _with_maps(model: Run, spec: dict[str, Any]) -> Run:
-    known = scoring.without_shapes(spec)
+    known = rescoring.without_shapes(spec)
     settings = {name: value for name, value in known.items() if name not in ("kind", "dataset", "model", "space")}
     return evaluating.evaluate(model, force=True, **settings | {"attention": True})
 

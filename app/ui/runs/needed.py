@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app import session
-from app.ui import next_step
+from app.ui.links import next_step
 from app.ui.runs import outcome, progress, state
 
 

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.services import loop_state, result_links
-from app.ui import next_step
+from app.services import loop_state
+from app.services.results import links
 from app.ui.escape import prose, verbatim
+from app.ui.links import next_step
 from slim_core.metrics import AVERAGE, WGA, worst_of
 from slim_core.percent import counted, interval, percent
 
@@ -60,9 +61,9 @@ def of_run(run: Run, *before: str) -> Ending:
     if reference is not None:
         both = {"baseline": reference.id, "runs": f"{reference.id},{run.id}"}
         return Ending(text, "compare", "Compare", {"dataset": run.dataset_id, **both})
-    if run.kind not in result_links.PAGES:
+    if run.kind not in links.PAGES:
         return Ending(text)
-    page, link = result_links.address(run)
+    page, link = links.address(run)
     return Ending(text, page, LABELS.get(run.kind, "Result"), link)
 
 
@@ -79,7 +80,7 @@ def of_scores(scored: Sequence[Run]) -> Ending:
     """The same for runs that were scored against what is drawn by now."""
     n_masks = max((run.metrics or {}).get("n_masks") or 0 for run in scored)
     on = f"on up to {counted(n_masks, 'image')} with a drawing, mask or box"
-    page, link = result_links.address(scored[-1])
+    page, link = links.address(scored[-1])
     return Ending(f"**{counted(len(scored), 'run')}** scored again, {on}.", page, "Result", link)
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import session
-from app.services import expected, pipelines
-from app.ui import next_step
+from app.services.queueing import durations, pipelines
 from app.ui.escape import prose, verbatim
-from app.ui.fragment import fragment
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
+from app.ui.reruns.fragment import fragment
 from app.ui.runs import outcome, progress, state
 from app.ui.runs.outcome import Ending
 from slim_core.errors import NotFoundError
@@ -21,7 +21,7 @@ from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import UNFINISHED, WORKING
 
 if TYPE_CHECKING:
-    from app.services.expected import Expected
+    from app.services.queueing.durations import Expected
     from slim_core.store import Pause, Pipeline, Run
 
 
@@ -75,7 +75,7 @@ def _line(pipeline: Pipeline) -> None:
     runs = pipeline.runs
     now = next((run for run in runs if run.status in WORKING), None)
     now = now or next(run for run in runs if state.is_active(run))
-    expects = expected.left_of(pipeline)
+    expects = durations.left_of(pipeline)
     pause = session.store().queue.paused() if any(run.status == "queued" for run in runs) else None
     with st.container(horizontal=True, vertical_alignment="center"):
         about = f"{text(expects, pause)} · by {verbatim(pipeline.created_by)}"

@@ -11,10 +11,10 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.ui import next_step
 from app.ui.escape import verbatim
-from app.ui.fragment import fragment
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
+from app.ui.reruns.fragment import fragment
 from app.ui.runs import state
 from slim_core.percent import counted, duration
 from slim_core.store.runs.history import History

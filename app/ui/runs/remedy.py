@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.services import actions, recorded
-from app.ui import pages
+from app.services import actions
+from app.services.results import recorded
+from app.ui.links import pages
 from app.ui.messages import errors_shown
 from slim_core.store.results import recorded_remedy
 

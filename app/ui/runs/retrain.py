@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import pipelines, retraining
-from app.ui import next_step
+from app.services.queueing import pipelines, retraining
 from app.ui.escape import verbatim
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, outcome, pipeline, progress
 from slim_core.parameters import parameters

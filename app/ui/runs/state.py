@@ -11,7 +11,7 @@ from slim_core.percent import ago, duration
 from slim_core.store.runs.states import ACTIVE, label_of
 
 if TYPE_CHECKING:
-    from app.ui.link_table import Tone
+    from app.ui.links.link_table import Tone
     from slim_core.store import Run
     from workers.queue import QueueView
 

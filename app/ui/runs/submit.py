@@ -9,8 +9,8 @@ import streamlit as st
 
 from app import session
 from app.services import actions
-from app.ui import next_step
 from app.ui.escape import verbatim
+from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import outcome, progress, state
 from slim_core.errors import NotFoundError

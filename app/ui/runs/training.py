@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app import session
-from app.services import evaluating
+from app.services.queueing import evaluating
 from app.ui import chart
 from app.ui.escape import verbatim
-from app.ui.fragment import fragment
 from app.ui.glossary import explain
 from app.ui.groups import report, table
 from app.ui.messages import errors_shown
+from app.ui.reruns.fragment import fragment
 from app.ui.runs import evaluate_models, network, outcome, progress, remedy, state
 from slim_core.evaluation.charts import groups as group_charts
 from slim_core.evaluation.charts import training as charts

@@ -18,7 +18,7 @@ from benchmarks.hostile.case import Case, Outcome
 from benchmarks.hostile.drawn import drawn
 from benchmarks.hostile.kinds.checkpoints import Code
 from benchmarks.hostile.studio import Studio
-from workers.job import RUN_STEP
+from workers.slots.job import RUN_STEP
 
 DRAWN = 40
 QUEUE = "rq:queue:cpu"

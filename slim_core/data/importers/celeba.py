@@ -11,16 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.draft import (
-    Draft,
-    find_masks,
-    header_of,
-    need_columns,
-    own,
-    read_table,
-    sniff_delimiter,
-    unreadable,
-)
+from slim_core.data.draft import Draft, find_masks, need_columns
+from slim_core.data.files.metadata import header_of, own, read_table, sniff_delimiter, unreadable
 from slim_core.data.importers.waterbirds import folder_of, mask_candidates
 from slim_core.data.report import FormatRefusedError
 

@@ -13,11 +13,12 @@ from typing import Any
 
 import pandas as pd
 
-from slim_core.data.draft import BOX_COLUMNS, Draft, own, read_json
+from slim_core.data.draft import BOX_COLUMNS, Draft
+from slim_core.data.files.metadata import own, read_json
 from slim_core.data.importers.coco_masks import Outline, outline, written
 from slim_core.data.importers.folders import names_of, split_folders
+from slim_core.data.incoming.unpacked import IMPORTED
 from slim_core.data.report import FormatRefusedError
-from slim_core.data.unpacked import IMPORTED
 from slim_core.settings import settings
 
 KEYS = {"images", "annotations", "categories"}

@@ -10,16 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from slim_core.data.draft import (
-    BOX_COLUMNS,
-    Draft,
-    header_of,
-    is_parquet,
-    names_option,
-    need_columns,
-    read_head,
-    read_table,
-)
+from slim_core.data.draft import BOX_COLUMNS, Draft, names_option, need_columns
+from slim_core.data.files.metadata import header_of, is_parquet, read_head, read_table
 from slim_core.data.importers.folders import (
     IMAGE_SUFFIXES,
     found_in,

@@ -1,7 +1,7 @@
 """A data set of Hugging Face on disk, with an image and a class label: Parquet as it lies on the Hub, or Arrow files.
 
 Images that the files only name by path are used where they lie. Those inside are written out once, where that is
-allowed (data.packed).
+allowed (data.incoming.packed).
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from slim_core.data.draft import MOST_ROWS, Draft, too_many_rows
+from slim_core.data.draft import Draft
+from slim_core.data.files.metadata import MOST_ROWS, too_many_rows
 from slim_core.data.importers.csv_table import COMMON_NAMES
 from slim_core.data.importers.huggingface_files import Shard, Shards, find_shards, kind_of
-from slim_core.data.packed import Packed
+from slim_core.data.incoming.packed import Packed
 from slim_core.data.report import FormatRefusedError
 
 NOT_KNOWN = "-1"  # the label of every image of a split whose labels are kept secret

@@ -17,9 +17,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from slim_core.data.checks import SPLIT_WORDS
-from slim_core.data.draft import is_parquet, own, read_json
+from slim_core.data.files.metadata import is_parquet, own, read_json
+from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.folders import is_hidden
-from slim_core.data.in_its_place import in_its_place
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
 
@@ -148,7 +148,7 @@ def _said(path: Path) -> Iterator[None]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise FormatRefusedError(
             "unreadable-metadata",
-            in_its_place(path, "a data set")
+            stand_in_refusal(path, "a data set")
             or f"{path} cannot be read as {_form(path)} ({reason}): download or save it again.",
         ) from error
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.draft import Draft, csv_files, header_of, need_columns, read_table
+from slim_core.data.draft import Draft, need_columns
+from slim_core.data.files.metadata import csv_files, header_of, read_table
 from slim_core.data.importers.folders import IMAGE_SUFFIXES, found_in, suffix_of
 from slim_core.data.report import FormatRefusedError
 

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from slim_core.data.draft import Draft, header_of, need_columns, read_table
+from slim_core.data.draft import Draft, need_columns
+from slim_core.data.files.metadata import header_of, read_table
 from slim_core.data.importers.folders import image_names, list_images, names_of
 from slim_core.data.importers.waterbirds import folder_of
 from slim_core.data.report import FormatRefusedError

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from slim_core.data.draft import Draft, csv_files, header_of, need_columns, read_table
+from slim_core.data.draft import Draft, need_columns
+from slim_core.data.files.metadata import csv_files, header_of, read_table
 from slim_core.data.importers.folders import found_in
 from slim_core.data.report import FormatRefusedError
 

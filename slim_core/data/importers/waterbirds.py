@@ -11,7 +11,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
-from slim_core.data.draft import Draft, boxes_frame, find_masks, header_of, names_option, need_columns, own, read_table
+from slim_core.data.draft import Draft, boxes_frame, find_masks, names_option, need_columns
+from slim_core.data.files.metadata import header_of, own, read_table
 from slim_core.data.report import FormatRefusedError
 
 METADATA = "metadata.csv"

@@ -19,7 +19,7 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field, model_validator
 
-from slim_core.data.draft import read_json
+from slim_core.data.files.metadata import read_json
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError

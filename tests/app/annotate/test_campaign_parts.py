@@ -19,7 +19,7 @@ from app.annotate import forms
 from app.annotate.pace import Pace
 from app.annotate.parts import live_effect, summary
 from app.services import campaign_actions
-from app.ui import selection
+from app.ui.choosing import selection
 from slim_core.annotation.live_effect import CellNow
 from slim_core.errors import ForbiddenError, SpecRefusedError
 from slim_core.store import AnswerIn, Campaign

@@ -13,7 +13,7 @@ import pytest
 
 from app import session
 from app.attention.parts import view
-from app.services import attention_scores, space_data
+from app.services.results import attention_scores, space_data
 
 
 def gallery(app) -> str:

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from app.attention.parts import filter
-from app.services import attention_scores
+from app.services.results import attention_scores
 
 SCORES = pd.DataFrame(
     {

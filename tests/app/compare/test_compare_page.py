@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from app import session
 from app.compare.parts import table
-from app.services import evaluations as compare_runs
+from app.services.results import comparison
 from slim_core.percent import percent
 from slim_core.runs.executor import open_workbench
 from slim_core.steps.registry import parse_spec
@@ -263,9 +263,9 @@ def test_a_model_without_evaluation_can_be_evaluated_from_here(show) -> None:
 def test_a_new_evaluation_appears_although_the_others_are_remembered() -> None:
     store = session.store()
     dataset = evaluations()[0].dataset_id
-    assert len(compare_runs.read(dataset).rows) == 2
+    assert len(comparison.read(dataset).rows) == 2
     store.runs.delete(evaluations()[0].id)
-    assert len(compare_runs.read(dataset).rows) == 1
+    assert len(comparison.read(dataset).rows) == 1
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from app import session
-from slim_core.data import uploads
+from slim_core.data.incoming import uploads
 from tests.app.conftest import button
 
 N = 24

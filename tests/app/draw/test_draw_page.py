@@ -10,8 +10,10 @@ import sqlalchemy as sa
 
 from app import session
 from app.access import Viewer
-from app.services import expected, scoring, shape_progress, space_data
-from app.services.expected import Expected
+from app.services import shape_progress
+from app.services.queueing import durations, rescoring
+from app.services.queueing.durations import Expected
+from app.services.results import space_data
 from slim_core.data.report import Imported, ImportReport
 from slim_core.errors import QueueUnavailableError
 from slim_core.runs.executor import open_workbench
@@ -62,17 +64,17 @@ def test_a_viewer_is_told_who_may_draw(show, dataset, monkeypatch) -> None:
 def test_one_button_scores_finished_runs_against_what_was_drawn(show) -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
-    assert scoring.outdated(dataset.id) == []
+    assert rescoring.outdated(dataset.id) == []
     assert not any("scored before" in one.value for one in show("draw", dataset=dataset.id).markdown)
     draw(dataset, int(store.datasets.table(dataset.id).rows("test")[0]))
-    behind = scoring.outdated(dataset.id)
+    behind = rescoring.outdated(dataset.id)
     assert {run.kind for run in behind} == {"gradcam", "evaluate"}
     app = show("draw", dataset=dataset.id)
     assert any(f"{len(behind)} runs were scored before the last drawing" in one.value for one in app.markdown)
     app.button(key="score-again").click().run()
     queued = store.runs.all(status="queued", dataset=dataset.id)
     assert len(queued) == len(behind) and {run.spec["shapes_seq"] for run in queued} == {1}
-    assert scoring.outdated(dataset.id) == []  # they are on their way
+    assert rescoring.outdated(dataset.id) == []  # they are on their way
 
 
 def stop_or_resume(app, what: str) -> None:
@@ -85,7 +87,7 @@ def test_scoring_under_way_is_one_line_that_a_reload_finds_again_stopped_and_res
     store = session.store()
     (dataset,) = store.datasets.all()
     draw(dataset, int(store.datasets.table(dataset.id).rows("test")[0]))
-    n = len(scoring.outdated(dataset.id))
+    n = len(rescoring.outdated(dataset.id))
     show("draw", dataset=dataset.id).button(key="score-again").click().run()
     app = show("draw", dataset=dataset.id)  # another browser
     told = [one.value for one in app.markdown]
@@ -104,9 +106,9 @@ def test_how_long_scores_took_is_read_once_and_not_with_each_look_at_a_pipeline(
     draw(dataset, int(store.datasets.table(dataset.id).rows("test")[0]))
     show("draw", dataset=dataset.id).button(key="score-again").click().run()
     pipeline = store.pipelines.all(dataset.id)[0]
-    first = expected.left_of(pipeline)
+    first = durations.left_of(pipeline)
     with statements(store.database) as told:
-        assert expected.left_of(store.pipelines.fetch(pipeline.id)) == first
+        assert durations.left_of(store.pipelines.fetch(pipeline.id)) == first
     assert not any("pipelines.dataset_id = " in one for one in told)
 
 
@@ -119,7 +121,7 @@ def test_scores_that_are_there_say_so_and_tell_how_long_the_next_ones_take(show)
         draw(dataset, row, id)
         show("draw", dataset=dataset.id).button(key="score-again").click().run()
         pipeline = store.pipelines.all(dataset.id)[0]
-        expects = expected.left_of(pipeline)
+        expects = durations.left_of(pipeline)
         if id == "b":
             assert expects == Expected(2.0 * len(pipeline.runs)), "no pass is run again"
             break
@@ -142,7 +144,7 @@ def test_without_a_queue_all_are_saved_and_that_is_said(show, monkeypatch) -> No
 
     (dataset,) = session.store().datasets.all()
     draw(dataset, int(session.store().datasets.table(dataset.id).rows("test")[0]))
-    n = len(scoring.outdated(dataset.id))
+    n = len(rescoring.outdated(dataset.id))
     monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(submit=refuse))
     app = show("draw", dataset=dataset.id)
     app.button(key="score-again").click().run()

@@ -13,7 +13,7 @@ def page() -> None:
     import streamlit as st
 
     from app.overview.parts import places
-    from app.ui import visit
+    from app.ui.reruns import visit
 
     visit.begin(st.session_state["to"])
     st.markdown(" ".join(places.make(st.session_state["of"], st.session_state["present"])))

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from app import session
-from app.services import space_data, subset
+from app.services import subset
+from app.services.results import space_data
 from app.services.subset import Choice
 from slim_core.errors import AnswersRefusedError
 from slim_core.space.sheets import YES

@@ -7,7 +7,7 @@ import pytest
 
 from app import session
 from app.access import Viewer, sign
-from app.services import space_data
+from app.services.results import space_data
 
 
 @pytest.fixture

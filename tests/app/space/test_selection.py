@@ -10,7 +10,7 @@ import pytest
 
 from app import session
 from app.access import Viewer
-from app.services import space_data
+from app.services.results import space_data
 from app.space.parts import answers, ask, export, strip
 from slim_core.csv_cells import to_csv
 from slim_core.errors import AnswersRefusedError, ForbiddenError

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from app import session
-from app.services import similarity, space_data
-from app.ui import selection
+from app.services.results import space_data
+from app.space import similarity
+from app.ui.choosing import selection
 from slim_core import result_files
 from slim_core.store.results import AttentionResult
 

@@ -45,7 +45,7 @@ def test_a_space_whose_attention_was_removed_from_disk_is_told_in_a_sentence(sho
     store = session.store()
     run = store.runs.all(kind="gradcam")[0]
     shutil.rmtree(store.artifacts.folder(run.id))
-    from app.services import attention_scores, space_data
+    from app.services.results import attention_scores, space_data
 
     space_data._load.cache_clear()
     attention_scores._frame.cache_clear()

@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import session
-from app.services import space_data
+from app.services.results import space_data
 from slim_core.store import schema
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.ui import recovery
+from app.ui.reruns import recovery
 from slim_core.store.database import Database, StoreUnavailableError
 from tests.app.conftest import Show
 
@@ -61,7 +61,7 @@ def test_a_fragment_that_fails_shows_the_sentence_and_not_an_exception() -> None
     def script() -> None:
         import streamlit as st
 
-        from app.ui.fragment import fragment
+        from app.ui.reruns.fragment import fragment
         from slim_core.errors import NotFoundError
 
         @fragment(run_every=1)

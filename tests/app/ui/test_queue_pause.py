@@ -10,7 +10,7 @@ import pytest
 from app import navigation, session
 from app.access import Viewer
 from app.services import actions
-from app.services.expected import Expected
+from app.services.queueing.durations import Expected
 from app.ui.runs.pipeline import text
 from slim_core.errors import ForbiddenError
 from slim_core.store import Dataset

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.data.draft import header_of, read_json, read_table
+from slim_core.data.files.metadata import header_of, read_json, read_table
 from slim_core.data.images import ImageTransform, load_picture, load_pixels, open_image
 from slim_core.data.importing import import_data
 from slim_core.data.report import FormatRefusedError
@@ -266,7 +266,7 @@ def test_a_parquet_that_cannot_be_read_says_what_to_do(root, limits):
 
 
 def test_a_small_parquet_of_millions_of_rows_is_refused_before_it_is_unpacked(root, limits, monkeypatch):
-    monkeypatch.setattr("slim_core.data.draft.MOST_ROWS", 1_000)
+    monkeypatch.setattr("slim_core.data.files.metadata.MOST_ROWS", 1_000)
     pd.DataFrame({"path": ["0.png"] * 1_001, "label": 0}).to_parquet(root / "table.parquet")
     monkeypatch.setattr(pd, "read_parquet", lambda *_: pytest.fail("it was unpacked"))
     ((code, message),) = errors(root, limits)
@@ -286,7 +286,9 @@ def test_metadata_that_a_link_shows_from_outside_is_not_read(tmp_path, root, mon
     (outside / "config.json").write_text('{"format": "slim-demo"}')
     (outside / "metadata.csv").write_text("path,label")
     inside = root if what == "file" else root / "linked"
-    monkeypatch.setattr("slim_core.data.draft.settings", lambda: Settings(home=tmp_path / "home", data_roots=(root,)))
+    monkeypatch.setattr(
+        "slim_core.data.files.metadata.settings", lambda: Settings(home=tmp_path / "home", data_roots=(root,))
+    )
     if what == "file":
         for name in ("config.json", "metadata.csv"):
             (root / name).symlink_to(outside / name)

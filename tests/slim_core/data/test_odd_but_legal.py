@@ -14,13 +14,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from slim_core.data import draft
+from slim_core.data.draft import BOX_COLUMNS
+from slim_core.data.files import metadata
 from slim_core.data.images import ImageTransform, load_mask, load_pixels
 from slim_core.data.importing import import_data
-from slim_core.data.preview import preview
+from slim_core.data.incoming.preview import preview
+from slim_core.data.incoming.uploads import unpack
 from slim_core.data.report import Imported, require
 from slim_core.data.table import ImageTable
-from slim_core.data.uploads import unpack
 from slim_core.settings import Settings
 from tests.slim_core.data.faults import faults
 
@@ -129,7 +130,7 @@ def test_a_packed_table_is_read_and_its_lines_are_named(root: Path, limits: Sett
 
 
 def test_a_packed_table_that_is_none_or_has_no_end_is_refused(root: Path, limits: Settings, monkeypatch) -> None:
-    monkeypatch.setattr(draft, "MOST_MB", 1)
+    monkeypatch.setattr(metadata, "MOST_MB", 1)
     for content, said in (
         (gzip.compress(b"path,label\n" + b"0.png,a\n" * 200_000), "unpacks to more than 1 MB: unpack it"),
         (gzip.compress(b"path,label\n0.png,a\n1.png,b\n")[:-9], "is not a readable table"),
@@ -314,7 +315,7 @@ def masked(root: Path, mask: Image.Image) -> np.ndarray:
     draw(root / "0.png")
     mask.save(root / "mask.png")
     frame = pd.DataFrame({"path": ["0.png"], "split": "train", "label": 0, "attribute": -1, "mask": "mask.png"})
-    table = ImageTable("one", root, frame.assign(**dict.fromkeys(draft.BOX_COLUMNS, np.nan)), ("a",))
+    table = ImageTable("one", root, frame.assign(**dict.fromkeys(BOX_COLUMNS, np.nan)), ("a",))
     found = load_mask(table, 0, ImageTransform(size=12, resize_ratio=1.0))
     assert found is not None
     return found.astype(bool)

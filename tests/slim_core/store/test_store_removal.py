@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slim_core.data.kept_looks import KeptLooks
+from slim_core.data.files.probe_cache import ProbeCache
 from slim_core.errors import ConflictError, NotFoundError
 from slim_core.store import AnswerIn, Dataset, Store, StoreUnavailableError
 from slim_core.store import removal as module
@@ -124,7 +124,7 @@ def test_images_out_of_arrow_files_go_unless_another_data_set_shows_them(store: 
 def test_what_was_seen_of_its_files_is_forgotten_unless_another_version_uses_it(store: Store, tmp_path: Path):
     first = store.datasets.register(imported(image_table(tmp_path / "images")))
     second = store.datasets.register(imported(image_table(tmp_path / "images", seed=1)))
-    KeptLooks.of(store.settings.home.resolve(), Path(first.root)).close()
+    ProbeCache.of(store.settings.home.resolve(), Path(first.root)).close()
     (kept,) = (store.settings.home / "file-checks").glob("*.sqlite")
     store.removals.remove(first.id)
     assert kept.exists()

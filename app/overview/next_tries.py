@@ -1,0 +1,129 @@
+"""What to try next where a retrained model is not better, worked out from its runs; each try is one pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from app import session
+from app.services import actions
+from app.services.queueing import pipelines
+from slim_core.percent import counted, percent
+from slim_core.store.results import training_history
+
+if TYPE_CHECKING:
+    from app.services.loop_state import Result
+    from slim_core.runs.loop_runs import Retrain
+    from slim_core.store import Pipeline, Run
+
+FALLS = 0.05  # of the loss, from the fifth of the epochs before the last to the last one: it still learns
+LAST = 5  # the last epochs are this part of all
+MOST = 3  # tries that are offered
+
+
+@dataclass(frozen=True)
+class Try:
+    """``why``: one sentence, from the runs.
+
+    ``act`` queues all its steps (needs lead); None where people do it, on the Annotate page by ``link``.
+    """
+
+    name: str
+    label: str
+    why: str
+    act: Callable[[], Pipeline] | None
+    link: Mapping[str, str] = field(default_factory=dict)
+
+
+def tries(result: Result) -> list[Try]:
+    """The first MOST that apply, the likeliest first; none where the result has no retrained model."""
+    if result.model is None or result.subset is None:
+        return []
+    return list(_all(result.model, session.store().runs.fetch(result.subset.id)))[:MOST]
+
+
+def _all(model: Run, subset: Run) -> Iterator[Try]:
+    way = _way_of(model)
+    seed, epochs = int(model.spec["seed"]), int(model.spec["epochs"])
+    history = training_history(session.store().artifacts, model.id) if way != "last-layer" else []
+    if (fall := still_falls([entry["train_loss"] for entry in history])) is not None:
+        why = f"The training loss is still falling after {counted(epochs, 'epoch')}: {fall[0]:.3f} to {fall[1]:.3f}."
+        longer = partial(pipelines.to_retraining, subset, way, seed, fields={"epochs": 2 * epochs})
+        yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)
+    metrics = subset.metrics or {}
+    if larger := _larger(subset, metrics):
+        repeats = metrics["images"] - metrics["images_unique"]
+        why = f"{repeats:,} of the {metrics['images']:,} images of the subset are repeats."
+        act = partial(pipelines.to_subset, subset.spec | {"size": larger}, way, seed, name=subset.name)
+        yield Try("size", f"Curate {larger:,} images", why, act)
+    other: Retrain = "scratch" if way == "reference" else "reference"
+    how = {"scratch": "from the initial weights", "reference": "from the reference model"}
+    was = how.get(way, "of the last layer only")
+    why = f"The model was retrained {was}, and may keep what the reference model learned." if way != "scratch" else (
+        "The model was retrained from the initial weights, and a small subset may not be enough for that."
+    )  # fmt: skip
+    yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
+    yield from _environments(subset, metrics, way, seed)
+    if (campaign := subset.spec.get("campaign")) is not None:
+        share = metrics["answers"] / len(session.store().datasets.table(subset.dataset_id).rows("train"))
+        why = (
+            f"Answers about {counted(metrics['answers'], 'image')} were used, {percent(share)} of the training images."
+        )
+        link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
+        yield Try("answers", "Ask about more images", why, None, link)
+
+
+def _way_of(model: Run) -> Retrain:
+    """How it was retrained on its subset."""
+    way: Retrain = "last-layer" if model.spec["mode"] == "last-layer" else model.spec["start"]
+    return way
+
+
+def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:
+    """Twice the size, up to all training images; None where nothing is repeated, or all are chosen from already."""
+    n = len(session.store().datasets.table(subset.dataset_id).rows("train"))
+    size = int(subset.spec["size"])
+    return min(n, 2 * size) if metrics.get("images", 0) > metrics.get("images_unique", 0) and size < n else None
+
+
+def _environments(subset: Run, metrics: Mapping[str, Any], way: Retrain, seed: int) -> Iterator[Try]:
+    """The same answers in a space with twice as many environments, where the strategy uses them."""
+    cells = metrics["report"]["cells"]
+    used = len({cell["environment"] for cell in cells if "environment" in cell})
+    if used:
+        n = min(64, 2 * used)
+        why = f"The environments are estimated: {counted(used, 'environment')} may merge different surroundings."
+        act = partial(_in_other_environments, subset, way, seed, n)
+        yield Try("environments", f"Curate with {n} environments", why, act)
+
+
+def _in_other_environments(subset: Run, way: Retrain, seed: int, n: int) -> Pipeline:
+    space = session.store().runs.fetch(subset.spec["space"])
+    other = actions.saved({**space.spec, "n_clusters": n}, name=f"Space with {n} environments")
+    return pipelines.to_subset(subset.spec | {"space": other.id}, way, seed, name=subset.name)
+
+
+def beside_random(result: Result) -> Pipeline:
+    """Queue a random subset of the same size, a model retrained on it in the same way, and its evaluation (needs lead).
+
+    ``result``: a pair.
+    """
+    assert result.subset is not None and result.model is not None  # it is a pair
+    spec, model, way = result.subset.spec, result.model.spec, _way_of(result.model)
+    asked = {"kind": "curate", "dataset": result.subset.dataset_id, "space": spec["space"], "strategy": "random"}
+    asked |= {"size": spec["size"], "seed": spec["seed"]}
+    fields = {} if way == "last-layer" else {"epochs": model["epochs"]}
+    return pipelines.to_subset(asked, way, int(model["seed"]), name="Random subset", fields=fields)
+
+
+def still_falls(losses: Sequence[float]) -> tuple[float, float] | None:
+    """The mean loss of the fifth of the epochs before the last, and of the last, where it fell by FALLS or more."""
+    n = max(1, len(losses) // LAST)
+    if len(losses) < 2 * n or len(losses) < LAST:
+        return None
+    before, last = float(np.mean(losses[-2 * n : -n])), float(np.mean(losses[-n:]))
+    return (before, last) if before > 0 and last <= (1 - FALLS) * before else None

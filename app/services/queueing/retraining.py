@@ -1,0 +1,36 @@
+"""From a curated subset to the models retrained on it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from app import session
+from app.services import actions
+from app.services.queueing import evaluating
+from slim_core.runs.loop_runs import retrain_spec, usual_way
+
+if TYPE_CHECKING:
+    from slim_core.runs.loop_runs import Retrain
+    from slim_core.store import Run
+
+
+def retrain(
+    subset: Run, way: Retrain | None, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
+) -> Run:
+    """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last.
+
+    ``way``: None: the usual one of its reference.
+    """
+    store = session.store()
+    reference = store.lineage.reference_of(subset)
+    model = actions.saved(retrain_spec(reference, subset, way or usual_way(reference), seed, fields), name=name)
+    split = evaluating.compared_on(store.datasets.fetch(model.dataset_id))
+    return evaluating.evaluate(model, split=split, name=f"{model.name} on {split}")
+
+
+def evaluated(subset: Run) -> Run | None:
+    """The newest finished evaluation of a model that was trained on the subset."""
+    runs = session.store().runs
+    models = [run for run in runs.children(subset.id) if run.kind == "train"]
+    found = [one for model in models for one in runs.children(model.id) if one.kind == "evaluate"]
+    return max((one for one in found if one.status == "done"), key=lambda one: one.created_at, default=None)

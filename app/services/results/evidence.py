@@ -1,0 +1,71 @@
+"""What stands beside a result: its other seeds, the random subset of the same size, what was paid; and the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slim_core.evaluation.comparison import grouping_of
+from slim_core.evaluation.report import story
+from slim_core.metrics import WGA
+
+if TYPE_CHECKING:
+    from app.services.loop_state import Loop, Result
+    from app.services.results.comparison import Compared
+    from slim_core.evaluation.report.story import Named, Verdict
+
+RANDOM = "random"  # the strategy
+
+
+@dataclass(frozen=True)
+class Facts:
+    """``pairs``: (before, after) worst-group accuracy of each seed of the recipe; ``random``: of each random subset."""
+
+    pairs: tuple[tuple[float, float], ...] = ()
+    random: tuple[float, ...] = ()
+
+
+def of(loop: Loop, compared: Compared) -> Facts:
+    """The facts of the loop's result; nothing where it is no pair."""
+    result, known = loop.result, compared.evaluations
+    if result is None or result.after is None:
+        return Facts()
+
+    def wga(evaluation_id: str) -> float:
+        return float((known[evaluation_id].metrics or {})[WGA])
+
+    pairs = [(one, one.before.id, one.after.id) for one in loop.results if one.before and one.after]
+    pairs = [pair for pair in pairs if {pair[1], pair[2]} <= set(known)]
+    identity = {after: compared.ancestry.identity(known[after]) for _, _, after in pairs}
+    same = [pair for pair in pairs if identity[pair[2]] == identity.get(result.after.id)]
+    by_seed = {seed_of(one): (wga(before), wga(after)) for one, before, after in reversed(same)}  # the newest counts
+    same_groups = grouping_of(known[result.after.id]) if result.after.id in known else None
+    controls = [after for one, _, after in pairs if is_control(one, result)]
+    random = [wga(after) for after in controls if grouping_of(known[after]) == same_groups]
+    return Facts(tuple(by_seed.values()), tuple(random))
+
+
+def seed_of(result: Result) -> int | None:
+    """The seed of the retrained model."""
+    return None if result.model is None else int(result.model.spec["seed"])
+
+
+def is_control(one: Result, result: Result) -> bool:
+    """Whether a pair is the random subset for another: as large, of the same reference, retrained the same way."""
+    if one.subset is None or result.subset is None or one.model is None or result.model is None:
+        return False
+    same_way = all(one.model.spec.get(name) == result.model.spec.get(name) for name in ("mode", "start", "epochs"))
+    same_size = one.subset.spec["size"] == result.subset.spec["size"]
+    return one.subset.spec["strategy"] == RANDOM and same_size and same_way and one.reference.id == result.reference.id
+
+
+def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | None:
+    """Whether the result is better than its reference; None where it is no pair, or not read yet.
+
+    ``named``: as in slim_core.evaluation.report.story.
+    """
+    if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
+        return None
+    cost, facts = compared.rows.loc[loop.after.id].to_dict(), of(loop, compared)
+    before, after = loop.before.metrics or {}, loop.after.metrics or {}
+    return story.better(before, after, cost, pairs=facts.pairs, random=facts.random, named=named)

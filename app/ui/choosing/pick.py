@@ -1,0 +1,210 @@
+"""Choosing a data set, a run or a campaign: kept in the address (?dataset=..., ?run=...), so that links reproduce the
+page, and remembered from page to page; the data set also from visit to visit, by the browser."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Container, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from urllib.parse import unquote
+
+import streamlit as st
+
+from app import session
+from app.ui.escape import prose, verbatim
+from app.ui.reruns import visit
+
+if TYPE_CHECKING:
+    from slim_core.store import Campaign, Dataset, Run, StudyRecord
+
+
+class Identified(Protocol):
+    """What an address can name."""
+
+    @property
+    def id(self) -> str:
+        """Stands in the address."""
+
+
+T = TypeVar("T", bound=Identified)
+Width = int | Literal["stretch"]  # pixels, or as much as there is
+WIDTH: Width = 440  # two fit side by side on a page of 1280 pixels
+COOKIE = "slim-dataset"  # kept by app/ui/static/address.js
+_MISSING = "missing-dataset"  # of the session: the one that was last said to be missing
+_OF_A_RUN = ("run", "space", "attention", "subset", "model")  # parameters that name a run, and so its data set
+
+
+def dataset(label: str = "Data set", width: Width = WIDTH) -> Dataset | None:
+    """A select box of the registered data sets, the newest first; None where there are none.
+
+    The one that is chosen stays so on every page until another is: by this box, or by a link. A link that names only a
+    run or a campaign chooses the data set of that. A new visit begins with the last one of this browser.
+    """
+    known = session.store().datasets.all()
+    linked, kept = _dataset_of_link(), unquote(str(st.context.cookies.get(COOKIE, "")))
+    _say_missing({one.id for one in known}, kept)
+    return _pick(label, known, "dataset", lambda one: f"{one.name} ({one.n_images:,} images)", width, linked, kept)
+
+
+def told_apart(words: Mapping[str, str]) -> Callable[[str], str]:
+    """The ``format_func`` of a choice among these ids: their words, with the id where two have the same.
+
+    The browser sends the words, not the id: of two that are equal it would be the first, whichever was picked.
+    """
+    times = Counter(words.values())
+    return lambda one: words[one] if times[words[one]] == 1 or not one else f"{words[one]} · {one}"
+
+
+def forget_dataset(dataset: str) -> None:
+    """The data set is removed by this very press: the page goes on with another, and need not say so again."""
+    st.session_state.pop("chosen-dataset", None)
+    st.session_state[_MISSING] = dataset
+
+
+def _say_missing(known: Container[str], kept: str) -> None:
+    """The data set of a link, of this session or of the last visit may be removed by now: that is said, once."""
+    linked = followed("dataset")
+    asked = linked or st.session_state.get("chosen-dataset") or kept
+    if not asked or asked in known or st.session_state.get(_MISSING) == asked:
+        return
+    st.session_state[_MISSING] = asked
+    if removed := session.store().datasets.removal_of(asked):
+        st.toast(prose(removed), icon=":material/delete:", duration="infinite")
+    elif linked:
+        _warn_missing(linked)
+
+
+def _dataset_of_link() -> str | None:
+    """The data set of the run or campaign in an address that names no data set and was not made by this page."""
+    if "dataset" in st.query_params:
+        return None
+    store, named = session.store(), {param: followed(param) for param in (*_OF_A_RUN, "campaign")}
+    runs = [run for param in _OF_A_RUN if (value := named[param]) and (run := store.runs.find(value))]
+    campaigns = [one for one in store.campaigns.all() if one.id == named["campaign"]] if named["campaign"] else []
+    return next((one.dataset_id for one in [*runs, *campaigns]), None)
+
+
+def run(label: str, runs: Sequence[Run], param: str = "run", width: Width = WIDTH) -> Run | None:
+    """A select box of runs in the order given; None where there are none."""
+    return _pick(label, runs, param, describe, width)
+
+
+def other_run(label: str, runs: Sequence[Run], param: str, none_label: str, help: str | None = None) -> Run | None:
+    """A select box of runs and of none of them (``none_label`` says so), which is what it begins with."""
+    by_id = {run.id: run for run in runs}
+    words = {run.id: describe(run) for run in runs}
+    return by_id.get(choose(label, words, param, none=none_label, missing=_warn_missing, help=help, width=360))
+
+
+def of_train_first(spaces: Sequence[Run]) -> list[Run]:
+    """Spaces of the training images before those of other splits, which evaluations without attributes rest on."""
+    return sorted(spaces, key=lambda one: one.spec["split"] != "train")
+
+
+def campaign(label: str, campaigns: Sequence[Campaign], width: Width = WIDTH) -> Campaign | None:
+    """A select box of campaigns in the order given, with their ids where names are not enough; None without any."""
+    return _pick(label, campaigns, "campaign", lambda one: one.name, width)
+
+
+def study(label: str, studies: Sequence[StudyRecord], width: Width = WIDTH) -> StudyRecord | None:
+    """A select box of studies in the order given; None where there are none."""
+    return _pick(label, studies, "study", lambda one: f"{one.name} · {one.started_at:%d %b %H:%M} · {one.id}", width)
+
+
+def describe(one: Run) -> str:
+    """A run in half a line: its name or kind, when it was made, its id."""
+    made = one.created_at.strftime("%d %b %H:%M")
+    return f"{one.name or one.kind} · {made} · {one.id}"
+
+
+def _pick(
+    label: str,
+    items: Sequence[T],
+    param: str,
+    describe: Callable[[T], str],
+    width: Width,
+    implied: str | None = None,
+    begin: str | None = None,
+) -> T | None:
+    """``choose`` among items; None where there are none."""
+    if not items:
+        return None
+    by_id = {item.id: item for item in items}
+    words = {one: describe(item) for one, item in by_id.items()}
+    missing = None if param == "dataset" else _warn_missing
+    return by_id[choose(label, words, param, implied=implied, begin=begin, missing=missing, width=width)]
+
+
+def choose(
+    label: str,
+    words: Mapping[str, str],
+    param: str,
+    *,
+    none: str | None = None,
+    implied: str | None = None,
+    begin: str | None = None,
+    missing: Callable[[str], None] | None = None,
+    **box: Any,
+) -> str:
+    """A select box of ids that is kept in the address (?param) and follows it; the id that is chosen.
+
+    A link wins when it is followed, in mid-session too; what is picked in the box wins from then on. A choice stays so
+    on other pages and on later visits; one that may be none of them is for one visit.
+
+    Args:
+        words: id -> what is shown of it.
+        none: what is shown for none of them, which is "", and what a visit begins with.
+        implied: an id that a link to something else asks for: it goes before what was chosen.
+        begin: an id to begin with; else it is the first.
+        missing: says that what a link names is not among them.
+        box: more of st.selectbox.
+    """
+    key, linked = f"pick-{param}", followed(param)
+    if linked is not None and linked not in words and missing is not None:
+        missing(linked)
+    offered = words if none is None else {"": none, **words}
+    # A box forgets what it showed when a page without it is drawn: what is chosen is kept beside it.
+    kept = st.session_state.get(f"chosen-{param}") if none is None or _is_known(param) else None
+    wanted = (linked, implied, kept, begin)
+    first, *_ = offered
+    st.session_state[key] = next((one for one in wanted if one is not None and one in offered), first)
+    chosen = st.selectbox(
+        label, list(offered), format_func=told_apart(offered), key=key, on_change=_take, args=(param,), **box
+    )
+    st.session_state[f"chosen-{param}"] = chosen
+    keep(param, chosen)
+    return str(chosen)
+
+
+def _take(param: str) -> None:
+    """What a person has picked in the box."""
+    st.session_state[f"chosen-{param}"] = st.session_state[f"pick-{param}"]
+
+
+def followed(param: str) -> str | None:
+    """What the address says where a link brought it, not this page's own run before."""
+    linked = st.query_params.get(param) or None
+    return None if _is_known(param) and linked == st.session_state[f"seen-{param}"][1] else linked
+
+
+def keep(param: str, value: str) -> None:
+    """Write into the address what is shown, which is no link then; "" takes it out."""
+    if value:
+        st.query_params[param] = value
+    else:
+        st.query_params.pop(param, None)
+    st.session_state[f"seen-{param}"] = visit.number(), value
+
+
+def _is_known(param: str) -> bool:
+    """Whether this visit has written into the address before: on the next one, the same words are a link again."""
+    return bool(st.session_state.get(f"seen-{param}", (None,))[0] == visit.number())
+
+
+def _warn_missing(linked: str) -> None:
+    """A link must not lead to something else silently; one that another data set was chosen after may."""
+    st.toast(
+        f"{verbatim(linked)} from the address was not found. It was deleted, or belongs to another data set.",
+        icon=":material/search_off:",
+        duration="long",
+    )

@@ -1,0 +1,86 @@
+"""The selection of a space: in the session's state by data set rows, in the address by a short id."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import numpy as np
+import streamlit as st
+
+from app.services.results.space_data import SpaceData
+from slim_core.errors import NotFoundError
+from slim_core.settings import settings
+from slim_core.space.selections import Selections
+
+PARAM = "selection"
+log = logging.getLogger(__name__)
+
+
+def rows_key(run: str) -> str:
+    """Where other pages find the selected rows of the data set: (m,) int64 in the session's state."""
+    return f"selection:{run}"
+
+
+def positions(data: SpaceData) -> np.ndarray:
+    """The selected positions, ascending: of this session, else of the address, else none."""
+    kept = st.session_state.get(_positions_key(data.run))
+    if kept is None:
+        kept = _linked(data)
+    return np.empty(0, np.int64) if kept is None else kept
+
+
+def version(data: SpaceData) -> str:
+    """Changes with the selection; the browser takes over a selection whose version it does not know."""
+    return str(st.session_state.get(f"selection-version:{data.run}", "none"))
+
+
+def keep(data: SpaceData, selected: np.ndarray, version: str | None = None) -> None:
+    """Make these positions the selection. ``version``: the browser's own, where it made the selection."""
+    selected = np.unique(np.asarray(selected, np.int64))
+    name = _store(data, selected)
+    st.session_state[_positions_key(data.run)] = selected
+    st.session_state[rows_key(data.run)] = data.rows[selected]
+    st.session_state[f"selection-version:{data.run}"] = version or f"page-{secrets.token_hex(6)}"
+    st.session_state[f"selection-name:{data.run}"] = name
+
+
+def keep_in_address(data: SpaceData) -> None:
+    """Put the id of the selection into the address, or take it out."""
+    name = st.session_state.get(f"selection-name:{data.run}")
+    if name and st.query_params.get(PARAM) != name:
+        st.query_params[PARAM] = name
+    elif not name and PARAM in st.query_params:
+        del st.query_params[PARAM]
+
+
+def _linked(data: SpaceData) -> np.ndarray | None:
+    name = st.query_params.get(PARAM)
+    if not name:
+        return None
+    try:
+        found = np.flatnonzero(_selections().load(name, data.run)[: len(data)])
+    except NotFoundError as error:  # an old link: the page opens without a selection
+        log.info("%s", error)
+        return None
+    keep(data, found)
+    return found
+
+
+def _store(data: SpaceData, selected: np.ndarray) -> str:
+    """The id of a selection; "" for none, and where the disk takes no more."""
+    mask = np.zeros(len(data), bool)
+    mask[selected] = True
+    try:
+        return _selections().keep(data.run, mask) if len(selected) else ""
+    except OSError as error:
+        log.warning("The selection has no address: %s", error)
+        return ""
+
+
+def _selections() -> Selections:
+    return Selections(settings().home / "selections")
+
+
+def _positions_key(run: str) -> str:
+    return f"selection-positions:{run}"

@@ -1,0 +1,175 @@
+"""Reads the files of a table: headers of all, pixels of all or of a seeded sample, and doubles by content."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+
+from slim_core.data.files.probe import THREADS, Prober
+from slim_core.data.files.probe_cache import Probe
+from slim_core.data.report import Findings
+from slim_core.data.table import SPLITS, ImageTable
+
+Thoroughness = Literal["none", "sample", "all"]  # no file is opened; headers of all, pixels of a sample; pixels of all
+FULL_DECODE_LIMIT = 20_000  # images; above it a sample of this many is decoded, the headers of all are still read
+SAMPLE_SEED = 0
+ASPECT_TOLERANCE = 0.02  # relative difference of width / height up to which a mask fits its image
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A table whose files were read."""
+
+    table: ImageTable  # without the masks that cannot be used
+    how: str  # one sentence on how thoroughly the files were read
+    unfit: dict[str, np.ndarray]  # code of a finding -> its rows, of images that may be left out for it
+
+
+def check_files(
+    table: ImageTable, prober: Prober, findings: Findings, thoroughness: Thoroughness = "sample"
+) -> Checked:
+    """Probe the images and masks of a table; what is found is added to ``findings``."""
+    if thoroughness == "none":
+        findings.note("unchecked-files", UNCHECKED)
+        return Checked(table, UNCHECKED, {})
+    full = np.zeros(len(table), bool)
+    sample = np.arange(len(table)) if thoroughness == "all" else decode_sample(len(table))
+    full[sample] = True
+    paths = paths_of(table)
+    probes = prober.probe(paths, full, "Checking the images")
+    unfit = _report_faults(table, probes, findings)
+    unfit |= _report_doubles(table, paths, probes, findings)
+    table = _check_masks(table, probes, full, prober, findings)
+    return Checked(table, _how(len(table), len(sample)), unfit)
+
+
+UNCHECKED = "No image was opened: one that is missing or broken ends a run with its path."
+
+
+def paths_of(table: ImageTable, column: str = "path") -> list[str]:
+    """(N,) where the images lie, or their masks."""
+    root = str(table.root)
+    return [os.path.join(root, name) for name in table.frame[column]]
+
+
+def _how(n: int, n_decoded: int) -> str:
+    if n_decoded == n:
+        return f"All {n:,} images were decoded."
+    return f"The headers of all {n:,} images were read, and {n_decoded:,} drawn by seed {SAMPLE_SEED} decoded."
+
+
+def decode_sample(n: int, limit: int = FULL_DECODE_LIMIT) -> np.ndarray:
+    """Rows to decode fully: all up to the limit, else a seeded sample of that many, ascending."""
+    if n <= limit:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(SAMPLE_SEED).choice(n, limit, replace=False))
+
+
+FAULTS = {  # of one image, of several
+    "missing-files": ("is missing", "are missing"),
+    "broken-files": ("is broken or cut short", "are broken or cut short"),
+    "large-files": ("is too large", "are too large"),
+    "path-escape": ("is a link out of the allowed folders", "are links out of the allowed folders"),
+}
+
+
+def _report_faults(table: ImageTable, probes: list[Probe], findings: Findings) -> dict[str, np.ndarray]:
+    faults = np.array([probe.fault for probe in probes])
+    found = {code: rows for code in FAULTS if len(rows := np.flatnonzero(faults == code))}
+    for code, rows in found.items():
+        findings.error(
+            code,
+            f"{len(rows):,} of {len(table):,} images {FAULTS[code][len(rows) > 1]} ({findings.where(rows)}); "
+            f"the first: {probes[rows[0]].detail}",
+            rows,
+        )
+    return found
+
+
+def _report_doubles(
+    table: ImageTable, paths: list[str], probes: list[Probe], findings: Findings
+) -> dict[str, np.ndarray]:
+    """Warn where the same content is in two splits: such test images were seen in training."""
+    doubles = doubles_across_splits(paths, [-1 if probe.fault else probe.bytes for probe in probes], table.splits)
+    if not doubles:
+        return {}
+    first, second = doubles[0][0], doubles[0][1]
+    rows = sorted({row for rows in doubles for row in rows})
+    findings.warning(
+        "duplicates",
+        f"{len(rows):,} images have a double in another split ({findings.where(rows)}; "
+        f"{findings.where([first, second])} hold the same bytes): accuracy on them says "
+        f"nothing, so take one of each out.",
+        rows,
+    )
+    return {"duplicates": np.array(sorted(row for rows in doubles for row in _all_but_the_last(rows, table.splits)))}
+
+
+def _all_but_the_last(rows: list[int], splits: np.ndarray) -> list[int]:
+    """Of images with the same content all but one: that of test goes before that of val, that of val before train's."""
+    return sorted(rows, key=lambda row: (-SPLITS.index(splits[row]), row))[1:]
+
+
+def doubles_across_splits(paths: Sequence[str], sizes: Sequence[int], splits: np.ndarray) -> list[list[int]]:
+    """Rows with the same content in more than one split; files are compared by size first, then by hash."""
+    by_size: dict[int, list[int]] = defaultdict(list)
+    for row, size in enumerate(sizes):
+        if size >= 0:
+            by_size[size].append(row)
+    suspects = [row for rows in by_size.values() if _spans_splits(rows, splits) for row in rows]
+    by_content: dict[tuple[int, bytes], list[int]] = defaultdict(list)
+    with ThreadPoolExecutor(max_workers=THREADS) as pool:
+        for row, digest in zip(suspects, pool.map(lambda row: _digest(paths[row]), suspects), strict=True):
+            by_content[sizes[row], digest].append(row)
+    return [rows for rows in by_content.values() if _spans_splits(rows, splits)]
+
+
+def _spans_splits(rows: list[int], splits: np.ndarray) -> bool:
+    return len(rows) > 1 and len({splits[row] for row in rows}) > 1
+
+
+def _digest(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "blake2b").digest()
+
+
+def _check_masks(
+    table: ImageTable,
+    images: list[Probe],
+    full: np.ndarray,
+    prober: Prober,
+    findings: Findings,
+) -> ImageTable:
+    """Leave out masks that are missing, broken or of another shape than their image, and say how many."""
+    masks = table.frame["mask"].to_numpy(str)
+    rows = [int(row) for row in np.flatnonzero(masks != "")]
+    paths = paths_of(table, "mask")
+    probes = prober.probe([paths[row] for row in rows], full[rows], "Checking the masks")
+    unusable = {row: probe for row, probe in zip(rows, probes, strict=True) if not _fits(probe, images[row])}
+    if not unusable:
+        return table
+    first = next(iter(unusable.values())).detail or "its shape is not its image's."
+    named = list(unusable)
+    findings.warning(
+        "masks",
+        f"{len(named):,} of {len(rows):,} masks are left out ({findings.where(named)}); the first: {first}",
+        named,
+    )
+    masks = masks.copy()
+    masks[named] = ""
+    return replace(table, frame=table.frame.assign(mask=masks))
+
+
+def _fits(mask: Probe, image: Probe) -> bool:
+    if mask.fault:
+        return False
+    if image.fault:
+        return True  # nothing to compare with, and the image is refused anyway
+    return abs(mask.width * image.height / (mask.height * image.width) - 1) <= ASPECT_TOLERANCE

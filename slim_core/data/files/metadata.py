@@ -1,0 +1,294 @@
+"""The metadata files of a data set: tables and JSON, read as they stand, or refused in a sentence."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import json
+import re
+import zlib
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, cast
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from slim_core.data.files.stand_ins import stand_in_refusal
+from slim_core.data.report import FormatRefusedError
+from slim_core.errors import PathRefusedError
+from slim_core.settings import settings
+
+MOST_ROWS = 3_000_000
+MOST_COLUMNS = 10_000
+MOST_MB = 1_000  # that a packed table has unpacked
+MOST_HEADER = 10_000_000  # letters of a table's first line
+FIRST_LINE = 2  # of the rows of a text table, after its header
+_UNREADABLE = (OSError, ValueError, EOFError, zlib.error)  # pandas' and pyarrow's parse errors are ValueErrors
+Reader = Callable[[Path], pd.DataFrame]
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A CSV, TSV, Parquet or JSON Lines file with its delimiter found; every cell of a text file as it stands.
+
+    Raises:
+        FormatRefusedError: missing, empty or not a table.
+    """
+    frame = _read(path, _read_parquet, _read_text, _read_json_lines)
+    if not len(frame):
+        raise FormatRefusedError("empty-metadata", f"{path} has no rows: name a table with one row an image.")
+    if len(frame) > MOST_ROWS:
+        raise FormatRefusedError("rows", too_many_rows(path, len(frame)))
+    return frame
+
+
+def read_head(path: Path, n: int) -> pd.DataFrame:
+    """The first rows of a table, at most ``n``.
+
+    Raises:
+        FormatRefusedError: missing or not a table.
+    """
+    head = (_parquet_head, _read_text, _read_json_lines)
+    return _read(path, *(partial(read, n=n) for read in head))
+
+
+def own(path: Path) -> Path:
+    """A file of metadata, before it is opened: a regular one, in the folder where it seems to lie.
+
+    Raises:
+        FormatRefusedError: it is missing, is no file, or a link out of its folder.
+    """
+    if not path.is_file():  # a pipe would wait for ever
+        raise FormatRefusedError("missing-metadata", f"{path} is missing: the data set cannot be read without it.")
+    if path.is_symlink() and not _is_beside(path):
+        raise FormatRefusedError("linked-metadata", f"{path} is a link out of its folder: put the file itself there.")
+    try:
+        settings().allowed(path)  # the links of its folders followed
+    except PathRefusedError as error:
+        raise FormatRefusedError("linked-metadata", str(error)) from error
+    return path
+
+
+def _is_beside(path: Path) -> bool:
+    """Whether a link leads to a file in its own folder, or in the cache of the Hugging Face Hub to one of its blobs."""
+    real = path.resolve()
+    snapshots = next((one for one in path.absolute().parents if one.name == "snapshots"), None)
+    blobs = () if snapshots is None else (snapshots.parent.resolve() / "blobs",)
+    return any(real.is_relative_to(folder) for folder in (path.parent.resolve(), *blobs))
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file of metadata.
+
+    Raises:
+        FormatRefusedError: as ``own``, or it holds no JSON.
+    """
+    try:
+        return json.loads(own(path).read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as error:  # RecursionError: lists in lists, thousands deep
+        raise FormatRefusedError(
+            "unreadable-metadata", f"{path} is not readable JSON ({error}): write it again in UTF-8."
+        ) from error
+
+
+def _read(path: Path, parquet: Reader, text: Reader, lines: Reader) -> pd.DataFrame:
+    if refusal := stand_in_refusal(own(path), "a table"):
+        raise FormatRefusedError("web-page", refusal)
+    try:
+        frame = parquet(path) if is_parquet(path) else lines(path) if is_json_lines(path) else text(path)
+    except UnicodeDecodeError as error:
+        raise FormatRefusedError("unreadable-metadata", _encoding(path)) from error
+    except _UNREADABLE as error:
+        raise FormatRefusedError("unreadable-metadata", unreadable(path, _reason(error))) from error
+    return frame.rename(columns=lambda name: str(name).strip())
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what a parser says, and where it counts cells, that in plain words."""
+    said = str(error).splitlines()[0] if str(error) else type(error).__name__
+    counted = re.search(r"Expected (\d+) fields in line (\d+), saw (\d+)", said)
+    return said if counted is None else "line {1} has {2} cells and the header {0}".format(*counted.groups())
+
+
+def is_parquet(path: Path) -> bool:
+    """By its suffix."""
+    return path.suffix.lower() in (".parquet", ".pq")
+
+
+def is_json_lines(path: Path) -> bool:
+    """By its suffix; all tables that are neither this nor Parquet are text with a header."""
+    return path.suffix.lower() == ".jsonl"
+
+
+def unreadable(path: Path, reason: str) -> str:
+    """What to do about a table that cannot be read."""
+    if is_parquet(path):
+        return f"{path} is not a readable table ({reason}): write the Parquet file again, or a CSV."
+    if is_json_lines(path):
+        return f"{path} is not readable as JSON Lines ({reason}): write one object a line, in UTF-8."
+    return f"{path} is not a readable table ({reason}): save it as UTF-8 text with a header and as many cells a line."
+
+
+def _encoding(path: Path) -> str:
+    """What to do about a text table that is not in UTF-8."""
+    with _opened(path) as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            return f"{path} is text in UTF-16: save it as UTF-8."
+        file.seek(0)
+        for number, line in enumerate(file, 1):
+            try:
+                line.decode("utf-8")
+            except UnicodeDecodeError as error:
+                shown = line[max(0, error.start - 12) : error.end + 12].decode("latin-1").strip()
+                return (
+                    f"{path} is not text in UTF-8: line {number} seems to be Latin-1 or Windows-1252 ({shown!r}); save "
+                    f"it as UTF-8."
+                )
+    return f"{path} is not text in UTF-8: save it as UTF-8."
+
+
+def too_many_rows(path: Path, n: int) -> str:
+    """What to do about a table of more rows than can be looked at in minutes."""
+    return f"{path} has {n:,} rows, more than {MOST_ROWS:,}: split it into several data sets."
+
+
+def _require_columns(path: Path, n: int) -> None:
+    """Refuse a table of more columns than pandas reads in seconds."""
+    if n > MOST_COLUMNS:
+        raise FormatRefusedError("columns", f"{path} has {n:,} columns, more than {MOST_COLUMNS:,}: leave some out.")
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    """Counted first: a file of 50 kB may hold millions of rows."""
+    with pq.ParquetFile(path) as file:
+        n = file.metadata.num_rows
+        _require_columns(path, file.metadata.num_columns)
+    if n > MOST_ROWS:
+        raise FormatRefusedError("rows", too_many_rows(path, n))
+    return _with_texts(path, pd.read_parquet(path))
+
+
+def _with_texts(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Cells of bytes as the texts they are; some writers know no other.
+
+    Raises:
+        FormatRefusedError: they are none.
+    """
+    for column in [name for name, kind in frame.dtypes.items() if kind.kind == "O"]:
+        if frame[column].map(lambda cell: isinstance(cell, bytes)).any():
+            try:
+                frame[column] = frame[column].map(lambda cell: cell.decode() if isinstance(cell, bytes) else cell)
+            except UnicodeDecodeError as error:
+                raise FormatRefusedError(
+                    "bytes", f"{path} holds bytes in the column {column}, not text: write texts, or leave it out."
+                ) from error
+    return frame
+
+
+def _parquet_head(path: Path, n: int) -> pd.DataFrame:
+    with pq.ParquetFile(path) as file:
+        _require_columns(path, file.metadata.num_columns)
+        first = next(file.iter_batches(batch_size=n), file.schema_arrow.empty_table())
+        return _with_texts(path, first.to_pandas())
+
+
+def _read_text(path: Path, n: int | None = None) -> pd.DataFrame:
+    """Rows under the number of their line: the header is line 1. Empty lines are no rows. ``n``: lines at most."""
+    header = _first_line(path)
+    delimiter = sniff_delimiter(header)
+    _require_columns(path, header.count(delimiter) + 1)
+    frame = pd.read_csv(
+        _text_of(path) if n is None and _is_packed(path) else path,
+        sep=delimiter,
+        encoding="utf-8-sig",
+        dtype=str,
+        keep_default_na=False,
+        skip_blank_lines=False,
+        nrows=n,
+    )
+    frame.index = pd.RangeIndex(FIRST_LINE, FIRST_LINE + len(frame))
+    return frame[(frame != "").any(axis=1)]
+
+
+def _read_json_lines(path: Path, n: int | None = None) -> pd.DataFrame:
+    """One object a line, under the number of its line; numbers as text, and what holds other values as JSON.
+
+    Raises:
+        ValueError: a line is no object.
+    """
+    rows: dict[int, dict[str, str]] = {}
+    with path.open(encoding="utf-8-sig") as file:
+        for number, line in enumerate(file, 1):
+            if line.strip():
+                rows[number] = _cells(line, number)
+            if len(rows) == n or len(rows) > MOST_ROWS:
+                break
+    frame = pd.DataFrame(list(rows.values()), index=pd.Index(list(rows), dtype="int64"), dtype=object)
+    return frame.fillna("")
+
+
+def _cells(line: str, number: int) -> dict[str, str]:
+    try:
+        found = json.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"line {number} is not JSON: {error}") from error
+    if not isinstance(found, dict):
+        raise ValueError(f"line {number} is not an object in braces")
+    return {key: "" if value is None else value if isinstance(value, str) else json.dumps(value)
+            for key, value in found.items()}  # fmt: skip
+
+
+def _is_packed(path: Path) -> bool:
+    return path.suffix.lower() == ".gz"
+
+
+def _text_of(path: Path) -> IO[bytes]:
+    """A packed table, unpacked as far as is allowed.
+
+    Raises:
+        FormatRefusedError: it is larger than that.
+    """
+    with gzip.open(path) as packed:
+        content = packed.read(MOST_MB * 1_000_000 + 1)
+    if len(content) > MOST_MB * 1_000_000:
+        raise FormatRefusedError("rows", f"{path} unpacks to more than {MOST_MB:,} MB: unpack it, and name the table.")
+    return io.BytesIO(content)
+
+
+def _first_line(path: Path) -> str:
+    with _opened(path) as file, io.TextIOWrapper(file, encoding="utf-8-sig") as lines:
+        return lines.readline(MOST_HEADER)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    """A text table from its start; a packed one is unpacked as it is read."""
+    return cast(IO[bytes], gzip.open(path)) if _is_packed(path) else path.open("rb")
+
+
+def sniff_delimiter(header: str) -> str:
+    """The delimiter of a header line: comma, tab, semicolon, bar, or runs of blanks. What is quoted does not count."""
+    header = re.sub(r'"[^"]*"', "", header)
+    counts = {delimiter: header.count(delimiter) for delimiter in (",", "\t", ";", "|")}
+    best = max(counts, key=lambda delimiter: counts[delimiter])
+    return best if counts[best] else r"\s+"
+
+
+def header_of(path: Path) -> tuple[str, ...]:
+    """Column names of a text table, or of a file of JSON Lines; empty where it cannot be read."""
+    try:
+        if is_json_lines(path):
+            return tuple(map(str, read_head(path, 1).columns))
+        header = _first_line(own(path)).strip()
+    except (FormatRefusedError, *_UNREADABLE):
+        return ()
+    delimiter = sniff_delimiter(header)
+    return tuple(n.strip().strip('"') for n in (header.split() if delimiter == r"\s+" else header.split(delimiter)))
+
+
+def csv_files(path: Path) -> list[Path]:
+    """The file itself, or the CSV files of a folder by name."""
+    if path.is_file():
+        return [path]
+    return sorted(path.glob("*.csv")) if path.is_dir() else []

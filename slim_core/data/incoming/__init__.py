@@ -1,0 +1,1 @@
+"""What comes in before it is a data set: folders to choose from, archives, images inside tables, the first rows."""

@@ -1,0 +1,132 @@
+"""Images that lie inside the files of a data set, as in Parquet and Arrow: written out once, after that was allowed.
+
+They are written beside nothing of the user's: into ``imported/`` of SLIM_HOME, each under a fingerprint of its content
+(docs/decisions/0037-images-inside-parquet.md).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from slim_core.data.incoming.unpacked import IMPORTED
+from slim_core.data.report import FormatRefusedError
+from slim_core.result_files import replaced
+
+CODE = "packed-images"  # of the finding that asks
+OPTION, YES = "unpack", "yes"  # the option of every format that allows it
+MOST_IMAGES = 1_000_000  # of a data set: each becomes a file
+MOST_GB = 100  # of all of them together
+MOST_IMAGE_MB = 100
+FREE_GB = 1  # of the disk that stay free
+_GB = 10**9
+_TOLD = 500  # images after which progress is told
+_SUFFIXES = {
+    b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp", b"II": ".tif", b"MM": ".tif",
+}  # fmt: skip
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Packed:
+    """The images of N rows, in their order."""
+
+    where: str  # the files, for messages
+    n: int
+    n_bytes: int  # as the files say; what they hold is counted as it comes
+    images: Callable[[], Iterator[bytes | str]]  # the content of each, or where it lies beside; "" = neither
+
+
+@dataclass
+class _Writing:
+    """Images on their way into a folder."""
+
+    folder: Path
+    left: float = field(default_factory=lambda: MOST_GB * _GB)  # bytes that may still come
+    new: list[str] = field(default_factory=list)
+
+    def path_of(self, image: bytes | str) -> str:
+        """Where an image lies from now on."""
+        return image if isinstance(image, str) else self._kept(image)
+
+    def _kept(self, content: bytes) -> str:
+        self.left -= len(content)
+        if self.left < 0 or len(content) > MOST_IMAGE_MB * 1_000_000:
+            raise FormatRefusedError(
+                "packed-size",
+                f"The images unpack to more than {MOST_GB} GB, or one of them to more than {MOST_IMAGE_MB} MB: write "
+                "them to a folder yourself, and name that.",
+            )
+        digest = hashlib.blake2b(content, digest_size=16).hexdigest()
+        path = os.path.join(self.folder, digest[:2], digest + _SUFFIXES.get(content[:2], ".png"))
+        if not os.path.isfile(path):
+            os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+            with replaced(Path(path)) as draft:  # another import may write the same
+                draft.write_bytes(content)
+            self.new.append(path)
+        return path
+
+
+def unpacked(packed: Packed, home: Path, *, allowed: bool, progress: Progress | None = None) -> tuple[list[str], str]:
+    """(N,) where the images of the rows lie now, and a sentence on it. Those that lay inside the files are in ``home``.
+
+    Raises:
+        FormatRefusedError: it was not allowed, they are too many or too large, or the disk has no room for them.
+            What was written of them is taken back then.
+    """
+    folder = home.resolve() / IMPORTED
+    if not allowed:
+        raise FormatRefusedError(
+            CODE,
+            f"The {packed.n:,} images lie inside {packed.where}, about {in_mb(packed.n_bytes)}: let them be written to "
+            f"{folder}, once, with the option {OPTION}={YES}.",
+        )
+    _require_room(packed, home)
+    writing = _Writing(folder)
+    try:
+        paths = _written(packed, writing, progress)
+    except (OSError, FormatRefusedError) as error:
+        for path in writing.new:
+            Path(path).unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise _no_room(packed, home, error.strerror or str(error)) from error
+        raise
+    return paths, f"The images that lay inside {packed.where} were written to {folder}."
+
+
+def _written(packed: Packed, writing: _Writing, progress: Progress | None) -> list[str]:
+    paths: list[str] = []
+    for image in packed.images():
+        paths.append(writing.path_of(image))
+        if progress and (len(paths) % _TOLD == 0 or len(paths) == packed.n):
+            progress(len(paths), packed.n, "Unpacking the images")
+    return paths
+
+
+def _require_room(packed: Packed, home: Path) -> None:
+    if packed.n > MOST_IMAGES or packed.n_bytes > MOST_GB * _GB:
+        raise FormatRefusedError(
+            "packed-size",
+            f"{packed.n:,} images, about {in_mb(packed.n_bytes)}, lie inside {packed.where}, more than the "
+            f"{MOST_IMAGES:,} or {MOST_GB} GB that are unpacked: write them to a folder yourself, and name that.",
+        )
+    home.mkdir(parents=True, exist_ok=True)
+    if packed.n_bytes + FREE_GB * _GB > shutil.disk_usage(home).free:
+        raise _no_room(packed, home, f"{in_mb(shutil.disk_usage(home).free)} are free")
+
+
+def _no_room(packed: Packed, home: Path, reason: str) -> FormatRefusedError:
+    return FormatRefusedError(
+        "packed-room",
+        f"The images of {packed.where}, about {in_mb(packed.n_bytes)}, cannot be written to {home} ({reason}): free "
+        "some space there, or set SLIM_HOME to a larger disk.",
+    )
+
+
+def in_mb(n_bytes: int) -> str:
+    """ "12 MB", or "3.4 GB"."""
+    return f"{max(1, round(n_bytes / 1e6))} MB" if n_bytes < _GB else f"{n_bytes / _GB:.1f} GB"

@@ -1,0 +1,160 @@
+"""A small archive that somebody sends, unpacked into a folder of SLIM_HOME: for trying the tool out.
+
+An archive is not trusted: only images and tables are taken out of it, by names that stay inside, as plain files, and no
+more bytes than are allowed, counted as they come and not as the archive promises them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+import zipfile
+import zlib
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from slim_core.data.files.stand_ins import instead_of, is_web_page, stand_in_refusal
+from slim_core.data.importers.csv_table import SUFFIXES
+from slim_core.data.importers.folders import IMAGE_SUFFIXES, UNREAD_SUFFIXES
+from slim_core.data.incoming.unpacked import UPLOADS
+from slim_core.errors import DataRefusedError, quoted
+
+MOST_FILES = 20_000
+MOST_MB = 400  # unpacked
+OF_THE_HUB = "data"  # the folder in which a repository of Hugging Face keeps its files: no name of a data set
+TAKEN = (*IMAGE_SUFFIXES, *UNREAD_SUFFIXES, *SUFFIXES, ".json", ".arrow")  # the import says what it does not read
+CHUNK = 1 << 20  # bytes
+_BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError)
+
+
+def unpack(archive: BytesIO, name: str, home: Path) -> Path:
+    """The folder that an archive's images and tables lie in now; the same content is unpacked once.
+
+    Args:
+        archive: a zip file, open for reading from its start.
+        name: what its sender calls it; gives the folder its name.
+        home: SLIM_HOME.
+
+    Raises:
+        DataRefusedError: it is not a zip archive, is broken or locked, holds nothing to use, leads out of its folder,
+            or holds more than MOST_FILES files or MOST_MB MB. Nothing is left of it then.
+    """
+    digest = hashlib.file_digest(archive, "sha256").hexdigest()[:12]
+    stem = "".join(letter for letter in Path(name).stem[:60] if letter.isalnum() or letter in " -_").strip() or "data"
+    folder = home.resolve() / UPLOADS / digest / stem
+    if not folder.is_dir():
+        archive.seek(0)
+        folder.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryDirectory(dir=folder.parent) as aside:
+            _unpack_into(Path(aside) / "data", archive, name)
+            _publish(Path(aside) / "data", folder)
+    return _without_wrapper(folder)
+
+
+def refusal_of(path: Path) -> str | None:
+    """What to do about an archive that is named where a folder is meant; None for every other file."""
+    if path.name.lower().endswith(SUFFIXES) or path.suffix.lower() not in (
+        ".zip",
+        ".tar",
+        ".tgz",
+        ".gz",
+        ".7z",
+        ".rar",
+        ".bz2",
+        ".xz",
+    ):
+        return None
+    return stand_in_refusal(path, "an archive") or f"{path} is an archive: unpack it, and name its folder."
+
+
+def _publish(aside: Path, folder: Path) -> None:
+    try:
+        os.replace(aside, folder)
+    except OSError:
+        if not folder.is_dir():  # somebody who sent the same was first
+            raise
+
+
+def _unpack_into(folder: Path, archive: BytesIO, name: str) -> None:
+    archive.seek(0)
+    if is_web_page(archive.read(512)):
+        raise DataRefusedError(f"{quoted(name)} {instead_of('an archive')}")
+    try:
+        with _opened(archive) as opened:
+            _take(folder, opened, name)
+    except _BROKEN as error:
+        reason = str(error) or type(error).__name__
+        raise DataRefusedError(f"{quoted(name)} cannot be unpacked ({reason}): make a plain zip archive.") from error
+    except OSError as error:
+        raise DataRefusedError(
+            f"{quoted(name)} cannot be unpacked ({error.strerror or error}): free some space, or rename its files."
+        ) from error
+
+
+def _opened(archive: IO[bytes]) -> zipfile.ZipFile:
+    """macOS writes the names in UTF-8 and does not say so; others mean cp437 then, as the standard has it."""
+    try:
+        return zipfile.ZipFile(archive, metadata_encoding="utf-8")
+    except UnicodeDecodeError:
+        archive.seek(0)
+        return zipfile.ZipFile(archive)
+
+
+def _take(folder: Path, archive: zipfile.ZipFile, name: str) -> None:
+    entries = [entry for entry in archive.infolist() if _is_wanted(entry)]
+    if not entries:
+        raise DataRefusedError(f"{quoted(name)} holds no images or tables: put them into the archive.")
+    if len(entries) > MOST_FILES:
+        raise DataRefusedError(
+            f"{quoted(name)} holds {len(entries):,} files, more than {MOST_FILES:,}: unpack it on this machine, and "
+            f"register the folder."
+        )
+    left = MOST_MB * 1_000_000
+    for entry in entries:
+        path = folder / _inside(entry.filename, name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with archive.open(entry) as source, path.open("xb") as target:
+            left = _copied(source, target, left, name)
+
+
+def _copied(source: IO[bytes], target: IO[bytes], left: int, name: str) -> int:
+    """Bytes that may still come after this file."""
+    while block := source.read(CHUNK):
+        left -= len(block)
+        if left < 0:
+            raise DataRefusedError(
+                f"{quoted(name)} unpacks to more than {MOST_MB} MB: unpack it on this machine, and register the folder."
+            )
+        target.write(block)
+    return left
+
+
+def _is_wanted(entry: zipfile.ZipInfo) -> bool:
+    """Images and tables; no links, and nothing that begins with a dot or that macOS adds."""
+    parts = _parts(entry.filename)
+    hidden = any(part.startswith(".") and part != ".." for part in parts) or parts[:1] == ("__MACOSX",)
+    plain = not entry.is_dir() and not stat.S_ISLNK(entry.external_attr >> 16)
+    return plain and not hidden and entry.filename.lower().endswith(TAKEN)
+
+
+def _parts(filename: str) -> tuple[str, ...]:
+    return PurePosixPath(filename.replace("\\", "/")).parts
+
+
+def _inside(filename: str, name: str) -> Path:
+    parts = _parts(filename)
+    if ".." in parts or parts[0].startswith("/") or parts[0].endswith(":"):
+        raise DataRefusedError(
+            f"{quoted(name)} holds {quoted(filename)}, which leads out of its folder: make the archive from inside it."
+        )
+    return Path(*parts)
+
+
+def _without_wrapper(folder: Path) -> Path:
+    """The folder inside, where it is all that there is and names the data."""
+    inside = list(folder.iterdir())
+    is_wrapper = len(inside) == 1 and inside[0].is_dir() and inside[0].name != OF_THE_HUB
+    return inside[0] if is_wrapper else folder

@@ -1,0 +1,74 @@
+"""What is offered to try next follows from the runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from app import session
+from app.overview import next_tries
+from app.services import loop_state
+from slim_core import api
+from slim_core.runs.executor import InProcess, Workbench
+from slim_core.runs.loop_runs import retrain_spec
+from tests.app.conftest import Show
+
+
+@pytest.mark.parametrize(
+    ("losses", "falls"),
+    [
+        ([1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1], True),
+        ([1.0, 0.5, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1], False),
+        ([1.0, 0.5], False),  # too few to say
+        ([], False),
+    ],
+)
+def test_the_loss_still_falls_where_its_last_fifth_is_lower_than_the_one_before(losses, falls: bool) -> None:
+    assert (next_tries.still_falls(losses) is not None) is falls
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    result = loop_state.read(store, dataset.id).result
+    found = {one.name: one for one in next_tries.tries(result)}
+    metrics = store.runs.fetch(result.subset.id).metrics
+    assert 1 <= len(found) <= next_tries.MOST and "start" in found
+    assert ("size" in found) == (metrics["images"] > metrics["images_unique"])
+    if "size" in found:
+        assert f"{metrics['images'] - metrics['images_unique']:,} of the {metrics['images']:,}" in found["size"].why
+    assert found["start"].label == "Retrain from the initial weights"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epochs(show: Show) -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    subset = store.runs.fetch(loop_state.read(store, dataset.id).result.subset.id)
+    spec = retrain_spec(store.lineage.reference_of(subset), subset, "last-layer", 0)
+    at = Workbench(store, InProcess(store, device="cpu"))
+    model = at.run(spec, name="Its last layer")
+    found = {one.name: one for one in next_tries._all(model, subset)}
+    assert "epochs" not in found and found["start"].label == "Retrain from the reference model"
+    api.evaluate(model.id, at=at)
+    assert loop_state.read(store, dataset.id).result.model.id == model.id
+    assert not show("overview").error
+    said = " ".join(one.value for one in show("train", run=model.id).caption)
+    assert "last layer, fitted in" in said and "best epoch" not in said
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none() -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    result = loop_state.read(store, dataset.id).result
+    subset = store.runs.fetch(result.subset.id)
+    acts = [(one.name, one.act) for one in next_tries._all(result.model, subset) if one.act is not None]
+    for name, act in [*acts, ("random", lambda: next_tries.beside_random(result))]:
+        pipeline, again = act(), act()
+        assert again == pipeline == store.pipelines.all(dataset.id)[0], name
+        kinds = [run.kind for run in pipeline.runs]
+        of_try = {"environments": ["space", "curate"], "size": ["curate"], "random": ["curate"]}
+        assert kinds == [*of_try.get(name, []), "train", "evaluate"], name
+        train, evaluate = pipeline.runs[-2:]
+        assert evaluate.spec["model"] == train.id and train.spec["seed"] == result.model.spec["seed"]

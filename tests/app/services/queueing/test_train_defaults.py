@@ -1,0 +1,65 @@
+"""What a first training is proposed with, by what there is here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from app import session
+from app.services.queueing import train_defaults
+from slim_core.data.table import ImageTable
+from slim_core.store import Dataset
+from slim_core.store.workers import Workers
+
+
+def own(dataset: Dataset, n_train: int) -> Dataset:
+    """The same images as somebody's own data of so many training images."""
+    return replace(dataset, format="csv", report={**dataset.report, "splits": {"train": n_train}})
+
+
+def on(monkeypatch: pytest.MonkeyPatch, *devices: str) -> None:
+    workers = [type("Worker", (), {"device": device}) for device in devices]
+    monkeypatch.setattr(Workers, "alive", lambda _workers: workers)
+
+
+def test_without_a_gpu_the_small_network_is_proposed_whatever_the_data(dataset: Dataset, monkeypatch) -> None:
+    on(monkeypatch, "cpu")
+    found = train_defaults.proposal(own(dataset, 180))
+    assert found.model == "small-resnet" and "No worker has a GPU" in found.why
+
+
+def test_with_a_gpu_small_images_take_the_small_network_and_larger_ones_the_pretrained(
+    dataset: Dataset, monkeypatch
+) -> None:
+    on(monkeypatch, "cpu", "cuda:0")
+    found = train_defaults.proposal(own(dataset, 180))
+    assert found.model == "small-resnet" and "64 pixels" in found.why
+    monkeypatch.setattr(train_defaults, "_side", lambda _dataset: 500)
+    assert train_defaults.proposal(own(dataset, 180)).model == "resnet50"
+
+
+def test_an_image_that_could_not_be_read_is_read_again_the_next_time(dataset: Dataset, monkeypatch) -> None:
+    on(monkeypatch, "cuda:0")
+    train_defaults._read_side.cache_clear()  # other tests have read the same image
+    with monkeypatch.context() as away:
+        away.setattr(ImageTable, "image_path", lambda _table, row: Path(f"/away/{row}.png"))
+        assert "64 pixels" not in train_defaults.proposal(own(dataset, 180)).why
+    assert "64 pixels" in train_defaults.proposal(own(dataset, 180)).why
+
+
+@pytest.mark.parametrize(("n_train", "epochs"), [(2400, 20), (900, 51), (180, 100), (100_000, 20)])
+def test_few_images_take_more_epochs_so_that_the_network_takes_enough_steps(
+    dataset: Dataset, n_train: int, epochs: int
+) -> None:
+    assert train_defaults.epochs(own(dataset, n_train), "small-resnet") == epochs
+    assert train_defaults.epochs(own(dataset, n_train), "resnet50") == 100
+
+
+def test_the_time_is_unknown_before_the_first_training_and_then_follows_its_pace(dataset: Dataset, monkeypatch) -> None:
+    assert train_defaults.seconds(own(dataset, 180), "small-resnet", 100) is None
+    run = type("Run", (), {"spec": {"model": "small-resnet", "mode": "full"},
+                           "metrics": {"images": 1000, "epochs": 10, "seconds": 20.0}})  # fmt: skip
+    monkeypatch.setattr(session.store().runs, "all", lambda **_which: [run])
+    assert train_defaults.seconds(own(dataset, 250), "small-resnet", 100) == 50

@@ -1,0 +1,59 @@
+"""What stands beside a result: the other seeds of its recipe, and the random subset of its size."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+from typing import Any
+
+from app.services.loop_state import Loop, Result
+from app.services.results import evidence
+from slim_core.store import Run
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def run(name: str, kind: str, spec: dict[str, Any], wga: float | None = None) -> Run:
+    metrics = None if wga is None else {"wga": wga}
+    return Run(name, kind, name, "done", spec, "d", "ada", NOW, metrics=metrics)
+
+
+REFERENCE = run("reference", "train", {"model": "small-resnet", "seed": 0})
+BEFORE = run("before", "evaluate", {"split": "test"}, 0.5)
+
+
+def pair(
+    name: str, wga: float, seed: int = 0, strategy: str = "slim", size: int = 48, start: str = "reference"
+) -> Result:
+    subset = run(f"subset-{name}", "curate", {"strategy": strategy, "size": size})
+    model = run(f"model-{name}", "train", {"seed": seed, "mode": "full", "start": start, "epochs": 30})
+    after = run(name, "evaluate", {"split": "test", "recipe": strategy + start}, wga)
+    return Result(REFERENCE, BEFORE, subset, model, after)
+
+
+def facts(result: Result, *others: Result) -> evidence.Facts:
+    results = (result, *others)
+    known = {one.after.id: one.after for one in results if one.after} | {BEFORE.id: BEFORE}
+    ancestry = SimpleNamespace(identity=lambda one: one.spec.get("recipe"))
+    compared = SimpleNamespace(evaluations=known, ancestry=ancestry)
+    return evidence.of(Loop((), None, BEFORE, result.after, result, results), compared)
+
+
+def test_each_seed_of_the_recipe_counts_once_by_its_newest_run_and_no_other_recipe() -> None:
+    newest, again = pair("newest", 0.8), pair("again", 0.1)
+    found = facts(newest, again, pair("other seed", 0.7, seed=1), pair("scratch", 0.9, start="scratch"))
+    assert sorted(found.pairs) == [(0.5, 0.7), (0.5, 0.8)]
+
+
+def test_the_random_subset_is_as_large_and_retrained_the_same_way() -> None:
+    found = facts(
+        pair("slim", 0.8),
+        pair("random", 0.6, strategy="random"),
+        pair("larger", 0.7, strategy="random", size=96),
+        pair("scratch", 0.2, strategy="random", start="scratch"),
+    )
+    assert found.random == (0.6,)
+
+
+def test_a_reference_without_a_pair_has_no_facts() -> None:
+    assert facts(Result(REFERENCE)) == evidence.Facts()

@@ -1,0 +1,148 @@
+"""What an address asks for, and what is said where it is not there."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import session
+from app.ui.choosing import pick
+from slim_core.data.image_filter import ImageFilter
+from slim_core.steps.registry import parse_spec
+from slim_core.store import Dataset
+from tests.app.conftest import Show, hop
+
+ROUND = ("train", "attention", "space", "jobs", "annotate", "curate", "compare", "data", "overview")
+
+
+def chosen(app) -> str:
+    return str(app.selectbox(key="pick-dataset").value)
+
+
+def test_the_data_set_chosen_on_one_page_stays_so_on_every_other(show: Show, older: Dataset, dataset: Dataset) -> None:
+    app = show("overview")
+    assert chosen(app) == dataset.id, "the newest"
+    app.selectbox(key="pick-dataset").select(older.id).run()
+    for page in ROUND:
+        hop(app, page)
+        if page != "jobs":
+            assert (page, chosen(app), app.query_params["dataset"]) == (page, older.id, older.id)
+
+
+def test_a_data_set_opened_by_a_link_stays_so_until_another_is_chosen(
+    show: Show, older: Dataset, dataset: Dataset
+) -> None:
+    app = show("train", dataset=older.id)
+    for page in ROUND[1:3]:
+        assert chosen(hop(app, page)) == older.id
+    app.selectbox(key="pick-dataset").select(dataset.id).run()
+    assert chosen(app) == dataset.id and chosen(hop(app, "train")) == dataset.id
+    assert chosen(hop(app, "compare", dataset=older.id)) == older.id, "a link is followed, in the midst of a visit too"
+
+
+def test_a_link_to_a_run_alone_opens_its_data_set(show: Show, older: Dataset, dataset: Dataset) -> None:
+    spec = parse_spec({"kind": "train", "dataset": older.id, "model": "small-resnet"})
+    run, _ = session.store().runs.submit(spec)
+    app = show("train", run=run.id)
+    assert chosen(app) == older.id and not app.toast
+    assert chosen(hop(app, "data")) == older.id != dataset.id
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize(
+    ("page", "params"),
+    [
+        ("train", {"dataset": "d-nothing"}),
+        ("train", {"run": "r-nothing"}),
+        ("annotate", {"campaign": "c-nothing"}),
+        ("curate", {"space": "r-nothing"}),
+    ],
+)
+def test_a_link_to_what_is_not_there_is_told_and_never_silently_another(show, page, params) -> None:
+    (asked,) = params.values()
+    app = show(page, **params)
+    assert [asked in one.value for one in app.toast] == [True]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_link_to_what_is_there_needs_no_word(show) -> None:
+    (run, *_) = session.store().runs.all(kind="train")
+    assert not show("train", dataset=run.dataset_id, run=run.id).toast
+    assert not show("train").toast
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_newer_space_of_the_test_images_does_not_take_the_place_of_that_of_train(show: Show) -> None:
+    store = session.store()
+    (space,) = store.runs.all(kind="space")
+    other, _ = store.runs.submit(parse_spec({**space.spec, "split": "test"}))
+    token = store.queue.claim(other.id, "w", "cpu")
+    shutil.copytree(store.artifacts.folder(space.id), store.artifacts.attempt(other.id, 1), dirs_exist_ok=True)
+    store.artifacts.publish(other.id, 1)
+    store.attempts.finish(other.id, token, {})
+    assert show("space").selectbox(key="pick-run").value == space.id
+
+
+def boxes() -> dict[str, tuple[str, list[str]]]:
+    """Parameter of the address -> the page of its select box, and two ids or more to choose from."""
+    store = session.store()
+    evaluations = [one.id for one in store.runs.all(kind="evaluate")]
+    (space,) = store.runs.all(kind="space")
+    campaign = store.campaigns.all()[0]
+    twin = store.campaigns.create("another", campaign.dataset_id, space.id, [0])
+    filters = [
+        store.filters.save(campaign.dataset_id, split, ImageFilter(ranges={"loss": (0, high)}))
+        for split, high in (("low", 50.0), ("all", 99.0))
+    ]
+    return {
+        "campaign": ("annotate", [campaign.id, twin.id]),
+        "baseline": ("compare", evaluations),
+        "filter": ("attention", [one.id for one in filters]),
+        "colour": ("space", ["group", "label"]),
+        "compare": ("attention", evaluations),
+    }
+
+
+@pytest.mark.usefixtures("filled_home")
+@pytest.mark.parametrize("param", ["campaign", "baseline", "filter", "colour", "compare"])
+def test_a_link_in_mid_session_wins_and_a_later_choice_wins_over_the_address(show: Show, param: str) -> None:
+    page, (first, second, *_) = boxes()[param]
+    app, key = show(page, **{param: first}), f"pick-{param}"
+    for linked, picked in ((second, first), (second, first), (first, second)):
+        app.query_params[param] = linked  # a link on this very page
+        app.run()
+        assert (app.selectbox(key=key).value, app.query_params[param]) == (linked, linked)
+        app.selectbox(key=key).select(picked).run()
+        assert (app.selectbox(key=key).value, app.query_params[param]) == (picked, picked)
+    hop(app, "jobs")
+    assert hop(app, page, **{param: second}).selectbox(key=key).value == second, "shown before it was left, too"
+
+
+def test_the_run_set_against_the_baseline_follows_a_link_in_mid_session_too() -> None:
+    def page() -> None:
+        from app.ui.images import attention_change
+
+        attention_change.choose_after(["r-1", "r-2"], {"r-1": "erm", "r-2": "slim"})
+
+    app = AppTest.from_function(page).run()
+    app.query_params["after"] = "r-2"
+    assert app.run().selectbox(key="pick-after").value == "r-2"
+    app.selectbox(key="pick-after").select("r-1").run()
+    assert app.query_params["after"] == app.selectbox(key="pick-after").value == "r-1"
+
+
+def test_what_two_choices_have_in_common_is_told_apart_by_their_ids() -> None:
+    words = pick.told_apart({"d-1": "birds", "d-2": "birds", "d-3": "dogs"})
+    assert [words(one) for one in ("d-1", "d-2", "d-3")] == ["birds · d-1", "birds · d-2", "dogs"]
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_the_id_of_a_campaign_is_shown_only_where_two_have_one_name(show: Show) -> None:
+    store = session.store()
+    (campaign,) = store.campaigns.all()
+    assert show("annotate").selectbox(key="pick-campaign").options == [campaign.name]
+    twin = store.campaigns.create(campaign.name, campaign.dataset_id, str(campaign.space_run_id), [0])
+    shown = show("annotate").selectbox(key="pick-campaign").options
+    assert shown == [f"{campaign.name} · {one}" for one in (twin.id, campaign.id)]

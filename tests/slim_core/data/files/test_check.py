@@ -1,0 +1,131 @@
+import shutil
+import struct
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from slim_core.data.files import check
+from slim_core.data.importing import import_data
+from slim_core.data.report import require
+from tests.slim_core.data.faults import faults
+
+
+def names_of(folder):
+    return pd.read_csv(folder / "metadata.csv")["img_filename"].tolist()
+
+
+def one_error(folder, limits):
+    report = import_data(folder, settings=limits).report
+    assert [f.level for f in faults(report)] == ["error"]
+    return report.errors[0]
+
+
+def test_missing_images_are_counted_and_their_rows_named(waterbirds, limits):
+    for row in (2, 9):
+        (waterbirds / names_of(waterbirds)[row]).unlink()
+    error = one_error(waterbirds, limits)
+    assert (error.code, error.rows, error.count) == ("missing-files", (2, 9), 2)
+    assert "2 of 24 images are missing (lines 4, 11)" in error.message
+    assert names_of(waterbirds)[2] in error.message
+
+
+@pytest.mark.parametrize(
+    ("content", "remedy"),
+    [(b"", "replace the file"), (b"<html>moved</html>", "is a web page and not an image")],
+)
+def test_a_broken_image_is_refused_by_name_and_row(waterbirds, limits, content, remedy):
+    (waterbirds / names_of(waterbirds)[4]).write_bytes(content)
+    error = one_error(waterbirds, limits)
+    assert (error.code, error.rows) == ("broken-files", (4,))
+    assert names_of(waterbirds)[4] in error.message and remedy in error.message
+
+
+def test_a_truncated_image_is_found_though_its_header_is_whole(waterbirds, limits):
+    path = waterbirds / names_of(waterbirds)[4]
+    path.write_bytes(path.read_bytes()[:-200])
+    error = one_error(waterbirds, limits)
+    assert (error.code, error.rows) == ("broken-files", (4,))
+    assert "cut short" in error.message
+
+
+def test_an_image_of_100_megapixels_is_refused_by_its_header(waterbirds, limits):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 12_500, 8_000, 8, 2, 0, 0, 0))
+    (waterbirds / names_of(waterbirds)[4]).write_bytes(b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", b""))
+    error = one_error(waterbirds, limits)
+    assert (error.code, error.rows) == ("large-files", (4,))
+    assert "12500 x 8000 = 100 million pixels, more than the 50 million allowed" in error.message
+
+
+def test_a_refused_import_changes_nothing(waterbirds, limits, tmp_path):
+    (waterbirds / names_of(waterbirds)[4]).write_bytes(b"")
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")}
+    assert import_data(waterbirds, settings=limits).table is None
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*")} == before
+
+
+def test_the_same_content_in_two_splits_is_a_warning_with_both_rows(waterbirds, limits):
+    names = names_of(waterbirds)
+    shutil.copyfile(waterbirds / names[0], waterbirds / names[20])  # train and test
+    shutil.copyfile(waterbirds / names[1], waterbirds / names[2])  # both train: no leak
+    report = import_data(waterbirds, settings=limits).report
+    assert report.ok and [f.code for f in faults(report)] == ["duplicates"]
+    assert faults(report)[0].rows == (0, 20)
+    assert "2 images have a double in another split (lines 2, 22" in faults(report)[0].message
+
+
+def test_only_files_whose_size_occurs_in_two_splits_are_hashed(tmp_path, monkeypatch):
+    paths = [tmp_path / str(i) for i in range(5)]
+    for path, content in zip(paths, [b"aa", b"aa", b"bb", b"ccc", b"dddd"], strict=True):
+        path.write_bytes(content)
+    hashed = []
+    digest = check._digest
+    monkeypatch.setattr(check, "_digest", lambda path: hashed.append(path.name) or digest(path))
+    splits = np.array(["train", "test", "test", "train", "test"])
+    assert check.doubles_across_splits(paths, [2, 2, 2, 3, 4], splits) == [[0, 1]]
+    assert sorted(hashed) == ["0", "1", "2"]
+
+
+def test_masks_that_cannot_be_used_are_left_out_and_counted(waterbirds, limits):
+    names = names_of(waterbirds)
+    for row, size in enumerate([(40, 30), (20, 15), (30, 40)]):  # whole, half the scale, another shape
+        mask = waterbirds / "segmentations" / names[row].replace(".jpg", ".png")
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("L", size, 255).save(mask)
+    mask.parent.joinpath(names[3].split("/")[1].replace(".jpg", ".png")).write_bytes(b"no mask")
+    imported = import_data(waterbirds, settings=limits)
+    assert [f.code for f in faults(imported.report)] == ["masks"]
+    assert faults(imported.report)[0].rows == (2, 3)
+    assert "2 of 4 masks are left out (lines 4, 5)" in faults(imported.report)[0].message
+    assert require(imported).has_mask.tolist() == [True, True] + [False] * 22
+
+
+def test_small_sets_are_decoded_whole_and_large_ones_by_a_seeded_sample():
+    assert check.decode_sample(20_000).tolist() == list(range(20_000))
+    sample = check.decode_sample(50_000)
+    assert len(sample) == 20_000 == len(set(sample.tolist())) and sample.max() < 50_000
+    assert np.array_equal(sample, check.decode_sample(50_000))
+
+
+def test_the_report_says_how_thoroughly_the_files_were_read(waterbirds, limits, monkeypatch):
+    assert import_data(waterbirds, settings=limits).report.checked == "All 24 images were decoded."
+    monkeypatch.setattr(check, "decode_sample", lambda n: np.arange(min(n, 5)))
+    report = import_data(waterbirds, settings=limits).report
+    assert report.checked == "The headers of all 24 images were read, and 5 drawn by seed 0 decoded."
+
+
+def test_outside_the_sample_a_broken_header_is_still_found(waterbirds, limits, monkeypatch):
+    monkeypatch.setattr(check, "decode_sample", lambda n: np.arange(min(n, 5)))
+    (waterbirds / names_of(waterbirds)[23]).write_bytes(b"<html>")
+    assert one_error(waterbirds, limits).rows == (23,)
+
+
+def test_progress_reaches_the_number_of_images(waterbirds, limits):
+    calls = []
+    import_data(waterbirds, settings=limits, progress=lambda *call: calls.append(call))
+    assert (24, 24, "Checking the images") in calls

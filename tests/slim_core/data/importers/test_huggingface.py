@@ -1,0 +1,333 @@
+"""Data sets of Hugging Face as they lie on disk: Parquet of the Hub with the images inside, and Arrow of datasets."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from slim_core.data.importers.huggingface_files import Shard
+from slim_core.data.importing import import_data
+from slim_core.data.incoming import packed
+from slim_core.data.incoming.unpacked import imported_images
+from slim_core.data.report import Imported, require
+from slim_core.settings import Settings
+from tests.hub import FEATURES, IMAGE, content, hub, pets, write
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    (tmp_path / "pets").mkdir()
+    return tmp_path / "pets"
+
+
+def imported(path: Path, limits: Settings, **options: str) -> Imported:
+    return import_data(path, settings=limits, options=options)
+
+
+def codes(found: Imported) -> dict[str, str]:
+    return {finding.code: finding.message for finding in found.report.findings}
+
+
+def kept(limits: Settings) -> list[Path]:
+    return [one for one in (limits.home / "imported").rglob("*") if one.is_file()]
+
+
+def test_images_inside_parquet_are_written_out_only_once_that_is_allowed(root: Path, limits: Settings) -> None:
+    (error,) = imported(hub(root), limits).report.errors
+    assert error.code == packed.CODE and not kept(limits)
+    assert error.message == (
+        "The 32 images lie inside train-00000-of-00002.parquet and 3 more files, about 1 MB: let them be written to "
+        f"{limits.home}/imported, once, with the option unpack=yes."
+    )
+
+
+def test_parquet_of_the_hub_gives_splits_names_of_classes_and_the_very_images(root: Path, limits: Settings) -> None:
+    found = imported(hub(root), limits, unpack="yes", attribute="place")
+    table = require(found)
+    assert found.report.format == "huggingface"
+    assert table.label_names == ("cat", "dog") and table.attribute_names == ("land", "sea")
+    assert [len(table.rows(split)) for split in ("train", "val", "test")] == [16, 8, 8]
+    assert table.labels[:4].tolist() == [0, 1, 0, 1] and table.attributes[:4].tolist() == [0, 0, 1, 1]
+    first_of_test = int(table.rows("test")[0])
+    seeds = [next(i for i in range(400) if table.image_path(row).read_bytes() == content(i)) for row in (0, 8, 15)]
+    assert seeds == [0, 100, 107] and table.image_path(first_of_test).read_bytes() == content(300)
+    assert len(kept(limits)) == 32 and imported_images(table, limits.home) == frozenset(kept(limits))
+    assert f"were written to {limits.home}/imported" in codes(found)["importer"]
+
+
+def test_a_second_import_writes_nothing_and_gives_the_same_data_set(root: Path, limits: Settings) -> None:
+    first = require(imported(hub(root), limits, unpack="yes"))
+    times = {one: one.stat().st_mtime_ns for one in kept(limits)}
+    assert require(imported(root, limits, unpack="yes")).fingerprint == first.fingerprint
+    assert {one: one.stat().st_mtime_ns for one in kept(limits)} == times
+
+
+@pytest.mark.parametrize(
+    ("train", "test"),
+    [
+        ("train-00000-of-00001.parquet", "test-00000-of-00001.parquet"),
+        ("plain_text/train-00000-of-00001.parquet", "plain_text/test-00000-of-00001.parquet"),
+        ("default/train/0000.parquet", "default/test/0000.parquet"),
+        ("train/0000.parquet", "test/0000.parquet"),
+        ("data/pets_training.parquet", "data/pets.eval.parquet"),
+        ("data/train-00000-of-00001-abcdef0123456789.parquet", "data/TEST.pq"),
+    ],
+)
+def test_splits_are_found_by_the_names_that_the_hub_uses(root: Path, limits: Settings, train: str, test: str) -> None:
+    write(root / train, pets(0, 20))
+    write(root / test, pets(50, 8))
+    found = imported(root, limits, unpack="yes")
+    table = require(found)
+    assert len(table.rows("test")) == 8 and "made-val" in codes(found)
+
+
+def test_one_parquet_file_is_a_data_set_whose_splits_are_made(root: Path, limits: Settings) -> None:
+    write(root / "pets.parquet", pets(0, 30))
+    found = imported(root / "pets.parquet", limits, unpack="yes")
+    assert len(require(found)) == 30 and "made-splits" in codes(found)
+
+
+def test_of_several_configurations_one_is_named(root: Path, limits: Settings) -> None:
+    for name in ("large", "small"):
+        write(root / name / "train-00000-of-00001.parquet", pets(0, 20 if name == "large" else 12))
+    (error,) = imported(root, limits, unpack="yes").report.errors
+    assert "holds the configurations large, small: name one with config=NAME" in error.message
+    assert len(require(imported(root, limits, unpack="yes", config="small"))) == 12
+
+
+def test_a_split_without_labels_and_one_of_no_known_name_are_left_out(root: Path, limits: Settings) -> None:
+    hub(root)
+    write(root / "data" / "test-00000-of-00001.parquet", pets(300, 8, label=[-1] * 8))
+    write(root / "data" / "unlabelled-00000-of-00001.parquet", pets(400, 8))
+    found = imported(root, limits, unpack="yes")
+    assert len(require(found)) == 24 and "no-test" in codes(found)
+    notes = " ".join(one.message for one in found.report.findings if one.code == "importer")
+    assert "No image of the split test has a label: it is left out." in notes
+    assert "1 files of no known split are left out, such as unlabelled-00000-of-00001.parquet" in notes
+
+
+def test_the_first_class_label_is_the_label_and_another_column_can_be_named(root: Path, limits: Settings) -> None:
+    table = pets(0, 30, kind=["tom", "rex"] * 15).drop_columns(["label"])
+    write(root / "data" / "train.parquet", table)
+    assert require(imported(root, limits, unpack="yes")).label_names == ("land", "sea")
+    assert require(imported(root, limits, unpack="yes", label="kind")).label_names == ("rex", "tom")
+    (error,) = imported(root, limits, label="species").report.errors
+    assert "has no column for the label among image, place, kind: name it with label=COLUMN" in error.message
+
+
+def test_columns_of_bytes_and_true_or_false_are_read_without_metadata_of_datasets(root: Path, limits: Settings) -> None:
+    """As pandas writes them, and those sets that have an attribute a column."""
+    contents = [content(i, "PNG") for i in range(24)]
+    table = pa.table({"img": contents, "label": ["a", "b"] * 12, "Male": [True, False, False, True] * 6})
+    write(root / "train.parquet", table)
+    table = require(imported(root, limits, unpack="yes", attribute="Male"))
+    assert table.label_names == ("a", "b") and table.attribute_names == ("False", "True")
+    assert table.image_path(5).suffix == ".png" and table.image_path(5).read_bytes() == contents[5]
+
+
+def test_several_labels_an_image_are_refused(root: Path, limits: Settings) -> None:
+    write(root / "train.parquet", pets(0, 4, label=[[0, 1]] * 4))
+    (error,) = imported(root, limits).report.errors
+    assert "holds several values an image (list<" in error.message and "name another with label=COLUMN" in error.message
+
+
+def test_parquet_whose_images_are_only_named_is_read_where_they_lie(root: Path, limits: Settings) -> None:
+    for i in range(24):
+        (root / f"{i}.jpg").write_bytes(content(i))
+    images = [{"bytes": None, "path": f"{i}.jpg"} for i in range(24)]
+    write(root / "train.parquet", pa.table({"image": pa.array(images, IMAGE), "label": ["a", "b"] * 12}))
+    table = require(imported(root, limits))
+    assert table.image_path(7) == root / "7.jpg" and not kept(limits)
+
+
+def test_a_snapshot_in_the_cache_of_the_hub_is_read_through_its_links(tmp_path: Path, limits: Settings) -> None:
+    cache = tmp_path / "datasets--me--pets"
+    made = hub(tmp_path / "made")
+    (cache / "blobs").mkdir(parents=True)
+    for number, file in enumerate(sorted((made / "data").iterdir())):
+        shutil.move(file, cache / "blobs" / f"{number:064d}")
+        link = cache / "snapshots" / ("0" * 40) / "data" / file.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.symlink_to(Path("../../../blobs") / f"{number:064d}")
+    for path in (cache, cache / "snapshots" / ("0" * 40)):
+        assert len(require(imported(path, limits, unpack="yes"))) == 32
+
+
+def test_a_link_from_a_folder_that_is_named_snapshots_to_elsewhere_is_not_followed(
+    tmp_path: Path, limits: Settings
+) -> None:
+    write(tmp_path / "secret" / "train-00000-of-00001.parquet", pets(0, 20))
+    link = tmp_path / "snapshots" / "train-00000-of-00001.parquet"
+    link.parent.mkdir()
+    link.symlink_to(tmp_path / "secret" / link.name)
+    (error,) = imported(tmp_path / "snapshots", limits, unpack="yes").report.errors
+    assert "is a link out of its folder" in error.message
+
+
+def test_the_same_image_in_two_splits_is_found(root: Path, limits: Settings) -> None:
+    write(root / "train.parquet", pets(0, 20))
+    write(root / "test.parquet", pets(10, 8))
+    assert "have a double in another split" in codes(imported(root, limits, unpack="yes"))["duplicates"]
+
+
+def test_what_is_no_image_and_an_empty_cell_are_named_by_their_rows(root: Path, limits: Settings) -> None:
+    cells = [{"bytes": content(i), "path": None} for i in range(24)]
+    cells[4] = {"bytes": b"<!doctype html>", "path": None}
+    write(root / "train.parquet", pa.table({"image": pa.array(cells, IMAGE), "label": ["a", "b"] * 12}))
+    assert "1 of 24 images is broken" in codes(imported(root, limits, unpack="yes"))["broken-files"]
+    cells[6] = None
+    write(root / "train.parquet", pa.table({"image": pa.array(cells, IMAGE), "label": ["a", "b"] * 12}))
+    assert "1 rows of train.parquet name no image (row 6)" in codes(imported(root, limits, unpack="yes"))["paths"]
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        (lambda whole: whole[: len(whole) // 2], "cannot be read as Parquet"),
+        (lambda _: b"PAR1", "cannot be read as Parquet"),
+        (lambda whole: whole[:2_000] + bytes(2_000) + whole[4_000:], "cannot be read as Parquet"),
+    ],
+    ids=["cut short", "nothing", "damaged inside"],
+)
+def test_damaged_parquet_is_refused_by_name_and_leaves_nothing(root: Path, limits: Settings, damage, said) -> None:
+    file = hub(root) / "data" / "train-00000-of-00002.parquet"
+    file.write_bytes(damage(file.read_bytes()))
+    found = imported(root, limits, unpack="yes")
+    assert found.table is None and not kept(limits)
+    assert any(said in error.message and str(file) in error.message for error in found.report.errors)
+
+
+@pytest.mark.parametrize("name", ["MOST_IMAGES", "MOST_GB", "MOST_IMAGE_MB"])
+def test_more_than_may_be_unpacked_is_refused_and_leaves_nothing(
+    root: Path, limits: Settings, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, name, {"MOST_IMAGES": 31, "MOST_GB": 1e-6, "MOST_IMAGE_MB": 1e-4}[name])
+    (error,) = imported(hub(root), limits, unpack="yes").report.errors
+    assert error.code == "packed-size" and not kept(limits)
+
+
+def test_a_file_that_promises_less_than_it_holds_is_stopped(
+    root: Path, limits: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Shard, "n_bytes", lambda *_: 1)
+    monkeypatch.setattr(packed, "MOST_GB", 5 * len(content(0)) / 1e9)
+    (error,) = imported(hub(root), limits, unpack="yes").report.errors
+    assert "unpack to more than" in error.message and not kept(limits)
+
+
+def test_a_disk_without_room_is_asked_first_and_one_that_fills_up_is_cleared(
+    root: Path, limits: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(packed, "FREE_GB", 10**9)
+        (error,) = imported(hub(root), limits, unpack="yes").report.errors
+        assert error.code == "packed-room" and "are free): free some space there" in error.message
+    real, calls = os.replace, []
+
+    def full(source: str, target: str) -> None:
+        calls.append(target)
+        if len(calls) == 9:
+            raise OSError(28, "No space left on device")
+        real(source, target)
+
+    monkeypatch.setattr("slim_core.data.incoming.packed.os.replace", full)
+    (error,) = imported(root, limits, unpack="yes").report.errors
+    assert "(No space left on device): free some space" in error.message and not kept(limits)
+
+
+def test_progress_is_told_while_images_are_unpacked(root: Path, limits: Settings) -> None:
+    told: list[tuple[int, int, str]] = []
+    options = {"unpack": "yes"}
+    import_data(hub(root), settings=limits, options=options, progress=lambda *each: told.append(each))
+    assert (32, 32, "Unpacking the images") in told
+
+
+def test_a_value_of_the_option_that_is_neither_yes_nor_no_is_refused(root: Path, limits: Settings) -> None:
+    (error,) = imported(hub(root), limits, unpack="maybe").report.errors
+    assert error.message == "The option unpack is yes or no, not 'maybe'."
+
+
+def test_parquet_with_paths_alone_is_still_a_table(root: Path, limits: Settings) -> None:
+    for i in range(24):
+        (root / f"{i}.jpg").write_bytes(content(i))
+    write(root / "pets.parquet", pa.table({"path": [f"{i}.jpg" for i in range(24)], "label": ["a", "b"] * 12}))
+    assert imported(root, limits).report.format == "csv"
+
+
+# Arrow
+
+
+def write_arrow(file: Path, table: pa.Table) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with pa.OSFile(str(file), "wb") as out, pa.ipc.new_stream(out, table.schema) as stream:
+        stream.write_table(table, max_chunksize=4)
+
+
+def test_a_folder_of_save_to_disk_is_unpacked_where_that_is_allowed(root: Path, limits: Settings) -> None:
+    for number, split in enumerate(("train", "test")):
+        write_arrow(root / split / "data-00000-of-00001.arrow", pets(100 * number, 20))
+        (root / split / "dataset_info.json").write_text(json.dumps({"features": FEATURES}))
+        (root / split / "state.json").write_text("{}")
+    (root / "dataset_dict.json").write_text(json.dumps({"splits": ["train", "test"]}))
+    (error,) = imported(root, limits).report.errors
+    assert error.code == packed.CODE and "The 40 images lie inside data-00000-of-00001.arrow" in error.message
+    found = imported(root, limits, unpack="yes")
+    table = require(found)
+    assert table.label_names == ("cat", "dog") and len(table.rows("test")) == 20 and "made-val" in codes(found)
+    assert table.image_path(21).read_bytes() == content(101)
+
+
+def test_what_load_dataset_keeps_in_its_cache_is_read(root: Path, limits: Settings) -> None:
+    write_arrow(root / "pets-train.arrow", pets(0, 20))
+    write_arrow(root / "pets-test-00000-of-00001.arrow", pets(100, 8))
+    write_arrow(root / "cache-0123456789abcdef.arrow", pets(200, 8))
+    (root / "dataset_info.json").write_text(json.dumps({"features": FEATURES}))
+    table = require(imported(root, limits, unpack="yes"))
+    assert (len(table), len(table.rows("test"))) == (28, 8)
+
+
+def test_arrow_whose_images_are_only_named_is_read_where_they_lie(root: Path, limits: Settings) -> None:
+    for i in range(24):
+        (root / f"{i}.jpg").write_bytes(content(i))
+    images = pa.array([{"bytes": None, "path": str(root / f"{i}.jpg")} for i in range(24)], IMAGE)
+    write_arrow(root / "data-00000-of-00001.arrow", pa.table({"image": images, "label": [0, 1] * 12}))
+    (root / "dataset_info.json").write_text(json.dumps({"features": FEATURES}))
+    (root / "state.json").write_text("{}")
+    assert require(imported(root, limits)).image_path(7) == root / "7.jpg" and not kept(limits)
+
+
+# As datasets itself writes them
+
+
+@pytest.mark.parametrize("form", ["parquet", "save_to_disk", "cache", "image folder"])
+def test_what_datasets_writes_is_read(root: Path, limits: Settings, form: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets", reason="datasets is not installed")
+    for i in range(28):
+        split = root / "files" / ("train" if i < 20 else "test")
+        split.mkdir(parents=True, exist_ok=True)
+        (split / f"{i:02d}.jpg").write_bytes(content(i))
+        with (split / "metadata.jsonl").open("a") as file:
+            file.write(json.dumps({"file_name": f"{i:02d}.jpg", "label": ("cat", "dog")[i % 2]}) + "\n")
+    if form == "image folder":
+        table = require(imported(root / "files", limits))
+        assert (table.label_names, len(table.rows("test"))) == (("cat", "dog"), 8)
+        return
+    loaded = datasets.load_dataset("imagefolder", data_dir=str(root / "files"), cache_dir=str(root / "cache"))
+    made = loaded.cast_column("label", datasets.ClassLabel(names=["cat", "dog"]))
+    out = root / "out"
+    if form == "parquet":
+        for split, part in made.items():
+            part.to_parquet(str(out / "data" / f"{split}-00000-of-00001.parquet"))
+    elif form == "save_to_disk":
+        made.save_to_disk(str(out))
+    else:
+        out = next((root / "cache").rglob("dataset_info.json")).parent
+    table = require(imported(out, limits, unpack="yes"))
+    assert (table.label_names, len(table), len(table.rows("test"))) == (("cat", "dog"), 28, 8)
+    seeds = range(20, 28)
+    assert [table.image_path(int(row)).read_bytes() for row in table.rows("test")] == [content(i) for i in seeds]

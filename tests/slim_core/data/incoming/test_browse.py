@@ -1,0 +1,142 @@
+"""Browsing the allowed folders: only those, whatever links say, and bounded in what is read."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from slim_core.data.incoming import browse as module
+from slim_core.data.incoming.browse import browse, roots
+from slim_core.errors import PathRefusedError
+from slim_core.settings import Settings
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """An allowed folder: three folders, a table, two images and what is to be hidden."""
+    root = tmp_path.resolve() / "data"
+    for name in ("birds/train", "Apes", ".hidden", "home/uploads"):
+        (root / name).mkdir(parents=True)
+    os.mkdir(os.fsencode(root) + b"/no\xfftext")
+    for name in ("labels.csv", "0.PNG", "1.jpg", "notes.md"):
+        (root / name).touch()
+    return root
+
+
+@pytest.fixture
+def settings(root: Path) -> Settings:
+    return Settings(home=root / "home", data_roots=(root, root / "missing"))
+
+
+@contextmanager
+def as_nobody() -> Iterator[None]:
+    """Root may read everything: for a while this process is somebody else."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def names(listing: module.Listing) -> list[str]:
+    return [one.name for one in listing.folders]
+
+
+def test_a_folder_shows_its_folders_tables_and_number_of_images(root: Path, settings: Settings):
+    assert [one.path for one in roots(settings)] == [root], "one that is missing is left out"
+    found = browse(root, settings)
+    assert names(found) == ["Apes", "birds"] and found.n_folders == 2, "neither hidden ones nor SLIM_HOME"
+    assert [path.name for path in found.tables] == ["labels.csv"] and found.n_images == 2 and not found.is_cut
+    below = browse(root / "birds" / "train", settings)
+    assert below.way == (root, root / "birds", root / "birds" / "train")
+    assert names(browse(root, settings, " BIR ")) == ["birds"]
+
+
+def test_links_out_of_the_allowed_folders_are_neither_shown_nor_followed(
+    root: Path, settings: Settings, tmp_path: Path
+):
+    outside = tmp_path / "secret"
+    (outside / "inner").mkdir(parents=True)
+    (outside / "table.csv").touch()
+    (root / "out").symlink_to(outside)
+    (root / "up").symlink_to("../secret/inner")
+    (root / "out.csv").symlink_to(outside / "table.csv")
+    (root / "ours").symlink_to(root / "home" / "uploads")
+    (root / "circle").symlink_to(root / "circle")
+    (root / "broken").symlink_to(root / "gone")
+    (root / "inside").symlink_to(root / "birds")
+    found = browse(root, settings)
+    assert names(found) == ["Apes", "birds", "inside"] and [path.name for path in found.tables] == ["labels.csv"]
+    assert browse(root / "inside", settings).path == root / "birds"
+    for path in (root / "out", root / "up", outside, root / ".." / "secret", "/", "/etc", root / "circle"):
+        with pytest.raises(PathRefusedError):
+            browse(path, settings)
+
+
+def test_slim_home_and_what_is_gone_or_no_folder_are_refused_in_a_sentence(root: Path, settings: Settings):
+    for path, said in (
+        (root / "home", "SLIM keeps its own files"),
+        (root / "home" / "uploads", "SLIM keeps its own files"),
+        (root / "gone", "cannot be listed .No such file"),
+        (root / "labels.csv", "cannot be listed .Not a directory"),
+        ("\0", "cannot be a path"),
+    ):
+        with pytest.raises(PathRefusedError, match=said):
+            browse(path, settings)
+
+
+def test_a_folder_that_may_not_be_read_is_marked_and_refused():
+    with tempfile.TemporaryDirectory() as name:  # pytest's own are closed to others
+        root = Path(name).resolve()
+        root.chmod(0o755)
+        settings = Settings(home=root / "home", data_roots=(root,))
+        (root / "open").mkdir()
+        (root / "closed").mkdir(mode=0o700 if os.geteuid() == 0 else 0)
+        with as_nobody():
+            found = {one.name: one.is_readable for one in browse(root, settings).folders}
+            assert found == {"closed": False, "open": True}
+            with pytest.raises(PathRefusedError, match="cannot be listed .Permission denied"):
+                browse(root / "closed", settings)
+
+
+def test_a_folder_that_is_exchanged_for_a_link_while_it_is_opened_shows_nothing(
+    root: Path, settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "secret" / "inner").mkdir(parents=True)
+    opened = os.open
+
+    def exchange(path, *rest, **named):
+        if Path(path) == root / "birds":
+            (root / "birds").rename(root / "away")
+            (root / "birds").symlink_to(tmp_path / "secret")
+        return opened(path, *rest, **named)
+
+    monkeypatch.setattr(module.os, "open", exchange)
+    with pytest.raises(PathRefusedError, match="outside the allowed|exchanged"):
+        browse(root / "birds", settings)
+
+
+def test_of_a_folder_with_very_many_entries_only_so_many_are_read_resolved_and_shown(
+    root: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch
+):
+    large = root / "large"
+    for n in range(600):
+        (large / f"f{n:03}").mkdir(parents=True)
+        (large / f"l{n:03}").symlink_to(root / "birds")
+        (large / f"{n}.jpg").touch()
+    found = browse(large, settings)
+    assert (len(found.folders), found.n_folders, found.n_images) == (module.MOST_SHOWN, 1_200, 600)
+    assert names(browse(large, settings, "F599")) == ["f599"], "what is not shown is found by its name"
+    monkeypatch.setattr(module, "MOST_READ", 1_000)
+    monkeypatch.setattr(module, "MOST_LINKS", 5)
+    cut = browse(large, settings)
+    assert cut.is_cut and cut.n_images + cut.n_folders <= 1_001
+    assert len(browse(large, settings, "l").folders) <= 5

@@ -1,0 +1,164 @@
+"""Archives that are sent: what is good is unpacked once, what is hostile leaves nothing behind."""
+
+from __future__ import annotations
+
+import io
+import stat
+import zipfile
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from slim_core.data.importing import import_data
+from slim_core.data.incoming import uploads
+from slim_core.data.incoming.unpacked import UPLOADS
+from slim_core.data.incoming.uploads import unpack
+from slim_core.data.report import require
+from slim_core.errors import DataRefusedError
+from slim_core.settings import Settings
+from tests.hub import hub
+from tests.slim_core.data.conftest import save_image
+
+
+@pytest.fixture
+def image(tmp_path) -> bytes:
+    save_image(tmp_path / "one.jpg", 1)
+    return (tmp_path / "one.jpg").read_bytes()
+
+
+def archive(entries: dict[str, bytes], **links: str) -> io.BytesIO:
+    """A zip of these files, and of links to elsewhere."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as opened:
+        for name, data in entries.items():
+            opened.writestr(name, data)
+        for name, target in links.items():
+            entry = zipfile.ZipInfo(f"{name}.jpg")
+            entry.external_attr = (stat.S_IFLNK | 0o777) << 16
+            opened.writestr(entry, target)
+    content.seek(0)
+    return content
+
+
+def refused(home: Path, content: io.BytesIO, name: str = "sent.zip") -> str:
+    with pytest.raises(DataRefusedError) as caught:
+        unpack(content, name, home)
+    assert not [path for path in (home / UPLOADS).rglob("*") if path.is_file()], "something was left behind"
+    return str(caught.value)
+
+
+def test_an_archive_of_class_folders_is_unpacked_once_and_imported(tmp_path):
+    for i in range(24):
+        save_image(tmp_path / "made" / ("cat", "dog")[i % 2] / f"{i}.jpg", i)
+    files = {
+        f"pets/{one.relative_to(tmp_path / 'made')}": one.read_bytes() for one in (tmp_path / "made").rglob("*.jpg")
+    }
+    content = archive({**files, "__MACOSX/pets/._0.jpg": b"x", "pets/.hidden.jpg": b"x", "pets/readme.md": b"x"})
+    folder = unpack(content, "my pets.zip", tmp_path / "home")
+    assert folder == (tmp_path / "home" / "uploads").resolve() / folder.parts[-3] / "my pets" / "pets"
+    content.seek(0)
+    assert unpack(content, "my pets.zip", tmp_path / "home") == folder
+    table = require(import_data(folder, settings=Settings(home=tmp_path / "home", data_roots=())))
+    assert len(table) == 24 and table.label_names == ("cat", "dog")
+
+
+def test_a_repository_of_the_hub_that_is_sent_keeps_the_name_of_its_archive(tmp_path):
+    made = hub(tmp_path / "made")
+    files = {str(one.relative_to(made)): one.read_bytes() for one in made.rglob("*") if one.is_file()}
+    folder = unpack(archive(files), "pets.zip", tmp_path / "home")
+    limits = Settings(home=tmp_path / "home", data_roots=())
+    table = require(import_data(folder, settings=limits, options={"unpack": "yes"}))
+    assert (table.name, len(table)) == ("pets", 32)
+
+
+def test_pictures_of_forms_that_are_not_read_are_said_of_an_archive_too(tmp_path, image):
+    files = {f"{('cat', 'dog')[i % 2]}/{i}.jpg": image for i in range(24)}
+    folder = unpack(archive({**files, "cat/phone.HEIC": b"x"}), "pets.zip", tmp_path / "home")
+    found = import_data(folder, settings=Settings(home=tmp_path / "home", data_roots=())).report.findings
+    assert any("(1 .heic): convert them to JPEG or PNG" in one.message for one in found)
+
+
+def test_a_table_at_the_top_is_unpacked_beside_its_images(tmp_path, image):
+    table = pd.DataFrame({"path": ["a.jpg"], "label": [0]}).to_csv(index=False).encode()
+    folder = unpack(archive({"a.jpg": image, "labels.csv": table}), "x.zip", tmp_path)
+    assert sorted(path.name for path in folder.iterdir()) == ["a.jpg", "labels.csv"]
+
+
+@pytest.mark.parametrize("name", ["../../evil.jpg", "a/../../evil.jpg", "/etc/evil.jpg", "..\\evil.jpg", "C:/evil.jpg"])
+def test_a_name_that_leads_out_is_refused(tmp_path, image, name):
+    said = refused(tmp_path / "home", archive({"a.jpg": image, name: image}))
+    assert "which leads out of its folder: make the archive from inside it." in said
+    assert not list(tmp_path.rglob("evil.jpg"))
+
+
+def test_links_are_not_taken(tmp_path, image):
+    folder = unpack(archive({"a.jpg": image}, link="/etc/passwd"), "x.zip", tmp_path)
+    assert [path.name for path in folder.iterdir()] == ["a.jpg"]
+
+
+def test_a_bomb_is_refused_as_it_grows(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_MB", 3)
+    content = archive({"a.csv": b"0" * 2_000_000, "b.csv": b"0" * 2_000_000})
+    assert len(content.getvalue()) < 10_000
+    assert "'sent.zip' unpacks to more than 3 MB: unpack it on this machine" in refused(tmp_path, content)
+
+
+def test_what_an_archive_promises_is_not_believed(tmp_path, monkeypatch):
+    """Its directory says that a file has 10 bytes; it has two million."""
+    monkeypatch.setattr(uploads, "MOST_MB", 1)
+    content = bytearray(archive({"a.csv": b"0" * 2_000_000}).getvalue())
+    size = (2_000_000).to_bytes(4, "little")
+    assert content.count(size) == 2
+    assert "cannot be unpacked" in refused(
+        tmp_path, io.BytesIO(bytes(content.replace(size, (10).to_bytes(4, "little"))))
+    )
+
+
+def test_more_files_than_are_allowed_are_refused(tmp_path, image, monkeypatch):
+    monkeypatch.setattr(uploads, "MOST_FILES", 3)
+    assert "holds 4 files, more than 3" in refused(tmp_path, archive({f"{i}.jpg": image for i in range(4)}))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"  <!DOCTYPE html><html>404 Not found</html>", "is a web page and not an archive, often an error page"),
+        (b"\x1f\x8b not a zip", "cannot be unpacked (File is not a zip file): make a plain zip archive."),
+        (b"", "cannot be unpacked"),
+    ],
+)
+def test_what_is_no_archive_is_said_to_be_none(tmp_path, content, said):
+    assert said in refused(tmp_path, io.BytesIO(content))
+
+
+def test_an_archive_cut_short_or_without_images_is_refused(tmp_path, image):
+    whole = archive({"a.jpg": image}).getvalue()
+    broken = whole.replace(image[200:300], bytes(100))
+    assert "cannot be unpacked" in refused(tmp_path, io.BytesIO(broken if broken != whole else whole[:-30]))
+    assert "holds no images or tables" in refused(tmp_path, archive({"notes.txt.md": b"x"}))
+
+
+def test_a_file_that_is_named_twice_is_refused(tmp_path, image):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as opened, pytest.warns(UserWarning, match="Duplicate name"):
+        opened.writestr("a.jpg", image)
+        opened.writestr("a.jpg", image)
+    content.seek(0)
+    assert "cannot be unpacked (File exists)" in refused(tmp_path, content)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            b"<html>moved</html>",
+            "is a web page and not an archive, often an error page saved as one: download it again.",
+        ),
+        (b"PK\x03\x04", "is an archive: unpack it, and name its folder."),
+    ],
+)
+def test_an_archive_in_the_place_of_a_folder_is_refused_with_what_to_do(data, limits, content, said):
+    (data / "birds.tar.gz").write_bytes(content)
+    (error,) = import_data(data / "birds.tar.gz", settings=limits).report.errors
+    assert error.message == f"{data / 'birds.tar.gz'} {said}"

@@ -1,0 +1,142 @@
+"""A worker performs nothing but our steps, whatever else lies in Redis."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zlib
+from pathlib import Path
+
+import pytest
+import rq
+from rq.job import Job
+
+from tests.workers.worker_bench import Bench, until
+from workers.slots.job import RUN_STEP
+from workers.slots.worker import SlotWorker
+
+pytestmark = pytest.mark.redis
+
+
+class _Bomb:
+    """Unpickled, it writes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple:
+        return os.system, (f"touch {self.path}",)
+
+
+def _enqueue(bench: Bench, function: str = RUN_STEP, args: tuple = ("r-nothing",), **options) -> Job:
+    options = {"timeout": 60, **options}
+    return rq.Queue("cpu", connection=bench.redis(), serializer="json").enqueue_call(function, args=args, **options)
+
+
+def _await_refusal(bench: Bench, job: Job) -> None:
+    """The job has failed with one line in the log, and the worker lives and works."""
+    until(lambda: job.get_status() == "failed", "the job to be refused")
+    bench.await_status(bench.submit(), "done")
+    log = bench.services.log_path.read_text()
+    assert job.id in log and "Traceback" not in log
+
+
+def test_another_function_is_refused(bench: Bench, tmp_path: Path):
+    job = _enqueue(bench, "os.system", (f"touch {tmp_path / 'touched'}",))
+
+    _await_refusal(bench, job)
+    assert "a worker runs nothing but workers.tasks.run_step" in job.latest_result().exc_string
+    assert not (tmp_path / "touched").exists()
+
+
+def test_another_function_of_our_own_is_refused(bench: Bench):
+    job = _enqueue(bench, "workers.local.redis_url", ("r-nothing",))
+
+    _await_refusal(bench, job)
+
+
+@pytest.mark.parametrize("args", [(), ("r-a", "r-b"), (5,), ("../../etc/passwd",), (["r-a"],)])
+def test_other_arguments_than_one_run_id_are_refused(bench: Bench, args: tuple):
+    job = _enqueue(bench, args=args)
+
+    _await_refusal(bench, job)
+    assert "takes one run id" in job.latest_result().exc_string
+
+
+@pytest.mark.parametrize("outcome", ["on_success", "on_failure"])
+def test_callbacks_are_refused_and_not_called(bench: Bench, outcome: str):
+    job = _enqueue(bench, **{outcome: rq.Callback("os.abort")})
+
+    _await_refusal(bench, job)
+    assert "has callbacks or webhooks" in job.latest_result().exc_string
+
+
+def test_a_job_without_a_time_out_is_refused(bench: Bench):
+    job = _enqueue(bench, timeout=-1)
+
+    _await_refusal(bench, job)
+    assert "has no time-out" in job.latest_result().exc_string
+
+
+def test_a_pickle_is_never_loaded(bench: Bench, tmp_path: Path):
+    job = _enqueue(bench)
+    held = bench.submit(counts=1000, pause_s=0.02)  # keeps the worker busy while we tamper
+    job = _enqueue(bench)
+    payload = pickle.dumps((RUN_STEP, None, (_Bomb(tmp_path / "exploded"),), {}))
+    bench.redis().hset(job.key, "data", zlib.compress(payload))
+    bench.queue.stop(held.id)
+
+    _await_refusal(bench, job)
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("status", "nope"),
+        ("created_at", "yesterday"),
+        ("timeout", "soon"),
+        ("result_ttl", "for ever"),
+        ("description", b"\xff\xfe"),
+        ("meta", b"\xff"),
+    ],
+)
+def test_a_job_that_cannot_be_read_is_dropped_and_its_worker_lives(bench: Bench, field: str, value: str | bytes):
+    worker = bench.slot("light").pid
+    held = bench.submit(counts=1000, pause_s=0.02)  # keeps the worker busy while we tamper
+    bench.await_count(held, 1)
+    bench.redis().hset(_enqueue(bench).key, field, value)
+    bench.queue.stop(held.id)
+
+    bench.await_status(bench.submit(), "done")
+    assert bench.slot("light").pid == worker
+
+
+def test_an_entry_of_the_queue_that_is_no_id_is_dropped_and_its_worker_lives(bench: Bench):
+    worker = bench.slot("light").pid
+    bench.redis().rpush("rq:queue:cpu", "../../x:y z", b"\xff\xfe", "")
+
+    bench.await_status(bench.submit(), "done")
+    assert bench.slot("light").pid == worker
+
+
+def test_a_refused_job_is_not_tried_again(bench: Bench):
+    job = _enqueue(bench, "os.system", ("true",), retry=rq.Retry(max=1_000_000))
+
+    _await_refusal(bench, job)
+    assert job.id not in bench.redis().lrange("rq:queue:cpu", 0, -1)
+
+
+def test_a_run_id_that_does_not_exist_is_dropped(bench: Bench):
+    job = _enqueue(bench, args=("r-nothing",))
+
+    until(lambda: job.get_status() == "finished", "the job to be dropped")
+    bench.await_status(bench.submit(), "done")
+
+
+def test_workers_take_json_and_our_own_kind_of_job_only(bench: Bench):
+    redis = bench.redis()
+    worker = SlotWorker(("cpu",), connection=redis, name="never-started", store=bench.store, device="cpu")
+
+    assert worker.serializer.__name__ == "JSONSerializer"
+    assert worker.job_class.__name__ == worker.queues[0].job_class.__name__ == "StepJob"

@@ -1,0 +1,79 @@
+"""Which worker processes a machine gets: one per GPU or CPU slot for torch, and one for light jobs."""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from workers.slots.gpu import Gpu
+
+QUEUES = ("gpu", "cpu")  # steps that run the network, and the others
+
+
+@dataclass(frozen=True)
+class SlotPlan:
+    """One worker process to be kept alive."""
+
+    label: str  # "gpu0", "cpu1", "light": part of the worker's name
+    queues: tuple[str, ...]
+    device: str  # as torch calls it inside the slot
+    shown_device: str  # as people know it: "cuda:1", "cpu"
+    environment: Mapping[str, str] = field(default_factory=dict)
+    gpu: Gpu | None = None
+
+
+def host() -> str:
+    """The name of this machine, as it is part of the names of its workers."""
+    return re.sub(r"[^A-Za-z0-9.]", "-", socket.gethostname())[:40]
+
+
+def plan_slots(
+    queues: Sequence[str],
+    cpu: int | None,
+    found: Sequence[Gpu],
+    cpu_workers: int,
+    threads: int,
+    devices: int = 1,
+    machines: int = 1,
+) -> list[SlotPlan]:
+    """The slots of this machine.
+
+    Args:
+        queues: which queues are served here, of "gpu" and "cpu".
+        cpu: this many slots compute on the CPU, GPUs are left alone; None: a slot per GPU, if there is one.
+        found: the GPUs.
+        cpu_workers: how many slots compute on the CPU where there is no GPU and ``cpu`` is None.
+        threads: which all of these together compute with, so that they do not take turns on the cores.
+        devices: that a slot holds, for trainings which as many processes share; GPUs that are left over have none.
+        machines: that share each such training.
+    """
+    plans: list[SlotPlan] = []
+    if "gpu" in queues and cpu is None:
+        groups = [found[i : i + devices] for i in range(0, len(found) - devices + 1, devices)]
+        plans += [_gpu_slot(group, machines) for group in groups]
+    if "gpu" in queues and not plans:
+        plans += _cpu_slots(cpu or cpu_workers, threads, devices, machines)
+    if "cpu" in queues:
+        plans.append(SlotPlan("light", ("cpu",), "cpu", "cpu", {"CUDA_VISIBLE_DEVICES": ""}))
+    return plans
+
+
+def _gpu_slot(group: Sequence[Gpu], machines: int) -> SlotPlan:
+    """``gpu``, whose load is shown, is the first one."""
+    indices = [gpu.index for gpu in group]
+    alone = {"CUDA_VISIBLE_DEVICES": ",".join(gpu.uuid for gpu in group)}
+    label = "gpu" + "-".join(map(str, indices))
+    return SlotPlan(label, ("gpu",), "cuda", _shown("cuda", indices, machines), alone, group[0])
+
+
+def _cpu_slots(n: int, threads: int, devices: int, machines: int) -> list[SlotPlan]:
+    chosen = {"CUDA_VISIBLE_DEVICES": "", "SLIM_THREADS": str(max(1, threads // n))}
+    shown = "cpu" if devices * machines == 1 else _shown("cpu", range(devices), machines)
+    return [SlotPlan(f"cpu{i}", ("gpu",), "cpu", shown, chosen) for i in range(n)]
+
+
+def _shown(kind: str, indices: Sequence[int], machines: int) -> str:
+    """As slim_core.store.workers.processes_on reads it."""
+    return f"{kind}:{'+'.join(map(str, indices))}" + (f"*{machines}" if machines > 1 else "")
