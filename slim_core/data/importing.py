@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.checks import build_table, check_table
+from slim_core.data.checks.build import build_table
+from slim_core.data.checks.counts import check_table
 from slim_core.data.draft import Draft, Importer
 from slim_core.data.files.check import Thoroughness, check_files
 from slim_core.data.files.left_out import causes_of, without

@@ -15,6 +15,7 @@ from slim_core.errors import DataRefusedError
 
 ROWS_KEPT = 20  # row numbers a finding keeps; its message names the first few
 ROWS_NAMED = 5
+NAMED = 5  # groups, classes or words that a message lists
 
 
 class FormatRefusedError(DataRefusedError):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from slim_core.data.checks import SPLIT_WORDS
+from slim_core.data.checks.splits import SPLIT_WORDS
 from slim_core.data.report import FormatRefusedError
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm")

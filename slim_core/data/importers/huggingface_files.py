@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from slim_core.data.checks import SPLIT_WORDS
+from slim_core.data.checks.splits import SPLIT_WORDS
 from slim_core.data.files.metadata import is_parquet, own, read_json
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.folders import is_hidden

@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from slim_core.data.checks import build_table, check_table
+from slim_core.data.checks.build import build_table
+from slim_core.data.checks.counts import check_table
 from slim_core.data.draft import Draft
 from slim_core.data.importing import import_data
 from slim_core.data.report import Findings, require

@@ -246,7 +246,7 @@ def test_classes_with_fewer_images_than_splits_are_named_with_their_number(root,
 
 
 def test_more_class_folders_than_can_be_told_apart_are_counted_in_one_sentence(root, limits, monkeypatch):
-    monkeypatch.setattr("slim_core.data.checks.MAX_CLASSES", 20)
+    monkeypatch.setattr("slim_core.data.checks.classes.MAX_CLASSES", 20)
     for i in range(21):
         (root / f"class {i}").mkdir()
         draw_all(root / f"class {i}", 3)

@@ -279,7 +279,7 @@ def test_subpopbench_whose_images_lie_in_a_folder_beside_the_table(root: Path, l
 
 
 def test_a_wilds_set_with_too_many_places_is_read_without_them(root: Path, limits: Settings, monkeypatch) -> None:
-    monkeypatch.setattr("slim_core.data.checks.MAX_GROUPS", 30)
+    monkeypatch.setattr("slim_core.data.checks.build.MAX_GROUPS", 30)
     names = [f"{i}.jpg" for i in range(24)]
     draw(*(root / "train" / name for name in names))
     (root / "RELEASE_v2.0.txt").write_text("")

@@ -1,0 +1,143 @@
+"""Classes and attributes, given as numbers or as names: numbered from 0."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from slim_core.data.draft import Draft
+from slim_core.data.report import NAMED, Findings
+from slim_core.data.table import UNKNOWN
+from slim_core.errors import quoted
+
+MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
+MAX_CLASSES = 10_000
+MAX_NAME = 200  # letters of a class or an attribute, which pages and reports repeat for every image
+MAX_UNUSED = 100  # numbers up to here may be left out between those that occur
+
+
+def attributes_of(draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(N,) numbers of the attribute and its names; UNKNOWN and none where the data set has no attribute."""
+    if draft.attributes is None:
+        return np.full(len(draft.paths), UNKNOWN, np.int64), ()
+    return numbered(draft, draft.attributes, "attribute", draft.attribute_names, findings, optional=True)
+
+
+def numbered(
+    draft: Draft,
+    raw: pd.Series,
+    what: str,
+    names: tuple[str, ...] | None,
+    findings: Findings,
+    *,
+    optional: bool = False,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """(N,) int64 in 0..len(names)-1 and the names; UNKNOWN for an empty optional cell.
+
+    Numbers stay what they are; where the format allows names, they are numbered in alphabetical order.
+    """
+    if _too_many(len(names or ()), what, draft, findings):
+        return np.zeros(len(raw), np.int64), ()
+    words = raw.astype(object).where(raw.notna(), "").astype(str).str.strip()
+    empty = words.str.lower().isin(MISSING_WORDS).to_numpy() & optional
+    values = pd.to_numeric(words.where(~empty, str(UNKNOWN)), errors="coerce").to_numpy(np.float64)
+    if np.isnan(values).any() and not draft.strict_integers:
+        return _named(words, empty, names, what, draft, findings)
+    lowest = UNKNOWN if optional else 0
+    whole = np.isfinite(values) & (values == np.floor(values)) & (values >= lowest) & (values < MAX_CLASSES)
+    if names is not None:
+        whole &= values < len(names)
+    wrong = np.flatnonzero(~whole)
+    if len(wrong):
+        top = len(names) - 1 if names is not None else "C-1"
+        findings.error(
+            f"{what}s",
+            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have a {what} that is not a whole number in "
+            f"0..{top}, such as {quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): number the {what}s from 0.",
+            wrong,
+        )
+        return np.zeros(len(words), np.int64), names or ()
+    numbers = values.astype(np.int64)
+    top, there = int(numbers.max(initial=-1)), len(np.unique(numbers[numbers >= 0]))
+    if names is None and top + 1 > max(MAX_UNUSED, 2 * there):
+        far = np.flatnonzero(numbers == top)
+        findings.error(
+            f"{what}s",
+            f"{draft.source} has the {what} {top:,} ({findings.where(far)}) where only {there:,} different {what}s "
+            f"occur: number the {what}s from 0, or correct it.",
+            far,
+        )
+        return np.zeros(len(words), np.int64), ()
+    if names is None and not optional and there < top + 1:
+        return _as_names(numbers, draft, findings)
+    return numbers, names or tuple(str(i) for i in range(top + 1))
+
+
+def _as_names(labels: np.ndarray, draft: Draft, findings: Findings) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Numbers with gaps, such as two of the ten digits: nothing can be learned of a class that no image has."""
+    found, numbers = np.unique(labels, return_inverse=True)
+    unused = np.setdiff1d(np.arange(found[-1] + 1), found)
+    findings.warning(
+        "labels",
+        f"{draft.source} has the labels {_first(found)}, but {_first(unused)} in no row: the numbers are taken as "
+        f"names of {len(found)} classes. Were there more classes, look for the missing rows.",
+    )
+    return numbers, tuple(map(str, found))
+
+
+def _first(numbers: np.ndarray) -> str:
+    return ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
+
+
+def _too_many(n: int, what: str, draft: Draft, findings: Findings) -> bool:
+    if n > MAX_CLASSES:
+        findings.error(
+            f"{what}s",
+            f"{draft.source} has {n:,} different {what}s, more than {MAX_CLASSES:,}: name another column, or bring "
+            f"them into fewer.",
+        )
+    return n > MAX_CLASSES
+
+
+def _named(
+    words: pd.Series, empty: np.ndarray, names: tuple[str, ...] | None, what: str, draft: Draft, findings: Findings
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Cells that hold names: numbered in the order given, or alphabetically."""
+    absent = words.str.lower().isin(MISSING_WORDS).to_numpy()
+    known = names or tuple(sorted(set(words[~absent])))
+    if _too_many(len(known), what, draft, findings):
+        return np.zeros(len(words), np.int64), ()
+    long = np.flatnonzero(words.str.len() > MAX_NAME)
+    if len(long):
+        findings.error(
+            f"{what}s",
+            f"{len(long):,} of {len(words):,} rows of {draft.source} have a {what} of more than {MAX_NAME} characters "
+            f"({findings.where(long)}): name another column, or shorten it.",
+            long,
+        )
+        return np.zeros(len(words), np.int64), ()
+    values = words.map({name: i for i, name in enumerate(known)})
+    wrong = np.flatnonzero(values.isna() & ~empty)
+    if len(wrong):
+        findings.error(
+            f"{what}s",
+            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have the unknown {what} "
+            f"{quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): use one of {', '.join(known[:10])}.",
+            wrong,
+        )
+    _report_twins(known, what, draft, findings)
+    return values.fillna(UNKNOWN).to_numpy(np.int64), known
+
+
+def _report_twins(names: Sequence[str], what: str, draft: Draft, findings: Findings) -> None:
+    """Warn of names that are one but for capitals: a table that was typed by hand has them."""
+    first: dict[str, str] = {}
+    twins = [(first[name.casefold()], name) for name in names if first.setdefault(name.casefold(), name) != name]
+    if twins:
+        findings.warning(
+            f"{what}-twins",
+            f"{draft.source} has {what}s that differ by capitals alone: {', '.join(map(' and '.join, twins[:NAMED]))}. "
+            "They count as different; bring them into one where they are meant as one.",
+        )

@@ -1,0 +1,148 @@
+"""What the counts of a table tell: repeats, empty splits, small groups, an attribute that gives the class away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from slim_core.data.associations import association
+from slim_core.data.draft import Counts
+from slim_core.data.report import NAMED, Findings, describe
+from slim_core.data.table import SPLITS, ImageTable
+from slim_core.percent import percent
+
+TINY_GROUP = 10  # images of val or test below which a group's accuracy says little
+RARE = 10  # times fewer images than the largest class from which one is rare
+SHORTCUT_V = 0.3  # Cramer's V from which an attribute may serve as a shortcut (a medium effect, Cohen 1988)
+
+
+def check_table(table: ImageTable, expected: Counts, findings: Findings) -> None:
+    """Splits, classes and groups of a table; ``expected``: the published counts, where known."""
+    _check_repeats(table, findings)
+    _check_coverage(table, findings)
+    _check_class_sizes(table, findings)
+    _check_groups(table, expected, findings)
+
+
+def _check_repeats(table: ImageTable, findings: Findings) -> None:
+    repeats = np.flatnonzero(table.frame["path"].duplicated().to_numpy())
+    if len(repeats):
+        findings.warning(
+            "repeated-paths",
+            f"{len(repeats):,} rows name an image that an earlier row names too ({findings.where(repeats)}): "
+            f"it will count more than once.",
+            repeats,
+        )
+
+
+def _check_coverage(table: ImageTable, findings: Findings) -> None:
+    """Train and val are needed, and every split that is there needs every class."""
+    for split in SPLITS:
+        rows = table.rows(split)
+        if not len(rows):
+            _missing_split(table, split, findings)
+            continue
+        counts = np.bincount(table.labels[rows], minlength=table.n_classes)
+        absent = np.flatnonzero(counts == 0)
+        if len(absent):
+            names = ", ".join(f"{table.label_names[c]} ({c})" for c in absent[:10])
+            findings.error(
+                "split-without-class",
+                f"The split {split} has {len(rows):,} images and none of class {names}: "
+                f"move images of that class into it, or drop the class.",
+            )
+
+
+def _missing_split(table: ImageTable, split: str, findings: Findings) -> None:
+    if split == "test":
+        findings.warning("no-test", f"{table.name} has no test images: results can only be shown on val.")
+        return
+    findings.error(
+        f"no-{split}",
+        f"{table.name} has no {split} images among its {len(table):,}: mark some rows with the split {split}.",
+    )
+
+
+def _check_class_sizes(table: ImageTable, findings: Findings) -> None:
+    """Classes that are rare in train; without attributes, also those of which val or test has a few images."""
+    for split in SPLITS:
+        counts = np.bincount(table.labels[table.rows(split)], minlength=table.n_classes)
+        named = [f"{name} ({n:,})" for name, n in zip(table.label_names, counts, strict=True)]
+        if split == "train":
+            _report_rare(counts, named, findings)
+        elif not table.has_attributes and len(tiny := np.flatnonzero((counts > 0) & (counts < TINY_GROUP))):
+            findings.warning(
+                "tiny-class",
+                f"The split {split} has fewer than {TINY_GROUP} images of "
+                f"{_listed([named[c] for c in tiny], ('class', 'classes'))}: accuracy there says little.",
+            )
+
+
+def _report_rare(counts: np.ndarray, named: Sequence[str], findings: Findings) -> None:
+    rare = np.flatnonzero((counts > 0) & (counts * RARE < counts.max()))
+    if len(rare):
+        classes, largest = _listed([named[int(c)] for c in rare], ("class", "classes")), named[int(counts.argmax())]
+        findings.warning(
+            "rare-class",
+            f"The split train has few images of {classes}, less than a tenth of those of {largest}: "
+            f"overall accuracy says little about {'it' if len(rare) == 1 else 'them'}.",
+        )
+
+
+def _check_groups(table: ImageTable, expected: Counts, findings: Findings) -> None:
+    if not table.has_attributes:
+        return
+    _, groups = describe(table)
+    for split in SPLITS:
+        sizes = {group["name"]: group["n"] for group in groups if group["split"] == split}
+        if len(table.rows(split)):
+            _check_sizes(split, sizes, findings)
+        if split in expected:
+            _compare_counts(split, list(sizes.values()), expected[split], findings)
+    _check_association(table, findings)
+
+
+def _check_sizes(split: str, sizes: Mapping[str, int], findings: Findings) -> None:
+    """One finding a split for its empty groups, and one for its tiny ones."""
+    empty = [name for name, n in sizes.items() if n == 0]
+    tiny = [f"{name} ({n})" for name, n in sizes.items() if 0 < n < TINY_GROUP]
+    if empty:
+        findings.warning(
+            "empty-group",
+            f"The split {split} has no image of {_listed(empty)}: accuracy there is unknown, not 0.",
+        )
+    if tiny and split != "train":
+        findings.warning(
+            "tiny-group",
+            f"The split {split} has fewer than {TINY_GROUP} images of {_listed(tiny)}: accuracy there says little.",
+        )
+
+
+def _listed(names: Sequence[str], what: tuple[str, str] = ("group", "groups")) -> str:
+    more = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"{f'the {what[0]} ' if len(names) == 1 else f'{len(names):,} {what[1]}: '}{'; '.join(names[:NAMED])}{more}"
+
+
+def _check_association(table: ImageTable, findings: Findings) -> None:
+    found = association(table)
+    if found is None:
+        return
+    text = (
+        f"{table.attribute_name or 'The attribute'} alone tells the class of {percent(found.given_away)} of train "
+        f"({percent(found.by_chance)} by always naming the most frequent class; Cramer's V {found.cramers_v:.2f})"
+    )
+    if found.cramers_v >= SHORTCUT_V:
+        findings.warning("shortcut", f"{text}: a model may learn it instead of the class.")
+    else:
+        findings.note("shortcut", f"{text}.")
+
+
+def _compare_counts(split: str, found: Sequence[int], expected: Sequence[int], findings: Findings) -> None:
+    if list(found) == list(expected):
+        return
+    findings.warning(
+        "expected-counts",
+        f"The split {split} has {' / '.join(f'{n:,}' for n in found)} images per group where the published data has "
+        f"{' / '.join(f'{n:,}' for n in expected)}: a re-generated copy differs a little, and so will its results.",
+    )
