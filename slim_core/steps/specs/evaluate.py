@@ -1,0 +1,58 @@
+"""The evaluation of a model."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
+
+from slim_core.attention.config import TargetLayer
+from slim_core.data.table import Split
+from slim_core.parameters import Shown
+from slim_core.steps.specs.spec import DRAWN, FOLDED, LATER, NAMED, QueueName, Spec
+
+
+class EvaluateSpec(Spec):
+    """Every metric of a model on one split."""
+
+    queue: ClassVar[QueueName] = "gpu"
+
+    kind: Annotated[Literal["evaluate"], NAMED] = "evaluate"
+    model: Annotated[str, NAMED] = Field(title="Model", description="Train run that is evaluated.")
+    split: Split = Field(default="test", title="Split", description="Whose images the model is evaluated on.")
+    attention: Annotated[bool, FOLDED] = Field(
+        default=True,
+        title="Attention",
+        description="Also score its attention against the masks, where there are any.",
+    )
+    space: Annotated[str | None, NAMED] = Field(
+        default=None, title="Space", description="Space run whose clusters replace missing attributes."
+    )
+    environments: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+        default=None,
+        title="Environments",
+        description="Curate run whose environments, with the names people gave them, make the groups (class x "
+        "environment); default: the attribute does, or the space.",
+    )
+    features: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+        default=None,
+        title="Features",
+        description="Gradcam or features run of the model, or of that whose last layer was refitted: its pooled "
+        "features go through the last layer, and no image through the network; without attention.",
+    )
+    batch_size: Annotated[int, FOLDED] = Field(
+        default=64, ge=1, le=4096, title="Batch size", description="Images of one forward pass."
+    )
+    target_layer: TargetLayer = None
+    shapes_seq: Annotated[int | None, LATER] = DRAWN
+
+    @model_validator(mode="after")
+    def _check_features(self) -> Self:
+        if self.features and self.attention:
+            raise ValueError("features: hold no maps; set attention to false, or leave features out")
+        return self
+
+    def parents(self) -> dict[str, str]:
+        """The model, the features, and the space or the environments of the estimated groups where given."""
+        named = {name: getattr(self, name) for name in ("model", "space", "environments", "features")}
+        return {role: run_id for role, run_id in named.items() if run_id}

@@ -1,0 +1,293 @@
+"""Training, retraining and refitting: settings of the run beside those of TrainConfig and RefitConfig."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from slim_core.data.labels_used import LabelsUsed
+from slim_core.models.names import DEFAULT_MODEL, LARGEST_SIDE, SMALL_RESNET, SMALLEST_SIDE, check_model
+from slim_core.parameters import Config, Shown
+from slim_core.steps.recipes import OF_A_RECIPE, recipe
+from slim_core.steps.specs.spec import FOLDED, LATER, NAMED, QueueName, Spec
+from slim_core.training.answers import AnswersOf
+from slim_core.training.config import BY_ANSWERS, TrainConfig
+from slim_core.training.last_layer import REFITS
+from slim_core.training.last_layer.config import RefitConfig, refit_labels
+from slim_core.training.objectives import OBJECTIVES
+
+Channels = tuple[float, float, float]  # of red, green and blue
+MOST_PROCESSES = 64  # of a training
+_MANY_EPOCHS = 10**6  # more are refused as any number is that is out of bounds
+OF_IMAGES = ("image_size", "resize_ratio", "mean", "std")  # fields of a training that say how a model sees images
+_INPUT = Shown(place="more", default="the model's own", added_later=True)  # of the images that a model sees
+
+
+class TrainSpec(Spec, TrainConfig, RefitConfig):
+    """Train the reference model, retrain on a curated subset, or refit the last layer."""
+
+    queue: ClassVar[QueueName] = "gpu"
+    decided_by: ClassVar[tuple[str, ...]] = ("mode", "start")  # of the recipe
+    in_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(OF_A_RECIPE, "of the recipe"),
+        "model": "by the data set",
+        "weights": "imagenet, but none for small-resnet",
+        "mode": "full, but with --retrain last-layer",
+    }
+
+    kind: Annotated[Literal["train"], NAMED] = "train"
+    model: str = Field(
+        default=DEFAULT_MODEL,
+        title="Model",
+        description="small-resnet, a torchvision classifier, timm:NAME, or your own package.module:function.",
+    )
+    weights: Literal["imagenet", "none"] = Field(
+        default="imagenet", title="Initial weights", description="Initial (pretrained) weights."
+    )
+    checkpoint: str | None = Field(
+        default=None,
+        title="Local checkpoint",
+        description="A .safetensors, .pt or .pth file to start from instead of the initial weights.",
+    )
+    image_size: Annotated[int | None, FOLDED] = Field(
+        default=None,
+        ge=SMALLEST_SIDE,
+        le=LARGEST_SIDE,
+        title="Image size",
+        description="Side in pixels; default: the model's own.",
+    )
+    resize_ratio: Annotated[float | None, _INPUT] = Field(
+        default=None, ge=1, le=4, title="Resize ratio", description="Shorter side before the centre crop, in sizes."
+    )
+    mean: Annotated[Channels | None, _INPUT] = Field(
+        default=None, title="Mean", description="Of red, green and blue in 0..1, subtracted from the images."
+    )
+    std: Annotated[Channels | None, _INPUT] = Field(
+        default=None, title="Standard deviation", description="Of red, green and blue, which the images are divided by."
+    )
+    mode: Annotated[Literal["full", "last-layer", "registered"], Shown(place="nowhere")] = Field(
+        default="full",
+        title="Mode",
+        description="Train everything, refit the last layer (without a reference model: of a pretrained network), or "
+        "take the checkpoint of a model trained elsewhere.",
+    )
+    checkpoint_sha256: Annotated[str | None, LATER] = Field(
+        default=None, title="Checksum", description="SHA-256 of the checkpoint that was registered."
+    )
+    start: Annotated[Literal["scratch", "reference"], NAMED] = Field(
+        default="scratch", title="Start", description="From the initial weights, or a trained run."
+    )
+    reference: Annotated[str | None, NAMED] = Field(
+        default=None,
+        title="Reference model",
+        description="Train run to start from, or whose last layer is refitted.",
+    )
+    subset: Annotated[str | None, NAMED] = Field(
+        default=None, title="Subset", description="Curate run whose subset is trained on; default: all of train."
+    )
+    hold_out: Annotated[float, Shown(step=0.05, place="more", only={"mode": ("full",)}, added_later=True)] = Field(
+        default=0.0,
+        ge=0,
+        le=0.9,
+        title="Held out",
+        description="Share of the training images of each class kept out of training, for a refit of the last layer.",
+    )
+    attention: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+        default=None,
+        title="Attention maps or features",
+        description="Gradcam or features run of the reference model whose pooled features the last layer is fitted "
+        "on; default: they are computed.",
+    )
+    processes: Annotated[int, Shown(place="more", only={"mode": ("full",)}, added_later=True)] = Field(
+        default=1,
+        ge=1,
+        le=MOST_PROCESSES,
+        title="Processes",
+        description="That share the training, one a GPU: each computes its part of every batch.",
+    )
+    environments: Annotated[str | None, Shown(place="nowhere", added_later=True)] = Field(
+        default=None,
+        title="Environments",
+        description="Curate run whose environments, as people answered about them, make the groups (class x "
+        "environment) of objective, sampling, refit and selection; default: the attribute does.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_recipe(cls, given: Any) -> Any:
+        """Fields that are missing or None come from the recipe of the model and situation."""
+        if not isinstance(given, dict):
+            return given
+        defaults = cls.proposed(str(given.get("model", DEFAULT_MODEL)), _situation(given))
+        epochs = given.get("epochs")
+        if isinstance(epochs, int) and epochs < _MANY_EPOCHS:  # the recipe's milestones, at the same shares of the way
+            defaults["milestones"] = tuple(round(m * epochs / defaults["epochs"]) for m in defaults["milestones"])
+        return defaults | {key: value for key, value in given.items() if value is not None or key not in defaults}
+
+    @classmethod
+    def proposed(cls, model: str, situation: str) -> dict[str, Any]:
+        """Field -> what is proposed for a model in a situation (slim_core.steps.recipes)."""
+        weights = "none" if model == SMALL_RESNET else "imagenet"
+        return {**recipe(model, situation).model_dump(), "weights": weights}
+
+    @field_validator("mean", "std", mode="before")
+    @classmethod
+    def _split_at_commas(cls, given: object) -> object:
+        """A form has one text for the three."""
+        parts = tuple(given.split(",")) if isinstance(given, str) else given
+        if isinstance(parts, tuple | list) and len(parts) != len(get_args(Channels)):
+            raise ValueError("give three numbers, joined by commas")
+        return parts
+
+    @field_validator("std")
+    @classmethod
+    def _check_std(cls, std: Channels | None) -> Channels | None:
+        if std is not None and min(std) <= 0:
+            raise ValueError("give three numbers above 0")
+        return std
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, model: str) -> str:
+        check_model(model)
+        return model
+
+    @model_validator(mode="after")
+    def _check_reference(self) -> Self:
+        refits = self.mode == "last-layer"
+        if self.start == "reference" and self.reference is None:
+            raise ValueError("reference: name the train run to start from")
+        if refits and self.reference is None and self.weights == "none" and self.checkpoint is None:
+            raise ValueError(
+                "reference: name the train run whose last layer is refitted, or take pretrained weights: "
+                "the features of an untrained network tell little"
+            )
+        if self.reference is not None and not (refits or self.start == "reference"):
+            raise ValueError("reference: is given, but start is scratch; use start=reference, or leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _check_last_layer(self) -> Self:
+        """The refit has a loss and a balance of its own, which these would seem to change."""
+        if self.mode != "last-layer":
+            return self
+        if self.objective != "erm" or self.sampling != "shuffled":
+            raise ValueError("objective: and sampling have no effect on mode last-layer; leave both out")
+        if self.selection == BY_ANSWERS:
+            raise ValueError(f"selection: {BY_ANSWERS} has no effect on mode last-layer; take worst_class")
+        if self.processes > 1:
+            raise ValueError("processes: has no effect on mode last-layer; leave it out")
+        if self.hold_out and (self.subset or self.fitted_on != "train"):
+            raise ValueError(
+                "hold_out: is a share of all of train, kept from a pretrained network's new last layer; leave out "
+                "subset and fitted_on"
+            )
+        if self.reference is None and (self.attention or self.fitted_on == "held-out"):
+            raise ValueError("reference: name the train run that attention and fitted_on=held-out speak of")
+        if self.subset and self.fitted_on != "train":
+            raise ValueError(f"subset: is not fitted on with fitted_on={self.fitted_on}; leave one of them out")
+        return self
+
+    @model_validator(mode="after")
+    def _check_full(self) -> Self:
+        """What belongs to a refit would seem to change a training."""
+        if self.mode == "last-layer":
+            return self
+        for name in (*RefitConfig.model_fields, "attention"):
+            if getattr(self, name) != type(self).model_fields[name].get_default(call_default_factory=True):
+                raise ValueError(f"{name}: has an effect on mode last-layer only; leave it out, or take that mode")
+        if self.hold_out and (self.subset or self.start == "reference"):
+            raise ValueError(
+                "hold_out: is a share of all of train, kept from a new model; leave out what it starts from"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_processes(self) -> Self:
+        """A process computes two images of each part of a batch at least."""
+        least = 2 * self.processes * self.accumulation
+        if self.processes > 1 and self.batch_size < least:
+            raise ValueError(
+                f"processes: {self.processes} that share batches of {self.batch_size} have too few images each; take "
+                f"a batch_size of {least} or more, or fewer processes"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_registered(self) -> Self:
+        """Nothing is trained."""
+        if self.mode == "registered" and self.checkpoint is None:
+            raise ValueError("checkpoint: name the file of the model that was trained elsewhere")
+        if self.mode == "registered" and (self.subset or self.reference or self.hold_out):
+            raise ValueError("subset: reference and hold_out have no effect on mode registered; leave them out")
+        return self
+
+    def parents(self) -> dict[str, str]:
+        """The reference model, subset, features and environments, where given; what objective and selection rest on."""
+        answers, _ = self.answers()
+        named = {
+            "reference": self.reference,
+            "subset": self.subset,
+            "attention": self.attention,
+            "answered": answers.space if answers else None,
+            "selection": self.selection_options.get("space"),
+            "environments": self.environments,
+        }
+        given = {role: run_id for role, run_id in named.items() if run_id}
+        given |= OBJECTIVES[self.objective].parents(self.objective_options)
+        return given | REFITS[self.refit].parents(self.refit_options)
+
+    def answers(self) -> tuple[AnswersOf | None, AnswersOf | None]:
+        """Those about training images that the objective needs, and those about validation images for the selection."""
+        of_train = OBJECTIVES[self.objective].answers(self.objective_options)
+        return of_train, AnswersOf(**self.selection_options) if self.selection == BY_ANSWERS else None
+
+    def labels_used(self) -> set[LabelsUsed]:
+        """Beyond the classes of the images, and what ``environments`` rests on."""
+        if self.mode == "last-layer":
+            return refit_labels(self.refit, self.fitted_on, self.selection)
+        return super().labels_used()
+
+    def inputs(self) -> set[str]:
+        """As of every spec; and the file of a model that was trained elsewhere."""
+        return super().inputs() | ({"checkpoint", "checkpoint_sha256"} if self.mode == "registered" else set())
+
+    def held(self) -> Mapping[str, type[Config]]:
+        """The settings of the loss and the refit, and of the selection where it has some."""
+        of_selection = {"selection_options": AnswersOf} if self.selection == BY_ANSWERS else {}
+        return {
+            "objective_options": OBJECTIVES[self.objective].Options,
+            "refit_options": REFITS[self.refit].Options,
+            **of_selection,
+        }
+
+    def without_effect(self) -> frozenset[str]:
+        """Where nothing is trained, all but what names the model and its images."""
+        if self.mode != "registered":
+            return frozenset()
+        return frozenset(type(self).model_fields) - self.inputs() - {"mode", *OF_IMAGES}
+
+    def defaults(self) -> dict[str, Any]:
+        """As of every spec; the milestones keep their place on the way through the epochs."""
+        as_long = type(self).model_validate({**self._deciding(), "epochs": self.epochs})
+        return super().defaults() | {"milestones": list(as_long.milestones)}
+
+
+def refits(train: Mapping[str, Any]) -> bool:
+    """Whether the spec of a train run refits the last layer of a trained model; of a pretrained network it is new."""
+    return train.get("mode") == "last-layer" and train.get("reference") is not None
+
+
+def is_probe(train: Mapping[str, Any]) -> bool:
+    """Whether that last layer is a new one, of a pretrained network the rest of which nobody trained here."""
+    return train.get("mode") == "last-layer" and not refits(train)
+
+
+def _situation(given: Mapping[str, Any]) -> str:
+    if given.get("mode") == "last-layer":
+        return "last-layer"
+    if given.get("start") == "reference":
+        return "from-reference"
+    return "scratch" if given.get("subset") else "reference"
