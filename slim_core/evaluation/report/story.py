@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slim_core.data.groups import grouping
+from slim_core.evaluation.comparison import grouping_of
 from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
@@ -28,6 +29,7 @@ from slim_core.percent import counted, interval, percent
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
+    from slim_core.store import Run
 
 Named = Callable[[str], str]
 GAP = 0.02  # between average and worst group, below which no group is said to fail
@@ -145,6 +147,22 @@ def _off_the_object(metrics: Mapping[str, Any], worst: Mapping[str, Any], named:
     if least is not None and least[ATTENTION_PRECISION] < overall - 0.05:
         return f"{text}, and {percent(1 - least[ATTENTION_PRECISION], 0)} for {named(least['name'])}."
     return f"{text}." if there is None else f"{text} ({percent(1 - there, 0)} for {named(worst['name'])})."
+
+
+def verdict(
+    before: Run,
+    after: Run,
+    cost: Mapping[str, Any],
+    *,
+    pairs: Sequence[tuple[float, float]] = (),
+    random: Sequence[float] = (),
+    named: Named = str,
+) -> Verdict:
+    """Whether the second evaluation is better than the first, as ``better``; not known where they have other groups."""
+    was, now = before.metrics or {}, after.metrics or {}
+    if grouping_of(before) != grouping_of(after):
+        return across(was, now)
+    return better(was, now, cost, pairs=pairs, random=random, named=named)
 
 
 def better(
