@@ -333,5 +333,18 @@ def test_with_one_model_the_next_thing_is_the_next_step_of_the_loop(show) -> Non
     told = texts(show("compare"))
     assert "answer more images" not in told and "**Next:**" in told
     evaluated = parse_spec(slim.spec | {"batch_size": 8})
-    store.runs.submit(evaluated)
-    assert "**Next:** wait for the Compare step." in texts(show("compare"))
+    run, _ = store.runs.submit(evaluated)
+    assert "**Next:** The Compare step is waiting in the queue." in texts(show("compare"))
+    store.attempts.request_stop(run.id)
+    assert "**Next:** press *Evaluate on test* above." in texts(show("compare")), "it is done on this page"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_step_that_was_stopped_is_named_here_as_on_the_other_pages_of_the_loop(show) -> None:
+    store = session.store()
+    slim, _ = evaluations()
+    model = store.runs.fetch(slim.spec["model"])
+    store.runs.delete(model.id, cascade=True)
+    again, _ = store.runs.submit(parse_spec(model.spec))
+    store.attempts.request_stop(again.id)
+    assert "**Next:** The Retrain step was stopped. Resume it, or start another." in texts(show("compare"))
