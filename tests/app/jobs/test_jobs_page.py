@@ -23,6 +23,7 @@ from app.jobs.parts import history as run_history
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
 from slim_core.store import Run
+from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from workers.queue import Queue
 
@@ -218,7 +219,7 @@ def test_a_run_that_is_opened_from_its_line_is_in_the_address(show) -> None:
 def test_waiting_runs_tell_their_place_and_a_lead_moves_one_to_the_front(show) -> None:
     runs = [submitted(), submitted(), submitted()]
     store = session.store()
-    store.workers.beat("w", host="h", pid=1, device="cpu", queues=("gpu", "cpu"), version=code_version())
+    store.workers.beat(Heartbeat("w", host="h", pid=1, device="cpu", queues=("gpu", "cpu"), version=code_version()))
     app = show("jobs")
     assert "It is next in the queue" in said(app) and "It is number 3 in the queue" in said(app)
     assert app.button(key=f"front-{runs[0].id}").disabled
@@ -244,9 +245,9 @@ def test_workers_are_listed_with_their_gpu_their_run_and_their_code(show) -> Non
     store, run = session.store(), submitted()
     gpu = {"name": "H100", "load_percent": 93, "temperature_c": 88, "memory_used_mb": 40960, "memory_mb": 81920}
     told = {"host": "box", "pid": 7, "queues": ("gpu",)}
-    store.workers.beat("new", device="cuda:0", current_run=run.id, load=gpu, version=code_version(), **told)
-    store.workers.beat("old", device="cpu", version="0.0.1/0001", **told)
-    store.workers.beat("silent", device="cpu", **told)
+    store.workers.beat(Heartbeat("new", device="cuda:0", current_run=run.id, load=gpu, version=code_version(), **told))
+    store.workers.beat(Heartbeat("old", device="cpu", version="0.0.1/0001", **told))
+    store.workers.beat(Heartbeat("silent", device="cpu", **told))
     app = show("jobs")
     table = tables(app)["Workers"]
     rows = {row[0]: row for row in cells(table)}

@@ -12,6 +12,7 @@ from slim_core.errors import ConflictError, SpecRefusedError
 from slim_core.steps.specs import GradcamSpec
 from slim_core.store import Store, schema
 from slim_core.store.queue.order import waiting
+from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from tests.slim_core.store.store_makers import in_processes, in_threads, statements, train_spec
 
@@ -128,10 +129,10 @@ def test_a_device_no_worker_has_is_refused_with_those_there_are(store, dataset):
         ("b", "h1", "cuda:1", "gpu"),
         ("c", "h1", "cpu", "cpu"),
     ):
-        store.workers.beat(name, host=host, pid=1, device=device, queues=[queues])
+        store.workers.beat(Heartbeat(name, host=host, pid=1, device=device, queues=[queues]))
     with pytest.raises(SpecRefusedError, match=r"'cpu': ask for one of cuda:0, cuda:1, or for none\."):
         store.runs.submit(train_spec(dataset), device="cpu")  # the light worker does not train
-    store.workers.beat("d", host="h2", pid=1, device="cuda:0", queues=["gpu"])
+    store.workers.beat(Heartbeat("d", host="h2", pid=1, device="cuda:0", queues=["gpu"]))
     with pytest.raises(
         SpecRefusedError, match=r"'cuda:7': ask for one of h1/cuda:0, h1/cuda:1, h2/cuda:0, or for none"
     ):
