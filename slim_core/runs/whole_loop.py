@@ -99,7 +99,7 @@ class Loop(LoopRuns):
         model, subset = trained.model, trained.subset
         chosen = (subset or model).metrics or {}
         ancestry = Ancestry.read(self.store, model.dataset_id)
-        n_answers = ancestry.n_answers(model, *trained.tried)
+        n_answers = sum(ancestry.answers_used(model, *trained.tried))
         return Outcome(
             method=method,
             seed=self.config.seed,

@@ -169,7 +169,7 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
     charts = [
         Chart("Every group", group_intervals(alike, name), note),
         Chart("Worst group and averages", comparison.averages(rows, frames.HEADLINE, name)),
-        Chart("Against answers spent", comparison.cost_scatter(frame, "answers", "answers spent", name)),
+        Chart("Against answers about images", comparison.cost_scatter(frame, "answers", "answers about images", name)),
         Chart("Against images used", comparison.cost_scatter(frame, "images", "images trained on", name)),
     ]
     if len(comparison.long(rows, frames.ATTENTION)):

@@ -178,7 +178,7 @@ def better(
 
     Args:
         before, after: metrics of the two evaluations, on the same images.
-        cost: images, answers and spent (in words), as in a row of slim_core.evaluation.report.frames.table.
+        cost: images, answers, environment_answers and spent (in words), as in a row of slim_core.evaluation.report.frames.table.
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
         random: worst-group accuracy of models retrained in the same way on a random subset of the same size.
         named: as above.
@@ -279,6 +279,7 @@ def _beside_random(now: Mapping[str, Any], random: Sequence[float]) -> str:
 
 def _took(cost: Mapping[str, Any]) -> str:
     """What people gave, and how many images the model was trained on."""
-    spent, images = str(cost["spent"]) if cost.get("answers") else "", cost.get("images")
+    asked, images = cost.get("answers") or cost.get("environment_answers"), cost.get("images")
+    spent = str(cost["spent"]) if asked else ""
     text = f"Annotation took **{spent}**." if spent else "It took no answer."
     return f"{text} The model was trained on {images:,.0f} images." if images == images and images else text

@@ -59,6 +59,7 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_group
             "labels_used": ["none", "answers"],
             "attention_precision": [0.5, 0.6],
             "answered_by": [None, "simulated annotator"],
+            "environment_answers": [0.0, 0.0],
         }
     )
     found = table.column_widths(rows)
@@ -73,6 +74,9 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_group
     by = table.column_widths(rows.assign(worst_group="0, sky"))["answered_by"]
     assert by == table.WIDTHS["answered_by"] + table.WIDTHS["attention_coverage"], "who answered is a name too"
     assert "answered_by" in table.column_widths(longer.assign(worst_group="x" * 80)), "simulated answers are named"
+    asked = table.column_widths(short.assign(environment_answers=[0.0, 6.0]))
+    assert set(asked) - set(table.WIDTHS) == {"environment_answers"}, "shown where there are any"
+    assert sum(asked.values()) == sum(table.WIDTHS.values())
 
 
 @pytest.mark.usefixtures("filled_home")
