@@ -178,7 +178,7 @@ def better(
 
     Args:
         before, after: metrics of the two evaluations, on the same images.
-        cost: images, answers, environment_answers and spent (in words), as in a row of slim_core.evaluation.report.frames.table.
+        cost: images, answers, environment_answers and spent (in words), as in a row of frames.table.
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
         random: worst-group accuracy of models retrained in the same way on a random subset of the same size.
         named: as above.
