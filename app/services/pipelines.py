@@ -151,10 +151,14 @@ def stop(pipeline: Pipeline) -> None:
 
 
 def resume(pipeline: Pipeline) -> None:
-    """Queue every step again that failed or was stopped, parents first (needs lead); each goes on where it was."""
+    """Queue every step again that failed or was stopped, parents first (needs lead); each goes on where it was.
+
+    One that had ended with its parent is queued with it, before its turn comes.
+    """
     away: QueueUnavailableError | None = None
+    runs = session.store().runs
     for run in pipeline.runs:
-        if run.status in UNFINISHED:
+        if runs.fetch(run.id).status in UNFINISHED:
             try:
                 actions.retry(run.id)
             except QueueUnavailableError as error:

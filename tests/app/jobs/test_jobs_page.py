@@ -363,12 +363,14 @@ def test_what_waited_for_a_stopped_run_is_stopped_with_it_and_leads_to_the_run_t
     assert named in said(app) and "failed" not in said(app)
     assert [row[2] for row in cells(tables(app)["Runs"])[:2]] == ["– stopped", "– stopped"]
     app = show("jobs", run=maps.id)
-    assert f"{named} Then retry this one." in said(app)
+    assert f"{named} This run is queued again with it." in said(app)
     assert f"retry-{maps.id}" not in [one.key for one in app.button], "the store would refuse it"
     next(one for one in app.button if one.label == "Open that run").click().run()
     assert app.query_params["run"] == train.id
-    store.attempts.retry(train.id)
-    assert f"retry-{maps.id}" in [one.key for one in show("jobs", run=maps.id).button]
+    app = show("jobs", run=train.id)
+    assert "1 run that waited for it is queued again with it." in said(app)
+    app.button(key=f"retry-{train.id}").click().run()
+    assert store.runs.fetch(maps.id).status == "queued"
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -237,6 +237,7 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
         ("lineage.finished_like", "lineage.scored_last", "shapes.on"), "as what calls it and what it calls"
     ),
     **dict.fromkeys(("runs.shards", "runs.waiting_for"), "tested below"),
+    "attempts.retried_with": "walks as lineage.descendants",
     "queue.estimates": "of the runs that are given",
     **dict.fromkeys(("queue.pause", "queue.resume", "queue.paused", "queue.claim_best"), "of the whole machine"),
     **dict.fromkeys(("workers.beat", "workers.leave", "workers.forget_silent", "workers.require"), "of machines"),
