@@ -217,8 +217,10 @@ class Attempts:
         queued_at = self._database.now(connection)
         for run in runs:
             if run.status in UNFINISHED:
-                anew = {} if run.shard_of else {"progress": {}, "notified_at": None}  # a shard's says how large it is
-                self._requeue(connection, run, None, losses=0, queued_at=queued_at, **anew)
+                anew: dict[str, Any] = {"losses": 0, "queued_at": queued_at}
+                if run.shard_of is None:  # the progress of a shard says how large it is
+                    anew |= {"progress": {}, "notified_at": None}
+                self._requeue(connection, run, None, **anew)
 
     def _requeue(self, connection: Connection, run: Run, message: str | None, **values: Any) -> None:
         """It keeps its place among those that wait, unless another ``queued_at`` is given."""
