@@ -12,7 +12,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 FOLDER = "file-checks"
 WAIT_S = 5.0  # for another check of the same folder
 _SCHEMA = """CREATE TABLE IF NOT EXISTS looks (path TEXT PRIMARY KEY, fault TEXT, detail TEXT, bytes INTEGER,
-    width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER) WITHOUT ROWID"""
+    width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER, orientation INTEGER DEFAULT 1) WITHOUT ROWID"""
 _log = logging.getLogger(__name__)
 
 
@@ -35,6 +35,11 @@ class Look:
     height: int = 0
     mtime_ns: int = -1  # when it was changed, nanoseconds since 1970
     decoded: bool = False  # all its pixels were read
+    orientation: int = 1  # of its EXIF, 1 to 8, see images.orientation_of; 0: of an earlier version, which did not look
+
+
+_COLUMNS = ("path", *(one.name for one in fields(Look)))
+_NAMED = ", ".join(_COLUMNS)
 
 
 class KeptLooks:
@@ -47,6 +52,7 @@ class KeptLooks:
             self._database = sqlite3.connect(path, timeout=WAIT_S, check_same_thread=False)
             self._database.execute("PRAGMA synchronous = OFF")  # a power cut costs a second look, no more
             self._database.execute(_SCHEMA)
+            _add_orientation(self._database)
 
     @classmethod
     def of(cls, home: Path, root: Path) -> KeptLooks:
@@ -74,14 +80,15 @@ class KeptLooks:
     def keep(self, paths: Sequence[str], looks: Sequence[Look]) -> None:
         """Keep what can be recognised again: not what is missing, a link, or too large as of today's limit."""
         rows = [
-            (path, *(getattr(look, name) for name in Look.__slots__))
+            (path, *(getattr(look, name) for name in _COLUMNS[1:]))
             for path, look in zip(paths, looks, strict=True)
             if look.bytes >= 0 and look.fault != "large-files"
         ]
         with self._left_alone_if_broken():
             if self._database is not None:
                 with self._database:
-                    self._database.executemany("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                    values = ", ".join("?" * len(_COLUMNS))
+                    self._database.executemany(f"INSERT OR REPLACE INTO looks ({_NAMED}) VALUES ({values})", rows)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -91,8 +98,8 @@ class KeptLooks:
     def _all(self) -> dict[str, Look]:
         with self._left_alone_if_broken():
             if self._database is not None:
-                rows = self._database.execute("SELECT * FROM looks")
-                return {path: Look(*fields) for path, *fields in rows}
+                rows = self._database.execute(f"SELECT {_NAMED} FROM looks")
+                return {path: Look(*values) for path, *values in rows}
         return {}
 
     @contextmanager
@@ -103,6 +110,14 @@ class KeptLooks:
             _log.warning("What was seen of the files is not kept: %s", error)
             self.close()
             self._database = None
+
+
+def _add_orientation(database: sqlite3.Connection) -> None:
+    """To a file of an earlier version: what it holds still counts, and its orientations are not known."""
+    names = [row[1] for row in database.execute("PRAGMA table_info(looks)")]
+    if "orientation" not in names:
+        with database:
+            database.execute("ALTER TABLE looks ADD COLUMN orientation INTEGER DEFAULT 0")
 
 
 def _is_as_seen(path: str, look: Look) -> bool:
