@@ -33,7 +33,7 @@ LABELS_DEFINITION = (
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
     "answers": "Images people were asked about, in every campaign, up to the last answer used.",
-    "environment_answers": "People's answers about whole environments, as far as they were used: they count apart.",
+    "environment_answers": "People's votes on sheets, which ask about whole environments, up to the last one used.",
     "share": "Images people were asked about, as a share of the training images.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "

@@ -27,7 +27,7 @@ SORTS = {  # what a person picks -> column
     "attention precision": ATTENTION_PRECISION,
     "AIoU": AIOU,
     "answers": "answers",
-    "answers on environments": "environment_answers",
+    "sheet votes": "environment_answers",
     "images": "images",
     "minutes": "minutes",
     "GPU hours": "gpu_hours",
