@@ -334,6 +334,11 @@ def compare(evaluations: list[str] | None = None, *, at: Workbench | None = None
 
 
 def run_loop(config: LoopConfig, methods: list[str], *, at: Workbench | None = None) -> list[Outcome]:
-    """The whole loop once, with each of the methods."""
+    """The whole loop once, with each of the methods; what the data cannot serve is refused before any work.
+
+    Raises:
+        DataRefusedError, SpecRefusedError, AnswersRefusedError: as ``Loop.require``.
+    """
     loop = Loop(at or open_workbench(), config)
+    loop.require(methods)
     return [loop.outcome(method) for method in methods]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Self
 
@@ -47,17 +47,16 @@ class Queue:
         view.store = store
         return view
 
-    def submit(self, run: Run) -> None:
-        """Enqueue a wake-up for a queued run, or for its shards; before its parents are done, a service does so later.
+    def submit(self, *runs: Run) -> None:
+        """Enqueue a wake-up for each queued run, or for its shards; before its parents are done, a service does later.
 
         Raises:
-            QueueUnavailableError: Redis does not answer. The run stays queued and goes in later by itself.
+            QueueUnavailableError: Redis does not answer. The runs stay queued and go in later by themselves.
         """
-        ready = [
-            each for each in (run, *self.store.runs.shards(run.id)) if each.status == "queued" and self.ready(each)
-        ]
+        each_one = [each for run in runs for each in (run, *self.store.runs.shards(run.id))]
+        ready = [each for each in each_one if each.status == "queued" and self.ready(each)]
         if ready:
-            with self._redis(f"Run {run.id} is saved and starts by itself once the queue is back") as redis:
+            with self._redis(_saved(runs)) as redis:
                 for each in ready:
                     enqueue_wakeup(each, redis, self.settings.job_timeout_s)
 
@@ -67,7 +66,7 @@ class Queue:
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
-        with self._redis("Nothing is lost") as redis:
+        with self._redis("Nothing is lost.") as redis:
             for run in runs:
                 enqueue_wakeup(run, redis, self.settings.job_timeout_s)
 
@@ -120,7 +119,7 @@ class Queue:
         Raises:
             QueueUnavailableError: Redis does not answer.
         """
-        with self._redis("Nothing is lost") as redis:
+        with self._redis("Nothing is lost.") as redis:
             return count_jobs(names, redis)
 
     def _remove_wakeups(self, run: Run) -> None:
@@ -133,14 +132,23 @@ class Queue:
 
     @contextmanager
     def _redis(self, reassurance: str) -> Iterator[Redis]:
-        """A connection, whose failures become one sentence."""
-        url = redis_url(self.settings)
-        if self._connection is None or self._connection[0] != url:
-            self._connection = (url, connect(url))
+        """A connection, whose failures become one sentence; behind it, what becomes of the runs."""
         try:
+            url = redis_url(self.settings)
+            if self._connection is None or self._connection[0] != url:
+                self._connection = (url, connect(url))
             yield self._connection[1]
+        except QueueUnavailableError as error:
+            raise QueueUnavailableError(f"{error} {reassurance}".strip()) from error
         except (RedisError, OSError) as error:
-            raise QueueUnavailableError(f"{_sentence(self.settings, url, error)} {reassurance}.".strip()) from error
+            raise QueueUnavailableError(f"{_sentence(self.settings, url, error)} {reassurance}".strip()) from error
+
+
+def _saved(runs: Sequence[Run]) -> str:
+    """What becomes of runs that no worker could be woken for."""
+    if len(runs) == 1:
+        return f"Run {runs[0].id} is saved and starts by itself once the queue is back."
+    return f"{len(runs)} runs are saved and start by themselves once the queue is back."
 
 
 def _sentence(settings: Settings, url: str, met: Exception) -> str:

@@ -24,7 +24,7 @@ from slim_core.errors import SlimError
 from slim_core.settings import Settings
 from slim_core.signal_event import Signalled
 from slim_core.store import Store
-from slim_core.store.workers import names_of
+from slim_core.store.workers import Heartbeat, names_of
 from workers.local import environment
 from workers.queue import Queue
 from workers.redis_home import RedisHome
@@ -224,14 +224,16 @@ class Service:
             if slot.process is None or not slot.alive:
                 continue
             store.workers.beat(
-                slot.name,
-                host=host(),
-                pid=slot.process.pid,
-                device=slot.plan.shown_device,
-                queues=slot.plan.queues,
-                current_run=next((run.run_id for run in claimed_by(slot.name, store)), None),
-                memory_mb=slot.memory_mb(),
-                load=_load(loads.get(slot.plan.gpu.uuid)) if slot.plan.gpu else {},
+                Heartbeat(
+                    slot.name,
+                    host=host(),
+                    pid=slot.process.pid,
+                    device=slot.plan.shown_device,
+                    queues=slot.plan.queues,
+                    current_run=next((run.run_id for run in claimed_by(slot.name, store)), None),
+                    memory_mb=slot.memory_mb(),
+                    load=_load(loads.get(slot.plan.gpu.uuid)) if slot.plan.gpu else {},
+                )
             )
         store.workers.forget_silent()
 

@@ -103,7 +103,7 @@ def _environments(subset: Run, metrics: Mapping[str, Any], way: Retrain, seed: i
 
 def _in_other_environments(subset: Run, way: Retrain, seed: int, n: int) -> Pipeline:
     space = session.store().runs.fetch(subset.spec["space"])
-    other = actions.saved({**space.spec, "n_clusters": n}, name=f"Space with {n} environments")
+    other, _ = actions.save({**space.spec, "n_clusters": n}, name=f"Space with {n} environments")
     return pipelines.to_subset(subset.spec | {"space": other.id}, way, seed, name=subset.name)
 
 

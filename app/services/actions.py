@@ -21,11 +21,11 @@ from slim_core.data.incoming.browse import Entry, Listing
 from slim_core.data.incoming.preview import TablePreview, preview
 from slim_core.data.report import require
 from slim_core.data.sets.digits import write_demo
-from slim_core.errors import QueueUnavailableError
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.preflight import device_for, require_possible
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
+from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
     from slim_core.data.report import Imported, ImportReport
@@ -36,47 +36,46 @@ _SEED_IN_NAME = re.compile(r",? seed \d+$")
 Progress = Callable[[int, int, str], None]  # done, total, what is being done
 
 
-def submit(
+def save(
     spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False, device: str | None = None
 ) -> tuple[Run, bool]:
-    """Queue a step (needs lead). Returns its run, and False where the same step is there already.
+    """Keep a step as a run that waits in the database (needs lead); ``wake`` follows, once for all that are saved.
 
-    ``device``: only a worker that computes there takes it, such as "cuda:1".
+    Returns its run, and False where the same step is there already. ``device``: only a worker that computes there
+    takes it, such as "cuda:1".
 
     Raises:
         SpecRefusedError: a field is unknown, missing or out of its range.
         SlimError: the step can only fail (slim_core.runs.preflight).
-        QueueUnavailableError: Redis does not answer; the run waits in the database and is taken up when it does.
     """
     viewer = session.acting_as("lead")
     parsed = parse_spec(spec) if isinstance(spec, Mapping) else spec
     require_possible(session.store(), parsed)
     asked = device_for(parsed, device)
-    run, created = session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=asked)
-    if created:
-        try:
-            session.queue().submit(run)
-        except QueueUnavailableError as error:
-            raise QueueUnavailableError(
-                f"The queue is not reachable. Run {run.id} is saved and starts once the queue is back. {error}"
-            ) from error
-    return run, created
+    return session.store().runs.submit(parsed, by=viewer, name=name, force=force, device=asked)
 
 
-def saved(spec: Spec | Mapping[str, Any], *, name: str | None = None) -> Run:
-    """The run of a step that later ones of a chain name, also where the queue is away (needs lead).
+def wake(*runs: Run) -> None:
+    """Wake workers for saved runs and for those they wait for; one that is woken twice finds nothing to do.
 
-    It is saved before the queue hears of it. The last step of the chain goes by ``submit``, which says that it waits.
+    Raises:
+        QueueUnavailableError: Redis does not answer; all wait in the database and are taken up when it does.
     """
-    return although_queue_is_away(lambda: submit(spec, name=name)[0])
+    store = session.store()
+    above = History(store.database).some(store.lineage.ancestors(run.id for run in runs))
+    known = {**above, **{run.id: run for run in runs}}
+    waiting = [run for run in known.values() if run.status == "queued" and run.shard_of is None]
+    session.queue().submit(*waiting)
 
 
-def although_queue_is_away(queued: Callable[[], Run]) -> Run:
-    """What ``queued`` submits last: all is saved before the queue hears of it, and the same again is what is there."""
-    try:
-        return queued()
-    except QueueUnavailableError:
-        return queued()
+def submit(
+    spec: Spec | Mapping[str, Any], *, name: str | None = None, force: bool = False, device: str | None = None
+) -> tuple[Run, bool]:
+    """``save`` one step, and ``wake`` a worker for it where it is new (needs lead)."""
+    run, created = save(spec, name=name, force=force, device=device)
+    if created:
+        wake(run)
+    return run, created
 
 
 def register_model(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ import numpy as np
 from slim_core.annotation.curation_data import curation_data
 from slim_core.annotation.propagation import live_campaign
 from slim_core.curation import CurateOptions, CurationData, curate, default_subset_size, trusted
+from slim_core.curation.cells import alone_in_environment
 from slim_core.curation.data import UNANSWERED
 from slim_core.curation.keep import kept_or_all
 from slim_core.curation.options import SLIM
@@ -77,10 +77,10 @@ def _unanswered(store: Store, space: str) -> CurationData:
 def _cells(data: CurationData, size: int) -> tuple[CellNow, ...]:
     options = CurateOptions()
     cells, budgets = cell_budgets(data, kept_or_all(data, options), size, options)
-    n_classes = Counter(cell.note["environment"] for cell in cells)
+    alone = alone_in_environment([cell.note for cell in cells])
     return tuple(
-        CellNow(cell.name, cell.size, cell.note.get("kept"), budget, n_classes[cell.note["environment"]] == 1)
-        for cell, budget in zip(cells, budgets.tolist(), strict=True)
+        CellNow(cell.name, cell.size, cell.note.get("kept"), budget, is_alone)
+        for cell, budget, is_alone in zip(cells, budgets.tolist(), alone, strict=True)
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,16 @@ class Choice:
     budget: int
     positions: np.ndarray
     counts: np.ndarray
+
+
+def alone_in_environment(cells: Sequence[Mapping[str, Any]]) -> list[bool]:
+    """Of each cell, by its note or its row of a subset's report: whether no other class occurs in its environment.
+
+    Strategies without environments have no such cell.
+    """
+    found_in = [cell.get("environment") for cell in cells]
+    n_classes = Counter(found_in)
+    return [one is not None and n_classes[one] == 1 for one in found_in]
 
 
 def choose(cell: Cell, budget: int, points: np.ndarray, seed: int) -> Choice:

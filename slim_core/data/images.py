@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from PIL import Image
+from PIL import ExifTags, Image
 
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.errors import ImageRefusedError, PathRefusedError
@@ -33,6 +33,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 GREY_FROM = 128  # of 255: from here on a grey mask counts; in a file without such pixels all that is not 0 does
 GREY_WITHIN = 8  # of 255: by so much the channels of a grey differ where JPEG has rounded them
 LONGEST_SIDES = 8  # of a side, in times the other one: beyond it nothing is seen after the centre crop
+STORED = 1  # the orientation of an image that is shown as it is stored
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 BROKEN = (OSError, SyntaxError, ValueError, EOFError, IndexError, TypeError, struct.error, zlib.error)
 
@@ -170,6 +171,44 @@ def _opened(path: Path | str, max_pixels: int | None) -> Image.Image:
             f"{limit / 1e6:g} million allowed: make it smaller, or raise SLIM_MAX_PIXELS."
         )
     return image
+
+
+def image_header(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, int, int]:
+    """(width, height, ``orientation_of``) from the header alone.
+
+    Raises:
+        ImageRefusedError: as ``image_size``.
+    """
+    with _opened(path, max_pixels) as image:
+        return (*image.size, orientation_of(image))
+
+
+def orientation_of(image: Image.Image) -> int:
+    """How the EXIF of a JPEG, PNG or WebP has it shown, 1 to 8; 1, as it is stored, where that says nothing legible.
+
+    Costs nothing where there is no EXIF, and reads no pixel. Of a TIFF it is 1: Pillow turns its pixels itself.
+    """
+    exif = image.info.get("exif")
+    if not isinstance(exif, bytes):  # a text of a PNG may go by this name
+        return STORED
+    try:
+        value = _orientation_in(exif)
+    except struct.error:
+        return STORED
+    return value if 1 <= value <= 8 else STORED
+
+
+def _orientation_in(exif: bytes) -> int:
+    """The tag of its first directory; by hand, for Pillow reads all tags, and warns of those it cannot."""
+    tiff = exif.removeprefix(b"Exif\0\0")
+    order = ">" if tiff[:2] == b"MM" else "<"
+    (directory,) = struct.unpack_from(f"{order}L", tiff, 4)
+    (n_tags,) = struct.unpack_from(f"{order}H", tiff, directory)
+    for at in range(directory + 2, directory + 2 + 12 * n_tags, 12):
+        tag, value = struct.unpack_from(f"{order}H6xH", tiff, at)
+        if tag == ExifTags.Base.Orientation:
+            return int(value)
+    return STORED
 
 
 def image_size(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, int]:

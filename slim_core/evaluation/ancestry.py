@@ -31,6 +31,13 @@ class Asked(NamedTuple):
     environments_seq: int  # and about an environment; 0: none
 
 
+class AnswersUsed(NamedTuple):
+    """How many answers a run rests on."""
+
+    images: int = 0  # that people were asked about
+    environments: int = 0  # answers about these, one a person and environment
+
+
 class Ancestry:
     """The runs of some data sets and the links among them: costs and identities ask the database nothing."""
 
@@ -86,13 +93,13 @@ class Ancestry:
                 found[each.campaign] = Asked(each.campaign, *map(max, each[1:], known[1:]))
         return tuple(found.values())
 
-    def n_answers(self, *runs: Run) -> int:
-        """Images and environments people were asked about for them, each campaign once; runs need their metrics."""
-        found: dict[str, int] = {}
+    def answers_used(self, *runs: Run) -> AnswersUsed:
+        """What people were asked for them, each campaign once; runs need their metrics."""
+        found: dict[str, AnswersUsed] = {}
         for one in (each for run in runs for each in self._paid(run)):
-            for campaign, n in _answers_used(one).items():
-                found[campaign] = max(n, found.get(campaign, 0))
-        return sum(found.values())
+            for campaign, used in _answers_used(one).items():
+                found[campaign] = AnswersUsed(*map(max, used, found.get(campaign, AnswersUsed())))
+        return AnswersUsed(*map(sum, zip(*found.values(), strict=True)))
 
     def identity(self, run: Run) -> str:
         """Equal for runs that differ by seeds alone, along their whole lineage; sixteen hex digits."""
@@ -127,12 +134,14 @@ def _asked_by(spec: Mapping[str, Any]) -> Iterator[Asked]:
             yield Asked(str(named["campaign"]), *(int(named.get(name) or 0) for name in ANSWERS))
 
 
-def _answers_used(run: Run) -> dict[str, int]:
+def _answers_used(run: Run) -> dict[str, AnswersUsed]:
     """Campaign -> answers that one run has used, by its metrics."""
     metrics = run.metrics or {}
     if run.kind == "curate" and run.spec.get("campaign"):
-        return {str(run.spec["campaign"]): metrics.get("answers", 0) + metrics.get("environment_answers", 0)}
-    return dict(metrics.get("answered", {})) if run.kind == "train" else {}
+        used = AnswersUsed(metrics.get("answers", 0), metrics.get("environment_answers", 0))
+        return {str(run.spec["campaign"]): used}
+    answered = metrics.get("answered", {}) if run.kind == "train" else {}
+    return {campaign: AnswersUsed(n) for campaign, n in answered.items()}
 
 
 def _labels_used(run: Run) -> set[LabelsUsed]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import ANSWERED
-from slim_core.evaluation.ancestry import ANSWERS, Ancestry, answering
+from slim_core.evaluation.ancestry import ANSWERS, Ancestry, AnswersUsed, answering
 from slim_core.evaluation.run_names import titled, told_apart
 from slim_core.metrics import AVERAGE, ESTIMATED_GROUPS, GROUPS, RATES, WGA, WORST_GROUP, difference_by_index, worst_of
 from slim_core.store.campaigns.spent import summed
@@ -23,7 +23,7 @@ _ASKED_ABOUT = {  # images, environments -> behind the name of a strategy that u
     (False, True): "by environments",
     (True, True): "and environments",
 }
-COSTS = ("images", "answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
+COSTS = ("images", "answers", "environment_answers", "seconds", "lineage_seconds", "gpu_hours", "minutes")
 WORST_LOW, WORST_HIGH = "wga_low", "wga_high"  # the worst group's 95 % Wilson interval
 
 LABELS_DEFINITION = (
@@ -32,7 +32,8 @@ LABELS_DEFINITION = (
 )
 COST_DEFINITIONS: dict[str, str] = {
     "images": "Images the model was trained on, repeats counted.",
-    "answers": "Images and environments people were asked about, in every campaign, up to the last answer used.",
+    "answers": "Images people were asked about, in every campaign, up to the last answer used.",
+    "environment_answers": "People's votes on sheets, which ask about whole environments, up to the last one used.",
     "share": "Images people were asked about, as a share of the training images.",
     "seconds": "Training time of this model alone.",
     "lineage_seconds": "Computing time of everything this number rests on: the model and every run it descends from, "
@@ -40,6 +41,9 @@ COST_DEFINITIONS: dict[str, str] = {
     "gpu_hours": "Hours on a GPU, over everything this number rests on; 0 where all ran on processors.",
     "minutes": "Minutes people spent answering, pauses over 60 seconds cut; none where no person has answered.",
 }
+ALL_ANSWERS_DEFINITION = (
+    "Images people were asked about, and their answers about whole environments, up to the last answer used."
+)
 ANSWERED_BY_DEFINITION = "Answered by: people, or the simulated annotator, which reads its answers off the masks."
 
 
@@ -73,6 +77,7 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     model = ancestry.runs.get(evaluation.spec["model"])
     subset = ancestry.runs.get(model.spec.get("subset") or "") if model else None
     chosen = ((subset or model).metrics if model else None) or {}
+    used = ancestry.answers_used(model) if model else AnswersUsed()
     worst = worst_of(metrics) or {}
     found: dict[str, Any] = {
         "evaluation": evaluation.id,
@@ -91,7 +96,8 @@ def _row(evaluation: Run, ancestry: Ancestry) -> dict[str, Any]:
     found |= {f"group {group['name']}": group["accuracy"] for group in metrics.get(GROUPS, ())}
     return found | {
         "images": chosen.get("images"),
-        "answers": ancestry.n_answers(model) if model else 0,
+        "answers": used.images,
+        "environment_answers": used.environments,
         "seconds": model.seconds if model else None,
         "lineage_seconds": ancestry.seconds(model) if model else None,
         "gpu_hours": ancestry.gpu_hours(model) if model else None,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from slim_core.curation import STRATEGIES
-from slim_core.errors import AnswersRefusedError, SpecRefusedError
+from slim_core.errors import AnswersRefusedError, DataRefusedError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import GROUPS, RATES
 from slim_core.runs.loop_runs import LoopConfig, LoopRuns
@@ -61,10 +61,17 @@ class Loop(LoopRuns):
         """Refuse what the data set cannot serve: called before any work, it leaves no run behind.
 
         Raises:
+            DataRefusedError: there are no test images. Those of val are no substitute: methods choose epochs by them,
+                and some fit a last layer to them.
             SpecRefusedError: there is no such method, it needs attributes that the data set does not have, it trains
                 more than last layers where these alone are trained, or the subsets are smaller than one image a class.
             AnswersRefusedError: a method uses answers, and the data set lacks what they are simulated from.
         """
+        if not len(self.table.rows("test")):
+            raise DataRefusedError(
+                f"{self.table.name} has no images in test, on which the methods are compared: mark some of its images "
+                f"so and import it again, or take the steps one by one and `slim evaluate --split val`."
+            )
         for method in methods:
             check_method(method, self.table)
             if self.config.frozen and method in TRAIN_THE_NETWORK:
@@ -92,14 +99,14 @@ class Loop(LoopRuns):
         """A method from its data to its metrics.
 
         Raises:
-            SpecRefusedError, AnswersRefusedError: as ``require``.
+            DataRefusedError, SpecRefusedError, AnswersRefusedError: as ``require``.
         """
         self.require([method])
         trained = METHODS[method].train(self)
         model, subset = trained.model, trained.subset
         chosen = (subset or model).metrics or {}
         ancestry = Ancestry.read(self.store, model.dataset_id)
-        n_answers = ancestry.n_answers(model, *trained.tried)
+        n_answers = sum(ancestry.answers_used(model, *trained.tried))
         return Outcome(
             method=method,
             seed=self.config.seed,

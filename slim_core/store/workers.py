@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,6 +17,21 @@ ALIVE_S = 60.0  # a worker that has been silent for longer counts as gone
 HIDDEN = "hidden"  # no id: these hold a "-"
 _PROCESSES = " processes"
 _t = schema.workers
+
+
+@dataclass(frozen=True)
+class Heartbeat:
+    """What a worker says of itself each few seconds."""
+
+    id: str
+    host: str
+    pid: int
+    device: str  # as people know it, such as cuda:1
+    queues: Sequence[str]
+    current_run: str | None = None
+    version: str | None = None  # of its code; None: as it said before
+    memory_mb: float | None = None
+    load: Mapping[str, Any] = field(default_factory=dict)  # of its GPU, where it has one
 
 
 @dataclass(frozen=True)
@@ -77,34 +92,15 @@ class Workers:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def beat(
-        self,
-        worker_id: str,
-        *,
-        host: str,
-        pid: int,
-        device: str,
-        queues: Iterable[str],
-        current_run: str | None = None,
-        version: str | None = None,
-        memory_mb: float | None = None,
-        load: Mapping[str, Any] | None = None,
-    ) -> None:
+    def beat(self, heartbeat: Heartbeat) -> None:
         """Say that a worker is there, and what it does; its first beat enters it. A beat without a version keeps it."""
-        said = {
-            "host": host,
-            "pid": pid,
-            "device": device,
-            "queues": ",".join(queues),
-            "current_run": current_run,
-            "memory_mb": memory_mb,
-            "load": plain(load or {}),
-        }
-        said |= {} if version is None else {"version": version}
+        said = asdict(heartbeat) | {"queues": ",".join(heartbeat.queues), "load": plain(heartbeat.load)}
+        if heartbeat.version is None:
+            del said["version"]
         with self._database.write() as connection:
             said["heartbeat_at"] = now = self._database.now(connection)
-            if not connection.execute(_t.update().where(_t.c.id == worker_id).values(**said)).rowcount:
-                connection.execute(_t.insert().values(**{"version": "", "id": worker_id, "started_at": now, **said}))
+            if not connection.execute(_t.update().where(_t.c.id == heartbeat.id).values(**said)).rowcount:
+                connection.execute(_t.insert().values(**{"version": "", "started_at": now, **said}))
 
     def alive(self, within_s: float = ALIVE_S) -> list[Worker]:
         """Those heard of lately, by host and device."""

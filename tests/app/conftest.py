@@ -134,7 +134,7 @@ def as_person(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sign]:
 @pytest.fixture
 def waiting_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     """A queue that takes every run, and lets all of them wait."""
-    monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(submit=lambda _run: None))
+    monkeypatch.setattr(session, "queue", lambda: SimpleNamespace(submit=lambda *_runs: None))
 
 
 @pytest.fixture

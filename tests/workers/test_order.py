@@ -8,6 +8,7 @@ from slim_core.cli import main
 from slim_core.errors import SpecRefusedError
 from slim_core.settings import settings
 from slim_core.store import Run, schema
+from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from tests.workers.drills import HeavyDrill
 from tests.workers.worker_bench import Bench, until
@@ -82,7 +83,9 @@ def test_a_run_that_asks_for_a_device_is_done_by_a_worker_that_has_it(bench: Ben
 
 
 def test_a_run_whose_device_is_gone_waits_and_the_view_says_for_what(bench: Bench):
-    bench.store.workers.beat("gone", host="far", pid=1, device="cuda:5", queues=["gpu"], version=code_version())
+    bench.store.workers.beat(
+        Heartbeat("gone", host="far", pid=1, device="cuda:5", queues=["gpu"], version=code_version())
+    )
     run = Submitter(bench.store, settings=bench.settings, device="cuda:5").submit(bench.spec(drill=HeavyDrill))
     assert bench.queue.view().waits_for(run.id) is None
     bench.store.workers.leave("gone")

@@ -30,7 +30,7 @@ from slim_core.runs import log_lines
 from slim_core.settings import settings
 from slim_core.signal_event import Signalled
 from slim_core.store import Run, Store
-from slim_core.store.workers import names_of
+from slim_core.store.workers import Heartbeat, names_of
 from slim_core.training.processes.pdeath import die_with_parent
 from slim_core.version import code_version
 from workers import tasks
@@ -220,7 +220,7 @@ def main(arguments: list[str] | None = None) -> int:
             queues, connection=connection, name=given.name, store=store, device=given.device, shown_device=shown
         )
         store.workers.beat(
-            given.name, host=host(), pid=os.getpid(), device=shown, queues=queues, version=code_version()
+            Heartbeat(given.name, host=host(), pid=os.getpid(), device=shown, queues=queues, version=code_version())
         )
         worker.work(burst=given.burst, logging_level="WARNING")
     except (SlimError, RedisError) as error:

@@ -27,6 +27,7 @@ SORTS = {  # what a person picks -> column
     "attention precision": ATTENTION_PRECISION,
     "AIoU": AIOU,
     "answers": "answers",
+    "sheet votes": "environment_answers",
     "images": "images",
     "minutes": "minutes",
     "GPU hours": "gpu_hours",
@@ -96,7 +97,7 @@ def first_baseline(rows: pd.DataFrame) -> str:
     ``rows`` come newest first.
     """
     rows = rows[rows["grouping"] == rows["grouping"].iloc[0]]
-    plain = rows[rows["answers"].eq(0) & ~rows["method"].str.contains(", ")]
+    plain = rows[(rows["answers"] + rows["environment_answers"]).eq(0) & ~rows["method"].str.contains(", ")]
     return str((plain if len(plain) else rows).index[-1])
 
 

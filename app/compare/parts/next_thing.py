@@ -8,7 +8,7 @@ from app import session
 from app.services import loop_state
 from app.services.queueing import evaluating
 from app.services.results import evidence
-from app.ui.links import next_step
+from app.ui.links import loop_next, next_step
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop
@@ -22,16 +22,11 @@ def show(dataset: str, compared: Compared) -> None:
     step = loop.next
     if any(one.state == "active" for one in store.pipelines.all(dataset)):
         next_step.show("wait for the steps under way; their model appears here.", "jobs", "Watch", dataset=dataset)
-    elif step is not None and step.state == "running" and step.run is not None:
-        next_step.show(f"wait for the {step.title} step.", "jobs", "Watch", run=step.run.id)
-    elif step is not None and step.name == "compare":  # open, or it failed: the box above says so
+    elif step is not None and step.name == "compare" and step.state != "running":  # if it failed, the box above says so
         on = evaluating.compared_on(store.datasets.fetch(dataset))
         next_step.here(f"press *Evaluate on {on}* above. The accuracy of every group appears here.")
-    elif step is not None and step.state == "failed" and step.run is not None:
-        text = f"the {step.title} step failed. Read its log, then retry it."
-        next_step.show(text, "jobs", "See the log", run=step.run.id)
-    elif loop.after is None and step is not None:
-        next_step.show(step.todo, step.page, step.action, **step.params)
+    elif step is not None and (step.run is not None or loop.after is None):
+        loop_next.show(loop)
     else:
         _after_result(dataset, loop, compared)
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
-
 import streamlit as st
 
 from app import session
 from app.compare.parts.view import Chosen
+from app.services import actions
 from app.services.queueing import evaluating
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
-from app.ui.runs import evaluate_models
 from slim_core.evaluation.report.frames import of_other_groups
 
 
@@ -33,5 +31,5 @@ def show(chosen: Chosen) -> None:
             with errors_shown():
                 found, groups = chosen.compared.evaluations, chosen.compared.evaluations[first]
                 models = [session.store().runs.fetch(one) for one in {found[e].spec["model"]: 0 for e in apart.index}]
-                evaluate_models.submit([partial(evaluating.on_groups_of, groups, one) for one in models])
+                actions.wake(*[evaluating.save_on_groups_of(groups, one) for one in models])
                 st.rerun()

@@ -29,6 +29,7 @@ from slim_core.metrics import (
 )
 
 TITLES = {"label": "Run", **{key: f"{name[0].upper()}{name[1:]}" for key, name in frames.TITLES.items()}}
+SHEET_VOTES, SHEET_VOTES_WIDTH = "environment_answers", 80  # shown where there are any, in the room of the name
 ON_DEMAND = (ADJUSTED, WORST_CLASS, AIOU, "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours")
 SHOWN = tuple(key for key in (*TITLES, "run") if key not in ON_DEMAND)  # what fits a page without scrolling sideways
 # Pixels: with the box for ticks they fill the narrowest place that the page gives the table, whatever the names are.
@@ -79,6 +80,8 @@ def percentages(choice: Choice) -> pd.DataFrame:
 def column_widths(rows: pd.DataFrame) -> dict[str, int]:
     """The pixels of every column that is shown at first: all of WIDTHS, unless names that are long need their room."""
     widths = dict(WIDTHS)
+    if rows[SHEET_VOTES].gt(0).any():
+        widths |= {SHEET_VOTES: SHEET_VOTES_WIDTH, "label": widths["label"] - SHEET_VOTES_WIDTH}
     lacking = {key: max(0, _needed(rows[key]) - widths[key]) for key in NAMED}
     giving = [key for key in ALIKE if rows[key].nunique(dropna=False) == 1]
     free = 0

@@ -77,7 +77,7 @@ def _groups(chosen: Chosen) -> None:
 
 def _costs(chosen: Chosen) -> None:
     frame = chosen.rows.assign(run=chosen.rows["label"])
-    pairs = (("answers", "answers"), ("images", "training images")), (
+    pairs = (("answers", "answers about images"), ("images", "training images")), (
         ("minutes", "minutes of annotation"), ("lineage_seconds", "compute seconds, whole lineage"),
     )  # fmt: skip
     for pair in pairs:

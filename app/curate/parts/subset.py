@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,6 +18,7 @@ from app.ui.glossary import explain
 from app.ui.groups.table import ESTIMATED
 from app.ui.images import pictures
 from slim_core.curation import Subset
+from slim_core.curation.cells import alone_in_environment
 from slim_core.evaluation.charts import scores
 from slim_core.percent import counted, percent
 
@@ -103,7 +103,7 @@ def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
     frame = cells.assign(chosen=cells["unique"])
     chart.show(charts.cells(frame), key="cells", alt="Images chosen and repeated per cell")
     is_balanced_twice = "images_wrong" in subset.report.get("clusters", {})  # which leaves cells out for other reasons
-    if not is_balanced_twice and (alone := alone_in_their_environment(listed)):
+    if not is_balanced_twice and (alone := left_out(listed)):
         what = f"{counted(len(alone), 'cell')} {'is' if len(alone) == 1 else 'are'}"
         shown = "; ".join(map(verbatim, alone[:FEW])) + ("; ..." if len(alone) > FEW else "")
         st.caption(f"{what} left out, since only one class occurs in the environment: {shown}.")
@@ -111,17 +111,10 @@ def show_cells(subset: Subset, label_names: tuple[str, ...]) -> None:
         st.dataframe(cells, hide_index=True, placeholder="–", alt="Images of each cell and how many are chosen")
 
 
-def alone_in_their_environment(listed: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Names of the cells (of a subset's report) that give nothing, since no other class occurs where they lie.
-
-    Strategies without environments have none.
-    """
-    n_classes = Counter(one.get("environment") for one in listed)
-    return [
-        one["cell"]
-        for one in listed
-        if "environment" in one and not one["budget"] and n_classes[one["environment"]] == 1
-    ]
+def left_out(listed: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the cells (of a subset's report) that give nothing, since no other class occurs where they lie."""
+    alone = alone_in_environment(listed)
+    return [one["cell"] for one, is_alone in zip(listed, alone, strict=True) if is_alone and not one["budget"]]
 
 
 def show_images(data: SpaceData, subset: Subset) -> None:

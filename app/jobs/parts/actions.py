@@ -16,6 +16,7 @@ from app.ui.messages import errors_shown
 from app.ui.runs import ask, progress, remedy, state
 from slim_core.errors import SlimError
 from slim_core.parameters import parameters
+from slim_core.percent import counted
 from slim_core.runs.commands import command, in_any_shell
 from slim_core.settings import settings
 from slim_core.steps.registry import parse_spec
@@ -46,11 +47,18 @@ def show(run: Run) -> None:
 def _retry(run: Run) -> None:
     resumes = has_checkpoint(run)
     label, about = ("Resume", "Resumes from its last checkpoint.") if resumes else ("Retry", "Starts again.")
+    about = f"{about}{with_it(run)}"
     kind: Literal["primary", "secondary"] = "secondary" if remedy.known(run) else "primary"
     if st.button(label, icon=":material/replay:", help=about, type=kind, key=f"retry-{run.id}"):
         with errors_shown():
             actions.retry(run.id)
             st.rerun()
+
+
+def with_it(run: Run) -> str:
+    """How many runs a retry queues again beside it, in a sentence; nothing where none ended with it."""
+    n = len(session.store().attempts.retried_with(run.id))
+    return f" {counted(n, 'run')} that waited for it {'is' if n == 1 else 'are'} queued again with it." if n else ""
 
 
 def has_checkpoint(run: Run) -> bool:

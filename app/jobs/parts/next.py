@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import session
 from app.jobs.parts import cause
-from app.jobs.parts.actions import has_checkpoint
+from app.jobs.parts.actions import has_checkpoint, with_it
 from app.services.results import links
 from app.ui.escape import verbatim
 from app.ui.links import next_step
@@ -44,10 +44,12 @@ def of_one(run: Run | None) -> None:
         page, link = links.address(run)
         next_step.show(links.PAGES[run.kind][1], page, "Result", **link)
     elif (ended := cause.of(run)).id != run.id:
-        next_step.show(f"{_unfinished(ended)} Then retry this one.", "jobs", "Open that run", run=ended.id)
+        goes_with_it = run.id in session.store().attempts.retried_with(ended.id)
+        then = "This run is queued again with it." if goes_with_it else "Then retry this one."
+        next_step.show(f"{_unfinished(ended)} {then}", "jobs", "Open that run", run=ended.id)
     else:
         again = "*Resume*" if has_checkpoint(run) else "*Retry*"
         if changes := remedy.known(run):
             again = f"*{remedy.label(changes)}*, or *Retry*"
         read = "" if run.status == "canceled" else "read the message and the end of the log, then "
-        next_step.here(f"{read}{again} it, or *Run again* as a new run.")
+        next_step.here(f"{read}{again} it, or *Run again* as a new run.{with_it(run)}")

@@ -1,4 +1,4 @@
-"""Queueing the evaluation of a model: with the groups of its data set, or with estimated ones where it names none."""
+"""Saving the evaluation of a model: with the groups of its data set, or with estimated ones where it names none."""
 
 from __future__ import annotations
 
@@ -11,37 +11,23 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset, Run
 
 
-def evaluate(
-    model: Run, *, split: str | None = None, force: bool = False, name: str | None = None, **fields: Any
-) -> Run:
-    """Queue the evaluation of a model (needs lead).
+def save(model: Run, *, split: str | None = None, force: bool = False, name: str | None = None, **fields: Any) -> Run:
+    """Save the evaluation of a model (needs lead); ``actions.wake`` starts it.
 
     ``split``: None: the one that models are compared on; ``fields``: of EvaluateSpec.
 
     Without attributes the groups are class x environment, found in the attention of the reference model on that split:
-    its pass and its space are queued before, where they are not there yet. All models of one reference share them.
-
-    Raises:
-        QueueUnavailableError: as ``actions.submit``; all runs are saved.
+    its pass and its space are saved before, where they are not there yet. All models of one reference share them.
     """
     split = split or compared_on(session.store().datasets.fetch(model.dataset_id))
     spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": split, **fields}
-    return actions.submit(spec | {"space": space_of_groups(model, split)}, force=force, name=name)[0]
+    return actions.save(spec | {"space": space_of_groups(model, split)}, force=force, name=name)[0]
 
 
-def on_groups_of(other: Run, model: Run) -> Run:
-    """Queue the evaluation of a model on the images and in the estimated groups of another's (needs lead).
-
-    Raises:
-        QueueUnavailableError: as ``actions.submit``; the run is saved.
-    """
+def save_on_groups_of(other: Run, model: Run) -> Run:
+    """Save the evaluation of a model on the images and in the estimated groups of another's (needs lead)."""
     spec = {"kind": "evaluate", "dataset": model.dataset_id, "model": model.id, "split": other.spec["split"]}
-    return actions.submit(spec | {name: other.spec.get(name) for name in ("space", "environments")})[0]
-
-
-def saved(model: Run) -> Run:
-    """As ``evaluate``, also where the queue is away: for an evaluation that is not the last step of its chain."""
-    return actions.although_queue_is_away(lambda: evaluate(model))
+    return actions.save(spec | {name: other.spec.get(name) for name in ("space", "environments")})[0]
 
 
 def compared_on(dataset: Dataset) -> str:
@@ -50,11 +36,11 @@ def compared_on(dataset: Dataset) -> str:
 
 
 def attention_pass(reference: Run, *splits: str) -> Run:
-    """The oldest finished pass of a model over these splits, whose clusters stay the groups; queued where missing."""
+    """The oldest finished pass of a model over these splits, whose clusters stay the groups; saved where missing."""
     passes = session.store().lineage.finished_passes(reference.dataset_id, {"model": reference.id})[::-1]
     covering = [one for one in passes if set(splits) <= set(one.spec["splits"])]
     asked = {"kind": "gradcam", "dataset": reference.dataset_id, "model": reference.id}
-    return covering[0] if covering else actions.saved(asked)
+    return covering[0] if covering else actions.save(asked)[0]
 
 
 def counts(evaluation: Run) -> bool:
@@ -64,7 +50,7 @@ def counts(evaluation: Run) -> bool:
 
 
 def space_of_groups(model: Run, split: str) -> str | None:
-    """The space run whose clusters are the environments of a split, queued where it is missing.
+    """The space run whose clusters are the environments of a split, saved where it is missing.
 
     None where the data set has attributes.
     """
@@ -72,7 +58,8 @@ def space_of_groups(model: Run, split: str) -> str | None:
     if store.datasets.fetch(model.dataset_id).n_attributes > 0:
         return None
     attention = attention_pass(reference_of(model), split)
-    return actions.saved({"kind": "space", "dataset": model.dataset_id, "attention": attention.id, "split": split}).id
+    asked = {"kind": "space", "dataset": model.dataset_id, "attention": attention.id, "split": split}
+    return actions.save(asked)[0].id
 
 
 def reference_of(model: Run) -> Run:

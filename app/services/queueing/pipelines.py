@@ -6,14 +6,12 @@ them together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import session
 from app.services import actions, campaign_actions
 from app.services.queueing import evaluating, retraining, train_defaults
-from slim_core.errors import QueueUnavailableError
-from slim_core.percent import counted
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED
 
@@ -54,14 +52,14 @@ def to_questions(
     Raises:
         QueueUnavailableError: Redis does not answer; all is saved, and starts once it does. So below.
     """
-    model = actions.saved(training, name="Reference model") if isinstance(training, Mapping) else training
+    model = actions.save(training, name="Reference model")[0] if isinstance(training, Mapping) else training
     common = {"dataset": dataset.id, "seed": model.spec["seed"]}
     if space is None:
         maps = evaluating.attention_pass(model, "train")
-        space = actions.saved({"kind": "space", **common, "attention": maps.id}, name="Attention space of train")
-    evaluation = evaluating.saved(model)
+        space, _ = actions.save({"kind": "space", **common, "attention": maps.id}, name="Attention space of train")
+    evaluation = evaluating.save(model)
     asked = {"kind": "candidates", **common, "space": space.id, "share": share}
-    return _kept("questions", [evaluation], lambda: actions.submit(asked, name="Candidates")[0])
+    return _started("questions", [evaluation, actions.save(asked, name="Candidates")[0]])
 
 
 def to_comparison(campaign: Campaign) -> Pipeline:
@@ -83,13 +81,13 @@ def to_subset(
 
     ``way``: None: as usual; ``name``: of the subset; ``fields``: of TrainSpec, which go before those of the reference.
     """
-    chosen = actions.saved(spec, name=name)
-    return _kept("comparison", [], lambda: retraining.retrain(chosen, way, seed, name=model_name, fields=fields))
+    chosen, _ = actions.save(spec, name=name)
+    return _started("comparison", [retraining.save(chosen, way, seed, name=model_name, fields=fields)])
 
 
 def to_retraining(subset: Run, way: Retrain, seed: int, *, fields: dict[str, Any] | None = None) -> Pipeline:
     """Queue a model retrained on a subset that is there, and its evaluation (needs lead); ``fields``: as above."""
-    return _kept("retraining", [], lambda: retraining.retrain(subset, way, seed, fields=fields))
+    return _started("retraining", [retraining.save(subset, way, seed, fields=fields)])
 
 
 def to_models(
@@ -100,36 +98,25 @@ def to_models(
     ``evaluate``, ``maps``: whether each model is evaluated, and its attention maps computed, once it is trained.
     Returns the first training, and whether it is a new one.
     """
-    models = [_training({**spec, "seed": seed}, _name(name, seed, seeds)) for seed in seeds]
-    ends = [end for model, _ in models for end in _following(model, evaluate=evaluate, maps=maps)]
-    _kept("training", ends[:-1], lambda: ends[-1])
+    models = [actions.save({**spec, "seed": seed}, name=_name(name, seed, seeds)) for seed in seeds]
+    _started("training", [end for model, _ in models for end in _following(model, evaluate=evaluate, maps=maps)])
     return models[0]
 
 
 def to_spaces(models: Sequence[Run], split: str) -> Pipeline:
     """Queue the attention maps of each model, where there are none yet, and an attention space of them (needs lead)."""
-    spaces = [_space(model, split) for model in models]
-    return _kept("spaces", spaces[:-1], lambda: spaces[-1])
+    return _started("spaces", [_space(model, split) for model in models])
 
 
 def to_scores(specs: Sequence[tuple[Mapping[str, Any], str | None]]) -> Pipeline:
     """Queue steps that were done before, (spec, name) each, against what is drawn by now (needs lead)."""
-    *others, (spec, name) = specs
-    saved = [actions.saved(one, name=named) for one, named in others]
-    return _kept("scores", saved, lambda: actions.submit(spec, name=name)[0])
+    return _started("scores", [actions.save(spec, name=name)[0] for spec, name in specs])
 
 
 def _space(model: Run, split: str) -> Run:
     maps = evaluating.attention_pass(model, split)
     spec = {"kind": "space", "dataset": model.dataset_id, "attention": maps.id, "split": split}
-    return actions.saved({**spec, "seed": model.spec["seed"]}, name=f"Attention space of {model.name or model.id}")
-
-
-def _training(spec: Mapping[str, Any], name: str | None) -> tuple[Run, bool]:
-    try:
-        return actions.submit(spec, name=name)
-    except QueueUnavailableError:  # the same again is the run that was saved
-        return actions.submit(spec, name=name)[0], True
+    return actions.save({**spec, "seed": model.spec["seed"]}, name=f"Attention space of {model.name or model.id}")[0]
 
 
 def _name(name: str | None, seed: int, seeds: Sequence[int]) -> str | None:
@@ -140,7 +127,7 @@ def _following(model: Run, *, evaluate: bool, maps: bool) -> list[Run]:
     """What is queued behind a training; itself where nothing is."""
     found = [evaluating.attention_pass(model, "train")] if maps else []
     if evaluate:
-        found.append(evaluating.saved(model))
+        found.append(evaluating.save(model))
     return found or [model]
 
 
@@ -152,36 +139,19 @@ def stop(pipeline: Pipeline) -> None:
 
 
 def resume(pipeline: Pipeline) -> None:
-    """Queue every step again that failed or was stopped, parents first (needs lead); each goes on where it was."""
-    away: QueueUnavailableError | None = None
+    """Queue every step again that failed or was stopped, parents first (needs lead); each goes on where it was.
+
+    One that had ended with its parent is queued with it, before its turn comes.
+    """
+    by, store = session.acting_as("lead"), session.store()
     for run in pipeline.runs:
-        if run.status in UNFINISHED:
-            try:
-                actions.retry(run.id)
-            except QueueUnavailableError as error:
-                away = error
-    if away is not None:
-        raise away
+        if store.runs.fetch(run.id).status in UNFINISHED:
+            store.attempts.retry(run.id, by)
+    actions.wake(*store.pipelines.fetch(pipeline.id).runs)
 
 
-def _kept(kind: PipelineKind, others: Sequence[Run], last: Callable[[], Run]) -> Pipeline:
-    """Queue the last step, and keep all as a pipeline."""
-    end = actions.although_queue_is_away(last)
-    ends = [*(run.id for run in others), end.id]
-    pipeline = session.store().pipelines.create(kind, ends, session.acting_as("lead"))
-    _require_queue(pipeline)
+def _started(kind: PipelineKind, ends: Sequence[Run]) -> Pipeline:
+    """Keep saved runs, and those they wait for, as a pipeline; and wake workers for all of them."""
+    pipeline = session.store().pipelines.create(kind, [end.id for end in ends], session.acting_as("lead"))
+    actions.wake(*pipeline.runs)
     return pipeline
-
-
-def _require_queue(pipeline: Pipeline) -> None:
-    """Say where the queue is away, by waking a worker once more: one that is woken twice finds nothing to do."""
-    first = pipeline.runs[0]
-    if first.status != "queued":
-        return
-    try:
-        session.queue().submit(first)
-    except QueueUnavailableError as error:
-        steps = counted(len(pipeline.runs), "step")
-        raise QueueUnavailableError(
-            f"The queue is not reachable. {steps} are saved and start once the queue is back. {error}"
-        ) from error

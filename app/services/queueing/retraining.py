@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from slim_core.store import Run
 
 
-def retrain(
+def save(
     subset: Run, way: Retrain | None, seed: int, *, name: str | None = None, fields: dict[str, Any] | None = None
 ) -> Run:
-    """Queue a training on the subset and its evaluation (needs lead); the evaluation, which ends last.
+    """Save a training on the subset and its evaluation (needs lead); the evaluation, which ends last.
 
     ``way``: None: the usual one of its reference.
     """
     store = session.store()
     reference = store.lineage.reference_of(subset)
-    model = actions.saved(retrain_spec(reference, subset, way or usual_way(reference), seed, fields), name=name)
+    model, _ = actions.save(retrain_spec(reference, subset, way or usual_way(reference), seed, fields), name=name)
     split = evaluating.compared_on(store.datasets.fetch(model.dataset_id))
-    return evaluating.evaluate(model, split=split, name=f"{model.name} on {split}")
+    return evaluating.save(model, split=split, name=f"{model.name} on {split}")
 
 
 def evaluated(subset: Run) -> Run | None:

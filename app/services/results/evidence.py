@@ -67,5 +67,4 @@ def verdict(loop: Loop, compared: Compared, *, named: Named = str) -> Verdict | 
     if loop.before is None or loop.after is None or loop.after.id not in compared.rows.index:
         return None
     cost, facts = compared.rows.loc[loop.after.id].to_dict(), of(loop, compared)
-    before, after = loop.before.metrics or {}, loop.after.metrics or {}
-    return story.better(before, after, cost, pairs=facts.pairs, random=facts.random, named=named)
+    return story.verdict(loop.before, loop.after, cost, pairs=facts.pairs, random=facts.random, named=named)

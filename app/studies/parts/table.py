@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.ui.escape import prose
-from slim_core.evaluation.comparison import COST_DEFINITIONS, LABELS_DEFINITION
+from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.study import text
 from slim_core.metrics import ATTENTION_PRECISION, AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import interval
@@ -83,6 +83,6 @@ def columns(against: str) -> dict[str, object]:
         "average": number("Average", format="%.1f %%", help=DEFINITIONS[AVERAGE]),
         "attention": number("Attention", format="%.1f %%", help=DEFINITIONS[ATTENTION_PRECISION]),
         "scored": number("Scored", format="%.1f %%", help=DEFINITIONS[COVERAGE]),
-        "answers": number("Answers", format="%.0f", help=COST_DEFINITIONS["answers"]),
+        "answers": number("Answers", format="%.0f", help=ALL_ANSWERS_DEFINITION),
         "seconds": number("Seconds", format="%.0f", help=COST_DEFINITIONS["lineage_seconds"]),
     }

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app import session
+from app.services import actions
 from app.services.queueing import evaluating, rescoring
 from app.ui.choosing import pick
 from app.ui.escape import verbatim
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, outcome, progress
-from slim_core.errors import QueueUnavailableError
 from slim_core.steps.registry import STEPS
 from slim_core.store.runs.states import UNFINISHED
 
@@ -42,7 +41,7 @@ def show(models: Sequence[Run], evaluations: Sequence[Run]) -> None:
             split = evaluating.compared_on(session.store().datasets.fetch(models[0].dataset_id))
             if st.button(f"Evaluate on {split}", type="primary", icon=":material/fact_check:", key="evaluate"):
                 with errors_shown():
-                    submit([partial(evaluating.evaluate, one, split=split, **settings) for one in waiting])
+                    actions.wake(*[evaluating.save(one, split=split, **settings) for one in waiting])
                     st.rerun()
         for failed in _failed(waiting, evaluations)[:MOST_FAILED]:
             outcome.show(failed)
@@ -63,23 +62,11 @@ def again(evaluations: Sequence[Run]) -> None:
     if st.button("Evaluate again with maps", icon=":material/replay:", key="evaluate-again"):
         with errors_shown():
             runs = session.store().runs
-            submit([partial(_with_maps, runs.fetch(one.spec["model"]), one.spec) for one in evaluations])
+            actions.wake(*[_save_with_maps(runs.fetch(one.spec["model"]), one.spec) for one in evaluations])
             st.rerun()
 
 
-def _with_maps(model: Run, spec: dict[str, Any]) -> Run:
+def _save_with_maps(model: Run, spec: dict[str, Any]) -> Run:
     known = rescoring.without_shapes(spec)
     settings = {name: value for name, value in known.items() if name not in ("kind", "dataset", "model", "space")}
-    return evaluating.evaluate(model, force=True, **settings | {"attention": True})
-
-
-def submit(evaluations: Sequence[Callable[[], Run]]) -> None:
-    """Queue all, also where the queue is away: each is saved then, and the first such error is raised at the end."""
-    away: QueueUnavailableError | None = None
-    for evaluate in evaluations:
-        try:
-            evaluate()
-        except QueueUnavailableError as error:
-            away = away or error
-    if away is not None:
-        raise away
+    return evaluating.save(model, force=True, **settings | {"attention": True})

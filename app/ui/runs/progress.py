@@ -133,13 +133,16 @@ def _epoch(run: Run) -> str:
 
 
 def stop_button(run: Run) -> None:
-    """Stops the run, after asking."""
+    """Stops the run, after asking. What ends with it is looked up while the popover is open, not at every poll."""
     if run.status == "stopping":
         st.button("Stopping", key=f"stopping-{run.id}", disabled=True)
         return
-    with st.popover("Stop"):
+    asked = st.popover("Stop", key=f"ask-stop-{run.id}", on_change="rerun")
+    with asked:
         kept = "Its progress is kept: it can be resumed." if run.attempt else "It has not started yet."
-        st.markdown(f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}{_with_it(run)}")
+        st.markdown(
+            f"Stop **{verbatim(run.name or run.kind)}** ({run.id})? {kept}{_with_it(run) if asked.open else ''}"
+        )
         if st.button("Yes, stop it", key=f"stop-{run.id}", type="primary"):
             with errors_shown():
                 actions.stop(run.id)

@@ -14,6 +14,7 @@ import numpy as np
 
 from slim_core.data.files.probe import THREADS, Prober
 from slim_core.data.files.probe_cache import Probe
+from slim_core.data.images import STORED
 from slim_core.data.report import Findings
 from slim_core.data.table import SPLITS, ImageTable
 
@@ -46,6 +47,7 @@ def check_files(
     probes = prober.probe(paths, full, "Checking the images")
     unfit = _report_faults(table, probes, findings)
     unfit |= _report_doubles(table, paths, probes, findings)
+    _report_turned(probes, findings)
     table = _check_masks(table, probes, full, prober, findings)
     return Checked(table, _how(len(table), len(sample)), unfit)
 
@@ -110,6 +112,20 @@ def _report_doubles(
         rows,
     )
     return {"duplicates": np.array(sorted(row for rows in doubles for row in _all_but_the_last(rows, table.splits)))}
+
+
+def _report_turned(probes: list[Probe], findings: Findings) -> None:
+    """Warn of images that other programs show turned, as their EXIF says, and that are read as they are stored."""
+    rows = np.flatnonzero([probe.orientation > STORED for probe in probes])
+    if len(rows):
+        has = "image has" if len(rows) == 1 else "images have"
+        findings.warning(
+            "turned-images",
+            f"{len(rows):,} {has} an EXIF orientation ({findings.where(rows)}), which SLIM ignores: it reads pixels as "
+            "they are stored, while browsers and other programs show them turned; where that matters, turn the files "
+            "themselves, such as by `exiftran -ai`, `jhead -autorot` or Pillow's `exif_transpose`.",
+            rows,
+        )
 
 
 def _all_but_the_last(rows: list[int], splits: np.ndarray) -> list[int]:

@@ -13,7 +13,14 @@ from pathlib import Path
 import numpy as np
 
 from slim_core.data.files.probe_cache import Probe, ProbeCache
-from slim_core.data.images import ImageMissingError, ImageTooLargeError, image_size, open_image
+from slim_core.data.images import (
+    STORED,
+    ImageMissingError,
+    ImageTooLargeError,
+    image_header,
+    open_image,
+    orientation_of,
+)
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
 
@@ -92,13 +99,15 @@ def probe_file(name: str, decode: bool, settings: Settings) -> Probe:
 def _inside(path: str, about: os.stat_result, decode: bool, settings: Settings) -> Probe:
     fault = detail = ""
     width = height = 0
+    orientation = STORED
     try:
         if decode:
-            width, height = open_image(path, max_pixels=settings.max_pixels).size
+            image = open_image(path, max_pixels=settings.max_pixels)
+            (width, height), orientation = image.size, orientation_of(image)
         else:
-            width, height = image_size(path, max_pixels=settings.max_pixels)
+            width, height, orientation = image_header(path, max_pixels=settings.max_pixels)
     except ImageMissingError as error:
         return Probe("missing-files", str(error))
     except ImageRefusedError as error:
         fault, detail = "large-files" if isinstance(error, ImageTooLargeError) else "broken-files", str(error)
-    return Probe(fault, detail, about.st_size, width, height, about.st_mtime_ns, decode)
+    return Probe(fault, detail, about.st_size, width, height, about.st_mtime_ns, decode, orientation)

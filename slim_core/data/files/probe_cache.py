@@ -12,7 +12,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,7 @@ FOLDER = "file-checks"
 WAIT_S = 5.0  # for another check of the same folder
 # The table keeps the name it was made with: files of earlier versions are read on.
 _SCHEMA = """CREATE TABLE IF NOT EXISTS looks (path TEXT PRIMARY KEY, fault TEXT, detail TEXT, bytes INTEGER,
-    width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER) WITHOUT ROWID"""
+    width INTEGER, height INTEGER, mtime_ns INTEGER, decoded INTEGER, orientation INTEGER DEFAULT 1) WITHOUT ROWID"""
 _log = logging.getLogger(__name__)
 
 
@@ -36,6 +36,11 @@ class Probe:
     height: int = 0
     mtime_ns: int = -1  # when it was changed, nanoseconds since 1970
     decoded: bool = False  # all its pixels were read
+    orientation: int = 1  # of its EXIF, 1 to 8: images.orientation_of; 0: kept by a version that did not ask
+
+
+_COLUMNS = ("path", *(one.name for one in fields(Probe)))
+_NAMED = ", ".join(_COLUMNS)
 
 
 class ProbeCache:
@@ -48,6 +53,7 @@ class ProbeCache:
             self._database = sqlite3.connect(path, timeout=WAIT_S, check_same_thread=False)
             self._database.execute("PRAGMA synchronous = OFF")  # a power cut costs a second probe, no more
             self._database.execute(_SCHEMA)
+            _add_orientation(self._database)
 
     @classmethod
     def of(cls, home: Path, root: Path) -> ProbeCache:
@@ -75,14 +81,15 @@ class ProbeCache:
     def keep(self, paths: Sequence[str], probes: Sequence[Probe]) -> None:
         """Keep what can be recognised again: not what is missing, a link, or too large as of today's limit."""
         rows = [
-            (path, *(getattr(probe, name) for name in Probe.__slots__))
+            (path, *(getattr(probe, name) for name in _COLUMNS[1:]))
             for path, probe in zip(paths, probes, strict=True)
             if probe.bytes >= 0 and probe.fault != "large-files"
         ]
         with self._left_alone_if_broken():
             if self._database is not None:
                 with self._database:
-                    self._database.executemany("INSERT OR REPLACE INTO looks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+                    values = ", ".join("?" * len(_COLUMNS))
+                    self._database.executemany(f"INSERT OR REPLACE INTO looks ({_NAMED}) VALUES ({values})", rows)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -92,8 +99,8 @@ class ProbeCache:
     def _all(self) -> dict[str, Probe]:
         with self._left_alone_if_broken():
             if self._database is not None:
-                rows = self._database.execute("SELECT * FROM looks")
-                return {path: Probe(*fields) for path, *fields in rows}
+                rows = self._database.execute(f"SELECT {_NAMED} FROM looks")
+                return {path: Probe(*values) for path, *values in rows}
         return {}
 
     @contextmanager
@@ -104,6 +111,14 @@ class ProbeCache:
             _log.warning("What was seen of the files is not kept: %s", error)
             self.close()
             self._database = None
+
+
+def _add_orientation(database: sqlite3.Connection) -> None:
+    """To a file of an earlier version: what it holds still counts, and its orientations are not known."""
+    names = [row[1] for row in database.execute("PRAGMA table_info(looks)")]
+    if "orientation" not in names:
+        with database:
+            database.execute("ALTER TABLE looks ADD COLUMN orientation INTEGER DEFAULT 0")
 
 
 def _is_as_seen(path: str, probe: Probe) -> bool:

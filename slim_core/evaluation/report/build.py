@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.charts import comparison
 from slim_core.evaluation.charts.groups import group_intervals
 from slim_core.evaluation.charts.space import spaces_scatter
-from slim_core.evaluation.comparison import grouping_of, over_seeds
+from slim_core.evaluation.comparison import over_seeds
 from slim_core.evaluation.predictions import examples_of_change, predictions, typical_mistakes
 from slim_core.evaluation.report import frames, story
 from slim_core.evaluation.report.pictures import Attention, data_uri
@@ -156,14 +156,8 @@ def _story(store: Store, before: Run, after: Run | None, rows: pd.DataFrame) -> 
     sections = [("What was wrong", story.wrong(metrics)), ("Why", story.why(metrics, table))]
     if after is not None:
         cost = {str(key): value for key, value in rows.loc[after.id].items()}
-        sections.append((f"Is {cost['label']} better?", _verdict(before, after, cost).text))
+        sections.append((f"Is {cost['label']} better?", story.verdict(before, after, cost).text))
     return sections
-
-
-def _verdict(before: Run, after: Run, cost: Mapping[str, object]) -> story.Verdict:
-    """Whether the second is better; not known where the two have other groups."""
-    was, now = before.metrics or {}, after.metrics or {}
-    return story.better(was, now, cost) if grouping_of(before) == grouping_of(after) else story.across(was, now)
 
 
 def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Chart]:
@@ -175,7 +169,7 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
     charts = [
         Chart("Every group", group_intervals(alike, name), note),
         Chart("Worst group and averages", comparison.averages(rows, frames.HEADLINE, name)),
-        Chart("Against answers spent", comparison.cost_scatter(frame, "answers", "answers spent", name)),
+        Chart("Against answers about images", comparison.cost_scatter(frame, "answers", "answers about images", name)),
         Chart("Against images used", comparison.cost_scatter(frame, "images", "images trained on", name)),
     ]
     if len(comparison.long(rows, frames.ATTENTION)):
@@ -218,9 +212,8 @@ def _examples(store: Store, before: Run, after: Run) -> tuple[list[Example], str
         return [], "", ["No pictures: one of the two evaluations kept no attention maps. Evaluate its model again."]
     try:
         was, now = predictions(store, before), predictions(store, after)
-        wrong = (
-            [] if _verdict(before, after, {}).better is True else typical_mistakes(was, now, worst["group"], N_EXAMPLES)
-        )
+        is_better = story.verdict(before, after, {}).better is True
+        wrong = [] if is_better else typical_mistakes(was, now, worst["group"], N_EXAMPLES)
         rows = wrong or examples_of_change(was, now, worst["group"], N_EXAMPLES)
         said = [frame.set_index("row") for frame in (was, now)]
         examples = [_example(row, attention[0], attention[1], said) for row in rows]

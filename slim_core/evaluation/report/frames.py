@@ -42,6 +42,7 @@ TITLES = {
     COVERAGE: "scored",
     "labels_used": "labels used",
     "answers": "answers",
+    "environment_answers": "sheet votes",
     "answered_by": "answered by",
     "share": "share",
     "minutes": "minutes",

@@ -26,9 +26,18 @@ from slim_core.metrics import DEFINITIONS, RATES
 from slim_core.percent import UNKNOWN, interval
 
 ASSETS = Path(__file__).parent / "assets"
-DIGITS = {"minutes": 1, "seconds": 0, "lineage_seconds": 0, "gpu_hours": 2, "answers": 0, "images": 0}
+DIGITS = {
+    "minutes": 1,
+    "seconds": 0,
+    "lineage_seconds": 0,
+    "gpu_hours": 2,
+    "answers": 0,
+    "environment_answers": 0,
+    "images": 0,
+}
 PAID = (
-    "labels_used", "answers", "answered_by", "share", "minutes", "images", "seconds", "lineage_seconds", "gpu_hours",
+    "labels_used", "answers", "environment_answers", "answered_by", "share", "minutes", "images", "seconds",
+    "lineage_seconds", "gpu_hours",
 )  # fmt: skip
 DEFINED = (*RATES, "gap", "groups")
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from slim_core.data.groups import grouping
+from slim_core.evaluation.comparison import grouping_of
 from slim_core.metrics import (
     ATTENTION_PRECISION,
     AVERAGE,
@@ -28,6 +29,7 @@ from slim_core.percent import counted, interval, percent
 
 if TYPE_CHECKING:
     from slim_core.data.table import ImageTable
+    from slim_core.store import Run
 
 Named = Callable[[str], str]
 GAP = 0.02  # between average and worst group, below which no group is said to fail
@@ -147,6 +149,22 @@ def _off_the_object(metrics: Mapping[str, Any], worst: Mapping[str, Any], named:
     return f"{text}." if there is None else f"{text} ({percent(1 - there, 0)} for {named(worst['name'])})."
 
 
+def verdict(
+    before: Run,
+    after: Run,
+    cost: Mapping[str, Any],
+    *,
+    pairs: Sequence[tuple[float, float]] = (),
+    random: Sequence[float] = (),
+    named: Named = str,
+) -> Verdict:
+    """Whether the second evaluation is better than the first, as ``better``; not known where they have other groups."""
+    was, now = before.metrics or {}, after.metrics or {}
+    if grouping_of(before) != grouping_of(after):
+        return across(was, now)
+    return better(was, now, cost, pairs=pairs, random=random, named=named)
+
+
 def better(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
@@ -160,7 +178,7 @@ def better(
 
     Args:
         before, after: metrics of the two evaluations, on the same images.
-        cost: images, answers and spent (in words), as in a row of slim_core.evaluation.report.frames.table.
+        cost: images, answers, environment_answers and spent (in words), as in a row of frames.table.
         pairs: worst-group accuracy (before, after) of every seed of this recipe; from two on, they decide.
         random: worst-group accuracy of models retrained in the same way on a random subset of the same size.
         named: as above.
@@ -261,6 +279,7 @@ def _beside_random(now: Mapping[str, Any], random: Sequence[float]) -> str:
 
 def _took(cost: Mapping[str, Any]) -> str:
     """What people gave, and how many images the model was trained on."""
-    spent, images = str(cost["spent"]) if cost.get("answers") else "", cost.get("images")
+    asked, images = cost.get("answers") or cost.get("environment_answers"), cost.get("images")
+    spent = str(cost["spent"]) if asked else ""
     text = f"Annotation took **{spent}**." if spent else "It took no answer."
     return f"{text} The model was trained on {images:,.0f} images." if images == images and images else text

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from markupsafe import Markup
 
 from slim_core.evaluation.charts import study as charts_of
-from slim_core.evaluation.comparison import COST_DEFINITIONS, LABELS_DEFINITION
+from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.page import Grid, template, verbatim
 from slim_core.evaluation.study.summary import Result
 from slim_core.evaluation.study.text import cells, facts, headings, label, records, sections, sentences, warnings
@@ -85,4 +85,4 @@ def charts(result: Result, table: str | None = None) -> list[StudyChart]:
 
 def definitions() -> list[str]:
     """What the columns mean."""
-    return [DEFINITIONS[WGA], DEFINITIONS[ATTENTION_PRECISION], LABELS_DEFINITION, COST_DEFINITIONS["answers"]]
+    return [DEFINITIONS[WGA], DEFINITIONS[ATTENTION_PRECISION], LABELS_DEFINITION, ALL_ANSWERS_DEFINITION]

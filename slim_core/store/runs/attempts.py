@@ -5,7 +5,7 @@ Of two workers that believe they own a run, only the one whose token is in the r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,12 +18,11 @@ from slim_core.store import schema
 from slim_core.store.artifacts import Artifacts
 from slim_core.store.database import Database, plain
 from slim_core.store.events import Events
-from slim_core.store.runs.lineage import descendants_of
+from slim_core.store.runs.dependants import HOW, end_waiting, retried_with
 from slim_core.store.runs.rows import Run, find_run, lock_run
 from slim_core.store.runs.shards import fate, shards_of
 from slim_core.store.runs.states import STOPPABLE, UNFINISHED, WORKING
 
-_HOW = {"failed": "has failed", "canceled": "was stopped"}  # a parent has ended
 MAX_LOSSES = 2  # a run whose worker vanished resumes so many times
 _t, _parents = schema.runs, schema.run_parents
 _OF_THE_PACE = ("images_per_s", "seconds_left")  # of the progress: what the next attempt must not be shown with
@@ -136,6 +135,8 @@ class Attempts:
     def retry(self, run_id: str, by: str = "local") -> Run:
         """Queue a failed or canceled run again; it resumes from its last checkpoint, if it has one. So with its shards.
 
+        With it those that ended only because they waited for it (``retried_with``).
+
         Raises:
             ConflictError: it has not failed or been canceled, a parent of it has, or the same run is queued or done
                 already.
@@ -148,23 +149,25 @@ class Attempts:
                     raise ConflictError(f"Run {run_id} is {run.status}: only a failed or stopped run is retried.")
                 if any(shard.status == "stopping" for shard in shards):
                     raise ConflictError(f"Shards of run {run_id} are still stopping: retry it in a few seconds.")
-                queued_at = self._database.now(connection)  # asked for anew: behind what waits already
-                self._requeue(connection, run, None, losses=0, progress={}, notified_at=None, queued_at=queued_at)
-                for shard in shards:
-                    if shard.status in UNFINISHED:
-                        self._requeue(connection, shard, None, losses=0, queued_at=queued_at)
+                dependants = [lock_run(connection, one) for one in retried_with(connection, run_id)]
+                self._requeue_anew(connection, [run, *dependants, *shards])
                 self._refuse_before_parent(connection, run_id)
                 self._events.note(connection, by, "run.retried", run_id)
                 return lock_run(connection, run_id)
         except IntegrityError as error:
             raise ConflictError(f"The same run as {run_id} is queued, running or done already: use that.") from error
 
+    def retried_with(self, run_id: str) -> list[str]:
+        """Ids of the runs that ``retry`` queues again with this one, which ended only because it did; no shards."""
+        with self._database.read() as connection:
+            return [one for one, whole in retried_with(connection, run_id).items() if whole is None]
+
     def _refuse_before_parent(self, connection: Connection, run_id: str) -> None:
         query = sa.select(_t.c.id, _t.c.status).join(_parents, _parents.c.parent_id == _t.c.id)
         query = query.where(_parents.c.run_id == run_id, _t.c.status.in_(UNFINISHED))
         parent = connection.execute(query).first()
         if parent is not None:
-            raise ConflictError(f"Its parent {parent.id} {_HOW[parent.status]}: retry that one first.")
+            raise ConflictError(f"Its parent {parent.id} {HOW[parent.status]}: retry that one first.")
 
     def lose_expired(self, now: datetime | None = None) -> list[Run]:
         """End or queue again every run whose worker stopped renewing its lease.
@@ -209,6 +212,16 @@ class Attempts:
             sentence = f"Its worker {run.worker} {why}; it resumes from its last checkpoint."
             self._requeue(connection, run, sentence, losses=run.losses + 1)
 
+    def _requeue_anew(self, connection: Connection, runs: Iterable[Run]) -> None:
+        """Those that ended without a result, as asked for now: behind what waits already."""
+        queued_at = self._database.now(connection)
+        for run in runs:
+            if run.status in UNFINISHED:
+                anew: dict[str, Any] = {"losses": 0, "queued_at": queued_at}
+                if run.shard_of is None:  # the progress of a shard says how large it is
+                    anew |= {"progress": {}, "notified_at": None}
+                self._requeue(connection, run, None, **anew)
+
     def _requeue(self, connection: Connection, run: Run, message: str | None, **values: Any) -> None:
         """It keeps its place among those that wait, unless another ``queued_at`` is given."""
         now = self._database.now(connection)
@@ -226,20 +239,13 @@ class Attempts:
         if status != "done":
             if run.shard_of is not None:
                 self._end_whole(connection, run.shard_of, status, fate(run, status, message))
-            self._end_waiting(connection, run.id, status, now)
+            end_waiting(connection, run.id, status, now)
 
     def _end_whole(self, connection: Connection, run_id: str, status: str, message: str) -> None:
         """A shard did not get done: neither does the run it is a part of."""
         whole = find_run(connection, run_id, lock=True)
         if whole is not None and whole.status == "queued":
             self._end(connection, whole, status, message)
-
-    def _end_waiting(self, connection: Connection, run_id: str, status: str, now: datetime) -> None:
-        """Those that wait for a run end as it did: nothing has failed where somebody stopped it."""
-        waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
-        message = f"Its parent {run_id} {_HOW[status]}: retry that one, then this."
-        ended = _t.update().where(waiting, _t.c.status == "queued")
-        connection.execute(ended.values(status=status, message=message, finished_at=now))
 
     def _change(self, connection: Connection, run_id: str, token: str, /, **values: Any) -> None:
         mine = _t.update().where(_t.c.id == run_id, _t.c.token == token, _t.c.status.in_(WORKING))

@@ -59,6 +59,7 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_group
             "labels_used": ["none", "answers"],
             "attention_precision": [0.5, 0.6],
             "answered_by": [None, "simulated annotator"],
+            "environment_answers": [0.0, 0.0],
         }
     )
     found = table.column_widths(rows)
@@ -73,6 +74,9 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_group
     by = table.column_widths(rows.assign(worst_group="0, sky"))["answered_by"]
     assert by == table.WIDTHS["answered_by"] + table.WIDTHS["attention_coverage"], "who answered is a name too"
     assert "answered_by" in table.column_widths(longer.assign(worst_group="x" * 80)), "simulated answers are named"
+    asked = table.column_widths(short.assign(environment_answers=[0.0, 6.0]))
+    assert set(asked) - set(table.WIDTHS) == {"environment_answers"}, "shown where there are any"
+    assert sum(asked.values()) == sum(table.WIDTHS.values())
 
 
 @pytest.mark.usefixtures("filled_home")
@@ -333,5 +337,18 @@ def test_with_one_model_the_next_thing_is_the_next_step_of_the_loop(show) -> Non
     told = texts(show("compare"))
     assert "answer more images" not in told and "**Next:**" in told
     evaluated = parse_spec(slim.spec | {"batch_size": 8})
-    store.runs.submit(evaluated)
-    assert "**Next:** wait for the Compare step." in texts(show("compare"))
+    run, _ = store.runs.submit(evaluated)
+    assert "**Next:** The Compare step is waiting in the queue." in texts(show("compare"))
+    store.attempts.request_stop(run.id)
+    assert "**Next:** press *Evaluate on test* above." in texts(show("compare")), "it is done on this page"
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_step_that_was_stopped_is_named_here_as_on_the_other_pages_of_the_loop(show) -> None:
+    store = session.store()
+    slim, _ = evaluations()
+    model = store.runs.fetch(slim.spec["model"])
+    store.runs.delete(model.id, cascade=True)
+    again, _ = store.runs.submit(parse_spec(model.spec))
+    store.attempts.request_stop(again.id)
+    assert "**Next:** The Retrain step was stopped. Resume it, or start another." in texts(show("compare"))

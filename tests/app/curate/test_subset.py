@@ -31,5 +31,5 @@ def test_of_many_notes_the_first_stands_there_and_the_rest_is_one_click_away() -
 def test_a_cell_that_gives_nothing_is_named_where_no_other_class_is_in_its_environment() -> None:
     cells = [("cat, 1", "1", 4), ("dog, 1", "1", 4), ("cat, 2", "2", 0), ("cat, 3", "3", 0), ("dog, 3", "3", 0)]
     listed = [{"cell": cell, "environment": environment, "budget": n} for cell, environment, n in cells]
-    assert subset.alone_in_their_environment(listed) == ["cat, 2"]
-    assert subset.alone_in_their_environment([{"cell": "all", "budget": 0}]) == []
+    assert subset.left_out(listed) == ["cat, 2"]
+    assert subset.left_out([{"cell": "all", "budget": 0}]) == []

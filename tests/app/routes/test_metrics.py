@@ -10,6 +10,7 @@ from app import bind_address
 from app.routes import metrics
 from slim_core.settings import Settings
 from slim_core.store import Store
+from slim_core.store.workers import Heartbeat
 
 TOKEN = "long enough a token"
 
@@ -28,7 +29,7 @@ def signed_in(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_it_tells_runs_workers_answers_and_the_disk(client: TestClient, filled_home) -> None:
     with_runs = Store.open(Settings(home=filled_home))
-    with_runs.workers.beat("w-1", host="alpha", pid=1, device="cpu", queues=["cpu"], version="")
+    with_runs.workers.beat(Heartbeat("w-1", host="alpha", pid=1, device="cpu", queues=["cpu"], version=""))
     with_runs.close()
     found = read(client)
     by_status = {sample.labels["status"]: sample.value for sample in found["slim_runs"]}

@@ -43,7 +43,7 @@ def test_without_redis_the_run_is_kept_and_the_page_says_so(show, dataset) -> No
     app = show("train")
     button(app, "Train").click().run()
     assert not app.exception
-    assert any("3 steps are saved and start once the queue is back" in error.value for error in app.error)
+    assert any("3 runs are saved and start by themselves once the queue is back" in error.value for error in app.error)
     assert len(session.store().runs.all(status="queued")) == 3
 
 

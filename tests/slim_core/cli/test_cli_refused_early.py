@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -84,6 +85,16 @@ def test_a_loop_without_what_answers_are_simulated_from_says_so_before_its_first
 ) -> None:
     refused("run", "--data", plain_folder, "--methods", f"erm,{method}")
     assert lacks in said(capsys)
+
+
+def test_a_loop_on_data_without_test_images_says_so_before_its_first_run(
+    plain_folder: Path, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metadata = pd.read_csv(plain_folder / "metadata.csv")
+    metadata["split"] = metadata["split"].replace("test", "val")
+    metadata.to_csv(plain_folder / "metadata.csv", index=False)
+    refused("run", "--data", plain_folder, "--methods", "erm")
+    assert "has no images in test, on which the methods are compared: mark some of its images so" in said(capsys)
 
 
 @pytest.mark.parametrize(

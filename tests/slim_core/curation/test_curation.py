@@ -11,7 +11,7 @@ from slim_core.annotation.candidates import kmeans_candidates
 from slim_core.annotation.propagation import expand
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS, STRATEGIES, CurateOptions, CurationData, Subset, curate
 from slim_core.curation.budgets import balance
-from slim_core.curation.cells import Cell, choose
+from slim_core.curation.cells import Cell, alone_in_environment, choose
 from slim_core.curation.slim_reference import joint_clusters, joint_weights
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
 from slim_core.space.environments import ClusterConfig, environment_clusters
@@ -500,3 +500,9 @@ def test_found_environments_are_few_enough_to_hold_images_of_several_classes():
     report = curate(data, size=30, seed=0, environments="answers").report
     assert len({cell["environment"] for cell in report["cells"]}) == 3  # 60 images, 20 in each
     assert report["clusters"]["n_per_class"] == [3, 3]
+
+
+def test_a_cell_is_alone_where_no_other_class_is_in_its_environment() -> None:
+    cells = [{"environment": "0"}, {"environment": "1"}, {"environment": "0"}]
+    assert alone_in_environment(cells) == [False, True, False]
+    assert alone_in_environment([{"cell": "all"}]) == [False]

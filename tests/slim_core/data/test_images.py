@@ -15,12 +15,14 @@ from slim_core.data.images import (
     coloured,
     encode,
     heat_map,
+    image_header,
     image_size,
     load_mask,
     load_picture,
     load_pixels,
     minmax,
     open_image,
+    orientation_of,
     overlay,
     veil,
 )
@@ -57,6 +59,23 @@ def test_exif_rotation_is_not_applied_because_masks_count_stored_pixels(tmp_path
     exif[0x0112] = 6  # a quarter turn
     Image.fromarray(gradient(30, 20)).save(tmp_path / "a.jpg", exif=exif)
     assert open_image(tmp_path / "a.jpg").size == (30, 20)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_the_orientation_is_read_with_the_header(tmp_path, kind, orientation):
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Canon", orientation
+    Image.fromarray(gradient(30, 20)).save(tmp_path / "a", kind, exif=exif)
+    assert image_header(tmp_path / "a") == (30, 20, orientation)
+    assert orientation_of(open_image(tmp_path / "a")) == orientation
+
+
+@pytest.mark.parametrize("exif", [b"", b"Exif\0\0MM", b"II*\0\xff\xff\xff\xff", b"garbage" * 9, "a text", None])
+def test_an_exif_that_says_nothing_legible_is_none(exif):
+    image = Image.new("RGB", (8, 6))
+    image.info["exif"] = exif
+    assert orientation_of(image) == 1
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "RGBA", "1", "CMYK"])

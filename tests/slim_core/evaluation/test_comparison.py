@@ -59,6 +59,17 @@ def test_a_subset_that_no_answer_went_into_does_not_pay_for_the_space() -> None:
     assert "space-0-random" in {one.id for one in ancestry.lineage(model)}, "its lineage is still told whole"
 
 
+def test_answers_about_environments_do_not_count_as_answers_about_images() -> None:
+    counts = {"subset-0-slim": {"answers": 24, "environment_answers": 6}}
+    asked = [replace(one, metrics=counts.get(one.id)) for one in chain(0)]
+    another = run("another", "curate", space="space-0-slim", strategy="slim", campaign="c", answers_seq=12)
+    ancestry = Ancestry([*asked, replace(another, metrics={"answers": 30, "environment_answers": 0})])
+    model = ancestry.runs["model-0-slim"]
+    assert ancestry.answers_used(model) == (24, 6)
+    assert ancestry.answers_used(model, ancestry.runs["another"]) == (30, 6), "each campaign counts once"
+    assert ancestry.answers_used(ancestry.runs["ref-0-slim"]) == (0, 0)
+
+
 @pytest.mark.parametrize(
     ("strategy", "campaign", "used"),
     [

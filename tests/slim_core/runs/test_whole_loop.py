@@ -129,6 +129,13 @@ def test_data_without_attributes_and_masks_works_and_says_what_is_estimated(plai
         api.answer_from_masks(loop.campaign.id, at=workbench)
 
 
+def test_what_one_method_lacks_is_refused_before_another_has_trained(demo_folder, workbench):
+    config = LoopConfig(dataset=api.data_set(demo_folder, at=workbench).id)
+    with pytest.raises(SpecRefusedError, match="no method 'magic'"):
+        api.run_loop(config, ["erm", "magic"], at=workbench)
+    assert workbench.store.runs.all() == []
+
+
 def test_an_unknown_method_is_refused_by_name(looped):
     with pytest.raises(SpecRefusedError, match="no method 'magic': choose among erm, slim"):
         looped.loop.outcome("magic")

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from slim_core.store import Store, Worker, schema
 from slim_core.store.queue.estimates import Busy, Durations, Estimate, estimates
 from slim_core.store.queue.order import Waiting
+from slim_core.store.workers import Heartbeat
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 KNOWN = Durations({("train", False, "d1"): 100.0, ("train", False, None): 60.0, ("curate", False, None): 1.0})
@@ -77,7 +78,7 @@ def thousands(store: Store, dataset) -> None:
 
 
 def test_the_newest_finished_runs_say_how_long_one_takes_along_an_index(store: Store, thousands):
-    store.workers.beat("w1", host="h", pid=1, device="cpu", queues=["gpu"], version="")
+    store.workers.beat(Heartbeat("w1", host="h", pid=1, device="cpu", queues=["gpu"], version=""))
     assert store.queue.estimates(store.queue.waiting(), store.workers.alive()) == {"w": Estimate(0.0, 50.0)}
     if store.database.is_sqlite:
         with store.database.read() as connection:

@@ -9,9 +9,10 @@ import pytest
 import sqlalchemy as sa
 
 from slim_core.errors import ConflictError, SpecRefusedError
-from slim_core.steps.specs import GradcamSpec
+from slim_core.steps.specs import EvaluateSpec, GradcamSpec, SpaceSpec
 from slim_core.store import Store, schema
 from slim_core.store.queue.order import waiting
+from slim_core.store.workers import Heartbeat
 from slim_core.version import code_version
 from tests.slim_core.store.store_makers import in_processes, in_threads, statements, train_spec
 
@@ -128,10 +129,10 @@ def test_a_device_no_worker_has_is_refused_with_those_there_are(store, dataset):
         ("b", "h1", "cuda:1", "gpu"),
         ("c", "h1", "cpu", "cpu"),
     ):
-        store.workers.beat(name, host=host, pid=1, device=device, queues=[queues])
+        store.workers.beat(Heartbeat(name, host=host, pid=1, device=device, queues=[queues]))
     with pytest.raises(SpecRefusedError, match=r"'cpu': ask for one of cuda:0, cuda:1, or for none\."):
         store.runs.submit(train_spec(dataset), device="cpu")  # the light worker does not train
-    store.workers.beat("d", host="h2", pid=1, device="cuda:0", queues=["gpu"])
+    store.workers.beat(Heartbeat("d", host="h2", pid=1, device="cuda:0", queues=["gpu"]))
     with pytest.raises(
         SpecRefusedError, match=r"'cuda:7': ask for one of h1/cuda:0, h1/cuda:1, h2/cuda:0, or for none"
     ):
@@ -150,7 +151,7 @@ def test_a_run_is_not_retried_before_its_parent(store, dataset):
         store.attempts.retry(child.id)
     assert store.runs.fetch(child.id).status == "failed"
     store.attempts.retry(model.id)
-    assert store.attempts.retry(child.id).status == "queued"
+    assert store.runs.fetch(child.id).status == "queued", "with its parent"
 
 
 def test_what_waits_for_a_stopped_run_is_stopped_with_it(store, dataset):
@@ -158,13 +159,43 @@ def test_what_waits_for_a_stopped_run_is_stopped_with_it(store, dataset):
     child, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
     store.attempts.request_stop(model.id, "ann")
     ended = store.runs.fetch(child.id)
-    assert (
-        ended.status == "canceled" and ended.message == f"Its parent {model.id} was stopped: retry that one, then this."
-    )
+    assert ended.status == "canceled"
+    assert ended.message == f"Its parent {model.id} was stopped: retry that one, and this is queued again with it."
     with pytest.raises(ConflictError, match=f"Its parent {model.id} was stopped: retry that one first"):
         store.attempts.retry(child.id)
     store.attempts.retry(model.id)
-    assert store.attempts.retry(child.id).status == "queued"
+    assert store.runs.fetch(child.id).status == "queued", "with its parent"
+
+
+def test_a_retry_queues_again_all_that_ended_only_because_they_waited(store, dataset):
+    model, _ = store.runs.submit(train_spec(dataset))
+    maps, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
+    space, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id))
+    stopped, _ = store.runs.submit(EvaluateSpec(dataset=dataset.id, model=model.id))
+    store.attempts.request_stop(stopped.id, "ann")
+    store.attempts.fail(model.id, store.queue.claim(model.id, "w", "cpu"), "No memory.")
+    assert store.attempts.retried_with(model.id) == [maps.id, space.id]
+    store.attempts.retry(model.id)
+    assert {store.runs.fetch(run.id).status for run in (model, maps, space)} == {"queued"}
+    by_hand = store.runs.fetch(stopped.id)
+    assert (by_hand.status, by_hand.message) == ("canceled", "Stopped by ann before it started.")
+    assert store.attempts.retried_with(model.id) == []
+
+
+def test_what_waited_for_two_runs_is_queued_again_with_the_last_of_them(store, dataset):
+    model, _ = store.runs.submit(train_spec(dataset))
+    maps, _ = store.runs.submit(GradcamSpec(dataset=dataset.id, model=model.id))
+    space, _ = store.runs.submit(SpaceSpec(dataset=dataset.id, attention=maps.id))
+    other, _ = store.runs.submit(train_spec(dataset, seed=1))
+    both, _ = store.runs.submit(EvaluateSpec(dataset=dataset.id, model=other.id, space=space.id))
+    for run in (model, other):
+        store.attempts.request_stop(run.id, "ann")
+    assert store.attempts.retried_with(model.id) == [maps.id, space.id], "the other model has still ended"
+    store.attempts.retry(model.id)
+    assert store.runs.fetch(both.id).status == "canceled"
+    assert store.attempts.retried_with(other.id) == [both.id]
+    store.attempts.retry(other.id)
+    assert store.runs.fetch(both.id).status == "queued"
 
 
 def test_progress_is_dated_so_that_a_hung_run_shows(store, dataset):

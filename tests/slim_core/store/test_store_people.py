@@ -8,6 +8,7 @@ import pytest
 
 from slim_core.errors import ConflictError, ForbiddenError, NotFoundError, SpecRefusedError
 from slim_core.store import Store
+from slim_core.store.workers import Heartbeat
 
 
 def test_a_role_allows_what_the_lesser_ones_allow(store: Store):
@@ -45,15 +46,15 @@ def test_unknown_roles_and_people_are_refused(store: Store):
 
 def test_a_worker_is_alive_while_it_beats(store: Store):
     about = {"host": "h", "pid": 7, "device": "cuda:0", "queues": ("gpu", "cpu")}
-    store.workers.beat("h:7", **about)
-    store.workers.beat("h:7", **about, current_run="r-1", memory_mb=12.5, load={"gpu": 0.5})
+    store.workers.beat(Heartbeat("h:7", **about))
+    store.workers.beat(Heartbeat("h:7", **about, current_run="r-1", memory_mb=12.5, load={"gpu": 0.5}))
     [worker] = store.workers.alive()
     assert (worker.id, worker.queues, worker.current_run, worker.load) == ("h:7", "gpu,cpu", "r-1", {"gpu": 0.5})
     assert worker.heartbeat_at >= worker.started_at
     time.sleep(0.05)
     assert store.workers.alive(within_s=0.04) == []
     assert store.workers.forget_silent(after_s=100) == 0 and store.workers.forget_silent(after_s=0.01) == 1
-    store.workers.beat("h:8", **about)
+    store.workers.beat(Heartbeat("h:8", **about))
     store.workers.leave("h:8")
     assert store.workers.alive() == []
 

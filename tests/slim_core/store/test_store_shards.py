@@ -147,6 +147,19 @@ def test_stopping_the_run_stops_its_shards_and_a_retry_goes_on_with_those_that_a
     assert finish(many.runs.fetch(whole.id)).run.status == "done"
 
 
+def test_a_run_of_shards_that_ended_with_its_model_is_queued_again_with_them(many, dataset):
+    model, _ = many.runs.submit(train_spec(dataset, seed=8))
+    waits, _ = many.runs.submit(gradcam(dataset, model))
+    size = many.runs.fetch(waits.id).progress["total"]
+    many.attempts.request_stop(model.id)
+    assert many.runs.fetch(waits.id).status == "canceled" and states(many, waits) == ["canceled"] * N_SHARDS
+    assert many.attempts.retried_with(model.id) == [waits.id], "its shards are counted with it"
+    many.attempts.retry(model.id)
+    again = many.runs.fetch(waits.id)
+    assert again.status == "queued" and states(many, waits) == ["queued"] * N_SHARDS
+    assert again.progress["total"] == size
+
+
 def test_a_failed_shard_fails_the_run_with_its_sentence_and_is_redone_alone(many, dataset, whole, finish):
     space = many.runs.submit(SpaceSpec(dataset=dataset.id, attention=whole.id))[0]
     first, second, third = many.runs.shards(whole.id)
@@ -156,7 +169,9 @@ def test_a_failed_shard_fails_the_run_with_its_sentence_and_is_redone_alone(many
     assert failed.status == "failed" and failed.message.startswith("Shard 2 of 3 failed. x.png is missing: put it back")
     assert many.runs.fetch(space.id).status == "failed"
     finish(third)
+    assert many.attempts.retried_with(whole.id) == [space.id]
     many.attempts.retry(whole.id)
+    assert many.runs.fetch(space.id).status == "queued"
     assert states(many, whole) == ["done", "queued", "done"]
     assert many.runs.fetch(first.id).attempt == many.runs.fetch(third.id).attempt == 1
 

@@ -18,6 +18,7 @@ from slim_core.store import AnswerIn, CampaignSettings, EnvironmentAnswer, Run, 
 from slim_core.store.people.activity import ActivityFilter, find_activity
 from slim_core.store.people.visibility import RULES
 from slim_core.store.runs.history import History, RunFilter
+from slim_core.store.workers import Heartbeat
 from tests.slim_core.store.store_makers import image_table, imported, statements, train_spec
 
 OWNER, ADMIN, LEAD, ANNOTATOR, VIEWER = (f"{who}@lab.org" for who in ("olga", "adam", "lea", "ann", "vic"))
@@ -76,7 +77,9 @@ def private(store: Store, tmp_path: Path, finish: Callable[..., Any]) -> Private
     store.studies.record(study.id, "case", {"set": SECRET})
     for subject in (dataset.id, run.id, campaign.id):
         store.notes.describe(subject, text=SECRET, tags=[SECRET], by=OWNER)
-    store.workers.beat("worker-1", host="box", pid=1, device="cpu", queues=["cpu", "gpu"], current_run=run.id)
+    store.workers.beat(
+        Heartbeat("worker-1", host="box", pid=1, device="cpu", queues=["cpu", "gpu"], current_run=run.id)
+    )
     store.sharing.set(dataset.id, private=True, shared_with=["sam@lab.org"], by=OWNER)
     ids = Ids(dataset.id, run.id, child.id, campaign.id, kept.id, pipeline.id, study.id, item.id)
     held = SimpleNamespace(dataset=store.datasets.fetch(dataset.id), run=store.runs.fetch(run.id), campaign=campaign)
@@ -234,6 +237,7 @@ OTHERS: dict[str, str] = {  # method -> why it is not called above
         ("lineage.finished_like", "lineage.scored_last", "shapes.on"), "as what calls it and what it calls"
     ),
     **dict.fromkeys(("runs.shards", "runs.waiting_for"), "tested below"),
+    "attempts.retried_with": "walks as lineage.descendants",
     "queue.estimates": "of the runs that are given",
     **dict.fromkeys(("queue.pause", "queue.resume", "queue.paused", "queue.claim_best"), "of the whole machine"),
     **dict.fromkeys(("workers.beat", "workers.leave", "workers.forget_silent", "workers.require"), "of machines"),

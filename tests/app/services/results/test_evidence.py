@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+
+import pandas as pd
 
 from app.services.loop_state import Loop, Result
 from app.services.results import evidence
@@ -57,3 +60,23 @@ def test_the_random_subset_is_as_large_and_retrained_the_same_way() -> None:
 
 def test_a_reference_without_a_pair_has_no_facts() -> None:
     assert facts(Result(REFERENCE)) == evidence.Facts()
+
+
+def of_one_estimated_group(accuracy: float) -> dict[str, Any]:
+    counts = {"n": 100, "correct": int(100 * accuracy), "low": accuracy - 0.05, "high": accuracy + 0.05}
+    group = {"group": 0, "name": "cat, environment 0 (test)", "accuracy": accuracy, **counts}
+    return {"estimated_groups": True, "average": 0.9, "wga": accuracy, "groups": [group]}
+
+
+def test_no_verdict_across_evaluations_that_count_other_groups() -> None:
+    before, after = (
+        replace(run(name, "evaluate", {"split": "test", "space": space}), metrics=of_one_estimated_group(wga))
+        for name, space, wga in (("before", "space-1", 0.2), ("after", "space-2", 0.9))
+    )
+    rows = pd.DataFrame([{"answers": 0, "images": 48, "spent": ""}], index=[after.id])
+    ancestry = SimpleNamespace(identity=lambda one: one.id)
+    compared = SimpleNamespace(evaluations={before.id: before, after.id: after}, ancestry=ancestry, rows=rows)
+    result = Result(REFERENCE, before, None, None, after)
+    found = evidence.verdict(Loop((), None, before, after, result, (result,)), compared)
+    assert found is not None and found.better is None
+    assert "different estimated groups" in found.text

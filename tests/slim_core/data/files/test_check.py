@@ -129,3 +129,24 @@ def test_progress_reaches_the_number_of_images(waterbirds, limits):
     calls = []
     import_data(waterbirds, settings=limits, progress=lambda *call: calls.append(call))
     assert (24, 24, "Checking the images") in calls
+
+
+def turned(path, format, orientation=6):
+    """Write an image of a format whose EXIF has it shown turned by 90 degrees."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (8, 6)).save(path, format, exif=exif)
+
+
+@pytest.mark.parametrize("thoroughness", ["sample", "all"])
+def test_images_that_other_programs_show_turned_are_a_warning(waterbirds, limits, monkeypatch, thoroughness):
+    monkeypatch.setattr(check, "FULL_DECODE_LIMIT", 0)
+    names = names_of(waterbirds)
+    turned(waterbirds / names[3], "JPEG")
+    turned(waterbirds / names[7], "PNG", 8)
+    turned(waterbirds / names[8], "JPEG", 1)
+    report = import_data(waterbirds, settings=limits, files=thoroughness).report
+    (warning,) = [one for one in report.warnings if one.code == "turned-images"]
+    assert report.ok and warning.rows == (3, 7)
+    assert warning.message.startswith("2 images have an EXIF orientation (lines 5, 9), which SLIM ignores")
+    assert "exiftran -ai" in warning.message

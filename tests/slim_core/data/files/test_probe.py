@@ -139,3 +139,22 @@ def test_a_probe_does_not_count_beyond_todays_limit_of_pixels(tmp_path, paths):
     assert list(kept.find(paths, np.ones(N, bool), 10_000)) == [0]
     assert kept.find(paths, np.ones(N, bool), 9_999) == {}
     kept.close()
+
+
+def test_probes_of_an_earlier_version_still_count_and_new_ones_know_the_orientation(tmp_path, paths):
+    file = tmp_path / "probes.sqlite"
+    about = os.stat(paths[0])
+    with closing(sqlite3.connect(file)) as database, database:
+        database.execute(
+            "CREATE TABLE looks (path TEXT PRIMARY KEY, fault TEXT, detail TEXT, bytes INTEGER, width INTEGER, "
+            "height INTEGER, mtime_ns INTEGER, decoded INTEGER) WITHOUT ROWID"
+        )
+        old = (paths[0], "", "", about.st_size, 6, 8, about.st_mtime_ns, 1)
+        database.execute("INSERT INTO looks VALUES (?, ?, ?, ?, ?, ?, ?, ?)", old)
+    for _ in range(2):  # the file is of this version then
+        with closing(ProbeCache(file)) as kept:
+            found = kept.find(paths, np.ones(N, bool), 10_000)
+            assert (found[0].width, found[0].orientation) == (6, 0)
+            other = os.stat(paths[1])
+            kept.keep(paths[1:2], [Probe("", "", other.st_size, 6, 8, other.st_mtime_ns, True, 6)])
+            assert kept.find(paths, np.ones(N, bool), 10_000)[1].orientation == 6

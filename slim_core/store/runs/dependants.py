@@ -1,0 +1,62 @@
+"""Runs that ended only because one they waited for did: how they end, and which of them a retry queues again with it.
+
+The message of such a run says so, and nothing else writes one like it: a run that somebody stopped, or that failed by
+itself, has its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from slim_core.store import schema
+from slim_core.store.database import in_chunks
+from slim_core.store.runs.lineage import descendants_of
+from slim_core.store.runs.states import UNFINISHED
+
+HOW = {"failed": "has failed", "canceled": "was stopped"}  # a parent has ended
+_WITH_PARENT = "Its parent "
+_t, _parents = schema.runs, schema.run_parents
+
+
+def end_waiting(connection: Connection, run_id: str, status: str, now: datetime) -> None:
+    """Those that wait for a run end as it did: nothing has failed where somebody stopped it."""
+    waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
+    message = f"{_WITH_PARENT}{run_id} {HOW[status]}: retry that one, and this is queued again with it."
+    ended = _t.update().where(waiting, _t.c.status == "queued")
+    connection.execute(ended.values(status=status, message=message, finished_at=now))
+
+
+def retried_with(connection: Connection, run_id: str) -> dict[str, str | None]:
+    """The runs that a retry of this one queues again with it, nearest first: id -> the run it is a shard of.
+
+    They ended because a run they waited for did, and wait for no other that has ended and stays so.
+    """
+    found = _ended_with_parent(connection, descendants_of(connection, [run_id]))
+    parents = _ended_parents(connection, found)
+    while blocked := [one for one in found if parents[one] - {run_id, *found}]:
+        found = {one: whole for one, whole in found.items() if one not in blocked}
+    return found
+
+
+def _ended_with_parent(connection: Connection, ids: Collection[str]) -> dict[str, str | None]:
+    """Those of the runs that did, in their order: id -> the run it is a shard of."""
+    found = dict[str, str | None]()
+    for some in in_chunks(ids):
+        query = sa.select(_t.c.id, _t.c.shard_of).where(_t.c.id.in_(some), _t.c.status.in_(UNFINISHED))
+        rows = connection.execute(query.where(_t.c.message.startswith(_WITH_PARENT)))
+        found |= {row.id: row.shard_of for row in rows}
+    return {one: found[one] for one in ids if one in found}
+
+
+def _ended_parents(connection: Connection, ids: Collection[str]) -> dict[str, set[str]]:
+    """Run -> those of its parents that ended without a result."""
+    found: dict[str, set[str]] = {one: set() for one in ids}
+    for some in in_chunks(ids):
+        query = sa.select(_parents.c.run_id, _parents.c.parent_id).join(_t, _t.c.id == _parents.c.parent_id)
+        for run_id, parent in connection.execute(query.where(_parents.c.run_id.in_(some), _t.c.status.in_(UNFINISHED))):
+            found[run_id].add(parent)
+    return found
