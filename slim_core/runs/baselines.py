@@ -30,6 +30,11 @@ def retrained_on(
     return Trained(loop.retrained(subset), subset)
 
 
+def slim_by_default(loop: LoopRuns) -> Trained:
+    """SLIM with the curation that a user gets who sets nothing, whatever the loop's own is."""
+    return retrained_on(loop.with_default_curation(), "slim")
+
+
 def erm_converged(loop: LoopRuns) -> Trained:
     """ERM until the worst class on validation has not risen for a fifth of the epochs so far."""
     return Trained(loop.converged_erm)

@@ -136,6 +136,11 @@ class LoopRuns:
         self.is_simulated = annotate is None
         self._annotate = annotate or self._simulate
 
+    def with_default_curation(self) -> LoopRuns:
+        """The same loop, whose subsets have the size and the options that nobody has set."""
+        config = self.config.model_copy(update={"size": None, "options": {}})
+        return LoopRuns(self.at, config, annotate=None if self.is_simulated else self._annotate)
+
     @cached_property
     def table(self) -> ImageTable:
         """The data set."""

@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import pytest
 
+from slim_core.curation.data import default_subset_size
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import WGA, WORST_CLASS
 from slim_core.runs.baselines import best_on_validation
+from slim_core.runs.loop_runs import LoopRuns
 from slim_core.runs.methods import METHODS
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.recipes import jtt_grid, to_convergence
@@ -125,6 +127,24 @@ def test_two_balances_that_are_the_same_run_are_paid_for_once(looped):
     free.subset = lambda *_, **__: looped.loop.reference
     free.retrained = lambda subset: subset
     assert METHODS["slim-on-validation"].train(free).tried == ()
+
+
+def test_the_defaults_of_a_curation_are_a_row_whatever_a_study_sets(looped, monkeypatch):
+    set_by_a_study = LoopConfig(dataset=looped.dataset.id, size=60, options={"environments": "both"}, answers=0.1)
+    curated = []
+
+    def subset(loop, strategy, **how):
+        assert not how["options"]
+        curated.append((loop.size, loop.config.options, loop.config.answers, strategy))
+        return looped.loop.reference
+
+    monkeypatch.setattr(LoopRuns, "subset", subset)
+    monkeypatch.setattr(LoopRuns, "retrained", lambda _loop, subset: subset)
+    loop = Loop(looped.at, set_by_a_study)
+    METHODS["slim-by-default"].train(loop)
+    METHODS["slim"].train(loop)
+    usual = default_subset_size(len(looped.at.store.datasets.table(looped.dataset.id).rows("train")))
+    assert curated == [(usual, {}, 0.1, "slim"), (60, {"environments": "both"}, 0.1, "slim")]
 
 
 def test_training_to_convergence_has_a_patience_for_each_kind_of_network():
