@@ -55,6 +55,7 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
         longer = partial(pipelines.to_retraining, subset, way, seed, fields={"epochs": 2 * epochs})
         yield Try("epochs", f"Retrain for {2 * epochs} epochs", why, longer)
     metrics = subset.metrics or {}
+    yield from _balanced_twice(subset, way, seed)
     if larger := _larger(subset, metrics):
         repeats = metrics["images"] - metrics["images_unique"]
         why = f"{repeats:,} of the {metrics['images']:,} images of the subset are repeats."
@@ -75,6 +76,26 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
         )
         link = {"dataset": subset.dataset_id, "campaign": campaign, "section": "campaign"}
         yield Try("answers", "Ask about more images", why, None, link)
+
+
+def _balanced_twice(subset: Run, way: Retrain, seed: int) -> Iterator[Try]:
+    """The classes balanced twice in half of the images, by what the answers say: what helped last layers most.
+
+    Whole networks look at the class itself by then, and answers add nothing (docs/decisions/0039, docs/benchmark.md).
+    """
+    spec = subset.spec
+    options = spec.get("options", {})
+    by_answers = spec["strategy"] == "slim" and spec.get("campaign") is not None
+    if way != "last-layer" or not by_answers or options.get("environments") == "both":
+        return
+    half = max(int(spec["size"]), len(session.store().datasets.table(subset.dataset_id).rows("train")) // 2)
+    why = (
+        "The classes are balanced in the surroundings alone. A small shortcut shows in what the model looks at where "
+        "its attention is wrong."
+    )
+    twice = spec | {"size": half, "options": {**options, "environments": "both"}}
+    act = partial(pipelines.to_subset, twice, way, seed, name=subset.name)
+    yield Try("twice", f"Balance twice, {half:,} images", why, act)
 
 
 def _way_of(model: Run) -> Retrain:

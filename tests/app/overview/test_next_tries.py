@@ -58,6 +58,22 @@ def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epo
 
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
+def test_a_last_layer_is_offered_classes_that_are_balanced_twice_and_a_whole_network_is_not() -> None:
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    result = loop_state.read(store, dataset.id).result
+    subset = store.runs.fetch(result.subset.id)
+    assert subset.spec["strategy"] == "slim" and subset.spec["campaign"]
+    assert list(next_tries._balanced_twice(subset, "reference", 0)) == []
+    (offered,) = next_tries._balanced_twice(subset, "last-layer", 0)
+    curate, train, _ = offered.act().runs
+    assert curate.spec["options"]["environments"] == "both" and curate.spec["campaign"] == subset.spec["campaign"]
+    assert curate.spec["size"] == len(store.datasets.table(dataset.id).rows("train")) // 2
+    assert train.spec["mode"] == "last-layer" and train.spec["subset"] == curate.id
+    assert list(next_tries._balanced_twice(curate, "last-layer", 0)) == []  # it is the one that was offered
+
+
+@pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none() -> None:
     store = session.store()
     (dataset,) = store.datasets.all()
