@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
-from slim_core.curation import ANSWERED, NEEDS_ANSWERS, default_subset_size
+from slim_core.curation import ANSWERED, NEEDS_ANSWERS
+from slim_core.curation.options import SLIM
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench, open_workbench
-from slim_core.runs.loop_runs import LoopConfig, Retrain, create_campaign, retrain_spec, usual_way
+from slim_core.runs.loop_runs import LoopConfig, Retrain, create_campaign, retrain_spec, usual_curation_of, usual_way
 from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign, newest_data_set
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
@@ -253,7 +254,8 @@ def curate(
     """Propagate a campaign's answers and choose a subset; ``options`` are the strategy's own, ``fields`` of CurateSpec.
 
     A strategy that uses answers takes those of the newest campaign, where none is named and there is one; NO_CAMPAIGN
-    keeps it from that.
+    keeps it from that. ``size`` and the options of the strategy slim that are left out are those that are usual for the
+    reference model.
 
     Raises:
         NotFoundError: there is no campaign of that id, or none at all, and the strategy cannot do without answers.
@@ -268,6 +270,7 @@ def curate(
     of_campaign = chosen.space_run_id if chosen else None
     run = a_run(at, of_campaign if space is None else space, "space", fits=_of_train)
     require_train(run)
+    usual_size, usual = usual_curation_of(at.store, run)
     spec = {
         "kind": "curate",
         "dataset": run.dataset_id,
@@ -275,9 +278,9 @@ def curate(
         "campaign": chosen.id if chosen else None,
         "answers_seq": at.store.answers.last_seq(chosen.id) if chosen else None,
         "strategy": strategy,
-        "size": default_size(at, run.dataset_id) if size is None else size,
+        "size": usual_size if size is None else size,
         "seed": seed,
-        "options": dict(options or {}),
+        "options": {**(usual if strategy == SLIM else {}), **(options or {})},
         **fields,
     }
     return at.run(parse_spec(spec), name=f"Subset by {strategy}", force=force)
@@ -295,11 +298,6 @@ def _campaign_for(strategy: str, campaign: str | None, space: str | None, at: Wo
 
 def _of_train(space: Run) -> bool:
     return bool(space.spec["split"] == "train")
-
-
-def default_size(at: Workbench, dataset_id: str) -> int:
-    """Images of a subset where nobody says how many."""
-    return default_subset_size(len(at.store.datasets.table(dataset_id).rows("train")))
 
 
 def evaluate(

@@ -7,12 +7,15 @@ from typing import Any
 
 import streamlit as st
 
+from app import session
 from app.services.results.space_data import SpaceData
 from app.services.subset import Choice
 from app.ui.runs import ask
-from slim_core.curation import LABELS_USED, CurateOptions, default_subset_size
+from slim_core.curation import LABELS_USED, CurateOptions
+from slim_core.curation.options import SLIM
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.parameters import Parameter, parameters
+from slim_core.runs.loop_runs import usual_curation_of
 from slim_core.steps.registry import STEPS
 
 ABOUT = {
@@ -40,13 +43,16 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
     )
     st.caption(ABOUT.get(strategy, ""))
     n = len(data)
+    store = session.store()
+    usual_size, usual = usual_curation_of(store, store.runs.fetch(data.run))
     size = st.number_input(
-        f"{asked['size'].label} (of {n:,})", data.table.n_classes, n, default_subset_size(n),
+        f"{asked['size'].label} (of {n:,})", data.table.n_classes, n, max(usual_size, data.table.n_classes),
         key="curate-size", help=asked["size"].help,
     )  # fmt: skip
     own, options = ask.offered(spec, without=_IN_ITS_OWN_WAY), ask.offered(spec.holds["options"])
+    proposed = {**CurateOptions.proposed(strategy), **(usual if strategy == SLIM else {})}
     chosen = ask.fields(
-        [*own, *options], CurateOptions.proposed(strategy), key=f"curate-{strategy}", beside={"strategy": strategy},
+        [*own, *options], proposed, key=f"curate-{strategy}", beside={"strategy": strategy},
         a_row=1,
     )  # fmt: skip
     settings = tuple((each.name, chosen[each.name]) for each in own if each.name != "seed")

@@ -15,8 +15,9 @@ from app.services import actions, subset
 from slim_core.annotation import plan as campaign_plan
 from slim_core.annotation import sheets
 from slim_core.annotation.answer_files.checking import ImportedAnswers, import_file
-from slim_core.curation import default_subset_size
+from slim_core.curation.options import SLIM
 from slim_core.errors import ForbiddenError
+from slim_core.runs.loop_runs import usual_curation_of
 from slim_core.store.people.members import Role
 
 if TYPE_CHECKING:
@@ -97,8 +98,9 @@ def curate(campaign: Campaign) -> Run:
 
 def subset_spec(campaign: Campaign) -> dict[str, Any]:
     """The default subset of the answers as they stand."""
-    n = campaign.n_split
-    choice = subset.Choice(str(campaign.space_run_id), campaign.id, "slim", default_subset_size(n), 0)
+    store, space = session.store(), str(campaign.space_run_id)
+    size, options = usual_curation_of(store, store.runs.fetch(space))
+    choice = subset.Choice(space, campaign.id, SLIM, size, 0, tuple(options.items()))
     return choice.spec(campaign.dataset_id)
 
 

@@ -50,15 +50,15 @@ class Effect:
     rows: tuple[int, ...]  # of the data set: some that would be chosen, evenly spread; empty for a large split
 
 
-def effect(store: Store, campaign_id: str) -> Effect:
-    """The effect of the answers as they stand, with the default strategy, options, seed and size.
+def effect(store: Store, campaign_id: str, size: int | None = None) -> Effect:
+    """The effect of the answers as they stand on a subset of ``size``, with the default strategy, options and seed.
 
     Raises:
         NotFoundError, AnswersRefusedError: as ``live_campaign``.
     """
     live = live_campaign(store, campaign_id)
     seq, scores, answers = live.refresh(store)
-    size = default_subset_size(len(scores))
+    size = default_subset_size(len(scores)) if size is None else size
     said = store.environment_answers.said(campaign_id)
     data = replace(_unanswered(store, live.space), scores=scores, answers=answers, said=said)
     rows = _chosen(data, live.rows, size) if len(scores) <= IMAGES_UP_TO else ()

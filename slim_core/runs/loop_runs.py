@@ -18,7 +18,9 @@ from slim_core.annotation.plan import Plan, default_name, open_campaign
 from slim_core.annotation.simulated_annotator import check_shares, simulate_answers
 from slim_core.annotation.simulated_sheets import simulate_sheets
 from slim_core.curation import ANSWERED, default_subset_size
+from slim_core.curation.options import SLIM
 from slim_core.data.table import Split
+from slim_core.errors import SpecRefusedError
 from slim_core.parameters import BuiltByHand, Seed, Shown
 from slim_core.percent import percent
 from slim_core.runs.executor import Workbench
@@ -136,9 +138,9 @@ class LoopRuns:
         self.is_simulated = annotate is None
         self._annotate = annotate or self._simulate
 
-    def with_default_curation(self) -> LoopRuns:
-        """The same loop, whose subsets have the size and the options that nobody has set."""
-        config = self.config.model_copy(update={"size": None, "options": {}})
+    def with_curation(self, size: int, options: Mapping[str, Option]) -> LoopRuns:
+        """The same loop with subsets of another size and by other options."""
+        config = self.config.model_copy(update={"size": size, "options": dict(options)})
         return LoopRuns(self.at, config, annotate=None if self.is_simulated else self._annotate)
 
     @cached_property
@@ -230,8 +232,9 @@ class LoopRuns:
         """The images a strategy chooses: as many as in every subset, or ``size``.
 
         Of a strategy that uses answers, ``asked``: what people were asked about; ``campaign``: one of their own;
-        ``options``: of CurateOptions, those of the config go before them.
+        ``options``: of CurateOptions; what is usual goes before them, and those of the config before both.
         """
+        usual = self._usual[1] if strategy == SLIM and asked != "environments" else {}
         campaign = (campaign or self._campaign_about(asked)) if strategy in ANSWERED else None
         spec = CurateSpec(
             **self._common(),
@@ -240,7 +243,7 @@ class LoopRuns:
             answers_seq=self.store.answers.last_seq(campaign.id) if campaign else None,
             strategy=strategy,
             size=size or self.size,
-            options={**(options or {}), **self.config.options} if strategy in ANSWERED else {},
+            options={**(options or {}), **usual, **self.config.options} if strategy in ANSWERED else {},
         )
         return self.at.run(spec, name=f"Subset by {strategy}{_ASKED[asked] if strategy in ANSWERED else ''}")
 
@@ -274,8 +277,11 @@ class LoopRuns:
     @property
     def size(self) -> int:
         """Images of every subset."""
-        given = self.config.size
-        return default_subset_size(len(self.table.rows("train"))) if given is None else given
+        return self._usual[0] if self.config.size is None else self.config.size
+
+    @property
+    def _usual(self) -> tuple[int, dict[str, Option]]:
+        return usual_curation(len(self.table.rows("train")), of_probe=self.config.frozen)
 
     @property
     def _noise(self) -> str:
@@ -312,6 +318,25 @@ def retrain_spec(
     )
     assert isinstance(spec, TrainSpec)
     return spec
+
+
+def usual_curation(n: int, *, of_probe: bool) -> tuple[int, dict[str, Option]]:
+    """Images of a subset of ``n``, and options of the strategy slim, where nobody says.
+
+    ``of_probe``: the reference is a new last layer of a pretrained network. Half of the images and classes that are
+    balanced twice are then far better than what whole networks get (docs/decisions/0046).
+    """
+    return (max(1, n // 2), {"environments": "both"}) if of_probe else (default_subset_size(n), {})
+
+
+def usual_curation_of(store: Store, space: Run) -> tuple[int, dict[str, Option]]:
+    """``usual_curation`` of a space's images of train; that of a whole network where its reference was deleted."""
+    n = len(store.datasets.table(space.dataset_id).rows("train"))
+    try:
+        of_probe = is_probe(store.lineage.reference_of(space).spec)
+    except SpecRefusedError:
+        of_probe = False
+    return usual_curation(n, of_probe=of_probe)
 
 
 def usual_way(reference: Run) -> Retrain:

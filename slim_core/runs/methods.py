@@ -72,8 +72,8 @@ _DFR = "Kirichenko et al., ICLR 2023"
 METHODS: dict[str, Method] = {
     "erm": Method("ERM, as many epochs as the recipe says", "", (), baselines.erm),
     "slim": Method("SLIM", _SLIM, ("answers",), _slim, "images", unanswered="slim-no-answers"),
-    "slim-by-default": Method(
-        "SLIM, curated by the defaults", _SLIM, ("answers",), baselines.slim_by_default, "images"
+    "slim-once": Method(
+        "SLIM, classes balanced once, in a fifth of the images", _SLIM, ("answers",), baselines.slim_once, "images"
     ),
     "slim-no-answers": Method("SLIM without answers", _SLIM, (), _no_answers),
     "slim-all-wrong": Method("SLIM without answers, all attention taken to be wrong", _SLIM, (), _all_wrong),

@@ -6,7 +6,7 @@ import base64
 import html
 import time
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import streamlit as st
@@ -26,6 +26,7 @@ from slim_core.annotation.live_effect import CellNow, Effect, effect
 from slim_core.data import images
 from slim_core.evaluation.charts.palette import ANSWERS, BLUE, CIVIDIS
 from slim_core.percent import counted, percent
+from slim_core.runs.loop_runs import usual_curation_of
 from slim_core.store.campaigns.values import COUNTED, RIGHT, WORDS, WRONG
 
 if TYPE_CHECKING:
@@ -102,7 +103,15 @@ def _state(campaign: Campaign) -> State:
 
 @lru_cache(maxsize=8)
 def _effect(campaign_id: str, state: State) -> Effect:  # noqa: ARG001  # a new answer is a new entry
-    return effect(session.store(), campaign_id)
+    size, _ = _usual(campaign_id)
+    return effect(session.store(), campaign_id, size)
+
+
+@lru_cache(maxsize=64)
+def _usual(campaign_id: str) -> tuple[int, dict[str, Any]]:
+    """Size and options of the subset that a press on this page curates."""
+    store = session.store()
+    return usual_curation_of(store, store.runs.fetch(str(store.campaigns.fetch(campaign_id).space_run_id)))
 
 
 @lru_cache(maxsize=8)
@@ -127,7 +136,8 @@ def _drawn(campaign_id: str, state: State) -> str:
         f'<div class="key">score 0<span class="ramp" style="background:{RAMP}"></span>1 {answers}</div>'
         f'<div class="key"><b>{trusted}</b></div>{_none_right(found)}</div>'
     )
-    return f'<div class="slim-effect">{left}{_cells(found)}</div>'
+    twice = _usual(campaign_id)[1].get("environments") == "both"
+    return f'<div class="slim-effect">{left}{_cells(found, twice=twice)}</div>'
 
 
 def _none_right(found: Effect) -> str:
@@ -140,8 +150,8 @@ def _none_right(found: Effect) -> str:
     )
 
 
-def _cells(found: Effect) -> str:
-    """A bar per cell: its part of the subset."""
+def _cells(found: Effect, *, twice: bool = False) -> str:
+    """A bar per cell: its part of the subset. ``twice``: curation then balances the classes once more."""
     most = max(max(cell.budget for cell in found.cells), 1)
     rows = "".join(
         f"<span>{html.escape(cell.name)}</span>"
@@ -152,7 +162,11 @@ def _cells(found: Effect) -> str:
     total = sum(cell.budget for cell in found.cells)
     source = "from these answers" if (found.answers >= 0).any() else "without answers"
     title = f"<p><b>Subset {source}: {total:,} images</b></p>"
-    return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div></div>'
+    more = (
+        '<div class="key">When it is curated, the classes are balanced once more: in what the model looks at where its '
+        "attention is wrong.</div>"
+    )
+    return f'<div>{title}<div class="slim-cells" tabindex="0">{rows}</div>{more if twice else ""}</div>'
 
 
 def _given(cell: CellNow) -> str:

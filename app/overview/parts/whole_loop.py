@@ -11,11 +11,11 @@ from app.services.queueing import durations, pipelines
 from app.ui.links import next_step
 from app.ui.messages import errors_shown
 from app.ui.runs import ask, pipeline
-from slim_core.curation import default_subset_size
 from slim_core.parameters import parameters
 from slim_core.percent import counted
-from slim_core.runs.loop_runs import retrain_spec, usual_way
+from slim_core.runs.loop_runs import retrain_spec, usual_curation, usual_way
 from slim_core.steps.registry import STEPS
+from slim_core.steps.specs import is_probe
 
 if TYPE_CHECKING:
     from app.services.loop_state import Loop
@@ -91,7 +91,8 @@ def _to_comparison(dataset: Dataset, loop: Loop) -> None:
     reference = loop.result.reference
     training = retrain_spec(reference, None, usual_way(reference), 0).model_dump()
     kinds = [_OF_COMPARISON[one.name] for one in loop.steps if one.name in _OF_COMPARISON and one.state != "done"]
-    expects = durations.before(dataset, kinds, training, default_subset_size(campaign.n_split))
+    size, _ = usual_curation(campaign.n_split, of_probe=is_probe(reference.spec))
+    expects = durations.before(dataset, kinds, training, size)
     with st.container(border=True, horizontal=True, vertical_alignment="center", key="whole-loop"):
         what = "retrain on a subset curated from the answers, and see whether the worst group is better"
         if not is_answered and step is not None:

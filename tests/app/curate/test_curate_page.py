@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app import session
+from app.services import campaign_actions
 from slim_core.curation import default_subset_size
 from slim_core.store import AnswerIn
 
@@ -34,6 +35,20 @@ def test_the_preview_follows_size_and_keep_rule(show) -> None:
     app.slider(key="quantile-curate-slim").set_value(0.9).run()
     assert int(numbers(app)["Trusted"].rstrip("%")) < 100
     assert not app.exception
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_of_a_probe_the_form_and_the_press_on_annotate_begin_with_classes_balanced_twice(show, monkeypatch) -> None:
+    monkeypatch.setattr("slim_core.runs.loop_runs.is_probe", lambda _reference: True)
+    app = show("curate")
+    assert app.number_input(key="curate-size").value == 120  # half of 240
+    assert app.selectbox(key="environments-curate-slim").value == "both"
+    assert numbers(app)["Images"] == "120" and not app.exception
+    app.selectbox(key="curate-strategy").select("random").run()
+    assert not app.exception and numbers(app)["Images"] == "120"
+    campaign = session.store().campaigns.all()[0]
+    asked = campaign_actions.subset_spec(campaign)
+    assert (asked["size"], asked["options"]) == (120, {"environments": "both"})
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -129,7 +129,7 @@ def test_two_balances_that_are_the_same_run_are_paid_for_once(looped):
     assert METHODS["slim-on-validation"].train(free).tried == ()
 
 
-def test_the_defaults_of_a_curation_are_a_row_whatever_a_study_sets(looped, monkeypatch):
+def test_classes_balanced_once_in_a_fifth_are_a_row_whatever_a_study_sets(looped, monkeypatch):
     set_by_a_study = LoopConfig(dataset=looped.dataset.id, size=60, options={"environments": "both"}, answers=0.1)
     curated = []
 
@@ -141,10 +141,10 @@ def test_the_defaults_of_a_curation_are_a_row_whatever_a_study_sets(looped, monk
     monkeypatch.setattr(LoopRuns, "subset", subset)
     monkeypatch.setattr(LoopRuns, "retrained", lambda _loop, subset: subset)
     loop = Loop(looped.at, set_by_a_study)
-    METHODS["slim-by-default"].train(loop)
+    METHODS["slim-once"].train(loop)
     METHODS["slim"].train(loop)
-    usual = default_subset_size(len(looped.at.store.datasets.table(looped.dataset.id).rows("train")))
-    assert curated == [(usual, {}, 0.1, "slim"), (60, {"environments": "both"}, 0.1, "slim")]
+    fifth = default_subset_size(len(looped.at.store.datasets.table(looped.dataset.id).rows("train")))
+    assert curated == [(fifth, {"environments": "space"}, 0.1, "slim"), (60, {"environments": "both"}, 0.1, "slim")]
 
 
 def test_training_to_convergence_has_a_patience_for_each_kind_of_network():

@@ -13,10 +13,11 @@ import torch
 from torch import nn
 
 from slim_core import api
+from slim_core.curation import default_subset_size
 from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.runs.executor import Workbench
-from slim_core.runs.loop_runs import PROBE, retrain_spec, usual_way
+from slim_core.runs.loop_runs import PROBE, retrain_spec, usual_curation, usual_way
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.registry import parse_spec
 
@@ -74,6 +75,20 @@ def test_everything_but_the_last_layer_stays_as_the_pretrained_network_has_it(lo
     of_network = [run for run in loop.at.store.runs.all() if run.kind in ("gradcam", "features")]
     assert [run.id for run in of_network] == [loop.attention.id], "one pass serves all, also what was held out"
     assert rest.metrics["images"] < loop.reference.metrics["images"]
+
+
+@pytest.mark.slow
+def test_of_a_probe_half_of_the_images_are_balanced_twice_where_nobody_says_otherwise(loop: Loop) -> None:
+    usual = Loop(loop.at, LoopConfig(dataset=loop.config.dataset, model=MODEL, frozen=True))
+    n = len(usual.table.rows("train"))
+    subset = usual.subset("slim")
+    assert (subset.spec["size"], subset.spec["options"]["environments"]) == (n // 2, "both")
+    assert usual.subset("random").spec["size"] == n // 2
+    by_hand = api.curate(usual.campaign.id, at=loop.at)
+    assert by_hand.id == subset.id, "what somebody gets who curates by hand and sets nothing"
+    once = api.curate(usual.campaign.id, size=60, options={"environments": "space"}, at=loop.at)
+    assert (once.spec["size"], once.spec["options"].get("environments", "space")) == (60, "space")
+    assert usual_curation(n, of_probe=False) == (default_subset_size(n), {})
 
 
 @pytest.mark.slow
