@@ -63,10 +63,11 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
         yield Try("size", f"Curate {larger:,} images", why, act)
     other: Retrain = "scratch" if way == "reference" else "reference"
     how = {"scratch": "from the initial weights", "reference": "from the reference model"}
-    was = how.get(way, "of the last layer only")
-    why = f"The model was retrained {was}, and may keep what the reference model learned." if way != "scratch" else (
-        "The model was retrained from the initial weights, and a small subset may not be enough for that."
-    )  # fmt: skip
+    why = {
+        "scratch": "The model was retrained from the initial weights, and a small subset may not be enough for that.",
+        "reference": "The model was retrained from the reference model, and may keep what that has learned.",
+        "last-layer": "Only the last layer was retrained: the features are those of the reference model.",
+    }[way]
     yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
     yield from _environments(subset, metrics, way, seed)
     if (campaign := subset.spec.get("campaign")) is not None:
