@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 from slim_core.annotation.plan import default_name
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS
-from slim_core.curation.options import SLIM
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench, open_workbench
@@ -254,8 +253,7 @@ def curate(
     """Propagate a campaign's answers and choose a subset; ``options`` are the strategy's own, ``fields`` of CurateSpec.
 
     A strategy that uses answers takes those of the newest campaign, where none is named and there is one; NO_CAMPAIGN
-    keeps it from that. ``size`` and the options of the strategy slim that are left out are those that are usual for the
-    reference model.
+    keeps it from that. ``size`` and ``options`` that are left out are those that are usual for the reference model.
 
     Raises:
         NotFoundError: there is no campaign of that id, or none at all, and the strategy cannot do without answers.
@@ -270,7 +268,7 @@ def curate(
     of_campaign = chosen.space_run_id if chosen else None
     run = a_run(at, of_campaign if space is None else space, "space", fits=_of_train)
     require_train(run)
-    usual_size, usual = usual_curation_of(at.store, run)
+    usual_size, usual = usual_curation_of(at.store, run, strategy)
     spec = {
         "kind": "curate",
         "dataset": run.dataset_id,
@@ -280,7 +278,7 @@ def curate(
         "strategy": strategy,
         "size": usual_size if size is None else size,
         "seed": seed,
-        "options": {**(usual if strategy == SLIM else {}), **(options or {})},
+        "options": {**usual, **(options or {})},
         **fields,
     }
     return at.run(parse_spec(spec), name=f"Subset by {strategy}", force=force)

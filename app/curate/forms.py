@@ -12,7 +12,6 @@ from app.services.results.space_data import SpaceData
 from app.services.subset import Choice
 from app.ui.runs import ask
 from slim_core.curation import LABELS_USED, CurateOptions
-from slim_core.curation.options import SLIM
 from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.parameters import Parameter, parameters
 from slim_core.runs.loop_runs import usual_curation_of
@@ -44,13 +43,13 @@ def show(data: SpaceData, campaign: str | None) -> Choice:
     st.caption(ABOUT.get(strategy, ""))
     n = len(data)
     store = session.store()
-    usual_size, usual = usual_curation_of(store, store.runs.fetch(data.run))
+    usual_size, usual = usual_curation_of(store, store.runs.fetch(data.run), strategy)
     size = st.number_input(
         f"{asked['size'].label} (of {n:,})", data.table.n_classes, n, max(usual_size, data.table.n_classes),
         key="curate-size", help=asked["size"].help,
     )  # fmt: skip
     own, options = ask.offered(spec, without=_IN_ITS_OWN_WAY), ask.offered(spec.holds["options"])
-    proposed = {**CurateOptions.proposed(strategy), **(usual if strategy == SLIM else {})}
+    proposed = {**CurateOptions.proposed(strategy), **usual}
     chosen = ask.fields(
         [*own, *options], proposed, key=f"curate-{strategy}", beside={"strategy": strategy},
         a_row=1,

@@ -13,6 +13,7 @@ from app import session
 from app.services import actions
 from app.services.queueing import pipelines
 from slim_core.percent import counted, percent
+from slim_core.runs.loop_runs import usual_curation
 from slim_core.store.results import training_history
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def _all(model: Run, subset: Run) -> Iterator[Try]:
     yield Try("start", f"Retrain {how[other]}", why, partial(pipelines.to_retraining, subset, other, seed))
     yield from _environments(subset, metrics, way, seed)
     if (campaign := subset.spec.get("campaign")) is not None:
-        share = metrics["answers"] / len(session.store().datasets.table(subset.dataset_id).rows("train"))
+        share = metrics["answers"] / _n_train(subset)
         why = (
             f"Answers about {counted(metrics['answers'], 'image')} were used, {percent(share)} of the training images."
         )
@@ -86,17 +87,21 @@ def _balanced_twice(subset: Run, way: Retrain, seed: int) -> Iterator[Try]:
     """
     spec = subset.spec
     options = spec.get("options", {})
-    by_answers = spec["strategy"] == "slim" and spec.get("campaign") is not None
-    if way != "last-layer" or not by_answers or options.get("environments") == "both":
+    usual_size, usual = usual_curation(_n_train(subset), spec["strategy"], of_probe=way == "last-layer")
+    if not usual or spec.get("campaign") is None or options.items() >= usual.items():
         return
-    half = max(int(spec["size"]), len(session.store().datasets.table(subset.dataset_id).rows("train")) // 2)
+    size = max(int(spec["size"]), usual_size)
     why = (
         "The classes are balanced in the surroundings alone. A small shortcut shows in what the model looks at where "
         "its attention is wrong."
     )
-    twice = spec | {"size": half, "options": {**options, "environments": "both"}}
+    twice = spec | {"size": size, "options": {**options, **usual}}
     act = partial(pipelines.to_subset, twice, way, seed, name=subset.name)
-    yield Try("twice", f"Balance twice, {half:,} images", why, act)
+    yield Try("twice", f"Balance twice, {size:,} images", why, act)
+
+
+def _n_train(subset: Run) -> int:
+    return len(session.store().datasets.table(subset.dataset_id).rows("train"))
 
 
 def _way_of(model: Run) -> Retrain:
@@ -107,8 +112,7 @@ def _way_of(model: Run) -> Retrain:
 
 def _larger(subset: Run, metrics: dict[str, Any]) -> int | None:
     """Twice the size, up to all training images; None where nothing is repeated, or all are chosen from already."""
-    n = len(session.store().datasets.table(subset.dataset_id).rows("train"))
-    size = int(subset.spec["size"])
+    n, size = _n_train(subset), int(subset.spec["size"])
     return min(n, 2 * size) if metrics.get("images", 0) > metrics.get("images_unique", 0) and size < n else None
 
 

@@ -234,7 +234,7 @@ class LoopRuns:
         Of a strategy that uses answers, ``asked``: what people were asked about; ``campaign``: one of their own;
         ``options``: of CurateOptions; what is usual goes before them, and those of the config before both.
         """
-        usual = self._usual[1] if strategy == SLIM and asked != "environments" else {}
+        usual = self._usual(strategy)[1] if asked != "environments" else {}
         campaign = (campaign or self._campaign_about(asked)) if strategy in ANSWERED else None
         spec = CurateSpec(
             **self._common(),
@@ -277,11 +277,10 @@ class LoopRuns:
     @property
     def size(self) -> int:
         """Images of every subset."""
-        return self._usual[0] if self.config.size is None else self.config.size
+        return self._usual(SLIM)[0] if self.config.size is None else self.config.size
 
-    @property
-    def _usual(self) -> tuple[int, dict[str, Option]]:
-        return usual_curation(len(self.table.rows("train")), of_probe=self.config.frozen)
+    def _usual(self, strategy: str) -> tuple[int, dict[str, Option]]:
+        return usual_curation(len(self.table.rows("train")), strategy, of_probe=self.config.frozen)
 
     @property
     def _noise(self) -> str:
@@ -320,23 +319,25 @@ def retrain_spec(
     return spec
 
 
-def usual_curation(n: int, *, of_probe: bool) -> tuple[int, dict[str, Option]]:
-    """Images of a subset of ``n``, and options of the strategy slim, where nobody says.
+def usual_curation(n: int, strategy: str = SLIM, *, of_probe: bool) -> tuple[int, dict[str, Option]]:
+    """Images of a subset of ``n``, and options of its strategy, where nobody says.
 
-    ``of_probe``: the reference is a new last layer of a pretrained network. Half of the images and classes that are
-    balanced twice are then far better than what whole networks get (docs/decisions/0046).
+    ``of_probe``: the reference is a new last layer of a pretrained network. Half of the images and, by slim, classes
+    that are balanced twice are then far better than what whole networks get (docs/decisions/0046).
     """
-    return (max(1, n // 2), {"environments": "both"}) if of_probe else (default_subset_size(n), {})
+    if not of_probe:
+        return default_subset_size(n), {}
+    return max(1, n // 2), {"environments": "both"} if strategy == SLIM else {}
 
 
-def usual_curation_of(store: Store, space: Run) -> tuple[int, dict[str, Option]]:
+def usual_curation_of(store: Store, space: Run, strategy: str = SLIM) -> tuple[int, dict[str, Option]]:
     """``usual_curation`` of a space's images of train; that of a whole network where its reference was deleted."""
     n = len(store.datasets.table(space.dataset_id).rows("train"))
     try:
         of_probe = is_probe(store.lineage.reference_of(space).spec)
     except SpecRefusedError:
         of_probe = False
-    return usual_curation(n, of_probe=of_probe)
+    return usual_curation(n, strategy, of_probe=of_probe)
 
 
 def usual_way(reference: Run) -> Retrain:

@@ -92,8 +92,7 @@ def missing_package(error: ImportError) -> DataRefusedError:
     )
 
 
-ANIMALS_VEHICLES = "animals-vehicles"
 THEMES = {
-    ANIMALS_VEHICLES: Theme(("animal", "vehicle"), (ANIMALS, VEHICLES), ("garden", "lakeside"), _garden_and_lakeside),
+    "animals-vehicles": Theme(("animal", "vehicle"), (ANIMALS, VEHICLES), ("garden", "lakeside"), _garden_and_lakeside),
     "foods-tools": Theme(("food", "tool"), (FOODS, TOOLS), ("table", "garage"), _table_and_garage),
 }

@@ -26,6 +26,14 @@ def test_the_loss_still_falls_where_its_last_fifth_is_lower_than_the_one_before(
     assert (next_tries.still_falls(losses) is not None) is falls
 
 
+def retrained():
+    """The store, and in it the data set, what its loop has come to, and the subset of that."""
+    store = session.store()
+    (dataset,) = store.datasets.all()
+    result = loop_state.read(store, dataset.id).result
+    return store, dataset, result, store.runs.fetch(result.subset.id)
+
+
 @pytest.mark.usefixtures("filled_home")
 def test_the_tries_name_their_reason_in_the_numbers_of_the_run() -> None:
     store = session.store()
@@ -59,10 +67,7 @@ def test_a_last_layer_that_was_refitted_is_shown_as_one_and_not_offered_more_epo
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_a_last_layer_is_offered_classes_that_are_balanced_twice_and_a_whole_network_is_not() -> None:
-    store = session.store()
-    (dataset,) = store.datasets.all()
-    result = loop_state.read(store, dataset.id).result
-    subset = store.runs.fetch(result.subset.id)
+    store, dataset, result, subset = retrained()
     assert subset.spec["strategy"] == "slim" and subset.spec["campaign"]
     assert list(next_tries._balanced_twice(subset, "reference", 0)) == []
     (offered,) = next_tries._balanced_twice(subset, "last-layer", 0)
@@ -75,10 +80,7 @@ def test_a_last_layer_is_offered_classes_that_are_balanced_twice_and_a_whole_net
 
 @pytest.mark.usefixtures("filled_home", "waiting_queue")
 def test_every_try_queues_all_its_steps_as_one_pipeline_and_a_second_press_none() -> None:
-    store = session.store()
-    (dataset,) = store.datasets.all()
-    result = loop_state.read(store, dataset.id).result
-    subset = store.runs.fetch(result.subset.id)
+    store, dataset, result, subset = retrained()
     acts = [(one.name, one.act) for one in next_tries._all(result.model, subset) if one.act is not None]
     for name, act in [*acts, ("random", lambda: next_tries.beside_random(result))]:
         pipeline, again = act(), act()
