@@ -358,6 +358,7 @@ def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
     app = part("live_effect", pair.id)
     [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert "data:image/webp;base64," in drawn and "Subset from these answers: 48 images" in drawn
+    assert "balanced once more" not in drawn
     item = session.store().campaigns.items(pair.id)[0]
     campaign_actions.decide(pair, item.id, 0, {}, 0)
     until = time.monotonic() + 60  # it is computed a tenth of the time
@@ -366,6 +367,19 @@ def test_the_effect_shows_map_and_cells_and_follows_an_answer(pair: Campaign):
         app.run()
         [after] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
     assert after != drawn
+
+
+def test_of_a_probe_the_effect_is_on_half_of_the_images_and_says_what_curation_balances_besides(
+    pair: Campaign, monkeypatch, request
+):
+    kept = (live_effect._usual, live_effect._effect, live_effect._drawn)
+    for cache in kept:
+        cache.cache_clear()
+        request.addfinalizer(cache.cache_clear)
+    monkeypatch.setattr("slim_core.runs.loop_runs.is_probe", lambda _reference: True)
+    app = part("live_effect", pair.id)
+    [drawn] = [one.proto.body for one in app.get("html") if "slim-effect" in one.proto.body]
+    assert "Subset from these answers: 120 images" in drawn and "balanced once more" in drawn
 
 
 @pytest.mark.parametrize(
