@@ -72,7 +72,8 @@ def make_splits_of_units(
         split_of[unit] = chosen = np.lexsort((-lacking, -without))[0]
         got[chosen, inside] += counts
         np.add.at(got_of_label[chosen], of_label[inside], counts)
-    return np.array(names)[split_of[units]]
+    made: np.ndarray = np.array(names)[split_of[units]]
+    return made
 
 
 def _largest_first(units: np.ndarray, seed: int) -> Iterator[tuple[int, np.ndarray]]:
