@@ -28,6 +28,10 @@ FILES = {
     "none": "None",
 }
 MOST_CROSSED = 2  # attributes
+_TOGETHER = (
+    "Images of one patient, video or object look alike. Where splits are made, all of one go to the same split; where "
+    "the table has splits, the check says which are in several."
+)
 
 
 def show() -> tuple[ToImport, bool, str]:
@@ -159,12 +163,14 @@ def _roles(found: TablePreview, key: str) -> dict[str, str]:
         width=280,
     )
     mask = _one("Mask", "mask", found, [NO_COLUMN, *columns], key)
+    unit = _one("Keep together", "unit", found, [NO_COLUMN, *columns], key, help=_TOGETHER)
     chosen = {
         "path": image,
         "label": label,
         "split": split,
         "attribute": ",".join(attributes) or NO_COLUMN,
         "mask": mask,
+        "unit": unit,
     }
     if split == NO_COLUMN:
         seed = st.number_input("Seed of the splits", 0, value=0, key=f"{key}-seed", width=140)
@@ -172,7 +178,7 @@ def _roles(found: TablePreview, key: str) -> dict[str, str]:
     return {role: column for role, column in chosen.items() if column}
 
 
-def _one(title: str, role: str, found: TablePreview, columns: Sequence[str], key: str) -> str:
+def _one(title: str, role: str, found: TablePreview, columns: Sequence[str], key: str, help: str | None = None) -> str:
     proposed = found.proposed.get(role)
     start = columns.index(proposed) if proposed in columns else 0 if columns[0] == NO_COLUMN else None
     chosen = st.selectbox(
@@ -182,6 +188,7 @@ def _one(title: str, role: str, found: TablePreview, columns: Sequence[str], key
         key=f"{key}-{role}",
         format_func=_made if role == "split" else str,
         placeholder="choose",
+        help=help,
         width=170,
     )
     return chosen or ""

@@ -29,6 +29,7 @@ class Draft:
     attributes: pd.Series | None = None  # (N,) likewise
     masks: pd.Series | None = None  # (N,) of str, "" = none
     boxes: pd.DataFrame | None = None  # (N, 4) BOX_COLUMNS, NaN = none
+    units: pd.Series | None = None  # (N,) of anything: whose images go to one split (a patient, a video), "" = alone
     label_names: tuple[str, ...] | None = None
     attribute_name: str | None = None
     attribute_names: tuple[str, ...] | None = None

@@ -1,8 +1,12 @@
-"""Splits where a data set has none: stratified by label and attribute, seeded, and kept with the data set."""
+"""Splits where a data set has none: stratified by label and attribute, seeded, and kept with the data set.
+
+Images of one patient, video or object look alike: in train and test at once they make a test too easy. Where such units
+are named, each goes whole to one split.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -35,6 +39,50 @@ def make_splits(
         members = members[np.argsort(attributes[members], kind="stable")]
         made[members] = np.array(names)[_evenly(_counts(len(members), wanted))]
     return made
+
+
+def make_splits_of_units(
+    labels: np.ndarray,
+    attributes: np.ndarray,
+    units: np.ndarray,
+    seed: int,
+    shares: Mapping[str, float] = SHARES,
+) -> np.ndarray:
+    """(N,) of split names, all images of a unit the same, in about the given shares within each label and attribute.
+
+    The largest units go first, those of a size in a seeded order: each to a split that has no image of its label yet,
+    and of these, or else of all, to the one that lacks most of what it is to have of such images. So a label with as
+    many units as there are splits is in each of them, where no unit holds images of two labels.
+
+    Args:
+        labels, attributes: (N,) integers.
+        units: (N,) integers.
+        seed, shares: as of ``make_splits``.
+    """
+    names = [split for split in SPLITS if shares.get(split, 0) > 0]
+    kinds, cells = np.unique(np.stack([labels, attributes], axis=1), axis=0, return_inverse=True)
+    cells, of_label = cells.reshape(-1), kinds[:, 0]
+    wanted = np.outer([shares[name] for name in names], np.bincount(cells))  # (splits, cells) images
+    got, got_of_label = np.zeros_like(wanted), np.zeros((len(names), labels.max(initial=-1) + 1))
+    split_of = np.empty(units.max(initial=-1) + 1, np.int64)
+    for unit, members in _largest_first(units, seed):
+        inside, counts = np.unique(cells[members], return_counts=True)
+        lacking = (1 - got[:, inside] / wanted[:, inside]) @ counts
+        without = (got_of_label[:, of_label[inside]] == 0) @ counts
+        split_of[unit] = chosen = np.lexsort((-lacking, -without))[0]
+        got[chosen, inside] += counts
+        np.add.at(got_of_label[chosen], of_label[inside], counts)
+    made: np.ndarray = np.array(names)[split_of[units]]
+    return made
+
+
+def _largest_first(units: np.ndarray, seed: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Each unit and the positions of its images."""
+    order = np.argsort(units, kind="stable")
+    found, starts, sizes = np.unique(units[order], return_index=True, return_counts=True)
+    shuffled = np.random.default_rng([seed, len(units)]).permutation(len(found))
+    for place in shuffled[np.argsort(-sizes[shuffled], kind="stable")]:
+        yield int(found[place]), order[starts[place] : starts[place] + sizes[place]]
 
 
 def _counts(n: int, wanted: np.ndarray) -> np.ndarray:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
-from slim_core.data.checks.made_splits import VAL_OF_TRAIN, make_splits
+from slim_core.data.checks.made_splits import SHARES, VAL_OF_TRAIN, make_splits, make_splits_of_units
 from slim_core.data.draft import Draft
 from slim_core.data.report import NAMED, Findings
 from slim_core.data.table import SPLITS
@@ -36,41 +38,87 @@ def splits_of(
     seed: int,
     findings: Findings,
 ) -> np.ndarray:
-    """(N,) of SPLITS: those that are named, and what is missing of them made."""
+    """(N,) of SPLITS: those that are named, and what is missing of them made, with every unit in one of them."""
+    units = None if draft.units is None else _numbered(draft.units)
     if named is None:
         if not findings.refused:
-            _check_deal(draft, labels, findings)
+            _check_deal(draft, labels, units, findings)
         if not findings.refused:
             findings.note(
                 "made-splits",
                 f"{draft.source} has no splits: train, val and test are dealt out 60 : 15 : 25 within each class"
-                f"{' and attribute' if draft.attributes is not None else ''} with seed {seed}, and kept.",
+                f"{' and attribute' if draft.attributes is not None else ''} with seed {seed}{_whole(draft)}, "
+                f"and kept.",
             )
-        return make_splits(labels, attributes, seed)
+        return _made(labels, attributes, units, seed, SHARES)
     train = np.flatnonzero(named == "train")
     if len(train) and not (named == "val").any() and not findings.refused:
         findings.note(
             "made-val",
-            f"{draft.source} has no val images: a fifth of train is set apart within each class with seed {seed}.",
+            f"{draft.source} has no val images: a fifth of train is set apart within each class with seed {seed}"
+            f"{_whole(draft)}.",
         )
-        named[train] = make_splits(
-            labels[train], attributes[train], seed, {"train": 1 - VAL_OF_TRAIN, "val": VAL_OF_TRAIN}
-        )
+        of_train = None if units is None else units[train]
+        shares = {"train": 1 - VAL_OF_TRAIN, "val": VAL_OF_TRAIN}
+        named[train] = _made(labels[train], attributes[train], of_train, seed, shares)
+    if units is not None:
+        _check_apart(draft, named, units, findings)
     return named
 
 
-def _check_deal(draft: Draft, labels: np.ndarray, findings: Findings) -> None:
-    """Splits that are made have an image of each class, which needs as many."""
-    counts = np.bincount(labels)
+def _numbered(given: pd.Series) -> np.ndarray:
+    """(N,) the number of each image's unit; an image without one is alone in its own."""
+    words = given.fillna("").astype(str).str.strip()
+    alone = (words == "").to_numpy()
+    codes = pd.factorize(words)[0].astype(np.int64)
+    codes[alone] = codes.max(initial=-1) + 1 + np.arange(alone.sum())
+    return np.unique(codes, return_inverse=True)[1].reshape(-1)
+
+
+def _made(
+    labels: np.ndarray, attributes: np.ndarray, units: np.ndarray | None, seed: int, shares: Mapping[str, float]
+) -> np.ndarray:
+    if units is None:
+        return make_splits(labels, attributes, seed, shares)
+    return make_splits_of_units(labels, attributes, units, seed, shares)
+
+
+def _whole(draft: Draft) -> str:
+    """What is said of units that stay together."""
+    return "" if draft.units is None else f", all images of one {draft.units.name} in one split"
+
+
+def _check_apart(draft: Draft, splits: np.ndarray, units: np.ndarray, findings: Findings) -> None:
+    """Say of units that have images in several splits, which makes a test too easy."""
+    assert draft.units is not None
+    spread = pd.Series(splits).groupby(units).transform("nunique").to_numpy() > 1
+    rows = np.flatnonzero(spread)
+    if len(rows):
+        n = len(np.unique(units[rows]))
+        findings.warning(
+            "unit-across-splits",
+            f"{n:,} of {units.max() + 1:,} values of {draft.units.name} have images in more than one split "
+            f"({findings.where(rows)}): a model may know them again, and what is measured is then too high.",
+            rows,
+        )
+
+
+def _check_deal(draft: Draft, labels: np.ndarray, units: np.ndarray | None, findings: Findings) -> None:
+    """Splits that are made have an image of each class, which needs as many, or as many units."""
+    alone = pd.DataFrame({"label": labels, "unit": np.arange(len(labels)) if units is None else units})
+    counts = np.bincount(alone.drop_duplicates()["label"], minlength=labels.max(initial=-1) + 1)
     few = np.flatnonzero((counts > 0) & (counts < len(SPLITS)))
     if len(few):
         rows = np.flatnonzero(np.isin(labels, few))
         shown = draft.label_names or tuple(map(str, range(len(counts))))
         named = ", ".join(f"{shown[c]} ({counts[c]})" for c in few[:10]) + (", ..." if len(few) > 10 else "")
+        what, remedy = "images", "add images to them, or take these classes out"
+        if draft.units is not None:
+            what, remedy = f"values of {draft.units.name}", f"{remedy}, or name no column of units"
         findings.error(
             "split-without-class",
-            f"{len(few):,} of {len(np.unique(labels)):,} classes have fewer images than the {len(SPLITS)} splits that "
-            f"they are dealt out to: {named}; add images to them, or take these classes out.",
+            f"{len(few):,} of {len(np.unique(labels)):,} classes have fewer {what} than the {len(SPLITS)} splits that "
+            f"they are dealt out to: {named}; {remedy}.",
             rows,
         )
 

@@ -30,6 +30,7 @@ COMMON_NAMES = {
     "label": ("label", "y", "class", "target", "label_name", "category"),
     "attribute": ("attribute", "a", "place", "context", "group_attribute", "spurious", "background"),
     "mask": ("mask", "mask_path", "segmentation", "mask_filename"),
+    "unit": ("patient", "patient_id", "patientid", "subject_id", "lesion_id", "video_id"),
 }
 BOX_NAMES = {
     "box_x": ("box_x", "bbox_x", "x"),
@@ -37,7 +38,7 @@ BOX_NAMES = {
     "box_width": ("box_width", "bbox_width", "bbox_w", "box_w"),
     "box_height": ("box_height", "bbox_height", "bbox_h", "box_h"),
 }
-WORDS = {"path": "image", "label": "label", "split": "split", "attribute": "attribute", "mask": "mask"}  # of the roles
+WORDS = {"path": "image", "label": "label", "split": "split", "attribute": "attribute", "mask": "mask", "unit": "unit"}
 NEEDED = ("path", "label")
 _DRIVE = re.compile(r"[A-Za-z]:/")  # of Windows
 NO_COLUMN = "none"  # as the option of a role: no column, although one has its common name
@@ -85,6 +86,7 @@ class CsvTable:
             attributes=attributes,
             masks=_placed(frame[mask], source.parent, masks=True)[0] if mask else None,
             boxes=_boxes(frame, columns, source.name),
+            units=frame[columns["unit"]] if "unit" in columns else None,
             label_names=names_option(options, "label_names"),
             attribute_name=str(attributes.name) if attributes is not None else None,
             attribute_names=names_option(options, "attribute_names"),

@@ -226,6 +226,21 @@ def test_the_columns_of_a_foreign_table_are_chosen_beside_its_first_rows(show, f
 
 
 @pytest.mark.usefixtures("empty_home")
+def test_images_of_one_unit_are_kept_together_where_a_column_is_chosen(show, foreign: Path) -> None:
+    app = show("data")
+    app.text_input[0].set_value(str(foreign)).run()
+    key = f"column-{foreign}-photos.csv"
+    assert app.selectbox(key=f"{key}-unit").value == "none", "no column has a name that says so"
+    app.selectbox(key=f"{key}-label").select("species")
+    app.selectbox(key=f"{key}-unit").select("photo").run()
+    button(app, "Check").click().run()
+    assert "The column photo of photos.csv is chosen as image and as unit" in texts(app)
+    app.selectbox(key=f"{key}-unit").select("area").run()
+    button(app, "Check").click().run()
+    assert "fewer values of area than the 3 splits" in texts(app)
+
+
+@pytest.mark.usefixtures("empty_home")
 def test_a_label_column_that_was_not_chosen_is_asked_for(show, foreign: Path) -> None:
     app = check(show("data"), foreign)
     assert [one.value for one in app.error] == ["Choose the column with the class under *Label*."]
