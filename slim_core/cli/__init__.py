@@ -19,6 +19,7 @@ from slim_core.cli import (
     models,
     networks,
     queue,
+    runs,
     shapes,
     sheets,
     study,
@@ -41,7 +42,7 @@ app = typer.Typer(
 )
 parts = (
     *(data, data_sets, shapes, models, networks, annotate, sheets, curation),
-    *(compare, export, backups, team, whole_loop, study, submit, queue),
+    *(compare, export, backups, team, whole_loop, study, submit, runs, queue),
 )
 for part in parts:
     part.add_to(app)

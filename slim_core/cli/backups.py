@@ -78,4 +78,5 @@ def storage() -> None:
     table(f"The largest of {len(runs):,} runs", ("run", "name", "on disk", "runs made from it", "campaigns"), rows)
     free = [one for one in runs if one.can_go]
     size = decimal(sum(one.n_bytes for one in free))
-    console.print(f"{counted(len(free), 'run')} without dependents: {size}. Delete them on the Jobs page, under Disk.")
+    deleted = "Delete them by `slim delete`, or on the Jobs page, under Disk."
+    console.print(f"{counted(len(free), 'run')} without dependents: {size}. {deleted}", soft_wrap=True)

@@ -9,6 +9,7 @@ from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
     from slim_core.cli.progress import ShownWorkbench
+    from slim_core.store import Store
 
 BY = "command line"  # who did what a command does, where nobody has signed in
 
@@ -25,6 +26,12 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
     if priority and not queue:
         raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")
     at = open_workbench(queue=queue, device=device, priority=priority)
-    if queue and (pause := at.store.queue.paused()):
-        errors.print(visible(f"{pause} Resume it by `slim queue resume`."), style="yellow", soft_wrap=True)
+    if queue:
+        say_pause(at.store)
     return ShownWorkbench(at)
+
+
+def say_pause(store: Store) -> None:
+    """Who has paused the queue, to a person whose runs wait for that."""
+    if pause := store.queue.paused():
+        errors.print(visible(f"{pause} Resume it by `slim queue resume`."), style="yellow", soft_wrap=True)

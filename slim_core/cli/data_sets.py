@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from slim_core.cli.bench import BY
-from slim_core.cli.console import console, escaped
+from slim_core.cli.console import Yes, confirm, console, escaped
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -85,9 +84,7 @@ def _who_sees(privacy: Privacy) -> str:
     return ", ".join([f"private: seen by {privacy.owner}", *privacy.shared_with, "admins"])
 
 
-def remove(
-    data: Named, yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where nobody can.")] = False
-) -> None:
+def remove(data: Named, yes: Yes = False) -> None:
     """Remove a data set with its runs and campaigns, after listing what goes. Your images stay where they are."""
     from slim_core.store import Store
 
@@ -99,7 +96,7 @@ def remove(
     going = store.removals.preview(store.datasets.of(data).id)
     console.print(_sentences(going), soft_wrap=True)
     if not yes:
-        _ask(going.dataset)
+        confirm(f"Remove {going.dataset.name}?", refusal="Nothing was removed")
     store.removals.remove(going.dataset.id, by=BY)
     console.print(f"[bold green]removed[/] {escaped(going.dataset.name)} {going.dataset.id}", soft_wrap=True)
 
@@ -108,13 +105,6 @@ def _sentences(going: Removal) -> str:
     name, root = escaped(going.dataset.name), escaped(going.dataset.root)
     images = "The images that SLIM unpacked are deleted" if going.unpacks else f"The images in {root} stay"
     return f"With [bold]{name}[/] {going.dataset.id} go {escaped(going.in_words())}. {images}."
-
-
-def _ask(dataset: Dataset) -> None:
-    if not sys.stdin.isatty():
-        raise SpecRefusedError("Nothing was removed, since nobody can be asked here: add --yes.")
-    if not typer.confirm(f"Remove {dataset.name}?"):
-        raise SpecRefusedError("Nothing was removed.")
 
 
 def _chosen(data: str) -> tuple[Store, Dataset]:

@@ -1,8 +1,8 @@
-"""slim queue: pause the workers, and let them go on."""
+"""slim queue: pause the workers, let them go on, and say who is next."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,10 +16,11 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    queue = typer.Typer(no_args_is_help=True, help="Pause the queue, or resume it.")
+    queue = typer.Typer(no_args_is_help=True, help="Pause the queue, resume it, or change its order.")
     queue.command("pause", epilog="Example: slim queue pause")(pause)
     queue.command("resume", epilog="Example: slim queue resume")(resume)
     queue.command("status", epilog="Example: slim queue status")(status)
+    queue.command("front", epilog="Example: slim queue front r-b5n8w3ve6y")(front)
     app.add_typer(queue, name="queue")
 
 
@@ -42,6 +43,14 @@ def status() -> None:
     waiting = sum(store.queue.count_waiting().values())
     console.print(escaped(paused or "The queue is not paused."), soft_wrap=True)
     console.print(f"{counted(waiting, 'run')} can start{' once it is resumed' if paused else ''}.")
+
+
+def front(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a waiting run.")]) -> None:
+    """Place a waiting run, and what it waits for, before all others that wait."""
+    store = _store()
+    run = store.runs.fetch(run_id)
+    store.queue.move_to_front(run_id, BY)
+    console.print(f"[bold green]next[/] {run.kind} [bold]{run.id}[/] {escaped(run.name)}", soft_wrap=True)
 
 
 def _store() -> Store:
