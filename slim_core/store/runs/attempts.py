@@ -225,7 +225,7 @@ class Attempts:
     def _requeue(self, connection: Connection, run: Run, message: str | None, **values: Any) -> None:
         """It keeps its place among those that wait, unless another ``queued_at`` is given."""
         now = self._database.now(connection)
-        values |= {"status": "queued", "token": None, "lease_until": None, "finished_at": None}
+        values |= {"status": "queued", "token": None, "lease_until": None, "finished_at": None, "ended_with": None}
         values["seconds"] = run.seconds + (_seconds_spent(run, now) if run.status in WORKING else 0.0)
         values.setdefault("progress", {name: run.progress[name] for name in run.progress if name not in _OF_THE_PACE})
         connection.execute(_t.update().where(_t.c.id == run.id).values(message=message, **values))
