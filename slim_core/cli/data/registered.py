@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.bench import BY
-from slim_core.cli.console import Yes, confirm, console, escaped
+from slim_core.cli.kit.bench import BY, open_store
+from slim_core.cli.kit.console import Yes, confirm, console, escaped
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -86,9 +86,8 @@ def _who_sees(privacy: Privacy) -> str:
 
 def remove(data: Named, yes: Yes = False) -> None:
     """Remove a data set with its runs and campaigns, after listing what goes. Your images stay where they are."""
-    from slim_core.store import Store
 
-    store = Store.open()
+    store = open_store()
     if store.datasets.find(data) is None and store.datasets.removal_of(data) is not None:
         dataset = store.removals.remove(data, by=BY)  # again: the files that were left
         console.print(f"[bold green]removed[/] what was left of {escaped(dataset.name)} {dataset.id}", soft_wrap=True)
@@ -108,7 +107,6 @@ def _sentences(going: Removal) -> str:
 
 
 def _chosen(data: str) -> tuple[Store, Dataset]:
-    from slim_core.store import Store
 
-    store = Store.open()
+    store = open_store()
     return store, store.datasets.of(data)

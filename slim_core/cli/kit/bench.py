@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slim_core.cli.console import errors, visible
+from slim_core.cli.kit.console import errors, visible
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.cli.progress import ShownWorkbench
+    from slim_core.cli.kit.progress import ShownWorkbench
     from slim_core.store import Store
 
 BY = "command line"  # who did what a command does, where nobody has signed in
@@ -20,7 +20,7 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
     Raises:
         SpecRefusedError: a priority without a queue.
     """
-    from slim_core.cli.progress import ShownWorkbench
+    from slim_core.cli.kit.progress import ShownWorkbench
     from slim_core.runs.executor import open_workbench
 
     if priority and not queue:
@@ -29,6 +29,13 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
     if queue:
         say_pause(at.store)
     return ShownWorkbench(at)
+
+
+def open_store() -> Store:
+    """The store of a command that computes nothing."""
+    from slim_core.store import Store
+
+    return Store.open()
 
 
 def say_pause(store: Store) -> None:

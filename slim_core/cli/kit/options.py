@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.bench import bench
-from slim_core.cli.console import Device, Force, Priority, Queued
+from slim_core.cli.kit.bench import bench
+from slim_core.cli.kit.console import Device, Force, Priority, Queued
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import Spec
 
 if TYPE_CHECKING:
-    from slim_core.cli.progress import ShownWorkbench
+    from slim_core.cli.kit.progress import ShownWorkbench
 
 Command = Callable[..., None]
 _TYPED_AS: dict[type, Any] = {tuple: str, dict: list[str]}
@@ -155,3 +155,15 @@ def pairs(given: list[str] | None, flag: str = "--option") -> dict[str, str]:
         if "=" not in part:
             raise SpecRefusedError(f"{flag} {quoted(part)} has no '=': write KEY=VALUE, such as label=species.")
     return dict(part.split("=", 1) for part in given or ())
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """ "0,1,2" as integers.
+
+    Raises:
+        SpecRefusedError: it is something else.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise SpecRefusedError(f"{quoted(text)} is not a list of whole numbers: write them as 0,1,2.") from error

@@ -19,7 +19,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from slim_core.cli.console import errors, escaped
+from slim_core.cli.kit.console import errors, escaped
 from slim_core.runs.executor import Workbench
 from slim_core.store.runs.states import label_of
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import (
+from slim_core.cli.kit.console import (
     Json,
     console,
     errors,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.console import (
+from slim_core.cli.kit.bench import open_store
+from slim_core.cli.kit.console import (
     Device,
     Json,
     Queued,
@@ -78,20 +79,18 @@ def study(
 
 def studies() -> None:
     """List studies, the one started last first."""
-    from slim_core.store import Store
 
     rows = [
         [one.id, one.name, f"{one.n_ended} of {one.n_cases}", f"{one.started_at:%Y-%m-%d %H:%M}"]
-        for one in Store.open().studies.all()
+        for one in open_store().studies.all()
     ]
     table("Studies", ["id", "name", "cases", "started"], rows)
 
 
 def _kept(file: Path) -> tuple[Store, StudyRecord]:
     from slim_core.errors import NotFoundError
-    from slim_core.store import Store
 
-    store = Store.open()
+    store = open_store()
     try:
         return store, store.studies.fetch(str(file))
     except NotFoundError as error:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from slim_core.cli.bench import BY
-from slim_core.cli.console import console, escaped
+from slim_core.cli.kit.bench import BY, open_store
+from slim_core.cli.kit.console import console, escaped
 from slim_core.percent import counted
-
-if TYPE_CHECKING:
-    from slim_core.store import Store
 
 
 def add_to(app: typer.Typer) -> None:
@@ -26,19 +23,19 @@ def add_to(app: typer.Typer) -> None:
 
 def pause() -> None:
     """Let no worker start a new run. Running jobs continue; submitted runs wait."""
-    console.print(escaped(_store().queue.pause(BY)), soft_wrap=True)
+    console.print(escaped(open_store().queue.pause(BY)), soft_wrap=True)
     console.print("next, to resume it: [cyan]slim queue resume[/]")
 
 
 def resume() -> None:
     """Let workers take work again; they do within seconds."""
-    resumed = _store().queue.resume(BY)
+    resumed = open_store().queue.resume(BY)
     console.print("[bold green]resumed[/]: workers take runs again." if resumed else "The queue was not paused.")
 
 
 def status() -> None:
     """Whether the queue is paused, by whom and since when, and what waits."""
-    store = _store()
+    store = open_store()
     paused = store.queue.paused()
     waiting = sum(store.queue.count_waiting().values())
     console.print(escaped(paused or "The queue is not paused."), soft_wrap=True)
@@ -47,13 +44,7 @@ def status() -> None:
 
 def front(run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a waiting run.")]) -> None:
     """Place a waiting run, and what it waits for, before all others that wait."""
-    store = _store()
+    store = open_store()
     run = store.runs.fetch(run_id)
     store.queue.move_to_front(run_id, BY)
     console.print(f"[bold green]next[/] {run.kind} [bold]{run.id}[/] {escaped(run.name)}", soft_wrap=True)
-
-
-def _store() -> Store:
-    from slim_core.store import Store
-
-    return Store.open()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.bench import BY, say_pause
-from slim_core.cli.console import Yes, confirm, console, errors, escaped, table, visible
+from slim_core.cli.kit.bench import BY, open_store, say_pause
+from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, table, visible
 from slim_core.errors import ConflictError, SlimError, SpecRefusedError
 from slim_core.percent import counted
 from slim_core.store.runs.states import UNFINISHED, label_of
@@ -40,7 +40,7 @@ def runs(
         step_named(kind)
     if not 1 <= limit <= MOST_LISTED:
         raise SpecRefusedError(f"--limit is {limit}: give 1 or more, the number of runs to list, to {MOST_LISTED:,}.")
-    found = _store().runs.all(kind=kind, limit=limit, metrics=False)
+    found = open_store().runs.all(kind=kind, limit=limit, metrics=False)
     rows = [
         [run.id, run.kind, run.name, label_of(run.status), f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
         for run in found
@@ -50,7 +50,7 @@ def runs(
 
 def stop(run_ids: Ids) -> None:
     """Stop runs: at once where they wait, within seconds where they run. Their checkpoints are kept for a retry."""
-    store = _store()
+    store = open_store()
 
     def end(run: Run) -> None:
         if run.ended:
@@ -71,7 +71,7 @@ def retry(run_ids: Ids) -> None:
 
     Each resumes from its last checkpoint, where it has one.
     """
-    store = _store()
+    store = open_store()
     with_others: set[str] = set()
 
     def queue(run: Run) -> None:
@@ -94,7 +94,7 @@ def delete(
     yes: Yes = False,
 ) -> None:
     """Delete runs with their results, logs and checkpoints, after listing what goes. Images and answers are kept."""
-    store = _store()
+    store = open_store()
     gone: set[str] = set()
 
     def remove(run: Run) -> None:
@@ -158,9 +158,3 @@ def _named(run: Run) -> str:
 
 def _few(ids: list[str]) -> str:
     return f"{', '.join(ids[:MOST_NAMED])}{' ...' if len(ids) > MOST_NAMED else ''}"
-
-
-def _store() -> Store:
-    from slim_core.store import Store
-
-    return Store.open()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.markup import escape
 
-from slim_core.cli.console import Device, Force, Json, Priority, Queued, console, done, write_json
-from slim_core.cli.models import Model, Settings
-from slim_core.cli.options import How, add_step, on_command_line, with_settings
+from slim_core.cli.kit.bench import open_store
+from slim_core.cli.kit.console import Device, Force, Json, Priority, Queued, console, done, write_json
+from slim_core.cli.kit.options import How, add_step, on_command_line, with_settings
+from slim_core.cli.steps.models import Model, Settings
 from slim_core.parameters import Parameter
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import OF_IMAGES
@@ -46,9 +47,8 @@ def inspect(
 
 def _opened(model: str, image_size: int | None) -> Network:
     from slim_core.models.build import build, load_model
-    from slim_core.store import Store
 
-    store = Store.open()
+    store = open_store()
     run = store.runs.find(model)
     if run is not None:
         return load_model(store.artifacts.folder(run.id))
@@ -94,7 +94,7 @@ def register_model(
     Its outputs are the classes of the data set, in their order.
     """
     from slim_core import api
-    from slim_core.cli.bench import bench
+    from slim_core.cli.kit.bench import bench
 
     at = bench(queue, device, priority)
     run = api.register_model(file, model=model, data=data, name=name, at=at, force=force, **settings)
