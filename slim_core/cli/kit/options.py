@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -74,9 +74,26 @@ def with_settings(command: Command, asked: Mapping[str, Parameter], in_words: Ma
 
     def run(**given: Any) -> None:
         settings = _given(asked, given)
-        command(settings, **given)
+        command(settings=settings, **given)
 
     return _signed(run, command, [*own, *(_option(each, in_words.get(each.name)) for each in asked.values())])
+
+
+def with_groups(command: Command) -> Command:
+    """The command, of whose parameters a dataclass of options, such as ``How``, is asked for by one option a field."""
+    asked = list(_parameters_of(command))
+    grouped = [each for each in asked if isinstance(each.annotation, type) and is_dataclass(each.annotation)]
+    fields = {each.name: list(_parameters_of(each.annotation)) for each in grouped}
+
+    def run(**given: Any) -> None:
+        groups = {
+            each.name: each.annotation(**{field.name: given.pop(field.name) for field in fields[each.name]})
+            for each in grouped
+        }
+        command(**given, **groups)
+
+    own = [each for each in asked if each.name not in fields]
+    return _signed(run, command, [*own, *(field for group in fields.values() for field in group)])
 
 
 def _signed(run: Command, command: Command, options: Iterable[inspect.Parameter]) -> Command:
