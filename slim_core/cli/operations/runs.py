@@ -1,4 +1,4 @@
-"""slim runs, slim stop, slim retry, slim delete: the runs, and what the Jobs page can do with one."""
+"""slim runs, slim log, slim stop, slim retry, slim delete: the runs, and what the Jobs page can do with one."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from slim_core.cli.kit.bench import BY, open_store, say_pause
 from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, table, visible
-from slim_core.errors import ConflictError, SlimError, SpecRefusedError
+from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
 from slim_core.percent import counted
 from slim_core.store.runs.states import UNFINISHED, label_of
 
@@ -24,6 +24,7 @@ Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs; s
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command("runs", epilog="Example: slim runs --kind train")(runs)
+    app.command("log", epilog="Example: slim log r-b5n8w3ve6y --lines 50")(log)
     app.command("stop", epilog="Example: slim stop r-b5n8w3ve6y")(stop)
     app.command("retry", epilog="Example: slim retry r-b5n8w3ve6y")(retry)
     app.command("delete", epilog="Example: slim delete r-b5n8w3ve6y --cascade")(delete)
@@ -46,6 +47,30 @@ def runs(
         for run in found
     ]
     table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows)
+
+
+def log(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run; slim runs lists them.")],
+    lines: Annotated[int, typer.Option(help="How many, from its end.")] = 200,
+) -> None:
+    """Print the end of a run's log, and above it, on stderr, its status and message."""
+    from slim_core.store.runs.log import tail, why_missing
+
+    if lines < 1:
+        raise SpecRefusedError(f"--lines is {lines}: give 1 or more, the number of lines to print.")
+    store = open_store()
+    run = store.runs.fetch(run_id)
+    state = f"{run.kind} {run.id} {run.name}: {label_of(run.status)}. {run.message or ''}"
+    errors.print(visible(state.rstrip()), style="bold", soft_wrap=True)
+    path = store.artifacts.log(run.id)
+    if path is None:
+        errors.print(why_missing(run), style="yellow", soft_wrap=True)
+        return
+    try:
+        end = tail(path, lines)
+    except OSError as error:  # removed, or moved by its worker, a moment ago
+        raise NotFoundError(f"{visible(path)} cannot be read now ({error.strerror}): try again.") from error
+    console.print(visible(end.text), markup=False, soft_wrap=True, end="")
 
 
 def stop(run_ids: Ids) -> None:

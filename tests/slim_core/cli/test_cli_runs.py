@@ -1,4 +1,4 @@
-"""slim runs, slim stop, slim retry, slim delete and slim queue front, as people type them."""
+"""slim runs, slim log, slim stop, slim retry, slim delete and slim queue front, as people type them."""
 
 from __future__ import annotations
 
@@ -165,3 +165,18 @@ def test_a_waiting_run_is_placed_before_all_others(store: Store, dataset: Datase
     store.queue.claim(runs[2].id, "w", "cpu")
     assert slim("queue", "front", runs[2].id) == 2
     assert "is running by now: only a waiting run can be moved to the front" in said(capsys)
+
+
+def test_the_end_of_a_log_is_printed_below_what_became_of_the_run(store: Store, dataset: Dataset, capsys):
+    run = train(store, dataset)
+    assert slim("log", run.id) == 0
+    assert f"train {run.id} {run.name}: queued. There is no log: the run has not started." in said(capsys)
+    token = store.queue.claim(run.id, "w", "cpu")
+    (store.artifacts.attempt(run.id, 1) / "log.txt").write_text("one\ntwo [bold]\nthree \x1b[2J\n")
+    store.attempts.fail(run.id, token, "No memory.")
+    assert slim("log", run.id, "--lines", 2) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "two [bold]\nthree \\x1b[2J\n"
+    assert printed.err == f"train {run.id} {run.name}: failed. No memory.\n"
+    assert slim("log", run.id, "--lines", 0) == 2
+    assert "--lines is 0: give 1 or more" in said(capsys)
