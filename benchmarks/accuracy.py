@@ -65,7 +65,7 @@ def main() -> None:
 
 def measure(file: Path, jobs: int | None, *, compute: bool = True):
     """The study of a file with all its numbers."""
-    from slim_core.cli.study import cores, say
+    from slim_core.cli.loops.study import cores, say
     from slim_core.evaluation.study.summary import Result, result_of
     from slim_core.runs.executor import open_workbench
     from slim_core.runs.study.cases import cases

@@ -21,7 +21,7 @@ import psutil
 
 from app import access
 from benchmarks.postgres import IMMEDIATE, Cluster
-from benchmarks.processes import end, free_port, until
+from benchmarks.processes import end, free_port, is_alive, until
 from slim_core.settings import Settings
 from slim_core.store import CampaignSettings, Store
 from workers.local import environment
@@ -117,7 +117,7 @@ class Operator(Part):
     def left(self) -> int:
         """Processes of the family that still run, a moment after the end."""
         until = time.monotonic() + 20
-        while (alive := [each for each in self._seen.values() if _runs(each)]) and time.monotonic() < until:
+        while (alive := [each for each in self._seen.values() if is_alive(each)]) and time.monotonic() < until:
             time.sleep(0.2)
         return len(alive)
 
@@ -345,10 +345,3 @@ def _runs_of(process: psutil.Process) -> set[str]:
     except (psutil.Error, OSError):
         return set()
     return {match.group(1) for path in paths if (match := _LOG.search(path))}
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False

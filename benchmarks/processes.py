@@ -43,6 +43,14 @@ def command_of(process: psutil.Process) -> str:
         return ""
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Whether it still computes: it has not ended, not even as a zombie that nobody has waited for."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
 def end(process: subprocess.Popen[bytes], grace_s: float = STOP_TIMEOUT_S) -> None:
     """Ask a process to end, and end it where it does not."""
     process.send_signal(signal.SIGTERM)

@@ -20,9 +20,9 @@ from types import FrameType
 from typing import IO, Any
 
 from slim_core.api import data_set
-from slim_core.cli.console import console, errors
-from slim_core.cli.progress import ShownWorkbench, bars, counted
-from slim_core.cli.whole_loop import show_outcomes
+from slim_core.cli.kit.console import console, errors
+from slim_core.cli.kit.progress import ShownWorkbench, bars, counted
+from slim_core.cli.loops.whole_loop import show_outcomes
 from slim_core.data.sets import SETS, DemoSet, make_set
 from slim_core.data.sets.demo_set import write_set
 from slim_core.data.sets.digits import DemoConfig

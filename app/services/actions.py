@@ -6,7 +6,7 @@ All raise SlimErrors: ForbiddenError where the role does not suffice, QueueUnava
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -19,6 +19,7 @@ from slim_core.data.incoming import browse as browsing
 from slim_core.data.incoming import uploads
 from slim_core.data.incoming.browse import Entry, Listing
 from slim_core.data.incoming.preview import TablePreview, preview
+from slim_core.data.progress import Progress
 from slim_core.data.report import require
 from slim_core.data.sets.digits import write_demo
 from slim_core.models.checkpoint_files import registration
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from slim_core.store import Dataset, Run
 
 _SEED_IN_NAME = re.compile(r",? seed \d+$")
-Progress = Callable[[int, int, str], None]  # done, total, what is being done
 
 
 def save(
@@ -63,9 +63,12 @@ def wake(*runs: Run) -> None:
     """
     store = session.store()
     above = History(store.database).some(store.lineage.ancestors(run.id for run in runs))
-    known = {**above, **{run.id: run for run in runs}}
-    waiting = [run for run in known.values() if run.status == "queued" and run.shard_of is None]
-    session.queue().submit(*waiting)
+    wake_all({**above, **{run.id: run for run in runs}}.values())
+
+
+def wake_all(runs: Iterable[Run]) -> None:
+    """The same for runs among which are those that they wait for, as in a pipeline: none is looked up."""
+    session.queue().submit(*(run for run in runs if run.status == "queued" and run.shard_of is None))
 
 
 def submit(

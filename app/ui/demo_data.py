@@ -12,6 +12,7 @@ from app.ui.links import pages
 from app.ui.messages import errors_shown
 
 if TYPE_CHECKING:
+    from slim_core.data.progress import Progress
     from slim_core.store import Dataset
 
 
@@ -30,7 +31,7 @@ def open_page(dataset: Dataset) -> None:
     pages.go_to("data", dataset=dataset.id)
 
 
-def onto(bar: st.delta_generator.DeltaGenerator) -> actions.Progress:
+def onto(bar: st.delta_generator.DeltaGenerator) -> Progress:
     """Progress that is drawn on a bar."""
 
     def progress(done: int, total: int, doing: str) -> None:

@@ -1,4 +1,4 @@
-"""The command line ``slim``: this file only wires. Each command is in the file of its part of the loop."""
+"""The command line ``slim``: this file only wires. Each command is in the room of its part of the loop."""
 
 from __future__ import annotations
 
@@ -8,25 +8,12 @@ from collections.abc import Sequence
 
 import typer
 
-from slim_core.cli import (
-    annotate,
-    backups,
-    compare,
-    curation,
-    data,
-    data_sets,
-    export,
-    models,
-    networks,
-    queue,
-    shapes,
-    sheets,
-    study,
-    submit,
-    team,
-    whole_loop,
-)
-from slim_core.cli.console import errors, visible
+from slim_core.cli.annotation import annotate, answer_files, shapes, sheets
+from slim_core.cli.data import importing, registered
+from slim_core.cli.kit.console import errors, visible
+from slim_core.cli.loops import compare, export, study, whole_loop
+from slim_core.cli.operations import backups, members, queue, runs
+from slim_core.cli.steps import curation, models, networks, submit
 from slim_core.errors import SlimError
 
 app = typer.Typer(
@@ -39,9 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-parts = (
-    *(data, data_sets, shapes, models, networks, annotate, sheets, curation),
-    *(compare, export, backups, team, whole_loop, study, submit, queue),
+parts = (  # in the order of the help
+    *(importing, registered, shapes, models, networks, annotate, sheets, curation),
+    *(compare, export, backups, answer_files, members, whole_loop, study, submit, runs, queue),
 )
 for part in parts:
     part.add_to(app)

@@ -177,7 +177,7 @@ def image_header(path: Path | str, *, max_pixels: int | None = None) -> tuple[in
     """(width, height, ``orientation_of``) from the header alone.
 
     Raises:
-        ImageRefusedError: as ``image_size``.
+        ImageRefusedError: missing, not an image, or more than ``max_pixels`` (default: SLIM_MAX_PIXELS).
     """
     with _opened(path, max_pixels) as image:
         return (*image.size, orientation_of(image))
@@ -211,14 +211,14 @@ def _orientation_in(exif: bytes) -> int:
     return STORED
 
 
-def image_size(path: Path | str, *, max_pixels: int | None = None) -> tuple[int, int]:
+def image_size(path: Path | str) -> tuple[int, int]:
     """(width, height) from the header alone.
 
     Raises:
-        ImageRefusedError: missing, not an image, or more than ``max_pixels`` (default: SLIM_MAX_PIXELS).
+        ImageRefusedError: missing, not an image, or more than SLIM_MAX_PIXELS.
     """
-    with _opened(path, max_pixels) as image:
-        return image.size
+    width, height, _ = image_header(path)
+    return width, height
 
 
 def content_of(path: Path) -> str:

@@ -13,7 +13,7 @@ from slim_core.data.checks.counts import check_table
 from slim_core.data.draft import Draft, Importer
 from slim_core.data.files.check import Thoroughness, check_files
 from slim_core.data.files.left_out import causes_of, without
-from slim_core.data.files.probe import Prober, Progress
+from slim_core.data.files.probe import Prober
 from slim_core.data.files.stand_ins import stand_in_refusal
 from slim_core.data.importers.celeba import CelebA
 from slim_core.data.importers.coco import Coco
@@ -41,6 +41,7 @@ from slim_core.data.importers.waterbirds import Waterbirds
 from slim_core.data.importers.wilds import Wilds
 from slim_core.data.incoming import packed
 from slim_core.data.incoming.uploads import refusal_of
+from slim_core.data.progress import Progress
 from slim_core.data.report import Findings, FormatRefusedError, Imported, ImportReport, describe
 from slim_core.data.table import ImageTable
 from slim_core.settings import Settings

@@ -149,7 +149,7 @@ def finished(run: Run) -> Run:
         SlimError: it failed; with its own sentence.
     """
     if run.status == "canceled":
-        raise RunCanceledError(f"The {run.kind} run {run.id} was stopped: submit it again to resume.")
+        raise RunCanceledError(f"The {run.kind} run {run.id} was stopped: `slim retry {run.id}` resumes it.")
     if run.status == "failed":
         raise SlimError(run.message or f"The {run.kind} run {run.id} failed: read its log.")
     return run

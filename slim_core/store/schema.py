@@ -114,6 +114,7 @@ runs = Table(
     _text("device", 40, nullable=True),
     _text("device_asked", 40, nullable=True),
     _text("shard_of", 40, nullable=True),
+    _text("ended_with", 40, nullable=True),
     _time("progress_at"),
     _time("notified_at"),
     _text("created_by"),

@@ -14,7 +14,9 @@ from pydantic import Field
 from typer.testing import CliRunner
 
 from app import session
-from slim_core.cli import curation, data, models, whole_loop
+from slim_core.cli.data import importing
+from slim_core.cli.loops import whole_loop
+from slim_core.cli.steps import curation, models
 from slim_core.curation import STRATEGIES, CurateOptions
 from slim_core.curation import curate as strategies
 from slim_core.data.sets import SETS
@@ -168,7 +170,7 @@ def loose(monkeypatch: pytest.MonkeyPatch) -> list[SpaceConfig]:
 def slim(*words: str) -> str:
     """What a command of the steps prints, built from the specs as they are now."""
     cli = typer.Typer()
-    for part in (models, curation, data, whole_loop):
+    for part in (models, curation, importing, whole_loop):
         part.add_to(cli)
     done = CliRunner().invoke(cli, list(words), env={"COLUMNS": "300"}, catch_exceptions=False)
     assert done.exit_code == 0, done.output

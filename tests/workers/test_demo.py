@@ -17,7 +17,7 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from benchmarks.processes import command_of
+from benchmarks.processes import command_of, is_alive
 from slim_core.data.sets import SETS, make_set
 from slim_core.data.sets.demo_set import MARKER
 from slim_core.errors import SpecRefusedError
@@ -107,12 +107,12 @@ def test_a_signal_ends_everything_it_started(name, port, tmp_path, whole_demo):
         started = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(name)
         assert child.wait(60) == 0
-        _wait_for(lambda: not [process for process in started if _alive(process)])
+        _wait_for(lambda: not [process for process in started if is_alive(process)])
     finally:
         child.kill()
         child.wait()
         for process in started:
-            if _alive(process):
+            if is_alive(process):
                 process.kill()
     assert "Ending the dashboard and its workers." in (tmp_path / "out").read_text()
 
@@ -137,13 +137,6 @@ def _parts(pid: int) -> set[str]:
     except psutil.NoSuchProcess:  # it has ended
         return set()
     return {part for part in PARTS if any(part in line for line in lines)}
-
-
-def _alive(process: psutil.Process) -> bool:
-    try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 def _wait_for(condition, timeout_s=120):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import psutil
 import pytest
 
+from benchmarks.processes import is_alive
 from slim_core import result_files
 from slim_core.annotation.simulated_annotator import simulate_answers
 from slim_core.runs.executor import Workbench
@@ -64,7 +64,7 @@ def test_a_training_killed_halfway_ends_with_the_weights_of_an_undisturbed_one(b
     saved = bench.store.artifacts.checkpoints(killed.id) / result_files.HISTORY  # written with each checkpoint
     until(lambda: saved.exists() and len(json.loads(saved.read_text())) >= 2, "the second epoch")
     slot = bench.slot("cpu0")
-    (job,) = [child for child in slot.children() if child.status() != psutil.STATUS_ZOMBIE]
+    (job,) = [child for child in slot.children() if is_alive(child)]
     assert job.nice() == slot.nice() + NICENESS, "what people wait for goes first"
     job.kill()
     killed = submitter.wait(killed)

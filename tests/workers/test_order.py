@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from slim_core.cli import main
@@ -132,22 +134,44 @@ def _slim(arguments: list[str]) -> int:
     return int(left.value.code or 0)
 
 
-def test_the_command_line_asks_for_a_device_and_a_priority(bench: Bench, monkeypatch, capsys):
+@pytest.fixture
+def at_home(bench: Bench, monkeypatch) -> Iterator[None]:
+    """The home of the workers is that of the commands."""
     monkeypatch.setenv("SLIM_HOME", str(bench.home))
     settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+@pytest.mark.usefixtures("at_home")
+def test_the_command_line_asks_for_a_device_and_a_priority(bench: Bench, capsys):
     until(lambda: len(bench.store.workers.alive()) >= 2, "both workers on the roll")
     before = {run.id for run in bench.store.runs.all()}
-    try:
-        command = ["train", "--data", bench.dataset.id, "--queue", "--epochs", "1"]
-        assert _slim([*command, "--priority", "3", "--device", "cuda:9"]) == 2
-        assert "No worker computes on 'cuda:9': ask for one of cpu, or for none." in " ".join(
-            capsys.readouterr().err.split()
-        )
-        assert _slim([*command[:-3], "--priority", "3"]) == 2
-        assert "--priority 3 is a place in the queue: add --queue" in capsys.readouterr().err
-        assert {run.id for run in bench.store.runs.all()} == before
-        assert _slim([*command, "--priority", "3", "--device", "cpu"]) == 0
-        (run,) = [run for run in bench.store.runs.all() if run.id not in before]
-        assert (run.status, run.priority, run.device_asked) == ("done", 3, "cpu")
-    finally:
-        settings.cache_clear()
+    command = ["train", "--data", bench.dataset.id, "--queue", "--epochs", "1"]
+    assert _slim([*command, "--priority", "3", "--device", "cuda:9"]) == 2
+    assert "No worker computes on 'cuda:9': ask for one of cpu, or for none." in " ".join(
+        capsys.readouterr().err.split()
+    )
+    assert _slim([*command[:-3], "--priority", "3"]) == 2
+    assert "--priority 3 is a place in the queue: add --queue" in capsys.readouterr().err
+    assert {run.id for run in bench.store.runs.all()} == before
+    assert _slim([*command, "--priority", "3", "--device", "cpu"]) == 0
+    (run,) = [run for run in bench.store.runs.all() if run.id not in before]
+    assert (run.status, run.priority, run.device_asked) == ("done", 3, "cpu")
+
+
+@pytest.mark.usefixtures("at_home")
+def test_a_run_that_the_command_line_stops_and_retries_goes_on_where_it_was_by_itself(bench: Bench, capsys):
+    run = bench.submit(counts=100, pause_s=0.1)
+    child = bench.submit(parent=run.id)
+    bench.await_count(run, 3)
+    assert _slim(["stop", run.id]) == 0
+    bench.await_status(run, "canceled")
+    assert bench.fetch(child).status == "canceled"
+    counted = bench.counts(run)[-1]
+    assert _slim(["retry", run.id]) == 0
+    assert "No workers" not in capsys.readouterr().err
+    bench.await_count(run, counted + 2)
+    assert bench.counts(run)[: counted + 1] == list(range(1, counted + 2)) and bench.fetch(child).status == "queued"
+    assert _slim(["stop", run.id]) == 0
+    bench.await_status(run, "canceled")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
+from benchmarks.processes import is_alive
 from slim_core.steps.specs import GradcamSpec, TrainSpec
 from slim_core.store import Run
 from tests.workers.worker_bench import TORCH_WORKERS, Bench, bench_at, until
@@ -51,7 +51,7 @@ def label(shard: Run) -> str:
 def kill_job_of(bench: Bench, shard: Run) -> None:
     """Kill -9 the process that works at a shard."""
     for child in bench.slot(label(shard)).children():
-        if child.status() != psutil.STATUS_ZOMBIE:
+        if is_alive(child):
             child.kill()
 
 

@@ -147,11 +147,11 @@ def resume(pipeline: Pipeline) -> None:
     for run in pipeline.runs:
         if store.runs.fetch(run.id).status in UNFINISHED:
             store.attempts.retry(run.id, by)
-    actions.wake(*store.pipelines.fetch(pipeline.id).runs)
+    actions.wake_all(store.pipelines.fetch(pipeline.id).runs)
 
 
 def _started(kind: PipelineKind, ends: Sequence[Run]) -> Pipeline:
     """Keep saved runs, and those they wait for, as a pipeline; and wake workers for all of them."""
     pipeline = session.store().pipelines.create(kind, [end.id for end in ends], session.acting_as("lead"))
-    actions.wake(*pipeline.runs)
+    actions.wake_all(pipeline.runs)
     return pipeline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -21,10 +21,10 @@ from slim_core.data.images import (
     open_image,
     orientation_of,
 )
+from slim_core.data.progress import Progress
 from slim_core.errors import ImageRefusedError
 from slim_core.settings import Settings
 
-Progress = Callable[[int, int, str], None]
 THREADS = 8  # decoding and reading release the interpreter's lock
 MANY = 2_000  # files from which processes of their own pay, and from which what was seen is kept
 IDLE_S = 2.0  # after which they leave: joblib lets them wait for five minutes, and whoever started them, at its end

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from slim_core.data.incoming.unpacked import IMPORTED
+from slim_core.data.progress import Progress
 from slim_core.data.report import FormatRefusedError
 from slim_core.result_files import replaced
 
@@ -28,7 +29,6 @@ _TOLD = 500  # images after which progress is told
 _SUFFIXES = {
     b"\xff\xd8": ".jpg", b"\x89P": ".png", b"RI": ".webp", b"GI": ".gif", b"BM": ".bmp", b"II": ".tif", b"MM": ".tif",
 }  # fmt: skip
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from slim_core.data.files.metadata import read_json
+from slim_core.data.progress import Progress
 from slim_core.data.report import FormatRefusedError
 from slim_core.data.table import SPLITS
 from slim_core.errors import DataRefusedError, SpecRefusedError
 from slim_core.parameters import BuiltByHand, Shown
 
-Progress = Callable[[int, int, str], None]  # done, total, what is being done
 Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
 
 MARKER = "config.json"

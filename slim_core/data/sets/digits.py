@@ -16,7 +16,8 @@ import numpy as np
 from PIL import Image
 from pydantic import Field, model_validator
 
-from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, Progress, cells, partition, write_set
+from slim_core.data.progress import Progress
+from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells, partition, write_set
 from slim_core.data.table import SPLITS
 from slim_core.errors import SpecRefusedError
 

@@ -146,7 +146,7 @@ class Attempts:
                 shards = shards_of(connection, run_id, lock=True)
                 run = lock_run(connection, run_id)
                 if run.status not in UNFINISHED:
-                    raise ConflictError(f"Run {run_id} is {run.status}: only a failed or stopped run is retried.")
+                    raise ConflictError(_why_not_retried(run))
                 if any(shard.status == "stopping" for shard in shards):
                     raise ConflictError(f"Shards of run {run_id} are still stopping: retry it in a few seconds.")
                 dependants = [lock_run(connection, one) for one in retried_with(connection, run_id)]
@@ -225,7 +225,7 @@ class Attempts:
     def _requeue(self, connection: Connection, run: Run, message: str | None, **values: Any) -> None:
         """It keeps its place among those that wait, unless another ``queued_at`` is given."""
         now = self._database.now(connection)
-        values |= {"status": "queued", "token": None, "lease_until": None, "finished_at": None}
+        values |= {"status": "queued", "token": None, "lease_until": None, "finished_at": None, "ended_with": None}
         values["seconds"] = run.seconds + (_seconds_spent(run, now) if run.status in WORKING else 0.0)
         values.setdefault("progress", {name: run.progress[name] for name in run.progress if name not in _OF_THE_PACE})
         connection.execute(_t.update().where(_t.c.id == run.id).values(message=message, **values))
@@ -255,6 +255,16 @@ class Attempts:
     def _owned(self, connection: Connection, run_id: str, token: str) -> Run:
         self._change(connection, run_id, token, token=token)  # locks the row where the token is ours
         return lock_run(connection, run_id)
+
+
+def _why_not_retried(run: Run) -> str:
+    remedies = {
+        "done": "run it again as a new run (`slim submit --force`)",
+        "stopping": "retry it in a few seconds, once it has stopped",
+        "running": "wait for it, or stop it first",
+        "queued": "it starts by itself",
+    }
+    return f"Run {run.id} is {run.status}: only a failed or stopped run is retried; {remedies[run.status]}."
 
 
 def _seconds_spent(run: Run, now: datetime) -> float:

@@ -1,7 +1,6 @@
 """Runs that ended only because one they waited for did: how they end, and which of them a retry queues again with it.
 
-The message of such a run says so, and nothing else writes one like it: a run that somebody stopped, or that failed by
-itself, has its own.
+The row of such a run names the one it ended with; that of a run that somebody stopped, or that failed by itself, none.
 """
 
 from __future__ import annotations
@@ -18,16 +17,15 @@ from slim_core.store.runs.lineage import descendants_of
 from slim_core.store.runs.states import UNFINISHED
 
 HOW = {"failed": "has failed", "canceled": "was stopped"}  # a parent has ended
-_WITH_PARENT = "Its parent "
 _t, _parents = schema.runs, schema.run_parents
 
 
 def end_waiting(connection: Connection, run_id: str, status: str, now: datetime) -> None:
     """Those that wait for a run end as it did: nothing has failed where somebody stopped it."""
     waiting = _t.c.id.in_(descendants_of(connection, [run_id]))
-    message = f"{_WITH_PARENT}{run_id} {HOW[status]}: retry that one, and this is queued again with it."
+    message = f"Its parent {run_id} {HOW[status]}: retry that one, and this is queued again with it."
     ended = _t.update().where(waiting, _t.c.status == "queued")
-    connection.execute(ended.values(status=status, message=message, finished_at=now))
+    connection.execute(ended.values(status=status, message=message, ended_with=run_id, finished_at=now))
 
 
 def retried_with(connection: Connection, run_id: str) -> dict[str, str | None]:
@@ -46,9 +44,8 @@ def _ended_with_parent(connection: Connection, ids: Collection[str]) -> dict[str
     """Those of the runs that did, in their order: id -> the run it is a shard of."""
     found = dict[str, str | None]()
     for some in in_chunks(ids):
-        query = sa.select(_t.c.id, _t.c.shard_of).where(_t.c.id.in_(some), _t.c.status.in_(UNFINISHED))
-        rows = connection.execute(query.where(_t.c.message.startswith(_WITH_PARENT)))
-        found |= {row.id: row.shard_of for row in rows}
+        query = sa.select(_t.c.id, _t.c.shard_of).where(_t.c.id.in_(some), _t.c.ended_with.is_not(None))
+        found |= {row.id: row.shard_of for row in connection.execute(query)}
     return {one: found[one] for one in ids if one in found}
 
 

@@ -47,6 +47,7 @@ class Run:
     device: str | None = None
     device_asked: str | None = None  # only a worker with this device takes it
     shard_of: str | None = None  # the run whose work this one does a part of
+    ended_with: str | None = None  # the run it waited for, where it ended only because that one did
     queued_at: datetime | None = None
     started_at: datetime | None = None  # of the latest attempt
     finished_at: datetime | None = None

@@ -18,7 +18,7 @@ from tests.app.conftest import Show
 
 PAGES = [name for entries in navigation.PAGES.values() for name, _ in entries]
 APP = Path(navigation.__file__).parent
-SUBMITS = {"submit", "save", "wake", "run_again", "run_with", "retry", "start"}
+SUBMITS = {"submit", "save", "wake", "wake_all", "run_again", "run_with", "retry", "start"}
 
 
 def told(app) -> str:

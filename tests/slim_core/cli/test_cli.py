@@ -23,7 +23,7 @@ from tests.slim_core.cli.commands import slim
 
 COMMANDS = (
     "demo-data import datasets data-diff train gradcam features space candidates answer curate evaluate compare runs "
-    "run submit export study studies backup restore storage inspect preview register-model sheets"
+    "log stop retry delete run submit export study studies backup restore storage inspect preview register-model sheets"
 ).split()
 
 

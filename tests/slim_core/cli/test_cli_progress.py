@@ -7,8 +7,8 @@ import re
 import pytest
 from rich.console import Console
 
-from slim_core.cli import progress
-from slim_core.cli.progress import ShownWorkbench, bars
+from slim_core.cli.kit import progress
+from slim_core.cli.kit.progress import ShownWorkbench, bars
 from slim_core.errors import SlimError
 from slim_core.runs.executor import Workbench
 from slim_core.steps.specs import TrainSpec

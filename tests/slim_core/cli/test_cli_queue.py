@@ -20,7 +20,7 @@ def test_the_queue_is_paused_shown_and_resumed(store: Store, capsys):
 
 
 def test_who_submits_to_a_paused_queue_is_told_how_it_goes_on(store: Store, capsys, monkeypatch):
-    from slim_core.cli.bench import bench
+    from slim_core.cli.kit.bench import bench
     from slim_core.runs import executor
 
     monkeypatch.setattr(executor, "queue_submitter", lambda _store, **_options: None)

@@ -125,8 +125,8 @@ def test_the_command_of_every_kind_of_spec_submits_exactly_that_spec(
         return Workbench(store, Noting(store, device="cpu"))
 
     monkeypatch.setattr("slim_core.runs.executor.open_workbench", queue_only)
-    monkeypatch.setattr("slim_core.cli.models.show_groups", lambda _metrics: None)
-    monkeypatch.setattr("slim_core.cli.networks.show_sheet", lambda _store, _run: None)
+    monkeypatch.setattr("slim_core.cli.steps.models.show_groups", lambda _metrics: None)
+    monkeypatch.setattr("slim_core.cli.steps.networks.show_sheet", lambda _store, _run: None)
     monkeypatch.setattr("slim_core.runs.executor.require_weights", lambda _store, _spec: None)
     assert {spec.kind for spec, _ in specs.values()} == set(STEPS)
     for name, (spec, reference) in specs.items():

@@ -72,6 +72,46 @@ def test_a_database_of_the_first_version_is_upgraded_and_keeps_what_it_has(setti
     store.close()
 
 
+def test_what_old_runs_ended_with_is_read_from_their_messages(settings: Settings):
+    settings.home.mkdir(parents=True)
+    database = Database(settings.database)
+    migrate(database, to="0013")
+    messages = {
+        "r-1": ("failed", "No memory."),
+        "r-2": ("failed", "Its parent r-1 has failed: retry that one, then this."),
+        "r-3": ("canceled", "Its parent r-1 was stopped: retry that one, and this is queued again with it."),
+        "r-4": ("canceled", "Stopped by ann before it started."),
+        "r-5": ("done", None),
+    }
+    with database.write() as connection:
+        connection.execute(
+            sa.text(
+                "INSERT INTO datasets (id, name, root, format, n_images, n_classes, n_attributes, fingerprint, report, "
+                "created_by, created_at) VALUES ('d-1', 'birds', '/birds', 'csv', 2, 2, 2, 'f', '{}', 'ann', "
+                "'2026-01-01')"
+            )
+        )
+        for run_id, (status, message) in messages.items():
+            row = {"id": run_id, "status": status, "message": message}
+            connection.execute(
+                sa.text(
+                    "INSERT INTO runs (id, kind, name, queue, status, message, spec, spec_hash, dataset_id, progress, "
+                    "created_by, created_at, queued_at) VALUES (:id, 'train', 'n', 'gpu', :status, :message, '{}', "
+                    ":id, 'd-1', '{}', 'ann', '2026-01-01', '2026-01-01')"
+                ),
+                row,
+            )
+            if run_id != "r-1":
+                link = sa.text("INSERT INTO run_parents (run_id, role, parent_id) VALUES (:id, 'model', 'r-1')")
+                connection.execute(link, {"id": run_id})
+    database.close()
+    store = Store.open(settings)
+    ended_with = {run.id: run.ended_with for run in store.runs.all()}
+    assert ended_with == {"r-1": None, "r-2": "r-1", "r-3": "r-1", "r-4": None, "r-5": None}
+    assert sorted(store.attempts.retried_with("r-1")) == ["r-2", "r-3"]
+    store.close()
+
+
 @pytest.mark.slow
 def test_six_processes_that_open_a_new_home_at_once_all_succeed(settings: Settings):
     def work(k: int) -> None:

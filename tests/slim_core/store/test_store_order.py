@@ -175,8 +175,11 @@ def test_a_retry_queues_again_all_that_ended_only_because_they_waited(store, dat
     store.attempts.request_stop(stopped.id, "ann")
     store.attempts.fail(model.id, store.queue.claim(model.id, "w", "cpu"), "No memory.")
     assert store.attempts.retried_with(model.id) == [maps.id, space.id]
+    ended_with = [store.runs.fetch(run.id).ended_with for run in (model, maps, space, stopped)]
+    assert ended_with == [None, model.id, model.id, None]
     store.attempts.retry(model.id)
-    assert {store.runs.fetch(run.id).status for run in (model, maps, space)} == {"queued"}
+    again = [store.runs.fetch(run.id) for run in (model, maps, space)]
+    assert {(run.status, run.ended_with) for run in again} == {("queued", None)}
     by_hand = store.runs.fetch(stopped.id)
     assert (by_hand.status, by_hand.message) == ("canceled", "Stopped by ann before it started.")
     assert store.attempts.retried_with(model.id) == []

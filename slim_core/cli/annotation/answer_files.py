@@ -1,4 +1,4 @@
-"""slim answers export, slim answers import, slim members."""
+"""slim answers export, slim answers import."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.bench import BY
-from slim_core.cli.console import console, errors, escaped, table, visible, writable
+from slim_core.cli.kit.bench import BY
+from slim_core.cli.kit.console import console, errors, escaped, visible, writable
 from slim_core.errors import SpecRefusedError
 from slim_core.result_files import replaced
 
@@ -23,11 +23,6 @@ def add_to(app: typer.Typer) -> None:
     answers.command("export", epilog="Example: slim answers export answers.parquet")(export)
     answers.command("import", epilog="Example: slim answers import answers.csv --annotator ann")(import_)
     app.add_typer(answers, name="answers")
-    members = typer.Typer(no_args_is_help=True, help="Who may do what where people sign in.")
-    members.command("list")(list_members)
-    members.command("set", epilog="Example: slim members set ann@example.org annotator")(set_member)
-    members.command("remove", epilog="Example: slim members remove ann@example.org")(remove_member)
-    app.add_typer(members, name="members")
 
 
 def export(
@@ -69,35 +64,6 @@ def import_(
         f"[bold green]answers[/] of [bold]{chosen.id}[/]: {done.n_new} new{late}, {done.n_known} were there already",
         soft_wrap=True,
     )
-
-
-def list_members() -> None:
-    """Everybody and their role."""
-    rows = [[one.email, one.role, one.added_by, f"{one.added_at:%Y-%m-%d}"] for one in _store().members.all()]
-    table("Members", ["e-mail", "role", "added by", "on"], rows)
-
-
-def set_member(
-    email: Annotated[str, typer.Argument(help="The one this person signs in with.")],
-    role: Annotated[str, typer.Argument(help="viewer, annotator, lead or admin.")],
-) -> None:
-    """Add a person, or change what they may do."""
-    from slim_core.store.people.members import role_named
-
-    _store().members.set_role(email, role_named(role), by=BY)
-    console.print(f"[bold green]member[/] {escaped(email)} is {role} now", soft_wrap=True)
-
-
-def remove_member(email: Annotated[str, typer.Argument(help="Who is taken out; their answers stay.")]) -> None:
-    """Take a person out."""
-    _store().members.remove(email, by=BY)
-    console.print(f"[bold green]member[/] {escaped(email)} is removed; their answers stay", soft_wrap=True)
-
-
-def _store() -> Store:
-    from slim_core.store import Store
-
-    return Store.open()
 
 
 def _chosen(campaign: str | None) -> tuple[Store, Campaign]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,11 +19,12 @@ from rich.progress import (
 )
 from rich.text import Text
 
-from slim_core.cli.console import errors, escaped
+from slim_core.cli.kit.console import errors, escaped
 from slim_core.runs.executor import Workbench
 from slim_core.store.runs.states import label_of
 
 if TYPE_CHECKING:
+    from slim_core.data import progress
     from slim_core.steps.specs import Spec
     from slim_core.store import Run, Store
 
@@ -53,8 +54,8 @@ class _TimeLeft(TimeRemainingColumn):
 
 
 @contextmanager
-def counted(title: str) -> Iterator[Callable[[int, int, str], None]]:
-    """One bar for a task that tells (done, total, phase)."""
+def counted(title: str) -> Iterator[progress.Progress]:
+    """One bar for a task that says how far it is."""
     with bars() as display:
         task = display.add_task(title, total=None, note="")
         yield lambda done, total, phase: display.update(task, completed=done, total=total, description=phase or title)

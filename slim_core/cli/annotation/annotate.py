@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.bench import BY
-from slim_core.cli.console import Seed, console, errors, escaped, table, writable
+from slim_core.cli.kit.bench import BY
+from slim_core.cli.kit.console import Seed, console, errors, escaped, table, writable
 from slim_core.errors import AnswersRefusedError, SpecRefusedError, quoted
 from slim_core.percent import percent
 from slim_core.store.campaigns.values import KEYS, WORDS, value_of

@@ -1,4 +1,4 @@
-"""slim compare, slim runs."""
+"""slim compare."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import (
+from slim_core.cli.kit.console import (
     Json,
     console,
     errors,
@@ -20,20 +20,16 @@ from slim_core.cli.console import (
     write_text,
 )
 from slim_core.errors import SpecRefusedError
-from slim_core.store.runs.states import label_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from slim_core.store import Store
 
-MOST_LISTED = 1_000_000
-
 
 def add_to(app: typer.Typer) -> None:
-    """Register the commands."""
+    """Register the command."""
     app.command("compare", epilog="Example: slim compare --html compare.html --csv compare.csv")(compare)
-    app.command("runs", epilog="Example: slim runs --kind train")(runs)
 
 
 def compare(
@@ -119,23 +115,3 @@ def plain(found: pd.DataFrame) -> list[dict[str, Any]]:
         {str(key): None if value != value else value for key, value in row.items()}
         for row in found.astype(object).to_dict("records")
     ]
-
-
-def runs(
-    kind: Annotated[str | None, typer.Option(help="train, gradcam, features, space, curate, evaluate.")] = None,
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 30,
-) -> None:
-    """List runs, newest first."""
-    from slim_core.steps.registry import step_named
-    from slim_core.store import Store
-
-    if kind is not None:
-        step_named(kind)
-    if not 1 <= limit <= MOST_LISTED:
-        raise SpecRefusedError(f"--limit is {limit}: give 1 or more, the number of runs to list, to {MOST_LISTED:,}.")
-    found = Store.open().runs.all(kind=kind, limit=limit, metrics=False)
-    rows = [
-        [run.id, run.kind, run.name, label_of(run.status), f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
-        for run in found
-    ]
-    table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.console import (
+from slim_core.cli.kit.bench import open_store
+from slim_core.cli.kit.console import (
     Device,
     Json,
     Queued,
@@ -20,6 +22,7 @@ from slim_core.cli.console import (
     write_json,
     write_text,
 )
+from slim_core.cli.kit.options import with_groups
 from slim_core.errors import SpecRefusedError
 from slim_core.percent import duration
 
@@ -31,27 +34,44 @@ if TYPE_CHECKING:
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
-    app.command("study", epilog="Example: slim study choose.yaml --jobs 2 --html choose.html")(study)
+    app.command("study", epilog="Example: slim study choose.yaml --jobs 2 --html choose.html")(with_groups(study))
     app.command("studies", epilog="Example: slim studies")(studies)
 
 
+@dataclass(frozen=True)
+class Outputs:
+    """The files that the results go into, beside the terminal."""
+
+    csv: Annotated[Path | None, typer.Option("--csv", callback=writable, help="Write every row of the tables.")] = None
+    latex: Annotated[Path | None, typer.Option("--latex", callback=writable, help="Write one table in LaTeX.")] = None
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", callback=writable, help="Write the tables in Markdown.")
+    ] = None
+    html: Annotated[
+        Path | None, typer.Option("--html", callback=writable, help="Write a page with tables and charts.")
+    ] = None
+    json: Json = None
+
+    def write(self, result: Result) -> None:
+        """Those that were asked for."""
+        from slim_core.evaluation.study import text
+
+        writers = {self.csv: text.to_csv, self.latex: text.to_latex, self.markdown: text.to_markdown}
+        for path, to_text in writers.items():
+            if path is not None:
+                write_text(path, to_text(result))
+        if self.html is not None:
+            from slim_core.evaluation.study.page import render
+
+            write_text(self.html, render(result))
+        write_json(self.json, text.to_json(result))
+
+
 def study(
+    outputs: Outputs,
     file: Annotated[Path, typer.Argument(help="A study file (YAML), or the id of a study to show it again.")],
     jobs: Annotated[int | None, typer.Option(help="Sets and seeds at a time; default: one a core.")] = None,
     threads: Annotated[int, typer.Option(help="Of torch, in each process.")] = 1,
-    csv_path: Annotated[
-        Path | None, typer.Option("--csv", callback=writable, help="Write every row of the tables.")
-    ] = None,
-    latex_path: Annotated[
-        Path | None, typer.Option("--latex", callback=writable, help="Write one table in LaTeX.")
-    ] = None,
-    markdown_path: Annotated[
-        Path | None, typer.Option("--markdown", callback=writable, help="Write the tables in Markdown.")
-    ] = None,
-    html_path: Annotated[
-        Path | None, typer.Option("--html", callback=writable, help="Write a page with tables and charts.")
-    ] = None,
-    json_path: Json = None,
     queue: Queued = False,
     device: Device = None,
 ) -> None:
@@ -59,39 +79,28 @@ def study(
 
     A case that fails keeps its sentence; the others go on.
     """
-    from slim_core.evaluation.study import text
     from slim_core.evaluation.study.summary import result_of
 
     store, kept = _kept(file) if not file.exists() else _computed(file, jobs, threads, queue, device)
     result = result_of(store, kept.id)
     show(result)
-    writers = {csv_path: text.to_csv, latex_path: text.to_latex, markdown_path: text.to_markdown}
-    for path, to_text in writers.items():
-        if path is not None:
-            write_text(path, to_text(result))
-    if html_path is not None:
-        from slim_core.evaluation.study.page import render
-
-        write_text(html_path, render(result))
-    write_json(json_path, text.to_json(result))
+    outputs.write(result)
 
 
 def studies() -> None:
     """List studies, the one started last first."""
-    from slim_core.store import Store
 
     rows = [
         [one.id, one.name, f"{one.n_ended} of {one.n_cases}", f"{one.started_at:%Y-%m-%d %H:%M}"]
-        for one in Store.open().studies.all()
+        for one in open_store().studies.all()
     ]
     table("Studies", ["id", "name", "cases", "started"], rows)
 
 
 def _kept(file: Path) -> tuple[Store, StudyRecord]:
     from slim_core.errors import NotFoundError
-    from slim_core.store import Store
 
-    store = Store.open()
+    store = open_store()
     try:
         return store, store.studies.fetch(str(file))
     except NotFoundError as error:

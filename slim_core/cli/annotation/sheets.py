@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.bench import BY
-from slim_core.cli.console import Seed, console, table
+from slim_core.cli.kit.bench import BY
+from slim_core.cli.kit.console import Seed, console, table
 from slim_core.errors import AnswersRefusedError, quoted
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from slim_core.cli.console import console, errors, escaped, table, visible, writable
+from slim_core.cli.kit.bench import open_store
+from slim_core.cli.kit.console import console, errors, escaped, table, visible, writable
 from slim_core.percent import counted
 
 SHOWN = 5  # missing folders that are named
@@ -28,10 +29,9 @@ def backup(
     ] = False,
 ) -> None:
     """Write all that the database holds, as it is at one moment, into one file; work may go on meanwhile."""
-    from slim_core.store import Store
     from slim_core.store.backup import back_up
 
-    rows = back_up(Store.open(), path, artifacts=artifacts)
+    rows = back_up(open_store(), path, artifacts=artifacts)
     console.print(
         f"[bold green]backup[/] {escaped(path)}: {rows['runs']:,} runs, {rows['campaigns']:,} campaigns, "
         f"{rows['answers']:,} answers",
@@ -66,9 +66,7 @@ def storage() -> None:
     """What uses the disk: each area of SLIM_HOME, and the largest runs with their dependents."""
     from rich.filesize import decimal
 
-    from slim_core.store import Store
-
-    store = Store.open()
+    store = open_store()
     areas, runs = store.storage.areas(), store.storage.runs()
     table("SLIM_HOME", ("area", "on disk"), [(name, decimal(n)) for name, n in areas.items()])
     rows = [
@@ -78,4 +76,5 @@ def storage() -> None:
     table(f"The largest of {len(runs):,} runs", ("run", "name", "on disk", "runs made from it", "campaigns"), rows)
     free = [one for one in runs if one.can_go]
     size = decimal(sum(one.n_bytes for one in free))
-    console.print(f"{counted(len(free), 'run')} without dependents: {size}. Delete them on the Jobs page, under Disk.")
+    deleted = "Delete them by `slim delete`, or on the Jobs page, under Disk."
+    console.print(f"{counted(len(free), 'run')} without dependents: {size}. {deleted}", soft_wrap=True)

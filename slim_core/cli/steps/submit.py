@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from slim_core.cli.bench import bench
-from slim_core.cli.console import Device, Force, Priority, Queued, done
+from slim_core.cli.kit.bench import bench
+from slim_core.cli.kit.console import Device, Force, Priority, Queued, done
 from slim_core.errors import SpecRefusedError, quoted
 
 

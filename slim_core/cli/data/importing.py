@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Json, console, escaped, table, visible, writable, write_json, write_text
-from slim_core.cli.options import pairs, with_settings
+from slim_core.cli.kit.bench import open_store
+from slim_core.cli.kit.console import Json, console, escaped, table, visible, writable, write_json, write_text
+from slim_core.cli.kit.options import numbers, pairs, with_settings
 from slim_core.data.files.check import Thoroughness
-from slim_core.errors import SpecRefusedError, quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ def demo_data(
     set_name: Annotated[str, typer.Option("--set", help="Which set; slim demo-data --help lists them.")] = "digits",
 ) -> None:
     """Write a demo data set with masks. The same seed gives the same files; what is left out is the set's own."""
-    from slim_core.cli.progress import counted
+    from slim_core.cli.kit.progress import counted
     from slim_core.data.sets import make_set
     from slim_core.data.sets.demo_set import write_set
 
@@ -63,18 +63,6 @@ def demo_data(
 def typed(word: str) -> str:
     """A word as it is typed in a shell, for the console."""
     return escaped(quote(word))
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """ "0,1,2" as integers.
-
-    Raises:
-        SpecRefusedError: it is something else.
-    """
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise SpecRefusedError(f"{quoted(text)} is not a list of whole numbers: write them as 0,1,2.") from error
 
 
 def import_folder(
@@ -99,7 +87,7 @@ def import_folder(
 
     Exits with 2 where something refuses the data.
     """
-    from slim_core.cli.progress import counted
+    from slim_core.cli.kit.progress import counted
     from slim_core.data.importing import import_data
 
     with counted("Reading") as progress:
@@ -130,9 +118,8 @@ def import_folder(
 
 def show_version(found: ImageTable) -> None:
     """Say where this folder is registered already, and what has changed since."""
-    from slim_core.store import Store
 
-    if news := Store.open().datasets.news_of(found):
+    if news := open_store().datasets.news_of(found):
         console.print(visible(news), markup=False, soft_wrap=True)
 
 
@@ -154,10 +141,9 @@ def show_remedy(report: ImportReport, words: Sequence[str], left_out: str | None
 
 def show_registered(imported: Imported) -> None:
     """Register a data set, and print its id and the next command."""
-    from slim_core.store import Store
     from slim_core.store.shapes.carried import CODE
 
-    dataset = Store.open().datasets.register(imported, by="local")
+    dataset = open_store().datasets.register(imported, by="local")
     console.print(f"[bold green]data set[/] [bold]{escaped(dataset.name)}[/] {dataset.id}", soft_wrap=True)
     for finding in (one for one in dataset.report["findings"] if one["code"] == CODE):
         console.print(visible(finding["message"]), style=COLOURS[finding["level"]], markup=False, soft_wrap=True)
@@ -193,9 +179,8 @@ def show_report(report: ImportReport) -> None:
 
 def datasets() -> None:
     """List the registered data sets."""
-    from slim_core.store import Store
 
-    known = Store.open().datasets
+    known = open_store().datasets
     found = [(dataset, known.change_since(dataset)) for dataset in known.all()]
     rows = [
         [one.name, one.id, one.format, str(one.n_images), str(one.n_classes), "changed" if said else "", one.root]
@@ -217,9 +202,8 @@ def data_diff(
     """Compare two versions of a data set: images that were added, removed or relabelled."""
     from slim_core.csv_cells import to_csv
     from slim_core.data.changes import changes, in_words
-    from slim_core.store import Store
 
-    known = Store.open().datasets
+    known = open_store().datasets
     newer = known.of(new)
     older = known.before(newer) if old is None else known.of(old)
     found = changes(known.table_of(older), known.table_of(newer))

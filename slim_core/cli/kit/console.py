@@ -32,6 +32,7 @@ Device = Annotated[
     typer.Option(help="Of torch: cpu, cuda, cuda:1. Default: the GPU where there is one. With --queue: of the worker."),
 ]
 Priority = Annotated[int, typer.Option(help="With --queue: higher goes first.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask; needed where nobody can.")]
 Force = Annotated[bool, typer.Option("--force", help="Run it again although the same run is done.")]
 
 
@@ -73,6 +74,22 @@ def _is_visible(letter: str) -> bool:
 def escaped(text: object) -> str:
     """The same beside markup of ours."""
     return escape(visible(text))
+
+
+def confirm(question: str, refusal: str) -> None:
+    """Ask a person whether to do what cannot be undone.
+
+    Args:
+        question: to be answered by y or n.
+        refusal: what is said where it is not done, such as "Nothing was removed".
+
+    Raises:
+        SpecRefusedError: the answer is no, or nobody can be asked.
+    """
+    if not sys.stdin.isatty():
+        raise SpecRefusedError(f"{refusal}, since nobody can be asked here: add --yes.")
+    if not typer.confirm(question):
+        raise SpecRefusedError(f"{refusal}.")
 
 
 def done(run: Run, then: str = "") -> None:

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from slim_core.cli.console import Json, done, in_percent, table, write_json
-from slim_core.cli.options import How, add_step
+from slim_core.cli.kit.console import Json, done, in_percent, table, write_json
+from slim_core.cli.kit.options import How, add_step
 from slim_core.errors import SpecRefusedError
 
 Model = Annotated[str | None, typer.Option(help="Id of a train run; default: the newest.")]

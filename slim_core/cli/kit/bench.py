@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from slim_core.cli.console import errors, visible
+from slim_core.cli.kit.console import errors, visible
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
-    from slim_core.cli.progress import ShownWorkbench
+    from slim_core.cli.kit.progress import ShownWorkbench
+    from slim_core.store import Store
 
 BY = "command line"  # who did what a command does, where nobody has signed in
 
@@ -19,12 +20,25 @@ def bench(queue: bool = False, device: str | None = None, priority: int = 0) -> 
     Raises:
         SpecRefusedError: a priority without a queue.
     """
-    from slim_core.cli.progress import ShownWorkbench
+    from slim_core.cli.kit.progress import ShownWorkbench
     from slim_core.runs.executor import open_workbench
 
     if priority and not queue:
         raise SpecRefusedError(f"--priority {priority} is a place in the queue: add --queue, or leave it out.")
     at = open_workbench(queue=queue, device=device, priority=priority)
-    if queue and (pause := at.store.queue.paused()):
-        errors.print(visible(f"{pause} Resume it by `slim queue resume`."), style="yellow", soft_wrap=True)
+    if queue:
+        say_pause(at.store)
     return ShownWorkbench(at)
+
+
+def open_store() -> Store:
+    """The store of a command that computes nothing."""
+    from slim_core.store import Store
+
+    return Store.open()
+
+
+def say_pause(store: Store) -> None:
+    """Who has paused the queue, to a person whose runs wait for that."""
+    if pause := store.queue.paused():
+        errors.print(visible(f"{pause} Resume it by `slim queue resume`."), style="yellow", soft_wrap=True)

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.bench import BY
-from slim_core.cli.console import console, escaped
+from slim_core.cli.kit.bench import BY
+from slim_core.cli.kit.console import console, escaped
 
 if TYPE_CHECKING:
     from slim_core.store import Dataset, Store

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slim_core.cli.bench import bench
-from slim_core.cli.console import Device, Force, Priority, Queued
+from slim_core.cli.kit.bench import bench
+from slim_core.cli.kit.console import Device, Force, Priority, Queued
 from slim_core.errors import SpecRefusedError, quoted
 from slim_core.parameters import Config, Parameter, parameters
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import Spec
 
 if TYPE_CHECKING:
-    from slim_core.cli.progress import ShownWorkbench
+    from slim_core.cli.kit.progress import ShownWorkbench
 
 Command = Callable[..., None]
 _TYPED_AS: dict[type, Any] = {tuple: str, dict: list[str]}
@@ -74,9 +74,26 @@ def with_settings(command: Command, asked: Mapping[str, Parameter], in_words: Ma
 
     def run(**given: Any) -> None:
         settings = _given(asked, given)
-        command(settings, **given)
+        command(settings=settings, **given)
 
     return _signed(run, command, [*own, *(_option(each, in_words.get(each.name)) for each in asked.values())])
+
+
+def with_groups(command: Command) -> Command:
+    """The command, of whose parameters a dataclass of options, such as ``How``, is asked for by one option a field."""
+    asked = list(_parameters_of(command))
+    grouped = [each for each in asked if isinstance(each.annotation, type) and is_dataclass(each.annotation)]
+    fields = {each.name: list(_parameters_of(each.annotation)) for each in grouped}
+
+    def run(**given: Any) -> None:
+        groups = {
+            each.name: each.annotation(**{field.name: given.pop(field.name) for field in fields[each.name]})
+            for each in grouped
+        }
+        command(**given, **groups)
+
+    own = [each for each in asked if each.name not in fields]
+    return _signed(run, command, [*own, *(field for group in fields.values() for field in group)])
 
 
 def _signed(run: Command, command: Command, options: Iterable[inspect.Parameter]) -> Command:
@@ -155,3 +172,15 @@ def pairs(given: list[str] | None, flag: str = "--option") -> dict[str, str]:
         if "=" not in part:
             raise SpecRefusedError(f"{flag} {quoted(part)} has no '=': write KEY=VALUE, such as label=species.")
     return dict(part.split("=", 1) for part in given or ())
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """ "0,1,2" as integers.
+
+    Raises:
+        SpecRefusedError: it is something else.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise SpecRefusedError(f"{quoted(text)} is not a list of whole numbers: write them as 0,1,2.") from error

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.bench import BY
-from slim_core.cli.console import console, escaped
+from slim_core.cli.kit.bench import BY, open_store
+from slim_core.cli.kit.console import Yes, confirm, console, escaped
 from slim_core.errors import SpecRefusedError
 
 if TYPE_CHECKING:
@@ -85,13 +84,10 @@ def _who_sees(privacy: Privacy) -> str:
     return ", ".join([f"private: seen by {privacy.owner}", *privacy.shared_with, "admins"])
 
 
-def remove(
-    data: Named, yes: Annotated[bool, typer.Option("--yes", help="Do not ask; needed where nobody can.")] = False
-) -> None:
+def remove(data: Named, yes: Yes = False) -> None:
     """Remove a data set with its runs and campaigns, after listing what goes. Your images stay where they are."""
-    from slim_core.store import Store
 
-    store = Store.open()
+    store = open_store()
     if store.datasets.find(data) is None and store.datasets.removal_of(data) is not None:
         dataset = store.removals.remove(data, by=BY)  # again: the files that were left
         console.print(f"[bold green]removed[/] what was left of {escaped(dataset.name)} {dataset.id}", soft_wrap=True)
@@ -99,7 +95,7 @@ def remove(
     going = store.removals.preview(store.datasets.of(data).id)
     console.print(_sentences(going), soft_wrap=True)
     if not yes:
-        _ask(going.dataset)
+        confirm(f"Remove {going.dataset.name}?", refusal="Nothing was removed")
     store.removals.remove(going.dataset.id, by=BY)
     console.print(f"[bold green]removed[/] {escaped(going.dataset.name)} {going.dataset.id}", soft_wrap=True)
 
@@ -110,15 +106,7 @@ def _sentences(going: Removal) -> str:
     return f"With [bold]{name}[/] {going.dataset.id} go {escaped(going.in_words())}. {images}."
 
 
-def _ask(dataset: Dataset) -> None:
-    if not sys.stdin.isatty():
-        raise SpecRefusedError("Nothing was removed, since nobody can be asked here: add --yes.")
-    if not typer.confirm(f"Remove {dataset.name}?"):
-        raise SpecRefusedError("Nothing was removed.")
-
-
 def _chosen(data: str) -> tuple[Store, Dataset]:
-    from slim_core.store import Store
 
-    store = Store.open()
+    store = open_store()
     return store, store.datasets.of(data)

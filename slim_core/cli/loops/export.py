@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slim_core.cli.console import console, escaped
+from slim_core.cli.kit.console import console, escaped
 
 if TYPE_CHECKING:
     from slim_core.runs.executor import Workbench
@@ -31,7 +31,7 @@ def export(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier export in this folder.")] = False,
 ) -> None:
     """Take a result along: a subset, answers, maps, features, a model or its card, in the form another tool opens."""
-    from slim_core.cli.progress import counted
+    from slim_core.cli.kit.progress import counted
     from slim_core.export.registry import form_named
     from slim_core.export.writing import export as write
     from slim_core.runs.executor import open_workbench

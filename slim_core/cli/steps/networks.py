@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
-from slim_core.cli.console import Device, Force, Json, Priority, Queued, console, done, write_json
-from slim_core.cli.models import Model, Settings
-from slim_core.cli.options import How, add_step, on_command_line, with_settings
+from slim_core.cli.kit.bench import open_store
+from slim_core.cli.kit.console import Json, console, done, write_json
+from slim_core.cli.kit.options import How, add_step, on_command_line, with_groups, with_settings
+from slim_core.cli.steps.models import Model, Settings
 from slim_core.parameters import Parameter
 from slim_core.steps.registry import STEPS
 from slim_core.steps.specs import OF_IMAGES
@@ -25,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("inspect", epilog="Example: slim inspect timm:vit_tiny_patch16_224")(inspect)
     add_step(app, "preview", preview, example="slim preview --model r-b5n8w3ve6y --target-layer layer3")
     example = "Example: slim register-model resnet50.pt --model resnet50 --data waterbirds-folder"
-    app.command("register-model", epilog=example)(with_settings(register_model, _of_images(), {}))
+    app.command("register-model", epilog=example)(with_groups(with_settings(register_model, _of_images(), {})))
 
 
 def inspect(
@@ -46,9 +47,8 @@ def inspect(
 
 def _opened(model: str, image_size: int | None) -> Network:
     from slim_core.models.build import build, load_model
-    from slim_core.store import Store
 
-    store = Store.open()
+    store = open_store()
     run = store.runs.find(model)
     if run is not None:
         return load_model(store.artifacts.folder(run.id))
@@ -79,23 +79,18 @@ def _of_images() -> dict[str, Parameter]:
 
 
 def register_model(
-    settings: dict[str, Any],
+    how: How,
+    settings: Settings,
     file: Annotated[Path, typer.Argument(help="A .safetensors, .pt or .pth file of plain tensors.")],
     model: Annotated[str, typer.Option(help="Its architecture, as slim train --model takes it.")],
     data: Annotated[str | None, typer.Option(help="A folder, or a data set's name or id; default: the newest.")] = None,
     name: Annotated[str | None, typer.Option(help="What lists call it; default: its architecture and file.")] = None,
-    queue: Queued = False,
-    device: Device = None,
-    priority: Priority = 0,
-    force: Force = False,
 ) -> None:
     """Register a model that was trained elsewhere, to preview, evaluate, curate for and retrain it.
 
     Its outputs are the classes of the data set, in their order.
     """
     from slim_core import api
-    from slim_core.cli.bench import bench
 
-    at = bench(queue, device, priority)
-    run = api.register_model(file, model=model, data=data, name=name, at=at, force=force, **settings)
+    run = api.register_model(file, model=model, data=data, name=name, at=how.bench(), force=how.force, **settings)
     done(run, f"slim preview --model {run.id}")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs.parts import log
-from app.jobs.parts.log import tail
+from slim_core.store.runs import log
+from slim_core.store.runs.log import tail
 
 
 def lines(n: int, width: int = 1) -> str:

@@ -1,0 +1,45 @@
+"""slim members: who may do what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slim_core.cli.kit.bench import BY, open_store
+from slim_core.cli.kit.console import console, escaped, table
+
+if TYPE_CHECKING:
+    pass
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    members = typer.Typer(no_args_is_help=True, help="Who may do what where people sign in.")
+    members.command("list")(list_all)
+    members.command("set", epilog="Example: slim members set ann@example.org annotator")(set_role)
+    members.command("remove", epilog="Example: slim members remove ann@example.org")(remove)
+    app.add_typer(members, name="members")
+
+
+def list_all() -> None:
+    """Everybody and their role."""
+    rows = [[one.email, one.role, one.added_by, f"{one.added_at:%Y-%m-%d}"] for one in open_store().members.all()]
+    table("Members", ["e-mail", "role", "added by", "on"], rows)
+
+
+def set_role(
+    email: Annotated[str, typer.Argument(help="The one this person signs in with.")],
+    role: Annotated[str, typer.Argument(help="viewer, annotator, lead or admin.")],
+) -> None:
+    """Add a person, or change what they may do."""
+    from slim_core.store.people.members import role_named
+
+    open_store().members.set_role(email, role_named(role), by=BY)
+    console.print(f"[bold green]member[/] {escaped(email)} is {role} now", soft_wrap=True)
+
+
+def remove(email: Annotated[str, typer.Argument(help="Who is taken out; their answers stay.")]) -> None:
+    """Take a person out."""
+    open_store().members.remove(email, by=BY)
+    console.print(f"[bold green]member[/] {escaped(email)} is removed; their answers stay", soft_wrap=True)

@@ -1,0 +1,185 @@
+"""slim runs, slim log, slim stop, slim retry, slim delete: the runs, and what the Jobs page can do with one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from slim_core.cli.kit.bench import BY, open_store, say_pause
+from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, table, visible
+from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
+from slim_core.percent import counted
+from slim_core.store.runs.states import UNFINISHED, label_of
+
+if TYPE_CHECKING:
+    from slim_core.store import Run, Store
+
+MOST_LISTED = 1_000_000
+MOST_NAMED = 5  # ids in a sentence
+Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs; slim runs lists them.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command("runs", epilog="Example: slim runs --kind train")(runs)
+    app.command("log", epilog="Example: slim log r-b5n8w3ve6y --lines 50")(log)
+    app.command("stop", epilog="Example: slim stop r-b5n8w3ve6y")(stop)
+    app.command("retry", epilog="Example: slim retry r-b5n8w3ve6y")(retry)
+    app.command("delete", epilog="Example: slim delete r-b5n8w3ve6y --cascade")(delete)
+
+
+def runs(
+    kind: Annotated[str | None, typer.Option(help="train, gradcam, features, space, curate, evaluate.")] = None,
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 30,
+) -> None:
+    """List runs, newest first."""
+    from slim_core.steps.registry import step_named
+
+    if kind is not None:
+        step_named(kind)
+    if not 1 <= limit <= MOST_LISTED:
+        raise SpecRefusedError(f"--limit is {limit}: give 1 or more, the number of runs to list, to {MOST_LISTED:,}.")
+    found = open_store().runs.all(kind=kind, limit=limit, metrics=False)
+    rows = [
+        [run.id, run.kind, run.name, label_of(run.status), f"{run.seconds:.1f}", f"{run.created_at:%Y-%m-%d %H:%M}"]
+        for run in found
+    ]
+    table("Runs", ["id", "kind", "name", "status", "seconds", "submitted"], rows)
+
+
+def log(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="Id of a run; slim runs lists them.")],
+    lines: Annotated[int, typer.Option(help="How many, from its end.")] = 200,
+) -> None:
+    """Print the end of a run's log, and above it, on stderr, its status and message."""
+    from slim_core.store.runs.log import tail, why_missing
+
+    if lines < 1:
+        raise SpecRefusedError(f"--lines is {lines}: give 1 or more, the number of lines to print.")
+    store = open_store()
+    run = store.runs.fetch(run_id)
+    state = f"{run.kind} {run.id} {run.name}: {label_of(run.status)}. {run.message or ''}"
+    errors.print(visible(state.rstrip()), style="bold", soft_wrap=True)
+    path = store.artifacts.log(run.id)
+    if path is None:
+        errors.print(why_missing(run), style="yellow", soft_wrap=True)
+        return
+    try:
+        end = tail(path, lines)
+    except OSError as error:  # removed, or moved by its worker, a moment ago
+        raise NotFoundError(f"{visible(path)} cannot be read now ({error.strerror}): try again.") from error
+    console.print(visible(end.text), markup=False, soft_wrap=True, end="")
+
+
+def stop(run_ids: Ids) -> None:
+    """Stop runs: at once where they wait, within seconds where they run. Their checkpoints are kept for a retry."""
+    store = open_store()
+
+    def end(run: Run) -> None:
+        if run.ended:
+            raise ConflictError(
+                f"Run {run.id} is {label_of(run.status)}: only a queued or running run is stopped; "
+                "`slim runs` lists all."
+            )
+        stopped = store.attempts.request_stop(run.id, BY)
+        state = "stopped" if stopped.ended else "stops within seconds"
+        console.print(f"[bold green]{state}[/] {_named(run)}", soft_wrap=True)
+        console.print(f"to resume it: [cyan]slim retry {run.id}[/]", soft_wrap=True)
+
+    _each(_fetched(store, run_ids), end)
+
+
+def retry(run_ids: Ids) -> None:
+    """Queue failed or stopped runs again for the workers, with the runs that ended only because they waited for them.
+
+    Each resumes from its last checkpoint, where it has one.
+    """
+    store = open_store()
+    with_others: set[str] = set()
+
+    def queue(run: Run) -> None:
+        if run.id in with_others:
+            return
+        others = store.attempts.retried_with(run.id) if run.status in UNFINISHED else []
+        store.attempts.retry(run.id, BY)
+        with_others.update(others)
+        waited = f", with {counted(len(others), 'run')} that waited for it: {_few(others)}" if others else ""
+        console.print(f"[bold green]queued again[/] {_named(run)}{waited}", soft_wrap=True)
+
+    _each(sorted(_fetched(store, run_ids), key=lambda run: run.created_at), queue, after=lambda: _say_workers(store))
+
+
+def delete(
+    run_ids: Ids,
+    cascade: Annotated[
+        bool, typer.Option("--cascade", help="Also the runs made from them, and a space that campaigns ask about.")
+    ] = False,
+    yes: Yes = False,
+) -> None:
+    """Delete runs with their results, logs and checkpoints, after listing what goes. Images and answers are kept."""
+    store = open_store()
+    gone: set[str] = set()
+
+    def remove(run: Run) -> None:
+        if run.id in gone:
+            return
+        resting = _resting(store, run)
+        if not yes and (cascade or not resting):  # else the store refuses it
+            console.print(f"{_named(run)}{resting}", soft_wrap=True)
+            confirm("Delete them?" if resting else "Delete it?", refusal="Nothing was deleted")
+        gone.update(store.runs.delete(run.id, by=BY, cascade=cascade))
+        console.print(f"[bold green]deleted[/] {_named(run)}{resting}", soft_wrap=True)
+
+    _each(_fetched(store, run_ids), remove)
+
+
+def _resting(store: Store, run: Run) -> str:
+    """What rests on a run, to be said behind its name; nothing where nothing does."""
+    from slim_core.store.runs.history import History
+
+    below = store.lineage.descendants([run.id])
+    others = [one.id for one in History(store.database).some(below).values() if one.shard_of is None]
+    n_campaigns = sum(one.space_run_id in {run.id, *below} for one in store.campaigns.all(run.dataset_id))
+    found = f", with {counted(len(others), 'run')} made from it: {_few(others)}" if others else ""
+    return f"{found}; {counted(n_campaigns, 'campaign')} can ask no more" if n_campaigns else found
+
+
+def _fetched(store: Store, run_ids: Iterable[str]) -> list[Run]:
+    """Each once; one that does not exist is refused before anything is done to the others."""
+    return [store.runs.fetch(run_id) for run_id in dict.fromkeys(run_ids)]
+
+
+def _each(chosen: Iterable[Run], act: Callable[[Run], None], after: Callable[[], None] = lambda: None) -> None:
+    """Do it to every run: one that is refused says why, and the others go on; then the command exits with 2."""
+    refused = 0
+    for run in chosen:
+        try:
+            act(run)
+        except SlimError as error:
+            errors.print(visible(error), style="bold red", soft_wrap=True)
+            refused += 1
+    after()
+    if refused:
+        raise typer.Exit(2)
+
+
+def _say_workers(store: Store) -> None:
+    """What keeps runs that are queued now from being started."""
+    if not store.workers.alive():
+        errors.print(
+            "No workers online. Run `python -m workers` on each machine, or give the run's own command again, which "
+            "computes it here.",
+            style="yellow",
+            soft_wrap=True,
+        )
+    say_pause(store)
+
+
+def _named(run: Run) -> str:
+    return f"{run.kind} [bold]{run.id}[/] {escaped(run.name)}"
+
+
+def _few(ids: list[str]) -> str:
+    return f"{', '.join(ids[:MOST_NAMED])}{' ...' if len(ids) > MOST_NAMED else ''}"

@@ -1,0 +1,182 @@
+"""slim runs, slim log, slim stop, slim retry, slim delete and slim queue front, as people type them."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from slim_core.steps.specs import EvaluateSpec, GradcamSpec, TrainSpec
+from slim_core.store import Dataset, Run, Store
+from slim_core.store.workers import Heartbeat
+from tests.slim_core.cli.commands import said, slim
+from tests.slim_core.store.store_makers import image_table, imported
+
+
+@pytest.fixture
+def dataset(store: Store, tmp_path) -> Dataset:
+    """A registered data set of 50 images."""
+    return store.datasets.register(imported(image_table(tmp_path / "images")))
+
+
+def train(store: Store, dataset: Dataset, seed: int = 0) -> Run:
+    return store.runs.submit(TrainSpec(dataset=dataset.id, model="small-resnet", seed=seed))[0]
+
+
+def maps_of(store: Store, model: Run) -> Run:
+    return store.runs.submit(GradcamSpec(dataset=model.dataset_id, model=model.id))[0]
+
+
+def fail(store: Store, run: Run) -> None:
+    store.attempts.fail(run.id, store.queue.claim(run.id, "w", "cpu"), "No memory.")
+
+
+def statuses(store: Store, *runs: Run) -> list[str]:
+    return [store.runs.fetch(run.id).status for run in runs]
+
+
+def test_a_failed_run_is_queued_again_with_what_waited_for_it(store: Store, dataset: Dataset, capsys):
+    model = train(store, dataset)
+    maps = maps_of(store, model)
+    fail(store, model)
+    assert slim("retry", model.id) == 0
+    told = said(capsys)
+    assert f"queued again train {model.id}" in told and f"with 1 run that waited for it: {maps.id}" in told
+    assert "No workers online. Run `python -m workers`" in told
+    assert statuses(store, model, maps) == ["queued", "queued"]
+    event = store.events.recent(1, subject=model.id)[0]
+    assert (event.what, event.who) == ("run.retried", "command line")
+
+
+def test_several_are_retried_parents_first_whatever_their_order(store: Store, dataset: Dataset, capsys):
+    model, other = train(store, dataset), train(store, dataset, seed=1)
+    maps = maps_of(store, model)
+    store.attempts.request_stop(maps.id)
+    fail(store, model)
+    fail(store, other)
+    store.workers.beat(Heartbeat("w", host="h", pid=1, device="cpu", queues=["gpu"]))
+    store.queue.pause("ann")
+    assert slim("retry", maps.id, other.id, model.id, maps.id) == 0
+    told = said(capsys)
+    assert told.count("queued again") == 3 and "No workers" not in told
+    assert "ann paused the queue on" in told and "slim queue resume" in told
+    assert statuses(store, model, maps, other) == ["queued"] * 3
+
+
+def test_one_that_goes_with_another_is_not_refused(store: Store, dataset: Dataset, capsys):
+    model = train(store, dataset)
+    maps = maps_of(store, model)
+    fail(store, model)
+    assert slim("retry", model.id, maps.id) == 0
+    assert said(capsys).count("queued again") == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        ("done", "is done: only a failed or stopped run is retried; run it again as a new run (`slim submit --force`)"),
+        ("queued", "is queued: only a failed or stopped run is retried; it starts by itself."),
+        ("running", "is running: only a failed or stopped run is retried; wait for it, or stop it first."),
+    ],
+)
+def test_what_cannot_be_retried_is_refused_with_what_to_do(
+    store: Store, dataset: Dataset, status: str, sentence: str, capsys
+):
+    run, other = train(store, dataset), train(store, dataset, seed=1)
+    fail(store, other)
+    if status != "queued":
+        token = store.queue.claim(run.id, "w", "cpu")
+        if status == "done":
+            store.attempts.finish(run.id, token, {})
+    assert slim("retry", run.id, other.id) == 2
+    told = said(capsys)
+    assert f"Run {run.id} {sentence}" in told and f"queued again train {other.id}" in told, "the others go on"
+    assert statuses(store, run, other) == [status, "queued"]
+
+
+def test_a_run_whose_parent_has_failed_names_the_parent(store: Store, dataset: Dataset, capsys):
+    model = train(store, dataset)
+    maps = maps_of(store, model)
+    fail(store, model)
+    assert slim("retry", maps.id) == 2
+    assert f"Its parent {model.id} has failed: retry that one first." in said(capsys)
+
+
+@pytest.mark.parametrize("command", ["retry", "stop", "delete"])
+def test_a_run_that_is_not_there_is_refused_before_any_other_is_changed(
+    store: Store, dataset: Dataset, command: str, capsys
+):
+    model = train(store, dataset)
+    if command != "stop":
+        fail(store, model)
+    before = store.runs.fetch(model.id)
+    assert slim(command, model.id, "r-none") == 2
+    assert "There is no run r-none: see the Jobs page, or `slim runs`." in said(capsys)
+    assert store.runs.fetch(model.id) == before
+
+
+def test_a_waiting_run_stops_at_once_and_a_running_one_is_asked(store: Store, dataset: Dataset, capsys):
+    waiting, running = train(store, dataset), train(store, dataset, seed=1)
+    maps = maps_of(store, waiting)
+    store.queue.claim(running.id, "w", "cpu")
+    assert slim("stop", waiting.id, running.id, maps.id) == 0
+    told = said(capsys)
+    assert f"stopped train {waiting.id}" in told and f"stops within seconds train {running.id}" in told
+    assert f"to resume it: slim retry {running.id}" in told
+    assert statuses(store, waiting, running, maps) == ["canceled", "stopping", "canceled"]
+    assert store.runs.fetch(waiting.id).message == "Stopped by command line before it started."
+    assert slim("stop", waiting.id) == 2
+    assert f"Run {waiting.id} is stopped: only a queued or running run is stopped" in said(capsys)
+
+
+def test_a_run_is_deleted_once_it_was_said_what_goes(store: Store, dataset: Dataset, capsys, monkeypatch):
+    model = train(store, dataset)
+    maps = maps_of(store, model)
+    judged, _ = store.runs.submit(EvaluateSpec(dataset=dataset.id, model=model.id))
+    fail(store, model)
+    assert slim("delete", model.id, "--yes") == 2
+    assert f"Run {model.id} was used by" in said(capsys)
+    assert slim("delete", model.id, "--cascade") == 2
+    told = said(capsys)
+    assert "with 2 runs made from it" in told and maps.id in told and judged.id in told
+    assert "Nothing was deleted, since nobody can be asked here: add --yes." in told
+    assert len(store.runs.all()) == 3
+    monkeypatch.setattr(sys.stdin, "isatty", lambda: True)
+    monkeypatch.setattr("typer.confirm", lambda question: question != "Delete them?")
+    assert slim("delete", model.id, "--cascade") == 2
+    assert "Nothing was deleted." in said(capsys)
+    assert slim("delete", maps.id, model.id, "--cascade", "--yes") == 0
+    assert store.runs.all() == []
+
+
+def test_runs_that_go_with_another_are_not_deleted_twice(store: Store, dataset: Dataset, capsys):
+    model = train(store, dataset)
+    maps = maps_of(store, model)
+    fail(store, model)
+    assert slim("delete", model.id, maps.id, "--cascade", "--yes") == 0
+    assert said(capsys).count("deleted") == 1
+
+
+def test_a_waiting_run_is_placed_before_all_others(store: Store, dataset: Dataset, capsys):
+    runs = [train(store, dataset, seed) for seed in range(3)]
+    assert slim("queue", "front", runs[2].id) == 0
+    assert f"next train {runs[2].id}" in said(capsys)
+    assert [one.id for one in store.queue.waiting()] == [runs[2].id, runs[0].id, runs[1].id]
+    store.queue.claim(runs[2].id, "w", "cpu")
+    assert slim("queue", "front", runs[2].id) == 2
+    assert "is running by now: only a waiting run can be moved to the front" in said(capsys)
+
+
+def test_the_end_of_a_log_is_printed_below_what_became_of_the_run(store: Store, dataset: Dataset, capsys):
+    run = train(store, dataset)
+    assert slim("log", run.id) == 0
+    assert f"train {run.id} {run.name}: queued. There is no log: the run has not started." in said(capsys)
+    token = store.queue.claim(run.id, "w", "cpu")
+    (store.artifacts.attempt(run.id, 1) / "log.txt").write_text("one\ntwo [bold]\nthree \x1b[2J\n")
+    store.attempts.fail(run.id, token, "No memory.")
+    assert slim("log", run.id, "--lines", 2) == 0
+    printed = capsys.readouterr()
+    assert printed.out == "two [bold]\nthree \\x1b[2J\n"
+    assert printed.err == f"train {run.id} {run.name}: failed. No memory.\n"
+    assert slim("log", run.id, "--lines", 0) == 2
+    assert "--lines is 0: give 1 or more" in said(capsys)

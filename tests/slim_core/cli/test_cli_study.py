@@ -1,0 +1,30 @@
+"""slim study of one that was computed: its tables in the terminal, and in each file that was asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from slim_core.runs.study.spec import Study
+from slim_core.store import Store
+from tests.slim_core.cli.commands import said, slim
+
+STUDY = Study(name="choose", sets=["digits"], methods=["erm", "slim"], seeds=[0], answers=0.03)
+
+
+def test_a_study_that_was_computed_is_written_into_every_file_asked_for(store: Store, tmp_path: Path, capsys):
+    kept = store.studies.start(STUDY.name, STUDY.digest, STUDY.model_dump(mode="json"), 2)
+    for method, wga in (("erm", 0.6), ("slim", 0.8)):
+        entry = {"set": "digits", "seed": 0, "method": method, "annotator": "", "answers": 0.0, "label": method}
+        entry |= {"labels_used": "none", "zero_of": [], "status": "done", "wga": wga, "average": 0.9, "seconds": 40.0}
+        store.studies.record(kept.id, f"digits 0 {method} 0.0", {**entry, "attention_precision": 0.3, "n_answers": 0})
+    files = {form: tmp_path / f"choose.{form}" for form in ("csv", "latex", "markdown", "html", "json")}
+    options = [word for form, file in files.items() for word in (f"--{form}", file)]
+    assert slim("study", kept.id, *options) == 0
+    told = said(capsys)
+    assert "digits" in told and "60.0" in told and told.count("written to") == len(files)
+    assert "method" in files["csv"].read_text().splitlines()[0] and "\\begin{tabular}" in files["latex"].read_text()
+    assert files["markdown"].read_text().count("|") > 10 and "<html" in files["html"].read_text()
+    assert isinstance(json.loads(files["json"].read_text()), dict)
+    assert slim("study", kept.id) == 0
+    assert "written to" not in said(capsys)
