@@ -15,6 +15,7 @@ from slim_core.annotation.curation_data import curation_data, views_of
 from slim_core.curation import ANSWERED, NEEDS_ANSWERS, CurationData, Subset, curate
 from slim_core.curation.data import UNANSWERED
 from slim_core.curation.options import FoundBy
+from slim_core.space.environments import ClusterConfig
 from slim_core.space.views import Views
 from slim_core.store.results import AttentionResult, SpaceResult
 
@@ -96,6 +97,6 @@ def _curation_data(data: SpaceData, campaign: str | None, views: Views | None) -
 def _views(space: str, environments: FoundBy) -> Views | None:
     """Of a space, which never changes once it is done."""
     store = session.store()
-    folder = store.artifacts.folder
-    seen = AttentionResult(folder(store.runs.fetch(space).spec["attention"]))
-    return views_of(SpaceResult(folder(space)), seen, environments)
+    folder, spec = store.artifacts.folder, store.runs.fetch(space).spec
+    seen = AttentionResult(folder(spec["attention"]))
+    return views_of(SpaceResult(folder(space)), seen, environments, ClusterConfig.of(spec))

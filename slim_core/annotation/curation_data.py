@@ -46,15 +46,15 @@ def curation_data(
     )
 
 
-def views_of(space: SpaceResult, seen: AttentionResult, environments: FoundBy) -> Views | None:
+def views_of(space: SpaceResult, seen: AttentionResult, environments: FoundBy, config: ClusterConfig) -> Views | None:
     """What environments are found in, for the images of a space; None where the attention pass has left no features.
 
     ``seen``: the attention pass that the space was made from; ``environments``: not those of the space, for which
-    nothing is read of it.
+    nothing is read of it; ``config``: as the space was made.
     """
     if not seen.has_features:
         return None
-    positions, config = seen.positions(space.rows), ClusterConfig()
+    positions = seen.positions(space.rows)
     outside, attended = (seen.stored_features(name) for name in ("environment", "attention"))
     if environments == "answers":
         return views(outside, seen.stored_features("pooled"), positions, config)

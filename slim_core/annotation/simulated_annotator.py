@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from slim_core.annotation.attention_of import gradcam_of
 from slim_core.errors import AnswersRefusedError, SpecRefusedError
-from slim_core.metrics import ATTENTION_PRECISION
-from slim_core.store.campaigns.values import FROM_MASKS, RIGHT, UNSURE, WRONG
+from slim_core.metrics import ATTENTION_PRECISION, IOU
+from slim_core.store.campaigns.values import EMPTY, FROM_MASKS, RIGHT, UNSURE, WRONG
 from slim_core.store.results import AttentionResult
 
 if TYPE_CHECKING:
@@ -35,7 +35,8 @@ def check_shares(flip: float, unsure: float) -> None:
 def simulate_answers(
     store: Store, campaign_id: str, *, threshold: float = 0.5, flip: float = 0.0, unsure: float = 0.0, seed: int = 0
 ) -> int:
-    """Answer every item of a campaign: right where the attention precision at 0.8 is above the threshold.
+    """Answer every item of a campaign: right where the attention precision at 0.8 is above the threshold, empty where
+    there is a mask and the map shows no evidence.
 
     A share ``flip`` of the answers is turned round and another share ``unsure`` withheld, the same ones for the same
     seed. Saying it twice changes nothing: each answer has an id of its own.
@@ -56,8 +57,9 @@ def simulate_answers(
     if seed < 0:
         raise SpecRefusedError(f"The seed is {seed}: give 0 or more.")
     items = sorted(store.campaigns.items(campaign_id), key=lambda item: item.row)
-    precision = mask_scores(store, campaign_id).reindex([item.row for item in items]).to_numpy(float)
-    values = noisy(judge(precision, threshold), flip, unsure, seed)
+    scores = mask_scores(store, campaign_id).reindex([item.row for item in items])
+    precision = scores[ATTENTION_PRECISION].to_numpy(float)
+    values = noisy(judge(precision, threshold, scores["empty"].to_numpy(bool)), flip, unsure, seed)
     answers = [
         AnswerIn(
             id=_answer_id(campaign_id, item.id, seed, value),
@@ -71,8 +73,9 @@ def simulate_answers(
     return len(store.answers.save(campaign_id, ANNOTATOR, answers, source=FROM_MASKS))
 
 
-def mask_scores(store: Store, campaign_id: str) -> pd.Series:
-    """Attention precision by row, of the attention pass that the campaign's space was made from.
+def mask_scores(store: Store, campaign_id: str) -> pd.DataFrame:
+    """By row of the attention pass that the campaign's space was made from: attention_precision, and empty (bool),
+    where the image has a mask and its map shows nothing, of which there is no precision.
 
     Raises:
         AnswersRefusedError: there are none, since the data has no masks or only features were computed.
@@ -84,13 +87,17 @@ def mask_scores(store: Store, campaign_id: str) -> pd.Series:
             "No image has a mask, so that answers cannot be taken from masks: answer on the Annotate page, "
             "from a file (slim answer --csv FILE), or in the terminal (slim answer --ask)."
         )
-    return scores[ATTENTION_PRECISION]
+    return scores[[ATTENTION_PRECISION]].assign(empty=scores["no_evidence"].astype(bool) & scores[IOU].notna())
 
 
-def judge(precision: NDArray[np.float64], threshold: float = 0.5) -> NDArray[np.int8]:
-    """(n,) RIGHT above the threshold, WRONG up to it, UNSURE where there is no score."""
+def judge(
+    precision: NDArray[np.float64], threshold: float = 0.5, empty: NDArray[np.bool_] | None = None
+) -> NDArray[np.int8]:
+    """(n,) RIGHT above the threshold, WRONG up to it, UNSURE where there is no score; EMPTY where that is said."""
     values = np.where(precision > threshold, RIGHT, WRONG).astype(np.int8)
     values[np.isnan(precision)] = UNSURE
+    if empty is not None:
+        values[empty] = EMPTY
     return values
 
 
@@ -100,7 +107,8 @@ def noisy(values: NDArray[np.int8], flip: float, unsure: float, seed: int) -> ND
     n_flip, n_unsure = round(len(values) * flip), round(len(values) * unsure)
     flipped, withheld = order[:n_flip], order[n_flip : n_flip + n_unsure]
     result = values.copy()
-    result[flipped] = np.where(values[flipped] == UNSURE, UNSURE, 1 - values[flipped])
+    turned = np.where(values[flipped] == RIGHT, WRONG, RIGHT)
+    result[flipped] = np.where(values[flipped] == UNSURE, UNSURE, turned)
     result[withheld] = UNSURE
     return result
 

@@ -84,8 +84,8 @@ def _in_environments(data: CurationData, seed: int, options: CurateOptions) -> C
     assert data.views is not None
     s = np.nan_to_num(data.scores, nan=options.presumed)[:, None]
     surroundings = np.asarray(s * data.views.if_right + (1 - s) * data.views.if_wrong, np.float32)
-    index, centres = found_in(surroundings, data.n_classes, seed)
-    clusters = Clusters(index, (len(centres),) * data.n_classes, surroundings)
+    index = found_in(surroundings, data.n_classes, seed)
+    clusters = Clusters(index, (int(index.max()) + 1,) * data.n_classes, surroundings)
     return replace(data, clusters=clusters, environment=surroundings, said={}, environments_are="surroundings")
 
 

@@ -8,7 +8,7 @@ must not be balanced away. So the answers say of which images the second groupin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,30 +17,38 @@ from slim_core.curation.budgets import allocate
 from slim_core.curation.cells import Cell, Choice, build, cell_seed, choose
 from slim_core.curation.data import RIGHT, UNANSWERED, CurationData, Subset
 from slim_core.curation.options import CurateOptions
-from slim_core.curation.raking import NO_GROUP, lacking, rake
+from slim_core.curation.raking import NO_GROUP, rake, unused
 from slim_core.space.clustering import seeded_kmeans
 from slim_core.space.views import Views
 
 PER_CLASS = 6  # environments that are found by the answers
+FEWEST = 2 * PER_CLASS  # where many classes make the usual number too many
 MOST = 64
 IMAGES_EACH = 20  # in one of them on average, at least
 _MOST_LOST = 0.6  # of the images: chosen on seeds 20 to 22
+_WRONG = "what wrong attention is on"
 _C = 100.0  # of the l2 penalty, for differences of rows of length 1: chosen on seeds 20 to 22
 
 
-def found_in(points: np.ndarray, n_classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """PER_CLASS clusters for each class, over all of them: (the cluster of each point (n,), centres (k, d)).
+def found_in(points: np.ndarray, n_classes: int, seed: int, n_clusters: int | None = None) -> np.ndarray:
+    """(n,) the cluster of each point; PER_CLASS clusters for each class, over all of them, where not said how many.
 
     Splitting an environment costs little, merging two loses a group.
     """
-    return seeded_kmeans(points, max(2, min(PER_CLASS * n_classes, MOST, len(points) // IMAGES_EACH)), seed)
+    return seeded_kmeans(points, n_clusters or usual_clusters(len(points), n_classes), seed)[0]
+
+
+def usual_clusters(n: int, n_classes: int) -> int:
+    """How many clusters of ``n`` images environments are looked for in."""
+    return max(2, min(PER_CLASS * n_classes, MOST, n // IMAGES_EACH))
 
 
 def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOptions) -> Subset:
     """Every class equally often in each cluster of the surroundings, and in each of what wrong attention is on.
 
-    Both at once by raking; an image is used ``options.max_repeats`` times at most. A grouping that would lose most
-    images is left out, and a note says so. Without answers ``options.presumed`` says whether all attention is right
+    Both at once by raking; an image is used ``options.max_repeats`` times at most, once without repeats. A grouping
+    that would lose most images is left out, and a note says so. Where rare images may not be repeated often enough the
+    subset is smaller than asked for, and even. Without answers ``options.presumed`` says whether all attention is right
     (the first grouping alone) or wrong.
 
     Args:
@@ -48,24 +56,26 @@ def balanced_twice(data: CurationData, size: int, seed: int, options: CurateOpti
         size: images of the subset, repeats counted. seed: of the clusters and picks.
         options: see CurateOptions.
     """
-    wrong = presumed_wrong(right_scores(data, options.presumed), data.answers)
-    found, notes = _balanceable(data.labels, _grouped(data, wrong, seed))
-    weights = rake(data.labels, (found.around, found.on), options.max_repeats)
+    wrong = presumed_wrong(right_scores(data, options.presumed), seed)
+    repeats = 1 if options.repeats is False else options.max_repeats
+    found = _grouped(data, wrong, seed, repeats * len(wrong) / size)
     return build(
         data,
-        list(_choices(data, found, weights, size, seed, options)),
+        list(_choices(data, found, size, seed, repeats)),
         size,
         extra={"clusters": found.to_json() | {"images_wrong": int(wrong.sum())}},
-        notes=notes,
+        notes=found.notes,
     )
 
 
 @dataclass(frozen=True, eq=False)
 class _Grouped:
-    """The two clusters of each of N images."""
+    """The two clusters of each of N images, and what an image weighs so that neither tells its class."""
 
     around: np.ndarray  # (N,) of what lies outside its attention
     on: np.ndarray  # (N,) of what its attention is on; NO_GROUP where that is taken to be right
+    weights: np.ndarray  # (N,)
+    notes: list[str]
 
     def to_json(self) -> dict[str, int]:
         return {
@@ -74,31 +84,46 @@ class _Grouped:
         }
 
 
-def _grouped(data: CurationData, wrong: np.ndarray, seed: int) -> _Grouped:
-    views = _views(data)
-    on = np.full(len(wrong), NO_GROUP, np.int64)
-    if wrong.any():
-        on[wrong] = found_in(views.if_wrong[wrong], data.n_classes, seed)[0]
-    return _Grouped(found_in(views.if_right, data.n_classes, seed)[0], on)
+def _grouped(data: CurationData, wrong: np.ndarray, seed: int, most: float) -> _Grouped:
+    """Groupings that leave enough of the images; ``most``: what an image weighs at most, 1 being the average."""
+    views, every, notes = _views(data), np.arange(len(wrong)), []
+    around = _finest(data, views.if_right, every, (), seed, most)
+    if around is None:
+        notes.append(_not_balanced("what lies outside the attention", "nearly every cluster of it lacks a class"))
+        around = np.zeros(len(wrong), np.int64)
+    on, named = np.full(len(wrong), NO_GROUP), np.unique(data.labels[wrong])
+    if len(named) == 1 and data.n_classes > 1:
+        notes.append(_not_balanced(_WRONG, f"only images of {data.called(int(named[0]))} are taken to have it"))
+    elif len(named):
+        finest = _finest(data, views.if_wrong, np.flatnonzero(wrong), (around,), seed, most)
+        if finest is None:
+            notes.append(_not_balanced(_WRONG, "nearly every cluster of it lacks a class"))
+        on = on if finest is None else finest
+    return _Grouped(around, on, rake(data.labels, (around, on), most), notes)
 
 
-def _balanceable(labels: np.ndarray, found: _Grouped) -> tuple[_Grouped, list[str]]:
-    """The groupings that leave enough of the images, and what is said of those that do not.
+def _finest(
+    data: CurationData, points: np.ndarray, which: np.ndarray, others: Sequence[np.ndarray], seed: int, most: float
+) -> np.ndarray | None:
+    """(N,) the clusters of some of the images, NO_GROUP elsewhere: as many as leave enough images; None: none do.
 
-    Raking gives nothing to the images of a cluster that lacks a class. A model that has fitted its images looks at the
-    class itself: nearly every cluster of that lacks one, and the few other images would be the whole subset.
+    Raking gives nothing to the images of a cluster that lacks a class. With many classes the clusters of the usual
+    number lack some; and where a model has fitted its images it looks at the class itself, and nearly any cluster
+    does.
     """
-    notes, none, one = [], np.full(len(labels), NO_GROUP), np.zeros(len(labels), np.int64)
-    attended = [("what wrong attention is on", _Grouped(found.around, none))] if (found.on != NO_GROUP).any() else []
-    for what, without in [*attended, ("what lies outside the attention", _Grouped(one, none))]:
-        lost = lacking(labels, (found.around, found.on)).mean()
-        if lost > _MOST_LOST:
-            found = without
-            notes.append(
-                f"Classes are not balanced in {what}: {lost:.0%} of the images are in clusters that lack a class. "
-                f"Ask about a model that was trained for fewer epochs, or take the environments of the space."
-            )
-    return found, notes
+    k = usual_clusters(len(which), data.n_classes)
+    while True:
+        groups = np.full(len(points), NO_GROUP)
+        groups[which] = found_in(points[which], data.n_classes, seed, k)
+        if unused(rake(data.labels, (*others, groups), most)) <= _MOST_LOST:
+            return groups
+        if k // 2 < FEWEST:
+            return None
+        k //= 2
+
+
+def _not_balanced(what: str, why: str) -> str:
+    return f"Classes are not balanced in {what}: {why}."
 
 
 def _views(data: CurationData) -> Views:
@@ -124,29 +149,26 @@ def right_scores(data: CurationData, presumed: float) -> np.ndarray:
     return np.asarray(model.predict_proba(contrast)[:, 1])
 
 
-def presumed_wrong(scores: np.ndarray, answers: np.ndarray) -> np.ndarray:
-    """(N,) bool: all but the highest scores, of which there are as many as the answers say are right.
+def presumed_wrong(scores: np.ndarray, seed: int) -> np.ndarray:
+    """(N,) bool: all but the highest scores, as many as the scores are in sum; equal ones in an order by the seed.
 
-    The share of right answers is known far better than any one score, and probabilities from some dozen answers are not
-    calibrated. Without answers the scores are.
+    The share of right attention is the mean of the scores, not that of the answers: images are chosen to be asked about
+    because they are unlike others or uncertain, and then more of them are right than of all (docs/decisions/0047).
     """
-    known = answers != UNANSWERED
-    share = float((answers[known] == RIGHT).mean()) if known.any() else float(scores.mean())
     wrong = np.ones(len(scores), bool)
-    wrong[np.argsort(-scores, kind="stable")[: round(share * len(scores))]] = False
+    order = np.random.default_rng(seed).permutation(len(scores))
+    wrong[order[np.argsort(-scores[order], kind="stable")[: round(float(scores.sum()))]]] = False
     return wrong
 
 
-def _choices(
-    data: CurationData, found: _Grouped, weights: np.ndarray, size: int, seed: int, options: CurateOptions
-) -> Iterator[Choice]:
+def _choices(data: CurationData, found: _Grouped, size: int, seed: int, repeats: int) -> Iterator[Choice]:
     """Of every class in every cluster of the surroundings: its images, spread over what wrong attention is on too."""
     keys = np.stack([data.labels, found.around, found.on], axis=1)
     cells, index = np.unique(keys, axis=0, return_inverse=True)
     index = index.reshape(-1)
     parts = [np.flatnonzero(index == k) for k in range(len(cells))]
-    most = np.bincount(index) * (1 if options.repeats is False else options.max_repeats)
-    budgets = allocate(np.bincount(index, weights), size, most).tolist()
+    total = round(size * float(found.weights.mean()))
+    budgets = allocate(np.bincount(index, found.weights), total, np.bincount(index) * repeats).tolist()
     chosen = [
         choose(Cell("", None, part, len(part), {}), budget, _views(data).if_right, cell_seed(seed, k))
         for k, (part, budget) in enumerate(zip(parts, budgets, strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
@@ -40,6 +41,11 @@ class ClusterConfig(BuiltByHand):
         title="Scope",
         description="Cluster the images of all classes at once, or each class by itself.",
     )
+
+    @classmethod
+    def of(cls, spec: Mapping[str, Any]) -> Self:
+        """As a space was made."""
+        return cls(**{name: spec[name] for name in cls.model_fields if name in spec})
 
     @model_validator(mode="after")
     def _check_range(self) -> Self:

@@ -16,6 +16,7 @@ from slim_core.curation import Subset, check_options, curate
 from slim_core.curation.data import UNANSWERED
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
+from slim_core.space.environments import ClusterConfig
 from slim_core.steps.answers import Answers, aligned, given_answers, said_of
 from slim_core.steps.context import StepContext
 from slim_core.steps.specs import CurateSpec
@@ -51,7 +52,8 @@ def run(spec: CurateSpec, context: StepContext) -> dict[str, Any]:
     context.progress(1, 2, "curation")
     found_by, views = check_options(spec.strategy, spec.options).environments, None
     if found_by != "space":
-        views = views_of(space, AttentionResult(context.parent(of_train.spec["attention"])), found_by)
+        seen = AttentionResult(context.parent(of_train.spec["attention"]))
+        views = views_of(space, seen, found_by, ClusterConfig.of(of_train.spec))
     subset = curate(
         curation_data(table, space, scores, answers, said, views),
         strategy=spec.strategy,

@@ -30,6 +30,6 @@ def groups_by(subset: str | None, table: ImageTable, split: Split, context: Step
             f"The features behind {subset} lack {len(missing)} of the {split} images, whose environments are asked "
             f"for: run gradcam or features with {split} among its splits, then space and curate."
         )
-    config = ClusterConfig(**{name: space.spec[name] for name in ClusterConfig.model_fields if name in space.spec})
+    config = ClusterConfig.of(space.spec)
     found = SpaceResult(context.parent(space.id))
     return environment_groups(table, found, seen, config, said_of(context.store, curated))

@@ -5,12 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from slim_core.annotation.simulated_annotator import RIGHT, UNSURE, WRONG, judge, noisy, simulate_answers
+from slim_core.annotation.simulated_annotator import EMPTY, RIGHT, UNSURE, WRONG, judge, noisy, simulate_answers
 from slim_core.errors import SpecRefusedError
 
 
 def test_attention_is_right_above_one_half_and_unsure_without_a_score():
     assert judge(np.array([0.51, 0.5, 0.0, 1.0, np.nan])).tolist() == [RIGHT, WRONG, WRONG, RIGHT, UNSURE]
+
+
+def test_a_map_that_shows_nothing_of_an_image_with_a_mask_is_empty_and_turned_round_it_is_right():
+    judged = judge(np.array([0.9, np.nan, np.nan]), empty=np.array([False, True, False]))
+    assert judged.tolist() == [RIGHT, EMPTY, UNSURE]
+    assert noisy(judged, flip=1.0, unsure=0.0, seed=0).tolist() == [WRONG, RIGHT, UNSURE]
 
 
 def test_exactly_the_shares_asked_for_are_flipped_and_withheld():
@@ -53,7 +59,8 @@ def test_answers_agree_with_the_masks(looped):
     values = []
     scores = pd.read_parquet(store.artifacts.folder(looped.loop.attention.id) / "scores.parquet").set_index("row")
     for row, value in store.answers.current(looped.loop.campaign.id).items():
-        precision = scores["attention_precision"][row]
+        precision, shown = scores["attention_precision"][row], not scores["no_evidence"][row]
         values.append(value)
-        assert value == (UNSURE if np.isnan(precision) else int(precision > looped.threshold))
+        unseen = UNSURE if np.isnan(scores["iou"][row]) or shown else EMPTY
+        assert value == (unseen if np.isnan(precision) else int(precision > looped.threshold))
     assert {RIGHT, WRONG} <= set(values)
