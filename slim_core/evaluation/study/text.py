@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -151,7 +152,18 @@ def sentences(result: Result) -> list[str]:
 def facts(result: Result) -> list[str]:
     """How far the study is, its seeds, and the code that computed it, with how many cases each version computed."""
     seeds = ", ".join(map(str, result.spec["seeds"]))
-    return [f"{len(result.entries)} of {result.n_cases} cases", f"seeds {seeds}", f"code {result.code_version}"]
+    return [f"{len(result.entries)} of {result.n_cases} cases", f"seeds {seeds}", f"code {_versions(result)}"]
+
+
+def _versions(result: Result) -> str:
+    """``0.1.0/0013 77d992b (360), 0.1.0/0013 90dea71+ (20)``, most cases first; one version alone without a number.
+
+    An entry that does not say its version has that of the study.
+    """
+    found = Counter(str(entry.get("code", result.code_version)) for entry in result.entries)
+    if len(found) < 2:
+        return next(iter(found), str(result.code_version))
+    return ", ".join(f"{version} ({n:,})" for version, n in found.most_common())
 
 
 def to_json(result: Result) -> dict[str, Any]:

@@ -154,5 +154,13 @@ def test_a_study_without_a_number_yet_has_empty_tables():
     assert charts(result) == []
 
 
+def test_every_version_of_the_code_that_computed_a_case_is_named(result):
+    assert text.facts(result)[-1] == "code 0.1.0"
+    codes = ["0.1.0 77d992b"] * (len(result.entries) - 2) + ["0.1.0 90dea71+"]
+    mixed = [{**one, "code": code} for one, code in zip(result.entries, codes, strict=False)] + [result.entries[-1]]
+    found = text.facts(Result(SPEC, mixed, code_version="0.1.0 90dea71+"))[-1]
+    assert found == f"code 0.1.0 77d992b ({len(codes) - 1}), 0.1.0 90dea71+ (2)"
+
+
 def test_names_are_escaped_in_latex():
     assert text.escape("5 % of a_b & c") == r"5 \% of a\_b \& c"
