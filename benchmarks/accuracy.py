@@ -44,6 +44,7 @@ BEATEN = (
     "xrm-train-fifth",
     "random",
     "class-balanced",
+    "class-balanced-last-layer",
     "slim-reference",
     "slim-no-answers",
     "slim-all-wrong",
