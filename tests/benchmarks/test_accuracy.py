@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.accuracy import claims, claims_table, kept, known_entries, left_to_compute, put_into
+import pytest
+
+from benchmarks.accuracy import (
+    PAGE,
+    RESULTS,
+    claims,
+    claims_table,
+    kept,
+    known_entries,
+    left_to_compute,
+    page_text,
+    put_into,
+)
 from slim_core.evaluation.study.summary import Result
 from slim_core.runs.study.spec import Study
 
@@ -127,6 +139,16 @@ def test_tables_are_written_anew_from_the_entries_of_a_file_as_they_are(tmp_path
     file.write_text(json.dumps({"study": spec, "entries": part, "code_version": "newer"}))
     found = kept(file)
     assert (found.entries, found.spec, found.n_cases, found.code_version) == (part, spec, len(part) + 1, "newer")
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("accuracy-*.json")), ids=lambda file: file.stem)
+def test_claims_and_tables_of_each_reported_study_are_those_of_its_entries(file) -> None:
+    result = kept(file)
+    written, name, page = page_text(result), result.spec["name"], PAGE.read_text()
+    again = f"python -m benchmarks.accuracy {name} --tables"
+    assert file.with_suffix(".md").read_text() == written, again
+    assert json.loads(file.read_text())["claims"] == claims(result), again
+    assert f"<!-- {name}: begin -->\n\n{written}\n<!-- {name}: end -->" in page, again
 
 
 def test_a_study_replaces_its_own_tables_on_the_page_and_no_others(tmp_path) -> None:
