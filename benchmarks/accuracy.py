@@ -12,7 +12,11 @@
 Runs the study of benchmarks/studies/NAME.yaml in as many processes as there are cores, writes its numbers to
 benchmarks/results/accuracy-NAME.json and .md, and puts its tables into docs/benchmark.md. Finished runs are found again
 under --home, so an interrupted benchmark goes on where it was. What accuracy-NAME.json holds is not computed again,
-on any machine: only seeds and methods that were added since.
+on any machine: only seeds and methods that were added since. --tables writes the claims and tables of that file anew,
+from its entries as they are.
+
+A claim holds by the corrected interval (slim_core.evaluation.study) where there is one, else by the plain one. In the
+JSON ``holds`` is by the plain interval, as ever; ``holds_corrected`` by the corrected one, null where there is none.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import json
 import os
 import re
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -39,6 +44,7 @@ BEATEN = (
     "xrm-train-fifth",
     "random",
     "class-balanced",
+    "class-balanced-last-layer",
     "slim-reference",
     "slim-no-answers",
     "slim-all-wrong",
@@ -55,10 +61,14 @@ def main() -> None:
     parser.add_argument(
         "--show", action="store_true", help="write what is there, also of seeds in part; compute nothing"
     )
+    parser.add_argument("--tables", action="store_true", help="write claims and tables of the file of results anew")
     args = parser.parse_args()
     os.environ["SLIM_HOME"] = args.home
     given = Path(args.study)
-    result = measure(given if given.is_file() else STUDIES / f"{args.study}.yaml", args.jobs, compute=not args.show)
+    if args.tables:
+        result = kept(RESULTS / f"accuracy-{given.stem}.json")
+    else:
+        result = measure(given if given.is_file() else STUDIES / f"{args.study}.yaml", args.jobs, compute=not args.show)
     write(result)
     print(json.dumps({"study": result.spec["name"], "claims": claims(result)}))
 
@@ -87,6 +97,17 @@ def measure(file: Path, jobs: int | None, *, compute: bool = True):
             here += [{**entry, "code": version} for entry in new]
     version = version or next((entry["code"] for entry in known[::-1]), None)
     return Result(study.every_field(), [*known, *here], len(cases(study)), version)
+
+
+def kept(file: Path):
+    """The study of a file of results with the entries that it holds, whole or not."""
+    from slim_core.evaluation.study.summary import Result
+    from slim_core.runs.study.cases import cases
+    from slim_core.runs.study.spec import Study
+
+    plain = json.loads(file.read_text())
+    n_cases = len(cases(Study.model_validate(plain["study"])))
+    return Result(plain["study"], plain["entries"], n_cases, plain["code_version"])
 
 
 def known_entries(study, file: Path) -> list[dict]:
@@ -129,18 +150,24 @@ def _there(known: list[dict]) -> set[tuple[int, str]]:
 
 def write(result) -> None:
     """The numbers as JSON, the tables as Markdown beside them and in docs/benchmark.md."""
-    from slim_core.evaluation.study.text import facts, to_json, to_markdown
+    from slim_core.evaluation.study.text import to_json
 
-    name = result.spec["name"]
+    name, text = result.spec["name"], page_text(result)
     plain = to_json(result)
     for entry in plain["entries"]:
         entry.pop("groups", None)  # two thirds of the file; they are in the store
-    text = f"{'; '.join(facts(result))}. `python -m benchmarks.accuracy {name}`\n\n{claims_table(result)}\n"
-    text += to_markdown(result)
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / f"accuracy-{name}.json").write_text(json.dumps({"claims": claims(result), **plain}, indent=1) + "\n")
     (RESULTS / f"accuracy-{name}.md").write_text(text)
     put_into(PAGE, name, text)
+
+
+def page_text(result) -> str:
+    """What was computed, the claims, and every table, in Markdown."""
+    from slim_core.evaluation.study.text import facts, to_markdown
+
+    about = f"{'; '.join(facts(result))}. `python -m benchmarks.accuracy {result.spec['name']}`"
+    return f"{about}\n\n{claims_table(result)}\n{to_markdown(result)}"
 
 
 def put_into(page: Path, name: str, text: str) -> None:
@@ -153,7 +180,11 @@ def put_into(page: Path, name: str, text: str) -> None:
 
 
 def claims(result) -> list[dict]:
-    """Each claim of the method the study is about, what was measured, and whether it holds; of methods it has."""
+    """Each claim of the method the study is about, what was measured, and whether it holds; of methods it has.
+
+    ``measured`` and ``holds`` are of the plain interval; ``corrected`` and ``holds_corrected`` of the corrected one, or
+    None where there is none.
+    """
     over, table = result.over_sets, result.table
     measured = over.dropna(subset=["minus_mean"])
     found = [_above(measured, name) for name in BEATEN if name in set(measured["method"])]
@@ -167,8 +198,7 @@ def claims(result) -> list[dict]:
 
 def _above(over, method: str) -> dict:
     row = over[over["method"] == method].iloc[0]
-    measured = _interval(row)
-    return {"claim": f"above {method}, mean over sets", "measured": measured, "holds": bool(row["minus_low"] > 0)}
+    return _judged(row, f"above {method}, mean over sets", lambda low: low > 0)
 
 
 def _near_groups(by_groups) -> dict:
@@ -186,23 +216,38 @@ def _no_harm(table, name: str) -> dict | None:
 
 def _not_worse(row, what: str, margin: float) -> dict:
     """Non-inferiority: the whole interval lies above the margin, as that of a gain lies above 0."""
-    return {"claim": what, "measured": _interval(row), "holds": bool(row["minus_low"] >= -margin)}
+    return _judged(row, what, lambda low: low >= -margin)
 
 
-def _interval(row) -> str:
+def _judged(row, claim: str, holds: Callable[[float], bool]) -> dict:
     from slim_core.evaluation.study.text import points
     from slim_core.percent import interval
 
-    return f"{points(row['minus_mean'])} ({interval(row['minus_low'], row['minus_high'], '+.1f')})"
+    plain = interval(row["minus_low"], row["minus_high"], "+.1f")
+    found = {
+        "claim": claim,
+        "measured": f"{points(row['minus_mean'])} ({plain})",
+        "holds": bool(holds(row["minus_low"])),
+    }
+    low, high = row["minus_corrected_low"], row["minus_corrected_high"]
+    if low != low:
+        return {**found, "corrected": None, "holds_corrected": None}
+    return {**found, "corrected": interval(low, high, "+.1f"), "holds_corrected": bool(holds(low))}
 
 
 def claims_table(result) -> str:
-    """The claims as Markdown."""
+    """The claims as Markdown; each holds by its corrected interval where there is one."""
+    from slim_core.percent import UNKNOWN
+
     table = result.table  # of every set, also of a study none of whose sets is in the mean
     label = table.loc[table["method"] == result.spec["against"], "label"].iloc[0]
-    lines = [f"| {label} is | measured, points | holds |", "|---|---|---|"]
-    for claim in claims(result):
-        lines.append(f"| {claim['claim']} | {claim['measured']} | {'yes' if claim['holds'] else '**no**'} |")
+    found = claims(result)
+    by = ", by the corrected interval" if any(claim["corrected"] for claim in found) else ""
+    lines = [f"| {label} is | measured, points | corrected interval | holds{by} |", "|---|---|---|---|"]
+    for claim in found:
+        holds = claim["holds_corrected"] if claim["corrected"] else claim["holds"]
+        corrected = claim["corrected"] or UNKNOWN
+        lines.append(f"| {claim['claim']} | {claim['measured']} | {corrected} | {'yes' if holds else '**no**'} |")
     return "\n".join(lines) + "\n"
 
 

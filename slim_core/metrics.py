@@ -235,8 +235,6 @@ def attention_precision(m: np.ndarray, g: np.ndarray, delta: float = 0.8) -> flo
 
 def paired_difference(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
     """Mean of a - b over pairs (seeds) with its sd and 95 % t interval; sd and interval need two pairs, else None."""
-    from scipy.special import stdtrit
-
     if len(a) != len(b):
         raise ValueError(f"pairs need as many values on both sides, not {len(a)} and {len(b)}")
     differences = np.asarray(a, np.float64) - np.asarray(b, np.float64)
@@ -245,8 +243,23 @@ def paired_difference(a: Sequence[float], b: Sequence[float]) -> dict[str, Any]:
     if n < 2:
         return {"n": n, "mean": float(differences[0]) if n else None, "sd": None, "low": None, "high": None}
     mean, sd = float(differences.mean()), float(differences.std(ddof=1))
-    half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n)
-    return {"n": n, "mean": mean, "sd": sd, "low": mean - half, "high": mean + half}
+    low, high = t_interval(n, mean, sd)
+    return {"n": n, "mean": mean, "sd": sd, "low": low, "high": high}
+
+
+def t_interval(n: int, mean: float, sd: float, test_over_train: float = 0.0) -> tuple[float, float]:
+    """95 % t interval of the mean of n values with this sd; NaN of fewer than two.
+
+    ``test_over_train``: n_test / n_train where each value comes of parting the same objects anew. Such values are not
+    independent, and the variance of their mean is sd^2 (1/n + n_test / n_train) in place of sd^2 / n: the corrected
+    resampled t-test of Nadeau and Bengio (2003, Inference for the Generalization Error). 0: they are independent.
+    """
+    from scipy.special import stdtrit
+
+    if n < 2:
+        return math.nan, math.nan
+    half = float(stdtrit(n - 1, 0.975)) * sd / math.sqrt(n) * math.sqrt(1 + n * test_over_train)
+    return mean - half, mean + half
 
 
 def difference_by_index(a: pd.Series, b: pd.Series) -> dict[str, Any]:

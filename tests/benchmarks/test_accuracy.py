@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.accuracy import claims, claims_table, known_entries, left_to_compute, put_into
+import pytest
+
+from benchmarks.accuracy import (
+    PAGE,
+    RESULTS,
+    claims,
+    claims_table,
+    kept,
+    known_entries,
+    left_to_compute,
+    page_text,
+    put_into,
+)
 from slim_core.evaluation.study.summary import Result
 from slim_core.runs.study.spec import Study
 
@@ -47,15 +59,40 @@ RESULT = Result(
 
 
 def test_each_claim_is_measured_and_says_whether_it_holds() -> None:
-    found = {claim["claim"]: claim["holds"] for claim in claims(RESULT)}
+    found = {claim["claim"]: claim["holds_corrected"] for claim in claims(RESULT)}
     assert found == {
         "above erm-converged, mean over sets": True,
         "above rwy, mean over sets": False,  # by one point, with an interval across 0
         "not more than 3 points below the best method that uses group labels (group-dro), mean over sets": False,
         "not more than 1 point below erm-converged on no-shortcut": False,
     }
-    assert "| above rwy, mean over sets | +1.0 (" in claims_table(RESULT)
-    assert claims_table(RESULT).count("**no**") == 3
+    written = claims_table(RESULT)
+    assert written.startswith("| slim is | measured, points | corrected interval | holds, by the corrected interval |")
+    assert "| above rwy, mean over sets | +1.0 (-3.3 to +5.3) | -5.5 to +7.5 | **no** |" in written
+    assert written.count("**no**") == 3
+
+
+def with_rwy(*wga: int) -> list[dict]:
+    """The entries with other numbers of rwy on the digits."""
+    found = iter(wga)
+    changed = [("digits", "rwy") == (one["set"], one["method"]) for one in RESULT.entries]
+    return [
+        {**one, "wga": next(found) / 100} if change else one
+        for one, change in zip(RESULT.entries, changed, strict=True)
+    ]
+
+
+def test_a_gain_that_the_correction_takes_away_does_not_hold_and_the_plain_interval_is_shown() -> None:
+    entries = with_rwy(86, 88, 90)  # slim minus it: 4, 3, 2
+    pooled = next(one for one in claims(Result(SPEC, entries)) if one["claim"].startswith("above rwy"))
+    assert (pooled["measured"], pooled["holds"]) == ("+3.0 (+0.5 to +5.5)", True)
+    assert (pooled["corrected"], pooled["holds_corrected"]) == ("-0.7 to +6.7", False)
+    assert "| +3.0 (+0.5 to +5.5) | -0.7 to +6.7 | **no** |" in claims_table(Result(SPEC, entries))
+    sets = [{**one, "name": one["set"], "set": None, "data": "/data"} for one in SPEC["sets"]]
+    folder = Result({**SPEC, "sets": sets}, entries)
+    alone = next(one for one in claims(folder) if one["claim"].startswith("above rwy"))
+    assert (alone["holds"], alone["corrected"], alone["holds_corrected"]) == (True, None, None)
+    assert "| +3.0 (+0.5 to +5.5) | – | yes |" in claims_table(folder)
 
 
 def test_a_study_of_sets_that_are_in_no_mean_claims_no_harm_alone() -> None:
@@ -93,6 +130,25 @@ def test_a_method_that_is_added_to_a_study_is_all_that_is_computed(tmp_path) -> 
     fewer = Study.model_validate({**SPEC, "methods": SPEC["methods"][:-1]})
     assert {one["method"] for one in known_entries(fewer, file)} == set(SPEC["methods"][:-1])
     assert left_to_compute(fewer, known_entries(fewer, file)) == []
+
+
+def test_tables_are_written_anew_from_the_entries_of_a_file_as_they_are(tmp_path) -> None:
+    part = RESULT.entries[:-1]  # of the last method and seed one set alone is there
+    file = tmp_path / "accuracy-report.json"
+    spec = Study.model_validate(SPEC).model_dump(mode="json")
+    file.write_text(json.dumps({"study": spec, "entries": part, "code_version": "newer"}))
+    found = kept(file)
+    assert (found.entries, found.spec, found.n_cases, found.code_version) == (part, spec, len(part) + 1, "newer")
+
+
+@pytest.mark.parametrize("file", sorted(RESULTS.glob("accuracy-*.json")), ids=lambda file: file.stem)
+def test_claims_and_tables_of_each_reported_study_are_those_of_its_entries(file) -> None:
+    result = kept(file)
+    written, name, page = page_text(result), result.spec["name"], PAGE.read_text()
+    again = f"python -m benchmarks.accuracy {name} --tables"
+    assert file.with_suffix(".md").read_text() == written, again
+    assert json.loads(file.read_text())["claims"] == claims(result), again
+    assert f"<!-- {name}: begin -->\n\n{written}\n<!-- {name}: end -->" in page, again
 
 
 def test_a_study_replaces_its_own_tables_on_the_page_and_no_others(tmp_path) -> None:

@@ -17,6 +17,7 @@ from slim_core.metrics import (
     iou,
     name_classes,
     paired_difference,
+    t_interval,
     wilson,
 )
 
@@ -222,6 +223,14 @@ def test_the_paired_interval_equals_scipys_t_interval():
     expected = stats.ttest_rel(a, b).confidence_interval(0.95)
     assert (result["low"], result["high"]) == (pytest.approx(expected.low), pytest.approx(expected.high))
     assert result["n"] == 5 and result["mean"] == pytest.approx(np.mean(a) - np.mean(b))
+
+
+def test_the_interval_of_seeds_that_part_one_pool_is_that_of_nadeau_and_bengio():
+    # Student's t at 0.975 with 2 degrees of freedom: 4.302653; sd² (1/3 + 0.25/0.6) = sd² 0.75
+    plain, corrected = t_interval(3, 0.2, 0.1), t_interval(3, 0.2, 0.1, 0.25 / 0.6)
+    assert plain == pytest.approx((0.2 - 0.4302653 / math.sqrt(3), 0.2 + 0.4302653 / math.sqrt(3)))
+    assert corrected == pytest.approx((0.2 - 0.4302653 * math.sqrt(0.75), 0.2 + 0.4302653 * math.sqrt(0.75)))
+    assert all(math.isnan(bound) for n in (0, 1) for bound in t_interval(n, 0.2, math.nan, 0.25 / 0.6))
 
 
 def test_pairs_are_those_with_an_index_in_both():

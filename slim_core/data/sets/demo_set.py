@@ -29,6 +29,8 @@ from slim_core.parameters import BuiltByHand, Shown
 Picture = tuple[np.ndarray, np.ndarray]  # (size, size, 3) uint8, and its mask (size, size) uint8, 255 on the object
 
 MARKER = "config.json"
+# Of a set's objects, drawings or digits: no object is in two splits, and each seed parts the same objects anew.
+POOL_SHARES = {"train": 0.6, "val": 0.15, "test": 0.25}
 MOST_IMAGES = 1_000_000  # of a split
 
 

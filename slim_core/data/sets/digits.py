@@ -17,13 +17,12 @@ from PIL import Image
 from pydantic import Field, model_validator
 
 from slim_core.data.progress import Progress
-from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells, partition, write_set
+from slim_core.data.sets.demo_set import POOL_SHARES, DemoSet, Drawing, Picture, cells, partition, write_set
 from slim_core.data.table import SPLITS
 from slim_core.errors import SpecRefusedError
 
 PHOTOGRAPHS = ("china", "flower")
 DIGIT_SIDE = (28, 40)  # drawn side in pixels, at the default size of 64
-DIGIT_SHARES = {"train": 0.6, "val": 0.15, "test": 0.25}  # no digit is in two splits
 TRAIN_WIDTH = 0.6  # train crops the left part of each photograph, val and test the rest
 
 
@@ -94,7 +93,7 @@ def glyphs_of(scans: Any, digit: int, split: str, seed: int) -> np.ndarray:
     """(M, 8, 8) scans of a digit, 0..16, that belong to this split alone."""
     mine = np.flatnonzero(scans.target == digit)
     mine = np.random.default_rng([seed, 1000 + digit]).permutation(mine)
-    return np.asarray(scans.images[partition(mine, DIGIT_SHARES, split)], np.float64)
+    return np.asarray(scans.images[partition(mine, POOL_SHARES, split)], np.float64)
 
 
 def draw_on(glyph: np.ndarray, photograph: np.ndarray, size: int, seed: tuple[int, int]) -> Picture:

@@ -16,13 +16,12 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from slim_core.data.sets.demo_set import DemoSet, Drawing, Picture, cells, partition
+from slim_core.data.sets.demo_set import POOL_SHARES, DemoSet, Drawing, Picture, cells, partition
 from slim_core.data.sets.digits import part_of
 from slim_core.data.sets.themes import THEMES, missing_package
 from slim_core.data.table import SPLITS
 from slim_core.parameters import Shown
 
-SHARES = {"train": 0.6, "val": 0.15, "test": 0.25}  # of the drawings of a class
 SIDE = (0.44, 0.66)  # of a drawing, as shares of the image
 WINDOW = (160, 256)  # pixels of the photograph that an image shows, before it is scaled
 _SVG = 144  # pixels a drawing is rendered at
@@ -61,7 +60,7 @@ class Pictures(DemoSet):
         row = 0
         for number, split in enumerate(SPLITS):
             rng = np.random.default_rng([self.seed, number])
-            mine = [partition(codes, SHARES, split) for codes in kinds]
+            mine = [partition(codes, POOL_SHARES, split) for codes in kinds]
             scenes = [part_of(photograph, split) for photograph in photographs]
             for i, (label, attribute) in enumerate(cells(self, split, rng)):
                 code = int(mine[label][int(rng.integers(len(mine[label])))])

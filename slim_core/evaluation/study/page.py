@@ -13,7 +13,18 @@ from slim_core.evaluation.charts import study as charts_of
 from slim_core.evaluation.comparison import ALL_ANSWERS_DEFINITION, COST_DEFINITIONS, LABELS_DEFINITION
 from slim_core.evaluation.report.page import Grid, template, verbatim
 from slim_core.evaluation.study.summary import Result
-from slim_core.evaluation.study.text import cells, facts, headings, label, records, sections, sentences, warnings
+from slim_core.evaluation.study.text import (
+    CORRECTED,
+    cells,
+    facts,
+    headings,
+    is_corrected,
+    label,
+    records,
+    sections,
+    sentences,
+    warnings,
+)
 from slim_core.metrics import ATTENTION_PRECISION, DEFINITIONS, WGA
 
 NOTE = "Means over seeds; rates in %, differences in points, each paired by seed. Click a heading."
@@ -36,7 +47,7 @@ def render(result: Result) -> str:
     return template("study.html").render(
         title=f"Study {result.spec['name']}",
         facts=facts(result),
-        note=NOTE,
+        note=f"{NOTE} {CORRECTED}" if is_corrected(result) else NOTE,
         tables=[(name, grid(result, frame)) for name, frame in sections(result)],
         warnings=warnings(result),
         failures=sentences(result),
@@ -68,7 +79,7 @@ def charts(result: Result, table: str | None = None) -> list[StudyChart]:
     curve = result.curve[result.curve["set"] == name] if name in result.sets and table else result.curve
     drawn: list[StudyChart] = []
     if frame["minus_mean"].notna().any():
-        note = "Above 0: better than the method of the row. Lines: paired 95 % intervals over the seeds."
+        note = "Above 0: better than the method of the row. Lines: paired 95 % intervals over the seeds, not corrected."
         drawn.append(StudyChart(f"{against} and the others", note, charts_of.differences(frame, against)))
     if curve["answers"].nunique() > 1:
         note = "Mean over the seeds; bars: standard deviation."

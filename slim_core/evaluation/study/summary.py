@@ -6,14 +6,16 @@ about), status, and the metrics or the sentence on why there are none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from slim_core.metrics import RATES, WGA, difference_by_index
+from slim_core.data.sets.demo_set import POOL_SHARES
+from slim_core.metrics import RATES, WGA, difference_by_index, t_interval
 
 if TYPE_CHECKING:
     from slim_core.store import Store
@@ -81,7 +83,7 @@ class Result:
         for name, part in self.main.groupby("set", sort=False):
             base = _by_seed(self._rows_against(part))[WGA]
             found += [
-                {"set": name, **_row(rows, _by_seed(rows), self._other(rows, base))}
+                {"set": name, **_row(rows, _by_seed(rows), self._other(rows, base), self._test_over_train([str(name)]))}
                 for _, rows in part.groupby(ROW, sort=False)
             ]
         return pd.DataFrame(found, columns=TABLE)
@@ -95,10 +97,10 @@ class Result:
         counted = self.main[self.main["set"].isin(self.sets_in_mean)]
         if counted.empty:
             return pd.DataFrame(columns=TABLE)
-        n_sets = len(self.sets_in_mean)
+        n_sets, ratio = len(self.sets_in_mean), self._test_over_train(self.sets_in_mean)
         base = _mean_over_sets(self._rows_against(counted), n_sets)[WGA]
         found = [
-            {"set": MEAN, **_row(rows, _mean_over_sets(rows, n_sets), self._other(rows, base))}
+            {"set": MEAN, **_row(rows, _mean_over_sets(rows, n_sets), self._other(rows, base), ratio)}
             for _, rows in counted.groupby(ROW, sort=False)
         ]
         return pd.DataFrame(found, columns=TABLE)
@@ -134,6 +136,14 @@ class Result:
         """What a row is compared with: nothing where it is the method that others are measured against."""
         return base.iloc[:0] if len(self._rows_against(rows)) else base
 
+    def _test_over_train(self, names: Collection[str]) -> float:
+        """n_test / n_train of the objects that each seed of a demo set parts anew; NaN where none of the sets is one.
+
+        A folder has one split for all seeds: their intervals need no correction for it.
+        """
+        pooled = any(one.get("set") and _called(one) in names for one in self.spec["sets"])
+        return POOL_SHARES["test"] / POOL_SHARES["train"] if pooled else math.nan
+
     def _rows_against(self, part: pd.DataFrame) -> pd.DataFrame:
         is_it = (part["method"] == self.spec["against"]) & part["annotator"].isin(["", self.annotators[0]])
         found: pd.DataFrame = part.loc[is_it]
@@ -162,6 +172,8 @@ TABLE = [
     "minus_mean",
     "minus_low",
     "minus_high",
+    "minus_corrected_low",
+    "minus_corrected_high",
     "pairs",
     *COSTS,
     "failed",
@@ -173,13 +185,14 @@ def _called(one: Mapping[str, Any]) -> str:
     return str(one.get("name") or one.get("set") or str(one.get("data")).rstrip("/").rpartition("/")[2])
 
 
-def _row(rows: pd.DataFrame, values: pd.DataFrame, base: pd.Series) -> dict[str, Any]:
+def _row(rows: pd.DataFrame, values: pd.DataFrame, base: pd.Series, test_over_train: float) -> dict[str, Any]:
     """One row of a table: n (seeds with a number), means, sd of worst-group accuracy, and ``minus``: base minus it.
 
     Args:
         rows: the entries of one method.
         values: the rates and costs, by seed.
         base: worst-group accuracy of the method measured against, by seed.
+        test_over_train: for the corrected interval (slim_core.metrics.t_interval); NaN: there is none.
     """
     first, failed = rows.iloc[0], rows[rows["status"] != "done"]
     return {
@@ -187,7 +200,7 @@ def _row(rows: pd.DataFrame, values: pd.DataFrame, base: pd.Series) -> dict[str,
         "n": len(values),
         **{f"{rate}_mean": values[rate].mean() for rate in RATES},
         "wga_sd": values[WGA].std(ddof=1),
-        **_minus(base, values[WGA]),
+        **_minus(base, values[WGA], test_over_train),
         **{cost: values[cost].mean() for cost in COSTS},
         "failed": len(failed),
         "message": failed["message"].iloc[0] if len(failed) else "",
@@ -199,9 +212,12 @@ def _by_seed(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.dropna(subset=[WGA]).set_index("seed")[[*RATES, *COSTS]]
 
 
-def _minus(base: pd.Series, other: pd.Series) -> dict[str, Any]:
+def _minus(base: pd.Series, other: pd.Series, test_over_train: float) -> dict[str, Any]:
     found = difference_by_index(base, other)
-    return {f"minus_{key}": found[key] for key in ("mean", "low", "high")} | {"pairs": found["n"]}
+    low, high = t_interval(found["n"], found["mean"], found["sd"], test_over_train)
+    found |= {"corrected_low": low, "corrected_high": high}
+    keys = ("mean", "low", "high", "corrected_low", "corrected_high")
+    return {f"minus_{key}": found[key] for key in keys} | {"pairs": found["n"]}
 
 
 def _mean_over_sets(rows: pd.DataFrame, n_sets: int) -> pd.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -23,9 +24,16 @@ HEADINGS = (
     "attention",
     "{against} minus it",
     "95 % interval",
+    "corrected interval",
     "answers",
     "images",
     "seconds",
+)
+INTERVALS = ("minus", "minus_corrected")  # columns _low and _high of each
+CORRECTED = (
+    "Corrected interval: the 95 % interval with the variance of Nadeau and Bengio (2003), sd² (1/n + n_test/n_train) "
+    "in place of sd²/n; read it in place of the other wherever there is one: each seed of a demo set parts the same "
+    "objects into train and test anew (0.6 and 0.25 of them), so its seeds are not independent."
 )
 Row = Mapping[str, Any]
 
@@ -43,7 +51,7 @@ def cells(row: Row) -> list[str]:
         f"{int(row['n'])}" + (f" ({int(row['failed'])} failed)" if row["failed"] else ""),
         *(rate(row[key]) for key in ("wga_mean", "wga_sd", "average_mean", "attention_precision_mean")),
         points(row["minus_mean"]),
-        interval(row["minus_low"], row["minus_high"], "+.1f"),
+        *(interval(row[f"{which}_low"], row[f"{which}_high"], "+.1f") for which in INTERVALS),
         count(row["n_answers"]),
         count(row["images"]),
         count(row["seconds"]),
@@ -78,6 +86,11 @@ def sections(result: Result) -> list[tuple[str, pd.DataFrame]]:
     return whole + [(name, table[table["set"] == name]) for name in result.sets]
 
 
+def is_corrected(result: Result) -> bool:
+    """Whether any row has a corrected interval."""
+    return any(frame["minus_corrected_low"].notna().any() for frame in (result.over_sets, result.table))
+
+
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Its rows as plain dicts."""
     return frame.to_dict("records")  # type: ignore[return-value]
@@ -88,6 +101,8 @@ def to_markdown(result: Result) -> str:
     parts = [_section(title, [headings(result), *map(cells, records(frame))]) for title, frame in sections(result)]
     if curve := _against_answers(result):
         parts.append(_section("Worst group against answers", curve))
+    if is_corrected(result):
+        parts.insert(0, CORRECTED)
     if warned := warnings(result):
         parts.append("\n".join(f"**{sentence}**" for sentence in warned))
     failed = sentences(result)
@@ -135,9 +150,20 @@ def sentences(result: Result) -> list[str]:
 
 
 def facts(result: Result) -> list[str]:
-    """How far the study is, its seeds, and the code that computed it."""
+    """How far the study is, its seeds, and the code that computed it, with how many cases each version computed."""
     seeds = ", ".join(map(str, result.spec["seeds"]))
-    return [f"{len(result.entries)} of {result.n_cases} cases", f"seeds {seeds}", f"code {result.code_version}"]
+    return [f"{len(result.entries)} of {result.n_cases} cases", f"seeds {seeds}", f"code {_versions(result)}"]
+
+
+def _versions(result: Result) -> str:
+    """``0.1.0/0013 77d992b (360), 0.1.0/0013 90dea71+ (20)``, most cases first; one version alone without a number.
+
+    An entry that does not say its version has that of the study.
+    """
+    found = Counter(str(entry.get("code", result.code_version)) for entry in result.entries)
+    if len(found) < 2:
+        return next(iter(found), str(result.code_version))
+    return ", ".join(f"{version} ({n:,})" for version, n in found.most_common())
 
 
 def to_json(result: Result) -> dict[str, Any]:
@@ -164,7 +190,8 @@ def to_csv(result: Result) -> str:
 def to_latex(result: Result) -> str:
     """One table (booktabs): a row a method, a column a set with mean and sd, and the paired difference over sets."""
     sets = [name for name in result.sets if result.table.loc[result.table["set"] == name, "n"].any()]
-    heading = ["Method", "Labels used", *map(escape, sets), "Mean", f"{escape(result.spec['against'])} $-$ it"]
+    minus = f"{escape(result.spec['against'])} $-$ it"
+    heading = ["Method", "Labels used", *map(escape, sets), "Mean", minus, "Corrected interval"]
     over = {_key(row): row for row in records(result.over_sets)}
     by_method: dict[tuple[Any, ...], dict[str, Row]] = {}
     for row in records(result.table):
@@ -173,7 +200,7 @@ def to_latex(result: Result) -> str:
     lines += [_latex_method(by_set, sets, over.get(key)) for key, by_set in by_method.items()]
     body = "\n".join([r"\toprule", lines[0], r"\midrule", *lines[1:], r"\bottomrule"])
     columns = "ll" + "r" * (len(heading) - 2)
-    what = "% Worst-group accuracy in %, mean and sd over seeds"
+    what = "% Worst-group accuracy in %, mean and sd over seeds" + (f"\n% {CORRECTED}" if is_corrected(result) else "")
     return f"{what}\n\\begin{{tabular}}{{{columns}}}\n{body}\n\\end{{tabular}}\n"
 
 
@@ -198,13 +225,17 @@ def _latex_rate(row: Row | None) -> str:
     return f"{rate(row['wga_mean'])}{sd}"
 
 
-def _latex_over_sets(row: Row | None) -> tuple[str, str]:
+def _latex_over_sets(row: Row | None) -> tuple[str, str, str]:
+    """The mean, the paired difference with its interval, and the corrected interval."""
     if row is None or row["wga_mean"] != row["wga_mean"]:
-        return "--", "--"
-    if row["minus_low"] != row["minus_low"]:
-        return rate(row["wga_mean"]), "--"
-    bounds = f"{100 * row['minus_low']:+.1f}, {100 * row['minus_high']:+.1f}"
-    return rate(row["wga_mean"]), f"{points(row['minus_mean'])} [{bounds}]"
+        return "--", "--", "--"
+    plain, corrected = (_latex_bounds(row[f"{which}_low"], row[f"{which}_high"]) for which in INTERVALS)
+    minus = plain if plain == "--" else f"{points(row['minus_mean'])} {plain}"
+    return rate(row["wga_mean"]), minus, corrected
+
+
+def _latex_bounds(low: float, high: float) -> str:
+    return "--" if low != low else f"[{100 * low:+.1f}, {100 * high:+.1f}]"
 
 
 def escape(text: str) -> str:

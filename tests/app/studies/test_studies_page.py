@@ -66,6 +66,7 @@ def test_the_table_names_the_labels_and_pairs_by_seed(show: Show, study: str) ->
 def test_a_set_has_a_table_of_its_own_with_an_address(show: Show, study: str) -> None:
     app = show("studies", study=study, table="digits", view="Worst group against answers")
     assert app.dataframe[0].value["n"].tolist() == [2, 2]
+    assert app.dataframe[0].value["corrected"].tolist() == ["+14.8 to +15.3", "–"], "half 12.706 sd √(1/2 + 0.25/0.6)"
     assert len(app.get("plotly_chart")) == 1 and not app.error
 
 

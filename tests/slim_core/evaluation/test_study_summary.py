@@ -64,6 +64,26 @@ def test_a_difference_is_paired_by_seed(result):
     assert math.isnan(row(result.table, "slim")["minus_mean"])
 
 
+def test_the_seeds_of_a_demo_set_part_one_pool_and_their_interval_is_corrected(result):
+    erm = row(result.table[result.table["set"] == "digits"], "erm")
+    # Differences 0.20, 0.22, 0.18: mean 0.2, sd 0.02; Student's t with 2 degrees of freedom 4.302653
+    half = 4.302653 * 0.02 * math.sqrt(1 / 3 + 0.25 / 0.6)
+    assert [erm["minus_corrected_low"], erm["minus_corrected_high"]] == pytest.approx([0.2 - half, 0.2 + half])
+    over = row(result.over_sets, "erm")  # differences 0.15 and 0.17
+    assert over["minus_corrected_low"] == pytest.approx(0.16 - 12.706205 * math.sqrt(0.0002 * (1 / 2 + 0.25 / 0.6)))
+    assert text.to_markdown(result).startswith(text.CORRECTED) and text.CORRECTED in text.to_latex(result)
+    assert "| +20.0 | +15.0 to +25.0 | +12.5 to +27.5 |" in text.to_markdown(result)
+    assert "minus_corrected_low" in text.to_csv(result) and text.CORRECTED in render(result)
+
+
+def test_a_folder_has_one_split_for_all_seeds_and_no_corrected_interval(result):
+    sets = [{"data": f"/data/{one['set']}", **one, "set": None, "name": one["set"]} for one in SPEC["sets"]]
+    folder = Result({**SPEC, "sets": sets}, result.entries)
+    assert folder.table["minus_corrected_low"].isna().all() and folder.table["minus_low"].notna().any()
+    assert text.CORRECTED not in text.to_markdown(folder) + text.to_latex(folder)
+    assert "| +20.0 | +15.0 to +25.0 | – |" in text.to_markdown(folder)
+
+
 def test_a_method_with_the_very_same_numbers_differs_by_nothing(result):
     same = [{**one, "method": "erm"} for one in result.entries if one["method"] == "slim" and one["answers"] == 0.03]
     kept = [one for one in result.entries if one["method"] != "erm"]
@@ -111,6 +131,7 @@ def test_every_table_says_which_labels_were_used(result):
     assert "| set | method | 0 % | 1 % | 3 % |" in written and "| digits | SLIM | 70.0 | 75.0 | 82.0 |" in written
     latex = text.to_latex(result)
     assert "ERM & none & 62.0 $\\pm$ 2.0 & 70.0 $\\pm$ 0.0 & 98.0" in latex and latex.count("\\\\") == 3
+    assert "& +16.0 [+3.3, +28.7] & [-1.2, +33.2] \\\\" in latex and "& -- & -- \\\\" in latex
     assert text.to_csv(result).count("\n") == 1 + 4 * 2
 
 
@@ -131,6 +152,14 @@ def test_a_study_without_a_number_yet_has_empty_tables():
     assert "worst group" in text.to_markdown(result)
     assert json.dumps(text.to_json(result))
     assert charts(result) == []
+
+
+def test_every_version_of_the_code_that_computed_a_case_is_named(result):
+    assert text.facts(result)[-1] == "code 0.1.0"
+    codes = ["0.1.0 77d992b"] * (len(result.entries) - 2) + ["0.1.0 90dea71+"]
+    mixed = [{**one, "code": code} for one, code in zip(result.entries, codes, strict=False)] + [result.entries[-1]]
+    found = text.facts(Result(SPEC, mixed, code_version="0.1.0 90dea71+"))[-1]
+    assert found == f"code 0.1.0 77d992b ({len(codes) - 1}), 0.1.0 90dea71+ (2)"
 
 
 def test_names_are_escaped_in_latex():
