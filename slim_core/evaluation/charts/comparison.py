@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.layout import base_layout, interval
+from slim_core.evaluation.charts.layout import base_layout, interval, literal
 from slim_core.evaluation.charts.palette import BLUE, FEW, INK, run_colours
 from slim_core.percent import counted
 
@@ -38,7 +38,7 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
             text=part["name"],
             textposition=part["side"].tolist(),
             textfont={"size": 11},
-            customdata=part["run"],
+            customdata=part["run"].map(literal),
             cliponaxis=False,
             marker={"color": colours[method], "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
             error_y={
