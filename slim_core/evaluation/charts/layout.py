@@ -18,7 +18,7 @@ INTERVAL = {"type": "data", "symmetric": False, "thickness": 1.5, "color": INK, 
 
 
 def base_layout(figure: go.Figure, height: int) -> go.Figure:
-    """The figure with our margins, its legend above the plot, its names as people wrote them, and a height in pixels."""
+    """The figure with our margins, its legend above the plot, its names as written, and a height in pixels."""
     _names_as_written(figure)
     figure.update_layout(
         height=height,
