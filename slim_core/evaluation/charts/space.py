@@ -158,7 +158,7 @@ def _laid_out(figure: go.Figure, title: str, note: str) -> go.Figure:
     base_layout(figure, HEIGHT_PX)
     text = escape(title) + (f"<br><sup>{note}</sup>" if note else "")
     figure.update_layout(
-        title={"text": text, "x": 0, "y": 0.92, "font": {"size": 15}},
+        height=HEIGHT_PX, title={"text": text, "x": 0, "y": 0.92, "font": {"size": 15}},
         dragmode="lasso", showlegend=len(figure.data) > 1,
         legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"}, margin={"t": 72},
     )  # fmt: skip

@@ -10,8 +10,8 @@ import pytest
 
 from app.curate import charts as of_subsets
 from slim_core.evaluation.charts import comparison, groups, scores, training
-from slim_core.evaluation.charts.layout import LETTERS, cut
-from slim_core.evaluation.charts.space import space_scatter
+from slim_core.evaluation.charts.layout import FEWER_LETTERS, LETTERS, ROW, ROWS, cut, legend_rows
+from slim_core.evaluation.charts.space import HEIGHT_PX, space_scatter
 
 BOLD, LONG = "<b>bold</b>, sea", f"{'long' * 30}, land"
 
@@ -79,3 +79,22 @@ def test_a_name_that_fits_is_left_alone_and_a_line_below_it_counts_for_nothing()
     assert cut("1, sea<br>n = 9") == "1, sea<br>n = 9"
     assert cut(f"{'a' * LETTERS}<br>n = 9") == f"{'a' * LETTERS}<br>n = 9"
     assert cut("&lt;b>" + "a" * LETTERS).startswith("&lt;b>aaa")
+
+
+def test_a_legend_of_many_long_names_takes_nothing_of_the_plot() -> None:
+    frame = pd.DataFrame([(1, f"{'a' * 60} {k:02}", 0.5) for k in range(12)], columns=["epoch", "series", "value"])
+    few, many = training.accuracy_curves(frame[:3], 2), training.accuracy_curves(frame, 2)
+    assert len(many.data[0].name) == FEWER_LETTERS and len({line.name for line in many.data}) == 12
+    assert legend_rows(few) == ROWS and few.layout.height == 320
+    assert many.layout.height - few.layout.height == ROW * (legend_rows(many) - ROWS) > 0
+
+
+def test_a_legend_of_short_names_leaves_a_chart_its_height() -> None:
+    frame = pd.DataFrame([(1, f"class {k}", 0.5) for k in range(12)], columns=["epoch", "series", "value"])
+    assert training.accuracy_curves(frame, 2).layout.height == 320
+
+
+def test_a_space_keeps_its_height_for_its_legend_is_beside_it() -> None:
+    names = [f"{'a' * 60} {k}" for k in range(20)]
+    drawn = space_scatter(pd.DataFrame({"x": range(20), "y": range(20), "group": names}), "group")
+    assert drawn.layout.height == HEIGHT_PX
