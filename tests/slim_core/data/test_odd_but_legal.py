@@ -423,3 +423,12 @@ def test_a_column_of_measurements_is_refused_with_both_ways_out(root, limits, wh
     (refused,) = imported(root, limits).report.errors
     assert f"have {article} {what} that is not a whole number from 0 to 9,999, such as '0.5'" in refused.message
     assert refused.message.endswith(f"number the {what}s from 0, or write names.")
+
+
+def test_an_attribute_of_one_value_is_said_to_separate_nothing(root, limits) -> None:
+    draw(*(root / f"{k}.png" for k in range(20)))
+    columns = {"path": [f"{k}.png" for k in range(20)], "label": ["cat", "dog"] * 10, "place": ["sea"] * 20}
+    pd.DataFrame(columns).to_csv(root / "data.csv", index=False)
+    _, found = read(root, limits, "csv")
+    assert found["attributes"].startswith("place is 'sea' wherever it is known, so the groups are only the classes")
+    assert "attributes" not in read(root, limits, "csv", attribute="none")[1]
