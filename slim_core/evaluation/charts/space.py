@@ -160,7 +160,8 @@ def _laid_out(figure: go.Figure, title: str, note: str) -> go.Figure:
     figure.update_layout(
         height=HEIGHT_PX, title={"text": text, "x": 0, "y": 0.92, "font": {"size": 15}},
         dragmode="lasso", showlegend=len(figure.data) > 1,
-        legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"}, margin={"t": 72},
+        legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top", "yref": "paper"},  # below the toolbar
+        margin={"t": 72},
     )  # fmt: skip
     for axis in (figure.update_xaxes, figure.update_yaxes):
         axis(showticklabels=False, showgrid=False, zeroline=False)
