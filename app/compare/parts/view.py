@@ -83,13 +83,19 @@ def _costs(chosen: Chosen) -> None:
     for pair in pairs:
         for column, (key, title) in zip(st.columns(2, gap="large"), pair, strict=True):
             with column:
-                st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
-                figure = charts.cost_scatter(frame, key, title, chosen.name)
-                alt = f"Worst-group accuracy of each run against {title}"
-                chart.show(figure, key=f"cost-{key}", alt=alt)
-                simulated = frame["answered_by"].str.contains("simulated", na=False)
-                if key in SIMULATED and simulated.any():
-                    st.caption(SIMULATED[key].format(counted(int(simulated.sum()), "run")))
+                _cost(frame, key, title, chosen.name)
+
+
+def _cost(frame: pd.DataFrame, key: str, title: str, baseline: str) -> None:
+    st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
+    simulated = frame["answered_by"].str.contains("simulated", na=False)
+    if charts.has_cost(frame, key):
+        figure = charts.cost_scatter(frame, key, title, baseline)
+        chart.show(figure, key=f"cost-{key}", alt=f"Worst-group accuracy of each run against {title}")
+    elif not simulated.any():
+        st.caption("0 in every run." if frame[key].notna().all() else "Not measured in these runs.")
+    if key in SIMULATED and simulated.any():
+        st.caption(SIMULATED[key].format(counted(int(simulated.sum()), "run")))
 
 
 def _seeds(chosen: Chosen) -> None:

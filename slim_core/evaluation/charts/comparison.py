@@ -58,6 +58,11 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
     return base_layout(figure, height=400)
 
 
+def has_cost(frame: pd.DataFrame, cost: str) -> bool:
+    """Whether a run cost anything: where none did, all lie on one line, and their names on each other."""
+    return bool(frame[cost].fillna(0).max() > 0)
+
+
 def _short_names(frame: pd.DataFrame) -> list[str]:
     """Names short enough for the side of a dot: the method's first word, and the seed where a method has several."""
     short = frame["method"].str.partition(",")[0]
