@@ -17,7 +17,7 @@ from slim_core.errors import SpecRefusedError, quoted
 from slim_core.models.checkpoint_files import registration
 from slim_core.runs.executor import Workbench, open_workbench
 from slim_core.runs.loop_runs import LoopConfig, Retrain, create_campaign, retrain_spec, usual_curation_of, usual_way
-from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign, newest_data_set
+from slim_core.runs.resolve import a_run, find_newest_campaign, newest_campaign
 from slim_core.runs.resolve import data_set as data_set
 from slim_core.runs.whole_loop import Loop, Outcome
 from slim_core.steps.recipes import default_model
@@ -316,7 +316,7 @@ def evaluate(
 
 
 def compare(evaluations: list[str] | None = None, *, at: Workbench | None = None) -> pd.DataFrame:
-    """Evaluate runs side by side, one row each, groups in columns; all of the newest data set by default."""
+    """Evaluate runs side by side, one row each, groups in columns; by default all of the data set evaluated last."""
     import pandas as pd
 
     from slim_core.evaluation.comparison import rows, scored_last
@@ -325,8 +325,13 @@ def compare(evaluations: list[str] | None = None, *, at: Workbench | None = None
     if evaluations:
         runs = [a_run(at, run_id, "evaluate") for run_id in evaluations]
     else:
-        runs = scored_last(at.store.runs.all(kind="evaluate", status="done", dataset=newest_data_set(at).id))
+        runs = scored_last(_of_one_data_set(at.store.runs.all(kind="evaluate", status="done")))
     return pd.DataFrame(rows(at.store, runs))
+
+
+def _of_one_data_set(runs: list[Run]) -> list[Run]:
+    """The runs over the data set of the newest one; a data set that was registered since has none to show."""
+    return [run for run in runs if run.dataset_id == runs[0].dataset_id]
 
 
 def run_loop(config: LoopConfig, methods: list[str], *, at: Workbench | None = None) -> list[Outcome]:

@@ -492,3 +492,15 @@ def test_a_key_names_its_action(
         return found ?? null;
     """)
     assert found == action
+
+
+def test_a_small_picture_without_attention_says_so_once(annotation: Annotation) -> None:
+    """The picture has the words in a band at its lower edge, too small to be read in a tile: they are covered."""
+    tile = '<button class="tile empty" style="width: 147px"><span class="word">unsure</span></button>'
+    annotation.page.set_content(f"<style>{static('annotate/annotator.css').read_text()}</style>{tile}")
+    bottom, left, colour, top = annotation.page.locator(".tile").evaluate("""(tile) => {
+        const band = getComputedStyle(tile, "::before");
+        return [band.bottom, band.left, band.backgroundColor, parseFloat(band.top)];
+    }""")
+    assert (bottom, left, colour) == ("0px", "0px", "rgb(0, 0, 0)")
+    assert 147 * 0.7 < top < 147 * 0.85  # two lines: the band of the picture has one of a twelfth

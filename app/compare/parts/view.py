@@ -22,6 +22,12 @@ from slim_core.evaluation.report.frames import ATTENTION, HEADLINE, of_other_gro
 from slim_core.metrics import AVERAGE, COVERAGE, DEFINITIONS, WGA
 from slim_core.percent import counted, interval, percent
 
+COST_TITLES = {  # column -> title of its axis
+    "answers": "answers about images",
+    "images": "training images",
+    "minutes": "minutes of annotation",
+    "lineage_seconds": "compute seconds, whole lineage",
+}
 SIMULATED = {
     "answers": "The answers of {} come from the simulated annotator, not from people.",
     "minutes": "The answers of {} come from the simulated annotator and took nobody's time; runs that no person "
@@ -77,19 +83,34 @@ def _groups(chosen: Chosen) -> None:
 
 def _costs(chosen: Chosen) -> None:
     frame = chosen.rows.assign(run=chosen.rows["label"])
-    pairs = (("answers", "answers about images"), ("images", "training images")), (
-        ("minutes", "minutes of annotation"), ("lineage_seconds", "compute seconds, whole lineage"),
-    )  # fmt: skip
-    for pair in pairs:
-        for column, (key, title) in zip(st.columns(2, gap="large"), pair, strict=True):
+    drawn = [key for key in COST_TITLES if charts.has_cost(frame, key)]
+    for at in range(0, len(drawn), 2):
+        for column, key in zip(st.columns(2, gap="large"), drawn[at : at + 2], strict=False):
             with column:
-                st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
-                figure = charts.cost_scatter(frame, key, title, chosen.name)
-                alt = f"Worst-group accuracy of each run against {title}"
-                chart.show(figure, key=f"cost-{key}", alt=alt)
-                simulated = frame["answered_by"].str.contains("simulated", na=False)
-                if key in SIMULATED and simulated.any():
-                    st.caption(SIMULATED[key].format(counted(int(simulated.sum()), "run")))
+                _cost(frame, key, chosen.name)
+    for key, title in COST_TITLES.items():
+        if key not in drawn:
+            st.caption(_simulated(frame, key) or f"{title.capitalize()}: {_none_of_it(frame[key])}")
+
+
+def _cost(frame: pd.DataFrame, key: str, baseline: str) -> None:
+    title = COST_TITLES[key]
+    st.subheader(f"Against {title.partition(',')[0]}", anchor=False, help=COST_DEFINITIONS[key])
+    figure = charts.cost_scatter(frame, key, title, baseline)
+    chart.show(figure, key=f"cost-{key}", alt=f"Worst-group accuracy of each run against {title}")
+    if text := _simulated(frame, key):
+        st.caption(text)
+
+
+def _simulated(frame: pd.DataFrame, key: str) -> str:
+    """What simulated answers mean for a cost; "" where there are none."""
+    simulated = int(frame["answered_by"].str.contains("simulated", na=False).sum())
+    return SIMULATED[key].format(counted(simulated, "run")) if key in SIMULATED and simulated else ""
+
+
+def _none_of_it(costs: pd.Series) -> str:
+    """Why a cost is not drawn."""
+    return "0 in every run." if costs.notna().all() else "not measured in these runs."
 
 
 def _seeds(chosen: Chosen) -> None:

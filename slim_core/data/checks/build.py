@@ -5,6 +5,8 @@ Everything wrong is collected with its count and row numbers, so that one import
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
@@ -13,7 +15,8 @@ from slim_core.data.checks.paths import check_paths
 from slim_core.data.checks.splits import named_splits, splits_of
 from slim_core.data.draft import BOX_COLUMNS, Draft
 from slim_core.data.report import Findings
-from slim_core.data.table import COLUMNS, ImageTable
+from slim_core.data.table import COLUMNS, UNKNOWN, ImageTable
+from slim_core.errors import quoted
 from slim_core.settings import Settings
 
 MOST_PIXELS = 1_000_000  # of a side or a coordinate of a box
@@ -36,6 +39,7 @@ def build_table(draft: Draft, name: str, settings: Settings, findings: Findings,
     _check_classes(draft, labels, findings)
     _check_boxes(draft, findings)
     attributes, attribute_names = classes.attributes_of(draft, findings)
+    _check_attribute(draft, attributes, attribute_names, findings)
     splits = splits_of(draft, named, labels, attributes, seed, findings)
     check_paths(draft.paths.reset_index(drop=True), draft, settings, findings)
     masks = pd.Series("", range(len(draft.paths))) if draft.masks is None else draft.masks.reset_index(drop=True)
@@ -56,6 +60,17 @@ def build_table(draft: Draft, name: str, settings: Settings, findings: Findings,
 def _check_classes(draft: Draft, labels: np.ndarray, findings: Findings) -> None:
     if len(labels) and not findings.refused and len(np.unique(labels)) < 2:
         findings.error("labels", f"{draft.source} has a single class: name a column with two classes or more.")
+
+
+def _check_attribute(draft: Draft, attributes: np.ndarray, names: Sequence[str], findings: Findings) -> None:
+    """An attribute with a single value tells no images of a class apart, and keeps groups from being estimated."""
+    values = np.unique(attributes[attributes != UNKNOWN])
+    if len(values) == 1 and not findings.refused:
+        findings.warning(
+            "attributes",
+            f"{draft.attribute_name or 'The attribute'} is {quoted(names[values[0]])} wherever it is known, so the "
+            "groups are only the classes: choose no attribute (attribute=none), and groups are estimated.",
+        )
 
 
 def _check_boxes(draft: Draft, findings: Findings) -> None:

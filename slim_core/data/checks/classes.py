@@ -13,6 +13,7 @@ from slim_core.data.table import UNKNOWN
 from slim_core.errors import quoted
 
 MISSING_WORDS = ("", "nan", "<na>")  # "none" may be the name of an attribute
+_ONE = {"label": "a label", "attribute": "an attribute"}
 MAX_CLASSES = 10_000
 MAX_NAME = 200  # letters of a class or an attribute, which pages and reports repeat for every image
 MAX_UNUSED = 100  # numbers up to here may be left out between those that occur
@@ -51,11 +52,13 @@ def numbered(
         whole &= values < len(names)
     wrong = np.flatnonzero(~whole)
     if len(wrong):
-        top = len(names) - 1 if names is not None else "C-1"
+        top = (len(names) if names is not None else MAX_CLASSES) - 1
+        or_names = "" if draft.strict_integers else ", or write names"
         findings.error(
             f"{what}s",
-            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have a {what} that is not a whole number in "
-            f"0..{top}, such as {quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): number the {what}s from 0.",
+            f"{len(wrong):,} of {len(words):,} rows of {draft.source} have {_ONE[what]} that is not a whole "
+            f"number from 0 to {top:,}, such as {quoted(words.iat[wrong[0]])} ({findings.where(wrong)}): number the "
+            f"{what}s from 0{or_names}.",
             wrong,
         )
         return np.zeros(len(words), np.int64), names or ()
@@ -113,8 +116,8 @@ def _named(
     if len(long):
         findings.error(
             f"{what}s",
-            f"{len(long):,} of {len(words):,} rows of {draft.source} have a {what} of more than {MAX_NAME} characters "
-            f"({findings.where(long)}): name another column, or shorten it.",
+            f"{len(long):,} of {len(words):,} rows of {draft.source} have {_ONE[what]} of more than "
+            f"{MAX_NAME} characters ({findings.where(long)}): name another column, or shorten it.",
             long,
         )
         return np.zeros(len(words), np.int64), ()

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from slim_core.evaluation.charts.layout import base_layout, interval
+from slim_core.evaluation.charts.layout import base_layout, interval, literal
 from slim_core.evaluation.charts.palette import BLUE, FEW, INK, run_colours
 from slim_core.percent import counted
 
@@ -38,7 +38,7 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
             text=part["name"],
             textposition=part["side"].tolist(),
             textfont={"size": 11},
-            customdata=part["run"],
+            customdata=part["run"].map(literal),
             cliponaxis=False,
             marker={"color": colours[method], "size": 10 if len(frame) <= 5 * FEW else 7, "opacity": 0.85},
             error_y={
@@ -56,6 +56,11 @@ def cost_scatter(frame: pd.DataFrame, cost: str, title: str, baseline: str | Non
     start = max(0.0, 20 * np.floor((lowest - 5) / 20))  # dots need no zero: they fill the plot
     figure.update_yaxes(title="worst group, 95 % interval", ticksuffix=" %", range=[start, 103])
     return base_layout(figure, height=400)
+
+
+def has_cost(frame: pd.DataFrame, cost: str) -> bool:
+    """Whether a run cost anything: where none did, all lie on one line, and their names on each other."""
+    return bool(frame[cost].fillna(0).max() > 0)
 
 
 def _short_names(frame: pd.DataFrame) -> list[str]:

@@ -1,7 +1,10 @@
-"""Margins, legend and error bars, alike in every chart."""
+"""Margins, legend, names and error bars, alike in every chart."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
+from html import unescape
 from typing import Any
 
 import pandas as pd
@@ -9,13 +12,27 @@ import plotly.graph_objects as go
 
 from slim_core.evaluation.charts.palette import INK
 
+LETTERS = 48  # of a name beside an axis or in a legend: a longer one is cut in its middle
+MANY, FEWER_LETTERS = 8, 30  # entries of a legend, above which their names are cut shorter
+NARROW, ENTRY, LETTER, ROW = (
+    480,
+    45,
+    6,
+    19,
+)  # pixels: half a page; of a legend an entry without its name, a letter, a row
+ROWS = 3  # of a legend, for which the height of a chart has room
+_MARKUP = re.compile(r"<(?!/?(?:br|sup|extra)>)")  # Plotly reads tags; these are the ones that charts write themselves
 INTERVAL = {"type": "data", "symmetric": False, "thickness": 1.5, "color": INK, "width": 3}
 
 
 def base_layout(figure: go.Figure, height: int) -> go.Figure:
-    """The figure with our margins, its legend above the plot, and a height in pixels."""
+    """The figure with our margins, its legend above the plot, its names as written, and a height in pixels.
+
+    A legend of many rows takes nothing of the plot: the figure is higher by them.
+    """
+    _names_as_written(figure)
     figure.update_layout(
-        height=height,
+        height=height + ROW * max(0, legend_rows(figure) - ROWS),
         margin={"l": 8, "r": 8, "t": 40, "b": 8},
         legend={
             "orientation": "h",
@@ -29,6 +46,69 @@ def base_layout(figure: go.Figure, height: int) -> go.Figure:
         hoverlabel={"align": "left"},
     )
     return figure
+
+
+def literal(text: str) -> str:
+    """A text that may hold names, as Plotly shows it with their tags."""
+    return _MARKUP.sub("&lt;", text)
+
+
+def cut(text: str, letters: int = LETTERS) -> str:
+    """A name with its beginning and its end, where groups of one class differ; a line "n = 9" below it stays."""
+    name, lines, below = text.partition("<br>")
+    name = unescape(name)
+    if len(name) <= letters:
+        return text
+    tail = 2 * letters // 5
+    return literal(f"{name[: letters - tail - 1]}…{name[-tail:]}") + lines + below
+
+
+def legend_rows(figure: go.Figure) -> int:
+    """Of the legend above a plot of half a page, where every entry is as wide as the widest."""
+    names = _listed(figure)
+    widest = ENTRY + LETTER * max(map(len, names), default=0)
+    return -(-len(names) // max(1, NARROW // widest))
+
+
+def _listed(figure: go.Figure) -> list[str]:
+    """The entries of the legend."""
+    if figure.layout.showlegend is False:
+        return []
+    return [trace.name for trace in figure.data if trace.name and trace.showlegend is not False]
+
+
+def _names_as_written(figure: go.Figure) -> None:
+    """Names of classes, groups and runs, of which one may be "<b>bold</b>" and another fill the whole chart."""
+    letters = LETTERS if len(_listed(figure)) <= MANY else FEWER_LETTERS
+    for trace in figure.data:
+        if trace.name:
+            trace.name = cut(literal(trace.name), letters)
+        for part in ("hovertemplate", "text"):
+            if isinstance(trace[part], str):
+                trace[part] = literal(trace[part])
+            elif _are_names(trace[part]):
+                trace[part] = [literal(text) for text in trace[part]]
+    for at, axis in (("x", figure.layout.xaxis), ("y", figure.layout.yaxis)):
+        axis.title.text = literal(axis.title.text or "") or None
+        _names_beside(figure, at, axis)
+
+
+def _names_beside(figure: go.Figure, at: str, axis: Any) -> None:
+    """The names along one axis: whole in the hover texts, cut beside the axis."""
+    shown: dict[str, str] = {}
+    for trace in figure.data:
+        if _are_names(trace[at]):
+            trace[at] = [literal(name) for name in trace[at]]
+            shown |= {name: cut(name) for name in trace[at]}
+    if any(name != short for name, short in shown.items()):
+        axis.update(tickvals=list(shown), ticktext=list(shown.values()))
+    elif axis.ticktext is not None:
+        axis.ticktext = [cut(literal(text)) for text in axis.ticktext]
+
+
+def _are_names(values: Iterable[object] | None) -> bool:
+    """Of marks that lie at names and not at numbers."""
+    return isinstance(next(iter(values), None), str) if values is not None else False
 
 
 def interval(frame: pd.DataFrame, value: str = "accuracy", low: str = "low", high: str = "high") -> dict[str, Any]:

@@ -140,9 +140,9 @@ def _whole_percent(rate: float) -> str:
 
 
 def _trace(part: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scattergl:
-    texts = {column: part[column].astype(str).to_numpy() for column in _HOVER if column in part}
+    texts = {column: part[column].astype(str).map(escape).to_numpy() for column in _HOVER if column in part}
     texts |= {column: part[column].map(_whole_percent).to_numpy() for column in _RATES if column in part}
-    alike = {column: escape(values[0]) for column, values in texts.items() if len(set(values)) == 1}
+    alike = {column: values[0] for column, values in texts.items() if len(set(values)) == 1}
     differ = [column for column in texts if column not in alike]
     shown = alike | {column: f"%{{customdata[{k}]}}" for k, column in enumerate(differ, 1)}  # alike: written once
     lines = [f"{column.replace('_name', '').replace('_', ' ')} {shown[column]}" for column in texts]
@@ -156,11 +156,12 @@ def _trace(part: pd.DataFrame, name: str, marker: dict[str, Any]) -> go.Scatterg
 
 def _laid_out(figure: go.Figure, title: str, note: str) -> go.Figure:
     base_layout(figure, HEIGHT_PX)
-    text = title if not note else f"{title}<br><sup>{note}</sup>"
+    text = escape(title) + (f"<br><sup>{note}</sup>" if note else "")
     figure.update_layout(
-        title={"text": text, "x": 0, "y": 0.92, "font": {"size": 15}},
+        height=HEIGHT_PX, title={"text": text, "x": 0, "y": 0.92, "font": {"size": 15}},
         dragmode="lasso", showlegend=len(figure.data) > 1,
-        legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"}, margin={"t": 72},
+        legend={"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top", "yref": "paper"},  # below the toolbar
+        margin={"t": 72},
     )  # fmt: skip
     for axis in (figure.update_xaxes, figure.update_yaxes):
         axis(showticklabels=False, showgrid=False, zeroline=False)

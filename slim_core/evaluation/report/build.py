@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
     from slim_core.store import Dataset, Run, Store
 
+COST_CHARTS = (  # column, title, axis
+    ("answers", "answers about images", "answers about images"),
+    ("images", "images used", "images trained on"),
+)
 N_EXAMPLES, EXAMPLE_PX = 6, 128
 CHANGED = "Chosen to show the change: images of the worst group that turned right. Image, attention before, after."
 OF_SPACES = "Near images have similar attention. Each space is laid out by itself: compare which images lie together."
@@ -169,8 +173,11 @@ def _charts(rows: pd.DataFrame, groups: pd.DataFrame, baseline: str) -> list[Cha
     charts = [
         Chart("Every group", group_intervals(alike, name), note),
         Chart("Worst group and averages", comparison.averages(rows, frames.HEADLINE, name)),
-        Chart("Against answers about images", comparison.cost_scatter(frame, "answers", "answers about images", name)),
-        Chart("Against images used", comparison.cost_scatter(frame, "images", "images trained on", name)),
+    ]
+    charts += [
+        Chart(f"Against {about}", comparison.cost_scatter(frame, cost, axis, name))
+        for cost, about, axis in COST_CHARTS
+        if comparison.has_cost(frame, cost)
     ]
     if len(comparison.long(rows, frames.ATTENTION)):
         figure = comparison.attention(rows, frames.ATTENTION, name)

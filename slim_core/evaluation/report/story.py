@@ -98,7 +98,7 @@ def why(metrics: Mapping[str, Any], table: ImageTable, *, named: Named = str) ->
         reasons.append(
             _estimated(worst["name"], table, named) if fails else "The groups are estimated: no attribute is known."
         )
-    return " ".join(each for each in reasons if each) or "The data name no attribute that would explain it."
+    return " ".join(each for each in reasons if each) or "No attribute of the data explains it."
 
 
 def _estimated(worst: str, table: ImageTable, named: Named) -> str:

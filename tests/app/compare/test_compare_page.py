@@ -80,7 +80,7 @@ def test_columns_that_tell_no_run_from_another_make_room_for_long_names_of_group
 
 
 @pytest.mark.usefixtures("filled_home")
-@pytest.mark.parametrize(("view", "n_charts"), [("Groups", 2), ("Cost", 4), ("Seeds", 1), ("Attention", 1)])
+@pytest.mark.parametrize(("view", "n_charts"), [("Groups", 2), ("Cost", 3), ("Seeds", 1), ("Attention", 1)])
 def test_each_view_has_an_address_and_its_charts(show, view, n_charts) -> None:
     app = show("compare", view=view)
     assert len(app.get("plotly_chart")) == n_charts
@@ -130,6 +130,14 @@ def test_estimated_groups_of_one_space_are_compared(show) -> None:
 def test_the_attention_view_says_over_how_many_images_its_means_are(show) -> None:
     told = texts(show("compare", view="Attention"))
     assert f"Means over {percent(1.0)} of the images: those with a drawing, mask or box." in told
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_minutes_that_nobody_spent_are_not_drawn_and_a_sentence_says_why(show) -> None:
+    page = show("compare", view="Cost")
+    drawn = [json.loads(chart.proto.spec)["layout"]["xaxis"]["title"]["text"] for chart in page.get("plotly_chart")]
+    assert drawn == ["answers about images", "training images", "compute seconds, whole lineage"]
+    assert "took nobody's time" in texts(page)
 
 
 @pytest.mark.usefixtures("filled_home")

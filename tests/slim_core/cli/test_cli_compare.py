@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pandas as pd
 import pytest
 
@@ -38,3 +40,15 @@ def test_a_baseline_that_is_not_compared_or_a_bad_file_is_one_sentence(finished_
     assert slim("compare", erm, "--csv", tmp_path / "nowhere" / "x.csv") != 0
     assert "cannot be written" in " ".join(capsys.readouterr().err.split())
     assert not list(tmp_path.iterdir())
+
+
+def test_a_data_set_registered_since_does_not_hide_what_was_evaluated(
+    looped, plain_folder, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setenv("SLIM_HOME", str(shutil.copytree(looped.at.store.settings.home, tmp_path / "home")))
+    settings.cache_clear()
+    assert slim("import", plain_folder, "--register") == 0
+    capsys.readouterr()
+    assert slim("compare") == 0
+    assert "Accuracy in % per group" in capsys.readouterr().out
+    settings.cache_clear()

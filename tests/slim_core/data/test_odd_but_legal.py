@@ -410,3 +410,25 @@ def test_the_names_of_an_archive_in_cp437_are_read_as_such(tmp_path: Path) -> No
     content = sent.getvalue().replace(b"K_fer", b"K\x84fer")
     folder = unpack(io.BytesIO(content), "animals.zip", tmp_path / "home")
     assert sorted(path.name for path in folder.iterdir()) == ["Käfer", "dog"]
+
+
+# Numbers that are no classes
+
+
+@pytest.mark.parametrize(("what", "article"), [("label", "a"), ("attribute", "an")])
+def test_a_column_of_measurements_is_refused_with_both_ways_out(root, limits, what, article) -> None:
+    draw(*(root / f"{k}.png" for k in range(4)))
+    columns = {"path": [f"{k}.png" for k in range(4)], "label": ["cat", "dog"] * 2, "attribute": ["sea", "land"] * 2}
+    pd.DataFrame(columns | {what: [0.5, 1.5] * 2}).to_csv(root / "data.csv", index=False)
+    (refused,) = imported(root, limits).report.errors
+    assert f"have {article} {what} that is not a whole number from 0 to 9,999, such as '0.5'" in refused.message
+    assert refused.message.endswith(f"number the {what}s from 0, or write names.")
+
+
+def test_an_attribute_of_one_value_is_said_to_separate_nothing(root, limits) -> None:
+    draw(*(root / f"{k}.png" for k in range(20)))
+    columns = {"path": [f"{k}.png" for k in range(20)], "label": ["cat", "dog"] * 10, "place": ["sea"] * 20}
+    pd.DataFrame(columns).to_csv(root / "data.csv", index=False)
+    _, found = read(root, limits, "csv")
+    assert found["attributes"].startswith("place is 'sea' wherever it is known, so the groups are only the classes")
+    assert "attributes" not in read(root, limits, "csv", attribute="none")[1]

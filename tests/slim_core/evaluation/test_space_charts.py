@@ -76,3 +76,8 @@ def test_what_all_points_of_a_category_share_is_written_once() -> None:
 def test_the_file_of_a_figure_does_not_offer_to_upload_it() -> None:
     page = as_html(space_scatter(frame(), "group")).decode()
     assert '"showSendToCloud": false' in page and "plotly.js v" in page
+
+
+def test_the_legend_lies_below_the_toolbar() -> None:
+    drawn = space.space_scatter(pd.DataFrame({"x": [0, 1], "y": [0, 1], "group": ["a", "b"]}), "group")
+    assert drawn.layout.legend.yref == "paper", "of the chart itself, it would lie under the buttons at its top"

@@ -129,7 +129,7 @@ def test_without_attributes_or_masks_it_says_that_the_data_do_not_tell(plain_fol
     from slim_core.data.report import require
 
     table = require(import_data(plain_folder))
-    assert "no attribute" in story.why(metrics(0.8, ("0", 0.5, 0.4, 0.6)), table)
+    assert story.why(metrics(0.8, ("0", 0.5, 0.4, 0.6)), table) == "No attribute of the data explains it."
     estimated = {"estimated_groups": True}
     name = f"{table.label_names[0]}, environment 2"
     told = plain(story.why(metrics(0.8, (name, 0.5, 0.4, 0.6)) | estimated, table))
