@@ -34,7 +34,7 @@ def add_to(app: typer.Typer) -> None:
 
 def compare(
     evaluations: Annotated[
-        list[str] | None, typer.Argument(help="Evaluate runs; default: all of the newest data.")
+        list[str] | None, typer.Argument(help="Evaluate runs; default: all of the data set that was evaluated last.")
     ] = None,
     html_path: Annotated[
         Path | None,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 COSTS = ("n_answers", "answers_share", "images", "seconds")
 ABOUT = ("set", "seed", "method", "annotator", "answers", "label", "labels_used", "zero_of", "status", "message")
 ROW = ["method", "annotator", "answers"]  # what makes one row of a table
+CASE = ["seed", "set", *ROW]  # what makes one entry
 MEAN = "mean over sets"
 
 
@@ -151,13 +152,13 @@ class Result:
 
 
 def result_of(store: Store, study_id: str) -> Result:
-    """A study of the store, with what its cases came to so far.
+    """A study of the store, with what its cases came to so far, in an order that does not hang on which ended first.
 
     Raises:
         NotFoundError: there is no such study.
     """
     kept = store.studies.fetch(study_id)
-    entries = list(store.studies.entries(study_id).values())
+    entries = sorted(store.studies.entries(study_id).values(), key=lambda entry: [entry[name] for name in CASE])
     return Result({**kept.spec, "name": kept.name}, entries, kept.n_cases, kept.code_version)
 
 
