@@ -91,6 +91,21 @@ def test_just_train_twice_repeats_the_errors_of_a_probe_that_follows_the_shortcu
     assert worst_group(twice) > worst_group(once) + 0.3
 
 
+def test_just_train_twice_goes_without_first_probes_that_make_no_error_and_is_refused_where_none_does() -> None:
+    biased = ungrouped(images(800, 0.95, 5))
+    how = {"upweights": "20", "strengths": "0.1"}
+    apart = replace(biased, features=biased.features + 9 * (2 * biased.labels - 1)[:, None])
+    with pytest.raises(SpecRefusedError, match="predicts all training images correctly .* larger first strengths"):
+        fitted("jtt", given(apart), firsts="1,0.1", **how)
+    val = ungrouped(images(400, 0.5, 6))
+    assert not (fit_probe(some := biased.take(np.arange(20)), 0.001).predict(some.features) != some.labels).any()
+    assert (fit_probe(some, 100.0).predict(some.features) != some.labels).any()
+    np.testing.assert_array_equal(
+        fitted("jtt", given(some, val), firsts="0.001,100", **how).weight,
+        fitted("jtt", given(some, val), firsts="100", **how).weight,
+    )
+
+
 def test_class_balance_alone_does_not_help_where_the_shortcut_agrees_with_the_class() -> None:
     """Waterbirds' validation split hides this: half of each class is on either place there."""
     biased = ungrouped(images(800, 0.97, 5))
