@@ -217,10 +217,14 @@ def aiou(maps: np.ndarray, mask: np.ndarray, label: int) -> float:
     ``maps`` (C, H, W) in 0..1, ``mask`` (H, W) in {0, 1}, ``label`` the true class, whatever was predicted.
     NaN for 0/0. 0.5: the true class's map is no better than another's.
     """
-    values = [iou(m, mask) for m in maps]
-    best_other = max((v for c, v in enumerate(values) if c != label), default=math.nan)
-    total = values[label] + best_other
-    return values[label] / total if total > 0 else math.nan
+    return aiou_of([iou(m, mask) for m in maps], label)
+
+
+def aiou_of(ious: Sequence[float], label: int) -> float:
+    """The same of the IoU of each class's map."""
+    best_other = max((value for c, value in enumerate(ious) if c != label), default=math.nan)
+    total = ious[label] + best_other
+    return ious[label] / total if total > 0 else math.nan
 
 
 def attention_precision(m: np.ndarray, g: np.ndarray, delta: float = 0.8) -> float:

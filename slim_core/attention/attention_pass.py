@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,13 +22,14 @@ from slim_core.attention.maps import Mapper, open_mapper, path_of
 from slim_core.attention.methods import GRAD_CAM
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
-from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou, attention_precision, iou
+from slim_core.metrics import AIOU, ATTENTION_PRECISION, IOU, aiou_of, attention_precision, iou
 from slim_core.models.devices import memory_guard, open_device
 from slim_core.models.model import Model
 from slim_core.models.pixels import Pixels, split_batches, to_input
 from slim_core.models.runtime import Runtime
 
 FLOAT16_MAX = 65504.0
+HEAT_MAP_VALUES = 1 << 20  # of heat maps that are scored at once, however many images and classes: 4 MB, and copies
 MOST_CLASS_MAPS = 1024  # values an image in all class maps that are kept by default: less than its features take
 
 
@@ -41,6 +43,15 @@ def heat_maps(maps: Tensor, size: int) -> np.ndarray:
     """M (m, C, size, size) float32 in 0..1 of raw maps S (m, C, U, V): bilinear, then min-max (METHOD S1)."""
     large = functional.interpolate(maps, size=(size, size), mode="bilinear", align_corners=False)
     return minmax(large).cpu().numpy()
+
+
+def heat_maps_in_turn(maps: Tensor, size: int) -> Iterator[tuple[int, int, np.ndarray]]:
+    """(image, class, M (size, size)) of raw maps S (m, C, U, V), of which few are large at once."""
+    n_classes, every = maps.shape[1], maps.flatten(0, 1)  # (m C, U, V)
+    at_once = max(1, HEAT_MAP_VALUES // size**2)
+    for first in range(0, len(every), at_once):
+        for number, M in enumerate(heat_maps(every[first : first + at_once, None], size)[:, 0], first):
+            yield *divmod(number, n_classes), M
 
 
 def attention_and_environment(A: Tensor, S: Tensor) -> tuple[Tensor, Tensor]:
@@ -221,14 +232,19 @@ class _Pass:
         having = np.flatnonzero(self.table.has_mask[part]) if self.score_masks else np.empty(0, np.int64)
         if not len(having):
             return scores
-        M = heat_maps(mapper.maps_of_all(torch.from_numpy(having).to(self.device)), self.model.transform.size)
+        S, masks = mapper.maps_of_all(torch.from_numpy(having).to(self.device)), self.pixels.masks(part[having])
         labels, predictions = self.table.labels[part], logits.argmax(1).cpu().numpy()
         shown = predictions if self.class_of_map == "predicted" else labels
-        for maps, mask, i in zip(M, self.pixels.masks(part[having]), having, strict=True):
-            if mask is not None:
-                scores[IOU][i] = iou(maps[shown[i]], mask)
-                scores[AIOU][i] = aiou(maps, mask, int(labels[i]))
-                scores[ATTENTION_PRECISION][i] = attention_precision(maps[shown[i]], mask)
+        ious = np.full(S.shape[:2], np.nan)  # (m, C)
+        for place, c, M in heat_maps_in_turn(S, self.model.transform.size):
+            if (mask := masks[place]) is not None:
+                ious[place, c] = iou(M, mask)
+                if c == shown[i := having[place]]:
+                    scores[ATTENTION_PRECISION][i] = attention_precision(M, mask)
+        scores[IOU][having] = ious[np.arange(len(having)), shown[having]]
+        scores[AIOU][having] = [
+            aiou_of(found, int(label)) for found, label in zip(ious.tolist(), labels[having], strict=True)
+        ]
         return scores
 
     def finish(self, rows: np.ndarray) -> dict[str, Any]:

@@ -30,6 +30,10 @@ class Grouping:
         index = self.index if rows is None else self.index[rows]
         return np.bincount(index[index >= 0], minlength=len(self.names))
 
+    def lacking(self, rows: np.ndarray, least: int = 1) -> tuple[str, ...]:
+        """Names of the groups that have fewer images among the rows."""
+        return tuple(name for name, count in zip(self.names, self.counts(rows), strict=True) if count < least)
+
     def take(self, rows: np.ndarray) -> Grouping:
         """The same groups for a part of the images, in the order of ``rows``."""
         return Grouping(self.index[rows], self.names, self.estimated)

@@ -8,11 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from slim_core.curation import default_subset_size
+from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.metrics import WORST_CLASS
 from slim_core.runs.loop_runs import AskedAbout, LoopRuns, Trained
 from slim_core.runs.refits import refitted
 from slim_core.steps.recipes import jtt_grid, regularised, to_convergence
 from slim_core.steps.specs import Option
+from slim_core.training.objectives.jtt import NO_ERRORS
 
 if TYPE_CHECKING:
     from slim_core.store import Run
@@ -82,17 +84,40 @@ def group_dro_environments(loop: LoopRuns) -> Trained:
 
 
 def jtt(loop: LoopRuns) -> Trained:
-    """ERM of T epochs, then training with its errors repeated; T and how often by the worst class on validation."""
+    """ERM of T epochs, then training with its errors repeated; T and how often by the worst class on validation.
+
+    Raises:
+        SpecRefusedError: after none of the T epochs does it make an error on train.
+    """
     if loop.config.frozen:
         return refitted("jtt", "train")(loop)
-    how, seconds = to_convergence(loop.config.model), []
-    for epochs, upweight in jtt_grid(loop.config.model):
+    grid, seconds, without_errors = jtt_grid(loop.config.model), [], []
+    for epochs, upweight in grid:
         first = loop.trained(f"JTT, the first {epochs} epochs", epochs=epochs, selection="last")
-        options = {"errors_of": first.id, "upweight": upweight}
-        name = f"JTT, errors of {epochs} epochs {upweight} times"
-        seconds.append(loop.trained(name, **how, objective="jtt", objective_options=options))
+        try:
+            seconds.append(_with_errors_repeated(loop, first, epochs, upweight))
+        except SlimError as error:  # of a run, of which its sentence alone is left
+            if NO_ERRORS not in str(error):
+                raise
+            without_errors.append(first)
+    if not seconds:
+        raise SpecRefusedError(
+            f"JTT has no errors to repeat: its first model {NO_ERRORS} after "
+            f"{' as after '.join(f'{epochs} epochs' for epochs, _ in grid)}: train with more weight decay, or leave "
+            f"jtt out."
+        )
     best = best_on_validation(seconds)
-    return Trained(best, tried=tuple(run for run in seconds if run.id != best.id))
+    return Trained(best, tried=(*(run for run in seconds if run.id != best.id), *without_errors))
+
+
+def _with_errors_repeated(loop: LoopRuns, first: Run, epochs: int, upweight: int) -> Run:
+    """The second training of JTT."""
+    return loop.trained(
+        f"JTT, errors of {epochs} epochs {upweight} times",
+        **to_convergence(loop.config.model),
+        objective="jtt",
+        objective_options={"errors_of": first.id, "upweight": upweight},
+    )
 
 
 def cnc(loop: LoopRuns) -> Trained:

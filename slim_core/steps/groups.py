@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from slim_core.annotation.environment_groups import environment_groups
@@ -12,6 +14,8 @@ from slim_core.space.environments import ClusterConfig
 from slim_core.steps.answers import said_of
 from slim_core.steps.context import StepContext
 from slim_core.store.results import AttentionResult, SpaceResult
+
+_NAMED = 10  # groups in a sentence
 
 
 def groups_by(subset: str | None, table: ImageTable, split: Split, context: StepContext) -> Grouping:
@@ -33,3 +37,12 @@ def groups_by(subset: str | None, table: ImageTable, split: Split, context: Step
     config = ClusterConfig.of(space.spec)
     found = SpaceResult(context.parent(space.id))
     return environment_groups(table, found, seen, config, said_of(context.store, curated))
+
+
+def left_out(names: Sequence[str]) -> str:
+    """A note about groups that a training by groups goes without."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return (
+        f"Left out of the balance of groups, as there are too few images of them to train on: "
+        f"{'; '.join(names[:_NAMED])}{more}."
+    )

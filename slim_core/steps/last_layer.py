@@ -27,7 +27,7 @@ from slim_core.training.loop import TrainResult
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float32]
-SMALLEST_GROUP = 2  # images of it that are fitted; RefitData.check_groups refuses fewer
+SMALLEST_GROUP = 2  # images of it that are fitted, where nobody has chosen the groups; of an attribute's, 1 is refused
 
 
 def fitted_rows(spec: TrainSpec, table: ImageTable, context: StepContext) -> Rows:
@@ -66,9 +66,7 @@ def refit(
     """
     started = time.perf_counter()
     _check_groups(spec, table)
-    groups = groups_by(spec.environments, table, "val", context)
-    if spec.environments is not None:  # nobody has chosen these groups: some may have no image here
-        groups = groups.with_images(rows, SMALLEST_GROUP)
+    groups, left_out = _groups(spec, table, rows, context)
     val = table.rows("val")
     seen = rows if spec.fitted_on == "val" else np.concatenate([rows, val])
     pooled = pooled_features(model, table, seen, spec, context)  # (n, K) of the rows, and behind them those of val
@@ -77,7 +75,15 @@ def refit(
     layer = REFITS[spec.refit](spec.refit_options, spec.seed).fit(data)
     apply_last_layer(model, layer)
     metrics = None if spec.fitted_on == "val" else _on_validation(layer, table, pooled[len(rows) :], groups)
-    return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started)
+    return TrainResult([{"epoch": 1, "val": metrics}], 1, time.perf_counter() - started, left_out)
+
+
+def _groups(spec: TrainSpec, table: ImageTable, rows: Rows, context: StepContext) -> tuple[Grouping, tuple[str, ...]]:
+    """The groups, and the names of those that a refit by groups leaves out, as they have too few of the rows."""
+    groups = groups_by(spec.environments, table, "val", context)
+    least = 1 if spec.environments is None else SMALLEST_GROUP
+    left_out = groups.lacking(rows, least) if REFITS[spec.refit].labels_used != "none" else ()
+    return groups if spec.environments is None else groups.with_images(rows, least), left_out
 
 
 def _check_groups(spec: TrainSpec, table: ImageTable) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from slim_core import result_files
+from slim_core.data.labels_used import GROUPS_IN_TRAINING
 from slim_core.data.table import ImageTable
 from slim_core.errors import DataRefusedError
 from slim_core.models.build import load_model
@@ -20,7 +21,7 @@ from slim_core.models.prediction import predict
 from slim_core.steps import last_layer
 from slim_core.steps.answers import answered_images, given_answers, said_of
 from slim_core.steps.context import StepContext
-from slim_core.steps.groups import groups_by
+from slim_core.steps.groups import groups_by, left_out
 from slim_core.steps.initial_model import initial_model, register
 from slim_core.steps.specs import TrainSpec
 from slim_core.store.results import SubsetResult
@@ -39,7 +40,8 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     Returns:
         images (repeats included), images_unique, epochs, best_epoch, seconds, val: the metrics of the epoch kept, and,
         where answers are used, answered: how many of each campaign; where environments make the groups,
-        environment_answers and answers_share. Of a model that was trained elsewhere: as initial_model.register.
+        environment_answers and answers_share; where groups are balanced of which some have too few images, report: its
+        notes name them. Of a model that was trained elsewhere: as initial_model.register.
 
     Raises:
         DataRefusedError: a split has no images, or a class of the data has none to train on.
@@ -61,7 +63,17 @@ def run(spec: TrainSpec, context: StepContext) -> dict[str, Any]:
     if spec.hold_out:
         np.save(context.out / result_files.HELD_OUT, np.setdiff1d(table.rows("train"), rows))
     (context.out / result_files.HISTORY).write_text(json.dumps(result.history, indent=1))
-    return _metrics(result, rows, counts) | _answers_used(spec, context) | _of_environments(spec, table, context)
+    metrics = _metrics(result, rows, counts) | _notes(result, context)
+    return metrics | _answers_used(spec, context) | _of_environments(spec, table, context)
+
+
+def _notes(result: TrainResult, context: StepContext) -> dict[str, Any]:
+    """What a reader of the run must know, where there is something; the log has it, too."""
+    if not result.groups_left_out:
+        return {}
+    note = left_out(result.groups_left_out)
+    context.log.warning(note)
+    return {"report": {"notes": [note]}}
 
 
 def _of_environments(spec: TrainSpec, table: ImageTable, context: StepContext) -> dict[str, Any]:
@@ -176,8 +188,11 @@ def _train(
         "runtime": context.runtime("train"),
     }
     if spec.processes > 1:
-        return train_in_processes(model, data, spec, spec.processes, **observed)
-    return train(model, data, spec, **observed)
+        result = train_in_processes(model, data, spec, spec.processes, **observed)
+    else:
+        result = train(model, data, spec, **observed)
+    by_group = GROUPS_IN_TRAINING in spec.labels_used()
+    return replace(result, groups_left_out=data.groups_left_out() if by_group else ())
 
 
 def _answers_used(spec: TrainSpec, context: StepContext) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from slim_core.data.groups import Grouping
+from slim_core.data.groups import UNGROUPED, Grouping
 from slim_core.data.table import ImageTable
 from slim_core.errors import SpecRefusedError
 from slim_core.training.answers import Answered
@@ -73,20 +73,24 @@ class TrainData:
             )
 
     def check_groups(self) -> None:
-        """Refuse what cannot be trained on group by group.
+        """Refuse what cannot be trained on group by group; a group without an image to train on does not count.
 
         Raises:
-            SpecRefusedError: the data set has no attribute, or one of its groups has no image to train on.
+            SpecRefusedError: the data set has no attribute, or a class has no image to train on whose group is known.
         """
         if self.grouping.estimated:
             raise SpecRefusedError(
                 f"This training uses group labels, but {self.table.name} has no attribute: name its attribute column "
                 f"on import, or choose another objective and sampling."
             )
-        counts = self.grouping.counts(self.repeated())
-        missing = [name for name, count in zip(self.grouping.names, counts, strict=True) if not count]
-        if missing:
+        known = self.rows[self.grouping.index[self.rows] != UNGROUPED]
+        if missing := self.table.classes_without(known):
             raise SpecRefusedError(
-                f"This training uses group labels, but the {len(self.rows)} training images hold none of the group "
-                f"{'; '.join(missing)}: choose images of every group, or another objective and sampling."
+                f"This training uses group labels, but of the {len(self.rows)} training images none whose group is "
+                f"known is of the class {', '.join(missing)}: complete the attribute column, or choose other images, "
+                f"or another objective and sampling."
             )
+
+    def groups_left_out(self) -> tuple[str, ...]:
+        """Names of the groups that have no image to train on: some pairs of class and attribute cannot occur."""
+        return self.grouping.lacking(self.rows)

@@ -46,6 +46,7 @@ class TrainResult:
     history: list[dict[str, Any]]  # one entry an epoch
     best_epoch: int  # 1-based
     seconds: float
+    groups_left_out: tuple[str, ...] = ()  # names of those that it was to balance, but that have too few images
 
 
 def ignore_report(report: EpochReport) -> None:

@@ -10,7 +10,7 @@ import streamlit as st
 from app import session
 from app.services.queueing import evaluating
 from app.ui import chart
-from app.ui.escape import verbatim
+from app.ui.escape import prose, verbatim
 from app.ui.glossary import explain
 from app.ui.groups import report, table
 from app.ui.messages import errors_shown
@@ -64,6 +64,8 @@ def _ended(run: Run) -> None:
         remedy.button(run)
         return
     st.caption(verbatim(" · ".join(_facts(run))))
+    for note in (run.metrics or {}).get("report", {}).get("notes", ()):
+        st.warning(prose(note), icon=":material/warning:")
     network.show(run)
     _groups(run)
 

@@ -136,6 +136,7 @@ def _training(source: Source) -> Iterator[str]:
         "Computing time": f"{duration(run.seconds)}; {duration(ancestry.seconds(model))} with all it rests on",
     }
     yield _table(("", ""), [(name, str(value)) for name, value in facts.items()])
+    yield from (_plain(note) for note in metrics.get("report", {}).get("notes", ()))
 
 
 def _images(metrics: Mapping[str, Any]) -> str:

@@ -12,9 +12,11 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
+from slim_core.errors import SpecRefusedError
 from slim_core.training.last_layer.l2 import L2Options, best_strength, fit_probe
 from slim_core.training.last_layer.logistic import check_classes
 from slim_core.training.last_layer.refit import Grid, Layer, PooledImages, Refit, RefitData, Sizes
+from slim_core.training.objectives.jtt import NO_ERRORS
 
 
 class JttOptions(L2Options):
@@ -37,17 +39,29 @@ class Jtt(Refit):
     Options = JttOptions
 
     def fit(self, data: RefitData) -> Layer:
-        """The second fit, to all of the images; of equal choices the first."""
+        """The second fit, to all of the images; of equal choices the first.
+
+        First fits without an error leave nothing to repeat, and do not count.
+
+        Raises:
+            SpecRefusedError: none of them makes one.
+        """
         check_classes(data)
         best: tuple[tuple[float, float], PooledImages, float] | None = None
         for first in self.options["firsts"]:
             wrong = fit_probe(data.fitted, first).predict(data.fitted.features) != data.fitted.labels
+            if not wrong.any():
+                continue
             for upweight in self.options["upweights"]:
                 images = _repeated(data.fitted, wrong, upweight)
                 strength, score = best_strength(data, images, self.options["strengths"], self.seed)
                 if best is None or score > best[0]:
                     best = score, images, strength
-        assert best is not None
+        if best is None:
+            raise SpecRefusedError(
+                f"The first fit of JTT {NO_ERRORS} ({len(data.fitted)}) under every penalty that is tried, so none can "
+                f"be repeated: give larger first strengths, or take another refit."
+            )
         return fit_probe(*best[1:])
 
 

@@ -128,19 +128,19 @@ class RefitData:
         return to_fit, self.fitted.take(to_choose)
 
     def check_groups(self) -> None:
-        """Refuse groups that cannot be balanced.
+        """Refuse groups that cannot be balanced; one without an image to fit does not count.
 
         Raises:
-            SpecRefusedError: the groups are not known, or one of them has fewer than two images to fit.
+            SpecRefusedError: the groups are not known, or one of them has a single image to fit.
         """
         if self.fitted.groups is None:
             raise SpecRefusedError("This refit uses group labels, but the data has no attribute: take a refit without.")
         known = self.fitted.groups[self.fitted.groups != UNGROUPED]
         for name, n in zip(self.group_names, np.bincount(known, minlength=len(self.group_names)), strict=True):
-            if n < 2:
+            if n == 1:
                 raise SpecRefusedError(
-                    f"The group {name} has {n} of the {len(self.fitted)} images to fit, and every group is cut to the "
-                    f"smallest: take a refit without group labels, or fit on images that hold at least 2 of each group."
+                    f"The group {name} has 1 of the {len(self.fitted)} images to fit, and every group is cut to the "
+                    f"smallest: take a refit without group labels, or fit on images that hold at least 2 of it."
                 )
 
 

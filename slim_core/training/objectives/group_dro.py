@@ -34,11 +34,9 @@ class GroupDro(Objective):
     sampling = "group-balanced"
 
     def __init__(self, context: TrainContext) -> None:
-        import torch
-
         super().__init__(context)
-        n_groups = len(context.group_counts)
-        self.q = torch.full((n_groups,), 1 / n_groups, device=context.group_counts.device)  # (G,) weights, sum 1
+        have_images = context.group_counts > 0
+        self.q = have_images / have_images.sum()  # (G,) weights, sum 1; of a group without images 0 for good
 
     def loss(self, batch: Batch) -> Tensor:
         """A group without images in the batch has loss 0; images of unknown group do not count."""

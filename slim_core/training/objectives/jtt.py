@@ -13,11 +13,13 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
+from slim_core.errors import SpecRefusedError
 from slim_core.parameters import Config
 from slim_core.training.objectives.erm import Erm
 from slim_core.training.objectives.objective import Predicted
 
 ERRORS_OF = "errors_of"
+NO_ERRORS = "predicts all training images correctly"  # in the sentence of a run that fails for it
 
 
 class JttOptions(Config):
@@ -44,6 +46,15 @@ class Jtt(Erm):
 
     @classmethod
     def repeats(cls, options: Mapping[str, Any], labels: np.ndarray, predicted: Predicted) -> np.ndarray:
-        """The errors so often, every other image once."""
+        """The errors so often, every other image once.
+
+        Raises:
+            SpecRefusedError: the earlier run makes no errors, so that this would be ERM.
+        """
         errors = predicted(options[ERRORS_OF]) != labels
+        if not errors.any():
+            raise SpecRefusedError(
+                f"The earlier run {options[ERRORS_OF]} {NO_ERRORS} ({len(labels)}), so none can be repeated: take one "
+                f"of fewer epochs, or with more weight decay."
+            )
         return np.where(errors, options["upweight"], 1).astype(np.int64)

@@ -10,7 +10,8 @@ from app.train import forms
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.evaluation.slices import MIN_N, slices_of
 from slim_core.steps import recipes
-from tests.app.conftest import button
+from slim_core.steps.registry import parse_spec
+from tests.app.conftest import button, finish
 
 
 @pytest.mark.usefixtures("empty_home")
@@ -106,6 +107,15 @@ def test_a_finished_training_shows_curves_and_every_group_with_its_interval(show
     assert table["n"].sum() == 80
     assert all(" to " in interval for interval in table["interval"])
     assert sum("worst" in group for group in table["group"]) >= 1
+
+
+@pytest.mark.usefixtures("filled_home")
+def test_a_training_shows_what_its_run_notes(show) -> None:
+    store = session.store()
+    known = next(run for run in store.runs.all(kind="train") if not run.spec["subset"])
+    run, _ = store.runs.submit(parse_spec({**known.spec, "seed": 99}), by="local")
+    finish(run.id, {**known.metrics, "report": {"notes": ["Left out: 0, sticker."]}})
+    assert [each.value for each in show("train", run=run.id).warning] == ["Left out: 0, sticker."]
 
 
 @pytest.mark.usefixtures("filled_home")

@@ -213,6 +213,25 @@ def test_scores_against_masks_are_those_of_the_metrics_on_the_heat_maps(table, t
     assert metrics[AIOU] == pytest.approx(scores[AIOU].mean())
 
 
+def test_few_maps_are_large_at_once_whatever_the_batch_and_the_scores_are_the_same_to_the_last_bit(
+    table, tmp_path, monkeypatch
+):
+    """As where all of a batch are made at once: 8 images x 5 classes."""
+    model = some_model(n_classes=5)
+    sizes = []
+    real = attention.heat_maps
+    monkeypatch.setattr(attention, "heat_maps", lambda maps, size: sizes.append(maps.shape[:2]) or real(maps, size))
+    found = []
+    for n in (8 * 5, 7, 1):
+        sizes.clear()
+        monkeypatch.setattr(attention, "HEAT_MAP_VALUES", n * 64 * 64)
+        found.append(run(table, tmp_path / str(n), model)[2])
+        assert max(images * maps for images, maps in sizes) == n
+        assert sum(images * maps for images, maps in sizes) == N * 5
+    for scores in found[1:]:
+        pd.testing.assert_frame_equal(scores, found[0], check_exact=True)
+
+
 def test_rows_without_masks_have_no_scores_and_are_not_counted(tmp_path, tiny_table):
     metrics, _, scores = run(tiny_table, tmp_path / "out")
     assert scores[IOU].notna().tolist() == [True, True] + [False] * 10

@@ -89,3 +89,10 @@ def test_the_environments_of_another_split_than_train_say_so_once() -> None:
     assert found.names[0] == "a, environment 0 (test)" and found.names[3] == "b, environment 1 (test)"
     assert in_split(found.names[0], "test") == found.names[0] and in_split("a", "test") == "a"
     assert in_split("a, environment 0", "train") == "a, environment 0"
+
+
+def test_the_groups_that_lack_images_among_some_rows_are_named():
+    found = Grouping(np.array([0, 0, 1, UNGROUPED]), ("a", "b", "c"))
+    assert found.lacking(np.arange(4)) == ("c",)
+    assert found.lacking(np.arange(4), least=2) == ("b", "c")
+    assert found.lacking(np.array([3])) == found.names

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from slim_core.curation.data import default_subset_size
+from slim_core.errors import SlimError, SpecRefusedError
 from slim_core.evaluation.ancestry import Ancestry
 from slim_core.metrics import WGA, WORST_CLASS
 from slim_core.runs.baselines import best_on_validation
@@ -14,6 +16,7 @@ from slim_core.runs.loop_runs import LoopRuns
 from slim_core.runs.methods import METHODS
 from slim_core.runs.whole_loop import Loop, LoopConfig
 from slim_core.steps.recipes import jtt_grid, to_convergence
+from slim_core.training.objectives.jtt import Jtt
 
 BASELINES = ("erm-converged", "erm-same-steps", "rwy", "jtt", "subg", "group-dro")
 
@@ -41,6 +44,42 @@ def test_jtt_keeps_the_better_of_its_grid_and_pays_for_all_of_it(looped, outcome
     assert outcomes["jtt"].seconds > sum(run.seconds for run in seconds)
     firsts = {run.spec["objective_options"]["errors_of"] for run in seconds}
     assert all(looped.at.store.runs.fetch(one).spec["selection"] == "last" for one in firsts)
+
+
+def jtt_whose_second_trainings_fail(looped, fails):
+    """What JTT of two first trainings comes to; ``fails``: first training -> the error of its second."""
+    free = Loop(looped.at, LoopConfig(dataset=looped.dataset.id, size=60))
+
+    def trained(_name, *, epochs, objective_options=None, **_fields):
+        if objective_options is None:
+            return SimpleNamespace(id=f"first of {epochs}")
+        if error := fails(objective_options["errors_of"]):
+            raise error
+        return SimpleNamespace(id=f"errors of {objective_options['errors_of']}", metrics=None)
+
+    free.trained = trained
+    return METHODS["jtt"].train(free)
+
+
+def without_errors(run_id):
+    """As a run fails that repeats the errors of one that makes none: with its sentence, whatever the error was."""
+    with pytest.raises(SpecRefusedError) as refused:
+        Jtt.repeats({"errors_of": run_id, "upweight": 5}, np.zeros(2), lambda _run: np.zeros(2))
+    return SlimError(str(refused.value))
+
+
+def test_jtt_goes_on_where_one_of_its_first_trainings_makes_no_error_and_pays_for_it(looped):
+    (short, _), (long, _) = jtt_grid("small-resnet")
+    found = jtt_whose_second_trainings_fail(looped, lambda run: without_errors(run) if str(long) in run else None)
+    assert found.model.id == f"errors of first of {short}"
+    assert [run.id for run in found.tried] == [f"first of {long}"]
+
+
+def test_jtt_is_refused_where_no_first_training_makes_an_error_and_fails_as_its_runs_do_otherwise(looped):
+    with pytest.raises(SpecRefusedError, match="no errors to repeat: .* after 5 epochs as after 15 epochs: train with"):
+        jtt_whose_second_trainings_fail(looped, without_errors)
+    with pytest.raises(SlimError, match="The disk is full"):
+        jtt_whose_second_trainings_fail(looped, lambda _run: SlimError("The disk is full"))
 
 
 def test_erm_with_as_many_steps_sees_at_least_the_images_that_slim_sees(looped):

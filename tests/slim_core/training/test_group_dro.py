@@ -98,10 +98,37 @@ def test_its_epochs_draw_the_groups_equally_often(table, monkeypatch):
         TrainConfig(objective="group-dro", sampling="class-balanced")
 
 
-def test_data_without_attributes_or_with_an_empty_group_is_refused_before_it_trains(table):
-    rows = table.rows("train")
-    with pytest.raises(SpecRefusedError, match="hold none of the group level 0, red"):
-        trained(table, rows=rows[grouping(table).index[rows] != 0])
+def test_a_group_that_cannot_occur_has_no_weight_and_the_others_share_it_all():
+    objective = GroupDro(TrainContext(2, None, torch.tensor([3, 0, 5]), {"eta": 1.0}))
+    assert objective.q.tolist() == [0.5, 0.0, 0.5]
+    alone = group_dro(2, 1.0)
+    logits = torch.tensor([[0.0, 0.0], [0.0, math.log(3)]])
+    assert objective.loss(batch(logits, [0, 0], [0, 2])) == alone.loss(batch(logits, [0, 0], [0, 1]))
+    assert objective.q.tolist() == pytest.approx([1 / 3, 0.0, 2 / 3])
+
+
+@pytest.mark.parametrize("how", [{"objective": "group-dro"}, {"sampling": "group-balanced"}])
+def test_a_group_without_an_image_to_train_on_does_not_count_and_its_accuracy_on_validation_does(table, how):
+    rows, groups = table.rows("train"), grouping(table)
+    rows = rows[groups.index[rows] != 0]
+    data = TrainData(table, rows, table.rows("val"), groups)
+    assert data.groups_left_out() == ("level 0, red",)
+    model = build("small-resnet", table.n_classes, image_size=16, seed=1)
+    result = train(model, data, TrainConfig(epochs=1, batch_size=16, selection="worst_group", **how))
+    of_val = {row["name"]: row for row in result.history[0]["val"]["groups"]}
+    assert of_val["level 0, red"]["n"] > 0 and of_val["level 0, red"]["accuracy"] is not None
+    nowhere = dataclasses.replace(data, val_rows=data.val_rows[groups.index[data.val_rows] != 0])
+    (epoch,) = train(model, nowhere, TrainConfig(epochs=1, batch_size=16, selection="worst_group", **how)).history
+    lost = epoch["val"]["groups"][0]
+    assert (lost["n"], lost["accuracy"]) == (0, None)
+    assert epoch["val"]["wga"] == min(row["accuracy"] for row in epoch["val"]["groups"][1:])
+
+
+def test_data_without_attributes_or_with_a_class_of_no_known_group_is_refused_before_it_trains(table):
+    attributes = table.frame["attribute"].where(table.frame["label"] == 1, -1)
+    unknown = dataclasses.replace(table, frame=table.frame.assign(attribute=attributes))
+    with pytest.raises(SpecRefusedError, match="images none whose group is known is of the class level 0"):
+        trained(unknown)
     plain = dataclasses.replace(table, frame=table.frame.assign(attribute=-1), attribute_name=None, attribute_names=())
     with pytest.raises(SpecRefusedError, match="uses group labels, but painted has no attribute"):
         trained(plain)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from slim_core.data.importing import import_data
+from slim_core.errors import SpecRefusedError
 from slim_core.models.build import load_model
 from slim_core.models.prediction import predict
 from slim_core.runs.executor import Workbench
@@ -30,6 +31,12 @@ def test_the_errors_of_the_first_training_are_seen_fifty_times_and_every_other_i
     assert Jtt.repeats(OPTIONS, np.array([0, 0, 1, 1]), predicted).tolist() == [1, 50, 1, 50]
     assert asked == ["r-1"] and Jtt.parents(OPTIONS) == {"earlier": "r-1"}
     assert TrainConfig(objective="jtt", objective_options={"errors_of": "r-1"}).objective_options == OPTIONS
+
+
+def test_a_first_training_without_an_error_is_refused_as_what_follows_would_be_erm():
+    labels = np.array([0, 0, 1])
+    with pytest.raises(SpecRefusedError, match=r"The earlier run r-1 predicts all training images correctly \(3\), so"):
+        Jtt.repeats(OPTIONS, labels, lambda _run: labels)
 
 
 def fitted(inputs: np.ndarray, labels: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -91,6 +91,21 @@ def test_just_train_twice_repeats_the_errors_of_a_probe_that_follows_the_shortcu
     assert worst_group(twice) > worst_group(once) + 0.3
 
 
+def test_just_train_twice_goes_without_first_probes_that_make_no_error_and_is_refused_where_none_does() -> None:
+    biased = ungrouped(images(800, 0.95, 5))
+    how = {"upweights": "20", "strengths": "0.1"}
+    apart = replace(biased, features=biased.features + 9 * (2 * biased.labels - 1)[:, None])
+    with pytest.raises(SpecRefusedError, match="predicts all training images correctly .* larger first strengths"):
+        fitted("jtt", given(apart), firsts="1,0.1", **how)
+    val = ungrouped(images(400, 0.5, 6))
+    assert not (fit_probe(some := biased.take(np.arange(20)), 0.001).predict(some.features) != some.labels).any()
+    assert (fit_probe(some, 100.0).predict(some.features) != some.labels).any()
+    np.testing.assert_array_equal(
+        fitted("jtt", given(some, val), firsts="0.001,100", **how).weight,
+        fitted("jtt", given(some, val), firsts="100", **how).weight,
+    )
+
+
 def test_class_balance_alone_does_not_help_where_the_shortcut_agrees_with_the_class() -> None:
     """Waterbirds' validation split hides this: half of each class is on either place there."""
     biased = ungrouped(images(800, 0.97, 5))
@@ -108,14 +123,31 @@ def test_dfr_cuts_groups_and_leaves_out_images_of_unknown_group() -> None:
     )
 
 
+def test_a_group_without_an_image_does_not_keep_dfr_from_balancing_the_others() -> None:
+    """Of landbirds none is on water; of waterbirds nine in ten are, so that the shortcut still misleads."""
+    every = images(800, 0.9, 5)
+    assert every.groups is not None
+    some = every.take(every.groups != 1)
+    layer = fitted("dfr", given(some), refits=5, c_grid="1,0.3")
+    test = images(4000, 0.5, 99)
+    assert test.groups is not None
+    right = layer.predict(test.features) == test.labels
+    plain = fitted("l1", given(ungrouped(some))).predict(test.features) == test.labels
+    assert right[test.groups == 2].mean() > plain[test.groups == 2].mean()
+    assert min(right[test.groups == group].mean() for group in (0, 2, 3)) > 0.85
+
+
 def test_groups_that_cannot_be_cut_are_refused_by_name() -> None:
     held_out = images(40, 1.0, 5)
-    with pytest.raises(SpecRefusedError, match="The group landbird, water has 0 of the 40 images to fit"):
-        fitted("dfr", given(held_out))
     assert held_out.groups is not None
     one = replace(held_out, groups=np.where(np.arange(40) == 0, 1, np.where(np.arange(40) < 4, 2, held_out.groups)))
-    with pytest.raises(SpecRefusedError, match="The group landbird, water has 1 of the 40 .* at least 2 of each group"):
+    with pytest.raises(
+        SpecRefusedError, match="The group landbird, water has 1 of the 40 .* that hold at least 2 of it"
+    ):
         fitted("dfr", given(one))
+    unknown = replace(held_out, groups=np.where(held_out.labels == 1, UNGROUPED, held_out.groups))
+    with pytest.raises(SpecRefusedError, match="without images of class waterbird"):
+        fitted("dfr", given(unknown))
     with pytest.raises(SpecRefusedError, match="uses group labels, but the data has no attribute"):
         fitted("dfr", given(ungrouped(held_out)))
 
