@@ -38,7 +38,7 @@ NUMBERS = {
 }
 BEFORE, AFTER = "reference", "retrained"
 ICONS = {True: "verified", False: "cancel", None: "help"}  # by whether it is better
-UNKNOWN = "Not known yet. Complete the loop below once."
+UNKNOWN = "Not known yet. Complete the loop once."
 N_EXAMPLES, N_MISTAKES = 3, 2  # of three narrow views each, of two wide ones
 WIDE_PX, HIGH_PX = 288, 460  # of an example, however many views it has; of the chart beside all of them
 
