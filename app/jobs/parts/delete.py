@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -12,8 +13,8 @@ from app.ui.escape import verbatim
 from app.ui.links import pages
 from app.ui.messages import errors_shown
 from slim_core.percent import counted
+from slim_core.runs.resting import Resting, resting_on
 from slim_core.steps.registry import STEPS
-from slim_core.store.runs.history import History
 
 if TYPE_CHECKING:
     from slim_core.store import Campaign, Run
@@ -23,27 +24,23 @@ MOST_NAMED = 5
 
 def button(run: Run) -> None:
     """Asks first; with runs or campaigns that hang on it, only a tick lets it go."""
-    store = session.store()
-    below = store.lineage.descendants([run.id])
-    others = [one for one in History(store.database).some(below).values() if one.shard_of is None]
-    deleted = {run.id, *below}
-    campaigns = [one for one in store.campaigns.all(run.dataset_id) if one.space_run_id in deleted]
+    resting = resting_on(session.store(), run)
     with st.popover("Delete", icon=":material/delete:"):
         named = verbatim(run.name or run.kind)
         st.markdown(f"Delete **{named}**? Its results, log and checkpoints are deleted. Images and answers are kept.")
-        if others:
-            st.markdown(_runs(others))
-        if campaigns:
-            st.markdown(_campaigns(campaigns))
-        cascade = bool(others or campaigns) and st.checkbox(_tick(others, campaigns), key=f"cascade-{run.id}")
-        blocked = bool(others or campaigns) and not cascade
+        if resting.runs:
+            st.markdown(_runs(resting.runs))
+        if resting.campaigns:
+            st.markdown(_campaigns(resting.campaigns))
+        cascade = bool(resting) and st.checkbox(_tick(resting), key=f"cascade-{run.id}")
+        blocked = bool(resting) and not cascade
         if st.button("Yes, delete it", key=f"delete-{run.id}", type="primary", disabled=blocked):
             with errors_shown():
                 actions.delete_run(run.id, cascade=cascade)
                 pages.go_to("jobs")
 
 
-def _runs(others: list[Run]) -> str:
+def _runs(others: Sequence[Run]) -> str:
     """All that go with it, by their kind: also those that were made from what was made from it."""
     go = "1 run was made from it, and goes" if len(others) == 1 else f"{len(others):,} runs were made from it, and go"
     by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in STEPS}
@@ -53,11 +50,11 @@ def _runs(others: list[Run]) -> str:
     return f"{go} with it:\n{lines}{compared}"
 
 
-def _few(ids: list[str]) -> str:
+def _few(ids: Sequence[str]) -> str:
     return f"{', '.join(ids[:MOST_NAMED])}{' ...' if len(ids) > MOST_NAMED else ''}"
 
 
-def _campaigns(campaigns: list[Campaign]) -> str:
+def _campaigns(campaigns: Sequence[Campaign]) -> str:
     """The campaigns that can ask no more, each with the answers it keeps."""
     spent = {one.id: session.store().answers.spent(one.id).in_words() for one in campaigns[:MOST_NAMED]}
     named = "".join(f"\n- {verbatim(one.name)}: {spent[one.id]}" for one in campaigns[:MOST_NAMED])
@@ -69,8 +66,9 @@ def _campaigns(campaigns: list[Campaign]) -> str:
     )
 
 
-def _tick(others: list[Run], campaigns: list[Campaign]) -> str:
-    if not campaigns:
+def _tick(resting: Resting) -> str:
+    if not resting.campaigns:
         return "Also delete these runs"
-    left = "leave the campaign without its space" if len(campaigns) == 1 else "leave the campaigns without their space"
-    return f"Also delete these runs, and {left}" if others else left.capitalize()
+    is_one = len(resting.campaigns) == 1
+    left = "leave the campaign without its space" if is_one else "leave the campaigns without their space"
+    return f"Also delete these runs, and {left}" if resting.runs else left.capitalize()

@@ -137,13 +137,12 @@ def delete(
 
 def _resting(store: Store, run: Run) -> str:
     """What rests on a run, to be said behind its name; nothing where nothing does."""
-    from slim_core.store.runs.history import History
+    from slim_core.runs.resting import resting_on
 
-    below = store.lineage.descendants([run.id])
-    others = [one.id for one in History(store.database).some(below).values() if one.shard_of is None]
-    n_campaigns = sum(one.space_run_id in {run.id, *below} for one in store.campaigns.all(run.dataset_id))
-    found = f", with {counted(len(others), 'run')} made from it: {_few(others)}" if others else ""
-    return f"{found}; {counted(n_campaigns, 'campaign')} can ask no more" if n_campaigns else found
+    found = resting_on(store, run)
+    runs = f", with {counted(len(found.runs), 'run')} made from it: {_few([one.id for one in found.runs])}"
+    text = runs if found.runs else ""
+    return f"{text}; {counted(len(found.campaigns), 'campaign')} can ask no more" if found.campaigns else text
 
 
 def _fetched(store: Store, run_ids: Iterable[str]) -> list[Run]:
