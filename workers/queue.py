@@ -161,7 +161,7 @@ def _sentence(settings: Settings, url: str, met: Exception) -> str:
         return f"{server} takes no jobs ({str(met).rstrip('.')}): see its log."
     remedy = "start it, or correct SLIM_REDIS_URL"
     if settings.embedded:
-        remedy = "start the dashboard, or `python -m workers`, on this SLIM_HOME"
+        remedy = "start the dashboard, or `python -m workers`, on this SLIM_HOME; where one runs, see workers.log there"
     return f"{server} does not answer: {remedy}."
 
 
