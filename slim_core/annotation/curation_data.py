@@ -13,7 +13,7 @@ from slim_core.curation.options import FoundBy
 from slim_core.data.table import ImageTable
 from slim_core.space.environments import ClusterConfig
 from slim_core.space.sheets import Said
-from slim_core.space.views import Views, contrast, views
+from slim_core.space.views import Views, contrast, is_on_anything, views
 from slim_core.store.results import AttentionResult, SpaceResult
 
 
@@ -59,4 +59,5 @@ def views_of(space: SpaceResult, seen: AttentionResult, environments: FoundBy, c
     if environments == "answers":
         return views(outside, seen.stored_features("pooled"), positions, config)
     found = views(outside, attended, positions, config)
-    return replace(found, contrast=contrast(attended, outside, positions, config.seed))
+    on_anything = is_on_anything(attended, positions)
+    return replace(found, contrast=contrast(attended, outside, positions, config.seed), attended=on_anything)

@@ -85,8 +85,12 @@ class _Grouped:
 
 
 def _grouped(data: CurationData, wrong: np.ndarray, seed: int, most: float) -> _Grouped:
-    """Groupings that leave enough of the images; ``most``: what an image weighs at most, 1 being the average."""
+    """Groupings that leave enough of the images; ``most``: what an image weighs at most, 1 being the average.
+
+    Of an image whose map is empty the second says nothing: there is nothing that its attention is on.
+    """
     views, every, notes = _views(data), np.arange(len(wrong)), []
+    wrong = wrong if views.attended is None else wrong & views.attended
     around = _finest(data, views.if_right, every, (), seed, most)
     if around is None:
         notes.append(_not_balanced("what lies outside the attention", "nearly every cluster of it lacks a class"))

@@ -19,6 +19,7 @@ class Views:
     if_right: np.ndarray  # (n, d) float32: what lies outside the attention
     if_wrong: np.ndarray  # (n, d) float32 in the same reduction: the whole image, or what the attention is on
     contrast: np.ndarray | None = None  # (n, k) float32: what the attention is on less what lies outside; None: unasked
+    attended: np.ndarray | None = None  # (n,) bool: whether the attention is on anything; None: unasked
 
     def __len__(self) -> int:
         return len(self.if_right)
@@ -61,6 +62,11 @@ def contrast(attended: np.ndarray, outside: np.ndarray, positions: np.ndarray, s
     """
     pca = fit_pca(_difference(attended, outside, sampled(positions, CHUNK_ROWS, seed)), CONTRAST_DIMS, seed)
     return np.concatenate([project(pca, _difference(attended, outside, part)) for part in _parts(positions)])
+
+
+def is_on_anything(attended: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """(n,) bool: not where a map is empty, of which attention features (N, K) are 0."""
+    return np.concatenate([np.asarray(attended[part] != 0).any(axis=1) for part in _parts(positions)])
 
 
 def _difference(attended: np.ndarray, outside: np.ndarray, positions: np.ndarray) -> np.ndarray:

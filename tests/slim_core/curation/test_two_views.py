@@ -170,6 +170,22 @@ def test_where_the_attention_is_wrong_in_one_class_alone_it_is_not_balanced_away
     assert np.array_equal(subset.positions, around_alone.positions)
 
 
+def test_an_image_whose_map_is_empty_is_in_no_cluster_of_what_the_attention_is_on():
+    """Their features are zero: they would be a cluster, of one class if they are of one, and count for nothing."""
+    empty = np.flatnonzero(DATA.labels == 0)[:40]
+    on = DATA.views.if_wrong.copy()
+    on[empty] = 0
+    contrast = DATA.views.contrast.copy()
+    contrast[empty] = contrast[DATA.answers == 0].mean(axis=0)  # called wrong, as people call it
+    views = replace(DATA.views, if_wrong=on, contrast=contrast)
+    lost = chosen(replace(DATA, views=views))
+    assert np.isin(empty, lost.positions).sum() == 0
+    attended = np.ones(N, bool)
+    attended[empty] = False
+    kept = chosen(replace(DATA, views=replace(views, attended=attended)))
+    assert np.isin(empty, kept.positions).sum() > 5
+
+
 def scenes(n: int, n_classes: int, share: float, seed: int = 0) -> CurationData:
     """As many scenes as classes, each with its own class in ``share`` of the images, and no answers."""
     rng = np.random.default_rng(seed)
