@@ -109,7 +109,7 @@ def addresses(folder: Path) -> None:
         (web_page, "is a web page and not a table, often an error page saved as one: download it again."),
         (latin, "line 2 seems to be Latin-1 or Windows-1252 ('1.png,Käfer'); save it as UTF-8."),
         (many_classes, "has 40,000 different labels, more than 10,000: name another column"),
-        (negative, "such as '-1' (lines 2, 5, 8, 11, 14, ...): number the labels from 0."),
+        (negative, "such as '-1' (lines 2, 5, 8, 11, 14, ...): number the labels from 0, or write names."),
         (circle, "holds links to folders, which are not followed: name a folder that holds the images themselves."),
         (
             addresses,

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from slim_core import api
-from slim_core.cli import console
+from slim_core.cli.kit import console
 from slim_core.runs.executor import Workbench
 from slim_core.store import Dataset
 

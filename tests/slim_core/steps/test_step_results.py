@@ -124,12 +124,13 @@ def test_curation_balances_what_wrong_attention_is_on(looped):
     campaign = looped.loop.campaign
     subset = api.curate(campaign.id, size=40, options={"environments": "both"}, at=looped.at)
     report = subset.metrics["report"]
-    assert subset.metrics["images"] == 40 and report["options"]["environments"] == "both"
-    n_right, n_wrong = subset.metrics["right"], subset.metrics["wrong"]
+    assert 0 < subset.metrics["images"] <= 40 and report["options"]["environments"] == "both"
     found = report["clusters"]
-    assert found["surroundings"] == 10 and found["images_wrong"] == 200 - round(n_right / (n_right + n_wrong) * 200)
+    assert found["surroundings"] == 10 and 0 < found["images_wrong"] < 200, "some answers say right, some wrong"
     assert subset.metrics["attention_wrong"] == found["images_wrong"]
-    assert all("not balanced in what wrong attention is on" in note for note in report["notes"]), "a small model fits"
+    smaller = subset.metrics["images"] < 40
+    notes = [note for note in report["notes"] if "not balanced in what wrong attention is on" not in note]
+    assert len(notes) == smaller and all("40 images were asked for" in note for note in notes), "a small model fits"
 
 
 def test_answers_given_after_a_curation_do_not_change_what_it_was_made_of(looped):
