@@ -34,23 +34,17 @@ def rake(labels: np.ndarray, groupings: Sequence[np.ndarray], most: float, round
     )  # images of a cell weigh the same: rounds need not go through all images
     of_cell, *groups_of_cell = cells.T
     fitted = [_Grouping.of(of_cell, each, sizes * most) for each in groups_of_cell if (each != NO_GROUP).any()]
-    classes = np.unique(of_cell)
-    each = len(labels) / len(classes)
+    of_class = np.unique(of_cell, return_inverse=True)[1].reshape(-1)
+    each = len(labels) / (of_class.max() + 1)
     weights = each / np.bincount(labels)[of_cell]
-    for _ in range(rounds):
+    for number in range(rounds + _SETTLING):
         for grouping in fitted:
-            weights = weights * grouping.evening(weights * sizes)
-        held = np.bincount(of_cell, weights * sizes)
-        if held[classes].min() <= _NEARLY_NOTHING:
+            factors = grouping.evening if number < rounds else grouping.cutting
+            weights = weights * factors(weights * sizes)
+        held = np.bincount(of_class, weights * sizes)
+        if held.min() <= _NEARLY_NOTHING:
             return np.zeros(len(labels))
-        weights = np.minimum(weights * each / held[of_cell], most)
-    for _ in range(_SETTLING):
-        for grouping in fitted:
-            weights = weights * grouping.cutting(weights * sizes)
-        held = np.bincount(of_cell, weights * sizes)
-        if held[classes].min() <= _NEARLY_NOTHING:
-            return np.zeros(len(labels))
-        weights = weights * held[classes].min() / held[of_cell]
+        weights = np.minimum(weights * (each if number < rounds else held.min()) / held[of_class], most)
     grown = min(len(labels) / (weights @ sizes), most / weights.max())
     return np.asarray((weights * grown)[index.reshape(-1)])
 

@@ -94,22 +94,25 @@ def _grouped(data: CurationData, wrong: np.ndarray, seed: int, most: float) -> _
     around = _finest(data, views.if_right, every, (), seed, most)
     if around is None:
         notes.append(_not_balanced("what lies outside the attention", "nearly every cluster of it lacks a class"))
-        around = np.zeros(len(wrong), np.int64)
-    on, named = np.full(len(wrong), NO_GROUP), np.unique(data.labels[wrong])
-    if len(named) == 1 and data.n_classes > 1:
+        around = np.zeros(len(wrong), np.int64), rake(data.labels, (), most)
+    nobody, named = np.full(len(wrong), NO_GROUP), np.unique(data.labels[wrong])
+    if not len(named):
+        return _Grouped(around[0], nobody, around[1], notes)
+    if len(named) == 1:
         notes.append(_not_balanced(_WRONG, f"only images of {data.called(int(named[0]))} are taken to have it"))
-    elif len(named):
-        finest = _finest(data, views.if_wrong, np.flatnonzero(wrong), (around,), seed, most)
-        if finest is None:
-            notes.append(_not_balanced(_WRONG, "nearly every cluster of it lacks a class"))
-        on = on if finest is None else finest
-    return _Grouped(around, on, rake(data.labels, (around, on), most), notes)
+        return _Grouped(around[0], nobody, around[1], notes)
+    on = _finest(data, views.if_wrong, np.flatnonzero(wrong), (around[0],), seed, most)
+    if on is None:
+        notes.append(_not_balanced(_WRONG, "nearly every cluster of it lacks a class"))
+    groups, weights = on or (nobody, around[1])
+    return _Grouped(around[0], groups, weights, notes)
 
 
 def _finest(
     data: CurationData, points: np.ndarray, which: np.ndarray, others: Sequence[np.ndarray], seed: int, most: float
-) -> np.ndarray | None:
-    """(N,) the clusters of some of the images, NO_GROUP elsewhere: as many as leave enough images; None: none do.
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """(N,) the clusters of some of the images, NO_GROUP elsewhere, as many as leave enough images, and (N,) what an
+    image then weighs; None: none do.
 
     Raking gives nothing to the images of a cluster that lacks a class. With many classes the clusters of the usual
     number lack some; and where a model has fitted its images it looks at the class itself, and nearly any cluster
@@ -119,8 +122,9 @@ def _finest(
     while True:
         groups = np.full(len(points), NO_GROUP)
         groups[which] = found_in(points[which], data.n_classes, seed, k)
-        if unused(rake(data.labels, (*others, groups), most)) <= _MOST_LOST:
-            return groups
+        weights = rake(data.labels, (*others, groups), most)
+        if unused(weights) <= _MOST_LOST:
+            return groups, weights
         if k // 2 < FEWEST:
             return None
         k //= 2
