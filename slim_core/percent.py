@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 NO_BREAK = "\u00a0"
@@ -23,6 +24,11 @@ def interval(low: float, high: float, form: str = ".1f") -> str:
 def counted(n: int, what: str) -> str:
     """1 seed, 2 seeds."""
     return f"{n:,} {what}{'' if n == 1 else 's'}"
+
+
+def few(names: Sequence[str], most: int = 5) -> str:
+    """a, b, c ...: the first of them."""
+    return f"{', '.join(names[:most])}{' ...' if len(names) > most else ''}"
 
 
 def duration(seconds: float) -> str:

@@ -12,7 +12,7 @@ from app.services import actions
 from app.ui.escape import verbatim
 from app.ui.links import pages
 from app.ui.messages import errors_shown
-from slim_core.percent import counted
+from slim_core.percent import counted, few
 from slim_core.runs.resting import Resting, resting_on
 from slim_core.steps.registry import STEPS
 
@@ -44,14 +44,10 @@ def _runs(others: Sequence[Run]) -> str:
     """All that go with it, by their kind: also those that were made from what was made from it."""
     go = "1 run was made from it, and goes" if len(others) == 1 else f"{len(others):,} runs were made from it, and go"
     by_kind = {kind: [one.id for one in others if one.kind == kind] for kind in STEPS}
-    lines = "".join(f"\n- {len(ids):,} {kind}: {_few(ids)}" for kind, ids in by_kind.items() if ids)
+    lines = "".join(f"\n- {len(ids):,} {kind}: {few(ids)}" for kind, ids in by_kind.items() if ids)
     lost = counted(len(by_kind["evaluate"]), "evaluation")
     compared = f"\n\n{lost} can no longer be seen on Compare." if by_kind["evaluate"] else ""
     return f"{go} with it:\n{lines}{compared}"
-
-
-def _few(ids: Sequence[str]) -> str:
-    return f"{', '.join(ids[:MOST_NAMED])}{' ...' if len(ids) > MOST_NAMED else ''}"
 
 
 def _campaigns(campaigns: Sequence[Campaign]) -> str:

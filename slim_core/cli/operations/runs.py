@@ -10,14 +10,13 @@ import typer
 from slim_core.cli.kit.bench import BY, open_store, say_pause
 from slim_core.cli.kit.console import Yes, confirm, console, errors, escaped, table, visible
 from slim_core.errors import ConflictError, NotFoundError, SlimError, SpecRefusedError
-from slim_core.percent import counted
+from slim_core.percent import counted, few
 from slim_core.store.runs.states import UNFINISHED, label_of
 
 if TYPE_CHECKING:
     from slim_core.store import Run, Store
 
 MOST_LISTED = 1_000_000
-MOST_NAMED = 5  # ids in a sentence
 Ids = Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs; slim runs lists them.")]
 
 
@@ -105,7 +104,7 @@ def retry(run_ids: Ids) -> None:
         others = store.attempts.retried_with(run.id) if run.status in UNFINISHED else []
         store.attempts.retry(run.id, BY)
         with_others.update(others)
-        waited = f", with {counted(len(others), 'run')} that waited for it: {_few(others)}" if others else ""
+        waited = f", with {counted(len(others), 'run')} that waited for it: {few(others)}" if others else ""
         console.print(f"[bold green]queued again[/] {_named(run)}{waited}", soft_wrap=True)
 
     _each(sorted(_fetched(store, run_ids), key=lambda run: run.created_at), queue, after=lambda: _say_workers(store))
@@ -140,7 +139,7 @@ def _resting(store: Store, run: Run) -> str:
     from slim_core.runs.resting import resting_on
 
     found = resting_on(store, run)
-    runs = f", with {counted(len(found.runs), 'run')} made from it: {_few([one.id for one in found.runs])}"
+    runs = f", with {counted(len(found.runs), 'run')} made from it: {few([one.id for one in found.runs])}"
     text = runs if found.runs else ""
     return f"{text}; {counted(len(found.campaigns), 'campaign')} can ask no more" if found.campaigns else text
 
@@ -178,7 +177,3 @@ def _say_workers(store: Store) -> None:
 
 def _named(run: Run) -> str:
     return f"{run.kind} [bold]{run.id}[/] {escaped(run.name)}"
-
-
-def _few(ids: list[str]) -> str:
-    return f"{', '.join(ids[:MOST_NAMED])}{' ...' if len(ids) > MOST_NAMED else ''}"

@@ -14,12 +14,8 @@ from slim_core.evaluation.charts.palette import INK
 
 LETTERS = 48  # of a name beside an axis or in a legend: a longer one is cut in its middle
 MANY, FEWER_LETTERS = 8, 30  # entries of a legend, above which their names are cut shorter
-NARROW, ENTRY, LETTER, ROW = (
-    480,
-    45,
-    6,
-    19,
-)  # pixels: half a page; of a legend an entry without its name, a letter, a row
+NARROW = 480  # pixels of half a page
+ENTRY, LETTER, ROW = 45, 6, 19  # pixels of a legend: an entry without its name, a letter, a row
 ROWS = 3  # of a legend, for which the height of a chart has room
 _MARKUP = re.compile(r"<(?!/?(?:br|sup|extra)>)")  # Plotly reads tags; these are the ones that charts write themselves
 INTERVAL = {"type": "data", "symmetric": False, "thickness": 1.5, "color": INK, "width": 3}
