@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
 
 from slim_core.data.checks.made_splits import SHARES, make_splits_of_units
 from slim_core.data.importing import import_data
 from slim_core.data.report import require
 from slim_core.data.table import SPLITS
+from tests.slim_core.data.conftest import save_image
 
 
 def patients(n, rng, most=9):
@@ -50,10 +50,8 @@ def test_the_seed_decides_and_the_order_of_rows_does_not_part_a_unit():
 def folder(data):
     """48 images of twelve patients in a table without splits."""
     folder = data / "clinic"
-    (folder / "img").mkdir(parents=True)
-    rng = np.random.default_rng(0)
     for i in range(48):
-        Image.fromarray(rng.integers(0, 256, (20, 20, 3), np.uint8)).save(folder / "img" / f"{i}.png")
+        save_image(folder / "img" / f"{i}.png", seed=i, size=(20, 20))
     table_of().to_csv(folder / "table.csv", index=False)
     return folder
 
